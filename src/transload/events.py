@@ -1,0 +1,93 @@
+"""What happened, as frozen values. The engine tells, reports fold; nothing is called back to decide anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from attrs import frozen
+
+from transload.errors import TransloadError
+
+How = Literal["copied", "mounted", "present", "stored", "tagged"]
+"""What a step came to: bytes moved, blob mounted, blob already there, manifest stored by digest, tag moved."""
+
+
+@frozen
+class RunStarted:
+    """A run begins: what the plan says is to be done. Sizes in bytes."""
+
+    images: int
+    steps: int
+    bytes_total: int
+
+
+@frozen
+class StepStarted:
+    """A worker took a step. `subject` is a digest, `label` what a person would call it, `size` its bytes."""
+
+    step: int
+    subject: str
+    label: str
+    size: int
+
+
+@frozen
+class StepMoved:
+    """`count` more bytes of a step's blob arrived at the target. After a fresh start `count` can be negative."""
+
+    step: int
+    count: int
+
+
+@frozen
+class StepRetried:
+    """An attempt failed and another follows after `wait_s` seconds."""
+
+    step: int
+    error: TransloadError
+    attempt: int
+    wait_s: float
+
+
+@frozen
+class StepDone:
+    """A step is done. `size` is what was moved: 0 unless `how` is `copied`."""
+
+    step: int
+    how: How
+    size: int
+    duration_s: float
+
+
+@frozen
+class StepFailed:
+    """A step cannot be done; everything that needs it is skipped."""
+
+    step: int
+    error: TransloadError
+
+
+@frozen
+class ImageDone:
+    """Every step of an image is settled. `error` is None when the image is complete at the target."""
+
+    image: int
+    error: TransloadError | None
+
+
+@frozen
+class RunFinished:
+    """The run is over. `interrupted` when it was asked to stop before the end."""
+
+    duration_s: float
+    interrupted: bool
+
+
+Event = RunStarted | StepStarted | StepMoved | StepRetried | StepDone | StepFailed | ImageDone | RunFinished
+Listener = Callable[[Event], None]
+"""Called by one thread at a time, in the order of what happened; it must return quickly and not raise."""
+
+
+def ignore(event: Event) -> None:
+    """A listener for nobody."""

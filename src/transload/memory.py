@@ -1,0 +1,191 @@
+"""The reference store: repositories in a dictionary. Slow paths of nobody, rules of everybody."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from transload.errors import BlobUnknown, ManifestUnknown, RepositoryUnknown, SizeMismatch
+from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
+from transload.ports import Chunk, Tariff
+
+
+class _Repository:
+    def __init__(self) -> None:
+        self.blobs: dict[Digest, bytes] = {}
+        self.manifests: dict[Digest, Manifest] = {}
+        self.tags: dict[str, Digest] = {}
+        self.parked: dict[Digest, bytearray] = {}
+
+
+class MemoryStore:
+    """A target (hence also a source) that holds everything in memory; each repository has blobs of its own.
+
+    It checks what a strict registry checks: a manifest is taken only when its blobs and children are there.
+    """
+
+    scoped = True
+    tariff: Tariff | None = None
+
+    def __init__(self, locator: str = "memory:") -> None:
+        self.locator = locator
+        self._repositories: dict[str, _Repository] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def mounts(self) -> MemoryStore:
+        """Mounting is copying a reference."""
+        return self
+
+    @property
+    def refers(self) -> MemoryStore:
+        """Referrers are found by looking at every manifest."""
+        return self
+
+    # --- Resolves
+
+    def resolve(self, name: Name) -> Descriptor:
+        """See `Resolves`."""
+        return self.fetch(name).descriptor
+
+    def fetch(self, name: Name) -> Manifest:
+        """See `Resolves`."""
+        with self._lock:
+            repository = self._repositories.get(name.repository, _Repository())
+            digest = name.digest or repository.tags.get(name.tag or "")
+            manifest = repository.manifests.get(digest) if digest else None
+        if manifest is None:
+            raise ManifestUnknown(f"{self.locator} has no {name}", subject=str(name))
+        return manifest
+
+    def tags(self, repository: str) -> Iterator[str]:
+        """See `Resolves`; in the order of the alphabet, as registries answer."""
+        with self._lock:
+            if repository not in self._repositories:
+                raise RepositoryUnknown(f"{self.locator} has no repository {repository}", subject=repository)
+            return iter(sorted(self._repositories[repository].tags))
+
+    def repositories(self) -> Iterator[str]:
+        """See `Resolves`."""
+        with self._lock:
+            return iter(sorted(self._repositories))
+
+    # --- Reads
+
+    def holds(self, repository: str, descriptor: Descriptor) -> bool:
+        """See `Reads`."""
+        with self._lock:
+            found = self._repositories.get(repository, _Repository())
+            if descriptor.digest in found.manifests:
+                return len(found.manifests[descriptor.digest].raw) == descriptor.size
+            return len(found.blobs.get(descriptor.digest, b"")) == descriptor.size and descriptor.digest in found.blobs
+
+    @contextmanager
+    def open(
+        self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> Iterator[Iterator[Chunk]]:
+        """See `Reads`."""
+        with self._lock:
+            content = self._repositories.get(repository, _Repository()).blobs.get(descriptor.digest)
+        if content is None:
+            raise BlobUnknown(f"{repository} has no blob {descriptor.digest.short}", subject=descriptor.digest)
+        end = descriptor.size if length is None else offset + length
+        if len(content) != descriptor.size:
+            raise SizeMismatch(
+                f"blob {descriptor.digest.short} has {len(content)} bytes, its descriptor says {descriptor.size}",
+                subject=descriptor.digest,
+            )
+        yield _pieces(memoryview(content)[offset:end])
+
+    # --- Ingests
+
+    @contextmanager
+    def begin(self, repository: str, descriptor: Descriptor) -> Iterator[MemoryIngest]:
+        """See `Ingests`; what arrived is parked when the block is left without commit."""
+        with self._lock:
+            place = self._repositories.setdefault(repository, _Repository())
+            arrived = place.parked.pop(descriptor.digest, bytearray())
+        ingest = MemoryIngest(place, descriptor, arrived)
+        try:
+            yield ingest
+        finally:
+            if ingest.open:
+                with self._lock:
+                    place.parked[descriptor.digest] = ingest.arrived
+
+    # --- Names
+
+    def point(self, name: Name, manifest: Manifest) -> None:
+        """See `Names`."""
+        with self._lock:
+            place = self._repositories.setdefault(name.repository, _Repository())
+            self._check_children(place, manifest)
+            place.manifests[manifest.digest] = manifest
+            if name.tag:
+                place.tags[name.tag] = manifest.digest
+
+    def _check_children(self, place: _Repository, manifest: Manifest) -> None:
+        for blob in manifest.blobs:
+            if blob.digest not in place.blobs and not blob.is_foreign:
+                raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)
+        for child in manifest.manifests:
+            if child.digest not in place.manifests:
+                raise ManifestUnknown(f"{manifest.digest.short} needs {child.digest.short}", subject=child.digest)
+
+    # --- Mounts
+
+    def mount(self, descriptor: Descriptor, origin: str, repository: str) -> bool:
+        """See `Mounts`."""
+        with self._lock:
+            content = self._repositories.get(origin, _Repository()).blobs.get(descriptor.digest)
+            if content is None:
+                return False
+            self._repositories.setdefault(repository, _Repository()).blobs[descriptor.digest] = content
+            return True
+
+    # --- Refers
+
+    def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
+        """See `Refers`."""
+        with self._lock:
+            manifests = list(self._repositories.get(repository, _Repository()).manifests.values())
+        return tuple(m.descriptor for m in manifests if m.subject and m.subject.digest == digest)
+
+
+class MemoryIngest:
+    """One blob on its way into a `MemoryStore`."""
+
+    def __init__(self, place: _Repository, descriptor: Descriptor, arrived: bytearray) -> None:
+        self.arrived = arrived
+        self.open = True
+        self._place = place
+        self._descriptor = descriptor
+
+    @property
+    def offset(self) -> int:
+        """See `Ingest`."""
+        return len(self.arrived)
+
+    def receive(self, chunks: Iterable[Chunk]) -> None:
+        """See `Ingest`."""
+        for chunk in chunks:
+            self.arrived += chunk
+
+    def commit(self) -> None:
+        """See `Ingest`; content that is wrong is dropped, since taking it up again would be wrong too."""
+        self.open = False
+        verifier = Verifier(self._descriptor.digest, self._descriptor.size)
+        verifier.update(self.arrived)
+        verifier.check()
+        self._place.blobs[self._descriptor.digest] = bytes(self.arrived)
+
+    def abandon(self) -> None:
+        """See `Ingest`."""
+        self.open = False
+        self.arrived = bytearray()
+
+
+def _pieces(view: memoryview, size: int = 1 << 16) -> Iterator[memoryview]:
+    for start in range(0, len(view), size):
+        yield view[start : start + size]

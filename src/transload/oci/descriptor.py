@@ -1,0 +1,81 @@
+"""Descriptors: media type, digest and size of one piece of content (OCI image specification, descriptor.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from transload.errors import DigestInvalid, ManifestInvalid
+from transload.oci.digest import Digest
+from transload.oci.mediatype import MANIFESTS, SCHEMA1, is_foreign
+from transload.oci.platform import Platform
+
+
+@frozen
+class Descriptor:
+    """Points at content. Two descriptors are equal when they point at the same bytes as the same type."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    platform: Platform | None = field(default=None, eq=False)
+    artifact_type: str = field(default="", eq=False)
+    annotations: Mapping[str, str] = field(factory=dict, eq=False, hash=False)
+    urls: tuple[str, ...] = field(default=(), eq=False)
+
+    @classmethod
+    def from_json(cls, document: object, where: str) -> Descriptor:
+        """From a descriptor object; `where` names its place for the error. Raises `ManifestInvalid`."""
+        if not isinstance(document, dict):
+            raise ManifestInvalid(f"{where} is not a descriptor")
+        media_type, digest, size = (document.get(key) for key in ("mediaType", "digest", "size"))
+        if not isinstance(media_type, str) or not isinstance(digest, str):
+            raise ManifestInvalid(f"{where} lacks mediaType or digest")
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 1 << 63:
+            raise ManifestInvalid(f"{where} has no valid size")
+        try:
+            valid = Digest(digest)
+        except DigestInvalid as error:
+            raise ManifestInvalid(f"{where}: {error}") from error
+        platform = document.get("platform")
+        return cls(
+            media_type,
+            valid,
+            size,
+            Platform.from_json(platform) if isinstance(platform, dict) else None,
+            str(document.get("artifactType") or ""),
+            string_map(document.get("annotations"), f"{where}.annotations"),
+            tuple(url for url in document.get("urls") or () if isinstance(url, str)),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A descriptor object, optional fields only where they say something."""
+        document: dict[str, Any] = {"mediaType": self.media_type, "digest": str(self.digest), "size": self.size}
+        optional = {
+            "platform": self.platform.to_json() if self.platform else None,
+            "artifactType": self.artifact_type,
+            "annotations": dict(self.annotations),
+            "urls": list(self.urls),
+        }
+        return document | {key: value for key, value in optional.items() if value}
+
+    @property
+    def is_manifest(self) -> bool:
+        """Whether registries keep this content under `/manifests/` rather than `/blobs/`."""
+        return self.media_type in MANIFESTS or self.media_type in SCHEMA1
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether this is a layer that its publisher may keep elsewhere (see `urls`)."""
+        return is_foreign(self.media_type)
+
+
+def string_map(value: object, where: str) -> dict[str, str]:
+    """An annotations object, checked. Raises `ManifestInvalid`."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        raise ManifestInvalid(f"{where} is not a map of strings")
+    return value

@@ -1,0 +1,95 @@
+"""Digests: what content is called by its own bytes (OCI image specification, descriptor.md, "Digests")."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+from transload.errors import DigestInvalid, DigestMismatch, SizeMismatch
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+    Chunk = bytes | bytearray | memoryview
+
+# The registered algorithms. A digest of any other algorithm cannot be proved, so it is refused.
+_HEX_LENGTH = {"sha256": 64, "sha512": 128}
+_FORM = re.compile(r"([a-z0-9]+(?:[.+_-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)")
+
+
+class Digest(str):
+    """A validated digest such as `sha256:e3b0…`; a `str`, so it can be a key, be joined and be written as it is.
+
+    Raises `DigestInvalid` for anything but sha256 and sha512 in lower-case hexadecimal of the right length.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Digest:  # noqa: D102 - described by the class
+        if isinstance(text, Digest):
+            return text
+        form = _FORM.fullmatch(text)
+        if not form:
+            raise DigestInvalid(
+                f"{text[:80]!r} is not a digest", hint="a digest is written sha256:<64 hexadecimal digits>"
+            )
+        algorithm, encoded = form.groups()
+        length = _HEX_LENGTH.get(algorithm)
+        if length is None:
+            raise DigestInvalid(
+                f"digest algorithm {algorithm!r} cannot be verified", subject=text, hint="use sha256 or sha512"
+            )
+        if len(encoded) != length or not set(encoded) <= set("0123456789abcdef"):
+            raise DigestInvalid(f"{text[:160]!r}: {algorithm} takes {length} lower-case hexadecimal digits")
+        return super().__new__(cls, text)
+
+    @classmethod
+    def of(cls, content: bytes, algorithm: str = "sha256") -> Digest:
+        """The digest of `content`."""
+        return cls(f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}")
+
+    @property
+    def algorithm(self) -> str:
+        """`sha256` or `sha512`."""
+        return self.partition(":")[0]
+
+    @property
+    def encoded(self) -> str:
+        """The hexadecimal digits."""
+        return self.partition(":")[2]
+
+    @property
+    def short(self) -> str:
+        """The first twelve digits, for people."""
+        return self.encoded[:12]
+
+
+class Verifier:
+    """Counts and hashes bytes on their way, and says at the end whether they are what was promised."""
+
+    def __init__(self, digest: Digest, size: int) -> None:
+        self.digest = digest
+        self.size = size
+        self.seen = 0
+        self._hash: _Hash = hashlib.new(digest.algorithm, usedforsecurity=False)
+
+    def update(self, chunk: Chunk) -> None:
+        """Take the next bytes; raises `SizeMismatch` as soon as there are more than promised."""
+        self.seen += len(chunk)
+        if self.seen > self.size:
+            raise SizeMismatch(
+                f"content of {self.digest.short} is longer than the promised {self.size} bytes", subject=self.digest
+            )
+        self._hash.update(chunk)
+
+    def check(self) -> None:
+        """Raises `SizeMismatch` or `DigestMismatch` unless exactly the promised bytes were seen."""
+        if self.seen != self.size:
+            raise SizeMismatch(
+                f"content of {self.digest.short} has {self.seen} bytes, its descriptor says {self.size}",
+                subject=self.digest,
+            )
+        found = self._hash.hexdigest()
+        if found != self.digest.encoded:
+            raise DigestMismatch(f"expected {self.digest}, found {self.digest.algorithm}:{found}", subject=self.digest)

@@ -1,0 +1,148 @@
+"""References: registry, repository, tag and digest in one text, with Docker's grammar and habits.
+
+The grammar is that of distribution's `reference` package; the habits (default registry, `library/`) are those that
+`docker pull` has and that people rely on.
+"""
+
+from __future__ import annotations
+
+import re
+
+from attrs import evolve, field, frozen
+
+from transload.errors import DigestInvalid, ReferenceInvalid
+from transload.oci.digest import Digest
+
+DEFAULT_REGISTRY = "docker.io"
+DEFAULT_TAG = "latest"
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]{{1,5}})?")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_HEX64 = re.compile(r"[a-f0-9]{64}")
+_REPOSITORY_LENGTH = 255
+
+
+def check_repository(text: str) -> str:
+    """`text` if it is a repository path. Raises `ReferenceInvalid` with what is wrong with it."""
+    if _REPOSITORY.fullmatch(text) and len(text) <= _REPOSITORY_LENGTH:
+        return text
+    if text != text.lower():
+        raise ReferenceInvalid(
+            f"repository {text!r} has capital letters", hint=f"repositories are lower case: {text.lower()}"
+        )
+    if len(text) > _REPOSITORY_LENGTH:
+        raise ReferenceInvalid(
+            f"repository {text[:40]!r}… is {len(text)} characters long, {_REPOSITORY_LENGTH} are allowed"
+        )
+    raise ReferenceInvalid(
+        f"{text!r} is not a repository", hint="use lower-case letters, digits and single . _ - between them"
+    )
+
+
+def check_registry(text: str) -> str:
+    """`text` if it is a registry's host[:port]. Raises `ReferenceInvalid`."""
+    if not _REGISTRY.fullmatch(text):
+        hint = "leave the scheme out" if "://" in text else "write host or host:port"
+        raise ReferenceInvalid(f"{text!r} is not a registry", hint=hint)
+    return text
+
+
+def check_tag(text: str) -> str:
+    """`text` if it is a tag. Raises `ReferenceInvalid`."""
+    if not _TAG.fullmatch(text):
+        raise ReferenceInvalid(
+            f"{text!r} is not a tag", hint="a tag has up to 128 letters, digits, _ . -, and starts with none of . -"
+        )
+    return text
+
+
+@frozen(order=True)
+class Name:
+    """What a store calls a manifest: a repository with a tag, a digest, or both (then the digest decides).
+
+    `repository` is empty in stores that have none (a layout written by another tool, with bare tags).
+    """
+
+    repository: str
+    tag: str | None = None
+    digest: Digest | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.repository:
+            check_repository(self.repository)
+        if self.tag is not None:
+            check_tag(self.tag)
+
+    @classmethod
+    def parse(cls, text: str) -> Name:
+        """Read `repository:tag`, `repository@digest`, `repository:tag@digest`, or a bare `repository`."""
+        repository, tag, digest = _split(text)
+        return cls(repository, tag, digest)
+
+    def at(self, digest: Digest) -> Name:
+        """The same repository, a manifest by digest."""
+        return Name(self.repository, None, digest)
+
+    def __str__(self) -> str:
+        return self.repository + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
+
+
+@frozen(order=True)
+class Reference:
+    """A name at a registry; `str()` gives the full form, `Reference.parse` reads it and all short forms."""
+
+    registry: str = field(converter=check_registry)
+    name: Name
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """Read what `docker pull` reads. Without tag and digest it means `latest`. Raises `ReferenceInvalid`.
+
+        >>> str(Reference.parse("ubuntu"))
+        'docker.io/library/ubuntu:latest'
+        >>> str(Reference.parse("localhost:5000/a/b:1"))
+        'localhost:5000/a/b:1'
+        """
+        text = text.strip()
+        if not text:
+            raise ReferenceInvalid("an empty text is not an image reference")
+        if "://" in text:
+            raise ReferenceInvalid(f"{text!r} is not an image reference", hint="leave the scheme out")
+        if _HEX64.fullmatch(text):
+            raise ReferenceInvalid(f"{text!r} could be an image identifier", hint="write repository@sha256:…")
+        registry, rest = _split_registry(text)
+        name = Name.parse(rest)
+        if not name.repository:
+            raise ReferenceInvalid(f"{text!r} names no repository")
+        if name.tag is None and name.digest is None:
+            name = evolve(name, tag=DEFAULT_TAG)
+        return cls(registry, name)
+
+    def __str__(self) -> str:
+        return f"{self.registry}/{self.name}"
+
+
+def _split_registry(text: str) -> tuple[str, str]:
+    """Docker's rule: text before the first slash is a host if it has a dot, a colon or a capital, or is localhost."""
+    first, slash, rest = text.partition("/")
+    if not slash or not (set(".:[") & set(first) or first == "localhost" or first != first.lower()):
+        first, rest = DEFAULT_REGISTRY, text
+    registry = DEFAULT_REGISTRY if first == "index.docker.io" else first
+    path = rest.partition("@")[0]
+    if registry == DEFAULT_REGISTRY and "/" not in path:
+        rest = f"library/{rest}"
+    return registry, rest
+
+
+def _split(text: str) -> tuple[str, str | None, Digest | None]:
+    path, at, digest = text.partition("@")
+    colon = path.rfind(":")
+    tagged = colon > path.rfind("/")
+    repository, tag = (path[:colon], path[colon + 1 :]) if tagged else (path, None)
+    try:
+        return repository, tag, Digest(digest) if at else None
+    except DigestInvalid as error:
+        raise ReferenceInvalid(f"{text!r}: {error}", hint=error.hint) from error

@@ -1,0 +1,171 @@
+"""What a store may be able to do: the few small protocols that the planner and the engine know.
+
+A registry, an OCI layout folder, a bundle and a Docker engine are stores. Required powers are methods; optional powers
+are attributes that are an object or None. `transload.testing.contract` proves any implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from attrs import frozen
+
+from transload.oci import Descriptor, Digest, Manifest, Name
+
+Chunk = bytes | bytearray | memoryview
+"""Bytes on their way. A chunk may be a view of a buffer that is used again: take what you need before the next one."""
+
+
+@frozen
+class Tariff:
+    """What a store charges for its answers, in requests, so that a plan can say what it will cost."""
+
+    open: int = 1
+    small_blob_bytes: int = 1 << 20
+    ingest_small: int = 2
+    ingest_large: int = 3
+    mount: int = 1
+    point: int = 1
+
+    def ingest(self, size: int) -> int:
+        """Requests to upload a blob of `size` bytes."""
+        return self.ingest_small if size <= self.small_blob_bytes else self.ingest_large
+
+
+class Resolves(Protocol):
+    """Names and what they stand for."""
+
+    def resolve(self, name: Name) -> Descriptor:
+        """What `name` stands for. Raises `NotFound`."""
+        ...
+
+    def fetch(self, name: Name) -> Manifest:
+        """The manifest that `name` stands for, its bytes verified. Raises `NotFound`, `CorruptError`."""
+        ...
+
+    def tags(self, repository: str) -> Iterator[str]:
+        """Every tag of a repository, in the store's order. Raises `RepositoryUnknown`, possibly at the first step."""
+        ...
+
+    def repositories(self) -> Iterator[str]:
+        """Every repository that the store lists. Raises `Refused` where the store keeps no list."""
+        ...
+
+
+class Reads(Protocol):
+    """Content by descriptor."""
+
+    def holds(self, repository: str, descriptor: Descriptor) -> bool:
+        """Whether the repository holds this blob or manifest, with this size as far as the store tells sizes."""
+        ...
+
+    def open(
+        self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> AbstractContextManager[Iterator[Chunk]]:
+        """Bytes of a blob from `offset`, `length` of them (to the end when None). Raises `BlobUnknown`.
+
+        The iterator ends after exactly the promised bytes or raises: `Truncated`, `Unreachable`, `SizeMismatch`.
+        Digests are the reader's to check, since a part of a blob has none.
+        """
+        ...
+
+
+class Ingest(Protocol):
+    """One blob on its way in. Invisible until `commit`; left without it, what the medium can park is kept."""
+
+    @property
+    def offset(self) -> int:
+        """How many bytes the store already has: where the next byte belongs."""
+        ...
+
+    def receive(self, chunks: Iterable[Chunk]) -> None:
+        """Take bytes from `offset` on. An error of `chunks` passes through unchanged."""
+        ...
+
+    def commit(self) -> None:
+        """Check digest and size, then make the blob visible. Raises `DigestMismatch`, `SizeMismatch`."""
+        ...
+
+    def abandon(self) -> None:
+        """Drop what has arrived."""
+        ...
+
+
+class Ingests(Protocol):
+    """Takes blobs in."""
+
+    def begin(self, repository: str, descriptor: Descriptor) -> AbstractContextManager[Ingest]:
+        """Begin a blob, or take an unfinished one up again. Leaving the block without commit parks it if possible."""
+        ...
+
+
+class Names(Protocol):
+    """Takes manifests in, under a tag or only under their digest."""
+
+    def point(self, name: Name, manifest: Manifest) -> None:
+        """Store `manifest` and let `name` stand for it; its blobs and child manifests must be there.
+
+        Keeps the list of referrers right if the manifest has a subject. Raises `NotFound` where the store sees
+        that something it needs is missing, `ReadOnly`, `AccessDenied`.
+        """
+        ...
+
+
+class Mounts(Protocol):
+    """Makes a blob of one repository visible in another without moving bytes."""
+
+    def mount(self, descriptor: Descriptor, origin: str, repository: str) -> bool:
+        """Whether it worked; False means that the bytes have to be sent."""
+        ...
+
+
+class Refers(Protocol):
+    """Knows who refers to a manifest (signatures, SBOMs, attestations)."""
+
+    def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
+        """Descriptors of the manifests whose subject is `digest`; empty if there are none."""
+        ...
+
+
+class Lies(Protocol):
+    """Knows where on a local disk a blob lies, so that it can be sent without being read."""
+
+    def path(self, digest: Digest) -> Path:
+        """An existing file with exactly the blob's bytes. Raises `BlobUnknown`."""
+        ...
+
+
+class Source(Resolves, Reads, Protocol):
+    """A store to copy from."""
+
+    @property
+    def locator(self) -> str:
+        """How people write this store on the command line; never with a secret in it."""
+        ...
+
+    @property
+    def refers(self) -> Refers | None:
+        """Referrers, where the store knows them."""
+        ...
+
+    @property
+    def tariff(self) -> Tariff | None:
+        """What answers cost; None for a local store."""
+        ...
+
+
+class Target(Source, Ingests, Names, Protocol):
+    """A store to copy to. It can also be read, so every target is a source."""
+
+    @property
+    def scoped(self) -> bool:
+        """Whether each repository holds blobs of its own (a registry), rather than one pool for all (a layout)."""
+        ...
+
+    @property
+    def mounts(self) -> Mounts | None:
+        """Cross-repository mounts, where the store has them."""
+        ...

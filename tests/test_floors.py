@@ -1,0 +1,68 @@
+"""Imports go down only, never sideways; and the environment is read in one file."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "src" / "transload"
+
+# Each floor may import the floors before it. Neighbours on a floor are strangers.
+FLOORS: list[set[str]] = [
+    {"errors"},
+    {"clock", "files"},
+    {"oci", "nursery"},
+    {"ports", "events"},
+    {"graph", "memory", "net"},
+    {"registry", "layout", "server", "catalog"},
+    {"planning"},
+    {"transfer"},
+    {"report", "testing"},
+    {"app"},
+    {"cli"},
+    {"__main__"},
+]
+FLOOR_OF = {name: number for number, floor in enumerate(FLOORS) for name in floor}
+MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+def room(path: Path) -> str:
+    """The package or module directly under transload that a file belongs to."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported(path: Path, *, typing: bool = True) -> set[str]:
+    """Every transload module that a file imports, however deep inside a function the import stands."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name.startswith("transload.")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down_only(path: Path) -> None:
+    here = room(path)
+    for name in imported(path):
+        there = name.split(".")[1]
+        if there not in FLOOR_OF:
+            assert there.startswith("__") or here in {"app", "cli", "__main__"}, f"{name} is on no floor"
+        else:
+            assert there == here or FLOOR_OF[there] < FLOOR_OF[here], f"{here} must not import {name}"
+
+
+def test_every_module_has_a_floor() -> None:
+    assert {room(path) for path in MODULES} == set(FLOOR_OF)
+
+
+def test_the_environment_is_read_in_one_file() -> None:
+    readers = {
+        str(path.relative_to(ROOT))
+        for path in ROOT.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv", "environb"}
+    }
+    assert readers <= {"app/settings.py"}
