@@ -1,0 +1,1 @@
+"""Client of the distribution API: a registry as a store."""

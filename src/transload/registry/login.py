@@ -1,0 +1,43 @@
+"""Credentials for one registry. A secret is a type of its own, whose every printed form is a mask."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+MASK = "••••"
+
+
+class Secret:
+    """Holds a password or token; only `reveal` gives it away, so that a log line or traceback never does."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself, for the wire."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return MASK
+
+    __str__ = __repr__
+
+
+@frozen
+class Login:
+    """User name and password, or an identity token (an OAuth2 refresh token, as ACR's login leaves it)."""
+
+    username: str = ""
+    password: Secret = field(factory=lambda: Secret(""))
+    identity_token: Secret = field(factory=lambda: Secret(""))
