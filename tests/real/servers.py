@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ _ACCESS = re.compile(r'\] "([A-Z]+ \S+) HTTP/1\.1" (\d{3})')
 
 @frozen
 class Registry:
-    """A running docker-registry. `certs` is a folder in the form of docker's certs.d: ca.crt, client.cert, client.key."""
+    """A running docker-registry. `certs` has the form of docker's certs.d: ca.crt, client.cert, client.key."""
 
     host: str
     root: Path
@@ -70,7 +71,7 @@ class Registry:
         user: User | None = None,
         *,
         certificate: bool = True,
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    ) -> tuple[int, Message, bytes]:
         """Ask the server by hand: status, headers, body. Refusals are answers; only a broken connection raises."""
         request = urllib.request.Request(self.url + path, body, dict(headers or {}), method=method)
         if user:
