@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from attrs import evolve
+
 from transload.errors import BlobUnknown, ManifestUnknown, RepositoryUnknown, SizeMismatch
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
 from transload.ports import Chunk, Tariff
@@ -41,6 +43,11 @@ class MemoryStore:
     @property
     def refers(self) -> MemoryStore:
         """Referrers are found by looking at every manifest."""
+        return self
+
+    @property
+    def sizes(self) -> MemoryStore:
+        """Sizes are lengths."""
         return self
 
     # --- Resolves
@@ -98,6 +105,16 @@ class MemoryStore:
             )
         yield _pieces(memoryview(content)[offset:end])
 
+    # --- Sizes
+
+    def size(self, repository: str, digest: Digest) -> int:
+        """See `Sizes`."""
+        with self._lock:
+            content = self._repositories.get(repository, _Repository()).blobs.get(digest)
+        if content is None:
+            raise BlobUnknown(f"{repository} has no blob {digest.short}", subject=digest)
+        return len(content)
+
     # --- Ingests
 
     @contextmanager
@@ -150,7 +167,11 @@ class MemoryStore:
         """See `Refers`."""
         with self._lock:
             manifests = list(self._repositories.get(repository, _Repository()).manifests.values())
-        return tuple(m.descriptor for m in manifests if m.subject and m.subject.digest == digest)
+        return tuple(
+            evolve(m.descriptor, artifact_type=m.artifact_type, annotations=m.annotations)
+            for m in manifests
+            if m.subject and m.subject.digest == digest
+        )
 
 
 class MemoryIngest:

@@ -138,6 +138,14 @@ class Lies(Protocol):
         ...
 
 
+class Sizes(Protocol):
+    """Knows how large a blob is when nothing but its digest is known (a URL of the distribution API tells no more)."""
+
+    def size(self, repository: str, digest: Digest) -> int:
+        """Bytes of a blob that the repository holds. Raises `BlobUnknown`."""
+        ...
+
+
 class Source(Resolves, Reads, Protocol):
     """A store to copy from."""
 
