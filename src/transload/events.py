@@ -34,10 +34,10 @@ class StepStarted:
 
 @frozen
 class StepMoved:
-    """`count` more bytes of a step's blob arrived at the target. After a fresh start `count` can be negative."""
+    """The target has `position` bytes of a step's blob now. It can go back when an attempt starts over."""
 
     step: int
-    count: int
+    position: int
 
 
 @frozen

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from transload.errors import Interrupted
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 
 class Cancellation:
@@ -15,10 +18,22 @@ class Cancellation:
 
     def __init__(self) -> None:
         self.wake = threading.Event()
+        self._within: list[Cancellation] = []
 
     def cancel(self) -> None:
         """Ask everybody to stop at the next safe point."""
         self.wake.set()
+        for inner in self._within:
+            inner.cancel()
+
+    @classmethod
+    def within(cls, outer: Cancellation) -> Cancellation:
+        """A token for a part of the work: stopping `outer` stops the part, stopping the part is its own affair."""
+        inner = cls()
+        outer._within.append(inner)
+        if outer.cancelled:
+            inner.cancel()
+        return inner
 
     @property
     def cancelled(self) -> bool:
@@ -38,7 +53,7 @@ class Nursery:
     """
 
     def __init__(self, cancellation: Cancellation | None = None) -> None:
-        self.cancellation = cancellation or Cancellation()
+        self.cancellation = Cancellation.within(cancellation) if cancellation else Cancellation()
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None
         self._lock = threading.Lock()
@@ -71,3 +86,30 @@ class Nursery:
                 thread.join(0.5)  # a bounded wait, since Windows delivers Ctrl-C only between waits
         if error is None and self._error is not None:
             raise self._error
+
+
+def in_parallel(
+    work: Callable[[Given], Result], given: Iterable[Given], threads: int, cancellation: Cancellation | None = None
+) -> list[Result]:
+    """`[work(one) for one in given]` on several threads, results in the order given.
+
+    The first exception stops the taking of further work and is raised when all threads have ended.
+    """
+    queue = list(enumerate(given))[::-1]
+    results: dict[int, Result] = {}
+
+    def take(cancelled: Cancellation) -> None:
+        while not cancelled.cancelled:
+            try:
+                place, one = queue.pop()
+            except IndexError:
+                return
+            results[place] = work(one)
+
+    total = len(queue)
+    with Nursery(cancellation) as nursery:
+        for _ in range(min(threads, total)):
+            nursery.start(take, nursery.cancellation)
+    if len(results) < total:
+        raise Interrupted("interrupted")
+    return [results[place] for place in range(total)]

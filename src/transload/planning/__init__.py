@@ -1,0 +1,7 @@
+"""Deciding what has to be done, as data: what is wanted, what both sides have, which steps follow."""
+
+from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Step
+from transload.planning.planner import make_plan
+from transload.planning.request import Item, Narrowing, Request
+
+__all__ = ["BlobStep", "Item", "ManifestStep", "Narrowing", "Plan", "PlannedImage", "Request", "Step", "make_plan"]

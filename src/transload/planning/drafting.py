@@ -1,0 +1,175 @@
+"""From what was found to what is to be done: surveyed images and holdings in, a plan out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from transload.errors import NotFound
+from transload.graph import Node, walk
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.planning.holdings import Holdings
+from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Requests, Share, Status, Step
+from transload.planning.request import Request
+from transload.planning.survey import Extra, Surveyed
+from transload.ports import Tariff
+
+
+def draft(
+    target: str,
+    request: Request,
+    surveyed: Iterable[Surveyed],
+    holdings: Holdings,
+    tariffs: Mapping[str, Tariff | None],
+    target_tariff: Tariff | None,
+) -> Plan:
+    """Lay the steps out: every blob copied once and mounted elsewhere, children before parents, tags last."""
+    drafting = _Drafting(request, holdings)
+    images = tuple(drafting.image(found) for found in surveyed)
+    requests = _requests(drafting.steps, tariffs, target_tariff)
+    return Plan(target, images, tuple(drafting.steps), drafting.manifests, requests)
+
+
+class _Drafting:
+    def __init__(self, request: Request, holdings: Holdings) -> None:
+        self.request = request
+        self.holdings = holdings
+        self.steps: list[Step] = []
+        self.manifests: dict[Digest, Manifest] = {}
+        self._placed: dict[tuple[str, Digest, str | None], int] = {}
+        # Where the target has a blob, or will have it after a step: what later repositories mount it from.
+        self._carriers: dict[Digest, tuple[str, int | None]] = {
+            digest: (repository, None) for repository, digest in sorted(holdings.pairs)
+        }
+
+    def image(self, found: Surveyed) -> PlannedImage:
+        item = found.item
+        if found.error is not None:
+            missing = isinstance(found.error, NotFound)
+            return PlannedImage(
+                item.source_store,
+                item.source,
+                item.target,
+                "missing" if missing else "failed",
+                excused=missing and (item.optional or self.request.allow_missing),
+                error=found.error,
+            )
+        counting = _Counting()
+        goals = [goal for extra in found.extras if (goal := self._extra(found, extra, counting)) is not None]
+        if found.root is not None:
+            goals.append(self._tree(found, found.root, counting, item.target.tag, needs=tuple(goals)))
+        return PlannedImage(
+            item.source_store,
+            item.source,
+            item.target,
+            _status(found, goals),
+            found.digest,
+            found.source_digest,
+            tuple(dict.fromkeys(goals)),
+            counting.copied,
+            counting.mounted,
+            counting.present,
+            found.notes + tuple(_foreign_notes(found, self.request)),
+        )
+
+    def _extra(self, found: Surveyed, extra: Extra, counting: _Counting) -> int | None:
+        held = self.holdings.has(found.item.target.repository, extra.node.manifest.digest)
+        if held and extra.tag is None:
+            return None
+        return self._tree(found, extra.node, counting, extra.tag)
+
+    def _tree(
+        self, found: Surveyed, root: Node, counting: _Counting, tag: str | None, needs: tuple[int, ...] = ()
+    ) -> int:
+        """Steps for everything below `root` that is not there, then for `root` under its tag; the last one's id."""
+        repository = found.item.target.repository
+        ids: dict[Digest, int] = {}
+        for node in walk(root):
+            manifest = node.manifest
+            if node is not root and self.holdings.has(repository, manifest.digest):
+                continue
+            below = [ids[child.manifest.digest] for child in node.children if child.manifest.digest in ids]
+            blobs = (self._blob(found, blob, counting) for blob in self._wanted(manifest))
+            own = [step for step in blobs if step is not None]
+            more = needs if node is root else ()
+            ids[manifest.digest] = self._manifest(
+                found, manifest, tag if node is root else None, tuple(dict.fromkeys((*own, *below, *more)))
+            )
+        return ids[root.manifest.digest]
+
+    def _wanted(self, manifest: Manifest) -> Iterable[Descriptor]:
+        unique = {blob.digest: blob for blob in manifest.blobs}
+        return (blob for blob in unique.values() if self.request.foreign_layers or not blob.is_foreign)
+
+    def _blob(self, found: Surveyed, blob: Descriptor, counting: _Counting) -> int | None:
+        item = found.item
+        repository = item.target.repository
+        if self.holdings.has(repository, blob.digest):
+            counting.count_present((repository, blob.digest), blob.size)
+            return None
+        key = (self.holdings.scope(repository), blob.digest, None)
+        if key in self._placed:
+            return self._placed[key]
+        origin, after = self._carriers.get(blob.digest, (None, None))
+        step = BlobStep(len(self.steps), blob, item.source_store, item.source.repository, repository, origin, after)
+        self._add(step, key)
+        if origin is None:
+            self._carriers[blob.digest] = (repository, step.id)
+            counting.copied = counting.copied.plus(blob.size)
+        else:
+            counting.mounted = counting.mounted.plus(blob.size)
+        return step.id
+
+    def _manifest(self, found: Surveyed, manifest: Manifest, tag: str | None, needs: tuple[int, ...]) -> int:
+        repository = found.item.target.repository
+        key = (repository, manifest.digest, tag or "")
+        if key not in self._placed:
+            self.manifests[manifest.digest] = manifest
+            name = Name(repository, tag, None if tag else manifest.digest)
+            step = ManifestStep(
+                len(self.steps), manifest.digest, name, needs, found.item.source_store, found.item.source.repository
+            )
+            self._add(step, key)
+        return self._placed[key]
+
+    def _add(self, step: Step, key: tuple[str, Digest, str | None]) -> None:
+        self.steps.append(step)
+        self._placed[key] = step.id
+
+
+class _Counting:
+    def __init__(self) -> None:
+        self.copied = self.mounted = self.present = Share()
+        self._seen: set[tuple[str, Digest]] = set()
+
+    def count_present(self, pair: tuple[str, Digest], size: int) -> None:
+        if pair not in self._seen:
+            self._seen.add(pair)
+            self.present = self.present.plus(size)
+
+
+def _status(found: Surveyed, goals: list[int]) -> Status:
+    if not goals:
+        return "unchanged"
+    return "new" if found.at_target is None else "changed"
+
+
+def _foreign_notes(found: Surveyed, request: Request) -> Iterable[str]:
+    if found.root is None or request.foreign_layers:
+        return
+    foreign = {blob.digest for node in walk(found.root) for blob in node.manifest.blobs if blob.is_foreign}
+    if foreign:
+        yield f"{len(foreign)} foreign layers stay with their publisher; --foreign-layers copies them"
+
+
+def _requests(steps: Iterable[Step], tariffs: Mapping[str, Tariff | None], target: Tariff | None) -> Requests:
+    source_count = target_count = 0
+    for step in steps:
+        if isinstance(step, ManifestStep):
+            target_count += target.point if target else 0
+        elif step.origin is not None:
+            target_count += target.mount if target else 0
+        else:
+            source = tariffs.get(step.source_store)
+            source_count += source.open if source else 0
+            target_count += target.ingest(step.descriptor.size) if target else 0
+    return Requests(source_count, target_count)

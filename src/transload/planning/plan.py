@@ -1,0 +1,175 @@
+"""The plan: frozen steps with what each needs, and what they come to per image and in total."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Literal
+
+from attrs import define, field, frozen
+
+from transload.errors import TransloadError
+from transload.oci import Descriptor, Digest, Manifest, Name
+
+Status = Literal["unchanged", "new", "changed", "missing", "failed"]
+"""`missing`: the source lacks it. `failed`: it could not be planned; `error` says why."""
+
+
+@frozen
+class BlobStep:
+    """Make a blob visible in a repository of the target: by mounting from `origin`, else by copying its bytes.
+
+    `after` is the step that brings the blob to `origin`; it is waited for, but its failure does not fail this one.
+    """
+
+    id: int
+    descriptor: Descriptor
+    source_store: str
+    source_repository: str
+    repository: str
+    origin: str | None = None
+    after: int | None = None
+
+    @property
+    def needs(self) -> tuple[int, ...]:
+        """Nothing has to succeed before a blob."""
+        return ()
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.repository}@{self.descriptor.digest.short}"
+
+
+@frozen
+class ManifestStep:
+    """Store a manifest of `Plan.manifests` under `name`, once every step in `needs` has succeeded."""
+
+    id: int
+    digest: Digest
+    name: Name
+    needs: tuple[int, ...]
+    source_store: str
+    source_repository: str
+
+    @property
+    def after(self) -> None:
+        """A manifest waits for nothing but its needs."""
+        return
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return (
+            f"{self.name.repository}:{self.name.tag}"
+            if self.name.tag
+            else f"{self.name.repository}@{self.digest.short}"
+        )
+
+
+Step = BlobStep | ManifestStep
+
+
+@frozen
+class Share:
+    """A count of blobs and their bytes."""
+
+    blobs: int = 0
+    bytes: int = 0
+
+    def plus(self, size: int) -> Share:
+        """With one more blob."""
+        return Share(self.blobs + 1, self.bytes + size)
+
+
+@frozen
+class PlannedImage:
+    """One wanted image: where it is, what it will be called, what has to be done for it.
+
+    `goals` are the steps that complete it (empty when nothing is to be done). `copied`, `mounted` and `present` count
+    each (repository, blob) pair once; a blob that several images of a repository share counts for the first.
+    """
+
+    source_store: str
+    source: Name
+    target: Name
+    status: Status
+    digest: Digest | None = None
+    source_digest: Digest | None = None
+    goals: tuple[int, ...] = ()
+    copied: Share = Share()
+    mounted: Share = Share()
+    present: Share = Share()
+    notes: tuple[str, ...] = ()
+    excused: bool = False
+    error: TransloadError | None = field(default=None, eq=False)
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return str(self.target)
+
+    @property
+    def source_label(self) -> str:
+        """Store and name at the source, as it can be given on the command line."""
+        return f"{self.source_store}/{self.source}"
+
+
+@frozen
+class Requests:
+    """How many requests each side will see when nothing has to be repeated; 0 for local stores."""
+
+    source: int = 0
+    target: int = 0
+
+
+@define(frozen=True, slots=False)
+class Plan:
+    """What will be done at `target` (a locator), in an order in which every step follows what it needs."""
+
+    target: str
+    images: tuple[PlannedImage, ...]
+    steps: tuple[Step, ...]
+    manifests: Mapping[Digest, Manifest] = field(repr=False)
+    requests: Requests = Requests()
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The locators of every store that is read."""
+        used = {image.source_store for image in self.images}
+        return tuple(sorted(used | {step.source_store for step in self.blob_steps()}))
+
+    def blob_steps(self) -> Iterator[BlobStep]:
+        """The steps that bring blobs."""
+        return (step for step in self.steps if isinstance(step, BlobStep))
+
+    @cached_property
+    def copied(self) -> Share:
+        """What has to be read at the sources."""
+        return _sum(image.copied for image in self.images)
+
+    @cached_property
+    def mounted(self) -> Share:
+        """What only has to be made visible in a further repository."""
+        return _sum(image.mounted for image in self.images)
+
+    @cached_property
+    def present(self) -> Share:
+        """What is there already, as far as it was asked: unchanged images are not taken apart."""
+        return _sum(image.present for image in self.images)
+
+    def count(self, *status: Status) -> int:
+        """How many images have one of these statuses."""
+        return sum(image.status in status for image in self.images)
+
+    @property
+    def failures(self) -> tuple[PlannedImage, ...]:
+        """Images that cannot be done, and are not excused (optional, or missing ones allowed)."""
+        return tuple(image for image in self.images if image.error is not None and not image.excused)
+
+
+def _sum(shares: Iterator[Share]) -> Share:
+    blobs = size = 0
+    for share in shares:
+        blobs, size = blobs + share.blobs, size + share.bytes
+    return Share(blobs, size)

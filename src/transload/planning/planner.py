@@ -1,0 +1,63 @@
+"""From a request to a plan: survey the items, ask the target what it holds, draft the steps. Moves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from transload.errors import TargetConflict, TransloadError
+from transload.nursery import Cancellation, in_parallel
+from transload.oci import Name
+from transload.planning.drafting import draft
+from transload.planning.holdings import Known, ask_holdings
+from transload.planning.plan import Plan
+from transload.planning.request import Request
+from transload.planning.survey import Surveyed, Surveyor
+from transload.ports import Source, Target
+
+THREADS = 16
+
+
+def make_plan(
+    request: Request,
+    sources: Mapping[str, Source],
+    target: Target,
+    *,
+    known: Known = lambda _repository, _digest: False,
+    threads: int = THREADS,
+    cancellation: Cancellation | None = None,
+) -> Plan:
+    """Find out what has to be done so that `target` holds every item of `request`.
+
+    `sources` maps each item's `source_store` to a store. What goes wrong with one image at its source becomes that
+    image's `error`. Raises what goes wrong at the target (`Unreachable`, `CredentialsRejected`, …), `TargetConflict`
+    when one target name is wanted with different content, and `Interrupted` when cancelled.
+    """
+    cancellation = cancellation or Cancellation()
+    surveyor = Surveyor(request, sources, target)
+    surveyed = in_parallel(surveyor.survey, request.items, threads, cancellation)
+    _check_conflicts(surveyed)
+    holdings = ask_holdings(surveyed, target, known, threads, cancellation)
+    tariffs = {locator: source.tariff for locator, source in sources.items()}
+    return draft(target.locator, request, surveyed, holdings, tariffs, target.tariff)
+
+
+def common_error(plan: Plan) -> TransloadError | None:
+    """The error that stopped every single image, if it is one kind for all: a wrong password, an unreachable host."""
+    errors = [image.error for image in plan.images]
+    kinds = {type(error) for error in errors}
+    return errors[0] if len(kinds) == 1 and not any(image.excused for image in plan.images) else None
+
+
+def _check_conflicts(surveyed: list[Surveyed]) -> None:
+    wanted: dict[Name, Surveyed] = {}
+    for found in surveyed:
+        if found.error is not None or found.item.target.tag is None:
+            continue
+        other = wanted.setdefault(found.item.target, found)
+        if other.digest != found.digest:
+            raise TargetConflict(
+                f"{found.item.target} is wanted twice with different content: "
+                f"{other.item.source_store}/{other.item.source} and {found.item.source_store}/{found.item.source}",
+                subject=str(found.item.target),
+                hint="give one of them another target name or tag",
+            )

@@ -1,0 +1,204 @@
+"""Asking both sides about each wanted image: what the source publishes, what the target's name stands for today.
+
+An unchanged image costs one question to each side: the target is asked first, the source then only for a digest.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+
+from attrs import evolve, field, frozen
+
+from transload.errors import (
+    AccessDenied,
+    CredentialsRejected,
+    NotFound,
+    PlatformUnavailable,
+    TransloadError,
+    Unreachable,
+    at_side,
+)
+from transload.graph import Node, grow, walk
+from transload.oci import Descriptor, Digest, Manifest, Name, Platform
+from transload.planning.narrowing import rewritten, wanted_children
+from transload.planning.request import Item, Narrowing, Request
+from transload.ports import Source, Target
+
+_CONFIG_BYTES = 1 << 20
+_COSIGN_SUFFIXES = (".sig", ".att", ".sbom")
+_REFERRER_DEPTH = 4  # a signature of an attestation of an SBOM of an image; deeper chains are not known in the wild
+
+
+@frozen
+class Extra:
+    """A manifest that belongs to an image without being part of it: a referrer, or what a cosign tag points at."""
+
+    node: Node
+    tag: str | None = None
+
+
+@frozen
+class Surveyed:
+    """What was found about one item. `root` is None when nothing of the image itself has to be moved."""
+
+    item: Item
+    root: Node | None = None
+    source_digest: Digest | None = None
+    at_target: Descriptor | None = None
+    extras: tuple[Extra, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: TransloadError | None = field(default=None, eq=False)
+
+    @property
+    def digest(self) -> Digest | None:
+        """What the target's name stands for when the image is done."""
+        if self.root is not None:
+            return self.root.manifest.digest
+        return self.at_target.digest if self.at_target is not None else None
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the target's name already stands for the wanted content."""
+        return self.error is None and self.root is None
+
+
+class Surveyor:
+    """Surveys items of one request; safe to call from several threads."""
+
+    def __init__(self, request: Request, sources: Mapping[str, Source], target: Target) -> None:
+        self._request = request
+        self._sources = sources
+        self._target = target
+        self._down: dict[str, TransloadError] = {}
+        self._tags: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._lock = threading.Lock()
+
+    def survey(self, item: Item) -> Surveyed:
+        """Look at one item. Errors of the source are part of the answer; errors of the target are raised."""
+        with at_side("target"):
+            at_target = self._at_target(item)
+        try:
+            with at_side("source"):
+                return self._compare(item, at_target)
+        except TransloadError as error:
+            if isinstance(error, Unreachable | CredentialsRejected):
+                self._down.setdefault(item.source_store, error)
+            return Surveyed(item, at_target=at_target, error=error)
+
+    def _at_target(self, item: Item) -> Descriptor | None:
+        name = Name(item.target.repository, item.target.tag, None if item.target.tag else item.source.digest)
+        try:
+            return self._target.resolve(name)
+        except (NotFound, AccessDenied):  # some registries answer 401 or 403 for a repository that is not there yet
+            return None
+
+    def _compare(self, item: Item, at_target: Descriptor | None) -> Surveyed:
+        source = self._source(item)
+        whole = not self._request.platforms
+        if at_target is not None and (whole or self._request.narrowing is Narrowing.SPARSE):
+            digest = item.source.digest or source.resolve(item.source).digest
+            if digest == at_target.digest:
+                return self._unchanged(item, source, at_target)
+        published = source.fetch(item.source)
+        root, notes = self._narrow(item, source, self._grow(source, item, published))
+        if at_target is not None and root.manifest.digest == at_target.digest:
+            return evolve(self._unchanged(item, source, at_target), notes=notes, source_digest=published.digest)
+        extras = self._extras(source, item, root) if self._request.referrers else ()
+        return Surveyed(item, root, published.digest, at_target, extras, notes)
+
+    def _unchanged(self, item: Item, source: Source, at_target: Descriptor) -> Surveyed:
+        found = Surveyed(item, None, at_target.digest, at_target)
+        if not self._request.referrers:
+            return found
+        root = self._grow(source, item, source.fetch(item.source.at(at_target.digest)))
+        return evolve(found, extras=self._extras(source, item, root))
+
+    def _source(self, item: Item) -> Source:
+        if item.source_store in self._down:  # asking a dead host again for each image would only cost time
+            raise self._down[item.source_store]
+        return self._sources[item.source_store]
+
+    def _grow(self, source: Source, item: Item, root: Manifest) -> Node:
+        kept = wanted_children(root, self._request.platforms) if root.is_index and self._request.platforms else None
+
+        def keep(child: Descriptor) -> bool:
+            return kept is None or child.digest in kept or child not in root.manifests
+
+        return grow(root, lambda child: source.fetch(item.source.at(child.digest)), keep)
+
+    def _narrow(self, item: Item, source: Source, root: Node) -> tuple[Node, tuple[str, ...]]:
+        wanted = self._request.platforms
+        if not wanted:
+            return root, ()
+        names = ", ".join(map(str, wanted))
+        if not root.manifest.is_index:
+            self._check_platform(item, source, root.manifest, wanted)
+            return root, ()
+        kept = frozenset(child.manifest.digest for child in root.children)
+        if not kept:
+            has = ", ".join(str(child.platform) for child in root.manifest.manifests if child.platform) or "none stated"
+            raise PlatformUnavailable(f"{item.source} is not published for {names}", hint=f"it has: {has}")
+        total = len(root.manifest.manifests)
+        if len(kept) == total:
+            return root, ()
+        if self._request.narrowing is Narrowing.SPARSE:
+            note = f"{len(kept)} of {total} platform entries ({names}); index kept as published, so it is sparse"
+            return root, (f"{note}: digest and signatures hold, but many registries refuse it",)
+        note = f"{len(kept)} of {total} platform entries ({names}); index rewritten"
+        note += ": its digest is not the publisher's, signatures of the whole image do not hold"
+        return evolve(root, manifest=rewritten(root.manifest, kept)), (note,)
+
+    def _check_platform(self, item: Item, source: Source, manifest: Manifest, wanted: tuple[Platform, ...]) -> None:
+        """A single image states its platform in its config; an artifact has none and is for everybody."""
+        config = manifest.config
+        if config is None or "image" not in config.media_type or config.size > _CONFIG_BYTES:
+            return
+        document = _config(source, item.source.repository, config)
+        found = Platform.from_json(document)
+        if found.os and not any(found.satisfies(one) for one in wanted):
+            raise PlatformUnavailable(
+                f"{item.source} is published for {found} only", hint="leave --platform out, or add this one"
+            )
+
+    # --- what belongs to an image without being part of it
+
+    def _extras(self, source: Source, item: Item, root: Node) -> tuple[Extra, ...]:
+        found: dict[tuple[Digest, str | None], Extra] = {}
+        for node in walk(root):
+            for extra in self._of_one(source, item, node.manifest.digest, _REFERRER_DEPTH):
+                found.setdefault((extra.node.manifest.digest, extra.tag), extra)
+        return tuple(found.values())
+
+    def _of_one(self, source: Source, item: Item, digest: Digest, depth: int) -> Iterator[Extra]:
+        if depth == 0:
+            return
+        if source.refers is not None:
+            for referrer in source.refers.referrers(item.source.repository, digest):
+                yield Extra(self._read(source, item.source.at(referrer.digest)))
+                yield from self._of_one(source, item, referrer.digest, depth - 1)
+        stem = f"{digest.algorithm}-{digest.encoded}"
+        for tag in self._tags_of(source, item):
+            if tag.startswith(stem) and tag[len(stem) :] in _COSIGN_SUFFIXES:
+                yield Extra(self._read(source, Name(item.source.repository, tag)), tag)
+
+    def _read(self, source: Source, name: Name) -> Node:
+        return grow(source.fetch(name), lambda child: source.fetch(name.at(child.digest)))
+
+    def _tags_of(self, source: Source, item: Item) -> tuple[str, ...]:
+        key = (item.source_store, item.source.repository)
+        with self._lock:
+            known = self._tags.get(key)
+        if known is None:
+            known = tuple(source.tags(item.source.repository))
+            with self._lock:
+                self._tags[key] = known
+        return known
+
+
+def _config(source: Source, repository: str, descriptor: Descriptor) -> dict[str, object]:
+
+    with source.open(repository, descriptor) as chunks:
+        document = json.loads(b"".join(chunks))
+    return document if isinstance(document, dict) else {}

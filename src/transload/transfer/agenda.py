@@ -1,0 +1,76 @@
+"""Which step comes next: ready ones only, small ones before bodies, the biggest body first. Pure bookkeeping."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable
+
+from transload.planning import BlobStep, Step
+
+
+class Agenda:
+    """Hands steps out and learns how they ended. Not thread-safe: its user holds a lock."""
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        self._steps = {step.id: step for step in steps}
+        self._waiting: dict[int, set[int]] = {}
+        self._followers: defaultdict[int, list[int]] = defaultdict(list)
+        self._small: list[int] = []
+        self._bodies: list[tuple[int, int]] = []
+        self.open = len(self._steps)
+        for step in self._steps.values():
+            before = {*step.needs, *(() if step.after is None else (step.after,))}
+            self._waiting[step.id] = before
+            for one in before:
+                self._followers[one].append(step.id)
+            if not before:
+                self._make_ready(step)
+
+    def take(self, *, bodies: bool = True) -> Step | None:
+        """The next ready step, or None if there is none; `bodies` False leaves the big ones where they are."""
+        if self._small:
+            return self._steps[heapq.heappop(self._small)]
+        if bodies and self._bodies:
+            return self._steps[heapq.heappop(self._bodies)[1]]
+        return None
+
+    def done(self, step: Step) -> None:
+        """The step succeeded: what waited only for it is ready now."""
+        self._settle(step.id)
+
+    def failed(self, step: Step) -> list[Step]:
+        """The step failed: returns the steps that can never be done because of it, which are settled with it."""
+        lost: list[Step] = []
+        pending = [step.id]
+        while pending:
+            one = pending.pop()
+            for follower in self._followers[one]:
+                if follower in self._waiting and one in self._steps[follower].needs:
+                    lost.append(self._steps[follower])
+                    pending.append(follower)
+                    del self._waiting[follower]
+            self._settle(one)
+        return lost
+
+    def _settle(self, one: int) -> None:
+        self.open -= 1
+        self._waiting.pop(one, None)
+        for follower in self._followers[one]:
+            before = self._waiting.get(follower)
+            if before is None:
+                continue
+            before.discard(one)
+            if not before:
+                self._make_ready(self._steps[follower])
+
+    def _make_ready(self, step: Step) -> None:
+        if is_body(step):
+            heapq.heappush(self._bodies, (-step.descriptor.size, step.id))  # type: ignore[union-attr]
+        else:
+            heapq.heappush(self._small, step.id)
+
+
+def is_body(step: Step) -> bool:
+    """Whether a step has bytes to move, as far as the plan knows."""
+    return isinstance(step, BlobStep) and step.origin is None

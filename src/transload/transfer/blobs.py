@@ -1,0 +1,101 @@
+"""Bringing one blob to where a step wants it: mount, else copy with retries, resuming where the target's store can."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterable, Iterator
+
+from attrs import frozen
+
+from transload.clock import Clock
+from transload.errors import DigestMismatch, Side, TransloadError, at_side
+from transload.events import How, Listener, StepMoved, StepRetried
+from transload.nursery import Cancellation
+from transload.planning import BlobStep
+from transload.ports import Chunk, Source, Target
+
+_BACKOFF_S = 0.5
+_BACKOFF_MAX_S = 30.0
+
+
+@frozen
+class Origin:
+    """Where the bytes of a blob come from."""
+
+    store: Source
+    repository: str
+    side: Side
+
+
+@frozen
+class Placing:
+    """What bringing a blob needs to know. `attempts` is how often a copy is tried in all."""
+
+    target: Target
+    listen: Listener
+    cancellation: Cancellation
+    clock: Clock
+    attempts: int
+
+    def place(self, step: BlobStep, source: Source) -> How:
+        """Make the step's blob visible in its repository. Raises what finally stood in the way."""
+        origin = Origin(source, step.source_repository, "source")
+        if step.origin is not None:
+            with at_side("target"):
+                if self.target.mounts and self.target.mounts.mount(step.descriptor, step.origin, step.repository):
+                    return "mounted"
+                # A refused mount must not fetch a blob twice over a wire: the target itself has it nearby.
+                if source.tariff is not None and self.target.holds(step.origin, step.descriptor):
+                    origin = Origin(self.target, step.origin, "target")
+        self._copy(step, origin)
+        return "copied"
+
+    def _copy(self, step: BlobStep, origin: Origin) -> None:
+        attempt = 1
+        while True:
+            try:
+                return self._attempt(step, origin)
+            except TransloadError as error:
+                if attempt >= self.attempts or not _worth_retrying(error, attempt):
+                    raise
+                wait_s = error.retry_after_s or _wait_s(attempt)
+                self.listen(StepRetried(step.id, error, attempt, wait_s))
+                self.clock.sleep_s(wait_s, self.cancellation.wake)
+                self.cancellation.check()
+                attempt += 1
+
+    def _attempt(self, step: BlobStep, origin: Origin) -> None:
+        blob = step.descriptor
+
+        def told(chunks: Iterable[Chunk], position: int) -> Iterator[Chunk]:
+            with at_side(origin.side):
+                for chunk in chunks:
+                    self.cancellation.check()
+                    yield chunk
+                    position += len(chunk)
+                    self.listen(StepMoved(step.id, position))
+
+        try:
+            with contextlib.ExitStack() as stack:
+                with at_side("target"):
+                    ingest = stack.enter_context(self.target.begin(step.repository, blob))
+                chunks: Iterable[Chunk] = ()
+                if ingest.offset < blob.size:
+                    with at_side(origin.side):
+                        chunks = stack.enter_context(origin.store.open(origin.repository, blob, ingest.offset))
+                with at_side("target"):
+                    ingest.receive(told(chunks, ingest.offset))
+                    ingest.commit()
+        except DigestMismatch as error:
+            error.side = origin.side  # found while storing, but the fault of whoever delivered the bytes
+            raise
+
+
+def _worth_retrying(error: TransloadError, attempt: int) -> bool:
+    """Wrong content may have been damaged on the way, so it gets one more chance."""
+    return error.retryable or (isinstance(error, DigestMismatch) and attempt == 1)
+
+
+def _wait_s(attempt: int) -> float:
+    return random.uniform(0, min(_BACKOFF_MAX_S, _BACKOFF_S * 2**attempt))  # noqa: S311 - jitter is no secret

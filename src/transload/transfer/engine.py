@@ -1,0 +1,266 @@
+"""Runs a plan: threads take steps from the agenda, one failure never stops the rest, tags move last.
+
+The engine knows the ports and the plan. It has never heard of HTTP, files or any particular store.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from transload.clock import SYSTEM_CLOCK, Clock
+from transload.errors import (
+    CertificateUntrusted,
+    CredentialsRejected,
+    DiskFull,
+    Interrupted,
+    NotFound,
+    ReadOnly,
+    Side,
+    TransloadError,
+    Unreachable,
+    at_side,
+)
+from transload.events import (
+    Event,
+    How,
+    ImageDone,
+    Listener,
+    RunFinished,
+    RunStarted,
+    StepDone,
+    StepFailed,
+    StepStarted,
+    ignore,
+)
+from transload.nursery import Cancellation, Nursery
+from transload.oci import Digest
+from transload.planning import BlobStep, ManifestStep, Plan, Step
+from transload.ports import Source, Target
+from transload.transfer.agenda import Agenda, is_body
+from transload.transfer.blobs import Placing
+from transload.transfer.journal import Journal
+
+BODIES = 8
+SMALL = 2
+ATTEMPTS = 4
+
+# What a target answers so is not going to answer differently for the next step.
+_HOPELESS = (CredentialsRejected, ReadOnly, CertificateUntrusted, DiskFull)
+
+
+@frozen
+class ImageOutcome:
+    """How one planned image ended. `done` with `error` None is success; not `done` means it was interrupted."""
+
+    done: bool
+    error: TransloadError | None
+
+
+@frozen
+class Outcome:
+    """How a run ended; `images` in the order of the plan."""
+
+    images: tuple[ImageOutcome, ...]
+    interrupted: bool
+    duration_s: float
+
+
+def run(
+    plan: Plan,
+    sources: Mapping[str, Source],
+    target: Target,
+    *,
+    listen: Listener = ignore,
+    journal: Journal | None = None,
+    cancellation: Cancellation | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+    bodies: int = BODIES,
+    small: int = SMALL,
+    attempts: int = ATTEMPTS,
+) -> Outcome:
+    """Do every step of `plan`, `bodies` of them moving bytes at a time, `small` more doing what is quick.
+
+    `sources` maps the locators of the plan to stores. Failures are part of the outcome and told to `listen`; nothing
+    is raised but bugs. When cancelled, running blobs are parked where the target's store can, and the rest is left.
+    """
+    engine = _Engine(
+        plan, sources, target, listen, journal or Journal(), cancellation or Cancellation(), clock, attempts
+    )
+    return engine.run(bodies, small)
+
+
+class _Engine:
+    def __init__(
+        self,
+        plan: Plan,
+        sources: Mapping[str, Source],
+        target: Target,
+        listen: Listener,
+        journal: Journal,
+        cancellation: Cancellation,
+        clock: Clock,
+        attempts: int,
+    ) -> None:
+        self._plan = plan
+        self._sources = sources
+        self._target = target
+        self._listener = listen
+        self._journal = journal
+        self._cancellation = cancellation
+        self._clock = clock
+        self._placing = Placing(target, self._tell, cancellation, clock, attempts)
+        self._agenda = Agenda(plan.steps)
+        self._changed = threading.Condition()
+        self._telling = threading.RLock()
+        self._bodies_free = 0
+        self._outcomes: dict[int, ImageOutcome] = {}
+        self._goals = {number: set(image.goals) for number, image in enumerate(plan.images)}
+        self._images_of: defaultdict[int, list[int]] = defaultdict(list)
+        for number, goals in self._goals.items():
+            for goal in goals:
+                self._images_of[goal].append(number)
+        self._down: dict[Side | str, TransloadError] = {}
+        self._bad: dict[Digest, TransloadError] = {}
+
+    def run(self, bodies: int, small: int) -> Outcome:
+        started_s = self._clock.monotonic_s()
+        plan = self._plan
+        self._tell(RunStarted(len(plan.images), len(plan.steps), plan.copied.bytes))
+        for number, image in enumerate(plan.images):
+            if image.error is not None or not image.goals:
+                self._image_done(number, image.error)
+        self._bodies_free = bodies
+        with Nursery(self._cancellation) as nursery:
+            for _ in range(min(bodies + small, len(plan.steps))):
+                nursery.start(self._work)
+        duration_s = self._clock.monotonic_s() - started_s
+        interrupted = self._cancellation.cancelled and self._agenda.open > 0
+        self._tell(RunFinished(duration_s, interrupted))
+        unfinished = ImageOutcome(done=False, error=None)
+        images = tuple(self._outcomes.get(number, unfinished) for number in range(len(plan.images)))
+        return Outcome(images, interrupted, duration_s)
+
+    # --- threads
+
+    def _work(self) -> None:
+        while (step := self._next()) is not None:
+            try:
+                self._settle_done(step, *self._do(step))
+            except Interrupted:
+                with self._changed:
+                    self._bodies_free += is_body(step)
+                    self._changed.notify_all()
+            except TransloadError as error:
+                self._settle_failed(step, error)
+
+    def _next(self) -> Step | None:
+        with self._changed:
+            while not self._cancellation.cancelled and self._agenda.open:
+                step = self._agenda.take(bodies=self._bodies_free > 0)
+                if step is not None:
+                    self._bodies_free -= is_body(step)
+                    return step
+                self._changed.wait(0.5)  # bounded, since a cancellation does not notify this condition
+            return None
+
+    def _settle_done(self, step: Step, how: How, size: int, duration_s: float) -> None:
+        self._tell(StepDone(step.id, how, size, duration_s))
+        with self._changed:
+            self._bodies_free += is_body(step)
+            self._agenda.done(step)
+            self._changed.notify_all()
+        self._reach(step, None)
+
+    def _settle_failed(self, step: Step, error: TransloadError) -> None:
+        self._learn(step, error)
+        self._tell(StepFailed(step.id, error))
+        with self._changed:
+            self._bodies_free += is_body(step)
+            lost = self._agenda.failed(step)
+            self._changed.notify_all()
+        for one in (step, *lost):
+            self._reach(one, error)
+
+    # --- one step
+
+    def _do(self, step: Step) -> tuple[How, int, float]:
+        started_s = self._clock.monotonic_s()
+        size = step.descriptor.size if isinstance(step, BlobStep) else len(self._plan.manifests[step.digest].raw)
+        subject = step.descriptor.digest if isinstance(step, BlobStep) else step.digest
+        self._tell(StepStarted(step.id, subject, step.label, size))
+        self._refuse_hopeless(step)
+        how = self._blob(step) if isinstance(step, BlobStep) else self._manifest(step)
+        return how, size if how == "copied" else 0, self._clock.monotonic_s() - started_s
+
+    def _blob(self, step: BlobStep) -> How:
+        how = self._placing.place(step, self._sources[step.source_store])
+        self._journal.note(step.repository, step.descriptor.digest)
+        return how
+
+    def _manifest(self, step: ManifestStep) -> How:
+        manifest = self._plan.manifests[step.digest]
+        with at_side("target"):
+            try:
+                self._target.point(step.name, manifest)
+            except NotFound:  # the target claimed a blob that it does not have (collected since): bring it, once
+                self._heal(step)
+                self._target.point(step.name, manifest)
+        return "tagged" if step.name.tag else "stored"
+
+    def _heal(self, step: ManifestStep) -> None:
+        repository = step.name.repository
+        for blob in self._plan.manifests[step.digest].blobs:
+            if not self._target.holds(repository, blob):
+                lacking = BlobStep(step.id, blob, step.source_store, step.source_repository, repository)
+                self._placing.place(lacking, self._sources[step.source_store])
+
+    # --- what was learnt from failures
+
+    def _refuse_hopeless(self, step: Step) -> None:
+        """Raise what is known to be coming, instead of waiting for it again with every step."""
+        if "target" in self._down:
+            raise self._down["target"]
+        if isinstance(step, BlobStep):
+            for known in (self._down.get(f"source {step.source_store}"), self._bad.get(step.descriptor.digest)):
+                if known is not None:
+                    raise known
+
+    def _learn(self, step: Step, error: TransloadError) -> None:
+        hopeless = isinstance(error, _HOPELESS) or (isinstance(error, Unreachable) and not _is_passing(error))
+        if error.side == "target" and hopeless:
+            self._down.setdefault("target", error)
+        elif error.side == "source" and isinstance(step, BlobStep):
+            if hopeless:
+                self._down.setdefault(f"source {step.source_store}", error)
+            else:
+                self._bad.setdefault(step.descriptor.digest, error)
+
+    # --- images and events
+
+    def _reach(self, step: Step, error: TransloadError | None) -> None:
+        with self._telling:
+            for number in self._images_of[step.id]:
+                goals = self._goals[number]
+                goals.discard(step.id)
+                if error is not None:
+                    self._image_done(number, error)
+                elif not goals:
+                    self._image_done(number, None)
+
+    def _image_done(self, number: int, error: TransloadError | None) -> None:
+        if number not in self._outcomes:
+            self._outcomes[number] = ImageOutcome(done=True, error=error)
+            self._tell(ImageDone(number, error))
+
+    def _tell(self, event: Event) -> None:
+        with self._telling:
+            self._listener(event)
+
+
+def _is_passing(error: Unreachable) -> bool:
+    """Trouble that the next step may well not meet: a server's own failure, a request to slow down."""
+    return error.code in {"server-trouble", "too-many-requests", "stalled"}

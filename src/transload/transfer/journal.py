@@ -1,0 +1,61 @@
+"""Which blobs an unfinished run already brought to a target: a hint for the next plan, which checks each of them.
+
+A registry forgets to list a repository that has blobs but no manifest yet, so without this memory the next run would
+take such a repository for a new one and send everything again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from pathlib import Path
+
+from transload.errors import DigestInvalid
+from transload.files import local_errors
+from transload.oci import Digest
+
+
+class Journal:
+    """Appends one JSON line `[repository, digest]` per blob; safe to use from several threads.
+
+    `path` None keeps nothing. A line cut short by a crash is ignored. Raises `LocalError` when it cannot write.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._pairs = _read(path) if path else set()
+
+    def knows(self, repository: str, digest: Digest) -> bool:
+        """Whether an earlier run noted this blob."""
+        return (repository, digest) in self._pairs
+
+    def note(self, repository: str, digest: Digest) -> None:
+        """Remember that the target holds this blob now."""
+        if self._path is None:
+            return
+        line = json.dumps([repository, digest]) + "\n"
+        with self._lock, local_errors("writing", self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(line)
+
+    def clear(self) -> None:
+        """Forget everything: the run is complete, the manifests now tell what is there."""
+        if self._path is not None:
+            with local_errors("removing", self._path):
+                self._path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> set[tuple[str, Digest]]:
+    pairs = set()
+    with local_errors("reading", path):
+        if not path.exists():
+            return set()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for line in lines:
+        with contextlib.suppress(ValueError, TypeError, DigestInvalid):
+            repository, digest = json.loads(line)
+            pairs.add((str(repository), Digest(digest)))
+    return pairs
