@@ -1,0 +1,14 @@
+"""Settings of every test: hypothesis draws the same examples on every machine, and does not mind a slow one."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "transload",
+    deadline=None,
+    derandomize=True,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("transload")

@@ -1,0 +1,363 @@
+"""Docker's and podman's files, and credential helpers: real scripts on a PATH of their own."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transload.errors import CredentialsUnavailable
+from transload.nursery import Nursery
+from transload.registry.credentials import CredentialFile, DockerConfig
+from transload.registry.login import Login, Secret
+
+SECRET = "pass:with:colons-and-ü"
+
+
+def auth(username: str, password: str = SECRET) -> dict[str, str]:
+    return {"auth": base64.b64encode(f"{username}:{password}".encode()).decode()}
+
+
+def login(username: str, password: str = SECRET) -> Login:
+    return Login(username, Secret(password))
+
+
+class Box:
+    """A folder with a configuration file and helper scripts, and a note of what the helpers were asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.asked_file = folder / "asked"
+
+    def config(self, document: Any, name: str = "config.json") -> Path:
+        path = self.folder / name
+        path.write_text(document if isinstance(document, str) else json.dumps(document))
+        return path
+
+    def load(self, *documents: Any) -> DockerConfig:
+        paths = [self.config(document, f"{number}.json") for number, document in enumerate(documents)]
+        return DockerConfig.load(paths, helper_path=str(self.folder))
+
+    def helper(self, name: str, script: str) -> None:
+        path = self.folder / f"docker-credential-{name}"
+        path.write_text(f'#!/bin/sh\nserver=$(/bin/cat)\necho "{name} $* $server" >>{self.asked_file}\n{script}\n')
+        path.chmod(0o755)
+
+    def answering(self, name: str, username: str, secret: str = SECRET) -> None:
+        answer = json.dumps({"ServerURL": "x", "Username": username, "Secret": secret})
+        self.helper(name, f"echo '{answer}'")
+
+    @property
+    def asked(self) -> list[str]:
+        return self.asked_file.read_text().splitlines() if self.asked_file.exists() else []
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    return Box(tmp_path)
+
+
+needs_sh = pytest.mark.skipif(os.name == "nt", reason="the helpers of these tests are shell scripts")
+
+
+# --- what is written in a file
+
+
+@pytest.mark.parametrize(
+    ("key", "registry"),
+    [
+        ("registry.example", "registry.example"),
+        ("registry.example:5000", "registry.example:5000"),
+        ("https://registry.example", "registry.example"),
+        ("http://registry.example:5000", "registry.example:5000"),
+        ("https://registry.example/", "registry.example"),
+        ("https://registry.example/v1/", "registry.example"),
+        ("https://registry.example/v2", "registry.example"),
+        ("https://registry.example/some/api/", "registry.example"),
+        ("registry.example/v1/", "registry.example"),
+        ("Registry.Example", "registry.example"),
+        ("registry.example", "REGISTRY.example"),
+        ("[::1]:5000", "[::1]:5000"),
+        ("https://index.docker.io/v1/", "docker.io"),
+        ("https://index.docker.io/v1/", "index.docker.io"),
+        ("docker.io", "registry-1.docker.io"),
+    ],
+)
+def test_keys_that_name_a_registry(box: Box, key: str, registry: str) -> None:
+    assert box.load({"auths": {key: auth("jo")}}).login(registry, "team/app") == login("jo")
+
+
+@pytest.mark.parametrize(
+    "key", ["registry.example:5000", "registry.example.org", "example", "registry.example/team", "docker.io", ""]
+)
+def test_keys_that_name_another(box: Box, key: str) -> None:
+    assert box.load({"auths": {key: auth("jo")}}).login("registry.example", "teams/app") is None
+
+
+@pytest.mark.parametrize(
+    ("repository", "username"),
+    [
+        ("", "host"),
+        ("other/app", "host"),
+        ("teammate/app", "host"),
+        ("team", "team"),
+        ("team/app", "team"),
+        ("team/inner", "inner"),
+        ("team/inner/app", "inner"),
+    ],
+)
+def test_the_most_specific_key_wins(box: Box, repository: str, username: str) -> None:
+    keys = {"r.example": "host", "r.example/team": "team", "r.example/team/inner": "inner"}
+    config = box.load({"auths": {key: auth(name) for key, name in keys.items()}})
+    assert config.login("r.example", repository) == login(username)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (auth("jo"), login("jo")),
+        (auth("jo", ""), login("jo", "")),
+        (auth("jo", "padded\0\0"), login("jo", "padded")),
+        ({"username": "jo", "password": "pw"}, login("jo", "pw")),
+        ({"username": "old", "password": "old"} | auth("jo"), login("jo")),
+        ({"identitytoken": "t0k"}, Login(identity_token=Secret("t0k"))),
+        (auth("0000", "") | {"identitytoken": "t0k"}, Login("0000", Secret(""), Secret("t0k"))),
+        ({}, None),
+        ({"auth": ""}, None),
+        ({"auth": None, "email": "jo@example.org"}, None),
+    ],
+)
+def test_forms_of_an_entry(box: Box, entry: dict[str, Any], expected: Login | None) -> None:
+    assert box.load({"auths": {"r.example": entry}}).login("r.example") == expected
+
+
+@pytest.mark.parametrize("encoded", ["!!!", "am8", "am8=", base64.b64encode(b"\xff\xfe:x").decode()])
+def test_a_broken_entry_breaks_only_its_registry(box: Box, encoded: str) -> None:
+    config = box.load({"auths": {"r.example": {"auth": encoded}, "other.example": auth("jo")}})
+    assert config.login("other.example") == login("jo")
+    with pytest.raises(CredentialsUnavailable, match=r"0\.json: the entry of r\.example") as caught:
+        config.login("r.example")
+    assert encoded not in str(caught.value)
+
+
+def test_a_key_as_it_is_wins_over_one_with_a_scheme(box: Box) -> None:
+    keys = {"https://r.example/v1/": auth("old"), "r.example": auth("new")}
+    assert box.load({"auths": keys}).login("r.example") == login("new")
+    assert box.load({"auths": keys | {"r.example": {}}}).login("r.example") == login("old")
+
+
+def test_the_first_file_with_a_login_wins(box: Box) -> None:
+    config = box.load(
+        {"auths": {"a.example": auth("first"), "b.example": {}}},
+        {"auths": {"a.example": auth("second"), "b.example": auth("second")}},
+    )
+    assert config.login("a.example") == login("first")
+    assert config.login("b.example") == login("second")
+
+
+def test_files_that_are_not_there_or_empty(box: Box, tmp_path: Path) -> None:
+    paths = [tmp_path / "none.json", box.config("", "a.json"), box.config("{}", "b.json"), tmp_path / "a.json" / "x"]
+    assert DockerConfig.load(paths).login("r.example") is None
+    assert DockerConfig().login("r.example") is None
+
+
+def test_a_byte_order_mark_is_no_trouble(box: Box) -> None:
+    assert box.load("\ufeff" + json.dumps({"auths": {"r.example": auth("jo")}})).login("r.example") == login("jo")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '"hunter2"',
+        '{"auths": ["hunter2"]}',
+        '{"auths": {"r.example": "hunter2"}}',
+        '{"credHelpers": {"r.example": {}}}',
+        "[" * 100_000,
+    ],
+)
+def test_a_broken_file_is_named_and_not_shown(box: Box, content: str) -> None:
+    path = box.config(content, "broken.json")
+    with pytest.raises(CredentialsUnavailable, match=r"broken\.json") as caught:
+        DockerConfig.load([path])
+    assert caught.value.subject == str(path)
+    assert caught.value.hint
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(CredentialsUnavailable, match="reading logins"):
+        DockerConfig.load([tmp_path])
+
+
+KEYS = st.sampled_from(["auths", "credHelpers", "credsStore", "r.example", "r.example/a", "auth", "username"])
+DOCUMENTS = st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.dictionaries(KEYS, inner))
+
+
+@given(st.text() | DOCUMENTS.map(json.dumps))
+def test_any_content_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, content: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.json"
+    path.write_text(content, encoding="utf-8", errors="replace")
+    with contextlib.suppress(CredentialsUnavailable):
+        DockerConfig.load([path], helper_path=str(path.parent)).login("r.example", "a")
+
+
+# --- helpers
+
+
+@needs_sh
+def test_a_helper_is_asked_as_docker_asks(box: Box) -> None:
+    box.answering("one", "jo")
+    config = box.load({"credHelpers": {"r.example:5000": "one", "https://index.docker.io/v1/": "one"}})
+    assert config.login("r.example:5000") == login("jo")
+    assert config.login("docker.io", "library/ubuntu") == login("jo")
+    assert config.login("other.example") is None
+    assert box.asked == ["one get r.example:5000", "one get https://index.docker.io/v1/"]
+
+
+@needs_sh
+def test_order_within_a_file(box: Box) -> None:
+    for name in ("one", "all"):
+        box.answering(name, f"from-{name}")
+    config = box.load(
+        {
+            "credHelpers": {"named.example": "one"},
+            "auths": {"named.example": auth("written"), "written.example": auth("written"), "empty.example": {}},
+            "credsStore": "all",
+        }
+    )
+    expected = {"named": "from-one", "written": "written", "empty": "from-all", "unlisted": "from-all"}
+    assert {key: config.login(f"{key}.example") for key in expected} == {k: login(v) for k, v in expected.items()}
+
+
+@needs_sh
+@pytest.mark.parametrize("stream", ["", ">&1"])
+def test_a_helper_that_knows_nothing_is_no_trouble(box: Box, stream: str) -> None:
+    box.helper("none", f"echo 'credentials not found in native keychain' {stream}; exit 1")
+    config = box.load({"credsStore": "none"}, {"auths": {"r.example": auth("jo")}})
+    assert config.login("r.example") == login("jo")
+    assert config.login("other.example") is None
+
+
+@needs_sh
+def test_identity_tokens_and_empty_answers(box: Box) -> None:
+    box.answering("token", "<token>", "t0k")
+    box.answering("empty", "", "")
+    config = box.load({"credHelpers": {"t.example": "token", "e.example": "empty"}})
+    assert config.login("t.example") == Login(identity_token=Secret("t0k"))
+    assert config.login("e.example") is None
+
+
+@needs_sh
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("echo 'the keyring is locked' >&2; exit 1", "ended with 1: the keyring is locked"),
+        ("echo 'no such session'; exit 3", "ended with 3: no such session"),
+        ("""echo '{"Secret": "hunter2"}'; exit 1""", "ended with 1$"),
+        ("echo hunter2", "not a JSON object"),
+        ("echo '[\"hunter2\"]'", "not a JSON object"),
+        ("true", "not a JSON object"),
+    ],
+)
+def test_a_helper_that_fails(box: Box, script: str, message: str) -> None:
+    box.helper("bad", script)
+    config = box.load({"credHelpers": {"r.example": "bad"}})
+    for _ in range(2):
+        with pytest.raises(CredentialsUnavailable, match=message) as caught:
+            config.login("r.example")
+        assert "docker-credential-bad" in str(caught.value)
+        assert caught.value.hint == "try it by hand: echo r.example | docker-credential-bad get"
+        assert "hunter2" not in str(caught.value)
+    assert len(box.asked) == 1
+
+
+@pytest.mark.parametrize("name", ["missing", "../evil", "a/b", "a b", "-"])
+def test_a_helper_that_is_not_there(box: Box, name: str) -> None:
+    config = box.load({"credsStore": name})
+    with pytest.raises(CredentialsUnavailable, match="not on the PATH") as caught:
+        config.login("r.example")
+    assert f"docker-credential-{name}" in str(caught.value.hint)
+
+
+@needs_sh
+def test_a_program_of_another_folder_is_not_run(box: Box, tmp_path: Path) -> None:
+    folder = tmp_path / "docker-credential-x"
+    folder.mkdir()
+    Box(tmp_path).helper("evil", "echo '{}'")
+    with pytest.raises(CredentialsUnavailable):
+        box.load({"credsStore": "x/../docker-credential-evil"}).login("r.example")
+    assert box.asked == []
+
+
+@needs_sh
+def test_a_helper_that_cannot_be_run(box: Box) -> None:
+    path = box.folder / "docker-credential-odd"
+    path.write_text("#!/no/such/interpreter\n")
+    path.chmod(0o755)
+    with pytest.raises(CredentialsUnavailable, match="cannot be run"):
+        box.load({"credsStore": "odd"}).login("r.example")
+
+
+@needs_sh
+def test_a_helper_that_hangs(box: Box) -> None:
+    box.helper("slow", "exec /bin/sleep 60")
+    file = CredentialFile.read(box.config({"credsStore": "slow"}))
+    assert file
+    config = DockerConfig([file], helper_path=str(box.folder), helper_timeout_s=0.2)
+    with pytest.raises(CredentialsUnavailable, match=r"no answer for 0\.2 s"):
+        config.login("r.example")
+
+
+@needs_sh
+def test_threads_ask_once(box: Box) -> None:
+    box.answering("one", "jo")
+    config = box.load({"credsStore": "one"})
+    start = threading.Barrier(8)
+    found: list[Login | None] = []
+
+    def ask() -> None:
+        start.wait(10)
+        found.append(config.login("r.example", "team/app"))
+
+    with Nursery() as nursery:
+        for _ in range(8):
+            nursery.start(ask)
+    assert found == [login("jo")] * 8
+    assert box.asked == ["one get r.example"]
+
+
+@needs_sh
+def test_forgotten_answers_are_asked_for_again(box: Box) -> None:
+    box.answering("one", "jo")
+    config = box.load({"credsStore": "one"})
+    for forget in ("r.example", "other.example"):
+        config.login("r.example")
+        config.forget(forget)
+    assert config.login("r.example") == login("jo")
+    assert len(box.asked) == 2
+
+
+# --- secrets
+
+
+@needs_sh
+def test_secrets_are_never_printed(box: Box) -> None:
+    box.answering("one", "jo")
+    config = box.load({"auths": {"a.example": auth("jo")}, "credHelpers": {"b.example": "one"}})
+    encoded = auth("jo")["auth"]
+    logins = [config.login("a.example"), config.login("b.example")]
+    shown: list[Callable[[object], str]] = [repr, str]
+    for text in (show(value) for show in shown for value in (config, *logins, *config._files)):
+        assert SECRET not in text
+        assert encoded not in text
