@@ -1,0 +1,225 @@
+"""A product: where its releases are published, what belongs to each, and which one is the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from attrs import Factory, field, frozen
+
+from transload.catalog import difference
+from transload.catalog.difference import Difference, Published
+from transload.catalog.matches import hint
+from transload.catalog.ordering import VERSION_PATTERN, Order, TagOrder, check_pattern
+from transload.catalog.release import Companion, Offer, Release, day_in
+from transload.catalog.selection import Selected, join
+from transload.errors import DocumentInvalid, ImageUnknown, ReleaseUnknown, UsageError
+from transload.oci import Name, Reference
+from transload.oci.reference import check_registry, check_repository
+
+NEWEST = "newest"
+"""What to ask for when the newest release is meant, whichever it is."""
+
+
+@frozen
+class Catalog:
+    """A product's releases, oldest first. Raises `DocumentInvalid`, `ReferenceInvalid` when contradictory.
+
+    `repository` is the prefix at the vendor's `registry`, empty for none. `anchor` is the image whose tags tell
+    which releases a registry has. `tag_pattern` says which tags look like releases (see `TagOrder`); left out, it
+    is `VERSION_PATTERN` in version order, and only listed tags are releases in listed order.
+
+    Wherever `tags` is asked for, it means the tags that the source really has on the anchor image.
+    """
+
+    name: str
+    registry: str = field(converter=check_registry)
+    repository: str
+    releases: tuple[Release, ...]
+    title: str = ""
+    anchor: str = ""
+    companions: tuple[Companion, ...] = ()
+    order: Order = "version"
+    tag_pattern: str | None = None
+    note: str = ""
+    _tags: TagOrder = field(init=False, repr=False, eq=False, default=Factory(lambda self: _order(self), True))
+
+    def __attrs_post_init__(self) -> None:
+        if self.repository:
+            check_repository(self.repository)
+        if not any(self._tags.key(release.tag) for release in self.releases):
+            raise DocumentInvalid(f"catalog {self.name} has no release", subject=self.name)
+        if self.anchor and self.anchor not in self.newest().images:
+            raise DocumentInvalid(
+                f"the anchor {self.anchor!r} is not an image of the newest release",
+                hint=hint(self.anchor, self.newest().images),
+            )
+
+    @property
+    def anchor_image(self) -> str:
+        """The image whose tags tell which releases a registry has: `anchor`, else the newest list's first image."""
+        return self.anchor or self.newest().images[0]
+
+    def anchor_repository(self, repository: str | None = None) -> str:
+        """The anchor's full path under the catalog's prefix or another one."""
+        return join(self.repository if repository is None else repository, self.anchor_image)
+
+    # --- which release
+
+    def newest(self, tags: Iterable[str] | None = None) -> Release:
+        """The newest release that the catalog knows; with `tags`, the newest at the source, known or not.
+
+        Raises `ReleaseUnknown` when none of `tags` is a release.
+        """
+        if tags is None:
+            newest_first = self._tags.newest_first(release.tag for release in self.releases)
+        else:
+            newest_first = self._tags.newest_first(tags)
+        if not newest_first:
+            raise ReleaseUnknown(
+                f"the source has no release of {self.name}",
+                subject=self.name,
+                hint=f"its image {self.anchor_image} carries no tag that looks like a release; check the repository",
+            )
+        return self.assume(newest_first[0])
+
+    def release(self, text: str, tags: Iterable[str] | None = None) -> Release:
+        """The release that `text` means: its tag, its name, the tag's beginning (`1.46`), or `newest`.
+
+        Releases unknown to the catalog are found among `tags`. Raises `ReleaseUnknown` with close matches, also
+        when `text` could mean several.
+        """
+        if text == NEWEST:
+            return self.newest(tags)
+        candidates = self._candidates(tags)
+        found = [release for release in candidates if release.tag == text]
+        found = found or [release for release in candidates if release.answers_to(text)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            told = ", ".join(release.tag for release in found[:8])
+            raise ReleaseUnknown(
+                f"{text!r} could be {len(found)} releases of {self.name}",
+                subject=text,
+                hint=f"write one of them in full: {told}",
+            )
+        names = [name for release in candidates for name in (release.tag, release.name) if name]
+        raise ReleaseUnknown(
+            f"{self.name} has no release {text[:140]!r}", subject=text, hint=hint(text, names, what="the newest are")
+        )
+
+    def assume(self, tag: str) -> Release:
+        """The release with exactly this tag; one that the catalog does not know gets the newest known list.
+
+        For a tag that is trusted to exist. `Release.known` tells which it was. Raises `ReferenceInvalid`.
+        """
+        for release in self.releases:
+            if release.tag == tag:
+                return release
+        like = self.newest()
+        return Release(
+            tag,
+            like.images,
+            like.list_name,
+            "inferred",
+            date=day_in(tag),
+            note=f"not in the catalog; the images are those of {like.tag}",
+            known=False,
+        )
+
+    def releases_in(self, text: str, tags: Iterable[str] | None = None) -> tuple[Release, ...]:
+        """One release, or with `FROM..TO` every release between the two, both included, oldest first.
+
+        An end left out is the oldest or the newest. Raises `ReleaseUnknown`; `UsageError` for a range the wrong
+        way round.
+        """
+        tags = None if tags is None else list(tags)
+        first, dots, last = text.partition("..")
+        if not dots:
+            return (self.release(text, tags),)
+        oldest_first = list(reversed(self._candidates(tags)))
+        start = oldest_first.index(self.release(first, tags)) if first else 0
+        end = oldest_first.index(self.release(last, tags)) if last else len(oldest_first) - 1
+        if start > end:
+            raise UsageError(
+                f"the range {text} is empty, since {first} is newer than {last}", hint=f"write {last}..{first}"
+            )
+        return tuple(oldest_first[start : end + 1])
+
+    def releases_at_source(self, tags: Iterable[str], at_target: Collection[str] | None = None) -> tuple[Offer, ...]:
+        """The releases among the source's `tags`, newest first; `at_target` are the target's tags, if it was asked.
+
+        Tags that neither look like a release nor are in the catalog are left out.
+        """
+        held = None if at_target is None else set(at_target)
+        return tuple(
+            Offer(self.assume(tag), None if held is None else tag in held) for tag in self._tags.newest_first(tags)
+        )
+
+    def _candidates(self, tags: Iterable[str] | None) -> list[Release]:
+        known = (release.tag for release in self.releases)
+        return [self.assume(tag) for tag in self._tags.newest_first([*known, *(tags or ())])]
+
+    # --- which images
+
+    def select(
+        self,
+        release: Release,
+        *,
+        registry: str | None = None,
+        repository: str | None = None,
+        images: Sequence[str] = (),
+        target_tag: str | None = None,
+        companions: bool = True,
+    ) -> tuple[Selected, ...]:
+        """What `release` consists of, each image directly under the target's prefix.
+
+        `registry` and `repository` replace the vendor's, `images` keeps only these, `target_tag` renames the
+        images' tag at the target (companions keep their own). Raises `ImageUnknown` with close matches.
+        """
+        home = self.registry if registry is None else registry
+        prefix = self.repository if repository is None else repository
+
+        def one(image: str, tag: str, target: str, optional: bool) -> Selected:
+            return Selected(Reference(home, Name(join(prefix, image), tag)), image, target, optional)
+
+        wanted = [one(image, release.tag, target_tag or release.tag, False) for image in release.images]
+        beside = self.companions_of(release)
+        if companions or images:
+            wanted += [one(image, tag, tag, True) for image, tag in beside.items()]
+        self.check_images(images, [release])
+        return tuple(selected for selected in wanted if not images or selected.repository in images)
+
+    def companions_of(self, release: Release) -> dict[str, str]:
+        """The companions that `release` has: image → its own tag."""
+        return {
+            companion.image: release.facts[companion.tag_fact]
+            for companion in self.companions
+            if companion.tag_fact in release.facts and companion.image not in release.images
+        }
+
+    def check_images(self, images: Iterable[str], releases: Iterable[Release]) -> None:
+        """That each image belongs to one of `releases`. Raises `ImageUnknown` with close matches."""
+        releases = list(releases)
+        known = [name for release in releases for name in (*release.images, *self.companions_of(release))]
+        for image in images:
+            if image not in known:
+                told = ", ".join(release.tag for release in releases[:3]) + (" …" if len(releases) > 3 else "")
+                raise ImageUnknown(
+                    f"{self.name} {told} lists no image {image[:140]!r}",
+                    subject=image,
+                    hint=hint(image, known, what="its images are"),
+                )
+
+    def difference(self, release: Release, published: Published, *, repository: str | None = None) -> Difference:
+        """What differs between the list of `release` and what the source publishes under its tag."""
+        return difference.compare(release, self.repository if repository is None else repository, published)
+
+    def discovered(self, release: Release, published: Published, *, repository: str | None = None) -> Release:
+        """`release` with the set of images that the source really has."""
+        return difference.discovered(release, self.repository if repository is None else repository, published)
+
+
+def _order(catalog: Catalog) -> TagOrder:
+    pattern = catalog.tag_pattern or (VERSION_PATTERN if catalog.order == "version" else None)
+    positions = {release.tag: position for position, release in enumerate(catalog.releases)}
+    return TagOrder(catalog.order, check_pattern(pattern) if pattern else None, positions)

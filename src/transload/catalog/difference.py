@@ -1,0 +1,69 @@
+"""A release's list compared with what a registry really publishes under its tag.
+
+The rule: an image belongs to a release if its repository lies exactly one segment under the catalog's prefix and
+carries the release's tag. Deeper repositories are other channels (`arcdata/preview/…`), and repositories without the
+tag are left over from earlier releases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from attrs import evolve, frozen
+
+from transload.catalog.release import Release
+
+Published = Mapping[str, Collection[str] | None]
+"""Tags by full repository path, as the registry calls it; None where the registry would not list them."""
+
+
+@frozen
+class Difference:
+    """Image names, sorted. `missing`: listed, but the source does not have the tag. `extra`: has the tag, but is not
+    listed. `unclear`: listed, but the source would not say which tags it has."""
+
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.extra or self.unclear)
+
+
+def images_directly_under(prefix: str, repositories: Iterable[str]) -> tuple[str, ...]:
+    """Names of the repositories exactly one segment under `prefix`, sorted.
+
+    >>> images_directly_under("arcdata", ["arcdata/arc-dns", "arcdata/preview/arc-dns", "azure/arcdata"])
+    ('arc-dns',)
+    """
+    start = f"{prefix}/" if prefix else ""
+    names = {path.removeprefix(start) for path in repositories if path.startswith(start)}
+    return tuple(sorted(name for name in names if name and "/" not in name))
+
+
+def compare(release: Release, prefix: str, published: Published) -> Difference:
+    """What differs between the list of `release` and what lies under `prefix`."""
+    start = f"{prefix}/" if prefix else ""
+    carrying = set(_carrying(release.tag, prefix, published))
+    unclear = {image for image in release.images if published.get(start + image, ()) is None}
+    # Listed images may lie deeper than one segment; they are asked for by name.
+    deeper = {image for image in release.images if release.tag in (published.get(start + image) or ())}
+    return Difference(
+        missing=tuple(sorted(set(release.images) - carrying - deeper - unclear)),
+        extra=tuple(sorted(carrying - set(release.images))),
+        unclear=tuple(sorted(unclear)),
+    )
+
+
+def discovered(release: Release, prefix: str, published: Published) -> Release:
+    """`release` with the set that the source really has; what the source would not tell is believed to the list."""
+    found = compare(release, prefix, published)
+    images = (set(release.images) - set(found.missing)) | set(found.extra)
+    return evolve(release, images=tuple(sorted(images)), list_name="", basis="discovered")
+
+
+def _carrying(tag: str, prefix: str, published: Published) -> Iterable[str]:
+    start = f"{prefix}/" if prefix else ""
+    for image in images_directly_under(prefix, published):
+        if tag in (published[start + image] or ()):
+            yield image

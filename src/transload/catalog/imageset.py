@@ -1,0 +1,73 @@
+"""Image sets: what one site wants, from catalogs and of its own (docs/formats/image-set.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from attrs import frozen
+
+from transload.catalog.catalog import NEWEST, Catalog
+from transload.catalog.selection import Selected, merge
+from transload.catalog.view import located
+from transload.oci import Name, Reference
+
+
+@frozen
+class CatalogUse:
+    """A catalog, and what of it is wanted.
+
+    `releases` are releases, `newest`, or ranges `FROM..TO`; `images` restricts them, `registry` and `repository`
+    replace the vendor's, `target` is a prefix for this catalog alone. `where` is its place in the file, for errors.
+    """
+
+    catalog: Catalog
+    releases: tuple[str, ...] = (NEWEST,)
+    images: tuple[str, ...] = ()
+    registry: str | None = None
+    repository: str | None = None
+    target: str = ""
+    companions: bool = True
+    where: str = ""
+
+    @property
+    def anchor(self) -> Reference:
+        """The image whose tags tell which releases the source has."""
+        repository = self.catalog.anchor_repository(self.repository)
+        return Reference(self.registry or self.catalog.registry, Name(repository))
+
+    def select(self, tags: Iterable[str] | None = None) -> tuple[Selected, ...]:
+        """What is wanted; with `tags` (the source's, of `anchor`) also of releases that the catalog does not know.
+
+        An image that only some of the releases have is taken from those. Raises `ReleaseUnknown`, `ImageUnknown`,
+        `UsageError`.
+        """
+        tags = None if tags is None else list(tags)
+        with located(self.where or self.catalog.name, self.catalog.name):
+            releases = [found for text in self.releases for found in self.catalog.releases_in(text, tags)]
+            self.catalog.check_images(self.images, releases)
+        chosen = (
+            selected
+            for release in dict.fromkeys(releases)
+            for selected in self.catalog.select(
+                release, registry=self.registry, repository=self.repository, companions=self.companions
+            )
+        )
+        return merge(one.under(self.target) for one in chosen if not self.images or one.repository in self.images)
+
+
+@frozen
+class ImageSet:
+    """Images of a site's own, and catalogs."""
+
+    name: str
+    images: tuple[Selected, ...] = ()
+    catalogs: tuple[CatalogUse, ...] = ()
+
+    def select(self, tags: Mapping[str, Iterable[str]] | None = None) -> tuple[Selected, ...]:
+        """Everything wanted; `tags` maps a catalog's name to the tags of its anchor at the source.
+
+        Raises `ReleaseUnknown`, `ImageUnknown`, `TargetConflict`.
+        """
+        told = tags or {}
+        of_catalogs = (one for use in self.catalogs for one in use.select(told.get(use.catalog.name)))
+        return merge([*self.images, *of_catalogs])

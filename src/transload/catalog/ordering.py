@@ -1,0 +1,83 @@
+"""Which tags are releases, and which of two releases is newer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from attrs import frozen
+
+from transload.errors import DocumentInvalid, ReferenceInvalid
+from transload.oci.reference import check_tag
+
+Order = Literal["version", "listed"]
+
+VERSION_PATTERN = r"v?([0-9]+)\.([0-9]+)(?:\.([0-9]+))?(?:_([A-Za-z0-9_.-]+))?"
+"""Optional v, major.minor, optional patch, optional label: what `az arcdata` takes for a version."""
+
+_PATTERN_LENGTH = 200
+_Part = tuple[int, int, str]
+Key = tuple[int, tuple[_Part, ...]]
+"""Compares as releases do: the greater key is the newer release."""
+
+
+def check_pattern(text: str) -> re.Pattern[str]:
+    """`text` as a regular expression for tags. Raises `DocumentInvalid`."""
+    if len(text) > _PATTERN_LENGTH:
+        raise DocumentInvalid(f"a tag pattern of {len(text)} characters is over the limit of {_PATTERN_LENGTH}")
+    try:
+        return re.compile(text, re.ASCII)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise DocumentInvalid(f"the tag pattern is not a regular expression: {error}") from error
+
+
+@frozen
+class TagOrder:
+    """The order of a catalog's releases.
+
+    `version`: tags that match the pattern whole are ordered by its groups, from first to last, digits as numbers and
+    everything else as text; releases of the catalog that do not match are older, in the order of the catalog.
+    `listed`: the order of the catalog, oldest first; tags that match the pattern but are not listed are older than
+    all of them, since nothing tells their place.
+    """
+
+    order: Order
+    pattern: re.Pattern[str] | None
+    positions: Mapping[str, int]
+
+    def key(self, tag: str) -> Key | None:
+        """Where `tag` stands; None for a tag that is no release."""
+        groups = self._groups(tag)
+        position = self.positions.get(tag)
+        if self.order == "version":
+            if groups is not None:
+                return (1, (*groups, (2, 0, tag)))
+            return None if position is None else (0, ((1, position, ""),))
+        if position is not None:
+            return (1, ((1, position, ""),))
+        return None if groups is None else (0, ((2, 0, tag),))
+
+    def newest_first(self, tags: Iterable[str]) -> list[str]:
+        """The releases among `tags`, each once, newest first."""
+        keyed = [(key, tag) for tag in set(tags) if (key := self.key(tag)) is not None]
+        return [tag for _, tag in sorted(keyed, reverse=True)]
+
+    def _groups(self, tag: str) -> tuple[_Part, ...] | None:
+        match = self.pattern.fullmatch(tag) if self.pattern and _is_tag(tag) else None
+        return None if match is None else tuple(_part(group) for group in match.groups())
+
+
+def _part(group: str | None) -> _Part:
+    """A missing part is older than any, a number older than a word."""
+    if not group:
+        return (0, 0, "")
+    return (1, int(group), "") if group.isascii() and group.isdigit() else (2, 0, group)
+
+
+def _is_tag(text: str) -> bool:
+    try:
+        check_tag(text)
+    except ReferenceInvalid:
+        return False
+    return True

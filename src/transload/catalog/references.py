@@ -1,0 +1,63 @@
+"""Lists of references: text files with one reference a line, and what stands on a command line.
+
+A plain reference keeps its repository path under the target's prefix, Docker's `library/` included: `nginx:1.27` is
+`docker.io/library/nginx:1.27` and becomes `library/nginx:1.27`. Its tag stays; pinned by digest alone it gets no tag;
+with both, the digest decides what is copied, and the tag is what it is called at the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from transload.catalog.document import decoded
+from transload.catalog.selection import Selected, merge
+from transload.catalog.view import located
+from transload.errors import ReferenceInvalid
+from transload.oci import Reference
+
+LIST_BYTES = 4 << 20
+ARROW = "->"
+
+
+def wanted(text: str) -> Selected:
+    """`reference`, `reference -> repository[:tag]`, or the two with only a blank between. Raises `ReferenceInvalid`.
+
+    >>> wanted("quay.io/jetstack/cert-manager-webhook:v1.14.0 -> certs/webhook").place
+    'certs/webhook:v1.14.0'
+    """
+    words = text.split()
+    arrows = words.count(ARROW)
+    if len(words) == 3 and words[1] == ARROW:
+        words.pop(1)
+        arrows = 0
+    if arrows or not 1 <= len(words) <= 2:
+        raise ReferenceInvalid(
+            f"{text.strip()[:200]!r} is not a reference", hint="write a reference, or source -> repository[:tag]"
+        )
+    return Selected.of(Reference.parse(words[0]), *words[1:])
+
+
+def select_references(texts: Iterable[str]) -> tuple[Selected, ...]:
+    """What the references of a command line ask for. Raises `ReferenceInvalid`, `TargetConflict`."""
+    return merge(map(wanted, texts))
+
+
+def parse_references(content: bytes | str, file: str) -> tuple[Selected, ...]:
+    """What a list of references asks for; `#` at the start of a line or after a blank begins a comment.
+
+    Raises `DocumentInvalid` with file and line, also for two lines that want one target name.
+    """
+    found: list[Selected] = []
+    for number, line in enumerate(decoded(content, file, LIST_BYTES).split("\n"), 1):
+        text = _without_comment(line)
+        if text:
+            with located(f"{file}:{number}", file):
+                found.append(wanted(text))
+    with located(file, file):
+        return merge(found)
+
+
+def _without_comment(line: str) -> str:
+    words = line.split()
+    marks = (place for place, word in enumerate(words) if word.startswith("#"))
+    return " ".join(words[: next(marks, len(words))])
