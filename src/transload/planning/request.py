@@ -23,12 +23,16 @@ class Narrowing(Enum):
 
 @frozen
 class Item:
-    """One thing wanted: `source` in the store with locator `source_store`, to be stored as `target`."""
+    """One thing wanted: `source` in the store with locator `source_store`, to be stored as `target`.
+
+    `optional` means that its absence at the source is no failure; `platforms` stand before those of the request.
+    """
 
     source_store: str
     source: Name
     target: Name
     optional: bool = False
+    platforms: tuple[Platform, ...] = ()
 
     @property
     def label(self) -> str:

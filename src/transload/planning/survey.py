@@ -96,7 +96,7 @@ class Surveyor:
 
     def _compare(self, item: Item, at_target: Descriptor | None) -> Surveyed:
         source = self._source(item)
-        whole = not self._request.platforms
+        whole = not self._platforms(item)
         if at_target is not None and (whole or self._request.narrowing is Narrowing.SPARSE):
             digest = item.source.digest or source.resolve(item.source).digest
             if digest == at_target.digest:
@@ -115,13 +115,17 @@ class Surveyor:
         root = self._grow(source, item, source.fetch(item.source.at(at_target.digest)))
         return evolve(found, extras=self._extras(source, item, root))
 
+    def _platforms(self, item: Item) -> tuple[Platform, ...]:
+        return item.platforms or self._request.platforms
+
     def _source(self, item: Item) -> Source:
         if item.source_store in self._down:  # asking a dead host again for each image would only cost time
             raise self._down[item.source_store]
         return self._sources[item.source_store]
 
     def _grow(self, source: Source, item: Item, root: Manifest) -> Node:
-        kept = wanted_children(root, self._request.platforms) if root.is_index and self._request.platforms else None
+        wanted = self._platforms(item)
+        kept = wanted_children(root, wanted) if root.is_index and wanted else None
 
         def keep(child: Descriptor) -> bool:
             return kept is None or child.digest in kept or child not in root.manifests
@@ -129,7 +133,7 @@ class Surveyor:
         return grow(root, lambda child: source.fetch(item.source.at(child.digest)), keep)
 
     def _narrow(self, item: Item, source: Source, root: Node) -> tuple[Node, tuple[str, ...]]:
-        wanted = self._request.platforms
+        wanted = self._platforms(item)
         if not wanted:
             return root, ()
         names = ", ".join(map(str, wanted))
