@@ -110,7 +110,7 @@ class StoreContract(SourceContract):
             ingest.receive([raw[:120_000]])
         assert not store.holds(APP, content.descriptor)
         with store.begin(APP, content.descriptor) as ingest:
-            assert ingest.offset == (120_000 if self.parks else 0)
+            assert ingest.offset == 120_000 if self.parks else ingest.offset <= 120_000
             ingest.receive([raw[ingest.offset :]])
             ingest.commit()
         assert read(store, APP, content.descriptor) == raw
@@ -129,7 +129,7 @@ class StoreContract(SourceContract):
             ingest.receive(breaks(raw[:70_000]))
         assert not store.holds(APP, content.descriptor)
         with store.begin(APP, content.descriptor) as ingest:
-            assert ingest.offset == (70_000 if self.parks else 0)
+            assert ingest.offset == 70_000 if self.parks else ingest.offset <= 70_000
         put(store, APP, content)
         assert read(store, APP, content.descriptor) == raw
 

@@ -1,0 +1,290 @@
+"""A store that fails on a script: a wrapper around any target that implements the ports and counts what it is asked.
+
+    store = FaultyStore(MemoryStore(), [fails("open", times=2), corrupts(at=100, subject=digest)])
+
+Faults are consumed in the order of the script: the first one that fits a call and has times left strikes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from attrs import evolve, field, frozen
+
+from transload.errors import DiskFull, ReadOnly, TransloadError, Truncated, Unreachable
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.ports import Chunk, Ingest, Mounts, Refers, Target, Tariff
+
+Operation = (
+    Literal["resolve", "fetch", "tags", "repositories", "holds", "open"]
+    | Literal["begin", "receive", "commit", "point", "mount", "referrers"]
+)
+WRITES: tuple[Operation, ...] = ("begin", "receive", "commit", "point", "mount")
+ALWAYS = 1 << 62
+
+
+@frozen
+class Fault:
+    """What happens to calls of `on`: to those about `subject` (a digest or a name as text; any when None).
+
+    The first `skip` fitting calls pass, the next `times` are struck. Bytes of `open` and `receive` pass up to `after`.
+    """
+
+    on: Operation
+    error: Callable[[], TransloadError] | None = None
+    subject: str | None = None
+    skip: int = 0
+    times: int = 1
+    after: int = 0
+    ends: bool = False
+    corrupt_at: int | None = None
+    size_by: int = 0
+    digest: Digest | None = None
+    refuse: bool = False
+    gate: threading.Event | None = field(default=None, eq=False)
+
+
+def fails(
+    on: Operation,
+    error: Callable[[], TransloadError] = lambda: Unreachable("the connection broke"),
+    *,
+    subject: str | None = None,
+    skip: int = 0,
+    times: int = 1,
+    after: int = 0,
+) -> Fault:
+    """`on` raises `error()`; for `open` and `receive` after `after` bytes. Retryable unless another error is given."""
+    return Fault(on, error, subject, skip, times, after)
+
+
+def truncates(after: int, *, subject: str | None = None, skip: int = 0, times: int = 1) -> Fault:
+    """`open` gives `after` bytes and then raises `Truncated`, as a store does that notices."""
+    return Fault("open", lambda: Truncated(f"the body ended after {after} bytes"), subject, skip, times, after)
+
+
+def ends_early(after: int, *, subject: str | None = None, skip: int = 0, times: int = 1) -> Fault:
+    """`open` gives `after` bytes and ends as if that were all: against the port's promise, to see who notices."""
+    return Fault("open", None, subject, skip, times, after, ends=True)
+
+
+def corrupts(at: int = 0, *, subject: str | None = None, skip: int = 0, times: int = 1) -> Fault:
+    """`open` gives the byte at position `at` of the blob wrong, if it is among those asked for."""
+    return Fault("open", None, subject, skip, times, corrupt_at=at)
+
+
+def lies_about_size(by: int = 1, *, subject: str | None = None, times: int = ALWAYS) -> Fault:
+    """`resolve` gives a descriptor whose size is off by `by`."""
+    return Fault("resolve", None, subject, 0, times, size_by=by)
+
+
+def lies_about_digest(digest: Digest, *, subject: str | None = None, times: int = ALWAYS) -> Fault:
+    """`resolve` gives a descriptor with another digest."""
+    return Fault("resolve", None, subject, 0, times, digest=digest)
+
+
+def refuses_mount(*, subject: str | None = None, times: int = ALWAYS) -> Fault:
+    """`mount` says that it did not work."""
+    return Fault("mount", None, subject, 0, times, refuse=True)
+
+
+def forgets(*, subject: str | None = None, times: int = ALWAYS) -> Fault:
+    """`holds` says no, whatever is there."""
+    return Fault("holds", None, subject, 0, times, refuse=True)
+
+
+def read_only() -> list[Fault]:
+    """Every write is refused."""
+    return [fails(on, lambda: ReadOnly("the store takes no writes"), times=ALWAYS) for on in WRITES]
+
+
+def out_of_space(after: int = 0, *, subject: str | None = None, times: int = ALWAYS) -> Fault:
+    """`receive` takes `after` bytes of each blob and then raises `DiskFull`."""
+    return Fault("receive", lambda: DiskFull("no space left on the disk"), subject, 0, times, after)
+
+
+def waits(on: Operation, gate: threading.Event, *, subject: str | None = None, skip: int = 0, times: int = 1) -> Fault:
+    """`on` goes on only when `gate` is set; for `open`, before the first byte. Lets a test hold work at a place."""
+    return Fault(on, None, subject, skip, times, gate=gate)
+
+
+class FaultyStore:
+    """A target around another target. `calls` counts operations, `subjects` lists each with what it was about."""
+
+    def __init__(self, store: Target, script: Iterable[Fault] = ()) -> None:
+        self.store = store
+        self.locator = store.locator
+        self.scoped = store.scoped
+        self.tariff: Tariff | None = store.tariff
+        self.subjects: list[tuple[Operation, str]] = []
+        self._script = [_Pending(fault) for fault in script]
+        self._lock = threading.Lock()
+
+    @property
+    def calls(self) -> Counter[str]:
+        """How often each operation was asked for."""
+        return Counter(on for on, _ in self.subjects)
+
+    @property
+    def mounts(self) -> Mounts | None:
+        """This wrapper, where the wrapped store mounts."""
+        return self if self.store.mounts else None
+
+    @property
+    def refers(self) -> Refers | None:
+        """This wrapper, where the wrapped store knows referrers."""
+        return self if self.store.refers else None
+
+    def struck(self, on: Operation, subject: str) -> Fault | None:
+        """Count a call and find the fault that strikes it; faults that wait have waited when this returns."""
+        with self._lock:
+            self.subjects.append((on, subject))
+            found = self._next(on, subject)
+        if found and found.gate:
+            found.gate.wait()
+        return found
+
+    def _next(self, on: Operation, subject: str) -> Fault | None:
+        for pending in self._script:
+            if pending.strikes(on, subject):
+                return pending.fault
+        return None
+
+    def _ask(self, on: Operation, subject: str) -> Fault | None:
+        fault = self.struck(on, subject)
+        if fault and fault.error:
+            raise fault.error()
+        return fault
+
+    def resolve(self, name: Name) -> Descriptor:
+        """See `Resolves`."""
+        fault = self._ask("resolve", str(name))
+        found = self.store.resolve(name)
+        if fault is None:
+            return found
+        return evolve(found, size=found.size + fault.size_by, digest=fault.digest or found.digest)
+
+    def fetch(self, name: Name) -> Manifest:
+        """See `Resolves`."""
+        self._ask("fetch", str(name))
+        return self.store.fetch(name)
+
+    def tags(self, repository: str) -> Iterator[str]:
+        """See `Resolves`."""
+        self._ask("tags", repository)
+        return self.store.tags(repository)
+
+    def repositories(self) -> Iterator[str]:
+        """See `Resolves`."""
+        self._ask("repositories", "")
+        return self.store.repositories()
+
+    def holds(self, repository: str, descriptor: Descriptor) -> bool:
+        """See `Reads`."""
+        fault = self._ask("holds", descriptor.digest)
+        return not (fault and fault.refuse) and self.store.holds(repository, descriptor)
+
+    @contextmanager
+    def open(
+        self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> Iterator[Iterator[Chunk]]:
+        """See `Reads`."""
+        fault = self.struck("open", descriptor.digest)
+        with self.store.open(repository, descriptor, offset, length) as chunks:
+            yield _spoilt(chunks, fault, offset) if fault else chunks
+
+    @contextmanager
+    def begin(self, repository: str, descriptor: Descriptor) -> Iterator[Ingest]:
+        """See `Ingests`."""
+        self._ask("begin", descriptor.digest)
+        with self.store.begin(repository, descriptor) as ingest:
+            yield FaultyIngest(self, ingest, descriptor.digest)
+
+    def point(self, name: Name, manifest: Manifest) -> None:
+        """See `Names`."""
+        self._ask("point", str(name))
+        self.store.point(name, manifest)
+
+    def mount(self, descriptor: Descriptor, origin: str, repository: str) -> bool:
+        """See `Mounts`."""
+        fault = self._ask("mount", descriptor.digest)
+        mounts = self.store.mounts
+        return mounts is not None and not (fault and fault.refuse) and mounts.mount(descriptor, origin, repository)
+
+    def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
+        """See `Refers`."""
+        self._ask("referrers", digest)
+        return self.store.refers.referrers(repository, digest) if self.store.refers else ()
+
+
+class FaultyIngest:
+    """An ingest of a `FaultyStore`."""
+
+    def __init__(self, store: FaultyStore, ingest: Ingest, digest: Digest) -> None:
+        self._store = store
+        self._ingest = ingest
+        self._digest = digest
+
+    @property
+    def offset(self) -> int:
+        """See `Ingest`."""
+        return self._ingest.offset
+
+    def receive(self, chunks: Iterable[Chunk]) -> None:
+        """See `Ingest`; what passes before the fault does arrive."""
+        fault = self._store.struck("receive", self._digest)
+        self._ingest.receive(_spoilt(chunks, fault, self.offset) if fault else chunks)
+
+    def commit(self) -> None:
+        """See `Ingest`."""
+        fault = self._store.struck("commit", self._digest)
+        if fault and fault.error:
+            raise fault.error()
+        self._ingest.commit()
+
+    def abandon(self) -> None:
+        """See `Ingest`."""
+        self._ingest.abandon()
+
+
+class _Pending:
+    """A fault of the script and how much of it is left."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self._skip = fault.skip
+        self._times = fault.times
+
+    def strikes(self, on: Operation, subject: str) -> bool:
+        if self.fault.on != on or self.fault.subject not in {None, subject} or not self._times:
+            return False
+        if self._skip:
+            self._skip -= 1
+            return False
+        self._times -= 1
+        return True
+
+
+def _spoilt(chunks: Iterable[Chunk], fault: Fault, offset: int) -> Iterator[Chunk]:
+    """The chunks with what `fault` does to them; `offset` is where in the blob they begin."""
+    passed = 0
+    for chunk in chunks:
+        if (fault.error or fault.ends) and passed + len(chunk) > fault.after:
+            if fault.after > passed:
+                yield chunk[: fault.after - passed]
+            break
+        yield _flipped(chunk, fault.corrupt_at, offset + passed)
+        passed += len(chunk)
+    if fault.error:
+        raise fault.error()
+
+
+def _flipped(chunk: Chunk, at: int | None, start: int) -> Chunk:
+    if at is None or not start <= at < start + len(chunk):
+        return chunk
+    wrong = bytearray(chunk)
+    wrong[at - start] ^= 0xFF
+    return wrong
