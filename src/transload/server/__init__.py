@@ -1,0 +1,26 @@
+"""Any store served as a registry: the distribution API on aiohttp. Needs the extra `serve`."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from transload.errors import PartMissing
+from transload.server.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from transload.server.running import Served, serve_forever, serve_in_thread
+
+__all__ = ["ServeSettings", "Served", "serve_forever", "serve_in_thread"]
+
+if find_spec("aiohttp") is None:
+    raise PartMissing("serving a store needs aiohttp, which is not installed", hint="pip install 'transload[serve]'")
+
+
+def __getattr__(name: str) -> Any:
+    """Load aiohttp when something is really served, not when this package is imported."""
+    if name in __all__:
+        from transload.server import running
+
+        return getattr(running, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,43 @@
+"""Who may come in: basic authentication (RFC 7617), compared in constant time."""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+import secrets
+from base64 import b64decode
+from collections.abc import Mapping
+
+from transload.server.settings import Hidden
+
+CHALLENGE = 'Basic realm="transload", charset="UTF-8"'
+
+
+class Door:
+    """Open to everybody when there are no users. Keeps keyed fingerprints, not the passwords."""
+
+    def __init__(self, users: Mapping[str, str | Hidden]) -> None:
+        self._key = secrets.token_bytes(32)
+        self._known = [self._fingerprint(f"{user}:{_reveal(secret)}".encode()) for user, secret in users.items()]
+
+    def admits(self, authorization: str | None) -> bool:
+        """Whether the value of an Authorization header names a user with his password."""
+        if not self._known:
+            return True
+        scheme, _, encoded = (authorization or "").partition(" ")
+        if scheme.lower() != "basic":
+            return False
+        try:
+            presented = self._fingerprint(b64decode(encoded.strip(), validate=True))
+        except (binascii.Error, ValueError):
+            return False
+        matches = [hmac.compare_digest(presented, known) for known in self._known]  # every user is looked at
+        return True in matches
+
+    def _fingerprint(self, credentials: bytes) -> bytes:
+        return hmac.digest(self._key, credentials, hashlib.sha256)
+
+
+def _reveal(secret: str | Hidden) -> str:
+    return secret if isinstance(secret, str) else secret.reveal()

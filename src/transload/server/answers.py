@@ -1,0 +1,80 @@
+"""Refusals in the specification's own form, and the one table that turns transload's errors into them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from transload import errors
+from transload.errors import TransloadError
+
+API_VERSION = {"Docker-Distribution-API-Version": "registry/2.0"}
+
+
+class Refusal(Exception):
+    """An answer that is not what was asked for: an HTTP status, a code of the specification, a sentence."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        subject: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.subject = subject
+        self.headers = dict(headers or {})
+
+    def response(self) -> web.Response:
+        """The document of distribution specification, "Error Codes"."""
+        error: dict[str, object] = {"code": self.code, "message": self.message}
+        if self.subject:
+            error["detail"] = {"subject": self.subject}
+        body = json.dumps({"errors": [error]}, ensure_ascii=False).encode()
+        return web.Response(
+            status=self.status, body=body, headers=API_VERSION | self.headers, content_type="application/json"
+        )
+
+
+# From the special to the general: the first class that fits decides.
+_TABLE: tuple[tuple[type[TransloadError], int, str], ...] = (
+    (errors.ManifestUnknown, 404, "MANIFEST_UNKNOWN"),
+    (errors.BlobUnknown, 404, "BLOB_UNKNOWN"),
+    (errors.RepositoryUnknown, 404, "NAME_UNKNOWN"),
+    (errors.NotFound, 404, "MANIFEST_UNKNOWN"),
+    (errors.ReferenceInvalid, 400, "NAME_INVALID"),
+    (errors.DigestInvalid, 400, "DIGEST_INVALID"),
+    (errors.UsageError, 400, "UNSUPPORTED"),
+    (errors.DigestMismatch, 400, "DIGEST_INVALID"),
+    (errors.SizeMismatch, 400, "SIZE_INVALID"),
+    (errors.CorruptError, 400, "MANIFEST_INVALID"),
+    (errors.SchemaUnsupported, 400, "MANIFEST_INVALID"),
+    (errors.LimitExceeded, 413, "MANIFEST_INVALID"),
+    (errors.TooLarge, 413, "SIZE_INVALID"),
+    (errors.Refused, 405, "UNSUPPORTED"),
+    (errors.AccessError, 403, "DENIED"),
+    (errors.TooManyRequests, 429, "TOOMANYREQUESTS"),
+    (errors.Unreachable, 502, "UNKNOWN"),
+    (errors.DiskFull, 507, "UNKNOWN"),
+    (errors.Busy, 503, "UNKNOWN"),
+    (errors.Interrupted, 503, "UNKNOWN"),
+    (errors.TransloadError, 500, "UNKNOWN"),
+)
+
+
+def refusal(error: TransloadError, *, writing: bool) -> Refusal:
+    """What a client is told of `error`. Content that is wrong is his fault only when he is the one who sent it."""
+    status, code = next((status, code) for kind, status, code in _TABLE if isinstance(error, kind))
+    if isinstance(error, errors.CorruptError) and not writing:
+        status, code = 500, "UNKNOWN"
+    if isinstance(error, errors.NotFound) and writing and code in {"BLOB_UNKNOWN", "MANIFEST_UNKNOWN"}:
+        status, code = 400, "MANIFEST_BLOB_UNKNOWN"  # as distribution answers
+    headers = {} if error.retry_after_s is None else {"Retry-After": str(max(1, round(error.retry_after_s)))}
+    return Refusal(status, code, error.message, subject=error.subject, headers=headers)

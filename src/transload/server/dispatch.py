@@ -1,0 +1,85 @@
+"""From a request to its handler, and from whatever goes wrong to an answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from transload.errors import TransloadError
+from transload.server import pull, push
+from transload.server.access import CHALLENGE
+from transload.server.answers import Refusal, refusal
+from transload.server.routes import Kind, Route, route
+from transload.server.service import Call, Service
+
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+
+_READING: dict[tuple[str, Kind], Handler] = {
+    ("GET", "version"): pull.get_version,
+    ("GET", "catalog"): pull.get_catalog,
+    ("GET", "manifest"): pull.get_manifest,
+    ("GET", "blob"): pull.get_blob,
+    ("GET", "tags"): pull.get_tags,
+    ("GET", "referrers"): pull.get_referrers,
+}
+_WRITING: dict[tuple[str, Kind], Handler] = {
+    ("POST", "uploads"): push.begin_upload,
+    ("PATCH", "upload"): push.continue_upload,
+    ("PUT", "upload"): push.finish_upload,
+    ("GET", "upload"): push.get_upload,
+    ("DELETE", "upload"): push.cancel_upload,
+    ("PUT", "manifest"): push.put_manifest,
+    ("DELETE", "manifest"): push.delete_manifest,
+    ("DELETE", "blob"): push.delete_blob,
+}
+
+_log = logging.getLogger("transload.server")
+
+
+class Dispatch:
+    """Called by aiohttp with every request. No exception leaves it, but for those that end the server."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:  # noqa: D102 - described by the class
+        writing = request.method not in {"GET", "HEAD"}
+        try:
+            response = await self._handle(request)
+        except Refusal as error:
+            response = error.response()
+        except TransloadError as error:
+            response = refusal(error, writing=writing).response()
+        except Exception:  # a bug; the client learns that, and the log learns the rest
+            _log.exception("%s %s failed", request.method, request.path)
+            response = Refusal(500, "UNKNOWN", "the server has failed; its log says more").response()
+        if not response.prepared:
+            self._service.counts.by_status[response.status] += 1
+        return response
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if not self._service.door.admits(request.headers.get("Authorization")):
+            self._service.counts.asked(request.method, "refused")
+            challenge = {"WWW-Authenticate": CHALLENGE}
+            raise Refusal(401, "UNAUTHORIZED", "user name and password are needed", headers=challenge)
+        where = route(request.path)
+        self._service.counts.asked(request.method, where.kind)
+        return await self._handler(request.method, where)(Call(self._service, request, where))
+
+    def _handler(self, method: str, where: Route) -> Handler:
+        """Raises the refusal that fits when there is none."""
+        reading = _READING.get(("GET" if method == "HEAD" else method, where.kind))
+        if reading:
+            return reading
+        if where.kind == "unknown":
+            raise Refusal(404, "NAME_UNKNOWN", "this is a registry; the distribution API begins at /v2/")
+        if not self._service.settings.writable:
+            raise Refusal(
+                405, "UNSUPPORTED", "this registry is served read-only; start it with --writable to push to it"
+            )
+        writing = _WRITING.get((method, where.kind))
+        if writing is None:
+            raise Refusal(405, "UNSUPPORTED", f"{method} is not defined here")
+        return writing

@@ -1,0 +1,59 @@
+"""What a store holds, asked by digest alone, as URLs ask; the store's optional powers, looked up in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from transload.errors import BlobUnknown
+from transload.oci import Descriptor, Digest, Manifest
+from transload.ports import Lies, Mounts, Refers, Sizes, Source, Target
+from transload.server.powers import Deletes, Spools
+
+OCTETS = "application/octet-stream"
+_REMEMBERED = 100_000
+
+
+class Holdings:
+    """A store and its powers. Sizes come from the store, from a file, or from manifests that passed by."""
+
+    def __init__(self, store: Source | Target) -> None:
+        self.store = store
+        self.lies: Lies | None = _power(store, "lies")
+        self.sizes: Sizes | None = _power(store, "sizes")
+        self.spools: Spools | None = _power(store, "spools")
+        self.deletes: Deletes | None = _power(store, "deletes")
+        self.mounts: Mounts | None = _power(store, "mounts")
+        self.refers: Refers | None = store.refers
+        self._learnt: dict[Digest, int] = {}
+
+    @property
+    def target(self) -> Target:
+        """The store as one that takes writes; the caller knows that it does."""
+        return cast("Target", self.store)
+
+    def descriptor(self, repository: str, digest: Digest) -> Descriptor:
+        """A blob with its size. Raises `BlobUnknown` if the repository does not hold it, or nothing tells its size."""
+        if self.sizes is not None:
+            return Descriptor(OCTETS, digest, self.sizes.size(repository, digest))
+        size = self.lies.path(digest).stat().st_size if self.lies is not None else self._learnt.get(digest)
+        if size is not None and self.store.holds(repository, found := Descriptor(OCTETS, digest, size)):
+            return found
+        raise BlobUnknown(f"{repository} has no blob {digest.short}", subject=digest)
+
+    def file(self, digest: Digest) -> Path | None:
+        """Where the blob lies as a file, if the store keeps files."""
+        return None if self.lies is None else self.lies.path(digest)
+
+    def learn(self, manifest: Manifest) -> None:
+        """Remember the sizes that a manifest states, for a store that cannot tell any itself."""
+        if self.sizes is not None or self.lies is not None:
+            return
+        for blob in manifest.blobs:
+            self._learnt[blob.digest] = blob.size
+        while len(self._learnt) > _REMEMBERED:
+            self._learnt.pop(next(iter(self._learnt)))
+
+
+def _power(store: object, name: str) -> Any:
+    return getattr(store, name, None)

@@ -1,0 +1,141 @@
+"""Reading endpoints: manifests, blobs, tags, catalog, referrers (distribution specification, "Pull", "Discovery")."""
+
+from __future__ import annotations
+
+import json
+
+from aiohttp import web
+from attrs import evolve
+
+from transload.errors import ManifestUnknown, NotFound, ReferenceInvalid
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.mediatype import OCI_INDEX
+from transload.server.answers import API_VERSION, Refusal
+from transload.server.paging import PageInvalid, page
+from transload.server.ranges import Span, Unsatisfiable, requested
+from transload.server.routes import Route
+from transload.server.service import Call
+from transload.server.traffic import send_blob
+
+
+async def get_version(_: Call) -> web.StreamResponse:
+    """`GET /v2/`: this is a registry, and you may come in."""
+    return _json(b"{}")
+
+
+async def get_manifest(call: Call) -> web.StreamResponse:
+    """A manifest, its bytes exactly as they were stored; HEAD asks for no more than the descriptor."""
+    name = manifest_name(call.route)
+    if call.request.method == "HEAD":
+        found = await call.service.run(call.service.store.resolve, name)
+        head = web.StreamResponse(headers=_content_headers(found) | {"Content-Type": found.media_type})
+        head.content_length = found.size
+        return head
+    manifest: Manifest = await call.service.run(call.service.store.fetch, name)
+    call.service.holdings.learn(manifest)
+    call.service.counts.bytes_sent += len(manifest.raw)
+    return web.Response(
+        body=manifest.raw, headers=_content_headers(manifest.descriptor) | {"Content-Type": manifest.media_type}
+    )
+
+
+def manifest_name(route: Route) -> Name:
+    """What the path names. A tag that cannot exist is one that does not exist. Raises `DigestInvalid`."""
+    if ":" in route.reference:
+        return Name(route.repository, None, Digest(route.reference))
+    try:
+        return Name(route.repository, route.reference)
+    except ReferenceInvalid as error:
+        raise ManifestUnknown(error.message, subject=route.reference) from error
+
+
+async def get_blob(call: Call) -> web.StreamResponse:
+    """A blob or a part of it."""
+    digest = Digest(call.route.reference)
+    found = await call.service.run(call.service.holdings.descriptor, call.route.repository, digest)
+    headers = _content_headers(found) | {"Content-Type": found.media_type, "Accept-Ranges": "bytes"}
+    span = None if call.request.method == "HEAD" else _span(call, found)
+    response = web.StreamResponse(status=206 if span else 200, headers=headers)
+    if span:
+        response.headers["Content-Range"] = span.content_range(found.size)
+    response.content_length = span.length if span else found.size
+    if call.request.method == "HEAD" or found.size == 0:
+        return response
+    return await send_blob(call, response, found, span or Span(0, found.size))
+
+
+def _span(call: Call, found: Descriptor) -> Span | None:
+    if call.request.headers.get("If-Range") not in {None, f'"{found.digest}"'}:
+        return None
+    try:
+        return requested(call.request.headers.get("Range"), found.size)
+    except Unsatisfiable as error:
+        raise Refusal(
+            416,
+            "SIZE_INVALID",
+            f"the blob has {found.size} bytes, none of them in the range asked for",
+            subject=found.digest,
+            headers={"Content-Range": f"bytes */{found.size}"},
+        ) from error
+
+
+async def get_tags(call: Call) -> web.StreamResponse:
+    """The tags of a repository in the order of the alphabet, in pages if the client wants them so."""
+    tags = await call.service.run(lambda: sorted(call.service.store.tags(call.route.repository)))
+    return _paged(call, "tags", tags, {"name": call.route.repository})
+
+
+async def get_catalog(call: Call) -> web.StreamResponse:
+    """Every repository, in the order of the alphabet; names without a repository have no place in this API."""
+    repositories = await call.service.run(lambda: sorted(filter(None, call.service.store.repositories())))
+    return _paged(call, "repositories", repositories, {})
+
+
+def _paged(call: Call, key: str, entries: list[str], rest: dict[str, object]) -> web.Response:
+    try:
+        found = page(entries, call.request.query, call.request.path)
+    except PageInvalid as error:
+        raise Refusal(400, "PAGINATION_NUMBER_INVALID", str(error)) from error
+    response = _json(json.dumps(rest | {key: list(found.entries)}).encode())
+    if found.link:
+        response.headers["Link"] = found.link
+    return response
+
+
+async def get_referrers(call: Call) -> web.StreamResponse:
+    """An index of the manifests that have this one as subject, of one artifact type if the client wants that."""
+    digest = Digest(call.route.reference)
+    refers = call.service.holdings.refers
+    if refers is None:
+        raise Refusal(404, "UNSUPPORTED", "this store keeps no list of referrers")
+    found = await call.service.run(refers.referrers, call.route.repository, digest)
+    found = tuple([await _described(call, one) for one in found])
+    wanted = call.request.query.get("artifactType")
+    if wanted:
+        found = tuple(one for one in found if one.artifact_type == wanted)
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [one.to_json() for one in found]}
+    response = _json(json.dumps(index).encode(), OCI_INDEX)
+    if wanted:
+        response.headers["OCI-Filters-Applied"] = "artifactType"
+    return response
+
+
+async def _described(call: Call, referrer: Descriptor) -> Descriptor:
+    """With artifact type and annotations, which the specification wants here and not every store remembers."""
+    if referrer.artifact_type:
+        return referrer
+    try:
+        manifest: Manifest = await call.service.run(
+            call.service.store.fetch, Name(call.route.repository, None, referrer.digest)
+        )
+    except NotFound:
+        return referrer
+    return evolve(referrer, artifact_type=manifest.artifact_type, annotations=manifest.annotations)
+
+
+def _content_headers(descriptor: Descriptor) -> dict[str, str]:
+    return API_VERSION | {"Docker-Content-Digest": descriptor.digest, "ETag": f'"{descriptor.digest}"'}
+
+
+def _json(body: bytes, content_type: str = "application/json") -> web.Response:
+    return web.Response(body=body, headers=API_VERSION, content_type=content_type)

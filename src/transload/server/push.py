@@ -1,0 +1,212 @@
+"""Writing endpoints: uploads, mounts, manifests, deletions (distribution specification, "Push")."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from transload.errors import BlobUnknown, CorruptError, DigestInvalid, DigestMismatch, NotFound
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.manifest import MANIFEST_BYTES
+from transload.oci.reference import check_repository
+from transload.ports import Target
+from transload.server.answers import API_VERSION, Refusal
+from transload.server.holdings import OCTETS
+from transload.server.ranges import Span, stated
+from transload.server.service import Call, Service
+from transload.server.traffic import receive, receive_whole
+from transload.server.uploads import Spool, Upload
+
+
+async def begin_upload(call: Call) -> web.StreamResponse:
+    """`POST …/uploads/`: mount a blob, take a whole one in, or open a session."""
+    query = call.request.query
+    if "mount" in query and await _mount(call, call.route.repository, Digest(query["mount"]), query.get("from")):
+        return _created(call.route.repository, Digest(query["mount"]))
+    upload = call.service.uploads.begin(call.route.repository)
+    if "digest" not in query or "mount" in query:
+        return _answer(202, upload.headers | {"Content-Length": "0"})
+    try:
+        digest = Digest(query["digest"])
+        await _append(call, upload)
+    except BaseException:
+        call.service.uploads.end(upload)
+        raise
+    return await _commit(call, upload, digest)
+
+
+async def _mount(call: Call, repository: str, digest: Digest, origin: str | None) -> bool:
+    """Whether the blob is in the repository now. Without an origin only a store with one pool for all can do it."""
+    place = check_repository(origin) if origin else repository
+    try:
+        found = await call.service.run(call.service.holdings.descriptor, place, digest)
+    except BlobUnknown:
+        return False
+    if not call.service.holdings.target.scoped:
+        return await call.service.run(call.service.store.holds, repository, found)
+    mounts = call.service.holdings.mounts
+    return bool(origin and mounts and await call.service.run(mounts.mount, found, place, repository))
+
+
+async def continue_upload(call: Call) -> web.StreamResponse:
+    """`PATCH`: the next bytes, streamed, or a chunk that states where it belongs."""
+    upload = call.service.uploads.find(call.route.repository, call.route.reference)
+    await _append(call, upload)
+    return _answer(202, upload.headers | {"Content-Length": "0"})
+
+
+async def finish_upload(call: Call) -> web.StreamResponse:
+    """`PUT ?digest=`: the last bytes, if there are any left, and what all of them must hash to."""
+    upload = call.service.uploads.find(call.route.repository, call.route.reference)
+    if "digest" not in call.request.query:
+        raise DigestInvalid("an upload ends with the blob's digest", hint="add ?digest=sha256:…")
+    digest = Digest(call.request.query["digest"])
+    await _append(call, upload)
+    return await _commit(call, upload, digest)
+
+
+async def get_upload(call: Call) -> web.StreamResponse:
+    """How far an upload has come."""
+    return _answer(204, call.service.uploads.find(call.route.repository, call.route.reference).headers)
+
+
+async def cancel_upload(call: Call) -> web.StreamResponse:
+    """Forget an upload."""
+    upload = call.service.uploads.find(call.route.repository, call.route.reference)
+    async with upload.lock:
+        call.service.uploads.end(upload)
+    return _answer(204, {})
+
+
+async def _append(call: Call, upload: Upload) -> None:
+    """Add the body to the session, unless it says that it belongs elsewhere, or a newer request takes over."""
+    upload.owner = call.request
+    chunk = _chunk(call, upload)
+    end = None if chunk is None else chunk.offset + chunk.length
+    async for batch in receive(call):
+        async with upload.lock:
+            if upload.owner is not call.request:
+                raise _misplaced(upload, "another request has taken this upload over")
+            if end is not None and upload.spool.size + len(batch) > end:
+                raise Refusal(400, "SIZE_INVALID", "the chunk is longer than its Content-Range")
+            await call.service.run(upload.spool.write, batch)
+    if end is not None and upload.spool.size != end:
+        raise Refusal(400, "SIZE_INVALID", "the chunk is shorter than its Content-Range", headers=upload.headers)
+
+
+def _chunk(call: Call, upload: Upload) -> Span | None:
+    text = call.request.headers.get("Content-Range")
+    if text is None:
+        return None
+    chunk = stated(text)
+    if chunk is None:
+        raise Refusal(400, "BLOB_UPLOAD_INVALID", f"Content-Range {text[:60]!r} is not <start>-<end>")
+    if chunk.offset != upload.spool.size:
+        raise _misplaced(upload, f"the chunk begins at {chunk.offset}, the next byte is {upload.spool.size}")
+    if call.request.content_length is not None and call.request.content_length != chunk.length:
+        raise Refusal(400, "SIZE_INVALID", f"{call.request.content_length} bytes cannot be Content-Range {text[:60]}")
+    return chunk
+
+
+def _misplaced(upload: Upload, message: str) -> Refusal:
+    return Refusal(416, "BLOB_UPLOAD_INVALID", message, headers=upload.headers)
+
+
+async def _commit(call: Call, upload: Upload, digest: Digest) -> web.StreamResponse:
+    """Hand the session's bytes to the store. Whatever comes of it, the session is over."""
+    async with upload.lock, call.service.flight(digest):
+        upload.owner = None
+        try:
+            await call.service.run(_store_blob, call.service, upload.repository, digest, upload.spool)
+        finally:
+            call.service.uploads.end(upload)
+    return _created(upload.repository, digest)
+
+
+def _store_blob(service: Service, repository: str, digest: Digest, spool: Spool) -> None:
+    descriptor = Descriptor(OCTETS, digest, spool.size)
+    spools = service.holdings.spools
+    if spools is not None and spool.path is not None and spool.proves(descriptor):
+        spools.adopt(repository, descriptor, spool.path)
+        return
+    target = service.holdings.target
+    if not (_ingest(target, repository, descriptor, spool) or _ingest(target, repository, descriptor, spool)):
+        raise DigestMismatch(f"the bytes sent are not those of {digest}", subject=digest)
+
+
+def _ingest(target: Target, repository: str, descriptor: Descriptor, spool: Spool) -> bool:
+    """Whether the store took the bytes; False if a beginning that it had kept from elsewhere does not fit them."""
+    with target.begin(repository, descriptor) as ingest:
+        offset = ingest.offset
+        ingest.receive(spool.chunks(offset))
+        try:
+            ingest.commit()
+        except CorruptError:
+            if not offset:
+                raise
+            return False
+    return True
+
+
+def _created(repository: str, digest: Digest) -> web.Response:
+    headers = {"Location": f"/v2/{repository}/blobs/{digest}", "Docker-Content-Digest": digest}
+    return _answer(201, headers)
+
+
+async def put_manifest(call: Call) -> web.StreamResponse:
+    """Store a manifest under a tag or under its digest alone."""
+    by_digest = ":" in call.route.reference
+    digest = Digest(call.route.reference) if by_digest else None
+    name = Name(call.route.repository, None if by_digest else call.route.reference, digest)
+    tags = [Name(call.route.repository, tag) for tag in call.request.query.getall("tag", [])] if by_digest else []
+    raw = await receive_whole(call, MANIFEST_BYTES)
+    manifest = Manifest.parse(raw, call.request.headers.get("Content-Type"), digest)
+    for each in (name, *tags):
+        await call.service.run(call.service.holdings.target.point, each, manifest)
+    headers = {
+        "Location": f"/v2/{call.route.repository}/manifests/{manifest.digest}",
+        "Docker-Content-Digest": manifest.digest,
+    }
+    if manifest.subject and call.service.holdings.refers is not None:
+        headers["OCI-Subject"] = manifest.subject.digest  # the client need not keep a list of referrers itself
+    response = _answer(201, headers)
+    for each in tags:
+        response.headers.add("OCI-Tag", each.tag or "")
+    return response
+
+
+async def delete_manifest(call: Call) -> web.StreamResponse:
+    """Take a tag or a manifest away, where the store can."""
+    deletes = call.service.holdings.deletes
+    if deletes is None:
+        raise _no_deletes()
+    by_digest = ":" in call.route.reference
+    name = Name(
+        call.route.repository,
+        None if by_digest else call.route.reference,
+        Digest(call.route.reference) if by_digest else None,
+    )
+    try:
+        await call.service.run(deletes.delete_manifest, name)
+    except NotFound as error:
+        raise Refusal(404, "MANIFEST_UNKNOWN", error.message, subject=error.subject) from error
+    return _answer(202, {})
+
+
+async def delete_blob(call: Call) -> web.StreamResponse:
+    """Take a blob away, where the store can."""
+    deletes = call.service.holdings.deletes
+    if deletes is None:
+        raise _no_deletes()
+    try:
+        await call.service.run(deletes.delete_blob, call.route.repository, Digest(call.route.reference))
+    except NotFound as error:
+        raise Refusal(404, "BLOB_UNKNOWN", error.message, subject=error.subject) from error
+    return _answer(202, {})
+
+
+def _no_deletes() -> Refusal:
+    return Refusal(405, "UNSUPPORTED", "this store deletes nothing")
+
+
+def _answer(status: int, headers: dict[str, str]) -> web.Response:
+    return web.Response(status=status, headers=API_VERSION | headers)

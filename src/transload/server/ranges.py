@@ -1,0 +1,63 @@
+"""Ranges of bytes: those that readers ask for (RFC 9110, 14) and those that an upload's chunks state. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+_SINGLE = re.compile(r"bytes\s*=\s*(\d{0,19})\s*-\s*(\d{0,19})", re.ASCII | re.IGNORECASE)
+_CHUNK = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)
+
+
+@frozen
+class Span:
+    """`length` bytes from `offset` on."""
+
+    offset: int
+    length: int
+
+    def content_range(self, size: int) -> str:
+        """The value of Content-Range for this part of `size` bytes."""
+        return f"bytes {self.offset}-{self.offset + self.length - 1}/{size}"
+
+
+class Unsatisfiable(ValueError):
+    """A valid range that holds none of the bytes there are."""
+
+
+def requested(header: str | None, size: int) -> Span | None:
+    """The part of `size` bytes that a Range header asks for; None for all of it. Raises `Unsatisfiable`.
+
+    A header that is malformed, or lists several ranges, is ignored, as RFC 9110 permits.
+
+    >>> requested("bytes=2-", 10), requested("bytes=-3", 10)
+    (Span(offset=2, length=8), Span(offset=7, length=3))
+    """
+    form = _SINGLE.fullmatch((header or "").strip())
+    if not form or form.groups() == ("", ""):
+        return None
+    first, last = form.groups()
+    if not first:
+        length = min(int(last), size)
+        if not length:
+            raise Unsatisfiable
+        return Span(size - length, length)
+    start, end = int(first), int(last) if last else size - 1
+    if last and end < start:
+        return None
+    if start >= size:
+        raise Unsatisfiable
+    return Span(start, min(end, size - 1) - start + 1)
+
+
+def stated(header: str) -> Span | None:
+    """What the Content-Range of an upload's chunk states: `<start>-<end>`, both inclusive; None if it is malformed.
+
+    The distribution specification writes no unit and no total here, unlike RFC 9110.
+    """
+    form = _CHUNK.fullmatch(header.strip())
+    if not form:
+        return None
+    start, end = int(form[1]), int(form[2])
+    return Span(start, end - start + 1) if end >= start else None

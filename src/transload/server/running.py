@@ -1,0 +1,170 @@
+"""A server at work: in a thread beside its caller, or in the foreground until a signal comes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
+
+from aiohttp import web
+
+from transload.errors import Busy, LocalError, UsageError
+from transload.files import local_errors
+from transload.ports import Source, Target
+from transload.server.counting import Tally
+from transload.server.dispatch import Dispatch
+from transload.server.service import Service
+from transload.server.settings import ServeSettings
+
+_READ_BUFFER_BYTES = 1 << 20
+_KEEPALIVE_S = 75.0
+
+
+class Served:
+    """A store being served in a thread of its own. `host_port` is what image references begin with."""
+
+    def __init__(self, service: Service, port: int, stop: Callable[[], None]) -> None:
+        host = service.settings.host
+        self.host_port = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.url = f"{'https' if service.settings.tls_certificate else 'http'}://{self.host_port}"
+        self._service = service
+        self._stop = stop
+
+    @property
+    def requests(self) -> Tally:
+        """What was asked so far."""
+        return self._service.counts.snapshot()
+
+    def close(self) -> None:
+        """End, after the running requests or the shutdown period; returns when the thread has ended."""
+        self._stop()
+
+
+@contextlib.contextmanager
+def serve_in_thread(store: Source | Target, settings: ServeSettings | None = None) -> Iterator[Served]:
+    """Serve `store` for the block. Raises `Busy` if the port is taken, `LocalError`, `UsageError`."""
+    service = Service(store, settings or ServeSettings())
+    started: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def live() -> None:
+        stop = asyncio.Event()
+        async with _listening(service) as port:
+            started.set_result((port, asyncio.get_running_loop(), stop))
+            await stop.wait()
+
+    def run() -> None:
+        try:
+            asyncio.run(live())
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = threading.Thread(target=run, name="transload-served", daemon=True)
+    thread.start()
+    port, loop, stop = started.result()
+
+    def close() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended already
+            loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+    try:
+        yield Served(service, port, close)
+    finally:
+        close()
+
+
+def serve_forever(store: Source | Target, settings: ServeSettings, announce: Callable[[str], None]) -> None:
+    """Serve `store` until SIGINT or SIGTERM; `announce` gets the URL once connections are taken.
+
+    The first signal lets running requests end, the second does not. Raises what `serve_in_thread` raises.
+    """
+    service = Service(store, settings)
+
+    async def live() -> None:
+        stop = asyncio.Event()
+        with _signals(stop):
+            async with _listening(service) as port:
+                announce(Served(service, port, stop.set).url)
+                await stop.wait()
+
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(live())
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` at the first signal, cancel the task at the second; where loops take no signals (Windows), Ctrl-C
+    cancels at once.
+    """
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+
+    def asked() -> None:
+        if stop.is_set() and task is not None:
+            task.cancel()
+        stop.set()
+
+    taken = []
+    with contextlib.suppress(NotImplementedError):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, asked)
+            taken.append(number)
+    try:
+        yield
+    finally:
+        for number in taken:
+            loop.remove_signal_handler(number)
+
+
+@contextlib.asynccontextmanager
+async def _listening(service: Service) -> AsyncIterator[int]:
+    """Take connections for the block; the value is the port. Afterwards nothing of the service is left."""
+    settings = service.settings
+    runner = web.ServerRunner(
+        web.Server(
+            Dispatch(service),
+            access_log=None,
+            auto_decompress=False,  # a body is kept as it came, whatever it says about its encoding
+            read_bufsize=_READ_BUFFER_BYTES,
+            keepalive_timeout=_KEEPALIVE_S,
+        ),
+        shutdown_timeout=settings.shutdown_timeout_s,
+    )
+    try:
+        await runner.setup()
+        listener = _bind(settings)
+        await web.SockSite(runner, listener, ssl_context=_tls(settings)).start()
+        yield listener.getsockname()[1]
+    finally:
+        await runner.cleanup()
+        service.close()
+
+
+def _bind(settings: ServeSettings) -> socket.socket:
+    where = f"{settings.host}:{settings.port}"
+    try:
+        family, *_, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(address[:2], family=family, backlog=128)
+    except socket.gaierror as error:
+        raise UsageError(f"{settings.host!r} is not an address of this machine: {error.strerror}") from error
+    except OSError as error:
+        kind = Busy if "in use" in str(error).lower() else LocalError
+        raise kind(f"cannot listen on {where}: {error.strerror}", subject=where, hint="choose another port") from error
+
+
+def _tls(settings: ServeSettings) -> ssl.SSLContext | None:
+    if settings.tls_certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    with local_errors("reading the TLS certificate", settings.tls_certificate):
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    return context

@@ -1,0 +1,66 @@
+"""What every handler of one server shares: the store, the settings, the sessions, the counters, the threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+from weakref import WeakValueDictionary
+
+from aiohttp import web
+from attrs import frozen
+
+from transload.clock import SYSTEM_CLOCK, Clock
+from transload.oci import Digest
+from transload.ports import Source, Target
+from transload.server.access import Door
+from transload.server.counting import Counts
+from transload.server.holdings import Holdings
+from transload.server.routes import Route
+from transload.server.settings import ServeSettings
+from transload.server.uploads import Uploads
+
+THREADS = 16
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Service:
+    """One store being served. Stores block, so their methods run in a bounded set of threads, never in the loop."""
+
+    def __init__(self, store: Source | Target, settings: ServeSettings, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.store = store
+        self.settings = settings
+        self.holdings = Holdings(store)
+        self.door = Door(settings.users)
+        self.counts = Counts()
+        spools = self.holdings.spools
+        folder = spools.folder if spools is not None else settings.spool_folder
+        self.uploads = Uploads(folder, clock, hashing=spools is not None)
+        self._flights: WeakValueDictionary[Digest, asyncio.Lock] = WeakValueDictionary()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="transload-serve")
+
+    async def run(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """The result of `work(*arguments)`, called in a thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: work(*arguments, **named))
+
+    def flight(self, digest: Digest) -> asyncio.Lock:
+        """Held while a blob goes into the store, so that two clients who bring the same one do not collide there."""
+        return self._flights.setdefault(digest, asyncio.Lock())
+
+    def close(self) -> None:
+        """Drop unfinished uploads and end the threads; called when no request is left."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self.uploads.close()
+
+
+@frozen
+class Call:
+    """One request to one server, and what its path asks for."""
+
+    service: Service
+    request: web.BaseRequest
+    route: Route

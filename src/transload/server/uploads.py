@@ -1,0 +1,158 @@
+"""Uploads under way: what a client has sent of a blob whose digest it states only at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+
+from transload.clock import Clock
+from transload.errors import TooManyRequests
+from transload.files import local_errors
+from transload.oci import Descriptor
+from transload.server.answers import Refusal
+
+IN_MEMORY_BYTES = 1 << 20
+IDLE_S = 3600.0
+OPEN_UPLOADS = 1000
+_PIECE_BYTES = 1 << 20
+
+
+class Spool:
+    """Bytes on their way: in memory while they are few, then in a file of its own. Used by one thread at a time.
+
+    It hashes (sha256) only when told to, for a store that adopts the file; any other store hashes what it takes in.
+    """
+
+    def __init__(self, folder: Path | None, *, hashing: bool = False) -> None:
+        self.size = 0
+        self.path: Path | None = None
+        self._folder = folder
+        self._memory = bytearray()
+        self._file: FileIO | None = None
+        self._hash = hashlib.sha256() if hashing else None
+
+    def write(self, batch: bytes) -> None:
+        """Append. Raises `DiskFull` and other `LocalError`s; then nothing of `batch` counts."""
+        if self._file is None and self.size + len(batch) > IN_MEMORY_BYTES:
+            self._move_to_file()
+        if self._file is None:
+            self._memory += batch
+        else:
+            with local_errors("writing an upload to", self.path or Path()):
+                self._file.seek(self.size)
+                _write_all(self._file, batch)
+        if self._hash:
+            self._hash.update(batch)
+        self.size += len(batch)
+
+    def chunks(self, offset: int) -> Iterator[memoryview]:
+        """The bytes from `offset` on, in views of a buffer that is used again."""
+        if self._file is None:
+            yield memoryview(bytes(self._memory))[offset:]
+            return
+        self._file.seek(offset)
+        view = memoryview(bytearray(_PIECE_BYTES))
+        left = self.size - offset
+        while left and (count := self._file.readinto(view[: min(left, _PIECE_BYTES)])):
+            yield view[:count]
+            left -= count
+
+    def proves(self, descriptor: Descriptor) -> bool:
+        """Whether the bytes were hashed on their way, and are those of `descriptor`."""
+        return self._hash is not None and descriptor.digest == f"sha256:{self._hash.hexdigest()}"
+
+    def discard(self) -> None:
+        """Forget everything; harmless when done twice, or when the file has moved away."""
+        if self._file is not None:
+            self._file.close()
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+        self._memory = bytearray()
+
+    def _move_to_file(self) -> None:
+        with local_errors("spooling an upload in", self._folder or Path(tempfile.gettempdir())):
+            number, path = tempfile.mkstemp(prefix="upload-", dir=self._folder)
+            self.path = Path(path)
+            self._file = os.fdopen(number, "w+b", buffering=0)
+            _write_all(self._file, self._memory)
+        self._memory = bytearray()
+
+
+class Upload:
+    """A session of one client. The newest request owns it, so that a connection that died without a word does not
+    block the one that goes on; `lock` is held while bytes are written.
+    """
+
+    def __init__(self, repository: str, spool: Spool, now_s: float) -> None:
+        self.id = str(uuid.uuid4())
+        self.repository = repository
+        self.spool = spool
+        self.touched_s = now_s
+        self.lock = asyncio.Lock()
+        self.owner: object = None
+
+    @property
+    def location(self) -> str:
+        """Where the session goes on; relative, so that it is right behind any proxy."""
+        return f"/v2/{self.repository}/blobs/uploads/{self.id}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Where the session stands: both ends of Range are inclusive, and an empty session says 0-0."""
+        return {
+            "Location": self.location,
+            "Range": f"0-{max(0, self.spool.size - 1)}",
+            "Docker-Upload-UUID": self.id,
+        }
+
+
+class Uploads:
+    """Every session of a server. Sessions that nobody has touched for an hour are forgotten."""
+
+    def __init__(self, folder: Path | None, clock: Clock, *, hashing: bool = False) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._hashing = hashing
+        self._open: dict[str, Upload] = {}
+
+    def begin(self, repository: str) -> Upload:
+        """Open a session. Raises `TooManyRequests` when too many are open."""
+        now_s = self._clock.monotonic_s()
+        for idle in [upload for upload in self._open.values() if now_s - upload.touched_s > IDLE_S]:
+            self.end(idle)
+        if len(self._open) >= OPEN_UPLOADS:
+            raise TooManyRequests(f"{len(self._open)} uploads are under way", retry_after_s=60)
+        upload = Upload(repository, Spool(self._folder, hashing=self._hashing), now_s)
+        self._open[upload.id] = upload
+        return upload
+
+    def find(self, repository: str, identifier: str) -> Upload:
+        """Take a session up again. Refuses with BLOB_UPLOAD_UNKNOWN."""
+        upload = self._open.get(identifier)
+        if upload is None or upload.repository != repository:
+            raise Refusal(404, "BLOB_UPLOAD_UNKNOWN", f"{repository} has no such upload; begin a new one")
+        upload.touched_s = self._clock.monotonic_s()
+        return upload
+
+    def end(self, upload: Upload) -> None:
+        """Close a session and drop what is left of its bytes."""
+        self._open.pop(upload.id, None)
+        upload.owner = None
+        upload.spool.discard()
+
+    def close(self) -> None:
+        """Close every session."""
+        for upload in list(self._open.values()):
+            self.end(upload)
+
+
+def _write_all(file: FileIO, content: bytes | bytearray) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[file.write(view) :]
