@@ -1,0 +1,1 @@
+"""The product's verbs: settings become stores and requests, floors below do the work."""

@@ -1,0 +1,90 @@
+"""Planning and carrying out a copy between stores: what `mirror`, `plan` and `apply` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from transload.app.job import Job
+from transload.app.place import Place
+from transload.app.published import compare_with_source
+from transload.app.selecting import Selection, select
+from transload.app.stores import Stores
+from transload.events import Listener
+from transload.nursery import Cancellation
+from transload.planning import Plan, Request, make_plan
+from transload.ports import Source, Target
+from transload.transfer import Outcome, run
+
+
+@frozen
+class Prepared:
+    """A plan, and the stores that it speaks of."""
+
+    plan: Plan
+    sources: Mapping[str, Source]
+    target: Target
+    place: Place
+    notes: tuple[str, ...] = ()
+
+
+def request_of(job: Job, selection: Selection) -> Request:
+    """What the planner is asked."""
+    return Request(
+        selection.items,
+        platforms=job.platforms,
+        narrowing=job.narrowing,
+        referrers=job.referrers,
+        foreign_layers=job.foreign_layers,
+        allow_missing=job.allow_missing,
+    )
+
+
+def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
+    """Select, ask both sides, draft the plan. Moves nothing. Raises what `select` and `make_plan` raise."""
+    selection = select(job, stores, cancellation)
+    sources = {place.locator: stores.source(place) for place in selection.places}
+    target = stores.target(job.target)
+    journal = stores.journal(job.target)
+    plan = make_plan(request_of(job, selection), sources, target, known=journal.knows, cancellation=cancellation)
+    return Prepared(plan, sources, target, job.target, _differences(job, selection, plan, stores, cancellation))
+
+
+def _differences(
+    job: Job, selection: Selection, plan: Plan, stores: Stores, cancellation: Cancellation
+) -> tuple[str, ...]:
+    """How the catalogs' lists differ from what is published; not asked again when every image is there already."""
+    if job.discover or job.images or plan.count("unchanged") == len(plan.images):
+        return ()
+    notes: list[str] = []
+    for chosen in selection.releases:
+        source = stores.source(chosen.origin)
+        notes += compare_with_source(chosen.catalog, chosen.release, source, chosen.origin.prefix, cancellation)
+    return tuple(dict.fromkeys(notes))
+
+
+def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
+    """Open the stores of a plan that was made earlier. Raises `UsageError` for stores this command cannot open."""
+    place = Place.parse(plan.target)
+    sources = {locator: stores.source(Place.parse(locator)) for locator in plan.sources}
+    return Prepared(plan, sources, stores.target(place), place)
+
+
+def carry_out(
+    prepared: Prepared, stores: Stores, listen: Listener, cancellation: Cancellation, bodies: int = 8
+) -> Outcome:
+    """Run the plan, remembering what arrived until the run is complete."""
+    journal = stores.journal(prepared.place)
+    outcome = run(
+        prepared.plan,
+        prepared.sources,
+        prepared.target,
+        listen=listen,
+        journal=journal,
+        cancellation=cancellation,
+        bodies=bodies,
+    )
+    if not outcome.interrupted and not any(image.error for image in outcome.images):
+        journal.clear()
+    return outcome

@@ -1,0 +1,55 @@
+"""What the source really publishes of a catalog's release: repositories under the prefix and their tags."""
+
+from __future__ import annotations
+
+from transload.catalog.catalog import Catalog
+from transload.catalog.difference import Difference, Published, compare, images_directly_under
+from transload.catalog.release import Release
+from transload.errors import TransloadError
+from transload.nursery import Cancellation, in_parallel
+from transload.ports import Source
+
+_THREADS = 8
+
+
+def ask_published(source: Source, prefix: str, cancellation: Cancellation) -> Published:
+    """Tags of every repository exactly one segment under `prefix`; None for those that will not be listed.
+
+    Raises `Refused` where the registry keeps no list of repositories.
+    """
+    start = f"{prefix}/" if prefix else ""
+    paths = [start + name for name in images_directly_under(prefix, source.repositories())]
+
+    def tags(path: str) -> frozenset[str] | None:
+        try:
+            return frozenset(source.tags(path))
+        except TransloadError:  # MCR's list names repositories that it will not list the tags of
+            return None
+
+    return dict(zip(paths, in_parallel(tags, paths, _THREADS, cancellation), strict=True))
+
+
+def told_difference(catalog: Catalog, release: Release, found: Difference) -> tuple[str, ...]:
+    """The difference in sentences for people; empty if there is none."""
+    name = f"{catalog.name} {release.tag}"
+    notes = []
+    if found.extra:
+        notes.append(
+            f"published as {name}, but not in the catalog: {', '.join(found.extra)} (--discover takes them too)"
+        )
+    if found.missing:
+        notes.append(f"in the catalog, but not published as {name}: {', '.join(found.missing)}")
+    if found.unclear:
+        notes.append(f"the source does not list the tags of: {', '.join(found.unclear)}")
+    return tuple(notes)
+
+
+def compare_with_source(
+    catalog: Catalog, release: Release, source: Source, prefix: str, cancellation: Cancellation
+) -> tuple[str, ...]:
+    """Sentences on how the catalog's list differs from what is published; where it cannot be told, a sentence too."""
+    try:
+        published = ask_published(source, prefix, cancellation)
+    except TransloadError as error:
+        return (f"the catalog's list was not compared with the source: {error}",)
+    return told_difference(catalog, release, compare(release, prefix, published))

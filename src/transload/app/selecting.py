@@ -1,0 +1,239 @@
+"""From what was asked for (catalogs, files, references, a whole store) to the items of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from attrs import frozen
+
+from transload.app.job import Job
+from transload.app.place import Place
+from transload.app.published import ask_published
+from transload.app.stores import Stores
+from transload.catalog.builtin import builtin, load_builtin
+from transload.catalog.catalog import NEWEST, Catalog
+from transload.catalog.difference import discovered
+from transload.catalog.imageset import CatalogUse, ImageSet
+from transload.catalog.references import select_references
+from transload.catalog.release import Release
+from transload.catalog.selection import Selected, join, merge
+from transload.catalog.setfile import load_set
+from transload.errors import ImageUnknown, LocalError, NotFound, ReleaseUnknown, UsageError, at_side
+from transload.nursery import Cancellation
+from transload.oci import Name, Reference
+from transload.planning import Item
+
+_FILE_SUFFIXES = (".yaml", ".yml", ".txt", ".list")
+
+
+@frozen
+class ChosenRelease:
+    """A release of a catalog that this run takes, from a registry and prefix."""
+
+    catalog: Catalog
+    release: Release
+    origin: Place
+
+
+@frozen
+class Selection:
+    """The items of a run, and which catalogs' releases they come from."""
+
+    items: tuple[Item, ...]
+    releases: tuple[ChosenRelease, ...] = ()
+    places: tuple[Place, ...] = ()
+
+
+def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
+    """Everything that `job` wants, each target name once.
+
+    Asks the source for tags where the newest release, or one that the catalog does not know, is wanted. Raises
+    `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`, `DocumentInvalid`, `TargetConflict`, and what the source says.
+    """
+    if not job.sets:
+        return _everything(job, stores)
+    if job.origin is not None and job.origin.kind != "registry":
+        return _from_folder(job, job.origin, stores)
+    chosen: list[ChosenRelease] = []
+    wanted = list(_wanted(job, stores, cancellation, chosen))
+    if (job.tag or job.target_tag) and not chosen:
+        raise UsageError("a release tag was given, but no catalog is wanted", hint="write the tag into the references")
+    selected = _restricted(merge(wanted), job)
+    places = {one.source.registry: Place("registry", one.source.registry) for one in selected}
+    stores.limit_source_login(frozenset(places))
+    items = tuple(_item(one, one.source.registry, one.source.name, job) for one in selected)
+    return Selection(items, tuple(chosen), tuple(places.values()))
+
+
+# --- one set after the other
+
+
+def _wanted(job: Job, stores: Stores, cancellation: Cancellation, chosen: list[ChosenRelease]) -> Iterator[Selected]:
+    references: list[str] = []
+    for text in job.sets:
+        kind = kind_of(text)
+        if kind == "reference":
+            references.append(text)
+            continue
+        found = load_builtin(text) if kind == "catalog" else _load_file(text)
+        if isinstance(found, Catalog):
+            yield from _catalog(found, job, stores, cancellation, chosen)
+        else:
+            yield from _image_set(found, stores, chosen)
+    yield from select_references(references)
+
+
+def kind_of(text: str) -> str:
+    """`catalog`, `file` or `reference`: a bare word is a catalog, what exists or ends like a file is a file."""
+    if text.lower().endswith(_FILE_SUFFIXES) or text.startswith((".", "/", "~")) or "\\" in text:
+        return "file"
+    if text in builtin() or not set("/:@") & set(text):
+        return "catalog"
+    return "reference"
+
+
+def _load_file(text: str) -> Catalog | ImageSet:
+    path = Path(text).expanduser()
+    if not path.exists():
+        raise LocalError(
+            f"there is no file {text}", subject=text, hint="a catalog is a bare name, a reference has a tag"
+        )
+    return load_set(path)
+
+
+def _catalog(
+    catalog: Catalog, job: Job, stores: Stores, cancellation: Cancellation, chosen: list[ChosenRelease]
+) -> Iterator[Selected]:
+    registry = job.origin.value if job.origin else catalog.registry
+    prefix = job.origin.prefix if job.origin else catalog.repository
+    origin = Place("registry", registry, prefix)
+    stores.limit_source_login(frozenset({registry}))
+    for release in find_releases(catalog, job.tag, origin, stores):
+        if job.discover:
+            with at_side("source"):
+                published = ask_published(stores.source(origin), prefix, cancellation)
+            release = discovered(release, prefix, published)
+        chosen.append(ChosenRelease(catalog, release, origin))
+        images = tuple(image for image in job.images if image in (*release.images, *catalog.companions_of(release)))
+        if job.images and not images:
+            catalog.check_images(job.images, [release])
+        yield from catalog.select(
+            release, registry=registry, repository=prefix, images=images, target_tag=job.target_tag
+        )
+
+
+def find_releases(catalog: Catalog, tag: str | None, origin: Place, stores: Stores) -> tuple[Release, ...]:
+    """The releases that `tag` means (None: the newest that the source has); asks the source only where it has to."""
+    if tag is not None and tag != NEWEST and not tag.endswith(".."):
+        try:
+            return catalog.releases_in(tag)
+        except ReleaseUnknown:  # newer than this catalog, perhaps
+            pass
+    return catalog.releases_in(tag or NEWEST, source_tags(catalog, origin, stores))
+
+
+def source_tags(catalog: Catalog, origin: Place, stores: Stores) -> list[str]:
+    """Tags of the catalog's anchor image at the source. Raises `ReleaseUnknown` where the source has no such image."""
+    repository = catalog.anchor_repository(origin.prefix)
+    try:
+        with at_side("source"):
+            return list(stores.source(origin).tags(repository))
+    except NotFound as error:
+        raise ReleaseUnknown(
+            f"{origin.locator} has no {repository}, by whose tags the releases of {catalog.name} are known",
+            subject=repository,
+            side="source",
+            hint="check the source registry and repository",
+        ) from error
+
+
+def _image_set(found: ImageSet, stores: Stores, chosen: list[ChosenRelease]) -> Iterator[Selected]:
+    tags = {use.catalog.name: told for use in found.catalogs if (told := _tags_for(use, stores)) is not None}
+    selected = found.select(tags)
+    for use in found.catalogs:
+        origin = Place(
+            "registry", use.anchor.registry, use.repository if use.repository is not None else use.catalog.repository
+        )
+        releases = (one for text in use.releases for one in use.catalog.releases_in(text, tags.get(use.catalog.name)))
+        chosen.extend(ChosenRelease(use.catalog, release, origin) for release in releases)
+    yield from selected
+
+
+def _tags_for(use: CatalogUse, stores: Stores) -> list[str] | None:
+    """The anchor's tags if a release cannot be found without them."""
+    try:
+        if NEWEST not in use.releases and not any(text.endswith("..") for text in use.releases):
+            use.select()
+            return None
+    except ReleaseUnknown:
+        pass
+    prefix = use.repository if use.repository is not None else use.catalog.repository
+    return source_tags(use.catalog, Place("registry", use.anchor.registry, prefix), stores)
+
+
+# --- a folder, or a whole store, as the source
+
+
+def _from_folder(job: Job, origin: Place, stores: Stores) -> Selection:
+    """Names in a folder: a catalog's images by their bare names, references as they are written."""
+    wanted: list[Selected] = []
+    for text in job.sets:
+        if kind_of(text) == "catalog":
+            catalog = load_builtin(text)
+            for release in find_releases(catalog, job.tag, origin, stores):
+                wanted += catalog.select(
+                    release, repository=origin.prefix, images=job.images, target_tag=job.target_tag
+                )
+        elif kind_of(text) == "file":
+            raise UsageError("a file of sets says itself where its images come from", hint="leave --from out")
+        else:
+            name = Name.parse(text)
+            wanted.append(Selected(Reference("localhost", name), name.repository, name.tag))
+    items = tuple(_item(one, origin.locator, one.source.name, job) for one in _restricted(merge(wanted), job))
+    return Selection(items, (), (origin,))
+
+
+def _everything(job: Job, stores: Stores) -> Selection:
+    if job.origin is None:
+        raise UsageError("nothing is wanted", hint="name a catalog (arcdata), a file, or references")
+    if job.origin.kind == "registry":
+        stores.limit_source_login(frozenset({job.origin.value}))
+    source = stores.source(job.origin)
+    start = f"{job.origin.prefix}/" if job.origin.prefix else ""
+    with at_side("source"):
+        names = [
+            Name(repository, tag)
+            for repository in source.repositories()
+            if repository.startswith(start)
+            for tag in source.tags(repository)
+        ]
+    wanted = [
+        Selected(Reference("localhost", name), name.repository.removeprefix(start), name.tag)
+        for name in names
+        if name.repository
+    ]
+    items = tuple(_item(one, job.origin.locator, one.source.name, job) for one in _restricted(merge(wanted), job))
+    return Selection(items, (), (job.origin,))
+
+
+# --- from what is selected to items
+
+
+def _restricted(selected: Iterable[Selected], job: Job) -> tuple[Selected, ...]:
+    """Only what `job.images` names: by repository, by its last part, or by repository:tag at the target."""
+    everything = tuple(selected)
+    if not job.images:
+        return everything
+    answers = [(one, {one.repository, one.repository.rpartition("/")[2], one.place}) for one in everything]
+    unknown = [image for image in job.images if not any(image in names for _, names in answers)]
+    if unknown:
+        known = ", ".join(sorted(one.repository for one in everything)[:12])
+        raise ImageUnknown(f"no wanted image is called {unknown[0]!r}", subject=unknown[0], hint=f"there are: {known}")
+    return tuple(one for one, names in answers if names & set(job.images))
+
+
+def _item(one: Selected, store: str, source: Name, job: Job) -> Item:
+    repository = one.repository.rpartition("/")[2] if job.flatten else one.repository
+    target = Name(join(job.target.prefix, repository), one.tag, None if one.tag else source.digest)
+    return Item(store, source, target, one.optional, one.platforms)

@@ -1,0 +1,181 @@
+"""Opening the stores of a run: one HTTP client for all, logins by side, and what was learnt about registries before."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, frozen
+
+from transload.app.place import Place
+from transload.app.settings import Environment
+from transload.errors import Side, UsageError
+from transload.files import replace_file
+from transload.nursery import Cancellation
+from transload.registry.login import Login
+
+if TYPE_CHECKING:
+    from transload.net import Http, NetSettings
+    from transload.ports import Source, Target
+    from transload.registry.store import RegistryStore
+    from transload.transfer import Journal
+
+
+@frozen
+class Network:
+    """What the command line says about connections; the environment adds proxies."""
+
+    ca_files: tuple[Path, ...] = ()
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    insecure_tls: tuple[str, ...] = ()
+    plain_http: tuple[str, ...] = ()
+    realms: tuple[str, ...] = ()
+    stall_timeout_s: float = 60
+
+    def settings(self, environment: Environment) -> NetSettings:
+        """Together with the environment's part."""
+        from transload.net import NetSettings
+
+        return NetSettings(
+            ca_files=self.ca_files,
+            client_certificate=self.client_certificate,
+            client_key=self.client_key,
+            allow_insecure_tls=frozenset(self.insecure_tls),
+            allow_plain_http=frozenset(self.plain_http),
+            allow_realms=frozenset(self.realms),
+            proxies=environment.proxies,
+            no_proxy=environment.no_proxy,
+            stall_timeout_s=self.stall_timeout_s,
+        )
+
+
+@frozen
+class Logins:
+    """Logins given for this run, by side; what is not given is looked for in docker's and podman's files."""
+
+    source: Login | None = None
+    target: Login | None = None
+    source_hosts: frozenset[str] | None = None
+    """Registries that the source login is meant for; None until the selection is known."""
+
+
+class Stores:
+    """Opens each store once; leaving the block keeps what was learnt about the registries."""
+
+    def __init__(self, environment: Environment, network: Network, logins: Logins, cancellation: Cancellation) -> None:
+        self._environment = environment
+        self._network = network
+        self._logins = logins
+        self._cancellation = cancellation
+        self._opened: dict[tuple[Side, str], Any] = {}
+        self._http: Http | None = None
+        self._learnt: dict[str, Any] | None = None
+
+    def __enter__(self) -> Stores:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._keep_learnt()
+
+    @property
+    def http(self) -> Http:
+        """The one client, made when first needed."""
+        if self._http is None:
+            from transload.net import Http
+
+            self._http = Http(self._network.settings(self._environment), cancellation=self._cancellation)
+        return self._http
+
+    @property
+    def used_network(self) -> Http | None:
+        """The client, if any store needed it."""
+        return self._http
+
+    def limit_source_login(self, hosts: frozenset[str]) -> None:
+        """Say which registries the source login is for. Raises `UsageError` when that is not clear."""
+        if self._logins.source is not None and self._logins.source_hosts is None:
+            if len(hosts) > 1:
+                named = ", ".join(sorted(hosts))
+                raise UsageError(
+                    f"a source user was given, but the images come from several registries: {named}",
+                    hint="log in with docker login or podman login for each of them instead",
+                )
+            self._logins = evolve(self._logins, source_hosts=hosts)
+
+    def source(self, place: Place) -> Source:
+        """The store to read from."""
+        store: Source = self._open("source", place)
+        return store
+
+    def target(self, place: Place) -> Target:
+        """The store to write to; a folder that is not there yet is made."""
+        store: Target = self._open("target", place)
+        return store
+
+    def journal(self, place: Place) -> Journal:
+        """The memory of unfinished runs to this target; a folder needs none, since it can be looked at."""
+        from transload.transfer import Journal
+
+        if place.kind != "registry":
+            return Journal()
+        return Journal(
+            self._environment.state / "journal" / f"{hashlib.sha256(place.locator.encode()).hexdigest()[:16]}.jsonl"
+        )
+
+    def _open(self, side: Side, place: Place) -> Any:
+        key = (side, place.locator)
+        if key not in self._opened:
+            if place.kind == "oci":
+                from transload.layout import LayoutStore
+
+                self._opened[key] = LayoutStore(Path(place.value), create=side == "target")
+            else:
+                self._opened[key] = self._registry(side, place.value)
+        return self._opened[key]
+
+    def _registry(self, side: Side, host: str) -> RegistryStore:
+        from transload.registry.store import RegistryStore
+        from transload.registry.traits import Traits
+
+        learnt = self._load_learnt().get(host)
+        traits = Traits.from_json(learnt) if isinstance(learnt, dict) else Traits()
+        return RegistryStore(host, self.http, login=self._login(side, host), traits=traits)
+
+    def _login(self, side: Side, host: str) -> Login | None:
+        given = self._logins.target if side == "target" else self._logins.source
+        meant = side == "target" or self._logins.source_hosts is None or host in self._logins.source_hosts
+        if given is not None and meant:
+            return given
+        files = [path for path in self._environment.credential_files if path.is_file()]
+        if not files:
+            return None
+        from transload.registry.credentials import DockerConfig
+
+        return DockerConfig.load(files, helper_path=self._environment.helper_path).login(host)
+
+    # --- what was learnt about registries, kept between runs
+
+    @property
+    def _learnt_file(self) -> Path:
+        return self._environment.state / "registries.json"
+
+    def _load_learnt(self) -> dict[str, Any]:
+        if self._learnt is None:
+            self._learnt = {}
+            with contextlib.suppress(OSError, ValueError):  # a lost memory only costs asking again
+                document = json.loads(self._learnt_file.read_bytes())
+                self._learnt = document if isinstance(document, dict) else {}
+        return self._learnt
+
+    def _keep_learnt(self) -> None:
+        registries = {host: store for (_, host), store in self._opened.items() if hasattr(store, "traits")}
+        now = self._load_learnt() | {host: store.traits.to_json() for host, store in registries.items()}
+        content = json.dumps(now, indent=1, sort_keys=True).encode()
+        with contextlib.suppress(OSError):  # a state folder that cannot be written to must not fail a finished run
+            if not self._learnt_file.exists() or self._learnt_file.read_bytes() != content:
+                self._learnt_file.parent.mkdir(parents=True, exist_ok=True)
+                replace_file(self._learnt_file, content)

@@ -1,0 +1,165 @@
+"""Proving that a target holds what it should: manifests compared and re-read, blobs asked for or hashed again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
+
+from attrs import evolve, field, frozen
+
+from transload.errors import BlobUnknown, ContentDiffers, ManifestUnknown, NotFound, TransloadError, at_side
+from transload.graph import Node, grow, walk
+from transload.nursery import Cancellation, in_parallel
+from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
+from transload.planning.narrowing import wanted_children
+from transload.planning.request import Item, Narrowing, Request
+from transload.planning.survey import Surveyed, Surveyor
+from transload.ports import Source, Target
+
+Verdict = Literal["identical", "sound", "differs", "absent", "damaged", "unproved"]
+"""`sound`: complete, with nothing to compare it with. `unproved`: the source could not be asked."""
+
+
+@frozen
+class Proof:
+    """What was found out about one name at the target; counts are of what was checked below it, sizes in bytes."""
+
+    name: Name
+    verdict: Verdict
+    digest: Digest | None = None
+    manifests: int = 0
+    blobs: int = 0
+    bytes: int = 0
+    error: TransloadError | None = field(default=None, eq=False)
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.verdict in {"identical", "sound"}
+
+
+class Prover:
+    """Proves names of one store. With `deep`, every blob is read and hashed, each content once."""
+
+    def __init__(
+        self, store: Source, *, deep: bool, threads: int = 8, cancellation: Cancellation | None = None
+    ) -> None:
+        self._store = store
+        self._deep = deep
+        self._threads = threads
+        self._cancellation = cancellation or Cancellation()
+        self._hashed: dict[Digest, threading.Lock] = {}
+        self._sound: set[Digest] = set()
+        self._lock = threading.Lock()
+
+    def prove(self, name: Name, keep: Callable[[Manifest], frozenset[Digest] | None] = lambda _: None) -> Proof:
+        """Check everything below `name`. `keep` tells which children of an index are meant to be there (None: all)."""
+        try:
+            with at_side("target"):
+                root = self._read(name, keep)
+                nodes = list(walk(root))
+                blobs = {blob.digest: blob for node in nodes for blob in node.manifest.blobs if not blob.is_foreign}
+                pairs = [(name.repository, blob) for blob in blobs.values()]
+                in_parallel(lambda pair: self._check_blob(*pair), pairs, self._threads, self._cancellation)
+        except NotFound as error:
+            missing_root = isinstance(error, ManifestUnknown) and error.subject == str(name)
+            return Proof(name, "absent" if missing_root else "damaged", error=error)
+        except TransloadError as error:
+            return Proof(name, "damaged", error=error)
+        size = sum(blob.size for blob in blobs.values())
+        return Proof(name, "sound", root.manifest.digest, len(nodes), len(blobs), size)
+
+    def _read(self, name: Name, keep: Callable[[Manifest], frozenset[Digest] | None]) -> Node:
+        root = self._store.fetch(name)
+        kept = keep(root) if root.is_index else None
+        return grow(
+            root,
+            lambda child: self._store.fetch(name.at(child.digest)),
+            lambda child: kept is None or child.digest in kept or child not in root.manifests,
+        )
+
+    def _check_blob(self, repository: str, blob: Descriptor) -> None:
+        with self._lock:
+            lock = self._hashed.setdefault(blob.digest, threading.Lock())
+        if self._deep:
+            with lock:
+                if blob.digest not in self._sound:
+                    self._hash(repository, blob)
+                    self._sound.add(blob.digest)
+                    return
+        if not self._store.holds(repository, blob):
+            raise BlobUnknown(
+                f"{repository} lacks blob {blob.digest.short} of {blob.size} bytes",
+                subject=blob.digest,
+                hint="mirror the image again: only what is missing is sent",
+            )
+
+    def _hash(self, repository: str, blob: Descriptor) -> None:
+        verifier = Verifier(blob.digest, blob.size)
+        with self._store.open(repository, blob) as chunks:
+            for chunk in chunks:
+                self._cancellation.check()
+                verifier.update(chunk)
+        verifier.check()
+
+
+def compare(
+    request: Request,
+    sources: Mapping[str, Source],
+    target: Target,
+    *,
+    deep: bool = False,
+    threads: int = 8,
+    cancellation: Cancellation | None = None,
+) -> tuple[Proof, ...]:
+    """Compare every item of `request` with what the target holds under its name, and check that it is complete.
+
+    An image that is not the source's is told as `differs`, one that is not there as `absent`. Raises what goes wrong
+    at the target as a whole (`Unreachable`, `CredentialsRejected`).
+    """
+    cancellation = cancellation or Cancellation()
+    surveyor = Surveyor(request, sources, target)
+    surveyed = in_parallel(surveyor.survey, request.items, threads, cancellation)
+    prover = Prover(target, deep=deep, threads=threads, cancellation=cancellation)
+    return tuple(_compared(found, prover, request) for found in surveyed)
+
+
+def _compared(found: Surveyed, prover: Prover, request: Request) -> Proof:
+    name = _target_name(found.item, found)
+    if found.error is not None:
+        return Proof(name, "unproved", error=found.error)
+    if found.at_target is None:
+        error = ManifestUnknown(f"the target has no {name}", subject=str(name), side="target", hint="mirror it first")
+        return Proof(name, "absent", error=error)
+    if found.root is not None:
+        digest = found.root.manifest.digest
+        differs = ContentDiffers(
+            f"{name} is {found.at_target.digest} at the target, but {digest} at the source",
+            subject=str(name),
+            hint="mirror it again, or see who pushed something else under this name",
+        )
+        return Proof(name, "differs", found.at_target.digest, error=differs)
+    proof = prover.prove(name, lambda index: _expected(index, found.item, request))
+    lacking = next((extra for extra in _extra_proofs(found, prover) if not extra.good), None)
+    if proof.good and lacking is not None:
+        return evolve(proof, verdict="damaged", error=lacking.error)
+    return evolve(proof, verdict="identical") if proof.good else proof
+
+
+def _extra_proofs(found: Surveyed, prover: Prover) -> Iterable[Proof]:
+    repository = found.item.target.repository
+    return (prover.prove(Name(repository, None, extra.node.manifest.digest)) for extra in found.extras)
+
+
+def _target_name(item: Item, found: Surveyed) -> Name:
+    return Name(
+        item.target.repository, item.target.tag, None if item.target.tag else found.source_digest or item.source.digest
+    )
+
+
+def _expected(index: Manifest, item: Item, request: Request) -> frozenset[Digest] | None:
+    platforms = item.platforms or request.platforms
+    if not platforms or request.narrowing is not Narrowing.SPARSE:
+        return None
+    return wanted_children(index, platforms)
