@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from transload.errors import DigestInvalid, ManifestInvalid
 from transload.oci.digest import Digest
-from transload.oci.mediatype import MANIFESTS, SCHEMA1, is_foreign
+from transload.oci.mediatype import MANIFESTS, SCHEMA1, is_foreign, is_printable
 from transload.oci.platform import Platform
 
 
@@ -33,21 +33,23 @@ class Descriptor:
         media_type, digest, size = (document.get(key) for key in ("mediaType", "digest", "size"))
         if not isinstance(media_type, str) or not isinstance(digest, str):
             raise ManifestInvalid(f"{where} lacks mediaType or digest")
+        if not is_printable(media_type):
+            raise ManifestInvalid(f"{where} has a mediaType that is not printable")
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 1 << 63:
             raise ManifestInvalid(f"{where} has no valid size")
         try:
             valid = Digest(digest)
         except DigestInvalid as error:
             raise ManifestInvalid(f"{where}: {error}") from error
-        platform = document.get("platform")
+        platform, artifact_type, urls = (document.get(key) for key in ("platform", "artifactType", "urls"))
         return cls(
             media_type,
             valid,
             size,
             Platform.from_json(platform) if isinstance(platform, dict) else None,
-            str(document.get("artifactType") or ""),
+            artifact_type if isinstance(artifact_type, str) else "",
             string_map(document.get("annotations"), f"{where}.annotations"),
-            tuple(url for url in document.get("urls") or () if isinstance(url, str)),
+            tuple(url for url in urls if isinstance(url, str)) if isinstance(urls, list) else (),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 Invariants, held by `Manifest.parse`:
 1. the bytes are at most `MANIFEST_BYTES` long and hash to the descriptor's digest;
 2. the media type is the one that the content states, if it states one;
-3. no content can be read both as an image and as an index (CVE-2021-41190);
-4. every child has a valid descriptor, and there are at most `ENTRIES` of them;
-5. schema 1 is refused.
+3. no content can be read both as an image and as an index (CVE-2021-41190), nor differently by tools that take
+   `Layers` for `layers`, as those written in Go do;
+4. the media type is one whose children are known, so that nothing is copied in part;
+5. every child has a valid descriptor, and there are at most `ENTRIES` of them;
+6. schema 1 is refused.
 """
 
 from __future__ import annotations
@@ -23,6 +25,25 @@ from transload.oci.digest import Digest
 
 MANIFEST_BYTES = 4 << 20  # what registries accept at most (distribution specification, "Pushing Manifests")
 ENTRIES = 10_000
+
+_READ = (
+    "schemaVersion",
+    "mediaType",
+    "artifactType",
+    "config",
+    "layers",
+    "manifests",
+    "blobs",
+    "subject",
+    "annotations",
+)
+_SPELLING = {key.casefold(): key for key in _READ}
+# What a document of each type must not have beside its own lists.
+_STRANGE = (
+    dict.fromkeys(mediatype.INDEXES, frozenset({"config", "layers"}))
+    | dict.fromkeys(mediatype.IMAGES, frozenset({"manifests"}))
+    | {mediatype.OCI_ARTIFACT: frozenset({"config", "layers", "manifests"})}
+)
 
 
 @define(frozen=True, slots=False)
@@ -129,12 +150,19 @@ class Manifest:
 
 def _load(raw: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(raw)
+        document = json.loads(raw.decode(), parse_constant=_refuse)  # decoded here: json would guess at UTF-16 too
     except (ValueError, RecursionError) as error:
         raise ManifestInvalid(f"a manifest is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise ManifestInvalid("a manifest is not a JSON object")
+    for key in document:
+        if _SPELLING.get(key.casefold(), key) != key:
+            raise ManifestInvalid(f"the key {key!r} is ambiguous: some tools read it as {_SPELLING[key.casefold()]}")
     return document
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON value")
 
 
 def _media_type(document: dict[str, Any], said: str | None) -> str:
@@ -148,12 +176,12 @@ def _media_type(document: dict[str, Any], said: str | None) -> str:
             hint="ask the publisher for an OCI image, or convert it by pulling and pushing with a recent docker",
         )
     if stated and said in mediatype.MANIFESTS and said != stated:
-        raise ManifestInvalid(f"the manifest states mediaType {stated}, but was delivered as {said}")
+        raise ManifestInvalid(f"the manifest states mediaType {stated[:80]}, but was delivered as {said}")
     family = stated or (said if said in mediatype.MANIFESTS else None) or _guess(document)
-    if family in mediatype.INDEXES and ("layers" in document or "config" in document):
-        raise ManifestInvalid("an index that also has config or layers is ambiguous")
-    if family in mediatype.IMAGES and "manifests" in document:
-        raise ManifestInvalid("an image manifest that also has manifests is ambiguous")
+    if family not in mediatype.MANIFESTS:
+        raise ManifestInvalid(f"content of type {family[:80]!r} is no manifest or index that transload knows")
+    if strange := _STRANGE[family] & document.keys():
+        raise ManifestInvalid(f"content of type {family} that also has {' and '.join(sorted(strange))} is ambiguous")
     return family
 
 

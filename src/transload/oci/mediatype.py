@@ -27,3 +27,8 @@ ACCEPT = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, OCI_ARTIFACT, D
 def is_foreign(media_type: str) -> bool:
     """Whether a layer of this type need not be in the registry (Windows base layers before June 2023)."""
     return ".foreign." in media_type or ".nondistributable." in media_type
+
+
+def is_printable(media_type: str) -> bool:
+    """Whether this can stand in a header: nothing but printable ASCII. RFC 6838 allows less, publishers write more."""
+    return media_type.isascii() and media_type.isprintable()

@@ -10,16 +10,19 @@ from attrs import frozen
 from transload.errors import PlatformInvalid
 
 _FORM = re.compile(r"[a-z0-9._-]+")
-# The names that containerd's platforms package takes for the same thing.
+# The names that containerd's platforms package takes for the same thing, and the variant that they imply.
 _ARCHITECTURES = {
-    "x86_64": "amd64",
-    "x86-64": "amd64",
-    "aarch64": "arm64",
-    "i386": "386",
-    "armhf": "arm",
-    "armel": "arm",
+    "x86_64": ("amd64", ""),
+    "x86-64": ("amd64", ""),
+    "aarch64": ("arm64", ""),
+    "i386": ("386", ""),
+    "armhf": ("arm", "v7"),
+    "armel": ("arm", "v6"),
 }
-_DEFAULT_VARIANT = {"arm64": "v8", "arm": "v7"}
+_OPERATING_SYSTEMS = {"macos": "darwin"}
+_DEFAULT_VARIANT = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
+# A bare one of these is half a platform, not an architecture.
+_BARE_REFUSED = frozenset({"linux", "windows", "darwin", "macos", "freebsd"})
 
 
 @frozen
@@ -35,15 +38,15 @@ class Platform:
     def parse(cls, text: str) -> Platform:
         """Read `linux/amd64`, `linux/arm/v7`; a bare `amd64` means Linux. Raises `PlatformInvalid`."""
         parts = text.strip().lower().split("/")
-        if len(parts) == 1:
+        if len(parts) == 1 and parts[0] not in _BARE_REFUSED:
             parts = ["linux", *parts]
-        if len(parts) > 3 or not all(_FORM.fullmatch(part) for part in parts):
+        if not 2 <= len(parts) <= 3 or not all(_FORM.fullmatch(part) for part in parts):
             raise PlatformInvalid(
                 f"{text!r} is not a platform", hint="write os/architecture[/variant], for example linux/amd64"
             )
-        architecture = _ARCHITECTURES.get(parts[1], parts[1])
-        variant = parts[2] if len(parts) == 3 else ""
-        return cls(parts[0], architecture, "" if (architecture, variant) == ("arm64", "v8") else variant)
+        architecture, variant = _normal(parts[1], parts[2] if len(parts) == 3 else "")
+        said = variant if architecture == "arm" or variant != _DEFAULT_VARIANT.get(architecture) else ""
+        return cls(_OPERATING_SYSTEMS.get(parts[0], parts[0]), architecture, said)
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Platform:
@@ -63,12 +66,19 @@ class Platform:
 
     def satisfies(self, wanted: Platform) -> bool:
         """Whether an image for this platform is what `wanted` asks for; what `wanted` leaves out, it does not mind."""
-        default = _DEFAULT_VARIANT.get(self.architecture, "")
+        architecture, variant = _normal(self.architecture, self.variant)
+        wanted_architecture, wanted_variant = _normal(wanted.architecture, wanted.variant)
         return (
-            (self.os, self.architecture) == (wanted.os, wanted.architecture)
-            and (not wanted.variant or (self.variant or default) == wanted.variant)
+            (self.os, architecture) == (wanted.os, wanted_architecture)
+            and (not wanted_variant or (variant or _DEFAULT_VARIANT.get(architecture)) == wanted_variant)
             and (not wanted.os_version or self.os_version == wanted.os_version)
         )
 
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
+
+
+def _normal(architecture: str, variant: str) -> tuple[str, str]:
+    """Other names for an architecture, and variants written without their v, told in one way."""
+    architecture, implied = _ARCHITECTURES.get(architecture, (architecture, ""))
+    return architecture, f"v{variant}" if variant.isdigit() else variant or implied

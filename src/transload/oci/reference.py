@@ -22,6 +22,7 @@ _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]{{1,5}})?")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _HEX64 = re.compile(r"[a-f0-9]{64}")
+_USER = re.compile(r"[^/]*@")
 _REPOSITORY_LENGTH = 255
 
 
@@ -45,9 +46,19 @@ def check_repository(text: str) -> str:
 def check_registry(text: str) -> str:
     """`text` if it is a registry's host[:port]. Raises `ReferenceInvalid`."""
     if not _REGISTRY.fullmatch(text):
-        hint = "leave the scheme out" if "://" in text else "write host or host:port"
-        raise ReferenceInvalid(f"{text!r} is not a registry", hint=hint)
+        raise ReferenceInvalid(f"{_shown(text)!r} is not a registry", hint=_registry_hint(text))
     return text
+
+
+def _registry_hint(text: str) -> str:
+    if "@" in text:
+        return "leave user name and password out, they are given apart"
+    return "leave the scheme out" if "://" in text else "write host or host:port"
+
+
+def _shown(text: str) -> str:
+    """The text without what stands before an @, which may be a password."""
+    return _USER.sub("", text)
 
 
 def check_tag(text: str) -> str:
@@ -59,6 +70,10 @@ def check_tag(text: str) -> str:
     return text
 
 
+def _absent_first(part: str | None) -> str:
+    return part or ""
+
+
 @frozen(order=True)
 class Name:
     """What a store calls a manifest: a repository with a tag, a digest, or both (then the digest decides).
@@ -67,8 +82,8 @@ class Name:
     """
 
     repository: str
-    tag: str | None = None
-    digest: Digest | None = None
+    tag: str | None = field(default=None, order=_absent_first)
+    digest: Digest | None = field(default=None, order=_absent_first)
 
     def __attrs_post_init__(self) -> None:
         if self.repository:
@@ -110,7 +125,7 @@ class Reference:
         if not text:
             raise ReferenceInvalid("an empty text is not an image reference")
         if "://" in text:
-            raise ReferenceInvalid(f"{text!r} is not an image reference", hint="leave the scheme out")
+            raise ReferenceInvalid(f"{_shown(text)!r} is not an image reference", hint=_registry_hint(text))
         if _HEX64.fullmatch(text):
             raise ReferenceInvalid(f"{text!r} could be an image identifier", hint="write repository@sha256:…")
         registry, rest = _split_registry(text)
