@@ -114,7 +114,7 @@ class _Builder:
         if isinstance(event, self._kinds.ScalarEvent):
             self._check_tag(event, event.tag)
             value: str | list[Node] | dict[str, tuple[int, Node]] | None = event.value
-            if event.style is None and event.value in _NOTHING and event.tag is None:
+            if event.implicit[0] and event.value in _NOTHING:  # implicit[0]: plain, hence nobody meant the word
                 value = None
         elif isinstance(event, self._kinds.SequenceStartEvent):
             self._check_tag(event, event.tag)
@@ -169,5 +169,6 @@ def _syntax(error: YAMLError, text: str, file: str) -> DocumentInvalid:
         before = text[: max(0, getattr(error, "position", 0) or 0)]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         what = getattr(error, "reason", None) or "unexpected text"
-    hint = "indent with spaces, not with tabs" if "'\\t'" in what else None
+    at = text.split("\n")[line - 1 : line]
+    hint = "indent with spaces, not with tabs" if at and at[0][column - 1 : column] == "\t" else None
     return DocumentInvalid(f"{file}:{line}:{column}: not valid YAML: {what}", subject=file, hint=hint)

@@ -1,0 +1,66 @@
+"""Every example in the documentation of the formats is read; every documented key exists and the other way round."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from transload.catalog import Catalog, ImageSet, definition, load_set, parse_references, parse_set, setfile
+from transload.errors import DocumentInvalid
+
+FORMATS = Path(__file__).parents[3] / "docs" / "formats"
+CATALOG = (FORMATS / "catalog.md").read_text(encoding="utf-8")
+IMAGE_SET = (FORMATS / "image-set.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("example", blocks(CATALOG, "yaml"))
+def test_catalogs_are_read(example: str) -> None:
+    catalog = parse_set(example, "weather.yaml")
+    assert isinstance(catalog, Catalog)
+    assert catalog.releases[-1] == catalog.newest()
+    assert catalog.select(catalog.newest())
+
+
+@pytest.mark.parametrize("example", blocks(IMAGE_SET, "yaml"))
+def test_image_sets_are_read(example: str, tmp_path: Path) -> None:
+    (tmp_path / "weather.yaml").write_text(blocks(CATALOG, "yaml")[0], encoding="utf-8")
+    path = tmp_path / "set.yaml"
+    path.write_text(example, encoding="utf-8")
+    found = load_set(path)
+    assert isinstance(found, ImageSet)
+    assert found.select()
+
+
+def test_the_list_of_references_is_read() -> None:
+    (example,) = blocks(IMAGE_SET, "text")
+    assert [one.place.partition("@")[0] for one in parse_references(example, "list.txt")] == [
+        "jetstack/cert-manager-controller:v1.14.0",
+        "library/nginx:1.27",
+        "pause",
+        "certs/webhook:v1.14.0",
+        "certs/cainjector:stable",
+    ]
+
+
+def test_the_error_shown_is_the_error_raised() -> None:
+    (shown,) = blocks(CATALOG, "text")
+    wrong = blocks(CATALOG, "yaml")[0].replace("title: Weather station\n", "").replace("images:", "imagse:")
+    with pytest.raises(DocumentInvalid) as caught:
+        parse_set(wrong, "weather.yaml")
+    assert str(caught.value) == shown.strip()
+
+
+def documented(text: str) -> set[str]:
+    rows = text.partition("## Every key")[2].partition("\n## ")[0]
+    return {key for row in re.findall(r"^\| (`[^|]+) \|", rows, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
+
+
+def test_every_key_is_documented() -> None:
+    shape = {"kind", "version", "name", "registry", "releases", "tag"}
+    assert documented(CATALOG) == shape | set(definition._OPTIONAL) | set(definition._RELEASE)
+    shape = {"kind", "version", "name", "images", "catalogs", "defaults", "source"}
+    assert documented(IMAGE_SET) == shape | set(setfile._CATALOG) | set(setfile._IMAGE)
