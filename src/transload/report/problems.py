@@ -1,0 +1,75 @@
+"""An error as a value that reports can keep: told to people in one way everywhere, and to programs as an object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from transload.errors import Side, TransloadError
+from transload.report.styled import Styled, folded
+from transload.report.texts import one_line
+
+
+@frozen
+class Problem:
+    """What an error says, without the traceback. `store` is the locator of the store on its side, where known."""
+
+    code: str
+    exit_code: int
+    message: str
+    side: Side | None = None
+    store: str | None = None
+    subject: str | None = None
+    hint: str | None = None
+    retryable: bool = False
+
+    @classmethod
+    def of(cls, error: TransloadError, *, source: str | None = None, target: str | None = None) -> Problem:
+        """From an error; `source` and `target` are the locators of the stores in question."""
+        store = {"source": source, "target": target, None: None}[error.side]
+        return cls(
+            error.code,
+            error.exit_code,
+            error.message,
+            error.side,
+            store,
+            None if error.subject is None else str(error.subject),
+            error.hint,
+            error.retryable,
+        )
+
+    @property
+    def where(self) -> str:
+        """Side, store and subject in one text; what the message says already is not repeated; empty if unknown."""
+        told = self.subject is None or self.subject in self.message or self.subject == self.store
+        place = " ".join(filter(None, (self.side, self.store)))
+        return one_line(", ".join(filter(None, (place, None if told else self.subject))))
+
+    def to_json(self) -> dict[str, Any]:
+        """The `problem` object of docs/formats/json-output.md: every key always there, null where unknown."""
+        return {
+            "code": self.code,
+            "exit_code": self.exit_code,
+            "side": self.side,
+            "store": self.store,
+            "subject": self.subject,
+            "message": self.message,
+            "hint": self.hint,
+            "retryable": self.retryable,
+        }
+
+
+def problem_lines(problem: Problem, width: int | None = None, indent: str = "", title: str = "error") -> list[Styled]:
+    """For people: what happened, where, and what to do next.
+
+    >>> print(*problem_lines(Problem("busy", 8, "another run is at work", hint="wait for it")), sep="\\n")
+    error: another run is at work
+      hint: wait for it
+    """
+    lines = folded(f"{indent}{title}: ", one_line(problem.message), width, "bad")
+    if problem.where:
+        lines += folded(f"{indent}  where: ", problem.where, width, "faint")
+    if problem.hint:
+        lines += folded(f"{indent}  hint: ", one_line(problem.hint), width, "strong")
+    return lines

@@ -1,0 +1,88 @@
+"""The moving part of the terminal as lines: what the run has come to, and below it what runs now. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from transload.report.sentences import facts, image_facts
+from transload.report.styled import Meaning, Styled
+from transload.report.tally import Running, Snapshot
+from transload.report.texts import duration, percent, shortened, size, size_of
+
+WIDEST = 100  # beyond this the eye loses the line between a name and its number
+ROWS = 8
+_ONE_LINE = 72  # from this width on, all facts stand on one line
+_ROW_BAR = 64  # from this width on, each transfer has a bar of its own
+_FULL, _EMPTY = "━", "─"
+
+
+def screen(now: Snapshot, width: int, short: Callable[[str], str], rows: int = ROWS) -> list[Styled]:
+    """At most `rows` transfers, the biggest first, and how many more there are; no line longer than `width`."""
+    width = max(10, min(width, WIDEST))
+    shown = now.running[:rows]
+    lines = [_overall(now, width), *_facts(now, width), *(_row(one, width, short) for one in shown)]
+    if len(now.running) > len(shown):
+        lines.append(_cut(f"  and {len(now.running) - len(shown)} more", width, "faint"))
+    return lines
+
+
+def bar(part: int, whole: int, width: int) -> tuple[str, str]:
+    """The full and the empty piece of a bar; full to the end only when nothing is missing.
+
+    >>> bar(999, 1000, 4), bar(1, 2, 4), bar(0, 0, 4)
+    (('━━━', '─'), ('━━', '──'), ('━━━━', ''))
+    """
+    full = width if whole <= 0 else max(0, min(width, width * part // whole))
+    return _FULL * full, _EMPTY * (width - full)
+
+
+def _overall(now: Snapshot, width: int) -> Styled:
+    part, whole = (now.position, now.total) if now.total else (now.images_done, now.images)
+    told = f" {percent(part, whole):>4}"
+    full, empty = bar(part, whole, width - len(told))
+    return Styled.of((full, "bad" if now.images_failed else "good"), (empty, "faint"), (told, "strong"))
+
+
+def _facts(now: Snapshot, width: int) -> list[Styled]:
+    """One line or two; how many depends on the width alone, so that the screen does not jump."""
+    if width >= _ONE_LINE:
+        return [_joined(facts(now), width)]
+    images = image_facts(now)
+    return [_joined(facts(now)[: -len(images)] or ["nothing to copy"], width), _joined(images, width)]
+
+
+def _joined(said: list[str], width: int) -> Styled:
+    """As many as fit, those said first rather than the last."""
+    while len(" · ".join(said)) > width and len(said) > 1:
+        said = said[:-1]
+    parts: list[tuple[str, Meaning]] = []
+    for one in said:
+        if parts:
+            parts.append((" · ", "faint"))
+        parts.append((shortened(one, width), "bad" if one.endswith("failed") else ""))
+    return Styled(tuple(parts))
+
+
+def _row(one: Running, width: int, short: Callable[[str], str]) -> Styled:
+    waits = one.waiting_s is not None
+    ended = f"retry in {duration(one.waiting_s or 0)}" if waits else size_of(one.position, one.size)
+    if width >= _ROW_BAR:
+        ended = f"{ended:>20} {percent(one.position, one.size):>4}"
+        length = width // 5
+        full, empty = bar(one.position, one.size, length)
+        name = _named(one, width - len(ended) - length - 4, short)
+        return Styled.of(f"  {name} ", (full, "warn" if waits else "good"), (empty, "faint"), f" {ended}")
+    ended = f" {ended if waits else size(one.size):>8} {percent(one.position, one.size):>4}"
+    return Styled.of(f"  {_named(one, width - len(ended) - 2, short)}", (ended, "warn" if waits else ""))
+
+
+def _named(one: Running, width: int, short: Callable[[str], str]) -> str:
+    """The name in exactly `width`; where it is too long the digest goes before the front of the name."""
+    name = short(one.label)
+    if len(name) > width:
+        name = name.partition("@")[0]
+    return f"{shortened(name, width):<{max(width, 0)}}"
+
+
+def _cut(text: str, width: int, meaning: Meaning) -> Styled:
+    return Styled.of((shortened(text, width), meaning))

@@ -1,0 +1,117 @@
+"""One sentence each for an image that ended, a retry, and how far the run is: the same in logs and on terminals."""
+
+from __future__ import annotations
+
+from transload.errors import TransloadError
+from transload.events import ImageDone, StepRetried
+from transload.planning.plan import PlannedImage
+from transload.report.problems import Problem, problem_lines
+from transload.report.styled import Meaning, Styled, folded
+from transload.report.tally import ImageTally, Snapshot, Tally
+from transload.report.texts import count, duration, one_line, percent, rate, shared_folder, shortened, size, size_of
+
+_NAME_LEAST = 16  # below this a name says nothing any more; details go first
+
+
+class Sentences:
+    """Speaks of one run. `width` is that of the terminal; None where lines may be of any length.
+
+    Names are told without the folder that all of them share. The same failure is explained once: an unreachable
+    target fails every image with the same words.
+    """
+
+    def __init__(self, tally: Tally, width: int | None = None) -> None:
+        self.tally = tally
+        self.width = width
+        self._folder = shared_folder(image.label for image in tally.plan.images)
+        self._explained: set[tuple[str, str, str]] = set()
+
+    def short(self, label: str) -> str:
+        """A name without the shared folder."""
+        return one_line(label.removeprefix(self._folder))
+
+    def image(self, event: ImageDone) -> list[Styled]:
+        """An image that ended: what became of it, and if it failed, why."""
+        planned = self.tally.plan.images[event.image]
+        counted = self._counter()
+        if event.error is None:
+            return [self._success(counted, planned, self.tally.images[event.image])]
+        if planned.excused:
+            return [self._fit(counted, planned, ("missing", "warn"), " at the source, as allowed")]
+        return [
+            self._fit(counted, planned, ("failed", "bad"), f" ({event.error.code})"),
+            *self._why(event.error, planned),
+        ]
+
+    def retry(self, event: StepRetried, label: str) -> list[Styled]:
+        """An attempt that failed, and when the next one comes."""
+        wait = f"again in {duration(event.wait_s)}" if event.wait_s > 0 else "again now"
+        words = f"{self.short(label)}: {one_line(event.error.message)}; {wait} (attempt {event.attempt + 1})"
+        return folded("  retry ", words, self.width, "warn")
+
+    def heartbeat(self, now: Snapshot) -> Styled:
+        """How far, how fast, how long still."""
+        return Styled.of((f"[{percent(now.position, now.total):>5}] ", "faint"), ", ".join(facts(now)))
+
+    # --- parts
+
+    def _counter(self) -> str:
+        total = len(self.tally.images)
+        return f"[{self.tally.images_done:>{len(str(total))}}/{total}] "
+
+    def _success(self, counted: str, planned: PlannedImage, image: ImageTally) -> Styled:
+        if planned.status == "unchanged":
+            return self._fit(counted, planned, ("unchanged", "faint"), "")
+        word = "updated" if planned.status == "changed" else "copied"
+        moved = f" {size(image.copied.bytes)}" if image.copied.blobs else ""
+        took = f" in {duration(image.duration_s)}" if image.duration_s is not None else ""
+        rest = [
+            f"{share.blobs} {what}"
+            for share, what in ((image.mounted, "mounted"), (image.present, "already there"))
+            if share.blobs
+        ]
+        if image.retries:
+            rest.append(count(image.retries, "retry"))
+        return self._fit(counted, planned, (word, "good"), moved + took, f" ({', '.join(rest)})" if rest else "")
+
+    def _fit(
+        self, counted: str, planned: PlannedImage, word: tuple[str, Meaning], detail: str, more: str = ""
+    ) -> Styled:
+        """One line of at most `width`: what is said last goes first, then the front of the name."""
+        name = self.short(planned.label)
+        if self.width is not None:
+            room = self.width - len(counted) - len(word[0]) - 1
+            if len(name) + len(detail + more) > room:
+                more = ""
+            if min(len(name), _NAME_LEAST) + len(detail) > room:
+                detail = ""
+            name = shortened(name, max(room - len(detail + more), 1))
+        return Styled.of((counted, "faint"), f"{name} ", word, detail, (more, "faint"))
+
+    def _why(self, error: TransloadError, planned: PlannedImage) -> list[Styled]:
+        problem = Problem.of(error, source=planned.source_store, target=self.tally.plan.target)
+        key = (problem.code, problem.message, problem.where)
+        if key in self._explained:
+            return []
+        self._explained.add(key)
+        return problem_lines(problem, self.width, indent="  ")
+
+
+def facts(now: Snapshot) -> list[str]:
+    """What there is to say about a moment, the most wanted first."""
+    said = [size_of(now.position, now.total)] if now.total else []
+    if now.rate_bytes_per_s > 0:
+        said.append(rate(now.rate_bytes_per_s))
+    if now.left_s is not None:
+        said.append(f"{duration(now.left_s)} left")
+    return [*said, *image_facts(now)]
+
+
+def image_facts(now: Snapshot) -> list[str]:
+    """How many images are done, and what went wrong so far."""
+    said = [f"{now.images_done} of {count(now.images, 'image')}"]
+    if now.images_failed:
+        said.append(f"{now.images_failed} failed")
+    if now.retries:
+        said.append(count(now.retries, "retry"))
+    return said

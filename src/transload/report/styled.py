@@ -1,0 +1,48 @@
+"""Lines whose parts say what they mean (good, bad, faint), so that one wording serves logs and colour terminals."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from typing import Literal
+
+from attrs import frozen
+
+Meaning = Literal["", "good", "bad", "warn", "faint", "strong"]
+Part = str | tuple[str, Meaning]
+
+
+@frozen
+class Styled:
+    """One line. `str()` gives it without any dress."""
+
+    parts: tuple[tuple[str, Meaning], ...] = ()
+
+    @classmethod
+    def of(cls, *parts: Part) -> Styled:
+        """From texts, and texts with a meaning.
+
+        >>> str(Styled.of("mirror ", ("done", "good")))
+        'mirror done'
+        """
+        return cls(tuple((part, "") if isinstance(part, str) else part for part in parts))
+
+    def __str__(self) -> str:
+        return "".join(text for text, _ in self.parts).rstrip()
+
+
+def folded(label: str, text: str, width: int | None, meaning: Meaning = "") -> list[Styled]:
+    """`label` and a text of any length, continued below its own beginning; never folded where `width` is None.
+
+    >>> [str(line) for line in folded("hint: ", "free some more space", 22)]
+    ['hint: free some more', '      space']
+    """
+    room = None if width is None else max(width - len(label), 16)
+    pieces = [text] if room is None else textwrap.wrap(text, room, break_on_hyphens=False) or [""]
+    indents = [label, *[" " * len(label)] * (len(pieces) - 1)]
+    return [Styled.of((indent, meaning), piece) for indent, piece in zip(indents, pieces, strict=True)]
+
+
+def texts_of(lines: Iterable[Styled]) -> str:
+    """Lines as one undressed text, each ended."""
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,289 @@
+"""Folds the events of a run into numbers: how far, how fast, how long still, and what runs now."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+
+from attrs import define, field, frozen
+
+from transload.clock import SYSTEM_CLOCK, Clock
+from transload.errors import TransloadError
+from transload.events import (
+    Event,
+    How,
+    ImageDone,
+    Listener,
+    RunFinished,
+    RunStarted,
+    StepDone,
+    StepFailed,
+    StepMoved,
+    StepRetried,
+    StepStarted,
+)
+from transload.planning import BlobStep, Plan
+from transload.planning.plan import Share
+
+WINDOW_S = 10.0
+_SAMPLE_S = 0.2
+_SETTLED_S = 1.0  # a rate measured over less than this makes a wild guess of the time left
+# An attempt may begin far into a blob, with what an earlier run left. Its first report counts as moved up to this.
+_FIRST_REPORT_BYTES = 8 << 20
+
+
+@frozen
+class Running:
+    """A blob on its way. `waiting_s` is what is left of the pause before its next attempt, None when it moves."""
+
+    step: int
+    label: str
+    size: int
+    position: int
+    duration_s: float
+    waiting_s: float | None = None
+
+
+@frozen
+class Snapshot:
+    """The numbers of one moment. Sizes in bytes; `left_s` is None while nobody can know it.
+
+    `position` is how much of `total` has arrived; `moved` is what went over the wire in this run, repeats included.
+    """
+
+    images: int
+    images_done: int
+    images_failed: int
+    total: int
+    position: int
+    moved: int
+    rate_bytes_per_s: float
+    left_s: float | None
+    elapsed_s: float
+    retries: int
+    running: tuple[Running, ...] = ()
+
+
+@define
+class ImageTally:
+    """What one image came to. `duration_s` runs from its first step to its end; None until then."""
+
+    copied: Share = field(factory=Share)
+    mounted: Share = field(factory=Share)
+    present: Share = field(factory=Share)
+    retries: int = 0
+    done: bool = False
+    error: TransloadError | None = None
+    duration_s: float | None = None
+    started_s: float | None = None
+
+
+@define
+class _Moving:
+    label: str
+    size: int
+    started_s: float
+    position: int = 0
+    is_body: bool = False
+    attempt_is_new: bool = True
+    resumes_s: float | None = None
+
+
+class Tally:
+    """A listener for one run of one plan; readable from any thread by `snapshot`.
+
+    A blob that several images share counts for the first of them, as in the plan.
+    """
+
+    def __init__(self, plan: Plan, clock: Clock = SYSTEM_CLOCK, window_s: float = WINDOW_S) -> None:
+        self.plan = plan
+        self.images = tuple(ImageTally(present=image.present) for image in plan.images)
+        self.images_done = 0
+        self.images_failed = 0
+        self.steps: Counter[How] = Counter()
+        self.steps_failed = 0
+        self.retries = 0
+        self.total = plan.copied.bytes
+        self.position = 0
+        self.moved = 0
+        self.lost = 0
+        self.duration_s: float | None = None
+        self._clock = clock
+        self._window_s = window_s
+        self._started_s = clock.monotonic_s()
+        self._samples: deque[tuple[float, int]] = deque([(self._started_s, 0)])
+        self._steps = {step.id: step for step in plan.steps}
+        self._owners = owners(plan)
+        self._moving: dict[int, _Moving] = {}
+        self._lock = threading.RLock()  # reentrant, since a signal handler may ask while the main thread tells
+
+    def __call__(self, event: Event) -> None:
+        """Take one event in."""
+        now_s = self._clock.monotonic_s()
+        with self._lock:
+            match event:
+                case StepMoved():
+                    self._move(event, now_s)
+                case StepStarted():
+                    self._start(event, now_s)
+                case StepDone():
+                    self._finish(event)
+                case StepRetried():
+                    self._retry(event, now_s)
+                case StepFailed():
+                    self._fail(event)
+                case ImageDone():
+                    self._image(event, now_s)
+                case RunStarted():
+                    self._started_s = now_s
+                    self._samples = deque([(now_s, 0)])
+                case RunFinished():
+                    self.duration_s = event.duration_s
+                    self._moving.clear()
+
+    def snapshot(self) -> Snapshot:
+        """The numbers as they are now, the biggest of what runs first."""
+        now_s = self._clock.monotonic_s()
+        with self._lock:
+            rate = self._rate(now_s)
+            elapsed_s = now_s - self._started_s if self.duration_s is None else self.duration_s
+            open_bytes = max(0, self.total - self.position - self.lost)
+            left_s = open_bytes / rate if rate > 0 and elapsed_s >= _SETTLED_S else None
+            moving = [_shown(step, one, now_s) for step, one in self._moving.items() if one.is_body]
+            return Snapshot(
+                len(self.images),
+                self.images_done,
+                self.images_failed,
+                self.total,
+                self.position,
+                self.moved,
+                rate,
+                left_s,
+                elapsed_s,
+                self.retries,
+                tuple(sorted(moving, key=lambda one: (-one.size, one.step))),
+            )
+
+    def label(self, step: int) -> str:
+        """What people call a step of the plan."""
+        return self._steps[step].label
+
+    # --- events
+
+    def _start(self, event: StepStarted, now_s: float) -> None:
+        step = self._steps.get(event.step)
+        is_body = isinstance(step, BlobStep) and step.origin is None
+        self._moving[event.step] = _Moving(event.label, event.size, now_s, is_body=is_body)
+        image = self._image_of(event.step)
+        if image is not None and image.started_s is None:
+            image.started_s = now_s
+
+    def _move(self, event: StepMoved, now_s: float) -> None:
+        one = self._moving.get(event.step)
+        if one is None:
+            return
+        if not one.is_body and isinstance(self._steps.get(event.step), BlobStep):
+            one.is_body = True  # a refused mount: its bytes come after all
+            self.total += one.size
+        fresh = event.position - one.position if event.position >= one.position else event.position
+        self.moved += min(fresh, _FIRST_REPORT_BYTES) if one.attempt_is_new else fresh
+        if one.is_body:
+            self.position += event.position - one.position
+        one.position, one.attempt_is_new, one.resumes_s = event.position, False, None
+        self._sample(now_s)
+
+    def _finish(self, event: StepDone) -> None:
+        one = self._moving.pop(event.step, None)
+        self.steps[event.how] += 1
+        step = self._steps.get(event.step)
+        if one is not None and one.is_body:
+            self.position += one.size - one.position
+        image = self._image_of(event.step)
+        if image is None or not isinstance(step, BlobStep):
+            return
+        size = step.descriptor.size
+        if event.how == "copied":
+            image.copied = image.copied.plus(size)
+        elif event.how == "mounted":
+            image.mounted = image.mounted.plus(size)
+        else:
+            image.present = image.present.plus(size)
+
+    def _retry(self, event: StepRetried, now_s: float) -> None:
+        self.retries += 1
+        one = self._moving.get(event.step)
+        if one is not None:
+            one.attempt_is_new, one.resumes_s = True, now_s + event.wait_s
+        image = self._image_of(event.step)
+        if image is not None:
+            image.retries += 1
+
+    def _fail(self, event: StepFailed) -> None:
+        self.steps_failed += 1
+        one = self._moving.pop(event.step, None)
+        if one is not None and one.is_body:
+            self.position -= one.position
+            self.lost += one.size
+
+    def _image(self, event: ImageDone, now_s: float) -> None:
+        image = self.images[event.image]
+        image.done, image.error = True, event.error
+        if image.started_s is not None:
+            image.duration_s = now_s - image.started_s
+        self.images_done += 1
+        if event.error is not None and not self.plan.images[event.image].excused:
+            self.images_failed += 1
+
+    # --- numbers
+
+    def _image_of(self, step: int) -> ImageTally | None:
+        number = self._owners.get(step)
+        return None if number is None else self.images[number]
+
+    def _sample(self, now_s: float) -> None:
+        if now_s - self._samples[-1][0] >= _SAMPLE_S:
+            self._samples.append((now_s, self.moved))
+            self._forget(now_s)
+
+    def _forget(self, now_s: float) -> None:
+        while len(self._samples) > 1 and self._samples[1][0] <= now_s - self._window_s:
+            self._samples.popleft()
+
+    def _rate(self, now_s: float) -> float:
+        """Over the window; over the whole run once it is finished."""
+        if self.duration_s is not None:
+            return self.moved / self.duration_s if self.duration_s > 0 else 0.0
+        self._forget(now_s)
+        since_s, moved = self._samples[0]
+        return (self.moved - moved) / (now_s - since_s) if now_s > since_s else 0.0
+
+
+def owners(plan: Plan) -> dict[int, int]:
+    """Which image each step is counted for: the first, in the plan's order, that needs it."""
+    steps = {step.id: step for step in plan.steps}
+    found: dict[int, int] = {}
+    for number, image in enumerate(plan.images):
+        pending = list(image.goals)
+        while pending:
+            one = pending.pop()
+            if one in found:
+                continue
+            found[one] = number
+            pending.extend(steps[one].needs)
+    return found
+
+
+def together(*listeners: Callable[[Event], None]) -> Listener:
+    """One listener that tells several, in order: the tally first, then those that read it."""
+
+    def tell(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return tell
+
+
+def _shown(step: int, one: _Moving, now_s: float) -> Running:
+    waiting_s = None if one.resumes_s is None else max(0.0, one.resumes_s - now_s)
+    return Running(step, one.label, one.size, one.position, now_s - one.started_s, waiting_s)

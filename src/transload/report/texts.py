@@ -1,0 +1,146 @@
+"""How sizes, durations, counts, digests and names are written for people: one style everywhere."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_TENTHS_FROM = 3  # from GiB on, whole units are too coarse to see something move
+
+
+def size(count_bytes: float) -> str:
+    """Bytes in binary units.
+
+    >>> size(812), size(1_300_000), size(12_582_912), size(13_500_000_000)
+    ('812 B', '1.2 MiB', '12 MiB', '12.6 GiB')
+    """
+    return " ".join(_scaled(count_bytes))
+
+
+def _scaled(count_bytes: float) -> tuple[str, str]:
+    value = float(count_bytes)
+    for place, unit in enumerate(_UNITS):
+        tenths = place > 0 and (value < 9.95 or (place >= _TENTHS_FROM and value < 99.95))
+        number = f"{value:.1f}" if tenths else f"{value:.0f}"
+        if float(number) < 1024 or unit == _UNITS[-1]:
+            return number, unit
+        value /= 1024
+    raise AssertionError("the last unit takes everything")
+
+
+def size_of(part_bytes: int, whole_bytes: int) -> str:
+    """A part of a whole, the unit written once if it is the same.
+
+    >>> size_of(196_083_712, 408_944_640), size_of(900, 408_944_640)
+    ('187 of 390 MiB', '900 B of 390 MiB')
+    """
+    (part, part_unit), (whole, unit) = _scaled(part_bytes), _scaled(whole_bytes)
+    return f"{part} of {whole} {unit}" if part_unit == unit else f"{part} {part_unit} of {whole} {unit}"
+
+
+def rate(bytes_per_s: float) -> str:
+    """Bytes per second.
+
+    >>> rate(44_040_192)
+    '42 MiB/s'
+    """
+    return f"{size(bytes_per_s)}/s"
+
+
+def percent(part: int, whole: int) -> str:
+    """Rounded down, so that 100% means all of it; nothing of nothing is all of it.
+
+    >>> percent(999, 1000), percent(0, 0)
+    ('99%', '100%')
+    """
+    return f"{100 if whole <= 0 else max(0, min(100, 100 * part // whole))}%"
+
+
+def duration(seconds: float) -> str:
+    """Two units at most.
+
+    >>> duration(0.84), duration(42.4), duration(200), duration(7500), duration(93_600)
+    ('0.8 s', '42 s', '3 min 20 s', '2 h 5 min', '1 d 2 h')
+    """
+    if seconds < 9.95:
+        return f"{max(0.0, seconds):.1f} s"
+    whole_s = round(seconds)
+    if whole_s < 60:
+        return f"{whole_s} s"
+    if whole_s < 3600:
+        return _two(whole_s, 60, "min", "s")
+    whole_min = whole_s // 60
+    return _two(whole_min, 60, "h", "min") if whole_min < 24 * 60 else _two(whole_min // 60, 24, "d", "h")
+
+
+def _two(number: int, step: int, larger: str, smaller: str) -> str:
+    whole, rest = divmod(number, step)
+    return f"{whole} {larger} {rest} {smaller}" if rest else f"{whole} {larger}"
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun, in the plural where English wants it.
+
+    >>> count(1, "image"), count(12_345, "request"), count(2, "retry")
+    ('1 image', '12,345 requests', '2 retries')
+    """
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def digest(text: str) -> str:
+    """Algorithm and the first twelve digits.
+
+    >>> digest("sha256:" + "0123456789abcdef" * 4)
+    'sha256:0123456789ab…'
+    """
+    algorithm, colon, encoded = text.partition(":")
+    return f"{algorithm}{colon}{encoded[:12]}…" if len(encoded) > 12 else text
+
+
+def instant(wall_s: float) -> str:
+    """A moment in UTC, as RFC 3339 writes it, to the millisecond.
+
+    >>> instant(1_700_000_000.5)
+    '2023-11-14T22:13:20.500Z'
+    """
+    moment = datetime.fromtimestamp(wall_s, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def one_line(text: str) -> str:
+    r"""Text from outside made safe for a terminal and a log: no line breaks, escapes or direction marks.
+
+    >>> one_line("denied:\r\n  \x1b[31mno\x07")
+    'denied: ?[31mno?'
+    """
+    joined = " ".join(text.split())
+    return "".join("?" if unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"} else char for char in joined)
+
+
+def shortened(text: str, width: int) -> str:
+    """Cut in front, since names differ at their ends.
+
+    >>> shortened("arcdata/arc-controller:v1", 12)
+    '…ntroller:v1'
+    """
+    if len(text) <= width:
+        return text
+    return f"…{text[len(text) - width + 1 :]}" if width > 1 else "…"[:width]
+
+
+def shared_folder(names: Iterable[str]) -> str:
+    """The leading path that all names have in common, with its slash: what a list need not repeat.
+
+    >>> shared_folder(["mirror/arcdata/a:1", "mirror/arcdata/b/c:1"])
+    'mirror/arcdata/'
+    """
+    folders = [name.split("/")[:-1] for name in names]
+    shared: list[str] = []
+    for parts in zip(*folders, strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0])
+    return "".join(f"{part}/" for part in shared)
