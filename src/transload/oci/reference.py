@@ -160,4 +160,4 @@ def _split(text: str) -> tuple[str, str | None, Digest | None]:
     try:
         return repository, tag, Digest(digest) if at else None
     except DigestInvalid as error:
-        raise ReferenceInvalid(f"{text!r}: {error}", hint=error.hint) from error
+        raise ReferenceInvalid(f"{repository}@…: {error}", hint=error.hint) from error  # a tag may be a password

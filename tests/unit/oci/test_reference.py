@@ -141,7 +141,8 @@ def test_what_docker_refuses(text: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["jo:hunter2@r.example/x", "https://jo:hunter2@r.example/x", "hunter2@r.example:1/x:1"]
+    "text",
+    ["jo:hunter2@r.example/x", "https://jo:hunter2@r.example/x", "hunter2@r.example:1/x:1", "jo:hunter2@r.example"],
 )
 def test_a_password_in_a_reference_is_not_shown(text: str) -> None:
     with pytest.raises(ReferenceInvalid, match="r.example") as caught:
