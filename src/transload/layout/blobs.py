@@ -1,0 +1,102 @@
+"""The blobs of a layout: where they lie, and how they are read without trusting what lies there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+
+from transload.errors import BlobUnknown, Refused, SizeMismatch, Truncated
+from transload.files import local_errors
+from transload.oci import Descriptor, Digest
+from transload.ports import Chunk
+
+_CHUNK = 1 << 20
+
+
+class Blobs:
+    """Read access to `blobs/<algorithm>/<encoded>` below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._real_root = Path(os.path.realpath(root))
+
+    def place(self, digest: Digest) -> Path:
+        """Where a blob belongs, whether or not it is there."""
+        return self.root / "blobs" / digest.algorithm / digest.encoded
+
+    def path(self, digest: Digest) -> Path:
+        """The file that holds a blob. Raises `BlobUnknown`, and `Refused` if it is no file of this layout."""
+        return self._found(digest)[0]
+
+    def size(self, digest: Digest) -> int:
+        """How many bytes the file of a blob has. Raises as `path` does."""
+        return self._found(digest)[1]
+
+    def holds(self, descriptor: Descriptor) -> bool:
+        """Whether there is a blob with this digest and size. Raises `Refused` as `path` does."""
+        try:
+            return self.size(descriptor.digest) == descriptor.size
+        except BlobUnknown:
+            return False
+
+    def _found(self, digest: Digest) -> tuple[Path, int]:
+        place = self.place(digest)
+        with local_errors("looking for", place):
+            try:
+                real = Path(os.path.realpath(place, strict=True))  # unlike Path.resolve, tells loops as OSError
+                status = real.stat()
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise BlobUnknown(f"{self.root} has no blob {digest.short}", subject=digest) from error
+        # A layout from elsewhere must not make us send, serve or hash any other file of this machine.
+        if not real.is_relative_to(self._real_root):
+            raise Refused(f"blob {digest.short} is a link that leads out of {self.root}", subject=digest)
+        if not stat.S_ISREG(status.st_mode):
+            raise Refused(f"blob {digest.short} in {self.root} is not a file", subject=digest)
+        return real, status.st_size
+
+    @contextmanager
+    def open(self, descriptor: Descriptor, offset: int = 0, length: int | None = None) -> Iterator[Iterator[Chunk]]:
+        """See `transload.ports.Reads`; each chunk is a view of one buffer."""
+        path, size = self._found(descriptor.digest)
+        if size != descriptor.size:
+            raise SizeMismatch(
+                f"blob {descriptor.digest.short} in {self.root} has {size} bytes, "
+                f"its descriptor says {descriptor.size}",
+                subject=descriptor.digest,
+            )
+        wanted = descriptor.size - offset if length is None else length
+        with local_errors("opening", path):
+            file = FileIO(path)
+        with file:
+            with local_errors("reading", path):
+                file.seek(offset)
+            yield _chunks(file, wanted, descriptor.digest, path)
+
+    def read(self, digest: Digest, limit: int) -> bytes:
+        """The first `limit` bytes of a blob, whole if it is not longer. Raises as `path` does."""
+        path = self.path(digest)
+        with local_errors("reading", path), FileIO(path) as file:
+            return _read(file, limit)
+
+
+def _read(file: FileIO, limit: int) -> bytes:
+    pieces = []
+    while limit > 0 and (piece := file.read(limit)):
+        pieces.append(piece)
+        limit -= len(piece)
+    return b"".join(pieces)
+
+
+def _chunks(file: FileIO, wanted: int, digest: Digest, path: Path) -> Iterator[memoryview]:
+    buffer = memoryview(bytearray(max(0, min(_CHUNK, wanted))))
+    while wanted > 0:
+        with local_errors("reading", path):
+            count = file.readinto(buffer[: min(len(buffer), wanted)])
+        if not count:
+            raise Truncated(f"blob {digest.short} ended {wanted} bytes too early", subject=digest)
+        wanted -= count
+        yield buffer[:count]

@@ -1,0 +1,176 @@
+"""The `index.json` of a layout: what its entries are called, and how one more is written beside those of other tools.
+
+Rules kept here:
+1. an entry that was read is written back as it was, with every field, known or not;
+2. a name belongs to one entry; the first one wins where another tool wrote several;
+3. an entry without a name (or with one that is no name of ours) is there, but only its digest leads to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from attrs import define, field, frozen
+
+from transload.errors import LimitExceeded, ManifestInvalid, ReferenceInvalid
+from transload.oci import Descriptor, Digest, Name, Reference
+from transload.oci.mediatype import OCI_INDEX
+from transload.oci.reference import DEFAULT_TAG
+
+REF_NAME = "org.opencontainers.image.ref.name"
+CONTAINERD_NAME = "io.containerd.image.name"
+OWN_NAME = "io.transload.name"  # only where REF_NAME would be read as another name
+
+# Far above what any layout holds, and far below what would hurt to read.
+INDEX_BYTES = 32 << 20
+INDEX_ENTRIES = 100_000
+
+
+@frozen
+class Entry:
+    """One manifest that `index.json` lists."""
+
+    descriptor: Descriptor
+    name: Name | None
+    document: Mapping[str, Any] = field(eq=False, repr=False)
+
+
+@define(frozen=True, slots=False)
+class LayoutIndex:
+    """A whole `index.json`, its entries in order."""
+
+    document: Mapping[str, Any] = field(eq=False, repr=False)
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def empty(cls) -> LayoutIndex:
+        """What a new layout begins with."""
+        return cls({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}, ())
+
+    @classmethod
+    def parse(cls, raw: bytes) -> LayoutIndex:
+        """Read the content of an `index.json`. Raises `ManifestInvalid`, `LimitExceeded`."""
+        if len(raw) > INDEX_BYTES:
+            raise LimitExceeded(f"index.json is over the limit of {INDEX_BYTES} bytes", subject="index.json")
+        try:
+            document = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise ManifestInvalid(f"index.json is not JSON: {error}", subject="index.json") from error
+        listed = document.get("manifests") if isinstance(document, dict) else None
+        if not isinstance(listed, list):
+            raise ManifestInvalid("index.json has no list of manifests", subject="index.json")
+        if len(listed) > INDEX_ENTRIES:
+            raise LimitExceeded(f"index.json is over the limit of {INDEX_ENTRIES} entries", subject="index.json")
+        return cls(document, tuple(_entry(each, place) for place, each in enumerate(listed)))
+
+    @cached_property
+    def names(self) -> Mapping[Name, Descriptor]:
+        """Every name, in the order of the entries."""
+        found: dict[Name, Descriptor] = {}
+        for entry in self.entries:
+            if entry.name:
+                found.setdefault(entry.name, entry.descriptor)
+        return found
+
+    @cached_property
+    def digests(self) -> Mapping[Digest, Descriptor]:
+        """Every manifest listed, by its digest."""
+        return {entry.descriptor.digest: entry.descriptor for entry in reversed(self.entries)}
+
+    def tags(self, repository: str) -> Iterator[str]:
+        """Tags of one repository, in the order of the entries."""
+        return (name.tag for name in self.names if name.repository == repository and name.tag)
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """Every repository once; the empty one if there are bare tags."""
+        return tuple(dict.fromkeys(name.repository for name in self.names))
+
+    def pointing(self, name: Name, descriptor: Descriptor, *, keep_old: bool = False) -> LayoutIndex:
+        """This index with `name` standing for `descriptor`, in the place where the name stood.
+
+        Without a tag the manifest is listed without a name, unless it is listed already. With `keep_old`, what the
+        name stood for stays listed without a name. The same index is returned if there is nothing to change.
+        """
+        if name.tag is None:
+            listed = descriptor.digest in self.digests
+            return self if listed else self._with((*self.entries, _written(None, descriptor)))
+        wanted = Name(name.repository, name.tag)
+        if self.names.get(wanted) == descriptor:
+            return self
+        places = [place for place, entry in enumerate(self.entries) if entry.name == wanted]
+        first = places[0] if places else len(self.entries)
+        others = [_unnamed(entry) if entry.name == wanted else entry for entry in self.entries]
+        dropped = () if keep_old else places
+        before = [entry for place, entry in enumerate(others[:first]) if place not in dropped]
+        after = [entry for place, entry in enumerate(others[first:], first) if place not in dropped]
+        return self._with((*before, _written(wanted, descriptor), *after))
+
+    def encode(self) -> bytes:
+        """The content of the file."""
+        return json.dumps(self.document, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def _with(self, entries: tuple[Entry, ...]) -> LayoutIndex:
+        return LayoutIndex({**self.document, "manifests": [dict(entry.document) for entry in entries]}, entries)
+
+
+def name_in(text: str) -> Name | None:
+    """The name that a `ref.name` annotation gives, None if it is not one.
+
+    Tools write a bare tag (`v1`, as the specification has it), `repository:tag`, or a full reference, of which the
+    registry is dropped: where an image came from is not what it is called here. A digest in it is dropped as well.
+
+    >>> name_in("localhost:5000/acme/app:1"), name_in("acme/app"), name_in("v1")
+    (Name(repository='acme/app', tag='1', digest=None), Name(repository='acme/app', tag='latest', digest=None), \
+Name(repository='', tag='v1', digest=None))
+    """
+    try:
+        if not set("/:@") & set(text):
+            return Name("", text) if text else None
+        name = Reference.parse(text).name if "/" in text else Name.parse(text)
+    except ReferenceInvalid:
+        return None
+    if name.digest and not name.tag:
+        return None
+    return Name(name.repository, name.tag or DEFAULT_TAG)
+
+
+def _entry(document: object, place: int) -> Entry:
+    descriptor = Descriptor.from_json(document, f"index.json: manifests[{place}]")
+    if not isinstance(document, dict):
+        raise ManifestInvalid(f"index.json: manifests[{place}] is not an object")
+    return Entry(descriptor, _name_of(descriptor.annotations), document)
+
+
+def _name_of(annotations: Mapping[str, str]) -> Name | None:
+    own = annotations.get(OWN_NAME)
+    if own:
+        try:
+            return Name.parse(own)
+        except ReferenceInvalid:
+            return None
+    # Docker and containerd put the full name here, and the bare tag into REF_NAME, where many images share it.
+    return name_in(annotations.get(CONTAINERD_NAME, "")) or name_in(annotations.get(REF_NAME, ""))
+
+
+def _written(name: Name | None, descriptor: Descriptor) -> Entry:
+    annotations = {}
+    if name:
+        text = str(name) if name.repository else name.tag or ""
+        annotations = {REF_NAME: text} if name_in(text) == name else {REF_NAME: text, OWN_NAME: text}
+    document = descriptor.to_json()
+    document.pop("annotations", None)
+    return Entry(descriptor, name, document | ({"annotations": annotations} if annotations else {}))
+
+
+def _unnamed(entry: Entry) -> Entry:
+    kept = {key: value for key, value in entry.document.items() if key != "annotations"}
+    annotations = {
+        key: value
+        for key, value in entry.descriptor.annotations.items()
+        if key not in {REF_NAME, CONTAINERD_NAME, OWN_NAME}
+    }
+    return Entry(entry.descriptor, None, kept | ({"annotations": annotations} if annotations else {}))

@@ -1,0 +1,272 @@
+"""An OCI image layout folder as a store that can be read and written, by several threads and processes at once.
+
+What is written becomes visible in this order: blobs, each when its digest is proved; the manifest, itself a blob; and
+last its name, by replacing `index.json` as a whole under a lock. Unfinished work lies in `.transload/`, which other
+tools do not look at. Blobs belong to all repositories. A manifest that refers to another one (`subject`) is listed in
+`index.json` even without a name, so that it is found as a referrer; any other manifest by digest is a blob only.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+from attrs import evolve
+
+from transload.clock import SYSTEM_CLOCK, Clock
+from transload.errors import BlobUnknown, Busy, ManifestInvalid, ManifestUnknown, NotFound, Refused, RepositoryUnknown
+from transload.files import fsync_folder, local_errors, replace_file
+from transload.layout.blobs import Blobs
+from transload.layout.index import INDEX_BYTES, LayoutIndex
+from transload.layout.ingest import LayoutIngest, ingesting, sweep
+from transload.layout.locks import awaited
+from transload.layout.referrers import Referrers
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.manifest import MANIFEST_BYTES
+from transload.ports import Chunk, Tariff
+
+_VERSION = "1.0.0"
+_MARKER, _INDEX, _OWN = "oci-layout", "index.json", ".transload"
+_MARKER_BYTES = 64 << 10
+_SETTLED_NS = 2_000_000_000  # a file changed less than this ago may change again within one tick of the file system
+
+
+class LayoutStore:
+    """The layout at `path`; with `create`, it is made there if the folder is missing or empty.
+
+    Raises `NotFound` if there is no layout, `Refused` if it is of another version or the folder holds other things.
+    `patience_s` is how long a change of `index.json` waits for another process before it raises `Busy`.
+    """
+
+    scoped = False
+    mounts: None = None
+    tariff: Tariff | None = None
+
+    def __init__(
+        self, path: Path | str, *, create: bool = False, clock: Clock = SYSTEM_CLOCK, patience_s: float = 30.0
+    ) -> None:
+        self.root = Path(path)
+        self.locator = f"oci:{self.root}"
+        self._clock = clock
+        self._patience_s = patience_s
+        self._index_path = self.root / _INDEX
+        self._own = self.root / _OWN
+        if create:
+            self._create()
+        self._check_version()
+        self._blobs = Blobs(self.root)
+        self._referrers = Referrers(
+            lambda: [entry.descriptor for entry in self._index().entries],
+            lambda descriptor: self._manifest(descriptor.digest, descriptor.media_type),
+        )
+        self._turn = threading.Lock()
+        self._prepared = False
+        self._seen: tuple[tuple[int, int, int], LayoutIndex] | None = None
+
+    @property
+    def refers(self) -> Referrers:
+        """Referrers are found by looking at every manifest that is listed."""
+        return self._referrers
+
+    @property
+    def lies(self) -> Blobs:
+        """Every blob is a file."""
+        return self._blobs
+
+    # --- Resolves
+
+    def resolve(self, name: Name) -> Descriptor:
+        """See `Resolves`; what is named but not there does not count."""
+        if name.digest:
+            return self.fetch(name).descriptor
+        listed = self._listed(name)
+        try:
+            self._blobs.size(listed.digest)
+        except BlobUnknown as error:
+            raise self._unknown(name, "its blob is missing") from error
+        return evolve(listed, annotations={})
+
+    def fetch(self, name: Name) -> Manifest:
+        """See `Resolves`."""
+        digest, media_type = name.digest, None
+        if digest is None:
+            listed = self._listed(name)
+            digest, media_type = listed.digest, listed.media_type
+        elif digest in (index := self._index()).digests:
+            media_type = index.digests[digest].media_type
+        try:
+            return self._manifest(digest, media_type)
+        except BlobUnknown as error:
+            raise self._unknown(name, "its blob is missing") from error
+
+    def tags(self, repository: str) -> Iterator[str]:
+        """See `Resolves`; in the order of `index.json`. The repository of bare tags is always there."""
+        index = self._index()
+        if repository and repository not in index.repositories:
+            raise RepositoryUnknown(f"{self.locator} has no repository {repository}", subject=repository)
+        return index.tags(repository)
+
+    def repositories(self) -> Iterator[str]:
+        """See `Resolves`; the empty one is among them if there are bare tags."""
+        return iter(self._index().repositories)
+
+    # --- Reads
+
+    def holds(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
+        """See `Reads`."""
+        return self._blobs.holds(descriptor)
+
+    def open(
+        self,
+        repository: str,  # noqa: ARG002 - one pool for all
+        descriptor: Descriptor,
+        offset: int = 0,
+        length: int | None = None,
+    ) -> AbstractContextManager[Iterator[Chunk]]:
+        """See `Reads`; manifests can be opened as well."""
+        return self._blobs.open(descriptor, offset, length)
+
+    # --- Ingests
+
+    def begin(
+        self,
+        repository: str,  # noqa: ARG002 - one pool for all
+        descriptor: Descriptor,
+    ) -> AbstractContextManager[LayoutIngest]:
+        """See `Ingests`; a blob that is there already is written anew, which mends what a bad disk did to it."""
+        self._prepare()
+        return ingesting(self._own / "ingest", self._blobs.place(descriptor.digest), descriptor)
+
+    # --- Names
+
+    def point(self, name: Name, manifest: Manifest) -> None:
+        """See `Names`. Raises `Busy` if another process keeps `index.json` locked."""
+        self._check_needs(manifest)
+        self._keep(manifest)
+        if name.tag is None and manifest.subject is None:
+            return
+        self._prepare()
+        with self._changing():
+            index = self._read_index()
+            old = index.names.get(Name(name.repository, name.tag)) if name.tag else None
+            keep_old = old is not None and old.digest != manifest.digest and self._referrers.refers(old)
+            changed = index.pointing(name, manifest.descriptor, keep_old=keep_old)
+            if changed is not index:
+                self._flush_folders()
+                with local_errors("writing", self._index_path):
+                    replace_file(self._index_path, changed.encode())
+
+    def _check_needs(self, manifest: Manifest) -> None:
+        for blob in manifest.blobs:
+            if not blob.is_foreign and not self._blobs.holds(blob):
+                raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)
+        for child in manifest.manifests:
+            if not self._blobs.holds(child):
+                raise ManifestUnknown(f"{manifest.digest.short} needs {child.digest.short}", subject=child.digest)
+
+    def _keep(self, manifest: Manifest) -> None:
+        with suppress(BlobUnknown):
+            if self._blobs.read(manifest.digest, len(manifest.raw) + 1) == manifest.raw:
+                return
+        with self.begin("", manifest.descriptor) as ingest:
+            ingest.receive([manifest.raw[ingest.offset :]])
+            ingest.commit()
+
+    def _flush_folders(self) -> None:
+        """Make the blobs' names survive a power cut before anything names them; once here instead of at each commit."""
+        blobs = self.root / "blobs"
+        with local_errors("flushing", blobs):
+            for folder in (*blobs.iterdir(), blobs):
+                if folder.is_dir():
+                    fsync_folder(folder)
+
+    # --- what lies in the folder
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """The right to change `index.json`, against threads of this store and against everybody else."""
+        if not self._turn.acquire(timeout=self._patience_s):
+            raise Busy(f"another thread is changing {self._index_path}", subject=str(self._index_path))
+        try:
+            with awaited(self._own / "lock", self._clock, self._patience_s):
+                yield
+        finally:
+            self._turn.release()
+
+    def _prepare(self) -> None:
+        """Make the folder of unfinished work, once, and drop what killed processes left there."""
+        if self._prepared:
+            return
+        folder = self._own / "ingest"
+        with local_errors("creating", folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder, self._clock)
+        self._prepared = True
+
+    def _create(self) -> None:
+        with local_errors("creating", self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            if (self.root / _MARKER).exists() and self._index_path.exists():
+                return
+            foreign = {path.name for path in self.root.iterdir() if not path.name.startswith(f".{_INDEX}.")}
+            if foreign - {_MARKER, _INDEX, _OWN, "blobs"}:
+                raise Refused(
+                    f"{self.root} is not an OCI layout and not empty", hint="name a new or an empty folder for it"
+                )
+            self._own.mkdir(exist_ok=True)
+            with awaited(self._own / "lock", self._clock, self._patience_s):
+                (self.root / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+                if not self._index_path.exists():
+                    replace_file(self._index_path, LayoutIndex.empty().encode())
+                # Last, so that a folder with the marker always has the rest.
+                replace_file(self.root / _MARKER, json.dumps({"imageLayoutVersion": _VERSION}).encode())
+
+    def _check_version(self) -> None:
+        marker = self.root / _MARKER
+        with local_errors("reading", marker):
+            try:
+                with marker.open("rb") as file:
+                    document = json.loads(file.read(_MARKER_BYTES))
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise NotFound(
+                    f"{self.root} is not an OCI layout: it has no file {_MARKER}", subject=str(self.root)
+                ) from error
+            except ValueError as error:
+                raise ManifestInvalid(f"{marker} is not JSON", subject=str(marker)) from error
+        version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
+        if version != _VERSION:
+            raise Refused(f"{self.root} is a layout of version {version!r}, {_VERSION} is known", subject=str(marker))
+
+    def _index(self) -> LayoutIndex:
+        """What `index.json` says now; parsed again only if it may have changed."""
+        with local_errors("reading", self._index_path):
+            try:
+                status = self._index_path.stat()
+            except FileNotFoundError as error:
+                raise NotFound(f"{self.root} has no {_INDEX}", subject=str(self.root)) from error
+        stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if self._seen and self._seen[0] == stamp:
+            return self._seen[1]
+        index = self._read_index()
+        if self._clock.wall_s() * 1e9 - status.st_mtime_ns > _SETTLED_NS:
+            self._seen = (stamp, index)
+        return index
+
+    def _read_index(self) -> LayoutIndex:
+        with local_errors("reading", self._index_path), self._index_path.open("rb") as file:
+            return LayoutIndex.parse(file.read(INDEX_BYTES + 1))
+
+    def _listed(self, name: Name) -> Descriptor:
+        descriptor = self._index().names.get(Name(name.repository, name.tag))
+        if descriptor is None:
+            raise self._unknown(name)
+        return descriptor
+
+    def _manifest(self, digest: Digest, media_type: str | None) -> Manifest:
+        return Manifest.parse(self._blobs.read(digest, MANIFEST_BYTES + 1), media_type, digest)
+
+    def _unknown(self, name: Name, why: str = "") -> ManifestUnknown:
+        return ManifestUnknown(f"{self.locator} has no {name}" + (f": {why}" if why else ""), subject=str(name))
