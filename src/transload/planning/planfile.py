@@ -1,0 +1,321 @@
+"""The plan as a file: canonical JSON (docs/formats/plan.md), believed only after every part of it was checked.
+
+Invariants, held by `load`:
+1. every digest, name and repository is valid; every manifest hashes to its digest (`Manifest.parse`);
+2. step ids are 0, 1, 2, …; `needs` and `after` name earlier steps only, so that a plan always comes to an end;
+3. goals are steps, every manifest step finds its manifest, and an image has an error exactly when its status says so;
+4. a key that is not known is refused, since what was not understood must not be carried out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar, get_args
+
+from attrs import frozen
+
+from transload import errors
+from transload.errors import DocumentInvalid, Side, TransloadError
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.reference import check_repository
+from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Requests, Share, Status, Step
+
+FORMAT = 1
+PLAN_BYTES = 256 << 20  # some 300,000 steps; the largest release known has 2,000
+
+_BYTES_AS_TEXT = "surrogateescape"  # a manifest that is not UTF-8 would be odd, but its bytes are its identity
+_KINDS = (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TransloadError))
+_ERRORS: dict[str, type[TransloadError]] = {kind.code: kind for kind in _KINDS}
+_FAILED = ("missing", "failed")
+_IMAGE_KEYS = (
+    *("sourceStore", "source", "target", "status", "digest", "sourceDigest", "goals"),
+    *("copied", "mounted", "present", "notes", "excused", "error"),
+)
+_HINT = "make the plan again with transload plan"
+
+Value = TypeVar("Value")
+
+
+def dump(plan: Plan) -> bytes:
+    """The plan as canonical JSON: equal plans give equal bytes. Holds no secret, as locators and errors hold none."""
+    document = {
+        "format": FORMAT,
+        "target": plan.target,
+        "images": [_image_out(image) for image in plan.images],
+        "steps": [_blob_out(step) if isinstance(step, BlobStep) else _manifest_out(step) for step in plan.steps],
+        "manifests": [_content_out(plan.manifests[digest]) for digest in sorted(plan.manifests)],
+        "requests": {"source": plan.requests.source, "target": plan.requests.target},
+    }
+    # Pure ASCII, so that no editor, mail gateway or locale changes the bytes; one value per line, so that it can be
+    # compared by line.
+    return json.dumps(document, indent=1, sort_keys=True).encode("ascii") + b"\n"
+
+
+def digest(plan: Plan) -> Digest:
+    """What a plan is called: the digest of its canonical bytes."""
+    return Digest.of(dump(plan))
+
+
+def load(raw: bytes) -> Plan:
+    """The plan that `dump` wrote. Raises `DocumentInvalid`, its subject the path of what is wrong in the document."""
+    root = _Place(_parsed(raw), "plan").only("format", "target", "images", "steps", "manifests", "requests")
+    if root.get("format").number() != FORMAT:
+        raise root.get("format").wrong(f"{FORMAT}, the format that this version of transload reads")
+    manifests = {each.digest: each for each in map(_content_in, root.get("manifests").items())}
+    steps: list[Step] = []
+    for place in root.get("steps").items():
+        steps.append(_step_in(place, steps, manifests))
+    images = tuple(_image_in(place, len(steps)) for place in root.get("images").items())
+    requests = root.get("requests").only("source", "target")
+    counts = Requests(requests.get("source").number(), requests.get("target").number())
+    return Plan(root.get("target").text(), images, tuple(steps), manifests, counts)
+
+
+# --- out
+
+
+def _given(**values: object) -> dict[str, Any]:
+    """The values that say something."""
+    return {key: value for key, value in values.items() if value not in (None, "", (), [])}
+
+
+def _blob_out(step: BlobStep) -> dict[str, Any]:
+    return {
+        "id": step.id,
+        "blob": step.descriptor.to_json(),
+        "sourceStore": step.source_store,
+        "sourceRepository": step.source_repository,
+        "repository": step.repository,
+    } | _given(origin=step.origin, after=step.after)
+
+
+def _manifest_out(step: ManifestStep) -> dict[str, Any]:
+    return {
+        "id": step.id,
+        "manifest": step.digest,
+        "name": str(step.name),
+        "needs": list(step.needs),
+        "sourceStore": step.source_store,
+        "sourceRepository": step.source_repository,
+    }
+
+
+def _image_out(image: PlannedImage) -> dict[str, Any]:
+    return {
+        "sourceStore": image.source_store,
+        "source": str(image.source),
+        "target": str(image.target),
+        "status": image.status,
+        "goals": list(image.goals),
+        "copied": _share_out(image.copied),
+        "mounted": _share_out(image.mounted),
+        "present": _share_out(image.present),
+        "excused": image.excused,
+    } | _given(
+        digest=image.digest,
+        sourceDigest=image.source_digest,
+        notes=list(image.notes),
+        error=None if image.error is None else _error_out(image.error),
+    )
+
+
+def _content_out(manifest: Manifest) -> dict[str, Any]:
+    raw = manifest.raw.decode("utf-8", _BYTES_AS_TEXT)
+    return {"digest": manifest.digest, "mediaType": manifest.media_type, "raw": raw}
+
+
+def _share_out(share: Share) -> dict[str, int]:
+    return {"blobs": share.blobs, "bytes": share.bytes}
+
+
+def _error_out(error: TransloadError) -> dict[str, Any]:
+    stated = {"code": error.code, "exitCode": error.exit_code, "message": error.message}
+    return stated | _given(side=error.side, subject=error.subject, hint=error.hint)
+
+
+# --- in
+
+
+@frozen
+class _Place:
+    """A value of the document, not believed yet, and the path that leads to it."""
+
+    value: Any
+    path: str
+
+    def wrong(self, expected: str) -> DocumentInvalid:
+        return self.refused("is missing" if self.value is None else f"is not {expected}")
+
+    def refused(self, why: str) -> DocumentInvalid:
+        return DocumentInvalid(f"{self.path} {why}", subject=self.path, hint=_HINT)
+
+    def only(self, *keys: str) -> _Place:
+        """This object, which may have these keys and no others."""
+        if not isinstance(self.value, dict):
+            raise self.wrong("an object")
+        unknown = sorted(self.value.keys() - set(keys))
+        if unknown:
+            raise self.refused(f"has the unknown key {unknown[0][:80]!r}")
+        return self
+
+    def has(self, key: str) -> bool:
+        return isinstance(self.value, dict) and key in self.value
+
+    def get(self, key: str) -> _Place:
+        return _Place(self.value.get(key), f"{self.path}.{key}")
+
+    def items(self) -> Iterator[_Place]:
+        if not isinstance(self.value, list):
+            raise self.wrong("a list")
+        return (_Place(item, f"{self.path}[{number}]") for number, item in enumerate(self.value))
+
+    def text(self) -> str:
+        if not isinstance(self.value, str):
+            raise self.wrong("text")
+        return self.value
+
+    def number(self, limit: int = 1 << 63) -> int:
+        """A count or an id below `limit`."""
+        if type(self.value) is not int or not 0 <= self.value < limit:
+            raise self.wrong(f"a whole number from 0 to {limit - 1}" if limit else "the number of a step before it")
+        return self.value
+
+    def truth(self) -> bool:
+        if not isinstance(self.value, bool):
+            raise self.wrong("true or false")
+        return self.value
+
+    def one_of(self, words: tuple[str, ...]) -> Any:
+        if self.value not in words:
+            raise self.wrong(f"one of {', '.join(words)}")
+        return self.value
+
+    def read(self, parse: Callable[[str], Value]) -> Value:
+        """What `parse` makes of the text; what it complains about becomes a complaint about this place."""
+        text = self.text()
+        with self.explained():
+            return parse(text)
+
+    def maybe(self, read: Callable[[_Place], Value]) -> Value | None:
+        """What `read` makes of the value, None if there is none."""
+        return None if self.value is None else read(self)
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (TransloadError, UnicodeEncodeError) as error:
+            raise self.refused(f"is not valid: {error}") from error
+
+
+def _parsed(raw: bytes) -> object:
+    if len(raw) > PLAN_BYTES:
+        raise DocumentInvalid(f"a plan of {len(raw)} bytes is over the limit of {PLAN_BYTES}", subject="plan")
+    try:
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=_without_twins)
+    except (ValueError, RecursionError) as error:
+        hint = "give the file that transload plan -o wrote"
+        raise DocumentInvalid(f"the plan is not JSON: {error}", subject="plan", hint=hint) from error
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):  # readers differ in which of the two they believe
+        raise ValueError("an object has a key twice")
+    return found
+
+
+def _content_in(place: _Place) -> Manifest:
+    place.only("digest", "mediaType", "raw")
+    digest, said = place.get("digest").read(Digest), place.get("mediaType").text()
+    return place.get("raw").read(lambda text: Manifest.parse(text.encode("utf-8", _BYTES_AS_TEXT), said, digest))
+
+
+def _step_in(place: _Place, earlier: Sequence[Step], manifests: Mapping[Digest, Manifest]) -> Step:
+    step = _blob_in(place, earlier) if place.has("blob") else _manifest_in(place, len(earlier), manifests)
+    if step.id != len(earlier):
+        raise place.get("id").wrong(f"{len(earlier)}, its place in the list")
+    return step
+
+
+def _blob_in(place: _Place, earlier: Sequence[Step]) -> BlobStep:
+    place.only("id", "blob", "sourceStore", "sourceRepository", "repository", "origin", "after")
+    with place.get("blob").explained():
+        descriptor = Descriptor.from_json(place.get("blob").value, "the descriptor")
+    step = BlobStep(
+        place.get("id").number(),
+        descriptor,
+        place.get("sourceStore").text(),
+        place.get("sourceRepository").read(_repository),
+        place.get("repository").read(_repository),
+        place.get("origin").maybe(lambda origin: origin.read(_repository)),
+        place.get("after").maybe(lambda after: after.number(len(earlier))),
+    )
+    before = None if step.after is None else earlier[step.after]
+    if before is not None and not (
+        isinstance(before, BlobStep) and (before.descriptor, before.repository) == (descriptor, step.origin)
+    ):
+        raise place.get("after").wrong("the step that brings this blob to its origin")
+    return step
+
+
+def _manifest_in(place: _Place, earlier: int, manifests: Mapping[Digest, Manifest]) -> ManifestStep:
+    place.only("id", "manifest", "name", "needs", "sourceStore", "sourceRepository")
+    digest, name = place.get("manifest").read(Digest), place.get("name").read(Name.parse)
+    if digest not in manifests:
+        raise place.get("manifest").wrong("the digest of a manifest of this plan")
+    if name.digest not in ({None, digest} if name.tag else {digest}):
+        raise place.get("name").wrong("a name for this manifest")
+    return ManifestStep(
+        place.get("id").number(),
+        digest,
+        name,
+        tuple(need.number(earlier) for need in place.get("needs").items()),
+        place.get("sourceStore").text(),
+        place.get("sourceRepository").read(_repository),
+    )
+
+
+def _image_in(place: _Place, steps: int) -> PlannedImage:
+    place.only(*_IMAGE_KEYS)
+    image = PlannedImage(
+        place.get("sourceStore").text(),
+        place.get("source").read(Name.parse),
+        place.get("target").read(Name.parse),
+        place.get("status").one_of(get_args(Status)),
+        place.get("digest").maybe(lambda digest: digest.read(Digest)),
+        place.get("sourceDigest").maybe(lambda digest: digest.read(Digest)),
+        tuple(goal.number(steps) for goal in place.get("goals").items()),
+        _share_in(place.get("copied")),
+        _share_in(place.get("mounted")),
+        _share_in(place.get("present")),
+        tuple(note.text() for note in place.get("notes").maybe(_Place.items) or ()),
+        place.get("excused").truth(),
+        place.get("error").maybe(_error_in),
+    )
+    if (image.error is not None) != (image.status in _FAILED) or (image.error is not None and image.goals):
+        raise place.refused(f"contradicts itself: status {image.status}")
+    return image
+
+
+def _share_in(place: _Place) -> Share:
+    place.only("blobs", "bytes")
+    return Share(place.get("blobs").number(), place.get("bytes").number())
+
+
+def _error_in(place: _Place) -> TransloadError:
+    place.only("code", "exitCode", "message", "side", "subject", "hint")
+    place.get("exitCode").number()  # for other readers: the code decides
+    kind = _ERRORS.get(place.get("code").text(), TransloadError)  # a later version may know more kinds
+    return kind(
+        place.get("message").text(),
+        subject=place.get("subject").maybe(_Place.text),
+        hint=place.get("hint").maybe(_Place.text),
+        side=place.get("side").maybe(lambda side: side.one_of(get_args(Side))),
+    )
+
+
+def _repository(text: str) -> str:
+    return check_repository(text) if text else text  # empty in stores that have no repositories
