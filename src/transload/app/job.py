@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import evolve, field, frozen
+from attrs import frozen
 
 from transload.app.place import Place
 from transload.oci import Platform
@@ -13,15 +13,18 @@ from transload.planning import Narrowing
 class Job:
     """What is wanted, from where, to where.
 
-    `sets` are names of catalogs, files, and references; empty with `origin` means everything that is there. `origin`
-    replaces where catalogs' images come from (`registry[/prefix]`), and is where plain names are looked up if it is
-    a folder. `tag` is a release of the catalogs (None: the newest at the source), `target_tag` what its images are
-    called at the target (None: the same). `images` restricts the sets to these names at the target.
+    `sets` are names of catalogs, files, and references. `origin` is a store in which names are looked up instead;
+    without sets it means everything that is there. `source_registry` and `source_repository` replace those of the
+    catalogs. `tag` is a release of the catalogs (None: the newest at the source), `target_tag` what its images are
+    called at the target (None: the same). `images` restricts the sets to these names at the target; `flatten` keeps
+    only the last part of a repository's path there. `bodies` is how many blobs move at a time.
     """
 
     sets: tuple[str, ...]
     target: Place
     origin: Place | None = None
+    source_registry: str | None = None
+    source_repository: str | None = None
     tag: str | None = None
     target_tag: str | None = None
     images: tuple[str, ...] = ()
@@ -32,8 +35,4 @@ class Job:
     allow_missing: bool = False
     discover: bool = False
     flatten: bool = False
-    bodies: int = field(default=8)
-
-    def only(self, images: tuple[str, ...]) -> Job:
-        """The same, restricted to these images: what a retry is made of."""
-        return evolve(self, images=images)
+    bodies: int = 8

@@ -53,8 +53,8 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
     """
     if not job.sets:
         return _everything(job, stores)
-    if job.origin is not None and job.origin.kind != "registry":
-        return _from_folder(job, job.origin, stores)
+    if job.origin is not None:
+        return _from_store(job, job.origin, stores)
     chosen: list[ChosenRelease] = []
     wanted = list(_wanted(job, stores, cancellation, chosen))
     if (job.tag or job.target_tag) and not chosen:
@@ -105,8 +105,8 @@ def _load_file(text: str) -> Catalog | ImageSet:
 def _catalog(
     catalog: Catalog, job: Job, stores: Stores, cancellation: Cancellation, chosen: list[ChosenRelease]
 ) -> Iterator[Selected]:
-    registry = job.origin.value if job.origin else catalog.registry
-    prefix = job.origin.prefix if job.origin else catalog.repository
+    registry = job.source_registry or catalog.registry
+    prefix = catalog.repository if job.source_repository is None else job.source_repository
     origin = Place("registry", registry, prefix)
     stores.limit_source_login(frozenset({registry}))
     for release in find_releases(catalog, job.tag, origin, stores):
@@ -175,8 +175,10 @@ def _tags_for(use: CatalogUse, stores: Stores) -> list[str] | None:
 # --- a folder, or a whole store, as the source
 
 
-def _from_folder(job: Job, origin: Place, stores: Stores) -> Selection:
-    """Names in a folder: a catalog's images by their bare names, references as they are written."""
+def _from_store(job: Job, origin: Place, stores: Stores) -> Selection:
+    """Names in one store: a catalog's images under the store's prefix, other names as they are written."""
+    if origin.kind == "registry":
+        stores.limit_source_login(frozenset({origin.value}))
     wanted: list[Selected] = []
     for text in job.sets:
         if kind_of(text) == "catalog":
@@ -186,9 +188,10 @@ def _from_folder(job: Job, origin: Place, stores: Stores) -> Selection:
                     release, repository=origin.prefix, images=job.images, target_tag=job.target_tag
                 )
         elif kind_of(text) == "file":
-            raise UsageError("a file of sets says itself where its images come from", hint="leave --from out")
+            raise UsageError("a file says itself where its images come from", subject=text, hint="leave --from out")
         else:
             name = Name.parse(text)
+            name = name if name.tag or name.digest else Name(name.repository, "latest")
             wanted.append(Selected(Reference("localhost", name), name.repository, name.tag))
     items = tuple(_item(one, origin.locator, one.source.name, job) for one in _restricted(merge(wanted), job))
     return Selection(items, (), (origin,))

@@ -45,6 +45,7 @@ class Environment:
     colour: Colour = "auto"
     source_password: str | None = field(default=None, repr=False)
     target_password: str | None = field(default=None, repr=False)
+    serve_password: str | None = field(default=None, repr=False)
 
 
 def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
@@ -61,6 +62,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         colour=_colour(given),
         source_password=given.get("TRANSLOAD_SOURCE_PASSWORD"),
         target_password=given.get("TRANSLOAD_TARGET_PASSWORD"),
+        serve_password=given.get("TRANSLOAD_SERVE_PASSWORD"),
     )
 
 

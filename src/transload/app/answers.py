@@ -1,0 +1,130 @@
+"""The ten answers that the vendor's script asks for: variables, flags, defaults, order. Pure.
+
+A variable that is set, even to nothing, is an answer. An empty answer means the default where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import evolve, field, frozen
+
+from transload.app.place import Place
+from transload.errors import SettingMissing
+from transload.oci.reference import check_registry, check_repository, check_tag
+from transload.registry.login import Login, Secret
+
+
+@frozen
+class Answers:
+    """One field per question, in the order of the questions; None is not answered yet."""
+
+    source_registry: str | None = None
+    source_repository: str | None = None
+    source_username: str | None = None
+    source_password: str | None = field(default=None, repr=False)
+    source_tag: str | None = None
+    target_registry: str | None = None
+    target_repository: str | None = None
+    target_username: str | None = None
+    target_password: str | None = field(default=None, repr=False)
+    target_tag: str | None = None
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str]) -> Answers:
+        """From the incumbent's variables, as far as they are set."""
+        return cls(**{question.field: variables.get(question.variable) for question in QUESTIONS})
+
+    def over(self, below: Answers) -> Answers:
+        """These answers where there are any, else those of `below`."""
+        return evolve(below, **{name: value for name in _FIELDS if (value := getattr(self, name)) is not None})
+
+    def open(self) -> tuple[Question, ...]:
+        """What is not answered, in order."""
+        return tuple(question for question in QUESTIONS if getattr(self, question.field) is None)
+
+    def source_login(self) -> Login | None:
+        """The login for the source, if a user was named."""
+        return _login(self.source_username, self.source_password)
+
+    def target_login(self) -> Login | None:
+        """The login for the target, if a user was named."""
+        return _login(self.target_username, self.target_password)
+
+    def target(self) -> Place:
+        """Where to. Raises `SettingMissing`, `ReferenceInvalid`."""
+        if not self.target_registry:
+            raise missing((_question("target_registry"),))
+        prefix = (self.target_repository or "").strip("/")
+        return Place("registry", check_registry(self.target_registry), check_repository(prefix) if prefix else "")
+
+    def checked(self) -> Answers:
+        """The same, with empty answers as None. Raises `ReferenceInvalid` for what is no registry, path or tag."""
+        given = {name: getattr(self, name) or None for name in _FIELDS}
+        checks = {
+            "registry": check_registry,
+            "repository": lambda path: check_repository(path.strip("/")),
+            "tag": check_tag,
+        }
+        for name in _FIELDS:
+            check = checks.get(name.partition("_")[2])
+            if check and given[name] and name != "source_tag":  # a release may also be named by a part, or a range
+                given[name] = check(given[name])
+        return Answers(**given)
+
+
+@frozen
+class Question:
+    """One of the ten: its variable, what is asked, the flag that answers it, the default of an empty answer."""
+
+    variable: str
+    field: str
+    flag: str
+    text: str
+    default: str = ""
+    secret: bool = False
+    required: bool = False
+
+
+QUESTIONS = (
+    Question(
+        "SOURCE_DOCKER_REGISTRY", "source_registry", "--source-registry", "Registry to copy from", "mcr.microsoft.com"
+    ),
+    Question(
+        "SOURCE_DOCKER_REPOSITORY", "source_repository", "--source-repository", "Repository prefix there", "arcdata"
+    ),
+    Question("SOURCE_DOCKER_USERNAME", "source_username", "--source-username", "User there (empty for none)"),
+    Question("SOURCE_DOCKER_PASSWORD", "source_password", "--source-password-stdin", "Password there", secret=True),
+    Question("SOURCE_DOCKER_TAG", "source_tag", "--tag", "Release tag"),
+    Question(
+        "TARGET_DOCKER_REGISTRY", "target_registry", "--to", "Registry to copy to (host or host:port)", required=True
+    ),
+    Question("TARGET_DOCKER_REPOSITORY", "target_repository", "--to", "Repository prefix there (empty for none)"),
+    Question("TARGET_DOCKER_USERNAME", "target_username", "--target-username", "User there (empty for none)"),
+    Question("TARGET_DOCKER_PASSWORD", "target_password", "--target-password-stdin", "Password there", secret=True),
+    Question("TARGET_DOCKER_TAG", "target_tag", "--target-tag", "Tag there"),
+)
+_FIELDS = tuple(question.field for question in QUESTIONS)
+
+
+def missing(questions: tuple[Question, ...]) -> SettingMissing:
+    """The error for answers that are needed while nobody can be asked."""
+    variables = ", ".join(question.variable for question in questions)
+    flags = ", ".join(dict.fromkeys(question.flag for question in questions))
+    return SettingMissing(
+        f"nobody can be asked, since this is no terminal, and something is missing: {variables}",
+        hint=f"set {'it' if len(questions) == 1 else 'them'}, or use {flags}",
+    )
+
+
+def needed_without_terminal(answers: Answers) -> tuple[Question, ...]:
+    """The unanswered questions that have no default: where to."""
+    return tuple(one for one in answers.open() if one.field in {"target_registry", "target_repository"})
+
+
+def _question(name: str) -> Question:
+    return next(question for question in QUESTIONS if question.field == name)
+
+
+def _login(username: str | None, password: str | None) -> Login | None:
+    return Login(username, Secret(password or "")) if username else None

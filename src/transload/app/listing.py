@@ -1,0 +1,24 @@
+"""A catalog's releases as source and target have them."""
+
+from __future__ import annotations
+
+from transload.app.place import Place
+from transload.app.selecting import source_tags
+from transload.app.stores import Stores
+from transload.catalog.catalog import Catalog
+from transload.catalog.release import Offer
+from transload.catalog.selection import join
+from transload.errors import NotFound, at_side
+
+
+def list_releases(catalog: Catalog, origin: Place, target: Place | None, stores: Stores) -> tuple[Offer, ...]:
+    """The releases at `origin`, newest first; with `target`, each with whether its anchor image is there."""
+    tags = source_tags(catalog, origin, stores)
+    if target is None:
+        return catalog.releases_at_source(tags)
+    try:
+        with at_side("target"):
+            held = frozenset(stores.target(target).tags(join(target.prefix, catalog.anchor_image)))
+    except NotFound:
+        held = frozenset()
+    return catalog.releases_at_source(tags, held)

@@ -1,0 +1,80 @@
+"""Checking a target against the source, or a store by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import frozen
+
+from transload.app.job import Job
+from transload.app.mirroring import request_of
+from transload.app.place import Place
+from transload.app.selecting import select
+from transload.app.stores import Stores
+from transload.errors import NotFound, at_side
+from transload.nursery import Cancellation
+from transload.oci import Name
+from transload.report.problems import Problem
+from transload.transfer.proof import Proof, Prover, compare
+
+
+@frozen
+class Checked:
+    """What was proved of a target, image by image."""
+
+    target: str
+    proofs: tuple[Proof, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all is proved; the errors' own code when all failed alike, else 1."""
+        codes = {proof.error.exit_code if proof.error else 1 for proof in self.proofs if not proof.good}
+        if not codes:
+            return 0
+        alike = len(codes) == 1 and not any(proof.good for proof in self.proofs)
+        return codes.pop() if alike else 1
+
+    def to_json(self) -> dict[str, Any]:
+        """The `verification` object of docs/formats/json-output.md."""
+        return {
+            "target": self.target,
+            "good": all(proof.good for proof in self.proofs),
+            "images": [_proof_json(proof, self.target) for proof in self.proofs],
+        }
+
+
+def check_against_source(job: Job, stores: Stores, deep: bool, cancellation: Cancellation) -> Checked:
+    """Compare everything that `job` wants. Raises what goes wrong with the selection or the target as a whole."""
+    selection = select(job, stores, cancellation)
+    sources = {place.locator: stores.source(place) for place in selection.places}
+    target = stores.target(job.target)
+    proofs = compare(request_of(job, selection), sources, target, deep=deep, cancellation=cancellation)
+    excused = {str(item.target) for item in selection.items if item.optional or job.allow_missing}
+    kept = tuple(proof for proof in proofs if not _excused(proof, excused))
+    return Checked(str(job.target), kept)
+
+
+def check_alone(place: Place, stores: Stores, deep: bool, cancellation: Cancellation) -> Checked:
+    """Check every name of a store: manifests read, blobs there, and hashed when `deep`."""
+    store = stores.source(place)
+    prover = Prover(store, deep=deep, cancellation=cancellation)
+    with at_side("target"):
+        names = [Name(repository, tag) for repository in store.repositories() for tag in store.tags(repository)]
+    return Checked(str(place), tuple(prover.prove(name) for name in names))
+
+
+def _excused(proof: Proof, excused: Iterable[str]) -> bool:
+    return proof.verdict == "unproved" and isinstance(proof.error, NotFound) and str(proof.name) in excused
+
+
+def _proof_json(proof: Proof, target: str) -> dict[str, Any]:
+    return {
+        "name": str(proof.name),
+        "verdict": proof.verdict,
+        "digest": proof.digest,
+        "manifests": proof.manifests,
+        "blobs": proof.blobs,
+        "bytes": proof.bytes,
+        "problem": Problem.of(proof.error, target=target).to_json() if proof.error else None,
+    }

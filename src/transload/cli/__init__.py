@@ -1,0 +1,1 @@
+"""The command line: flags and prompts in, text and exit codes out."""

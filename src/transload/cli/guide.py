@@ -1,0 +1,199 @@
+"""From flags, variables and, on a terminal, questions to a job with every answer given."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+from attrs import evolve, frozen
+
+from transload.app.answers import Answers, Question, missing, needed_without_terminal
+from transload.app.job import Job
+from transload.app.place import Place
+from transload.app.settings import Environment
+from transload.app.stores import Logins, Network, Stores
+from transload.errors import ReferenceInvalid, SettingMissing, TransloadError, UsageError
+from transload.nursery import Cancellation
+from transload.oci import Platform
+from transload.oci.reference import check_registry, check_repository, check_tag
+from transload.planning import Narrowing
+
+DEFAULT_CATALOG = "arcdata"
+
+
+@frozen
+class Given:
+    """A job with the logins for it."""
+
+    job: Job
+    logins: Logins
+
+
+def is_interactive() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def gather(flags: dict[str, Any], environment: Environment, network: Network) -> Given:
+    """Everything that `mirror`, `plan` and `verify` need to know; asks for what is missing where it can.
+
+    Raises `SettingMissing`, naming variables and flags, where it cannot; `UsageError` for what contradicts itself.
+    """
+    answers = _flag_answers(flags, environment).over(Answers.from_variables(environment.incumbent))
+    sets: tuple[str, ...] = flags["sets"]
+    origin = Place.parse(flags["origin"]) if flags["origin"] else None
+    to = Place.parse(flags["to"]) if flags["to"] else None
+    if to is not None:
+        answers = evolve(answers, target_registry=to.value, target_repository=to.prefix)
+    guided = not sets and origin is None
+    if guided and to is None and answers.target_registry is None and not environment.incumbent and not is_interactive():
+        raise evolve_hint(missing(needed_without_terminal(answers)))
+    answers = _completed(answers, guided, network, environment)
+    if guided:
+        sets = (DEFAULT_CATALOG,)
+    answers = answers.checked()
+    job = Job(
+        sets,
+        to or answers.target(),
+        origin if origin is None or not sets or origin.kind != "registry" else None,
+        source_registry=origin.value if origin and sets and origin.kind == "registry" else answers.source_registry,
+        source_repository=origin.prefix if origin and sets and origin.kind == "registry" else answers.source_repository,
+        tag=answers.source_tag,
+        target_tag=answers.target_tag,
+        images=flags["images"],
+        platforms=tuple(map(Platform.parse, flags["platforms"])),
+        narrowing=Narrowing(flags["narrow"]),
+        referrers=flags["referrers"],
+        foreign_layers=flags["foreign_layers"],
+        allow_missing=flags["allow_missing"],
+        discover=flags["discover"],
+        flatten=flags["flatten"],
+        bodies=flags.get("jobs", 8),
+    )
+    return Given(job, Logins(answers.source_login(), answers.target_login()))
+
+
+def evolve_hint(error: SettingMissing) -> SettingMissing:
+    """The error of a call without anything, with what a first-time user most likely wants."""
+    error.hint = f"{error.hint}; or name everything: transload mirror arcdata --to registry.local/arcdata"
+    return error
+
+
+def _flag_answers(flags: dict[str, Any], environment: Environment) -> Answers:
+    if flags["source_password_stdin"] and flags["target_password_stdin"]:
+        raise UsageError(
+            "only one password can come from standard input", hint="set TRANSLOAD_SOURCE_PASSWORD for the other"
+        )
+    piped = (
+        sys.stdin.readline().rstrip("\r\n")
+        if flags["source_password_stdin"] or flags["target_password_stdin"]
+        else None
+    )
+    return Answers(
+        source_registry=flags["source_registry"],
+        source_repository=flags["source_repository"],
+        source_username=flags["source_username"],
+        source_password=piped if flags["source_password_stdin"] else environment.source_password,
+        source_tag=flags["tag"],
+        target_username=flags["target_username"],
+        target_password=piped if flags["target_password_stdin"] else environment.target_password,
+        target_tag=flags["target_tag"],
+    )
+
+
+# --- questions
+
+
+def _completed(answers: Answers, guided: bool, network: Network, environment: Environment) -> Answers:
+    if not is_interactive():
+        needed = needed_without_terminal(answers)
+        if needed or answers.target_registry == "":
+            raise missing(needed or tuple(q for q in _ALL if q.field == "target_registry"))
+        return _with_passwords(answers, ask=None)
+    if guided and answers.open():
+        click.echo("Enter takes the value in brackets; passwords are not shown.\n", err=True)
+        for question in answers.open():
+            answers = evolve(answers, **{question.field: _ask(question, answers, network, environment)})
+        return answers
+    for question in needed_without_terminal(answers):
+        answers = evolve(answers, **{question.field: _ask(question, answers, network, environment)})
+    return _with_passwords(answers, ask=_ask_password)
+
+
+def _ask(question: Question, answers: Answers, network: Network, environment: Environment) -> str:
+    if question.secret:
+        user = getattr(answers, question.field.replace("password", "username"))
+        return _ask_password(question) if user else ""
+    default = question.default
+    if question.field == "source_tag":
+        default = newest_tag(answers, network, environment)
+    elif question.field == "target_tag":
+        default = answers.source_tag or ""
+    while True:
+        answer: str = click.prompt(question.text, default=default, show_default=bool(default), err=True).strip()
+        problem = _problem(question, answer)
+        if problem is None:
+            return answer
+        click.echo(f"  {problem}", err=True)
+
+
+def _ask_password(question: Question) -> str:
+    answer: str = click.prompt(question.text, default="", show_default=False, hide_input=True, err=True)
+    return answer
+
+
+_CHECKS: dict[str, Callable[[str], object]] = {
+    "registry": check_registry,
+    "repository": lambda path: check_repository(path.strip("/")),
+    "tag": check_tag,
+}
+
+
+def _problem(question: Question, answer: str) -> str | None:
+    """What is wrong with an answer, in words; None if it will do."""
+    if not answer:
+        return "this has no default; please answer" if question.required else None
+    check = _CHECKS.get(question.field.partition("_")[2])
+    try:
+        if check is not None:
+            check(answer)
+    except ReferenceInvalid as error:
+        return f"{error}; {error.hint}" if error.hint else str(error)
+    return None
+
+
+def _with_passwords(answers: Answers, ask: Callable[[Question], str] | None) -> Answers:
+    """A user without a password needs one."""
+    for side in ("source", "target"):
+        user, password = (getattr(answers, f"{side}_{what}") for what in ("username", "password"))
+        if user and password is None:
+            question = next(one for one in _ALL if one.field == f"{side}_password")
+            if ask is None:
+                raise SettingMissing(
+                    f"user {user!r} at the {side} has no password, and nobody can be asked",
+                    hint=f"set {question.variable}, or use {question.flag}",
+                )
+            answers = evolve(answers, **{question.field: ask(question)})
+    return answers
+
+
+def newest_tag(answers: Answers, network: Network, environment: Environment) -> str:
+    """The newest release that the source really has; the catalog's newest where the source cannot be asked."""
+    from transload.app.selecting import find_releases
+    from transload.catalog.builtin import load_builtin
+
+    catalog = load_builtin(DEFAULT_CATALOG)
+    given = answers.checked()
+    origin = Place("registry", given.source_registry or catalog.registry, given.source_repository or catalog.repository)
+    logins = Logins(source=given.source_login(), source_hosts=frozenset({origin.value}))
+    try:
+        with Stores(environment, network, logins, Cancellation()) as stores:
+            return find_releases(catalog, None, origin, stores)[0].tag
+    except TransloadError as error:
+        click.echo(f"  ({origin.locator} does not tell its releases: {error})", err=True)
+        return catalog.newest().tag
+
+
+_ALL = Answers().open()

@@ -1,0 +1,104 @@
+"""The program: commands found by name and imported only when called, errors turned into sentences and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from transload import __version__
+from transload.errors import TransloadError
+
+BUG = 70
+INTERRUPTED = 130
+
+# Command → where it is, and its line in --help, so that help imports nothing.
+_COMMANDS = {
+    "mirror": ("transload.cli.mirror", "Copy images from where they are published to your registry."),
+    "plan": ("transload.cli.plan", "Say what mirror would do: steps, bytes, requests."),
+    "apply": ("transload.cli.plan", "Do what a saved plan says."),
+    "verify": ("transload.cli.verify", "Prove that a target holds what the source publishes."),
+    "releases": ("transload.cli.releases", "List a catalog's releases at the source, newest first."),
+    "serve": ("transload.cli.serve", "Serve a store as a registry."),
+    "demo": ("transload.cli.demo", "Show the main job on generated images, without a network."),
+}
+
+
+class _Commands(click.Group):
+    """Finds commands without importing them; `--help` of the whole must feel instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from transload.cli.words import close_match
+
+            ctx.fail(f"there is no command {args[0]!r}{close_match(args[0], _COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", message="transload %(version)s")
+@click.pass_context
+def transload(context: click.Context) -> None:
+    """Move a vendor's release of container images into a private registry: complete, unchanged, provably so.
+
+    \b
+      transload mirror                                  asks for everything
+      transload mirror arcdata --to registry.local/arcdata
+      transload plan arcdata --to registry.local/arcdata
+    """
+    from transload.cli.defaults import defaults_from_file
+
+    context.default_map = defaults_from_file()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command line and return its exit code; nothing below this function ends the process."""
+    try:
+        result: Any = transload.main(args=arguments, prog_name="transload", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\ninterrupted", err=True)
+        return INTERRUPTED
+    except TransloadError as error:
+        from transload.cli.telling import tell_error
+
+        tell_error(error)
+        return error.exit_code
+    except BrokenPipeError:  # whoever read our output (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception:  # a bug: the traceback is what helps
+        import traceback
+
+        traceback.print_exc()
+        click.echo(f"this is a bug in transload {__version__}; please report it with the lines above", err=True)
+        return BUG
+    return result if isinstance(result, int) else 0
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main())

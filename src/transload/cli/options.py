@@ -1,0 +1,106 @@
+"""Flags that several commands share, and the values they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from transload.app.stores import Network
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_PATH = click.Path(path_type=Path, dir_okay=False)
+
+
+def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
+    """An option that is also a variable: --target-tag is TRANSLOAD_TARGET_TAG."""
+    long = next(name for name in names if name.startswith("--")).partition("/")[0]
+    variable = "TRANSLOAD_" + long.removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, **settings)
+
+
+def _stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+wanted = _stacked(
+    click.argument("sets", metavar="[SET]...", nargs=-1),
+    _option("--to", metavar="STORE", help="Where to: HOST[:PORT][/PREFIX] or oci:DIR."),
+    _option("--from", "origin", metavar="STORE", help="Look SETs up in this store; without a SET, take all it has."),
+    _option("--tag", metavar="RELEASE", help="Release of the catalogs, or a range FROM..TO. Default: the newest."),
+    _option("--target-tag", metavar="TAG", help="Tag of the catalogs' images at the target. Default: the same."),
+    _option("--image", "images", metavar="NAME", multiple=True, help="Only this image (repeatable)."),
+    _option("--platform", "platforms", metavar="OS/ARCH", multiple=True, help="Only this platform (repeatable)."),
+    _option(
+        "--narrow",
+        type=click.Choice(["rewritten", "sparse"]),
+        default="rewritten",
+        show_default=True,
+        help="How --platform narrows an index: written anew, or as published with children left out.",
+    ),
+    _option("--referrers", is_flag=True, help="Bring signatures, SBOMs and attestations too."),
+    _option("--foreign-layers", is_flag=True, help="Bring layers that their publisher keeps elsewhere too."),
+    _option("--allow-missing", is_flag=True, help="A listed image that the source lacks is no failure."),
+    _option("--discover", is_flag=True, help="Take what the source publishes, not what the catalog lists."),
+    _option("--flatten", is_flag=True, help="Keep only the last part of each repository path at the target."),
+    _option("--source-registry", metavar="HOST", help="Instead of the catalog's registry."),
+    _option("--source-repository", metavar="PREFIX", help="Instead of the catalog's repository prefix."),
+)
+
+logins = _stacked(
+    _option("--source-username", metavar="USER", help="User at the source; the password is asked for or a variable."),
+    click.option("--source-password-stdin", is_flag=True, help="Read the source's password from standard input."),
+    _option("--target-username", metavar="USER", help="User at the target."),
+    click.option("--target-password-stdin", is_flag=True, help="Read the target's password from standard input."),
+)
+
+network = _stacked(
+    _option("--ca-file", "ca_files", type=_PATH, multiple=True, help="Trust these certificate authorities too (PEM)."),
+    _option("--client-cert", type=_PATH, help="Client certificate (PEM)."),
+    _option("--client-key", type=_PATH, help="Its key, if in a file of its own."),
+    _option("--insecure-tls", metavar="HOST", multiple=True, help="Do not verify this host's certificate."),
+    _option("--plain-http", metavar="HOST", multiple=True, help="Speak to this host without TLS."),
+    _option("--allow-realm", "realms", metavar="HOST", multiple=True, help="Token host that may get the password."),
+    _option("--stall-timeout", type=click.FloatRange(1), default=60, show_default=True, help="Seconds without a byte."),
+)
+
+telling = _stacked(
+    _option(
+        "--output",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="What goes to standard output: text, or JSON for programs.",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="No progress; results and failures only."),
+)
+
+reports = _stacked(
+    _option(
+        "--report", "reports", type=_PATH, multiple=True, help="Write a report: FILE.json or FILE.md (repeatable)."
+    ),
+    _option("--jobs", type=click.IntRange(1, 64), default=8, show_default=True, help="Blobs moving at a time."),
+)
+
+NETWORK_FLAGS = ("ca_files", "client_cert", "client_key", "insecure_tls", "plain_http", "realms", "stall_timeout")
+
+
+def network_of(flags: dict[str, Any]) -> Network:
+    """The flags of `network` as a value; takes them out of `flags`."""
+    taken = {name: flags.pop(name) for name in NETWORK_FLAGS}
+    return Network(
+        ca_files=taken["ca_files"],
+        client_certificate=taken["client_cert"],
+        client_key=taken["client_key"],
+        insecure_tls=taken["insecure_tls"],
+        plain_http=taken["plain_http"],
+        realms=taken["realms"],
+        stall_timeout_s=taken["stall_timeout"],
+    )

@@ -1,0 +1,90 @@
+"""`transload releases`: what a catalog's source publishes, newest first, and what the target has of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from transload.app.answers import Answers
+from transload.app.listing import list_releases
+from transload.app.place import Place
+from transload.app.settings import read_environment
+from transload.app.stores import Logins, Stores
+from transload.catalog.builtin import load_builtin
+from transload.catalog.release import Offer
+from transload.cli import options
+from transload.cli.telling import show_json, show_result
+from transload.nursery import Cancellation
+from transload.report.styled import Styled
+from transload.report.texts import count
+
+
+@click.command()
+@click.argument("catalog")
+@click.option("--to", metavar="STORE", envvar="TRANSLOAD_TO", help="Say which releases this target has.")
+@click.option(
+    "--source-registry", metavar="HOST", envvar="TRANSLOAD_SOURCE_REGISTRY", help="Instead of the catalog's registry."
+)
+@click.option(
+    "--source-repository",
+    metavar="PREFIX",
+    envvar="TRANSLOAD_SOURCE_REPOSITORY",
+    help="Instead of the catalog's prefix.",
+)
+@click.option("--known", is_flag=True, help="List what the catalog knows, without asking the source.")
+@options.network
+@options.telling
+def releases(catalog: str, to: str | None, known: bool, output: str, quiet: bool, **flags: Any) -> int:
+    """List a catalog's releases, newest first, as the source has them now.
+
+    \b
+      transload releases arcdata
+      transload releases arcdata --to registry.local/arcdata
+    """
+    network = options.network_of(flags)
+    environment = read_environment()
+    found = load_builtin(catalog)
+    answers = Answers(source_registry=flags["source_registry"], source_repository=flags["source_repository"])
+    answers = answers.over(Answers.from_variables(environment.incumbent)).checked()
+    origin = Place("registry", answers.source_registry or found.registry, answers.source_repository or found.repository)
+    logins = Logins(answers.source_login(), answers.target_login(), frozenset({origin.value}))
+    target = Place.parse(to) if to else None
+    if known:
+        offers = tuple(Offer(release) for release in reversed(found.releases_in("..")))
+    else:
+        with Stores(environment, network, logins, Cancellation()) as stores:
+            offers = list_releases(found, origin, target, stores)
+    if output == "json":
+        show_json(
+            {"kind": "releases", "catalog": found.name, "source": str(origin), "releases": list(map(_json, offers))}
+        )
+    else:
+        show_result(_line(offer, quiet) for offer in offers)
+    return 0
+
+
+def _line(offer: Offer, quiet: bool) -> Styled:
+    release = offer.release
+    if quiet:
+        return Styled.of(release.tag)
+    facts = [count(len(release.images), "image")]
+    if not release.known:
+        facts.append("not in this catalog: images of the newest known list")
+    elif release.basis == "inferred":
+        facts.append("list inferred")
+    mark = {None: ("", ""), True: ("at the target  ", "good"), False: ("               ", "")}[offer.at_target]
+    return Styled.of(f"{release.tag:<28}", f"{release.date or '':<12}", mark, (", ".join(facts), "faint"))  # type: ignore[arg-type]
+
+
+def _json(offer: Offer) -> dict[str, Any]:
+    release = offer.release
+    return {
+        "tag": release.tag,
+        "date": release.date,
+        "known": release.known,
+        "basis": release.basis,
+        "images": list(release.images),
+        "facts": dict(release.facts),
+        "at_target": offer.at_target,
+    }

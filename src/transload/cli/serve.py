@@ -1,0 +1,91 @@
+"""`transload serve`: any store as a registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from transload.app.place import Place
+from transload.app.settings import read_environment
+from transload.app.stores import Logins, Stores
+from transload.cli import options
+from transload.cli.telling import say
+from transload.errors import SettingMissing
+from transload.nursery import Cancellation
+
+_PATH = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.argument("store")
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    envvar="TRANSLOAD_LISTEN",
+    default="127.0.0.1:5000",
+    show_default=True,
+    help="Where to; port 0 takes a free one.",
+)
+@click.option("--writable", is_flag=True, envvar="TRANSLOAD_WRITABLE", help="Take pushes and deletes too.")
+@click.option(
+    "--tls-cert", type=_PATH, envvar="TRANSLOAD_TLS_CERT", help="Certificate (PEM); the key may be in the same file."
+)
+@click.option("--tls-key", type=_PATH, envvar="TRANSLOAD_TLS_KEY", help="Its key.")
+@click.option(
+    "--user",
+    metavar="NAME",
+    envvar="TRANSLOAD_SERVE_USER",
+    help="Ask for this user; the password is a variable or a prompt.",
+)
+@click.option("--password-stdin", is_flag=True, help="Read that user's password from standard input.")
+@options.network
+def serve(
+    store: str,
+    listen: str,
+    writable: bool,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    user: str | None,
+    password_stdin: bool,
+    **flags: Any,
+) -> int:
+    """Serve STORE (oci:DIR, or a registry as a read-through) as a registry until Ctrl-C; read-only unless --writable.
+
+    \b
+      transload serve oci:folder
+      transload serve oci:folder --writable --listen 0.0.0.0:5000 --tls-cert cert.pem --tls-key key.pem --user push
+    """
+    from transload.server import ServeSettings, serve_forever
+
+    place = Place.parse(store)
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit():
+        raise click.BadParameter(f"{listen!r} is not HOST:PORT", param_hint="--listen")
+    users = {user: _password(user, password_stdin)} if user else {}
+    settings = ServeSettings(
+        host=host.strip("[]"), port=int(port), writable=writable, tls_certificate=tls_cert, tls_key=tls_key, users=users
+    )
+    with Stores(read_environment(), options.network_of(flags), Logins(), Cancellation()) as stores:
+        served = stores.target(place) if writable else stores.source(place)
+        mode = "read and write" if writable else "read-only"
+        serve_forever(served, settings, lambda url: say([f"serving {place} at {url}, {mode}; Ctrl-C ends it"]))
+    return 0
+
+
+def _password(user: str, from_stdin: bool) -> str:
+    import sys
+
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    given = read_environment().serve_password
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
+        raise SettingMissing(
+            f"user {user!r} has no password, and nobody can be asked",
+            hint="set TRANSLOAD_SERVE_PASSWORD, or use --password-stdin",
+        )
+    answer: str = click.prompt(f"Password for {user}", hide_input=True, confirmation_prompt=True, err=True)
+    return answer

@@ -1,0 +1,53 @@
+"""How results and troubles reach people and programs: consoles, errors, tables, JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from transload.app.settings import read_environment
+from transload.errors import TransloadError
+from transload.report.problems import Problem, problem_lines
+from transload.report.styled import Styled
+
+FORMAT = 1
+
+
+def colour() -> bool | None:
+    """Whether to use colours; None leaves it to the terminal."""
+    return {"auto": None, "always": True, "never": False}[read_environment().colour]
+
+
+def tell_error(error: TransloadError) -> None:
+    """An error that ended the command, on standard error; as one JSON object on standard output too, when asked."""
+    say(problem_lines(Problem.of(error)))
+
+
+def say(lines: Iterable[Styled | str]) -> None:
+    """Lines for people, on standard error."""
+    _write(lines, sys.stderr)
+
+
+def show_result(lines: Iterable[Styled | str]) -> None:
+    """Lines that are the result, on standard output."""
+    _write(lines, sys.stdout)
+
+
+def _write(lines: Iterable[Styled | str], stream: Any) -> None:
+    styled = [line if isinstance(line, Styled) else Styled.of(line) for line in lines]
+    if colour() is False or (colour() is None and not stream.isatty()):
+        for line in styled:
+            click.echo(str(line), file=stream)
+        return
+    from transload.report.console import make_console, show
+
+    show(make_console(stream, color=colour()), styled)
+
+
+def show_json(document: dict[str, Any]) -> None:
+    """One JSON document on standard output; programs can rely on its `format`."""
+    click.echo(json.dumps({"format": FORMAT, **document}, indent=2, ensure_ascii=False))

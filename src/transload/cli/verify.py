@@ -1,0 +1,101 @@
+"""`transload verify`: a target compared with the source, or a store checked by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from transload.app.place import Place
+from transload.app.settings import read_environment
+from transload.app.stores import Logins, Network, Stores
+from transload.app.verifying import Checked, check_against_source, check_alone
+from transload.cli import options
+from transload.cli.guide import gather
+from transload.cli.stopping import stoppable
+from transload.cli.telling import say, show_json, show_result
+from transload.errors import UsageError
+from transload.nursery import Cancellation
+from transload.report.problems import Problem, problem_lines
+from transload.report.styled import Meaning, Styled
+from transload.report.texts import count, digest, size
+from transload.transfer.proof import Proof, Verdict
+
+_MARKS: dict[Verdict, Meaning] = {
+    "identical": "good",
+    "sound": "good",
+    "differs": "bad",
+    "absent": "bad",
+    "damaged": "bad",
+    "unproved": "warn",
+}
+
+
+@click.command()
+@options.wanted
+@click.option("--deep", is_flag=True, help="Read and hash every blob at the target again.")
+@options.logins
+@options.network
+@options.telling
+def verify(deep: bool, output: str, quiet: bool, **flags: Any) -> int:
+    """Prove that a target holds what the source publishes, image by image.
+
+    Compares the digest of every image with the source's, reads every manifest at the target, and asks for every blob;
+    --deep reads and hashes the blobs as well. A single STORE without --to is checked by itself.
+
+    \b
+      transload verify arcdata --to registry.local/arcdata
+      transload verify oci:folder --deep
+    """
+    network = options.network_of(flags)
+    cancellation = Cancellation()
+    with stoppable(cancellation, lambda text: say([text])):
+        checked = _check(flags, deep, network, cancellation)
+    if output == "json":
+        show_json({"kind": "verification", "deep": deep, **checked.to_json()})
+    else:
+        _tell(checked, deep, quiet)
+    return checked.exit_code
+
+
+def _check(flags: dict[str, Any], deep: bool, network: Network, cancellation: Cancellation) -> Checked:
+    environment = read_environment()
+    alone = _alone(flags)
+    if alone is not None:
+        if flags["images"] or flags["tag"]:
+            raise UsageError("a store checked by itself takes no --image and no --tag", hint="say what to compare with")
+        with Stores(environment, network, Logins(), cancellation) as stores:
+            return check_alone(alone, stores, deep, cancellation)
+    given = gather(flags, environment, network)
+    with Stores(environment, network, given.logins, cancellation) as stores:
+        return check_against_source(given.job, stores, deep, cancellation)
+
+
+def _alone(flags: dict[str, Any]) -> Place | None:
+    """The store to be checked by itself: a single `oci:DIR`, nothing else said."""
+    sets = flags["sets"]
+    if len(sets) == 1 and sets[0].startswith("oci:") and not flags["to"] and not flags["origin"]:
+        return Place.parse(sets[0])
+    return None
+
+
+def _tell(checked: Checked, deep: bool, quiet: bool) -> None:
+    shown = [proof for proof in checked.proofs if not (quiet and proof.good)]
+    width = max((len(str(proof.name)) for proof in shown), default=0)
+    for proof in shown:
+        show_result([_line(proof, width)])
+        if proof.error is not None:
+            say(problem_lines(Problem.of(proof.error, target=checked.target), indent="  "))
+    good = sum(proof.good for proof in checked.proofs)
+    how = "every blob read and hashed" if deep else "every manifest read, every blob asked for"
+    bad = len(checked.proofs) - good
+    meaning: Meaning = "bad" if bad else "good"
+    verdict = f"{bad} not proved" if bad else "all proved"
+    show_result([Styled.of(f"{count(len(checked.proofs), 'image')}: ", (verdict, meaning), f" ({how})")])
+
+
+def _line(proof: Proof, width: int) -> Styled:
+    facts = f"  {digest(proof.digest)}" if proof.digest else ""
+    if proof.good:
+        facts += f"  {count(proof.manifests, 'manifest')}, {count(proof.blobs, 'blob')}, {size(proof.bytes)}"
+    return Styled.of((f"{proof.verdict:<10}", _MARKS[proof.verdict]), f"{proof.name!s:<{width}}", (facts, "faint"))
