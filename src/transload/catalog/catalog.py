@@ -14,7 +14,7 @@ from transload.catalog.release import Companion, Offer, Release, day_in
 from transload.catalog.selection import Selected, join
 from transload.errors import DocumentInvalid, ImageUnknown, ReleaseUnknown, UsageError
 from transload.oci import Name, Reference
-from transload.oci.reference import check_registry, check_repository
+from transload.oci.reference import check_registry, check_repository, check_tag
 
 NEWEST = "newest"
 """What to ask for when the newest release is meant, whichever it is."""
@@ -46,6 +46,8 @@ class Catalog:
     def __attrs_post_init__(self) -> None:
         if self.repository:
             check_repository(self.repository)
+        for tag in {tag for release in self.releases for tag in self.companions_of(release).values()}:
+            check_tag(tag)
         if not any(self._tags.key(release.tag) for release in self.releases):
             raise DocumentInvalid(f"catalog {self.name} has no release", subject=self.name)
         if self.anchor and self.anchor not in self.newest().images:

@@ -64,10 +64,12 @@ class ImageSet:
     catalogs: tuple[CatalogUse, ...] = ()
 
     def select(self, tags: Mapping[str, Iterable[str]] | None = None) -> tuple[Selected, ...]:
-        """Everything wanted; `tags` maps a catalog's name to the tags of its anchor at the source.
+        """Everything wanted; `tags` maps `str(use.anchor)`, or a catalog's name, to the tags that the source has.
 
         Raises `ReleaseUnknown`, `ImageUnknown`, `TargetConflict`.
         """
         told = tags or {}
-        of_catalogs = (one for use in self.catalogs for one in use.select(told.get(use.catalog.name)))
+        of_catalogs = (
+            one for use in self.catalogs for one in use.select(told.get(str(use.anchor), told.get(use.catalog.name)))
+        )
         return merge([*self.images, *of_catalogs])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -27,8 +28,10 @@ def check_pattern(text: str) -> re.Pattern[str]:
     if len(text) > _PATTERN_LENGTH:
         raise DocumentInvalid(f"a tag pattern of {len(text)} characters is over the limit of {_PATTERN_LENGTH}")
     try:
-        return re.compile(text, re.ASCII)
-    except (re.error, OverflowError, RecursionError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what Python warns of, it may read differently tomorrow
+            return re.compile(text, re.ASCII)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
         raise DocumentInvalid(f"the tag pattern is not a regular expression: {error}") from error
 
 

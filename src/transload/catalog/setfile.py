@@ -162,10 +162,8 @@ def _built_in(view: View) -> Catalog:
 
 def _from_file(view: View) -> Catalog:
     path = Path(view.file).parent / view.text()
-    found = load_set(path)
-    if not isinstance(found, Catalog):
-        raise view.fail(f"{path} is not a catalog", hint=f"a catalog says kind: {definition.KIND}")
-    return found
+    with view.blame():
+        return definition.parse_catalog(_read(path, DOCUMENT_BYTES), str(path))
 
 
 def _releases(view: View) -> tuple[str, ...]:

@@ -43,6 +43,12 @@ def test_the_smallest_catalog() -> None:
         (RELEASES + "anchor: c\n", "f:1: the anchor 'c' is not an image of the newest release", "known: a, b"),
         (RELEASES + "order: random\n", "f:7: order: expected version or listed, found 'random'", None),
         (RELEASES + "tag_pattern: '('\n", "f:7: tag_pattern: the tag pattern is not a regular expression", None),
+        (RELEASES + "tag_pattern: '[[a]--]'\n", "f:7: tag_pattern: the tag pattern is not a regular expression", None),
+        (
+            "releases: [{tag: v1.0, images: [a], facts: {c: .1}}]\ncompanions: [{image: b, tag_fact: c}]\n",
+            "f:1: '.1' is not a tag",
+            ...,
+        ),
         (RELEASES + "repository: /a\n", "f:7: repository: '/a' is not a repository", ...),
         (RELEASES + "companions: [{image: a}]\n", "f:7: companions[0]: key 'tag_fact' is missing", None),
         ("releases:\n  - {tag: nightly, images: [a]}\n", "", None),

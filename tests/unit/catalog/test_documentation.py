@@ -1,11 +1,26 @@
 """Every example in the documentation of the formats is read; every documented key exists and the other way round."""
 
+import doctest
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from transload.catalog import Catalog, ImageSet, definition, load_set, parse_references, parse_set, setfile
+from transload.catalog import (
+    Catalog,
+    ImageSet,
+    definition,
+    difference,
+    load_set,
+    matches,
+    parse_references,
+    parse_set,
+    references,
+    release,
+    selection,
+    setfile,
+)
 from transload.errors import DocumentInvalid
 
 FORMATS = Path(__file__).parents[3] / "docs" / "formats"
@@ -64,3 +79,10 @@ def test_every_key_is_documented() -> None:
     assert documented(CATALOG) == shape | set(definition._OPTIONAL) | set(definition._RELEASE)
     shape = {"kind", "version", "name", "images", "catalogs", "defaults", "source"}
     assert documented(IMAGE_SET) == shape | set(setfile._CATALOG) | set(setfile._IMAGE)
+
+
+@pytest.mark.parametrize("module", [difference, matches, references, release, selection])
+def test_docstrings_are_true(module: ModuleType) -> None:
+    failed, tried = doctest.testmod(module)
+    assert tried
+    assert not failed

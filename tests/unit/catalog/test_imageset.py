@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from transload.catalog import CatalogUse, ImageSet, load_builtin, load_set, parse_set
-from transload.errors import DocumentInvalid, ImageUnknown, ReleaseUnknown, TargetConflict, TransloadError
+from transload.errors import DocumentInvalid, ImageUnknown, LocalError, ReleaseUnknown, TargetConflict, TransloadError
 
 HEAD = "kind: ImageSet\nversion: 1\n"
 D = "sha256:" + "1" * 64
@@ -111,6 +111,16 @@ catalogs:
     assert str(found.catalogs[0].anchor) == "r.example/arcdata/preview/arc-controller"
 
 
+def test_each_use_of_a_catalog_has_the_tags_of_its_own_source() -> None:
+    found = parsed("catalogs: [{name: arcdata, companions: false}, {name: arcdata, registry: r.example, target: t}]")
+    anchors = [str(use.anchor) for use in found.catalogs]
+    chosen = found.select({anchors[0]: ["v1.45.0_2026-04-14"], "arcdata": ["v1.47.0_2026-06-09"]})
+    assert {(one.source.registry, one.tag) for one in chosen} == {
+        ("mcr.microsoft.com", "v1.45.0_2026-04-14"),
+        ("r.example", "v1.47.0_2026-06-09"),
+    }
+
+
 def test_an_image_is_taken_from_the_releases_that_have_it() -> None:
     use = CatalogUse(load_builtin("arcdata"), ("1.28..1.31",), ("arc-kafka", "arc-dns"))
     assert [one.place for one in use.select()] == [
@@ -132,10 +142,28 @@ def test_a_catalog_of_ones_own(tmp_path: Path) -> None:
     found = load_set(path)
     assert isinstance(found, ImageSet)
     assert (found.name, pairs(found)) == ("mine", [("r.example/a:v1.0", "a:v1.0")])
-    path.write_text(HEAD + "catalogs: [{file: set.txt}]\n")
-    (tmp_path / "set.txt").write_text("nginx\n")
-    with pytest.raises(DocumentInvalid, match="is not a catalog"):
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "message"),
+    [
+        ("absent.yaml", LocalError, "catalogs[0].file: reading {folder}/absent.yaml: No such file"),
+        (
+            "set.yaml",
+            DocumentInvalid,
+            "kind: expected Catalog, found 'ImageSet'",
+        ),
+        ("list.txt", DocumentInvalid, "catalogs[0].file: {folder}/list.txt:1: expected a mapping, found 'nginx'"),
+    ],
+)
+def test_a_file_that_is_no_catalog(tmp_path: Path, file: str, kind: type[TransloadError], message: str) -> None:
+    (tmp_path / "list.txt").write_text("nginx\n")
+    path = tmp_path / "set.yaml"
+    path.write_text(HEAD + f"catalogs: [{{file: {file}}}]\n")
+    with pytest.raises(kind) as caught:
         load_set(path)
+    line = 1 if file == path.name else 3
+    assert str(caught.value).startswith(f"{path}:{line}: {message.format(folder=tmp_path)}")
 
 
 @pytest.mark.parametrize(
