@@ -1,0 +1,128 @@
+"""What is asked and what is answered: requests and replies as values, and an answer whose body is still to come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+
+from attrs import field, frozen
+from urllib3 import BaseHTTPResponse
+
+from transload.errors import LimitExceeded, TransloadError
+from transload.net.address import Origin, redacted
+from transload.net.slots import Lane
+from transload.nursery import Cancellation
+from transload.oci.manifest import MANIFEST_BYTES
+from transload.ports import Chunk
+
+CHUNK = 1 << 20
+"""Bodies are handed on in pieces of at most this many bytes."""
+_PROBLEM_BYTES = 64 << 10
+
+
+@frozen
+class Request:
+    """One thing to ask. `doing` says it for people (in errors), `purpose` in one word (in the counts).
+
+    `body` is bytes, or chunks together with `length` (they can be sent once, so `retried` must be False then).
+    `limit` is how long a body `Http.ask` accepts. `retried`: whether asking again does no harm.
+    """
+
+    method: str
+    url: str
+    doing: str
+    purpose: str
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    body: bytes | Iterable[Chunk] | None = field(default=None, repr=False)
+    length: int | None = None
+    lane: Lane = "small"
+    retried: bool = True
+    limit: int = MANIFEST_BYTES
+
+
+@frozen
+class Reply:
+    """A whole answer: status, headers (any case), body, and the URL that gave it in the end. `origin` is the server."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    url: str = field(repr=redacted)
+
+    @property
+    def origin(self) -> Origin:
+        """Who answered."""
+        return Origin.of(self.url)
+
+    @property
+    def content_type(self) -> str:
+        """The media type without parameters, lower case; empty if there is none."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+class Answer:
+    """Status and headers are there, the body is still on the wire. Made by `Http.pour`, which also closes it."""
+
+    def __init__(
+        self,
+        response: BaseHTTPResponse,
+        url: str,
+        held: ExitStack,
+        translate: Callable[[BaseException], TransloadError | None],
+        received: Callable[[int], None],
+        cancellation: Cancellation,
+    ) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.url = url
+        self._response = response
+        self._held = held
+        self._translate = translate
+        self._received = received
+        self._cancellation = cancellation
+
+    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
+        """The body as it is on the wire, in pieces. Raises what `Http` raises, also in the middle."""
+        try:
+            for chunk in self._response.stream(size, decode_content=False):
+                self._received(len(chunk))
+                self._cancellation.check()
+                yield chunk
+        except Exception as error:
+            translated = self._translate(error)
+            if translated is None:
+                raise
+            raise translated from error
+
+    def reply(self, limit: int) -> Reply:
+        """Read the whole body and be done. A refusal's body is cut, a too long other one raises `LimitExceeded`."""
+        try:
+            body = self._read(limit if self.status < 400 else _PROBLEM_BYTES)
+        finally:
+            self.close()
+        return Reply(self.status, self.headers, body, self.url)
+
+    def _read(self, limit: int) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while size <= limit and (part := self._response.read(min(1 << 16, limit + 1 - size), decode_content=True)):
+                parts.append(part)
+                size += len(part)
+        except Exception as error:
+            translated = self._translate(error)
+            if translated is None:
+                raise
+            if self.status >= 400:  # the status says more than the broken explanation
+                return b"".join(parts)
+            raise translated from error
+        finally:
+            self._received(size)
+        if size > limit and self.status < 400:
+            raise LimitExceeded(f"{redacted(self.url)} answers with more than {limit} bytes")
+        return b"".join(parts)[:limit]
+
+    def close(self) -> None:
+        """Give the slot back; a connection with an unread rest is dropped."""
+        self._response.close()
+        self._held.close()

@@ -1,0 +1,80 @@
+"""When to ask again: one back-off per host, shared by all threads, with jitter and the server's own wish."""
+
+from __future__ import annotations
+
+import email.utils
+import random
+import threading
+from collections.abc import Callable
+
+from transload.clock import Clock
+from transload.nursery import Cancellation
+
+# Answers after which the same request may succeed: the usual ones, and what proxies in front of registries send
+# (499 nginx: client went away; 522 Cloudflare: origin timed out).
+RETRIED = frozenset({408, 429, 499, 500, 502, 503, 504, 522})
+LONGEST_WAIT_S = 300.0
+_FIRST_S = 0.5
+_CEILING_S = 30.0
+
+
+def retry_after_s(header: str | None, now_s: float) -> float | None:
+    """Seconds that a `Retry-After` asks for: a number, or an HTTP date (RFC 9110) compared to `now_s` since 1970."""
+    text = (header or "").strip()
+    if not text:
+        return None
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now_s)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def delay_s(failures: int, wanted_s: float | None, jitter: float) -> float:
+    """How long to leave a host alone after its n-th failure in a row; `jitter` is from 0 to 1 (full jitter).
+
+    What the server asks for is never shortened; a tenth of it is added at most, so that not everybody comes at once.
+    """
+    if wanted_s is not None:
+        return wanted_s * (1 + jitter / 10)
+    return jitter * min(_CEILING_S, _FIRST_S * 2.0 ** min(max(failures - 1, 0), 10))
+
+
+class Backoff:
+    """Leaves one host alone for a while after failures. Threads that fail together count as one failure."""
+
+    def __init__(self, clock: Clock, jitter: Callable[[], float] = random.random) -> None:
+        self._clock = clock
+        self._jitter = jitter
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._round = 0
+        self._until_s = 0.0
+
+    def wait(self, cancellation: Cancellation) -> int:
+        """Wait until the host may be asked; gives the round, to be handed to `failed`. Raises `Interrupted`."""
+        while True:
+            cancellation.check()
+            with self._lock:
+                left_s = self._until_s - self._clock.monotonic_s()
+                if left_s <= 0:
+                    return self._round
+            self._clock.sleep_s(left_s, cancellation.wake)
+
+    def failed(self, round_: int, wanted_s: float | None = None) -> None:
+        """The host failed a request that was begun in this round."""
+        with self._lock:
+            if round_ == self._round:
+                self._failures += 1
+                self._round += 1
+            elif wanted_s is None:
+                return  # somebody else's failure already made everybody wait
+            pause_s = delay_s(self._failures, wanted_s, self._jitter())
+            self._until_s = max(self._until_s, self._clock.monotonic_s() + pause_s)
+
+    def succeeded(self) -> None:
+        """The host answered sensibly."""
+        if self._failures:
+            with self._lock:
+                self._failures = 0

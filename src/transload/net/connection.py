@@ -1,0 +1,106 @@
+"""Connections that wait for an upload as long as it moves, and that notice an answer before the body is out."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.wait import wait_for_read
+
+# A send's timeout is for all of its bytes, so a slice is what must move within one stall period: 4 KiB/s at 60 s.
+_SLICE = 256 << 10
+
+
+class PatientConnection(HTTPConnection):
+    """Plain HTTP. `stall_timeout_s` is set by `pool_classes`; urllib3 alone sends under the connect timeout."""
+
+    stall_timeout_s: float = 60
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._in_body = False
+        self._answers = 0
+        self._cut = False
+
+    @property
+    def is_connected(self) -> bool:
+        """False also after a body that was cut short: whatever comes next would be taken for the rest of it."""
+        return not self._cut and super().is_connected
+
+    def connect(self) -> None:
+        """Connect under the connect timeout, then go on under the stall timeout."""
+        self._answers, self._cut = 0, False
+        super().connect()
+        self.sock.settimeout(self.stall_timeout_s)
+
+    def request(self, *arguments: Any, **options: Any) -> None:
+        """See urllib3."""
+        self._in_body = False
+        if self.sock is not None:
+            self.timeout = self.stall_timeout_s
+        super().request(*arguments, **options)
+        self._in_body = False
+
+    def endheaders(self, *arguments: Any, **options: Any) -> None:
+        """See http.client; what is sent from here on is the body."""
+        super().endheaders(*arguments, **options)
+        self._in_body = True
+
+    def getresponse(self) -> Any:
+        """See urllib3."""
+        response = super().getresponse()
+        self._answers += 1
+        return response
+
+    def send(self, data: Any) -> None:
+        """Send; a body stops (for urllib3 by a broken pipe, after which it reads the answer) when an answer is there.
+
+        So a refusal (401, 413, 503) is read before the server resets a connection that nobody reads from.
+        """
+        if not self._in_body:
+            super().send(data)
+            return
+        view = memoryview(data)
+        for start in range(0, len(view), _SLICE):
+            self._stop_if_answered()
+            try:
+                super().send(view[start : start + _SLICE])
+            except TimeoutError:
+                self._cut = True
+                if self.sock is not None and wait_for_read(self.sock, timeout=0.0):
+                    raise BrokenPipeError from None
+                raise
+            except OSError:
+                self._cut = True
+                raise
+
+    def _stop_if_answered(self) -> None:
+        if self.sock is None:
+            return
+        # Before its first answer a TLS 1.3 server sends session tickets, which look like one to select().
+        telling = self._answers > 0 or not isinstance(self.sock, ssl.SSLSocket)
+        if telling and wait_for_read(self.sock, timeout=0.0):
+            self._cut = True
+            raise BrokenPipeError
+
+
+class PatientSecureConnection(PatientConnection, HTTPSConnection):
+    """The same over TLS."""
+
+    def connect(self) -> None:
+        """Connect; urllib3 need not warn of an unverified host, since the user named it."""
+        super().connect()
+        self.is_verified = True
+
+
+def pool_classes(stall_timeout_s: float) -> dict[str, type[HTTPConnectionPool]]:
+    """Pools of such connections by scheme, for urllib3's PoolManager."""
+    limits = {"stall_timeout_s": stall_timeout_s}
+    plain = type("PatientConnection", (PatientConnection,), limits)
+    secure = type("PatientSecureConnection", (PatientSecureConnection,), limits)
+    return {
+        "http": type("PatientPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("PatientSecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }

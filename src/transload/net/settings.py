@@ -1,0 +1,60 @@
+"""What the network needs to be told: trust, proxies, limits. Read from the environment by nobody here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import Attribute, field, frozen
+
+from transload import __version__
+from transload.errors import UsageError
+from transload.net.address import Origin, listed
+
+_PROXY_SCHEMES = {"http", "https"}
+
+
+def _check_proxies(_: object, __: Attribute[Mapping[str, str]], proxies: Mapping[str, str]) -> None:
+    for kind, url in proxies.items():
+        if url and url.partition("://")[0].lower() not in _PROXY_SCHEMES:
+            raise UsageError(
+                f"the proxy for {kind} is not an http or https URL", hint="write http://proxy.example:3128"
+            )
+
+
+def _check_positive(_: object, attribute: Attribute[Any], value: float) -> None:
+    if value <= 0:
+        raise UsageError(f"{attribute.name} must be above zero, not {value}")
+
+
+@frozen
+class NetSettings:
+    """Trust, proxies and limits of all connections. Hosts are written `host` (any port) or `host:port`.
+
+    `ca_files` are trusted besides the system's authorities. `allow_realms` names token hosts elsewhere than the
+    registry that may get its password. `proxies` has the keys `http`, `https` and `all`. `slots_per_host` limits the
+    requests under way at one host, `attempts` how often a small request is made in all.
+    """
+
+    ca_files: tuple[Path, ...] = ()
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    allow_insecure_tls: frozenset[str] = frozenset()
+    allow_plain_http: frozenset[str] = frozenset()
+    allow_realms: frozenset[str] = frozenset()
+    proxies: Mapping[str, str] = field(factory=dict, validator=_check_proxies, hash=False, repr=False)
+    no_proxy: str = ""
+    connect_timeout_s: float = field(default=10, validator=_check_positive)
+    stall_timeout_s: float = field(default=60, validator=_check_positive)
+    slots_per_host: int = field(default=16, validator=_check_positive)
+    attempts: int = field(default=5, validator=_check_positive)
+    user_agent: str = f"transload/{__version__}"
+
+    def trusts_blindly(self, origin: Origin) -> bool:
+        """Whether the user said not to verify this host's certificate."""
+        return listed(origin, self.allow_insecure_tls)
+
+    def permits_plain(self, origin: Origin) -> bool:
+        """Whether the user said to speak to this host without TLS."""
+        return listed(origin, self.allow_plain_http)

@@ -1,0 +1,101 @@
+"""Counts what goes over the wire: requests, bytes, retries, in total and per host. Safe for threads."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+from attrs import define, frozen
+
+
+@define
+class _Sums:
+    requests: int = 0
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    retries: int = 0
+
+
+@frozen
+class HostTraffic:
+    """What went to and came from one host (or all of them). Bytes are of bodies only."""
+
+    requests: int = 0
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    retries: int = 0
+
+
+class Traffic:
+    """Running sums. Every HTTP request that was sent is one, redirect hops and token requests included."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._total = _Sums()
+        self._hosts: dict[str, _Sums] = {}
+        self._kinds: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def requests(self) -> int:
+        """Requests sent."""
+        return self._total.requests
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of answers' bodies."""
+        return self._total.bytes_received
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of requests' bodies."""
+        return self._total.bytes_sent
+
+    @property
+    def retries(self) -> int:
+        """Requests that were made again after a failure."""
+        return self._total.retries
+
+    def hosts(self) -> dict[str, HostTraffic]:
+        """The sums per `host[:port]`."""
+        with self._lock:
+            return {
+                host: HostTraffic(sums.requests, sums.bytes_received, sums.bytes_sent, sums.retries)
+                for host, sums in self._hosts.items()
+            }
+
+    def host(self, netloc: str) -> HostTraffic:
+        """The sums of one `host[:port]`."""
+        return self.hosts().get(netloc, HostTraffic())
+
+    def kinds(self) -> dict[tuple[str, str], int]:
+        """Requests by method and purpose: `{("GET", "blob"): 3}`."""
+        with self._lock:
+            return dict(self._kinds)
+
+    def asked(self, netloc: str, method: str, purpose: str) -> None:
+        """A request is being sent."""
+        with self._lock:
+            self._kinds[method, purpose] += 1
+            for sums in (self._total, self._of(netloc)):
+                sums.requests += 1
+
+    def received(self, netloc: str, size: int) -> None:
+        """Bytes of a body arrived."""
+        with self._lock:
+            for sums in (self._total, self._of(netloc)):
+                sums.bytes_received += size
+
+    def sent(self, netloc: str, size: int) -> None:
+        """Bytes of a body left."""
+        with self._lock:
+            for sums in (self._total, self._of(netloc)):
+                sums.bytes_sent += size
+
+    def retried(self, netloc: str) -> None:
+        """A request is going to be made again."""
+        with self._lock:
+            for sums in (self._total, self._of(netloc)):
+                sums.retries += 1
+
+    def _of(self, netloc: str) -> _Sums:
+        return self._hosts.setdefault(netloc, _Sums())

@@ -1,0 +1,139 @@
+"""The seam: what urllib3, http.client, ssl and sockets raise becomes an error of transload."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import ssl
+from collections.abc import Iterator
+
+from urllib3 import exceptions
+
+from transload.errors import (
+    AccessDenied,
+    CertificateUntrusted,
+    HostUnknown,
+    ProtocolTrouble,
+    Stalled,
+    TransloadError,
+    Truncated,
+    Unreachable,
+)
+from transload.net.address import Origin
+
+FOREIGN = (exceptions.HTTPError, http.client.HTTPException, OSError)
+"""What `translated` understands."""
+_UNREACHABLE = {
+    errno.ECONNREFUSED: "refuses connections",
+    errno.EHOSTUNREACH: "cannot be reached: no route to it",
+    errno.ENETUNREACH: "cannot be reached: no network leads to it",
+    errno.ECONNRESET: "closed the connection",
+    errno.EPIPE: "closed the connection",
+    errno.ECONNABORTED: "closed the connection",
+}
+
+
+def translated(error: BaseException, origin: Origin, doing: str, stall_timeout_s: float) -> TransloadError:
+    """The error to raise in place of `error`, which happened while `doing` something at `origin`."""
+    causes = list(_causes(error))
+    host = origin.netloc
+    for cause in causes:
+        found = _certainly(cause, origin, doing)
+        if found:
+            return found
+    if any(isinstance(cause, exceptions.ConnectTimeoutError) for cause in causes):
+        return Unreachable(
+            f"{doing}: {host} does not answer", subject=host, hint="a firewall or a missing proxy setting does this"
+        )
+    if any(isinstance(cause, (exceptions.ReadTimeoutError, TimeoutError)) for cause in causes):
+        return Stalled(f"{doing}: nothing moved for {stall_timeout_s:g} s at {host}", subject=host)
+    if any(isinstance(cause, (exceptions.IncompleteRead, http.client.IncompleteRead)) for cause in causes):
+        return Truncated(f"{doing}: the answer of {host} ended before its promised length", subject=host)
+    return _broken(causes, origin, doing)
+
+
+def _certainly(cause: BaseException, origin: Origin, doing: str) -> TransloadError | None:
+    host = origin.netloc
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return CertificateUntrusted(
+            f"{doing}: the certificate of {host} is not trusted: {cause.verify_message or cause.reason}",
+            subject=host,
+            hint=f"name the authority with --ca-file FILE, or accept this host unverified with --insecure-tls {host}",
+        )
+    if isinstance(cause, exceptions.ProxyError):
+        return _proxy_trouble(cause, doing)
+    if isinstance(cause, exceptions.NameResolutionError):
+        return HostUnknown(
+            f"{doing}: the host name {origin.host} is not known",
+            subject=host,
+            hint="check the spelling, the name server and the proxy settings",
+        )
+    return None
+
+
+def _proxy_trouble(cause: exceptions.ProxyError, doing: str) -> TransloadError:
+    text = str(cause.original_error)
+    if "407" in text:
+        return AccessDenied(
+            f"{doing}: the proxy asks for credentials", hint="write them into its URL: http://user:password@proxy:3128"
+        )
+    if "403" in text:
+        return AccessDenied(f"{doing}: the proxy does not let the connection through ({text})")
+    return Unreachable(f"{doing}: the proxy cannot be used: {_last(cause.original_error)}", hint="check the proxy URL")
+
+
+def _broken(causes: list[BaseException], origin: Origin, doing: str) -> TransloadError:
+    host = origin.netloc
+    for cause in causes:
+        if isinstance(cause, http.client.RemoteDisconnected):
+            return Unreachable(f"{doing}: {host} closed the connection without an answer", subject=host)
+        if isinstance(cause, (ssl.SSLZeroReturnError, ssl.SSLEOFError)):
+            return Unreachable(f"{doing}: {host} closed the connection", subject=host)
+        if isinstance(cause, ssl.SSLError):
+            return _tls_trouble(cause, origin, doing)
+        if isinstance(cause, (http.client.HTTPException, exceptions.LocationParseError)):
+            return ProtocolTrouble(
+                f"{doing}: {host} does not answer in HTTP: {type(cause).__name__} {str(cause)[:120]}".rstrip(),
+                subject=host,
+                hint="is this the registry's address and port",
+            )
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:
+            return Unreachable(f"{doing}: {host} {_UNREACHABLE[cause.errno]}", subject=host)
+    return Unreachable(f"{doing}: the connection to {host} broke: {_last(causes[-1])}", subject=host)
+
+
+def _tls_trouble(cause: ssl.SSLError, origin: Origin, doing: str) -> TransloadError:
+    host = origin.netloc
+    if cause.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}:
+        return ProtocolTrouble(
+            f"{doing}: {host} does not speak TLS",
+            subject=host,
+            hint=f"if it is meant to be spoken to without TLS, say --plain-http {host}",
+        )
+    if cause.reason and ("CERTIFICATE_REQUIRED" in cause.reason or "HANDSHAKE_FAILURE" in cause.reason):
+        return AccessDenied(
+            f"{doing}: {host} refuses the TLS connection ({cause.reason.lower().replace('_', ' ')})",
+            subject=host,
+            hint="it may ask for a client certificate: --client-cert FILE --client-key FILE",
+        )
+    return Unreachable(f"{doing}: TLS with {host} fails: {cause.reason or cause}", subject=host)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, then what it wraps, from outside in; urllib3 keeps causes as arguments as well as `__cause__`."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        waiting += [argument for argument in current.args if isinstance(argument, BaseException)]
+        waiting += [getattr(current, "original_error", None), current.__cause__, current.__context__]
+
+
+def _last(error: BaseException) -> str:
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return text[:160]
