@@ -46,7 +46,7 @@ def make_console(
 def dressed(line: Styled) -> Text:
     """A line as rich shows it; it is never folded again, a line that is too long is cut."""
     parts = ((text, _LOOK[meaning]) for text, meaning in line.parts)
-    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis", end="")
+    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
 def show(console: Console, lines: Iterable[Styled]) -> None:

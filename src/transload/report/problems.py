@@ -8,7 +8,7 @@ from attrs import frozen
 
 from transload.errors import Side, TransloadError
 from transload.report.styled import Styled, folded
-from transload.report.texts import one_line
+from transload.report.texts import one_line, with_short_digests
 
 
 @frozen
@@ -61,13 +61,14 @@ class Problem:
 
 
 def problem_lines(problem: Problem, width: int | None = None, indent: str = "", title: str = "error") -> list[Styled]:
-    """For people: what happened, where, and what to do next.
+    """For people: what happened, where, and what to do next; digests in short where there is a `width` to keep.
 
     >>> print(*problem_lines(Problem("busy", 8, "another run is at work", hint="wait for it")), sep="\\n")
     error: another run is at work
       hint: wait for it
     """
-    lines = folded(f"{indent}{title}: ", one_line(problem.message), width, "bad")
+    message = one_line(problem.message)
+    lines = folded(f"{indent}{title}: ", message if width is None else with_short_digests(message), width, "bad")
     if problem.where:
         lines += folded(f"{indent}  where: ", problem.where, width, "faint")
     if problem.hint:

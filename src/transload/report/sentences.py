@@ -8,7 +8,18 @@ from transload.planning.plan import PlannedImage
 from transload.report.problems import Problem, problem_lines
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.tally import ImageTally, Snapshot, Tally
-from transload.report.texts import count, duration, one_line, percent, rate, shared_folder, shortened, size, size_of
+from transload.report.texts import (
+    count,
+    duration,
+    one_line,
+    percent,
+    rate,
+    shared_folder,
+    shared_tag,
+    shortened,
+    size,
+    size_of,
+)
 
 _NAME_LEAST = 16  # below this a name says nothing any more; details go first
 
@@ -16,14 +27,15 @@ _NAME_LEAST = 16  # below this a name says nothing any more; details go first
 class Sentences:
     """Speaks of one run. `width` is that of the terminal; None where lines may be of any length.
 
-    Names are told without the folder that all of them share. The same failure is explained once: an unreachable
-    target fails every image with the same words.
+    Names are told without the folder that all of them share, and on a terminal without the tag that all share. The
+    same failure is explained once: an unreachable target fails every image with the same words.
     """
 
     def __init__(self, tally: Tally, width: int | None = None) -> None:
         self.tally = tally
         self.width = width
         self._folder = shared_folder(image.label for image in tally.plan.images)
+        self._tag = shared_tag(image.label for image in tally.plan.images)
         self._explained: set[tuple[str, str, str]] = set()
 
     def short(self, label: str) -> str:
@@ -80,6 +92,7 @@ class Sentences:
         """One line of at most `width`: what is said last goes first, then the front of the name."""
         name = self.short(planned.label)
         if self.width is not None:
+            name = name.removesuffix(self._tag)
             room = self.width - len(counted) - len(word[0]) - 1
             if len(name) + len(detail + more) > room:
                 more = ""
@@ -104,6 +117,8 @@ def facts(now: Snapshot) -> list[str]:
         said.append(rate(now.rate_bytes_per_s))
     if now.left_s is not None:
         said.append(f"{duration(now.left_s)} left")
+    if now.finished:
+        said.append(f"took {duration(now.elapsed_s)}")
     return [*said, *image_facts(now)]
 
 

@@ -62,6 +62,7 @@ class Snapshot:
     left_s: float | None
     elapsed_s: float
     retries: int
+    finished: bool = False
     running: tuple[Running, ...] = ()
 
 
@@ -149,7 +150,8 @@ class Tally:
             rate = self._rate(now_s)
             elapsed_s = now_s - self._started_s if self.duration_s is None else self.duration_s
             open_bytes = max(0, self.total - self.position - self.lost)
-            left_s = open_bytes / rate if rate > 0 and elapsed_s >= _SETTLED_S else None
+            knowable = rate > 0 and elapsed_s >= _SETTLED_S and self.duration_s is None
+            left_s = open_bytes / rate if knowable else None
             moving = [_shown(step, one, now_s) for step, one in self._moving.items() if one.is_body]
             return Snapshot(
                 len(self.images),
@@ -162,6 +164,7 @@ class Tally:
                 left_s,
                 elapsed_s,
                 self.retries,
+                self.duration_s is not None,
                 tuple(sorted(moving, key=lambda one: (-one.size, one.step))),
             )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_DIGEST = re.compile(r"sha\d{3}:[0-9a-f]{64,128}")
 _TENTHS_FROM = 3  # from GiB on, whole units are too coarse to see something move
 
 
@@ -144,3 +146,22 @@ def shared_folder(names: Iterable[str]) -> str:
             break
         shared.append(parts[0])
     return "".join(f"{part}/" for part in shared)
+
+
+def shared_tag(names: Iterable[str]) -> str:
+    """The tag, with its colon, that several names all have; empty if they differ or there is only one name.
+
+    >>> shared_tag(["a:1", "b/c:1"]), shared_tag(["a:1", "b:2"]), shared_tag(["a:1"])
+    (':1', '', '')
+    """
+    tags = [name.rpartition("/")[2].partition(":")[2] for name in names]
+    return f":{tags[0]}" if len(tags) > 1 and tags[0] and len(set(tags)) == 1 else ""
+
+
+def with_short_digests(text: str) -> str:
+    """Every digest inside a text in the short form.
+
+    >>> with_short_digests("found sha256:" + "0123456789abcdef" * 4 + " instead")
+    'found sha256:0123456789ab… instead'
+    """
+    return _DIGEST.sub(lambda found: digest(found[0]), text)

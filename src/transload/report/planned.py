@@ -1,0 +1,171 @@
+"""A plan as people read it, in a table that fits their terminal, and as programs read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import frozen
+
+from transload.planning.plan import Plan, PlannedImage, Share, Status
+from transload.report.problems import Problem, problem_lines
+from transload.report.styled import Meaning, Styled, folded
+from transload.report.texts import count, one_line, shared_folder, shared_tag, shortened, size
+
+PLAN_FORMAT = 1
+_WIDEST = 120
+_NARROW = 60  # below this only name, status and bytes are left
+_NAME_LEAST = 12
+_MEANINGS: dict[Status, Meaning] = {
+    "new": "good",
+    "changed": "good",
+    "unchanged": "faint",
+    "missing": "warn",
+    "failed": "bad",
+}
+_ORDER: tuple[Status, ...] = ("new", "changed", "unchanged", "missing", "failed")
+
+
+def planned_lines(plan: Plan, width: int | None = None) -> list[Styled]:
+    """The table, what it comes to, notes and problems. `width` None lets names be as long as they are."""
+    folder, tag = _shared(plan, width)
+    named = {id(image): one_line(image.label.removeprefix(folder).removesuffix(tag)) for image in plan.images}
+    rows = [_Row.of(image, named[id(image)]) for image in plan.images]
+    shared = f" ({folder}…{tag})" if folder or tag else ""
+    heading = folded("Plan: ", f"{count(len(rows), 'image')} to {plan.target}{shared}", width, "strong")
+    noted = [line for image in plan.images for line in _noted(image, plan, named[id(image)], width)]
+    return [*heading, Styled(), *_table(rows, width), Styled(), *_totals(plan, width), *noted]
+
+
+def planned_json(plan: Plan) -> dict[str, Any]:
+    """The `plan` object of docs/formats/json-output.md."""
+    return {
+        "format": PLAN_FORMAT,
+        "target": plan.target,
+        "sources": list(plan.sources),
+        "images": [_image_json(image, plan) for image in plan.images],
+        "totals": {
+            "images": {"all": len(plan.images), **{status: plan.count(status) for status in _ORDER}},
+            **_shares_json(plan),
+            "requests": {"source": plan.requests.source, "target": plan.requests.target},
+        },
+    }
+
+
+def share_json(share: Share) -> dict[str, int]:
+    """Blobs and their bytes."""
+    return {"blobs": share.blobs, "bytes": share.bytes}
+
+
+# --- for people
+
+
+@frozen
+class _Row:
+    """The cells of one image; empty where there is nothing to say."""
+
+    name: str
+    status: Status
+    excused: bool
+    blobs: str
+    bytes: str
+    mount: str
+    present: str
+
+    @classmethod
+    def of(cls, image: PlannedImage, name: str) -> _Row:
+        return cls(
+            name,
+            image.status,
+            image.excused,
+            _number(image.copied.blobs),
+            size(image.copied.bytes) if image.copied.blobs else "",
+            _number(image.mounted.blobs),
+            _number(image.present.blobs),
+        )
+
+
+def _number(blobs: int) -> str:
+    return f"{blobs:,}" if blobs else ""
+
+
+def _table(rows: list[_Row], width: int | None) -> Iterator[Styled]:
+    narrow = width is not None and width < _NARROW
+    tail = 22 if narrow else 43
+    longest = max((len(row.name) for row in rows), default=0)
+    room = longest if width is None else max(min(longest, min(width, _WIDEST) - 1 - tail), _NAME_LEAST)
+    room = max(room, len("image"))
+    columns = (
+        f"{'status':<9}  {'copy':>9}"
+        if narrow
+        else f"{'status':<9}  {'blobs':>5} {'copy':>9}  {'mount':>5}  {'there':>5}"
+    )
+    yield Styled.of((f"{'image':<{room}}  {columns}", "faint"))
+    for row in rows:
+        name = f"{shortened(row.name, room):<{room}}  "
+        meaning: Meaning = "faint" if row.excused else _MEANINGS[row.status]
+        rest = f"  {row.bytes:>9}" if narrow else f"  {row.blobs:>5} {row.bytes:>9}  {row.mount:>5}  {row.present:>5}"
+        yield Styled.of(name, (f"{row.status:<9}", meaning), rest)
+
+
+def _totals(plan: Plan, width: int | None) -> Iterator[Styled]:
+    counted = [f"{plan.count(status)} {status}" for status in _ORDER if plan.count(status)]
+    yield from folded("images:   ", ", ".join(counted) or "none", width, "faint")
+    shares = (("copy", plan.copied), ("mount", plan.mounted), ("already there", plan.present))
+    told = [f"{what} {count(share.blobs, 'blob')} ({size(share.bytes)})" for what, share in shares if share.blobs]
+    yield from folded("content:  ", ", ".join(told) or "nothing to copy", width, "faint")
+    if plan.requests.source or plan.requests.target:
+        asked = f"{count(plan.requests.source, 'request')} to the source, {plan.requests.target:,} to the target"
+        yield from folded("requests: ", asked, width, "faint")
+
+
+def _noted(image: PlannedImage, plan: Plan, name: str, width: int | None) -> Iterator[Styled]:
+    """Notes, and what stands in the way of an image."""
+    if not image.notes and image.error is None:
+        return
+    for note in image.notes:
+        yield from folded(f"{name}: ", one_line(note), width, "strong")
+    if image.error is not None and image.excused:
+        yield from folded(f"{name}: ", "missing at the source, as allowed", width, "warn")
+    elif image.error is not None:
+        yield Styled.of((name, "strong"), f" cannot be {'found' if image.status == 'missing' else 'planned'}:")
+        yield from problem_lines(_problem(image, plan), width, indent="  ")
+
+
+def _shared(plan: Plan, width: int | None) -> tuple[str, str]:
+    """What the heading says once and the rows need not; the tag only where room is scarce."""
+    labels = [image.label for image in plan.images]
+    return shared_folder(labels), shared_tag(labels) if width is not None else ""
+
+
+# --- for programs
+
+
+def _image_json(image: PlannedImage, plan: Plan) -> dict[str, Any]:
+    return {
+        "name": image.label,
+        "source": image.source_label,
+        "status": image.status,
+        "digest": image.digest,
+        "source_digest": image.source_digest,
+        "copy": share_json(image.copied),
+        "mount": share_json(image.mounted),
+        "present": share_json(image.present),
+        "notes": list(image.notes),
+        "excused": image.excused,
+        "problem": None if image.error is None else _problem(image, plan).to_json(),
+    }
+
+
+def _shares_json(plan: Plan) -> dict[str, Any]:
+    return {
+        "copy": share_json(plan.copied),
+        "mount": share_json(plan.mounted),
+        "present": share_json(plan.present),
+    }
+
+
+def _problem(image: PlannedImage, plan: Plan) -> Problem:
+    if image.error is None:
+        raise ValueError(f"{image.label} has no error")
+    return Problem.of(image.error, source=image.source_store, target=plan.target)

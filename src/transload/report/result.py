@@ -1,0 +1,276 @@
+"""The result of a run as one value: what was asked, what became of each image, what it took, and what to do next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Literal
+
+from attrs import define, field, frozen
+
+from transload.errors import Side
+from transload.oci import Digest
+from transload.planning import Plan
+from transload.planning.plan import PlannedImage, Share
+from transload.report.planned import share_json
+from transload.report.problems import Problem
+from transload.report.tally import ImageTally, Tally
+from transload.report.texts import instant
+from transload.transfer import ImageOutcome, Outcome
+
+RESULT_FORMAT = 1
+
+ImageStatus = Literal["unchanged", "copied", "updated", "missing", "failed", "interrupted"]
+"""`updated`: the name stood for something else before. `missing`: the source lacks it. `failed` has a problem."""
+
+STATUSES: tuple[ImageStatus, ...] = ("copied", "updated", "unchanged", "missing", "failed", "interrupted")
+
+
+@frozen
+class HostTraffic:
+    """What one host was asked and what went over the wire; sizes in bytes. `side` None: both, or neither (tokens)."""
+
+    host: str
+    requests: int
+    received_bytes: int = 0
+    sent_bytes: int = 0
+    side: Side | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of `traffic`."""
+        return {
+            "host": self.host,
+            "side": self.side,
+            "requests": self.requests,
+            "received_bytes": self.received_bytes,
+            "sent_bytes": self.sent_bytes,
+        }
+
+
+@frozen
+class ImageResult:
+    """What became of one image. `size` is None where the image was not taken apart, since it was unchanged.
+
+    `copied`, `mounted` and `present` are what was done, as far as it was done; a blob that several images share counts
+    for the first.
+    """
+
+    name: str
+    source: str
+    status: ImageStatus
+    digest: Digest | None = None
+    source_digest: Digest | None = None
+    size: int | None = None
+    copied: Share = Share()
+    mounted: Share = Share()
+    present: Share = Share()
+    retries: int = 0
+    duration_s: float | None = None
+    notes: tuple[str, ...] = ()
+    excused: bool = False
+    problem: Problem | None = None
+
+    @classmethod
+    def of(cls, plan: Plan, number: int, counted: ImageTally, outcome: ImageOutcome) -> ImageResult:
+        """Image `number` of the plan."""
+        image = plan.images[number]
+        error = outcome.error
+        return cls(
+            image.label,
+            image.source_label,
+            _status(image, outcome),
+            image.digest,
+            image.source_digest,
+            _size(plan, image),
+            counted.copied,
+            counted.mounted,
+            counted.present,
+            counted.retries,
+            counted.duration_s,
+            image.notes,
+            image.excused,
+            None if error is None else Problem.of(error, source=image.source_store, target=plan.target),
+        )
+
+    @property
+    def in_order(self) -> bool:
+        """Whether nobody has to do anything about it."""
+        return self.status in {"unchanged", "copied", "updated"} or self.excused
+
+    def to_json(self) -> dict[str, Any]:
+        """The `image` object of docs/formats/json-output.md."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "status": self.status,
+            "digest": self.digest,
+            "source_digest": self.source_digest,
+            "size": self.size,
+            "copied": share_json(self.copied),
+            "mounted": share_json(self.mounted),
+            "present": share_json(self.present),
+            "retries": self.retries,
+            "duration_s": _rounded(self.duration_s),
+            "notes": list(self.notes),
+            "excused": self.excused,
+            "problem": self.problem.to_json() if self.problem else None,
+        }
+
+
+@define(frozen=True, slots=False)
+class Result:
+    """A whole run. `problem` is what ended it before there was a plan; `retry` the command for what is not in order.
+
+    `duration_s` is the wall time from `began_wall_s` on, planning included; `transfer_s` that of moving bytes, which
+    the rate is measured over.
+    """
+
+    asked: str
+    sources: tuple[str, ...]
+    target: str
+    images: tuple[ImageResult, ...]
+    interrupted: bool
+    began_wall_s: float
+    duration_s: float
+    transfer_s: float = 0.0
+    moved_bytes: int = 0
+    traffic: tuple[HostTraffic, ...] = ()
+    retries: int = 0
+    retry: str | None = None
+    versions: Mapping[str, str] = field(factory=dict, hash=False)
+    problem: Problem | None = None
+
+    @classmethod
+    def of(
+        cls,
+        tally: Tally,
+        outcome: Outcome,
+        *,
+        asked: str,
+        began_wall_s: float,
+        duration_s: float,
+        versions: Mapping[str, str],
+        traffic: Sequence[HostTraffic] = (),
+        retry: Callable[[tuple[str, ...]], str] | None = None,
+    ) -> Result:
+        """Of a run of the tally's plan. `retry` writes the command that does the named images again."""
+        plan = tally.plan
+        images = tuple(
+            ImageResult.of(plan, number, tally.images[number], ended) for number, ended in enumerate(outcome.images)
+        )
+        open_names = tuple(image.name for image in images if not image.in_order)
+        return cls(
+            asked,
+            plan.sources,
+            plan.target,
+            images,
+            outcome.interrupted,
+            began_wall_s,
+            duration_s,
+            outcome.duration_s,
+            tally.moved,
+            tuple(traffic),
+            tally.retries,
+            retry(open_names) if retry and open_names else None,
+            versions,
+        )
+
+    @cached_property
+    def counts(self) -> Mapping[ImageStatus, int]:
+        """How many images came to each status, all statuses named."""
+        found = Counter(image.status for image in self.images)
+        return {status: found[status] for status in STATUSES}
+
+    @property
+    def failures(self) -> tuple[ImageResult, ...]:
+        """Images that were to be there and are not, interrupted ones apart."""
+        return tuple(image for image in self.images if not image.in_order and image.status != "interrupted")
+
+    def share(self, kind: Literal["copied", "mounted", "present"]) -> Share:
+        """The sum over all images."""
+        shares: list[Share] = [getattr(image, kind) for image in self.images]
+        return Share(sum(share.blobs for share in shares), sum(share.bytes for share in shares))
+
+    @property
+    def rate_bytes_per_s(self) -> float:
+        """What moved over the time it took; 0 when nothing did."""
+        return self.moved_bytes / self.transfer_s if self.transfer_s > 0 else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON report, and the `result` object of docs/formats/json-output.md."""
+        return {
+            "format": RESULT_FORMAT,
+            "asked": self.asked,
+            "sources": list(self.sources),
+            "target": self.target,
+            "exit_code": exit_code(self),
+            "interrupted": self.interrupted,
+            "began": instant(self.began_wall_s),
+            "duration_s": _rounded(self.duration_s),
+            "totals": self._totals(),
+            "traffic": [host.to_json() for host in self.traffic],
+            "images": [image.to_json() for image in self.images],
+            "problem": self.problem.to_json() if self.problem else None,
+            "retry": self.retry,
+            "versions": dict(sorted(self.versions.items())),
+        }
+
+    def _totals(self) -> dict[str, Any]:
+        return {
+            "images": {"all": len(self.images), **self.counts},
+            "copied": share_json(self.share("copied")),
+            "mounted": share_json(self.share("mounted")),
+            "present": share_json(self.share("present")),
+            "moved_bytes": self.moved_bytes,
+            "transfer_s": _rounded(self.transfer_s),
+            "rate_bytes_per_s": round(self.rate_bytes_per_s),
+            "requests": sum(host.requests for host in self.traffic),
+            "retries": self.retries,
+        }
+
+
+def exit_code(result: Result) -> int:
+    """What the process ends with (docs/formats/json-output.md, "Exit codes").
+
+    0 when every image is in order; 130 when interrupted; the common code when every image (those apart whose absence is
+    excused) failed with the same; else 1. A problem before there was a plan decides alone.
+    """
+    if result.problem is not None:
+        return result.problem.exit_code
+    if result.interrupted:
+        return 130
+    expected = [image for image in result.images if not image.excused]
+    codes = {image.problem.exit_code if image.problem else 1 for image in expected if not image.in_order}
+    if not codes:
+        return 0
+    return codes.pop() if len(codes) == 1 and not any(image.in_order for image in expected) else 1
+
+
+def _status(image: PlannedImage, outcome: ImageOutcome) -> ImageStatus:
+    if outcome.error is not None:
+        return "missing" if image.status == "missing" else "failed"
+    if not outcome.done:
+        return "interrupted"
+    if image.status == "unchanged":
+        return "unchanged"
+    return "updated" if image.status == "changed" else "copied"
+
+
+def _size(plan: Plan, image: PlannedImage) -> int | None:
+    """Manifests and distinct blobs below the image; None where the plan does not hold all its manifests."""
+    sizes: dict[Digest, int] = {}
+    pending = [image.digest]
+    while pending:
+        digest = pending.pop()
+        manifest = plan.manifests.get(digest) if digest else None
+        if manifest is None:
+            return None
+        sizes[manifest.digest] = len(manifest.raw)
+        sizes |= {blob.digest: blob.size for blob in manifest.blobs}
+        pending += [child.digest for child in manifest.manifests if child.digest not in sizes]
+    return sum(sizes.values())
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
