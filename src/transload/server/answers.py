@@ -74,6 +74,8 @@ def refusal(error: TransloadError, *, writing: bool) -> Refusal:
     status, code = next((status, code) for kind, status, code in _TABLE if isinstance(error, kind))
     if isinstance(error, errors.CorruptError) and not writing:
         status, code = 500, "UNKNOWN"
+    if isinstance(error, errors.Stalled) and writing:
+        status = 408
     if isinstance(error, errors.NotFound) and writing and code in {"BLOB_UNKNOWN", "MANIFEST_UNKNOWN"}:
         status, code = 400, "MANIFEST_BLOB_UNKNOWN"  # as distribution answers
     headers = {} if error.retry_after_s is None else {"Retry-After": str(max(1, round(error.retry_after_s)))}

@@ -126,25 +126,29 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
 @contextlib.asynccontextmanager
 async def _listening(service: Service) -> AsyncIterator[int]:
     """Take connections for the block; the value is the port. Afterwards nothing of the service is left."""
-    settings = service.settings
-    runner = web.ServerRunner(
-        web.Server(
-            Dispatch(service),
-            access_log=None,
-            auto_decompress=False,  # a body is kept as it came, whatever it says about its encoding
-            read_bufsize=_READ_BUFFER_BYTES,
-            keepalive_timeout=_KEEPALIVE_S,
-        ),
-        shutdown_timeout=settings.shutdown_timeout_s,
-    )
     try:
-        await runner.setup()
-        listener = _bind(settings)
-        await web.SockSite(runner, listener, ssl_context=_tls(settings)).start()
-        yield listener.getsockname()[1]
+        encryption = _tls(service.settings)
+        with _bind(service.settings) as listener:
+            runner = _runner(service)
+            try:
+                await runner.setup()
+                await web.SockSite(runner, listener, ssl_context=encryption).start()
+                yield listener.getsockname()[1]
+            finally:
+                await runner.cleanup()
     finally:
-        await runner.cleanup()
         service.close()
+
+
+def _runner(service: Service) -> web.ServerRunner:
+    server = web.Server(
+        Dispatch(service),
+        access_log=None,
+        auto_decompress=False,  # a body is kept as it came, whatever it says about its encoding
+        read_bufsize=_READ_BUFFER_BYTES,
+        keepalive_timeout=_KEEPALIVE_S,
+    )
+    return web.ServerRunner(server, shutdown_timeout=service.settings.shutdown_timeout_s)
 
 
 def _bind(settings: ServeSettings) -> socket.socket:

@@ -56,7 +56,7 @@ async def _send_file(call: Call, response: web.StreamResponse, path: Path, span:
         if transport.get_extra_info("sslcontext") is None:
             await _sendfile(service, transport, file, span)
         else:  # the kernel does not encrypt, and asyncio's own fallback reads 16 KiB at a time
-            await _write(service, response, _pieces(file, span))
+            await _write(service, response, _pieces(file, span), span.length)
         await response.write_eof()
     finally:
         file.close()
@@ -79,18 +79,21 @@ async def _send_chunks(call: Call, response: web.StreamResponse, descriptor: Des
     chunks = await service.run(opened.__enter__)
     try:
         await response.prepare(call.request)
-        await _write(service, response, chunks)
+        await _write(service, response, chunks, span.length)
         await response.write_eof()
     finally:
         await service.run(opened.__exit__, None, None, None)
 
 
-async def _write(service: Service, response: web.StreamResponse, chunks: Iterator[Chunk]) -> None:
+async def _write(service: Service, response: web.StreamResponse, chunks: Iterator[Chunk], length: int) -> None:
     """Between two batches no thread is held, however slowly the client reads."""
     while batch := await service.run(_take, chunks):
+        length -= len(batch)
         service.counts.bytes_sent += len(batch)
         async with asyncio.timeout(service.settings.stall_timeout_s):
             await response.write(batch)
+    if length:
+        raise Truncated("a blob ended before its promised length")
 
 
 def _take(chunks: Iterator[Chunk]) -> bytearray:

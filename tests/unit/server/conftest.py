@@ -1,0 +1,34 @@
+"""A memory store, served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.server.shelf import Shelf
+from transload.memory import MemoryStore
+from transload.server import Served, ServeSettings, serve_in_thread
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def served(store: MemoryStore) -> Iterator[Served]:
+    with serve_in_thread(store, ServeSettings(writable=True)) as served:
+        yield served
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path)
+
+
+@pytest.fixture
+def shelved(shelf: Shelf) -> Iterator[Served]:
+    with serve_in_thread(shelf, ServeSettings(writable=True)) as served:
+        yield served

@@ -1,0 +1,85 @@
+"""A store of files with one pool for all repositories, which offers every optional power that a server looks for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from transload.errors import BlobUnknown, ManifestUnknown
+from transload.memory import MemoryIngest, MemoryStore
+from transload.oci import Descriptor, Digest, Name
+from transload.ports import Chunk
+
+POOL = "pool"
+
+
+class Shelf(MemoryStore):
+    """Blobs are files when they were adopted or put there; everything else is the memory store's."""
+
+    scoped = False
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("shelf:")
+        self.folder = folder
+        self.adopted: list[Digest] = []
+        self.opened: list[Digest] = []
+        self.lies = self.spools = self.deletes = self
+        self.gone: set[object] = set()
+
+    def put(self, content: bytes) -> Digest:
+        digest = Digest.of(content)
+        (self.folder / digest.encoded).write_bytes(content)
+        return digest
+
+    def path(self, digest: Digest) -> Path:
+        path = self.folder / digest.encoded
+        if not path.exists():
+            raise BlobUnknown(f"no blob {digest.short}", subject=digest)
+        return path
+
+    def size(self, repository: str, digest: Digest) -> int:
+        return self.path(digest).stat().st_size
+
+    def holds(self, repository: str, descriptor: Descriptor) -> bool:
+        return (self.folder / descriptor.digest.encoded).exists()
+
+    def adopt(self, repository: str, descriptor: Descriptor, path: Path) -> None:
+        path.rename(self.folder / descriptor.digest.encoded)
+        self.adopted.append(descriptor.digest)
+
+    def open(
+        self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> AbstractContextManager[Iterator[Chunk]]:
+        self.opened.append(descriptor.digest)
+        return super().open(repository, descriptor, offset, length)
+
+    @contextmanager
+    def begin(self, repository: str, descriptor: Descriptor) -> Iterator[MemoryIngest]:
+        with super().begin(POOL, descriptor) as ingest:
+            yield ingest
+            if not ingest.open:
+                (self.folder / descriptor.digest.encoded).write_bytes(ingest.arrived)
+
+    def delete_manifest(self, name: Name) -> None:
+        if name in self.gone:
+            raise ManifestUnknown(f"no {name}", subject=str(name))
+        self.gone.add(name)
+
+    def delete_blob(self, repository: str, digest: Digest) -> None:
+        self.path(digest).unlink()
+
+
+class Slow:
+    """Chunks that come only when a gate opens."""
+
+    def __init__(self, *chunks: bytes) -> None:
+        self.gate = threading.Event()
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        first, *rest = self._chunks
+        yield first
+        assert self.gate.wait(20)
+        yield from rest

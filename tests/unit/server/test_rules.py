@@ -1,0 +1,196 @@
+"""The pure rules: paths, ranges, pages, passwords, and the table of answers."""
+
+from __future__ import annotations
+
+import base64
+import doctest
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transload import errors
+from transload.errors import ReferenceInvalid, TransloadError, UsageError
+from transload.server import ServeSettings, paging, ranges, routes
+from transload.server.access import Door
+from transload.server.answers import refusal
+from transload.server.ranges import Span, Unsatisfiable, requested, stated
+from transload.server.routes import Route, route
+
+
+@pytest.mark.parametrize("module", [paging, ranges, routes])
+def test_examples(module: object) -> None:
+    done = doctest.testmod(module)  # type: ignore[arg-type]
+    assert done.attempted
+    assert not done.failed
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/v2/", Route("version")),
+        ("/v2", Route("version")),
+        ("/v2/_catalog", Route("catalog")),
+        ("/v2/a/b/manifests/sha256:00", Route("manifest", "a/b", "sha256:00")),
+        ("/v2/a/blobs/sha256:00", Route("blob", "a", "sha256:00")),
+        ("/v2/a/blobs/uploads/", Route("uploads", "a")),
+        ("/v2/a/blobs/uploads/7", Route("upload", "a", "7")),
+        ("/v2/a/tags/list", Route("tags", "a")),
+        ("/v2/a/referrers/sha256:00", Route("referrers", "a", "sha256:00")),
+        ("/v2/tags/list/manifests/manifests/1", Route("manifest", "tags/list/manifests", "1")),
+        ("/v2/manifests/1", Route("unknown")),
+        ("/v2/a", Route("unknown")),
+        ("/v1/a/tags/list", Route("unknown")),
+        ("/", Route("unknown")),
+    ],
+)
+def test_paths(path: str, expected: Route) -> None:
+    assert route(path) == expected
+
+
+@pytest.mark.parametrize("repository", ["../etc", "a/../b", "A", "a//b", "a/", ".", "a%2fb", "a\\b", "a\x00"])
+def test_paths_that_are_no_repository_are_refused(repository: str) -> None:
+    with pytest.raises(ReferenceInvalid):
+        route(f"/v2/{repository}/manifests/1")
+
+
+@given(st.text())
+def test_any_path_is_a_route_or_refused(text: str) -> None:
+    try:
+        found = route(f"/v2/{text}")
+    except ReferenceInvalid:
+        return
+    assert ".." not in found.repository.split("/")
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, None),
+        ("bytes=0-0", Span(0, 1)),
+        ("bytes=0-9", Span(0, 10)),
+        ("bytes=3-100", Span(3, 7)),
+        ("bytes=9-", Span(9, 1)),
+        ("bytes=-4", Span(6, 4)),
+        ("bytes=-99", Span(0, 10)),
+        ("Bytes = 1-2", Span(1, 2)),
+        ("bytes=0-1,3-4", None),
+        ("bytes=5-4", None),
+        ("bytes=-", None),
+        ("bytes=a-b", None),
+        ("lines=0-1", None),
+        ("bytes=٣-٤", None),
+    ],
+)
+def test_ranges(header: str | None, expected: Span | None) -> None:
+    assert requested(header, 10) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "size"), [("bytes=10-", 10), ("bytes=99-100", 10), ("bytes=-0", 10), ("bytes=-1", 0)]
+)
+def test_ranges_without_bytes(header: str, size: int) -> None:
+    with pytest.raises(Unsatisfiable):
+        requested(header, size)
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
+def test_a_range_is_a_slice(first: int, last: int, size: int) -> None:
+    content = bytes(range(size))
+    try:
+        span = requested(f"bytes={first}-{last}", size)
+    except Unsatisfiable:
+        assert first >= size
+        return
+    part = content if span is None else content[span.offset : span.offset + span.length]
+    assert part == (content if last < first else content[first : last + 1])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("0-9", Span(0, 10)), ("5-5", Span(5, 1)), ("5-4", None), ("bytes 0-9/10", None), ("0-", None), ("", None)],
+)
+def test_content_range_of_a_chunk(text: str, expected: Span | None) -> None:
+    assert stated(text) == expected
+
+
+@given(st.sets(st.text("abc", min_size=1, max_size=3)), st.integers(1, 5))
+def test_pages_together_are_the_list(names: set[str], n: int) -> None:
+    entries, found, query = sorted(names), [], {"n": str(n)}
+    while True:
+        page = paging.page(entries, query, "/")
+        found += page.entries
+        if page.link is None:
+            break
+        assert len(page.entries) == n
+        query["last"] = page.entries[-1]
+    assert found == entries
+
+
+@pytest.mark.parametrize("n", ["-1", "x", "1e3", "", "9999999999", "¹"])
+def test_page_size_must_be_a_number(n: str) -> None:
+    with pytest.raises(paging.PageInvalid):
+        paging.page([], {"n": n}, "/")
+
+
+def basic(credentials: str) -> str:
+    return "Basic " + base64.b64encode(credentials.encode()).decode()
+
+
+class Masked:
+    def reveal(self) -> str:
+        return "pä:ss"
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (basic("ann:one"), True),
+        (basic("bob:pä:ss"), True),
+        (basic("ann:one").replace("Basic", "basic"), True),
+        (basic("ann:pä:ss"), False),
+        (basic("ann:"), False),
+        (basic("ann"), False),
+        (basic(""), False),
+        ("Basic !!!", False),
+        ("Basic ä", False),
+        ("Bearer " + basic("ann:one")[6:], False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_passwords(header: str | None, expected: bool) -> None:
+    assert Door({"ann": "one", "bob": Masked()}).admits(header) is expected
+
+
+def test_without_users_everybody_comes_in() -> None:
+    assert Door({}).admits(None)
+
+
+def every_error(root: type[TransloadError] = TransloadError) -> list[type[TransloadError]]:
+    return [root, *(found for kind in root.__subclasses__() for found in every_error(kind))]
+
+
+@pytest.mark.parametrize("writing", [True, False])
+@pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.code)
+def test_every_error_has_an_answer(kind: type[TransloadError], writing: bool) -> None:
+    answer = refusal(kind("said", subject="what", retry_after_s=2), writing=writing)
+    assert 400 <= answer.status < 600
+    assert answer.headers == {"Retry-After": "2"}
+    assert answer.code.isupper()
+
+
+def test_corruption_is_the_senders_fault_only_when_somebody_sends() -> None:
+    error = errors.DigestMismatch("differs")
+    assert refusal(error, writing=True).status == 400
+    assert refusal(error, writing=False).status == 500
+
+
+@pytest.mark.parametrize("values", [{"port": 65536}, {"port": -1}, {"users": {"a:b": ""}}, {"users": {"": "x"}}])
+def test_settings_are_checked(values: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        ServeSettings(**values)  # type: ignore[arg-type]
+
+
+def test_settings_hide_passwords() -> None:
+    assert "tops3cret" not in repr(ServeSettings(users={"ann": "tops3cret"}))

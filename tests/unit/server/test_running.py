@@ -1,0 +1,192 @@
+"""Starting, stopping, and who may come in."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.unit.server.asking import ask
+from transload.errors import Busy, LocalError, UsageError
+from transload.memory import MemoryStore
+from transload.oci import Digest
+from transload.server import Served, ServeSettings, serve_in_thread
+
+WRITES = [
+    ("POST", "/v2/a/blobs/uploads/"),
+    ("PATCH", "/v2/a/blobs/uploads/1"),
+    ("PUT", "/v2/a/blobs/uploads/1"),
+    ("DELETE", "/v2/a/blobs/uploads/1"),
+    ("PUT", "/v2/a/manifests/1"),
+    ("DELETE", "/v2/a/manifests/1"),
+    ("DELETE", f"/v2/a/blobs/{Digest.of(b'')}"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), WRITES)
+def test_read_only_unless_asked_otherwise(store: MemoryStore, method: str, path: str) -> None:
+    with serve_in_thread(store) as served:
+        answer = ask(served, method, path, b"x")
+    assert (answer.status, answer.code) == (405, "UNSUPPORTED")
+    assert "--writable" in answer.document["errors"][0]["message"]
+
+
+def test_methods_that_do_not_exist(served: Served) -> None:
+    assert ask(served, "POST", "/v2/a/tags/list").status == 405
+    assert ask(served, "OPTIONS", "/v2/").status == 405
+
+
+def test_users(store: MemoryStore) -> None:
+    with serve_in_thread(store, ServeSettings(users={"ann": "one"})) as served:
+        refused = ask(served, "GET", "/v2/")
+        assert (refused.status, refused.code) == (401, "UNAUTHORIZED")
+        assert refused.headers["WWW-Authenticate"].startswith("Basic realm=")
+        wrong = {"Authorization": "Basic " + base64.b64encode(b"ann:two").decode()}
+        assert ask(served, "GET", "/v2/_catalog", headers=wrong).status == 401
+        right = {"Authorization": "Basic " + base64.b64encode(b"ann:one").decode()}
+        assert ask(served, "GET", "/v2/_catalog", headers=right).status == 200
+        assert served.requests.by_status == {401: 2, 200: 1}
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def test_tls(store: MemoryStore, authority: trustme.CA, tmp_path: Path) -> None:
+    certificate = authority.issue_cert("127.0.0.1")
+    both, key, chain = tmp_path / "both.pem", tmp_path / "key.pem", tmp_path / "chain.pem"
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(both))
+    certificate.private_key_pem.write_to_path(str(key))
+    certificate.cert_chain_pems[0].write_to_path(str(chain))
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    content = os.urandom(2_500_000)
+    for settings in (
+        ServeSettings(tls_certificate=both, writable=True),
+        ServeSettings(tls_certificate=chain, tls_key=key, writable=True),
+    ):
+        with serve_in_thread(store, settings) as served:
+            assert served.url == f"https://{served.host_port}"
+            path = f"/v2/a/blobs/uploads/?digest={Digest.of(content)}"
+            assert ask(served, "POST", path, content, tls=context).status == 201
+            assert ask(served, "GET", f"/v2/a/blobs/{Digest.of(content)}", tls=context).body == content
+
+
+def test_tls_from_a_file(store: MemoryStore, authority: trustme.CA, tmp_path: Path) -> None:
+    from tests.unit.server.shelf import Shelf
+
+    pem = tmp_path / "both.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(pem))
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    shelf = Shelf(tmp_path)
+    content = os.urandom(2_500_000)
+    digest = shelf.put(content)
+    with serve_in_thread(shelf, ServeSettings(tls_certificate=pem)) as served:
+        answer = ask(served, "GET", f"/v2/a/blobs/{digest}", headers={"Range": "bytes=5-2000000"}, tls=context)
+    assert answer.body == content[5:2_000_001]
+
+
+def test_a_certificate_that_cannot_be_read(store: MemoryStore, tmp_path: Path) -> None:
+    (tmp_path / "no.pem").write_text("no certificate")
+    for name in ("none.pem", "no.pem"):
+        with (
+            pytest.raises(LocalError, match="TLS certificate"),
+            serve_in_thread(store, ServeSettings(tls_certificate=tmp_path / name)),
+        ):
+            pass
+
+
+def test_a_port_that_is_taken(served: Served, store: MemoryStore) -> None:
+    port = int(served.host_port.rpartition(":")[2])
+    with pytest.raises(Busy, match="cannot listen"), serve_in_thread(store, ServeSettings(port=port)):
+        pass
+
+
+def test_a_host_that_is_none(store: MemoryStore) -> None:
+    with pytest.raises(UsageError), serve_in_thread(store, ServeSettings(host="no host.invalid")):
+        pass
+
+
+def test_a_key_without_a_certificate(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        ServeSettings(tls_key=tmp_path / "key.pem")
+
+
+def test_closing_ends_the_threads(store: MemoryStore) -> None:
+    before = threading.active_count()
+    with serve_in_thread(store) as served:
+        host, _, port = served.host_port.partition(":")
+        idle = socket.create_connection((host, int(port)))
+        ask(served, "GET", "/v2/a/tags/list")
+        served.close()
+        assert threading.active_count() == before
+        with pytest.raises(OSError):
+            ask(served, "GET", "/v2/")
+        idle.close()
+        served.close()
+
+
+def test_two_servers_of_one_store(served: Served, store: MemoryStore) -> None:
+    with serve_in_thread(store) as other:
+        assert ask(other, "GET", "/v2/").status == ask(served, "GET", "/v2/").status == 200
+        assert other.host_port != served.host_port
+
+
+def test_what_is_not_http(served: Served) -> None:
+    host, _, port = served.host_port.partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
+        assert b" 400 " in connection.recv(200)
+    assert ask(served, "GET", "/v2/").status == 200
+
+
+def test_headers_have_a_limit(served: Served) -> None:
+    assert ask(served, "GET", "/v2/", headers={"X-Long": "x" * 20_000}).status == 400
+    assert ask(served, "GET", f"/v2/{'a' * 20_000}/tags/list").status in {400, 414}
+
+
+FOREVER = """
+from transload.memory import MemoryStore
+from transload.server import ServeSettings, serve_forever
+serve_forever(MemoryStore(), ServeSettings(), lambda url: print(url, flush=True))
+print("ended", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_in_the_foreground_until_a_signal_comes(number: signal.Signals) -> None:
+    child = subprocess.Popen([sys.executable, "-c", FOREVER], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    with child.stdout:
+        assert child.stdout.readline().startswith("http://127.0.0.1:")
+        child.send_signal(number)
+        assert child.stdout.readline() == "ended\n"
+    assert child.wait(20) == 0
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_without_aiohttp_the_hint_says_what_to_install() -> None:
+    said = run(
+        "import sys; sys.modules['aiohttp'] = None\n"
+        "from transload.errors import PartMissing\n"
+        "try:\n    import transload.server\nexcept PartMissing as error:\n    print(error.hint)"
+    )
+    assert said == "pip install 'transload[serve]'\n"
+
+
+def test_importing_the_package_does_not_import_aiohttp() -> None:
+    assert run("import sys, transload.server; print('aiohttp' in sys.modules)") == "False\n"
