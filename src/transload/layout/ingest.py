@@ -57,7 +57,11 @@ class LayoutIngest:
         self._verifier = Verifier(descriptor.digest, descriptor.size)
         with local_errors("opening", path):
             self._file = FileIO(path, "a+")
-            self._take_up()
+            try:
+                self._take_up()
+            except BaseException:
+                self._file.close()
+                raise
 
     def _take_up(self) -> None:
         """Hash what an earlier writer left; more than the whole blob cannot be its beginning."""

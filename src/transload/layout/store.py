@@ -4,6 +4,7 @@ What is written becomes visible in this order: blobs, each when its digest is pr
 last its name, by replacing `index.json` as a whole under a lock. Unfinished work lies in `.transload/`, which other
 tools do not look at. Blobs belong to all repositories. A manifest that refers to another one (`subject`) is listed in
 `index.json` even without a name, so that it is found as a referrer; any other manifest by digest is a blob only.
+Manifests of Docker's family are stored as they are, since bytes are identity; skopeo and podman overlook them here.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from transload.ports import Chunk, Tariff
 
 _VERSION = "1.0.0"
 _MARKER, _INDEX, _OWN = "oci-layout", "index.json", ".transload"
+_UNFINISHED = (f".{_INDEX}.", f".{_MARKER}.")  # what `replace_file` writes before it replaces
 _MARKER_BYTES = 64 << 10
 _SETTLED_NS = 2_000_000_000  # a file changed less than this ago may change again within one tick of the file system
 
@@ -192,6 +194,9 @@ class LayoutStore:
             raise Busy(f"another thread is changing {self._index_path}", subject=str(self._index_path))
         try:
             with awaited(self._own / "lock", self._clock, self._patience_s):
+                with local_errors("cleaning", self.root):
+                    for left in self.root.glob(f".{_INDEX}.*"):  # by a process that was killed: we hold its lock
+                        left.unlink(missing_ok=True)
                 yield
         finally:
             self._turn.release()
@@ -211,8 +216,8 @@ class LayoutStore:
             self.root.mkdir(parents=True, exist_ok=True)
             if (self.root / _MARKER).exists() and self._index_path.exists():
                 return
-            foreign = {path.name for path in self.root.iterdir() if not path.name.startswith(f".{_INDEX}.")}
-            if foreign - {_MARKER, _INDEX, _OWN, "blobs"}:
+            present = {path.name for path in self.root.iterdir() if not path.name.startswith(_UNFINISHED)}
+            if present - {_MARKER, _INDEX, _OWN, "blobs"}:
                 raise Refused(
                     f"{self.root} is not an OCI layout and not empty", hint="name a new or an empty folder for it"
                 )
