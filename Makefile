@@ -1,0 +1,45 @@
+# demo: see the main job run.  test: everything, against real registries.  check: style, types, floors.  bench: figures.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+APT    := docker-registry skopeo
+
+.PHONY: demo test quick check bench format clean
+
+demo: $(VENV)/ready
+	@$(BIN)/transload demo
+
+test: $(VENV)/ready servers
+	$(BIN)/pytest -q tests/unit tests/test_*.py
+	$(BIN)/pytest -q tests/real
+
+quick: $(VENV)/ready
+	$(BIN)/pytest -q tests/unit tests/test_*.py
+
+check: $(VENV)/ready
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+
+bench: $(VENV)/ready servers
+	$(BIN)/python -m benchmarks
+
+format: $(VENV)/ready
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
+
+# Tools of the tests that come from Debian; where apt may not be used, the tests that need them say so and are skipped.
+.PHONY: servers
+servers:
+	@command -v docker-registry >/dev/null && command -v skopeo >/dev/null || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq $(APT) >/dev/null; } || \
+	echo "note: $(APT) cannot be installed here; tests that need them will be skipped"
+
+$(VENV)/ready: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet --group dev --editable '.[serve]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) dist build .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis
