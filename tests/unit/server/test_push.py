@@ -319,7 +319,7 @@ class TestSpools:
         assert list(tmp_path.iterdir()) == [], "what is unfinished goes with the server"
 
     def test_a_folder_that_is_not_there(self, store: MemoryStore, tmp_path: Path) -> None:
-        settings = ServeSettings(writable=True, spool_folder=tmp_path / "none")
+        settings = ServeSettings(writable=True, spool_folder=tmp_path / "none", shutdown_timeout_s=0.1)
         with serve_in_thread(store, settings) as served:
             answer = ask(served, "PATCH", begin(served), LARGE)
             assert (answer.status, answer.code) == (500, "UNKNOWN")
