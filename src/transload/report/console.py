@@ -46,7 +46,9 @@ def make_console(
 def dressed(line: Styled) -> Text:
     """A line as rich shows it; it is never folded again, a line that is too long is cut."""
     parts = ((text, _LOOK[meaning]) for text, meaning in line.parts)
-    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
+    text = Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
+    text.rstrip()
+    return text
 
 
 def show(console: Console, lines: Iterable[Styled]) -> None:

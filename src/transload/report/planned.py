@@ -31,7 +31,7 @@ def planned_lines(plan: Plan, width: int | None = None) -> list[Styled]:
     folder, tag = _shared(plan, width)
     named = {id(image): one_line(image.label.removeprefix(folder).removesuffix(tag)) for image in plan.images}
     rows = [_Row.of(image, named[id(image)]) for image in plan.images]
-    shared = f" ({folder}…{tag})" if folder or tag else ""
+    shared = f", as {folder}…{tag}" if folder or tag else ""
     heading = folded("Plan: ", f"{count(len(rows), 'image')} to {plan.target}{shared}", width, "strong")
     noted = [line for image in plan.images for line in _noted(image, plan, named[id(image)], width)]
     return [*heading, Styled(), *_table(rows, width), Styled(), *_totals(plan, width), *noted]
@@ -123,12 +123,13 @@ def _noted(image: PlannedImage, plan: Plan, name: str, width: int | None) -> Ite
     """Notes, and what stands in the way of an image."""
     if not image.notes and image.error is None:
         return
+    yield Styled()
+    yield Styled.of((name, "strong"))
     for note in image.notes:
-        yield from folded(f"{name}: ", one_line(note), width, "strong")
+        yield from folded("  note: ", one_line(note), width, "warn")
     if image.error is not None and image.excused:
-        yield from folded(f"{name}: ", "missing at the source, as allowed", width, "warn")
+        yield Styled.of("  missing at the source, as allowed")
     elif image.error is not None:
-        yield Styled.of((name, "strong"), f" cannot be {'found' if image.status == 'missing' else 'planned'}:")
         yield from problem_lines(_problem(image, plan), width, indent="  ")
 
 

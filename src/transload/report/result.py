@@ -62,9 +62,9 @@ class ImageResult:
     digest: Digest | None = None
     source_digest: Digest | None = None
     size: int | None = None
-    copied: Share = Share()
-    mounted: Share = Share()
-    present: Share = Share()
+    copied: Share = field(factory=Share)
+    mounted: Share = field(factory=Share)
+    present: Share = field(factory=Share)
     retries: int = 0
     duration_s: float | None = None
     notes: tuple[str, ...] = ()

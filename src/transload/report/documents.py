@@ -1,0 +1,49 @@
+"""Report files: JSON or Markdown by the name's suffix, refused before the run if they could not be written after it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from transload.errors import LocalError, PermissionRefused, UsageError
+from transload.files import local_errors, replace_file
+from transload.report.markdown import to_markdown
+from transload.report.result import Result
+
+
+def _to_json(result: Result) -> str:
+    return json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n"
+
+
+_WRITERS: Mapping[str, Callable[[Result], str]] = {".json": _to_json, ".md": to_markdown}
+
+
+def check_report_path(path: Path) -> None:
+    """Whether a report can be kept there; asked before a run, since after it would be too late to choose another.
+
+    Raises `UsageError` for a suffix that stands for no format, `LocalError` for a folder that is not there,
+    `PermissionRefused` for one that cannot be written to.
+    """
+    if path.suffix.lower() not in _WRITERS:
+        raise UsageError(
+            f"a report named {path.name!r} has no known format",
+            subject=str(path),
+            hint=f"let the name end in {' or '.join(_WRITERS)}",
+        )
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise LocalError(f"there is no folder {folder} for the report", subject=str(path), hint="make the folder first")
+    if path.is_dir():
+        raise LocalError(f"{path} is a folder, not a report", subject=str(path))
+    if not os.access(folder, os.W_OK):
+        raise PermissionRefused(f"the folder {folder} cannot be written to", subject=str(path))
+
+
+def write_reports(result: Result, paths: Iterable[Path]) -> None:
+    """Write the result to each path, whole or not at all. Raises what `check_report_path` does, and `DiskFull`."""
+    for path in paths:
+        check_report_path(path)
+        with local_errors("writing", path):
+            replace_file(path, _WRITERS[path.suffix.lower()](result).encode())

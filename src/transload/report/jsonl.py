@@ -1,0 +1,154 @@
+"""What happens as JSON Lines, one object per event: the contract of docs/formats/json-output.md."""
+
+from __future__ import annotations
+
+import json
+import threading
+from types import TracebackType
+from typing import Any, TextIO
+
+from transload.clock import SYSTEM_CLOCK, Clock
+from transload.errors import TransloadError
+from transload.events import (
+    Event,
+    ImageDone,
+    RunFinished,
+    RunStarted,
+    StepDone,
+    StepFailed,
+    StepMoved,
+    StepRetried,
+)
+from transload.planning import BlobStep, Plan
+from transload.report.planned import planned_json
+from transload.report.problems import Problem
+from transload.report.result import ImageResult, Result
+from transload.report.stream import LineStream
+from transload.report.tally import Tally
+from transload.report.texts import instant
+from transload.transfer import ImageOutcome
+
+STREAM_FORMAT = 1
+PROGRESS_S = 1.0
+
+
+class JsonLines:
+    """Writes the stream. `hello` comes first, `result` or `error` last; what is between is told by the events of a run.
+
+    Lines are ASCII, so that no locale can damage them. Safe to use from several threads.
+    """
+
+    def __init__(self, stream: TextIO, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._lines = LineStream(stream)
+        self._clock = clock
+        self._lock = threading.RLock()  # reentrant, since a signal handler may tell while the main thread does
+
+    def hello(self, command: str, version: str) -> None:
+        """The first line: which contract the rest follows."""
+        self.tell("hello", format=STREAM_FORMAT, tool="transload", version=version, command=command)
+
+    def plan(self, plan: Plan) -> None:
+        """What is going to be done."""
+        self.tell("plan", plan=planned_json(plan))
+
+    def result(self, result: Result) -> None:
+        """The last line of a run: the same object as the JSON report."""
+        self.tell("result", result=result.to_json())
+
+    def error(self, problem: Problem) -> None:
+        """The last line of a command that ended before there was a result."""
+        self.tell("error", problem=problem.to_json())
+
+    def notice(self, text: str) -> None:
+        """A sentence for people that no other event stands for."""
+        self.tell("notice", text=text)
+
+    def tell(self, event: str, **fields: Any) -> None:
+        """One line; `event` and `time` come first."""
+        with self._lock:
+            document = {"event": event, "time": instant(self._clock.wall_s()), **fields}
+            self._lines.write([json.dumps(document, separators=(",", ":"))])
+
+
+class JsonProgress:
+    """A listener that reads `tally`, which must hear of each event first. Progress is told at most once a second."""
+
+    def __init__(self, tally: Tally, lines: JsonLines, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._tally = tally
+        self._lines = lines
+        self._clock = clock
+        self._told_s = clock.monotonic_s()
+        self._steps = {step.id: step for step in tally.plan.steps}
+
+    def __enter__(self) -> JsonProgress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing runs that would have to end."""
+
+    def __call__(self, event: Event) -> None:
+        """Tell what the contract names."""
+        match event:
+            case StepMoved():
+                self._progress()
+            case RunStarted():
+                self._lines.tell("started", images=event.images, steps=event.steps, bytes_total=event.bytes_total)
+            case StepDone():
+                self._blob(event)
+            case StepRetried():
+                self._trouble("retry", event, attempt=event.attempt, wait_s=round(event.wait_s, 3))
+            case StepFailed():
+                self._trouble("failure", event)
+            case ImageDone():
+                outcome = ImageOutcome(done=True, error=event.error)
+                image = ImageResult.of(self._tally.plan, event.image, self._tally.images[event.image], outcome)
+                self._lines.tell("image", number=event.image, image=image.to_json())
+            case RunFinished():
+                self._lines.tell("finished", duration_s=round(event.duration_s, 3), interrupted=event.interrupted)
+
+    def notice(self, text: str) -> None:
+        """See `JsonLines.notice`."""
+        self._lines.notice(text)
+
+    def _progress(self) -> None:
+        now_s = self._clock.monotonic_s()
+        if now_s - self._told_s < PROGRESS_S:
+            return
+        self._told_s = now_s
+        now = self._tally.snapshot()
+        self._lines.tell(
+            "progress",
+            bytes=now.position,
+            bytes_total=now.total,
+            moved_bytes=now.moved,
+            rate_bytes_per_s=round(now.rate_bytes_per_s),
+            left_s=None if now.left_s is None else round(now.left_s, 1),
+            images=now.images,
+            images_done=now.images_done,
+            images_failed=now.images_failed,
+            retries=now.retries,
+        )
+
+    def _blob(self, event: StepDone) -> None:
+        step = self._steps[event.step]
+        if isinstance(step, BlobStep):
+            self._lines.tell(
+                "blob",
+                repository=step.repository,
+                digest=step.descriptor.digest,
+                size=step.descriptor.size,
+                how=event.how,
+                duration_s=round(event.duration_s, 3),
+            )
+
+    def _trouble(self, name: str, event: StepRetried | StepFailed, **fields: Any) -> None:
+        step = self._steps[event.step]
+        problem = self._problem(event.error, step.source_store)
+        digest = step.descriptor.digest if isinstance(step, BlobStep) else step.digest
+        repository = step.repository if isinstance(step, BlobStep) else step.name.repository
+        self._lines.tell(name, repository=repository, digest=digest, **fields, problem=problem.to_json())
+
+    def _problem(self, error: TransloadError, source: str) -> Problem:
+        return Problem.of(error, source=source, target=self._tally.plan.target)

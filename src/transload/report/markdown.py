@@ -1,0 +1,128 @@
+"""The result of a run as a page of Markdown: for a ticket, a change record, an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from transload.planning.plan import Share
+from transload.report.problems import Problem
+from transload.report.result import ImageResult, Result, exit_code
+from transload.report.summary import status_counts, verdict
+from transload.report.texts import count, duration, instant, one_line, rate, size
+
+_ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|#"})
+
+
+def to_markdown(result: Result) -> str:
+    """Headings, tables and the failures in full; texts from outside cannot turn into markup."""
+    return "\n".join([f"# Mirror report: {verdict(result)[0]}", "", *_asked(result), *_sections(result)]) + "\n"
+
+
+def _sections(result: Result) -> Iterator[str]:
+    if result.problem is not None:
+        yield from ("", "## Problem", "", *_problem(result.problem))
+    if result.failures:
+        yield from ("", "## Failures", "")
+        for image in result.failures:
+            yield from _failure(image)
+    if result.retry:
+        yield from ("", "## Next", "", "```", one_line(result.retry).replace("```", "'''"), "```")
+    if result.images:
+        yield from ("", "## Images", "", *_images(result))
+        yield from ("", "## Digests", "", *_digests(result))
+    if result.traffic:
+        yield from ("", "## Traffic", "", *_traffic(result))
+
+
+def _asked(result: Result) -> Iterator[str]:
+    copied, mounted, present = (result.share(kind) for kind in ("copied", "mounted", "present"))
+    facts = {
+        "Asked": _code(result.asked),
+        "Sources": ", ".join(map(_code, result.sources)) or "none",
+        "Target": _code(result.target),
+        "Began": instant(result.began_wall_s),
+        "Took": duration(result.duration_s),
+        "Images": status_counts(result) or "none",
+        "Copied": _share(copied) + (f", {rate(result.rate_bytes_per_s)}" if result.rate_bytes_per_s else ""),
+        "Mounted": _share(mounted),
+        "Already there": _share(present),
+        "Retries": f"{result.retries:,}",
+        "Exit code": str(exit_code(result)),
+        "Made by": ", ".join(f"{name} {version}" for name, version in sorted(result.versions.items())),
+    }
+    return _table(("", ""), facts.items())
+
+
+def _images(result: Result) -> Iterator[str]:
+    heads = ("Image", "Status", "Size", "Copied", "Mounted", "Already there", "Took", "Notes")
+    return _table(heads, map(_image_row, result.images))
+
+
+def _image_row(image: ImageResult) -> tuple[str, ...]:
+    return (
+        _code(image.name),
+        f"{image.status} (allowed)" if image.excused else image.status,
+        "" if image.size is None else size(image.size),
+        _share(image.copied),
+        _share(image.mounted),
+        _share(image.present),
+        "" if image.duration_s is None else duration(image.duration_s),
+        "; ".join(map(_escaped, image.notes)),
+    )
+
+
+def _digests(result: Result) -> Iterator[str]:
+    """Whole digests: what a reader compares the target with."""
+    rows = []
+    for image in result.images:
+        other = image.source_digest if image.source_digest != image.digest else None
+        rows.append((_code(image.name), _code(image.source), _code(image.digest or ""), _code(other or "")))
+    return _table(("Image", "Source", "Digest", "Digest at the source, if different"), rows)
+
+
+def _traffic(result: Result) -> Iterator[str]:
+    rows = (
+        (_code(host.host), host.side or "", f"{host.requests:,}", size(host.received_bytes), size(host.sent_bytes))
+        for host in result.traffic
+    )
+    return _table(("Host", "Side", "Requests", "Received", "Sent"), rows)
+
+
+def _failure(image: ImageResult) -> Iterator[str]:
+    yield f"### {_code(image.name)}: {image.status}"
+    yield ""
+    if image.problem is not None:
+        yield from _problem(image.problem)
+        yield ""
+
+
+def _problem(problem: Problem) -> Iterator[str]:
+    yield f"* Error: {_escaped(problem.message)} ({_code(problem.code)})"
+    if problem.where:
+        yield f"* Where: {_escaped(problem.where)}"
+    if problem.hint:
+        yield f"* Hint: {_escaped(problem.hint)}"
+
+
+# --- Markdown
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    heads = tuple(heads)
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'|'.join(' --- ' for _ in heads)}|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _code(text: str) -> str:
+    """As code, in which a backtick and, inside tables, a bar cannot be escaped."""
+    return f"`{one_line(text).replace('`', chr(39)).replace('|', '¦')}`" if text else ""
+
+
+def _escaped(text: str) -> str:
+    return one_line(text).translate(_ESCAPED)
+
+
+def _share(share: Share) -> str:
+    return f"{count(share.blobs, 'blob')}, {size(share.bytes)}" if share.blobs else "none"

@@ -1,0 +1,94 @@
+"""The end of a run for people: what was done, what was not and why, and the command that does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from transload.report.problems import Problem, problem_lines
+from transload.report.result import STATUSES, HostTraffic, ImageResult, Result
+from transload.report.styled import Meaning, Styled, folded
+from transload.report.texts import count, duration, one_line, rate, size
+
+_NAMED = 6  # names told under one problem; the report files have all of them
+
+
+def summary_lines(result: Result, width: int | None = None) -> list[Styled]:
+    """The verdict first; failures grouped by what they have in common; the way on last, where the eye ends."""
+    lines = [_verdict(result), *_facts(result, width)]
+    if result.problem is not None:
+        lines += problem_lines(result.problem, width)
+    for problem, images in _grouped(result):
+        lines += [Styled(), *_group(problem, images, width)]
+    if result.retry:
+        what = "to finish" if result.interrupted else "to try just these again"
+        lines += [Styled(), Styled.of((f"{what}:", "strong")), Styled.of(f"  {one_line(result.retry)}")]
+    return lines
+
+
+def status_counts(result: Result) -> str:
+    """How many images came to which end; the ends that nothing came to are left out."""
+    return ", ".join(f"{result.counts[status]} {status}" for status in STATUSES if result.counts[status])
+
+
+def traffic_of(host: HostTraffic) -> str:
+    """What one host was asked and what moved."""
+    moved = [
+        f"{size(number)} {way}"
+        for number, way in ((host.received_bytes, "received"), (host.sent_bytes, "sent"))
+        if number
+    ]
+    return f"{host.host} {count(host.requests, 'request')}" + (f" ({', '.join(moved)})" if moved else "")
+
+
+def verdict(result: Result) -> tuple[str, Meaning]:
+    """In a few words, whether anybody has to do anything."""
+    if result.problem is not None:
+        return "not started", "bad"
+    if result.interrupted:
+        return "interrupted", "warn"
+    failed = len(result.failures)
+    if failed:
+        return f"{failed} of {count(len(result.images), 'image')} failed", "bad"
+    return "nothing to do" if not _worked(result) else "done", "good"
+
+
+def _worked(result: Result) -> bool:
+    return any(result.counts[status] for status in ("copied", "updated"))
+
+
+def _verdict(result: Result) -> Styled:
+    counted = status_counts(result)
+    return Styled.of(verdict(result), f": {counted}" if counted else "", f", in {duration(result.duration_s)}")
+
+
+def _facts(result: Result, width: int | None) -> Iterator[Styled]:
+    copied, mounted, present = (result.share(kind) for kind in ("copied", "mounted", "present"))
+    told = [f"{size(copied.bytes)} copied in {count(copied.blobs, 'blob')}"] if copied.blobs else []
+    told += [
+        f"{share.blobs:,} {what}" for share, what in ((mounted, "mounted"), (present, "already there")) if share.blobs
+    ]
+    if result.rate_bytes_per_s:
+        told.append(rate(result.rate_bytes_per_s))
+    if result.retries:
+        told.append(count(result.retries, "retry"))
+    if told:
+        yield from folded("  content: ", ", ".join(told), width, "faint")
+    if result.traffic:
+        yield from folded("  traffic: ", ", ".join(map(traffic_of, result.traffic)), width, "faint")
+
+
+def _grouped(result: Result) -> list[tuple[Problem | None, list[ImageResult]]]:
+    """Failures by problem, since one cause often stops many images."""
+    groups: dict[Problem | None, list[ImageResult]] = {}
+    for image in result.failures:
+        groups.setdefault(image.problem, []).append(image)
+    return list(groups.items())
+
+
+def _group(problem: Problem | None, images: list[ImageResult], width: int | None) -> Iterator[Styled]:
+    for image in images[:_NAMED]:
+        yield Styled.of((f"{image.status} ", "bad"), (one_line(image.name), "strong"))
+    if len(images) > _NAMED:
+        yield Styled.of((f"and {len(images) - _NAMED} more", "bad"))
+    if problem is not None:
+        yield from problem_lines(problem, width, indent="  ")
