@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
@@ -43,8 +43,9 @@ def sweep(folder: Path, clock: Clock) -> None:
     """Delete the files of second writers that were killed long ago."""
     with local_errors("cleaning", folder):
         for path in folder.glob("*.second"):
-            if clock.wall_s() - path.stat().st_mtime > _FORGOTTEN_S:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # its writer has just finished
+                if clock.wall_s() - path.stat().st_mtime > _FORGOTTEN_S:
+                    path.unlink()
 
 
 class LayoutIngest:

@@ -33,7 +33,6 @@ _VERSION = "1.0.0"
 _MARKER, _INDEX, _OWN = "oci-layout", "index.json", ".transload"
 _UNFINISHED = (f".{_INDEX}.", f".{_MARKER}.")  # what `replace_file` writes before it replaces
 _MARKER_BYTES = 64 << 10
-_SETTLED_NS = 2_000_000_000  # a file changed less than this ago may change again within one tick of the file system
 
 
 class LayoutStore:
@@ -66,7 +65,7 @@ class LayoutStore:
         )
         self._turn = threading.Lock()
         self._prepared = False
-        self._seen: tuple[tuple[int, int, int], LayoutIndex] | None = None
+        self._seen = (b"", LayoutIndex.empty())
 
     @property
     def refers(self) -> Referrers:
@@ -152,14 +151,16 @@ class LayoutStore:
             return
         self._prepare()
         with self._changing():
-            index = self._read_index()
+            index = self._index()
             old = index.names.get(Name(name.repository, name.tag)) if name.tag else None
             keep_old = old is not None and old.digest != manifest.digest and self._referrers.refers(old)
             changed = index.pointing(name, manifest.descriptor, keep_old=keep_old)
             if changed is not index:
                 self._flush_folders()
+                raw = changed.encode()
                 with local_errors("writing", self._index_path):
-                    replace_file(self._index_path, changed.encode())
+                    replace_file(self._index_path, raw)
+                self._seen = (raw, changed)
 
     def _check_needs(self, manifest: Manifest) -> None:
         for blob in manifest.blobs:
@@ -246,23 +247,18 @@ class LayoutStore:
             raise Refused(f"{self.root} is a layout of version {version!r}, {_VERSION} is known", subject=str(marker))
 
     def _index(self) -> LayoutIndex:
-        """What `index.json` says now; parsed again only if it may have changed."""
+        """What `index.json` says now; parsed again only if its bytes changed, since times and sizes can deceive."""
         with local_errors("reading", self._index_path):
             try:
-                status = self._index_path.stat()
+                with self._index_path.open("rb") as file:
+                    raw = file.read(INDEX_BYTES + 1)
             except FileNotFoundError as error:
                 raise NotFound(f"{self.root} has no {_INDEX}", subject=str(self.root)) from error
-        stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
-        if self._seen and self._seen[0] == stamp:
-            return self._seen[1]
-        index = self._read_index()
-        if self._clock.wall_s() * 1e9 - status.st_mtime_ns > _SETTLED_NS:
-            self._seen = (stamp, index)
+        known, index = self._seen
+        if raw != known:
+            index = LayoutIndex.parse(raw)
+            self._seen = (raw, index)
         return index
-
-    def _read_index(self) -> LayoutIndex:
-        with local_errors("reading", self._index_path), self._index_path.open("rb") as file:
-            return LayoutIndex.parse(file.read(INDEX_BYTES + 1))
 
     def _listed(self, name: Name) -> Descriptor:
         descriptor = self._index().names.get(Name(name.repository, name.tag))
