@@ -12,6 +12,9 @@ from transload.oci import Descriptor, Digest, Manifest
 DEPTH = 8
 """Indexes within indexes. Real ones are one deep; what is deeper than this was made to hurt."""
 
+NODES = 20_000
+"""Manifests of one image, each counted once: more than the largest index that may be (`ENTRIES`) with attestations."""
+
 
 @frozen
 class Node:
@@ -28,7 +31,8 @@ def grow(
 ) -> Node:
     """Read the children of `root`, and theirs, with `fetch`; children that `keep` refuses are left out.
 
-    Raises `LimitExceeded` for indexes nested deeper than `DEPTH`, and whatever `fetch` raises.
+    A child is read once, however often it is listed. Raises `LimitExceeded` for indexes nested deeper than `DEPTH` or
+    more than `NODES` manifests in all, and whatever `fetch` raises.
     """
     known: dict[Digest, Node] = {}
 
@@ -40,6 +44,8 @@ def grow(
             if not keep(child):
                 continue
             if child.digest not in known:
+                if len(known) >= NODES:
+                    raise LimitExceeded(f"an image of more than {NODES} manifests", subject=root.digest)
                 known[child.digest] = visit(fetch(child), depth + 1)
             children.append(known[child.digest])
         return Node(manifest, tuple(children))
@@ -47,12 +53,15 @@ def grow(
     return visit(root, 0)
 
 
-def walk(root: Node) -> Iterator[Node]:
-    """Every node once, children before their parents, the root last."""
+def walk(root: Node, enter: Callable[[Node], bool] = lambda _: True) -> Iterator[Node]:
+    """Every node once, children before their parents, the root last; what `enter` refuses is left out with all below.
+
+    A node of which one parent was left out is still there for the sake of another.
+    """
     seen: set[Digest] = set()
 
     def visit(node: Node) -> Iterator[Node]:
-        if node.manifest.digest in seen:
+        if node.manifest.digest in seen or not enter(node):
             return
         seen.add(node.manifest.digest)
         for child in node.children:

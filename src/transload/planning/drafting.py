@@ -72,8 +72,9 @@ class _Drafting:
         )
 
     def _extra(self, found: Surveyed, extra: Extra, counting: _Counting) -> int | None:
-        held = self.holdings.has(found.item.target.repository, extra.node.manifest.digest)
-        if held and extra.tag is None:
+        repository, digest = found.item.target.repository, extra.node.manifest.digest
+        named = extra.tag is None or (Name(repository, extra.tag), digest) in self.holdings.names
+        if named and self.holdings.has(repository, digest):
             return None
         return self._tree(found, extra.node, counting, extra.tag)
 
@@ -82,11 +83,11 @@ class _Drafting:
     ) -> int:
         """Steps for everything below `root` that is not there, then for `root` under its tag; the last one's id."""
         repository = found.item.target.repository
+        if self.holdings.has(repository, root.manifest.digest):  # with all below it: only the name is lacking
+            return self._manifest(found, root.manifest, tag, needs)
         ids: dict[Digest, int] = {}
-        for node in walk(root):
+        for node in walk(root, lambda node: not self.holdings.has(repository, node.manifest.digest)):
             manifest = node.manifest
-            if node is not root and self.holdings.has(repository, manifest.digest):
-                continue
             below = [ids[child.manifest.digest] for child in node.children if child.manifest.digest in ids]
             blobs = (self._blob(found, blob, counting) for blob in self._wanted(manifest))
             own = [step for step in blobs if step is not None]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from attrs import frozen
 
 from transload.errors import AccessDenied, NotFound, at_side
-from transload.graph import Node
+from transload.graph import Node, walk
 from transload.nursery import Cancellation, in_parallel
-from transload.oci import Descriptor, Digest
+from transload.oci import Descriptor, Digest, Name
 from transload.planning.survey import Surveyed
 from transload.ports import Target
 
@@ -19,10 +20,14 @@ Known = Callable[[str, Digest], bool]
 
 @frozen
 class Holdings:
-    """Pairs of repository and digest that the target holds. In a pool, every repository is the same one."""
+    """Pairs of repository and digest that the target holds. In a pool, every repository is the same one.
+
+    `names` are the tags of extras (cosign's) and what they stand for at the target.
+    """
 
     scoped: bool
     pairs: frozenset[tuple[str, Digest]] = frozenset()
+    names: frozenset[tuple[Name, Digest]] = frozenset()
 
     def scope(self, repository: str) -> str:
         """What stands for the repository in `pairs`."""
@@ -59,7 +64,8 @@ def ask_holdings(
         )
 
     manifests = Holdings(target.scoped, ask(_inner_manifests(moving)))
-    return Holdings(target.scoped, manifests.pairs | ask(_blobs(moving, manifests)))
+    names = _extra_names(moving, manifests, target, threads, cancellation)
+    return Holdings(target.scoped, manifests.pairs | ask(_blobs(moving, manifests)), names)
 
 
 def needed(found: Surveyed) -> Iterator[tuple[Node, bool]]:
@@ -88,6 +94,29 @@ def _fresh_repositories(
     return frozenset(repository for repository, fresh in zip(unsure, answers, strict=True) if fresh)
 
 
+def _extra_names(
+    moving: Iterable[Surveyed], held: Holdings, target: Target, threads: int, cancellation: Cancellation
+) -> frozenset[tuple[Name, Digest]]:
+    """Tags of extras whose manifests are there; for the others it does not matter what the tag stands for."""
+    asked = {
+        Name(found.item.target.repository, extra.tag)
+        for found in moving
+        for extra in found.extras
+        if extra.tag and held.has(found.item.target.repository, extra.node.manifest.digest)
+    }
+
+    def resolve(name: Name) -> Digest | None:
+        try:
+            return target.resolve(name).digest
+        except (NotFound, AccessDenied):
+            return None
+
+    names = sorted(asked)
+    with at_side("target"):
+        answers = in_parallel(resolve, names, threads, cancellation)
+    return frozenset((name, digest) for name, digest in zip(names, answers, strict=True) if digest is not None)
+
+
 def _holds(target: Target, repository: str, descriptor: Descriptor) -> bool:
     try:
         return target.holds(repository, descriptor)
@@ -96,27 +125,22 @@ def _holds(target: Target, repository: str, descriptor: Descriptor) -> bool:
 
 
 def _inner_manifests(moving: Iterable[Surveyed]) -> Iterator[tuple[str, Descriptor]]:
-    def below(node: Node) -> Iterator[Descriptor]:
-        for child in node.children:
-            yield child.manifest.descriptor
-            yield from below(child)
-
     for found in moving:
         for tree, is_image in needed(found):
-            if not is_image:
-                yield found.item.target.repository, tree.manifest.descriptor
-            for descriptor in below(tree):
-                yield found.item.target.repository, descriptor
+            for node in walk(tree):
+                if node is not tree or not is_image:
+                    yield found.item.target.repository, node.manifest.descriptor
 
 
 def _blobs(moving: Iterable[Surveyed], manifests: Holdings) -> Iterator[tuple[str, Descriptor]]:
-    def under(repository: str, node: Node) -> Iterator[Descriptor]:
-        if not manifests.has(repository, node.manifest.digest):
-            yield from node.manifest.blobs
-            for child in node.children:
-                yield from under(repository, child)
-
     for found in moving:
+        repository = found.item.target.repository
+        lacking = partial(_is_lacking, manifests, repository)
         for tree, _ in needed(found):
-            for blob in under(found.item.target.repository, tree):
-                yield found.item.target.repository, blob
+            for node in walk(tree, lacking):
+                for blob in node.manifest.blobs:
+                    yield repository, blob
+
+
+def _is_lacking(manifests: Holdings, repository: str, node: Node) -> bool:
+    return not manifests.has(repository, node.manifest.digest)

@@ -14,20 +14,26 @@ from attrs import evolve, field, frozen
 from transload.errors import (
     AccessDenied,
     CredentialsRejected,
+    ManifestInvalid,
     NotFound,
     PlatformUnavailable,
+    ServerTrouble,
+    Stalled,
+    TooManyRequests,
     TransloadError,
     Unreachable,
     at_side,
 )
 from transload.graph import Node, grow, walk
-from transload.oci import Descriptor, Digest, Manifest, Name, Platform
+from transload.oci import Descriptor, Digest, Manifest, Name, Platform, Verifier
 from transload.planning.narrowing import rewritten, wanted_children
 from transload.planning.request import Item, Narrowing, Request
 from transload.ports import Source, Target
 
 _CONFIG_BYTES = 1 << 20
 _COSIGN_SUFFIXES = (".sig", ".att", ".sbom")
+_LASTING = (Unreachable, CredentialsRejected)  # what a source answers to one image, it will answer to the next
+_PASSING = (ServerTrouble, TooManyRequests, Stalled)
 _REFERRER_DEPTH = 4  # a signature of an attestation of an SBOM of an image; deeper chains are not known in the wild
 
 
@@ -83,12 +89,16 @@ class Surveyor:
             with at_side("source"):
                 return self._compare(item, at_target)
         except TransloadError as error:
-            if isinstance(error, Unreachable | CredentialsRejected):
+            if error.side == "target":
+                raise
+            if isinstance(error, _LASTING) and not isinstance(error, _PASSING):
                 self._down.setdefault(item.source_store, error)
             return Surveyed(item, at_target=at_target, error=error)
 
     def _at_target(self, item: Item) -> Descriptor | None:
         name = Name(item.target.repository, item.target.tag, None if item.target.tag else item.source.digest)
+        if name.tag is None and name.digest is None:  # stored by a digest that only the source knows
+            return None
         try:
             return self._target.resolve(name)
         except (NotFound, AccessDenied):  # some registries answer 401 or 403 for a repository that is not there yet
@@ -97,16 +107,22 @@ class Surveyor:
     def _compare(self, item: Item, at_target: Descriptor | None) -> Surveyed:
         source = self._source(item)
         whole = not self._platforms(item)
-        if at_target is not None and (whole or self._request.narrowing is Narrowing.SPARSE):
+        if at_target is not None and whole:
             digest = item.source.digest or source.resolve(item.source).digest
             if digest == at_target.digest:
                 return self._unchanged(item, source, at_target)
         published = source.fetch(item.source)
         root, notes = self._narrow(item, source, self._grow(source, item, published))
-        if at_target is not None and root.manifest.digest == at_target.digest:
-            return evolve(self._unchanged(item, source, at_target), notes=notes, source_digest=published.digest)
         extras = self._extras(source, item, root) if self._request.referrers else ()
-        return Surveyed(item, root, published.digest, at_target, extras, notes)
+        same = at_target is not None and root.manifest.digest == at_target.digest and self._is_whole(item, root)
+        return Surveyed(item, None if same else root, published.digest, at_target, extras, notes)
+
+    def _is_whole(self, item: Item, root: Node) -> bool:
+        """Whether the target has what is wanted of an image: a sparse index may have come with other platforms."""
+        if len(root.children) == len(root.manifest.manifests):
+            return True
+        with at_side("target"):
+            return all(self._target.holds(item.target.repository, child.manifest.descriptor) for child in root.children)
 
     def _unchanged(self, item: Item, source: Source, at_target: Descriptor) -> Surveyed:
         found = Surveyed(item, None, at_target.digest, at_target)
@@ -202,7 +218,14 @@ class Surveyor:
 
 
 def _config(source: Source, repository: str, descriptor: Descriptor) -> dict[str, object]:
-
+    verifier, raw = Verifier(descriptor.digest, descriptor.size), bytearray()
     with source.open(repository, descriptor) as chunks:
-        document = json.loads(b"".join(chunks))
+        for chunk in chunks:
+            verifier.update(chunk)
+            raw += chunk
+    verifier.check()
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ManifestInvalid(f"the image's config {descriptor.digest.short} is not JSON: {error}") from error
     return document if isinstance(document, dict) else {}
