@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -47,9 +48,9 @@ class JsonLines:
         """The first line: which contract the rest follows."""
         self.tell("hello", format=STREAM_FORMAT, tool="transload", version=version, command=command)
 
-    def plan(self, plan: Plan) -> None:
+    def plan(self, plan: Plan, notes: Iterable[str] = ()) -> None:
         """What is going to be done."""
-        self.tell("plan", plan=planned_json(plan))
+        self.tell("plan", plan=planned_json(plan, notes))
 
     def result(self, result: Result) -> None:
         """The last line of a run: the same object as the JSON report."""

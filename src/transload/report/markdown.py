@@ -15,14 +15,16 @@ _ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|#"})
 
 def to_markdown(result: Result) -> str:
     """Headings, tables and the failures in full; texts from outside cannot turn into markup."""
-    return "\n".join([f"# Mirror report: {verdict(result)[0]}", "", *_asked(result), *_sections(result)]) + "\n"
+    return "\n".join([f"# transload: {verdict(result)[0]}", "", *_asked(result), *_sections(result)]) + "\n"
 
 
 def _sections(result: Result) -> Iterator[str]:
     if result.problem is not None:
         yield from ("", "## Problem", "", *_problem(result.problem))
+    if result.notes:
+        yield from ("", "## Notes", "", *(f"* {_escaped(note)}" for note in result.notes))
     if result.failures:
-        yield from ("", "## Failures", "")
+        yield from ("", "## Failures")
         for image in result.failures:
             yield from _failure(image)
     if result.retry:
@@ -82,18 +84,16 @@ def _digests(result: Result) -> Iterator[str]:
 
 def _traffic(result: Result) -> Iterator[str]:
     rows = (
-        (_code(host.host), host.side or "", f"{host.requests:,}", size(host.received_bytes), size(host.sent_bytes))
+        (_code(host.host), host.side or "", f"{host.requests:,}", size(host.bytes_received), size(host.bytes_sent))
         for host in result.traffic
     )
     return _table(("Host", "Side", "Requests", "Received", "Sent"), rows)
 
 
 def _failure(image: ImageResult) -> Iterator[str]:
-    yield f"### {_code(image.name)}: {image.status}"
-    yield ""
+    yield from ("", f"### {_code(image.name)}: {image.status}", "")
     if image.problem is not None:
         yield from _problem(image.problem)
-        yield ""
 
 
 def _problem(problem: Problem) -> Iterator[str]:

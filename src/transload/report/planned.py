@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from attrs import frozen
@@ -26,24 +26,29 @@ _MEANINGS: dict[Status, Meaning] = {
 _ORDER: tuple[Status, ...] = ("new", "changed", "unchanged", "missing", "failed")
 
 
-def planned_lines(plan: Plan, width: int | None = None) -> list[Styled]:
-    """The table, what it comes to, notes and problems. `width` None lets names be as long as they are."""
+def planned_lines(plan: Plan, width: int | None = None, notes: Iterable[str] = ()) -> list[Styled]:
+    """The table, what it comes to, notes and problems. `width` None lets names be as long as they are.
+
+    `notes` are remarks on the whole, such as how a catalog differs from what is published.
+    """
     folder, tag = _shared(plan, width)
     named = {id(image): one_line(image.label.removeprefix(folder).removesuffix(tag)) for image in plan.images}
     rows = [_Row.of(image, named[id(image)]) for image in plan.images]
     shared = f", as {folder}…{tag}" if folder or tag else ""
     heading = folded("Plan: ", f"{count(len(rows), 'image')} to {plan.target}{shared}", width, "strong")
+    general = [line for note in notes for line in folded("note:     ", one_line(note), width, "warn")]
     noted = [line for image in plan.images for line in _noted(image, plan, named[id(image)], width)]
-    return [*heading, Styled(), *_table(rows, width), Styled(), *_totals(plan, width), *noted]
+    return [*heading, Styled(), *_table(rows, width), Styled(), *_totals(plan, width), *general, *noted]
 
 
-def planned_json(plan: Plan) -> dict[str, Any]:
+def planned_json(plan: Plan, notes: Iterable[str] = ()) -> dict[str, Any]:
     """The `plan` object of docs/formats/json-output.md."""
     return {
         "format": PLAN_FORMAT,
         "target": plan.target,
         "sources": list(plan.sources),
         "images": [_image_json(image, plan) for image in plan.images],
+        "notes": list(notes),
         "totals": {
             "images": {"all": len(plan.images), **{status: plan.count(status) for status in _ORDER}},
             **_shares_json(plan),

@@ -33,8 +33,8 @@ class HostTraffic:
 
     host: str
     requests: int
-    received_bytes: int = 0
-    sent_bytes: int = 0
+    bytes_received: int = 0
+    bytes_sent: int = 0
     side: Side | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -43,8 +43,8 @@ class HostTraffic:
             "host": self.host,
             "side": self.side,
             "requests": self.requests,
-            "received_bytes": self.received_bytes,
-            "sent_bytes": self.sent_bytes,
+            "bytes_received": self.bytes_received,
+            "bytes_sent": self.bytes_sent,
         }
 
 
@@ -139,6 +139,7 @@ class Result:
     retries: int = 0
     retry: str | None = None
     versions: Mapping[str, str] = field(factory=dict, hash=False)
+    notes: tuple[str, ...] = ()
     problem: Problem | None = None
 
     @classmethod
@@ -153,8 +154,15 @@ class Result:
         versions: Mapping[str, str],
         traffic: Sequence[HostTraffic] = (),
         retry: Callable[[tuple[str, ...]], str] | None = None,
+        notes: Sequence[str] = (),
     ) -> Result:
-        """Of a run of the tally's plan. `retry` writes the command that does the named images again."""
+        """Of a run of the tally's plan.
+
+        `retry` writes the command that does the named images again; it is called without names when the run was
+        interrupted, since then the whole command is to be given again, and what is there already costs little.
+
+        `notes` are remarks on the whole run, such as how a catalog differs from what is published.
+        """
         plan = tally.plan
         images = tuple(
             ImageResult.of(plan, number, tally.images[number], ended) for number, ended in enumerate(outcome.images)
@@ -172,8 +180,9 @@ class Result:
             tally.moved,
             tuple(traffic),
             tally.retries,
-            retry(open_names) if retry and open_names else None,
+            retry(() if outcome.interrupted else open_names) if retry and open_names else None,
             versions,
+            tuple(notes),
         )
 
     @cached_property
@@ -211,6 +220,7 @@ class Result:
             "totals": self._totals(),
             "traffic": [host.to_json() for host in self.traffic],
             "images": [image.to_json() for image in self.images],
+            "notes": list(self.notes),
             "problem": self.problem.to_json() if self.problem else None,
             "retry": self.retry,
             "versions": dict(sorted(self.versions.items())),

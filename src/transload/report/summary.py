@@ -14,7 +14,9 @@ _NAMED = 6  # names told under one problem; the report files have all of them
 
 def summary_lines(result: Result, width: int | None = None) -> list[Styled]:
     """The verdict first; failures grouped by what they have in common; the way on last, where the eye ends."""
-    lines = [_verdict(result), *_facts(result, width)]
+    lines = [*_verdict(result, width), *_facts(result, width)]
+    for note in result.notes:
+        lines += folded("  note: ", one_line(note), width, "warn")
     if result.problem is not None:
         lines += problem_lines(result.problem, width)
     for problem, images in _grouped(result):
@@ -27,14 +29,18 @@ def summary_lines(result: Result, width: int | None = None) -> list[Styled]:
 
 def status_counts(result: Result) -> str:
     """How many images came to which end; the ends that nothing came to are left out."""
-    return ", ".join(f"{result.counts[status]} {status}" for status in STATUSES if result.counts[status])
+    excused = sum(image.excused for image in result.images)
+    allowed = {"missing": f" ({excused} allowed)"} if excused else {}
+    return ", ".join(
+        f"{result.counts[status]} {status}{allowed.get(status, '')}" for status in STATUSES if result.counts[status]
+    )
 
 
 def traffic_of(host: HostTraffic) -> str:
     """What one host was asked and what moved."""
     moved = [
         f"{size(number)} {way}"
-        for number, way in ((host.received_bytes, "received"), (host.sent_bytes, "sent"))
+        for number, way in ((host.bytes_received, "received"), (host.bytes_sent, "sent"))
         if number
     ]
     return f"{host.host} {count(host.requests, 'request')}" + (f" ({', '.join(moved)})" if moved else "")
@@ -56,9 +62,11 @@ def _worked(result: Result) -> bool:
     return any(result.counts[status] for status in ("copied", "updated"))
 
 
-def _verdict(result: Result) -> Styled:
+def _verdict(result: Result, width: int | None) -> list[Styled]:
+    words, meaning = verdict(result)
     counted = status_counts(result)
-    return Styled.of(verdict(result), f": {counted}" if counted else "", f", in {duration(result.duration_s)}")
+    took = f"in {duration(result.duration_s)}"
+    return folded(f"{words}: ", f"{counted}, {took}", width, meaning) if counted else [Styled.of((words, meaning))]
 
 
 def _facts(result: Result, width: int | None) -> Iterator[Styled]:
@@ -73,8 +81,8 @@ def _facts(result: Result, width: int | None) -> Iterator[Styled]:
         told.append(count(result.retries, "retry"))
     if told:
         yield from folded("  content: ", ", ".join(told), width, "faint")
-    if result.traffic:
-        yield from folded("  traffic: ", ", ".join(map(traffic_of, result.traffic)), width, "faint")
+    for place, host in enumerate(result.traffic):
+        yield from folded("           " if place else "  traffic: ", traffic_of(host), width, "faint")
 
 
 def _grouped(result: Result) -> list[tuple[Problem | None, list[ImageResult]]]:

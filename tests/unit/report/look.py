@@ -1,33 +1,50 @@
-"""Shows a replayed run to whoever looks: `python -m tests.unit.report.look [screen|lines|plan] [speed] [color]`."""
+"""Shows a replayed run to whoever looks: `python -m tests.unit.report.look [screen|lines|plan|json|md] [speed]`."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 
-from tests.unit.report.replay import Replay, StoppedClock, planned
+from tests.unit.report.replay import Replay, StoppedClock, planned, result_of
 from transload.report.console import make_console, show
+from transload.report.jsonl import JsonLines, JsonProgress
 from transload.report.lines import LineProgress
+from transload.report.markdown import to_markdown
 from transload.report.planned import planned_lines
+from transload.report.summary import summary_lines
 from transload.report.tally import Tally, together
 from transload.report.terminal import TerminalProgress
 
 
-def main(kind: str = "screen", speed: str = "1", color: str = "auto") -> None:
+def main(kind: str = "screen", speed: str = "1", color: str = "auto", stop_after_s: str = "1e9") -> None:
     clock, plan = StoppedClock(), planned()
     tally = Tally(plan, clock)
     console = make_console(sys.stderr, color={"auto": None, "always": True, "never": False}[color])
-    show(console, planned_lines(plan, console.width if console.is_terminal else None))
+    width = console.width if console.is_terminal else None
+    if kind in {"screen", "lines", "plan"}:
+        show(console, planned_lines(plan, width))
     if kind == "plan":
         return
-    progress = TerminalProgress(tally, console) if kind == "screen" else LineProgress(tally, sys.stderr)
-    listen = together(tally, progress)
+    progress = {
+        "screen": lambda: TerminalProgress(tally, console),
+        "lines": lambda: LineProgress(tally, sys.stderr),
+        "json": lambda: JsonProgress(tally, JsonLines(sys.stdout, clock), clock),
+        "md": lambda: contextlib.nullcontext(lambda _: None),
+    }[kind]()
+    replay = Replay(plan, clock, stop_after_s=float(stop_after_s))
     shown_s = clock.now_s
-    with progress:
-        for event in Replay(plan, clock):
+    with progress as told:
+        listen = together(tally, told)
+        for event in replay:
             listen(event)
             time.sleep((clock.now_s - shown_s) / float(speed))
             shown_s = clock.now_s
+    result = result_of(tally, replay.outcome)
+    if kind == "md":
+        print(to_markdown(result))
+    elif kind != "json":
+        show(console, summary_lines(result, width))
 
 
 if __name__ == "__main__":

@@ -28,11 +28,13 @@ from transload.planning.drafting import draft
 from transload.planning.holdings import Holdings
 from transload.planning.survey import Surveyed
 from transload.ports import Tariff
+from transload.report.result import HostTraffic, Result
+from transload.report.tally import Tally
 from transload.transfer import ImageOutcome, Outcome
 from transload.transfer.agenda import Agenda, is_body
 
 SOURCE = "mcr.microsoft.com"
-TARGET = "registry.plant-7.example:5000/mirror"
+TARGET = "registry.plant-7.example:5000"
 TAG = "v1.40.0_2025-06-10"
 MIB = 1 << 20
 BODIES = 8
@@ -262,3 +264,22 @@ class Replay:
     def _image(self, number: int, error: TransloadError | None) -> Event:
         self.outcomes[number] = ImageOutcome(True, error)
         return ImageDone(number, error)
+
+
+def result_of(tally: Tally, outcome: Outcome) -> Result:
+    """The result of a replayed run, with all that a caller would add."""
+    return Result.of(
+        tally,
+        outcome,
+        asked="arcdata v1.40.0_2025-06-10",
+        began_wall_s=1_750_000_000.0,
+        duration_s=outcome.duration_s + 1.2,
+        versions={"transload": "1.0.0", "python": "3.13.5"},
+        traffic=(
+            HostTraffic(SOURCE, 87, 1_504_000_000, 41_000, "source"),
+            HostTraffic(TARGET, 143, 62_000, 1_505_000_000, "target"),
+        ),
+        retry=lambda names: (
+            f"transload mirror arcdata --to {TARGET}/mirror {' '.join(f'--image {one}' for one in names)}"
+        ),
+    )
