@@ -119,6 +119,14 @@ def test_processes_write_at_once(tmp_path: Path) -> None:
     assert set(check(tmp_path)) == {f"{APP}:{seed}{number}" for seed in "ab" for number in range(12)}
 
 
+def test_threads_of_two_processes_want_the_same_blobs(tmp_path: Path) -> None:
+    """Lock files come and go here all the time: whoever locks one that was just deleted must notice."""
+    with writer("same", tmp_path) as one, writer("same", tmp_path) as two:
+        assert (one.wait(60), two.wait(60)) == (0, 0)
+    check(tmp_path)
+    assert len(list((tmp_path / "blobs").glob("*/*"))) == 2
+
+
 class CountedClock(SystemClock):
     """Time that passes by sleeping only."""
 

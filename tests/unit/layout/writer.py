@@ -11,11 +11,13 @@ from pathlib import Path
 
 from transload.files import locked
 from transload.layout import LayoutStore
+from transload.nursery import Nursery
 from transload.testing.contract import APP, blob
 from transload.testing.images import Built, fill, image, signature
 from transload.testing.layers import layer
 
 SHARED = layer("shared", 20_000)
+SAME = [blob("one", 5000), blob("two", 5000)]
 HALF = blob("half", 3_000_000)
 
 
@@ -34,6 +36,20 @@ def loop(store: LayoutStore, seed: str) -> None:
         number += 1
 
 
+def same(store: LayoutStore) -> None:
+    def work() -> None:
+        for turn in range(60):
+            for content in SAME:
+                with store.begin(APP, content.descriptor) as ingest:
+                    ingest.receive([content.read()[ingest.offset :]])
+                    if turn % 3:
+                        ingest.commit()
+
+    with Nursery() as nursery:
+        for _ in range(4):
+            nursery.start(work)
+
+
 def main() -> None:
     what, folder, *rest = sys.argv[1:]
     store = LayoutStore(folder, create=True)
@@ -42,6 +58,8 @@ def main() -> None:
     elif what == "count":
         for number in range(int(rest[1])):
             fill(store, written(rest[0], number), APP, f"{rest[0]}{number}")
+    elif what == "same":
+        same(store)
     elif what == "lock":
         with locked(Path(folder, ".transload", "lock")):
             print("locked", flush=True)
