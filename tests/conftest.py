@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+pytest.register_assert_rewrite("transload.testing")  # the contract's failures then show their values
 
 settings.register_profile(
     "transload",
