@@ -72,11 +72,22 @@ _TABLE: tuple[tuple[type[TransloadError], int, str], ...] = (
 def refusal(error: TransloadError, *, writing: bool) -> Refusal:
     """What a client is told of `error`. Content that is wrong is his fault only when he is the one who sent it."""
     status, code = next((status, code) for kind, status, code in _TABLE if isinstance(error, kind))
-    if isinstance(error, errors.CorruptError) and not writing:
-        status, code = 500, "UNKNOWN"
-    if isinstance(error, errors.Stalled) and writing:
-        status = 408
-    if isinstance(error, errors.NotFound) and writing and code in {"BLOB_UNKNOWN", "MANIFEST_UNKNOWN"}:
-        status, code = 400, "MANIFEST_BLOB_UNKNOWN"  # as distribution answers
+    status, code = (_writing if writing else _reading)(error, status, code)
     headers = {} if error.retry_after_s is None else {"Retry-After": str(max(1, round(error.retry_after_s)))}
     return Refusal(status, code, error.message, subject=error.subject, headers=headers)
+
+
+def _writing(error: TransloadError, status: int, code: str) -> tuple[int, str]:
+    if isinstance(error, errors.Stalled):
+        return 408, code
+    if isinstance(error, errors.ManifestUnknown | errors.BlobUnknown):
+        return 400, "MANIFEST_BLOB_UNKNOWN"  # as distribution answers
+    return status, code
+
+
+def _reading(error: TransloadError, status: int, code: str) -> tuple[int, str]:
+    if isinstance(error, errors.CorruptError | errors.LimitExceeded | errors.SchemaUnsupported):
+        return 500, "UNKNOWN"
+    if isinstance(error, errors.Refused):
+        return 403, code
+    return status, code

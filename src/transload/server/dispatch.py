@@ -75,11 +75,19 @@ class Dispatch:
             return reading
         if where.kind == "unknown":
             raise Refusal(404, "NAME_UNKNOWN", "this is a registry; the distribution API begins at /v2/")
-        if not self._service.settings.writable:
-            raise Refusal(
-                405, "UNSUPPORTED", "this registry is served read-only; start it with --writable to push to it"
-            )
-        writing = _WRITING.get((method, where.kind))
-        if writing is None:
-            raise Refusal(405, "UNSUPPORTED", f"{method} is not defined here")
-        return writing
+        writable = self._service.settings.writable
+        writing = _WRITING.get((method, where.kind)) if writable else None
+        if writing is not None:
+            return writing
+        message = f"{method} is not defined here"
+        if not writable:
+            message = "this registry is served read-only; start it with --writable to push to it"
+        raise Refusal(405, "UNSUPPORTED", message, headers={"Allow": _allowed(where.kind, writable=writable)})
+
+
+def _allowed(kind: Kind, *, writable: bool) -> str:
+    """The methods that make sense, as RFC 9110 wants them told."""
+    methods = {method for method, known in _READING if known == kind}
+    methods |= {"HEAD"} if methods else set()
+    methods |= {method for method, known in _WRITING if known == kind and writable}
+    return ", ".join(sorted(methods))

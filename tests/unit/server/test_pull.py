@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import os
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,8 +16,8 @@ import pytest
 from tests.unit.server.asking import ask
 from tests.unit.server.shelf import Shelf
 from transload.memory import MemoryStore
-from transload.oci import Digest, mediatype
-from transload.server import Served, serve_in_thread
+from transload.oci import Descriptor, Digest, mediatype
+from transload.server import Served, ServeSettings, serve_in_thread
 from transload.testing.faults import Fault, FaultyStore, ends_early, truncates
 from transload.testing.images import SIGNATURE, fill, image, signature
 
@@ -202,3 +205,43 @@ def test_a_file_that_vanished(shelved: Served, shelf: Shelf, tmp_path: Path) -> 
     digest = shelf.put(b"short")
     (tmp_path / digest.encoded).unlink()
     assert ask(shelved, "GET", f"/v2/any/blobs/{digest}").code == "BLOB_UNKNOWN"
+
+
+class Heard(logging.Handler):
+    """Knows when the server has said that it broke a transfer off."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.said = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "broke off" in record.getMessage():
+            self.said.set()
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    handler, logger = Heard(), logging.getLogger("transload.server")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield handler
+    logger.setLevel(logging.NOTSET)
+    logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize("lies", [True, False])
+def test_a_client_that_does_not_read_is_cut_off(shelf: Shelf, heard: Heard, lies: bool) -> None:
+    content = bytes(40 << 20)
+    digest = shelf.put(content)
+    if not lies:
+        shelf.lies = None
+        with MemoryStore.begin(shelf, "a", Descriptor("x", digest, len(content))) as ingest:
+            ingest.receive([content])
+            ingest.commit()
+    with serve_in_thread(shelf, ServeSettings(stall_timeout_s=0.1)) as served:
+        host, _, port = served.host_port.partition(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(f"GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert heard.said.wait(20)
+        assert served.requests.bytes_sent < len(content)
+        assert ask(served, "GET", "/v2/").status == 200

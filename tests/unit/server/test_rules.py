@@ -186,6 +186,11 @@ def test_corruption_is_the_senders_fault_only_when_somebody_sends() -> None:
     assert refusal(error, writing=False).status == 500
 
 
+def test_what_a_store_refuses_to_show_is_forbidden() -> None:
+    assert refusal(errors.Refused("leads out of the folder"), writing=False).status == 403
+    assert refusal(errors.ReadOnly("takes no writes"), writing=True).status == 405
+
+
 @pytest.mark.parametrize("values", [{"port": 65536}, {"port": -1}, {"users": {"a:b": ""}}, {"users": {"": "x"}}])
 def test_settings_are_checked(values: dict[str, object]) -> None:
     with pytest.raises(UsageError):

@@ -41,7 +41,9 @@ def test_read_only_unless_asked_otherwise(store: MemoryStore, method: str, path:
 
 
 def test_methods_that_do_not_exist(served: Served) -> None:
-    assert ask(served, "POST", "/v2/a/tags/list").status == 405
+    answer = ask(served, "POST", "/v2/a/tags/list")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+    assert ask(served, "POST", "/v2/a/manifests/1").headers["Allow"] == "DELETE, GET, HEAD, PUT"
     assert ask(served, "OPTIONS", "/v2/").status == 405
 
 
