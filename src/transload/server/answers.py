@@ -10,7 +10,7 @@ from aiohttp import web
 from transload import errors
 from transload.errors import TransloadError
 
-API_VERSION = {"Docker-Distribution-API-Version": "registry/2.0"}
+USUAL_HEADERS = {"Docker-Distribution-API-Version": "registry/2.0", "Server": "transload"}
 
 
 class Refusal(Exception):
@@ -39,7 +39,7 @@ class Refusal(Exception):
             error["detail"] = {"subject": self.subject}
         body = json.dumps({"errors": [error]}, ensure_ascii=False).encode()
         return web.Response(
-            status=self.status, body=body, headers=API_VERSION | self.headers, content_type="application/json"
+            status=self.status, body=body, headers=USUAL_HEADERS | self.headers, content_type="application/json"
         )
 
 

@@ -39,7 +39,10 @@ _log = logging.getLogger("transload.server")
 
 
 class Dispatch:
-    """Called by aiohttp with every request. No exception leaves it, but for those that end the server."""
+    """Called by aiohttp with every request. No exception leaves it, but for those that end the server.
+
+    The logger `transload.server` tells each request with its status at level INFO.
+    """
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -57,6 +60,7 @@ class Dispatch:
             response = Refusal(500, "UNKNOWN", "the server has failed; its log says more").response()
         if not response.prepared:
             self._service.counts.by_status[response.status] += 1
+        _log.info("%s %s %d", request.method, request.raw_path, response.status)
         return response
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -10,7 +10,7 @@ from attrs import evolve
 from transload.errors import ManifestUnknown, NotFound, ReferenceInvalid
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
-from transload.server.answers import API_VERSION, Refusal
+from transload.server.answers import USUAL_HEADERS, Refusal
 from transload.server.paging import PageInvalid, page
 from transload.server.ranges import Span, Unsatisfiable, requested
 from transload.server.routes import Route
@@ -134,8 +134,8 @@ async def _described(call: Call, referrer: Descriptor) -> Descriptor:
 
 
 def _content_headers(descriptor: Descriptor) -> dict[str, str]:
-    return API_VERSION | {"Docker-Content-Digest": descriptor.digest, "ETag": f'"{descriptor.digest}"'}
+    return USUAL_HEADERS | {"Docker-Content-Digest": descriptor.digest, "ETag": f'"{descriptor.digest}"'}
 
 
 def _json(body: bytes, content_type: str = "application/json") -> web.Response:
-    return web.Response(body=body, headers=API_VERSION, content_type=content_type)
+    return web.Response(body=body, headers=USUAL_HEADERS, content_type=content_type)

@@ -9,7 +9,7 @@ from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.manifest import MANIFEST_BYTES
 from transload.oci.reference import check_repository
 from transload.ports import Target
-from transload.server.answers import API_VERSION, Refusal
+from transload.server.answers import USUAL_HEADERS, Refusal
 from transload.server.holdings import OCTETS
 from transload.server.ranges import Span, stated
 from transload.server.service import Call, Service
@@ -73,6 +73,7 @@ async def cancel_upload(call: Call) -> web.StreamResponse:
     """Forget an upload."""
     upload = call.service.uploads.find(call.route.repository, call.route.reference)
     async with upload.lock:
+        await call.service.run(upload.spool.discard)
         call.service.uploads.end(upload)
     return _answer(204, {})
 
@@ -123,6 +124,13 @@ async def _commit(call: Call, upload: Upload, digest: Digest) -> web.StreamRespo
 
 
 def _store_blob(service: Service, repository: str, digest: Digest, spool: Spool) -> None:
+    try:
+        _hand_over(service, repository, digest, spool)
+    finally:
+        spool.discard()  # here in the thread, since deleting a large file takes its time
+
+
+def _hand_over(service: Service, repository: str, digest: Digest, spool: Spool) -> None:
     descriptor = Descriptor(OCTETS, digest, spool.size)
     spools = service.holdings.spools
     if spools is not None and spool.path is not None and spool.proves(descriptor):
@@ -209,4 +217,4 @@ def _no_deletes() -> Refusal:
 
 
 def _answer(status: int, headers: dict[str, str]) -> web.Response:
-    return web.Response(status=status, headers=API_VERSION | headers)
+    return web.Response(status=status, headers=USUAL_HEADERS | headers)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from email.message import Message
 from typing import Any
 
@@ -50,3 +51,13 @@ def ask(
         return Answer(answer.status, answer.headers, answer.read())
     finally:
         connection.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that only the server's counters tell."""
+    pause = threading.Event()
+    for _ in range(4000):
+        if condition():
+            return
+        pause.wait(0.005)
+    raise AssertionError("it did not come about")

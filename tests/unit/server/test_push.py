@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.server.asking import Answer, ask
+from tests.unit.server.asking import Answer, ask, until
 from tests.unit.server.shelf import Shelf, Slow
 from transload.memory import MemoryStore
 from transload.oci import Descriptor, Digest, Name
@@ -139,8 +139,7 @@ def test_a_broken_upload_goes_on_where_it_stopped(served: Served, store: MemoryS
     with socket.create_connection((host, int(port))) as broken:
         head = f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(LARGE)}\r\n\r\n"
         broken.sendall(head.encode() + LARGE[:2_500_000])
-        while served.requests.bytes_received < 2_500_000:
-            threading.Event().wait(0.005)
+        until(lambda: served.requests.bytes_received >= 2_500_000)
     offset = int(ask(served, "GET", location).headers["Range"].partition("-")[2]) + 1
     assert 0 < offset <= 2_500_000
     assert patch(served, location, LARGE[offset:], offset).status == 202
@@ -152,8 +151,7 @@ def test_the_newest_request_owns_an_upload(served: Served, store: MemoryStore) -
     location, slow, answers = begin(served), Slow(b"first", b"late"), []
     old = threading.Thread(target=lambda: answers.append(ask(served, "PATCH", location, slow)))
     old.start()
-    while served.requests.bytes_received < len(b"first"):
-        threading.Event().wait(0.005)
+    until(lambda: served.requests.bytes_received == len(b"first"))
     assert ask(served, "PATCH", location, SMALL).status == 202
     slow.gate.set()
     old.join()

@@ -1,0 +1,81 @@
+"""Sessions of uploads, and where their bytes lie."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transload.errors import TooManyRequests
+from transload.oci import Descriptor, Digest
+from transload.server.answers import Refusal
+from transload.server.uploads import IDLE_S, IN_MEMORY_BYTES, OPEN_UPLOADS, Spool, Uploads
+
+
+class Clock:
+    now_s = 0.0
+
+    def monotonic_s(self) -> float:
+        return self.now_s
+
+    def wall_s(self) -> float:
+        return self.now_s
+
+    def sleep_s(self, seconds: float, wake: threading.Event | None = None) -> None:
+        raise AssertionError
+
+
+@given(st.lists(st.binary(max_size=50)), st.integers(0, 100), st.booleans())
+def test_a_spool_gives_back_what_it_took(batches: list[bytes], offset: int, large: bool) -> None:
+    spool, content = Spool(None, hashing=True), b"".join(batches)
+    first = bytes(IN_MEMORY_BYTES) if large else b""
+    try:
+        for batch in (first, *batches):
+            spool.write(batch)
+        whole = first + content
+        assert b"".join(map(bytes, spool.chunks(offset))) == whole[offset:]
+        assert spool.proves(Descriptor("", Digest.of(whole), len(whole)))
+        assert not spool.proves(Descriptor("", Digest.of(whole + b"x"), len(whole)))
+    finally:
+        spool.discard()
+
+
+def test_a_spool_lies_in_a_file_only_when_it_is_large(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.write(bytes(IN_MEMORY_BYTES))
+    assert list(tmp_path.iterdir()) == []
+    spool.write(b"x")
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == [IN_MEMORY_BYTES + 1]
+    assert not spool.proves(Descriptor("", Digest.of(bytes(IN_MEMORY_BYTES) + b"x"), 0)), "it was not told to hash"
+    spool.discard()
+    spool.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sessions_that_nobody_touches_are_forgotten(tmp_path: Path) -> None:
+    clock = Clock()
+    uploads = Uploads(tmp_path, clock)
+    idle, busy = uploads.begin("a"), uploads.begin("a")
+    for upload in (idle, busy):
+        upload.spool.write(bytes(IN_MEMORY_BYTES + 1))
+    clock.now_s = IDLE_S
+    assert uploads.find("a", busy.id) is busy
+    clock.now_s = IDLE_S + 1
+    uploads.begin("a")
+    assert uploads.find("a", busy.id) is busy
+    with pytest.raises(Refusal):
+        uploads.find("a", idle.id)
+    assert len(list(tmp_path.iterdir())) == 1
+    uploads.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sessions_are_limited() -> None:
+    uploads = Uploads(None, Clock())
+    for _ in range(OPEN_UPLOADS):
+        uploads.begin("a")
+    with pytest.raises(TooManyRequests):
+        uploads.begin("a")
