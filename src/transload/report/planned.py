@@ -41,6 +41,19 @@ def planned_lines(plan: Plan, width: int | None = None, notes: Iterable[str] = (
     return [*heading, Styled(), *_table(rows, width), Styled(), *_totals(plan, width), *general, *noted]
 
 
+def planned_totals(plan: Plan, width: int | None = None, notes: Iterable[str] = ()) -> list[Styled]:
+    """What the plan comes to, without the table, as it is told before a run; `notes` as in `planned_lines`."""
+    heading = Styled.of(("Plan: ", "strong"), f"{count(len(plan.images), 'image')} to {plan.target}")
+    general = [line for note in notes for line in folded("note:     ", one_line(note), width, "warn")]
+    told = dict.fromkeys(note for image in plan.images for note in image.notes)
+    return [
+        heading,
+        *_totals(plan, width),
+        *general,
+        *(l for n in told for l in folded("note:     ", n, width, "warn")),
+    ]
+
+
 def planned_json(plan: Plan, notes: Iterable[str] = ()) -> dict[str, Any]:
     """The `plan` object of docs/formats/json-output.md."""
     return {

@@ -13,6 +13,7 @@ WIDEST = 100  # beyond this the eye loses the line between a name and its number
 ROWS = 8
 _ONE_LINE = 72  # from this width on, all facts stand on one line
 _ROW_BAR = 64  # from this width on, each transfer has a bar of its own
+_SIZES = 32  # from this width on, a name beside the size still says something
 _FULL, _EMPTY = "━", "─"
 
 
@@ -72,6 +73,9 @@ def _row(one: Running, width: int, short: Callable[[str], str]) -> Styled:
         full, empty = bar(one.position, one.size, length)
         name = _named(one, width - len(ended) - length - 4, short)
         return Styled.of(f"  {name} ", (full, "warn" if waits else "good"), (empty, "faint"), f" {ended}")
+    if width < _SIZES:
+        ended = f" {percent(one.position, one.size):>4}"
+        return Styled.of(f"  {_named(one, width - len(ended) - 2, short)}", (ended, "warn" if waits else ""))
     ended = f" {ended if waits else size(one.size):>8} {percent(one.position, one.size):>4}"
     return Styled.of(f"  {_named(one, width - len(ended) - 2, short)}", (ended, "warn" if waits else ""))
 

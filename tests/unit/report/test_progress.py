@@ -1,0 +1,210 @@
+"""What people see while a run is on: plain lines in a log, bars on a terminal; never wider than they may be."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.report.replay import MIB, Replay, StoppedClock, Wanted, planned
+from transload.errors import AccessDenied, Unreachable
+from transload.events import ImageDone
+from transload.planning import Plan
+from transload.report.console import make_console, show
+from transload.report.lines import LineProgress
+from transload.report.planned import planned_lines
+from transload.report.screen import ROWS, WIDEST, screen
+from transload.report.sentences import Sentences
+from transload.report.tally import Tally, together
+from transload.report.terminal import TerminalProgress
+
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def lines_of(plan: Plan, **options: object) -> list[str]:
+    clock, stream = StoppedClock(), io.StringIO()
+    tally = Tally(plan, clock)
+    listen = together(tally, LineProgress(tally, stream, clock=clock))
+    for event in Replay(plan, clock):
+        listen(event)
+    assert not re.search(r"[\r\x1b]", stream.getvalue())
+    return stream.getvalue().splitlines()
+
+
+# --- a log
+
+
+def test_a_log_has_one_line_for_each_image_and_counts_them() -> None:
+    plan = planned()
+    told = [line for line in lines_of(plan) if line.startswith("[")]
+    assert [line[:7] for line in told] == [f"[{number:>2}/17]" for number in range(1, 18)]
+    assert "[ 7/17] arc-controller:v1.40.0_2025-06-10 updated 44 MiB in 16 s (1 already there)" in told
+    assert "[17/17] arc-sqlmi:v1.40.0_2025-06-10 copied 592 MiB in 43 s (1 mounted, 2 retries)" in told
+    assert any("unchanged" in line for line in told)
+
+
+def test_a_log_explains_failures_with_place_and_hint_and_tells_retries() -> None:
+    told = "\n".join(lines_of(planned()))
+    assert "failed (digest-mismatch)\n  error: expected sha256:ca978112ca1bbdcafac231b39a23dc4da786" in told
+    assert "    where: source mcr.microsoft.com\n    hint: the source delivers damaged content" in told
+    assert "  retry arc-sqlmi@f827a0c5880c: registry.plant-7.example answered 502; again in 3.0 s (attempt 3)" in told
+
+
+def test_the_same_failure_is_explained_once() -> None:
+    plan = planned([Wanted(name) for name in "abc"])
+    sentences = Sentences(Tally(plan))
+    down = Unreachable("registry.example does not answer", hint="is the port open?", side="target")
+    told = [[str(line) for line in sentences.image(ImageDone(number, down))] for number in range(3)]
+    assert [len(lines) for lines in told] == [4, 1, 1]
+
+
+def test_what_a_registry_says_cannot_write_on_the_terminal() -> None:
+    plan = planned([Wanted("a")])
+    stream = io.StringIO()
+    evil = AccessDenied("denied\r\n[ 1/1] a copied\x1b[2J\x9b31m\u202e", hint="\x1b]0;title\x07")
+    LineProgress(Tally(plan), stream)(ImageDone(0, evil))
+    assert not re.search(r"[\r\x00-\x09\x1b\x9b\u202e]", stream.getvalue())
+    assert not any(line.startswith("[ 1/1]") for line in stream.getvalue().splitlines()[1:])
+
+
+class Beats(StoppedClock):
+    """A clock whose sleeper waits for `release` instead of for time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[float] = []
+        self.asleep = threading.Semaphore(0)
+        self.release = threading.Semaphore(0)
+
+    def sleep_s(self, seconds: float, wake: threading.Event | None = None) -> None:
+        self.asked.append(seconds)
+        self.asleep.release()
+        assert self.release.acquire(timeout=10)
+
+
+def test_a_log_shows_signs_of_life_while_nothing_else_happens() -> None:
+    plan = planned([Wanted("a", (300 * MIB,))])
+    clock, stream = Beats(), io.StringIO()
+    tally = Tally(plan, clock)
+    with LineProgress(tally, stream, clock=clock) as progress:
+        listen = together(tally, progress)
+        for event in Replay(plan, clock, troubles=()):
+            if clock.now_s >= 1002.0:
+                break
+            listen(event)
+        assert clock.asleep.acquire(timeout=10)
+        clock.release.release()
+        assert clock.asleep.acquire(timeout=10)  # it has written, and sleeps again
+        beat = stream.getvalue()
+        progress._ended.set()
+        clock.release.release()
+    assert clock.asked == [30.0, 30.0]
+    assert re.fullmatch(r"\[  2\d%\] 8\d of 300 MiB, 4\d MiB/s, 4\.\d s left, 0 of 1 image\n", beat)
+    assert stream.getvalue() == beat
+
+
+def test_a_run_outlives_the_reader_of_its_log() -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    progress = LineProgress(Tally(planned()), Closed())
+    progress.notice("one")
+    progress.notice("two")
+    assert progress._lines.broken
+
+
+def test_a_log_in_another_encoding_loses_characters_not_lines() -> None:
+    raw = io.BytesIO()
+    progress = LineProgress(Tally(planned()), io.TextIOWrapper(raw, "ascii"))
+    progress.notice("café …")
+    assert raw.getvalue() == b"caf? ?\n"
+
+
+# --- a terminal
+
+
+@given(st.integers(10, 220), st.integers(0, 400), st.integers(0, 12))
+def test_no_line_of_the_screen_is_wider_than_it_may_be(width: int, events: int, rows: int) -> None:
+    clock, plan = StoppedClock(), planned()
+    tally = Tally(plan, clock)
+    for event, _ in zip(Replay(plan, clock), range(events), strict=False):
+        tally(event)
+    lines = [str(line) for line in screen(tally.snapshot(), width, Sentences(tally).short, rows)]
+    assert max(map(len, lines)) <= min(width, WIDEST)
+    assert len(lines) <= 3 + rows + 1
+
+
+def test_the_screen_names_the_biggest_and_counts_the_rest() -> None:
+    clock, plan = StoppedClock(), planned()
+    tally = Tally(plan, clock)
+    for event in Replay(plan, clock):
+        tally(event)
+        if len(tally.snapshot().running) == 8:
+            break
+    lines = [str(line) for line in screen(tally.snapshot(), 80, Sentences(tally).short, 5)]
+    assert "arc-sqlmi@" in lines[2]
+    assert lines[-1] == "  and 3 more"
+    assert len(lines) == 2 + 5 + 1
+    assert ROWS == 8
+
+
+@pytest.mark.parametrize("width", [40, 45, 60, 80, 160])
+def test_a_plan_fits_its_terminal(width: int) -> None:
+    lines = [str(line) for line in planned_lines(planned(), width)]
+    assert max(map(len, lines)) <= width
+    table = next(line for line in lines if line.startswith("image"))
+    assert ("mount" in table) == (width >= 60)
+
+
+def shown(width: int, color: bool | None, terminal: bool = True) -> str:
+    clock, plan, stream = StoppedClock(), planned(), io.StringIO()
+    tally = Tally(plan, clock)
+    console = make_console(stream, color=color, terminal=terminal, width=width)
+    with TerminalProgress(tally, console) as progress:
+        listen = together(tally, progress)
+        for event in Replay(plan, clock):
+            listen(event)
+        progress.notice("stopping")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_a_terminal_keeps_what_matters_and_never_folds_a_line(width: int) -> None:
+    text = shown(width, color=True)
+    assert SGR.search(text)
+    plain = [line.split("\r")[-1] for line in ESCAPE.sub("", text).split("\n")]
+    assert max(map(len, plain)) <= width
+    kept = "\n".join(plain)
+    assert "retry arc-sqlmi" in kept
+    assert "hint: the source delivers" in kept
+    assert "unchanged" not in kept
+    assert "17 of 17 images" in kept
+
+
+def test_without_colour_nothing_is_coloured_or_bold() -> None:
+    assert not SGR.search(shown(80, color=False))
+
+
+def test_a_console_that_is_no_terminal_gets_plain_text() -> None:
+    assert "\x1b" not in shown(80, color=None, terminal=False)
+
+
+def test_a_printed_line_is_not_folded_where_a_command_is_to_be_copied() -> None:
+    stream = io.StringIO()
+    plan = planned([Wanted("a" * 90)])
+    show(make_console(stream, width=40), planned_lines(plan))
+    assert any("a" * 90 in line for line in stream.getvalue().splitlines())
+
+
+def test_rich_is_loaded_only_where_a_terminal_is() -> None:
+    rooms = "jsonl lines markdown planned problems result documents summary tally texts"
+    code = f"import sys, {', '.join(f'transload.report.{room}' for room in rooms.split())}; sys.exit('rich' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
