@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,7 +20,16 @@ from transload.catalog.references import select_references
 from transload.catalog.release import Release
 from transload.catalog.selection import Selected, join, merge
 from transload.catalog.setfile import load_set
-from transload.errors import ImageUnknown, LocalError, NotFound, ReleaseUnknown, UsageError, at_side
+from transload.errors import (
+    AccessError,
+    ImageUnknown,
+    LocalError,
+    NotFound,
+    Refused,
+    ReleaseUnknown,
+    UsageError,
+    at_side,
+)
 from transload.nursery import Cancellation
 from transload.oci import Name, Reference
 from transload.planning import Item
@@ -125,12 +135,22 @@ def _catalog(
 
 def find_releases(catalog: Catalog, tag: str | None, origin: Place, stores: Stores) -> tuple[Release, ...]:
     """The releases that `tag` means (None: the newest that the source has); asks the source only where it has to."""
-    if tag is not None and tag != NEWEST and not tag.endswith(".."):
-        try:
-            return catalog.releases_in(tag)
-        except ReleaseUnknown:  # newer than this catalog, perhaps
-            pass
-    return catalog.releases_in(tag or NEWEST, source_tags(catalog, origin, stores))
+    wanted = tag or NEWEST
+    if not _depends_on_source(wanted):
+        with contextlib.suppress(ReleaseUnknown):  # newer than this catalog, perhaps
+            return catalog.releases_in(wanted)
+    try:
+        tags = source_tags(catalog, origin, stores)
+    except (AccessError, Refused):
+        if _depends_on_source(wanted) or ".." in wanted:
+            raise
+        return (catalog.assume(wanted),)  # tags that may not be listed can still be named
+    return catalog.releases_in(wanted, tags)
+
+
+def _depends_on_source(wanted: str) -> bool:
+    """Whether a release or range means something else with each release that appears."""
+    return NEWEST in wanted.split("..") or wanted.endswith("..")
 
 
 def source_tags(catalog: Catalog, origin: Place, stores: Stores) -> list[str]:
@@ -149,27 +169,26 @@ def source_tags(catalog: Catalog, origin: Place, stores: Stores) -> list[str]:
 
 
 def _image_set(found: ImageSet, stores: Stores, chosen: list[ChosenRelease]) -> Iterator[Selected]:
-    tags = {use.catalog.name: told for use in found.catalogs if (told := _tags_for(use, stores)) is not None}
+    tags = {str(use.anchor): told for use in found.catalogs if (told := _tags_for(use, stores)) is not None}
     selected = found.select(tags)
     for use in found.catalogs:
-        origin = Place(
-            "registry", use.anchor.registry, use.repository if use.repository is not None else use.catalog.repository
-        )
-        releases = (one for text in use.releases for one in use.catalog.releases_in(text, tags.get(use.catalog.name)))
-        chosen.extend(ChosenRelease(use.catalog, release, origin) for release in releases)
+        releases = (one for text in use.releases for one in use.catalog.releases_in(text, tags.get(str(use.anchor))))
+        chosen.extend(ChosenRelease(use.catalog, release, _origin(use)) for release in releases)
     yield from selected
 
 
 def _tags_for(use: CatalogUse, stores: Stores) -> list[str] | None:
     """The anchor's tags if a release cannot be found without them."""
-    try:
-        if NEWEST not in use.releases and not any(text.endswith("..") for text in use.releases):
+    if not any(_depends_on_source(text) for text in use.releases):
+        with contextlib.suppress(ReleaseUnknown):
             use.select()
             return None
-    except ReleaseUnknown:
-        pass
-    prefix = use.repository if use.repository is not None else use.catalog.repository
-    return source_tags(use.catalog, Place("registry", use.anchor.registry, prefix), stores)
+    return source_tags(use.catalog, _origin(use), stores)
+
+
+def _origin(use: CatalogUse) -> Place:
+    prefix = use.catalog.repository if use.repository is None else use.repository
+    return Place("registry", use.registry or use.catalog.registry, prefix)
 
 
 # --- a folder, or a whole store, as the source

@@ -45,12 +45,12 @@ def gather(flags: dict[str, Any], environment: Environment, network: Network) ->
     sets: tuple[str, ...] = flags["sets"]
     origin = Place.parse(flags["origin"]) if flags["origin"] else None
     to = Place.parse(flags["to"]) if flags["to"] else None
-    if to is not None:
-        answers = evolve(answers, target_registry=to.value, target_repository=to.prefix)
+    if to is not None:  # the target's two questions are answered, whatever kind of store it is
+        answers = evolve(answers, target_registry="", target_repository="")
     guided = not sets and origin is None
     if guided and to is None and answers.target_registry is None and not environment.incumbent and not is_interactive():
         raise evolve_hint(missing(needed_without_terminal(answers)))
-    answers = _completed(answers, guided, network, environment)
+    answers = _completed(answers, guided, to is not None, network, environment)
     if guided:
         sets = (DEFAULT_CATALOG,)
     answers = answers.checked()
@@ -73,6 +73,15 @@ def gather(flags: dict[str, Any], environment: Environment, network: Network) ->
         bodies=flags.get("jobs", 8),
     )
     return Given(job, Logins(answers.source_login(), answers.target_login()))
+
+
+def gather_logins(flags: dict[str, Any], environment: Environment, sources: tuple[str, ...]) -> Logins:
+    """The logins alone, for a command whose stores are named elsewhere. Raises `SettingMissing`."""
+    absent = dict.fromkeys(("source_registry", "source_repository", "tag", "target_tag"))
+    answers = _flag_answers(flags | absent, environment).over(Answers.from_variables(environment.incumbent))
+    answers = _with_passwords(answers, _ask_password if is_interactive() else None)
+    hosts = frozenset(sources) if answers.source_username else None
+    return Logins(answers.source_login(), answers.target_login(), hosts)
 
 
 def evolve_hint(error: SettingMissing) -> SettingMissing:
@@ -106,10 +115,10 @@ def _flag_answers(flags: dict[str, Any], environment: Environment) -> Answers:
 # --- questions
 
 
-def _completed(answers: Answers, guided: bool, network: Network, environment: Environment) -> Answers:
+def _completed(answers: Answers, guided: bool, placed: bool, network: Network, environment: Environment) -> Answers:
     if not is_interactive():
         needed = needed_without_terminal(answers)
-        if needed or answers.target_registry == "":
+        if needed or (not placed and answers.target_registry == ""):
             raise missing(needed or tuple(q for q in _ALL if q.field == "target_registry"))
         return _with_passwords(answers, ask=None)
     if guided and answers.open():

@@ -50,7 +50,7 @@ def planned_totals(plan: Plan, width: int | None = None, notes: Iterable[str] = 
         heading,
         *_totals(plan, width),
         *general,
-        *(l for n in told for l in folded("note:     ", n, width, "warn")),
+        *(line for note in told for line in folded("note:     ", one_line(note), width, "warn")),
     ]
 
 

@@ -1,0 +1,87 @@
+"""`transload plan` and `transload apply`: deciding now, doing later."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from transload.app.mirroring import prepare, prepare_saved
+from transload.app.settings import read_environment
+from transload.app.stores import Stores
+from transload.cli import options
+from transload.cli.carrying import Began, carry
+from transload.cli.guide import gather, gather_logins
+from transload.cli.progress import Output, Telling
+from transload.cli.stopping import stoppable
+from transload.errors import TransloadError
+from transload.files import local_errors, replace_file
+from transload.nursery import Cancellation
+from transload.planning import Plan
+from transload.planning.planfile import dump, load
+from transload.report.result import exit_code
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@options.wanted
+@click.option("-o", "--out", type=_FILE, metavar="FILE", help="Write the plan to this file, for transload apply.")
+@options.logins
+@options.network
+@options.telling
+def plan(out: Path | None, output: Output, quiet: bool, **flags: Any) -> int:
+    """Say what mirror would do: per image and in total what is to copy, to mount, already there; bytes and requests.
+
+    \b
+      transload plan arcdata --to registry.local/arcdata
+      transload plan arcdata --to registry.local/arcdata -o plan.json && transload apply plan.json
+    """
+    network = options.network_of(flags)
+    environment = read_environment()
+    with Telling("plan", output, quiet) as telling:
+        given = gather(flags, environment, network)
+        cancellation = Cancellation()
+        with (
+            stoppable(cancellation, telling.notice),
+            Stores(environment, network, given.logins, cancellation) as stores,
+        ):
+            prepared = prepare(given.job, stores, cancellation)
+        telling.whole_plan(prepared.plan, prepared.notes)
+        if out is not None:
+            with local_errors("writing", out):
+                replace_file(out, dump(prepared.plan))
+            telling.notice(f"plan written; to do it: transload apply {shlex.quote(str(out))}")
+        return _exit_code(prepared.plan)
+
+
+def _exit_code(made: Plan) -> int:
+    """0, or 1 when some image cannot be done; its errors' own code when none can."""
+    errors: list[TransloadError] = [image.error for image in made.failures if image.error is not None]
+    codes = {error.exit_code for error in errors}
+    if not codes:
+        return 0
+    return codes.pop() if len(codes) == 1 and len(errors) == len(made.images) else 1
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@options.logins
+@options.network
+@options.reports
+@options.telling
+def apply(file: Path, output: Output, quiet: bool, reports: tuple[Path, ...], jobs: int, **flags: Any) -> int:
+    """Do what the plan in FILE says. What has arrived in the meantime is not sent again."""
+    network = options.network_of(flags)
+    environment = read_environment()
+    with Telling("apply", output, quiet, reports) as telling:
+        with local_errors("reading", file):
+            made = load(file.read_bytes())
+        began = Began.now(f"transload apply {shlex.quote(str(file))}")
+        cancellation = Cancellation()
+        logins = gather_logins(flags, environment, made.sources)
+        with stoppable(cancellation, telling.notice), Stores(environment, network, logins, cancellation) as stores:
+            prepared = prepare_saved(made, stores)
+            return exit_code(carry(prepared, stores, telling, cancellation, began, lambda _: began.asked, jobs))

@@ -1,0 +1,108 @@
+"""How one run is told: bars on a terminal, plain lines without one, JSON Lines for programs."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from transload import __version__
+from transload.cli.telling import colour, say, show_result
+from transload.errors import TransloadError
+from transload.planning import Plan
+from transload.report.documents import check_report_path, write_reports
+from transload.report.jsonl import JsonLines, JsonProgress
+from transload.report.lines import LineProgress
+from transload.report.planned import planned_lines, planned_totals
+from transload.report.problems import Problem
+from transload.report.quiet import QuietProgress
+from transload.report.result import Result
+from transload.report.summary import summary_lines
+from transload.report.tally import Tally
+
+Output = Literal["text", "json"]
+Progress = LineProgress | JsonProgress | QuietProgress
+
+
+class Telling:
+    """Everything a command tells, in the form that was asked for; as a block, it tells programs of an error too."""
+
+    def __init__(self, command: str, output: Output, quiet: bool, reports: Iterable[Path] = ()) -> None:
+        self._reports = tuple(reports)
+        for path in self._reports:
+            check_report_path(path)
+        self._quiet = quiet
+        self._json = JsonLines(sys.stdout) if output == "json" else None
+        self._progress: Progress | None = None
+        if self._json:
+            self._json.hello(command, __version__)
+
+    def __enter__(self) -> Telling:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._json and isinstance(error, TransloadError):
+            self._json.error(Problem.of(error))
+
+    def notice(self, text: str) -> None:
+        """A sentence for people, above the bars if there are any."""
+        if self._progress is not None:
+            self._progress.notice(text)
+        elif self._json:
+            self._json.notice(text)
+        else:
+            say([text])
+
+    def whole_plan(self, plan: Plan, notes: Iterable[str]) -> None:
+        """A plan as the result of the command."""
+        if self._json:
+            self._json.plan(plan, notes)
+        else:
+            show_result(planned_lines(plan, _width(sys.stdout.isatty()), notes))
+
+    def totals(self, plan: Plan, notes: Iterable[str]) -> None:
+        """What is going to be done, before it is."""
+        if self._json:
+            self._json.plan(plan, notes)
+        elif not self._quiet:
+            say(planned_totals(plan, _width(sys.stderr.isatty()), notes))
+
+    def progress(self, tally: Tally) -> Progress:
+        """The listener for a run; a context manager."""
+        if self._json:
+            self._progress = JsonProgress(tally, self._json)
+        elif self._quiet:
+            self._progress = QuietProgress(sys.stderr)
+        elif sys.stderr.isatty():
+            self._progress = _bars(tally)
+        else:
+            self._progress = LineProgress(tally, sys.stderr)
+        return self._progress
+
+    def result(self, result: Result) -> None:
+        """What came of it, and the report files."""
+        self._progress = None
+        if self._json:
+            self._json.result(result)
+        else:
+            show_result(summary_lines(result, _width(sys.stdout.isatty())))
+        write_reports(result, self._reports)
+        if self._reports and not self._json and not self._quiet:
+            say([f"report: {', '.join(map(str, self._reports))}"])
+
+
+def _bars(tally: Tally) -> Progress:
+    from transload.report.console import make_console
+    from transload.report.terminal import TerminalProgress
+
+    bars: Progress = TerminalProgress(tally, make_console(sys.stderr, color=colour()))  # type: ignore[assignment]
+    return bars
+
+
+def _width(terminal: bool) -> int | None:
+    return shutil.get_terminal_size().columns if terminal else None
