@@ -1,0 +1,63 @@
+"""The main job on generated images: two embedded registries, two monthly releases, proof at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import frozen
+
+from transload.layout import LayoutStore
+from transload.server import Served, ServeSettings, serve_in_thread
+from transload.testing.releases import Release, fill_release, release
+
+IMAGES = 20
+PREFIX = "shop"
+
+
+@frozen
+class Stage:
+    """Both registries at work, and the catalog that describes what the source publishes."""
+
+    source: Served
+    target: Served
+    vendor: LayoutStore
+    catalog: Path
+    size: int
+
+    def publish(self, version: int) -> Release:
+        """Let the vendor publish the next release; images that did not change keep their layers."""
+        made = release("demo", IMAGES, self.size, version)
+        fill_release(self.vendor, made, PREFIX)
+        return made
+
+
+@contextlib.contextmanager
+def staged(folder: Path, size: int) -> Iterator[Stage]:
+    """Two registries on free loopback ports for the block, their content under `folder`; releases of `size` bytes."""
+    vendor = LayoutStore(folder / "vendor", create=True)
+    site = LayoutStore(folder / "site", create=True)
+    writable = ServeSettings(writable=True, spool_folder=folder)
+    with serve_in_thread(vendor) as source, serve_in_thread(site, writable) as target:
+        catalog = folder / "shop.yaml"
+        catalog.write_text(_catalog(source.host_port, size), encoding="utf-8")
+        yield Stage(source, target, vendor, catalog, size)
+
+
+def _catalog(registry: str, size: int) -> str:
+    """A catalog file as a user would write it; JSON is YAML."""
+    releases = [release("demo", IMAGES, size, version) for version in (1, 2)]
+    return json.dumps(
+        {
+            "kind": "Catalog",
+            "version": 1,
+            "name": "shop",
+            "title": "A vendor's product, generated for this demonstration",
+            "registry": registry,
+            "repository": PREFIX,
+            "releases": [{"tag": one.tag, "images": list(one.images)} for one in releases],
+        },
+        indent=1,
+    )

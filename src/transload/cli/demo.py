@@ -1,0 +1,123 @@
+"""`transload demo`: the main job where everybody can watch it."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from pathlib import Path
+
+import click
+
+from transload.app.demo import Stage, staged
+from transload.app.job import Job
+from transload.app.mirroring import prepare
+from transload.app.place import Place
+from transload.app.settings import Environment
+from transload.app.stores import Logins, Network, Stores
+from transload.app.verifying import check_against_source
+from transload.cli.carrying import Began, carry, command_words, retry_command
+from transload.cli.progress import Telling
+from transload.cli.stopping import stoppable
+from transload.cli.telling import show_result
+from transload.nursery import Cancellation
+from transload.report.result import Result, exit_code
+from transload.report.styled import Styled
+from transload.report.texts import count, size
+
+
+@click.command()
+@click.option(
+    "--size", "mebibytes", type=click.IntRange(1, 4096), default=192, show_default=True, help="MiB of a release."
+)
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep registries and reports in DIR.",
+)
+def demo(mebibytes: int, keep: Path | None) -> int:
+    """Show the main job on generated images: a release, next month's release, proof. No network, under a minute."""
+    with tempfile.TemporaryDirectory(prefix="transload-demo-") as scratch:
+        folder = keep or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        with staged(folder, mebibytes << 20) as stage:
+            return _Show(stage, folder).run()
+
+
+class _Show:
+    """The five acts. Each prints the command that it stands for, then what that command prints."""
+
+    def __init__(self, stage: Stage, folder: Path) -> None:
+        self._stage = stage
+        self._environment = Environment(state=folder / "state")
+        self._report = folder / "report.md"
+        self._cancellation = Cancellation()
+        self._job = Job((str(stage.catalog),), Place.parse(f"{stage.target.host_port}/mirror"))
+
+    def run(self) -> int:
+        stage = self._stage
+        first = stage.publish(1)
+        offer = f"publishes {first.tag}: {count(len(first.images), 'image')}, {size(first.size)} in shared layers"
+        self._say(f"A vendor's registry at {stage.source.host_port} {offer}.")
+        self._say(f"Ours at {stage.target.host_port} is empty.")
+        results = [self._mirror("1. Mirror the release. Each layer crosses once; other images get it by a mount.")]
+        second = stage.publish(2)
+        results.append(self._mirror(f"2. Next month: {second.tag} is out. Only what is new crosses."))
+        results.append(
+            self._mirror("3. Again, with nothing new: which release is the newest, then two requests per image.")
+        )
+        proved = self._verify()
+        self._numbers(results)
+        failed = next((code for code in map(exit_code, results) if code), 0)
+        return failed or proved
+
+    def _mirror(self, title: str) -> Result:
+        before = self._stage.source.requests.total + self._stage.target.requests.total
+        self._act(title, ["mirror", *command_words(self._job)])
+        began = Began.now(shlex.join(["transload", "mirror", *command_words(self._job)]))
+        telling = Telling("mirror", "text", False, [self._report])
+        with stoppable(self._cancellation, telling.notice), self._stores() as stores:
+            prepared = prepare(self._job, stores, self._cancellation)
+            result = carry(prepared, stores, telling, self._cancellation, began, retry_command(self._job))
+        asked = self._stage.source.requests.total + self._stage.target.requests.total - before
+        self._say(f"Both registries counted {asked} requests.")
+        return result
+
+    def _verify(self) -> int:
+        self._act(
+            "4. Prove it: every manifest compared, every blob at the target read and hashed again.",
+            ["verify", *command_words(self._job), "--deep"],
+        )
+        with self._stores() as stores:
+            checked = check_against_source(self._job, stores, True, self._cancellation)
+        good = sum(proof.good for proof in checked.proofs)
+        read = sum(proof.bytes for proof in checked.proofs)
+        show_result(
+            [
+                Styled.of(
+                    (
+                        f"{good} of {count(len(checked.proofs), 'image')} identical",
+                        "good" if checked.exit_code == 0 else "bad",
+                    ),
+                    f", {size(read)} accounted for",
+                )
+            ]
+        )
+        return checked.exit_code
+
+    def _numbers(self, results: list[Result]) -> None:
+        rows = ["", f"{'':<14}  {'images':>6}  {'copied':>8}  {'blobs':>5}  {'mounts':>6}  {'seconds':>7}"]
+        for name, result in zip(("first release", "next release", "nothing new"), results, strict=True):
+            copied, mounted = result.share("copied"), result.share("mounted")
+            done = f"{len(result.images):>6}  {size(copied.bytes):>8}  {copied.blobs:>5}  {mounted.blobs:>6}"
+            rows.append(f"{name:<14}  {done}  {result.duration_s:>7.1f}")
+        show_result([*rows, ""])
+
+    def _act(self, title: str, words: list[str]) -> None:
+        show_result(["", Styled.of((title, "strong")), Styled.of((f"$ transload {shlex.join(words)}", "faint"))])
+
+    def _say(self, text: str) -> None:
+        show_result([Styled.of((text, "faint"))])
+
+    def _stores(self) -> Stores:
+        return Stores(self._environment, Network(), Logins(), self._cancellation)
