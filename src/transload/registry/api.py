@@ -1,0 +1,127 @@
+"""One registry's API: addresses, and requests with the right `Authorization` on them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from attrs import evolve
+
+from transload.net.address import Origin
+from transload.net.answer import Answer, Reply, Request
+from transload.net.http import Http
+from transload.oci import Digest
+from transload.oci.reference import check_registry, check_repository
+from transload.registry.auth import Applicant
+from transload.registry.login import Login
+from transload.registry.problems import looks_like_html, not_a_registry
+from transload.registry.scope import Scope
+from transload.registry.tokens import Authorizer
+from transload.registry.traits import Traits
+
+_API_HOSTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
+
+
+class Api:
+    """Asks one registry. `host` is as people write it; Docker Hub's API lives elsewhere than its name says."""
+
+    def __init__(self, host: str, http: Http, login: Login | None, traits: Traits) -> None:
+        self.host = check_registry(host)
+        self.http = http
+        self.traits = traits
+        self._login = login
+        self._lock = threading.Lock()
+        self._authorizer: Authorizer | None = None
+        self._origin: Origin | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """Scheme, host and port of the API. Raises `Unreachable` for a loopback port where nobody listens."""
+        if self._origin is None:
+            self._origin = self.http.origin(_API_HOSTS.get(self.host, self.host))
+        return self._origin
+
+    @property
+    def authorizer(self) -> Authorizer:
+        """What knows how to get in; made when the origin is known."""
+        origin = self.origin
+        with self._lock:
+            if self._authorizer is None:
+                applicant = Applicant(origin, self._login, self.http.settings.allow_realms)
+                self._authorizer = Authorizer(self.http, applicant)
+            return self._authorizer
+
+    # --- addresses
+
+    def url(self, path: str) -> str:
+        """An absolute URL below `/v2/`."""
+        return f"{self.origin}/v2/{path}"
+
+    def manifest_url(self, repository: str, reference: str) -> str:
+        """Where a manifest is, by tag or digest."""
+        return self.url(f"{check_repository(repository)}/manifests/{reference}")
+
+    def blob_url(self, repository: str, digest: Digest) -> str:
+        """Where a blob is."""
+        return self.url(f"{check_repository(repository)}/blobs/{digest}")
+
+    def uploads_url(self, repository: str) -> str:
+        """Where uploads begin."""
+        return self.url(f"{check_repository(repository)}/blobs/uploads/")
+
+    # --- requests
+
+    def ask(self, request: Request, *scopes: Scope, long: bool = False) -> Reply:
+        """The whole answer. A 401 is answered once, if the body can be sent again."""
+        sent = self._header(request.url, scopes, long)
+        reply = self.http.ask(_with(request, sent))
+        if reply.status == 401 and reply.origin == self.origin:
+            if not isinstance(request.body, (bytes, type(None))):
+                self.authorizer.forget(sent)
+                return reply
+            sent = self.authorizer.answer(reply.headers.get("WWW-Authenticate", ""), scopes, sent)
+            reply = self.http.ask(_with(request, sent))
+            if reply.status == 401 and reply.origin == self.origin and sent.startswith("Basic "):
+                self.authorizer.answer("Basic", scopes, sent)  # raises CredentialsRejected
+        return reply
+
+    @contextmanager
+    def pour(self, request: Request, *scopes: Scope) -> Iterator[Answer]:
+        """The same with the body still to come; only for requests without a body."""
+        sent = self._header(request.url, scopes, False)
+        with self.http.pour(_with(request, sent)) as answer:
+            if answer.status != 401 or Origin.of(answer.url) != self.origin:
+                yield answer
+                return
+            refusal = answer.reply(0)
+        sent = self.authorizer.answer(refusal.headers.get("WWW-Authenticate", ""), scopes, sent)
+        with self.http.pour(_with(request, sent)) as answer:
+            yield answer
+
+    def _header(self, url: str, scopes: tuple[Scope, ...], long: bool) -> str | None:
+        """None for another host: an upload's Location may lead there, the credentials may not."""
+        if Origin.of(url) != self.origin:
+            return None
+        return self.authorizer.header(scopes, long=long)
+
+
+def _with(request: Request, authorization: str | None) -> Request:
+    if authorization is None:
+        return request
+    return evolve(request, headers={**request.headers, "Authorization": authorization})
+
+
+def json_object(reply: Reply, doing: str) -> dict[str, Any]:
+    """The JSON object of a successful reply. Raises `ProtocolTrouble` for a web page or garbage."""
+    if looks_like_html(reply):
+        raise not_a_registry(reply, doing)
+    try:
+        document = json.loads(reply.body)
+    except (ValueError, RecursionError) as error:
+        raise not_a_registry(reply, doing) from error
+    if not isinstance(document, dict):
+        raise not_a_registry(reply, doing)
+    return document

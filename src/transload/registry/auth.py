@@ -1,0 +1,225 @@
+"""The rules of authentication as a conversation: it yields requests, is sent replies, and returns a token.
+
+Invariants:
+1. a password leaves only for the registry's own host, a host of its parent domain, or one that the user allowed;
+2. what came in over https never makes a password go out over http;
+3. nothing here does input or output, or looks at a clock.
+
+Rules: distribution, docs/spec/auth/token.md and oauth.md, and what registries make of them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Collection, Generator, Sequence
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from attrs import field, frozen
+
+from transload.errors import (
+    AccessDenied,
+    CredentialsRejected,
+    InsecureRefused,
+    LimitExceeded,
+    ProtocolTrouble,
+    ServerTrouble,
+    TooManyRequests,
+    TransloadError,
+)
+from transload.net.address import Origin, is_loopback, joined, listed
+from transload.net.answer import Reply, Request
+from transload.registry.challenge import Challenge
+from transload.registry.login import Login, Secret
+from transload.registry.scope import Scope
+
+CLIENT_ID = "transload"
+_SHORTEST_S = 60.0
+_LONGEST_S = 24 * 3600.0
+_TOKEN_BYTES = 256 << 10
+# Second levels that are nobody's own domain: co.uk, com.au, ac.jp.
+_SHARED_LEVELS = {"ac", "co", "com", "edu", "gov", "gob", "ne", "net", "or", "org"}
+
+
+@frozen
+class Granted:
+    """A token and how many seconds it lives."""
+
+    token: Secret
+    lifetime_s: float
+
+
+@frozen
+class Applicant:
+    """Who asks for tokens: at which registry, with what credentials, and which further realms may see them."""
+
+    registry: Origin
+    login: Login | None = field(default=None, repr=False)
+    allow_realms: frozenset[str] = frozenset()
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether there is anything to prove oneself with."""
+        return self.login is not None and bool(self.login.identity_token or self.login.username)
+
+
+def basic(login: Login) -> str:
+    """The Basic form of `Authorization`; an identity token takes the password's place."""
+    username = login.username or "<token>"
+    password = login.password.reveal() or login.identity_token.reveal()
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+
+
+def choose(offered: Sequence[Challenge], applicant: Applicant) -> Challenge:
+    """The challenge to answer: Bearer before Basic. Raises `AccessDenied` where nothing fits."""
+    for scheme in ("bearer", "basic"):
+        for challenge in offered:
+            if challenge.scheme != scheme or (scheme == "bearer" and not challenge.get("realm")):
+                continue
+            if scheme == "basic" and not applicant.has_credentials:
+                raise AccessDenied(
+                    f"{applicant.registry.netloc} asks for user name and password",
+                    subject=applicant.registry.netloc,
+                    hint=f"log in, for example with docker login {applicant.registry.netloc}",
+                )
+            return challenge
+    names = ", ".join(challenge.scheme for challenge in offered) or "none"
+    raise AccessDenied(
+        f"{applicant.registry.netloc} refuses access and offers no way in that is known here (offered: {names})",
+        subject=applicant.registry.netloc,
+    )
+
+
+def may_get_password(realm: Origin, registry: Origin, allowed: Collection[str]) -> bool:
+    """Whether a token realm may see the password for `registry` (invariants 1 and 2)."""
+    if realm.scheme == "http" and registry.scheme == "https":
+        return False
+    if listed(realm, allowed) or realm.host == registry.host:
+        return True
+    if realm.is_loopback and registry.is_loopback:
+        return True
+    if realm.scheme == "http":
+        return False
+    parent = _parent_domain(registry.host)
+    return bool(parent) and (realm.host == parent or realm.host.endswith(f".{parent}"))
+
+
+def _parent_domain(host: str) -> str:
+    """`docker.io` of `registry-1.docker.io`; empty where the parent is a whole country's or an address."""
+    labels = host.split(".")[1:]
+    if ":" in host or is_loopback(host) or len(labels) < 2 or labels[-1].isdigit():
+        return ""
+    if len(labels) == 2 and len(labels[1]) == 2 and labels[0] in _SHARED_LEVELS:
+        return ""
+    return ".".join(labels)
+
+
+def obtain(challenge: Challenge, scopes: Sequence[Scope], applicant: Applicant) -> Generator[Request, Reply, Granted]:
+    """Ask the challenge's realm for a token for `scopes`.
+
+    Raises `CredentialsRejected`, `AccessDenied`, `InsecureRefused`, `ProtocolTrouble`, `ServerTrouble`.
+    """
+    realm = joined(str(applicant.registry), challenge.get("realm"))
+    login = applicant.login if applicant.has_credentials else None
+    if login:
+        _check_realm(Origin.of(realm), applicant)
+    if login and login.identity_token:
+        reply = yield _post(realm, challenge, scopes, applicant, login)
+        if reply.status not in {404, 405}:  # where OAuth2 is unknown, the older GET is
+            return _read(reply, applicant)
+    reply = yield _get(realm, challenge, scopes, applicant, login)
+    return _read(reply, applicant)
+
+
+def _check_realm(realm: Origin, applicant: Applicant) -> None:
+    if may_get_password(realm, applicant.registry, applicant.allow_realms):
+        return
+    if realm.scheme == "http" and applicant.registry.scheme == "https":
+        raise InsecureRefused(
+            f"{applicant.registry.netloc} wants the password sent to {realm} without TLS", subject=realm.netloc
+        )
+    raise InsecureRefused(
+        f"{applicant.registry.netloc} wants the password sent to another host, {realm.netloc}",
+        subject=realm.netloc,
+        hint=f"if that host belongs to the registry, allow it with --allow-realm {realm.netloc}",
+    )
+
+
+def _get(
+    realm: str, challenge: Challenge, scopes: Sequence[Scope], applicant: Applicant, login: Login | None
+) -> Request:
+    parts = urlsplit(realm)
+    pairs = [("service", challenge.get("service"))] if challenge.get("service") else []
+    pairs += [("scope", str(scope)) for scope in scopes] + [("client_id", CLIENT_ID)]
+    query = "&".join(filter(None, (parts.query, urlencode(pairs, safe=":/,"))))
+    return Request(
+        "GET",
+        urlunsplit((parts.scheme, parts.netloc, parts.path or "/", query, "")),
+        f"asking for a token for {applicant.registry.netloc}",
+        "token",
+        {"Authorization": basic(login)} if login else {},
+        limit=_TOKEN_BYTES,
+    )
+
+
+def _post(realm: str, challenge: Challenge, scopes: Sequence[Scope], applicant: Applicant, login: Login) -> Request:
+    form = {
+        "grant_type": "refresh_token",
+        "service": challenge.get("service"),
+        "client_id": CLIENT_ID,
+        "scope": " ".join(map(str, scopes)),
+        "refresh_token": login.identity_token.reveal(),
+    }
+    return Request(
+        "POST",
+        realm,
+        f"asking for a token for {applicant.registry.netloc}",
+        "token",
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        urlencode(form).encode("ascii"),
+        limit=_TOKEN_BYTES,
+    )
+
+
+def _read(reply: Reply, applicant: Applicant) -> Granted:
+    if reply.status != 200:
+        raise _refusal(reply, applicant)
+    try:
+        document = json.loads(reply.body)
+        token = document.get("token") or document.get("access_token")
+        lifetime_s = float(document.get("expires_in") or _SHORTEST_S)
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        token, lifetime_s = None, 0.0
+    if not isinstance(token, str) or not token:
+        raise ProtocolTrouble(
+            f"{reply.origin.netloc} answers with something that is not a token", subject=reply.origin.netloc
+        )
+    if not token.isprintable() or not token.isascii():
+        raise LimitExceeded(f"{reply.origin.netloc} gives a token that does not fit in a header")
+    return Granted(Secret(token), min(max(lifetime_s, _SHORTEST_S), _LONGEST_S))
+
+
+def _refusal(reply: Reply, applicant: Applicant) -> TransloadError:
+    registry, realm = applicant.registry.netloc, reply.origin.netloc
+    if reply.status in {400, 401} and applicant.has_credentials:
+        return rejected(applicant)
+    if reply.status in {400, 401, 403, 404}:
+        return AccessDenied(
+            f"{realm} gives no token for {registry} ({reply.status})",
+            subject=registry,
+            hint=None if applicant.has_credentials else f"log in, for example with docker login {registry}",
+        )
+    if reply.status == 429:
+        return TooManyRequests(f"{realm} asks to slow down (429)", subject=realm)
+    return ServerTrouble(f"{realm} cannot give a token now ({reply.status})", subject=realm)
+
+
+def rejected(applicant: Applicant) -> CredentialsRejected:
+    """The error for credentials that a server does not take."""
+    registry = applicant.registry.netloc
+    user = applicant.login.username if applicant.login and applicant.login.username else "an identity token"
+    return CredentialsRejected(
+        f"{registry} does not accept the credentials of {user}",
+        subject=registry,
+        hint=f"check the user name and the password for {registry}; they may have expired",
+    )

@@ -1,0 +1,168 @@
+"""Reads a blob to its promised end: ranges, servers that ignore them, bodies that end too early.
+
+Invariants:
+1. exactly the promised bytes are handed on, in order, or an error is raised;
+2. every request goes to the registry's own address, since signed storage addresses expire;
+3. the budget is of failures in a row without a byte in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+from transload.errors import ServerTrouble, SizeMismatch, TransloadError, Truncated
+from transload.net.answer import Answer, Request
+from transload.oci import Descriptor
+from transload.registry.api import Api
+from transload.registry.problems import Asked, problem
+from transload.registry.ranges import closed_range, parse_content_range, unsatisfied_total
+from transload.registry.scope import pull
+
+_WHOLE_AGAIN = 2
+"""How often the front of a blob may be read just to be thrown away."""
+
+
+class Download:
+    """One reading of a blob, from `offset` up to but without `end`: `begin`, then `chunks`; `close` in any case."""
+
+    def __init__(self, api: Api, repository: str, descriptor: Descriptor, offset: int, end: int) -> None:
+        self._api = api
+        self._repository = repository
+        self._descriptor = descriptor
+        self._at = offset
+        self._end = end
+        self._discarded = 0
+        self._ranged = True
+        self._answer: Answer | None = None
+        self._skip = 0
+        self._held = ExitStack()
+        self._doing = f"reading {descriptor.digest.short} of {repository} from {api.host}"
+
+    def begin(self) -> None:
+        """Ask for what is missing. Raises `BlobUnknown`, `SizeMismatch`, `AccessDenied`, `Unreachable`."""
+        self._held.close()
+        self._answer = self._held.enter_context(self._api.pour(self._request(), pull(self._repository)))
+        try:
+            self._skip = self._skipped(self._answer)
+        except TransloadError:
+            self._held.close()
+            raise
+        if self._skip < 0:
+            self.begin()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes; failures on the way are mended by asking for the rest."""
+        failures = 0
+        while True:
+            before = self._at
+            try:
+                yield from self._poured()
+                return
+            except TransloadError as error:
+                failures = 1 if self._at > before else failures + 1
+                if not error.retryable or failures >= self._api.http.settings.attempts:
+                    raise
+            self._api.http.traffic.retried(self._api.origin.netloc)
+            self.begin()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._held.close()
+
+    def _poured(self) -> Iterator[bytes]:
+        if self._answer is None:
+            raise ServerTrouble(f"{self._doing}: nothing was asked for")
+        for chunk in self._answer.chunks():
+            piece = chunk
+            if self._skip:
+                skipped = min(self._skip, len(piece))
+                self._skip -= skipped
+                piece = piece[skipped:]
+            left = self._end - self._at
+            if len(piece) > left:
+                self._check_excess()
+                piece = piece[:left]
+            if piece:
+                self._at += len(piece)
+                yield piece
+            if self._at == self._end and self._end < self._descriptor.size:
+                return  # a server that ignored the range sends on
+        if self._at < self._end:
+            raise Truncated(
+                f"{self._doing}: the body ended {self._end - self._at} bytes early", subject=self._descriptor.digest
+            )
+
+    def _check_excess(self) -> None:
+        if self._end == self._descriptor.size:
+            raise SizeMismatch(
+                f"{self._doing}: more than the promised {self._descriptor.size} bytes arrive",
+                subject=self._descriptor.digest,
+            )
+
+    def _request(self) -> Request:
+        descriptor = self._descriptor
+        headers = {"Accept-Encoding": "identity"}
+        if descriptor.is_manifest:
+            url = self._api.manifest_url(self._repository, descriptor.digest)
+            headers["Accept"] = descriptor.media_type
+        else:
+            url = self._api.blob_url(self._repository, descriptor.digest)
+        if self._is_part and self._ranged:
+            headers["Range"] = closed_range(self._at, self._end)
+        return Request("GET", url, self._doing, "blob", headers, lane="read")
+
+    @property
+    def _is_part(self) -> bool:
+        return self._at > 0 or self._end < self._descriptor.size
+
+    def _skipped(self, answer: Answer) -> int:
+        """How many bytes of the body come before those that are wanted; -1 when asking anew, without a range, may help.
+
+        Raises what the answer amounts to.
+        """
+        if answer.status == 206:
+            return self._of_part(answer)
+        if answer.status == 200:
+            return self._of_whole(answer)
+        if answer.status == 416 and self._ranged and self._is_part:
+            total = unsatisfied_total(answer.headers.get("Content-Range"))
+            if total is not None and total != self._descriptor.size:
+                raise self._wrong_size(total)
+            self._ranged = False
+            return -1
+        asked: Asked = "manifest" if self._descriptor.is_manifest else "blob"
+        raise problem(answer.reply(0), self._doing, asked, self._descriptor.digest)
+
+    def _of_part(self, answer: Answer) -> int:
+        part = parse_content_range(answer.headers.get("Content-Range"))
+        if part is None or not (self._is_part and part.start == self._at):
+            if not self._ranged or not self._is_part:
+                raise ServerTrouble(f"{self._doing}: a part arrives that was not asked for")
+            self._ranged = False
+            return -1
+        if part.total is not None and part.total != self._descriptor.size:
+            raise self._wrong_size(part.total)
+        self._api.traits.ranges = True
+        return 0
+
+    def _of_whole(self, answer: Answer) -> int:
+        length = answer.headers.get("Content-Length", "")
+        if length.isdigit() and int(length) != self._descriptor.size:
+            raise self._wrong_size(int(length))
+        if self._is_part:
+            self._api.traits.ranges = False
+        if self._at:
+            self._discarded += 1
+            if self._discarded > _WHOLE_AGAIN:
+                raise ServerTrouble(
+                    f"{self._doing}: the registry cannot send the rest of a blob, and the whole breaks off each time",
+                    subject=self._descriptor.digest,
+                )
+        return self._at
+
+    def _wrong_size(self, found: int) -> SizeMismatch:
+        return SizeMismatch(
+            f"{self._doing}: the registry's blob has {found} bytes, its descriptor says {self._descriptor.size}",
+            subject=self._descriptor.digest,
+        )

@@ -1,0 +1,51 @@
+"""Lists that come in pages: the `Link` header (RFC 8288) and how far it is followed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from transload.errors import LimitExceeded, ProtocolTrouble
+from transload.net.address import Origin, session_url
+from transload.net.answer import Reply
+
+PAGES = 10_000
+_LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s;,\"]*))?)*)")
+_REL_NEXT = re.compile(r";\s*rel\s*=\s*(?:\"(?:[^\"]*\s)?next(?:\s[^\"]*)?\"|next(?=[\s;,]|$))", re.IGNORECASE)
+
+
+def next_link(header: str | None) -> str | None:
+    """The target of the first link with `rel="next"`, as written; None if there is none."""
+    for target, parameters in _LINK.findall(header or ""):
+        if _REL_NEXT.search(parameters):
+            return str(target)
+    return None
+
+
+def next_url(reply: Reply) -> str | None:
+    """Where the next page is. Raises `ProtocolTrouble` for a page on another host."""
+    target = next_link(reply.headers.get("Link"))
+    if target is None:
+        return None
+    url = session_url(reply.url, target)  # the same port trap as that of uploads
+    if Origin.of(url) != reply.origin:
+        raise ProtocolTrouble(f"{reply.origin.netloc} continues a list on another host, {Origin.of(url).netloc}")
+    return url
+
+
+def pages(first: str, fetch: Callable[[str], Reply]) -> Iterator[Reply]:
+    """Every page from `first` on. A short page is not the end, only a missing link is.
+
+    Raises `ProtocolTrouble` for links in a circle, `LimitExceeded` after `PAGES` pages.
+    """
+    url: str | None = first
+    seen: set[str] = set()
+    while url is not None:
+        if url in seen:
+            raise ProtocolTrouble(f"{Origin.of(url).netloc} answers with a list that goes round in a circle")
+        if len(seen) >= PAGES:
+            raise LimitExceeded(f"{Origin.of(url).netloc} answers with a list of more than {PAGES} pages")
+        seen.add(url)
+        reply = fetch(url)
+        yield reply
+        url = next_url(reply)

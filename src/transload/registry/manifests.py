@@ -1,0 +1,117 @@
+"""Manifests of one registry: what a name stands for, their exact bytes, and putting them there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from transload.errors import DigestInvalid, DigestMismatch, LimitExceeded, NotFound
+from transload.net.answer import Reply, Request
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.manifest import MANIFEST_BYTES
+from transload.oci.mediatype import ACCEPT, MANIFESTS, SCHEMA1
+from transload.registry.api import Api
+from transload.registry.problems import looks_like_html, not_a_registry, problem
+from transload.registry.scope import pull, push
+
+_PUT = {200, 201, 202, 204}
+_NO_HEAD = {400, 405, 501}
+
+
+class Manifests:
+    """Resolves, fetches and puts manifests."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def resolve(self, name: Name) -> Descriptor:
+        """One HEAD where that tells everything, else (and from then on, if HEAD is not known there) a GET.
+
+        Raises `ManifestUnknown`, `DigestMismatch`, `AccessDenied`.
+        """
+        doing = f"resolving {self._api.host}/{name}"
+        if self._api.traits.head is False:
+            return self.fetch(name).descriptor
+        reply = self._ask("HEAD", name, doing)
+        if reply.status in _NO_HEAD:
+            found = self.fetch(name).descriptor
+            self._api.traits.head = False
+            return found
+        if reply.status != 200:
+            raise problem(reply, doing, "manifest", str(name))
+        return self._described(reply, name, doing) or self.fetch(name).descriptor
+
+    def fetch(self, name: Name) -> Manifest:
+        """One GET. Raises `ManifestUnknown`, `DigestMismatch`, `ManifestInvalid`, `ProtocolTrouble`, `AccessDenied`."""
+        doing = f"fetching {self._api.host}/{name}"
+        reply = self._ask("GET", name, doing)
+        if reply.status != 200:
+            raise problem(reply, doing, "manifest", str(name))
+        if looks_like_html(reply):
+            raise not_a_registry(reply, doing)
+        manifest = Manifest.parse(reply.body, reply.content_type or None, name.digest)
+        _check_claim(reply.headers, manifest, doing)
+        return manifest
+
+    def holds(self, repository: str, descriptor: Descriptor) -> bool:
+        """One HEAD. Raises `AccessDenied`."""
+        name = Name(repository, None, descriptor.digest)
+        doing = f"looking for {self._api.host}/{name}"
+        reply = self._ask("HEAD", name, doing)
+        if reply.status == 404:
+            return False
+        if reply.status != 200:
+            raise problem(reply, doing, "manifest", str(name))
+        length = reply.headers.get("Content-Length", "")
+        return not length.isdigit() or int(length) == descriptor.size
+
+    def put(self, repository: str, reference: str, manifest: Manifest) -> Reply:
+        """One PUT of the exact bytes. Raises `NotFound`, `Refused`, `ReadOnly`, `DigestMismatch`, `AccessDenied`."""
+        doing = f"storing {reference} in {repository} at {self._api.host}"
+        url = self._api.manifest_url(repository, reference)
+        request = Request("PUT", url, doing, "manifest", {"Content-Type": manifest.media_type}, manifest.raw)
+        reply = self._api.ask(request, push(repository))
+        if reply.status not in _PUT:
+            raise problem(reply, doing, "push", f"{repository}:{reference}")
+        _check_claim(reply.headers, manifest, doing)
+        return reply
+
+    def _ask(self, method: str, name: Name, doing: str) -> Reply:
+        reference = name.digest or name.tag
+        if reference is None:
+            raise NotFound(f"{doing}: the name has neither tag nor digest", subject=str(name))
+        url = self._api.manifest_url(name.repository, reference)
+        request = Request(method, url, doing, "manifest", {"Accept": ", ".join(ACCEPT)})
+        return self._api.ask(request, pull(name.repository))
+
+    def _described(self, reply: Reply, name: Name, doing: str) -> Descriptor | None:
+        """What the headers say; None when they do not say all of it, or something that no manifest is."""
+        claimed = _claimed(reply.headers)
+        length = reply.headers.get("Content-Length", "")
+        digest = name.digest or claimed
+        if digest is None or not length.isdigit() or reply.content_type not in MANIFESTS | SCHEMA1:
+            return None
+        if claimed is not None and claimed.algorithm == digest.algorithm and claimed != digest:
+            raise DigestMismatch(f"{doing}: the registry answers with {claimed}", subject=digest)
+        if int(length) > MANIFEST_BYTES:
+            raise LimitExceeded(f"{doing}: a manifest of {length} bytes is over the limit of {MANIFEST_BYTES}")
+        if not int(length):
+            return None
+        return Descriptor(reply.content_type, digest, int(length))
+
+
+def _claimed(headers: Mapping[str, str]) -> Digest | None:
+    """The `Docker-Content-Digest`, which is only a hint; None where it is missing or none that can be proved."""
+    try:
+        return Digest(headers.get("Docker-Content-Digest", "").strip())
+    except DigestInvalid:
+        return None
+
+
+def _check_claim(headers: Mapping[str, str], manifest: Manifest, doing: str) -> None:
+    claimed = _claimed(headers)
+    if claimed is None or claimed == Digest.of(manifest.raw, claimed.algorithm):
+        return
+    raise DigestMismatch(
+        f"{doing}: the registry lies about its digest: it says {claimed}, the content has {manifest.digest}",
+        subject=manifest.digest,
+    )

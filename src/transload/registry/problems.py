@@ -1,0 +1,162 @@
+"""What a registry's refusal means: status and error body (distribution specification, "Error Codes") to our errors."""
+
+from __future__ import annotations
+
+import http
+import json
+import re
+from typing import Literal
+
+from attrs import frozen
+
+from transload.errors import (
+    AccessDenied,
+    BlobUnknown,
+    ManifestUnknown,
+    ProtocolTrouble,
+    ReadOnly,
+    Refused,
+    RepositoryUnknown,
+    ServerTrouble,
+    TooLarge,
+    TooManyRequests,
+    TransloadError,
+)
+from transload.net.answer import Reply
+from transload.net.backoff import retry_after_s
+
+Asked = Literal["manifest", "blob", "repository", "upload", "push", "list"]
+"""What a 404 is about: `upload` is a blob going in, `push` a manifest going in, `list` the catalog."""
+_WRITES = {"upload", "push"}
+_TEXT = 300
+_DISK_FULL = re.compile(
+    r"no space left on device|\"Err\":\s*28\b|not enough space on the disk|disk quota exceeded", re.IGNORECASE
+)
+_TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
+
+
+@frozen
+class Complaint:
+    """One entry of an error body, or what could be made of a body that is none."""
+
+    code: str
+    message: str
+
+
+def complaints(reply: Reply) -> tuple[Complaint, ...]:
+    """The entries of an error body; of text or HTML, one without a code."""
+    try:
+        entries = json.loads(reply.body)["errors"]
+        found = tuple(
+            Complaint(str(entry.get("code") or ""), _message(entry)) for entry in entries if isinstance(entry, dict)
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        found = ()
+    if found:
+        return found
+    text = reply.body.decode("utf-8", "replace")
+    title = _TITLE.search(text)
+    plain = " ".join(_TAG.sub(" ", title[1] if title else text).split())
+    return (Complaint("", _printable(plain)),) if plain else ()
+
+
+def _message(entry: dict[str, object]) -> str:
+    message, detail = str(entry.get("message") or ""), entry.get("detail")
+    told = detail if isinstance(detail, str) else json.dumps(detail) if detail else ""
+    return _printable(f"{message} ({told})" if told else message)
+
+
+def _printable(text: str) -> str:
+    kept = "".join(letter if letter.isprintable() else " " for letter in text)
+    return kept if len(kept) <= _TEXT else kept[:_TEXT] + "…"
+
+
+def looks_like_html(reply: Reply) -> bool:
+    """Whether a web page answered where a registry was expected."""
+    return reply.content_type in {"text/html", "application/xhtml+xml"} or reply.body[:64].lstrip().startswith(b"<")
+
+
+def not_a_registry(reply: Reply, doing: str) -> ProtocolTrouble:
+    """The error for an answer of success that makes no sense."""
+    return ProtocolTrouble(
+        f"{doing}: what answers at {reply.origin.netloc} does not look like a registry"
+        f" ({reply.status}, {reply.content_type or 'no content type'})",
+        subject=reply.origin.netloc,
+        hint="check the address; a login page or a proxy may stand in the way",
+    )
+
+
+def problem(reply: Reply, doing: str, asked: Asked, subject: str | None = None) -> TransloadError:
+    """The error for a reply that is not what was hoped for, met while `doing` something."""
+    found = complaints(reply)
+    codes = {complaint.code for complaint in found}
+    told = "; ".join(complaint.message or complaint.code for complaint in found) or _phrase(reply.status)
+    text = f"{doing}: {reply.origin.netloc} answers {reply.status}: {told}"
+    if reply.status in {401, 403}:
+        return _denied(reply, text, subject)
+    if reply.status == 429 or "TOOMANYREQUESTS" in codes:
+        wait_s = retry_after_s(reply.headers.get("Retry-After"), 0.0) if _is_number(reply) else None
+        return TooManyRequests(text, subject=subject, retry_after_s=wait_s)
+    if reply.status == 413:
+        return TooLarge(text, subject=subject, hint="raise the limit of the registry or of the proxy in front of it")
+    if reply.status >= 500 or reply.status in {408, 499}:
+        return _trouble(reply, doing, text, asked, codes, subject)
+    if "MANIFEST_BLOB_UNKNOWN" in codes:
+        return BlobUnknown(text, subject=subject)
+    if asked == "push" and codes & {"MANIFEST_UNKNOWN", "BLOB_UNKNOWN"}:
+        return (ManifestUnknown if "MANIFEST_UNKNOWN" in codes else BlobUnknown)(text, subject=subject)
+    if reply.status == 404:
+        return _missing(text, asked, subject)
+    if reply.status == 405 or "UNSUPPORTED" in codes:
+        return _unsupported(text, asked, subject)
+    if 400 <= reply.status < 500:
+        return Refused(text, subject=subject)
+    return not_a_registry(reply, doing)
+
+
+def _is_number(reply: Reply) -> bool:
+    return reply.headers.get("Retry-After", "").strip().isdigit()
+
+
+def _phrase(status: int) -> str:
+    try:
+        return http.HTTPStatus(status).phrase.lower()
+    except ValueError:
+        return "no explanation"
+
+
+def _denied(reply: Reply, text: str, subject: str | None) -> AccessDenied:
+    host = reply.origin.netloc
+    return AccessDenied(
+        text, subject=subject or host, hint=f"the login for {host} lacks this right, or there is no login for it"
+    )
+
+
+def _trouble(reply: Reply, doing: str, text: str, asked: Asked, codes: set[str], subject: str | None) -> TransloadError:
+    if _DISK_FULL.search(reply.body.decode("utf-8", "replace")) or reply.status == 507:
+        host = reply.origin.netloc
+        return ServerTrouble(
+            f"{doing}: the disk of {host} is full ({reply.status})", subject=host, hint=f"free some space on {host}"
+        )
+    if reply.status == 501 or "UNSUPPORTED" in codes:
+        return _unsupported(text, asked, subject)
+    return ServerTrouble(text, subject=subject)
+
+
+def _missing(text: str, asked: Asked, subject: str | None) -> TransloadError:
+    if asked in _WRITES:
+        return RepositoryUnknown(
+            text, subject=subject, hint="some registries want the repository or project to be created first"
+        )
+    if asked == "manifest":
+        return ManifestUnknown(text, subject=subject)
+    if asked == "blob":
+        return BlobUnknown(text, subject=subject)
+    return RepositoryUnknown(text, subject=subject)
+
+
+def _unsupported(text: str, asked: Asked, subject: str | None) -> TransloadError:
+    if asked in _WRITES:
+        return ReadOnly(text, subject=subject, hint="the registry is read-only, perhaps for maintenance, or a mirror")
+    return Refused(text, subject=subject)

@@ -1,0 +1,121 @@
+"""Who refers to a manifest: the referrers API where there is one, else the tag that stands in for it.
+
+Rules: distribution specification, "Listing Referrers" and "Referrers Tag Schema".
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+from transload.errors import ManifestInvalid, NotFound
+from transload.net.answer import Reply, Request
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.manifest import ENTRIES
+from transload.oci.mediatype import OCI_INDEX
+from transload.registry.api import Api, json_object
+from transload.registry.links import pages
+from transload.registry.manifests import Manifests
+from transload.registry.problems import problem
+from transload.registry.scope import pull
+
+_UNKNOWN = {400, 404, 405, 501}
+
+
+def fallback_tag(digest: Digest) -> str:
+    """The tag whose index lists the referrers of `digest` where the registry does not."""
+    return f"{digest.algorithm[:32]}-{digest.encoded[:64]}"
+
+
+def referring_entry(manifest: Manifest) -> dict[str, Any]:
+    """What a list of referrers says of `manifest`."""
+    entry = Descriptor(
+        manifest.media_type,
+        manifest.digest,
+        len(manifest.raw),
+        artifact_type=manifest.artifact_type,
+        annotations=manifest.annotations,
+    )
+    return entry.to_json()
+
+
+def index_with(raw: bytes | None, manifest: Manifest) -> bytes | None:
+    """The index `raw` (None: there is none yet) with an entry for `manifest`; None when it has one already.
+
+    Entries of others are kept value by value, also what this program does not understand of them.
+    """
+    empty: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+    document = json.loads(raw) if raw else empty
+    entries = document.get("manifests") or []
+    if any(isinstance(entry, dict) and entry.get("digest") == manifest.digest for entry in entries):
+        return None
+    document["manifests"] = [*entries, referring_entry(manifest)]
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+class Referrers:
+    """Reads lists of referrers, and keeps those right that the registry leaves to its clients."""
+
+    def __init__(self, api: Api, manifests: Manifests) -> None:
+        self._api = api
+        self._manifests = manifests
+        self._lock = threading.Lock()
+        self._tags: dict[tuple[str, str], threading.Lock] = {}
+
+    def of(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
+        """See `Refers`. Raises `AccessDenied`, `ProtocolTrouble`."""
+        if self._api.traits.referrers_api is not False:
+            found = self._by_api(repository, digest)
+            if found is not None:
+                return found
+        return self._by_tag(repository, digest)
+
+    def record(self, repository: str, subject: Digest, manifest: Manifest) -> None:
+        """Put `manifest` on the list of its subject, where the registry did not do so itself."""
+        tag = fallback_tag(subject)
+        with self._lock:
+            one_at_a_time = self._tags.setdefault((repository, tag), threading.Lock())
+        with one_at_a_time:
+            try:
+                raw: bytes | None = self._manifests.fetch(Name(repository, tag)).raw
+            except NotFound:
+                raw = None
+            wanted = index_with(raw, manifest)
+            if wanted is not None:
+                self._manifests.put(repository, tag, Manifest.parse(wanted, OCI_INDEX))
+
+    def _by_api(self, repository: str, digest: Digest) -> tuple[Descriptor, ...] | None:
+        """None where the registry has no such API."""
+        doing = f"asking {self._api.host} who refers to {digest.short} in {repository}"
+        found: dict[Digest, Descriptor] = {}
+
+        def fetch(url: str) -> Reply:
+            request = Request("GET", url, doing, "referrers", {"Accept": OCI_INDEX})
+            return self._api.ask(request, pull(repository))
+
+        for page in pages(self._api.url(f"{repository}/referrers/{digest}"), fetch):
+            if page.status in _UNKNOWN or (page.status == 200 and page.content_type != OCI_INDEX):
+                self._api.traits.referrers_api = False
+                return None
+            if page.status != 200:
+                raise problem(page, doing, "manifest", digest)
+            self._api.traits.referrers_api = True
+            found |= {entry.digest: entry for entry in _entries(json_object(page, doing), doing)}
+            if len(found) > ENTRIES:
+                raise ManifestInvalid(f"{doing}: more than {ENTRIES} referrers")
+        return tuple(found.values())
+
+    def _by_tag(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
+        try:
+            index = self._manifests.fetch(Name(repository, fallback_tag(digest)))
+        except NotFound:
+            return ()
+        return index.manifests
+
+
+def _entries(document: dict[str, Any], doing: str) -> list[Descriptor]:
+    entries = document.get("manifests") or []
+    if not isinstance(entries, list):
+        raise ManifestInvalid(f"{doing}: manifests is not a list")
+    return [Descriptor.from_json(entry, f"manifests[{place}]") for place, entry in enumerate(entries)]

@@ -1,0 +1,62 @@
+"""Scopes of tokens: what one wants to do to which repository (distribution, docs/spec/auth/scope.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import frozen
+
+_ORDER = ("pull", "push", "delete", "*")
+
+
+@frozen
+class Scope:
+    """Actions on one resource; `str()` is the form of the wire, `repository:a/b:pull,push`."""
+
+    type: str
+    name: str
+    actions: frozenset[str]
+
+    def __str__(self) -> str:
+        known = [action for action in _ORDER if action in self.actions]
+        return f"{self.type}:{self.name}:{','.join(known + sorted(self.actions - set(_ORDER)))}"
+
+
+def pull(repository: str) -> Scope:
+    """Reading a repository."""
+    return Scope("repository", repository, frozenset({"pull"}))
+
+
+def push(repository: str) -> Scope:
+    """Writing a repository; registries want both actions for it."""
+    return Scope("repository", repository, frozenset({"pull", "push"}))
+
+
+CATALOG = Scope("registry", "catalog", frozenset({"*"}))
+
+
+def parse_scopes(text: str) -> tuple[Scope, ...]:
+    """The scopes of a challenge, separated by blanks; a name may have colons of its own. The malformed are skipped."""
+    scopes = []
+    for word in text.split():
+        kind, _, rest = word.partition(":")
+        name, colon, actions = rest.rpartition(":")
+        if colon and name:
+            scopes.append(Scope(kind, name, frozenset(filter(None, actions.split(",")))))
+    return tuple(scopes)
+
+
+def merged(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
+    """One scope per resource, those that push first: some token servers look at the first one only."""
+    actions: dict[tuple[str, str], frozenset[str]] = {}
+    for scope in scopes:
+        resource = (scope.type, scope.name)
+        actions[resource] = actions.get(resource, frozenset()) | scope.actions
+    joined = [Scope(kind, name, wanted) for (kind, name), wanted in actions.items()]
+    return tuple(sorted(joined, key=lambda scope: "push" not in scope.actions))
+
+
+def covers(have: Iterable[Scope], want: Iterable[Scope]) -> bool:
+    """Whether a token for `have` should do for `want`."""
+    granted = {(scope.type, scope.name): scope.actions for scope in have}
+    return all(scope.actions <= granted.get((scope.type, scope.name), frozenset()) for scope in want)

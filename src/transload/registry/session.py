@@ -1,0 +1,233 @@
+"""An upload session at a registry: opened, followed from Location to Location, fed, closed, cancelled.
+
+Rules: distribution specification, "Pushing Blobs", and what registries make of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+
+from transload.errors import AccessDenied, ServerTrouble, TransloadError
+from transload.net.address import session_url, with_query, without_query
+from transload.net.answer import Reply, Request
+from transload.oci import Descriptor
+from transload.ports import Chunk
+from transload.registry.api import Api
+from transload.registry.problems import complaints, not_a_registry, problem
+from transload.registry.ranges import upload_offset, upload_range
+from transload.registry.scope import pull, push
+
+ACCEPTED = {200, 201, 202, 204}
+"""The specification says 201 and 202; older registries say the others."""
+_SESSION_GONE = {"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "RANGE_INVALID"}
+_OCTETS = {"Content-Type": "application/octet-stream"}
+
+
+class UploadSession:
+    """One session. `offset` is what the registry has for certain; `url` is always the latest Location."""
+
+    def __init__(self, api: Api, repository: str, descriptor: Descriptor) -> None:
+        self.offset = 0
+        self.piece_minimum = 0
+        self._api = api
+        self.repository = repository
+        self._descriptor = descriptor
+        self._scope = push(repository)
+        self._url: str | None = None
+        self._resumed = False
+
+    @property
+    def doing(self) -> str:
+        """For people."""
+        return f"uploading {self._descriptor.digest.short} to {self.repository} at {self._api.host}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the registry knows of it."""
+        return self._url is not None
+
+    def open(self) -> None:
+        """Begin at the registry, unless begun. Raises `AccessDenied`, `RepositoryUnknown`, `ReadOnly` and more."""
+        if self._url is not None:
+            return
+        # asking twice only leaves an empty session behind, so it may be retried
+        reply = self._ask("POST", self._api.uploads_url(self.repository))
+        if reply.status not in ACCEPTED:
+            raise problem(reply, self.doing, "upload", self._descriptor.digest)
+        self._adopt(reply)
+
+    def mount(self, origin: str) -> bool:
+        """Ask for the blob to be made visible from repository `origin`; a session opened instead is cancelled.
+
+        Every refusal is a no, for the bytes can be sent. `from` is always given, since Quay refuses a request without.
+        """
+        url = with_query(self._api.uploads_url(self.repository), mount=self._descriptor.digest, **{"from": origin})
+        request = Request("POST", url, self.doing, "mount")
+        try:
+            reply = self._api.ask(request, self._scope, pull(origin))
+        except AccessDenied:
+            return False
+        if reply.status == 202 and reply.headers.get("Location"):
+            self._follow(reply)
+            self.cancel()
+        return reply.status == 201
+
+    def _adopt(self, reply: Reply) -> None:
+        if not reply.headers.get("Location"):
+            raise not_a_registry(reply, self.doing)
+        self._follow(reply)
+        minimum = reply.headers.get("OCI-Chunk-Min-Length", "")
+        self.piece_minimum = int(minimum) if minimum.isdigit() and len(minimum) < 12 else 0
+
+    def patch(self, body: Iterable[Chunk], length: int, *, ranged: bool) -> None:
+        """Send `length` bytes from `offset` on. `ranged` says where they belong, which some registries cannot bear.
+
+        Raises `ServerTrouble` also for what the next upload will do otherwise, since the body cannot be sent again.
+        """
+        headers = dict(_OCTETS)
+        if ranged or self.offset:
+            headers["Content-Range"] = upload_range(self.offset, length)
+        reply = self._ask("PATCH", self._latest(), body, length, headers)
+        if reply.status not in ACCEPTED:
+            raise self._failed(reply, length)
+        self._follow(reply)
+        self._api.traits.streamed = True
+        start, self.offset = self.offset, self.offset + length
+        kept = upload_offset(reply.headers.get("Range"))
+        if kept is not None and start < kept < self.offset:
+            self.offset = kept
+            raise ServerTrouble(f"{self.doing}: the registry kept {kept - start} of {length} bytes")
+        # a Range that stands still (ECR) says nothing: what was sent counts, and the digest decides
+
+    def put(self, body: bytes | Iterable[Chunk] | None = None, length: int = 0) -> None:
+        """Close the session under the digest, with the whole content or after it. Raises what the registry says.
+
+        A refusal is not believed before the blob was looked for: an answer got lost, or somebody else was faster
+        (Nexus refuses the second of two uploads of one blob).
+        """
+        url = with_query(self._latest(), digest=self._descriptor.digest)
+        reply = self._ask("PUT", url, body, None if body is None else length, {} if body is None else _OCTETS)
+        if reply.status in ACCEPTED:
+            self._url = None
+            return
+        if reply.status in {400, 404, 409, 416} and self._is_there():
+            self._url = None
+            return
+        if isinstance(body, bytes) and reply.status in {404, 405} and not _codes(reply) & _SESSION_GONE:
+            self._api.traits.put_with_body = False
+            self._url = None
+            raise self._again(f"{self.doing}: the registry takes no content with the last request")
+        raise self._failed(reply, length)
+
+    def ask_offset(self) -> bool:
+        """Ask how much the registry kept of an interrupted body; False when it cannot go on from there.
+
+        `_state` is left out of the address: distribution 2.8 cancels an upload that is asked about with a stale one,
+        and takes no harm without it; 3.0 does not look at it.
+        """
+        if self._url is None:
+            return False
+        traits = self._api.traits
+        if traits.resumes is False:
+            return False
+        reply = self._ask("GET", without_query(self._url, "_state"))
+        kept = upload_offset(reply.headers.get("Range")) if reply.status in ACCEPTED else None
+        if not kept or kept > self._descriptor.size or not reply.headers.get("Location"):
+            traits.resumes = traits.resumes or False
+            return False
+        traits.resumes, self._resumed = True, True
+        self._follow(reply)
+        self.offset = kept
+        return True
+
+    def cancel(self) -> None:
+        """Tell the registry to forget it. Whether it does is its own affair: not everybody may delete."""
+        url, self._url, self.offset = self._url, None, 0
+        if url is not None:
+            with contextlib.suppress(TransloadError):
+                self._ask("DELETE", url, retried=False)
+
+    # --- inside
+
+    def _latest(self) -> str:
+        self.open()
+        if self._url is None:
+            raise ServerTrouble(f"{self.doing}: the upload is not open")
+        return self._url
+
+    def _follow(self, reply: Reply) -> None:
+        location = reply.headers.get("Location")
+        if location:
+            self._url = session_url(reply.url, location)
+
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        body: bytes | Iterable[Chunk] | None = None,
+        length: int | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        retried: bool | None = None,
+    ) -> Reply:
+        request = Request(
+            method,
+            url,
+            self.doing,
+            "upload",
+            headers or {},
+            body,
+            length,
+            "small" if body is None else "write",
+            body is None if retried is None else retried,
+        )
+        return self._api.ask(request, self._scope, long=body is not None)
+
+    def _is_there(self) -> bool:
+        url = self._api.blob_url(self.repository, self._descriptor.digest)
+        reply = self._api.ask(Request("HEAD", url, self.doing, "blob"), self._scope)
+        return reply.status == 200
+
+    def _failed(self, reply: Reply, length: int) -> TransloadError:
+        """What a refused body means for the next try; the error to raise now."""
+        codes = _codes(reply)
+        if reply.status == 413:
+            return self._too_large(reply, length)
+        if reply.status == 401:
+            return self._again(f"{self.doing}: the registry stopped accepting its token")
+        if reply.status in {404, 416} or codes & _SESSION_GONE:
+            return self._lost(reply, codes)
+        if (reply.status in {405, 501} or "UNSUPPORTED" in codes) and self._never_streamed:
+            self._api.traits.takes_no_patch()
+            self._url = None
+            return self._again(f"{self.doing}: the registry takes no PATCH")
+        if "DIGEST_INVALID" in codes and self._resumed:
+            self._api.traits.resumes = False
+            self.cancel()
+            return self._again(f"{self.doing}: the registry mixed up the parts of a resumed upload")
+        return problem(reply, self.doing, "upload", self._descriptor.digest)
+
+    @property
+    def _never_streamed(self) -> bool:
+        return not self._api.traits.streamed and self._api.traits.upload_mode == "stream"
+
+    def _too_large(self, reply: Reply, length: int) -> TransloadError:
+        if length and self._api.traits.takes_less_than(length):
+            self.cancel()
+            return self._again(f"{self.doing}: the registry, or a proxy before it, takes no body of {length} bytes")
+        return problem(reply, self.doing, "upload", self._descriptor.digest)
+
+    def _lost(self, reply: Reply, codes: set[str]) -> TransloadError:
+        if self._never_streamed and reply.status == 404 and not codes & _SESSION_GONE:
+            self._api.traits.takes_no_patch()
+        self._url, self.offset = None, 0
+        told = "; ".join(complaint.message or complaint.code for complaint in complaints(reply)) or str(reply.status)
+        return self._again(f"{self.doing}: the registry lost the upload ({told})")
+
+    def _again(self, text: str) -> ServerTrouble:
+        return ServerTrouble(text, subject=self._descriptor.digest)
+
+
+def _codes(reply: Reply) -> set[str]:
+    return {complaint.code for complaint in complaints(reply)}

@@ -1,0 +1,181 @@
+"""A registry as a store: the ports of `transload.ports` on the distribution API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from transload.errors import AccessDenied, DigestMismatch, Refused
+from transload.net.answer import Reply, Request
+from transload.net.http import Http
+from transload.net.traffic import Traffic
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.reference import check_repository
+from transload.ports import Chunk, Tariff
+from transload.registry.api import Api, json_object
+from transload.registry.download import Download
+from transload.registry.links import pages
+from transload.registry.login import Login
+from transload.registry.manifests import Manifests
+from transload.registry.problems import looks_like_html, not_a_registry, problem
+from transload.registry.referrers import Referrers
+from transload.registry.scope import CATALOG, Scope, pull
+from transload.registry.session import UploadSession
+from transload.registry.traits import Traits
+from transload.registry.upload import Upload, Uploads
+
+_PAGE = 1000  # ECR takes no more
+_LIST_BYTES = 16 << 20
+
+
+class RegistryStore:
+    """A target (hence also a source) at one registry, `host` or `host:port`. Safe for threads.
+
+    Several stores may share one `Http`. `traits` is what an earlier run learnt about the registry.
+    """
+
+    scoped = True
+
+    def __init__(self, host: str, http: Http, *, login: Login | None = None, traits: Traits | None = None) -> None:
+        self.locator = host
+        self.traits = traits or Traits()
+        self.tariff: Tariff | None = Tariff()
+        self._api = Api(host, http, login, self.traits)
+        self._manifests = Manifests(self._api)
+        self._referrers = Referrers(self._api, self._manifests)
+        self._uploads = Uploads(self._api, Tariff().small_blob_bytes)
+
+    @property
+    def mounts(self) -> RegistryStore:
+        """Mounts are tried until the registry has refused enough of them."""
+        return self
+
+    @property
+    def refers(self) -> RegistryStore:
+        """Referrers by the API or by the fallback tag."""
+        return self
+
+    @property
+    def traffic(self) -> Traffic:
+        """What went over the wire, of all stores that share the `Http`."""
+        return self._api.http.traffic
+
+    # --- Resolves
+
+    def resolve(self, name: Name) -> Descriptor:
+        """See `Resolves`."""
+        return self._manifests.resolve(name)
+
+    def fetch(self, name: Name) -> Manifest:
+        """See `Resolves`."""
+        return self._manifests.fetch(name)
+
+    def tags(self, repository: str) -> Iterator[str]:
+        """See `Resolves`."""
+        doing = f"listing the tags of {repository} at {self.locator}"
+        first = self._api.url(f"{check_repository(repository)}/tags/list?n={_PAGE}")
+
+        def fetch(url: str) -> Reply:
+            reply = self._list(url, doing, "tags", pull(repository))
+            if reply.status != 200:
+                raise problem(reply, doing, "repository", repository)
+            return reply
+
+        return _entries(first, fetch, "tags", doing)
+
+    def repositories(self) -> Iterator[str]:
+        """See `Resolves`."""
+        doing = f"listing the repositories of {self.locator}"
+
+        def fetch(url: str) -> Reply:
+            reply = self._catalog(url, doing)
+            if reply.status in {401, 403, 404, 405} or (reply.status == 200 and looks_like_html(reply)):
+                raise Refused(f"{self.locator} does not list its repositories", subject=self.locator)
+            if reply.status != 200:
+                raise problem(reply, doing, "list", self.locator)
+            return reply
+
+        return _entries(self._api.url(f"_catalog?n={_PAGE}"), fetch, "repositories", doing)
+
+    def _catalog(self, url: str, doing: str) -> Reply:
+        try:
+            return self._list(url, doing, "catalog", CATALOG)
+        except AccessDenied as error:
+            raise Refused(f"{self.locator} does not list its repositories", subject=self.locator) from error
+
+    def _list(self, url: str, doing: str, purpose: str, scope: Scope) -> Reply:
+        return self._api.ask(Request("GET", url, doing, purpose, limit=_LIST_BYTES), scope)
+
+    # --- Reads
+
+    def holds(self, repository: str, descriptor: Descriptor) -> bool:
+        """See `Reads`. Raises `AccessDenied`."""
+        if descriptor.is_manifest:
+            return self._manifests.holds(repository, descriptor)
+        doing = f"looking for {descriptor.digest.short} in {repository} at {self.locator}"
+        url = self._api.blob_url(repository, descriptor.digest)
+        reply = self._api.ask(Request("HEAD", url, doing, "blob"), pull(repository))
+        if reply.status == 404:
+            return False
+        if reply.status != 200:
+            raise problem(reply, doing, "blob", descriptor.digest)
+        length = reply.headers.get("Content-Length", "")
+        return not length.isdigit() or int(length) == descriptor.size
+
+    @contextmanager
+    def open(
+        self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> Iterator[Iterator[Chunk]]:
+        """See `Reads`. A body that breaks off is continued where it broke, within the budget of attempts."""
+        end = descriptor.size if length is None else min(offset + length, descriptor.size)
+        if offset >= end and descriptor.size:
+            yield iter(())
+            return
+        download = Download(self._api, repository, descriptor, offset, end)
+        try:
+            download.begin()
+            yield download.chunks()
+        finally:
+            download.close()
+
+    # --- Ingests
+
+    def begin(self, repository: str, descriptor: Descriptor) -> AbstractContextManager[Upload]:
+        """See `Ingests`. Unfinished uploads are kept as long as this store lives, if the registry can resume them."""
+        return self._uploads.begin(repository, descriptor)
+
+    # --- Names
+
+    def point(self, name: Name, manifest: Manifest) -> None:
+        """See `Names`."""
+        if name.digest is not None and name.digest != manifest.digest:
+            raise DigestMismatch(f"{name} cannot stand for {manifest.digest}", subject=manifest.digest)
+        reply = self._manifests.put(name.repository, name.tag or manifest.digest, manifest)
+        if manifest.subject is not None and "OCI-Subject" not in reply.headers:
+            self._referrers.record(name.repository, manifest.subject.digest, manifest)
+
+    # --- Mounts
+
+    def mount(self, descriptor: Descriptor, origin: str, repository: str) -> bool:
+        """See `Mounts`. After three refusals without a success the registry is not asked any more."""
+        if not self.traits.mounts_worth_trying:
+            return False
+        session = UploadSession(self._api, repository, descriptor)
+        accepted = session.mount(origin)
+        self.traits.mount_answered(accepted)
+        return accepted
+
+    # --- Refers
+
+    def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
+        """See `Refers`."""
+        return self._referrers.of(repository, digest)
+
+
+def _entries(first: str, fetch: Callable[[str], Reply], key: str, doing: str) -> Iterator[str]:
+    """The texts of a list in pages; a list of nothing may be null."""
+    for page in pages(first, fetch):
+        entries = json_object(page, doing).get(key) or []
+        if not isinstance(entries, list):
+            raise not_a_registry(page, doing)
+        yield from (entry for entry in entries if isinstance(entry, str))

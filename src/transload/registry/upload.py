@@ -1,0 +1,195 @@
+"""Takes a blob in: small ones whole, large ones as a stream, and in pieces where a body has a limit.
+
+The ladder: POST and PUT with the body for what is small; POST, one PATCH of known length without Content-Range, and an
+empty PUT for the rest (the flow that most registries take, and whose last request costs nothing when it fails). Where
+that does not work, `Traits` remembers what to do instead, and the next `begin` does it: the bytes come from a source
+that must be asked again anyway.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from transload.errors import CorruptError, ServerTrouble, SizeMismatch
+from transload.oci import Descriptor, Digest, Verifier
+from transload.ports import Chunk
+from transload.registry.api import Api
+from transload.registry.pieces import CutShort, Pieces
+from transload.registry.session import UploadSession
+
+Key = tuple[str, Digest]
+
+
+class Uploads:
+    """Begins uploads at one registry, and keeps the unfinished ones for the next `begin` of the same blob."""
+
+    def __init__(self, api: Api, small_blob_bytes: int) -> None:
+        self._api = api
+        self._small_blob_bytes = small_blob_bytes
+        self._lock = threading.Lock()
+        self._parked: dict[Key, Upload] = {}
+
+    @contextmanager
+    def begin(self, repository: str, descriptor: Descriptor) -> Iterator[Upload]:
+        """See `Ingests`."""
+        key = (repository, descriptor.digest)
+        with self._lock:
+            upload = self._parked.pop(key, None)
+        if upload is None or not upload.fits(descriptor):
+            upload = self._new(repository, descriptor)
+        try:
+            yield upload
+        finally:
+            if upload.is_unfinished:
+                with self._lock:
+                    self._parked[key] = upload
+
+    def _new(self, repository: str, descriptor: Descriptor) -> Upload:
+        if descriptor.size <= self._small_blob_bytes:
+            return SmallUpload(self._api, repository, descriptor)
+        return Upload(self._api, repository, descriptor)
+
+
+class Upload:
+    """One large blob on its way in."""
+
+    def __init__(self, api: Api, repository: str, descriptor: Descriptor) -> None:
+        self._api = api
+        self._descriptor = descriptor
+        self._session = UploadSession(api, repository, descriptor)
+        self._verifier = Verifier(descriptor.digest, descriptor.size)
+        self._certain = True
+        self._closed = False
+        self._stored = False
+
+    def fits(self, descriptor: Descriptor) -> bool:
+        """Whether this unfinished upload is one of this very blob."""
+        return self._descriptor == descriptor
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether there is something to take up again."""
+        return not self._closed and self._session.is_open
+
+    @property
+    def offset(self) -> int:
+        """See `Ingest`; asks the registry after an interruption."""
+        self._settle()
+        return self._session.offset
+
+    def receive(self, chunks: Iterable[Chunk]) -> None:
+        """See `Ingest`. Chunks that end before the blob does leave it unfinished, if the registry can resume."""
+        self._settle()
+        pieces = Pieces(chunks, self._verifier, self._session.offset)
+        self._certain = False
+        try:
+            self._send(pieces)
+        except CutShort:
+            return
+        except CorruptError:
+            self.abandon()
+            raise
+        self._certain = True
+
+    def commit(self) -> None:
+        """See `Ingest`. What fails for the registry's reasons can be committed again."""
+        if not self._stored:
+            self._checked(self._verifier)
+            if self._session.offset != self._descriptor.size:
+                raise ServerTrouble(f"{self._session.doing}: the registry has not got all of it")
+            self._session.put()
+        self._closed = True
+
+    def abandon(self) -> None:
+        """See `Ingest`."""
+        self._closed = True
+        self._session.cancel()
+
+    def _checked(self, verifier: Verifier) -> None:
+        """Content that is wrong is dropped, since taking it up again would be wrong, too."""
+        try:
+            verifier.check()
+        except CorruptError:
+            self.abandon()
+            raise
+
+    def _settle(self) -> None:
+        """Find out where an interrupted upload stands; where that cannot be found out, it starts over."""
+        if self._certain:
+            return
+        if not (self._session.ask_offset() and self._session.offset <= self._verifier.seen):
+            self._session = UploadSession(self._api, self._session.repository, self._descriptor)
+            self._verifier = Verifier(self._descriptor.digest, self._descriptor.size)
+        self._certain = True
+
+    def _send(self, pieces: Pieces) -> None:
+        traits, session, size = self._api.traits, self._session, self._descriptor.size
+        session.open()
+        if traits.upload_mode == "put" and session.offset == 0:
+            session.put(pieces.take(size, proved=True), size)
+            self._stored = True
+        elif traits.upload_mode == "pieces":
+            while session.offset < size:
+                length = min(traits.piece_size(session.piece_minimum), size - session.offset)
+                session.patch(pieces.take(length), length, ranged=True)
+        elif session.offset < size:
+            left = size - session.offset
+            session.patch(pieces.take(left), left, ranged=False)
+        pieces.finish()
+
+
+class SmallUpload(Upload):
+    """One small blob: kept in memory until it is committed, then sent at once."""
+
+    def __init__(self, api: Api, repository: str, descriptor: Descriptor) -> None:
+        super().__init__(api, repository, descriptor)
+        self._content = bytearray()
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether there is something to take up again."""
+        return not self._closed
+
+    @property
+    def offset(self) -> int:
+        """See `Ingest`."""
+        return len(self._content)
+
+    def receive(self, chunks: Iterable[Chunk]) -> None:
+        """See `Ingest`."""
+        for chunk in chunks:
+            if len(self._content) + len(chunk) > self._descriptor.size:
+                self.abandon()
+                raise SizeMismatch(
+                    f"content of {self._descriptor.digest.short} is longer than the promised"
+                    f" {self._descriptor.size} bytes",
+                    subject=self._descriptor.digest,
+                )
+            self._content += chunk
+
+    def commit(self) -> None:
+        """See `Ingest`."""
+        verifier = Verifier(self._descriptor.digest, self._descriptor.size)
+        verifier.update(self._content)
+        self._checked(verifier)
+        try:
+            self._put(bytes(self._content))
+        except BaseException:
+            self._session = UploadSession(self._api, self._session.repository, self._descriptor)
+            raise
+        self._closed = True
+
+    def _put(self, content: bytes) -> None:
+        """Send all at once; by PATCH where no body may come with the PUT (old Artifactory) or it may not be so long."""
+        traits, session = self._api.traits, self._session
+        length = traits.piece_size(0) if traits.upload_mode == "pieces" else len(content)
+        session.open()
+        if length >= len(content) and traits.put_with_body is not False:
+            session.put(content, len(content))
+            return
+        for start in range(0, len(content), max(length, 1)):
+            piece = content[start : start + length]
+            session.patch([piece], len(piece), ranged=length < len(content))
+        session.put()
