@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from attrs import frozen
 
 from transload.clock import Clock
-from transload.errors import DigestMismatch, Side, TransloadError, at_side
+from transload.errors import DigestMismatch, Side, SizeMismatch, TransloadError, at_side
 from transload.events import How, Listener, StepMoved, StepRetried
 from transload.nursery import Cancellation
 from transload.planning import BlobStep
@@ -52,13 +52,16 @@ class Placing:
         return "copied"
 
     def _copy(self, step: BlobStep, origin: Origin) -> None:
+        chances = 1  # wrong content may have been damaged on the way, so it is asked for once more
         attempt = 1
         while True:
             try:
                 return self._attempt(step, origin)
             except TransloadError as error:
-                if attempt >= self.attempts or not _worth_retrying(error, attempt):
+                wrong = isinstance(error, DigestMismatch)
+                if attempt >= self.attempts or not (error.retryable or (wrong and chances)):
                     raise
+                chances -= wrong
                 wait_s = error.retry_after_s or _wait_s(attempt)
                 self.listen(StepRetried(step.id, error, attempt, wait_s))
                 self.clock.sleep_s(wait_s, self.cancellation.wake)
@@ -77,24 +80,17 @@ class Placing:
                     self.listen(StepMoved(step.id, position))
 
         try:
-            with contextlib.ExitStack() as stack:
-                with at_side("target"):
-                    ingest = stack.enter_context(self.target.begin(step.repository, blob))
+            with at_side("target"), contextlib.ExitStack() as stack:
+                ingest = stack.enter_context(self.target.begin(step.repository, blob))
                 chunks: Iterable[Chunk] = ()
                 if ingest.offset < blob.size:
                     with at_side(origin.side):
                         chunks = stack.enter_context(origin.store.open(origin.repository, blob, ingest.offset))
-                with at_side("target"):
-                    ingest.receive(told(chunks, ingest.offset))
-                    ingest.commit()
-        except DigestMismatch as error:
+                ingest.receive(told(chunks, ingest.offset))
+                ingest.commit()
+        except (DigestMismatch, SizeMismatch) as error:
             error.side = origin.side  # found while storing, but the fault of whoever delivered the bytes
             raise
-
-
-def _worth_retrying(error: TransloadError, attempt: int) -> bool:
-    """Wrong content may have been damaged on the way, so it gets one more chance."""
-    return error.retryable or (isinstance(error, DigestMismatch) and attempt == 1)
 
 
 def _wait_s(attempt: int) -> float:

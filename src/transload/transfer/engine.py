@@ -110,7 +110,7 @@ class _Engine:
         self._target = target
         self._listener = listen
         self._journal = journal
-        self._cancellation = cancellation
+        self._cancellation = cancellation = Cancellation.within(cancellation)
         self._clock = clock
         self._placing = Placing(target, self._tell, cancellation, clock, attempts)
         self._agenda = Agenda(plan.steps)
@@ -124,7 +124,7 @@ class _Engine:
             for goal in goals:
                 self._images_of[goal].append(number)
         self._down: dict[Side | str, TransloadError] = {}
-        self._bad: dict[Digest, TransloadError] = {}
+        self._bad: dict[tuple[str, Digest], TransloadError] = {}
 
     def run(self, bodies: int, small: int) -> Outcome:
         started_s = self._clock.monotonic_s()
@@ -147,15 +147,20 @@ class _Engine:
     # --- threads
 
     def _work(self) -> None:
-        while (step := self._next()) is not None:
-            try:
-                self._settle_done(step, *self._do(step))
-            except Interrupted:
-                with self._changed:
-                    self._bodies_free += is_body(step)
-                    self._changed.notify_all()
-            except TransloadError as error:
-                self._settle_failed(step, error)
+        try:
+            while (step := self._next()) is not None:
+                try:
+                    self._settle_done(step, *self._do(step))
+                except Interrupted:
+                    raise
+                except TransloadError as error:
+                    self._settle_failed(step, error)
+        except BaseException as error:  # this thread's step will never be settled, so nobody may wait for it
+            self._cancellation.cancel()
+            with self._changed:
+                self._changed.notify_all()
+            if not isinstance(error, Interrupted):
+                raise
 
     def _next(self) -> Step | None:
         with self._changed:
@@ -225,7 +230,8 @@ class _Engine:
         if "target" in self._down:
             raise self._down["target"]
         if isinstance(step, BlobStep):
-            for known in (self._down.get(f"source {step.source_store}"), self._bad.get(step.descriptor.digest)):
+            store = step.source_store
+            for known in (self._down.get(f"source {store}"), self._bad.get((store, step.descriptor.digest))):
                 if known is not None:
                     raise known
 
@@ -236,8 +242,8 @@ class _Engine:
         elif error.side == "source" and isinstance(step, BlobStep):
             if hopeless:
                 self._down.setdefault(f"source {step.source_store}", error)
-            else:
-                self._bad.setdefault(step.descriptor.digest, error)
+            elif not isinstance(error, NotFound):  # another repository of the source may well have it
+                self._bad.setdefault((step.source_store, step.descriptor.digest), error)
 
     # --- images and events
 

@@ -1,4 +1,4 @@
-"""A source and a target in memory, both counting what they are asked; and what must hold for every plan between them."""
+"""A source and a target in memory, both counting what they are asked; and what must hold for every plan."""
 
 from __future__ import annotations
 
