@@ -18,7 +18,8 @@ from transload.nursery import Cancellation
 from transload.registry.login import Login
 
 if TYPE_CHECKING:
-    from transload.net import Http, NetSettings
+    from transload.net.http import Http
+    from transload.net.settings import NetSettings
     from transload.ports import Source, Target
     from transload.registry.store import RegistryStore
     from transload.transfer import Journal
@@ -38,7 +39,7 @@ class Network:
 
     def settings(self, environment: Environment) -> NetSettings:
         """Together with the environment's part."""
-        from transload.net import NetSettings
+        from transload.net.settings import NetSettings
 
         return NetSettings(
             ca_files=self.ca_files,
@@ -85,7 +86,7 @@ class Stores:
     def http(self) -> Http:
         """The one client, made when first needed."""
         if self._http is None:
-            from transload.net import Http
+            from transload.net.http import Http
 
             self._http = Http(self._network.settings(self._environment), cancellation=self._cancellation)
         return self._http

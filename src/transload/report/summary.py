@@ -15,8 +15,6 @@ _NAMED = 6  # names told under one problem; the report files have all of them
 def summary_lines(result: Result, width: int | None = None) -> list[Styled]:
     """The verdict first; failures grouped by what they have in common; the way on last, where the eye ends."""
     lines = [*_verdict(result, width), *_facts(result, width)]
-    for note in result.notes:
-        lines += folded("  note: ", one_line(note), width, "warn")
     if result.problem is not None:
         lines += problem_lines(result.problem, width)
     for problem, images in _grouped(result):

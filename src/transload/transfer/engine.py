@@ -5,6 +5,7 @@ The engine knows the ports and the plan. It has never heard of HTTP, files or an
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from transload.errors import (
     CredentialsRejected,
     DiskFull,
     Interrupted,
+    LocalError,
     NotFound,
     ReadOnly,
     Side,
@@ -203,7 +205,8 @@ class _Engine:
 
     def _blob(self, step: BlobStep) -> How:
         how = self._placing.place(step, self._sources[step.source_store])
-        self._journal.note(step.repository, step.descriptor.digest)
+        with contextlib.suppress(LocalError):  # a hint for the next run is not worth failing what has arrived
+            self._journal.note(step.repository, step.descriptor.digest)
         return how
 
     def _manifest(self, step: ManifestStep) -> How:

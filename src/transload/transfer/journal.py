@@ -26,6 +26,7 @@ class Journal:
         self._path = path
         self._lock = threading.Lock()
         self._pairs = _read(path) if path else set()
+        self._begun = False
 
     def knows(self, repository: str, digest: Digest) -> bool:
         """Whether an earlier run noted this blob."""
@@ -39,7 +40,9 @@ class Journal:
         with self._lock, local_errors("writing", self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(line)
+                # What a crash may have left is a line without an end, which must not swallow the first new one.
+                file.write(line if self._begun else f"\n{line}")
+            self._begun = True
 
     def clear(self) -> None:
         """Forget everything: the run is complete, the manifests now tell what is there."""
