@@ -1,0 +1,118 @@
+"""The journal is a hint that survives: every crash, every damage, every reader."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.unit.planning.scene import Scene, copied
+from transload.errors import LocalError, RepositoryUnknown
+from transload.nursery import Nursery
+from transload.oci import Digest
+from transload.testing import faults
+from transload.testing.images import image
+from transload.transfer import Journal
+
+DIGEST = Digest.of(b"blob")
+OTHER = Digest.of(b"other")
+
+
+def test_what_was_noted_is_known_to_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "journal"
+    Journal(path).note("app", DIGEST)
+    Journal(path).note("app", OTHER)
+    later = Journal(path)
+    assert later.knows("app", DIGEST)
+    assert later.knows("app", OTHER)
+    assert not later.knows("other", DIGEST)
+
+
+def test_without_a_path_nothing_is_kept() -> None:
+    journal = Journal()
+    journal.note("app", DIGEST)
+    journal.clear()
+    assert not journal.knows("app", DIGEST)
+
+
+def test_cleared_is_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    Journal(path).note("app", DIGEST)
+    Journal(path).clear()
+    Journal(path).clear()
+    assert not Journal(path).knows("app", DIGEST)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("end", range(0, 90, 7))
+def test_a_line_cut_short_costs_only_itself(tmp_path: Path, end: int) -> None:
+    path = tmp_path / "journal"
+    Journal(path).note("app", DIGEST)
+    whole = path.stat().st_size
+    Journal(path).note("app", OTHER)
+    path.write_bytes(path.read_bytes()[: whole + min(end, whole - 2)])
+    later = Journal(path)
+    assert later.knows("app", DIGEST)
+    assert not later.knows("app", OTHER)
+
+
+def test_a_line_after_one_cut_short_is_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    Journal(path).note("app", DIGEST)
+    path.write_bytes(path.read_bytes()[:-5])
+    journal = Journal(path)
+    journal.note("app", OTHER)
+    journal.note("app", DIGEST)
+    assert Journal(path).knows("app", OTHER)
+    assert Journal(path).knows("app", DIGEST)
+
+
+@pytest.mark.parametrize(
+    "junk", [b"\xff\xfe\n", b"[]\n", b"{}\n", b'["app"]\n', b'["app","sha256:x"]\n', b"7\n", b"[1,2]\n"]
+)
+def test_lines_of_somebody_else_are_ignored(tmp_path: Path, junk: bytes) -> None:
+    path = tmp_path / "journal"
+    Journal(path).note("app", DIGEST)
+    path.write_bytes(junk + path.read_bytes() + junk)
+    assert Journal(path).knows("app", DIGEST)
+
+
+def test_many_threads_note_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal, start = Journal(path), threading.Barrier(8)
+
+    def note(number: int) -> None:
+        start.wait(10)
+        for each in range(20):
+            journal.note(f"app{number}", Digest.of(bytes([each])))
+
+    with Nursery() as nursery:
+        for number in range(8):
+            nursery.start(note, number)
+    later = Journal(path)
+    assert all(later.knows(f"app{number}", Digest.of(bytes([each]))) for number in range(8) for each in range(20))
+
+
+def test_a_journal_that_cannot_be_read_is_an_error_of_this_machine(tmp_path: Path) -> None:
+    with pytest.raises(LocalError):
+        Journal(tmp_path)
+
+
+def test_a_run_notes_what_arrived_and_the_next_plan_believes_it_after_a_look(tmp_path: Path) -> None:
+    """A registry does not list a repository that has blobs and no manifest yet."""
+    scene = Scene()
+    built = scene.publish(image("a", (100, 200)), "a:1")
+    plan = scene.plan("a:1")
+    scene.script(faults.fails("point", lambda: faults.ReadOnly("not now")), at="target")
+    scene.run(plan, journal=Journal(tmp_path / "journal"))
+    scene.script(faults.fails("tags", lambda: RepositoryUnknown("no manifests yet"), times=2), at="target")
+    assert copied(scene.plan("a:1")) == set(built.blobs)
+    assert copied(scene.plan("a:1", known=Journal(tmp_path / "journal").knows)) == set()
+
+
+def test_a_journal_that_cannot_be_written_does_not_fail_what_arrived(tmp_path: Path) -> None:
+    scene = Scene()
+    scene.publish(image("a"), "a:1")
+    plan = scene.plan("a:1")
+    journal = Journal(tmp_path / "file" / "journal")
+    (tmp_path / "file").write_text("in the way")
+    assert scene.run(plan, journal=journal).images[0].error is None
