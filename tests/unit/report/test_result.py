@@ -25,7 +25,7 @@ from transload.errors import (
 from transload.planning import Plan
 from transload.report.documents import check_report_path, write_reports
 from transload.report.markdown import to_markdown
-from transload.report.planned import planned_json
+from transload.report.planned import planned_json, planned_totals
 from transload.report.problems import Problem, problem_lines
 from transload.report.result import Result, exit_code
 from transload.report.summary import summary_lines
@@ -189,10 +189,12 @@ def test_text_from_outside_cannot_become_markup() -> None:
     assert all(line.count("|") in {3, 5, 6, 9} for line in page.splitlines() if line.startswith("|"))
 
 
-def test_notes_on_the_whole_are_told_everywhere() -> None:
+def test_notes_on_the_whole_are_told_before_the_run_and_kept_in_its_reports() -> None:
     result = evolve(finished(planned([Wanted("a")])), notes=("the catalog lacks arc-new",))
     assert "the catalog lacks arc-new" in to_markdown(result)
-    assert "  note: the catalog lacks arc-new" in map(str, summary_lines(result))
+    assert not any("arc-new" in str(line) for line in summary_lines(result))
+    told = map(str, planned_totals(planned([Wanted("a")]), None, result.notes))
+    assert "note:     the catalog lacks arc-new" in told
     assert result.to_json()["notes"] == ["the catalog lacks arc-new"]
     assert planned_json(planned([Wanted("a")]), ["n"])["notes"] == ["n"]
 
