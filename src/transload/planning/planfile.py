@@ -25,12 +25,11 @@ from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, 
 FORMAT = 1
 PLAN_BYTES = 256 << 20  # some 300,000 steps; the largest release known has 2,000
 
-_BYTES_AS_TEXT = "surrogateescape"  # a manifest that is not UTF-8 would be odd, but its bytes are its identity
 _KINDS = (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TransloadError))
 _ERRORS: dict[str, type[TransloadError]] = {kind.code: kind for kind in _KINDS}
 _FAILED = ("missing", "failed")
 _IMAGE_KEYS = (
-    *("sourceStore", "source", "target", "status", "digest", "sourceDigest", "goals"),
+    *("source_store", "source", "target", "status", "digest", "source_digest", "goals"),
     *("copied", "mounted", "present", "notes", "excused", "error"),
 )
 _HINT = "make the plan again with transload plan"
@@ -85,8 +84,8 @@ def _blob_out(step: BlobStep) -> dict[str, Any]:
     return {
         "id": step.id,
         "blob": step.descriptor.to_json(),
-        "sourceStore": step.source_store,
-        "sourceRepository": step.source_repository,
+        "source_store": step.source_store,
+        "source_repository": step.source_repository,
         "repository": step.repository,
     } | _given(origin=step.origin, after=step.after)
 
@@ -97,14 +96,14 @@ def _manifest_out(step: ManifestStep) -> dict[str, Any]:
         "manifest": step.digest,
         "name": str(step.name),
         "needs": list(step.needs),
-        "sourceStore": step.source_store,
-        "sourceRepository": step.source_repository,
+        "source_store": step.source_store,
+        "source_repository": step.source_repository,
     }
 
 
 def _image_out(image: PlannedImage) -> dict[str, Any]:
     return {
-        "sourceStore": image.source_store,
+        "source_store": image.source_store,
         "source": str(image.source),
         "target": str(image.target),
         "status": image.status,
@@ -115,15 +114,14 @@ def _image_out(image: PlannedImage) -> dict[str, Any]:
         "excused": image.excused,
     } | _given(
         digest=image.digest,
-        sourceDigest=image.source_digest,
+        source_digest=image.source_digest,
         notes=list(image.notes),
         error=None if image.error is None else _error_out(image.error),
     )
 
 
 def _content_out(manifest: Manifest) -> dict[str, Any]:
-    raw = manifest.raw.decode("utf-8", _BYTES_AS_TEXT)
-    return {"digest": manifest.digest, "mediaType": manifest.media_type, "raw": raw}
+    return {"digest": manifest.digest, "media_type": manifest.media_type, "raw": manifest.raw.decode()}
 
 
 def _share_out(share: Share) -> dict[str, int]:
@@ -131,7 +129,7 @@ def _share_out(share: Share) -> dict[str, int]:
 
 
 def _error_out(error: TransloadError) -> dict[str, Any]:
-    stated = {"code": error.code, "exitCode": error.exit_code, "message": error.message}
+    stated = {"code": error.code, "exit_code": error.exit_code, "message": error.message}
     return stated | _given(side=error.side, subject=error.subject, hint=error.hint)
 
 
@@ -228,9 +226,9 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _content_in(place: _Place) -> Manifest:
-    place.only("digest", "mediaType", "raw")
-    digest, said = place.get("digest").read(Digest), place.get("mediaType").text()
-    return place.get("raw").read(lambda text: Manifest.parse(text.encode("utf-8", _BYTES_AS_TEXT), said, digest))
+    place.only("digest", "media_type", "raw")
+    digest, said = place.get("digest").read(Digest), place.get("media_type").text()
+    return place.get("raw").read(lambda text: Manifest.parse(text.encode(), said, digest))
 
 
 def _step_in(place: _Place, earlier: Sequence[Step], manifests: Mapping[Digest, Manifest]) -> Step:
@@ -241,14 +239,14 @@ def _step_in(place: _Place, earlier: Sequence[Step], manifests: Mapping[Digest, 
 
 
 def _blob_in(place: _Place, earlier: Sequence[Step]) -> BlobStep:
-    place.only("id", "blob", "sourceStore", "sourceRepository", "repository", "origin", "after")
+    place.only("id", "blob", "source_store", "source_repository", "repository", "origin", "after")
     with place.get("blob").explained():
-        descriptor = Descriptor.from_json(place.get("blob").value, "the descriptor")
+        descriptor = Descriptor.from_json(place.get("blob").value, "it")
     step = BlobStep(
         place.get("id").number(),
         descriptor,
-        place.get("sourceStore").text(),
-        place.get("sourceRepository").read(_repository),
+        place.get("source_store").text(),
+        place.get("source_repository").read(_repository),
         place.get("repository").read(_repository),
         place.get("origin").maybe(lambda origin: origin.read(_repository)),
         place.get("after").maybe(lambda after: after.number(len(earlier))),
@@ -262,7 +260,7 @@ def _blob_in(place: _Place, earlier: Sequence[Step]) -> BlobStep:
 
 
 def _manifest_in(place: _Place, earlier: int, manifests: Mapping[Digest, Manifest]) -> ManifestStep:
-    place.only("id", "manifest", "name", "needs", "sourceStore", "sourceRepository")
+    place.only("id", "manifest", "name", "needs", "source_store", "source_repository")
     digest, name = place.get("manifest").read(Digest), place.get("name").read(Name.parse)
     if digest not in manifests:
         raise place.get("manifest").wrong("the digest of a manifest of this plan")
@@ -273,20 +271,20 @@ def _manifest_in(place: _Place, earlier: int, manifests: Mapping[Digest, Manifes
         digest,
         name,
         tuple(need.number(earlier) for need in place.get("needs").items()),
-        place.get("sourceStore").text(),
-        place.get("sourceRepository").read(_repository),
+        place.get("source_store").text(),
+        place.get("source_repository").read(_repository),
     )
 
 
 def _image_in(place: _Place, steps: int) -> PlannedImage:
     place.only(*_IMAGE_KEYS)
     image = PlannedImage(
-        place.get("sourceStore").text(),
+        place.get("source_store").text(),
         place.get("source").read(Name.parse),
         place.get("target").read(Name.parse),
         place.get("status").one_of(get_args(Status)),
         place.get("digest").maybe(lambda digest: digest.read(Digest)),
-        place.get("sourceDigest").maybe(lambda digest: digest.read(Digest)),
+        place.get("source_digest").maybe(lambda digest: digest.read(Digest)),
         tuple(goal.number(steps) for goal in place.get("goals").items()),
         _share_in(place.get("copied")),
         _share_in(place.get("mounted")),
@@ -306,8 +304,8 @@ def _share_in(place: _Place) -> Share:
 
 
 def _error_in(place: _Place) -> TransloadError:
-    place.only("code", "exitCode", "message", "side", "subject", "hint")
-    place.get("exitCode").number()  # for other readers: the code decides
+    place.only("code", "exit_code", "message", "side", "subject", "hint")
+    place.get("exit_code").number()  # for other readers: the code decides
     kind = _ERRORS.get(place.get("code").text(), TransloadError)  # a later version may know more kinds
     return kind(
         place.get("message").text(),

@@ -1,0 +1,277 @@
+"""The plan as a file: what was written is what is read, and nothing in a file is believed unchecked."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.planning.scene import OTHER_SOURCE, Scene, item
+from transload import errors
+from transload.errors import DocumentInvalid, TransloadError
+from transload.oci import Digest, Name, Platform
+from transload.planning import Narrowing, Plan, PlannedImage, planfile
+from transload.planning.plan import Requests, Share
+from transload.testing import faults
+from transload.testing.images import image, multi_platform, signature
+from transload.testing.layers import layer
+
+DOCUMENTATION = Path(__file__).parents[3] / "docs" / "formats" / "plan.md"
+SHARED = layer("shared", 3000)
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    """A bit of everything: indexes, mounts, referrers, two sources, what is missing, what failed, what is there."""
+    scene = Scene()
+    built = scene.publish(multi_platform("many"), "many:1")
+    scene.publish(signature(built), "many")
+    for name in ("a", "b"):
+        scene.publish(image(name, (SHARED,)), f"{name}:1")
+    scene.publish_elsewhere(image("c", (SHARED, SHARED)), "c:1")
+    scene.publish(image("known"), "known:1")
+    scene.deliver(image("known"), "known:1")
+    denied = lambda: errors.AccessDenied("no", subject="secret:1", hint="log in")  # noqa: E731
+    scene.script(faults.fails("fetch", denied, subject="secret:1"))
+    wanted = ["many:1", "a:1", "b:1", "known:1", "secret:1", item("c:1", "deep/c:1", store=OTHER_SOURCE)]
+    return scene.plan(*wanted, item(f"a@{image('a', (SHARED,)).digest}", "pinned"), "gone:1", referrers=True)
+
+
+@pytest.fixture
+def document(plan: Plan) -> dict[str, Any]:
+    return json.loads(planfile.dump(plan))
+
+
+def dumped(document: object) -> bytes:
+    return json.dumps(document).encode()
+
+
+def test_what_was_written_is_what_is_read(plan: Plan) -> None:
+    again = planfile.load(planfile.dump(plan))
+    assert again == plan
+    assert planfile.dump(again) == planfile.dump(plan)
+    assert planfile.digest(again) == planfile.digest(plan) == Digest.of(planfile.dump(plan))
+    assert {digest: each.raw for digest, each in again.manifests.items()} == {
+        digest: each.raw for digest, each in plan.manifests.items()
+    }
+
+
+def test_errors_come_back_as_what_they_were(plan: Plan) -> None:
+    for before, after in zip(plan.images, planfile.load(planfile.dump(plan)).images, strict=True):
+        assert type(before.error) is type(after.error)
+        if before.error is not None and after.error is not None:
+            for name in ("code", "exit_code", "message", "side", "subject", "hint"):
+                assert getattr(after.error, name) == getattr(before.error, name)
+
+
+def test_every_error_there_is_can_be_written_and_read() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TransloadError)]
+    for kind in kinds:
+        image = PlannedImage("s", Name("a", "1"), Name("a", "1"), "failed", error=kind("what happened", side="source"))
+        (read,) = planfile.load(planfile.dump(Plan("t", (image,), (), {}))).images
+        assert type(read.error) is kind
+
+
+def test_an_error_of_a_later_version_is_read_as_an_error(document: dict[str, Any]) -> None:
+    broken = next(each for each in document["images"] if "error" in each)
+    broken["error"] |= {"code": "never-heard-of", "exit_code": 42}
+    error = next(each.error for each in planfile.load(dumped(document)).images if each.error)
+    assert type(error) is TransloadError
+    assert error.message == broken["error"]["message"]
+
+
+def test_a_plan_that_was_read_can_be_carried_out() -> None:
+    scene = Scene()
+    for name in ("a", "b"):
+        scene.publish(image(name, (SHARED,)), f"{name}:1")
+    outcome = scene.run(planfile.load(planfile.dump(scene.plan("a:1", "b:1"))))
+    assert all(each.error is None for each in outcome.images)
+    assert scene.plan("a:1", "b:1").count("unchanged") == 2
+
+
+def test_a_rewritten_index_travels_in_the_plan() -> None:
+    scene = Scene()
+    scene.publish(multi_platform("many"), "many:1")
+    want = {"platforms": (Platform.parse("linux/amd64"),), "narrowing": Narrowing.REWRITTEN}
+    plan = scene.plan("many:1", **want)
+    scene.run(planfile.load(planfile.dump(plan)))
+    assert scene.plan("many:1", **want).count("unchanged") == 1
+
+
+def test_the_same_plan_gives_the_same_bytes_and_another_plan_others() -> None:
+    scene = Scene()
+    scene.publish(image("a"), "a:1", "a:2")
+    assert planfile.dump(scene.plan("a:1")) == planfile.dump(scene.plan("a:1"))
+    assert planfile.digest(scene.plan("a:1")) != planfile.digest(scene.plan("a:2"))
+
+
+def test_the_file_is_plain_ascii_with_one_value_on_a_line(plan: Plan) -> None:
+    raw = planfile.dump(plan)
+    assert raw.isascii()
+    assert raw.endswith(b"}\n")
+    assert max(map(len, raw.splitlines())) < 2 * max(len(each.raw) for each in plan.manifests.values())
+
+
+def test_a_manifest_keeps_its_bytes_whatever_is_written_in_it() -> None:
+    scene = Scene()
+    built = scene.publish(image("odd", annotations={"org.example.note": "ä…\u2028\U0001f6a2 \\ud800 \x7f"}), "a:1")
+    plan = planfile.load(planfile.dump(scene.plan("a:1")))
+    assert plan.manifests[built.digest].raw == built.manifest.raw
+    assert plan.manifests[built.digest].annotations == built.manifest.annotations
+
+
+# --- documentation
+
+
+def test_the_example_of_the_documentation_is_a_plan() -> None:
+    example = DOCUMENTATION.read_text().split("```json\n")[1].split("```")[0].encode()
+    plan = planfile.load(example)
+    assert planfile.dump(plan) == example, "the example is written as dump writes it"
+    assert len(plan.steps) == 3
+
+
+def test_every_key_is_documented(document: dict[str, Any]) -> None:
+    text = DOCUMENTATION.read_text()
+    manifests = document.pop("manifests")
+    for key in {*_keys(document), *manifests[0]} - {"annotations", "platform", "urls", "artifactType", "mediaType"}:
+        assert f"`{key}`" in text, f"{key} is not documented"
+
+
+def _keys(value: object) -> set[str]:
+    if isinstance(value, dict):
+        return set(value).union(*map(_keys, value.values()))
+    return set().union(*map(_keys, value)) if isinstance(value, list) else set()
+
+
+# --- what is refused
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def step_with(document: dict[str, Any], key: str) -> dict[str, Any]:
+    return next(step for step in document["steps"] if key in step)
+
+
+CHANGES: dict[str, tuple[str, Change]] = {
+    "no format": ("plan.format is missing", lambda d: d.pop("format")),
+    "later format": ("plan.format is not 1", lambda d: d.update(format=2)),
+    "true is no number": ("plan.format is not a whole number", lambda d: d.update(format=True)),
+    "unknown key": ("plan has the unknown key 'x'", lambda d: d.update(x=1)),
+    "no target": ("plan.target is missing", lambda d: d.pop("target")),
+    "target of another kind": ("plan.target is not text", lambda d: d.update(target=["x"])),
+    "steps of another kind": ("plan.steps is not a list", lambda d: d.update(steps={})),
+    "step of another kind": ("plan.steps[0] is not an object", lambda d: d["steps"].__setitem__(0, 7)),
+    "step without work": ("plan.steps[0] has the unknown key", lambda d: d["steps"][0].pop("blob")),
+    "step ids with a gap": ("plan.steps[1].id is not 1", lambda d: d["steps"][1].update(id=2)),
+    "step ids in disorder": ("plan.steps[0].id is not 0", lambda d: d["steps"].insert(0, d["steps"].pop(1))),
+    "negative size": ("plan.steps[0].blob is not valid", lambda d: d["steps"][0]["blob"].update(size=-1)),
+    "wrong digest": ("plan.steps[0].blob is not valid", lambda d: d["steps"][0]["blob"].update(digest="sha256:x")),
+    "path as repository": ("repository is not valid", lambda d: d["steps"][0].update(repository="../../etc")),
+    "path as source": ("source_repository is not valid", lambda d: d["steps"][0].update(source_repository="/etc")),
+    "path as origin": (".origin is not valid", lambda d: step_with(d, "origin").update(origin="a/../b")),
+    "wait for a later step": (".after is not", lambda d: step_with(d, "after").update(after=999)),
+    "wait for another blob": (".after is not the step that", lambda d: step_with(d, "after").update(after=0)),
+    "need of a later step": (".needs[0] is not", lambda d: step_with(d, "needs").update(needs=[999])),
+    "need of itself": (
+        ".needs[0] is not",
+        lambda d: step_with(d, "needs").update(needs=[step_with(d, "needs")["id"]]),
+    ),
+    "need as text": (".needs[0] is not", lambda d: step_with(d, "needs").update(needs=["0"])),
+    "manifest not there": ("of a manifest of this plan", lambda d: d["manifests"].clear()),
+    "manifest changed": ("plan.manifests[0].raw is not valid", lambda d: d["manifests"][0].update(raw="{}")),
+    "manifest by another digest": (
+        "plan.manifests[0].raw is not valid",
+        lambda d: d["manifests"][0].update(digest=Digest.of(b"")),
+    ),
+    "manifest of no bytes": ("plan.manifests[0].raw is not valid", lambda d: d["manifests"][0].update(raw="\ud900")),
+    "manifest as another type": (
+        "plan.manifests[0].raw is not valid",
+        lambda d: d["manifests"][0].update(media_type="application/vnd.docker.distribution.manifest.list.v2+json"),
+    ),
+    "name of another digest": (
+        ".name is not a name for this manifest",
+        lambda d: step_with(d, "name").update(name=f"a@{Digest.of(b'')}"),
+    ),
+    "name of nothing": (".name is not a name for this manifest", lambda d: step_with(d, "name").update(name="a")),
+    "name that is none": (".name is not valid", lambda d: step_with(d, "name").update(name="A:1")),
+    "goal not there": ("plan.images[0].goals[0] is not", lambda d: d["images"][0].update(goals=[999])),
+    "unknown status": ("plan.images[0].status is not one of", lambda d: d["images"][0].update(status="fine")),
+    "failed without error": ("plan.images[0] contradicts", lambda d: d["images"][0].update(status="failed")),
+    "negative count": ("plan.images[0].copied.bytes", lambda d: d["images"][0]["copied"].update(bytes=-1)),
+    "huge count": ("plan.images[0].copied.bytes", lambda d: d["images"][0]["copied"].update(bytes=1 << 63)),
+    "no count": ("plan.images[0].copied.bytes", lambda d: d["images"][0]["copied"].update(bytes=1.5)),
+    "excuse as number": ("plan.images[0].excused", lambda d: d["images"][0].update(excused=0)),
+    "side unknown": (
+        ".error.side is not one of source, target",
+        lambda d: next(i for i in d["images"] if "error" in i)["error"].update(side="left"),
+    ),
+    "requests missing": ("plan.requests is missing", lambda d: d.pop("requests")),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_changed_file_is_refused_and_the_place_is_named(document: dict[str, Any], name: str) -> None:
+    says, change = CHANGES[name]
+    change(document)
+    with pytest.raises(DocumentInvalid) as caught:
+        planfile.load(dumped(document))
+    assert says in caught.value.message
+    assert caught.value.subject is not None
+    assert caught.value.subject.startswith("plan")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"[]", b"null", b"{", b"\xff", b'{"format":1,"format":1}', b"[" * 100_000, b"9" * 5000, b'{"format":NaN}'],
+)
+def test_what_is_no_plan_is_refused(raw: bytes) -> None:
+    with pytest.raises(DocumentInvalid):
+        planfile.load(raw)
+
+
+def test_a_file_beyond_any_plan_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planfile, "PLAN_BYTES", 10)
+    with pytest.raises(DocumentInvalid, match="of 11 bytes is over the limit"):
+        planfile.load(b" " * 11)
+
+
+def _places(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to every value of a document."""
+    items: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list):
+        items = list(enumerate(value))
+    return [path] * bool(path) + [place for key, item in items for place in _places(item, (*path, key))]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.data())
+def test_no_damage_gets_past_as_anything_but_a_refusal_or_a_valid_plan(plan: Plan, data: st.DataObject) -> None:
+    damaged = copy.deepcopy(json.loads(planfile.dump(plan)))
+    *way, last = data.draw(st.sampled_from(_places(damaged)))
+    place = damaged
+    for key in way:
+        place = place[key]
+    place[last] = data.draw(JSON)
+    try:
+        read = planfile.load(dumped(damaged))
+    except DocumentInvalid:
+        return
+    assert planfile.load(planfile.dump(read)) == read
+
+
+def test_counts_of_an_empty_plan() -> None:
+    plan = planfile.load(planfile.dump(Plan("oci:there", (), (), {}, Requests(1, 2))))
+    assert (plan.target, plan.requests, plan.copied) == ("oci:there", Requests(1, 2), Share())
