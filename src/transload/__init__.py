@@ -1,3 +1,95 @@
-"""Move a vendor's release of container images into a private registry: complete, unchanged, provably so."""
+"""Container images moved between registries and OCI layout folders: complete, unchanged, provably so.
+
+What a program needs is named here and loaded when it is used, so that `import transload` itself costs nothing. What
+changes between versions is in CHANGELOG.md; modules below, where they are not named here, may change without notice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transload.errors import TransloadError
+    from transload.events import Event
+    from transload.layout import LayoutStore
+    from transload.memory import MemoryStore
+    from transload.net.http import Http
+    from transload.net.settings import NetSettings
+    from transload.nursery import Cancellation
+    from transload.oci import Descriptor, Digest, Manifest, Name, Platform, Reference
+    from transload.planning import Item, Narrowing, Plan, Request, make_plan
+    from transload.ports import Source, Target
+    from transload.registry.credentials import DockerConfig
+    from transload.registry.login import Login, Secret
+    from transload.registry.store import RegistryStore
+    from transload.transfer import Journal, Outcome, run
+    from transload.transfer.proof import Proof, compare
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Cancellation",
+    "Descriptor",
+    "Digest",
+    "DockerConfig",
+    "Event",
+    "Http",
+    "Item",
+    "Journal",
+    "LayoutStore",
+    "Login",
+    "Manifest",
+    "MemoryStore",
+    "Name",
+    "Narrowing",
+    "NetSettings",
+    "Outcome",
+    "Plan",
+    "Platform",
+    "Proof",
+    "Reference",
+    "RegistryStore",
+    "Request",
+    "Secret",
+    "Source",
+    "Target",
+    "TransloadError",
+    "compare",
+    "make_plan",
+    "run",
+]
+
+# The same as the imports above, for the time when the program runs; a test holds them together.
+_HOMES = {
+    "transload.errors": ("TransloadError",),
+    "transload.events": ("Event",),
+    "transload.layout": ("LayoutStore",),
+    "transload.memory": ("MemoryStore",),
+    "transload.net.http": ("Http",),
+    "transload.net.settings": ("NetSettings",),
+    "transload.nursery": ("Cancellation",),
+    "transload.oci": ("Descriptor", "Digest", "Manifest", "Name", "Platform", "Reference"),
+    "transload.planning": ("Item", "Narrowing", "Plan", "Request", "make_plan"),
+    "transload.ports": ("Source", "Target"),
+    "transload.registry.credentials": ("DockerConfig",),
+    "transload.registry.login": ("Login", "Secret"),
+    "transload.registry.store": ("RegistryStore",),
+    "transload.transfer": ("Journal", "Outcome", "run"),
+    "transload.transfer.proof": ("Proof", "compare"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from where it lives (PEP 562)."""
+    for module, names in _HOMES.items():
+        if name in names:
+            from importlib import import_module
+
+            value = globals()[name] = getattr(import_module(module), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not."""
+    return sorted({*globals(), *__all__})
