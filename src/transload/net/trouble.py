@@ -41,7 +41,7 @@ def translated(error: BaseException, origin: Origin, doing: str, stall_timeout_s
         found = _certainly(cause, origin, doing)
         if found:
             return found
-    if any(isinstance(cause, exceptions.ConnectTimeoutError) for cause in causes):
+    if any(_is_connect_timeout(cause) for cause in causes):
         return Unreachable(
             f"{doing}: {host} does not answer", subject=host, hint="a firewall or a missing proxy setting does this"
         )
@@ -50,6 +50,11 @@ def translated(error: BaseException, origin: Origin, doing: str, stall_timeout_s
     if any(isinstance(cause, (exceptions.IncompleteRead, http.client.IncompleteRead)) for cause in causes):
         return Truncated(f"{doing}: the answer of {host} ended before its promised length", subject=host)
     return _broken(causes, origin, doing)
+
+
+def _is_connect_timeout(cause: BaseException) -> bool:
+    """urllib3 derives `NewConnectionError` from the timeout, but it also stands for a refusal."""
+    return isinstance(cause, exceptions.ConnectTimeoutError) and not isinstance(cause, exceptions.NewConnectionError)
 
 
 def _certainly(cause: BaseException, origin: Origin, doing: str) -> TransloadError | None:

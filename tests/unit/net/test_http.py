@@ -1,0 +1,291 @@
+"""The door to the network against a scripted server: retries, redirects, errors, counts."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from tests.unit.registry.wire import Asked, HastyClock, Said, Wire, plain_http, serving
+from transload.errors import (
+    AccessDenied,
+    DocumentInvalid,
+    HostUnknown,
+    Interrupted,
+    LimitExceeded,
+    ProtocolTrouble,
+    Stalled,
+    TransloadError,
+    Truncated,
+    Unreachable,
+)
+from transload.net.answer import Request
+from transload.net.http import Http
+from transload.net.settings import NetSettings
+
+
+def get(wire: Wire, path: str = "/", **more: object) -> Request:
+    request = Request("GET", f"http://{wire.host}{path}", "asking", "test")
+    return evolve(request, **more)  # type: ignore[arg-type]
+
+
+class Sequence:
+    """Says one thing after the other, the last for ever."""
+
+    def __init__(self, *said: Said) -> None:
+        self.said = list(said)
+
+    def __call__(self, asked: Asked) -> Said:
+        return self.said.pop(0) if len(self.said) > 1 else self.said[0]
+
+
+def test_an_answer_is_counted_once() -> None:
+    with serving(Sequence(Said(body=b"hello"))) as wire, plain_http() as http:
+        reply = http.ask(get(wire, body=b"abc"))
+        assert (reply.status, reply.body) == (200, b"hello")
+        traffic = http.traffic
+        assert (traffic.requests, traffic.bytes_received, traffic.bytes_sent, traffic.retries) == (1, 5, 3, 0)
+        assert traffic.host(wire.host).requests == 1
+        assert traffic.kinds() == {("GET", "test"): 1}
+        assert wire.asked[0].headers["User-Agent"].startswith("transload/")
+
+
+@pytest.mark.parametrize("status", [408, 429, 499, 500, 502, 503, 504, 522])
+def test_what_may_pass_is_asked_again(status: int) -> None:
+    with serving(Sequence(Said(status), Said(status), Said(body=b"ok"))) as wire, plain_http() as http:
+        assert http.ask(get(wire)).body == b"ok"
+        assert (http.traffic.requests, http.traffic.retries) == (3, 2)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 413, 416])
+def test_a_refusal_is_not_asked_again(status: int) -> None:
+    with serving(Sequence(Said(status))) as wire, plain_http() as http:
+        assert http.ask(get(wire)).status == status
+        assert len(wire.asked) == 1
+
+
+def test_the_budget_ends() -> None:
+    with serving(Sequence(Said(503))) as wire, plain_http(attempts=3) as http:
+        assert http.ask(get(wire)).status == 503
+        assert len(wire.asked) == 3
+
+
+def test_what_must_not_be_repeated_is_not() -> None:
+    with serving(Sequence(Said(503))) as wire, plain_http() as http:
+        assert http.ask(get(wire, retried=False)).status == 503
+        assert len(wire.asked) == 1
+
+
+def test_the_servers_wish_is_waited_for() -> None:
+    with serving(Sequence(Said(429, {"Retry-After": "17"}), Said())) as wire, plain_http() as http:
+        http.ask(get(wire))
+        assert isinstance(http.clock, HastyClock)
+        assert 17 <= sum(http.clock.slept) <= 19
+
+
+def test_a_wish_beyond_reason_is_told_instead() -> None:
+    with serving(Sequence(Said(429, {"Retry-After": "86400"}))) as wire, plain_http() as http:
+        assert http.ask(get(wire)).status == 429
+        assert len(wire.asked) == 1
+
+
+def test_a_dropped_connection_is_made_again() -> None:
+    script = Sequence(Said(hang_up=True), Said(body=b"x" * 99, cut=50), Said(body=b"ok"))
+    with serving(script) as wire, plain_http() as http:
+        assert http.ask(get(wire)).body == b"ok"
+        assert http.traffic.retries == 2
+
+
+def test_redirects_are_followed_and_credentials_stay_behind() -> None:
+    with serving(lambda asked: Said(body=b"data")) as storage:
+        far = f"http://{storage.host}/signed?sig=1"
+        script = Sequence(Said(307, {"Location": "/b"}), Said(302, {"Location": far}))
+        with serving(script) as wire, plain_http() as http:
+            reply = http.ask(get(wire, headers={"Authorization": "Bearer t", "Accept": "x"}))
+    assert (reply.body, reply.url) == (b"data", far)
+    assert [asked.headers.get("Authorization") for asked in wire.asked] == ["Bearer t", "Bearer t"]
+    assert "Authorization" not in storage.asked[0].headers
+    assert storage.asked[0].headers["Accept"] == "x"
+    assert http.traffic.requests == 3
+
+
+def test_redirects_in_a_circle_end() -> None:
+    with serving(lambda asked: Said(302, {"Location": "/again"})) as wire, plain_http() as http:
+        with pytest.raises(ProtocolTrouble, match="redirects"):
+            http.ask(get(wire))
+        assert len(wire.asked) == 11
+
+
+def test_a_redirect_without_a_place_is_an_answer_and_a_post_is_not_redirected() -> None:
+    def script(asked: Asked) -> Said:
+        return Said(302, {"Location": "/x"} if asked.method == "POST" else {})
+
+    with serving(script) as wire, plain_http() as http:
+        assert http.ask(get(wire)).status == 302
+        assert http.ask(get(wire, method="POST")).status == 302
+        assert len(wire.asked) == 2
+
+
+def test_a_body_over_the_limit_is_refused_and_a_long_explanation_is_cut() -> None:
+    with serving(Sequence(Said(body=b"x" * 5000), Said(404, body=b"y" * 500_000))) as wire, plain_http() as http:
+        with pytest.raises(LimitExceeded):
+            http.ask(get(wire, limit=4999))
+        assert len(http.ask(get(wire, limit=4999)).body) == 64 << 10
+
+
+def test_a_body_that_ends_early_is_truncated_when_poured() -> None:
+    script = Sequence(Said(body=b"x" * 1000, cut=400))
+    with serving(script) as wire, plain_http() as http, http.pour(get(wire, lane="read")) as answer:
+        chunks = answer.chunks()
+        assert next(chunks) == b"x" * 400
+        with pytest.raises(Truncated):
+            next(chunks)
+
+
+def test_a_stall_is_told_as_such() -> None:
+    release = threading.Event()
+
+    def silent(asked: Asked) -> Said:
+        release.wait(10)
+        return Said(hang_up=True)
+
+    with serving(silent) as wire, plain_http(stall_timeout_s=0.05, attempts=1) as http:
+        with pytest.raises(Stalled, match="nothing moved for 0.05 s"):
+            http.ask(get(wire))
+        release.set()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_nobody_listens() -> None:
+    with plain_http(attempts=2) as http:
+        url = f"http://127.0.0.1:{free_port()}/"
+        with pytest.raises(Unreachable, match="refuses connections"):
+            http.ask(Request("GET", url, "asking", "test"))
+        assert http.traffic.requests == 0
+        with pytest.raises(Unreachable, match="refuses connections"):
+            Http().origin(url.removeprefix("http://").rstrip("/"))
+
+
+def test_an_unknown_host() -> None:
+    with plain_http() as http, pytest.raises(HostUnknown, match=r"registry\.invalid is not known"):
+        http.ask(Request("GET", "http://registry.invalid/", "asking", "test"))
+
+
+def test_what_is_no_http() -> None:
+    def talk(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=talk, args=(server,))
+        thread.start()
+        with plain_http() as http, pytest.raises(ProtocolTrouble, match="does not answer in HTTP"):
+            http.ask(Request("GET", f"http://127.0.0.1:{server.getsockname()[1]}/", "asking", "test"))
+        thread.join()
+
+
+def test_an_early_refusal_of_a_body_is_read() -> None:
+    """The server answers after the headers and reads nothing: not a broken pipe, and not sent to the end."""
+    sent = []
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(400):
+            sent.append(1)
+            yield b"x" * (1 << 20)
+
+    with serving(lambda asked: Said(413, body=b"too large", unread=True)) as wire, plain_http() as http:
+        request = get(wire, method="PATCH", body=chunks(), length=400 << 20, retried=False, lane="write")
+        reply = http.ask(request)
+        assert (reply.status, reply.body) == (413, b"too large")
+        assert len(sent) < 400
+
+
+def test_an_error_of_the_bodys_source_passes_as_it_is() -> None:
+    mine = ConnectionResetError("of the source")
+
+    def chunks() -> Iterator[bytes]:
+        yield b"x"
+        raise mine
+
+    with serving(lambda asked: Said()) as wire, plain_http() as http:
+        request = get(wire, method="PUT", body=chunks(), length=10, retried=False, lane="write")
+        with pytest.raises(ConnectionResetError) as caught:
+            http.ask(request)
+        assert caught.value is mine
+        assert http.ask(get(wire)).status == 200  # the connection was dropped, not used again
+
+
+def test_a_cancellation_is_seen_in_the_middle_of_a_body() -> None:
+    with serving(lambda asked: Said(body=b"x" * 3_000_000)) as wire, plain_http() as http:
+        with http.pour(get(wire, lane="read")) as answer:
+            chunks = answer.chunks()
+            assert next(chunks)
+            http.cancellation.cancel()
+            with pytest.raises(Interrupted):
+                next(chunks)
+        with pytest.raises(Interrupted):
+            http.ask(get(wire))
+
+
+def test_a_loopback_server_without_tls_is_found_without_a_request() -> None:
+    with serving(lambda asked: Said(body=b"plain")) as wire, Http() as http:
+        assert str(http.origin(wire.host)) == f"http://{wire.host}"
+        assert http.traffic.requests == 0
+        assert wire.asked == []
+
+
+def test_other_hosts_are_spoken_to_over_tls_unless_named() -> None:
+    with Http(NetSettings(allow_plain_http=frozenset({"named.example:5000"}))) as http:
+        assert http.origin("registry.example:5000").scheme == "https"
+        assert http.origin("named.example").scheme == "https"
+        assert http.origin("named.example:5000").scheme == "http"
+
+
+def test_a_proxy_is_asked_with_its_credentials() -> None:
+    with serving(lambda asked: Said(body=b"from the proxy")) as proxy:
+        proxies = {"http": f"http://user:p%40ss@{proxy.host}"}
+        with Http(NetSettings(proxies=proxies, no_proxy="inner.invalid")) as http:
+            reply = http.ask(Request("GET", "http://registry.invalid/v2/", "asking", "test"))
+            assert reply.body == b"from the proxy"
+            with pytest.raises(HostUnknown):
+                http.ask(Request("GET", "http://x.inner.invalid/", "asking", "test"))
+    assert proxy.lines == ["GET http://registry.invalid/v2/"]
+    assert proxy.asked[0].headers["Proxy-Authorization"] == "Basic dXNlcjpwQHNz"
+
+
+def test_a_proxy_that_wants_credentials_says_so() -> None:
+    class Refusing(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:  # noqa: N802 - the name that http.server asks for
+            self.send_error(407)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        proxies = {"https": f"http://127.0.0.1:{server.server_address[1]}"}
+        with Http(NetSettings(proxies=proxies, attempts=1)) as http, pytest.raises(AccessDenied, match="proxy asks"):
+            http.ask(Request("GET", "https://registry.invalid/v2/", "asking", "test"))
+        server.shutdown()
+
+
+def test_a_file_that_is_no_certificate(tmp_path: Path) -> None:
+    wrong = tmp_path / "ca.pem"
+    wrong.write_text("not a certificate")
+    for settings in (NetSettings(ca_files=(wrong,)), NetSettings(client_certificate=wrong)):
+        with Http(settings) as http, pytest.raises(DocumentInvalid, match=r"ca\.pem"):
+            http.ask(Request("GET", "https://registry.invalid/", "asking", "test"))
+    with Http(NetSettings(ca_files=(tmp_path / "none",))) as http, pytest.raises(TransloadError, match="none"):
+        http.ask(Request("GET", "https://registry.invalid/", "asking", "test"))
