@@ -54,8 +54,8 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
 def _differences(
     job: Job, selection: Selection, plan: Plan, stores: Stores, cancellation: Cancellation
 ) -> tuple[str, ...]:
-    """How the catalogs' lists differ from what is published; not asked again when every image is there already."""
-    if job.discover or job.images or plan.count("unchanged") == len(plan.images):
+    """How the catalogs' lists differ from what is published; not asked when there is nothing to do about it."""
+    if job.discover or job.images or not (plan.steps or plan.failures):
         return ()
     notes: list[str] = []
     for chosen in selection.releases:

@@ -20,6 +20,7 @@ from transload.cli.progress import Telling
 from transload.cli.stopping import stoppable
 from transload.cli.telling import show_result
 from transload.nursery import Cancellation
+from transload.report.markdown import to_markdown
 from transload.report.result import Result, exit_code
 from transload.report.styled import Styled
 from transload.report.texts import count, size
@@ -41,21 +42,22 @@ def demo(mebibytes: int, keep: Path | None) -> int:
         folder = keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         with staged(folder, mebibytes << 20) as stage:
-            return _Show(stage, folder).run()
+            return _Show(stage, folder, kept=keep is not None).run()
 
 
 class _Show:
     """The five acts. Each prints the command that it stands for, then what that command prints."""
 
-    def __init__(self, stage: Stage, folder: Path) -> None:
+    def __init__(self, stage: Stage, folder: Path, *, kept: bool) -> None:
         self._stage = stage
         self._environment = Environment(state=folder / "state")
-        self._report = folder / "report.md"
+        self._reports = [folder / "report.md", folder / "report.json"] if kept else []
         self._cancellation = Cancellation()
         self._job = Job((str(stage.catalog),), Place.parse(f"{stage.target.host_port}/mirror"))
 
     def run(self) -> int:
         stage = self._stage
+        self._say("Building images from a seed ...")
         first = stage.publish(1)
         offer = f"publishes {first.tag}: {count(len(first.images), 'image')}, {size(first.size)} in shared layers"
         self._say(f"A vendor's registry at {stage.source.host_port} {offer}.")
@@ -67,6 +69,7 @@ class _Show:
             self._mirror("3. Again, with nothing new: which release is the newest, then two requests per image.")
         )
         proved = self._verify()
+        self._report(results[1])
         self._numbers(results)
         failed = next((code for code in map(exit_code, results) if code), 0)
         return failed or proved
@@ -75,7 +78,7 @@ class _Show:
         before = self._stage.source.requests.total + self._stage.target.requests.total
         self._act(title, ["mirror", *command_words(self._job)])
         began = Began.now(shlex.join(["transload", "mirror", *command_words(self._job)]))
-        telling = Telling("mirror", "text", False, [self._report])
+        telling = Telling("mirror", "text", False, self._reports)
         with stoppable(self._cancellation, telling.notice), self._stores() as stores:
             prepared = prepare(self._job, stores, self._cancellation)
             result = carry(prepared, stores, telling, self._cancellation, began, retry_command(self._job))
@@ -105,6 +108,11 @@ class _Show:
         )
         return checked.exit_code
 
+    def _report(self, result: Result) -> None:
+        """The report of a run, up to its lists of images."""
+        self._act("5. What --report report.md keeps of the second run, in short:", [])
+        show_result(to_markdown(result).partition("\n## Images")[0].splitlines())
+
     def _numbers(self, results: list[Result]) -> None:
         rows = ["", f"{'':<14}  {'images':>6}  {'copied':>8}  {'blobs':>5}  {'mounts':>6}  {'seconds':>7}"]
         for name, result in zip(("first release", "next release", "nothing new"), results, strict=True):
@@ -114,7 +122,8 @@ class _Show:
         show_result([*rows, ""])
 
     def _act(self, title: str, words: list[str]) -> None:
-        show_result(["", Styled.of((title, "strong")), Styled.of((f"$ transload {shlex.join(words)}", "faint"))])
+        command = [Styled.of((f"$ transload {shlex.join(words)}", "faint"))] if words else []
+        show_result(["", Styled.of((title, "strong")), *command])
 
     def _say(self, text: str) -> None:
         show_result([Styled.of((text, "faint"))])
