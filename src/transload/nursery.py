@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, TypeVar
@@ -18,19 +19,23 @@ class Cancellation:
 
     def __init__(self) -> None:
         self.wake = threading.Event()
-        self._within: list[Cancellation] = []
+        self._outer: Cancellation | None = None  # kept alive, since it passes on what comes from further out
+        self._within: list[weakref.ref[Cancellation]] = []  # parts that are over drop out of it
 
     def cancel(self) -> None:
-        """Ask everybody to stop at the next safe point."""
+        """Ask everybody to stop at the next safe point. Takes no lock of ours: a signal handler may call it."""
         self.wake.set()
-        for inner in self._within:
-            inner.cancel()
+        for part in tuple(self._within):
+            inner = part()
+            if inner is not None:
+                inner.cancel()
 
     @classmethod
     def within(cls, outer: Cancellation) -> Cancellation:
         """A token for a part of the work: stopping `outer` stops the part, stopping the part is its own affair."""
         inner = cls()
-        outer._within.append(inner)
+        inner._outer = outer
+        outer._within.append(weakref.ref(inner, outer._within.remove))
         if outer.cancelled:
             inner.cancel()
         return inner
@@ -56,7 +61,8 @@ class Nursery:
         self.cancellation = Cancellation.within(cancellation) if cancellation else Cancellation()
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None
-        self._lock = threading.Lock()
+        self._running: set[threading.Thread] = set()
+        self._ended = threading.Condition()
 
     def __enter__(self) -> Nursery:
         return self
@@ -64,28 +70,49 @@ class Nursery:
     def start(self, work: Callable[..., object], *arguments: Any) -> None:
         """Run `work(*arguments)` in a thread of its own."""
         thread = threading.Thread(target=self._run, args=(work, arguments), name=work.__name__, daemon=True)
+        with self._ended:
+            self._running.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # the operating system has no more threads to give
+            self._running.discard(thread)
+            raise
         self._threads.append(thread)
-        thread.start()
 
     def _run(self, work: Callable[..., object], arguments: tuple[Any, ...]) -> None:
         try:
             work(*arguments)
         except BaseException as error:
-            with self._lock:
+            with self._ended:
                 if self._error is None:
                     self._error = error
             self.cancellation.cancel()
+        finally:
+            with self._ended:
+                self._running.discard(threading.current_thread())
+                self._ended.notify_all()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
             self.cancellation.cancel()
-        for thread in self._threads:
-            while thread.is_alive():
-                thread.join(0.5)  # a bounded wait, since Windows delivers Ctrl-C only between waits
+        try:
+            self._join()
+        except BaseException:  # Ctrl-C while waiting: the children end before their parent all the same
+            self.cancellation.cancel()
+            self._join()  # a second Ctrl-C leaves at once
+            raise
         if error is None and self._error is not None:
             raise self._error
+
+    def _join(self) -> None:
+        # Not by `join`: up to Python 3.12 one that Ctrl-C interrupts takes a running thread for ended.
+        with self._ended:
+            while self._running:
+                self._ended.wait(0.5)  # a bounded wait, since Windows delivers Ctrl-C only between waits
+        for thread in self._threads:
+            thread.join()  # at once: nothing of it is left but its end
 
 
 def in_parallel(
