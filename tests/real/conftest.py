@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.real.servers import Registry, Skopeo, StartRegistry, running_registry
+from tests.real.vendor import Shell, publish
 
 HERE = Path(__file__).parent
 PACKAGES = {"docker-registry": "docker-registry", "skopeo": "skopeo"}
@@ -124,3 +125,18 @@ def skopeo(tmp_path_factory: pytest.TempPathFactory) -> Skopeo:
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def vendor(_start_for_session: StartRegistry) -> Registry:
+    """A vendor's registry, anonymous, with two small releases of arcdata, `OLD` and `NEW`. Only read it."""
+    started = _start_for_session()
+    publish(started)
+    return started
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """Runs `transload …` with a home, a state folder and variables of its own."""
+    monkeypatch.chdir(tmp_path)
+    return Shell(tmp_path / "home", monkeypatch, capsys)
