@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.unit.registry.wire import Asked, Said, Script, plain_http, refused, serving
+from tests.unit.registry.wire import Asked, Said, Script, plain_http, refused, serving, talking
 from transload.errors import (
     AccessDenied,
     BlobUnknown,
@@ -137,9 +137,8 @@ def test_a_server_that_ignores_ranges_and_breaks_off_is_not_read_for_ever() -> N
 @pytest.mark.parametrize("headers", [{}, {"Content-Length": ""}], ids=["length", "no-length"])
 @pytest.mark.parametrize("body", [BLOB + b"x", BLOB + BLOB], ids=["one", "all"])
 def test_more_than_promised_is_refused(headers: dict[str, str], body: bytes) -> None:
-    with serving(lambda asked: Said(200, headers, body, cut=len(body))) as wire, plain_http() as http:
-        with pytest.raises(SizeMismatch):
-            reading(RegistryStore(wire.host, http))
+    with talking(lambda asked: Said(200, headers, body, cut=len(body))) as (_, store), pytest.raises(SizeMismatch):
+        reading(store)
 
 
 def test_another_size_is_noticed_before_the_first_byte() -> None:
@@ -171,9 +170,11 @@ def test_a_range_that_cannot_be_satisfied_is_asked_for_whole() -> None:
     with serving(script) as wire, plain_http() as http:
         assert reading(RegistryStore(wire.host, http), 5) == BLOB[5:]
         assert len(wire.asked) == 2
-    with serving(lambda asked: Said(416, {"Content-Range": "bytes */4"})) as wire, plain_http() as http:
-        with pytest.raises(SizeMismatch, match="has 4 bytes"):
-            reading(RegistryStore(wire.host, http), 5)
+    with (
+        talking(lambda asked: Said(416, {"Content-Range": "bytes */4"})) as (_, store),
+        pytest.raises(SizeMismatch, match="has 4 bytes"),
+    ):
+        reading(store, 5)
 
 
 @pytest.mark.parametrize(
@@ -313,19 +314,19 @@ def test_repositories_come_in_pages_too() -> None:
 
 @pytest.mark.parametrize("said", [Said(404), Said(405), Said(403), Said(401), Said(200, {}, b"<html>")])
 def test_a_registry_without_a_list_of_repositories(said: Said) -> None:
-    with serving(lambda asked: said) as wire, plain_http() as http:
-        with pytest.raises(Refused, match="does not list its repositories"):
-            list(RegistryStore(wire.host, http).repositories())
+    with talking(lambda asked: said) as (_, store), pytest.raises(Refused, match="does not list its repositories"):
+        list(store.repositories())
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{", b'{"tags": "all"}', b"\xff"])
 def test_what_is_no_list(body: bytes) -> None:
-    with serving(lambda asked: Said(200, {}, body)) as wire, plain_http() as http:
-        with pytest.raises(ProtocolTrouble, match="does not look like a registry"):
-            list(RegistryStore(wire.host, http).tags("a/b"))
+    with (
+        talking(lambda asked: Said(200, {}, body)) as (_, store),
+        pytest.raises(ProtocolTrouble, match="does not look like a registry"),
+    ):
+        list(store.tags("a/b"))
 
 
 def test_tags_of_nothing() -> None:
-    with serving(lambda asked: refused(404, "NAME_UNKNOWN")) as wire, plain_http() as http:
-        with pytest.raises(RepositoryUnknown):
-            list(RegistryStore(wire.host, http).tags("a/b"))
+    with talking(lambda asked: refused(404, "NAME_UNKNOWN")) as (_, store), pytest.raises(RepositoryUnknown):
+        list(store.tags("a/b"))

@@ -15,6 +15,8 @@ from attrs import define, field, frozen
 
 from transload.net.http import Http
 from transload.net.settings import NetSettings
+from transload.registry.login import Login
+from transload.registry.store import RegistryStore
 
 
 @define
@@ -132,6 +134,13 @@ class _Handler(BaseHTTPRequestHandler):
 def serving(script: Script) -> Iterator[Wire]:
     with Wire(script) as wire:
         yield wire
+
+
+@contextlib.contextmanager
+def talking(script: Script, *, login: Login | None = None, **settings: Any) -> Iterator[tuple[Wire, RegistryStore]]:
+    """A scripted registry and a store that talks to it."""
+    with Wire(script) as wire, plain_http(**settings) as http:
+        yield wire, RegistryStore(wire.host, http, login=login)
 
 
 def plain_http(**settings: Any) -> Http:
