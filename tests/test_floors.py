@@ -13,7 +13,7 @@ FLOORS: list[set[str]] = [
     {"clock", "files"},
     {"oci", "nursery"},
     {"ports", "events"},
-    {"graph", "memory", "net"},
+    {"graph", "memory", "net", "referrers"},
     {"registry", "layout", "bundle", "archive", "server", "catalog"},
     {"planning"},
     {"transfer"},

@@ -21,13 +21,13 @@ from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import BlobUnknown, Busy, ManifestInvalid, ManifestUnknown, NotFound, Refused, RepositoryUnknown
 from transload.files import fsync_folder, local_errors, replace_file
 from transload.layout.blobs import Blobs
-from transload.layout.index import INDEX_BYTES, LayoutIndex
 from transload.layout.ingest import LayoutIngest, ingesting, sweep
 from transload.layout.locks import awaited
-from transload.layout.referrers import Referrers
 from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.layoutindex import INDEX_BYTES, LayoutIndex
 from transload.oci.manifest import MANIFEST_BYTES
 from transload.ports import Chunk, Tariff
+from transload.referrers import Referrers
 
 _VERSION = "1.0.0"
 _MARKER, _INDEX, _OWN = "oci-layout", "index.json", ".transload"

@@ -23,8 +23,8 @@ from transload.errors import (
     SizeMismatch,
 )
 from transload.layout import LayoutStore
-from transload.layout.index import REF_NAME
 from transload.oci import Descriptor, Digest, Name
+from transload.oci.refname import REF_NAME
 from transload.testing.contract import APP, OCTETS, blob, put, read
 from transload.testing.images import Built, fill, image, index, multi_platform, signature
 

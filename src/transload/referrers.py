@@ -1,4 +1,4 @@
-"""Who refers to what in a layout: found by looking at every manifest that its index leads to, each of them once."""
+"""Who refers to what in a store with an `index.json`: found by looking at every manifest it leads to, each once."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Referrers:
                     below.extend(known.manifests)
                     yield known
             if len(seen) + len(below) > _MANIFESTS:
-                raise LimitExceeded(f"the layout lists more than {_MANIFESTS} manifests")
+                raise LimitExceeded(f"the index lists more than {_MANIFESTS} manifests")
             level = below
 
     def _look(self, descriptor: Descriptor) -> _Known | None:

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transload.errors import LimitExceeded, ManifestInvalid
-from transload.layout.index import CONTAINERD_NAME, INDEX_BYTES, OWN_NAME, REF_NAME, LayoutIndex, name_in
 from transload.oci import Descriptor, Digest, Name
+from transload.oci.layoutindex import INDEX_BYTES, LayoutIndex
 from transload.oci.mediatype import OCI_MANIFEST
+from transload.oci.refname import CONTAINERD_NAME, OWN_NAME, REF_NAME, name_in
 
 DIGEST = Digest.of(b"manifest")
 

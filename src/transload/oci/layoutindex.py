@@ -15,14 +15,12 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from transload.errors import LimitExceeded, ManifestInvalid, ReferenceInvalid
-from transload.oci import Descriptor, Digest, Name, Reference
+from transload.errors import LimitExceeded, ManifestInvalid
+from transload.oci.descriptor import Descriptor
+from transload.oci.digest import Digest
 from transload.oci.mediatype import OCI_INDEX
-from transload.oci.reference import DEFAULT_TAG
-
-REF_NAME = "org.opencontainers.image.ref.name"
-CONTAINERD_NAME = "io.containerd.image.name"
-OWN_NAME = "io.transload.name"  # only where REF_NAME would be read as another name
+from transload.oci.reference import Name
+from transload.oci.refname import NAME_KEYS, annotations_for, name_of
 
 # Far above what any layout holds, and far below what would hurt to read.
 INDEX_BYTES = 32 << 20
@@ -117,50 +115,15 @@ class LayoutIndex:
         return LayoutIndex({**self.document, "manifests": [dict(entry.document) for entry in entries]}, entries)
 
 
-def name_in(text: str) -> Name | None:
-    """The name that a `ref.name` annotation gives, None if it is not one.
-
-    Tools write a bare tag (`v1`, as the specification has it), `repository:tag`, or a full reference, of which the
-    registry is dropped: where an image came from is not what it is called here. A digest in it is dropped as well.
-
-    >>> name_in("localhost:5000/acme/app:1"), name_in("acme/app"), name_in("v1")
-    (Name(repository='acme/app', tag='1', digest=None), Name(repository='acme/app', tag='latest', digest=None), \
-Name(repository='', tag='v1', digest=None))
-    """
-    try:
-        if not set("/:@") & set(text):
-            return Name("", text) if text else None
-        name = Reference.parse(text).name if "/" in text else Name.parse(text)
-    except ReferenceInvalid:
-        return None
-    if name.digest and not name.tag:
-        return None
-    return Name(name.repository, name.tag or DEFAULT_TAG)
-
-
 def _entry(document: object, place: int) -> Entry:
     descriptor = Descriptor.from_json(document, f"index.json: manifests[{place}]")
     if not isinstance(document, dict):
         raise ManifestInvalid(f"index.json: manifests[{place}] is not an object")
-    return Entry(descriptor, _name_of(descriptor.annotations), document)
-
-
-def _name_of(annotations: Mapping[str, str]) -> Name | None:
-    own = annotations.get(OWN_NAME)
-    if own:
-        try:
-            return Name.parse(own)
-        except ReferenceInvalid:
-            return None
-    # Docker and containerd put the full name here, and the bare tag into REF_NAME, where many images share it.
-    return name_in(annotations.get(CONTAINERD_NAME, "")) or name_in(annotations.get(REF_NAME, ""))
+    return Entry(descriptor, name_of(descriptor.annotations), document)
 
 
 def _written(name: Name | None, descriptor: Descriptor) -> Entry:
-    annotations = {}
-    if name:
-        text = str(name) if name.repository else name.tag or ""
-        annotations = {REF_NAME: text} if name_in(text) == name else {REF_NAME: text, OWN_NAME: text}
+    annotations = annotations_for(name) if name else {}
     document = descriptor.to_json()
     document.pop("annotations", None)
     return Entry(descriptor, name, document | ({"annotations": annotations} if annotations else {}))
@@ -168,9 +131,5 @@ def _written(name: Name | None, descriptor: Descriptor) -> Entry:
 
 def _unnamed(entry: Entry) -> Entry:
     kept = {key: value for key, value in entry.document.items() if key != "annotations"}
-    annotations = {
-        key: value
-        for key, value in entry.descriptor.annotations.items()
-        if key not in {REF_NAME, CONTAINERD_NAME, OWN_NAME}
-    }
+    annotations = {key: value for key, value in entry.descriptor.annotations.items() if key not in NAME_KEYS}
     return Entry(entry.descriptor, None, kept | ({"annotations": annotations} if annotations else {}))

@@ -1,0 +1,52 @@
+"""Names in annotations: what other tools call a manifest in an `index.json`, and how ours are written beside theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from transload.errors import ReferenceInvalid
+from transload.oci.reference import DEFAULT_TAG, Name, Reference
+
+REF_NAME = "org.opencontainers.image.ref.name"
+CONTAINERD_NAME = "io.containerd.image.name"
+OWN_NAME = "io.transload.name"  # only where REF_NAME would be read as another name
+NAME_KEYS = frozenset({REF_NAME, CONTAINERD_NAME, OWN_NAME})
+
+
+def name_in(text: str) -> Name | None:
+    """The name that a `ref.name` annotation gives, None if it is not one.
+
+    Tools write a bare tag (`v1`, as the specification has it), `repository:tag`, or a full reference, of which the
+    registry is dropped: where an image came from is not what it is called here. A digest in it is dropped as well.
+
+    >>> name_in("localhost:5000/acme/app:1"), name_in("acme/app"), name_in("v1")
+    (Name(repository='acme/app', tag='1', digest=None), Name(repository='acme/app', tag='latest', digest=None), \
+Name(repository='', tag='v1', digest=None))
+    """
+    try:
+        if not set("/:@") & set(text):
+            return Name("", text) if text else None
+        name = Reference.parse(text).name if "/" in text else Name.parse(text)
+    except ReferenceInvalid:
+        return None
+    if name.digest and not name.tag:
+        return None
+    return Name(name.repository, name.tag or DEFAULT_TAG)
+
+
+def name_of(annotations: Mapping[str, str]) -> Name | None:
+    """The name that the annotations of an index's entry give, None if they give none."""
+    own = annotations.get(OWN_NAME)
+    if own:
+        try:
+            return Name.parse(own)
+        except ReferenceInvalid:
+            return None
+    # Docker and containerd put the full name here, and the bare tag into REF_NAME, where many images share it.
+    return name_in(annotations.get(CONTAINERD_NAME, "")) or name_in(annotations.get(REF_NAME, ""))
+
+
+def annotations_for(name: Name) -> dict[str, str]:
+    """Annotations from which `name_of` reads this name, and other tools as much of it as they can."""
+    text = str(name) if name.repository else name.tag or ""
+    return {REF_NAME: text} if name_in(text) == name else {REF_NAME: text, OWN_NAME: text}
