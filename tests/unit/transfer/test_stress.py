@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.planning.scene import OTHER_SOURCE, TARGET, Scene, item
@@ -107,7 +107,7 @@ def is_complete(store: MemoryStore, repository: str, built: Built) -> bool:
     return True
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=60)
 @given(
     wanted=WANTED,
     held=HELD,
