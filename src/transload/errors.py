@@ -97,6 +97,12 @@ class TargetConflict(UsageError):
     code = "target-conflict"
 
 
+class KeyInvalid(UsageError):
+    """A file is no key that bundles can be signed or verified with, or its passphrase is wrong."""
+
+    code = "key-invalid"
+
+
 # --- 3: the server knows us and says no ---------------------------------------------------------------------------
 
 
@@ -268,6 +274,54 @@ class ContentDiffers(CorruptError):
     code = "content-differs"
 
 
+class BundleInvalid(CorruptError):
+    """A file is not the beginning of a bundle that this version can read."""
+
+    code = "bundle-invalid"
+
+
+class LedgerTampered(CorruptError):
+    """A bundle's ledger is not what was signed, or contradicts itself."""
+
+    code = "ledger-tampered"
+
+
+class IndexTampered(CorruptError):
+    """A bundle's index.json is not the one that its ledger vouches for."""
+
+    code = "index-tampered"
+
+
+class MemberDamaged(CorruptError):
+    """A place in a bundle does not hold what its ledger says is there."""
+
+    code = "member-damaged"
+
+
+class VolumeMissing(CorruptError):
+    """A volume of a bundle is not where it was looked for."""
+
+    code = "volume-missing"
+
+
+class VolumeTruncated(CorruptError):
+    """A volume of a bundle is shorter than its ledger says: copied in part."""
+
+    code = "volume-truncated"
+
+
+class VolumeForeign(CorruptError):
+    """A file has the name of a volume, but belongs to another bundle."""
+
+    code = "volume-foreign"
+
+
+class VolumeSwapped(CorruptError):
+    """A file has the name of one volume and the content of another one."""
+
+    code = "volume-swapped"
+
+
 # --- 7: refused on principle ----------------------------------------------------------------------------------------
 
 
@@ -306,6 +360,36 @@ class InsecureRefused(Refused):
     """Plain HTTP, a downgrade, or a token realm elsewhere, that nobody allowed by name."""
 
     code = "insecure-refused"
+
+
+class BundleUnsigned(Refused):
+    """A signature is demanded, and the bundle has none."""
+
+    code = "bundle-unsigned"
+
+
+class BundleForeignSignature(Refused):
+    """A bundle is signed with another key than the one demanded."""
+
+    code = "bundle-foreign-signature"
+
+
+class BundleExists(Refused):
+    """Writing a bundle would overwrite another one, finished or not."""
+
+    code = "bundle-exists"
+
+
+class MemberUnsafe(Refused):
+    """A bundle holds something that no bundle of ours does: a link, a device, a path that leads out."""
+
+    code = "member-unsafe"
+
+
+class FileExists(Refused):
+    """A file that would be written is there already, and nobody allowed overwriting it."""
+
+    code = "file-exists"
 
 
 # --- 8: this machine ------------------------------------------------------------------------------------------------
