@@ -22,6 +22,7 @@ from transload.errors import (
     CredentialsRejected,
     InsecureRefused,
     LimitExceeded,
+    LoginMissing,
     ProtocolTrouble,
     ServerTrouble,
     TooManyRequests,
@@ -71,16 +72,16 @@ def basic(login: Login) -> str:
 
 
 def choose(offered: Sequence[Challenge], applicant: Applicant) -> Challenge:
-    """The challenge to answer: Bearer before Basic. Raises `AccessDenied` where nothing fits."""
+    """The challenge to answer: Bearer before Basic. Raises `LoginMissing`, and `AccessDenied` where nothing fits."""
     for scheme in ("bearer", "basic"):
         for challenge in offered:
             if challenge.scheme != scheme or (scheme == "bearer" and not challenge.get("realm")):
                 continue
             if scheme == "basic" and not applicant.has_credentials:
-                raise AccessDenied(
-                    f"{applicant.registry.netloc} asks for user name and password",
+                raise LoginMissing(
+                    f"{applicant.registry.netloc} asks for user name and password, and none are known for it",
                     subject=applicant.registry.netloc,
-                    hint=f"log in, for example with docker login {applicant.registry.netloc}",
+                    hint=f"log in with docker login {applicant.registry.netloc}, or name the user and give a password",
                 )
             return challenge
     names = ", ".join(challenge.scheme for challenge in offered) or "none"
