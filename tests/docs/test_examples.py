@@ -1,0 +1,224 @@
+"""Every example in README and the guides is held by a test, in one of these ways:
+
+* `console`: each `$ …` command is run in a shell, the blocks of a page in order in one folder, against served
+  registries that answer to the names of real ones (`world.py`). What it prints is compared with what is shown, where
+  `...` alone on a line stands for any lines, `…` for any text in a line, and durations and rates are not compared.
+  A command fails the test unless it ends with 0 or `$ echo $?` shows its exit code.
+* `sh`: what cannot be run here (docker, kubectl, a server that does not end). The shell parses it, and every
+  `transload` command in it is parsed by click, so that an unknown command or option fails the test.
+* `yaml`: read by whoever reads such a file: image sets and catalogs, the configuration file, Kubernetes manifests (of
+  which commands and variables are checked).
+* `python`: run as a program in the same folder, after the `console` blocks before it.
+
+A block after `<!-- file: NAME -->` is saved under that name first. Files named in a page but shown nowhere are none.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from tests.docs.pages import TOLD, Block, blocks, commands, label
+from tests.docs.world import World, registries, world
+from transload.app.settings import INCUMBENT
+from transload.catalog.setfile import parse_set
+from transload.cli.defaults import defaults_from_file
+from transload.cli.main import transload
+
+LANGUAGES = {"console", "sh", "yaml", "python", "text"}
+_UNCOMPARED = re.compile(r"\b\d+(?:\.\d+)? (?:ms|s|[KMG]?i?B/s)(?= |$|\)|,)|\[ *\d+/\d+\]")
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Mapping[str, int]]]:
+    with registries(tmp_path_factory.mktemp("registries")) as served:
+        yield served
+
+
+@pytest.fixture
+def here(sources: tuple[Path, Mapping[str, int]], tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path, *sources) as made:
+        yield made
+
+
+@pytest.mark.parametrize("page", TOLD, ids=label)
+def test_examples_run_as_shown(page: Path, here: World) -> None:
+    for block in blocks(page):
+        if block.file:
+            (here.folder / block.file).write_text(block.text)
+        if block.language == "console":
+            _run_console(block, here)
+        elif block.language == "python":
+            _run_python(block, here)
+
+
+@pytest.mark.parametrize("page", TOLD, ids=label)
+def test_blocks_are_of_a_kind_that_is_checked(page: Path) -> None:
+    assert {block.language for block in blocks(page)} <= LANGUAGES
+    assert page.read_text().count("```") == 2 * len(list(blocks(page))), "a block without a language"
+
+
+def of_language(language: str) -> list[Block]:
+    return [block for page in TOLD for block in blocks(page) if block.language == language]
+
+
+@pytest.mark.parametrize("block", of_language("sh"), ids=str)
+def test_commands_that_are_not_run_are_parsed(block: Block) -> None:
+    subprocess.run(["bash", "-n"], input=block.text, text=True, check=True)
+    for words in _transload_commands(block.text):
+        parse(words)
+
+
+@pytest.mark.parametrize("block", of_language("yaml"), ids=str)
+def test_files_are_read(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (document, *more) = yaml.safe_load_all(block.text)
+    if document.get("kind") in {"ImageSet", "Catalog"}:
+        parse_set(block.text, str(tmp_path / "example.yaml"))
+    elif "apiVersion" in document:
+        for one in (document, *more):
+            _check_kubernetes(one)
+    else:
+        path = tmp_path / "config.yaml"
+        path.write_text(block.text)
+        monkeypatch.setenv("TRANSLOAD_CONFIG", str(path))
+        _check_configuration(defaults_from_file() or {})
+
+
+def test_a_wrong_option_would_be_seen() -> None:
+    with pytest.raises(click.UsageError):
+        parse(["mirror", "arcdata", "--too", "registry.local"])
+    with pytest.raises(click.UsageError):
+        parse(["mirrer"])
+
+
+def test_other_output_would_be_seen() -> None:
+    told = compare("a\nb…\n...\nz\n".splitlines(), "a\nb and more\nx\ny\nz\n")
+    assert told is None
+    assert compare(["a", "z"], "a\ny\nz\n") is not None
+    assert compare(["done in 3 s"], "done in 0.5 s\n") is None
+    assert compare(["3 blobs"], "4 blobs\n") is not None
+
+
+# --- running
+
+
+def _run_console(block: Block, here: World) -> None:
+    told = commands(block.text)
+    printed = here.session([command for command, _ in told])
+    for number, ((command, shown), (output, code)) in enumerate(zip(told, printed, strict=True)):
+        following = told[number + 1][0] if number + 1 < len(told) else ""
+        assert code == 0 or following == "echo $?", f"{block}: {command} ends with {code}:\n{output}"
+        difference = compare(shown, output)
+        assert difference is None, f"{block}: {command}\n{difference}\nprinted was:\n{output}"
+
+
+def _run_python(block: Block, here: World) -> None:
+    program = block.text.replace("proxy.local:3128", here.proxy)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=here.folder,
+        env={key: value for key, value in here.environment.items() if not key.startswith(("TRANSLOAD", "HTTPS"))},
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"{block}:\n{done.stdout}\n{done.stderr}"
+    shown = [line.removeprefix("# prints: ") for line in block.text.splitlines() if line.startswith("# prints: ")]
+    difference = compare(shown, done.stdout)
+    assert difference is None, f"{block}: {difference}\nprinted was:\n{done.stdout}"
+
+
+def compare(shown: list[str], printed: str) -> str | None:
+    """What is wrong with `printed`, None if it is what is shown. Nothing shown is nothing claimed."""
+    lines = [line for line in shown if line.strip()]
+    if not lines:
+        return None
+    patterns = ["(?:.*\n)*?" if line.strip() == "..." else _pattern(line) + r" *\n" for line in lines]
+    actual = "".join(f"{_masked(line)}\n" for line in printed.splitlines() if line.strip())
+    if re.fullmatch("".join(patterns), actual):
+        return None
+    missing = next(
+        (line for line in lines if line != "..." and not re.search(f"^{_pattern(line)} *$", actual, re.MULTILINE)), ""
+    )
+    return (
+        f"not printed as shown: {missing}" if missing else "lines were printed that are not shown, or in another order"
+    )
+
+
+def _pattern(line: str) -> str:
+    return "[^\n]*".join(re.escape(part) for part in _masked(line.rstrip()).split("…"))
+
+
+def _masked(line: str) -> str:
+    return _UNCOMPARED.sub("#", line)
+
+
+# --- parsing
+
+
+def parse(words: list[str]) -> None:
+    """Let click read the words after `transload`, without running anything. Raises `click.UsageError`."""
+    with click.Context(transload, info_name="transload") as context:
+        _, command, rest = transload.resolve_command(context, list(words))
+        assert command is not None
+        command.make_context(words[0], rest, parent=context)
+
+
+def _transload_commands(text: str) -> Iterator[list[str]]:
+    """The words of each transload command of a script, without what the shell takes away."""
+    for line in text.replace("\\\n", " ").splitlines():
+        words = shlex.split(re.split(r" [|&>;2]+[>&|]* ?", line)[0], comments=True)
+        if "transload" in words:
+            yield words[words.index("transload") + 1 :]
+
+
+def _variables() -> set[str]:
+    """Every variable that transload reads."""
+    with click.Context(transload, info_name="transload") as context:
+        found = [transload.get_command(context, name) for name in transload.list_commands(context)]
+    of_flags = {str(one.envvar) for command in found if command for one in command.params if one.envvar}
+    told = {
+        f"TRANSLOAD_{name}" for name in ("SOURCE_PASSWORD", "TARGET_PASSWORD", "SERVE_PASSWORD", "STATE_DIR", "CONFIG")
+    }
+    proxies = {"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"}
+    return of_flags | told | proxies | set(INCUMBENT) | {"DOCKER_CONFIG", "REGISTRY_AUTH_FILE"}
+
+
+def _check_kubernetes(document: Mapping[str, Any]) -> None:
+    for container in _containers(document):
+        words = [*container.get("command", []), *container.get("args", [])]
+        assert words[:1] == ["transload"], words
+        parse(words[1:])
+        named = {variable["name"] for variable in container.get("env", [])}
+        assert named <= _variables(), named - _variables()
+
+
+def _containers(node: object) -> Iterator[Mapping[str, Any]]:
+    if isinstance(node, dict):
+        yield from node.get("containers", [])
+        for value in node.values():
+            yield from _containers(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _containers(value)
+
+
+def _check_configuration(defaults: Mapping[str, Any]) -> None:
+    known: set[str] = set()
+    with click.Context(transload, info_name="transload") as context:
+        for name in defaults:
+            command = transload.get_command(context, name)
+            assert command is not None
+            known |= {parameter.name for parameter in command.params if parameter.name}
+            command.make_context(name, ["x"], default_map=dict(defaults[name]), resilient_parsing=True)
+    assert {key for flags in defaults.values() for key in flags} <= known
