@@ -119,6 +119,12 @@ class AccessDenied(AccessError):
     code = "access-denied"
 
 
+class LoginMissing(AccessDenied):
+    """The registry asks who we are, and no login for it is known."""
+
+    code = "login-missing"
+
+
 class CredentialsRejected(AccessError):
     """User name or password are wrong."""
 

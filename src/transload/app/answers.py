@@ -36,8 +36,22 @@ class Answers:
         return cls(**{question.field: variables.get(question.variable) for question in QUESTIONS})
 
     def over(self, below: Answers) -> Answers:
-        """These answers where there are any, else those of `below`."""
-        return evolve(below, **{name: value for name in _FIELDS if (value := getattr(self, name)) is not None})
+        """These answers where there are any, else those of `below`.
+
+        A login belongs to the registry that it was given with: where these answers name another one, the user and the
+        password of `below` are left out.
+        """
+        foreign = {
+            name: None for side in ("source", "target") if self._elsewhere(below, side) for name in _login_of(side)
+        }
+        own = {name: value for name in _FIELDS if (value := getattr(self, name)) is not None}
+        return evolve(below, **{**foreign, **own})
+
+    def _elsewhere(self, below: Answers, side: str) -> bool:
+        """Whether both name a registry for `side`, and not the same."""
+        question = _question(f"{side}_registry")
+        ours, theirs = (getattr(answers, question.field) for answers in (self, below))
+        return bool(ours) and theirs is not None and ours != (theirs or question.default)
 
     def open(self) -> tuple[Question, ...]:
         """What is not answered, in order."""
@@ -112,7 +126,7 @@ def missing(questions: tuple[Question, ...]) -> SettingMissing:
     variables = ", ".join(question.variable for question in questions)
     flags = ", ".join(dict.fromkeys(question.flag for question in questions))
     return SettingMissing(
-        f"nobody can be asked, since this is no terminal, and something is missing: {variables}",
+        f"not given, and there is no terminal to ask on: {variables}",
         hint=f"set {'it' if len(questions) == 1 else 'them'}, or use {flags}",
     )
 
@@ -124,6 +138,10 @@ def needed_without_terminal(answers: Answers) -> tuple[Question, ...]:
 
 def _question(name: str) -> Question:
     return next(question for question in QUESTIONS if question.field == name)
+
+
+def _login_of(side: str) -> tuple[str, str]:
+    return (f"{side}_username", f"{side}_password")
 
 
 def _login(username: str | None, password: str | None) -> Login | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 from attrs import frozen
@@ -9,8 +10,9 @@ from attrs import frozen
 from transload.app.job import Job
 from transload.app.place import Place
 from transload.app.published import compare_with_source
-from transload.app.selecting import Selection, select
+from transload.app.selecting import Selection, select, source_tags
 from transload.app.stores import Stores
+from transload.errors import ReleaseUnknown, TransloadError
 from transload.events import Listener
 from transload.nursery import Cancellation
 from transload.planning import Plan, Request, make_plan
@@ -48,7 +50,28 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
     target = stores.target(job.target)
     journal = stores.journal(job.target)
     plan = make_plan(request_of(job, selection), sources, target, known=journal.knows, cancellation=cancellation)
+    _check_anything_published(selection, plan, stores)
     return Prepared(plan, sources, target, job.target, _differences(job, selection, plan, stores, cancellation))
+
+
+def _check_anything_published(selection: Selection, plan: Plan, stores: Stores) -> None:
+    """A release of which the source has no image at all is not there; one sentence says more than one for each image.
+
+    Raises `ReleaseUnknown`.
+    """
+    if not selection.releases or any(image.status != "missing" for image in plan.images):
+        return
+    chosen = selection.releases[-1]
+    newest: list[str] = []
+    with contextlib.suppress(TransloadError):  # asked only for the hint
+        tags = source_tags(chosen.catalog, chosen.origin, stores)
+        newest = [offer.release.tag for offer in chosen.catalog.releases_at_source(tags)][:4]
+    raise ReleaseUnknown(
+        f"{chosen.origin} has no image of {chosen.catalog.name} {chosen.release.tag}",
+        subject=chosen.release.tag,
+        side="source",
+        hint=f"its newest releases are {', '.join(newest)}" if newest else None,
+    )
 
 
 def _differences(
@@ -85,6 +108,10 @@ def carry_out(
         cancellation=cancellation,
         bodies=bodies,
     )
-    if not outcome.interrupted and not any(image.error for image in outcome.images):
+    in_order = (
+        ended.done and (ended.error is None or image.excused)
+        for image, ended in zip(prepared.plan.images, outcome.images, strict=True)
+    )
+    if all(in_order):
         journal.clear()
     return outcome

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from transload.app.job import Job
 from transload.app.place import Place
@@ -63,12 +63,11 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
     """
     if not job.sets:
         return _everything(job, stores)
-    if job.origin is not None:
-        return _from_store(job, job.origin, stores)
     chosen: list[ChosenRelease] = []
+    if job.origin is not None:
+        return _from_store(job, job.origin, stores, cancellation, chosen)
     wanted = list(_wanted(job, stores, cancellation, chosen))
-    if (job.tag or job.target_tag) and not chosen:
-        raise UsageError("a release tag was given, but no catalog is wanted", hint="write the tag into the references")
+    _check_tags_have_a_use(job, chosen)
     selected = _restricted(merge(wanted), job)
     places = {one.source.registry: Place("registry", one.source.registry) for one in selected}
     stores.limit_source_login(frozenset(places))
@@ -88,7 +87,7 @@ def _wanted(job: Job, stores: Stores, cancellation: Cancellation, chosen: list[C
             continue
         found = load_builtin(text) if kind == "catalog" else _load_file(text)
         if isinstance(found, Catalog):
-            yield from _catalog(found, job, stores, cancellation, chosen)
+            yield from _catalog(found, _home(found, job), job, stores, cancellation, chosen)
         else:
             yield from _image_set(found, stores, chosen)
     yield from select_references(references)
@@ -112,24 +111,43 @@ def _load_file(text: str) -> Catalog | ImageSet:
     return load_set(path)
 
 
-def _catalog(
-    catalog: Catalog, job: Job, stores: Stores, cancellation: Cancellation, chosen: list[ChosenRelease]
-) -> Iterator[Selected]:
-    registry = job.source_registry or catalog.registry
+def _home(catalog: Catalog, job: Job) -> Place:
+    """Where the catalog's vendor publishes, or where the job says to look instead."""
     prefix = catalog.repository if job.source_repository is None else job.source_repository
-    origin = Place("registry", registry, prefix)
-    stores.limit_source_login(frozenset({registry}))
+    return Place("registry", job.source_registry or catalog.registry, prefix)
+
+
+def _catalog(
+    catalog: Catalog,
+    origin: Place,
+    job: Job,
+    stores: Stores,
+    cancellation: Cancellation,
+    chosen: list[ChosenRelease],
+) -> Iterator[Selected]:
+    """The releases that `job` wants of a catalog whose images lie at `origin`."""
+    registry = origin.value if origin.kind == "registry" else None
+    if registry is not None:
+        stores.limit_source_login(frozenset({registry}))
     for release in find_releases(catalog, job.tag, origin, stores):
         if job.discover:
             with at_side("source"):
-                published = ask_published(stores.source(origin), prefix, cancellation)
-            release = discovered(release, prefix, published)
+                published = ask_published(stores.source(origin), origin.prefix, cancellation)
+            release = discovered(release, origin.prefix, published)
         chosen.append(ChosenRelease(catalog, release, origin))
         images = tuple(image for image in job.images if image in (*release.images, *catalog.companions_of(release)))
         if job.images and not images:
             catalog.check_images(job.images, [release])
         yield from catalog.select(
-            release, registry=registry, repository=prefix, images=images, target_tag=job.target_tag
+            release, registry=registry, repository=origin.prefix, images=images, target_tag=job.target_tag
+        )
+
+
+def _check_tags_have_a_use(job: Job, chosen: list[ChosenRelease]) -> None:
+    if (job.tag or job.target_tag) and not chosen:
+        raise UsageError(
+            "a release tag was given, but no catalog is wanted",
+            hint="write the tag into the references, and leave --tag and --target-tag out",
         )
 
 
@@ -194,26 +212,26 @@ def _origin(use: CatalogUse) -> Place:
 # --- a folder, or a whole store, as the source
 
 
-def _from_store(job: Job, origin: Place, stores: Stores) -> Selection:
-    """Names in one store: a catalog's images under the store's prefix, other names as they are written."""
+def _from_store(
+    job: Job, origin: Place, stores: Stores, cancellation: Cancellation, chosen: list[ChosenRelease]
+) -> Selection:
+    """Names in one store, under its prefix: a catalog's images, other names as they are written."""
     if origin.kind == "registry":
         stores.limit_source_login(frozenset({origin.value}))
     wanted: list[Selected] = []
     for text in job.sets:
         if kind_of(text) == "catalog":
-            catalog = load_builtin(text)
-            for release in find_releases(catalog, job.tag, origin, stores):
-                wanted += catalog.select(
-                    release, repository=origin.prefix, images=job.images, target_tag=job.target_tag
-                )
+            wanted += _catalog(load_builtin(text), origin, job, stores, cancellation, chosen)
         elif kind_of(text) == "file":
             raise UsageError("a file says itself where its images come from", subject=text, hint="leave --from out")
         else:
             name = Name.parse(text)
             name = name if name.tag or name.digest else Name(name.repository, "latest")
-            wanted.append(Selected(Reference("localhost", name), name.repository, name.tag))
+            there = evolve(name, repository=join(origin.prefix, name.repository))
+            wanted.append(Selected(Reference("localhost", there), name.repository, name.tag))
+    _check_tags_have_a_use(job, chosen)
     items = tuple(_item(one, origin.locator, one.source.name, job) for one in _restricted(merge(wanted), job))
-    return Selection(items, (), (origin,))
+    return Selection(items, tuple(chosen), (origin,))
 
 
 def _everything(job: Job, stores: Stores) -> Selection:

@@ -52,7 +52,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
     """Read `variables` (the process's own when None)."""
     given = os.environ if variables is None else variables
     return Environment(
-        incumbent={name: given[name].strip() for name in INCUMBENT if name in given},
+        incumbent={name: _answer(name, given[name]) for name in INCUMBENT if name in given},
         proxies={kind: url for kind in ("http", "https", "all") if (url := _either_case(given, f"{kind}_proxy"))},
         no_proxy=_either_case(given, "no_proxy"),
         credential_files=_credential_files(given),
@@ -64,6 +64,11 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         target_password=given.get("TRANSLOAD_TARGET_PASSWORD"),
         serve_password=given.get("TRANSLOAD_SERVE_PASSWORD"),
     )
+
+
+def _answer(name: str, text: str) -> str:
+    """An answer without blanks around it; a password keeps them, but not the line end of the file it came from."""
+    return text.rstrip("\r\n") if name.endswith("PASSWORD") else text.strip()
 
 
 def _either_case(given: Mapping[str, str], name: str) -> str:

@@ -112,9 +112,9 @@ class Stores:
         store: Source = self._open("source", place)
         return store
 
-    def target(self, place: Place) -> Target:
-        """The store to write to; a folder that is not there yet is made."""
-        store: Target = self._open("target", place)
+    def target(self, place: Place, *, create: bool = True) -> Target:
+        """The store to write to; a folder that is not there yet is made, unless `create` is False."""
+        store: Target = self._open("target", place, create)
         return store
 
     def journal(self, place: Place) -> Journal:
@@ -127,13 +127,13 @@ class Stores:
             self._environment.state / "journal" / f"{hashlib.sha256(place.locator.encode()).hexdigest()[:16]}.jsonl"
         )
 
-    def _open(self, side: Side, place: Place) -> Any:
+    def _open(self, side: Side, place: Place, create: bool = False) -> Any:
         key = (side, place.locator)
         if key not in self._opened:
             if place.kind == "oci":
                 from transload.layout import LayoutStore
 
-                self._opened[key] = LayoutStore(Path(place.value), create=side == "target")
+                self._opened[key] = LayoutStore(Path(place.value), create=create)
             else:
                 self._opened[key] = self._registry(side, place.value)
         return self._opened[key]

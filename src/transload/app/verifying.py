@@ -48,7 +48,8 @@ def check_against_source(job: Job, stores: Stores, deep: bool, cancellation: Can
     """Compare everything that `job` wants. Raises what goes wrong with the selection or the target as a whole."""
     selection = select(job, stores, cancellation)
     sources = {place.locator: stores.source(place) for place in selection.places}
-    target = stores.target(job.target)
+    with at_side("target"):
+        target = stores.target(job.target, create=False)
     proofs = compare(request_of(job, selection), sources, target, deep=deep, cancellation=cancellation)
     excused = {str(item.target) for item in selection.items if item.optional or job.allow_missing}
     kept = tuple(proof for proof in proofs if not _excused(proof, excused))

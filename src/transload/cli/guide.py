@@ -9,7 +9,7 @@ from typing import Any
 import click
 from attrs import evolve, frozen
 
-from transload.app.answers import Answers, Question, missing, needed_without_terminal
+from transload.app.answers import QUESTIONS, Answers, Question, missing, needed_without_terminal
 from transload.app.job import Job
 from transload.app.place import Place
 from transload.app.settings import Environment
@@ -41,25 +41,20 @@ def gather(flags: dict[str, Any], environment: Environment, network: Network) ->
 
     Raises `SettingMissing`, naming variables and flags, where it cannot; `UsageError` for what contradicts itself.
     """
-    answers = _flag_answers(flags, environment).over(Answers.from_variables(environment.incumbent))
     sets: tuple[str, ...] = flags["sets"]
-    origin = Place.parse(flags["origin"]) if flags["origin"] else None
-    to = Place.parse(flags["to"]) if flags["to"] else None
-    if to is not None:  # the target's two questions are answered, whatever kind of store it is
-        answers = evolve(answers, target_registry="", target_repository="")
+    origin, to = (Place.parse(flags[name]) if flags[name] else None for name in ("origin", "to"))
+    if origin is not None and flags["source_registry"]:
+        raise UsageError("--from and --source-registry both say where to look", hint="leave one of them out")
     guided = not sets and origin is None
-    if guided and to is None and answers.target_registry is None and not environment.incumbent and not is_interactive():
-        raise evolve_hint(missing(needed_without_terminal(answers)))
-    answers = _completed(answers, guided, to is not None, network, environment)
-    if guided:
-        sets = (DEFAULT_CATALOG,)
-    answers = answers.checked()
+    _check_somebody_says_what(guided, to, environment)
+    answers = _flag_answers(flags, environment, origin, to).over(_variables(sets, environment))
+    answers = _completed(answers, guided, to is not None, network, environment).checked()
     job = Job(
-        sets,
+        (DEFAULT_CATALOG,) if guided else sets,
         to or answers.target(),
-        origin if origin is None or not sets or origin.kind != "registry" else None,
-        source_registry=origin.value if origin and sets and origin.kind == "registry" else answers.source_registry,
-        source_repository=origin.prefix if origin and sets and origin.kind == "registry" else answers.source_repository,
+        origin,
+        source_registry=None if origin else answers.source_registry,
+        source_repository=None if origin else answers.source_repository,
         tag=answers.source_tag,
         target_tag=answers.target_tag,
         images=flags["images"],
@@ -72,44 +67,75 @@ def gather(flags: dict[str, Any], environment: Environment, network: Network) ->
         flatten=flags["flatten"],
         bodies=flags.get("jobs", 8),
     )
-    return Given(job, Logins(answers.source_login(), answers.target_login()))
+    return Given(job, _logins(answers))
 
 
-def gather_logins(flags: dict[str, Any], environment: Environment, sources: tuple[str, ...]) -> Logins:
+def gather_logins(flags: dict[str, Any], environment: Environment, sources: tuple[str, ...], target: str) -> Logins:
     """The logins alone, for a command whose stores are named elsewhere. Raises `SettingMissing`."""
     absent = dict.fromkeys(("source_registry", "source_repository", "tag", "target_tag"))
-    answers = _flag_answers(flags | absent, environment).over(Answers.from_variables(environment.incumbent))
+    origin = Place.parse(sources[0]) if len(sources) == 1 else None
+    answers = _flag_answers(flags | absent, environment, origin, Place.parse(target))
+    answers = answers.over(Answers.from_variables(environment.incumbent))
     answers = _with_passwords(answers, _ask_password if is_interactive() else None)
-    hosts = frozenset(sources) if answers.source_username else None
+    return _logins(answers)
+
+
+def _logins(answers: Answers) -> Logins:
+    hosts = frozenset({answers.source_registry}) if answers.source_registry else None
     return Logins(answers.source_login(), answers.target_login(), hosts)
 
 
-def evolve_hint(error: SettingMissing) -> SettingMissing:
-    """The error of a call without anything, with what a first-time user most likely wants."""
-    error.hint = f"{error.hint}; or name everything: transload mirror arcdata --to registry.local/arcdata"
-    return error
+def _check_somebody_says_what(guided: bool, to: Place | None, environment: Environment) -> None:
+    """Without a word on what is wanted, only a person or the vendor's variables can mean the vendor's product."""
+    if not guided or environment.incumbent or is_interactive():
+        return
+    error = missing(needed_without_terminal(Answers()))
+    example = f"transload mirror {DEFAULT_CATALOG} --to {to or 'registry.local/arcdata'}"
+    if to is not None:
+        raise SettingMissing("nothing says which images are wanted", hint=f"name them, for example: {example}")
+    error.hint = f"{error.hint}; or name everything: {example}"
+    raise error
 
 
-def _flag_answers(flags: dict[str, Any], environment: Environment) -> Answers:
-    if flags["source_password_stdin"] and flags["target_password_stdin"]:
-        raise UsageError(
-            "only one password can come from standard input", hint="set TRANSLOAD_SOURCE_PASSWORD for the other"
-        )
-    piped = (
-        sys.stdin.readline().rstrip("\r\n")
-        if flags["source_password_stdin"] or flags["target_password_stdin"]
-        else None
-    )
+def _variables(sets: tuple[str, ...], environment: Environment) -> Answers:
+    """The vendor's variables; their tags are those of releases, which references alone do not have."""
+    from transload.app.selecting import kind_of
+
+    answers = Answers.from_variables(environment.incumbent)
+    if sets and all(kind_of(text) == "reference" for text in sets):
+        return evolve(answers, source_tag=None, target_tag=None)
+    return answers
+
+
+def _flag_answers(flags: dict[str, Any], environment: Environment, origin: Place | None, to: Place | None) -> Answers:
+    piped = _piped_password(flags)
+    registry, prefix = flags["source_registry"], flags["source_repository"]
+    if origin is not None and origin.kind == "registry":
+        registry, prefix = origin.value, origin.prefix
+    target: tuple[str | None, str | None] = (None, None)
+    if to is not None:  # both questions are answered, whatever kind of store it is
+        target = (to.value, to.prefix) if to.kind == "registry" else ("", "")
     return Answers(
-        source_registry=flags["source_registry"],
-        source_repository=flags["source_repository"],
+        source_registry=registry,
+        source_repository=prefix,
         source_username=flags["source_username"],
         source_password=piped if flags["source_password_stdin"] else environment.source_password,
         source_tag=flags["tag"],
+        target_registry=target[0],
+        target_repository=target[1],
         target_username=flags["target_username"],
         target_password=piped if flags["target_password_stdin"] else environment.target_password,
         target_tag=flags["target_tag"],
     )
+
+
+def _piped_password(flags: dict[str, Any]) -> str | None:
+    wanted = [side for side in ("source", "target") if flags[f"{side}_password_stdin"]]
+    if len(wanted) > 1:
+        raise UsageError(
+            "only one password can come from standard input", hint="set TRANSLOAD_SOURCE_PASSWORD for the other"
+        )
+    return sys.stdin.readline().rstrip("\r\n") if wanted else None
 
 
 # --- questions
@@ -119,14 +145,11 @@ def _completed(answers: Answers, guided: bool, placed: bool, network: Network, e
     if not is_interactive():
         needed = needed_without_terminal(answers)
         if needed or (not placed and answers.target_registry == ""):
-            raise missing(needed or tuple(q for q in _ALL if q.field == "target_registry"))
+            raise missing(needed or (_question("target_registry"),))
         return _with_passwords(answers, ask=None)
     if guided and answers.open():
         click.echo("Enter takes the value in brackets; passwords are not shown.\n", err=True)
-        for question in answers.open():
-            answers = evolve(answers, **{question.field: _ask(question, answers, network, environment)})
-        return answers
-    for question in needed_without_terminal(answers):
+    for question in answers.open() if guided else needed_without_terminal(answers):
         answers = evolve(answers, **{question.field: _ask(question, answers, network, environment)})
     return _with_passwords(answers, ask=_ask_password)
 
@@ -164,6 +187,8 @@ def _problem(question: Question, answer: str) -> str | None:
     """What is wrong with an answer, in words; None if it will do."""
     if not answer:
         return "this has no default; please answer" if question.required else None
+    if question.field == "source_tag":  # a release may also be named by a part, or a range
+        return None
     check = _CHECKS.get(question.field.partition("_")[2])
     try:
         if check is not None:
@@ -178,10 +203,10 @@ def _with_passwords(answers: Answers, ask: Callable[[Question], str] | None) -> 
     for side in ("source", "target"):
         user, password = (getattr(answers, f"{side}_{what}") for what in ("username", "password"))
         if user and password is None:
-            question = next(one for one in _ALL if one.field == f"{side}_password")
+            question = _question(f"{side}_password")
             if ask is None:
                 raise SettingMissing(
-                    f"user {user!r} at the {side} has no password, and nobody can be asked",
+                    f"user {user!r} at the {side} has no password, and there is no terminal to ask on",
                     hint=f"set {question.variable}, or use {question.flag}",
                 )
             answers = evolve(answers, **{question.field: ask(question)})
@@ -205,4 +230,5 @@ def newest_tag(answers: Answers, network: Network, environment: Environment) -> 
         return catalog.newest().tag
 
 
-_ALL = Answers().open()
+def _question(field: str) -> Question:
+    return next(question for question in QUESTIONS if question.field == field)

@@ -81,7 +81,8 @@ def apply(file: Path, output: Output, quiet: bool, reports: tuple[Path, ...], jo
             made = load(file.read_bytes())
         began = Began.now(f"transload apply {shlex.quote(str(file))}")
         cancellation = Cancellation()
-        logins = gather_logins(flags, environment, made.sources)
+        logins = gather_logins(flags, environment, made.sources, made.target)
         with stoppable(cancellation, telling.notice), Stores(environment, network, logins, cancellation) as stores:
+            stores.limit_source_login(frozenset(made.sources))
             prepared = prepare_saved(made, stores)
             return exit_code(carry(prepared, stores, telling, cancellation, began, lambda _: began.asked, jobs))

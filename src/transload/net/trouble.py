@@ -104,7 +104,11 @@ def _broken(causes: list[BaseException], origin: Origin, doing: str) -> Transloa
             )
     for cause in causes:
         if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:
-            return Unreachable(f"{doing}: {host} {_UNREACHABLE[cause.errno]}", subject=host)
+            return Unreachable(
+                f"{doing}: {host} {_UNREACHABLE[cause.errno]}",
+                subject=host,
+                hint="check host and port; the server may be down, or a firewall or proxy in between",
+            )
     return Unreachable(f"{doing}: the connection to {host} broke: {_last(causes[-1])}", subject=host)
 
 

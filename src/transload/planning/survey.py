@@ -14,6 +14,7 @@ from attrs import evolve, field, frozen
 from transload.errors import (
     AccessDenied,
     CredentialsRejected,
+    LoginMissing,
     ManifestInvalid,
     NotFound,
     PlatformUnavailable,
@@ -101,6 +102,8 @@ class Surveyor:
             return None
         try:
             return self._target.resolve(name)
+        except LoginMissing:  # what this registry does not even say to strangers, it does not take from them either
+            raise
         except (NotFound, AccessDenied):  # some registries answer 401 or 403 for a repository that is not there yet
             return None
 

@@ -107,7 +107,7 @@ def problem(reply: Reply, doing: str, asked: Asked, subject: str | None = None) 
     if asked == "push" and codes & {"MANIFEST_UNKNOWN", "BLOB_UNKNOWN"}:
         return (ManifestUnknown if "MANIFEST_UNKNOWN" in codes else BlobUnknown)(text, subject=subject)
     if reply.status == 404:
-        return _missing(text, asked, subject)
+        return _missing(reply, text, asked, subject)
     if reply.status == 405 or "UNSUPPORTED" in codes:
         return _unsupported(text, asked, subject)
     if 400 <= reply.status < 500:
@@ -144,13 +144,13 @@ def _trouble(reply: Reply, doing: str, text: str, asked: Asked, codes: set[str],
     return ServerTrouble(text, subject=subject)
 
 
-def _missing(text: str, asked: Asked, subject: str | None) -> TransloadError:
+def _missing(reply: Reply, text: str, asked: Asked, subject: str | None) -> TransloadError:
     if asked in _WRITES:
         return RepositoryUnknown(
             text, subject=subject, hint="some registries want the repository or project to be created first"
         )
     if asked == "manifest":
-        return ManifestUnknown(text, subject=subject)
+        return ManifestUnknown(f"{reply.origin.netloc} has no {subject}" if subject else text, subject=subject)
     if asked == "blob":
         return BlobUnknown(text, subject=subject)
     return RepositoryUnknown(text, subject=subject)

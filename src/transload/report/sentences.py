@@ -50,6 +50,8 @@ class Sentences:
             return [self._success(counted, planned, self.tally.images[event.image])]
         if planned.excused:
             return [self._fit(counted, planned, ("missing", "warn"), " at the source, as allowed")]
+        if planned.status == "missing":
+            return [self._fit(counted, planned, ("missing", "bad"), " at the source")]
         return [
             self._fit(counted, planned, ("failed", "bad"), f" ({event.error.code})"),
             *self._why(event.error, planned),

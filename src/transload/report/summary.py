@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from attrs import evolve
+
 from transload.report.problems import Problem, problem_lines
 from transload.report.result import STATUSES, HostTraffic, ImageResult, Result
 from transload.report.styled import Meaning, Styled, folded
@@ -73,7 +75,7 @@ def _facts(result: Result, width: int | None) -> Iterator[Styled]:
     told += [
         f"{share.blobs:,} {what}" for share, what in ((mounted, "mounted"), (present, "already there")) if share.blobs
     ]
-    if result.rate_bytes_per_s:
+    if copied.blobs and result.rate_bytes_per_s:
         told.append(rate(result.rate_bytes_per_s))
     if result.retries:
         told.append(count(result.retries, "retry"))
@@ -84,11 +86,14 @@ def _facts(result: Result, width: int | None) -> Iterator[Styled]:
 
 
 def _grouped(result: Result) -> list[tuple[Problem | None, list[ImageResult]]]:
-    """Failures by problem, since one cause often stops many images."""
+    """Failures by problem, since one cause often stops many images; what the source lacks differs only by its name."""
     groups: dict[Problem | None, list[ImageResult]] = {}
     for image in result.failures:
-        groups.setdefault(image.problem, []).append(image)
-    return list(groups.items())
+        problem = image.problem
+        if problem is not None and image.status == "missing":
+            problem = evolve(problem, message=f"not published at {problem.store or 'the source'}", subject=None)
+        groups.setdefault(problem, []).append(image)
+    return [(images[0].problem if len(images) == 1 else problem, images) for problem, images in groups.items()]
 
 
 def _group(problem: Problem | None, images: list[ImageResult], width: int | None) -> Iterator[Styled]:

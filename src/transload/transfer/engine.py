@@ -19,6 +19,7 @@ from transload.errors import (
     DiskFull,
     Interrupted,
     LocalError,
+    LoginMissing,
     NotFound,
     ReadOnly,
     Side,
@@ -51,7 +52,7 @@ SMALL = 2
 ATTEMPTS = 4
 
 # What a target answers so is not going to answer differently for the next step.
-_HOPELESS = (CredentialsRejected, ReadOnly, CertificateUntrusted, DiskFull)
+_HOPELESS = (CredentialsRejected, LoginMissing, ReadOnly, CertificateUntrusted, DiskFull)
 
 
 @frozen
