@@ -1,0 +1,105 @@
+"""An OCI image layout inside a tar: what `oci-archive:`, buildx, and `docker save` since version 25 write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+
+from transload.archive.members import Member, Members
+from transload.archive.saved import SavedImage
+from transload.errors import BlobUnknown, ManifestInvalid, Refused, SchemaUnsupported
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.layoutindex import INDEX_BYTES, LayoutIndex
+from transload.oci.manifest import MANIFEST_BYTES
+from transload.referrers import Referrers
+
+MARKER = "oci-layout"
+
+NOTE = "docker wrote layers uncompressed, as it does without the originals: digests are then not the publisher's"
+
+_INDEX = "index.json"
+_VERSION = "1.0.0"
+_MARKER_BYTES = 64 << 10
+
+
+class LayoutContent:
+    """Names and content of a layout in `members`; `saved` is what docker says of the same images beside it.
+
+    Raises `Refused` for another version, `ManifestInvalid`, `LimitExceeded`.
+    """
+
+    def __init__(self, members: Members, saved: Sequence[SavedImage] = ()) -> None:
+        self._members = members
+        self._saved = saved
+        self._check_version()
+        index = members.find(_INDEX)
+        if index is None:
+            raise ManifestInvalid(f"{members.path} is an OCI layout without {_INDEX}", subject=str(members.path))
+        self._index = LayoutIndex.parse(members.read(index, INDEX_BYTES + 1))
+        self.refers = Referrers(lambda: [entry.descriptor for entry in self._index.entries], self._manifest)
+
+    @cached_property
+    def names(self) -> Mapping[Name, Descriptor]:
+        """Every name and the manifest it stands for, in order."""
+        return self._index.names or dict(self._names_beside())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know: docker leaves the layers uncompressed where it does not keep the originals."""
+        if self._saved and any(_is_remade(manifest) for _, manifest in self._images()):
+            return (NOTE,)
+        return ()
+
+    def described(self, name: Name) -> Descriptor:
+        """What a listed name stands for. Raises `KeyError`."""
+        return self.names[name]
+
+    def media_type(self, digest: Digest) -> str | None:
+        """What the index says about a manifest; None if it is not listed."""
+        listed = self._index.digests.get(digest)
+        return listed.media_type if listed else None
+
+    def find(self, digest: Digest) -> Member | None:
+        """The member that holds this content."""
+        return self._members.find(f"blobs/{digest.algorithm}/{digest.encoded}")
+
+    def _check_version(self) -> None:
+        marker = self._members.find(MARKER)
+        raw = self._members.read(marker, _MARKER_BYTES) if marker else b""
+        try:
+            document = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise ManifestInvalid(f"{MARKER} in {self._members.path} is not JSON", subject=MARKER) from error
+        version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
+        if version != _VERSION:
+            raise Refused(
+                f"{self._members.path} is a layout of version {version!r}, {_VERSION} is known", subject=MARKER
+            )
+
+    def _names_beside(self) -> Iterator[tuple[Name, Descriptor]]:
+        """Names that only docker's own list gives; config digests say which manifest is meant."""
+        configs = {manifest.config.digest: descriptor for descriptor, manifest in self._images() if manifest.config}
+        for image in self._saved:
+            descriptor = configs.get(image.config_digest) if image.config_digest else None
+            if descriptor is not None:
+                yield from ((name, descriptor) for name in image.names)
+
+    def _images(self) -> Iterator[tuple[Descriptor, Manifest]]:
+        """The listed manifests that are there and can be read."""
+        for descriptor in self._index.digests.values():
+            try:
+                yield descriptor, self._manifest(descriptor)
+            except (BlobUnknown, ManifestInvalid, SchemaUnsupported):
+                continue
+
+    def _manifest(self, descriptor: Descriptor) -> Manifest:
+        member = self.find(descriptor.digest)
+        if member is None:
+            raise BlobUnknown(f"{self._members.path} has no blob {descriptor.digest.short}", subject=descriptor.digest)
+        raw = self._members.read(member, MANIFEST_BYTES + 1)
+        return Manifest.parse(raw, descriptor.media_type, descriptor.digest)
+
+
+def _is_remade(manifest: Manifest) -> bool:
+    return any(layer.media_type.endswith(".tar") for layer in manifest.layers)

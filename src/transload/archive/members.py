@@ -1,0 +1,145 @@
+"""The files in a tar, found once and then read where they lie: nothing is unpacked.
+
+A tar that gives one name twice is refused, since readers differ in which of the two they believe. Links are followed
+inside the archive only.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+
+from attrs import frozen
+
+from transload.archive.headers import Header, read_headers
+from transload.errors import CorruptError, NotFound, Refused, Truncated, UsageError
+from transload.files import local_errors
+from transload.ports import Chunk
+
+_CHUNK = 1 << 20
+_LINKS = 8  # that lead from one to the next
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\0": "xz", b"BZh": "bzip2"}
+
+
+@frozen
+class Member:
+    """A file in the archive: where its bytes begin and how many they are."""
+
+    name: str
+    offset: int
+    size: int
+
+
+class Members:
+    """The files of the tar at `path`, by name.
+
+    Raises `NotFound` without a file, `Refused` for a compressed one and for names that lead out of the archive,
+    `CorruptError` for what is no tar, or a damaged one, `LimitExceeded`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._headers: dict[str, Header] = {}
+        with local_errors("reading", path), _opened(path) as file:
+            length = file.seek(0, 2)
+            self._check_kind(file)
+            for header in read_headers(file, length, str(path)):
+                self._add(header)
+
+    def _check_kind(self, file: FileIO) -> None:
+        """Compressed archives have no places to seek to, and unpacking one unasked may fill somebody's disk."""
+        file.seek(0)
+        begin = file.read(6)
+        for magic, program in _COMPRESSED.items():
+            if begin.startswith(magic):
+                packed, unpacked = (shlex.quote(str(path)) for path in (self.path, _unpacked(self.path)))
+                raise Refused(
+                    f"{self.path} is compressed with {program}, so no content in it can be gone to directly",
+                    subject=str(self.path),
+                    hint=f"unpack it once with {program} -dc {packed} > {unpacked} and name that file",
+                )
+
+    def _add(self, header: Header) -> None:
+        if not (header.is_file or header.link):
+            return
+        name = self._inside(header.name)
+        if name in self._headers:
+            raise CorruptError(
+                f"{self.path} has two members called {name!r}, and readers differ in which they believe",
+                subject=str(self.path),
+                hint="make the archive again in one go, without appending to it",
+            )
+        self._headers[name] = header
+
+    def _inside(self, name: str) -> str:
+        """`name` without `./`, if it leads nowhere else. Raises `Refused`."""
+        plain = posixpath.normpath(name)
+        if plain.startswith(("/", "../")) or plain in {"..", "."} or "\0" in plain:
+            raise Refused(f"{self.path} has a member {name[:200]!r}, which leads out of it", subject=str(self.path))
+        return plain
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._headers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._headers)
+
+    def find(self, name: str) -> Member | None:
+        """The file with this name, links followed; None if there is none. Raises `Refused` for links that lead out."""
+        for _ in range(_LINKS):
+            header = self._headers.get(name)
+            if header is None:
+                return None
+            if header.is_file:
+                return Member(name, header.offset, header.size)
+            beside = posixpath.dirname(name) if header.is_symlink else ""
+            if header.link.startswith("/"):
+                raise Refused(f"{name!r} in {self.path} is a link that leads out of it", subject=str(self.path))
+            name = self._inside(posixpath.join(beside, header.link))
+        raise Refused(f"{name!r} in {self.path} is one of too many links in a row", subject=str(self.path))
+
+    def read(self, member: Member, limit: int) -> bytes:
+        """The first `limit` bytes of a member, whole if it is not longer."""
+        with self.open(member, 0, min(limit, member.size)) as chunks:
+            return b"".join([bytes(chunk) for chunk in chunks])
+
+    @contextmanager
+    def open(self, member: Member, offset: int, length: int) -> Iterator[Iterator[Chunk]]:
+        """`length` bytes of a member from `offset` on; each chunk is a view of one buffer."""
+        with local_errors("opening", self.path):
+            file = _opened(self.path)
+        with file:
+            with local_errors("reading", self.path):
+                file.seek(member.offset + offset)
+            yield self._chunks(file, min(length, member.size - offset), member)
+
+    def _chunks(self, file: FileIO, wanted: int, member: Member) -> Iterator[memoryview]:
+        buffer = memoryview(bytearray(max(0, min(_CHUNK, wanted))))
+        while wanted > 0:
+            with local_errors("reading", self.path):
+                count = file.readinto(buffer[: min(len(buffer), wanted)])
+            if not count:
+                raise Truncated(f"{member.name} in {self.path} ended {wanted} bytes too early", subject=member.name)
+            wanted -= count
+            yield buffer[:count]
+
+
+def _opened(path: Path) -> FileIO:
+    """Raises `NotFound`, `UsageError` for a folder, `OSError` for everything else that stands in the way."""
+    try:
+        return FileIO(path)
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no archive {path}", subject=str(path)) from error
+    except IsADirectoryError as error:
+        raise UsageError(f"{path} is a folder, not an archive", subject=str(path), hint=f"write oci:{path}") from error
+
+
+def _unpacked(path: Path) -> Path:
+    """What a compressed archive is called without its compression."""
+    if path.suffix in {".tgz", ".tbz", ".txz"}:
+        return path.with_suffix(".tar")
+    return path.with_suffix("") if path.suffix in {".gz", ".zst", ".xz", ".bz2"} else path.with_name(f"{path.name}.tar")

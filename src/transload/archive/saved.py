@@ -1,0 +1,94 @@
+"""The `manifest.json` that `docker save` writes, and podman, skopeo and jib after it: images, layers, names. Pure.
+
+It is no manifest of any specification; docker's own reader (image/tarexport) is what defines it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import frozen
+
+from transload.errors import DigestInvalid, LimitExceeded, ManifestInvalid, ReferenceInvalid
+from transload.oci import Digest, Name, Reference
+
+SAVED = "manifest.json"
+SAVED_BYTES = 32 << 20
+
+_IMAGES = 10_000
+_LAYERS = 1000  # docker itself stops at 127
+_HEX = re.compile(r"(?:blobs/sha256/|sha256:)?([a-f0-9]{64})(?:\.json)?")
+
+
+@frozen
+class SavedImage:
+    """One image: the members that hold its config and its layers, lowest first, and what it is called."""
+
+    config: str
+    layers: tuple[str, ...]
+    names: tuple[Name, ...]
+
+    @property
+    def config_digest(self) -> Digest | None:
+        """What the config's name says its digest is; every known writer names it so."""
+        form = _HEX.fullmatch(self.config)
+        return Digest(f"sha256:{form[1]}") if form else None
+
+
+def parse_saved(raw: bytes) -> tuple[SavedImage, ...]:
+    """Read a `manifest.json`. Raises `ManifestInvalid`, `LimitExceeded`."""
+    if len(raw) > SAVED_BYTES:
+        raise LimitExceeded(f"{SAVED} is over the limit of {SAVED_BYTES} bytes", subject=SAVED)
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ManifestInvalid(f"{SAVED} is not JSON: {error}", subject=SAVED) from error
+    if not isinstance(document, list):
+        raise ManifestInvalid(f"{SAVED} is not a list of images", subject=SAVED)
+    if len(document) > _IMAGES:
+        raise LimitExceeded(f"{SAVED} lists more than {_IMAGES} images", subject=SAVED)
+    return tuple(_image(entry, f"{SAVED}: image {place}") for place, entry in enumerate(document))
+
+
+def diff_ids(raw: bytes, where: str) -> tuple[Digest, ...]:
+    """The digests of the uncompressed layers that an image's config lists. Raises `ManifestInvalid`."""
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ManifestInvalid(f"{where} is not JSON: {error}", subject=where) from error
+    rootfs = document.get("rootfs") if isinstance(document, dict) else None
+    listed = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    try:
+        return tuple(map(Digest, _texts(listed, f"{where}: rootfs.diff_ids")))
+    except DigestInvalid as error:
+        raise ManifestInvalid(f"{where}: {error}", subject=where) from error
+
+
+def _image(entry: object, where: str) -> SavedImage:
+    if not isinstance(entry, dict) or not isinstance(entry.get("Config"), str):
+        raise ManifestInvalid(f"{where} has no Config", subject=SAVED)
+    layers = _texts(entry.get("Layers"), f"{where}: Layers")
+    if len(layers) > _LAYERS:
+        raise LimitExceeded(f"{where} has more than {_LAYERS} layers", subject=SAVED)
+    return SavedImage(entry["Config"], layers, tuple(_names(_texts(entry.get("RepoTags"), f"{where}: RepoTags"))))
+
+
+def _texts(value: Any, where: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ManifestInvalid(f"{where} is not a list of texts", subject=SAVED)
+    return tuple(value)
+
+
+def _names(tags: tuple[str, ...]) -> Iterator[Name]:
+    """Docker writes its short forms (`busybox:1` is `docker.io/library/busybox:1`); `<none>:<none>` is no name."""
+    for text in tags:
+        try:
+            name = Reference.parse(text).name
+        except ReferenceInvalid:
+            continue
+        yield Name(name.repository, name.tag)

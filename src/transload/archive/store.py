@@ -1,0 +1,157 @@
+"""An archive as a store to read from; which tool wrote it is found out from what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from attrs import evolve
+
+from transload.archive.docker import DockerContent
+from transload.archive.layout import MARKER, LayoutContent
+from transload.archive.members import Member, Members
+from transload.archive.saved import SAVED, SAVED_BYTES, parse_saved
+from transload.errors import BlobUnknown, CorruptError, ManifestUnknown, Refused, RepositoryUnknown, SizeMismatch
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.manifest import MANIFEST_BYTES
+from transload.ports import Chunk, Tariff
+from transload.referrers import Referrers
+
+_ANCIENT = "repositories"
+
+
+class ArchiveStore:
+    """The archive at `path`: an OCI archive, or what `docker save` wrote, of any version since 1.10.
+
+    The members are found once, when the store is made; their content is read where it lies. Raises `NotFound` without
+    a file, `Refused` for a compressed or very old archive, `CorruptError`, `LimitExceeded`. All names share the blobs.
+    """
+
+    tariff: Tariff | None = None
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.locator = f"archive:{self.path}"
+        self._members = Members(self.path)
+        self._content = _content(self._members)
+
+    @property
+    def refers(self) -> Referrers | None:
+        """Referrers, which docker's own format cannot hold."""
+        return self._content.refers
+
+    @property
+    def sizes(self) -> ArchiveStore:
+        """Every member has a size."""
+        return self
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for people on what this archive does not keep."""
+        return self._content.notes
+
+    # --- Resolves
+
+    def resolve(self, name: Name) -> Descriptor:
+        """See `Resolves`; what is named but not there does not count."""
+        if name.digest:
+            return self.fetch(name).descriptor
+        described = self._described(name)
+        if self._content.find(described.digest) is None:
+            raise self._unknown(name, "its content is missing")
+        return evolve(described, annotations={})
+
+    def fetch(self, name: Name) -> Manifest:
+        """See `Resolves`."""
+        digest = name.digest or self._described(name).digest
+        found = self._content.find(digest)
+        if found is None:
+            raise self._unknown(name, "" if name.digest else "its content is missing")
+        raw = found if isinstance(found, bytes) else self._members.read(found, MANIFEST_BYTES + 1)
+        return Manifest.parse(raw, self._content.media_type(digest), digest)
+
+    def tags(self, repository: str) -> Iterator[str]:
+        """See `Resolves`; in the order of the archive. The repository of bare tags is always there."""
+        if repository and repository not in set(self.repositories()):
+            raise RepositoryUnknown(f"{self.locator} has no repository {repository}", subject=repository)
+        return (name.tag for name in self._content.names if name.repository == repository and name.tag)
+
+    def repositories(self) -> Iterator[str]:
+        """See `Resolves`; the empty one is among them if there are bare tags."""
+        return iter(dict.fromkeys(name.repository for name in self._content.names))
+
+    # --- Reads, Sizes
+
+    def holds(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
+        """See `Reads`."""
+        found = self._content.find(descriptor.digest)
+        return found is not None and _size(found) == descriptor.size
+
+    def size(self, repository: str, digest: Digest) -> int:  # noqa: ARG002 - one pool for all
+        """See `Sizes`."""
+        return _size(self._found(digest))
+
+    @contextmanager
+    def open(
+        self,
+        repository: str,  # noqa: ARG002 - one pool for all
+        descriptor: Descriptor,
+        offset: int = 0,
+        length: int | None = None,
+    ) -> Iterator[Iterator[Chunk]]:
+        """See `Reads`; manifests can be opened as well."""
+        found = self._found(descriptor.digest)
+        if _size(found) != descriptor.size:
+            raise SizeMismatch(
+                f"blob {descriptor.digest.short} in {self.path} has {_size(found)} bytes, "
+                f"its descriptor says {descriptor.size}",
+                subject=descriptor.digest,
+            )
+        wanted = descriptor.size - offset if length is None else length
+        if isinstance(found, bytes):
+            yield iter((found[offset : offset + wanted],))
+            return
+        with self._members.open(found, offset, wanted) as chunks:
+            yield chunks
+
+    def _found(self, digest: Digest) -> Member | bytes:
+        found = self._content.find(digest)
+        if found is None:
+            raise BlobUnknown(f"{self.path} has no blob {digest.short}", subject=digest)
+        return found
+
+    def _described(self, name: Name) -> Descriptor:
+        listed = Name(name.repository, name.tag)
+        if listed not in self._content.names:
+            raise self._unknown(name)
+        return self._content.described(listed)
+
+    def _unknown(self, name: Name, why: str = "") -> ManifestUnknown:
+        return ManifestUnknown(f"{self.locator} has no {name}" + (f": {why}" if why else ""), subject=str(name))
+
+
+def _content(members: Members) -> LayoutContent | DockerContent:
+    """The layout where there is one, since its manifests are what was published, or nearer to it."""
+    member = members.find(SAVED)
+    saved = parse_saved(members.read(member, SAVED_BYTES + 1)) if member else ()
+    if MARKER in members:
+        return LayoutContent(members, saved)
+    if member is not None:
+        return DockerContent(members, saved)
+    if _ANCIENT in members:
+        raise Refused(
+            f"{members.path} was written by docker before version 1.10, without {SAVED}",
+            subject=str(members.path),
+            hint="load it into a docker and save it again",
+        )
+    folder = next((name.removesuffix(f"/{MARKER}") for name in members if name.endswith(f"/{MARKER}")), None)
+    raise CorruptError(
+        f"{members.path} is a tar, but neither an OCI archive nor one of docker save",
+        subject=str(members.path),
+        hint=f"the layout is in the folder {folder!r}: unpack it and name oci:{folder}" if folder else None,
+    )
+
+
+def _size(found: Member | bytes) -> int:
+    return len(found) if isinstance(found, bytes) else found.size
