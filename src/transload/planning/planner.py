@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from transload.errors import TargetConflict, TransloadError
+from transload.errors import TargetConflict
 from transload.nursery import Cancellation, in_parallel
 from transload.oci import Name
+from transload.planning.availability import check_local_sources
 from transload.planning.drafting import draft
 from transload.planning.holdings import Known, ask_holdings
 from transload.planning.plan import Plan
@@ -37,15 +38,9 @@ def make_plan(
     surveyed = in_parallel(surveyor.survey, request.items, threads, cancellation)
     _check_conflicts(surveyed)
     holdings = ask_holdings(surveyed, target, known, threads, cancellation)
+    surveyed = check_local_sources(surveyed, holdings, sources, foreign_layers=request.foreign_layers)
     tariffs = {locator: source.tariff for locator, source in sources.items()}
     return draft(target.locator, request, surveyed, holdings, tariffs, target.tariff)
-
-
-def common_error(plan: Plan) -> TransloadError | None:
-    """The error that stopped every single image, if it is one kind for all: a wrong password, an unreachable host."""
-    errors = [image.error for image in plan.images]
-    kinds = {type(error) for error in errors}
-    return errors[0] if len(kinds) == 1 and not any(image.excused for image in plan.images) else None
 
 
 def _check_conflicts(surveyed: list[Surveyed]) -> None:

@@ -26,8 +26,8 @@ def item(source: str, target: str | None = None, store: str = SOURCE, **more: An
 class Scene:
     """Stores, plans and runs. `source` and `target` count only what is asked through them."""
 
-    def __init__(self, *, target: Target | None = None) -> None:
-        self.source = FaultyStore(MemoryStore(SOURCE))
+    def __init__(self, *, source: Target | None = None, target: Target | None = None) -> None:
+        self.source = FaultyStore(source or MemoryStore(SOURCE))
         self.other = FaultyStore(MemoryStore(OTHER_SOURCE))
         self.target = FaultyStore(target or MemoryStore(TARGET))
 

@@ -17,7 +17,6 @@ from transload.errors import (
 )
 from transload.oci import Manifest, Platform
 from transload.oci.mediatype import OCI_CONFIG
-from transload.planning.planner import common_error
 from transload.testing import faults
 from transload.testing.faults import ALWAYS
 from transload.testing.images import Built, artifact, image, index
@@ -45,7 +44,6 @@ def test_what_may_be_missing_is_excused(optional: bool, allow_missing: bool) -> 
     plan = Scene().plan(item("gone:1", optional=optional), allow_missing=allow_missing)
     assert plan.images[0].status == "missing"
     assert plan.failures == ()
-    assert common_error(plan) is None
 
 
 def test_a_denied_image_is_never_excused() -> None:
@@ -81,9 +79,7 @@ def test_trouble_with_one_image_does_not_condemn_its_source() -> None:
 def test_one_cause_for_everything_is_found() -> None:
     scene = Scene()
     plan = scene.plan("a:1", "b:1")
-    assert isinstance(common_error(plan), ManifestUnknown)
     scene.publish(ONE, "a:1")
-    assert common_error(scene.plan("a:1", "b:1")) is None
 
 
 def test_a_target_that_hides_what_is_not_there_is_taken_as_empty() -> None:

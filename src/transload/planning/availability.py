@@ -1,0 +1,67 @@
+"""Whether a source has what it will be asked for: asked beforehand where asking costs nothing.
+
+A differential bundle leaves out what the far side is said to have, and a folder may lack a file. Without this check a
+run would find out in the middle, blob by blob.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from attrs import evolve
+
+from transload.errors import PrerequisiteMissing
+from transload.graph import walk
+from transload.oci import Descriptor, Digest
+from transload.planning.holdings import Holdings, needed
+from transload.planning.survey import Surveyed
+from transload.ports import Source
+
+_NAMED = 3
+
+
+def check_local_sources(
+    surveyed: Iterable[Surveyed], holdings: Holdings, sources: Mapping[str, Source], *, foreign_layers: bool
+) -> list[Surveyed]:
+    """The same, images with an error that need a blob which neither their local source nor the target has."""
+    anywhere = {digest for _, digest in holdings.pairs}
+    return [_checked(found, holdings, anywhere, sources, foreign_layers) for found in surveyed]
+
+
+def _checked(
+    found: Surveyed, holdings: Holdings, anywhere: set[Digest], sources: Mapping[str, Source], foreign_layers: bool
+) -> Surveyed:
+    if found.error is not None:
+        return found
+    source = sources[found.item.source_store]
+    if source.tariff is not None:
+        return found
+    repository = found.item.source.repository
+    lacking = {
+        blob.digest: blob
+        for blob in _lacking(found, holdings, foreign_layers)
+        if blob.digest not in anywhere and not source.holds(repository, blob)
+    }
+    return evolve(found, error=_error(found, source, list(lacking.values()))) if lacking else found
+
+
+def _lacking(found: Surveyed, holdings: Holdings, foreign_layers: bool) -> Iterable[Descriptor]:
+    """What the target does not hold in the image's repository."""
+    repository = found.item.target.repository
+    for tree, _ in needed(found):
+        for node in walk(tree, lambda node: not holdings.has(repository, node.manifest.digest)):
+            for blob in node.manifest.blobs:
+                if foreign_layers or not blob.is_foreign:
+                    yield blob
+
+
+def _error(found: Surveyed, source: Source, lacking: list[Descriptor]) -> PrerequisiteMissing:
+    named = ", ".join(blob.digest.short for blob in lacking[:_NAMED]) + (", …" if len(lacking) > _NAMED else "")
+    size = sum(blob.size for blob in lacking)
+    return PrerequisiteMissing(
+        f"{found.item.target} needs {len(lacking)} blobs ({size} bytes) that are neither in {source.locator}"
+        f" nor at the target: {named}",
+        subject=str(found.item.target),
+        side="target",
+        hint="bring what it was packed against first, or pack it whole",
+    )
