@@ -21,6 +21,7 @@ from transload.registry.scope import pull, push
 ACCEPTED = {200, 201, 202, 204}
 """The specification says 201 and 202; older registries say the others."""
 _SESSION_GONE = {"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "RANGE_INVALID"}
+_PATIENCE = 2
 _OCTETS = {"Content-Type": "application/octet-stream"}
 
 
@@ -36,6 +37,7 @@ class UploadSession:
         self._scope = push(repository)
         self._url: str | None = None
         self._resumed = False
+        self._misplaced = 0
 
     @property
     def doing(self) -> str:
@@ -196,6 +198,9 @@ class UploadSession:
             return self._too_large(reply, length)
         if reply.status == 401:
             return self._again(f"{self.doing}: the registry stopped accepting its token")
+        if reply.status == 416 and self._resumed and self._misplaced < _PATIENCE:
+            self._misplaced += 1  # it was still taking in what the broken connection had left; ask it again
+            return self._again(f"{self.doing}: the registry has moved on from where it said to go on")
         if reply.status in {404, 416} or codes & _SESSION_GONE:
             return self._lost(reply, codes)
         if (reply.status in {405, 501} or "UNSUPPORTED" in codes) and self._never_streamed:
