@@ -13,8 +13,8 @@ from pathlib import Path
 
 from attrs import frozen
 
-from benchmarks.content import PREFIX, Goods, at_target
 from benchmarks.contenders import TRANSLOAD, Errand, Tool
+from benchmarks.content import PREFIX, Goods, at_target
 from benchmarks.processes import Cost, measured
 from benchmarks.servers import Certificates, Server, registry
 
