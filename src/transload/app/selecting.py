@@ -102,6 +102,16 @@ def kind_of(text: str) -> str:
     return "reference"
 
 
+def load_catalog(text: str) -> Catalog:
+    """The built-in catalog of this name, or the one in this file. Raises `CatalogUnknown`, `UsageError`."""
+    if kind_of(text) != "file":
+        return load_builtin(text)
+    found = _load_file(text)
+    if not isinstance(found, Catalog):
+        raise UsageError(f"{text} is an image set, and only a catalog has releases", subject=text)
+    return found
+
+
 def _load_file(text: str) -> Catalog | ImageSet:
     path = Path(text).expanduser()
     if not path.exists():

@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import click
+
+from transload.app.answers import QUESTIONS
 from transload.app.settings import read_environment
+from transload.cli.words import close_match
 from transload.errors import DocumentInvalid
 from transload.files import local_errors
 
-_COMMANDS = ("mirror", "plan", "apply", "verify", "releases", "serve")
-_SECRET = ("password",)
+_UNTOUCHED = ("demo",)  # has no settings of a site
 
 
 def defaults_from_file() -> dict[str, Any] | None:
-    """click's `default_map` from the file, whose keys are the long flags without dashes. Raises `DocumentInvalid`."""
-    path = read_environment().config
+    """click's `default_map` from the file, whose keys are long flags without the dashes in front.
+
+    Each command gets the keys that it has a flag for. What the vendor's variables answer is left out, since a variable
+    goes over the file. Raises `DocumentInvalid`.
+    """
+    environment = read_environment()
+    path = environment.config
     if not path.is_file():
         return None
+    flags = _read(path)
+    answered = {
+        question.flag.removeprefix("--")
+        for question in QUESTIONS
+        if question.variable in environment.incumbent and question.field != "target_repository"
+    }
+    commands = _commands()
+    known = {flag for options in commands.values() for flag in options}
+    for flag in flags:
+        if flag not in known:
+            raise DocumentInvalid(
+                f"{path}: {flag}: no command has this flag{close_match(flag, known)}",
+                subject=str(path),
+                hint="keys are long flags without the dashes, for example to: registry.local/arcdata",
+            )
+    return {
+        name: {
+            str(options[flag].name): _value(path, options[flag], value)
+            for flag, value in flags.items()
+            if flag in options and flag not in answered
+        }
+        for name, options in commands.items()
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
     import yaml
 
     with local_errors("reading", path):
@@ -32,9 +68,36 @@ def defaults_from_file() -> dict[str, Any] | None:
             hint="for example: to: registry.local/arcdata",
         )
     for key in document:
-        if any(word in key for word in _SECRET):
+        if "password" in key:
             raise DocumentInvalid(
                 f"{path}: {key}: secrets do not belong into this file", subject=str(path), hint="use docker login"
             )
-    flags = {key.replace("-", "_"): value for key, value in document.items()}
-    return dict.fromkeys(_COMMANDS, flags)
+    return {key.replace("_", "-"): value for key, value in document.items()}
+
+
+def _commands() -> Mapping[str, Mapping[str, click.Option]]:
+    """Each command's options by long flag without dashes."""
+    from transload.cli.main import transload  # only here, since it is the one who calls
+
+    found: dict[str, dict[str, click.Option]] = {}
+    with click.Context(transload) as context:
+        for name in transload.list_commands(context):
+            command = transload.get_command(context, name) if name not in _UNTOUCHED else None
+            options = [one for one in command.params if isinstance(one, click.Option)] if command else []
+            found[name] = {flag[2:]: one for one in options for flag in one.opts if flag.startswith("--")}
+    return found
+
+
+def _value(path: Path, option: click.Option, value: Any) -> Any:
+    """A value as click takes it: a list where the flag is repeatable, never a number where text is meant."""
+    values = value if isinstance(value, list) else [value]
+    flag = option.opts[-1]
+    if isinstance(value, list) and not option.multiple:
+        raise DocumentInvalid(f"{path}: {flag[2:]}: takes one value, not a list", subject=str(path))
+    if isinstance(option.type, click.types.StringParamType):
+        for one in values:
+            if not isinstance(one, str):
+                raise DocumentInvalid(
+                    f"{path}: {flag[2:]}: {one!r} is not text", subject=str(path), hint=f"write it in quotes: '{one}'"
+                )
+    return values if option.multiple else value

@@ -15,7 +15,8 @@ from transload.app.place import Place
 from transload.app.settings import Environment
 from transload.app.stores import Logins, Network, Stores
 from transload.app.verifying import check_against_source
-from transload.cli.carrying import Began, carry, command_words, retry_command
+from transload.cli.again import command_line, command_words, retry_command
+from transload.cli.carrying import Began, carry
 from transload.cli.progress import Telling
 from transload.cli.stopping import stoppable
 from transload.cli.telling import show_result
@@ -77,7 +78,7 @@ class _Show:
     def _mirror(self, title: str) -> Result:
         before = self._stage.source.requests.total + self._stage.target.requests.total
         self._act(title, ["mirror", *command_words(self._job)])
-        began = Began.now(shlex.join(["transload", "mirror", *command_words(self._job)]))
+        began = Began.now(command_line(["mirror", *command_words(self._job)]))
         telling = Telling("mirror", "text", False, self._reports)
         with stoppable(self._cancellation, telling.notice), self._stores() as stores:
             prepared = prepare(self._job, stores, self._cancellation)

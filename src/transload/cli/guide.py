@@ -42,7 +42,7 @@ def gather(flags: dict[str, Any], environment: Environment, network: Network) ->
     Raises `SettingMissing`, naming variables and flags, where it cannot; `UsageError` for what contradicts itself.
     """
     sets: tuple[str, ...] = flags["sets"]
-    origin, to = (Place.parse(flags[name]) if flags[name] else None for name in ("origin", "to"))
+    origin, to = (Place.parse(flags[name]) if flags[name] else None for name in ("from", "to"))
     if origin is not None and flags["source_registry"]:
         raise UsageError("--from and --source-registry both say where to look", hint="leave one of them out")
     guided = not sets and origin is None
@@ -57,8 +57,8 @@ def gather(flags: dict[str, Any], environment: Environment, network: Network) ->
         source_repository=None if origin else answers.source_repository,
         tag=answers.source_tag,
         target_tag=answers.target_tag,
-        images=flags["images"],
-        platforms=tuple(map(Platform.parse, flags["platforms"])),
+        images=flags["image"],
+        platforms=tuple(map(Platform.parse, flags["platform"])),
         narrowing=Narrowing(flags["narrow"]),
         referrers=flags["referrers"],
         foreign_layers=flags["foreign_layers"],

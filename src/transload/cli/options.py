@@ -33,11 +33,11 @@ def _stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 wanted = _stacked(
     click.argument("sets", metavar="[SET]...", nargs=-1),
     _option("--to", metavar="STORE", help="Where to: HOST[:PORT][/PREFIX] or oci:DIR."),
-    _option("--from", "origin", metavar="STORE", help="Look SETs up in this store; without a SET, take all it has."),
+    _option("--from", metavar="STORE", help="Look SETs up in this store; without a SET, take all it has."),
     _option("--tag", metavar="RELEASE", help="Release of the catalogs, or a range FROM..TO. Default: the newest."),
     _option("--target-tag", metavar="TAG", help="Tag of the catalogs' images at the target. Default: the same."),
-    _option("--image", "images", metavar="NAME", multiple=True, help="Only this image (repeatable)."),
-    _option("--platform", "platforms", metavar="OS/ARCH", multiple=True, help="Only this platform (repeatable)."),
+    _option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable)."),
+    _option("--platform", metavar="OS/ARCH", multiple=True, help="Only this platform (repeatable)."),
     _option(
         "--narrow",
         type=click.Choice(["rewritten", "sparse"]),
@@ -62,13 +62,20 @@ logins = _stacked(
 )
 
 network = _stacked(
-    _option("--ca-file", "ca_files", type=_PATH, multiple=True, help="Trust these certificate authorities too (PEM)."),
+    _option("--ca-file", type=_PATH, multiple=True, help="Trust these certificate authorities too (PEM)."),
     _option("--client-cert", type=_PATH, help="Client certificate (PEM)."),
     _option("--client-key", type=_PATH, help="Its key, if in a file of its own."),
     _option("--insecure-tls", metavar="HOST", multiple=True, help="Do not verify this host's certificate."),
     _option("--plain-http", metavar="HOST", multiple=True, help="Speak to this host without TLS."),
-    _option("--allow-realm", "realms", metavar="HOST", multiple=True, help="Token host that may get the password."),
-    _option("--stall-timeout", type=click.FloatRange(1), default=60, show_default=True, help="Seconds without a byte."),
+    _option("--allow-realm", metavar="HOST", multiple=True, help="Token host that may get the password."),
+    _option(
+        "--stall-timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(1),
+        default=60,
+        show_default=True,
+        help="Give a connection up when nothing moves for so long.",
+    ),
 )
 
 telling = _stacked(
@@ -83,24 +90,24 @@ telling = _stacked(
 )
 
 reports = _stacked(
+    _option("--report", type=_PATH, multiple=True, help="Write a report: FILE.json or FILE.md (repeatable)."),
     _option(
-        "--report", "reports", type=_PATH, multiple=True, help="Write a report: FILE.json or FILE.md (repeatable)."
+        "--jobs", metavar="N", type=click.IntRange(1, 64), default=8, show_default=True, help="Blobs moving at a time."
     ),
-    _option("--jobs", type=click.IntRange(1, 64), default=8, show_default=True, help="Blobs moving at a time."),
 )
 
-NETWORK_FLAGS = ("ca_files", "client_cert", "client_key", "insecure_tls", "plain_http", "realms", "stall_timeout")
+_NETWORK = ("ca_file", "client_cert", "client_key", "insecure_tls", "plain_http", "allow_realm", "stall_timeout")
 
 
 def network_of(flags: dict[str, Any]) -> Network:
     """The flags of `network` as a value; takes them out of `flags`."""
-    taken = {name: flags.pop(name) for name in NETWORK_FLAGS}
+    taken = {name: flags.pop(name) for name in _NETWORK}
     return Network(
-        ca_files=taken["ca_files"],
+        ca_files=taken["ca_file"],
         client_certificate=taken["client_cert"],
         client_key=taken["client_key"],
         insecure_tls=taken["insecure_tls"],
         plain_http=taken["plain_http"],
-        realms=taken["realms"],
+        realms=taken["allow_realm"],
         stall_timeout_s=taken["stall_timeout"],
     )

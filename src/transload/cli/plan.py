@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from transload.app.mirroring import prepare, prepare_saved
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
 from transload.cli import options
+from transload.cli.again import command_line, connection_words
 from transload.cli.carrying import Began, carry
 from transload.cli.guide import gather, gather_logins
 from transload.cli.progress import Output, Telling
@@ -37,7 +37,7 @@ def plan(out: Path | None, output: Output, quiet: bool, **flags: Any) -> int:
 
     \b
       transload plan arcdata --to registry.local/arcdata
-      transload plan arcdata --to registry.local/arcdata -o plan.json && transload apply plan.json
+      transload plan arcdata --to registry.local/arcdata -o plan.json
     """
     network = options.network_of(flags)
     environment = read_environment()
@@ -53,7 +53,7 @@ def plan(out: Path | None, output: Output, quiet: bool, **flags: Any) -> int:
         if out is not None:
             with local_errors("writing", out):
                 replace_file(out, dump(prepared.plan))
-            telling.notice(f"plan written; to do it: transload apply {shlex.quote(str(out))}")
+            telling.notice(f"plan written; to do it: {command_line(['apply', str(out)])}")
         return _exit_code(prepared.plan)
 
 
@@ -72,16 +72,16 @@ def _exit_code(made: Plan) -> int:
 @options.network
 @options.reports
 @options.telling
-def apply(file: Path, output: Output, quiet: bool, reports: tuple[Path, ...], jobs: int, **flags: Any) -> int:
+def apply(file: Path, output: Output, quiet: bool, report: tuple[Path, ...], jobs: int, **flags: Any) -> int:
     """Do what the plan in FILE says. What has arrived in the meantime is not sent again."""
     network = options.network_of(flags)
     environment = read_environment()
-    with Telling("apply", output, quiet, reports) as telling:
+    with Telling("apply", output, quiet, report) as telling:
         with local_errors("reading", file):
             made = load(file.read_bytes())
-        began = Began.now(f"transload apply {shlex.quote(str(file))}")
         cancellation = Cancellation()
         logins = gather_logins(flags, environment, made.sources, made.target)
+        began = Began.now(command_line(["apply", str(file), *connection_words(network, logins)]))
         with stoppable(cancellation, telling.notice), Stores(environment, network, logins, cancellation) as stores:
             stores.limit_source_login(frozenset(made.sources))
             prepared = prepare_saved(made, stores)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from transload import __version__
 from transload.cli.telling import colour, say, show_result
@@ -23,31 +23,49 @@ from transload.report.result import Result
 from transload.report.summary import summary_lines
 from transload.report.tally import Tally
 
+if TYPE_CHECKING:
+    from transload.report.terminal import TerminalProgress
+
 Output = Literal["text", "json"]
-Progress = LineProgress | JsonProgress | QuietProgress
+Progress: TypeAlias = "LineProgress | JsonProgress | QuietProgress | TerminalProgress"
 
 
 class Telling:
     """Everything a command tells, in the form that was asked for; as a block, it tells programs of an error too."""
 
     def __init__(self, command: str, output: Output, quiet: bool, reports: Iterable[Path] = ()) -> None:
+        self._command = command
         self._reports = tuple(reports)
-        for path in self._reports:
-            check_report_path(path)
         self._quiet = quiet
         self._json = JsonLines(sys.stdout) if output == "json" else None
         self._progress: Progress | None = None
-        if self._json:
-            self._json.hello(command, __version__)
 
     def __enter__(self) -> Telling:
+        if self._json:
+            self._json.hello(self._command, __version__)
+        try:
+            for path in self._reports:
+                check_report_path(path)
+        except TransloadError as error:
+            self._failed(error)
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._json and isinstance(error, TransloadError):
+        if isinstance(error, TransloadError):
+            self._failed(error)
+
+    def _failed(self, error: TransloadError) -> None:
+        if self._json:
             self._json.error(Problem.of(error))
+
+    def document(self, event: str, **fields: Any) -> bool:
+        """The result of a command that is no run, for programs; False where people are told in words instead."""
+        if self._json:
+            self._json.tell(event, **fields)
+        return self._json is not None
 
     def notice(self, text: str) -> None:
         """A sentence for people, above the bars if there are any."""
@@ -100,8 +118,7 @@ def _bars(tally: Tally) -> Progress:
     from transload.report.console import make_console
     from transload.report.terminal import TerminalProgress
 
-    bars: Progress = TerminalProgress(tally, make_console(sys.stderr, color=colour()))  # type: ignore[assignment]
-    return bars
+    return TerminalProgress(tally, make_console(sys.stderr, color=colour()))
 
 
 def _width(terminal: bool) -> int | None:

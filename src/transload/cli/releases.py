@@ -9,12 +9,14 @@ import click
 from transload.app.answers import Answers
 from transload.app.listing import list_releases
 from transload.app.place import Place
+from transload.app.selecting import load_catalog
 from transload.app.settings import read_environment
 from transload.app.stores import Logins, Stores
-from transload.catalog.builtin import load_builtin
+from transload.catalog.catalog import Catalog
 from transload.catalog.release import Offer
 from transload.cli import options
-from transload.cli.telling import show_json, show_result
+from transload.cli.progress import Output, Telling
+from transload.cli.telling import show_result
 from transload.nursery import Cancellation
 from transload.report.styled import Styled
 from transload.report.texts import count
@@ -35,33 +37,38 @@ from transload.report.texts import count
 @click.option("--known", is_flag=True, help="List what the catalog knows, without asking the source.")
 @options.network
 @options.telling
-def releases(catalog: str, to: str | None, known: bool, output: str, quiet: bool, **flags: Any) -> int:
-    """List a catalog's releases, newest first, as the source has them now.
+def releases(catalog: str, to: str | None, known: bool, output: Output, quiet: bool, **flags: Any) -> int:
+    """List the releases of CATALOG (arcdata, bdc, or a file), newest first, as the source has them now.
 
     \b
       transload releases arcdata
       transload releases arcdata --to registry.local/arcdata
     """
+    with Telling("releases", output, quiet) as telling:
+        found, origin, offers = _offers(catalog, to, known, flags)
+        told = {"catalog": found.name, "source": str(origin), "releases": list(map(_json, offers))}
+        if not telling.document("releases", **told):
+            show_result(_line(offer, quiet) for offer in offers)
+    return 0
+
+
+def _offers(name: str, to: str | None, known: bool, flags: dict[str, Any]) -> tuple[Catalog, Place, tuple[Offer, ...]]:
     network = options.network_of(flags)
     environment = read_environment()
-    found = load_builtin(catalog)
-    answers = Answers(source_registry=flags["source_registry"], source_repository=flags["source_repository"])
+    found = load_catalog(name)
+    target = Place.parse(to) if to else None
+    answers = Answers(
+        source_registry=flags["source_registry"],
+        source_repository=flags["source_repository"],
+        target_registry=target.value if target and target.kind == "registry" else None,
+    )
     answers = answers.over(Answers.from_variables(environment.incumbent)).checked()
     origin = Place("registry", answers.source_registry or found.registry, answers.source_repository or found.repository)
     logins = Logins(answers.source_login(), answers.target_login(), frozenset({origin.value}))
-    target = Place.parse(to) if to else None
     if known:
-        offers = tuple(Offer(release) for release in reversed(found.releases_in("..")))
-    else:
-        with Stores(environment, network, logins, Cancellation()) as stores:
-            offers = list_releases(found, origin, target, stores)
-    if output == "json":
-        show_json(
-            {"kind": "releases", "catalog": found.name, "source": str(origin), "releases": list(map(_json, offers))}
-        )
-    else:
-        show_result(_line(offer, quiet) for offer in offers)
-    return 0
+        return found, origin, tuple(Offer(release) for release in reversed(found.releases_in("..")))
+    with Stores(environment, network, logins, Cancellation()) as stores:
+        return found, origin, list_releases(found, origin, target, stores)
 
 
 def _line(offer: Offer, quiet: bool) -> Styled:

@@ -55,7 +55,8 @@ def serve(
 
     \b
       transload serve oci:folder
-      transload serve oci:folder --writable --listen 0.0.0.0:5000 --tls-cert cert.pem --tls-key key.pem --user push
+      transload serve oci:folder --listen 0.0.0.0:5000 --tls-cert cert.pem
+      transload serve oci:folder --writable --user push
     """
     from transload.server import ServeSettings, serve_forever
 

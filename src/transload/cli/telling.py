@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -14,8 +13,6 @@ from transload.errors import TransloadError
 from transload.report.problems import Problem, problem_lines
 from transload.report.styled import Styled
 
-FORMAT = 1
-
 
 def colour() -> bool | None:
     """Whether to use colours; None leaves it to the terminal."""
@@ -23,7 +20,7 @@ def colour() -> bool | None:
 
 
 def tell_error(error: TransloadError) -> None:
-    """An error that ended the command, on standard error; as one JSON object on standard output too, when asked."""
+    """An error that ended the command, on standard error."""
     say(problem_lines(Problem.of(error)))
 
 
@@ -46,8 +43,3 @@ def _write(lines: Iterable[Styled | str], stream: Any) -> None:
     from transload.report.console import make_console, show
 
     show(make_console(stream, color=colour()), styled)
-
-
-def show_json(document: dict[str, Any]) -> None:
-    """One JSON document on standard output; programs can rely on its `format`."""
-    click.echo(json.dumps({"format": FORMAT, **document}, indent=2, ensure_ascii=False))

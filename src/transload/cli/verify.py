@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import click
@@ -12,8 +13,9 @@ from transload.app.stores import Logins, Network, Stores
 from transload.app.verifying import Checked, check_against_source, check_alone
 from transload.cli import options
 from transload.cli.guide import gather
+from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
-from transload.cli.telling import say, show_json, show_result
+from transload.cli.telling import say, show_result
 from transload.errors import UsageError
 from transload.nursery import Cancellation
 from transload.report.problems import Problem, problem_lines
@@ -21,6 +23,7 @@ from transload.report.styled import Meaning, Styled
 from transload.report.texts import count, digest, size
 from transload.transfer.proof import Proof, Verdict
 
+_ALL_GOOD: tuple[str, Meaning] = ("all proved", "good")
 _MARKS: dict[Verdict, Meaning] = {
     "identical": "good",
     "sound": "good",
@@ -37,11 +40,11 @@ _MARKS: dict[Verdict, Meaning] = {
 @options.logins
 @options.network
 @options.telling
-def verify(deep: bool, output: str, quiet: bool, **flags: Any) -> int:
+def verify(deep: bool, output: Output, quiet: bool, **flags: Any) -> int:
     """Prove that a target holds what the source publishes, image by image.
 
     Compares the digest of every image with the source's, reads every manifest at the target, and asks for every blob;
-    --deep reads and hashes the blobs as well. A single STORE without --to is checked by itself.
+    --deep reads and hashes the blobs as well. A single oci:DIR without --to is checked by itself.
 
     \b
       transload verify arcdata --to registry.local/arcdata
@@ -49,12 +52,10 @@ def verify(deep: bool, output: str, quiet: bool, **flags: Any) -> int:
     """
     network = options.network_of(flags)
     cancellation = Cancellation()
-    with stoppable(cancellation, lambda text: say([text])):
+    with Telling("verify", output, quiet) as telling, stoppable(cancellation, telling.notice):
         checked = _check(flags, deep, network, cancellation)
-    if output == "json":
-        show_json({"kind": "verification", "deep": deep, **checked.to_json()})
-    else:
-        _tell(checked, deep, quiet)
+        if not telling.document("verification", deep=deep, **checked.to_json()):
+            _tell(checked, deep, quiet)
     return checked.exit_code
 
 
@@ -62,7 +63,7 @@ def _check(flags: dict[str, Any], deep: bool, network: Network, cancellation: Ca
     environment = read_environment()
     alone = _alone(flags)
     if alone is not None:
-        if flags["images"] or flags["tag"]:
+        if flags["image"] or flags["tag"]:
             raise UsageError("a store checked by itself takes no --image and no --tag", hint="say what to compare with")
         with Stores(environment, network, Logins(), cancellation) as stores:
             return check_alone(alone, stores, deep, cancellation)
@@ -74,7 +75,7 @@ def _check(flags: dict[str, Any], deep: bool, network: Network, cancellation: Ca
 def _alone(flags: dict[str, Any]) -> Place | None:
     """The store to be checked by itself: a single `oci:DIR`, nothing else said."""
     sets = flags["sets"]
-    if len(sets) == 1 and sets[0].startswith("oci:") and not flags["to"] and not flags["origin"]:
+    if len(sets) == 1 and sets[0].startswith("oci:") and not flags["to"] and not flags["from"]:
         return Place.parse(sets[0])
     return None
 
@@ -84,14 +85,16 @@ def _tell(checked: Checked, deep: bool, quiet: bool) -> None:
     width = max((len(str(proof.name)) for proof in shown), default=0)
     for proof in shown:
         show_result([_line(proof, width)])
-        if proof.error is not None:
+        if proof.error is not None and proof.verdict != "absent":
             say(problem_lines(Problem.of(proof.error, target=checked.target), indent="  "))
-    good = sum(proof.good for proof in checked.proofs)
     how = "every blob read and hashed" if deep else "every manifest read, every blob asked for"
-    bad = len(checked.proofs) - good
-    meaning: Meaning = "bad" if bad else "good"
-    verdict = f"{bad} not proved" if bad else "all proved"
-    show_result([Styled.of(f"{count(len(checked.proofs), 'image')}: ", (verdict, meaning), f" ({how})")])
+    bad = Counter(proof.verdict for proof in checked.proofs if not proof.good)
+    told: tuple[str, Meaning] = (
+        (", ".join(f"{number} {verdict}" for verdict, number in bad.items()), "bad") if bad else _ALL_GOOD
+    )
+    show_result([Styled.of(f"{count(len(checked.proofs), 'image')}: ", told, f" ({how})")])
+    if bad["absent"]:
+        say([f"  hint: what is absent at {checked.target} can be mirrored; what is there already is not sent again"])
 
 
 def _line(proof: Proof, width: int) -> Styled:

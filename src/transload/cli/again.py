@@ -1,0 +1,82 @@
+"""A run as the command line that does it again: what flags, variables, the file and answers came to, secrets apart."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
+
+from transload.app.job import Job
+from transload.app.stores import Logins, Network
+from transload.planning import Narrowing
+
+_SWITCHES = ("referrers", "foreign_layers", "allow_missing", "discover", "flatten")
+
+
+def command_line(words: Iterable[str]) -> str:
+    """`transload` and `words` as one line, quoted as the shell of this system reads it."""
+    line = ["transload", *words]
+    return subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
+
+
+def command_words(job: Job) -> list[str]:
+    """`job` as the words of a command line; connections and logins are not part of it."""
+    words = [*job.sets, "--to", str(job.target)]
+    named = {
+        "--from": str(job.origin) if job.origin else None,
+        "--source-registry": job.source_registry,
+        "--source-repository": job.source_repository,
+        "--tag": job.tag,
+        "--target-tag": job.target_tag,
+        "--jobs": str(job.bodies) if job.bodies != Job((), job.target).bodies else None,
+        "--narrow": job.narrowing.value if job.platforms and job.narrowing is not Narrowing.REWRITTEN else None,
+    }
+    words += _valued(named)
+    for one in job.platforms:
+        words += ["--platform", str(one)]
+    return words + [f"--{switch.replace('_', '-')}" for switch in _SWITCHES if getattr(job, switch)]
+
+
+def connection_words(network: Network, logins: Logins) -> list[str]:
+    """How the hosts are spoken to, and as whom; passwords come from where they came from before."""
+    words = _valued(
+        {
+            "--client-cert": network.client_certificate,
+            "--client-key": network.client_key,
+            "--stall-timeout": f"{network.stall_timeout_s:g}"
+            if network.stall_timeout_s != Network().stall_timeout_s
+            else None,
+            "--source-username": logins.source.username if logins.source else None,
+            "--target-username": logins.target.username if logins.target else None,
+        }
+    )
+    repeated = {
+        "--ca-file": network.ca_files,
+        "--insecure-tls": network.insecure_tls,
+        "--plain-http": network.plain_http,
+        "--allow-realm": network.realms,
+    }
+    for flag, values in repeated.items():
+        for value in values:
+            words += [flag, str(value)]
+    return words
+
+
+def retry_command(job: Job, more: Iterable[str] = ()) -> Callable[[tuple[str, ...]], str]:
+    """Writes the command line that does only the named images of `job` again (all of them without names)."""
+    always = ["mirror", *command_words(job), *more]
+
+    def command(names: tuple[str, ...]) -> str:
+        prefix = f"{job.target.prefix}/" if job.target.prefix else ""
+        images = (name.removeprefix(prefix).partition("@")[0].rpartition(":") for name in names)
+        chosen = dict.fromkeys(repository if colon else tag for repository, colon, tag in images)
+        restricted = [word for image in chosen or job.images for word in ("--image", image)]
+        return command_line([*always, *restricted])
+
+    return command
+
+
+def _valued(named: Mapping[str, object]) -> list[str]:
+    """Each flag that has a value, followed by it."""
+    return [word for flag, value in named.items() if value is not None for word in (flag, str(value))]
