@@ -33,9 +33,9 @@ def command_line() -> str:
     parts = [
         "# Command line",
         "",
-        "What `--help` says, of every command. Many a flag `--like-this` is a variable `TRANSLOAD_LIKE_THIS` too, listed",
-        "below its command, and a key `like-this` of the configuration file; a flag wins over the variable, the variable",
-        "over the file. [Mirror a release](../guides/mirror-a-release.md) shows them at work.",
+        "What `--help` says, of every command. Many a flag `--like-this` is a variable `TRANSLOAD_LIKE_THIS` too, as",
+        "listed below its command, and a key `like-this` of the configuration file; a flag wins over the variable, the",
+        "variable over the file. [Mirror a release](../guides/mirror-a-release.md) shows them at work.",
         "",
         *_help("transload", transload.get_help(context)),
     ]
