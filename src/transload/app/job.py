@@ -8,6 +8,8 @@ from transload.app.place import Place
 from transload.oci import Platform
 from transload.planning import Narrowing
 
+BODIES = 8
+
 
 @frozen
 class Job:
@@ -35,4 +37,4 @@ class Job:
     allow_missing: bool = False
     discover: bool = False
     flatten: bool = False
-    bodies: int = 8
+    bodies: int = BODIES

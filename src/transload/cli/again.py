@@ -7,7 +7,7 @@ import shlex
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 
-from transload.app.job import Job
+from transload.app.job import BODIES, Job
 from transload.app.stores import Logins, Network
 from transload.planning import Narrowing
 
@@ -20,16 +20,16 @@ def command_line(words: Iterable[str]) -> str:
     return subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
 
 
-def command_words(job: Job) -> list[str]:
-    """`job` as the words of a command line; connections and logins are not part of it."""
-    words = [*job.sets, "--to", str(job.target)]
+def command_words(job: Job, more: Iterable[str] = ()) -> list[str]:
+    """`job` as the words of a command line; `more` is what a job does not know, such as `connection_words`."""
+    jobs = ["--jobs", str(job.bodies)] if job.bodies != BODIES else []
+    words = [*job.sets, *more, *jobs, "--to", str(job.target)]
     named = {
         "--from": str(job.origin) if job.origin else None,
         "--source-registry": job.source_registry,
         "--source-repository": job.source_repository,
         "--tag": job.tag,
         "--target-tag": job.target_tag,
-        "--jobs": str(job.bodies) if job.bodies != Job((), job.target).bodies else None,
         "--narrow": job.narrowing.value if job.platforms and job.narrowing is not Narrowing.REWRITTEN else None,
     }
     words += _valued(named)
@@ -40,13 +40,12 @@ def command_words(job: Job) -> list[str]:
 
 def connection_words(network: Network, logins: Logins) -> list[str]:
     """How the hosts are spoken to, and as whom; passwords come from where they came from before."""
+    stall_s = network.stall_timeout_s
     words = _valued(
         {
             "--client-cert": network.client_certificate,
             "--client-key": network.client_key,
-            "--stall-timeout": f"{network.stall_timeout_s:g}"
-            if network.stall_timeout_s != Network().stall_timeout_s
-            else None,
+            "--stall-timeout": None if stall_s == Network().stall_timeout_s else f"{stall_s:g}",
             "--source-username": logins.source.username if logins.source else None,
             "--target-username": logins.target.username if logins.target else None,
         }
@@ -65,7 +64,7 @@ def connection_words(network: Network, logins: Logins) -> list[str]:
 
 def retry_command(job: Job, more: Iterable[str] = ()) -> Callable[[tuple[str, ...]], str]:
     """Writes the command line that does only the named images of `job` again (all of them without names)."""
-    always = ["mirror", *command_words(job), *more]
+    always = ["mirror", *command_words(job, more)]
 
     def command(names: tuple[str, ...]) -> str:
         prefix = f"{job.target.prefix}/" if job.target.prefix else ""

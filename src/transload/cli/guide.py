@@ -10,7 +10,7 @@ import click
 from attrs import evolve, frozen
 
 from transload.app.answers import QUESTIONS, Answers, Question, missing, needed_without_terminal
-from transload.app.job import Job
+from transload.app.job import BODIES, Job
 from transload.app.place import Place
 from transload.app.settings import Environment
 from transload.app.stores import Logins, Network, Stores
@@ -65,7 +65,7 @@ def gather(flags: dict[str, Any], environment: Environment, network: Network) ->
         allow_missing=flags["allow_missing"],
         discover=flags["discover"],
         flatten=flags["flatten"],
-        bodies=flags.get("jobs", 8),
+        bodies=flags.get("jobs", BODIES),
     )
     return Given(job, _logins(answers))
 

@@ -44,7 +44,7 @@ def mirror(output: Output, quiet: bool, report: tuple[Path, ...], **flags: Any) 
         given = gather(flags, environment, network)
         job = given.job
         more = connection_words(network, given.logins)
-        began = Began.now(command_line(["mirror", *command_words(job), *more]))
+        began = Began.now(command_line(["mirror", *command_words(job, more)]))
         cancellation = Cancellation()
         with (
             stoppable(cancellation, telling.notice),
