@@ -76,12 +76,6 @@ def test_trouble_with_one_image_does_not_condemn_its_source() -> None:
         assert [each.status for each in scene.plan("a:1", "b:1", "c:1").images] == ["failed", "new", "new"]
 
 
-def test_one_cause_for_everything_is_found() -> None:
-    scene = Scene()
-    plan = scene.plan("a:1", "b:1")
-    scene.publish(ONE, "a:1")
-
-
 def test_a_target_that_hides_what_is_not_there_is_taken_as_empty() -> None:
     scene = Scene()
     scene.publish(ONE, "app:1")

@@ -1,0 +1,106 @@
+"""From a plan for a far side to what a bundle carries there, and the plan that fills the bundle. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+
+from attrs import evolve
+
+from transload.bundle.contents import BundledImage, Contents, Extra, Prerequisite
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Requests, Share, Step
+from transload.planning.planfile import digest
+
+Where = Callable[[Digest], tuple[str, ...]]
+"""In which repositories the far side holds something."""
+
+
+def contents_of(
+    plan: Plan,
+    resolve: Callable[[Name], Descriptor],
+    where: Where,
+    *,
+    extras: Iterable[Extra] = (),
+    against: str = "",
+) -> Contents:
+    """What the bundle of `plan` holds: the images that can be planned; images that failed are left out.
+
+    `resolve` tells what an unchanged name stands for at the far side.
+    """
+    packed = [image for image in plan.images if image.error is None]
+    images = tuple(_bundled(image, plan, resolve) for image in packed)
+    blobs = {step.descriptor.digest: step.descriptor for step in plan.blob_steps() if _is_carried(step)}
+    manifests = {step.digest: plan.manifests[step.digest] for step in _manifest_steps(plan)}
+    needed: defaultdict[Digest, set[str]] = defaultdict(set)
+    descriptors: dict[Digest, Descriptor] = {}
+    for image in images:
+        for one in _assumed(image, manifests, blobs):
+            needed[one.digest].add(str(image.name))
+            descriptors[one.digest] = one
+    prerequisites = tuple(
+        Prerequisite(descriptors[one], where(one), tuple(sorted(names))) for one, names in sorted(needed.items())
+    )
+    return Contents(
+        images,
+        tuple(blobs.values()),
+        tuple(manifests.values()),
+        prerequisites,
+        tuple(extras),
+        against,
+        digest(plan),
+    )
+
+
+def filling_plan(plan: Plan, target: str) -> Plan:
+    """The plan that fills the bundle: every blob and manifest once, nothing mounted, in the same order."""
+    steps: list[Step] = []
+    new_ids: dict[int, int] = {}
+    for step in plan.steps:
+        if isinstance(step, ManifestStep):
+            needs = tuple(dict.fromkeys(new_ids[need] for need in step.needs if need in new_ids))
+            new_ids[step.id] = len(steps)
+            steps.append(evolve(step, id=len(steps), needs=needs))
+        elif step.origin is None:
+            new_ids[step.id] = len(steps)
+            steps.append(evolve(step, id=len(steps), after=None))
+        elif step.after is not None:
+            new_ids[step.id] = new_ids[step.after]
+    images = tuple(
+        evolve(image, goals=tuple(new_ids[goal] for goal in image.goals), mounted=Share()) for image in plan.images
+    )
+    return Plan(target, images, tuple(steps), plan.manifests, Requests(source=plan.requests.source))
+
+
+def _is_carried(step: BlobStep) -> bool:
+    """Not what the far side has in another repository already."""
+    return step.origin is None or step.after is not None
+
+
+def _manifest_steps(plan: Plan) -> Iterator[ManifestStep]:
+    return (step for step in plan.steps if isinstance(step, ManifestStep))
+
+
+def _bundled(image: PlannedImage, plan: Plan, resolve: Callable[[Name], Descriptor]) -> BundledImage:
+    manifest = plan.manifests.get(image.digest) if image.digest else None
+    root = manifest.descriptor if manifest else resolve(image.target)
+    return BundledImage(image.target, root, image.source_label, present=manifest is None)
+
+
+def _assumed(
+    image: BundledImage, manifests: dict[Digest, Manifest], blobs: dict[Digest, Descriptor]
+) -> Iterator[Descriptor]:
+    """What an image needs and the bundle does not hold."""
+    if image.root.digest not in manifests:
+        yield image.root
+        return
+    pending, seen = [image.root.digest], {image.root.digest}
+    while pending:
+        manifest = manifests[pending.pop()]
+        yield from (blob for blob in manifest.blobs if blob.digest not in blobs and not blob.is_foreign)
+        for child in manifest.manifests:
+            if child.digest not in manifests:
+                yield child
+            elif child.digest not in seen:
+                seen.add(child.digest)
+                pending.append(child.digest)
