@@ -10,16 +10,14 @@ Invariants, held by `load`:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, TypeVar, get_args
-
-from attrs import frozen
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 from transload import errors
-from transload.errors import DocumentInvalid, Side, TransloadError
+from transload.errors import Side, TransloadError
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.reference import check_repository
+from transload.planning.document import Place, document
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Requests, Share, Status, Step
 
 FORMAT = 1
@@ -34,12 +32,10 @@ _IMAGE_KEYS = (
 )
 _HINT = "make the plan again with transload plan"
 
-Value = TypeVar("Value")
-
 
 def dump(plan: Plan) -> bytes:
     """The plan as canonical JSON: equal plans give equal bytes. Holds no secret, as locators and errors hold none."""
-    document = {
+    contents = {
         "format": FORMAT,
         "target": plan.target,
         "images": [_image_out(image) for image in plan.images],
@@ -49,7 +45,7 @@ def dump(plan: Plan) -> bytes:
     }
     # Pure ASCII, so that no editor, mail gateway or locale changes the bytes; one value per line, so that it can be
     # compared by line.
-    return json.dumps(document, indent=1, sort_keys=True).encode("ascii") + b"\n"
+    return json.dumps(contents, indent=1, sort_keys=True).encode("ascii") + b"\n"
 
 
 def digest(plan: Plan) -> Digest:
@@ -59,7 +55,7 @@ def digest(plan: Plan) -> Digest:
 
 def load(raw: bytes) -> Plan:
     """The plan that `dump` wrote. Raises `DocumentInvalid`, its subject the path of what is wrong in the document."""
-    root = _Place(_parsed(raw), "plan").only("format", "target", "images", "steps", "manifests", "requests")
+    root = document(raw, "plan", PLAN_BYTES, _HINT).only("format", "target", "images", "steps", "manifests", "requests")
     if root.get("format").number() != FORMAT:
         raise root.get("format").wrong(f"{FORMAT}, the format that this version of transload reads")
     manifests = {each.digest: each for each in map(_content_in, root.get("manifests").items())}
@@ -136,109 +132,20 @@ def _error_out(error: TransloadError) -> dict[str, Any]:
 # --- in
 
 
-@frozen
-class _Place:
-    """A value of the document, not believed yet, and the path that leads to it."""
-
-    value: Any
-    path: str
-
-    def wrong(self, expected: str) -> DocumentInvalid:
-        return self.refused("is missing" if self.value is None else f"is not {expected}")
-
-    def refused(self, why: str) -> DocumentInvalid:
-        return DocumentInvalid(f"{self.path} {why}", subject=self.path, hint=_HINT)
-
-    def only(self, *keys: str) -> _Place:
-        """This object, which may have these keys and no others."""
-        if not isinstance(self.value, dict):
-            raise self.wrong("an object")
-        unknown = sorted(self.value.keys() - set(keys))
-        if unknown:
-            raise self.refused(f"has the unknown key {unknown[0][:80]!r}")
-        return self
-
-    def has(self, key: str) -> bool:
-        return isinstance(self.value, dict) and key in self.value
-
-    def get(self, key: str) -> _Place:
-        return _Place(self.value.get(key), f"{self.path}.{key}")
-
-    def items(self) -> Iterator[_Place]:
-        if not isinstance(self.value, list):
-            raise self.wrong("a list")
-        return (_Place(item, f"{self.path}[{number}]") for number, item in enumerate(self.value))
-
-    def text(self) -> str:
-        if not isinstance(self.value, str):
-            raise self.wrong("text")
-        return self.value
-
-    def number(self, limit: int = 1 << 63) -> int:
-        """A count or an id below `limit`."""
-        if type(self.value) is not int or not 0 <= self.value < limit:
-            raise self.wrong(f"a whole number from 0 to {limit - 1}" if limit else "the number of a step before it")
-        return self.value
-
-    def truth(self) -> bool:
-        if not isinstance(self.value, bool):
-            raise self.wrong("true or false")
-        return self.value
-
-    def one_of(self, words: tuple[str, ...]) -> Any:
-        if self.value not in words:
-            raise self.wrong(f"one of {', '.join(words)}")
-        return self.value
-
-    def read(self, parse: Callable[[str], Value]) -> Value:
-        """What `parse` makes of the text; what it complains about becomes a complaint about this place."""
-        text = self.text()
-        with self.explained():
-            return parse(text)
-
-    def maybe(self, read: Callable[[_Place], Value]) -> Value | None:
-        """What `read` makes of the value, None if there is none."""
-        return None if self.value is None else read(self)
-
-    @contextmanager
-    def explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (TransloadError, UnicodeEncodeError) as error:
-            raise self.refused(f"is not valid: {error}") from error
-
-
-def _parsed(raw: bytes) -> object:
-    if len(raw) > PLAN_BYTES:
-        raise DocumentInvalid(f"a plan of {len(raw)} bytes is over the limit of {PLAN_BYTES}", subject="plan")
-    try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=_without_twins)
-    except (ValueError, RecursionError) as error:
-        hint = "give the file that transload plan -o wrote"
-        raise DocumentInvalid(f"the plan is not JSON: {error}", subject="plan", hint=hint) from error
-
-
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):  # readers differ in which of the two they believe
-        raise ValueError("an object has a key twice")
-    return found
-
-
-def _content_in(place: _Place) -> Manifest:
+def _content_in(place: Place) -> Manifest:
     place.only("digest", "media_type", "raw")
     digest, said = place.get("digest").read(Digest), place.get("media_type").text()
     return place.get("raw").read(lambda text: Manifest.parse(text.encode(), said, digest))
 
 
-def _step_in(place: _Place, earlier: Sequence[Step], manifests: Mapping[Digest, Manifest]) -> Step:
+def _step_in(place: Place, earlier: Sequence[Step], manifests: Mapping[Digest, Manifest]) -> Step:
     step = _blob_in(place, earlier) if place.has("blob") else _manifest_in(place, len(earlier), manifests)
     if step.id != len(earlier):
         raise place.get("id").wrong(f"{len(earlier)}, its place in the list")
     return step
 
 
-def _blob_in(place: _Place, earlier: Sequence[Step]) -> BlobStep:
+def _blob_in(place: Place, earlier: Sequence[Step]) -> BlobStep:
     place.only("id", "blob", "source_store", "source_repository", "repository", "origin", "after")
     with place.get("blob").explained():
         descriptor = Descriptor.from_json(place.get("blob").value, "it")
@@ -259,7 +166,7 @@ def _blob_in(place: _Place, earlier: Sequence[Step]) -> BlobStep:
     return step
 
 
-def _manifest_in(place: _Place, earlier: int, manifests: Mapping[Digest, Manifest]) -> ManifestStep:
+def _manifest_in(place: Place, earlier: int, manifests: Mapping[Digest, Manifest]) -> ManifestStep:
     place.only("id", "manifest", "name", "needs", "source_store", "source_repository")
     digest, name = place.get("manifest").read(Digest), place.get("name").read(Name.parse)
     if digest not in manifests:
@@ -276,7 +183,7 @@ def _manifest_in(place: _Place, earlier: int, manifests: Mapping[Digest, Manifes
     )
 
 
-def _image_in(place: _Place, steps: int) -> PlannedImage:
+def _image_in(place: Place, steps: int) -> PlannedImage:
     place.only(*_IMAGE_KEYS)
     image = PlannedImage(
         place.get("source_store").text(),
@@ -289,7 +196,7 @@ def _image_in(place: _Place, steps: int) -> PlannedImage:
         _share_in(place.get("copied")),
         _share_in(place.get("mounted")),
         _share_in(place.get("present")),
-        tuple(note.text() for note in place.get("notes").maybe(_Place.items) or ()),
+        tuple(note.text() for note in place.get("notes").maybe(Place.items) or ()),
         place.get("excused").truth(),
         place.get("error").maybe(_error_in),
     )
@@ -298,19 +205,19 @@ def _image_in(place: _Place, steps: int) -> PlannedImage:
     return image
 
 
-def _share_in(place: _Place) -> Share:
+def _share_in(place: Place) -> Share:
     place.only("blobs", "bytes")
     return Share(place.get("blobs").number(), place.get("bytes").number())
 
 
-def _error_in(place: _Place) -> TransloadError:
+def _error_in(place: Place) -> TransloadError:
     place.only("code", "exit_code", "message", "side", "subject", "hint")
     place.get("exit_code").number()  # for other readers: the code decides
     kind = _ERRORS.get(place.get("code").text(), TransloadError)  # a later version may know more kinds
     return kind(
         place.get("message").text(),
-        subject=place.get("subject").maybe(_Place.text),
-        hint=place.get("hint").maybe(_Place.text),
+        subject=place.get("subject").maybe(Place.text),
+        hint=place.get("hint").maybe(Place.text),
         side=place.get("side").maybe(lambda side: side.one_of(get_args(Side))),
     )
 
