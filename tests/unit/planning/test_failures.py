@@ -8,6 +8,7 @@ from tests.unit.planning.scene import OTHER_SOURCE, Scene, copied, item, stored
 from transload.errors import (
     AccessDenied,
     CredentialsRejected,
+    DigestMismatch,
     HostUnknown,
     LimitExceeded,
     ManifestInvalid,
@@ -128,7 +129,7 @@ def test_a_config_with_other_bytes_than_promised_is_not_believed() -> None:
     scene = Scene()
     scene.publish(ONE, "app:1")
     scene.script(faults.corrupts(5))
-    assert scene.plan("app:1", platforms=(AMD64,)).images[0].error is not None
+    assert isinstance(scene.plan("app:1", platforms=(AMD64,)).images[0].error, DigestMismatch)
 
 
 def _with_config(raw: bytes) -> Built:
