@@ -81,8 +81,11 @@ class Answer:
         self._received = received
         self._cancellation = cancellation
 
-    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
-        """The body as it is on the wire, in pieces. Raises what `Http` raises, also in the middle."""
+    def chunks(self, size: int = CHUNK) -> Iterator[Chunk]:
+        """The body as it is on the wire, in pieces that may be views of one buffer.
+
+        Raises what `Http` raises, also in the middle.
+        """
         try:
             for chunk in self._response.stream(size, decode_content=False):
                 self._received(len(chunk))

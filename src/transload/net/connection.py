@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 from typing import Any
 
@@ -11,12 +12,33 @@ from urllib3.util.wait import wait_for_read
 
 # A send's timeout is for all of its bytes, so a slice is what must move within one stall period: 4 KiB/s at 60 s.
 _SLICE = 256 << 10
+# From here on a buffer of its own costs less than new memory for every piece of a body.
+_LARGE = 64 << 10
+
+
+class ThriftyResponse(http.client.HTTPResponse):
+    """Large pieces of a body are views of one buffer that is used again; memory is neither fetched nor faulted in anew.
+
+    `transload.ports.Chunk` says so of every chunk.
+    """
+
+    _buffer: memoryview | None = None
+
+    def read(self, amt: int | None = None) -> Any:
+        """See http.client."""
+        if amt is None or amt < _LARGE or self.chunked or (self.length or 0) < _LARGE:
+            return super().read(amt)
+        if self._buffer is None or len(self._buffer) < amt:
+            self._buffer = memoryview(bytearray(amt))
+        view = self._buffer[:amt]
+        return view[: self.readinto(view)]
 
 
 class PatientConnection(HTTPConnection):
     """Plain HTTP. `stall_timeout_s` is set by `pool_classes`; urllib3 alone sends under the connect timeout."""
 
     stall_timeout_s: float = 60
+    response_class = ThriftyResponse
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -72,9 +94,10 @@ class PatientConnection(HTTPConnection):
                 if self.sock is not None and wait_for_read(self.sock, timeout=0.0):
                     raise BrokenPipeError from None
                 raise
-            except OSError:
+            except (ConnectionError, ssl.SSLError):
+                # what the server said before it hung up can still be read, over TLS, too
                 self._cut = True
-                raise
+                raise BrokenPipeError from None
 
     def _stop_if_answered(self) -> None:
         if self.sock is None:

@@ -202,8 +202,9 @@ def _read(reply: Reply, applicant: Applicant) -> Granted:
 
 def _refusal(reply: Reply, applicant: Applicant) -> TransloadError:
     registry, realm = applicant.registry.netloc, reply.origin.netloc
-    if reply.status in {400, 401} and applicant.has_credentials:
-        return rejected(applicant)
+    identity = applicant.login is not None and bool(applicant.login.identity_token)
+    if applicant.has_credentials and (reply.status == 401 or (reply.status == 400 and identity)):
+        return rejected(applicant)  # 400 is OAuth2's answer to a refresh token that is not good any more
     if reply.status in {400, 401, 403, 404}:
         return AccessDenied(
             f"{realm} gives no token for {registry} ({reply.status})",

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from transload.errors import ServerTrouble, SizeMismatch, TransloadError, Truncated
 from transload.net.answer import Answer, Request
 from transload.oci import Descriptor
+from transload.ports import Chunk
 from transload.registry.api import Api
 from transload.registry.problems import Asked, problem
 from transload.registry.ranges import closed_range, parse_content_range, unsatisfied_total
@@ -51,7 +52,7 @@ class Download:
         if self._skip < 0:
             self.begin()
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[Chunk]:
         """The bytes; failures on the way are mended by asking for the rest."""
         failures = 0
         while True:
@@ -70,7 +71,7 @@ class Download:
         """Give the connection back."""
         self._held.close()
 
-    def _poured(self) -> Iterator[bytes]:
+    def _poured(self) -> Iterator[Chunk]:
         if self._answer is None:
             raise ServerTrouble(f"{self._doing}: nothing was asked for")
         for chunk in self._answer.chunks():

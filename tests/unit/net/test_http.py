@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import trustme
 from attrs import evolve
 
 from tests.unit.registry.wire import Asked, HastyClock, Said, Wire, plain_http, serving
@@ -210,6 +212,34 @@ def test_an_early_refusal_of_a_body_is_read() -> None:
         reply = http.ask(request)
         assert (reply.status, reply.body) == (413, b"too large")
         assert len(sent) < 400
+
+
+def test_an_early_refusal_over_tls_is_read_and_session_tickets_are_not_taken_for_one(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+
+    def script(asked: Asked) -> Said:
+        return Said(413, body=b"too large", unread=True) if asked.path == "/large" else Said(body=asked.body[-3:])
+
+    with Wire(script, context) as wire, Http(NetSettings(ca_files=(tmp_path / "ca.pem",))) as http:
+        request = Request("PATCH", f"https://{wire.host}/", "sending", "test", retried=False, lane="write")
+        for body in (b"first, on a new connection", b"second, on the same"):
+            reply = http.ask(evolve(request, body=iter([body]), length=len(body)))
+            assert reply.body == body[-3:]
+        large = (b"x" * (1 << 20) for _ in range(400))
+        reply = http.ask(evolve(request, url=f"{request.url}large", body=large, length=400 << 20))
+        assert (reply.status, reply.body) == (413, b"too large")
+
+
+def test_a_server_that_stops_reading_is_a_stall() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, plain_http(stall_timeout_s=0.2) as http:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        chunks = (b"x" * (1 << 20) for _ in range(400))
+        request = Request("PATCH", url, "sending", "test", body=chunks, length=400 << 20, retried=False, lane="write")
+        with pytest.raises(Stalled, match=r"sending: nothing moved for 0\.2 s"):
+            http.ask(request)
 
 
 def test_an_error_of_the_bodys_source_passes_as_it_is() -> None:
