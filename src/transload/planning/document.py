@@ -53,6 +53,12 @@ class Place:
             raise self.wrong("a list")
         return (Place(item, f"{self.path}[{number}]", self.hint) for number, item in enumerate(self.value))
 
+    def entries(self) -> Iterator[tuple[str, Place]]:
+        """Keys of this object, which may be any, and what stands under them."""
+        if not isinstance(self.value, dict):
+            raise self.wrong("an object")
+        return ((key, self.get(key)) for key in self.value)
+
     def text(self) -> str:
         """This text."""
         if not isinstance(self.value, str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice
 
 from attrs import frozen
 
@@ -16,6 +17,11 @@ from transload.ports import Target
 
 Known = Callable[[str, Digest], bool]
 """Whether an earlier run put this blob into this repository of the target: a hint, always checked."""
+
+Elsewhere = Callable[[Digest], Iterable[str]]
+"""Repositories of the target, besides the wanted ones, that may hold a blob: a hint, always checked."""
+
+_CANDIDATES = 3  # repositories asked about one blob: each is a question, and a copy costs little more than two
 
 
 @frozen
@@ -39,7 +45,12 @@ class Holdings:
 
 
 def ask_holdings(
-    surveyed: Iterable[Surveyed], target: Target, known: Known, threads: int, cancellation: Cancellation
+    surveyed: Iterable[Surveyed],
+    target: Target,
+    known: Known,
+    elsewhere: Elsewhere,
+    threads: int,
+    cancellation: Cancellation,
 ) -> Holdings:
     """Ask the target about every child manifest and blob that a surveyed image needs.
 
@@ -65,7 +76,12 @@ def ask_holdings(
 
     manifests = Holdings(target.scoped, ask(_inner_manifests(moving)))
     names = _extra_names(moving, manifests, target, threads, cancellation)
-    return Holdings(target.scoped, manifests.pairs | ask(_blobs(moving, manifests)), names)
+    pairs = manifests.pairs | ask(_blobs(moving, manifests))
+    if target.scoped:
+        held = {digest for _, digest in pairs}
+        lacking = {blob.digest: blob for _, blob in _blobs(moving, manifests) if blob.digest not in held}
+        pairs |= _held_elsewhere(lacking.values(), target, elsewhere, threads, cancellation)
+    return Holdings(target.scoped, pairs, names)
 
 
 def needed(found: Surveyed) -> Iterator[tuple[Node, bool]]:
@@ -115,6 +131,22 @@ def _extra_names(
     with at_side("target"):
         answers = in_parallel(resolve, names, threads, cancellation)
     return frozenset((name, digest) for name, digest in zip(names, answers, strict=True) if digest is not None)
+
+
+def _held_elsewhere(
+    lacking: Iterable[Descriptor], target: Target, elsewhere: Elsewhere, threads: int, cancellation: Cancellation
+) -> frozenset[tuple[str, Digest]]:
+    """Blobs that no wanted repository has, each with the first other repository that turns out to have it."""
+    hinted = [(blob, tuple(islice(elsewhere(blob.digest), _CANDIDATES))) for blob in lacking]
+    asked = [(blob, candidates) for blob, candidates in hinted if candidates]
+
+    def find(pair: tuple[Descriptor, tuple[str, ...]]) -> str | None:
+        blob, candidates = pair
+        return next((repository for repository in candidates if _holds(target, repository, blob)), None)
+
+    with at_side("target"):
+        origins = in_parallel(find, asked, threads, cancellation)
+    return frozenset((origin, blob.digest) for origin, (blob, _) in zip(origins, asked, strict=True) if origin)
 
 
 def _holds(target: Target, repository: str, descriptor: Descriptor) -> bool:

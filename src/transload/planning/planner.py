@@ -9,7 +9,7 @@ from transload.nursery import Cancellation, in_parallel
 from transload.oci import Name
 from transload.planning.availability import check_local_sources
 from transload.planning.drafting import draft
-from transload.planning.holdings import Known, ask_holdings
+from transload.planning.holdings import Elsewhere, Known, ask_holdings
 from transload.planning.plan import Plan
 from transload.planning.request import Request
 from transload.planning.survey import Surveyed, Surveyor
@@ -24,11 +24,13 @@ def make_plan(
     target: Target,
     *,
     known: Known = lambda _repository, _digest: False,
+    elsewhere: Elsewhere = lambda _digest: (),
     threads: int = THREADS,
     cancellation: Cancellation | None = None,
 ) -> Plan:
     """Find out what has to be done so that `target` holds every item of `request`.
 
+    `known` and `elsewhere` are hints (an earlier run, an inventory): what they say is asked, and used if it is so.
     `sources` maps each item's `source_store` to a store. What goes wrong with one image at its source becomes that
     image's `error`. Raises what goes wrong at the target (`Unreachable`, `CredentialsRejected`, …), `TargetConflict`
     when one target name is wanted with different content, and `Interrupted` when cancelled.
@@ -37,7 +39,7 @@ def make_plan(
     surveyor = Surveyor(request, sources, target)
     surveyed = in_parallel(surveyor.survey, request.items, threads, cancellation)
     _check_conflicts(surveyed)
-    holdings = ask_holdings(surveyed, target, known, threads, cancellation)
+    holdings = ask_holdings(surveyed, target, known, elsewhere, threads, cancellation)
     surveyed = check_local_sources(surveyed, holdings, sources, foreign_layers=request.foreign_layers)
     tariffs = {locator: source.tariff for locator, source in sources.items()}
     return draft(target.locator, request, surveyed, holdings, tariffs, target.tariff)
