@@ -21,6 +21,8 @@ from transload.registry.scope import pull, push
 ACCEPTED = {200, 201, 202, 204}
 """The specification says 201 and 202; older registries say the others."""
 _SESSION_GONE = {"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "RANGE_INVALID"}
+_MIXED_UP = {"DIGEST_INVALID", "SIZE_INVALID"}
+"""What a registry says to the end of a resumed upload whose parts it did not put together rightly."""
 _PATIENCE = 2
 _OCTETS = {"Content-Type": "application/octet-stream"}
 
@@ -201,16 +203,12 @@ class UploadSession:
         if reply.status == 416 and self._resumed and self._misplaced < _PATIENCE:
             self._misplaced += 1  # it was still taking in what the broken connection had left; ask it again
             return self._again(f"{self.doing}: the registry has moved on from where it said to go on")
-        if reply.status in {404, 416} or codes & _SESSION_GONE:
+        if reply.status in {404, 416} or codes & _SESSION_GONE or (self._resumed and codes & _MIXED_UP):
             return self._lost(reply, codes)
         if (reply.status in {405, 501} or "UNSUPPORTED" in codes) and self._never_streamed:
             self._api.traits.takes_no_patch()
             self._url = None
             return self._again(f"{self.doing}: the registry takes no PATCH")
-        if "DIGEST_INVALID" in codes and self._resumed:
-            self._api.traits.resumes = False
-            self.cancel()
-            return self._again(f"{self.doing}: the registry mixed up the parts of a resumed upload")
         return problem(reply, self.doing, "upload", self._descriptor.digest)
 
     @property
@@ -226,6 +224,9 @@ class UploadSession:
     def _lost(self, reply: Reply, codes: set[str]) -> TransloadError:
         if self._never_streamed and reply.status == 404 and not codes & _SESSION_GONE:
             self._api.traits.takes_no_patch()
+        if codes & _MIXED_UP:
+            self._api.traits.resumes = False
+            self.cancel()
         self._url, self.offset = None, 0
         told = "; ".join(complaint.message or complaint.code for complaint in complaints(reply)) or str(reply.status)
         return self._again(f"{self.doing}: the registry lost the upload ({told})")
