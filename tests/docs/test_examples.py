@@ -166,9 +166,14 @@ def _masked(line: str) -> str:
 # --- parsing
 
 
+def group() -> click.Context:
+    """The context in which commands are made; with the program's own settings, since commands remember them."""
+    return transload.make_context("transload", [], resilient_parsing=True)
+
+
 def parse(words: list[str]) -> None:
     """Let click read the words after `transload`, without running anything. Raises `click.UsageError`."""
-    with click.Context(transload, info_name="transload") as context:
+    with group() as context:
         _, command, rest = transload.resolve_command(context, list(words))
         assert command is not None
         command.make_context(words[0], rest, parent=context)
@@ -184,7 +189,7 @@ def _transload_commands(text: str) -> Iterator[list[str]]:
 
 def _variables() -> set[str]:
     """Every variable that transload reads."""
-    with click.Context(transload, info_name="transload") as context:
+    with group() as context:
         found = [transload.get_command(context, name) for name in transload.list_commands(context)]
     of_flags = {str(one.envvar) for command in found if command for one in command.params if one.envvar}
     told = {
@@ -215,7 +220,7 @@ def _containers(node: object) -> Iterator[Mapping[str, Any]]:
 
 def _check_configuration(defaults: Mapping[str, Any]) -> None:
     known: set[str] = set()
-    with click.Context(transload, info_name="transload") as context:
+    with group() as context:
         for name in defaults:
             command = transload.get_command(context, name)
             assert command is not None

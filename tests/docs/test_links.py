@@ -31,6 +31,6 @@ def test_every_page_is_reached_from_the_readme() -> None:
         reached.add(page)
         for link in links(page):
             there = (page.parent / link.partition("#")[0]).resolve()
-            if "://" not in link and there.is_file():
-                waiting.append(there)
+            if "://" not in link:
+                waiting += there.glob("*.md") if there.is_dir() else [there]
     assert set(PAGES) <= reached, {label(page) for page in set(PAGES) - reached}
