@@ -14,7 +14,7 @@ from attrs import define, frozen
 
 from transload.errors import ManifestUnknown, ReadOnly, Refused, RepositoryUnknown
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.reference import check_repository
+from transload.oci.reference import check_repository, check_tag
 from transload.ports import Tariff
 
 
@@ -47,9 +47,11 @@ class Inventory:
         if self.prefix:
             check_repository(self.prefix)
         for relative, shelf in self.repositories.items():
-            names = {Name(self.full(relative), tag) for tag in shelf.tags}
+            Name(self.full(relative))
+            for tag in shelf.tags:
+                check_tag(tag)
             described = shelf.manifests <= self.manifests.keys() and shelf.blobs <= self.blobs.keys()
-            if len(names) != len(shelf.tags) or not described or not set(shelf.tags.values()) <= shelf.manifests:
+            if not (described and shelf.manifests.issuperset(shelf.tags.values())):
                 raise ValueError(f"the shelf of {relative!r} names digests that are not described")
 
     def full(self, relative: str) -> str:

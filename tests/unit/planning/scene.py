@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from transload.memory import MemoryStore
@@ -51,12 +51,19 @@ class Scene:
             fill(store.store, built, name.repository, name.tag)
         return built
 
-    def plan(self, *items: Item | str, known: Callable[[str, Digest], bool] | None = None, **request: Any) -> Plan:
+    def plan(
+        self,
+        *items: Item | str,
+        known: Callable[[str, Digest], bool] | None = None,
+        elsewhere: Callable[[Digest], Iterable[str]] | None = None,
+        **request: Any,
+    ) -> Plan:
         """Make a plan, and check what must hold for any plan. Questions are counted from here on."""
         for store in (*self.sources.values(), self.target):
             store.subjects.clear()
         wanted = tuple(item(each) if isinstance(each, str) else each for each in items)
-        more = {} if known is None else {"known": known}
+        hints: dict[str, Any] = {"known": known, "elsewhere": elsewhere}
+        more = {name: hint for name, hint in hints.items() if hint is not None}
         plan = make_plan(Request(wanted, **request), self.sources, self.target, threads=4, **more)
         check_plan(plan)
         return plan
