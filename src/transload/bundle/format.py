@@ -1,0 +1,199 @@
+"""The plan of a bundle's bytes: which member lies where, decided before the first blob is fetched. Pure.
+
+The stream is a tar archive and an OCI image layout. Its members, in order: `oci-layout`, `index.json`,
+`transload/ledger.json`, `transload/ledger.sig` where there is a key, further files, manifests by digest, blobs from the
+biggest to the smallest; then two empty blocks. The ledger states offsets that depend on its own length, which is why
+laying out repeats until nothing moves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+from attrs import define, evolve, field
+
+from transload.bundle.contents import BundledImage, Contents
+from transload.bundle.ledger import Ledger, LedgerImage, Stored, StoredBlob, StoredExtra
+from transload.bundle.tarheader import BLOCK, END, header, padding
+from transload.bundle.volumes import VOLUMES, Cut
+from transload.errors import LimitExceeded, UsageError
+from transload.oci import Descriptor, Digest, Name, Reference
+from transload.oci.mediatype import OCI_INDEX
+
+MARKER, INDEX, LEDGER, SIGNATURE = "oci-layout", "index.json", "transload/ledger.json", "transload/ledger.sig"
+MARKER_CONTENT = b'{"imageLayoutVersion":"1.0.0"}'
+SIGNATURE_BYTES = BLOCK  # at most, so that its length moves nothing
+INDEX_BYTES = 32 << 20
+
+_REF_NAME = "org.opencontainers.image.ref.name"
+_OWN_NAME = "io.transload.name"  # only where the other would be read as another name; as in a layout of ours
+
+Sign = Callable[[bytes], bytes]
+"""Makes the content of `ledger.sig` from the content of `ledger.json`."""
+
+
+@define(frozen=True, slots=False)
+class Blueprint:
+    """Everything about a bundle that is known beforehand: the bytes up to the first stored member, and all places."""
+
+    contents: Contents = field(repr=False)
+    ledger: Ledger
+    head: bytes = field(repr=False)
+
+    @cached_property
+    def digest(self) -> Digest:
+        """What this bundle is called: the digest of its ledger. It says all but who signed it."""
+        return Digest.of(self.ledger.encode())
+
+    @property
+    def cut(self) -> Cut:
+        """How the stream is cut into volumes."""
+        return self.ledger.cut
+
+    @property
+    def members(self) -> tuple[Stored, ...]:
+        """What lies behind the head, in order."""
+        return (*self.ledger.extras, *self.ledger.blobs)
+
+    @property
+    def end(self) -> int:
+        """Where the last member ends, and the two empty blocks begin."""
+        return self.ledger.size - len(END)
+
+
+def lay_out(contents: Contents, volume_bytes: int | None, sign: Sign | None = None) -> Blueprint:
+    """Decide every byte's place. What fits into one volume is not cut.
+
+    Raises `UsageError` if the volumes are so small that there would be too many, `LimitExceeded` for contents beyond
+    what a reader accepts, and whatever `sign` raises.
+    """
+    whole = _settled(contents, None, signed=sign is not None)
+    ledger = whole
+    if volume_bytes is not None and whole.size > volume_bytes:
+        ledger = _settled(contents, volume_bytes, signed=sign is not None)
+    if ledger.cut.count > VOLUMES:
+        raise UsageError(
+            f"with volumes of {volume_bytes} bytes there would be {ledger.cut.count} of them, {VOLUMES} are allowed",
+            hint="choose a larger volume size",
+        )
+    raw = ledger.encode()
+    Ledger.decode(raw)  # what no reader would take must not be written
+    signature = sign(raw) if sign else None
+    if signature is not None and not 0 < len(signature) <= SIGNATURE_BYTES:
+        raise ValueError(f"a signature of {len(signature)} bytes has no place in a bundle")
+    return Blueprint(contents, ledger, head(index_content(contents.images), raw, signature))
+
+
+def head(index: bytes, ledger: bytes, signature: bytes | None) -> bytes:
+    """The bytes of the stream before the first stored member."""
+    return b"".join(
+        header(name, len(content)) + content + bytes(padding(len(content)))
+        for name, content in _leading(index, ledger, signature)
+    )
+
+
+def head_size(index_bytes: int, ledger_bytes: int, *, signed: bool) -> int:
+    """How long the head is, given the lengths of what is in it."""
+    sizes = (len(MARKER_CONTENT), index_bytes, ledger_bytes, *((SIGNATURE_BYTES,) if signed else ()))
+    return sum(BLOCK + size + padding(size) for size in sizes)
+
+
+def is_in_place(ledger: Ledger, head_bytes: int) -> bool:
+    """Whether every offset and the size of the stream are what they must be behind a head of this length."""
+    return ledger == _placed(ledger, head_bytes)
+
+
+def starts(member: Stored) -> int:
+    """Where in the stream a member's header begins."""
+    return member.offset - len(header(member.path, member.size))
+
+
+def ends(member: Stored) -> int:
+    """Where in the stream the next member begins."""
+    return member.offset + member.size + padding(member.size)
+
+
+def index_content(images: tuple[BundledImage, ...]) -> bytes:
+    """The `index.json` with every image that is in the bundle, under names that skopeo and podman find."""
+    here = sorted((image for image in images if not image.present), key=lambda each: each.name)
+    tagged = {image.root.digest for image in here if image.name.tag}
+    entries = []
+    for image in here:
+        if image.name.tag:
+            entries.append(_bare(image.root).to_json() | {"annotations": _annotations(image.name)})
+        elif image.root.digest not in tagged:
+            entries.append(_bare(image.root).to_json())
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+    raw = json.dumps(document, indent=1).encode("ascii") + b"\n"
+    if len(raw) > INDEX_BYTES:
+        raise LimitExceeded(f"an index.json of {len(raw)} bytes is over the limit of {INDEX_BYTES}")
+    return raw
+
+
+def _bare(root: Descriptor) -> Descriptor:
+    return Descriptor(root.media_type, root.digest, root.size, artifact_type=root.artifact_type)
+
+
+def _annotations(name: Name) -> dict[str, str]:
+    text = str(Name(name.repository, name.tag)) if name.repository else str(name.tag)
+    # A first part that looks like a host is read as a registry, and dropped, by whoever reads full references.
+    misread = "/" in text and Reference.parse(text).name != Name(name.repository, name.tag)
+    return {_REF_NAME: text} | ({_OWN_NAME: text} if misread else {})
+
+
+def _leading(index: bytes, ledger: bytes, signature: bytes | None) -> Iterator[tuple[str, bytes]]:
+    yield MARKER, MARKER_CONTENT
+    yield INDEX, index
+    yield LEDGER, ledger
+    if signature is not None:
+        yield SIGNATURE, signature
+
+
+def _settled(contents: Contents, volume_bytes: int | None, *, signed: bool) -> Ledger:
+    """Larger offsets make a longer ledger, never a shorter one, so that this climbs to where nothing moves."""
+    index = index_content(contents.images)
+    ledger, behind = _placed(_listed(contents, Digest.of(index), volume_bytes), 0), 0
+    while (needed := head_size(len(index), len(ledger.encode()), signed=signed)) != behind:
+        ledger, behind = _placed(ledger, needed), needed
+    return ledger
+
+
+def _listed(contents: Contents, index_digest: Digest, volume_bytes: int | None) -> Ledger:
+    """A ledger in which nothing has its place yet."""
+    places = {each.digest: place for place, each in enumerate(contents.carried)}
+
+    def listed(image: BundledImage) -> LedgerImage:
+        needed = () if image.present else tuple(sorted(places[digest] for digest in contents.needs(image)))
+        return LedgerImage(evolve(image, root=_bare(image.root)), needed)
+
+    return Ledger(
+        images=tuple(listed(image) for image in sorted(contents.images, key=lambda each: each.name)),
+        blobs=tuple(StoredBlob(each, 0) for each in contents.carried),
+        extras=tuple(
+            StoredExtra(each.name, each.size, each.digest, 0)
+            for each in sorted(contents.extras, key=lambda each: each.name)
+        ),
+        prerequisites=tuple(sorted(contents.prerequisites, key=lambda each: each.descriptor.digest)),
+        against=contents.against,
+        plan_digest=contents.plan_digest,
+        index_digest=index_digest,
+        volume_bytes=volume_bytes,
+        size=1,
+    )
+
+
+def _placed(ledger: Ledger, head_bytes: int) -> Ledger:
+    """The same ledger with everything one behind the other."""
+    place = head_bytes
+
+    def settle(member: Stored) -> int:
+        nonlocal place
+        offset = place + len(header(member.path, member.size))
+        place = offset + member.size + padding(member.size)
+        return offset
+
+    extras = tuple(evolve(each, offset=settle(each)) for each in ledger.extras)
+    blobs = tuple(evolve(each, offset=settle(each)) for each in ledger.blobs)
+    return evolve(ledger, extras=extras, blobs=blobs, size=place + len(END))

@@ -1,0 +1,257 @@
+"""The ledger: what a bundle holds and where, as canonical JSON that can be signed (docs/formats/bundle.md).
+
+Invariants, held by `Ledger.decode`:
+1. the bytes are those that `Ledger.encode` writes, so that there is one ledger for one set of facts, and no key twice;
+2. every name, digest and size is valid, and every number is within the limits of this module;
+3. every image knows which of the blobs it needs, so that the loss of a volume can be told without reading manifests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import define, field, frozen
+
+from transload.bundle.contents import BundledImage, Extra, Prerequisite
+from transload.bundle.volumes import VOLUMES, Cut
+from transload.errors import BundleInvalid, LedgerTampered, LimitExceeded, TransloadError
+from transload.oci import Descriptor, Digest, Name
+from transload.oci.reference import check_repository
+
+KIND = "transload-bundle"  # a signature over a ledger must not be one over anything else
+FORMAT = 1
+LEDGER_BYTES = 64 << 20
+MEMBERS = 200_000
+STREAM_BYTES = 1 << 50  # a pebibyte
+
+_KEYS = frozenset(
+    "kind format images blobs extras prerequisites against plan index volume_size volumes size".split()  # noqa: SIM905 - reads better
+)
+Item = TypeVar("Item")
+
+
+@frozen
+class StoredBlob:
+    """A blob or manifest, and where in the stream its first byte lies."""
+
+    descriptor: Descriptor
+    offset: int
+
+    @property
+    def path(self) -> str:
+        """What the member is called in the archive."""
+        return f"blobs/{self.descriptor.digest.algorithm}/{self.descriptor.digest.encoded}"
+
+    @property
+    def size(self) -> int:
+        """Bytes of content."""
+        return self.descriptor.size
+
+    @property
+    def digest(self) -> Digest:
+        """What the content must hash to."""
+        return self.descriptor.digest
+
+
+@frozen
+class StoredExtra:
+    """A further file, and where in the stream its first byte lies."""
+
+    name: str
+    size: int
+    digest: Digest
+    offset: int
+
+    @property
+    def path(self) -> str:
+        """What the member is called in the archive."""
+        return f"transload/extra/{self.name}"
+
+
+Stored = StoredBlob | StoredExtra
+
+
+@frozen
+class LedgerImage:
+    """An image, and the places in `Ledger.blobs` of everything that it needs from this bundle."""
+
+    image: BundledImage
+    blobs: tuple[int, ...]
+
+
+@define(frozen=True, slots=False)
+class Ledger:
+    """The whole ledger. `size` is that of the stream, offsets are within it; `volume_bytes` None means not cut."""
+
+    images: tuple[LedgerImage, ...]
+    blobs: tuple[StoredBlob, ...] = field(repr=False)
+    extras: tuple[StoredExtra, ...]
+    prerequisites: tuple[Prerequisite, ...]
+    against: str
+    plan_digest: Digest | None
+    index_digest: Digest
+    volume_bytes: int | None
+    size: int
+
+    @property
+    def cut(self) -> Cut:
+        """How the stream is cut."""
+        return Cut(self.size, self.volume_bytes)
+
+    @cached_property
+    def by_digest(self) -> Mapping[Digest, StoredBlob]:
+        """Every blob and manifest."""
+        return {blob.digest: blob for blob in self.blobs}
+
+    @cached_property
+    def by_name(self) -> Mapping[Name, LedgerImage]:
+        """Every image, whether it is here or was left out."""
+        return {each.image.name: each for each in self.images}
+
+    @cached_property
+    def needed_by(self) -> Mapping[Digest, tuple[Name, ...]]:
+        """The images that need each blob."""
+        found: dict[Digest, list[Name]] = {blob.digest: [] for blob in self.blobs}
+        for each in self.images:
+            for place in each.blobs:
+                found[self.blobs[place].digest].append(each.image.name)
+        return {digest: tuple(images) for digest, images in found.items()}
+
+    def encode(self) -> bytes:
+        """Canonical JSON: pure ASCII, keys in order, one value on a line."""
+        document = {
+            "kind": KIND,
+            "format": FORMAT,
+            "images": [_image_out(each) for each in self.images],
+            "blobs": [{**blob.descriptor.to_json(), "offset": blob.offset} for blob in self.blobs],
+            "extras": [
+                {"name": each.name, "size": each.size, "digest": each.digest, "offset": each.offset}
+                for each in self.extras
+            ],
+            "prerequisites": [
+                {**each.descriptor.to_json(), "repositories": list(each.repositories), "images": list(each.images)}
+                for each in self.prerequisites
+            ],
+            "against": self.against,
+            "plan": self.plan_digest,
+            "index": self.index_digest,
+            "volume_size": self.volume_bytes,
+            "volumes": self.cut.count,
+            "size": self.size,
+        }
+        return json.dumps(document, indent=1, sort_keys=True).encode("ascii") + b"\n"
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Ledger:
+        """Read and check. Raises `LedgerTampered`, `LimitExceeded`; `BundleInvalid` for a format of later times."""
+        if len(raw) > LEDGER_BYTES:
+            raise LimitExceeded(f"a ledger of {len(raw)} bytes is over the limit of {LEDGER_BYTES}")
+        try:
+            document = json.loads(raw)
+            _check_format(document)
+            ledger = _ledger_in(document)
+            if ledger.encode() == raw:
+                return ledger
+        except (BundleInvalid, LimitExceeded):
+            raise
+        except (ValueError, TypeError, KeyError, IndexError, RecursionError, TransloadError) as error:
+            raise _tampered(f"it cannot be read ({str(error)[:200]})") from error
+        raise _tampered("it is not written as ledgers are")
+
+
+def _tampered(what: str) -> LedgerTampered:
+    return LedgerTampered(
+        f"the ledger of the bundle is damaged: {what}",
+        subject="transload/ledger.json",
+        hint="copy the first volume again from where it was made",
+    )
+
+
+def _check_format(document: Any) -> None:
+    if not isinstance(document, dict) or document.get("kind") != KIND:
+        raise _tampered("it does not say that it is one")
+    if document.get("format") != FORMAT:
+        raise BundleInvalid(
+            f"the bundle has format {str(document.get('format'))[:20]}, this version reads format {FORMAT}",
+            hint="use the version of transload that made it, or a later one",
+        )
+    if document.keys() != _KEYS:
+        raise _tampered("it has other keys than it should")
+
+
+def _image_out(each: LedgerImage) -> dict[str, Any]:
+    document = each.image.root.to_json() | {"name": str(each.image.name), "source": each.image.source}
+    return document | ({"present": True} if each.image.present else {"blobs": list(each.blobs)})
+
+
+def _ledger_in(document: dict[str, Any]) -> Ledger:
+    blobs = _each(document["blobs"], lambda item: StoredBlob(_descriptor(item), _number(item["offset"])))
+    ledger = Ledger(
+        images=_each(document["images"], lambda item: _image_in(item, len(blobs))),
+        blobs=blobs,
+        extras=_each(document["extras"], _extra_in),
+        prerequisites=_each(document["prerequisites"], _prerequisite_in),
+        against=_text(document["against"]),
+        plan_digest=None if document["plan"] is None else Digest(_text(document["plan"])),
+        index_digest=Digest(_text(document["index"])),
+        volume_bytes=None if document["volume_size"] is None else _number(document["volume_size"]),
+        size=_number(document["size"]),
+    )
+    if len(ledger.by_digest) != len(blobs) or len(ledger.by_name) != len(ledger.images):
+        raise ValueError("something is listed twice")
+    if ledger.cut.count > VOLUMES:
+        raise LimitExceeded(f"a bundle of {ledger.cut.count} volumes, {VOLUMES} are allowed")
+    return ledger
+
+
+def _image_in(item: dict[str, Any], blobs: int) -> LedgerImage:
+    image = BundledImage(
+        Name.parse(_text(item["name"])), _descriptor(item), _text(item["source"]), item.get("present", False) is True
+    )
+    places = _each(item.get("blobs", []), _number)
+    if any(place >= blobs for place in places):
+        raise ValueError(f"{image.name} needs a blob that is not listed")
+    return LedgerImage(image, places)
+
+
+def _extra_in(item: dict[str, Any]) -> StoredExtra:
+    # Made as what is packed, so that the same rules hold for its name.
+    extra = Extra(_text(item["name"]), Path(), _number(item["size"]), Digest(_text(item["digest"])))
+    return StoredExtra(extra.name, extra.size, extra.digest, _number(item["offset"]))
+
+
+def _prerequisite_in(item: dict[str, Any]) -> Prerequisite:
+    repositories = _each(item["repositories"], lambda each: check_repository(_text(each)))
+    return Prerequisite(_descriptor(item), repositories, _each(item["images"], _text))
+
+
+def _descriptor(item: Any) -> Descriptor:
+    descriptor = Descriptor.from_json(item, "an entry")
+    _number(descriptor.size)
+    return descriptor
+
+
+def _each(items: Any, read: Callable[[Any], Item]) -> tuple[Item, ...]:
+    if not isinstance(items, list):
+        raise TypeError("a list is missing")
+    if len(items) > MEMBERS:
+        raise LimitExceeded(f"a ledger with a list of {len(items)} entries, {MEMBERS} are allowed")
+    return tuple(read(item) for item in items)
+
+
+def _number(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{str(value)[:20]} is not a number of bytes")
+    if value > STREAM_BYTES:
+        raise LimitExceeded(f"a size of {str(value)[:40]} bytes, no bundle is larger than {STREAM_BYTES}")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{str(value)[:40]} is not a text")
+    return value

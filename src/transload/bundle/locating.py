@@ -1,0 +1,232 @@
+"""Finding the volumes of a bundle: in several folders, on disks that come later, and whether they are what they say.
+
+A volume is a cut of a plain tar stream and carries no name of its own. What tells it is the header of the first member
+that begins in it: its digest and its place are known from the ledger. A volume in the middle of one huge blob has no
+header; then only the blob's digest tells.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from transload.bundle.format import starts
+from transload.bundle.ledger import Ledger, Stored
+from transload.bundle.tarheader import header
+from transload.bundle.volumes import Cut, file_name, split_file_name
+from transload.errors import (
+    NotFound,
+    TransloadError,
+    UsageError,
+    VolumeForeign,
+    VolumeMissing,
+    VolumeSwapped,
+    VolumeTruncated,
+)
+from transload.files import local_errors
+
+_TRIED = 16  # headers to look at before a volume is called foreign rather than damaged
+
+
+@frozen
+class WantedVolume:
+    """A volume that is needed and not there, or not as it should be: `problem` says which."""
+
+    number: int
+    count: int
+    file_name: str
+    size: int
+    problem: TransloadError
+
+
+Ask = Callable[[WantedVolume], Path | None]
+"""Where a wanted volume is: its file, or a folder that it is in; None to do without it. One thread asks at a time."""
+
+
+class Located:
+    """Where the user says that a bundle is: a name and folders to look in."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        if not paths:
+            raise UsageError("no bundle was named")
+        first = paths[0]
+        with local_errors("looking for", first):
+            if first.is_dir():
+                self.folders, (self.name, number) = [first], (_only_bundle_in(first), None)
+            else:
+                self.folders, (self.name, number) = [first.parent], split_file_name(first.name)
+            self.folders += [path if path.is_dir() else path.parent for path in paths[1:]]
+        self.label = str(self.folders[0] / self.name)
+        # Beside volumes may lie their concatenation; what was named decides, else the whole is simpler.
+        self.whole = None if number is not None else self._in_folders([file_name(self.name, None)])
+
+    def find(self, volume: int) -> Path | None:
+        """The file of a volume, None if there is none."""
+        if self.whole is not None:
+            return self.whole if volume == 1 else None
+        return self._in_folders([file_name(self.name, volume), file_name(self.name, volume, 1000)])
+
+    def _in_folders(self, candidates: list[str]) -> Path | None:
+        for folder in self.folders:
+            for candidate in candidates:
+                with local_errors("looking for", folder / candidate):
+                    if (folder / candidate).is_file():
+                        return folder / candidate
+        return None
+
+    def first(self) -> Path:
+        """The file that the stream begins in. Raises `NotFound`, or `VolumeMissing` if there are only later ones."""
+        found = self.find(1)
+        if found is not None:
+            return found
+        with local_errors("looking for", self.folders[0]):
+            later = [
+                path.name
+                for folder in self.folders
+                if folder.is_dir()
+                for path in folder.iterdir()
+                if split_file_name(path.name)[0] == self.name and split_file_name(path.name)[1]
+            ]
+        if later:
+            raise VolumeMissing(
+                f"{file_name(self.name, 1)} is missing, it says what is in the others",
+                subject=file_name(self.name, 1),
+                hint="name the folder that it is in as well",
+            )
+        raise NotFound(f"there is no bundle {self.label}", subject=self.label)
+
+
+def _only_bundle_in(folder: Path) -> str:
+    split = [split_file_name(path.name) for path in folder.iterdir() if path.name.endswith(".tar")]
+    found = sorted({name for name, number in split if number in (1, None)})
+    if len(found) != 1:
+        what = f"several bundles: {', '.join(found[:5])}" if found else "no bundle"
+        raise (UsageError if found else NotFound)(
+            f"{folder} holds {what}", subject=str(folder), hint=f"write {folder / 'NAME'}" if found else None
+        )
+    return found[0]
+
+
+class Volumes:
+    """The volumes that `ledger` tells of, each looked at once when it is first needed."""
+
+    def __init__(self, located: Located, ledger: Ledger, ask: Ask | None) -> None:
+        self.cut = Cut(ledger.size, None) if located.whole else ledger.cut
+        self._located = located
+        self._ask = ask
+        self._headers = _Headers(ledger)
+        self._good: dict[int, Path] = {}
+        self._refused: dict[int, TransloadError] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def asks(self) -> bool:
+        """Whether what is missing may still come."""
+        return self._ask is not None
+
+    def file_name(self, volume: int) -> str:
+        """What a volume's file is called."""
+        return self.cut.file_name(self._located.name, volume)
+
+    def path(self, volume: int) -> Path:
+        """The file of a volume. Raises `VolumeMissing`, `VolumeForeign`, `VolumeSwapped`.
+
+        One that is too short is given nevertheless, since what is in it can be read; see `check_size`.
+        """
+        known = self._good.get(volume)
+        if known is not None and known.is_file():  # a disk may have been taken out
+            return known
+        with self._lock:
+            if volume in self._refused:
+                raise self._refused[volume]
+            path = self._look(volume)
+            self._good[volume] = path
+            return path
+
+    def _look(self, volume: int) -> Path:
+        given = self._located.find(volume)
+        while True:
+            try:
+                return self._checked(given, volume)
+            except (VolumeMissing, VolumeForeign, VolumeSwapped) as error:
+                answer = self._ask(self._wanted(volume, error)) if self._ask else None
+                if answer is None:
+                    self._refused[volume] = error
+                    raise
+            if answer.is_dir():
+                self._located.folders.insert(0, answer)
+                given = self._located.find(volume)
+            else:
+                given = answer
+
+    def _wanted(self, volume: int, problem: TransloadError) -> WantedVolume:
+        return WantedVolume(volume, self.cut.count, self.file_name(volume), self.cut.size_of(volume), problem)
+
+    def _checked(self, path: Path | None, volume: int) -> Path:
+        name = self.file_name(volume)
+        if path is None or not path.is_file():
+            raise VolumeMissing(
+                f"volume {volume} of {self.cut.count}, {name}, is missing",
+                subject=name,
+                hint="name the folder that it is in as well",
+            )
+        with local_errors("reading", path), path.open("rb") as file:
+            size = path.stat().st_size
+
+            def found(place: int, wanted: bytes) -> bool:
+                file.seek(place)
+                return file.read(len(wanted)) == wanted
+
+            tried = [found(*each) for each in self._headers.in_volume(self.cut, volume, _TRIED)]
+            fits = not tried or tried[0]
+            other = None if fits else next((n for n in self.cut.numbers if n != volume and self._is(found, n)), None)
+        if other is not None:
+            raise VolumeSwapped(
+                f"{path} holds volume {other}, not volume {volume}",
+                subject=name,
+                hint=f"rename it to {self.file_name(other)}",
+            )
+        if size > self.cut.size_of(volume) or not (fits or any(tried) or size < self.cut.size_of(volume)):
+            raise VolumeForeign(
+                f"{path} does not belong to this bundle", subject=name, hint=f"look for the right {name}"
+            )
+        return path
+
+    def _is(self, found: Callable[[int, bytes], bool], volume: int) -> bool:
+        return any(found(*each) for each in self._headers.in_volume(self.cut, volume, 1))
+
+    def check_size(self, volume: int, end: int | None = None) -> None:
+        """Raises `VolumeTruncated` if the file is shorter than `end`, by default than the whole volume."""
+        path, wanted = self.path(volume), self.cut.size_of(volume)
+        with local_errors("reading", path):
+            size = path.stat().st_size
+        if size < (wanted if end is None else end):
+            raise VolumeTruncated(
+                f"{path} has {size} bytes, volume {volume} has {wanted}",
+                subject=self.file_name(volume),
+                hint="copy it again from where it was made",
+            )
+
+
+class _Headers:
+    """Where which header stands."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        members: tuple[Stored, ...] = (*ledger.extras, *ledger.blobs)
+        self._members = sorted(members, key=starts)
+        self._starts = [starts(member) for member in self._members]
+
+    def in_volume(self, cut: Cut, volume: int, most: int) -> Iterator[tuple[int, bytes]]:
+        """The first headers that lie wholly in a volume: where in its file, and their bytes."""
+        begin = cut.start_of(volume)
+        end = begin + cut.size_of(volume)
+        place = bisect_left(self._starts, begin)
+        for member, start in zip(self._members[place : place + most], self._starts[place : place + most], strict=True):
+            content = header(member.path, member.size)
+            if start + len(content) > end:
+                return
+            yield start - begin, content

@@ -1,0 +1,50 @@
+"""Proving what lies at a member's place: header, content and padding, to the byte."""
+
+from __future__ import annotations
+
+from transload.bundle.format import starts
+from transload.bundle.ledger import Stored
+from transload.bundle.stream import PathOf, StreamReader
+from transload.bundle.tarheader import header, padding, why_not
+from transload.bundle.volumes import Cut
+from transload.errors import CorruptError, MemberDamaged, Refused, Truncated
+from transload.oci import Verifier
+
+
+def prove(member: Stored, cut: Cut, path_of: PathOf) -> None:
+    """Read a member whole. Raises `MemberUnsafe`, `MemberDamaged`, `Truncated` and what `path_of` raises."""
+    with StreamReader(cut, path_of, starts(member)) as reader:
+        check_header(reader, member)
+        verifier = Verifier(member.digest, member.size)
+        for chunk in reader.chunks(member.size):
+            verifier.update(chunk)
+        if verifier.seen < member.size:
+            raise Truncated(f"{member.path} ends {member.size - verifier.seen} bytes too early", subject=member.path)
+        try:
+            verifier.check()
+        except CorruptError as error:
+            raise MemberDamaged(
+                f"{member.path} is damaged: {error}",
+                subject=member.path,
+                hint="copy the volume again from where it was made",
+            ) from error
+        after = padding(member.size)
+        if reader.read(after) != bytes(after):
+            raise MemberDamaged(f"behind {member.path} are bytes that do not belong there", subject=member.path)
+
+
+def check_header(reader: StreamReader, member: Stored) -> None:
+    """Raises `MemberUnsafe` or `MemberDamaged` unless the header before the content is the one that we write."""
+    wanted = header(member.path, member.size)
+    found = reader.read(len(wanted))
+    if found != wanted:
+        raise why_not(found, member.path)
+
+
+def is_whole(member: Stored, cut: Cut, path_of: PathOf) -> bool:
+    """Whether `prove` finds nothing wrong."""
+    try:
+        prove(member, cut, path_of)
+    except (CorruptError, Refused):
+        return False
+    return True

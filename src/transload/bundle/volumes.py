@@ -1,0 +1,127 @@
+"""How the logical stream of a bundle is cut into volumes: sizes that people write, names of files, places. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from attrs import field, frozen
+from attrs.validators import ge, optional
+
+from transload.errors import UsageError
+
+SMALLEST_BYTES = 1 << 20
+VOLUMES = 9999
+
+# What fits the medium together with its file system's own needs; multiples of 4096, so that cuts lie on blocks.
+_MEDIA = {
+    "fat32": (4 << 30) - (1 << 20),  # the largest file is 4 GiB - 1
+    "cd": 690 << 20,
+    "dvd": 4470 << 20,  # the smaller kind of single-layer disc holds 4,700,372,992 bytes
+    "bd": 22_960 << 20,  # a single-layer disc with spare areas, as they are formatted by default
+}
+_UNITS = {"": 1, "b": 1}
+for _power, _letter in enumerate("kmgt", 1):
+    _UNITS |= {_letter: 1024**_power, f"{_letter}ib": 1024**_power, f"{_letter}b": 1000**_power}
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]*)")
+_HINT = f"write a size such as 4GiB or 700MB, one of {', '.join(_MEDIA)}, or none"
+
+
+def parse_volume_size(text: str) -> int | None:
+    """Bytes of a volume: a size, a medium (`fat32`, `cd`, `dvd`, `bd`), or None for `none`, not cut at all.
+
+    K, M, G, T and KiB… are powers of 1024, KB… powers of 1000. Raises `UsageError`.
+
+    >>> parse_volume_size("4GiB"), parse_volume_size("1.5 MB"), parse_volume_size("none")
+    (4294967296, 1500000, None)
+    """
+    wanted = text.strip().lower()
+    if wanted == "none":
+        return None
+    if wanted in _MEDIA:
+        return _MEDIA[wanted]
+    form = _SIZE.fullmatch(wanted)
+    unit = _UNITS.get(form[2]) if form else None
+    if form is None or unit is None:
+        raise UsageError(f"{text!r} is not a volume size", subject=text, hint=_HINT)
+    size = int(float(form[1]) * unit) if "." in form[1] else int(form[1]) * unit
+    if size < SMALLEST_BYTES:
+        raise UsageError(f"a volume of {size} bytes is too small, at least 1 MiB is needed", subject=text, hint=_HINT)
+    return size
+
+
+def in_words(size: int) -> str:
+    """A size for people.
+
+    >>> in_words(700), in_words(5 << 20), in_words(123 << 28)
+    ('700 bytes', '5.0 MiB', '30.8 GiB')
+    """
+    if size < 1024:
+        return f"{size} bytes"
+    unit = min((size.bit_length() - 1) // 10, 4)
+    return f"{size / 1024**unit:.1f} {'KMGT'[unit - 1]}iB"
+
+
+@frozen
+class Span:
+    """A piece of the stream within one volume. `volume` counts from 1, `offset` within its file."""
+
+    volume: int
+    offset: int
+    length: int
+
+
+@frozen
+class Cut:
+    """A stream of `size` bytes, cut into volumes of `volume_bytes` each (the last one shorter), or not at all."""
+
+    size: int = field(validator=ge(1))
+    volume_bytes: int | None = field(validator=optional(ge(1)))
+
+    @property
+    def count(self) -> int:
+        """How many volumes there are."""
+        return -(-self.size // self.volume_bytes) if self.volume_bytes else 1
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of all volumes."""
+        return range(1, self.count + 1)
+
+    def start_of(self, volume: int) -> int:
+        """Where in the stream a volume begins."""
+        return (volume - 1) * (self.volume_bytes or 0)
+
+    def size_of(self, volume: int) -> int:
+        """Bytes of a volume."""
+        return min(self.volume_bytes or self.size, self.size - self.start_of(volume))
+
+    def spans(self, offset: int, length: int) -> Iterator[Span]:
+        """Where `length` bytes of the stream from `offset` lie, in order."""
+        while length > 0:
+            before, within = divmod(offset, self.volume_bytes or self.size)
+            part = min(length, (self.volume_bytes or self.size) - within)
+            yield Span(before + 1, within, part)
+            offset, length = offset + part, length - part
+
+    def file_name(self, name: str, volume: int) -> str:
+        """What the file of a volume is called: `NAME.tar`, or `NAME.001.tar` when there are several."""
+        return file_name(name, volume if self.count > 1 else None, self.count)
+
+
+def file_name(name: str, volume: int | None, count: int = 1) -> str:
+    """The name of a volume's file; `volume` None is the whole stream."""
+    return f"{name}.tar" if volume is None else f"{name}.{volume:0{max(3, len(str(count)))}}.tar"
+
+
+_FILE = re.compile(r"(.+?)(?:\.(\d{3,4}))?\.tar")
+
+
+def split_file_name(text: str) -> tuple[str, int | None]:
+    """Bundle name and volume number of a file name; a name without `.tar` is a bundle's name already.
+
+    >>> split_file_name("release.002.tar"), split_file_name("release.tar"), split_file_name("release-2026.11")
+    (('release', 2), ('release', None), ('release-2026.11', None))
+    """
+    form = _FILE.fullmatch(text)
+    return (form[1], int(form[2]) if form[2] else None) if form else (text, None)
