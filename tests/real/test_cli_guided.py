@@ -23,7 +23,7 @@ def at_terminal(*arguments: object, columns: int = 100) -> pexpect.spawn:
 def answer(terminal: pexpect.spawn, question: str, text: str = "") -> None:
     """Wait for a question and answer it; nothing else may have been asked before."""
     terminal.expect(re.escape(question))
-    assert ": " not in terminal.before
+    assert not re.search(r": \r?$", terminal.before, re.MULTILINE)
     terminal.sendline(text)
 
 
@@ -80,9 +80,11 @@ def test_a_source_that_does_not_tell_its_releases_is_no_end(shell: Shell, regist
     answer(terminal, "does not tell its releases")
     terminal.expect(r"Release tag \[v1\.\d+\.\d_\d{4}-\d\d-\d\d\]: ")
     terminal.sendcontrol("c")
-    code, told = ended(terminal)
+    if terminal.expect(["interrupted", pexpect.TIMEOUT], timeout=3):  # it came while Python was about to wait for a key
+        terminal.sendcontrol("c")
+        terminal.expect("interrupted")
+    code, _ = ended(terminal)
     assert code == 130
-    assert "interrupted" in told
 
 
 def test_bars_move_at_a_terminal_and_leave_the_results(shell: Shell, vendor: Registry, registry: Registry) -> None:

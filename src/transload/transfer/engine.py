@@ -22,6 +22,7 @@ from transload.errors import (
     LoginMissing,
     NotFound,
     ReadOnly,
+    Refused,
     Side,
     TransloadError,
     Unreachable,
@@ -40,7 +41,7 @@ from transload.events import (
     ignore,
 )
 from transload.nursery import Cancellation, Nursery
-from transload.oci import Digest
+from transload.oci import Digest, Manifest
 from transload.planning import BlobStep, ManifestStep, Plan, Step
 from transload.ports import Source, Target
 from transload.transfer.agenda import Agenda, is_body
@@ -49,7 +50,7 @@ from transload.transfer.journal import Journal
 
 BODIES = 8
 SMALL = 2
-ATTEMPTS = 4
+ATTEMPTS = 6  # a registry behind a proxy with a body limit needs some to find out how small the pieces must be
 
 # What a target answers so is not going to answer differently for the next step.
 _HOPELESS = (CredentialsRejected, LoginMissing, ReadOnly, CertificateUntrusted, DiskFull)
@@ -217,8 +218,21 @@ class _Engine:
                 self._target.point(step.name, manifest)
             except NotFound:  # the target claimed a blob that it does not have (collected since): bring it, once
                 self._heal(step)
-                self._target.point(step.name, manifest)
+                self._point_healed(step, manifest)
         return "tagged" if step.name.tag else "stored"
+
+    def _point_healed(self, step: ManifestStep, manifest: Manifest) -> None:
+        try:
+            self._target.point(step.name, manifest)
+        except NotFound as error:
+            absent = [child for child in manifest.manifests if child.digest not in self._plan.manifests]
+            if not absent:
+                raise
+            raise Refused(  # docker-registry before version 3, among others
+                f"the target takes no index with entries left out ({len(absent)} of {len(manifest.manifests)})",
+                subject=str(step.name),
+                hint="let the index be written anew (--narrow rewritten), or copy all platforms",
+            ) from error
 
     def _heal(self, step: ManifestStep) -> None:
         repository = step.name.repository

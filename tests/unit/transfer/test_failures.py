@@ -14,6 +14,7 @@ from transload.errors import (
     DiskFull,
     Interrupted,
     ReadOnly,
+    Refused,
     ServerTrouble,
     SizeMismatch,
     TransloadError,
@@ -22,11 +23,11 @@ from transload.errors import (
 )
 from transload.events import StepFailed, StepRetried, StepStarted
 from transload.memory import MemoryStore
-from transload.planning import Plan
+from transload.planning import Narrowing, Plan
 from transload.ports import Tariff
 from transload.testing import faults
 from transload.testing.faults import ALWAYS, Fault
-from transload.testing.images import image, multi_platform
+from transload.testing.images import AMD64, image, multi_platform
 from transload.testing.layers import layer
 from transload.transfer import Outcome
 
@@ -298,3 +299,15 @@ def test_the_error_of_a_blob_copied_within_the_target_is_the_targets(make: Calla
     error = outcome.images[1].error
     assert error is not None
     assert error.side == "target"
+
+
+def test_a_target_that_takes_no_sparse_index_says_what_to_do_instead() -> None:
+    scene = Scene()
+    scene.publish(multi_platform("many"), "many:1")
+    plan = scene.plan("many:1", platforms=(AMD64,), narrowing=Narrowing.SPARSE)
+    outcome = scene.run(plan)
+    error = outcome.images[0].error
+    assert isinstance(error, Refused)
+    assert (error.side, error.message) == ("target", "the target takes no index with entries left out (1 of 2)")
+    assert error.hint is not None
+    assert "--narrow rewritten" in error.hint
