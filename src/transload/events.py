@@ -34,7 +34,10 @@ class StepStarted:
 
 @frozen
 class StepMoved:
-    """The target has `position` bytes of a step's blob now. It can go back when an attempt starts over."""
+    """The target has `position` bytes of a step's blob now.
+
+    The first event of each attempt tells where it begins: at 0, or further on where the target kept what had arrived.
+    """
 
     step: int
     position: int

@@ -29,8 +29,6 @@ from transload.planning.plan import Share
 WINDOW_S = 10.0
 _SAMPLE_S = 0.2
 _SETTLED_S = 1.0  # a rate measured over less than this makes a wild guess of the time left
-# An attempt may begin far into a blob, with what an earlier run left. Its first report counts as moved up to this.
-_FIRST_REPORT_BYTES = 8 << 20
 
 
 @frozen
@@ -190,7 +188,7 @@ class Tally:
             one.is_body = True  # a refused mount: its bytes come after all
             self.total += one.size
         fresh = event.position - one.position if event.position >= one.position else event.position
-        self.moved += min(fresh, _FIRST_REPORT_BYTES) if one.attempt_is_new else fresh
+        self.moved += 0 if one.attempt_is_new else fresh  # the first report tells where the attempt begins
         if one.is_body:
             self.position += event.position - one.position
         one.position, one.attempt_is_new, one.resumes_s = event.position, False, None

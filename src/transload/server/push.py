@@ -80,8 +80,9 @@ async def cancel_upload(call: Call) -> web.StreamResponse:
 
 async def _append(call: Call, upload: Upload) -> None:
     """Add the body to the session, unless it says that it belongs elsewhere, or a newer request takes over."""
-    upload.owner = call.request
-    chunk = _chunk(call, upload)
+    async with upload.lock:  # a write of the request before may still be under way, and moves where the next byte goes
+        upload.owner = call.request
+        chunk = _chunk(call, upload)
     end = None if chunk is None else chunk.offset + chunk.length
     async for batch in receive(call):
         async with upload.lock:

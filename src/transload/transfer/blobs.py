@@ -82,6 +82,7 @@ class Placing:
         try:
             with at_side("target"), contextlib.ExitStack() as stack:
                 ingest = stack.enter_context(self.target.begin(step.repository, blob))
+                self.listen(StepMoved(step.id, ingest.offset))
                 chunks: Iterable[Chunk] = ()
                 if ingest.offset < blob.size:
                     with at_side(origin.side):

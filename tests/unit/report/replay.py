@@ -214,6 +214,7 @@ class Replay:
             if is_body(step):
                 assert isinstance(step, BlobStep)
                 self._moving[step.id] = (step, 0.0, self.clock.now_s)
+                yield StepMoved(step.id, 0)
             else:
                 how = "mounted" if isinstance(step, BlobStep) else "tagged"
                 yield from self._done(step, StepDone(step.id, how, 0, 0.01))
@@ -223,6 +224,8 @@ class Replay:
         for one in active:
             step, position, started_s = self._moving[one]
             size = step.descriptor.size
+            if self._waits.pop(one, None) is not None:  # the next attempt tells where it begins
+                yield StepMoved(one, int(position))
             position = min(size, position + self._rate * seconds / len(active))
             self._moving[one] = (step, position, started_s)
             yield StepMoved(one, int(position))

@@ -62,13 +62,14 @@ class Recorder:
 
     @staticmethod
     def _check_positions(events: list[Event], size: int) -> None:
-        position = 0
+        position, begins = 0, True
         for event in events:
             if isinstance(event, StepMoved):
-                assert position < event.position <= size
-                position = event.position
+                assert begins or position < event.position
+                assert event.position <= size
+                position, begins = event.position, False
             elif isinstance(event, StepRetried):
-                position = 0
+                begins = True
 
     def _check_images(self, outcome: Outcome) -> None:
         told: dict[int, TransloadError | None] = {}

@@ -160,7 +160,7 @@ def test_a_shared_blob_that_fails_is_not_tried_again_for_each_of_its_images() ->
         scene.publish(image(label, (SHARED,)), label)
     plan = scene.plan(*labels)
     scene.script(faults.truncates(70_000, subject=DIGEST, times=ALWAYS))
-    outcome = scene.run(plan, listen=recorder, clock=clock)
+    outcome = scene.run(plan, listen=recorder, clock=clock, attempts=4)
     recorder.check(plan, outcome)
     assert names(plan, outcome) == labels
     assert {type(image.error) for image in outcome.images} == {Truncated}
