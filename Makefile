@@ -10,7 +10,7 @@ demo: $(VENV)/ready
 	@$(BIN)/transload demo
 
 test: $(VENV)/ready servers
-	$(BIN)/pytest -q tests/unit tests/test_*.py
+	$(BIN)/pytest -q tests/unit tests/docs tests/test_*.py
 	$(BIN)/pytest -q tests/real
 
 quick: $(VENV)/ready

@@ -8,7 +8,7 @@
   `transload` command in it is parsed by click, so that an unknown command or option fails the test.
 * `yaml`: read by whoever reads such a file: image sets and catalogs, the configuration file, Kubernetes manifests (of
   which commands and variables are checked).
-* `python`: run as a program in the same folder, after the `console` blocks before it.
+* `python`: run as a program in the same folder, after the `console` blocks before it, and read by mypy.
 
 A block after `<!-- file: NAME -->` is saved under that name first. Files named in a page but shown nowhere are none.
 """
@@ -27,7 +27,7 @@ import click
 import pytest
 import yaml
 
-from tests.docs.pages import TOLD, Block, blocks, commands, label
+from tests.docs.pages import ROOT, TOLD, Block, blocks, commands, label
 from tests.docs.world import World, registries, world
 from transload.app.settings import INCUMBENT
 from transload.catalog.setfile import parse_set
@@ -91,6 +91,25 @@ def test_files_are_read(block: Block, tmp_path: Path, monkeypatch: pytest.Monkey
         path.write_text(block.text)
         monkeypatch.setenv("TRANSLOAD_CONFIG", str(path))
         _check_configuration(defaults_from_file() or {})
+
+
+def test_programs_pass_a_strict_type_checker(tmp_path: Path) -> None:
+    programs = of_language("python")
+    for number, block in enumerate(programs):
+        (tmp_path / f"example_{number}.py").write_text(block.text)
+    files = [str(path) for path in sorted(tmp_path.glob("*.py"))]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", *files], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert len(files) == len(programs) > 0
+    assert done.returncode == 0, done.stdout
+
+
+def test_make_targets_that_the_readme_names_exist() -> None:
+    named = re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert named
+    assert set(named) <= set(targets)
 
 
 def test_a_wrong_option_would_be_seen() -> None:
@@ -225,5 +244,5 @@ def _check_configuration(defaults: Mapping[str, Any]) -> None:
             command = transload.get_command(context, name)
             assert command is not None
             known |= {parameter.name for parameter in command.params if parameter.name}
-            command.make_context(name, ["x"], default_map=dict(defaults[name]), resilient_parsing=True)
+            command.make_context(name, ["x"], parent=context, default_map=dict(defaults[name]), resilient_parsing=True)
     assert {key for flags in defaults.values() for key in flags} <= known
