@@ -20,6 +20,7 @@ from transload.report.planned import planned_lines, planned_totals
 from transload.report.problems import Problem
 from transload.report.quiet import QuietProgress
 from transload.report.result import Result
+from transload.report.styled import dressable
 from transload.report.summary import summary_lines
 from transload.report.tally import Tally
 
@@ -96,7 +97,7 @@ class Telling:
             self._progress = JsonProgress(tally, self._json)
         elif self._quiet:
             self._progress = QuietProgress(sys.stderr)
-        elif sys.stderr.isatty():
+        elif sys.stderr.isatty() and dressable():
             self._progress = _bars(tally)
         else:
             self._progress = LineProgress(tally, sys.stderr)

@@ -85,7 +85,7 @@ def _password(user: str, from_stdin: bool) -> str:
         return given
     if not sys.stdin.isatty():
         raise SettingMissing(
-            f"user {user!r} has no password, and nobody can be asked",
+            f"user {user!r} has no password, and there is no terminal to ask on",
             hint="set TRANSLOAD_SERVE_PASSWORD, or use --password-stdin",
         )
     answer: str = click.prompt(f"Password for {user}", hide_input=True, confirmation_prompt=True, err=True)

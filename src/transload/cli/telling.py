@@ -11,7 +11,7 @@ import click
 from transload.app.settings import read_environment
 from transload.errors import TransloadError
 from transload.report.problems import Problem, problem_lines
-from transload.report.styled import Styled
+from transload.report.styled import Styled, dressable
 
 
 def colour() -> bool | None:
@@ -36,7 +36,7 @@ def show_result(lines: Iterable[Styled | str]) -> None:
 
 def _write(lines: Iterable[Styled | str], stream: Any) -> None:
     styled = [line if isinstance(line, Styled) else Styled.of(line) for line in lines]
-    if colour() is False or (colour() is None and not stream.isatty()):
+    if colour() is False or (colour() is None and not stream.isatty()) or not dressable():
         for line in styled:
             click.echo(str(line), file=stream)
         return
