@@ -1,4 +1,4 @@
-"""Stores as people write them: `registry.example/prefix`, `oci:DIR`. Pure reading, nothing is opened here."""
+"""Stores as people write them: `registry.example/prefix`, `oci:DIR`, `bundle:NAME`, `archive:FILE`. Pure reading."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from attrs import frozen
 from transload.errors import ReferenceInvalid, UsageError
 from transload.oci.reference import check_registry, check_repository
 
-Kind = Literal["registry", "oci"]
+Kind = Literal["registry", "oci", "bundle", "archive"]
+
+_LOCAL: tuple[Kind, ...] = ("oci", "bundle", "archive")
 
 
 @frozen
 class Place:
-    """A store and a prefix for repositories in it. `value` is a registry's host[:port] or a folder's path."""
+    """A store and a prefix for repositories in it. `value` is a registry's host[:port], or a path."""
 
     kind: Kind
     value: str
@@ -22,15 +24,18 @@ class Place:
 
     @classmethod
     def parse(cls, text: str) -> Place:
-        """Read `host[:port][/prefix]` or `oci:DIR`. Raises `UsageError`, `ReferenceInvalid`."""
+        """Read `host[:port][/prefix]`, or a local store after its kind. Raises `UsageError`, `ReferenceInvalid`."""
         text = text.strip()
         scheme, colon, rest = text.partition(":")
-        if colon and scheme == "oci":
-            if not rest:
-                raise UsageError("oci: names no folder", hint="write oci:DIR")
-            return cls("oci", rest)
-        if colon and scheme in {"bundle", "docker"}:
-            raise UsageError(f"{scheme}: stores cannot be used by this command", subject=text)
+        for kind in _LOCAL:
+            if colon and scheme == kind:
+                if not rest:
+                    raise UsageError(f"{kind}: names nothing", hint=f"write {kind}:PATH")
+                return cls(kind, rest)
+        if colon and scheme == "docker":
+            raise UsageError(
+                "docker: stores cannot be used yet", subject=text, hint="use docker save, and archive:FILE"
+            )
         if "://" in text:
             raise ReferenceInvalid(f"{text!r} is not a store", hint=f"leave {text.partition('://')[0]}:// out")
         host, _, prefix = text.rstrip("/").partition("/")
@@ -43,7 +48,7 @@ class Place:
     @property
     def locator(self) -> str:
         """The store alone, as plans and messages name it."""
-        return f"oci:{self.value}" if self.kind == "oci" else self.value
+        return self.value if self.kind == "registry" else f"{self.kind}:{self.value}"
 
     def __str__(self) -> str:
         return f"{self.locator}/{self.prefix}" if self.prefix else self.locator

@@ -18,6 +18,8 @@ from transload.nursery import Cancellation
 from transload.registry.login import Login
 
 if TYPE_CHECKING:
+    from transload.bundle.locating import Ask
+    from transload.bundle.reader import BundleStore
     from transload.net.http import Http
     from transload.net.settings import NetSettings
     from transload.ports import Source, Target
@@ -64,10 +66,27 @@ class Logins:
     """Registries that the source login is meant for; None until the selection is known."""
 
 
+@frozen
+class Carried:
+    """How bundles are read: further folders where volumes lie, the key that must have signed, who finds a volume."""
+
+    folders: tuple[Path, ...] = ()
+    key: Path | None = None
+    ask: Ask | None = None
+
+
 class Stores:
     """Opens each store once; leaving the block keeps what was learnt about the registries."""
 
-    def __init__(self, environment: Environment, network: Network, logins: Logins, cancellation: Cancellation) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        network: Network,
+        logins: Logins,
+        cancellation: Cancellation,
+        carried: Carried | None = None,
+    ) -> None:
+        self._carried = carried or Carried()
         self._environment = environment
         self._network = network
         self._logins = logins
@@ -113,7 +132,12 @@ class Stores:
         return store
 
     def target(self, place: Place, *, create: bool = True) -> Target:
-        """The store to write to; a folder that is not there yet is made, unless `create` is False."""
+        """The store to write to; a folder that is not there yet is made, unless `create` is False.
+
+        Raises `UsageError` for a bundle or an archive, which are written whole or not at all.
+        """
+        if place.kind in {"bundle", "archive"}:
+            raise UsageError(f"{place} cannot be a target here", hint="transload pack writes bundles")
         store: Target = self._open("target", place, create)
         return store
 
@@ -130,13 +154,30 @@ class Stores:
     def _open(self, side: Side, place: Place, create: bool = False) -> Any:
         key = (side, place.locator)
         if key not in self._opened:
-            if place.kind == "oci":
-                from transload.layout import LayoutStore
-
-                self._opened[key] = LayoutStore(Path(place.value), create=create)
-            else:
-                self._opened[key] = self._registry(side, place.value)
+            self._opened[key] = (
+                self._registry(side, place.value) if place.kind == "registry" else self._local(place, create)
+            )
         return self._opened[key]
+
+    def bundle(self, place: Place) -> BundleStore:
+        """A bundle as what it is, with its ledger."""
+        store: BundleStore = self._open("source", place)
+        return store
+
+    def _local(self, place: Place, create: bool) -> Source:
+        if place.kind == "oci":
+            from transload.layout import LayoutStore
+
+            return LayoutStore(Path(place.value), create=create)
+        if place.kind == "archive":
+            from transload.archive import ArchiveStore
+
+            return ArchiveStore(Path(place.value))
+        from transload.bundle.keys import load_public_key
+        from transload.bundle.reader import BundleStore
+
+        verifier = load_public_key(self._carried.key) if self._carried.key else None
+        return BundleStore([Path(place.value), *self._carried.folders], verifier=verifier, ask=self._carried.ask)
 
     def _registry(self, side: Side, host: str) -> RegistryStore:
         from transload.registry.store import RegistryStore
