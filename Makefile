@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 APT    := docker-registry skopeo
 
-.PHONY: demo test quick check bench format clean
+.PHONY: demo test quick check bench format pyz clean
 
 demo: $(VENV)/ready
 	@$(BIN)/transload demo
@@ -17,16 +17,16 @@ quick: $(VENV)/ready
 	$(BIN)/pytest -q tests/unit tests/test_*.py
 
 check: $(VENV)/ready
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks tools
+	$(BIN)/ruff format --check src tests benchmarks tools
 	$(BIN)/mypy
 
 bench: $(VENV)/ready servers
 	$(BIN)/python -m benchmarks
 
 format: $(VENV)/ready
-	$(BIN)/ruff check --fix src tests benchmarks
-	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix src tests benchmarks tools
+	$(BIN)/ruff format src tests benchmarks tools
 
 # Tools of the tests that come from Debian; where apt may not be used, the tests that need them say so and are skipped.
 .PHONY: servers
@@ -40,6 +40,10 @@ $(VENV)/ready: pyproject.toml
 	@$(BIN)/python -m pip install --quiet --upgrade pip
 	@$(BIN)/python -m pip install --quiet --group dev --editable '.[serve]'
 	@touch $@
+
+# One file that any Python from 3.11 on runs, for machines on which nothing can be installed.
+pyz: $(VENV)/ready
+	$(BIN)/python tools/pyz.py
 
 clean:
 	rm -rf $(VENV) dist build .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import Literal
 
 from attrs import frozen
@@ -29,6 +30,11 @@ class Styled:
 
     def __str__(self) -> str:
         return "".join(text for text, _ in self.parts).rstrip()
+
+
+def dressable() -> bool:
+    """Whether rich is there; the one-file program travels without it, and then shows lines as they are."""
+    return find_spec("rich") is not None
 
 
 def folded(label: str, text: str, width: int | None, meaning: Meaning = "") -> list[Styled]:

@@ -1,0 +1,171 @@
+"""The one-file program: built once, run elsewhere by a Python that has nothing installed, in an empty environment."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.real.servers import Registry, running_registry
+from tools import pyz
+from transload.layout import LayoutStore
+from transload.oci import Name
+from transload.testing.releases import fill_release, release
+
+BARE = (sys.executable, "-I", "-S")  # no environment, no site-packages
+RELEASE = release(images=4, size=400_000)
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory.mktemp("pyz") / "transload.pyz")
+
+
+def built(path: Path) -> Path:
+    subprocess.run([sys.executable, pyz.__file__, "-o", path], check=True, capture_output=True)
+    return path
+
+
+@pytest.fixture
+def run(program: Path, tmp_path: Path) -> Run:
+    def run(*arguments: object, python: tuple[str, ...] = BARE) -> subprocess.CompletedProcess[str]:
+        command = [*python, program, *map(str, arguments)]
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env={"HOME": str(tmp_path)}, timeout=60, check=False
+        )
+
+    return run
+
+
+@pytest.fixture
+def vendor(tmp_path: Path) -> Path:
+    store = LayoutStore(tmp_path / "vendor", create=True)
+    fill_release(store, RELEASE, "shop")
+    return store.root
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    path = shutil.which("docker-registry")
+    if path is None:
+        pytest.skip("docker-registry is not installed")
+    with running_registry(path, tmp_path_factory.mktemp("registry")) as started:
+        yield started
+
+
+def test_the_python_of_these_tests_has_nothing_installed() -> None:
+    for name in ("click", "attrs", "yaml", "urllib3", "transload"):
+        done = subprocess.run([*BARE, "-c", f"import {name}"], capture_output=True, check=False)
+        assert done.returncode == 1, name
+
+
+@pytest.mark.parametrize("python", ["own", "system"])
+def test_version_and_help(run: Run, python: str) -> None:
+    command = BARE if python == "own" else (shutil.which("python3", path="/usr/bin:/bin") or "", "-I")
+    if not command[0]:
+        pytest.skip("the system has no Python")
+    version = subprocess.run([*command, "-c", "import sys; print(sys.version_info >= (3, 11))"], capture_output=True)
+    if version.stdout.strip() != b"True":
+        pytest.skip("the system's Python is too old")
+    assert run("--version", python=command).stdout.startswith("transload ")
+    assert "mirror" in run("--help", python=command).stdout
+
+
+def test_catalogs_travel_with_it(run: Run) -> None:
+    done = run("releases", "arcdata", "--known")
+    assert done.returncode == 0, done.stderr
+    assert "v1.40.0_2025-08-12" in done.stdout
+
+
+def test_folder_to_folder_and_proof(run: Run, vendor: Path, tmp_path: Path) -> None:
+    done = run("mirror", "--from", f"oci:{vendor}", "--to", f"oci:{tmp_path / 'site'}")
+    assert done.returncode == 0, done.stderr
+    proved = run("verify", f"oci:{tmp_path / 'site'}", "--deep")
+    assert proved.returncode == 0, proved.stderr
+    site = LayoutStore(tmp_path / "site")
+    assert {str(Name(name, tag)) for name in site.repositories() for tag in site.tags(name)} == {
+        f"shop/{name}:{RELEASE.tag}" for name in RELEASE.images
+    }
+
+
+@pytest.mark.real
+def test_folder_to_a_real_registry(run: Run, vendor: Path, registry: Registry) -> None:
+    done = run("mirror", "--from", f"oci:{vendor}", "--to", registry.host)
+    assert done.returncode == 0, done.stderr
+    for name, built in RELEASE.images.items():
+        accept = {"Accept": built.manifest.media_type}
+        status, _, raw = registry.request(f"/v2/shop/{name}/manifests/{RELEASE.tag}", headers=accept)
+        assert (status, raw) == (200, built.manifest.raw)
+
+
+def test_a_terminal_gets_plain_lines(program: Path, vendor: Path, tmp_path: Path) -> None:
+    arguments = [*BARE[1:], str(program), "mirror", "--from", f"oci:{vendor}", "--to", f"oci:{tmp_path / 'site'}"]
+    environment = {"HOME": str(tmp_path), "TERM": "xterm-256color"}
+    child = pexpect.spawn(BARE[0], arguments, env=environment, cwd=str(tmp_path), timeout=30, encoding="utf-8")
+    told = child.read()
+    child.close()
+    assert child.exitstatus == 0, told
+    assert "4 images" in told
+    assert "\x1b" not in told
+
+
+def test_serving_says_in_one_sentence_what_is_missing(run: Run, vendor: Path) -> None:
+    done = run("serve", f"oci:{vendor}")
+    assert done.returncode == 8
+    assert "serving a store needs aiohttp" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_word_ends_as_in_the_installed_program(run: Run) -> None:
+    assert run("mirrer").returncode == 2
+
+
+# --- the file
+
+
+def test_two_builds_are_the_same_bytes(program: Path, tmp_path: Path) -> None:
+    assert built(tmp_path / "again.pyz").read_bytes() == program.read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["again.pyz"]
+
+
+def test_it_can_be_started_by_itself(program: Path) -> None:
+    assert program.read_bytes().startswith(b"#!/usr/bin/env python3\n")
+    assert program.stat().st_mode & 0o111 == 0o111
+
+
+def test_it_holds_no_compiled_part_and_the_license_of_every_part(program: Path) -> None:
+    names = zipfile.ZipFile(program).namelist()
+    assert not [name for name in names if name.endswith((".so", ".pyd", ".dll", ".dylib"))]
+    for part in pyz.VENDORED:
+        assert any(name.startswith(f"{part}-") and "LICEN" in name for name in names), part
+
+
+def test_another_version_of_python_reads_the_sources(program: Path, tmp_path: Path) -> None:
+    """Bytecode of another version is known by its first bytes and passed over."""
+    other = tmp_path / "other.pyz"
+    with zipfile.ZipFile(program) as given, zipfile.ZipFile(other, "w") as made:
+        for info in given.infolist():
+            content = given.read(info)
+            made.writestr(info, b"\0\0\r\n" + content[4:] if info.filename.endswith(".pyc") else content)
+    done = subprocess.run([*BARE, other, "--version"], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("transload "), done.stderr
+
+
+def test_an_old_python_can_read_what_it_is_told() -> None:
+    tree = ast.parse(pyz.MAIN, feature_version=(3, 7))
+    assert "needs Python 3.11" in ast.unparse(tree)
+
+
+def test_an_undecided_dependency_stops_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pyz, "LEFT_OUT", ())
+    with pytest.raises(SystemExit, match="rich"):
+        pyz.check_dependencies()
