@@ -13,6 +13,9 @@ from transload.errors import Interrupted
 Given = TypeVar("Given")
 Result = TypeVar("Result")
 
+_TICK_S = 0.5
+_PATIENCE_S = 1.0  # what is about to end by itself, such as the last request of an upload, is let end
+
 
 class Cancellation:
     """Asked once, seen by everybody. `wake` ends sleeps at once."""
@@ -21,6 +24,7 @@ class Cancellation:
         self.wake = threading.Event()
         self._outer: Cancellation | None = None  # kept alive, since it passes on what comes from further out
         self._within: list[weakref.ref[Cancellation]] = []  # parts that are over drop out of it
+        self._rousing: list[weakref.WeakMethod[Callable[[], None]]] = []
 
     def cancel(self) -> None:
         """Ask everybody to stop at the next safe point. Takes no lock of ours: a signal handler may call it."""
@@ -29,6 +33,23 @@ class Cancellation:
             inner = part()
             if inner is not None:
                 inner.cancel()
+
+    def on_silence(self, rouse: Callable[[], None]) -> None:
+        """Let `rouse` (a method, kept by its object) be called when cancelled work waits for what `wake` cannot reach.
+
+        Such as for a peer that says nothing. It may be called again and again, from any thread.
+        """
+        self._rousing.append(weakref.WeakMethod(rouse))
+
+    def end_silence(self) -> None:
+        """Rouse what waits in cancelled work; called by whoever waits for its end."""
+        if self.cancelled:
+            for reference in self._rousing:
+                rouse = reference()
+                if rouse is not None:
+                    rouse()
+        if self._outer is not None:
+            self._outer.end_silence()
 
     @classmethod
     def within(cls, outer: Cancellation) -> Cancellation:
@@ -108,9 +129,13 @@ class Nursery:
 
     def _join(self) -> None:
         # Not by `join`: up to Python 3.12 one that Ctrl-C interrupts takes a running thread for ended.
+        silent = 0
         with self._ended:
             while self._running:
-                self._ended.wait(0.5)  # a bounded wait, since Windows delivers Ctrl-C only between waits
+                # A bounded wait, since Windows delivers Ctrl-C only between waits.
+                silent = 0 if self._ended.wait(_TICK_S) else silent + self.cancellation.cancelled
+                if silent * _TICK_S >= _PATIENCE_S:
+                    self.cancellation.end_silence()
         for thread in self._threads:
             thread.join()  # at once: nothing of it is left but its end
 

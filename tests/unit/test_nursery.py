@@ -216,3 +216,41 @@ def test_cancelled_work_is_interrupted() -> None:
 def test_a_stop_after_the_last_piece_comes_too_late() -> None:
     whole = Cancellation()
     assert in_parallel(lambda _: whole.cancel(), [1], 1, whole) == [None]
+
+
+def test_what_waits_out_of_reach_is_roused_once_the_work_is_cancelled() -> None:
+    class Peer:
+        """Says nothing until it is cut off."""
+
+        def __init__(self) -> None:
+            self.over = threading.Event()
+
+        def cut(self) -> None:
+            self.over.set()
+
+    whole, peer, other = Cancellation(), Peer(), Peer()
+    whole.on_silence(peer.cut)
+    with Nursery(whole) as nursery:
+        nursery.cancellation.on_silence(other.cut)
+        nursery.start(peer.over.wait, 20)
+        whole.cancel()
+    assert peer.over.is_set()
+    assert other.over.is_set()
+
+
+def test_a_part_that_fails_rouses_nobody_outside() -> None:
+    cut: list[str] = []
+
+    class Peer:
+        def cut(self) -> None:
+            cut.append("roused")
+
+    whole, peer = Cancellation(), Peer()
+    whole.on_silence(peer.cut)
+    part = Cancellation.within(whole)
+    part.cancel()
+    part.end_silence()
+    assert cut == []
+    whole.cancel()
+    part.end_silence()
+    assert cut == ["roused"]

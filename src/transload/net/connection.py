@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import socket
 import ssl
+import threading
+import weakref
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -14,6 +18,27 @@ from urllib3.util.wait import wait_for_read
 _SLICE = 256 << 10
 # From here on a buffer of its own costs less than new memory for every piece of a body.
 _LARGE = 64 << 10
+
+
+class OpenSockets:
+    """The sockets in use, so that threads that wait for a silent peer can be roused. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def add(self, opened: socket.socket) -> None:
+        """Know this one, as long as it lives."""
+        with self._lock:
+            self._sockets.add(opened)
+
+    def cut(self) -> None:
+        """End every connection at both ends; who waits for bytes finds that there are no more."""
+        with self._lock:
+            sockets = list(self._sockets)
+        for one in sockets:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(one, socket.SHUT_RDWR)  # of an SSLSocket, too, only what is below TLS
 
 
 class ThriftyResponse(http.client.HTTPResponse):
@@ -35,9 +60,10 @@ class ThriftyResponse(http.client.HTTPResponse):
 
 
 class PatientConnection(HTTPConnection):
-    """Plain HTTP. `stall_timeout_s` is set by `pool_classes`; urllib3 alone sends under the connect timeout."""
+    """Plain HTTP. `pool_classes` sets `stall_timeout_s` and `sockets`; urllib3 sends under the connect timeout."""
 
     stall_timeout_s: float = 60
+    sockets = OpenSockets()
     response_class = ThriftyResponse
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -56,6 +82,7 @@ class PatientConnection(HTTPConnection):
         self._answers, self._cut = 0, False
         super().connect()
         self.sock.settimeout(self.stall_timeout_s)
+        self.sockets.add(self.sock)
 
     def request(self, *arguments: Any, **options: Any) -> None:
         """See urllib3."""
@@ -118,11 +145,11 @@ class PatientSecureConnection(PatientConnection, HTTPSConnection):
         self.is_verified = True
 
 
-def pool_classes(stall_timeout_s: float) -> dict[str, type[HTTPConnectionPool]]:
+def pool_classes(stall_timeout_s: float, sockets: OpenSockets) -> dict[str, type[HTTPConnectionPool]]:
     """Pools of such connections by scheme, for urllib3's PoolManager."""
-    limits = {"stall_timeout_s": stall_timeout_s}
-    plain = type("PatientConnection", (PatientConnection,), limits)
-    secure = type("PatientSecureConnection", (PatientSecureConnection,), limits)
+    shared = {"stall_timeout_s": stall_timeout_s, "sockets": sockets}
+    plain = type("PatientConnection", (PatientConnection,), shared)
+    secure = type("PatientSecureConnection", (PatientSecureConnection,), shared)
     return {
         "http": type("PatientPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
         "https": type("PatientSecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),

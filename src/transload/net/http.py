@@ -25,7 +25,7 @@ from transload.errors import ProtocolTrouble, TransloadError
 from transload.net.address import Origin, redacted, redirect_target
 from transload.net.answer import Answer, Reply, Request
 from transload.net.backoff import LONGEST_WAIT_S, RETRIED, Backoff, retry_after_s
-from transload.net.connection import pool_classes
+from transload.net.connection import OpenSockets, pool_classes
 from transload.net.probe import speaks_tls
 from transload.net.proxies import proxy_for
 from transload.net.settings import NetSettings
@@ -79,6 +79,8 @@ class Http:
         self._managers: dict[tuple[bool | None, str | None], PoolManager] = {}
         self._schemes: dict[str, Origin] = {}
         self._probing = threading.Lock()
+        self._sockets = OpenSockets()
+        self.cancellation.on_silence(self._sockets.cut)
 
     def __enter__(self) -> Http:
         return self
@@ -275,5 +277,5 @@ class Http:
             user = urlsplit(proxy).netloc.rpartition("@")[0]
             given = make_headers(proxy_basic_auth=unquote(user)) if user else None
             manager = ProxyManager(proxy, _POOLS, proxy_headers=given, maxsize=size, ssl_context=context)
-        manager.pool_classes_by_scheme = pool_classes(self.settings.stall_timeout_s)
+        manager.pool_classes_by_scheme = pool_classes(self.settings.stall_timeout_s, self._sockets)
         return manager

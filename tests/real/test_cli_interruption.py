@@ -1,0 +1,140 @@
+"""Ctrl-C and `kill -9` in the middle of a mirror: the run ends orderly, and the next one does only the rest."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+
+import pytest
+from attrs import frozen
+
+from tests.real.servers import Registry
+from tests.real.vendor import Shell, digest_at, held
+from transload.memory import MemoryStore
+from transload.server import Served, serve_in_thread
+from transload.testing.faults import FaultyStore, waits
+from transload.testing.images import fill, image
+from transload.testing.layers import layer
+
+SMALL, LARGE = layer("small", 400_000), layer("large", 3_000_000)
+FIRST, SECOND = image("first", [SMALL, 1000]), image("second", [LARGE, 1000])
+
+
+@frozen
+class Held:
+    """A served source that keeps its largest blob back until `gate` is set."""
+
+    served: Served
+    store: FaultyStore
+    gate: threading.Event
+
+    @property
+    def words(self) -> list[str]:
+        """Both images."""
+        return [f"{self.served.host_port}/app/{name}:v1" for name in ("first", "second")]
+
+
+@pytest.fixture
+def source() -> Iterator[Held]:
+    memory, gate = MemoryStore(), threading.Event()
+    fill(memory, FIRST, "app/first", "v1")
+    fill(memory, SECOND, "app/second", "v1")
+    store = FaultyStore(memory, [waits("open", gate, subject=LARGE.descriptor.digest, times=99)])
+    with serve_in_thread(store) as served:
+        yield Held(served, store, gate)
+        gate.set()
+
+
+@contextlib.contextmanager
+def stuck(shell: Shell, source: Held, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """A mirror that has brought everything but the blob that is held back."""
+    process = shell.start("mirror", *source.words, "--output", "json", *words)
+    assert process.stdout
+    try:
+        images = 0
+        while images < 1:
+            images += json.loads(process.stdout.readline())["event"] == "image"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_orderly_and_says_how_to_go_on(
+    shell: Shell, source: Held, registry: Registry, number: int
+) -> None:
+    prefix = f"signal-{number}"
+    with stuck(shell, source, "--to", f"{registry.host}/{prefix}") as process:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    events = [json.loads(line) for line in out.splitlines()]
+    assert any(one["event"] == "notice" and "stopping" in one["text"] for one in events)
+    result = events[-1]["result"]
+    assert (result["interrupted"], result["exit_code"]) == (True, 130)
+    assert [image["status"] for image in result["images"]] == ["copied", "interrupted"]
+    assert held(registry, prefix) == {"app/first:v1"}
+    source.gate.set()
+    again = shell(*shlex.split(result["retry"])[1:], "--output", "json")
+    assert again.code == 0
+    totals = again.events[-1]["result"]["totals"]
+    assert totals["images"]["unchanged"] == 1
+    assert digest_at(registry, f"{prefix}/app/second:v1") == SECOND.digest
+
+
+def test_after_kill_9_what_arrived_is_not_sent_again(shell: Shell, source: Held, registry: Registry) -> None:
+    with stuck(shell, source, "--to", f"{registry.host}/killed") as process:
+        process.kill()
+        process.communicate(timeout=20)
+    assert held(registry, "killed") == {"app/first:v1"}
+    source.gate.set()
+    before = source.store.calls["open"]
+    again = shell("mirror", *source.words, "--to", f"{registry.host}/killed", "--output", "json")
+    assert again.code == 0, again.told
+    result = again.events[-1]["result"]
+    second = next(image for image in result["images"] if image["name"].startswith("killed/app/second"))
+    assert second["present"]["blobs"] == 2  # the registry lists no such repository yet; the journal knew
+    assert second["copied"] == {"blobs": 1, "bytes": LARGE.descriptor.size}
+    assert source.store.calls["open"] == before + 1
+    assert digest_at(registry, "killed/app/second:v1") == SECOND.digest
+
+
+def test_a_second_signal_leaves_at_once(shell: Shell, source: Held, registry: Registry) -> None:
+    with stuck(shell, source, "--to", f"{registry.host}/twice") as process:
+        process.send_signal(signal.SIGINT)
+        assert process.stdout
+        while json.loads(process.stdout.readline())["event"] != "notice":
+            pass
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=5)
+    assert process.returncode == 130
+
+
+def test_interrupted_while_it_plans(shell: Shell, registry: Registry) -> None:
+    memory, gate = MemoryStore(), threading.Event()
+    fill(memory, FIRST, "app/first", "v1")
+    asked = threading.Event()
+
+    class Telling(FaultyStore):
+        def fetch(self, name):  # type: ignore[no-untyped-def]
+            asked.set()
+            return super().fetch(name)
+
+    store = Telling(memory, [waits("fetch", gate, times=99)])
+    with serve_in_thread(store) as served:
+        process = shell.start("mirror", f"{served.host_port}/app/first:v1", "--to", f"{registry.host}/planning")
+        assert asked.wait(20)
+        process.send_signal(signal.SIGINT)
+        gate.set()
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert held(registry, "planning") == set()
