@@ -14,7 +14,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from transload.bundle.format import starts
+from transload.bundle.format import MARKER, starts
 from transload.bundle.ledger import Ledger, Stored
 from transload.bundle.tarheader import header
 from transload.bundle.volumes import Cut, file_name, split_file_name
@@ -59,6 +59,8 @@ class Located:
                 self.folders, (self.name, number) = [first], (_only_bundle_in(first), None)
             else:
                 self.folders, (self.name, number) = [first.parent], split_file_name(first.name)
+                if number not in (None, 1) and _begins_a_stream(first):  # a whole one whose name ends in digits
+                    self.name, number = first.name.removesuffix(".tar"), None
             self.folders += [path if path.is_dir() else path.parent for path in paths[1:]]
         self.label = str(self.folders[0] / self.name)
         # Beside volumes may lie their concatenation; what was named decides, else the whole is simpler.
@@ -98,6 +100,14 @@ class Located:
                 hint="name the folder that it is in as well",
             )
         raise NotFound(f"there is no bundle {self.label}", subject=self.label)
+
+
+def _begins_a_stream(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MARKER)) == MARKER.encode()
+    except FileNotFoundError:
+        return False
 
 
 def _only_bundle_in(folder: Path) -> str:

@@ -34,7 +34,7 @@ class Unfinished:
         with local_errors("creating", self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         if not _journal(path).exists():
-            _check_free(path, self.cut)
+            _check_free(path)
         self.progress = Progress(_journal(path), blueprint.digest)
 
     def final(self, volume: int) -> Path:
@@ -147,10 +147,10 @@ def _journal(path: Path) -> Path:
     return path.with_name(f"{path.name}.partial.journal")
 
 
-def _check_free(path: Path, cut: Cut) -> None:
-    for name in (cut.file_name(path.name, 1), cut.file_name(path.name, cut.count), f"{path.name}.tar"):
-        file = path.with_name(name)
-        if file.exists():
+def _check_free(path: Path) -> None:
+    """Volumes of another cut would be in the way as well: nobody could tell which belong together."""
+    for file in sorted(path.parent.iterdir()):
+        if file.name.endswith(".tar") and split_file_name(file.name)[0] == path.name:
             raise BundleExists(
                 f"{file} exists already", subject=str(file), hint="delete it, or give the new bundle another name"
             )

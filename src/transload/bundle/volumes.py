@@ -23,7 +23,7 @@ _MEDIA = {
 _UNITS = {"": 1, "b": 1}
 for _power, _letter in enumerate("kmgt", 1):
     _UNITS |= {_letter: 1024**_power, f"{_letter}ib": 1024**_power, f"{_letter}b": 1000**_power}
-_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]*)")
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([a-z]*)")
 _HINT = f"write a size such as 4GiB or 700MB, one of {', '.join(_MEDIA)}, or none"
 
 
@@ -114,7 +114,7 @@ def file_name(name: str, volume: int | None, count: int = 1) -> str:
     return f"{name}.tar" if volume is None else f"{name}.{volume:0{max(3, len(str(count)))}}.tar"
 
 
-_FILE = re.compile(r"(.+?)(?:\.(\d{3,4}))?\.tar")
+_FILE = re.compile(r"(.+?)(?:\.([0-9]{3,4}))?\.tar", re.DOTALL)
 
 
 def split_file_name(text: str) -> tuple[str, int | None]:

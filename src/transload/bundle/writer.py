@@ -15,6 +15,7 @@ from io import FileIO
 from pathlib import Path
 from types import TracebackType
 
+from transload.bundle.flushing import Flusher
 from transload.bundle.format import Blueprint, starts
 from transload.bundle.ingest import BundleIngest, FinishedIngest
 from transload.bundle.ledger import Stored, StoredExtra
@@ -28,8 +29,6 @@ from transload.errors import BlobUnknown, Busy, ManifestUnknown, Refused, Reposi
 from transload.files import local_errors
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Chunk, Tariff
-
-_SYNC_BYTES = 1 << 30  # after so much, what is done is flushed: at most this is hashed again after a crash
 
 
 class BundleWriter:
@@ -57,11 +56,10 @@ class BundleWriter:
         self._proved = self._progress.synced
         self._active: set[Digest] = set()
         self._state = threading.RLock()
-        self._syncing = threading.Lock()
-        self._unsynced_bytes = 0
         self._reached = 0  # how many members from the first one on are final
         self._started = False
         self._sums = Sums(self._cut, self._files.path, self._progress)
+        self._flusher = Flusher(self._files.sync)
 
     # --- before
 
@@ -94,6 +92,7 @@ class BundleWriter:
             self._proved |= self._manifests.keys()
             self._started = True
             self._sums.start()
+            self._flusher.start()
             self._advance()
 
     def _write_head(self) -> None:
@@ -180,9 +179,9 @@ class BundleWriter:
     def _settle(self, member: Stored) -> None:
         with self._state:
             self._proved.add(member.digest)
-            self._unsynced_bytes += member.size
             self._advance()
-        self._sync_sometimes()
+        with self._files.telling_numbers(self.missing_bytes):
+            self._flusher.wrote(member.size)
 
     def _advance(self) -> None:
         """Tell the sums how far everything is final."""
@@ -191,18 +190,6 @@ class BundleWriter:
             self._reached += 1
         if self._started:
             self._sums.advance(starts(members[self._reached]) if self._reached < len(members) else self._blueprint.end)
-
-    def _sync_sometimes(self) -> None:
-        """One of the threads flushes what all have written; the others go on meanwhile."""
-        if self._unsynced_bytes < _SYNC_BYTES or not self._syncing.acquire(blocking=False):
-            return
-        try:
-            with self._state:
-                self._unsynced_bytes = 0
-            with self._files.telling_numbers(self.missing_bytes):
-                self._files.sync()
-        finally:
-            self._syncing.release()
 
     # --- Names
 
@@ -283,6 +270,7 @@ class BundleWriter:
                 subject=missing[0].digest,
                 hint="run the same command again, it goes on where this one stopped",
             )
+        self._flusher.stop()
         if not self._progress.whole:
             with self._files.telling_numbers(len(END)):
                 with StreamWriter(self._cut, self._files.path, self._blueprint.end) as writer:
@@ -298,6 +286,7 @@ class BundleWriter:
     def park(self) -> None:
         """Leave everything so that the next run goes on here. Does nothing after `finish`."""
         self._sums.stop()
+        self._flusher.stop()
         self._progress.close()
 
     def __enter__(self) -> BundleWriter:
