@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import label
+from tests.docs.pages import DOCS, label
 from tests.docs.reference import ENDINGS, PAGES, families
 from transload import errors
 
@@ -29,6 +29,13 @@ def test_no_two_errors_have_one_code() -> None:
 def test_every_error_is_listed() -> None:
     defined = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.TransloadError)}
     assert set(every_error()) == defined - {errors.TransloadError}
+
+
+def test_every_error_has_a_remedy_in_the_guide() -> None:
+    told = (DOCS / "guides" / "troubleshooting.md").read_text()
+    lacking = [one.code for family, members in families() for one in members if one.code not in told]
+    families_of_many = {family.code for family, members in families() if len(members) > 1}
+    assert set(lacking) <= families_of_many
 
 
 def test_a_family_has_one_exit_code_of_its_own() -> None:
