@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection
+from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
 
 from attrs import frozen
@@ -24,6 +25,7 @@ class Origin:
     port: int
 
     @classmethod
+    @lru_cache(maxsize=1024)  # each request asks several times
     def of(cls, url: str) -> Origin:
         """The origin of an absolute http or https URL. Raises `ProtocolTrouble`."""
         try:

@@ -51,11 +51,12 @@ class ThriftyResponse(http.client.HTTPResponse):
 
     def read(self, amt: int | None = None) -> Any:
         """See http.client."""
-        if amt is None or amt < _LARGE or self.chunked or (self.length or 0) < _LARGE:
+        size = min(amt or 0, self.length or 0)
+        if size < _LARGE or self.chunked:
             return super().read(amt)
-        if self._buffer is None or len(self._buffer) < amt:
-            self._buffer = memoryview(bytearray(amt))
-        view = self._buffer[:amt]
+        if self._buffer is None or len(self._buffer) < size:
+            self._buffer = memoryview(bytearray(size))
+        view = self._buffer[:size]
         return view[: self.readinto(view)]
 
 
