@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import socket
 import subprocess
@@ -25,6 +26,12 @@ class Server:
 
     host: str
     log: Path
+    process: int
+
+    def cpu_s(self) -> float:
+        """Seconds of processor time that the server has taken so far (proc(5), stat: utime and stime)."""
+        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def requests(self) -> list[tuple[str, str, int]]:
         """What was asked so far: ("GET", "/v2/", 200)."""
@@ -65,7 +72,7 @@ def registry(storage: Path, *, counted: bool = False, tls: Certificates | None =
         process = subprocess.Popen(["docker-registry", "serve", config], stdout=out, stderr=subprocess.STDOUT, env={})
     try:
         wait_for(port, process)
-        yield Server(f"127.0.0.1:{port}", log)
+        yield Server(f"127.0.0.1:{port}", log, process.pid)
     finally:
         process.terminate()
         process.wait(10)
