@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from attrs import frozen
 
@@ -22,13 +22,14 @@ from transload.transfer import Outcome, run
 
 @frozen
 class Prepared:
-    """A plan, and the stores that it speaks of."""
+    """A plan, and the stores that it speaks of. `finish` is what the target needs when the run is over."""
 
     plan: Plan
     sources: Mapping[str, Source]
     target: Target
     place: Place
     notes: tuple[str, ...] = ()
+    finish: Callable[[Outcome], None] | None = None
 
 
 def request_of(job: Job, selection: Selection) -> Request:
@@ -50,11 +51,11 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
     target = stores.target(job.target)
     journal = stores.journal(job.target)
     plan = make_plan(request_of(job, selection), sources, target, known=journal.knows, cancellation=cancellation)
-    _check_anything_published(selection, plan, stores)
-    return Prepared(plan, sources, target, job.target, _differences(job, selection, plan, stores, cancellation))
+    check_anything_published(selection, plan, stores)
+    return Prepared(plan, sources, target, job.target, differences(job, selection, plan, stores, cancellation))
 
 
-def _check_anything_published(selection: Selection, plan: Plan, stores: Stores) -> None:
+def check_anything_published(selection: Selection, plan: Plan, stores: Stores) -> None:
     """A release of which the source has no image at all is not there; one sentence says more than one for each image.
 
     Raises `ReleaseUnknown`.
@@ -74,7 +75,7 @@ def _check_anything_published(selection: Selection, plan: Plan, stores: Stores) 
     )
 
 
-def _differences(
+def differences(
     job: Job, selection: Selection, plan: Plan, stores: Stores, cancellation: Cancellation
 ) -> tuple[str, ...]:
     """How the catalogs' lists differ from what is published; not asked when there is nothing to do about it."""
@@ -108,6 +109,8 @@ def carry_out(
         cancellation=cancellation,
         bodies=bodies,
     )
+    if prepared.finish is not None:
+        prepared.finish(outcome)
     in_order = (
         ended.done and (ended.error is None or image.excused)
         for image, ended in zip(prepared.plan.images, outcome.images, strict=True)

@@ -34,7 +34,7 @@ from transload.nursery import Cancellation
 from transload.oci import Name, Reference
 from transload.planning import Item
 
-_FILE_SUFFIXES = (".yaml", ".yml", ".txt", ".list")
+FILE_SUFFIXES = (".yaml", ".yml", ".txt", ".list")
 
 
 @frozen
@@ -68,10 +68,10 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
         return _from_store(job, job.origin, stores, cancellation, chosen)
     wanted = list(_wanted(job, stores, cancellation, chosen))
     _check_tags_have_a_use(job, chosen)
-    selected = _restricted(merge(wanted), job)
+    selected = restricted(merge(wanted), job)
     places = {one.source.registry: Place("registry", one.source.registry) for one in selected}
     stores.limit_source_login(frozenset(places))
-    items = tuple(_item(one, one.source.registry, one.source.name, job) for one in selected)
+    items = tuple(to_item(one, one.source.registry, one.source.name, job) for one in selected)
     return Selection(items, tuple(chosen), tuple(places.values()))
 
 
@@ -95,7 +95,7 @@ def _wanted(job: Job, stores: Stores, cancellation: Cancellation, chosen: list[C
 
 def kind_of(text: str) -> str:
     """`catalog`, `file` or `reference`: a bare word is a catalog, what exists or ends like a file is a file."""
-    if text.lower().endswith(_FILE_SUFFIXES) or text.startswith((".", "/", "~")) or "\\" in text:
+    if text.lower().endswith(FILE_SUFFIXES) or text.startswith((".", "/", "~")) or "\\" in text:
         return "file"
     if text in builtin() or not set("/:@") & set(text):
         return "catalog"
@@ -240,7 +240,7 @@ def _from_store(
             there = evolve(name, repository=join(origin.prefix, name.repository))
             wanted.append(Selected(Reference("localhost", there), name.repository, name.tag))
     _check_tags_have_a_use(job, chosen)
-    items = tuple(_item(one, origin.locator, one.source.name, job) for one in _restricted(merge(wanted), job))
+    items = tuple(to_item(one, origin.locator, one.source.name, job) for one in restricted(merge(wanted), job))
     return Selection(items, tuple(chosen), (origin,))
 
 
@@ -263,14 +263,14 @@ def _everything(job: Job, stores: Stores) -> Selection:
         for name in names
         if name.repository
     ]
-    items = tuple(_item(one, job.origin.locator, one.source.name, job) for one in _restricted(merge(wanted), job))
+    items = tuple(to_item(one, job.origin.locator, one.source.name, job) for one in restricted(merge(wanted), job))
     return Selection(items, (), (job.origin,))
 
 
 # --- from what is selected to items
 
 
-def _restricted(selected: Iterable[Selected], job: Job) -> tuple[Selected, ...]:
+def restricted(selected: Iterable[Selected], job: Job) -> tuple[Selected, ...]:
     """Only what `job.images` names: by repository, by its last part, or by repository:tag at the target."""
     everything = tuple(selected)
     if not job.images:
@@ -283,7 +283,8 @@ def _restricted(selected: Iterable[Selected], job: Job) -> tuple[Selected, ...]:
     return tuple(one for one, names in answers if names & set(job.images))
 
 
-def _item(one: Selected, store: str, source: Name, job: Job) -> Item:
+def to_item(one: Selected, store: str, source: Name, job: Job) -> Item:
+    """What the planner is asked for: `one`, called `source` in `store`, under the job's target prefix."""
     repository = one.repository.rpartition("/")[2] if job.flatten else one.repository
     target = Name(join(job.target.prefix, repository), one.tag, None if one.tag else source.digest)
     return Item(store, source, target, one.optional, one.platforms)

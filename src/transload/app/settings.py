@@ -46,6 +46,7 @@ class Environment:
     source_password: str | None = field(default=None, repr=False)
     target_password: str | None = field(default=None, repr=False)
     serve_password: str | None = field(default=None, repr=False)
+    sign_passphrase: str | None = field(default=None, repr=False)
 
 
 def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
@@ -63,6 +64,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         source_password=given.get("TRANSLOAD_SOURCE_PASSWORD"),
         target_password=given.get("TRANSLOAD_TARGET_PASSWORD"),
         serve_password=given.get("TRANSLOAD_SERVE_PASSWORD"),
+        sign_passphrase=given.get("TRANSLOAD_SIGN_PASSPHRASE"),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
@@ -12,24 +12,29 @@ from transload.app.mirroring import request_of
 from transload.app.place import Place
 from transload.app.selecting import select
 from transload.app.stores import Stores
-from transload.errors import NotFound, at_side
+from transload.errors import NotFound, TransloadError, at_side
 from transload.nursery import Cancellation
 from transload.oci import Name
 from transload.report.problems import Problem
 from transload.transfer.proof import Proof, Prover, compare
 
+if TYPE_CHECKING:
+    from transload.bundle.ledger import Ledger, LedgerImage
+
 
 @frozen
 class Checked:
-    """What was proved of a target, image by image."""
+    """What was proved of a target, image by image; `problems` are those that concern no image."""
 
     target: str
     proofs: tuple[Proof, ...]
+    problems: tuple[TransloadError, ...] = ()
 
     @property
     def exit_code(self) -> int:
         """0 when all is proved; the errors' own code when all failed alike, else 1."""
         codes = {proof.error.exit_code if proof.error else 1 for proof in self.proofs if not proof.good}
+        codes |= {problem.exit_code for problem in self.problems}
         if not codes:
             return 0
         alike = len(codes) == 1 and not any(proof.good for proof in self.proofs)
@@ -39,8 +44,9 @@ class Checked:
         """The `verification` object of docs/formats/json-output.md."""
         return {
             "target": self.target,
-            "good": all(proof.good for proof in self.proofs),
+            "good": self.exit_code == 0,
             "images": [_proof_json(proof, self.target) for proof in self.proofs],
+            "problems": [Problem.of(problem, target=self.target).to_json() for problem in self.problems],
         }
 
 
@@ -63,6 +69,31 @@ def check_alone(place: Place, stores: Stores, deep: bool, cancellation: Cancella
     with at_side("target"):
         names = [Name(repository, tag) for repository in store.repositories() for tag in store.tags(repository)]
     return Checked(str(place), tuple(prover.prove(name) for name in names))
+
+
+def check_bundle(place: Place, stores: Stores, cancellation: Cancellation) -> Checked:
+    """Read a bundle once, whole: every volume and every member. Images that were left out have nothing to check."""
+    store = stores.bundle(place)
+    ledger = store.ledger
+    broken: dict[Name, TransloadError] = {}
+    problems: list[TransloadError] = []
+    for checked in store.check():
+        cancellation.check()
+        if checked.error is not None:
+            problems += [] if checked.images else [checked.error]
+            for name in checked.images:
+                broken.setdefault(name, checked.error)
+    proofs = (_bundled(each, ledger, broken) for each in ledger.images if not each.image.present)
+    return Checked(place.locator, tuple(proofs), tuple(problems))
+
+
+def _bundled(each: LedgerImage, ledger: Ledger, broken: Mapping[Name, TransloadError]) -> Proof:
+    name, root = each.image.name, each.image.root
+    if name in broken:
+        return Proof(name, "damaged", root.digest, error=broken[name])
+    held = [ledger.blobs[place].descriptor for place in each.blobs]
+    manifests = sum(one.is_manifest for one in held)
+    return Proof(name, "sound", root.digest, manifests, len(held) - manifests, sum(one.size for one in held))
 
 
 def _excused(proof: Proof, excused: Iterable[str]) -> bool:

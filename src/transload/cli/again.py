@@ -23,7 +23,8 @@ def command_line(words: Iterable[str]) -> str:
 def command_words(job: Job, more: Iterable[str] = ()) -> list[str]:
     """`job` as the words of a command line; `more` is what a job does not know, such as `connection_words`."""
     jobs = ["--jobs", str(job.bodies)] if job.bodies != BODIES else []
-    words = [*job.sets, *more, *jobs, "--to", str(job.target)]
+    to = [] if job.target.kind == "bundle" else ["--to", str(job.target)]
+    words = [*job.sets, *more, *jobs, *to]
     named = {
         "--from": str(job.origin) if job.origin else None,
         "--source-registry": job.source_registry,

@@ -36,13 +36,16 @@ def is_interactive() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def gather(flags: dict[str, Any], environment: Environment, network: Network) -> Given:
+def gather(flags: dict[str, Any], environment: Environment, network: Network, target: Place | None = None) -> Given:
     """Everything that `mirror`, `plan` and `verify` need to know; asks for what is missing where it can.
+
+    `target` is where to for a command that has no --to.
 
     Raises `SettingMissing`, naming variables and flags, where it cannot; `UsageError` for what contradicts itself.
     """
     sets: tuple[str, ...] = flags["sets"]
-    origin, to = (Place.parse(flags[name]) if flags[name] else None for name in ("from", "to"))
+    origin, to = (Place.parse(flags[name]) if flags.get(name) else None for name in ("from", "to"))
+    to = target or to
     if origin is not None and flags["source_registry"]:
         raise UsageError("--from and --source-registry both say where to look", hint="leave one of them out")
     guided = not sets and origin is None

@@ -20,6 +20,11 @@ _COMMANDS = {
     "mirror": ("transload.cli.mirror", "Copy images from where they are published to your registry."),
     "plan": ("transload.cli.plan", "Say what mirror would do: steps, bytes, requests."),
     "apply": ("transload.cli.plan", "Do what a saved plan says."),
+    "pack": ("transload.cli.pack", "Pack images into a bundle that crosses an air gap on a disk."),
+    "push": ("transload.cli.push", "Push a bundle, a folder or an archive to a registry."),
+    "list": ("transload.cli.bundles", "Show what a bundle holds."),
+    "extract": ("transload.cli.bundles", "Take further files out of a bundle."),
+    "inventory": ("transload.cli.inventory", "Write down what a target holds, for differential bundles."),
     "verify": ("transload.cli.verify", "Prove that a target holds what the source publishes."),
     "releases": ("transload.cli.releases", "List a catalog's releases at the source, newest first."),
     "serve": ("transload.cli.serve", "Serve a store as a registry."),
@@ -37,7 +42,7 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(_COMMANDS[cmd_name][0])
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's

@@ -30,9 +30,9 @@ def _stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return decorate
 
 
-wanted = _stacked(
-    click.argument("sets", metavar="[SET]...", nargs=-1),
-    _option("--to", metavar="STORE", help="Where to: HOST[:PORT][/PREFIX] or oci:DIR."),
+to = _option("--to", metavar="STORE", help="Where to: HOST[:PORT][/PREFIX] or oci:DIR.")
+
+selection = _stacked(
     _option("--from", metavar="STORE", help="Look SETs up in this store; without a SET, take all it has."),
     _option("--tag", metavar="RELEASE", help="Release of the catalogs, or a range FROM..TO. Default: the newest."),
     _option("--target-tag", metavar="TAG", help="Tag of the catalogs' images at the target. Default: the same."),
@@ -54,11 +54,29 @@ wanted = _stacked(
     _option("--source-repository", metavar="PREFIX", help="Instead of the catalog's repository prefix."),
 )
 
-logins = _stacked(
+wanted = _stacked(click.argument("sets", metavar="[SET]...", nargs=-1), to, selection)
+
+source_login = _stacked(
     _option("--source-username", metavar="USER", help="User at the source; the password is asked for or a variable."),
     click.option("--source-password-stdin", is_flag=True, help="Read the source's password from standard input."),
+)
+
+target_login = _stacked(
     _option("--target-username", metavar="USER", help="User at the target."),
     click.option("--target-password-stdin", is_flag=True, help="Read the target's password from standard input."),
+)
+
+logins = _stacked(source_login, target_login)
+
+bundle = _stacked(
+    _option("--key", type=_PATH, help="Public key (PEM or OpenSSH) that must have signed the bundle."),
+    _option(
+        "--volumes",
+        metavar="DIR",
+        type=click.Path(path_type=Path, file_okay=False),
+        multiple=True,
+        help="Look for volumes in this folder too (repeatable).",
+    ),
 )
 
 network = _stacked(
