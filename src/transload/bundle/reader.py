@@ -27,6 +27,7 @@ from transload.errors import (
     BlobUnknown,
     ManifestUnknown,
     NotFound,
+    PrerequisiteMissing,
     RepositoryUnknown,
     SizeMismatch,
     Truncated,
@@ -77,12 +78,34 @@ class BundleStore:
     # --- Resolves
 
     def resolve(self, name: Name) -> Descriptor:
-        """See `Resolves`."""
-        return self._manifest(name).descriptor
+        """See `Resolves`; an image that was left out still has a digest, which the target can be asked about."""
+        image = self._image(name)
+        return image.image.root if image is not None and image.image.present else self._manifest(name).descriptor
 
     def fetch(self, name: Name) -> Manifest:
-        """See `Resolves`; what `open` raises can be raised as well."""
+        """See `Resolves`; what `open` raises can be raised as well.
+
+        Raises `PrerequisiteMissing` for an image that was left out.
+        """
+        image = self._image(name)
+        if image is not None and image.image.present:
+            raise PrerequisiteMissing(
+                f"{name} was left out of {self.locator}, since the far side was to have it: {image.image.root.digest}",
+                subject=str(name),
+                hint="push the bundle that brought it first, or pack it again without --against",
+            )
         return self._read(self._manifest(name))
+
+    def _image(self, name: Name) -> LedgerImage | None:
+        """The image that a name means, also one that was left out."""
+        if name.tag is not None and name.digest is None:
+            return self.ledger.by_name.get(name)
+        same = (
+            each
+            for each in self.ledger.images
+            if (each.image.name.repository, each.image.root.digest) == (name.repository, name.digest)
+        )
+        return next(same, None)
 
     def tags(self, repository: str) -> Iterator[str]:
         """See `Resolves`; in the order of the ledger, without images that were left out."""
@@ -99,15 +122,11 @@ class BundleStore:
         return (each.image.name for each in self.ledger.images if not each.image.present)
 
     def _manifest(self, name: Name) -> StoredBlob:
-        image = self.ledger.by_name.get(Name(name.repository, name.tag)) if name.tag else None
+        image = self._image(name)
         digest = name.digest or (image.image.root.digest if image else None)
         stored = self.ledger.by_digest.get(digest) if digest else None
         if stored is None or not stored.descriptor.is_manifest:
-            left_out = image is not None and image.image.present
-            raise ManifestUnknown(
-                f"{self.locator} has no {name}" + (": it was left out, since the far side has it" if left_out else ""),
-                subject=str(name),
-            )
+            raise ManifestUnknown(f"{self.locator} has no {name}", subject=str(name))
         return stored
 
     def _read(self, stored: StoredBlob) -> Manifest:

@@ -18,6 +18,7 @@ from transload.errors import (
     ManifestInvalid,
     NotFound,
     PlatformUnavailable,
+    PrerequisiteMissing,
     ServerTrouble,
     Stalled,
     TooManyRequests,
@@ -131,8 +132,17 @@ class Surveyor:
         found = Surveyed(item, None, at_target.digest, at_target)
         if not self._request.referrers:
             return found
-        root = self._grow(source, item, source.fetch(item.source.at(at_target.digest)))
+        root = self._read_unchanged(item, source, at_target)
         return evolve(found, extras=self._extras(source, item, root))
+
+    def _read_unchanged(self, item: Item, source: Source, at_target: Descriptor) -> Node:
+        """The tree of an image that both sides have; a differential bundle has its digest, but not its content."""
+        try:
+            return self._grow(source, item, source.fetch(item.source.at(at_target.digest)))
+        except PrerequisiteMissing:
+            name = item.target.at(at_target.digest)
+            with at_side("target"):
+                return grow(self._target.fetch(name), lambda child: self._target.fetch(name.at(child.digest)))
 
     def _platforms(self, item: Item) -> tuple[Platform, ...]:
         return item.platforms or self._request.platforms
