@@ -224,7 +224,10 @@ class Surveyor:
         with self._lock:
             known = self._tags.get(key)
         if known is None:
-            known = tuple(source.tags(item.source.repository))
+            try:
+                known = tuple(source.tags(item.source.repository))
+            except NotFound:  # a differential bundle has no name in a repository whose images were all left out
+                known = ()
             with self._lock:
                 self._tags[key] = known
         return known
