@@ -17,6 +17,7 @@ from tests.real.servers import Registry, running_registry
 from tools import pyz
 from transload.layout import LayoutStore
 from transload.oci import Name
+from transload.planning.inventoryfile import load
 from transload.testing.releases import fill_release, release
 
 BARE = (sys.executable, "-I", "-S")  # no environment, no site-packages
@@ -95,6 +96,16 @@ def test_folder_to_folder_and_proof(run: Run, vendor: Path, tmp_path: Path) -> N
     assert {str(Name(name, tag)) for name in site.repositories() for tag in site.tags(name)} == {
         f"shop/{name}:{RELEASE.tag}" for name in RELEASE.images
     }
+
+
+def test_across_a_gap_on_a_disk(run: Run, vendor: Path, tmp_path: Path) -> None:
+    packed = run("pack", "--from", f"oci:{vendor}", "-o", tmp_path / "release")
+    assert packed.returncode == 0, packed.stderr
+    pushed = run("push", tmp_path / "release", "--to", f"oci:{tmp_path / 'site'}")
+    assert pushed.returncode == 0, pushed.stderr
+    taken = run("inventory", f"oci:{tmp_path / 'site'}", "-o", tmp_path / "site.json")
+    assert taken.returncode == 0, taken.stderr
+    assert set(load((tmp_path / "site.json").read_bytes()).repositories) == {f"shop/{name}" for name in RELEASE.images}
 
 
 @pytest.mark.real
