@@ -29,6 +29,7 @@ from transload.errors import (
 )
 from transload.files import local_errors
 
+_DAMAGED_BYTES = 24
 _TRIED = 16  # headers to look at before a volume is called foreign rather than damaged
 
 
@@ -189,7 +190,7 @@ class Volumes:
 
             def found(place: int, wanted: bytes) -> bool:
                 file.seek(place)
-                return file.read(len(wanted)) == wanted
+                return _resembles(file.read(len(wanted)), wanted)
 
             tried = [found(*each) for each in self._headers.in_volume(self.cut, volume, _TRIED)]
             fits = not tried or tried[0]
@@ -202,7 +203,9 @@ class Volumes:
             )
         if size > self.cut.size_of(volume) or not (fits or any(tried) or size < self.cut.size_of(volume)):
             raise VolumeForeign(
-                f"{path} does not belong to this bundle", subject=name, hint=f"look for the right {name}"
+                f"{path} does not belong to this bundle, or nothing of it is left",
+                subject=name,
+                hint=f"look for the right {name}",
             )
         return path
 
@@ -220,6 +223,12 @@ class Volumes:
                 subject=self.file_name(volume),
                 hint="copy it again from where it was made",
             )
+
+
+def _resembles(found: bytes, wanted: bytes) -> bool:
+    """Whether this is the header, a few bytes of it damaged perhaps: another member's differs in most of its digest."""
+    differing = sum(one != other for one, other in zip(found, wanted, strict=False))
+    return len(found) == len(wanted) and differing <= _DAMAGED_BYTES
 
 
 class _Headers:

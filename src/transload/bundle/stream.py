@@ -102,10 +102,8 @@ class StreamReader(_Cursor):
         self.offset += length
 
     def read(self, length: int) -> bytes:
-        """Up to `length` bytes, fewer as `read_into` gives fewer."""
-        buffer = bytearray(length)
-        count = self.read_into(memoryview(buffer))
-        return bytes(memoryview(buffer)[:count])
+        """Up to `length` bytes, fewer as `read_into` gives fewer; memory is taken only for what is there."""
+        return b"".join([bytes(chunk) for chunk in self.chunks(length)])
 
     def chunks(self, length: int) -> Iterator[memoryview]:
         """The next `length` bytes as views of one buffer, possibly fewer."""
