@@ -1,4 +1,4 @@
-"""Container images moved between registries and OCI layout folders: complete, unchanged, provably so.
+"""Container images moved between registries, folders and bundles: complete, unchanged, provably so.
 
 What a program needs is named here and loaded when it is used, so that `import transload` itself costs nothing. What
 changes between versions is in CHANGELOG.md; modules below, where they are not named here, may change without notice.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from transload.archive import ArchiveStore
+    from transload.bundle import BundleStore
     from transload.errors import TransloadError
     from transload.events import Event
     from transload.layout import LayoutStore
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ArchiveStore",
+    "BundleStore",
     "Cancellation",
     "Descriptor",
     "Digest",
@@ -61,6 +65,8 @@ __all__ = [
 
 # The same as the imports above, for the time when the program runs; a test holds them together.
 _HOMES = {
+    "transload.archive": ("ArchiveStore",),
+    "transload.bundle": ("BundleStore",),
     "transload.errors": ("TransloadError",),
     "transload.events": ("Event",),
     "transload.layout": ("LayoutStore",),

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import trustme
 from attrs import frozen
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from transload.catalog.builtin import load_builtin
 from transload.memory import MemoryStore
@@ -137,6 +139,7 @@ def registries(folder: Path) -> Iterator[tuple[Path, Mapping[str, int]]]:
 def world(folder: Path, authority: Path, ports: Mapping[str, int]) -> Iterator[World]:
     """Fresh targets for the block, and the way to everything."""
     (folder / "site-ca.pem").write_bytes((authority / "site-ca.pem").read_bytes())
+    _write_keys(folder)
     open_target, closed_target = MemoryStore(), MemoryStore()
     plain = ServeSettings(tls_certificate=authority / "server.pem", writable=True, spool_folder=folder)
     closed = ServeSettings(
@@ -159,6 +162,14 @@ def world(folder: Path, authority: Path, ports: Mapping[str, int]) -> Iterator[W
 
 def _port(host_port: str) -> int:
     return int(host_port.rpartition(":")[2])
+
+
+def _write_keys(folder: Path) -> None:
+    """What the openssl commands of the guide to bundles write."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "site.key").write_bytes(private)
+    (folder / "site.pub").write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
 
 def _publish_arcdata(vendor: MemoryStore) -> None:
