@@ -52,7 +52,13 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
     journal = stores.journal(job.target)
     plan = make_plan(request_of(job, selection), sources, target, known=journal.knows, cancellation=cancellation)
     check_anything_published(selection, plan, stores)
-    return Prepared(plan, sources, target, job.target, differences(job, selection, plan, stores, cancellation))
+    notes = (*source_notes(sources), *differences(job, selection, plan, stores, cancellation))
+    return Prepared(plan, sources, target, job.target, notes)
+
+
+def source_notes(sources: Mapping[str, Source]) -> tuple[str, ...]:
+    """What sources have to say about themselves: that docker's archives do not keep the publisher's digests."""
+    return tuple(note for source in sources.values() for note in getattr(source, "notes", ()))
 
 
 def check_anything_published(selection: Selection, plan: Plan, stores: Stores) -> None:

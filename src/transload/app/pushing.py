@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from transload.app.job import Job
-from transload.app.mirroring import Prepared, request_of
+from transload.app.mirroring import Prepared, request_of, source_notes
 from transload.app.place import Place
 from transload.app.selecting import Selection, restricted, select, to_item
 from transload.app.stores import Stores
@@ -75,7 +75,7 @@ def prepare_push(place: Place, job: Job, stores: Stores, cancellation: Cancellat
         elsewhere=_prerequisites(ledger, job) if ledger else lambda _digest: (),
         cancellation=cancellation,
     )
-    return Prepared(plan, {place.locator: source}, target, job.target)
+    return Prepared(plan, {place.locator: source}, target, job.target, source_notes({place.locator: source}))
 
 
 def _of_bundle(place: Place, job: Job, ledger: Ledger) -> Selection:
