@@ -1,4 +1,4 @@
-"""Which step comes next: ready ones only, small ones before bodies, the biggest body first. Pure bookkeeping."""
+"""Which step comes next: ready ones only, quick ones before bodies, the biggest body first. Pure bookkeeping."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Iterable
 
 from transload.planning import BlobStep, Step
 
+LIGHT_BYTES = 256 << 10
+"""A body of up to this size costs round trips rather than bytes."""
+
 
 class Agenda:
     """Hands steps out and learns how they ended. Not thread-safe: its user holds a lock."""
@@ -16,8 +19,9 @@ class Agenda:
         self._steps = {step.id: step for step in steps}
         self._waiting: dict[int, set[int]] = {}
         self._followers: defaultdict[int, list[int]] = defaultdict(list)
-        self._small: list[int] = []
-        self._bodies: list[tuple[int, int]] = []
+        self._quick: list[int] = []
+        self._heavy: list[tuple[int, int]] = []
+        self._light: list[tuple[int, int]] = []
         self.open = len(self._steps)
         for step in self._steps.values():
             before = {*step.needs, *(() if step.after is None else (step.after,))}
@@ -27,13 +31,15 @@ class Agenda:
             if not before:
                 self._make_ready(step)
 
-    def take(self, *, bodies: bool = True) -> Step | None:
-        """The next ready step, or None if there is none; `bodies` False leaves the big ones where they are."""
-        if self._small:
-            return self._steps[heapq.heappop(self._small)]
-        if bodies and self._bodies:
-            return self._steps[heapq.heappop(self._bodies)[1]]
-        return None
+    def take(self, *, heavy: bool = True) -> Step | None:
+        """The next ready step, or None if there is none; `heavy` False leaves the large bodies where they are.
+
+        Light ones come after the heavy ones, but do not wait for them: who may take nothing heavy takes those.
+        """
+        if self._quick:
+            return self._steps[heapq.heappop(self._quick)]
+        bodies = self._heavy if heavy and self._heavy else self._light
+        return self._steps[heapq.heappop(bodies)[1]] if bodies else None
 
     def done(self, step: Step) -> None:
         """The step succeeded: what waited only for it is ready now."""
@@ -66,11 +72,17 @@ class Agenda:
 
     def _make_ready(self, step: Step) -> None:
         if is_body(step):
-            heapq.heappush(self._bodies, (-step.descriptor.size, step.id))  # type: ignore[union-attr]
+            bodies = self._heavy if is_heavy(step) else self._light
+            heapq.heappush(bodies, (-step.descriptor.size, step.id))  # type: ignore[union-attr]
         else:
-            heapq.heappush(self._small, step.id)
+            heapq.heappush(self._quick, step.id)
 
 
 def is_body(step: Step) -> bool:
     """Whether a step has bytes to move, as far as the plan knows."""
     return isinstance(step, BlobStep) and step.origin is None
+
+
+def is_heavy(step: Step) -> bool:
+    """Whether it has so many that it takes one of the places for bodies."""
+    return isinstance(step, BlobStep) and step.origin is None and step.descriptor.size > LIGHT_BYTES

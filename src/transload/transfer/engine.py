@@ -44,7 +44,7 @@ from transload.nursery import Cancellation, Nursery
 from transload.oci import Digest, Manifest
 from transload.planning import BlobStep, ManifestStep, Plan, Step
 from transload.ports import Source, Target
-from transload.transfer.agenda import Agenda, is_body
+from transload.transfer.agenda import Agenda, is_heavy
 from transload.transfer.blobs import Placing
 from transload.transfer.journal import Journal
 
@@ -86,7 +86,7 @@ def run(
     small: int = SMALL,
     attempts: int = ATTEMPTS,
 ) -> Outcome:
-    """Do every step of `plan`, `bodies` of them moving bytes at a time, `small` more doing what is quick.
+    """Do every step of `plan`, `bodies` of them moving large blobs at a time, `small` more doing what is quick.
 
     `sources` maps the locators of the plan to stores. Failures are part of the outcome and told to `listen`; nothing
     is raised but bugs. When cancelled, running blobs are parked where the target's store can, and the rest is left.
@@ -169,9 +169,9 @@ class _Engine:
     def _next(self) -> Step | None:
         with self._changed:
             while not self._cancellation.cancelled and self._agenda.open:
-                step = self._agenda.take(bodies=self._bodies_free > 0)
+                step = self._agenda.take(heavy=self._bodies_free > 0)
                 if step is not None:
-                    self._bodies_free -= is_body(step)
+                    self._bodies_free -= is_heavy(step)
                     return step
                 self._changed.wait(0.5)  # bounded, since a cancellation does not notify this condition
             return None
@@ -179,7 +179,7 @@ class _Engine:
     def _settle_done(self, step: Step, how: How, size: int, duration_s: float) -> None:
         self._tell(StepDone(step.id, how, size, duration_s))
         with self._changed:
-            self._bodies_free += is_body(step)
+            self._bodies_free += is_heavy(step)
             self._agenda.done(step)
             self._changed.notify_all()
         self._reach(step, None)
@@ -188,7 +188,7 @@ class _Engine:
         self._learn(step, error)
         self._tell(StepFailed(step.id, error))
         with self._changed:
-            self._bodies_free += is_body(step)
+            self._bodies_free += is_heavy(step)
             lost = self._agenda.failed(step)
             self._changed.notify_all()
         for one in (step, *lost):

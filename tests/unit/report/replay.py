@@ -208,7 +208,7 @@ class Replay:
         return max(own, key=lambda step: step.descriptor.size).id
 
     def _take(self) -> Iterator[Event]:
-        while (step := self._agenda.take(bodies=len(self._moving) < BODIES)) is not None:
+        while (step := self._agenda.take(heavy=len(self._moving) < BODIES)) is not None:
             size = step.descriptor.size if isinstance(step, BlobStep) else 600
             yield StepStarted(step.id, "", step.label, size)
             if is_body(step):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from transload.oci import Descriptor, Digest, Name
 from transload.oci.mediatype import OCI_LAYER_GZIP
 from transload.planning import BlobStep, ManifestStep, Step
-from transload.transfer.agenda import Agenda, is_body
+from transload.transfer.agenda import LIGHT_BYTES, Agenda, is_heavy
 
 DIGEST = Digest.of(b"")
 
@@ -31,7 +31,7 @@ def plan(shape: list[tuple[str, int, list[int]]]) -> list[Step]:
             steps.append(manifest(number, *earlier))
         else:
             after = earlier[0] if kind == "after" and earlier else None
-            steps.append(blob(number, size, after, mounted=kind == "mount"))
+            steps.append(blob(number, size * LIGHT_BYTES, after, mounted=kind == "mount"))
     return steps
 
 
@@ -47,16 +47,16 @@ def test_every_step_is_settled_once_and_never_before_what_it_needs(steps: list[S
     begun: set[int] = set()
     running: list[Step] = []
     while agenda.open:
-        bodies = choice.random() < 0.7
-        step = agenda.take(bodies=bodies)
+        heavy = choice.random() < 0.7
+        step = agenda.take(heavy=heavy)
         if step is not None:
-            assert bodies or not is_body(step)
+            assert heavy or not is_heavy(step)
             assert step.id not in begun | settled
             assert set(step.needs) <= succeeded
             assert step.after is None or step.after in settled
             begun.add(step.id)
             running.append(step)
-        assert running or step or not bodies, "there is work left, but none of it is ready"
+        assert running or step or not heavy, "there is work left, but none of it is ready"
         if running and choice.random() < 0.5:
             ended = running.pop(choice.randrange(len(running)))
             now = [ended.id]
@@ -82,14 +82,17 @@ def test_the_biggest_body_comes_first(sizes: list[int]) -> None:
     assert [step.descriptor.size for step in taken if isinstance(step, BlobStep)] == sorted(sizes, reverse=True)
 
 
-def test_what_is_quick_comes_before_bodies_and_bodies_can_be_left() -> None:
-    agenda = Agenda([blob(0, 100), blob(1, mounted=True), manifest(2)])
-    taken = [agenda.take(), agenda.take()]
-    assert [step.id for step in taken if step] == [1, 2]
-    assert agenda.take(bodies=False) is None
-    body = agenda.take()
-    assert body is not None
-    assert body.id == 0
+def test_what_is_quick_comes_before_bodies_and_light_ones_do_not_wait_for_heavy_ones() -> None:
+    agenda = Agenda([blob(0, LIGHT_BYTES + 1), blob(1, LIGHT_BYTES), blob(2, mounted=True), manifest(3), blob(4, 1)])
+    taken = [agenda.take(), agenda.take(), agenda.take(heavy=False), agenda.take(), agenda.take(heavy=False)]
+    assert [step.id for step in taken if step] == [2, 3, 1, 0, 4]
+    assert agenda.take() is None
+
+
+def test_heavy_bodies_can_be_left() -> None:
+    agenda = Agenda([blob(0, LIGHT_BYTES + 1)])
+    assert agenda.take(heavy=False) is None
+    assert agenda.take() is not None
 
 
 def test_a_mount_waits_for_the_copy_but_survives_its_failure() -> None:
