@@ -260,11 +260,25 @@ def _everything(job: Job, stores: Stores) -> Selection:
         ]
     wanted = [
         Selected(Reference("localhost", name), name.repository.removeprefix(start), name.tag)
-        for name in names
+        for name in sorted(names)
         if name.repository
     ]
-    items = tuple(to_item(one, job.origin.locator, one.source.name, job) for one in restricted(merge(wanted), job))
-    return Selection(items, (), (job.origin,))
+    named = [to_item(one, job.origin.locator, one.source.name, job) for one in restricted(merge(wanted), job)]
+    return Selection((*named, *_bare_items(names, job, job.origin)), (), (job.origin,))
+
+
+def _bare_items(names: Iterable[Name], job: Job, origin: Place) -> Iterator[Item]:
+    """Tags without a repository, as other tools write them into a folder: the target's prefix is the repository."""
+    for name in sorted(name for name in names if not name.repository):
+        if job.images and name.tag not in job.images:
+            continue
+        if not job.target.prefix:
+            raise UsageError(
+                f"{origin} calls an image {name.tag!r}, without a repository",
+                subject=str(name),
+                hint=f"say which repository it gets: --to {job.target}/NAME",
+            )
+        yield Item(origin.locator, name, Name(job.target.prefix, name.tag))
 
 
 # --- from what is selected to items

@@ -68,7 +68,7 @@ def check_alone(place: Place, stores: Stores, deep: bool, cancellation: Cancella
     prover = Prover(store, deep=deep, cancellation=cancellation)
     with at_side("target"):
         names = [Name(repository, tag) for repository in store.repositories() for tag in store.tags(repository)]
-    return Checked(str(place), tuple(prover.prove(name) for name in names))
+    return Checked(str(place), tuple(prover.prove(name) for name in sorted(names)))
 
 
 def check_bundle(place: Place, stores: Stores, cancellation: Cancellation) -> Checked:

@@ -61,17 +61,20 @@ class UploadSession:
             raise problem(reply, self.doing, "upload", self._descriptor.digest)
         self._adopt(reply)
 
-    def mount(self, origin: str) -> bool:
+    def mount(self, origin: str) -> bool | None:
         """Ask for the blob to be made visible from repository `origin`; a session opened instead is cancelled.
 
-        Every refusal is a no, for the bytes can be sent. `from` is always given, since Quay refuses a request without.
+        Every refusal is a no, for the bytes can be sent; None where access is denied, which says nothing about mounts.
+        `from` is always given, since Quay refuses a request without.
         """
         url = with_query(self._api.uploads_url(self.repository), mount=self._descriptor.digest, **{"from": origin})
         request = Request("POST", url, self.doing, "mount")
         try:
             reply = self._api.ask(request, self._scope, pull(origin))
         except AccessDenied:
-            return False
+            return None
+        if reply.status in {401, 403}:
+            return None
         if reply.status == 202 and reply.headers.get("Location"):
             self._follow(reply)
             self.cancel()

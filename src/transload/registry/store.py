@@ -162,8 +162,9 @@ class RegistryStore:
             return False
         session = UploadSession(self._api, repository, descriptor)
         accepted = session.mount(origin)
-        self.traits.mount_answered(accepted)
-        return accepted
+        if accepted is not None:
+            self.traits.mount_answered(accepted)
+        return bool(accepted)
 
     # --- Refers
 

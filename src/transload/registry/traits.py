@@ -56,7 +56,8 @@ class Traits:
         """What is known, as JSON values."""
         with self._lock:
             known: dict[str, Any] = {"upload_mode": self.upload_mode, "piece_bytes": self.piece_bytes}
-            known |= {"mounts_accepted": self.mounts_accepted, "mounts_refused": self.mounts_refused}
+            # one refusal is left open, so that a registry which mounts by now is found out about
+            known |= {"mounts_accepted": self.mounts_accepted, "mounts_refused": min(self.mounts_refused, REFUSALS - 1)}
             known |= {name: getattr(self, name) for name in _FLAGS}
         return {name: value for name, value in known.items() if value is not None}
 
