@@ -1,0 +1,47 @@
+"""Everything that a store has, taken without naming it."""
+
+from pathlib import Path
+
+import pytest
+
+from transload.app.job import Job
+from transload.app.place import Place
+from transload.app.selecting import select
+from transload.app.settings import Environment
+from transload.app.stores import Logins, Network, Stores
+from transload.errors import UsageError
+from transload.layout import LayoutStore
+from transload.nursery import Cancellation
+from transload.testing.images import fill, image
+
+
+def items(folder: Path, to: str, **more: object) -> dict[str, str]:
+    job = Job((), Place.parse(to), Place.parse(f"oci:{folder}"), **more)  # type: ignore[arg-type]
+    with Stores(Environment(state=folder.parent / "state"), Network(), Logins(), Cancellation()) as stores:
+        found = select(job, stores, Cancellation())
+    return {str(item.source): str(item.target) for item in found.items}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    store = LayoutStore(tmp_path / "folder", create=True)
+    for name in ("b:1", "a:2", "a:1"):
+        fill(store, image(name), *name.split(":"))
+    fill(store, image("bare"), "", "v1")
+    return tmp_path / "folder"
+
+
+def test_names_come_in_order_and_bare_tags_get_the_prefix_as_their_repository(folder: Path) -> None:
+    assert list(items(folder, "registry.local/site").items()) == [
+        ("a:1", "site/a:1"),
+        ("a:2", "site/a:2"),
+        ("b:1", "site/b:1"),
+        (":v1", "site:v1"),
+    ]
+
+
+def test_a_bare_tag_without_a_prefix_is_not_passed_over(folder: Path) -> None:
+    with pytest.raises(UsageError, match="without a repository") as caught:
+        items(folder, "registry.local")
+    assert caught.value.hint == "say which repository it gets: --to registry.local/NAME"
+    assert items(folder, "registry.local", images=("b",)) == {"b:1": "b:1"}
