@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import socket
 import statistics
 import subprocess
@@ -125,7 +127,7 @@ def long_wire(bench: Bench) -> Iterator[Figure]:
                 costs["wire", tool.__name__].append(far.run(tool, first))
                 far.check(first)
     name = f"cold mirror, {WIRE_ROUND_TRIP_S * 1000:.0f} ms and {WIRE_RATE / 1e6:.0f} MB/s a connection"
-    yield compared(name, costs["wire", "transload"], costs["wire", "skopeo"], "skopeo", 0.33)
+    yield compared(name, costs["wire", "transload"], costs["wire", "skopeo"], "skopeo")
 
 
 def starting(bench: Bench) -> Iterator[Figure]:
@@ -160,27 +162,18 @@ def serving(bench: Bench, goods: Goods) -> Iterator[Figure]:
 
 
 def layouts(bench: Bench) -> Iterator[Figure]:
-    """From layout to layout on one disk, beside `cp -r` and a flush."""
-    first, _ = bench.releases
-    home, names = bench.home("layouts"), [str(name) for name in first.names]
+    """Both releases from layout to layout on one disk, every byte hashed and flushed, beside `cp -r` and a flush."""
+    home, origin = bench.home("layouts"), bench.goods.layout
     costs: Costs = defaultdict(list)
     for _ in range(bench.rounds):
-        words = (
-            TRANSLOAD,
-            "mirror",
-            "--quiet",
-            "--from",
-            f"oci:{first.layout}",
-            *names,
-            "--to",
-            f"oci:{home / 'ours'}",
-        )
-        copying = ("sh", "-c", 'cp -r "$1" "$2" && sync -f "$2"', "sh", first.layout, home / "theirs")
+        words = (TRANSLOAD, "mirror", "--quiet", "--from", f"oci:{origin}", "--to", f"oci:{home / 'ours'}")
+        copying = ("sh", "-c", 'cp -r "$1" "$2" && sync -f "$2"', "sh", origin, home / "theirs")
         for name, command in (("ours", words), ("theirs", copying)):
-            subprocess.run(["sync"], check=True)
-            costs["layout", name].append(measured(command, {"HOME": str(home), "PATH": "/usr/bin:/bin"}, home / "log"))
-        subprocess.run(["rm", "-rf", home / "ours", home / "theirs"], check=True)
-    yield compared("layout to layout (one release)", costs["layout", "ours"], costs["layout", "theirs"], "cp of both")
+            os.sync()
+            costs["layout", name].append(measured(command, {"HOME": str(home), "PATH": os.defpath}, home / "log"))
+        for name in ("ours", "theirs"):
+            shutil.rmtree(home / name)
+    yield compared("layout to layout, both releases", costs["layout", "ours"], costs["layout", "theirs"], "cp -r")
 
 
 # --- inside
