@@ -30,6 +30,7 @@ class Prepared:
     place: Place
     notes: tuple[str, ...] = ()
     finish: Callable[[Outcome], None] | None = None
+    made_earlier: bool = False
 
 
 def request_of(job: Job, selection: Selection) -> Request:
@@ -98,7 +99,7 @@ def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
     """Open the stores of a plan that was made earlier. Raises `UsageError` for stores this command cannot open."""
     place = Place.parse(plan.target)
     sources = {locator: stores.source(Place.parse(locator)) for locator in plan.sources}
-    return Prepared(plan, sources, stores.target(place), place)
+    return Prepared(plan, sources, stores.target(place), place, made_earlier=True)
 
 
 def carry_out(
@@ -114,6 +115,7 @@ def carry_out(
         journal=journal,
         cancellation=cancellation,
         bodies=bodies,
+        recheck=prepared.made_earlier,
     )
     if prepared.finish is not None:
         prepared.finish(outcome)

@@ -30,17 +30,25 @@ class Origin:
 
 @frozen
 class Placing:
-    """What bringing a blob needs to know. `attempts` is how often a copy is tried in all."""
+    """What bringing a blob needs to know. `attempts` is how often a copy is tried in all.
+
+    `recheck` asks the target for each blob first, since a plan that was made earlier may be partly done by now.
+    """
 
     target: Target
     listen: Listener
     cancellation: Cancellation
     clock: Clock
     attempts: int
+    recheck: bool = False
 
     def place(self, step: BlobStep, source: Source) -> How:
         """Make the step's blob visible in its repository. Raises what finally stood in the way."""
         origin = Origin(source, step.source_repository, "source")
+        if self.recheck:
+            with at_side("target"):
+                if self.target.holds(step.repository, step.descriptor):
+                    return "present"
         if step.origin is not None:
             with at_side("target"):
                 if self.target.mounts and self.target.mounts.mount(step.descriptor, step.origin, step.repository):

@@ -85,19 +85,23 @@ def run(
     bodies: int = BODIES,
     small: int = SMALL,
     attempts: int = ATTEMPTS,
+    recheck: bool = False,
 ) -> Outcome:
     """Do every step of `plan`, `bodies` of them moving large blobs at a time, `small` more doing what is quick.
 
     `sources` maps the locators of the plan to stores. Failures are part of the outcome and told to `listen`; nothing
     is raised but bugs. When cancelled, running blobs are parked where the target's store can, and the rest is left.
+    `recheck` asks for each blob before it is sent: for a plan that was made earlier, and may be partly done by now.
     """
-    engine = _Engine(
-        plan, sources, target, listen, journal or Journal(), cancellation or Cancellation(), clock, attempts
-    )
+    cancellation = Cancellation.within(cancellation or Cancellation())
+    engine = _Engine(plan, sources, target, listen, journal or Journal(), cancellation, clock)
+    engine.placing = Placing(target, engine.tell, cancellation, clock, attempts, recheck)
     return engine.run(bodies, small)
 
 
 class _Engine:
+    placing: Placing
+
     def __init__(
         self,
         plan: Plan,
@@ -107,16 +111,14 @@ class _Engine:
         journal: Journal,
         cancellation: Cancellation,
         clock: Clock,
-        attempts: int,
     ) -> None:
         self._plan = plan
         self._sources = sources
         self._target = target
         self._listener = listen
         self._journal = journal
-        self._cancellation = cancellation = Cancellation.within(cancellation)
+        self._cancellation = cancellation
         self._clock = clock
-        self._placing = Placing(target, self._tell, cancellation, clock, attempts)
         self._agenda = Agenda(plan.steps)
         self._changed = threading.Condition()
         self._telling = threading.RLock()
@@ -133,7 +135,7 @@ class _Engine:
     def run(self, bodies: int, small: int) -> Outcome:
         started_s = self._clock.monotonic_s()
         plan = self._plan
-        self._tell(RunStarted(len(plan.images), len(plan.steps), plan.copied.bytes))
+        self.tell(RunStarted(len(plan.images), len(plan.steps), plan.copied.bytes))
         for number, image in enumerate(plan.images):
             if image.error is not None or not image.goals:
                 self._image_done(number, image.error)
@@ -143,7 +145,7 @@ class _Engine:
                 nursery.start(self._work)
         duration_s = self._clock.monotonic_s() - started_s
         interrupted = self._cancellation.cancelled and self._agenda.open > 0
-        self._tell(RunFinished(duration_s, interrupted))
+        self.tell(RunFinished(duration_s, interrupted))
         unfinished = ImageOutcome(done=False, error=None)
         images = tuple(self._outcomes.get(number, unfinished) for number in range(len(plan.images)))
         return Outcome(images, interrupted, duration_s)
@@ -177,7 +179,7 @@ class _Engine:
             return None
 
     def _settle_done(self, step: Step, how: How, size: int, duration_s: float) -> None:
-        self._tell(StepDone(step.id, how, size, duration_s))
+        self.tell(StepDone(step.id, how, size, duration_s))
         with self._changed:
             self._bodies_free += is_heavy(step)
             self._agenda.done(step)
@@ -186,7 +188,7 @@ class _Engine:
 
     def _settle_failed(self, step: Step, error: TransloadError) -> None:
         self._learn(step, error)
-        self._tell(StepFailed(step.id, error))
+        self.tell(StepFailed(step.id, error))
         with self._changed:
             self._bodies_free += is_heavy(step)
             lost = self._agenda.failed(step)
@@ -200,13 +202,13 @@ class _Engine:
         started_s = self._clock.monotonic_s()
         size = step.descriptor.size if isinstance(step, BlobStep) else len(self._plan.manifests[step.digest].raw)
         subject = step.descriptor.digest if isinstance(step, BlobStep) else step.digest
-        self._tell(StepStarted(step.id, subject, step.label, size))
+        self.tell(StepStarted(step.id, subject, step.label, size))
         self._refuse_hopeless(step)
         how = self._blob(step) if isinstance(step, BlobStep) else self._manifest(step)
         return how, size if how == "copied" else 0, self._clock.monotonic_s() - started_s
 
     def _blob(self, step: BlobStep) -> How:
-        how = self._placing.place(step, self._sources[step.source_store])
+        how = self.placing.place(step, self._sources[step.source_store])
         with contextlib.suppress(LocalError):  # a hint for the next run is not worth failing what has arrived
             self._journal.note(step.repository, step.descriptor.digest)
         return how
@@ -239,7 +241,7 @@ class _Engine:
         for blob in self._plan.manifests[step.digest].blobs:
             if not self._target.holds(repository, blob):
                 lacking = BlobStep(step.id, blob, step.source_store, step.source_repository, repository)
-                self._placing.place(lacking, self._sources[step.source_store])
+                self.placing.place(lacking, self._sources[step.source_store])
 
     # --- what was learnt from failures
 
@@ -278,9 +280,9 @@ class _Engine:
     def _image_done(self, number: int, error: TransloadError | None) -> None:
         if number not in self._outcomes:
             self._outcomes[number] = ImageOutcome(done=True, error=error)
-            self._tell(ImageDone(number, error))
+            self.tell(ImageDone(number, error))
 
-    def _tell(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:
         with self._telling:
             self._listener(event)
 

@@ -220,3 +220,15 @@ def test_any_number_of_threads_does_the_same(bodies: int, small: int) -> None:
 def _forget(store: object, repository: str, digest: Digest) -> None:
     """As a registry's garbage collection does to a blob that no manifest refers to any more."""
     del store._repositories[repository].blobs[digest]  # type: ignore[attr-defined]
+
+
+def test_a_plan_made_earlier_sends_only_what_has_not_arrived_meanwhile() -> None:
+    scene, recorder = Scene(), Recorder()
+    scene.publish(image("a", (BIG,)), "a:1")
+    scene.publish(image("b", (BIG,)), "b:1")
+    plan = scene.plan("a:1", "b:1")
+    assert all_well(scene.run(plan))
+    outcome = scene.run(plan, listen=recorder, recheck=True)
+    assert all_well(outcome)
+    assert not [on for on, _ in scene.source.subjects if on == "open"]
+    assert {event.how for event in recorder.of(StepDone)} == {"present", "tagged"}
