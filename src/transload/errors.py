@@ -356,6 +356,12 @@ class ReadOnly(Refused):
     code = "read-only"
 
 
+class StorageFull(ReadOnly):
+    """The target has no space left on its own disk."""
+
+    code = "storage-full"
+
+
 class TooLarge(Refused):
     """The server, or a proxy before it, does not take a body of this size (413)."""
 

@@ -12,6 +12,7 @@ from transload.app.stores import Network
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path, dir_okay=False)
+_THERE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
@@ -69,7 +70,7 @@ target_login = _stacked(
 logins = _stacked(source_login, target_login)
 
 bundle = _stacked(
-    _option("--key", type=_PATH, help="Public key (PEM or OpenSSH) that must have signed the bundle."),
+    _option("--key", type=_THERE, help="Public key (PEM or OpenSSH) that must have signed the bundle."),
     _option(
         "--volumes",
         metavar="DIR",
@@ -80,9 +81,9 @@ bundle = _stacked(
 )
 
 network = _stacked(
-    _option("--ca-file", type=_PATH, multiple=True, help="Trust these certificate authorities too (PEM)."),
-    _option("--client-cert", type=_PATH, help="Client certificate (PEM)."),
-    _option("--client-key", type=_PATH, help="Its key, if in a file of its own."),
+    _option("--ca-file", type=_THERE, multiple=True, help="Trust these certificate authorities too (PEM)."),
+    _option("--client-cert", type=_THERE, help="Client certificate (PEM)."),
+    _option("--client-key", type=_THERE, help="Its key, if in a file of its own."),
     _option("--insecure-tls", metavar="HOST", multiple=True, help="Do not verify this host's certificate."),
     _option("--plain-http", metavar="HOST", multiple=True, help="Speak to this host without TLS."),
     _option("--allow-realm", metavar="HOST", multiple=True, help="Token host that may get the password."),

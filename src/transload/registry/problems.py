@@ -18,6 +18,7 @@ from transload.errors import (
     Refused,
     RepositoryUnknown,
     ServerTrouble,
+    StorageFull,
     TooLarge,
     TooManyRequests,
     TransloadError,
@@ -136,7 +137,7 @@ def _denied(reply: Reply, text: str, subject: str | None) -> AccessDenied:
 def _trouble(reply: Reply, doing: str, text: str, asked: Asked, codes: set[str], subject: str | None) -> TransloadError:
     if _DISK_FULL.search(reply.body.decode("utf-8", "replace")) or reply.status == 507:
         host = reply.origin.netloc
-        return ServerTrouble(
+        return StorageFull(
             f"{doing}: the disk of {host} is full ({reply.status})", subject=host, hint=f"free some space on {host}"
         )
     if reply.status == 501 or "UNSUPPORTED" in codes:

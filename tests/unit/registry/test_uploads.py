@@ -16,6 +16,7 @@ from transload.errors import (
     Refused,
     RepositoryUnknown,
     ServerTrouble,
+    StorageFull,
     SizeMismatch,
     TooLarge,
     TransloadError,
@@ -482,7 +483,7 @@ def test_a_lost_session_is_begun_anew() -> None:
             refused(
                 500, "UNKNOWN", "unknown error", {"DriverName": "filesystem", "Enclosed": {"Op": "write", "Err": 28}}
             ),
-            ServerTrouble,
+            StorageFull,
             "the disk of .* is full",
         ),
         (Said(200, {"Content-Type": "text/html"}, b"<html>hello"), TransloadError, "does not look like a registry"),
