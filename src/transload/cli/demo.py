@@ -29,7 +29,13 @@ from transload.report.texts import count, size
 
 @click.command()
 @click.option(
-    "--size", "mebibytes", type=click.IntRange(1, 4096), default=192, show_default=True, help="MiB of a release."
+    "--size",
+    "mebibytes",
+    metavar="MIB",
+    type=click.IntRange(1, 4096),
+    default=192,
+    show_default=True,
+    help="MiB of a release.",
 )
 @click.option(
     "--keep",

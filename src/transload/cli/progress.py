@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -77,6 +78,13 @@ class Telling:
         else:
             say([text])
 
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """For a question in the middle of a run: bars, if there are any, stand still and out of its way."""
+        bars = getattr(self._progress, "paused", contextlib.nullcontext)
+        with bars():
+            yield
+
     def whole_plan(self, plan: Plan, notes: Iterable[str]) -> None:
         """A plan as the result of the command."""
         if self._json:
@@ -106,11 +114,13 @@ class Telling:
     def result(self, result: Result) -> None:
         """What came of it, and the report files."""
         self._progress = None
-        if self._json:
-            self._json.result(result)
-        else:
-            show_result(summary_lines(result, _width(sys.stdout.isatty())))
-        write_reports(result, self._reports)
+        try:
+            if self._json:
+                self._json.result(result)
+            else:
+                show_result(summary_lines(result, _width(sys.stdout.isatty())))
+        finally:  # whoever reads standard output may have gone; the files are kept all the same
+            write_reports(result, self._reports)
         if self._reports and not self._json and not self._quiet:
             say([f"report: {', '.join(map(str, self._reports))}"])
 
