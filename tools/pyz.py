@@ -20,7 +20,7 @@ from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[1]
-VENDORED = ("attrs", "click", "platformdirs", "pyyaml", "urllib3")
+VENDORED = ("attrs", "click", "ecdsa", "platformdirs", "pyyaml", "six", "urllib3")
 LEFT_OUT = ("cattrs", "colorama", "rich")
 
 
@@ -89,7 +89,9 @@ def vendored_files(found: Distribution) -> dict[str, Path]:
     return {
         str(PurePosixPath(each)): Path(str(found.locate_file(each)))
         for each in found.files or ()
-        if ".." not in each.parts and (each.suffix in {".py", ".typed"} or _LICENSES.search(str(each)))
+        if ".." not in each.parts
+        and not each.name.startswith("test_")
+        and (each.suffix in {".py", ".typed"} or _LICENSES.search(str(each)))
     }
 
 
