@@ -392,6 +392,12 @@ class BundleExists(Refused):
     code = "bundle-exists"
 
 
+class BundleIncomplete(Refused):
+    """A bundle would lack images that were asked for; it would be found out where nobody can fetch them."""
+
+    code = "bundle-incomplete"
+
+
 class MemberUnsafe(Refused):
     """A bundle holds something that no bundle of ours does: a link, a device, a path that leads out."""
 

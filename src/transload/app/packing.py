@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import evolve, frozen
 
+from transload.app.farside import far_side
 from transload.app.job import Job
 from transload.app.mirroring import Prepared, check_anything_published, differences, request_of
 from transload.app.place import Place
@@ -14,71 +15,144 @@ from transload.app.selecting import select
 from transload.app.stores import Stores
 from transload.bundle.contents import Extra
 from transload.bundle.format import Blueprint, lay_out
-from transload.bundle.ledger import Ledger
-from transload.bundle.reader import BundleStore
 from transload.bundle.signing import Signer
 from transload.bundle.unfinished import is_finished
+from transload.bundle.volumes import split_file_name
 from transload.bundle.writer import BundleWriter
-from transload.errors import LocalError
-from transload.files import local_errors
+from transload.errors import BundleIncomplete, LocalError, NotFound, UsageError
 from transload.nursery import Cancellation
-from transload.oci import Descriptor, Digest
 from transload.planning import Plan, make_plan
-from transload.planning.inventory import Inventory, InventoryTarget, Shelf
-from transload.planning.inventoryfile import load
+from transload.planning.inventory import InventoryTarget
 from transload.planning.packing import contents_of, filling_plan
-from transload.planning.plan import Share
+from transload.planning.plan import PlannedImage, Share
+from transload.report.texts import count
 from transload.transfer import Outcome
+
+_NAMED = 3  # images named in one sentence
 
 
 @frozen
 class Packing:
-    """How a bundle is made. `out` is its path without suffix; `against` an inventory file or an earlier bundle."""
+    """How a bundle is made.
+
+    `out` is its path without suffix, `against` an inventory file or an earlier bundle, `against_key` the public key
+    that must have signed it, `also` further files.
+    """
 
     out: Path
     volume_bytes: int | None = None
     against: Path | None = None
+    against_key: Path | None = None
     also: tuple[Path, ...] = ()
     signer: Signer | None = None
 
 
-def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cancellation) -> Prepared:
+@frozen
+class Packed:
+    """A run that fills a bundle, and the layout of that bundle."""
+
+    prepared: Prepared
+    blueprint: Blueprint
+
+
+def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cancellation) -> Packed:
     """Decide what the bundle holds, and open it for writing. Moves nothing.
 
-    Raises what `prepare` raises, `DocumentInvalid` for an inventory that is none, `BundleExists`, `Busy`, `DiskFull`
-    when the disk has not got the room.
+    Raises what `prepare` and `far_side` raise, `BundleIncomplete` if an image that is wanted cannot be had,
+    `BundleExists`, `Busy`, and `DiskFull` when the disk has not got the room.
     """
-    if not packing.out.absolute().parent.is_dir():
-        raise LocalError(f"there is no folder {packing.out.absolute().parent}", hint="make it, or mount the medium")
+    _check_folder(packing.out)
+    inventory = far_side(packing.against, packing.against_key)
     selection = select(job, stores, cancellation)
     sources = {place.locator: stores.source(place) for place in selection.places}
-    inventory = far_side(packing.against)
     far = InventoryTarget(inventory)
-    request = request_of(job, selection)
-    plan = make_plan(request, sources, far, elsewhere=inventory.holders, cancellation=cancellation)
+    plan = make_plan(request_of(job, selection), sources, far, elsewhere=inventory.holders, cancellation=cancellation)
     check_anything_published(selection, plan, stores)
-    notes = differences(job, selection, plan, stores, cancellation)
+    check_whole(plan)
     extras = tuple(map(Extra.of, packing.also))
-    against = str(packing.against.name) if packing.against else ""
+    against = packing.against.name if packing.against else ""
     contents = contents_of(plan, far.resolve, inventory.holders, extras=extras, against=against)
     blueprint = lay_out(contents, packing.volume_bytes, packing.signer)
     place = Place("bundle", str(packing.out))
+    notes = differences(job, selection, plan, stores, cancellation)
+    prepared = Prepared(plan, sources, far, place, notes)
     if is_finished(packing.out, blueprint):
-        return Prepared(_nothing_to_do(plan, place), sources, far, place, notes)
-    return _to_fill(plan, blueprint, Prepared(plan, sources, far, place, notes))
+        return Packed(evolve(prepared, plan=_nothing_to_do(plan, place)), blueprint)
+    return Packed(_to_fill(prepared, blueprint), blueprint)
 
 
-def _to_fill(plan: Plan, blueprint: Blueprint, prepared: Prepared) -> Prepared:
+def bundle_path(out: Path) -> Path:
+    """Where the bundle called `out` lies; the suffix may be written too. Raises `UsageError`."""
+    path = out.expanduser()
+    path = path.with_name(path.name.removesuffix(".tar")) if path.name.removesuffix(".tar") else path
+    name, number = split_file_name(f"{path.name}.tar")
+    if number is not None:
+        raise UsageError(
+            f"{path.name} is what volume {number} of {name} would be called", subject=str(out), hint=f"write {name}"
+        )
+    return path
+
+
+def _check_folder(out: Path) -> None:
+    """A medium that is not mounted shall not become a folder on the disk that it would be mounted on."""
+    if out.name in {"", ".."} or out.is_dir():
+        raise LocalError(f"{out} is a folder, not a bundle", subject=str(out), hint=f"write {out / 'NAME'}")
+    folder = out.absolute().parent
+    if not folder.is_dir():
+        raise LocalError(f"there is no folder {folder}", subject=str(out), hint="make it, or mount the medium")
+
+
+def check_whole(plan: Plan) -> None:
+    """Refuse to pack a part: what a bundle lacks is found out where nobody can fetch it.
+
+    Raises `BundleIncomplete`; `NotFound` if the source has none of the images; if all fail alike (the source is down,
+    the login is wrong), their error.
+    """
+    failed = [image for image in plan.images if image.error is not None]
+    errors = [image.error for image in failed if image.error is not None]
+    if errors and len(errors) == len(plan.images):
+        if all(image.status == "missing" for image in failed):
+            told = "the image is" if len(failed) == 1 else f"none of the {count(len(failed), 'image')} is"
+            raise NotFound(f"{told} published: {_named(failed)}", side="source", hint="check the names")
+        if len({(error.code, str(error)) for error in errors}) == 1:
+            raise errors[0]
+    failures = plan.failures
+    if failures:
+        told = f"{len(failures)} of {count(len(plan.images), 'image')} cannot be packed, so nothing was written"
+        raise BundleIncomplete(f"{told}: {_named(failures)}", hint=_way_on(failures))
+
+
+def _named(failed: Sequence[PlannedImage]) -> str:
+    told = "; ".join(str(image.error) if image.status == "missing" else _told(image) for image in failed[:_NAMED])
+    return told + (f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else "")
+
+
+def _told(image: PlannedImage) -> str:
+    return f"{image.label}: {image.error}"
+
+
+def _way_on(failed: Sequence[PlannedImage]) -> str:
+    if all(image.status == "missing" for image in failed):
+        return "check the names; --allow-missing packs the others"
+    return "mend what is told, or leave these images out, and run the same command again"
+
+
+def _to_fill(prepared: Prepared, blueprint: Blueprint) -> Prepared:
     writer = BundleWriter(Path(prepared.place.value), blueprint)
-    writer.check_space()
+    try:
+        writer.check_space()
+    except BaseException:
+        writer.park()
+        raise
 
     def finish(outcome: Outcome) -> None:
         with writer:  # leaving it keeps what there is for the next run, unless it is finished
-            planned = zip(plan.images, outcome.images, strict=True)
+            planned = zip(prepared.plan.images, outcome.images, strict=True)
             if all(ended.done and (ended.error is None or image.error is not None) for image, ended in planned):
                 writer.finish()
 
-    return evolve(prepared, plan=filling_plan(plan, writer.locator), target=writer, finish=finish)
+    filling = filling_plan(prepared.plan, writer.locator)
+    return evolve(prepared, plan=filling, target=writer, finish=finish)
 
 
 def _nothing_to_do(plan: Plan, place: Place) -> Plan:
@@ -90,48 +164,3 @@ def _nothing_to_do(plan: Plan, place: Place) -> Plan:
         for image in plan.images
     )
     return Plan(place.locator, tuple(images), (), {})
-
-
-# --- what the far side has
-
-
-def far_side(against: Path | None) -> Inventory:
-    """What is taken to be at the far side: nothing, what an inventory says, or what an earlier bundle brought.
-
-    Names are relative to the prefix there, as they are in a bundle.
-    """
-    if against is None:
-        return Inventory("bundle:", "", True, {}, {}, {})
-    with local_errors("reading", against):
-        is_inventory = against.is_file() and against.open("rb").read(1) == b"{"
-    if is_inventory:
-        with local_errors("reading", against):
-            return evolve(load(against.read_bytes()), prefix="")
-    return inventory_of(BundleStore(against).ledger)
-
-
-def inventory_of(ledger: Ledger) -> Inventory:
-    """What the far side has after a push of this bundle, with what it had to have before."""
-    manifests: dict[Digest, Descriptor] = {}
-    blobs: dict[Digest, int] = {}
-    shelves: dict[str, Shelf] = {}
-
-    def put(repository: str, tags: dict[str, Digest], held: Iterable[Descriptor]) -> None:
-        before = shelves.get(repository, Shelf({}, frozenset(), frozenset()))
-        found = tuple(held)
-        manifests.update({one.digest: one for one in found if one.is_manifest})
-        blobs.update({one.digest: one.size for one in found if not one.is_manifest})
-        shelves[repository] = Shelf(
-            {**before.tags, **tags},
-            before.manifests | {one.digest for one in found if one.is_manifest},
-            before.blobs | {one.digest for one in found if not one.is_manifest},
-        )
-
-    for each in ledger.images:
-        image = each.image
-        tags = {image.name.tag: image.root.digest} if image.name.tag else {}
-        put(image.name.repository, tags, (image.root, *(ledger.blobs[place].descriptor for place in each.blobs)))
-    for one in ledger.prerequisites:
-        for repository in one.repositories:
-            put(repository, {}, (one.descriptor,))
-    return Inventory("bundle:", "", True, manifests, blobs, shelves)

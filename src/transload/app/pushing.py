@@ -2,58 +2,21 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from itertools import chain
 
+from transload.app.carried import select_carried
 from transload.app.job import Job
-from transload.app.mirroring import Prepared, request_of, source_notes
+from transload.app.mirroring import Prepared, request_of
 from transload.app.place import Place
-from transload.app.selecting import Selection, restricted, select, to_item
 from transload.app.stores import Stores
 from transload.bundle.ledger import Ledger
-from transload.bundle.volumes import split_file_name
-from transload.catalog.selection import Selected, join
-from transload.errors import LocalError
+from transload.catalog.selection import join
+from transload.errors import PrerequisiteMissing
 from transload.nursery import Cancellation
-from transload.oci import Digest, Reference
-from transload.planning import make_plan
-
-_LEADING = 4  # the ledger is among the first members of a bundle
-
-
-def carried_place(text: str) -> Place:
-    """What a path is: a bundle (its name without suffix, or one of its volumes), an OCI layout folder, an archive.
-
-    `bundle:`, `oci:` and `archive:` before it say so. Raises `LocalError` if there is nothing.
-    """
-    if text.partition(":")[0] in {"bundle", "oci", "archive"}:
-        return Place.parse(text)
-    path = Path(text).expanduser()
-    if (path / "oci-layout").is_file():
-        return Place("oci", str(path))
-    if path.is_dir() or not path.exists():
-        name = path.name
-        volumes = [f"{name}.tar", f"{name}.001.tar"]
-        if path.is_dir() or any(path.with_name(volume).is_file() for volume in volumes):
-            return Place("bundle", str(path))
-        raise LocalError(
-            f"there is no bundle, folder or archive {text}", subject=text, hint="check the path, or mount the medium"
-        )
-    cut = split_file_name(path.name)[1] is not None
-    return Place("bundle" if cut or _has_ledger(path) else "archive", str(path))
-
-
-def _has_ledger(path: Path) -> bool:
-    try:
-        with tarfile.open(path, "r:") as archive:
-            for _ in range(_LEADING):
-                member = archive.next()
-                if member is not None and member.name == "transload/ledger.json":
-                    return True
-    except (tarfile.TarError, OSError):
-        pass
-    return False
+from transload.oci import Digest
+from transload.planning import Plan, make_plan
+from transload.report.texts import count
 
 
 def prepare_push(place: Place, job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
@@ -62,8 +25,8 @@ def prepare_push(place: Place, job: Job, stores: Stores, cancellation: Cancellat
     What a differential bundle leaves out is looked for at the target first; images that cannot be completed become
     failures of the plan, the others can still be pushed.
     """
+    selection = select_carried(place, job, stores, cancellation)
     ledger = stores.bundle(place).ledger if place.kind == "bundle" else None
-    selection = _of_bundle(place, job, ledger) if ledger else select(job, stores, cancellation)
     source = stores.source(place)
     target = stores.target(job.target)
     journal = stores.journal(job.target)
@@ -72,24 +35,31 @@ def prepare_push(place: Place, job: Job, stores: Stores, cancellation: Cancellat
         {place.locator: source},
         target,
         known=journal.knows,
-        elsewhere=_prerequisites(ledger, job) if ledger else lambda _digest: (),
+        elsewhere=_prerequisites(ledger, job.target.prefix) if ledger else lambda _digest: (),
         cancellation=cancellation,
     )
-    return Prepared(plan, {place.locator: source}, target, job.target, source_notes({place.locator: source}))
+    notes = _notes(plan, ledger) if ledger else ()
+    return Prepared(plan, {place.locator: source}, target, job.target, notes)
 
 
-def _of_bundle(place: Place, job: Job, ledger: Ledger) -> Selection:
-    names = (each.image.name for each in ledger.images)
-    wanted = tuple(Selected(Reference("localhost", name), name.repository, name.tag) for name in names)
-    items = tuple(to_item(one, place.locator, one.source.name, job) for one in restricted(wanted, job))
-    return Selection(items, (), (place,))
+def _notes(plan: Plan, ledger: Ledger) -> tuple[str, ...]:
+    lacking = sum(isinstance(image.error, PrerequisiteMissing) for image in plan.images)
+    if not lacking:
+        return ()
+    against = f" (packed against {ledger.against})" if ledger.against else ""
+    told = f"{lacking} of {count(len(plan.images), 'image')}"
+    return (f"the bundle leaves out what {told} need, and the target does not hold it{against}",)
 
 
-def _prerequisites(ledger: Ledger, job: Job) -> Callable[[Digest], Iterable[str]]:
-    """Where at the target to look for what the bundle leaves out."""
+def _prerequisites(ledger: Ledger, prefix: str) -> Callable[[Digest], Iterable[str]]:
+    """Where at the target to look for what the bundle leaves out.
+
+    Under the prefix first; as it is called, when the inventory was taken of the whole registry.
+    """
     where: dict[Digest, tuple[str, ...]] = {
-        one.descriptor.digest: tuple(join(job.target.prefix, repository) for repository in one.repositories)
+        one.descriptor.digest: tuple(
+            filter(None, dict.fromkeys(chain.from_iterable((join(prefix, each), each) for each in one.repositories)))
+        )
         for one in ledger.prerequisites
     }
-
     return lambda digest: where.get(digest, ())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from transload.app.carried import select_carried
 from transload.app.job import Job
 from transload.app.mirroring import request_of
 from transload.app.place import Place
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 
 @frozen
 class Checked:
-    """What was proved of a target, image by image; `problems` are those that concern no image."""
+    """What was proved of a target, image by image; `problems` are those that concern no image.
+
+    `whole` says that every byte was read, whether that was asked for or not.
+    """
 
     target: str
     proofs: tuple[Proof, ...]
     problems: tuple[TransloadError, ...] = ()
+    whole: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -50,9 +55,14 @@ class Checked:
         }
 
 
-def check_against_source(job: Job, stores: Stores, deep: bool, cancellation: Cancellation) -> Checked:
-    """Compare everything that `job` wants. Raises what goes wrong with the selection or the target as a whole."""
-    selection = select(job, stores, cancellation)
+def check_against_source(
+    job: Job, stores: Stores, deep: bool, cancellation: Cancellation, carried: Place | None = None
+) -> Checked:
+    """Compare everything that `job` wants, of the store `carried` if there is one.
+
+    Raises what goes wrong with the selection or the target as a whole.
+    """
+    selection = select_carried(carried, job, stores, cancellation) if carried else select(job, stores, cancellation)
     sources = {place.locator: stores.source(place) for place in selection.places}
     with at_side("target"):
         target = stores.target(job.target, create=False)
@@ -84,7 +94,7 @@ def check_bundle(place: Place, stores: Stores, cancellation: Cancellation) -> Ch
             for name in checked.images:
                 broken.setdefault(name, checked.error)
     proofs = (_bundled(each, ledger, broken) for each in ledger.images if not each.image.present)
-    return Checked(place.locator, tuple(proofs), tuple(problems))
+    return Checked(place.locator, tuple(proofs), tuple(problems), whole=True)
 
 
 def _bundled(each: LedgerImage, ledger: Ledger, broken: Mapping[Name, TransloadError]) -> Proof:

@@ -1,18 +1,74 @@
-"""Questions in the middle of the work, for somebody at a terminal."""
+"""Questions in the middle of the work, for somebody at a terminal: a medium, the passphrase of a key."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from transload.app.settings import Environment
+from transload.cli.guide import is_interactive
+from transload.errors import SettingMissing, VolumeMissing
+from transload.report.texts import size
+
 if TYPE_CHECKING:
-    from transload.bundle.locating import WantedVolume
+    from transload.bundle.locating import Ask, WantedVolume
+    from transload.bundle.signing import Signer
+
+_WITHOUT = "-"
 
 
-def ask_for_volume(wanted: WantedVolume) -> Path | None:
-    """Ask for a medium that is not there; an empty answer goes on without it."""
-    click.echo(f"\n{wanted.file_name} is needed: insert its medium, then say in which folder or file it is.", err=True)
-    answer: str = click.prompt("Folder or file (empty to go on without it)", default="", show_default=False, err=True)
-    return Path(answer).expanduser() if answer.strip() else None
+def ask_for_volume(bundle: Path, paused: Callable[[], AbstractContextManager[None]]) -> Ask | None:
+    """Who asks for a medium that is not there while `bundle` is read; None where nobody can be asked.
+
+    `paused` keeps moving bars out of the way of the question.
+    """
+    if not is_interactive():
+        return None
+    home = bundle if bundle.is_dir() else bundle.absolute().parent
+
+    def ask(wanted: WantedVolume) -> Path | None:
+        with paused():
+            return _where_is(wanted, home)
+
+    return ask
+
+
+def _where_is(wanted: WantedVolume, home: Path) -> Path | None:
+    if not isinstance(wanted.problem, VolumeMissing):
+        click.echo(f"\n{wanted.problem}", err=True)
+    what = f"volume {wanted.number} of {wanted.count}, {size(wanted.size)}"
+    click.echo(f"\n{wanted.file_name} ({what}) is needed. Insert its medium and press Enter,", err=True)
+    click.echo(f"or write the folder or file that it is in; {_WITHOUT} goes on without it.", err=True)
+    try:
+        answer: str = click.prompt(f"Where is it [{home}]", default="", show_default=False, err=True)
+    except click.Abort:  # no more input: nobody is there after all
+        return None
+    if answer.strip() == _WITHOUT:
+        return None
+    return Path(answer.strip()).expanduser() if answer.strip() else home
+
+
+def load_signer(path: Path | None, environment: Environment) -> Signer | None:
+    """The private key at `path`; its passphrase comes from a variable or a question. Raises `KeyInvalid` and others.
+
+    Raises `SettingMissing` if there is a passphrase and nobody can be asked.
+    """
+    if path is None:
+        return None
+    from transload.bundle.signing import load_private_key
+
+    def passphrase() -> str:
+        if environment.sign_passphrase is not None:
+            return environment.sign_passphrase
+        if not is_interactive():
+            raise SettingMissing(
+                f"the key {path} has a passphrase, and nobody can be asked", hint="set TRANSLOAD_SIGN_PASSPHRASE"
+            )
+        answer: str = click.prompt(f"Passphrase of {path}", hide_input=True, err=True)
+        return answer
+
+    return load_private_key(path, passphrase)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from transload.app.place import Place
-from transload.app.pushing import carried_place
+from transload.app.carried import carried_place
 from transload.app.settings import read_environment
 from transload.app.stores import Carried, Logins, Network, Stores
 from transload.cli import options
+from transload.cli.ledgers import Shown
 from transload.cli.progress import Output, Telling
 from transload.cli.telling import show_result
 from transload.errors import UsageError
 from transload.nursery import Cancellation
 from transload.report.styled import Styled
-from transload.report.texts import count, digest, size
+from transload.report.texts import count
 
 if TYPE_CHECKING:
+    from transload.bundle.checking import Checked
     from transload.bundle.reader import BundleStore
 
 
@@ -28,90 +31,31 @@ if TYPE_CHECKING:
 @options.bundle
 @options.telling
 def list_(carried: str, key: Path | None, volumes: tuple[Path, ...], output: Output, quiet: bool) -> int:
-    """Show what a bundle holds: images, digests, sizes, prerequisites, signer, volumes.
+    """Show what a bundle holds: images, digests, sizes, prerequisites, signer, volumes, and which of them lack.
 
     \b
       transload list /media/usb/arcdata-2026-11
     """
     with Telling("list", output, quiet) as telling:
         store = _bundle(carried, key, volumes)
-        if not telling.document("bundle", **_json(store)):
-            show_result([*_images(store), *([] if quiet else ["", *_facts(store)])])
+        signer = store.signature.key_id if store.signature else None
+        shown = Shown(store.ledger, Path(store.locator.partition(":")[2]).name, signer, store.verified)
+        troubles = list(_troubles(store))
+        if not telling.document("bundle", **shown.to_json(one.subject for one in troubles)):
+            show_result([*shown.image_lines(), *([] if quiet else [Styled(), *shown.facts()])])
+            show_result(map(_lacking, troubles))
     return 0
 
 
-def _images(store: BundleStore) -> list[Styled | str]:
-    ledger = store.ledger
-    width = max((len(str(each.image.name)) for each in ledger.images), default=0)
-    lines: list[Styled | str] = []
-    for each in ledger.images:
-        own = sum(ledger.blobs[place].size for place in each.blobs)
-        held = "left out, the far side has it" if each.image.present else size(own)
-        lines.append(Styled.of(f"{each.image.name!s:<{width}}  {digest(each.image.root.digest)}  ", (held, "faint")))
-    return lines
+def _troubles(store: BundleStore) -> Iterator[Checked]:
+    """Volumes that are not there or not whole; no blob is read for it."""
+    volumes = islice(store.check(), store.ledger.cut.count)
+    return (one for one in volumes if one.error is not None)
 
 
-def _facts(store: BundleStore) -> list[Styled | str]:
-    ledger = store.ledger
-    cut = ledger.cut
-    facts = [
-        ("content", f"{count(len(ledger.images), 'image')}, {count(len(ledger.blobs), 'blob')}, {size(ledger.size)}"),
-        (
-            "volumes",
-            ", ".join(
-                f"{cut.file_name(Path(store.locator).name, number)} {size(cut.size_of(number))}"
-                for number in cut.numbers
-            ),
-        ),
-        ("signed", _signed(store)),
-    ]
-    if ledger.extras:
-        facts.append(("files", ", ".join(f"{extra.name} {size(extra.size)}" for extra in ledger.extras)))
-    if ledger.prerequisites:
-        assumed = sum(one.descriptor.size for one in ledger.prerequisites)
-        needed = f"{count(len(ledger.prerequisites), 'blob')} at the target already ({size(assumed)})"
-        facts.append(("needs", f"{needed}, packed against {ledger.against}"))
-    return [Styled.of((f"{name + ':':<9} ", "faint"), text) for name, text in facts]
-
-
-def _signed(store: BundleStore) -> str:
-    if store.signature is None:
-        return "no"
-    proved = "verified" if store.verified else "not verified, give the key with --key"
-    return f"by {store.signature.key_id} ({proved})"
-
-
-def _json(store: BundleStore) -> dict[str, Any]:
-    ledger = store.ledger
-    return {
-        "bundle": store.locator,
-        "size": ledger.size,
-        "volume_size": ledger.volume_bytes,
-        "volumes": ledger.cut.count,
-        "signed_by": store.signature.key_id if store.signature else None,
-        "verified": store.verified,
-        "against": ledger.against or None,
-        "images": [
-            {
-                "name": str(each.image.name),
-                "source": each.image.source,
-                "digest": each.image.root.digest,
-                "present": each.image.present,
-                "size": sum(ledger.blobs[place].size for place in each.blobs),
-            }
-            for each in ledger.images
-        ],
-        "files": [{"name": one.name, "size": one.size, "digest": one.digest} for one in ledger.extras],
-        "prerequisites": [
-            {
-                "digest": one.descriptor.digest,
-                "size": one.descriptor.size,
-                "repositories": list(one.repositories),
-                "images": list(one.images),
-            }
-            for one in ledger.prerequisites
-        ],
-    }
+def _lacking(one: Checked) -> Styled:
+    needed = f"{count(len(one.images), 'image')} in it" if one.images else "no image in it"
+    return Styled.of((f"{'lacks:':<9} ", "warn"), f"{one.error} ({needed})")
 
 
 @click.command()
@@ -128,8 +72,16 @@ def _json(store: BundleStore) -> dict[str, Any]:
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @options.bundle
+@options.telling
 def extract(
-    carried: str, names: tuple[str, ...], into: Path, overwrite: bool, key: Path | None, volumes: tuple[Path, ...]
+    carried: str,
+    names: tuple[str, ...],
+    into: Path,
+    overwrite: bool,
+    key: Path | None,
+    volumes: tuple[Path, ...],
+    output: Output,
+    quiet: bool,
 ) -> int:
     """Take further files (pack --also) out of a bundle: the FILEs named, or all.
 
@@ -138,13 +90,17 @@ def extract(
     """
     from transload.bundle.extras import extract_extras
 
-    store = _bundle(carried, key, volumes)
-    show_result(str(path) for path in extract_extras(store, into, names or None, overwrite=overwrite))
+    with Telling("extract", output, quiet) as telling:
+        paths = extract_extras(_bundle(carried, key, volumes), into, names or None, overwrite=overwrite)
+        if not telling.document("extracted", files=[str(path) for path in paths]):
+            show_result(str(path) for path in paths)
+            if not paths:
+                telling.notice(f"{carried} holds no further files")
     return 0
 
 
 def _bundle(carried: str, key: Path | None, volumes: tuple[Path, ...]) -> BundleStore:
-    place: Place = carried_place(carried)
+    place = carried_place(carried, volumes)
     if place.kind != "bundle":
         raise UsageError(f"{carried} is no bundle", subject=carried, hint="a bundle is made by transload pack")
     with Stores(read_environment(), Network(), Logins(), Cancellation(), Carried(volumes, key)) as stores:

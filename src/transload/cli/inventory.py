@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,13 +11,17 @@ from transload.app.place import Place
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
 from transload.cli import options
+from transload.cli.asking import load_signer
 from transload.cli.guide import gather_logins
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
 from transload.cli.telling import show_result
-from transload.files import local_errors, replace_file
+from transload.errors import LocalError
 from transload.nursery import Cancellation
 from transload.report.texts import count, size
+
+if TYPE_CHECKING:
+    from transload.planning.inventory import Inventory
 
 
 @click.command()
@@ -36,22 +40,36 @@ from transload.report.texts import count, size
     multiple=True,
     help="Look at this repository; for registries that keep no list (repeatable).",
 )
+@options.sign_key
 @options.target_login
 @options.network
 @options.telling
-def inventory(store: str, out: Path, repository: tuple[str, ...], output: Output, quiet: bool, **flags: Any) -> int:
+def inventory(
+    store: str,
+    out: Path,
+    repository: tuple[str, ...],
+    sign_key: Path | None,
+    output: Output,
+    quiet: bool,
+    **flags: Any,
+) -> int:
     """Write down what STORE holds: repositories, tags, digests. transload pack --against FILE leaves that out.
+
+    With --sign-key, a signature is written beside it (FILE.sig), which pack --against-key demands.
 
     \b
       transload inventory registry.local/arcdata -o site.json
     """
-    from transload.planning.inventoryfile import dump
+    from transload.app.farside import write_inventory
     from transload.planning.stocktaking import take_inventory
 
     network = options.network_of(flags)
     environment = read_environment()
     with Telling("inventory", output, quiet) as telling:
         place = Place.parse(store)
+        if not out.absolute().parent.is_dir():
+            raise LocalError(f"there is no folder {out.absolute().parent}", subject=str(out), hint="make it first")
+        signer = load_signer(sign_key, environment)
         absent = {"source_username": None, "source_password_stdin": False}
         logins = gather_logins({**flags, **absent}, environment, (), store)
         cancellation = Cancellation()
@@ -59,12 +77,32 @@ def inventory(store: str, out: Path, repository: tuple[str, ...], output: Output
             named = tuple("/".join(filter(None, (place.prefix, path))) for path in repository) or None
             target = stores.target(place, create=False)
             found = take_inventory(target, place.prefix, repositories=named, cancellation=cancellation)
-        with local_errors("writing", out):
-            replace_file(out, dump(found))
+        write_inventory(out, found, signer)
         for note in found.notes:
             telling.notice(f"note: {note}")
-        tags = sum(len(shelf.tags) for shelf in found.repositories.values())
-        held = f"{count(len(found.blobs), 'blob')} ({size(sum(found.blobs.values()))})"
-        if output == "text":
-            show_result([f"{out}: {count(len(found.repositories), 'repository')}, {count(tags, 'tag')}, {held}"])
+        key_id = signer.key_id if signer else None
+        if not telling.document("inventory", file=str(out), **_json(found), signed_by=key_id):
+            show_result([f"{out}: {_words(found)}" + (f", signed by {key_id}" if key_id else "")])
         return 1 if found.notes else 0
+
+
+def _tags(found: Inventory) -> int:
+    return sum(len(shelf.tags) for shelf in found.repositories.values())
+
+
+def _words(found: Inventory) -> str:
+    blobs = f"{count(len(found.blobs), 'blob')} ({size(sum(found.blobs.values()))})"
+    return f"{count(len(found.repositories), 'repository')}, {count(_tags(found), 'tag')}, {blobs}"
+
+
+def _json(found: Inventory) -> dict[str, Any]:
+    return {
+        "target": found.target,
+        "prefix": found.prefix,
+        "repositories": len(found.repositories),
+        "tags": _tags(found),
+        "manifests": len(found.manifests),
+        "blobs": len(found.blobs),
+        "bytes": sum(found.blobs.values()),
+        "notes": list(found.notes),
+    }

@@ -80,6 +80,8 @@ bundle = _stacked(
     ),
 )
 
+sign_key = _option("--sign-key", type=_PATH, help="Private key (Ed25519 or ECDSA P-256; PEM or OpenSSH) to sign with.")
+
 network = _stacked(
     _option("--ca-file", type=_THERE, multiple=True, help="Trust these certificate authorities too (PEM)."),
     _option("--client-cert", type=_THERE, help="Client certificate (PEM)."),

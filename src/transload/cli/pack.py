@@ -2,61 +2,52 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from transload.app.packing import Packing, prepare_pack
+from transload.app.packing import Packed, Packing, bundle_path, prepare_pack
 from transload.app.place import Place
-from transload.app.settings import Environment, read_environment
+from transload.app.settings import read_environment
 from transload.app.stores import Stores
 from transload.cli import options
 from transload.cli.again import command_line, command_words, connection_words
+from transload.cli.asking import load_signer
 from transload.cli.carrying import Began, carry
-from transload.cli.guide import gather, is_interactive
+from transload.cli.guide import gather
+from transload.cli.ledgers import Shown
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
-from transload.errors import SettingMissing
+from transload.cli.telling import show_result
 from transload.files import local_errors
 from transload.nursery import Cancellation
-from transload.report.result import exit_code
-
-if TYPE_CHECKING:
-    from transload.bundle.signing import Signer
+from transload.report.result import Result, exit_code
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_ANY = click.Path(path_type=Path)
 _NO_TARGET = dict.fromkeys(("to", "target_username", "target_password_stdin"))
 
 
 @click.command()
 @click.argument("sets", metavar="[SET]...", nargs=-1)
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="NAME",
-    help="The bundle: a path without suffix.",
-)
+@click.option("-o", "--out", type=_ANY, required=True, metavar="NAME", help="The bundle: a path without suffix.")
 @click.option(
     "--volume-size", metavar="SIZE", default="none", show_default=True, envvar="TRANSLOAD_VOLUME_SIZE",
     help="Cut into volumes: 4GiB, 700MB, fat32, cd, dvd, bd.",
 )  # fmt: skip
 @click.option(
-    "--against",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
+    "--against", type=_ANY, metavar="FILE", envvar="TRANSLOAD_AGAINST",
     help="Leave out what the far side has: its inventory, or the bundle it got before.",
-)
-@click.option("--also", type=_FILE, multiple=True, metavar="FILE", help="Carry this file too (repeatable).")
+)  # fmt: skip
 @click.option(
-    "--sign-key",
-    type=_FILE,
-    envvar="TRANSLOAD_SIGN_KEY",
-    help="Private key (Ed25519 or ECDSA P-256; PEM or OpenSSH) to sign with.",
-)
+    "--against-key", type=_FILE, metavar="FILE", envvar="TRANSLOAD_AGAINST_KEY",
+    help="Public key that must have signed what --against names.",
+)  # fmt: skip
+@click.option("--also", type=_FILE, multiple=True, metavar="FILE", help="Carry this file too (repeatable).")
+@options.sign_key
 @click.option("--with-tool", type=_FILE, metavar="PYZ", help="Put this transload.pyz beside the volumes.")
 @options.selection
 @options.source_login
@@ -66,9 +57,6 @@ _NO_TARGET = dict.fromkeys(("to", "target_username", "target_password_stdin"))
 def pack(
     out: Path,
     volume_size: str,
-    against: Path | None,
-    also: tuple[Path, ...],
-    sign_key: Path | None,
     with_tool: Path | None,
     output: Output,
     quiet: bool,
@@ -80,6 +68,8 @@ def pack(
     Every blob is written once, at its place; the same command goes on after an interruption, and the same content
     gives the same bytes. transload push brings it into a registry on the other side.
 
+    An image that cannot be had refuses the whole bundle before anything is written; --allow-missing packs the others.
+
     \b
       transload pack arcdata -o /media/usb/arcdata-2026-11
       transload pack arcdata -o arcdata --volume-size fat32 --sign-key key.pem --against site.json
@@ -88,54 +78,67 @@ def pack(
 
     network = options.network_of(flags)
     environment = read_environment()
+    chosen = {name: flags.pop(name) for name in ("against", "against_key", "also", "sign_key")}
     with Telling("pack", output, quiet, report) as telling:
         given = gather({**flags, **_NO_TARGET}, environment, network, Place("bundle", str(out)))
-        packing = Packing(out, parse_volume_size(volume_size), against, also, _signer(sign_key, environment))
+        signer = load_signer(chosen["sign_key"], environment)
+        packing = Packing(
+            bundle_path(out),
+            parse_volume_size(volume_size),
+            chosen["against"],
+            chosen["against_key"],
+            chosen["also"],
+            signer,
+        )
         cancellation = Cancellation()
-        words = _words(out, volume_size, against, also, sign_key)
-        more = [*words, *connection_words(network, given.logins)]
+        more = [*_words(out, volume_size, chosen, with_tool), *connection_words(network, given.logins)]
         images = [word for image in given.job.images for word in ("--image", image)]
         began = Began.now(command_line(["pack", *command_words(given.job, more), *images]))
         with (
             stoppable(cancellation, telling.notice),
             Stores(environment, network, given.logins, cancellation) as stores,
         ):
-            prepared = prepare_pack(given.job, packing, stores, cancellation)
-            result = carry(prepared, stores, telling, cancellation, began, lambda _: began.asked, given.job.bodies)
-        code = exit_code(result)
-        if with_tool is not None and code == 0:
-            _put_tool(with_tool, out.absolute().parent)
-        return code
+            packed = prepare_pack(given.job, packing, stores, cancellation)
+            shown = _shown(packed, packing)
+            telling.document("bundle", **shown.to_json())
+            result = carry(
+                packed.prepared, stores, telling, cancellation, began, lambda _: began.asked, given.job.bodies
+            )
+        if exit_code(result) == 0 and with_tool is not None:
+            _put_tool(with_tool, packing.out.absolute().parent)
+        if output == "text":
+            _tell_end(result, shown, telling, quiet)
+        return exit_code(result)
 
 
-def _words(
-    out: Path, volume_size: str, against: Path | None, also: tuple[Path, ...], sign_key: Path | None
-) -> list[str]:
+def _words(out: Path, volume_size: str, chosen: dict[str, Any], with_tool: Path | None) -> list[str]:
     words = ["-o", str(out)]
     words += ["--volume-size", volume_size] if volume_size != "none" else []
-    words += ["--against", str(against)] if against else []
-    words += [word for path in also for word in ("--also", str(path))]
-    return words + (["--sign-key", str(sign_key)] if sign_key else [])
+    for name in ("against", "against_key", "sign_key"):
+        words += [f"--{name.replace('_', '-')}", str(chosen[name])] if chosen[name] else []
+    words += [word for path in chosen["also"] for word in ("--also", str(path))]
+    return words + (["--with-tool", str(with_tool)] if with_tool else [])
 
 
-def _signer(path: Path | None, environment: Environment) -> Signer | None:
-    if path is None:
-        return None
-    from transload.bundle.signing import load_private_key
+def _shown(packed: Packed, packing: Packing) -> Shown:
+    signer = packing.signer
+    return Shown(packed.blueprint.ledger, packing.out.name, signer.key_id if signer else None, signer is not None)
 
-    def passphrase() -> str:
-        if environment.sign_passphrase is not None:
-            return environment.sign_passphrase
-        if not is_interactive():
-            raise SettingMissing(
-                f"the key {path} has a passphrase, and nobody can be asked", hint="set TRANSLOAD_SIGN_PASSPHRASE"
-            )
-        answer: str = click.prompt(f"Passphrase of {path}", hide_input=True, err=True)
-        return answer
 
-    return load_private_key(path, passphrase)
+def _tell_end(result: Result, shown: Shown, telling: Telling, quiet: bool) -> None:
+    if exit_code(result) != 0:
+        telling.notice("the bundle is not finished: what is fetched stays, the same command fetches the rest")
+    elif not quiet:
+        show_result(["", *shown.facts()])
 
 
 def _put_tool(tool: Path, folder: Path) -> None:
+    from transload.bundle.sums import write_sums
+
+    path = folder / tool.name
     with local_errors("copying", tool):
-        shutil.copyfile(tool, folder / tool.name)
+        if not (path.exists() and path.samefile(tool)):
+            shutil.copyfile(tool, path)
+        with path.open("rb") as file:
+            value = hashlib.file_digest(file, "sha256").hexdigest()
+    write_sums(folder, {tool.name: value})

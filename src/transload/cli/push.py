@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from transload.app.carried import carried_place
+from transload.app.job import BODIES, Job
 from transload.app.place import Place
-from transload.app.pushing import carried_place, prepare_push
+from transload.app.pushing import prepare_push
 from transload.app.settings import read_environment
 from transload.app.stores import Carried, Stores
 from transload.cli import options
 from transload.cli.again import command_line, connection_words
 from transload.cli.asking import ask_for_volume
 from transload.cli.carrying import Began, carry
-from transload.cli.guide import gather, is_interactive
+from transload.cli.guide import gather
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
 from transload.nursery import Cancellation
@@ -57,32 +60,44 @@ def push(
     network = options.network_of(flags)
     environment = read_environment()
     with Telling("push", output, quiet, report) as telling:
-        place = carried_place(carried)
+        place = carried_place(carried, volumes)
         more = {"sets": (), **_NO_SOURCE, "discover": False, "source_password_stdin": False, "from": str(place)}
         given = gather({**more, **flags}, environment, network)
-        connection = connection_words(network, given.logins)
-        words = ["push", carried, *_words(key, volumes), *_target_words(given.job.target, flags), *connection]
-        began = Began.now(command_line(words))
+        words = [carried, *_words(key, volumes, given.job), *connection_words(network, given.logins)]
+        again = _again(words, given.job)
+        began = Began.now(again(()))
         cancellation = Cancellation()
-        access = Carried(volumes, key, ask_for_volume if is_interactive() else None)
+        ask = ask_for_volume(Path(place.value), telling.paused) if place.kind == "bundle" else None
         with (
             stoppable(cancellation, telling.notice),
-            Stores(environment, network, given.logins, cancellation, access) as stores,
+            Stores(environment, network, given.logins, cancellation, Carried(volumes, key, ask)) as stores,
         ):
             prepared = prepare_push(place, given.job, stores, cancellation)
-            result = carry(prepared, stores, telling, cancellation, began, lambda _: began.asked, given.job.bodies)
-        return exit_code(result)
+            return exit_code(carry(prepared, stores, telling, cancellation, began, again, given.job.bodies))
 
 
-def _words(key: Path | None, volumes: tuple[Path, ...]) -> list[str]:
+def _words(key: Path | None, volumes: Iterable[Path], job: Job) -> list[str]:
     words = ["--key", str(key)] if key else []
     for folder in volumes:
         words += ["--volumes", str(folder)]
-    return words
+    words += ["--to", str(job.target), *(["--flatten"] if job.flatten else [])]
+    return words + (["--jobs", str(job.bodies)] if job.bodies != BODIES else [])
 
 
-def _target_words(target: Place, flags: dict[str, Any]) -> list[str]:
-    words = ["--to", str(target)]
-    for image in flags["image"]:
-        words += ["--image", image]
-    return words + (["--flatten"] if flags["flatten"] else [])
+def _again(words: Iterable[str], job: Job) -> Callable[[tuple[str, ...]], str]:
+    """Writes the command line that pushes only the named images; without names all that `job` wants."""
+    always = ["push", *words]
+
+    def command(names: tuple[str, ...]) -> str:
+        chosen = [_image_word(name, job.target) for name in names]
+        if job.flatten:  # which no longer tells the path in the bundle
+            chosen = [name.partition(":")[0] for name in chosen]
+        restricted = [word for image in dict.fromkeys(chosen or job.images) for word in ("--image", image)]
+        return command_line([*always, *restricted])
+
+    return command
+
+
+def _image_word(name: str, target: Place) -> str:
+    """A name at the target as --image takes it: `repository:tag` or `repository@digest` without the prefix."""
+    return name.removeprefix(f"{target.prefix}/") if target.prefix else name

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from transload.app.carried import carried_place, is_carried
 from transload.app.place import Place
 from transload.app.settings import read_environment
-from transload.app.stores import Logins, Stores
+from transload.app.stores import Carried, Logins, Stores
 from transload.cli import options
 from transload.cli.telling import say
 from transload.errors import SettingMissing
@@ -40,6 +41,7 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
     help="Ask for this user; the password is a variable or a prompt.",
 )
 @click.option("--password-stdin", is_flag=True, help="Read that user's password from standard input.")
+@options.bundle
 @options.network
 def serve(
     store: str,
@@ -49,9 +51,14 @@ def serve(
     tls_key: Path | None,
     user: str | None,
     password_stdin: bool,
+    key: Path | None,
+    volumes: tuple[Path, ...],
     **flags: Any,
 ) -> int:
     """Serve STORE (oci:DIR, or a registry as a read-through) as a registry until Ctrl-C; read-only unless --writable.
+
+    The path of a folder, bundle or archive does too; a bundle is served straight from its volumes, with --key only if
+    the key signed it.
 
     \b
       transload serve oci:folder
@@ -60,7 +67,7 @@ def serve(
     """
     from transload.server import ServeSettings, serve_forever
 
-    place = Place.parse(store)
+    place = carried_place(store, volumes) if is_carried(store, volumes) else Place.parse(store)
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit():
         raise click.BadParameter(f"{listen!r} is not HOST:PORT", param_hint="--listen")
@@ -68,7 +75,8 @@ def serve(
     settings = ServeSettings(
         host=host.strip("[]"), port=int(port), writable=writable, tls_certificate=tls_cert, tls_key=tls_key, users=users
     )
-    with Stores(read_environment(), options.network_of(flags), Logins(), Cancellation()) as stores:
+    carried = Carried(volumes, key)
+    with Stores(read_environment(), options.network_of(flags), Logins(), Cancellation(), carried) as stores:
         served = stores.target(place) if writable else stores.source(place)
         mode = "read and write" if writable else "read-only"
         serve_forever(served, settings, lambda url: say([f"serving {place} at {url}, {mode}; Ctrl-C ends it"]))

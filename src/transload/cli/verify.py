@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
+from transload.app.carried import carried_place, is_carried
 from transload.app.place import Place
-from transload.app.pushing import carried_place
 from transload.app.selecting import FILE_SUFFIXES, kind_of
-from transload.app.settings import read_environment
+from transload.app.settings import Environment, read_environment
 from transload.app.stores import Carried, Logins, Network, Stores
 from transload.app.verifying import Checked, check_against_source, check_alone, check_bundle
+from transload.catalog.builtin import builtin
 from transload.cli import options
 from transload.cli.guide import gather
 from transload.cli.progress import Output, Telling
@@ -48,12 +49,13 @@ def verify(deep: bool, key: Path | None, volumes: tuple[Path, ...], output: Outp
     """Prove that a target holds what the source publishes, image by image.
 
     Compares the digest of every image with the source's, reads every manifest at the target, and asks for every blob;
-    --deep reads and hashes the blobs as well. A single bundle:NAME, oci:DIR or archive:FILE (or the path of one)
-    without --to is checked by itself; of a bundle every byte is read.
+    --deep reads and hashes the blobs as well. A single bundle:NAME, oci:DIR or archive:FILE (or the path of one) is
+    what the target is compared with; without --to it is checked by itself, of a bundle every byte.
 
     \b
       transload verify arcdata --to registry.local/arcdata
       transload verify /media/usb/arcdata-2026-11 --key site.pub
+      transload verify /media/usb/arcdata-2026-11 --to registry.local/arcdata
       transload verify oci:folder --deep
     """
     network = options.network_of(flags)
@@ -69,43 +71,70 @@ def _check(
     flags: dict[str, Any], deep: bool, network: Network, carried: Carried, cancellation: Cancellation
 ) -> Checked:
     environment = read_environment()
-    alone = _alone(flags)
-    if alone is not None:
-        if flags["image"] or flags["tag"]:
-            raise UsageError("a store checked by itself takes no --image and no --tag", hint="say what to compare with")
-        with Stores(environment, network, Logins(), cancellation, carried) as stores:
-            if alone.kind == "bundle":
-                return check_bundle(alone, stores, cancellation)
-            return check_alone(alone, stores, deep, cancellation)
+    place = _local(flags["sets"], carried.folders)
+    if place is not None and flags["to"] is None and not flags["from"]:
+        return _check_alone(place, flags, deep, environment, network, carried, cancellation)
+    if place is not None:
+        if flags["from"]:
+            raise UsageError(f"both {flags['from']} and {place} are to be compared with", hint="name one of them")
+        flags = {**flags, "sets": (), "from": str(place)}
     given = gather(flags, environment, network)
-    with Stores(environment, network, given.logins, cancellation) as stores:
-        return check_against_source(given.job, stores, deep, cancellation)
+    with Stores(environment, network, given.logins, cancellation, carried) as stores:
+        return check_against_source(given.job, stores, deep, cancellation, place)
 
 
-def _alone(flags: dict[str, Any]) -> Place | None:
-    """The store to be checked by itself: a single local one, nothing else said."""
-    sets = flags["sets"]
-    if len(sets) != 1 or flags["to"] or flags["from"]:
+def _check_alone(
+    place: Place,
+    flags: dict[str, Any],
+    deep: bool,
+    environment: Environment,
+    network: Network,
+    carried: Carried,
+    cancellation: Cancellation,
+) -> Checked:
+    if flags["image"] or flags["tag"]:
+        raise UsageError("a store checked by itself takes no --image and no --tag", hint="say what to compare with")
+    with Stores(environment, network, Logins(), cancellation, carried) as stores:
+        if place.kind == "bundle":
+            return check_bundle(place, stores, cancellation)
+        return check_alone(place, stores, deep, cancellation)
+
+
+def _local(sets: tuple[str, ...], folders: tuple[Path, ...]) -> Place | None:
+    """The single local store that was named: by its kind, or by a path under which there is one."""
+    if len(sets) != 1:
         return None
-    local = sets[0].partition(":")[0] in {"oci", "bundle", "archive"}
-    if local or (kind_of(sets[0]) == "file" and not sets[0].lower().endswith(FILE_SUFFIXES)):
-        return carried_place(sets[0])
-    return None
+    text = sets[0]
+    if text.partition(":")[0] in {"oci", "bundle", "archive"}:
+        return Place.parse(text)
+    if text.lower().endswith(FILE_SUFFIXES) or text in builtin():
+        return None
+    return carried_place(text, folders) if kind_of(text) == "file" or is_carried(text, folders) else None
 
 
 def _tell(checked: Checked, deep: bool, quiet: bool) -> None:
     shown = [proof for proof in checked.proofs if not (quiet and proof.good)]
     width = max((len(str(proof.name)) for proof in shown), default=0)
+    explained: set[tuple[str, str]] = set()  # one missing volume is the trouble of many images
     for proof in shown:
         show_result([_line(proof, width)])
         if proof.error is not None and proof.verdict != "absent":
-            say(problem_lines(Problem.of(proof.error, target=checked.target), indent="  "))
+            problem = Problem.of(proof.error, target=checked.target)
+            if (problem.code, problem.message) not in explained:
+                say(problem_lines(problem, indent="  "))
+            explained.add((problem.code, problem.message))
     say(line for problem in checked.problems for line in problem_lines(Problem.of(problem, target=checked.target)))
-    how = "every blob read and hashed" if deep else "every manifest read, every blob asked for"
+    _tell_sum(checked, deep)
+
+
+def _tell_sum(checked: Checked, deep: bool) -> None:
+    how = "every blob read and hashed" if deep or checked.whole else "every manifest read, every blob asked for"
     bad = Counter(proof.verdict for proof in checked.proofs if not proof.good)
     told: tuple[str, Meaning] = (
         (", ".join(f"{number} {verdict}" for verdict, number in bad.items()), "bad") if bad else _ALL_GOOD
     )
+    if checked.problems:
+        told = (f"{count(len(checked.problems), 'problem')}" + (f", {told[0]}" if bad else ""), "bad")
     show_result([Styled.of(f"{count(len(checked.proofs), 'image')}: ", told, f" ({how})")])
     if bad["absent"]:
         say([f"  hint: what is absent at {checked.target} can be mirrored; what is there already is not sent again"])

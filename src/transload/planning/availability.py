@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from attrs import evolve
 
+from transload.bundle.volumes import in_words
 from transload.errors import PrerequisiteMissing
 from transload.graph import walk
 from transload.oci import Descriptor, Digest
@@ -42,7 +43,7 @@ def _checked(
         for blob in _lacking(found, holdings, foreign_layers)
         if blob.digest not in anywhere and not source.holds(repository, blob)
     }
-    return evolve(found, error=_error(found, source, list(lacking.values()))) if lacking else found
+    return evolve(found, error=_error(source, list(lacking.values()))) if lacking else found
 
 
 def _lacking(found: Surveyed, holdings: Holdings, foreign_layers: bool) -> Iterable[Descriptor]:
@@ -55,13 +56,13 @@ def _lacking(found: Surveyed, holdings: Holdings, foreign_layers: bool) -> Itera
                     yield blob
 
 
-def _error(found: Surveyed, source: Source, lacking: list[Descriptor]) -> PrerequisiteMissing:
+def _error(source: Source, lacking: list[Descriptor]) -> PrerequisiteMissing:
+    """The same for every image that lacks the same, so that reports tell it once."""
     named = ", ".join(blob.digest.short for blob in lacking[:_NAMED]) + (", …" if len(lacking) > _NAMED else "")
-    size = sum(blob.size for blob in lacking)
+    blobs, verb = (f"{len(lacking)} blobs", "are") if len(lacking) > 1 else ("a blob", "is")
+    size = in_words(sum(blob.size for blob in lacking))
     return PrerequisiteMissing(
-        f"{found.item.target} needs {len(lacking)} blobs ({size} bytes) that are neither in {source.locator}"
-        f" nor at the target: {named}",
-        subject=str(found.item.target),
+        f"{blobs} ({size}) {verb} neither in {source.locator} nor at the target: {named}",
         side="target",
         hint="bring what it was packed against first, or pack it whole",
     )

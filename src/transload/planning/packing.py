@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
@@ -15,6 +16,9 @@ from transload.planning.planfile import digest
 Where = Callable[[Digest], tuple[str, ...]]
 """In which repositories the far side holds something."""
 
+# How cosign calls what belongs to a digest: https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
+_COMPANION = re.compile(r"(sha256)-([0-9a-f]{64})\.(?:sig|att|sbom)")
+
 
 def contents_of(
     plan: Plan,
@@ -26,10 +30,11 @@ def contents_of(
 ) -> Contents:
     """What the bundle of `plan` holds: the images that can be planned; images that failed are left out.
 
-    `resolve` tells what an unchanged name stands for at the far side.
+    `resolve` tells what an unchanged name stands for at the far side. What else is stored under a tag, such as a
+    signature of cosign, is listed like an image, so that the tag travels.
     """
     packed = [image for image in plan.images if image.error is None]
-    images = tuple(_bundled(image, plan, resolve) for image in packed)
+    images = (*(_bundled(image, plan, resolve) for image in packed), *_companions(plan))
     blobs = {step.descriptor.digest: step.descriptor for step in plan.blob_steps() if _is_carried(step)}
     manifests = {step.digest: plan.manifests[step.digest] for step in _manifest_steps(plan)}
     needed: defaultdict[Digest, set[str]] = defaultdict(set)
@@ -70,6 +75,25 @@ def filling_plan(plan: Plan, target: str) -> Plan:
         evolve(image, goals=tuple(new_ids[goal] for goal in image.goals), mounted=Share()) for image in plan.images
     )
     return Plan(target, images, tuple(steps), plan.manifests, Requests(source=plan.requests.source))
+
+
+def subject_of(tag: str | None) -> Digest | None:
+    """The digest that a tag of cosign's belongs to, None for any other tag.
+
+    >>> subject_of("v1"), subject_of(f"sha256-{'0' * 64}.sig") == "sha256:" + "0" * 64
+    (None, True)
+    """
+    form = _COMPANION.fullmatch(tag) if tag else None
+    return Digest(f"{form[1]}:{form[2]}") if form else None
+
+
+def _companions(plan: Plan) -> Iterator[BundledImage]:
+    """What the plan stores under tags that are not those of images."""
+    images = {image.target for image in plan.images}
+    for step in _manifest_steps(plan):
+        if step.name.tag and step.name not in images:
+            source = f"{step.source_store}/{step.source_repository}:{step.name.tag}"
+            yield BundledImage(step.name, plan.manifests[step.digest].descriptor, source)
 
 
 def _is_carried(step: BlobStep) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -52,6 +54,15 @@ class TerminalProgress:
                 show(self._console, self._sentences.retry(event, self._tally.label(event.step)))
             case RunFinished():
                 self._finished = True
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """The bars are gone for the block, so that somebody can be asked something."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
 
     def notice(self, text: str) -> None:
         """A line for people that no event stands for, such as that the run is being stopped."""

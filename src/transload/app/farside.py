@@ -1,0 +1,123 @@
+"""What the far side is taken to hold when a bundle is packed: by its inventory, or by the bundle it got before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from attrs import evolve
+
+from transload.bundle.keys import PublicKey, Signature, load_public_key
+from transload.bundle.ledger import Ledger
+from transload.bundle.reader import BundleStore
+from transload.bundle.signing import Signer
+from transload.errors import BundleForeignSignature, BundleUnsigned, LedgerTampered, UsageError
+from transload.files import local_errors, replace_file
+from transload.oci import Descriptor, Digest
+from transload.planning.inventory import Inventory, Shelf
+from transload.planning.inventoryfile import INVENTORY_BYTES, dump, load
+
+_SIGNATURE_BYTES = 4096
+
+
+def far_side(against: Path | None, key: Path | None = None) -> Inventory:
+    """What is at the far side: nothing, what the inventory at `against` says, or what the bundle there brought.
+
+    Names are relative to the prefix there, as they are in a bundle. With `key`, what it did not sign is refused.
+    Raises `DocumentInvalid` for an inventory that is none, `BundleUnsigned`, `BundleForeignSignature`,
+    `LedgerTampered`, `LocalError`, and what opening a bundle raises.
+    """
+    if against is None:
+        if key is not None:
+            raise UsageError("a key was given for --against, but not what to pack against", hint="add --against FILE")
+        return Inventory("bundle:", "", True, {}, {}, {})
+    verifier = load_public_key(key) if key else None
+    with local_errors("reading", against):
+        is_inventory = against.is_file() and against.open("rb").read(1) == b"{"
+    if is_inventory:
+        return evolve(_read_inventory(against, verifier), prefix="")
+    return inventory_of(BundleStore(against, verifier=verifier).ledger)
+
+
+# --- inventories as files, signed on request
+
+
+def signature_path(path: Path) -> Path:
+    """Where the signature of an inventory lies: beside it, `.sig` added to its name."""
+    return path.with_name(f"{path.name}.sig")
+
+
+def write_inventory(path: Path, inventory: Inventory, signer: Signer | None = None) -> None:
+    """Write an inventory, and its signature in the form of a bundle's `ledger.sig`. Raises `LocalError`."""
+    raw = dump(inventory)
+    with local_errors("writing", path):
+        replace_file(path, raw)
+    if signer is not None:
+        with local_errors("writing", signature_path(path)):
+            replace_file(signature_path(path), signer(raw))
+
+
+def _read_inventory(path: Path, verifier: PublicKey | None) -> Inventory:
+    with local_errors("reading", path), path.open("rb") as file:
+        raw = file.read(INVENTORY_BYTES + 1)
+    if verifier is not None:
+        _check_signature(path, raw, verifier)
+    return load(raw)
+
+
+def _check_signature(path: Path, raw: bytes, verifier: PublicKey) -> None:
+    beside = signature_path(path)
+    if not beside.is_file():
+        raise BundleUnsigned(
+            f"the inventory {path} is not signed: there is no {beside.name} beside it",
+            subject=str(path),
+            hint="take it again with transload inventory --sign-key, and carry both files",
+        )
+    with local_errors("reading", beside), beside.open("rb") as file:
+        content = file.read(_SIGNATURE_BYTES)
+    try:
+        signature = Signature.decode(content)
+    except LedgerTampered as error:
+        raise LedgerTampered(f"{beside} is no signature, or damaged", subject=str(beside)) from error
+    if (signature.key_id, signature.algorithm) != (verifier.key_id, verifier.algorithm):
+        raise BundleForeignSignature(
+            f"the inventory {path} is signed with the key {signature.key_id[:80]}, expected {verifier.key_id}",
+            subject=str(path),
+            hint="use the public key of the site that took it, if you trust it",
+        )
+    if not verifier.verify(raw, signature.value):
+        raise LedgerTampered(
+            f"the inventory {path} is not the one that was signed",
+            subject=str(path),
+            hint="do not use it: take it again where it comes from",
+        )
+
+
+# --- an earlier bundle
+
+
+def inventory_of(ledger: Ledger) -> Inventory:
+    """What the far side has after a push of this bundle, with what it had to have before."""
+    manifests: dict[Digest, Descriptor] = {}
+    blobs: dict[Digest, int] = {}
+    shelves: dict[str, Shelf] = {}
+
+    def put(repository: str, tags: dict[str, Digest], held: Iterable[Descriptor]) -> None:
+        before = shelves.get(repository, Shelf({}, frozenset(), frozenset()))
+        found = tuple(held)
+        manifests.update({one.digest: one for one in found if one.is_manifest})
+        blobs.update({one.digest: one.size for one in found if not one.is_manifest})
+        shelves[repository] = Shelf(
+            {**before.tags, **tags},
+            before.manifests | {one.digest for one in found if one.is_manifest},
+            before.blobs | {one.digest for one in found if not one.is_manifest},
+        )
+
+    for each in ledger.images:
+        image = each.image
+        tags = {image.name.tag: image.root.digest} if image.name.tag else {}
+        put(image.name.repository, tags, (image.root, *(ledger.blobs[place].descriptor for place in each.blobs)))
+    for one in ledger.prerequisites:
+        for repository in one.repositories:
+            put(repository, {}, (one.descriptor,))
+    return Inventory("bundle:", "", True, manifests, blobs, shelves)
