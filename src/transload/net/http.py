@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout, exceptions
@@ -207,7 +207,8 @@ class Http:
     ) -> BaseHTTPResponse:
         origin = Origin.of(url)
         try:
-            response = self._manager(origin).urlopen(
+            response = self._urlopen(
+                origin,
                 request.method,
                 url,
                 body=self._guarded(origin, request.body),
@@ -227,6 +228,16 @@ class Http:
             raise translate(error) or error from error
         self.traffic.asked(origin.netloc, request.method, request.purpose)
         return response
+
+    def _urlopen(self, origin: Origin, method: str, url: str, **options: Any) -> BaseHTTPResponse:
+        """Straight to the host's pool; the manager, which takes every URL apart anew, only where a proxy is between."""
+        manager = self._manager(origin)
+        if isinstance(manager, ProxyManager):
+            return manager.urlopen(method, url, **options)
+        parts = urlsplit(url)
+        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        pool = manager.connection_from_host(origin.host, origin.port, origin.scheme)
+        return pool.urlopen(method, target, assert_same_host=False, **options)
 
     def _headers(self, request: Request, headers: dict[str, str]) -> dict[str, str]:
         said = {"User-Agent": self.settings.user_agent, **headers}

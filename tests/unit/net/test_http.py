@@ -57,6 +57,23 @@ def test_an_answer_is_counted_once() -> None:
         assert wire.asked[0].headers["User-Agent"].startswith("transload/")
 
 
+@pytest.mark.parametrize(
+    ("path", "target"), [("", "/"), ("?a=1", "/?a=1"), ("/v2/?n=1&last=a%2Fb", "/v2/?n=1&last=a%2Fb"), ("/a#b", "/a")]
+)
+def test_what_is_asked_for_is_written_as_it_stands_in_the_url(path: str, target: str) -> None:
+    with serving(Sequence(Said(body=b"ok"))) as wire, plain_http() as http:
+        assert http.ask(get(wire, path)).status == 200
+        assert wire.asked[0].target == target
+
+
+def test_the_pieces_of_a_large_body_are_complete_though_they_share_a_buffer() -> None:
+    body = bytes(range(256)) * 4096
+    with serving(Sequence(Said(body=body))) as wire, plain_http() as http, http.pour(get(wire)) as answer:
+        pieces = [bytes(piece) for piece in answer.chunks(400_000)]
+    assert b"".join(pieces) == body
+    assert [len(piece) for piece in pieces] == [400_000, 400_000, 248_576]
+
+
 @pytest.mark.parametrize("status", [408, 429, 499, 500, 502, 503, 504, 522])
 def test_what_may_pass_is_asked_again(status: int) -> None:
     with serving(Sequence(Said(status), Said(status), Said(body=b"ok"))) as wire, plain_http() as http:
