@@ -9,9 +9,10 @@ Invariants, whatever moment the process ends at:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from transload.bundle.format import starts
+from transload.bundle.frontier import Frontier
 from transload.bundle.ledger import Stored
 from transload.bundle.progress import Progress
 from transload.bundle.stream import PathOf, StreamReader, StreamWriter
@@ -44,14 +45,12 @@ class FinishedIngest:
 
 
 class BundleIngest:
-    """See `transload.ports.Ingest`. `finished` is called once, when the blob is there."""
+    """See `transload.ports.Ingest`; what happens is noted in `progress` and told to `frontier`."""
 
-    def __init__(
-        self, member: Stored, cut: Cut, path_of: PathOf, progress: Progress, finished: Callable[[Stored], None]
-    ) -> None:
+    def __init__(self, member: Stored, cut: Cut, path_of: PathOf, progress: Progress, frontier: Frontier) -> None:
         self._member = member
         self._progress = progress
-        self._finished = finished
+        self._frontier = frontier
         self._verifier = Verifier(member.digest, member.size)
         self._take_up(cut, path_of, min(progress.parts.get(member.digest, 0), member.size))
         self._noted = self._verifier.seen
@@ -93,19 +92,21 @@ class BundleIngest:
         self._writer.write(bytes(padding(self._member.size)))
         self._writer.close()
         self._progress.note_done(self._member.digest)
-        self._finished(self._member)
+        self._frontier.finished(self._member)
 
     def abandon(self) -> None:
         """See `Ingest`."""
         self._verifier = Verifier(self._member.digest, self._member.size)
         self._writer.offset = self._member.offset
         self._writer.close()
+        self._frontier.dropped(self._member)
         self._note()
 
     def _note(self) -> None:
         """Only what was written counts: a full disk may have taken less than was hashed."""
         self._noted = max(0, min(self._writer.offset - self._member.offset, self._member.size))
         self._progress.note_part(self._member.digest, self._noted)
+        self._frontier.moved(self._member, self._noted)
 
     def leave(self) -> None:
         """Close the files, and note how far the blob came unless it is done."""

@@ -1,7 +1,8 @@
 """`SHA256SUMS`: what each volume hashes to, computed behind the writers while the bytes are still in memory.
 
-Threads follow the frontier, up to where everything is written and proved. Blobs lie in the order in which they are
-copied, so that it is behind by what is on its way only, and nothing has to be read from the disk again at the end.
+Threads follow the frontier, up to where everything is written. Blobs lie in the order in which they are copied, so that
+it is behind by what is on its way only, and little has to be read again at the end. What is written and not proved yet
+may turn out wrong: a sum counts when everything in its volume is settled; if the frontier goes back, it is done again.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from transload.bundle.progress import Progress
@@ -33,32 +34,47 @@ class Sums:
         self._cut = cut
         self._path_of = path_of
         self._progress = progress
-        self._frontier = 0
+        self._frontier = self._settled = 0
+        self._turn = 0  # how often the frontier went back
+        self._unsettled: dict[int, str] = {}
+        self._queue: list[int] = []
         self._stopped = False
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
         self._changed = threading.Condition()
-        self._open: Iterator[int] = iter(())
-        self._threads = [
-            threading.Thread(target=self._run, name="sums", daemon=True) for _ in range(min(_THREADS, cut.count))
-        ]
-        self._started = False
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begin; the threads end with `result` or `stop`."""
-        self._started = True
-        self._open = iter([volume for volume in self._cut.numbers if volume not in self._progress.sums])
-        for thread in self._threads:
-            thread.start()
+        self._queue = [volume for volume in self._cut.numbers if volume not in self._progress.sums]
+        for _ in range(min(_THREADS, len(self._queue))):
+            self._threads.append(threading.Thread(target=self._run, name="sums", daemon=True))
+            self._threads[-1].start()
 
-    def advance(self, frontier: int) -> None:
-        """Everything before this place of the stream is final."""
+    def advance(self, settled: int, frontier: int) -> None:
+        """Everything before `settled` is final, everything before `frontier` is written."""
         with self._changed:
-            self._frontier = max(self._frontier, frontier)
+            self._settled = max(self._settled, settled)
+            self._frontier = max(self._frontier, frontier, settled)
+            for volume in [each for each in self._unsettled if self._end_of(each) <= self._settled]:
+                self._progress.note_sum(volume, self._unsettled.pop(volume))
+            self._changed.notify_all()
+
+    def retract(self, frontier: int) -> None:
+        """What was written from here on was wrong."""
+        with self._changed:
+            if frontier >= self._frontier:
+                return
+            self._frontier, self._turn = frontier, self._turn + 1
+            wrong = [volume for volume in self._unsettled if self._end_of(volume) > frontier]
+            for volume in wrong:
+                del self._unsettled[volume]
+            self._queue = sorted([*self._queue, *wrong])
             self._changed.notify_all()
 
     def result(self) -> Mapping[int, str]:
-        """The sums of all volumes; call it when the frontier has reached the end. Raises what stopped a thread."""
-        self._join()
+        """The sums of all volumes; call it when everything is settled. Raises what stopped a thread."""
+        for thread in self._threads:
+            thread.join()
         if self._error is not None:
             raise self._error
         return self._progress.sums
@@ -68,47 +84,64 @@ class Sums:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        self._join()
-
-    def _join(self) -> None:
-        for thread in self._threads if self._started else ():
+        for thread in self._threads:
             thread.join()
+
+    def _end_of(self, volume: int) -> int:
+        return self._cut.start_of(volume) + self._cut.size_of(volume)
 
     def _run(self) -> None:
         buffer = memoryview(bytearray(min(_READ_BYTES, self._cut.size_of(1))))
         try:
-            while (volume := self._next()) is not None and self._sum(volume, buffer):
-                pass
+            while (volume := self._next()) is not None:
+                self._sum(volume, buffer)
         except Exception as error:
-            self._error = error
+            with self._changed:
+                self._error, self._stopped = error, True
+                self._changed.notify_all()
 
     def _next(self) -> int | None:
         with self._changed:
-            return next(self._open, None)
+            while not self._queue and not self._stopped and len(self._progress.sums) < self._cut.count:
+                self._changed.wait()
+            return self._queue.pop(0) if self._queue and not self._stopped else None
 
-    def _sum(self, volume: int, buffer: memoryview) -> bool:
-        """Hash one volume; False if stopped before its end."""
-        place = self._cut.start_of(volume)
-        end = place + self._cut.size_of(volume)
+    def _sum(self, volume: int, buffer: memoryview) -> None:
+        """Hash one volume, again from its beginning whenever the frontier goes back meanwhile."""
+        while not self._stopped:
+            turn = self._turn
+            value = self._hash(volume, buffer, turn)
+            with self._changed:
+                if value is None or turn != self._turn:
+                    continue
+                if self._end_of(volume) <= self._settled:
+                    self._progress.note_sum(volume, value)
+                else:
+                    self._unsettled[volume] = value
+                self._changed.notify_all()
+                return
+
+    def _hash(self, volume: int, buffer: memoryview, turn: int) -> str | None:
+        """None if stopped, or if the frontier went back."""
+        end = self._end_of(volume)
         found = hashlib.sha256(usedforsecurity=False)
-        with StreamReader(self._cut, self._path_of, place) as reader:
+        with StreamReader(self._cut, self._path_of, self._cut.start_of(volume)) as reader:
             while reader.offset < end:
-                ready = self._await(reader.offset, end)
-                if not ready:
-                    return False
+                ready = self._await(reader.offset, end, turn)
+                if ready is None:
+                    return None
                 count = reader.read_into(buffer[: min(len(buffer), ready - reader.offset)])
                 if not count:
                     raise Truncated(f"volume {volume} became shorter while it was hashed", subject=str(reader.path))
                 found.update(buffer[:count])
-        self._progress.note_sum(volume, found.hexdigest())
-        return True
+        return found.hexdigest()
 
-    def _await(self, place: int, end: int) -> int:
-        """How far can be read, once that is some way behind `place`; 0 when stopped."""
+    def _await(self, place: int, end: int, turn: int) -> int | None:
+        """How far can be read, once that is some way behind `place`."""
         with self._changed:
-            while self._frontier < min(end, place + _READ_BYTES) and not self._stopped:
+            while self._frontier < min(end, place + _READ_BYTES) and not self._stopped and turn == self._turn:
                 self._changed.wait()
-            return 0 if self._stopped else min(self._frontier, end)
+            return None if self._stopped or turn != self._turn else min(self._frontier, end)
 
 
 def write_sums(folder: Path, sums: Mapping[str, str]) -> Path:

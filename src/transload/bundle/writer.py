@@ -17,6 +17,7 @@ from types import TracebackType
 
 from transload.bundle.flushing import Flusher
 from transload.bundle.format import Blueprint, starts
+from transload.bundle.frontier import Frontier
 from transload.bundle.ingest import BundleIngest, FinishedIngest
 from transload.bundle.ledger import Stored, StoredExtra
 from transload.bundle.proof import is_whole
@@ -53,13 +54,12 @@ class BundleWriter:
         self._manifests = blueprint.contents.manifest_of
         self._files = Unfinished(self.path, blueprint)
         self._progress = self._files.progress
-        self._proved = self._progress.synced
         self._active: set[Digest] = set()
         self._state = threading.RLock()
-        self._reached = 0  # how many members from the first one on are final
         self._started = False
         self._sums = Sums(self._cut, self._files.path, self._progress)
         self._flusher = Flusher(self._files.sync)
+        self._frontier = Frontier(blueprint.members, blueprint.end, self._progress.synced, self._sums, self._flusher)
 
     # --- before
 
@@ -89,11 +89,8 @@ class BundleWriter:
                     self._write_head()
                     self._write_manifests()
                 self._write_extras()
-            self._proved |= self._manifests.keys()
+            self._frontier.start(self._manifests)
             self._started = True
-            self._sums.start()
-            self._flusher.start()
-            self._advance()
 
     def _write_head(self) -> None:
         head = self._blueprint.head
@@ -146,7 +143,7 @@ class BundleWriter:
     @contextmanager
     def _ingesting(self, member: Stored) -> Iterator[BundleIngest]:
         with self._claimed(member), self._files.telling_numbers(self.missing_bytes):
-            ingest = BundleIngest(member, self._cut, self._files.path, self._progress, self._settle)
+            ingest = BundleIngest(member, self._cut, self._files.path, self._progress, self._frontier)
             try:
                 yield ingest
             finally:
@@ -166,30 +163,15 @@ class BundleWriter:
 
     def _is_proved(self, member: Stored) -> bool:
         """Whether a member is there; what was done before a crash is hashed before it is believed."""
-        if member.digest in self._proved:
+        if member.digest in self._frontier:
             return True
         if member.digest not in self._progress.done:
             return False
         if not is_whole(member, self._cut, self._files.path):
             self._progress.note_lost(member.digest)
             return False
-        self._settle(member)
+        self._frontier.finished(member)
         return True
-
-    def _settle(self, member: Stored) -> None:
-        with self._state:
-            self._proved.add(member.digest)
-            self._advance()
-        with self._files.telling_numbers(self.missing_bytes):
-            self._flusher.wrote(member.size)
-
-    def _advance(self) -> None:
-        """Tell the sums how far everything is final."""
-        members = self._blueprint.members
-        while self._reached < len(members) and members[self._reached].digest in self._proved:
-            self._reached += 1
-        if self._started:
-            self._sums.advance(starts(members[self._reached]) if self._reached < len(members) else self._blueprint.end)
 
     # --- Names
 
@@ -275,9 +257,9 @@ class BundleWriter:
             with self._files.telling_numbers(len(END)):
                 with StreamWriter(self._cut, self._files.path, self._blueprint.end) as writer:
                     writer.write(END)
-                self._sums.advance(self._cut.size)
+                self._frontier.close(self._cut.size)
                 self._files.sync()
-        self._sums.advance(self._cut.size)
+        self._frontier.close(self._cut.size)
         sums = self._sums.result()
         if not self._progress.whole:
             self._progress.note_whole()
