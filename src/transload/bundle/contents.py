@@ -139,8 +139,11 @@ class Contents:
 
     def needs(self, image: BundledImage) -> frozenset[Digest]:
         """What is carried for an image: its manifests and their blobs."""
-        carried = {each.digest for each in self.carried}
-        return frozenset(self._below(image.root.digest, set()) & carried)
+        return frozenset(self._below(image.root.digest, set()) & self._carried_digests)
+
+    @cached_property
+    def _carried_digests(self) -> frozenset[Digest]:
+        return frozenset(each.digest for each in self.carried)
 
     def _below(self, digest: Digest, found: set[Digest]) -> set[Digest]:
         if digest not in found:

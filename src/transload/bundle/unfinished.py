@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from transload.bundle.format import Blueprint
@@ -53,9 +53,10 @@ class Unfinished:
         largest = self.cut.size_of(1)
         for volume in self.cut.numbers:
             path = self.path(volume)
-            with writing_errors(path), path.open("wb" if fresh else "ab") as file:
+            with writing_errors(path), path.open("ab") as file:
                 if fresh and volume == 1 and largest > _LARGE_FILE:
                     file.truncate(largest)  # refused now, where the file system has no such files, not hours later
+                if fresh or file.tell() > self.cut.size_of(volume):  # left by somebody else
                     file.truncate(0)
 
     def free_bytes(self) -> int:
@@ -83,14 +84,14 @@ class Unfinished:
             )
 
     @contextlib.contextmanager
-    def telling_numbers(self, missing_bytes: int) -> Iterator[None]:
-        """A disk that gets full in the block says what is there; `missing_bytes` was still to be written before it."""
+    def telling_numbers(self, missing: Callable[[], int]) -> Iterator[None]:
+        """A disk that gets full in the block says what is there; `missing` tells how many bytes are to be written."""
         try:
             yield
         except DiskFull as error:
             raise DiskFull(
-                f"no space left in {self.folder}: up to {in_words(missing_bytes)} of {in_words(self.cut.size)} are "
-                f"still to be written, {in_words(self.free_bytes())} are free",
+                f"no space left in {self.folder}: {in_words(missing())} of {in_words(self.cut.size)} are still to be "
+                f"written, {in_words(self.free_bytes())} are free",
                 subject=str(self.folder),
                 hint="make room and run the same command again, it goes on where this one stopped",
             ) from error

@@ -66,6 +66,9 @@ class BundleWriter:
     @property
     def missing_bytes(self) -> int:
         """What has still to be written, as far as is noted."""
+        return self._missing()
+
+    def _missing(self) -> int:
         done, parts = self._progress.done, self._progress.parts
         there = (m.size if m.digest in done else parts.get(m.digest, 0) for m in self._blueprint.members)
         return self._cut.size - sum(there)
@@ -84,7 +87,7 @@ class BundleWriter:
             if self._started:
                 return
             if not self._progress.whole:
-                with self._files.telling_numbers(self.missing_bytes):
+                with self._files.telling_numbers(self._missing):
                     self._files.create()
                     self._write_head()
                     self._write_manifests()
@@ -142,7 +145,7 @@ class BundleWriter:
 
     @contextmanager
     def _ingesting(self, member: Stored) -> Iterator[BundleIngest]:
-        with self._claimed(member), self._files.telling_numbers(self.missing_bytes):
+        with self._claimed(member), self._files.telling_numbers(self._missing):
             ingest = BundleIngest(member, self._cut, self._files.path, self._progress, self._frontier)
             try:
                 yield ingest
@@ -254,7 +257,7 @@ class BundleWriter:
             )
         self._flusher.stop()
         if not self._progress.whole:
-            with self._files.telling_numbers(len(END)):
+            with self._files.telling_numbers(lambda: len(END)):
                 with StreamWriter(self._cut, self._files.path, self._blueprint.end) as writer:
                     writer.write(END)
                 self._frontier.close(self._cut.size)
