@@ -11,7 +11,6 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import BinaryIO
 
 THREADS = 8
 BUFFER = 1 << 20
@@ -25,7 +24,7 @@ class Peer:
         name, _, port = host.rpartition(":")
         self.socket = socket.create_connection((name, int(port)))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.answers: BinaryIO = self.socket.makefile("rb", buffering=4096)
+        self.answers = self.socket.makefile("rb")
 
     def ask(self, method: str, path: str, length: int | None = None) -> None:
         size = "" if length is None else f"Content-Length: {length}\r\n"
@@ -55,7 +54,7 @@ def carry(blobs: list[tuple[int, str, str]], source_host: str, target_host: str)
         source.answer(200)
         target.ask("PUT", f"{location}{'&' if '?' in location else '?'}digest={digest}", size)
         while size:
-            count = source.answers.readinto(buffer[: min(size, BUFFER)])  # type: ignore[attr-defined]
+            count = source.answers.readinto(buffer[: min(size, BUFFER)])
             target.socket.sendall(buffer[:count])
             size -= count
         target.answer(201)

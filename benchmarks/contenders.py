@@ -49,7 +49,7 @@ def skopeo(errand: Errand) -> Command:
     """`skopeo sync` with a source file of the same images."""
     secure = errand.authority is not None
     listed = write_sync(errand.goods, errand.source, errand.home / "images.yaml", verify_tls=secure)
-    words = ("skopeo", "--insecure-policy", "sync", "--all", "--src", "yaml", "--dest", "docker")
+    words: tuple[str, ...] = ("skopeo", "--insecure-policy", "sync", "--all", "--src", "yaml", "--dest", "docker")
     words += (f"--dest-tls-verify={str(secure).lower()}", str(listed), f"{errand.target}/{TARGET_PREFIX}")
     more = {"SSL_CERT_FILE": str(errand.authority)} if errand.authority else {}
     # Root keeps what it knows of blobs under /var/lib; as anybody else it keeps it in its home, so that it starts cold.

@@ -72,7 +72,7 @@ def counted(name: str, value: object, expected: object = None, theirs: str = "")
 def table(figures: Iterable[Figure]) -> str:
     """As text that is also Markdown."""
     head = ("what", "transload", "beside it", "ratio", "to reach", "")
-    rows = [head] + [
+    rows: list[tuple[str, ...]] = [head] + [
         (
             figure.name,
             figure.ours,
