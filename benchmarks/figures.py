@@ -72,7 +72,8 @@ def counted(name: str, value: object, expected: object = None, theirs: str = "")
 def table(figures: Iterable[Figure]) -> str:
     """As text that is also Markdown."""
     head = ("what", "transload", "beside it", "ratio", "to reach", "")
-    rows: list[tuple[str, ...]] = [head] + [
+    rows: list[tuple[str, ...]] = [head]
+    rows += [
         (
             figure.name,
             figure.ours,
