@@ -133,7 +133,11 @@ def index_content(images: tuple[BundledImage, ...]) -> bytes:
 
 
 def _bare(root: Descriptor) -> Descriptor:
-    return Descriptor(root.media_type, root.digest, root.size, artifact_type=root.artifact_type)
+    return Descriptor(root.media_type, root.digest, root.size, artifact_type=_printable(root.artifact_type))
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _annotations(name: Name) -> dict[str, str]:
@@ -166,7 +170,7 @@ def _listed(contents: Contents, index_digest: Digest, volume_bytes: int | None) 
 
     def listed(image: BundledImage) -> LedgerImage:
         needed = () if image.present else tuple(sorted(places[digest] for digest in contents.needs(image)))
-        return LedgerImage(evolve(image, root=_bare(image.root)), needed)
+        return LedgerImage(evolve(image, root=_bare(image.root), source=_printable(image.source)), needed)
 
     return Ledger(
         images=tuple(listed(image) for image in sorted(contents.images, key=lambda each: each.name)),
@@ -176,7 +180,7 @@ def _listed(contents: Contents, index_digest: Digest, volume_bytes: int | None) 
             for each in sorted(contents.extras, key=lambda each: each.name)
         ),
         prerequisites=tuple(sorted(contents.prerequisites, key=lambda each: each.descriptor.digest)),
-        against=contents.against,
+        against=_printable(contents.against),
         plan_digest=contents.plan_digest,
         index_digest=index_digest,
         volume_bytes=volume_bytes,

@@ -232,6 +232,7 @@ def _prerequisite_in(item: dict[str, Any]) -> Prerequisite:
 def _descriptor(item: Any) -> Descriptor:
     descriptor = Descriptor.from_json(item, "an entry")
     _number(descriptor.size)
+    _text(descriptor.artifact_type)
     return descriptor
 
 
@@ -252,6 +253,6 @@ def _number(value: Any) -> int:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{str(value)[:40]} is not a text")
+    if not isinstance(value, str) or not value.isprintable():  # people see these texts on their terminals
+        raise TypeError(f"{str(value)[:40]!r} is not a text")
     return value

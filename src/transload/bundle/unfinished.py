@@ -12,9 +12,10 @@ from transload.bundle.format import Blueprint
 from transload.bundle.progress import Progress
 from transload.bundle.stream import StreamReader, writing_errors
 from transload.bundle.sums import write_sums
-from transload.bundle.volumes import Cut, in_words, split_file_name
+from transload.bundle.volumes import Cut, split_file_name
 from transload.errors import BundleExists, DiskFull
 from transload.files import fsync_folder, local_errors, locked
+from transload.sizes import in_words
 
 _PARTIAL = ".partial"
 _LARGE_FILE = (4 << 30) - 1  # what FAT32 takes

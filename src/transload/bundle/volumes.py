@@ -50,18 +50,6 @@ def parse_volume_size(text: str) -> int | None:
     return size
 
 
-def in_words(size: int) -> str:
-    """A size for people.
-
-    >>> in_words(700), in_words(5 << 20), in_words(123 << 28)
-    ('700 bytes', '5.0 MiB', '30.8 GiB')
-    """
-    if size < 1024:
-        return f"{size} bytes"
-    unit = min((size.bit_length() - 1) // 10, 4)
-    return f"{size / 1024**unit:.1f} {'KMGT'[unit - 1]}iB"
-
-
 @frozen
 class Span:
     """A piece of the stream within one volume. `volume` counts from 1, `offset` within its file."""

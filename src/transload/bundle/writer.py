@@ -25,11 +25,11 @@ from transload.bundle.stream import CHUNK, StreamReader, StreamWriter, exactly
 from transload.bundle.sums import Sums
 from transload.bundle.tarheader import END, header, padding
 from transload.bundle.unfinished import Unfinished
-from transload.bundle.volumes import in_words
 from transload.errors import BlobUnknown, Busy, ManifestUnknown, Refused, RepositoryUnknown
 from transload.files import local_errors
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Chunk, Tariff
+from transload.sizes import in_words
 
 
 class BundleWriter:

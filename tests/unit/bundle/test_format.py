@@ -78,6 +78,18 @@ def test_what_fits_into_one_volume_is_not_cut() -> None:
     assert (cut.cut.count, cut.ledger.volume_bytes) == (2, whole.cut.size - 1)
 
 
+def test_texts_of_others_are_made_fit_to_be_shown() -> None:
+    (image_of,) = contents_of({Name("a", "1"): image("shown")}).images
+    root = evolve(image_of.root, artifact_type="x\ny")
+    contents = evolve(
+        contents_of({Name("a", "1"): image("shown")}),
+        images=(evolve(image_of, source="here\x1b[2J", root=root),),
+        against="site\n.json",
+    )
+    (shown,) = Ledger.decode((ledger := lay_out(contents, None).ledger).encode()).images
+    assert (shown.image.source, shown.image.root.artifact_type, ledger.against) == ("here?[2J", "x?y", "site?.json")
+
+
 def test_too_many_volumes_are_refused() -> None:
     with pytest.raises(UsageError, match="9999"):
         lay_out(contents_of(MADE), 10)

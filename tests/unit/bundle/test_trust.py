@@ -168,6 +168,9 @@ def test_a_signature_that_is_none(tmp_path: Path, content: bytes) -> None:
         lambda document: document["images"][0]["blobs"].append(10_000),
         lambda document: document["images"][0]["blobs"].append(-1),
         lambda document: document["images"][0].update(name="../../etc"),
+        lambda document: document["images"][0].update(source="\x1b[2Jgone"),
+        lambda document: document["images"][0].update(artifactType="a\nb"),
+        lambda document: document.update(against="\ud800"),
         lambda document: document["images"][0].update(unknown=1),
         lambda document: document["blobs"][0].update(digest="sha256:../../../x"),
         lambda document: document["extras"].append(
