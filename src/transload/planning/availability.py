@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 
 from attrs import evolve
 
-from transload.bundle.volumes import in_words
 from transload.errors import PrerequisiteMissing
 from transload.graph import walk
 from transload.oci import Descriptor, Digest
 from transload.planning.holdings import Holdings, needed
 from transload.planning.survey import Surveyed
 from transload.ports import Source
+from transload.sizes import in_words
 
 _NAMED = 3
 

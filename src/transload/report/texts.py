@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+from transload.sizes import in_words, scaled
+
 _DIGEST = re.compile(r"sha\d{3}:[0-9a-f]{64,128}")
-_TENTHS_FROM = 3  # from GiB on, whole units are too coarse to see something move
 
 
 def size(count_bytes: float) -> str:
@@ -18,18 +18,7 @@ def size(count_bytes: float) -> str:
     >>> size(812), size(1_300_000), size(12_582_912), size(13_500_000_000)
     ('812 B', '1.2 MiB', '12 MiB', '12.6 GiB')
     """
-    return " ".join(_scaled(count_bytes))
-
-
-def _scaled(count_bytes: float) -> tuple[str, str]:
-    value = float(count_bytes)
-    for place, unit in enumerate(_UNITS):
-        tenths = place > 0 and (value < 9.95 or (place >= _TENTHS_FROM and value < 99.95))
-        number = f"{value:.1f}" if tenths else f"{value:.0f}"
-        if float(number) < 1024 or unit == _UNITS[-1]:
-            return number, unit
-        value /= 1024
-    raise AssertionError("the last unit takes everything")
+    return in_words(count_bytes)
 
 
 def size_of(part_bytes: int, whole_bytes: int) -> str:
@@ -38,7 +27,7 @@ def size_of(part_bytes: int, whole_bytes: int) -> str:
     >>> size_of(196_083_712, 408_944_640), size_of(900, 408_944_640)
     ('187 of 390 MiB', '900 B of 390 MiB')
     """
-    (part, part_unit), (whole, unit) = _scaled(part_bytes), _scaled(whole_bytes)
+    (part, part_unit), (whole, unit) = scaled(part_bytes), scaled(whole_bytes)
     return f"{part} of {whole} {unit}" if part_unit == unit else f"{part} {part_unit} of {whole} {unit}"
 
 
