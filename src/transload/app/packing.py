@@ -11,7 +11,7 @@ from transload.app.farside import far_side
 from transload.app.job import Job
 from transload.app.mirroring import Prepared, check_anything_published, differences, request_of
 from transload.app.place import Place
-from transload.app.selecting import select
+from transload.app.selecting import Selection, select
 from transload.app.stores import Stores
 from transload.bundle.contents import Extra
 from transload.bundle.format import Blueprint, lay_out
@@ -63,7 +63,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     """
     _check_folder(packing.out)
     inventory = far_side(packing.against, packing.against_key)
-    selection = select(job, stores, cancellation)
+    selection = _in_order(select(job, stores, cancellation))
     sources = {place.locator: stores.source(place) for place in selection.places}
     far = InventoryTarget(inventory)
     plan = make_plan(request_of(job, selection), sources, far, elsewhere=inventory.holders, cancellation=cancellation)
@@ -79,6 +79,11 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     if is_finished(packing.out, blueprint):
         return Packed(evolve(prepared, plan=_nothing_to_do(plan, place)), blueprint)
     return Packed(_to_fill(prepared, blueprint), blueprint)
+
+
+def _in_order(selection: Selection) -> Selection:
+    """The same set gives the same bytes, in whatever order it was named."""
+    return evolve(selection, items=tuple(sorted(selection.items, key=lambda item: (item.target, item.source_store))))
 
 
 def bundle_path(out: Path) -> Path:
@@ -151,7 +156,7 @@ def _to_fill(prepared: Prepared, blueprint: Blueprint) -> Prepared:
             if all(ended.done and (ended.error is None or image.error is not None) for image, ended in planned):
                 writer.finish()
 
-    filling = filling_plan(prepared.plan, writer.locator)
+    filling = filling_plan(prepared.plan, writer.locator, lambda blob: writer.holds("", blob))
     return evolve(prepared, plan=filling, target=writer, finish=finish)
 
 

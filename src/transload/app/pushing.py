@@ -17,6 +17,7 @@ from transload.nursery import Cancellation
 from transload.oci import Digest
 from transload.planning import Plan, make_plan
 from transload.report.texts import count
+from transload.transfer import Journal
 
 
 def prepare_push(place: Place, job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
@@ -35,7 +36,7 @@ def prepare_push(place: Place, job: Job, stores: Stores, cancellation: Cancellat
         {place.locator: source},
         target,
         known=journal.knows,
-        elsewhere=_prerequisites(ledger, job.target.prefix) if ledger else lambda _digest: (),
+        elsewhere=_elsewhere(ledger, job.target.prefix, journal),
         cancellation=cancellation,
     )
     notes = _notes(plan, ledger) if ledger else ()
@@ -51,15 +52,16 @@ def _notes(plan: Plan, ledger: Ledger) -> tuple[str, ...]:
     return (f"the bundle leaves out what {told} need, and the target does not hold it{against}",)
 
 
-def _prerequisites(ledger: Ledger, prefix: str) -> Callable[[Digest], Iterable[str]]:
-    """Where at the target to look for what the bundle leaves out.
+def _elsewhere(ledger: Ledger | None, prefix: str, journal: Journal) -> Callable[[Digest], Iterable[str]]:
+    """Where at the target to look for what the bundle leaves out, and for what an unfinished run brought.
 
     Under the prefix first; as it is called, when the inventory was taken of the whole registry.
     """
-    where: dict[Digest, tuple[str, ...]] = {
-        one.descriptor.digest: tuple(
-            filter(None, dict.fromkeys(chain.from_iterable((join(prefix, each), each) for each in one.repositories)))
-        )
-        for one in ledger.prerequisites
-    }
-    return lambda digest: where.get(digest, ())
+    prerequisites = ledger.prerequisites if ledger else ()
+    where = {one.descriptor.digest: one.repositories for one in prerequisites}
+
+    def hints(digest: Digest) -> Iterable[str]:
+        named = chain.from_iterable((join(prefix, each), each) for each in where.get(digest, ()))
+        return filter(None, dict.fromkeys((*named, *journal.places(digest))))
+
+    return hints

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 
 from attrs import evolve
 
@@ -57,8 +57,12 @@ def contents_of(
     )
 
 
-def filling_plan(plan: Plan, target: str) -> Plan:
-    """The plan that fills the bundle: every blob and manifest once, nothing mounted, in the same order."""
+def filling_plan(plan: Plan, target: str, held: Callable[[Descriptor], bool] = lambda _blob: False) -> Plan:
+    """The plan that fills the bundle: every blob and manifest once, nothing mounted, in the same order.
+
+    `held` says which blobs an earlier run left in the unfinished bundle; they are told as already there.
+    """
+    there = {step.id for step in plan.blob_steps() if step.origin is None and held(step.descriptor)}
     steps: list[Step] = []
     new_ids: dict[int, int] = {}
     for step in plan.steps:
@@ -66,15 +70,33 @@ def filling_plan(plan: Plan, target: str) -> Plan:
             needs = tuple(dict.fromkeys(new_ids[need] for need in step.needs if need in new_ids))
             new_ids[step.id] = len(steps)
             steps.append(evolve(step, id=len(steps), needs=needs))
-        elif step.origin is None:
+        elif step.origin is None and step.id not in there:
             new_ids[step.id] = len(steps)
             steps.append(evolve(step, id=len(steps), after=None))
-        elif step.after is not None:
+        elif step.after in new_ids:
             new_ids[step.id] = new_ids[step.after]
     images = tuple(
-        evolve(image, goals=tuple(new_ids[goal] for goal in image.goals), mounted=Share()) for image in plan.images
+        evolve(
+            image,
+            goals=tuple(new_ids[goal] for goal in image.goals),
+            copied=Share(image.copied.blobs - share.blobs, image.copied.bytes - share.bytes),
+            present=Share(image.present.blobs + share.blobs, image.present.bytes + share.bytes),
+            mounted=Share(),
+        )
+        for image, share in zip(plan.images, _shares(plan, there), strict=True)
     )
-    return Plan(target, images, tuple(steps), plan.manifests, Requests(source=plan.requests.source))
+    return Plan(target, images, tuple(steps), plan.manifests, Requests(source=plan.requests.source - len(there)))
+
+
+def _shares(plan: Plan, steps: Set[int]) -> Iterator[Share]:
+    """What these blob steps come to for each image: a step counts for the first image that needs it."""
+    sizes = {step.id: step.descriptor.size for step in plan.blob_steps() if step.id in steps}
+    begin = 0
+    for image in plan.images:
+        end = max((begin, *(goal + 1 for goal in image.goals)))
+        own = [sizes[step] for step in range(begin, end) if step in sizes]
+        yield Share(len(own), sum(own))
+        begin = end
 
 
 def subject_of(tag: str | None) -> Digest | None:

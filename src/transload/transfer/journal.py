@@ -32,6 +32,10 @@ class Journal:
         """Whether an earlier run noted this blob."""
         return (repository, digest) in self._pairs
 
+    def places(self, digest: Digest) -> tuple[str, ...]:
+        """Repositories into which an earlier run brought this blob: one of them may have been finished meanwhile."""
+        return tuple(sorted(repository for repository, noted in self._pairs if noted == digest))
+
     def note(self, repository: str, digest: Digest) -> None:
         """Remember that the target holds this blob now."""
         if self._path is None:
