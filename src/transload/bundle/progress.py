@@ -54,7 +54,8 @@ class Progress:
     def _open(self, stack: contextlib.ExitStack) -> BinaryIO:
         while True:
             with contextlib.ExitStack() as attempt:
-                file = attempt.enter_context(locked(self.path))
+                with local_errors("locking", self.path):
+                    file = attempt.enter_context(locked(self.path))
                 if self.path.exists():  # not deleted by whoever held it just before
                     stack.push(attempt.pop_all())
                     return file
