@@ -61,6 +61,7 @@ def serving(built: Built, *script: Fault) -> Iterator[str]:
         ("mirror typo.yaml --to {target}", 2, "typo.yaml:3: imagse: unknown key", "did you mean images?"),
         ("mirror twice.yaml --to {target}", 2, "app:v1 is wanted twice at the target", "another target name"),
         ("mirror absent.yaml --to {target}", 8, "there is no file absent.yaml", "a catalog is a bare name"),
+        ("mirror . --to {target}", 8, ". is a folder", "--from oci:."),
         ("mirror .\\absent --to {target}", 8, "there is no file .\\absent", ""),
         ("mirror arcdata --to https://{target}", 2, "is not a store", "leave https:// out"),
         ("mirror arcdata --to registry", 2, "'registry' names no registry", "write host/prefix"),
@@ -170,6 +171,23 @@ def test_a_user_who_may_only_pull(shell: Shell, vendor: Registry, token_registry
 
 
 # --- who cannot be reached
+
+
+def test_a_proxy_that_is_not_there(shell: Shell) -> None:
+    shell.set(HTTPS_PROXY="http://127.0.0.1:1", http_proxy="http://127.0.0.1:1")
+    ran = shell("mirror", "quay.example/a:v1", "--to", "registry.example/x")
+    assert ran.code == 5
+    assert "the proxy cannot be used: Failed to establish a new connection" in ran.err
+    assert "hint: check the proxy URL" in ran.err
+
+
+def test_a_state_folder_that_cannot_be_used_fails_no_run(
+    shell: Shell, vendor: Registry, registry: Registry, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    shell.set(TRANSLOAD_STATE_DIR=tmp_path / "file" / "state")
+    ran = shell("mirror", f"{vendor.host}/arcdata/arc-dns:{NEW}", "--to", f"{registry.host}/stateless")
+    assert ran.code == 0, ran.told
 
 
 @pytest.mark.parametrize("side", ["source", "target"])

@@ -12,7 +12,7 @@ from transload.app.place import Place
 from transload.app.published import compare_with_source
 from transload.app.selecting import Selection, select, source_tags
 from transload.app.stores import Stores
-from transload.errors import ReleaseUnknown, TransloadError
+from transload.errors import LocalError, ReleaseUnknown, TransloadError
 from transload.events import Listener
 from transload.nursery import Cancellation
 from transload.planning import Plan, Request, make_plan
@@ -124,5 +124,6 @@ def carry_out(
         for image, ended in zip(prepared.plan.images, outcome.images, strict=True)
     )
     if all(in_order):
-        journal.clear()
+        with contextlib.suppress(LocalError):  # a state folder that cannot be written to must not fail a finished run
+            journal.clear()
     return outcome

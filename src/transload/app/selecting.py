@@ -118,6 +118,8 @@ def _load_file(text: str) -> Catalog | ImageSet:
         raise LocalError(
             f"there is no file {text}", subject=text, hint="a catalog is a bare name, a reference has a tag"
         )
+    if path.is_dir():
+        raise LocalError(f"{text} is a folder", subject=text, hint=f"images in it are taken with --from oci:{text}")
     return load_set(path)
 
 

@@ -72,7 +72,8 @@ def pack(
 
     \b
       transload pack arcdata -o /media/usb/arcdata-2026-11
-      transload pack arcdata -o arcdata --volume-size fat32 --sign-key key.pem --against site.json
+      transload pack arcdata -o arcdata --volume-size fat32 --sign-key key.pem
+      transload pack arcdata -o arcdata --against site.json
     """
     from transload.bundle.volumes import parse_volume_size
 

@@ -55,7 +55,8 @@ def push(
 
     \b
       transload push /media/usb/arcdata-2026-11 --to registry.local/arcdata
-      transload push arcdata --volumes /media/disk2 --key site.pub --to registry.local/arcdata
+      transload push arcdata --volumes /media/disk2 --to registry.local/arcdata
+      transload push arcdata --key site.pub --to registry.local/arcdata
     """
     network = options.network_of(flags)
     environment = read_environment()

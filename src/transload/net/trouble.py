@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import re
 import ssl
 from collections.abc import Iterator
 
@@ -23,6 +24,7 @@ from transload.net.address import Origin
 
 FOREIGN = (exceptions.HTTPError, http.client.HTTPException, OSError)
 """What `translated` understands."""
+_CONNECTION = re.compile(r"^\w+\(host=.*?\): ")  # urllib3 begins its texts with the object that failed
 _UNREACHABLE = {
     errno.ECONNREFUSED: "refuses connections",
     errno.EHOSTUNREACH: "cannot be reached: no route to it",
@@ -145,4 +147,4 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _last(error: BaseException) -> str:
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-    return text[:160]
+    return _CONNECTION.sub("", text)[:160]
