@@ -11,6 +11,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from attrs import frozen
 
@@ -187,21 +188,16 @@ class Volumes:
             )
         with local_errors("reading", path), path.open("rb") as file:
             size = path.stat().st_size
-
-            def found(place: int, wanted: bytes) -> bool:
-                file.seek(place)
-                return _resembles(file.read(len(wanted)), wanted)
-
-            tried = [found(*each) for each in self._headers.in_volume(self.cut, volume, _TRIED)]
-            fits = not tried or tried[0]
-            other = None if fits else next((n for n in self.cut.numbers if n != volume and self._is(found, n)), None)
+            headers = self._headers.in_volume(self.cut, volume, _TRIED)
+            stands = [_stands(file, *each) for each in headers if each[0] + len(each[1]) <= size]
+            other = None if all(stands[:1]) else self._told_by(file, volume)
         if other is not None:
             raise VolumeSwapped(
                 f"{path} holds volume {other}, not volume {volume}",
                 subject=name,
                 hint=f"rename it to {self.file_name(other)}",
             )
-        if size > self.cut.size_of(volume) or not (fits or any(tried) or size < self.cut.size_of(volume)):
+        if size > self.cut.size_of(volume) or (stands and not any(stands)):
             raise VolumeForeign(
                 f"{path} does not belong to this bundle, or nothing of it is left",
                 subject=name,
@@ -209,8 +205,12 @@ class Volumes:
             )
         return path
 
-    def _is(self, found: Callable[[int, bytes], bool], volume: int) -> bool:
-        return any(found(*each) for each in self._headers.in_volume(self.cut, volume, 1))
+    def _told_by(self, file: BinaryIO, claimed: int) -> int | None:
+        """Which other volume has its first header where one stands in this file."""
+        for volume in self.cut.numbers:
+            if volume != claimed and any(_stands(file, *each) for each in self._headers.in_volume(self.cut, volume, 1)):
+                return volume
+        return None
 
     def check_size(self, volume: int, end: int | None = None) -> None:
         """Raises `VolumeTruncated` if the file is shorter than `end`, by default than the whole volume."""
@@ -225,8 +225,10 @@ class Volumes:
             )
 
 
-def _resembles(found: bytes, wanted: bytes) -> bool:
-    """Whether this is the header, a few bytes of it damaged perhaps: another member's differs in most of its digest."""
+def _stands(file: BinaryIO, place: int, wanted: bytes) -> bool:
+    """Whether a header stands there, a few bytes of it damaged perhaps: another one differs in most of its digest."""
+    file.seek(place)
+    found = file.read(len(wanted))
     differing = sum(one != other for one, other in zip(found, wanted, strict=False))
     return len(found) == len(wanted) and differing <= _DAMAGED_BYTES
 

@@ -421,12 +421,13 @@ def test_swapped_volumes_are_told_from_foreign_ones(tmp_path: Path) -> None:
     assert str(problems[one.name]).endswith(f"holds volume {last - 2}, not volume {last - 1}")
 
 
-def test_a_volume_of_another_bundle_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("length", [VOLUME, VOLUME - 1000])
+def test_a_volume_of_another_bundle_is_refused(tmp_path: Path, length: int) -> None:
     store = BundleStore(packed(tmp_path))
     (tmp_path / "other").mkdir()
     pack(tmp_path / "other" / "b", named(release("other", images=5, size=500_000)), VOLUME)
     volume = f"b.{store.cut.count - 1:03}.tar"
-    (tmp_path / volume).write_bytes((tmp_path / "other" / volume).read_bytes())
+    (tmp_path / volume).write_bytes((tmp_path / "other" / volume).read_bytes()[:length])
     store = BundleStore(tmp_path / "b")
     (problem,) = [each for each in store.check() if each.error]
     assert isinstance(problem.error, VolumeForeign)
