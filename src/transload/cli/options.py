@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from transload.app.stores import Network
+from transload.errors import LocalError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path, dir_okay=False)
-_THERE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
@@ -70,7 +70,7 @@ target_login = _stacked(
 logins = _stacked(source_login, target_login)
 
 bundle = _stacked(
-    _option("--key", type=_THERE, help="Public key (PEM or OpenSSH) that must have signed the bundle."),
+    _option("--key", type=_PATH, help="Public key (PEM or OpenSSH) that must have signed the bundle."),
     _option(
         "--volumes",
         metavar="DIR",
@@ -83,9 +83,9 @@ bundle = _stacked(
 sign_key = _option("--sign-key", type=_PATH, help="Private key (Ed25519 or ECDSA P-256; PEM or OpenSSH) to sign with.")
 
 network = _stacked(
-    _option("--ca-file", type=_THERE, multiple=True, help="Trust these certificate authorities too (PEM)."),
-    _option("--client-cert", type=_THERE, help="Client certificate (PEM)."),
-    _option("--client-key", type=_THERE, help="Its key, if in a file of its own."),
+    _option("--ca-file", type=_PATH, multiple=True, help="Trust these certificate authorities too (PEM)."),
+    _option("--client-cert", type=_PATH, help="Client certificate (PEM)."),
+    _option("--client-key", type=_PATH, help="Its key, if in a file of its own."),
     _option("--insecure-tls", metavar="HOST", multiple=True, help="Do not verify this host's certificate."),
     _option("--plain-http", metavar="HOST", multiple=True, help="Speak to this host without TLS."),
     _option("--allow-realm", metavar="HOST", multiple=True, help="Token host that may get the password."),
@@ -121,8 +121,11 @@ _NETWORK = ("ca_file", "client_cert", "client_key", "insecure_tls", "plain_http"
 
 
 def network_of(flags: dict[str, Any]) -> Network:
-    """The flags of `network` as a value; takes them out of `flags`."""
+    """The flags of `network` as a value, taken out of `flags`. Raises `LocalError` for a file that is not there."""
     taken = {name: flags.pop(name) for name in _NETWORK}
+    for path in (*taken["ca_file"], taken["client_cert"], taken["client_key"]):
+        if path is not None and not path.is_file():
+            raise LocalError(f"there is no file {path}", subject=str(path), hint="it was named for TLS")
     return Network(
         ca_files=taken["ca_file"],
         client_certificate=taken["client_cert"],
