@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[1]
 VENDORED = ("attrs", "click", "ecdsa", "platformdirs", "pyyaml", "six", "urllib3")
-LEFT_OUT = ("cattrs", "colorama", "rich")
+LEFT_OUT = ("colorama", "rich")
 
 
 _WHEN = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
