@@ -32,9 +32,7 @@ def far_side(against: Path | None, key: Path | None = None) -> Inventory:
             raise UsageError("a key was given for --against, but not what to pack against", hint="add --against FILE")
         return Inventory("bundle:", "", True, {}, {}, {})
     verifier = load_public_key(key) if key else None
-    with local_errors("reading", against):
-        is_inventory = against.is_file() and against.open("rb").read(1) == b"{"
-    if is_inventory:
+    if _is_inventory(against):
         return evolve(_read_inventory(against, verifier), prefix="")
     return inventory_of(BundleStore(against, verifier=verifier).ledger)
 
@@ -55,6 +53,15 @@ def write_inventory(path: Path, inventory: Inventory, signer: Signer | None = No
     if signer is not None:
         with local_errors("writing", signature_path(path)):
             replace_file(signature_path(path), signer(raw))
+
+
+def _is_inventory(path: Path) -> bool:
+    """Not a bundle: a file of any other name, or one that begins as JSON does."""
+    with local_errors("reading", path):
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return file.read(1) == b"{" or not path.name.endswith(".tar")
 
 
 def _read_inventory(path: Path, verifier: PublicKey | None) -> Inventory:

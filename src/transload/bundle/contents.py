@@ -138,7 +138,7 @@ class Contents:
         )
 
     def needs(self, image: BundledImage) -> frozenset[Digest]:
-        """What is carried for an image: its manifests and their blobs."""
+        """What is carried for an image: its manifests and their blobs, and what refers to them."""
         return frozenset(self._below(image.root.digest, set()) & self._carried_digests)
 
     @cached_property
@@ -151,6 +151,16 @@ class Contents:
             manifest = self.manifest_of.get(digest)
             for child in _children(manifest) if manifest else ():
                 self._below(child.digest, found)
+            for referrer in self._referrers.get(digest, ()):
+                self._below(referrer, found)
+        return found
+
+    @cached_property
+    def _referrers(self) -> Mapping[Digest, tuple[Digest, ...]]:
+        found: dict[Digest, tuple[Digest, ...]] = {}
+        for manifest in self.manifests:
+            if manifest.subject is not None:
+                found[manifest.subject.digest] = (*found.get(manifest.subject.digest, ()), manifest.digest)
         return found
 
 

@@ -30,6 +30,7 @@ from transload.errors import (
     PrerequisiteMissing,
     RepositoryUnknown,
     SizeMismatch,
+    TransloadError,
     Truncated,
     VolumeMissing,
     VolumeTruncated,
@@ -213,20 +214,35 @@ class BundleStore:
     # --- Refers
 
     def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:  # noqa: ARG002 - one pool for all
-        """See `Refers`."""
-        return self._by_subject.get(digest, ())
+        """See `Refers`. Raises what keeps a manifest from being read that may be a referrer of this one."""
+        found, unread = self._by_subject
+        for stored, error in unread:
+            if digest not in self.ledger.by_digest or self._go_together(digest, stored.digest):
+                raise error
+        return found.get(digest, ())
+
+    def _go_together(self, one: Digest, other: Digest) -> bool:
+        return not set(self.ledger.needed_by[one]).isdisjoint(self.ledger.needed_by[other])
 
     @cached_property
-    def _by_subject(self) -> dict[Digest, tuple[Descriptor, ...]]:
+    def _by_subject(self) -> tuple[dict[Digest, tuple[Descriptor, ...]], tuple[tuple[StoredBlob, TransloadError], ...]]:
+        """What refers to each subject, and the manifests of which that cannot be told."""
         found: dict[Digest, tuple[Descriptor, ...]] = {}
+        unread: list[tuple[StoredBlob, TransloadError]] = []
         for stored in self.ledger.blobs:
-            manifest = self._read(stored) if stored.descriptor.is_manifest else None
-            if manifest is not None and manifest.subject is not None:
+            if not stored.descriptor.is_manifest:
+                continue
+            try:
+                manifest = self._read(stored)
+            except TransloadError as error:
+                unread.append((stored, error))
+                continue
+            if manifest.subject is not None:
                 described = evolve(
                     manifest.descriptor, artifact_type=manifest.artifact_type, annotations=manifest.annotations
                 )
                 found[manifest.subject.digest] = (*found.get(manifest.subject.digest, ()), described)
-        return found
+        return found, tuple(unread)
 
     # --- what is where, and whether it is right
 

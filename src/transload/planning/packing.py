@@ -85,7 +85,8 @@ def filling_plan(plan: Plan, target: str, held: Callable[[Descriptor], bool] = l
         )
         for image, share in zip(plan.images, _shares(plan, there), strict=True)
     )
-    return Plan(target, images, tuple(steps), plan.manifests, Requests(source=plan.requests.source - len(there)))
+    requests = Requests(source=max(0, plan.requests.source - len(there)))  # one for each, where there are any
+    return Plan(target, images, tuple(steps), plan.manifests, requests)
 
 
 def _shares(plan: Plan, steps: Set[int]) -> Iterator[Share]:
