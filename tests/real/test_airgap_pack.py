@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -154,6 +155,7 @@ def test_a_source_that_is_down_is_told_once(shell: Shell, tmp_path: Path) -> Non
         (("-o", "b", "--volume-size", "large"), 2, "'large' is not a volume size"),
         (("-o", "b", "--sign-key", "absent.key"), 8, "reading absent.key"),
         (("-o", "b", "--also", "absent.txt"), 8, "reading absent.txt"),
+        (("-o", "b", "--with-tool", "absent.pyz"), 8, "there is no file absent.pyz"),
         (("-o", "b", "--against", "absent"), 4, "there is no bundle absent"),
         (("-o", "b", "--against-key", "absent.pub"), 2, "a key was given for --against"),
     ],
@@ -271,3 +273,15 @@ def test_one_name_with_different_content_is_refused(shell: Shell, tmp_path: Path
         ran = shell("pack", first("app/one:v1"), second("app/one:v1"), "-o", "b")
     assert (ran.code, "app/one:v1 is wanted twice" in ran.err) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+def test_the_document_for_programs_has_the_keys_that_are_documented(shell: Shell, source: Vendor) -> None:
+    text = (Path(__file__).parents[2] / "docs/formats/json-output.md").read_text("utf-8")
+    (section,) = re.findall(r"^### Bundle\n(.*?)^### ", text, re.MULTILINE | re.DOTALL)
+    documented = {
+        key for cell in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for key in re.findall(r"`(\S+?)`", cell)
+    }
+    pack(shell, source("app/one:v1"), "-o", "b")
+    told = shell("list", "b", "--output", "json").events[-1]
+    keys = {key for key in told if key not in {"event", "time", "images"}}
+    assert documented == keys | {f"images[].{key}" for key in told["images"][0]}

@@ -22,6 +22,7 @@ from transload.cli.ledgers import Shown
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
 from transload.cli.telling import show_result
+from transload.errors import LocalError
 from transload.files import local_errors
 from transload.nursery import Cancellation
 from transload.report.result import Result, exit_code
@@ -48,7 +49,10 @@ _NO_TARGET = dict.fromkeys(("to", "target_username", "target_password_stdin"))
 )  # fmt: skip
 @click.option("--also", type=_FILE, multiple=True, metavar="FILE", help="Carry this file too (repeatable).")
 @options.sign_key
-@click.option("--with-tool", type=_FILE, metavar="PYZ", help="Put this transload.pyz beside the volumes.")
+@click.option(
+    "--with-tool", type=_FILE, metavar="PYZ",
+    help="Put this file beside the volumes: transload.pyz, the program as one file for the far side.",
+)  # fmt: skip
 @options.selection
 @options.source_login
 @options.network
@@ -83,6 +87,8 @@ def pack(
     with Telling("pack", output, quiet, report) as telling:
         given = gather({**flags, **_NO_TARGET}, environment, network, Place("bundle", str(out)))
         signer = load_signer(chosen["sign_key"], environment)
+        if with_tool is not None and not with_tool.is_file():
+            raise LocalError(f"there is no file {with_tool}", subject=str(with_tool), hint="name the transload.pyz")
         packing = Packing(
             bundle_path(out),
             parse_volume_size(volume_size),
