@@ -184,7 +184,7 @@ def test_a_disk_without_room_is_found_before_the_first_byte(
         assert "has 1.0 MiB free (1048576 bytes)" in ran.err
         assert "run the same command again" in ran.err
         assert source.blobs_read == 0
-    pack(shell, *release(source), "-o", "b")
+    pack(shell, source("app/one:v1"), "-o", "b")  # the name is still free
 
 
 def test_a_blob_that_the_source_lost_leaves_the_bundle_unfinished(
@@ -227,6 +227,7 @@ def test_what_was_fetched_before_an_interruption_is_not_fetched_again(
             assert "Traceback" not in err
         other = shell("pack", source("app/one:v1"), "-o", "b")
         assert (other.code, "belongs to an unfinished bundle with other content" in other.err) == (7, True)
+        assert "or delete what it left: b.*partial*" in other.err
         gate.set()
         source.store.subjects.clear()
         again = shell(*words)
@@ -285,3 +286,14 @@ def test_the_document_for_programs_has_the_keys_that_are_documented(shell: Shell
     told = shell("list", "b", "--output", "json").events[-1]
     keys = {key for key in told if key not in {"event", "time", "images"}}
     assert documented == keys | {f"images[].{key}" for key in told["images"][0]}
+
+
+def test_what_is_to_be_packed_has_to_be_said(shell: Shell) -> None:
+    ran = shell("pack", "-o", "b")
+    assert (ran.code, ran.err.splitlines()) == (
+        2,
+        [
+            "error: nothing says which images are wanted",
+            "  hint: name them, for example: transload pack arcdata -o b",
+        ],
+    )

@@ -16,10 +16,10 @@ from transload.app.stores import Stores
 from transload.bundle.contents import Extra
 from transload.bundle.format import Blueprint, lay_out
 from transload.bundle.signing import Signer
-from transload.bundle.unfinished import is_finished
+from transload.bundle.unfinished import discard, is_finished
 from transload.bundle.volumes import split_file_name
 from transload.bundle.writer import BundleWriter
-from transload.errors import BundleIncomplete, LocalError, NotFound, UsageError
+from transload.errors import BundleIncomplete, DiskFull, LocalError, NotFound, UsageError
 from transload.nursery import Cancellation
 from transload.planning import Plan, make_plan
 from transload.planning.inventory import InventoryTarget
@@ -143,12 +143,7 @@ def _way_on(failed: Sequence[PlannedImage]) -> str:
 
 
 def _to_fill(prepared: Prepared, blueprint: Blueprint) -> Prepared:
-    writer = BundleWriter(Path(prepared.place.value), blueprint)
-    try:
-        writer.check_space()
-    except BaseException:
-        writer.park()
-        raise
+    writer = _opened(Path(prepared.place.value), blueprint)
 
     def finish(outcome: Outcome) -> None:
         with writer:  # leaving it keeps what there is for the next run, unless it is finished
@@ -158,6 +153,18 @@ def _to_fill(prepared: Prepared, blueprint: Blueprint) -> Prepared:
 
     filling = filling_plan(prepared.plan, writer.locator, lambda blob: writer.holds("", blob))
     return evolve(prepared, plan=filling, target=writer, finish=finish)
+
+
+def _opened(path: Path, blueprint: Blueprint) -> BundleWriter:
+    writer = BundleWriter(path, blueprint)
+    try:
+        writer.check_space()
+    except DiskFull:
+        writer.park()
+        if writer.missing_bytes == blueprint.cut.size:  # nothing yet: another set may have the name
+            discard(path)
+        raise
+    return writer
 
 
 def _nothing_to_do(plan: Plan, place: Place) -> Plan:

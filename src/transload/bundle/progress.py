@@ -73,10 +73,11 @@ class Progress:
             if lines[-1]:
                 self._append("")  # ends a line that was cut short
         elif lines[0].startswith(b"bundle ") and len(lines) > 1:
+            left = f"{self.path.name.removesuffix('.partial.journal')}.*partial*"
             raise BundleExists(
                 f"{self.path} belongs to an unfinished bundle with other content",
                 subject=str(self.path),
-                hint="finish it with the command that began it, or give this one another name",
+                hint=f"finish it with the command that began it, choose another name, or delete what it left: {left}",
             )
         else:
             with local_errors("writing", self.path):

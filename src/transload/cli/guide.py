@@ -94,6 +94,8 @@ def _check_somebody_says_what(guided: bool, to: Place | None, environment: Envir
         return
     error = missing(needed_without_terminal(Answers()))
     example = f"transload mirror {DEFAULT_CATALOG} --to {to or 'registry.local/arcdata'}"
+    if to is not None and to.kind == "bundle":
+        example = f"transload pack {DEFAULT_CATALOG} -o {to.value}"
     if to is not None:
         raise SettingMissing("nothing says which images are wanted", hint=f"name them, for example: {example}")
     error.hint = f"{error.hint}; or name everything: {example}"
