@@ -11,9 +11,10 @@ from transload.app.place import Place
 from transload.app.selecting import Selection, restricted, select, to_item
 from transload.app.stores import Stores
 from transload.bundle.ledger import Ledger
-from transload.bundle.volumes import file_name, split_file_name
+from transload.bundle.volumes import split_file_name
 from transload.catalog.selection import Selected
 from transload.errors import LocalError
+from transload.files import local_errors
 from transload.nursery import Cancellation
 from transload.oci import Reference
 from transload.planning.packing import subject_of
@@ -55,10 +56,16 @@ def _found(text: str, folders: Iterable[Path]) -> Place | None:
         is_volume = split_file_name(path.name)[1] is not None
         return Place("bundle" if is_volume or _has_ledger(path) else "archive", str(path))
     name = split_file_name(path.name)[0]
-    volumes = [file_name(name, None), file_name(name, 1), file_name(name, 1, 1000)]
-    if any((folder / volume).is_file() for folder in (path.parent, *folders) for volume in volumes):
+    if any(_has_volume(folder, name) for folder in (path.parent, *folders)):
         return Place("bundle", str(path))
     return None
+
+
+def _has_volume(folder: Path, name: str) -> bool:
+    """Any of them, so that whoever opens the bundle can say which one is missing."""
+    with local_errors("looking into", folder):
+        files = folder.iterdir() if folder.is_dir() else ()
+        return any(file.name.endswith(".tar") and split_file_name(file.name)[0] == name for file in files)
 
 
 def _has_ledger(path: Path) -> bool:
