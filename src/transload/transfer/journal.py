@@ -42,7 +42,8 @@ class Journal:
             return
         line = json.dumps([repository, digest]) + "\n"
         with self._lock, local_errors("writing", self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._begun:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
                 # What a crash may have left is a line without an end, which must not swallow the first new one.
                 file.write(line if self._begun else f"\n{line}")
