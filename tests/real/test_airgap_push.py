@@ -58,7 +58,8 @@ def test_volumes_in_several_folders(shell: Shell, bundle: Path, registry: Regist
         file.rename(tmp_path / f"medium{number}" / file.name)
     ran = shell("push", "medium0/disk", "--to", f"{registry.host}/folders")
     assert ran.code == 6
-    assert "disk.002.tar, is missing" in ran.told
+    assert "note:     volume 2 of 4, disk.002.tar, is missing; it is needed for 2 of 3 images" in ran.err
+    assert re.search(r"error: volume [234] of 4, disk.00[234].tar, is missing", ran.told)
     assert held(registry, "folders") == set()
     folders = [word for number in (0, 2, 3, 1) for word in ("--volumes", f"medium{number}")]
     assert shell("list", "disk", *folders, "--quiet").out.count("\n") == 3

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 
 from transload.app.carried import select_carried
 from transload.app.job import Job
@@ -11,6 +11,7 @@ from transload.app.mirroring import Prepared, request_of
 from transload.app.place import Place
 from transload.app.stores import Stores
 from transload.bundle.ledger import Ledger
+from transload.bundle.reader import BundleStore
 from transload.catalog.selection import join
 from transload.errors import PrerequisiteMissing
 from transload.nursery import Cancellation
@@ -27,7 +28,8 @@ def prepare_push(place: Place, job: Job, stores: Stores, cancellation: Cancellat
     failures of the plan, the others can still be pushed.
     """
     selection = select_carried(place, job, stores, cancellation)
-    ledger = stores.bundle(place).ledger if place.kind == "bundle" else None
+    bundle = stores.bundle(place) if place.kind == "bundle" else None
+    ledger = bundle.ledger if bundle else None
     source = stores.source(place)
     target = stores.target(job.target)
     journal = stores.journal(job.target)
@@ -39,17 +41,25 @@ def prepare_push(place: Place, job: Job, stores: Stores, cancellation: Cancellat
         elsewhere=_elsewhere(ledger, job.target.prefix, journal),
         cancellation=cancellation,
     )
-    notes = _notes(plan, ledger) if ledger else ()
+    notes = (*_prerequisite_notes(plan, bundle.ledger), *_volume_notes(bundle)) if bundle else ()
     return Prepared(plan, {place.locator: source}, target, job.target, notes)
 
 
-def _notes(plan: Plan, ledger: Ledger) -> tuple[str, ...]:
+def _prerequisite_notes(plan: Plan, ledger: Ledger) -> Iterator[str]:
     lacking = sum(isinstance(image.error, PrerequisiteMissing) for image in plan.images)
-    if not lacking:
-        return ()
-    against = f" (packed against {ledger.against})" if ledger.against else ""
-    told = f"{lacking} of {count(len(plan.images), 'image')}"
-    return (f"the bundle leaves out what {told} need, and the target does not hold it{against}",)
+    if lacking:
+        against = f" (packed against {ledger.against})" if ledger.against else ""
+        told = f"{lacking} of {count(len(plan.images), 'image')}"
+        yield f"the bundle leaves out what {told} need, and the target does not hold it{against}"
+
+
+def _volume_notes(bundle: BundleStore) -> Iterator[str]:
+    """What is known to be missing before the first byte moves; the target may have what lies in it."""
+    if not bundle.asks:  # otherwise it is asked for when it is needed
+        for checked in islice(bundle.check(), bundle.ledger.cut.count):
+            if checked.error is not None:
+                told = f"{len(checked.images)} of {count(len(bundle.ledger.images), 'image')}"
+                yield f"{checked.error}; it is needed for {told}"
 
 
 def _elsewhere(ledger: Ledger | None, prefix: str, journal: Journal) -> Callable[[Digest], Iterable[str]]:

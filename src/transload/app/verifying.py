@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -81,14 +81,20 @@ def check_alone(place: Place, stores: Stores, deep: bool, cancellation: Cancella
     return Checked(str(place), tuple(prover.prove(name) for name in sorted(names)))
 
 
-def check_bundle(place: Place, stores: Stores, cancellation: Cancellation) -> Checked:
-    """Read a bundle once, whole: every volume and every member. Images that were left out have nothing to check."""
+def check_bundle(
+    place: Place, stores: Stores, cancellation: Cancellation, read: Callable[[int], object] = lambda _length: None
+) -> Checked:
+    """Read a bundle once, whole: every volume and every member. Images that were left out have nothing to check.
+
+    `read` hears how many bytes were read, as often as something was proved.
+    """
     store = stores.bundle(place)
     ledger = store.ledger
     broken: dict[Name, TransloadError] = {}
     problems: list[TransloadError] = []
     for checked in store.check():
         cancellation.check()
+        read(checked.size)
         if checked.error is not None:
             problems += [] if checked.images else [checked.error]
             for name in checked.images:

@@ -76,6 +76,11 @@ class BundleStore:
         """The ledger knows every size."""
         return self
 
+    @property
+    def asks(self) -> bool:
+        """Whether somebody is asked for a volume that is missing."""
+        return self._volumes.asks
+
     # --- Resolves
 
     def resolve(self, name: Name) -> Descriptor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from transload.catalog.builtin import builtin
 from transload.cli import options
 from transload.cli.guide import gather
 from transload.cli.progress import Output, Telling
+from transload.cli.reading import Reading
 from transload.cli.stopping import stoppable
 from transload.cli.telling import say, show_result
 from transload.errors import UsageError
@@ -61,19 +63,20 @@ def verify(deep: bool, key: Path | None, volumes: tuple[Path, ...], output: Outp
     network = options.network_of(flags)
     cancellation = Cancellation()
     with Telling("verify", output, quiet) as telling, stoppable(cancellation, telling.notice):
-        checked = _check(flags, deep, network, Carried(volumes, key), cancellation)
+        tells = output == "text" and not quiet
+        checked = _check(flags, deep, network, Carried(volumes, key), cancellation, tells)
         if not telling.document("verification", deep=deep, **checked.to_json()):
             _tell(checked, deep, quiet)
     return checked.exit_code
 
 
 def _check(
-    flags: dict[str, Any], deep: bool, network: Network, carried: Carried, cancellation: Cancellation
+    flags: dict[str, Any], deep: bool, network: Network, carried: Carried, cancellation: Cancellation, tells: bool
 ) -> Checked:
     environment = read_environment()
     place = _local(flags["sets"], carried.folders)
     if place is not None and flags["to"] is None and not flags["from"]:
-        return _check_alone(place, flags, deep, environment, network, carried, cancellation)
+        return _check_alone(place, flags, deep, environment, network, carried, cancellation, tells)
     if place is not None:
         if flags["from"]:
             raise UsageError(f"both {flags['from']} and {place} are to be compared with", hint="name one of them")
@@ -91,12 +94,16 @@ def _check_alone(
     network: Network,
     carried: Carried,
     cancellation: Cancellation,
+    tells: bool,
 ) -> Checked:
     if flags["image"] or flags["tag"]:
         raise UsageError("a store checked by itself takes no --image and no --tag", hint="say what to compare with")
     with Stores(environment, network, Logins(), cancellation, carried) as stores:
         if place.kind == "bundle":
-            return check_bundle(place, stores, cancellation)
+            if not tells:
+                return check_bundle(place, stores, cancellation)
+            with Reading(sys.stderr, stores.bundle(place).ledger.size) as read:
+                return check_bundle(place, stores, cancellation, read)
         return check_alone(place, stores, deep, cancellation)
 
 
