@@ -49,10 +49,11 @@ LOGINS = Logins(Login("ann", Secret("open")), Login("bob", Secret("sesame")))
 def parsed(line: str) -> dict[str, object]:
     """What click makes of a command line; files that the line names need not be there."""
     words = shlex.split(line)
-    with click.Context(transload) as context:
+    # The settings of the real program: a command keeps the help option that it was first asked for.
+    with click.Context(transload, **transload.context_settings) as context:
         command = transload.get_command(context, words[1])
         assert command is not None
-        return command.make_context("x", words[2:], resilient_parsing=True).params
+        return command.make_context("x", words[2:], parent=context, resilient_parsing=True).params
 
 
 def test_a_plain_job_is_a_short_line() -> None:
