@@ -112,9 +112,9 @@ class PatientConnection(HTTPConnection):
         if not self._in_body:
             super().send(data)
             return
+        self._stop_if_answered()  # once for each chunk of a body: asking costs more than sending a slice
         view = memoryview(data)
         for start in range(0, len(view), _SLICE):
-            self._stop_if_answered()
             try:
                 super().send(view[start : start + _SLICE])
             except TimeoutError:
