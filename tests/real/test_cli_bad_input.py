@@ -445,7 +445,7 @@ def test_one_target_name_for_two_releases_is_refused_before_anything_moves(
 def test_paths_that_fall_together_when_flattened(shell: Shell, registry: Registry) -> None:
     one = push(registry, image("one"), "a/same", "v1")
     two = push(registry, image("two"), "b/same", "v1")
-    ran = shell("mirror", one, two, "--flatten", "--to", f"{registry.host}/flat")
+    ran = shell("mirror", one, two, "--flatten", "--to", f"{registry.host}/falls-together")
     assert ran.code == 2
-    assert "flat/same:v1 is wanted twice with different content" in ran.err
-    assert held(registry, "flat") == set()
+    assert "falls-together/same:v1 is wanted twice with different content" in ran.err
+    assert held(registry, "falls-together") == set()

@@ -51,7 +51,14 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
     sources = {place.locator: stores.source(place) for place in selection.places}
     target = stores.target(job.target)
     journal = stores.journal(job.target)
-    plan = make_plan(request_of(job, selection), sources, target, known=journal.knows, cancellation=cancellation)
+    plan = make_plan(
+        request_of(job, selection),
+        sources,
+        target,
+        known=journal.knows,
+        elsewhere=journal.places,
+        cancellation=cancellation,
+    )
     check_anything_published(selection, plan, stores)
     notes = (*source_notes(sources), *differences(job, selection, plan, stores, cancellation))
     return Prepared(plan, sources, target, job.target, notes)
