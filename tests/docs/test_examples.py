@@ -90,7 +90,7 @@ def test_files_are_read(block: Block, tmp_path: Path, monkeypatch: pytest.Monkey
         path = tmp_path / "config.yaml"
         path.write_text(block.text)
         monkeypatch.setenv("TRANSLOAD_CONFIG", str(path))
-        _check_configuration(defaults_from_file() or {})
+        _check_configuration(defaults_from_file(transload) or {})
 
 
 def test_programs_pass_a_strict_type_checker(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from transload.files import local_errors
 _UNTOUCHED = ("demo",)  # has no settings of a site
 
 
-def defaults_from_file() -> dict[str, Any] | None:
-    """click's `default_map` from the file, whose keys are long flags without the dashes in front.
+def defaults_from_file(program: click.Group) -> dict[str, Any] | None:
+    """click's `default_map` for `program` from the file, whose keys are long flags without the dashes in front.
 
     Each command gets the keys that it has a flag for. What the vendor's variables answer is left out, since a variable
     goes over the file. Raises `DocumentInvalid`.
@@ -33,7 +33,7 @@ def defaults_from_file() -> dict[str, Any] | None:
         for question in QUESTIONS
         if question.variable in environment.incumbent and question.field != "target_repository"
     }
-    commands = _commands()
+    commands = _commands(program)
     known = {flag for options in commands.values() for flag in options}
     for flag in flags:
         if flag not in known:
@@ -75,14 +75,12 @@ def _read(path: Path) -> dict[str, Any]:
     return {key.replace("_", "-"): value for key, value in document.items()}
 
 
-def _commands() -> Mapping[str, Mapping[str, click.Option]]:
+def _commands(program: click.Group) -> Mapping[str, Mapping[str, click.Option]]:
     """Each command's options by long flag without dashes."""
-    from transload.cli.main import transload  # only here, since it is the one who calls
-
     found: dict[str, dict[str, click.Option]] = {}
-    with click.Context(transload) as context:
-        for name in transload.list_commands(context):
-            command = transload.get_command(context, name) if name not in _UNTOUCHED else None
+    with click.Context(program) as context:
+        for name in program.list_commands(context):
+            command = program.get_command(context, name) if name not in _UNTOUCHED else None
             options = [one for one in command.params if isinstance(one, click.Option)] if command else []
             found[name] = {flag[2:]: one for one in options for flag in one.opts if flag.startswith("--")}
     return found

@@ -73,7 +73,7 @@ def transload(context: click.Context) -> None:
     """
     from transload.cli.defaults import defaults_from_file
 
-    context.default_map = defaults_from_file()
+    context.default_map = defaults_from_file(transload)
 
 
 def main(arguments: list[str] | None = None) -> int:
