@@ -9,19 +9,22 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import content, figures, scenes
+from benchmarks import airgap, content, figures, scenes
 from benchmarks.contenders import installed
 from benchmarks.figures import Figure
 from benchmarks.scenes import Bench
 from benchmarks.site import Site
 
 MIB = 1 << 20
-NAMES = ("months", "requests", "layer", "wire", "starting", "serving", "layouts")
+NAMES = (
+    *("months", "requests", "layer", "wire", "starting", "serving", "layouts"),
+    *("packing", "packed-layer", "pushing", "differential", "resuming"),
+)
 
 
 def main() -> int:
     options = _options()
-    for program in ("docker-registry", "skopeo"):
+    for program in ("docker-registry", "skopeo", "curl"):
         if not installed(program):
             print(f"{program} is not installed; apt-get install {program}", file=sys.stderr)
             return 2
@@ -61,6 +64,11 @@ def _scenes(options: argparse.Namespace, folder: Path) -> Iterator[Iterator[Figu
         "starting": lambda: scenes.starting(bench),
         "serving": lambda: scenes.serving(bench, huge()),
         "layouts": lambda: scenes.layouts(bench),
+        "packing": lambda: airgap.packing(bench),
+        "packed-layer": lambda: airgap.packed_layer(bench, huge()),
+        "pushing": lambda: airgap.pushing(bench),
+        "differential": lambda: airgap.differential(bench),
+        "resuming": lambda: airgap.resuming(bench),
     }
     return (known[name]() for name in options.only or NAMES)
 

@@ -17,7 +17,10 @@ TRANSLOAD = Path(sys.executable).with_name("transload")
 
 @frozen
 class Errand:
-    """What is copied from where to where. `home` is a folder for what a tool remembers; `authority` trusts TLS."""
+    """What is copied from which registry to where. `home` is for what a tool remembers; `authority` trusts TLS.
+
+    `source` is written `host:port`, and so is `target`, unless it is a folder.
+    """
 
     goods: Goods
     source: str
@@ -42,7 +45,7 @@ def transload(errand: Errand) -> Command:
     listed = write_references(errand.goods, errand.source, errand.home / "images.txt")
     trust = ("--ca-file", errand.authority) if errand.authority else ()
     words = (TRANSLOAD, "mirror", "--quiet", listed, "--to", f"{errand.target}/{TARGET_PREFIX}", *trust)
-    return Command(words, {**_surroundings(errand.home), "TRANSLOAD_STATE_DIR": str(errand.home / "state")})
+    return Command(words, surroundings(errand.home))
 
 
 def skopeo(errand: Errand) -> Command:
@@ -52,9 +55,7 @@ def skopeo(errand: Errand) -> Command:
     words: tuple[str, ...] = ("skopeo", "--insecure-policy", "sync", "--all", "--src", "yaml", "--dest", "docker")
     words += (f"--dest-tls-verify={str(secure).lower()}", str(listed), f"{errand.target}/{TARGET_PREFIX}")
     more = {"SSL_CERT_FILE": str(errand.authority)} if errand.authority else {}
-    # Root keeps what it knows of blobs under /var/lib; as anybody else it keeps it in its home, so that it starts cold.
-    more |= {"_CONTAINERS_ROOTLESS_UID": "1000", "XDG_DATA_HOME": str(errand.home)}
-    return Command(words, {**_surroundings(errand.home), **more})
+    return Command(words, {**forgetful(errand.home), **more})
 
 
 def bare_bytes(errand: Errand) -> Command:
@@ -67,7 +68,7 @@ def bare_bytes(errand: Errand) -> Command:
     }
     blobs.write_text("".join(lines.values()))
     script = Path(__file__).with_name("bare_bytes.py")
-    return Command((sys.executable, script, blobs, errand.source, errand.target), _surroundings(errand.home))
+    return Command((sys.executable, script, blobs, errand.source, errand.target), surroundings(errand.home))
 
 
 def installed(program: str) -> bool:
@@ -75,5 +76,15 @@ def installed(program: str) -> bool:
     return shutil.which(program) is not None
 
 
-def _surroundings(home: Path) -> dict[str, str]:
-    return {"HOME": str(home), "PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
+def surroundings(home: Path) -> dict[str, str]:
+    """The environment of every program: all that it keeps, for a while or longer, is in `home`."""
+    own = {"HOME": home, "TMPDIR": home, "TRANSLOAD_STATE_DIR": home / "state"}
+    return {name: str(value) for name, value in own.items()} | {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def forgetful(home: Path) -> dict[str, str]:
+    """The environment of skopeo: as root it keeps what it knows of blobs under /var/lib, as others in its home."""
+    return {**surroundings(home), "_CONTAINERS_ROOTLESS_UID": "1000", "XDG_DATA_HOME": str(home)}

@@ -17,7 +17,7 @@ import trustme
 from attrs import frozen
 
 READY_S = 20.0
-_ACCESS = re.compile(r'\] "([A-Z]+) (\S+) HTTP/1\.1" (\d{3})')
+_ACCESS = re.compile(r'\] "([A-Z]+) (\S+) HTTP/1\.1" (\d{3}) (\d+)')
 
 
 @frozen
@@ -35,7 +35,12 @@ class Server:
 
     def requests(self) -> list[tuple[str, str, int]]:
         """What was asked so far: ("GET", "/v2/", 200)."""
-        return [(method, path, int(status)) for method, path, status in _ACCESS.findall(self.log.read_text())]
+        return [(method, path, int(status)) for method, path, status, _ in _ACCESS.findall(self.log.read_text())]
+
+    def blob_bytes(self) -> int:
+        """Bytes of blobs that were handed out so far, those of bodies that were broken off included."""
+        found = _ACCESS.findall(self.log.read_text())
+        return sum(int(size) for method, path, _, size in found if method == "GET" and "/blobs/" in path)
 
 
 @frozen
