@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from transload.errors import NotFound
+from transload.errors import NotFound, PlatformUnavailable
 from transload.graph import Node, walk
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.planning.holdings import Holdings
@@ -44,7 +44,7 @@ class _Drafting:
     def image(self, found: Surveyed) -> PlannedImage:
         item = found.item
         if found.error is not None:
-            missing = isinstance(found.error, NotFound)
+            missing = isinstance(found.error, NotFound) and not isinstance(found.error, PlatformUnavailable)
             return PlannedImage(
                 item.source_store,
                 item.source,
