@@ -1,5 +1,6 @@
 """Killed at any moment, run again: the same bytes, and nothing that was done is done again."""
 
+import contextlib
 import random
 import subprocess
 import sys
@@ -34,7 +35,7 @@ def run_for(path: Path, lines: int | None, wait_s: float = 0) -> list[list[str]]
             for line in process.stdout:
                 said.append(line.split())
                 if lines is not None and len(said) >= lines:
-                    with pytest.raises(subprocess.TimeoutExpired):
+                    with contextlib.suppress(subprocess.TimeoutExpired):
                         process.wait(wait_s)
                     break
         finally:
@@ -54,7 +55,9 @@ def test_killed_again_and_again(tmp_path: Path, reference: bytes, seed: int) -> 
                 assert words[1] not in done or int(words[2]) == SIZES[words[1]]
             elif words[0] == "done":
                 done.add(words[1])
-        assert lines is None or not list(tmp_path.glob("*.tar"))
+        if said[-1] == ["finished"]:  # on a machine that is fast for once, before it could be killed
+            break
+        assert not list(tmp_path.glob("*.tar"))
     assert said[-1] == ["finished"]
     files = sorted(tmp_path.glob("b.*.tar"))
     assert joined(files) == reference
