@@ -41,10 +41,13 @@ def peak_bytes(command: Command, log: Path, *folders: Path) -> int:
     return peak
 
 
-def killed_at(size: int, command: Command, log: Path, folder: Path) -> None:
-    """Run until the folder holds `size` bytes, then SIGKILL. Raises `ProgramFailed` if it ends before."""
+def killed_at(size: int, command: Command, log: Path, folder: Path) -> int:
+    """Run until the folder holds `size` bytes, then SIGKILL; what it holds then.
+
+    Raises `ProgramFailed` if it ends before."""
     if (status := _watched(command, log, lambda: allocated_bytes(folder) >= size)) != -signal.SIGKILL:
         raise ProgramFailed(f"{command.words} ended with {status} before it could be killed")
+    return allocated_bytes(folder)
 
 
 def _watched(command: Command, log: Path, is_enough: Callable[[], bool]) -> int:
