@@ -21,6 +21,7 @@ from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import BlobUnknown, Busy, ManifestInvalid, ManifestUnknown, NotFound, Refused, RepositoryUnknown
 from transload.files import fsync_folder, local_errors, replace_file
 from transload.layout.blobs import Blobs
+from transload.layout.deleting import Deleting
 from transload.layout.ingest import LayoutIngest, ingesting, sweep
 from transload.layout.locks import awaited
 from transload.oci import Descriptor, Digest, Manifest, Name
@@ -76,6 +77,11 @@ class LayoutStore:
     def lies(self) -> Blobs:
         """Every blob is a file."""
         return self._blobs
+
+    @property
+    def deletes(self) -> Deleting:
+        """What a registry's deletes mean here."""
+        return Deleting(self._blobs, self._changing, self._index, self._replace)
 
     # --- Resolves
 
@@ -149,7 +155,6 @@ class LayoutStore:
         self._keep(manifest)
         if name.tag is None and manifest.subject is None:
             return
-        self._prepare()
         with self._changing():
             index = self._index()
             old = index.names.get(Name(name.repository, name.tag)) if name.tag else None
@@ -157,10 +162,13 @@ class LayoutStore:
             changed = index.pointing(name, manifest.descriptor, keep_old=keep_old)
             if changed is not index:
                 self._flush_folders()
-                raw = changed.encode()
-                with local_errors("writing", self._index_path):
-                    replace_file(self._index_path, raw)
-                self._seen = (raw, changed)
+                self._replace(changed)
+
+    def _replace(self, changed: LayoutIndex) -> None:
+        raw = changed.encode()
+        with local_errors("writing", self._index_path):
+            replace_file(self._index_path, raw)
+        self._seen = (raw, changed)
 
     def _check_needs(self, manifest: Manifest) -> None:
         for blob in manifest.blobs:
@@ -191,6 +199,7 @@ class LayoutStore:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """The right to change `index.json`, against threads of this store and against everybody else."""
+        self._prepare()
         if not self._turn.acquire(timeout=self._patience_s):
             raise Busy(f"another thread is changing {self._index_path}", subject=str(self._index_path))
         try:

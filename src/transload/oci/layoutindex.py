@@ -9,7 +9,7 @@ Rules kept here:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -106,6 +106,11 @@ class LayoutIndex:
         before = [entry for place, entry in enumerate(others[:first]) if place not in dropped]
         after = [entry for place, entry in enumerate(others[first:], first) if place not in dropped]
         return self._with((*before, _written(wanted, descriptor), *after))
+
+    def without(self, dropped: Callable[[Entry], bool]) -> LayoutIndex:
+        """This index less some entries; the same one if there are none of those."""
+        kept = tuple(entry for entry in self.entries if not dropped(entry))
+        return self if len(kept) == len(self.entries) else self._with(kept)
 
     def encode(self) -> bytes:
         """The content of the file."""

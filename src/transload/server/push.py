@@ -65,8 +65,11 @@ async def finish_upload(call: Call) -> web.StreamResponse:
 
 
 async def get_upload(call: Call) -> web.StreamResponse:
-    """How far an upload has come."""
-    return _answer(204, call.service.uploads.find(call.route.repository, call.route.reference).headers)
+    """How far an upload has come. Who asks wants to go on from there, so that a body still on its way ends here."""
+    upload = call.service.uploads.find(call.route.repository, call.route.reference)
+    async with upload.lock:
+        upload.owner = call.request
+        return _answer(204, upload.headers)
 
 
 async def cancel_upload(call: Call) -> web.StreamResponse:

@@ -1,0 +1,90 @@
+"""Taking names and content out of a layout: never what something that is still listed needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+
+from transload.errors import BlobUnknown, ManifestInvalid, ManifestUnknown, Refused
+from transload.files import local_errors
+from transload.layout.blobs import Blobs
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.layoutindex import Entry, LayoutIndex
+
+
+class Deleting:
+    """Deletes from one layout. `changing` is the right to change the index, `replace` writes a new one.
+
+    Blobs belong to all repositories of a layout, so one that any listed manifest needs is not deleted.
+    """
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        changing: Callable[[], AbstractContextManager[None]],
+        index: Callable[[], LayoutIndex],
+        replace: Callable[[LayoutIndex], None],
+    ) -> None:
+        self._blobs = blobs
+        self._changing = changing
+        self._index = index
+        self._replace = replace
+
+    def delete_manifest(self, name: Name) -> None:
+        """Take a tag away, or a manifest with every tag of the repository that stands for it.
+
+        Raises `ManifestUnknown`; `Refused` for the child of an index that is listed.
+        """
+        with self._changing():
+            index = self._index()
+            changed = index.without(lambda entry: _is_meant(entry, name))
+            if changed is index and not (name.digest and self._is_there(name.digest)):
+                raise ManifestUnknown(f"there is no {name}", subject=str(name))
+            listed = name.digest is not None and name.digest in changed.digests
+            if name.digest is not None and not listed:
+                self._check_not_needed(name.digest, changed)
+            if changed is not index:
+                self._replace(changed)
+            if name.digest is not None and not listed:
+                self._unlink(name.digest)
+
+    def delete_blob(self, repository: str, digest: Digest) -> None:  # noqa: ARG002 - one pool for all
+        """Delete a blob that nothing needs. Raises `BlobUnknown`, `Refused`."""
+        with self._changing():
+            self._blobs.size(digest)
+            self._check_not_needed(digest, self._index())
+            self._unlink(digest)
+
+    def _is_there(self, digest: Digest) -> bool:
+        with suppress(BlobUnknown):
+            self._blobs.size(digest)
+            return True
+        return False
+
+    def _check_not_needed(self, digest: Digest, index: LayoutIndex) -> None:
+        for entry in index.entries:
+            if any(one.digest == digest for one in self._below(entry.descriptor)):
+                wanted = entry.name or entry.descriptor.digest
+                raise Refused(f"{digest.short} is needed by {wanted}", subject=digest, hint="delete that first")
+
+    def _below(self, descriptor: Descriptor) -> Iterator[Descriptor]:
+        try:
+            manifest = Manifest.parse(self._blobs.read(descriptor.digest, descriptor.size + 1), descriptor.media_type)
+        except (BlobUnknown, ManifestInvalid):  # what cannot be read needs nothing that we could know of
+            return
+        yield from manifest.blobs
+        for child in manifest.manifests:
+            yield child
+            yield from self._below(child)
+
+    def _unlink(self, digest: Digest) -> None:
+        path = self._blobs.place(digest)
+        with local_errors("deleting", path):
+            path.unlink(missing_ok=True)
+
+
+def _is_meant(entry: Entry, name: Name) -> bool:
+    if name.digest is None:
+        return entry.name == name
+    here = entry.name is None or entry.name.repository == name.repository
+    return here and entry.descriptor.digest == name.digest
