@@ -42,9 +42,7 @@ def peak_bytes(command: Command, log: Path, *folders: Path) -> int:
 
 
 def killed_at(size: int, command: Command, log: Path, folder: Path) -> int:
-    """Run until the folder holds `size` bytes, then SIGKILL; what it holds then.
-
-    Raises `ProgramFailed` if it ends before."""
+    """Run until the folder holds `size` bytes, then SIGKILL; what it holds then. Raises `ProgramFailed` if it ends."""
     if (status := _watched(command, log, lambda: allocated_bytes(folder) >= size)) != -signal.SIGKILL:
         raise ProgramFailed(f"{command.words} ended with {status} before it could be killed")
     return allocated_bytes(folder)
