@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-APT    := docker-registry skopeo
+APT    := docker-registry skopeo curl
 
 .PHONY: demo test quick check bench format pyz clean
 
@@ -31,7 +31,7 @@ format: $(VENV)/ready
 # Tools of the tests that come from Debian; where apt may not be used, the tests that need them say so and are skipped.
 .PHONY: servers
 servers:
-	@command -v docker-registry >/dev/null && command -v skopeo >/dev/null || \
+	@command -v docker-registry >/dev/null && command -v skopeo >/dev/null && command -v curl >/dev/null || \
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq $(APT) >/dev/null; } || \
 	echo "note: $(APT) cannot be installed here; tests that need them will be skipped"
 

@@ -22,7 +22,7 @@ from transload.errors import CorruptError, TransloadError
 from transload.oci import Verifier
 from transload.ports import Chunk
 
-NOTE_BYTES = 8 << 20
+NOTE_BYTES = 2 << 20
 
 
 class FinishedIngest:
