@@ -62,3 +62,17 @@ def test_a_bundle_is_served_from_its_volumes(shell: Shell, skopeo: Skopeo, tmp_p
         )
         assert refused.returncode != 0
         assert shell("mirror", f"{host}/app/three:v1", "--to", "oci:got").code == 0
+
+
+def test_archives_and_folders_of_other_tools_are_pushed(shell: Shell, skopeo: Skopeo, tmp_path: Path) -> None:
+    with vendor() as source:
+        assert shell("mirror", source("app/one:v1"), "--to", "oci:folder").code == 0
+    digest = str(ONE.digest)
+    name = shell("verify", "oci:folder").out.split()[1]
+    skopeo("copy", f"oci:{tmp_path / 'folder'}:{name}", f"oci-archive:{tmp_path / 'oci.tar'}:app/one:v1")
+    skopeo("copy", f"oci:{tmp_path / 'folder'}:{name}", f"docker-archive:{tmp_path / 'docker.tar'}:app/one:v1")
+    for carried, note in (("folder", False), ("oci.tar", False), ("docker.tar", True)):
+        ran = shell("push", carried, "--to", f"oci:got-{carried}")
+        assert ran.code == 0, ran.err
+        assert ("digests are not the publisher's" in ran.err) is note
+        assert (digest[:19] in shell("verify", f"oci:got-{carried}").out) is not note

@@ -7,7 +7,7 @@ from itertools import chain, islice
 
 from transload.app.carried import select_carried
 from transload.app.job import Job
-from transload.app.mirroring import Prepared, request_of
+from transload.app.mirroring import Prepared, request_of, source_notes
 from transload.app.place import Place
 from transload.app.stores import Stores
 from transload.bundle.ledger import Ledger
@@ -41,8 +41,9 @@ def prepare_push(place: Place, job: Job, stores: Stores, cancellation: Cancellat
         elsewhere=_elsewhere(ledger, job.target.prefix, journal),
         cancellation=cancellation,
     )
-    notes = (*_prerequisite_notes(plan, bundle.ledger), *_volume_notes(bundle)) if bundle else ()
-    return Prepared(plan, {place.locator: source}, target, job.target, notes)
+    sources = {place.locator: source}
+    notes = (*_prerequisite_notes(plan, bundle.ledger), *_volume_notes(bundle)) if bundle else source_notes(sources)
+    return Prepared(plan, sources, target, job.target, notes)
 
 
 def _prerequisite_notes(plan: Plan, ledger: Ledger) -> Iterator[str]:
