@@ -2,6 +2,8 @@
 
 An error says what was being done and what was found (the message, lower case, no full stop), on which side, about
 which subject, and what to do next (the hint). A bug is not a `TransloadError`: it passes through with a traceback.
+
+A long file of short classes, kept as one so that codes and exit codes can be read, and compared, in one place.
 """
 
 from __future__ import annotations

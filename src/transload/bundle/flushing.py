@@ -44,7 +44,7 @@ class Flusher:
         try:
             while self._await():
                 self._sync()
-        except Exception as error:
+        except Exception as error:  # whatever it is, a bug too: it is raised in the thread that waits
             self._error = error
 
     def _await(self) -> bool:

@@ -95,7 +95,7 @@ class Sums:
         try:
             while (volume := self._next()) is not None:
                 self._sum(volume, buffer)
-        except Exception as error:
+        except Exception as error:  # whatever it is, a bug too: it is raised in the thread that waits
             with self._changed:
                 self._error, self._stopped = error, True
                 self._changed.notify_all()

@@ -91,7 +91,7 @@ class Answer:
                 self._received(len(chunk))
                 self._cancellation.check()
                 yield chunk
-        except Exception as error:
+        except Exception as error:  # the seam decides what is foreign; the rest passes on
             translated = self._translate(error)
             if translated is None:
                 raise
@@ -112,7 +112,7 @@ class Answer:
             while size <= limit and (part := self._response.read(min(1 << 16, limit + 1 - size), decode_content=True)):
                 parts.append(part)
                 size += len(part)
-        except Exception as error:
+        except Exception as error:  # the seam decides what is foreign; the rest passes on
             translated = self._translate(error)
             if translated is None:
                 raise

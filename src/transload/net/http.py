@@ -259,7 +259,7 @@ class Http:
                 self.cancellation.check()
                 yield chunk
                 self.traffic.sent(netloc, len(chunk))
-        except Exception as error:
+        except Exception as error:  # all of the source's, unwrapped again in `_sent`
             raise _SourceFailed(error) from error
 
     # --- what is kept
