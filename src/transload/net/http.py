@@ -25,6 +25,7 @@ from transload.errors import ProtocolTrouble, TransloadError
 from transload.net.address import Origin, redacted, redirect_target
 from transload.net.answer import Answer, Reply, Request
 from transload.net.backoff import LONGEST_WAIT_S, RETRIED, Backoff, retry_after_s
+from transload.net.certificate import Certificate, shown_by
 from transload.net.connection import OpenSockets, pool_classes
 from transload.net.probe import speaks_tls
 from transload.net.proxies import proxy_for
@@ -32,7 +33,7 @@ from transload.net.settings import NetSettings
 from transload.net.slots import Slots
 from transload.net.tls import Trust
 from transload.net.traffic import Traffic
-from transload.net.trouble import FOREIGN, translated
+from transload.net.trouble import FOREIGN, proxy_refusal, translated
 from transload.nursery import Cancellation
 from transload.ports import Chunk
 
@@ -184,12 +185,22 @@ class Http:
             def translate(error: BaseException) -> TransloadError | None:
                 if not isinstance(error, FOREIGN):
                     return None
-                found = translated(error, origin, request.doing, self.settings.stall_timeout_s)
+                found = translated(
+                    error,
+                    origin,
+                    request.doing,
+                    self.settings.stall_timeout_s,
+                    ask_certificate=partial(self._certificate, origin),
+                    now_s=self.clock.wall_s(),
+                )
                 if found.retryable:
                     host.backoff.failed(round_)
                 return found
 
             response = self._sent(request, url, headers, translate)
+            if response.status == 407 and self._proxy(origin):
+                response.close()
+                raise proxy_refusal(request.doing)
             if response.status in RETRIED:
                 wanted_s = retry_after_s(response.headers.get("Retry-After"), self.clock.wall_s())
                 host.backoff.failed(round_, None if wanted_s is None else min(wanted_s, LONGEST_WAIT_S))
@@ -262,7 +273,16 @@ class Http:
         except Exception as error:  # all of the source's, unwrapped again in `_sent`
             raise _SourceFailed(error) from error
 
+    def _certificate(self, origin: Origin) -> Certificate | None:
+        """What a host shows that was not believed; not asked for through a proxy."""
+        if self._proxy(origin):
+            return None
+        return shown_by(origin, self._trust.make(blind=False), self.settings.connect_timeout_s)
+
     # --- what is kept
+
+    def _proxy(self, origin: Origin) -> str | None:
+        return proxy_for(origin, self.settings.proxies, self.settings.no_proxy)
 
     def _host(self, origin: Origin) -> _Host:
         with self._lock:
@@ -272,7 +292,7 @@ class Http:
 
     def _manager(self, origin: Origin) -> PoolManager:
         blind = self.settings.trusts_blindly(origin) if origin.scheme == "https" else None
-        proxy = proxy_for(origin, self.settings.proxies, self.settings.no_proxy)
+        proxy = self._proxy(origin)
         with self._lock:
             if (blind, proxy) not in self._managers:
                 self._managers[blind, proxy] = self._new_manager(blind, proxy)

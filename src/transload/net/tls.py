@@ -27,10 +27,11 @@ class Trust:
         """
         with self._lock:
             if blind not in self._contexts:
-                self._contexts[blind] = self._make(blind)
+                self._contexts[blind] = self.make(blind=blind)
             return self._contexts[blind]
 
-    def _make(self, blind: bool) -> ssl.SSLContext:
+    def make(self, *, blind: bool) -> ssl.SSLContext:
+        """A context of one's own, to be changed."""
         context = ssl.create_default_context()
         # Python 3.13 began to refuse authorities without key identifiers, which private ones often lack; curl, Go and
         # every registry client take them.

@@ -12,7 +12,6 @@ from urllib3 import exceptions
 
 from transload.errors import (
     AccessDenied,
-    CertificateUntrusted,
     HostUnknown,
     ProtocolTrouble,
     Stalled,
@@ -21,9 +20,11 @@ from transload.errors import (
     Unreachable,
 )
 from transload.net.address import Origin
+from transload.net.certificate import Ask, untrusted
 
 FOREIGN = (exceptions.HTTPError, http.client.HTTPException, OSError)
 """What `translated` understands."""
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}).*")
 _CONNECTION = re.compile(r"^\w+\(host=.*?\): ")  # urllib3 begins its texts with the object that failed
 _UNREACHABLE = {
     errno.ECONNREFUSED: "refuses connections",
@@ -35,11 +36,24 @@ _UNREACHABLE = {
 }
 
 
-def translated(error: BaseException, origin: Origin, doing: str, stall_timeout_s: float) -> TransloadError:
-    """The error to raise in place of `error`, which happened while `doing` something at `origin`."""
+def translated(
+    error: BaseException,
+    origin: Origin,
+    doing: str,
+    stall_timeout_s: float,
+    *,
+    ask_certificate: Ask = lambda: None,
+    now_s: float = 0,
+) -> TransloadError:
+    """The error to raise in place of `error`, which happened while `doing` something at `origin`.
+
+    `ask_certificate` shows the server's certificate where the trouble is what it says; `now_s` is the time since 1970.
+    """
     causes = list(_causes(error))
     host = origin.netloc
     for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return untrusted(cause, origin, doing, ask_certificate, now_s)
         found = _certainly(cause, origin, doing)
         if found:
             return found
@@ -61,14 +75,8 @@ def _is_connect_timeout(cause: BaseException) -> bool:
 
 def _certainly(cause: BaseException, origin: Origin, doing: str) -> TransloadError | None:
     host = origin.netloc
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return CertificateUntrusted(
-            f"{doing}: the certificate of {host} is not trusted: {cause.verify_message or cause.reason}",
-            subject=host,
-            hint=f"name the authority with --ca-file FILE, or accept this host unverified with --insecure-tls {host}",
-        )
     if isinstance(cause, exceptions.ProxyError):
-        return _proxy_trouble(cause, doing)
+        return _proxy_trouble(cause, host, doing)
     if isinstance(cause, exceptions.NameResolutionError):
         return HostUnknown(
             f"{doing}: the host name {origin.host} is not known",
@@ -78,15 +86,33 @@ def _certainly(cause: BaseException, origin: Origin, doing: str) -> TransloadErr
     return None
 
 
-def _proxy_trouble(cause: exceptions.ProxyError, doing: str) -> TransloadError:
-    text = str(cause.original_error)
-    if "407" in text:
-        return AccessDenied(
-            f"{doing}: the proxy asks for credentials", hint="write them into its URL: http://user:password@proxy:3128"
+def proxy_refusal(doing: str) -> AccessDenied:
+    """The error for a 407, which only a proxy answers (RFC 9110, section 15.5.8)."""
+    return AccessDenied(
+        f"{doing}: the proxy asks for credentials (407), or does not accept those it got",
+        hint="write them into its URL: http://user:password@proxy:3128",
+    )
+
+
+def _proxy_trouble(cause: exceptions.ProxyError, host: str, doing: str) -> TransloadError:
+    answered = _TUNNEL.search(str(cause.original_error))
+    if answered is None:
+        told = _last(cause.original_error)
+        return Unreachable(f"{doing}: the proxy cannot be used: {told}", hint="check the proxy URL")
+    status, said = int(answered[1]), answered[0].partition(": ")[2][:120]
+    if status == 407:
+        return proxy_refusal(doing)
+    if status in {502, 503, 504}:
+        return Unreachable(
+            f"{doing}: the proxy cannot reach {host} ({said})",
+            subject=host,
+            hint=f"check the name {host}, or name it in NO_PROXY if it can be reached without the proxy",
         )
-    if "403" in text:
-        return AccessDenied(f"{doing}: the proxy does not let the connection through ({text})")
-    return Unreachable(f"{doing}: the proxy cannot be used: {_last(cause.original_error)}", hint="check the proxy URL")
+    return AccessDenied(
+        f"{doing}: the proxy does not let the connection to {host} through ({said})",
+        subject=host,
+        hint=f"have the proxy allow {host}, or name it in NO_PROXY if it can be reached without the proxy",
+    )
 
 
 def _broken(causes: list[BaseException], origin: Origin, doing: str) -> TransloadError:
@@ -115,20 +141,31 @@ def _broken(causes: list[BaseException], origin: Origin, doing: str) -> Transloa
 
 
 def _tls_trouble(cause: ssl.SSLError, origin: Origin, doing: str) -> TransloadError:
-    host = origin.netloc
-    if cause.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}:
+    host, reason = origin.netloc, cause.reason or ""
+    told = f"{doing}: {host} refuses the TLS connection ({reason.lower().replace('_', ' ')})"
+    if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}:
         return ProtocolTrouble(
             f"{doing}: {host} does not speak TLS",
             subject=host,
             hint=f"if it is meant to be spoken to without TLS, say --plain-http {host}",
         )
-    if cause.reason and ("CERTIFICATE_REQUIRED" in cause.reason or "HANDSHAKE_FAILURE" in cause.reason):
-        return AccessDenied(
-            f"{doing}: {host} refuses the TLS connection ({cause.reason.lower().replace('_', ' ')})",
+    if any(sign in reason for sign in ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "TOO_SMALL", "TOO_WEAK")):
+        return ProtocolTrouble(
+            f"{doing}: the TLS that {host} speaks is too old or too weak ({reason.lower().replace('_', ' ')})",
             subject=host,
-            hint="it may ask for a client certificate: --client-cert FILE --client-key FILE",
+            hint=f"have {host} speak TLS 1.2 or newer with keys of 2048 bits or more",
         )
-    return Unreachable(f"{doing}: TLS with {host} fails: {cause.reason or cause}", subject=host)
+    if any(sign in reason for sign in ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_EXPIRED", "CERTIFICATE_UNKNOWN")):
+        return AccessDenied(
+            told, subject=host, hint="it does not take the client certificate: check --client-cert and --client-key"
+        )
+    if "UNRECOGNIZED_NAME" in reason:
+        return ProtocolTrouble(told, subject=host, hint=f"the server knows no host {origin.host}: check the name")
+    if "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason:
+        return AccessDenied(
+            told, subject=host, hint="it may ask for a client certificate: --client-cert FILE --client-key FILE"
+        )
+    return Unreachable(f"{doing}: TLS with {host} fails: {reason or cause}", subject=host)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -336,3 +336,22 @@ def test_a_file_that_is_no_certificate(tmp_path: Path) -> None:
             http.ask(Request("GET", "https://registry.invalid/", "asking", "test"))
     with Http(NetSettings(ca_files=(tmp_path / "none",))) as http, pytest.raises(TransloadError, match="none"):
         http.ask(Request("GET", "https://registry.invalid/", "asking", "test"))
+
+
+def test_a_407_is_the_proxys_over_plain_http_too() -> None:
+    with serving(lambda asked: Said(407)) as proxy:
+        settings = NetSettings(proxies={"http": f"http://{proxy.host}"})
+        with Http(settings) as http, pytest.raises(AccessDenied, match="the proxy asks for credentials"):
+            http.ask(Request("GET", "http://registry.invalid/v2/", "asking", "test"))
+    assert len(proxy.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"), [(502, Unreachable, "cannot reach"), (403, AccessDenied, "allow")]
+)
+def test_what_a_proxy_answers_to_a_tunnel_names_the_host(status: int, kind: type[TransloadError], words: str) -> None:
+    with serving(lambda asked: Said(status)) as proxy:
+        settings = NetSettings(proxies={"https": f"http://{proxy.host}"}, attempts=1)
+        with Http(settings) as http, pytest.raises(kind, match=r"registry\.invalid") as caught:
+            http.ask(Request("GET", "https://registry.invalid/v2/", "asking", "test"))
+    assert words in f"{caught.value.message} {caught.value.hint}"

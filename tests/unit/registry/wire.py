@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         if said.cut is not None or said.unread or "Content-Length" in said.headers:
             self.close_connection = True
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815
+    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_CONNECT = _serve  # noqa: N815
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
         """Nobody reads it."""
