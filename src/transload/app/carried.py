@@ -2,61 +2,67 @@
 
 from __future__ import annotations
 
-import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterator
+from io import FileIO
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from transload.app.job import Job
 from transload.app.place import Place
 from transload.app.selecting import Selection, restricted, select, to_item
-from transload.app.stores import Stores
+from transload.app.stores import NOTHING_SAID, Carried, Stores
+from transload.archive.headers import read_headers
+from transload.bundle.format import LEDGER
 from transload.bundle.ledger import Ledger
 from transload.bundle.volumes import split_file_name
 from transload.catalog.selection import Selected
-from transload.errors import LocalError
+from transload.errors import CorruptError, LimitExceeded, LocalError
 from transload.files import local_errors
 from transload.nursery import Cancellation
 from transload.oci import Reference
 from transload.planning.packing import subject_of
 
+if TYPE_CHECKING:
+    from transload.bundle.reader import BundleStore
+
 _SCHEMES = ("bundle", "oci", "archive")
 _LEADING = 4  # the ledger is among the first members of a bundle
 
 
-def carried_place(text: str, folders: Iterable[Path] = ()) -> Place:
+def carried_place(text: str, carried: Carried = NOTHING_SAID) -> Place:
     """What a path is: a bundle (its name without suffix, or one of its volumes), an OCI layout folder, an archive.
 
-    `bundle:`, `oci:` and `archive:` before it say so. `folders` are further ones in which volumes may lie. Raises
-    `LocalError` if there is nothing.
+    `bundle:`, `oci:` and `archive:` before it say so. Raises `LocalError` if there is nothing, `BundleUnsigned` if
+    `carried` has a key and this is no bundle: nothing is looked into before its signature is.
     """
-    if _has_scheme(text):
-        return Place.parse(text)
-    place = _found(text, folders)
+    place = Place.parse(text) if _has_scheme(text) else _found(text, carried)
     if place is None:
         raise LocalError(
             f"there is no bundle, folder or archive {text}", subject=text, hint="check the path, or mount the medium"
         )
+    carried.demand_signature(place)
     return place
 
 
-def is_carried(text: str, folders: Iterable[Path] = ()) -> bool:
+def is_carried(text: str, carried: Carried = NOTHING_SAID) -> bool:
     """Whether `carried_place` finds something."""
-    return _has_scheme(text) or _found(text, folders) is not None
+    return _has_scheme(text) or _found(text, carried) is not None
 
 
 def _has_scheme(text: str) -> bool:
     return text.partition(":")[0] in _SCHEMES
 
 
-def _found(text: str, folders: Iterable[Path]) -> Place | None:
+def _found(text: str, carried: Carried) -> Place | None:
     path = Path(text).expanduser()
     if path.is_dir():
         return Place("oci" if (path / "oci-layout").is_file() else "bundle", str(path))
     if path.is_file():
-        is_volume = split_file_name(path.name)[1] is not None
-        return Place("bundle" if is_volume or _has_ledger(path) else "archive", str(path))
+        is_bundle = path.suffix == ".tar" if carried.key else _is_volume(path) or _has_ledger(path)
+        return Place("bundle" if is_bundle else "archive", str(path))
     name = split_file_name(path.name)[0]
-    if any(_has_volume(folder, name) for folder in (path.parent, *folders)):
+    if any(_has_volume(folder, name) for folder in (path.parent, *carried.folders)):
         return Place("bundle", str(path))
     return None
 
@@ -68,16 +74,24 @@ def _has_volume(folder: Path, name: str) -> bool:
         return any(file.name.endswith(".tar") and split_file_name(file.name)[0] == name for file in files)
 
 
+def _is_volume(path: Path) -> bool:
+    return split_file_name(path.name)[1] is not None
+
+
 def _has_ledger(path: Path) -> bool:
     try:
-        with tarfile.open(path, "r:") as archive:
-            for _ in range(_LEADING):
-                member = archive.next()
-                if member is not None and member.name == "transload/ledger.json":
-                    return True
-    except (tarfile.TarError, OSError):
-        pass
-    return False
+        with FileIO(path) as file:
+            leading = islice(read_headers(file, path.stat().st_size, str(path)), _LEADING)
+            return any(header.name == LEDGER for header in leading)
+    except (CorruptError, LimitExceeded, OSError):
+        return False
+
+
+def signature_notes(bundle: BundleStore) -> Iterator[str]:
+    """Who signed a bundle, as long as nobody has checked it: what a file says of itself is only a claim."""
+    if bundle.signature is not None and not bundle.verified:
+        signer = bundle.signature.key_id
+        yield f"the bundle says that it is signed by {signer}, and nobody has checked that: give the key with --key"
 
 
 def select_carried(place: Place, job: Job, stores: Stores, cancellation: Cancellation) -> Selection:

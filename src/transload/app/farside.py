@@ -7,6 +7,7 @@ from pathlib import Path
 
 from attrs import evolve
 
+from transload.bundle.format import MARKER
 from transload.bundle.keys import PublicKey, Signature, load_public_key
 from transload.bundle.ledger import Ledger
 from transload.bundle.reader import BundleStore
@@ -32,6 +33,12 @@ def far_side(against: Path | None, key: Path | None = None) -> Inventory:
             raise UsageError("a key was given for --against, but not what to pack against", hint="add --against FILE")
         return Inventory("bundle:", "", True, {}, {}, {})
     verifier = load_public_key(key) if key else None
+    if verifier is not None and (against / MARKER).is_file():
+        raise BundleUnsigned(
+            f"{against} is a folder in OCI layout, so nobody signed it",
+            subject=str(against),
+            hint="name a signed bundle, or an inventory with its signature beside it",
+        )
     if _is_inventory(against):
         return evolve(_read_inventory(against, verifier), prefix="")
     return inventory_of(BundleStore(against, verifier=verifier).ledger)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 
-from transload.app.carried import select_carried
+from transload.app.carried import select_carried, signature_notes
 from transload.app.job import Job
 from transload.app.mirroring import Prepared, request_of, source_notes
 from transload.app.place import Place
@@ -42,8 +42,14 @@ def prepare_push(place: Place, job: Job, stores: Stores, cancellation: Cancellat
         cancellation=cancellation,
     )
     sources = {place.locator: source}
-    notes = (*_prerequisite_notes(plan, bundle.ledger), *_volume_notes(bundle)) if bundle else source_notes(sources)
+    notes = tuple(_bundle_notes(bundle, plan)) if bundle else source_notes(sources)
     return Prepared(plan, sources, target, job.target, notes)
+
+
+def _bundle_notes(bundle: BundleStore, plan: Plan) -> Iterator[str]:
+    yield from signature_notes(bundle)
+    yield from _prerequisite_notes(plan, bundle.ledger)
+    yield from _volume_notes(bundle)
 
 
 def _prerequisite_notes(plan: Plan, ledger: Ledger) -> Iterator[str]:

@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 
 from transload.app.place import Place
 from transload.app.settings import Environment
-from transload.errors import Side, UsageError
+from transload.errors import BundleUnsigned, Side, UsageError
 from transload.files import replace_file
 from transload.nursery import Cancellation
 from transload.registry.login import Login
@@ -68,11 +68,32 @@ class Logins:
 
 @frozen
 class Carried:
-    """How bundles are read: further folders where volumes lie, the key that must have signed, who finds a volume."""
+    """How bundles are read: further folders where volumes lie, the key that must have signed, who finds a volume.
+
+    `key_from` is what people know the key by: the flag, the variable, the configuration file.
+    """
 
     folders: tuple[Path, ...] = ()
     key: Path | None = None
     ask: Ask | None = None
+    key_from: str = "--key"
+
+    def demand_signature(self, place: Place | None) -> None:
+        """With a key, only a bundle can be read: nothing else says who made it. None stands for registries.
+
+        Raises `BundleUnsigned`.
+        """
+        if self.key is None or (place is not None and place.kind == "bundle"):
+            return
+        what = f"{place} is" if place else "what comes from registries is"
+        raise BundleUnsigned(
+            f"{what} not a bundle, so nobody signed it, and {self.key_from} demands a signature",
+            subject=str(place) if place else None,
+            hint=f"name a bundle that the key signed, or do it without {self.key_from} if you trust where it is from",
+        )
+
+
+NOTHING_SAID = Carried()
 
 
 class Stores:
@@ -86,7 +107,7 @@ class Stores:
         cancellation: Cancellation,
         carried: Carried | None = None,
     ) -> None:
-        self._carried = carried or Carried()
+        self._carried = carried or NOTHING_SAID
         self._environment = environment
         self._network = network
         self._logins = logins
@@ -127,7 +148,8 @@ class Stores:
             self._logins = evolve(self._logins, source_hosts=hosts)
 
     def source(self, place: Place) -> Source:
-        """The store to read from."""
+        """The store to read from. Raises `BundleUnsigned` for one that nobody signs, if a key is given."""
+        self._carried.demand_signature(place)
         store: Source = self._open("source", place)
         return store
 

@@ -52,7 +52,7 @@ def open_bundle(reader: StreamReader, key: PublicKey | None) -> Opened:
     Raises `BundleInvalid`, `BundleUnsigned`, `BundleForeignSignature`, `LedgerTampered`, `IndexTampered`,
     `MemberUnsafe`, `MemberDamaged`, `LimitExceeded`, `VolumeTruncated`, and what reading raises.
     """
-    _check_beginning(reader)
+    _check_beginning(reader, key)
     index_size = _size(reader, INDEX, INDEX_BYTES)
     index_place = reader.offset
     reader.skip(index_size + padding(index_size))
@@ -73,12 +73,17 @@ def open_bundle(reader: StreamReader, key: PublicKey | None) -> Opened:
     return Opened(ledger, signature, verified=key is not None)
 
 
-def _check_beginning(reader: StreamReader) -> None:
+def _check_beginning(reader: StreamReader, key: PublicKey | None) -> None:
     wanted = header(MARKER, len(MARKER_CONTENT)) + MARKER_CONTENT + bytes(padding(len(MARKER_CONTENT)))
     found = reader.read(len(wanted))
     if found != wanted:
         if found and wanted.startswith(found):
             raise _truncated()
+        if key is not None:  # an archive of another tool, put in the bundle's place perhaps
+            raise BundleUnsigned(
+                "this is not a bundle of transload, so that nobody signed it",
+                hint="get the bundle again from whoever made it, signed",
+            )
         raise BundleInvalid(
             "this is not a bundle of transload",
             hint="an archive of another tool may be read as oci-archive or docker-archive",

@@ -11,7 +11,7 @@ import click
 
 from transload.app.carried import carried_place
 from transload.app.settings import read_environment
-from transload.app.stores import Carried, Logins, Network, Stores
+from transload.app.stores import Logins, Network, Stores
 from transload.cli import options
 from transload.cli.ledgers import Shown
 from transload.cli.progress import Output, Telling
@@ -100,8 +100,9 @@ def extract(
 
 
 def _bundle(carried: str, key: Path | None, volumes: tuple[Path, ...]) -> BundleStore:
-    place = carried_place(carried, volumes)
+    given = options.carried(volumes, key)
+    place = carried_place(carried, given)
     if place.kind != "bundle":
         raise UsageError(f"{carried} is no bundle", subject=carried, hint="a bundle is made by transload pack")
-    with Stores(read_environment(), Network(), Logins(), Cancellation(), Carried(volumes, key)) as stores:
+    with Stores(read_environment(), Network(), Logins(), Cancellation(), given) as stores:
         return stores.bundle(place)

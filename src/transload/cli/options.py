@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from transload.app.stores import Network
+from transload.app.stores import Carried, Network
 from transload.errors import LocalError
+
+if TYPE_CHECKING:
+    from transload.bundle.locating import Ask
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path, dir_okay=False)
@@ -70,7 +74,11 @@ target_login = _stacked(
 logins = _stacked(source_login, target_login)
 
 bundle = _stacked(
-    _option("--key", type=_PATH, help="Public key (PEM or OpenSSH) that must have signed the bundle."),
+    _option(
+        "--key",
+        type=_PATH,
+        help="Public key (PEM or OpenSSH) that must have signed the bundle; what is not signed is refused.",
+    ),
     _option(
         "--volumes",
         metavar="DIR",
@@ -79,6 +87,14 @@ bundle = _stacked(
         help="Look for volumes in this folder too (repeatable).",
     ),
 )
+
+
+def carried(folders: tuple[Path, ...], key: Path | None, ask: Ask | None = None) -> Carried:
+    """The flags of `bundle` as a value that remembers who demands a signature: a variable is easily forgotten."""
+    source = click.get_current_context().get_parameter_source("key")
+    names = {ParameterSource.ENVIRONMENT: "TRANSLOAD_KEY", ParameterSource.DEFAULT_MAP: "the configuration file"}
+    return Carried(folders, key, ask, names.get(source, "--key") if source else "--key")
+
 
 sign_key = _option("--sign-key", type=_PATH, help="Private key (Ed25519 or ECDSA P-256; PEM or OpenSSH) to sign with.")
 

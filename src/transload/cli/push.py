@@ -13,7 +13,7 @@ from transload.app.job import BODIES, Job
 from transload.app.place import Place
 from transload.app.pushing import prepare_push
 from transload.app.settings import read_environment
-from transload.app.stores import Carried, Stores
+from transload.app.stores import Stores
 from transload.cli import options
 from transload.cli.again import command_line, connection_words
 from transload.cli.asking import ask_for_volume
@@ -61,7 +61,7 @@ def push(
     network = options.network_of(flags)
     environment = read_environment()
     with Telling("push", output, quiet, report) as telling:
-        place = carried_place(carried, volumes)
+        place = carried_place(carried, options.carried(volumes, key))
         more = {"sets": (), **_NO_SOURCE, "discover": False, "source_password_stdin": False, "from": str(place)}
         given = gather({**more, **flags}, environment, network)
         words = [carried, *_words(key, volumes, given.job), *connection_words(network, given.logins)]
@@ -71,7 +71,7 @@ def push(
         ask = ask_for_volume(Path(place.value), telling.paused) if place.kind == "bundle" else None
         with (
             stoppable(cancellation, telling.notice),
-            Stores(environment, network, given.logins, cancellation, Carried(volumes, key, ask)) as stores,
+            Stores(environment, network, given.logins, cancellation, options.carried(volumes, key, ask)) as stores,
         ):
             prepared = prepare_push(place, given.job, stores, cancellation)
             return exit_code(carry(prepared, stores, telling, cancellation, began, again, given.job.bodies))

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from transload.app.carried import carried_place, is_carried
+from transload.app.carried import carried_place, is_carried, signature_notes
 from transload.app.place import Place
 from transload.app.settings import read_environment
-from transload.app.stores import Carried, Logins, Stores
+from transload.app.stores import Logins, Stores
 from transload.cli import options
 from transload.cli.telling import say
 from transload.errors import SettingMissing
@@ -67,7 +67,9 @@ def serve(
     """
     from transload.server import ServeSettings, serve_forever
 
-    place = carried_place(store, volumes) if is_carried(store, volumes) else Place.parse(store)
+    given = options.carried(volumes, key)
+    place = carried_place(store, given) if is_carried(store, given) else Place.parse(store)
+    given.demand_signature(place)
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit():
         raise click.BadParameter(f"{listen!r} is not HOST:PORT", param_hint="--listen")
@@ -75,9 +77,10 @@ def serve(
     settings = ServeSettings(
         host=host.strip("[]"), port=int(port), writable=writable, tls_certificate=tls_cert, tls_key=tls_key, users=users
     )
-    carried = Carried(volumes, key)
-    with Stores(read_environment(), options.network_of(flags), Logins(), Cancellation(), carried) as stores:
+    with Stores(read_environment(), options.network_of(flags), Logins(), Cancellation(), given) as stores:
         served = stores.target(place) if writable else stores.source(place)
+        if place.kind == "bundle":
+            say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
         mode = "read and write" if writable else "read-only"
         serve_forever(served, settings, lambda url: say([f"serving {place} at {url}, {mode}; Ctrl-C ends it"]))
     return 0

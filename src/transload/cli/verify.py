@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from transload.app.carried import carried_place, is_carried
+from transload.app.carried import carried_place, is_carried, signature_notes
 from transload.app.place import Place
 from transload.app.selecting import FILE_SUFFIXES, kind_of
 from transload.app.settings import Environment, read_environment
@@ -64,7 +64,7 @@ def verify(deep: bool, key: Path | None, volumes: tuple[Path, ...], output: Outp
     cancellation = Cancellation()
     with Telling("verify", output, quiet) as telling, stoppable(cancellation, telling.notice):
         tells = output == "text" and not quiet
-        checked = _check(flags, deep, network, Carried(volumes, key), cancellation, tells)
+        checked = _check(flags, deep, network, options.carried(volumes, key), cancellation, tells)
         if not telling.document("verification", deep=deep, **checked.to_json()):
             _tell(checked, deep, quiet)
     return checked.exit_code
@@ -74,7 +74,9 @@ def _check(
     flags: dict[str, Any], deep: bool, network: Network, carried: Carried, cancellation: Cancellation, tells: bool
 ) -> Checked:
     environment = read_environment()
-    place = _local(flags["sets"], carried.folders)
+    place = _local(flags["sets"], carried)
+    if place is None:
+        carried.demand_signature(_source(flags))  # before a file that somebody brought is read, or anybody asked
     if place is not None and flags["to"] is None and not flags["from"]:
         return _check_alone(place, flags, deep, environment, network, carried, cancellation, tells)
     if place is not None:
@@ -83,6 +85,8 @@ def _check(
         flags = {**flags, "sets": (), "from": str(place)}
     given = gather(flags, environment, network)
     with Stores(environment, network, given.logins, cancellation, carried) as stores:
+        if tells and place is not None and place.kind == "bundle":
+            say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
         return check_against_source(given.job, stores, deep, cancellation, place)
 
 
@@ -102,21 +106,27 @@ def _check_alone(
         if place.kind == "bundle":
             if not tells:
                 return check_bundle(place, stores, cancellation)
+            say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
             with Reading(sys.stderr, stores.bundle(place).ledger.size) as read:
                 return check_bundle(place, stores, cancellation, read)
         return check_alone(place, stores, deep, cancellation)
 
 
-def _local(sets: tuple[str, ...], folders: tuple[Path, ...]) -> Place | None:
+def _source(flags: dict[str, Any]) -> Place | None:
+    """The store that is compared with, where --from names it; catalogs and references are at registries."""
+    return Place.parse(flags["from"]) if flags["from"] else None
+
+
+def _local(sets: tuple[str, ...], carried: Carried) -> Place | None:
     """The single local store that was named: by its kind, or by a path under which there is one."""
     if len(sets) != 1:
         return None
     text = sets[0]
     if text.partition(":")[0] in {"oci", "bundle", "archive"}:
-        return Place.parse(text)
+        return carried_place(text, carried)
     if text.lower().endswith(FILE_SUFFIXES) or text in builtin():
         return None
-    return carried_place(text, folders) if kind_of(text) == "file" or is_carried(text, folders) else None
+    return carried_place(text, carried) if kind_of(text) == "file" or is_carried(text, carried) else None
 
 
 def _tell(checked: Checked, deep: bool, quiet: bool) -> None:

@@ -11,6 +11,7 @@ from tests.unit.archive.writer import Saved, saved_files, write_tar
 from tests.unit.bundle.packing import pack
 from transload.app.carried import carried_place, is_carried
 from transload.app.place import Place
+from transload.app.stores import Carried
 from transload.errors import LocalError
 from transload.layout import LayoutStore
 from transload.oci import Name
@@ -70,7 +71,7 @@ def test_volumes_that_lie_elsewhere(disk: Path, folders: Iterable[str]) -> None:
     (disk / "elsewhere").mkdir()
     (disk / "cut.001.tar").rename(disk / "elsewhere" / "moved.001.tar")
     assert not is_carried("moved")
-    assert carried_place("moved", map(Path, folders)) == Place("bundle", "moved")
+    assert carried_place("moved", Carried(tuple(map(Path, folders)))) == Place("bundle", "moved")
 
 
 def test_only_later_volumes_are_a_bundle_too(disk: Path) -> None:
