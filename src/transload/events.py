@@ -7,7 +7,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from transload.errors import TransloadError
+from transload.errors import Side, TransloadError
 
 How = Literal["copied", "mounted", "present", "stored", "tagged"]
 """What a step came to: bytes moved, blob mounted, blob already there, manifest stored by digest, tag moved."""
@@ -92,5 +92,32 @@ Listener = Callable[[Event], None]
 """Called by one thread at a time, in the order of what happened; it must return quickly and not raise."""
 
 
-def ignore(event: Event) -> None:
+HostState = Literal["retrying", "silent", "back"]
+
+
+@frozen
+class HostTroubled:
+    """A host gives no useful answer, or gives one again; told outside of runs, too: while planning, verifying, listing.
+
+    `retrying`: a request failed by `error`, and number `attempt` of about `attempts` follows after `wait_s`. `silent`:
+    requests wait for an answer. `back`: it answers again. `troubled_s` is how long it has given no useful answer by
+    now, `left_s` how long until the run gives it up.
+    """
+
+    host: str
+    state: HostState
+    troubled_s: float
+    left_s: float
+    attempt: int = 0
+    attempts: int = 0
+    wait_s: float = 0.0
+    error: TransloadError | None = None
+    side: Side | None = None
+
+
+HostListener = Callable[[HostTroubled], None]
+"""Called by any thread, several at a time; it must return quickly and not raise."""
+
+
+def ignore(event: Event | HostTroubled) -> None:
     """A listener for nobody."""

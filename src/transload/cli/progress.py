@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from transload import __version__
 from transload.cli.telling import colour, say, show_result
 from transload.errors import TransloadError
+from transload.events import HostTroubled
 from transload.planning import Plan
 from transload.report.documents import check_report_path, write_reports
 from transload.report.jsonl import JsonLines, JsonProgress
@@ -21,6 +22,7 @@ from transload.report.planned import planned_lines, planned_totals
 from transload.report.problems import Problem
 from transload.report.quiet import QuietProgress
 from transload.report.result import Result
+from transload.report.sentences import host_sentence
 from transload.report.styled import dressable
 from transload.report.summary import summary_lines
 from transload.report.tally import Tally
@@ -77,6 +79,13 @@ class Telling:
             self._json.notice(text)
         else:
             say([text])
+
+    def host(self, event: HostTroubled) -> None:
+        """A host that does not answer as it should: told at any time, also before there is a plan."""
+        if self._json:
+            self._json.host(event)
+        elif not self._quiet:
+            self.notice(host_sentence(event))
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import TransloadError
 from transload.events import (
     Event,
+    HostTroubled,
     ImageDone,
     RunFinished,
     RunStarted,
@@ -63,6 +64,21 @@ class JsonLines:
     def notice(self, text: str) -> None:
         """A sentence for people that no other event stands for."""
         self.tell("notice", text=text)
+
+    def host(self, event: HostTroubled) -> None:
+        """A host that does not answer as it should, or does again."""
+        self.tell(
+            "host",
+            host=event.host,
+            side=event.side,
+            state=event.state,
+            troubled_s=round(event.troubled_s, 3),
+            left_s=round(event.left_s, 3),
+            attempt=event.attempt,
+            attempts=event.attempts,
+            wait_s=round(event.wait_s, 3),
+            problem=Problem.of(event.error).to_json() if event.error else None,
+        )
 
     def tell(self, event: str, **fields: Any) -> None:
         """One line; `event` and `time` come first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from transload.errors import TransloadError
-from transload.events import ImageDone, StepRetried
+from transload.events import HostTroubled, ImageDone, StepRetried
 from transload.planning.plan import PlannedImage
 from transload.report.problems import Problem, problem_lines
 from transload.report.styled import Meaning, Styled, folded
@@ -110,6 +110,25 @@ class Sentences:
             return []
         self._explained.add(key)
         return problem_lines(problem, self.width, indent="  ")
+
+
+def host_sentence(event: HostTroubled) -> str:
+    """What is known of a host that does not answer as it should, before, during and after a run."""
+    if event.state == "back":
+        return f"{event.host} answers again, after {_whole(event.troubled_s)}"
+    if event.state == "silent":
+        who = f"the {event.side} {event.host}" if event.side else event.host
+        return f"waiting for {who} for {_whole(event.troubled_s)}, giving up in {_whole(event.left_s)}"
+    code = event.error.code if event.error else ""
+    state = {"too-many-requests": "busy", "server-trouble": "in trouble"}.get(code, "unreachable")
+    tries = f"retrying ({event.attempt} of {event.attempts}), next in {_whole(event.wait_s)}"
+    why = f": {one_line(event.error.message)}" if event.error else ""
+    return f"{event.side or event.host} {state}, {tries}{why}"
+
+
+def _whole(seconds: float) -> str:
+    """A duration in whole seconds: tenths of a wait are nobody's concern."""
+    return f"{max(1, round(seconds))} s" if seconds < 9.95 else duration(seconds)
 
 
 def facts(now: Snapshot) -> list[str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.unit.report.replay import Replay, StoppedClock, Trouble, Wanted, planned, result_of
-from transload.errors import DigestMismatch, ManifestUnknown, SettingMissing
+from transload.errors import DigestMismatch, ManifestUnknown, SettingMissing, Unreachable
+from transload.events import HostTroubled
 from transload.oci import Digest
 from transload.report.jsonl import JsonLines, JsonProgress
 from transload.report.markdown import to_markdown
@@ -36,6 +37,22 @@ _RELEASE = (
     Wanted("arc-sqlmi", (50 * _MIB,)),
     Wanted("arc-tools", error=_ABSENT, optional=True),
 )
+_SILENT = HostTroubled(
+    "registry.plant-7.example:5000",
+    "retrying",
+    troubled_s=3.25,
+    left_s=116.75,
+    attempt=4,
+    attempts=12,
+    wait_s=3.5,
+    error=Unreachable(
+        "looking for the blob: registry.plant-7.example:5000 refuses connections",
+        subject="registry.plant-7.example:5000",
+        hint="check host and port; the server may be down, or a firewall or proxy in between",
+        side="target",
+    ),
+    side="target",
+)
 _TROUBLES = (Trouble("arc-controller", retries=1), Trouble("arc-sqlmi", fatal=_DAMAGED))
 
 
@@ -46,6 +63,7 @@ def replayed() -> tuple[list[dict[str, Any]], Result]:
     lines.hello("mirror", "1.0.0")
     lines.plan(plan)
     replay = Replay(plan, clock, _TROUBLES)
+    lines.host(_SILENT)
     with JsonProgress(tally, lines, clock) as progress:
         listen = together(tally, progress)
         for event in replay:

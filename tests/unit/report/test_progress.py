@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.report.replay import MIB, Replay, StoppedClock, Wanted, planned
-from transload.errors import AccessDenied, Unreachable
-from transload.events import ImageDone
+from transload.errors import AccessDenied, ServerTrouble, Unreachable
+from transload.events import HostTroubled, ImageDone
 from transload.planning import Plan
 from transload.report.console import make_console, show
 from transload.report.lines import LineProgress
 from transload.report.planned import planned_lines
 from transload.report.screen import ROWS, WIDEST, screen
-from transload.report.sentences import Sentences
+from transload.report.sentences import Sentences, host_sentence
 from transload.report.tally import Tally, together
 from transload.report.terminal import TerminalProgress
 
@@ -209,3 +209,28 @@ def test_rich_is_loaded_only_where_a_terminal_is() -> None:
     modules = ", ".join(f"transload.report.{room}" for room in rooms.split())
     code = f"import sys, {modules}; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+REFUSED = Unreachable("looking for the blob: r.example refuses connections")
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (
+            HostTroubled("r.example", "retrying", 3, 117, 2, 6, 8, REFUSED, "source"),
+            "source unreachable, retrying (2 of 6), next in 8 s: looking for the blob: r.example refuses connections",
+        ),
+        (
+            HostTroubled("r.example", "retrying", 3, 117, 2, 6, 0.4, ServerTrouble("r.example answers 503")),
+            "r.example in trouble, retrying (2 of 6), next in 1 s: r.example answers 503",
+        ),
+        (
+            HostTroubled("r.example", "silent", 10, 110, side="target"),
+            "waiting for the target r.example for 10 s, giving up in 1 min 50 s",
+        ),
+        (HostTroubled("r.example", "back", 34, 120), "r.example answers again, after 34 s"),
+    ],
+)
+def test_what_is_said_of_a_host_that_does_not_answer(event: HostTroubled, told: str) -> None:
+    assert host_sentence(event) == told
