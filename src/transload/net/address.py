@@ -1,17 +1,29 @@
-"""URLs as values: origins, loopback, the redactor, and where a Location leads. No input or output."""
+"""URLs as values: the one parser, origins, loopback, the redactor, and where a Location leads. No input or output.
+
+`Url.parse` reads every URL that comes from outside, and what it found is what is connected to: two parsers that differ
+over one backslash are how a password gets to the wrong host.
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Collection
 from functools import lru_cache
-from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urljoin
 
 from attrs import frozen
 
 from transload.errors import InsecureRefused, ProtocolTrouble
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+_URL_LENGTH = 16 << 10
+# What no URL may hold (RFC 3986), but readers of URLs drop, turn or understand differently.
+_ODD = re.compile(r"[^!-~]|\\")
+_URL = re.compile(
+    r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(/[^?#]*)?(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE
+)
+_USER_INFO = re.compile(r"(?<=://)[^/?#@]*@")
 # Query values that are needed to understand a problem; every other one may be a signature.
 _HARMLESS = {"n", "last", "mount", "from", "digest", "scope", "service", "account", "artifactType"}
 
@@ -25,17 +37,9 @@ class Origin:
     port: int
 
     @classmethod
-    @lru_cache(maxsize=1024)  # each request asks several times
     def of(cls, url: str) -> Origin:
         """The origin of an absolute http or https URL. Raises `ProtocolTrouble`."""
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError as error:
-            raise ProtocolTrouble(f"{redacted(url)!r} is not a URL: {error}") from error
-        if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-            raise ProtocolTrouble(f"{redacted(url)!r} is not an http or https URL")
-        return cls(parts.scheme, parts.hostname.lower(), port or DEFAULT_PORTS[parts.scheme])
+        return Url.parse(url).origin
 
     @property
     def netloc(self) -> str:
@@ -50,6 +54,61 @@ class Origin:
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.netloc}"
+
+
+@frozen
+class Url:
+    """An absolute http or https URL, taken apart. `path` begins with a slash, the fragment is gone.
+
+    `names_port`: whether the port was written out.
+    """
+
+    origin: Origin
+    names_port: bool
+    path: str
+    query: str | None
+
+    @classmethod
+    @lru_cache(maxsize=1024)  # each request asks several times
+    def parse(cls, text: str) -> Url:
+        """Read a URL as RFC 3986 has it, and nothing looser. Raises `ProtocolTrouble`.
+
+        No user information (nobody may choose our credentials), backslashes, blanks, control characters or letters
+        beyond ASCII: browsers, libraries and proxies disagree on what those mean.
+        """
+        _check_letters(text)
+        form = _URL.fullmatch(text)
+        if form is None:
+            raise ProtocolTrouble(f"{redacted(text)!r} is not an http or https URL")
+        scheme, host = form[1].lower(), form[2].strip("[]").lower()
+        port = int(form[3]) if form[3] else DEFAULT_PORTS[scheme]
+        if not 0 < port < 1 << 16 or (":" in host and not _is_address(host)):
+            raise ProtocolTrouble(f"{redacted(text)!r} names no host and port that can be")
+        return cls(Origin(scheme, host, port), form[3] is not None, form[4] or "/", form[5])
+
+    @property
+    def target(self) -> str:
+        """Path and query, as they stand in the first line of a request."""
+        return self.path if self.query is None else f"{self.path}?{self.query}"
+
+    def __str__(self) -> str:
+        return f"{self.origin}{self.target}"
+
+
+def _check_letters(text: str, whose: str = "") -> None:
+    if len(text) > _URL_LENGTH:
+        raise ProtocolTrouble(f"{whose}a URL of {len(text)} characters is over the limit of {_URL_LENGTH}")
+    odd = _ODD.search(text)
+    if odd:
+        raise ProtocolTrouble(f"{whose}a URL that holds {odd[0]!a} is not followed: no URL may have that in it")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:
@@ -74,26 +133,28 @@ def redacted(url: str) -> str:
 
     Signed storage URLs carry their signature in the query, upload URLs their state.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "(unreadable URL)"
-    netloc = parts.netloc.rpartition("@")[2]
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    bare = _USER_INFO.sub("", url[:_URL_LENGTH], count=1)
+    form = _URL.fullmatch(bare)
+    if form is None or _ODD.search(bare):
+        # where user information ends cannot be told, and letters that nobody sees are not shown
+        return "(unreadable URL)" if "@" in bare or _ODD.search(bare) else bare.partition("?")[0][:300]
+    pairs = parse_qsl(form[5] or "", keep_blank_values=True)
     query = "&".join(f"{quote(key)}={quote(value, '/:') if key in _HARMLESS else '…'}" for key, value in pairs)
-    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))[:300]
+    port = f":{form[3]}" if form[3] else ""
+    return f"{form[1]}://{form[2]}{port}{form[4] or ''}{'?' if query else ''}{query}"[:300]
 
 
 def with_query(url: str, **pairs: str) -> str:
     """`url` with `key=value` appended, whatever query it has already: that one is the server's and kept to the byte."""
-    return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(pairs, safe=':/')}"
+    query = Url.parse(url).query
+    return f"{url}{'?' if query is None else '&' if query else ''}{urlencode(pairs, safe=':/')}"
 
 
 def without_query(url: str, key: str) -> str:
     """`url` without this query parameter."""
-    parts = urlsplit(url)
-    kept = "&".join(pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] != key)
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, kept, ""))
+    parts = Url.parse(url)
+    kept = "&".join(pair for pair in (parts.query or "").split("&") if pair and pair.partition("=")[0] != key)
+    return str(Url(parts.origin, parts.names_port, parts.path, kept or None))
 
 
 def redirect_target(url: str, location: str) -> str:
@@ -113,19 +174,24 @@ def session_url(url: str, location: str) -> str:
     Registries behind a proxy leave the port or the `s` of https out of their own address (oras-go's port trap), so an
     address of the same host that lacks either stands for the origin that was asked.
     """
-    target = joined(url, location)
-    asked, parts = Origin.of(url), urlsplit(target)
-    same_host = (parts.hostname or "").lower() == asked.host
-    if same_host and (parts.port is None or parts.scheme != asked.scheme == "https"):
-        return urlunsplit((asked.scheme, asked.netloc, parts.path, parts.query, ""))
-    return redirect_target(url, target)
+    asked, found = Origin.of(url), Url.parse(_absolute(url, location))
+    trapped = not found.names_port or found.origin.scheme != asked.scheme == "https"
+    if found.origin.host == asked.host and trapped:
+        return str(Url(asked, True, found.path, found.query))
+    return redirect_target(url, str(found))
 
 
 def joined(url: str, location: str) -> str:
     """An absolute URL from a reference found in an answer to `url`. Raises `ProtocolTrouble`."""
+    return str(Url.parse(_absolute(url, location)))
+
+
+def _absolute(url: str, location: str) -> str:
+    reference = location.strip(" \t")
+    _check_letters(
+        reference, f"{Origin.of(url).netloc} answers with a reference elsewhere: "
+    )  # before urljoin, which drops what it does not like
     try:
-        target = urljoin(url, location.strip())
+        return urljoin(url, reference)
     except ValueError as error:
         raise ProtocolTrouble(f"{redacted(url)} points to something that is not a URL: {error}") from error
-    Origin.of(target)
-    return target

@@ -22,7 +22,7 @@ from urllib3.util import make_headers
 
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import ProtocolTrouble, TransloadError
-from transload.net.address import Origin, redacted, redirect_target
+from transload.net.address import Origin, Url, redacted, redirect_target
 from transload.net.answer import Answer, Reply, Request
 from transload.net.backoff import LONGEST_WAIT_S, RETRIED, Backoff, retry_after_s
 from transload.net.certificate import Certificate, shown_by
@@ -241,12 +241,11 @@ class Http:
         return response
 
     def _urlopen(self, origin: Origin, method: str, url: str, **options: Any) -> BaseHTTPResponse:
-        """Straight to the host's pool; the manager, which takes every URL apart anew, only where a proxy is between."""
+        """Straight to the pool of the host that was checked; nobody below takes the URL apart once more."""
         manager = self._manager(origin)
-        if isinstance(manager, ProxyManager):
-            return manager.urlopen(method, url, **options)
-        parts = urlsplit(url)
-        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        target = Url.parse(url).target
+        if isinstance(manager, ProxyManager) and origin.scheme == "http":
+            target = f"{origin}{target}"  # what a proxy is asked for, where it does not only connect
         pool = manager.connection_from_host(origin.host, origin.port, origin.scheme)
         return pool.urlopen(method, target, assert_same_host=False, **options)
 

@@ -75,8 +75,10 @@ class Api:
     # --- requests
 
     def ask(self, request: Request, *scopes: Scope, long: bool = False) -> Reply:
-        """The whole answer. A 401 is answered once, if the body can be sent again."""
-        sent = self._header(request.url, scopes, long)
+        """The whole answer. A 401 is answered once, if the request is the registry's and its body can be sent again."""
+        if not self._owns(request):
+            return self.http.ask(request)
+        sent = self.authorizer.header(scopes, long=long)
         reply = self.http.ask(_with(request, sent))
         if reply.status == 401 and reply.origin == self.origin:
             if not isinstance(request.body, (bytes, type(None))):
@@ -91,9 +93,10 @@ class Api:
     @contextmanager
     def pour(self, request: Request, *scopes: Scope) -> Iterator[Answer]:
         """The same with the body still to come; only for requests without a body."""
-        sent = self._header(request.url, scopes, False)
+        owned = self._owns(request)
+        sent = self.authorizer.header(scopes) if owned else None
         with self.http.pour(_with(request, sent)) as answer:
-            if answer.status != 401 or Origin.of(answer.url) != self.origin:
+            if answer.status != 401 or not owned or Origin.of(answer.url) != self.origin:
                 yield answer
                 return
             refusal = answer.reply(0)
@@ -101,11 +104,13 @@ class Api:
         with self.http.pour(_with(request, sent)) as answer:
             yield answer
 
-    def _header(self, url: str, scopes: tuple[Scope, ...], long: bool) -> str | None:
-        """None for another host: an upload's Location may lead there, the credentials may not."""
-        if Origin.of(url) != self.origin:
-            return None
-        return self.authorizer.header(scopes, long=long)
+    def _owns(self, request: Request) -> bool:
+        """Whether the request goes to this registry; to no other one go the credentials.
+
+        An upload's Location may lead to another host, and what that one answers (a redirect back to the registry, a
+        401) does not change whose host it is that gets the next try.
+        """
+        return Origin.of(request.url) == self.origin
 
 
 def _with(request: Request, authorization: str | None) -> Request:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from urllib3.util import parse_url
 
 from transload.errors import InsecureRefused, ProtocolTrouble
 from transload.net.address import (
     Origin,
+    Url,
     is_loopback,
+    joined,
     listed,
     redacted,
     redirect_target,
@@ -25,7 +28,25 @@ def test_an_origin_knows_its_default_port() -> None:
     assert str(Origin.of("http://[::1]:5000/v2/")) == "http://[::1]:5000"
 
 
-@pytest.mark.parametrize("url", ["", "a.example", "ftp://a.example", "http://", "http://a:99999/", "http://[::1/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "a.example",
+        "ftp://a.example",
+        "http://",
+        "http://a:99999/",
+        "http://a:0/",
+        "http://a:/",
+        "http://a:+80/",
+        "http://a:\u0661/",
+        "http://[::1/",
+        "http://[::1]x/",
+        "http://[1:2]/",
+        "http://a%2eexample/",
+        "http://a.example/" + "x" * 16384,
+    ],
+)
 def test_what_is_no_url_is_told(url: str) -> None:
     with pytest.raises(ProtocolTrouble):
         Origin.of(url)
@@ -54,9 +75,57 @@ def test_a_list_of_hosts_names_a_port_or_all() -> None:
     assert listed(Origin.of("http://[::1]:5000"), {"[::1]:5000"})
 
 
+ELSEWHERE = (
+    "http://evil.example\\@registry.example/",
+    "http://registry.example\\.evil.example/",
+    "http:\\\\evil.example/",
+    "\\\\evil.example/",
+    "http://registry.example@evil.example/",
+    "http://registry.example:80:@evil.example/",
+    "//user:password@evil.example/",
+    "http://registry.example\t.evil.example/",
+    "http://registry.example\n.evil.example/",
+    "\x01http://evil.example/",
+    "http://evil.example /",
+    "http://evil.example\u3002registry.example/",
+    "http://registry\u2024example/",
+    "http://evil.example\xa0/",
+    "/path\x7f",
+    "/path\ud800",
+)
+"""What readers of URLs disagree on: where the host ends, and what may be left out of it."""
+
+
+@pytest.mark.parametrize("location", ELSEWHERE)
+def test_what_readers_disagree_on_leads_nowhere(location: str) -> None:
+    for follow in (joined, session_url, redirect_target):
+        with pytest.raises(ProtocolTrouble) as caught:
+            follow("http://registry.example/v2/", location)
+        assert "password" not in str(caught.value)
+        assert str(caught.value).isprintable()
+
+
+@given(st.text(st.characters(max_codepoint=0x200), max_size=40))
+def test_what_is_read_is_what_is_asked_for(location: str) -> None:
+    try:
+        found = joined("http://registry.example/v2/", location)
+    except ProtocolTrouble:
+        return
+    assert str(Url.parse(found)) == found
+    assert found.isascii()
+    assert parse_url(found).host == Url.parse(found).origin.host
+
+
+def test_the_fragment_stays_behind() -> None:
+    assert joined("http://a.example/x", "y?z#@b.example/") == "http://a.example/y?z"
+    assert joined("http://a.example/x", "http://b.example#@a.example/") == "http://b.example/"
+
+
 def test_signatures_and_user_information_are_not_shown() -> None:
     shown = redacted("https://user:pw@store.example/a/b?X-Amz-Signature=geheim&n=5&digest=sha256:00")
     assert shown == "https://store.example/a/b?X-Amz-Signature=…&n=5&digest=sha256:00"
+    for password in ("p@w", "p/w", "p?w", "p#w", "p\\w", "p[w", "p w"):
+        assert "w" not in redacted(f"https://user:{password}@store.example/").replace("unreadable", "")
 
 
 @given(st.text())
@@ -68,6 +137,7 @@ def test_a_query_that_is_there_is_kept_to_the_byte() -> None:
     url = "https://a.example/u?_state=a%2Bb%3D&x"
     assert with_query(url, digest="sha256:00") == url + "&digest=sha256:00"
     assert with_query("https://a.example/u", digest="sha256:00") == "https://a.example/u?digest=sha256:00"
+    assert with_query("https://a.example/u?", digest="sha256:00") == "https://a.example/u?digest=sha256:00"
     assert without_query(url, "_state") == "https://a.example/u?x"
 
 

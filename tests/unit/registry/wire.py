@@ -101,6 +101,7 @@ class Wire:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the body follows the headers without waiting for a delayed acknowledgement
 
     def _serve(self) -> None:
         wire: Wire = self.server.wire  # type: ignore[attr-defined]
