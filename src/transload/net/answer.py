@@ -17,6 +17,8 @@ from transload.ports import Chunk
 
 CHUNK = 1 << 20
 """Bodies are handed on in pieces of at most this many bytes."""
+_FRAME = 16 << 10
+"""The same where a body has no length of its own (chunked): such a piece comes only when all of it is there."""
 _PROBLEM_BYTES = 64 << 10
 
 
@@ -82,11 +84,12 @@ class Answer:
         self._cancellation = cancellation
 
     def chunks(self, size: int = CHUNK) -> Iterator[Chunk]:
-        """The body as it is on the wire, in pieces that may be views of one buffer.
+        """The body as it comes from the wire, in pieces of at most `size` that may be views of one buffer.
 
         Raises what `Http` raises, also in the middle.
         """
         try:
+            size = min(size, _FRAME) if getattr(self._response, "chunked", False) else size
             for chunk in self._response.stream(size, decode_content=False):
                 self._received(len(chunk))
                 self._cancellation.check()

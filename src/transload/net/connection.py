@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import select
 import socket
 import ssl
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -18,6 +20,10 @@ from urllib3.util.wait import wait_for_read
 _SLICE = 256 << 10
 # From here on a buffer of its own costs less than new memory for every piece of a body.
 _LARGE = 64 << 10
+# What has come of a body waits no longer than this for more: bytes are counted, and hashed, as they arrive.
+_HAND_ON_S = 0.25
+_FAST_S = 0.005
+_RECORD = 16 << 10  # bytes, the most that TLS gives at a time
 
 
 class OpenSockets:
@@ -42,22 +48,72 @@ class OpenSockets:
 
 
 class ThriftyResponse(http.client.HTTPResponse):
-    """Large pieces of a body are views of one buffer that is used again; memory is neither fetched nor faulted in anew.
+    """Pieces of a body as they come: what has arrived is handed on after a moment, and never lost to a later failure.
 
+    Large pieces are views of one buffer that is used again; memory is neither fetched nor faulted in anew.
     `transload.ports.Chunk` says so of every chunk.
     """
 
-    _buffer: memoryview | None = None
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self._line = sock
+        self._poll = _poll_of(sock)
+        self._buffer: memoryview | None = None
+        self._failure: Exception | None = None
 
     def read(self, amt: int | None = None) -> Any:
-        """See http.client."""
+        """See http.client, but for one thing: less than `amt` is given as soon as that took `_HAND_ON_S`."""
         size = min(amt or 0, self.length or 0)
-        if size < _LARGE or self.chunked:
+        if not size or self.chunked or self.fp is None:
             return super().read(amt)
+        view = self._space(size)
+        count = self._arriving(view)
+        self.length = (self.length or 0) - count
+        if not count or not self.length:
+            self._close_conn()  # type: ignore[attr-defined]
+        return view[:count] if size >= _LARGE else bytes(view[:count])
+
+    def _space(self, size: int) -> memoryview:
+        if size < _LARGE:
+            return memoryview(bytearray(size))
         if self._buffer is None or len(self._buffer) < size:
             self._buffer = memoryview(bytearray(size))
-        view = self._buffer[:size]
-        return view[: self.readinto(view)]
+        return self._buffer[:size]
+
+    def _arriving(self, view: memoryview) -> int:
+        """How much has come. A failure is raised at the next call, after what came before it."""
+        if self._failure is not None:
+            raise self._failure
+        # What came with the headers; from here on nothing is left in the buffer of `fp`.
+        count = more = self.fp.readinto1(view)
+        until_s = time.monotonic() + _HAND_ON_S
+        try:
+            while more and count < len(view) and self._comes_within(until_s, more):
+                more = self._line.recv_into(view[count:])
+                count += more
+        except (OSError, http.client.HTTPException) as error:
+            self._failure = error
+        return count
+
+    def _comes_within(self, until_s: float, last: int) -> bool:
+        """Whether to wait for more, after `last` bytes."""
+        left_s = until_s - time.monotonic()
+        if left_s <= 0 or self._poll is None:
+            return left_s > 0
+        # Of full records in quick succession there are 64 in each MiB, and asking before each of them costs.
+        quick = last >= _RECORD and left_s > _HAND_ON_S - _FAST_S
+        if isinstance(self._line, ssl.SSLSocket) and (quick or self._line.pending()):
+            return True
+        return bool(self._poll.poll(left_s * 1000))
+
+
+def _poll_of(line: socket.socket) -> select.poll | None:
+    """None where there is none (Windows), or where what is decrypted already cannot be asked for (TLS in TLS)."""
+    if not hasattr(select, "poll") or not isinstance(line, socket.socket):
+        return None
+    poll = select.poll()
+    poll.register(line, select.POLLIN)
+    return poll
 
 
 class PatientConnection(HTTPConnection):

@@ -21,6 +21,8 @@ from transload.report.texts import (
     size_of,
 )
 
+_STILL_S = 5.0  # a pause as long as this is worth a word
+_SOON_S = 1.0  # a speed over less than this says nothing
 _NAME_LEAST = 16  # below this a name says nothing any more; details go first
 
 
@@ -134,8 +136,10 @@ def _whole(seconds: float) -> str:
 def facts(now: Snapshot) -> list[str]:
     """What there is to say about a moment, the most wanted first."""
     said = [size_of(now.position, now.total)] if now.total else []
-    if now.rate_bytes_per_s > 0:
-        said.append(rate(now.rate_bytes_per_s))
+    if now.still_s >= _STILL_S:
+        said.append(f"nothing new for {duration(now.still_s)}")
+    elif now.moved and now.elapsed_s >= _SOON_S:
+        said.append(rate(now.rate_bytes_per_s) if now.rate_bytes_per_s >= 1024 else "under 1 KiB/s")
     if now.left_s is not None:
         said.append(f"{duration(now.left_s)} left")
     if now.finished:

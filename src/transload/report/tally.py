@@ -28,7 +28,9 @@ from transload.planning.plan import Share
 
 WINDOW_S = 10.0
 _SAMPLE_S = 0.2
-_SETTLED_S = 1.0  # a rate measured over less than this makes a wild guess of the time left
+_SETTLED_S = 3.0  # a rate measured over less than this makes a wild guess of the time left
+_STILL_S = 3.0  # after this long without a byte, nobody knows when the next one comes
+_CRAWLING = 1024.0  # bytes per second: whatever is slower is about to stop, or to begin
 
 
 @frozen
@@ -48,6 +50,7 @@ class Snapshot:
     """The numbers of one moment. Sizes in bytes; `left_s` is None while nobody can know it.
 
     `position` is how much of `total` has arrived; `moved` is what went over the wire in this run, repeats included.
+    `still_s` is for how long no byte has come.
     """
 
     images: int
@@ -61,6 +64,7 @@ class Snapshot:
     elapsed_s: float
     retries: int
     finished: bool = False
+    still_s: float = 0.0
     running: tuple[Running, ...] = ()
 
 
@@ -112,6 +116,8 @@ class Tally:
         self._window_s = window_s
         self._started_s = clock.monotonic_s()
         self._samples: deque[tuple[float, int]] = deque([(self._started_s, 0)])
+        self._moved_s = self._started_s
+        self._first_s: float | None = None
         self._steps = {step.id: step for step in plan.steps}
         self._owners = owners(plan)
         self._moving: dict[int, _Moving] = {}
@@ -137,6 +143,7 @@ class Tally:
                 case RunStarted():
                     self._started_s = now_s
                     self._samples = deque([(now_s, 0)])
+                    self._moved_s = now_s
                 case RunFinished():
                     self.duration_s = event.duration_s
                     self._moving.clear()
@@ -147,9 +154,7 @@ class Tally:
         with self._lock:
             rate = self._rate(now_s)
             elapsed_s = now_s - self._started_s if self.duration_s is None else self.duration_s
-            open_bytes = max(0, self.total - self.position - self.lost)
-            knowable = rate > 0 and elapsed_s >= _SETTLED_S and self.duration_s is None
-            left_s = open_bytes / rate if knowable else None
+            still_s = now_s - self._moved_s if self.duration_s is None else 0.0
             moving = [_shown(step, one, now_s) for step, one in self._moving.items() if one.is_body]
             return Snapshot(
                 len(self.images),
@@ -159,10 +164,11 @@ class Tally:
                 self.position,
                 self.moved,
                 rate,
-                left_s,
+                self._left_s(now_s, rate, still_s),
                 elapsed_s,
                 self.retries,
                 self.duration_s is not None,
+                still_s,
                 tuple(sorted(moving, key=lambda one: (-one.size, one.step))),
             )
 
@@ -188,7 +194,10 @@ class Tally:
             one.is_body = True  # a refused mount: its bytes come after all
             self.total += one.size
         fresh = event.position - one.position if event.position >= one.position else event.position
-        self.moved += 0 if one.attempt_is_new else fresh  # the first report tells where the attempt begins
+        if fresh and not one.attempt_is_new:  # the first report tells where the attempt begins
+            self.moved += fresh
+            self._moved_s = now_s
+            self._first_s = self._first_s or now_s
         if one.is_body:
             self.position += event.position - one.position
         one.position, one.attempt_is_new, one.resumes_s = event.position, False, None
@@ -258,6 +267,13 @@ class Tally:
         self._forget(now_s)
         since_s, moved = self._samples[0]
         return (self.moved - moved) / (now_s - since_s) if now_s > since_s else 0.0
+
+    def _left_s(self, now_s: float, rate: float, still_s: float) -> float | None:
+        """None before the line has shown for a while what it can do, and when it moves no more."""
+        settled = self._first_s is not None and now_s - self._first_s >= _SETTLED_S
+        if not settled or still_s >= _STILL_S or rate < _CRAWLING or self.duration_s is not None:
+            return None
+        return max(0, self.total - self.position - self.lost) / rate
 
 
 def owners(plan: Plan) -> dict[int, int]:

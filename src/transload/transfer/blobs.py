@@ -17,6 +17,9 @@ from transload.ports import Chunk, Source, Target
 
 _BACKOFF_S = 0.5
 _BACKOFF_MAX_S = 30.0
+_PIECE_BYTES = 64 << 10
+_PIECE_LEAST_BYTES = 8 << 10
+_SWIFT_S, _SLOW_S = 0.1, 0.5
 
 
 @frozen
@@ -81,10 +84,10 @@ class Placing:
 
         def told(chunks: Iterable[Chunk], position: int) -> Iterator[Chunk]:
             with at_side(origin.side):
-                for chunk in chunks:
+                for piece in paced(chunks, self.clock):
                     self.cancellation.check()
-                    yield chunk
-                    position += len(chunk)
+                    yield piece
+                    position += len(piece)
                     self.listen(StepMoved(step.id, position))
 
         try:
@@ -100,6 +103,25 @@ class Placing:
         except (DigestMismatch, SizeMismatch) as error:
             error.side = origin.side  # found while storing, but the fault of whoever delivered the bytes
             raise
+
+
+def paced(chunks: Iterable[Chunk], clock: Clock) -> Iterator[Chunk]:
+    """The same bytes in pieces that whoever takes them is done with soon, so that it can be told how far they are.
+
+    A slow line takes half a minute for a whole chunk; on a fast one, every piece more would cost time.
+    """
+    size = _PIECE_BYTES
+    for chunk in chunks:
+        rest = memoryview(chunk)
+        while rest:
+            piece, rest = rest[:size], rest[size:]
+            began_s = clock.monotonic_s()
+            yield piece
+            took_s = clock.monotonic_s() - began_s
+            if took_s > _SLOW_S:
+                size = max(len(piece) // 2, _PIECE_LEAST_BYTES)
+            elif took_s < _SWIFT_S and len(piece) == size:
+                size *= 2
 
 
 def _wait_s(attempt: int) -> float:

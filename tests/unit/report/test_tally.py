@@ -10,6 +10,7 @@ from transload.events import RunStarted, StepDone, StepFailed, StepMoved, StepRe
 from transload.memory import MemoryStore
 from transload.oci import Name
 from transload.planning import Item, Plan, Request, make_plan
+from transload.report.sentences import facts
 from transload.report.tally import Tally, owners, together
 from transload.testing.images import fill, image
 from transload.testing.layers import layer
@@ -99,6 +100,32 @@ def test_the_rate_is_that_of_the_last_seconds(clock: StoppedClock) -> None:
     clock.now_s += 60
     assert tally.snapshot().rate_bytes_per_s == 0
     assert tally.snapshot().left_s is None
+
+
+def test_the_time_left_is_told_only_while_it_can_be_known(clock: StoppedClock) -> None:
+    tally, step, _ = started(clock)
+    tally(StepMoved(step, 0))
+    for second in range(1, 7):
+        clock.now_s += 1
+        tally(StepMoved(step, second * MIB))
+        assert (tally.snapshot().left_s is None) is (second < 4)  # three seconds after the first bytes
+    clock.now_s += 2
+    assert tally.snapshot().left_s is not None
+    clock.now_s += 2
+    now = tally.snapshot()
+    assert (now.left_s, now.still_s) == (None, 4.0)
+    clock.now_s += 2
+    assert "nothing new for 6.0 s" in facts(tally.snapshot())
+
+
+def test_a_line_that_crawls_promises_no_end(clock: StoppedClock) -> None:
+    tally, step, _ = started(clock)
+    tally(StepMoved(step, 0))
+    for second in range(1, 31):
+        clock.now_s += 1
+        tally(StepMoved(step, second * 32))
+    assert tally.snapshot().left_s is None
+    assert facts(tally.snapshot())[1:] == ["under 1 KiB/s", "0 of 1 image"]
 
 
 def test_a_retry_shows_as_waiting_until_bytes_move_again(clock: StoppedClock) -> None:

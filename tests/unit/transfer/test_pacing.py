@@ -1,0 +1,33 @@
+"""A chunk goes on in pieces that are done with soon, however slow whoever takes them is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.registry.wire import HastyClock
+from transload.transfer.blobs import paced
+
+MIB = 1 << 20
+
+
+def taken(bytes_per_s: float, chunks: list[bytes]) -> tuple[bytes, list[float]]:
+    """What arrives, and how long each piece takes."""
+    clock, content, waits = HastyClock(), b"", []
+    for piece in paced(chunks, clock):
+        content += piece
+        waits.append(len(piece) / bytes_per_s)
+        clock.sleep_s(waits[-1])
+    return content, waits
+
+
+@pytest.mark.parametrize("bytes_per_s", [10_000, 30_000, 1_000_000, 1e9])
+def test_the_bytes_are_the_same_and_no_piece_takes_long(bytes_per_s: float) -> None:
+    chunks = [bytes([number]) * MIB for number in range(6)]
+    content, waits = taken(bytes_per_s, chunks)
+    assert content == b"".join(chunks)
+    assert all(wait <= 1.0 for wait in waits[4:])
+
+
+def test_on_a_fast_line_chunks_soon_pass_whole() -> None:
+    _, waits = taken(1e9, [bytes(MIB)] * 20)
+    assert len(waits) < 30
