@@ -1,8 +1,9 @@
 """What `docker save` wrote before version 25, and podman and skopeo still do: configs and layers, but no manifests.
 
 A manifest is made for each image from its config and its layers as they lie there: the same for the same archive, but
-never the one that was published, since layers were compressed then and are not now. Hashing the layers, which that
-takes, is done when an image is first asked for, each member once, and proves them against the config's `diff_ids`.
+never the one that was published, since layers were compressed then and are not now. Its types are OCI's, which have a
+layer that is not compressed; Docker's own have none, and Quay refuses what claims to be one. Hashing the layers, which
+that takes, is done when an image is first asked for, each member once, and proves them against the config's `diff_ids`.
 """
 
 from __future__ import annotations
@@ -19,16 +20,14 @@ from transload.archive.members import Member, Members
 from transload.archive.saved import SavedImage, diff_ids
 from transload.errors import BlobUnknown, CorruptError, DigestMismatch, LimitExceeded, ManifestInvalid
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.mediatype import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST
+from transload.oci.mediatype import OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST
 
 NOTE = (
     "docker save keeps no manifests: they are made anew and the layers are uncompressed, "
     "so digests are not the publisher's"
 )
 
-_DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
-_DOCKER_LAYER_ZSTD = "application/vnd.docker.image.rootfs.diff.tar.zstd"
-_MAGIC = {b"\x1f\x8b": DOCKER_LAYER_GZIP, b"\x28\xb5\x2f\xfd": _DOCKER_LAYER_ZSTD}
+_MAGIC = {b"\x1f\x8b": OCI_LAYER_GZIP, b"\x28\xb5\x2f\xfd": OCI_LAYER_ZSTD}
 _CONFIG_BYTES = 8 << 20
 
 
@@ -89,11 +88,11 @@ class DockerContent:
         if image.config_digest not in {None, digest}:
             raise DigestMismatch(f"config {image.config} in {self._members.path} is damaged", subject=image.config)
         self._places[digest] = member
-        return Descriptor(DOCKER_CONFIG, digest, member.size)
+        return Descriptor(OCI_CONFIG, digest, member.size)
 
     def _layer(self, member: Member) -> Descriptor:
         begin = self._members.read(member, 4)
-        media_type = next((kind for magic, kind in _MAGIC.items() if begin.startswith(magic)), _DOCKER_LAYER)
+        media_type = next((kind for magic, kind in _MAGIC.items() if begin.startswith(magic)), OCI_LAYER)
         digest = self._hashes.of(member)
         self._places[digest] = member
         return Descriptor(media_type, digest, member.size)
@@ -106,7 +105,7 @@ class DockerContent:
                 raise ManifestInvalid(
                     f"config {image.config} does not list as many layers as the archive", subject=image.config
                 )
-            if layer.media_type == _DOCKER_LAYER and wanted.algorithm == "sha256" and layer.digest != wanted:
+            if layer.media_type == OCI_LAYER and wanted.algorithm == "sha256" and layer.digest != wanted:
                 raise DigestMismatch(
                     f"layer {image.layers[place]} in {self._members.path} is damaged: "
                     f"expected {wanted}, found {layer.digest}",
@@ -140,10 +139,10 @@ class _Hashes:
 
 
 def _manifest(config: Descriptor, layers: Sequence[Descriptor]) -> Manifest:
-    """An image manifest version 2, schema 2 (distribution, docs/spec/manifest-v2-2); its bytes never change here."""
+    """An image manifest (OCI image specification, manifest.md); its bytes never change here."""
     document = {
         "schemaVersion": 2,
-        "mediaType": DOCKER_MANIFEST,
+        "mediaType": OCI_MANIFEST,
         "config": config.to_json(),
         "layers": [layer.to_json() for layer in layers],
     }

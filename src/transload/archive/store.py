@@ -29,6 +29,7 @@ class ArchiveStore:
     """
 
     tariff: Tariff | None = None
+    keeps_parts = True
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)

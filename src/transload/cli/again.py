@@ -31,12 +31,15 @@ def command_words(job: Job, more: Iterable[str] = ()) -> list[str]:
         "--source-repository": job.source_repository,
         "--tag": job.tag,
         "--target-tag": job.target_tag,
-        "--narrow": job.narrowing.value if job.platforms and job.narrowing is not Narrowing.REWRITTEN else None,
     }
-    words += _valued(named)
-    for one in job.platforms:
-        words += ["--platform", str(one)]
+    words += _valued(named) + platform_words(job)
     return words + [f"--{switch.replace('_', '-')}" for switch in _SWITCHES if getattr(job, switch)]
+
+
+def platform_words(job: Job) -> list[str]:
+    """Which part of each image is wanted, and how its index is kept."""
+    narrowing = ["--narrow", job.narrowing.value] if job.narrowing is not Narrowing.REWRITTEN else []
+    return narrowing + [word for one in job.platforms for word in ("--platform", str(one))]
 
 
 def connection_words(network: Network, logins: Logins) -> list[str]:

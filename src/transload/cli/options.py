@@ -37,19 +37,23 @@ def _stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 to = _option("--to", metavar="STORE", help="Where to: HOST[:PORT][/PREFIX] or oci:DIR.")
 
-selection = _stacked(
-    _option("--from", metavar="STORE", help="Look SETs up in this store; without a SET, take all it has."),
-    _option("--tag", metavar="RELEASE", help="Release of the catalogs, or a range FROM..TO. Default: the newest."),
-    _option("--target-tag", metavar="TAG", help="Tag of the catalogs' images at the target. Default: the same."),
-    _option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable)."),
+platform = _stacked(
     _option("--platform", metavar="OS/ARCH", multiple=True, help="Only this platform (repeatable)."),
     _option(
         "--narrow",
         type=click.Choice(["rewritten", "sparse"]),
         default="rewritten",
         show_default=True,
-        help="How --platform narrows an index: written anew, or as published with children left out.",
+        help="How an index is kept of which only a part is copied: written anew, or as published, sparse.",
     ),
+)
+
+selection = _stacked(
+    _option("--from", metavar="STORE", help="Look SETs up in this store; without a SET, take all it has."),
+    _option("--tag", metavar="RELEASE", help="Release of the catalogs, or a range FROM..TO. Default: the newest."),
+    _option("--target-tag", metavar="TAG", help="Tag of the catalogs' images at the target. Default: the same."),
+    _option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable)."),
+    platform,
     _option("--referrers", is_flag=True, help="Bring signatures, SBOMs and attestations too."),
     _option("--foreign-layers", is_flag=True, help="Bring layers that their publisher keeps elsewhere too."),
     _option("--allow-missing", is_flag=True, help="A listed image that the source lacks is no failure."),

@@ -15,7 +15,7 @@ from transload.app.pushing import prepare_push
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
 from transload.cli import options
-from transload.cli.again import command_line, connection_words
+from transload.cli.again import command_line, connection_words, platform_words
 from transload.cli.asking import ask_for_volume
 from transload.cli.carrying import Began, carry
 from transload.cli.guide import gather
@@ -25,8 +25,8 @@ from transload.nursery import Cancellation
 from transload.report.result import exit_code
 
 _NO_SOURCE = dict.fromkeys(
-    ("from", "tag", "target_tag", "platform", "source_registry", "source_repository", "source_username", "discover")
-) | {"narrow": "rewritten", "platform": (), "referrers": True, "foreign_layers": True, "allow_missing": False}
+    ("from", "tag", "target_tag", "source_registry", "source_repository", "source_username", "discover")
+) | {"referrers": True, "foreign_layers": True, "allow_missing": False}
 
 
 @click.command()
@@ -34,6 +34,7 @@ _NO_SOURCE = dict.fromkeys(
 @options.to
 @click.option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable).")
 @click.option("--flatten", is_flag=True, help="Keep only the last part of each repository path at the target.")
+@options.platform
 @options.bundle
 @options.target_login
 @options.network
@@ -51,7 +52,8 @@ def push(
     """Push a bundle to a registry, straight from its volumes; what is there already is not sent.
 
     BUNDLE is a bundle's name, an OCI layout folder, an OCI archive, or a docker save archive. With --key, nothing that
-    the key did not sign is read. A volume that is missing or damaged costs only the images that need it.
+    the key did not sign is read. A volume that is missing or damaged costs only the images that need it. Of an image of
+    which only some platforms are there, as docker save leaves it, those are pushed, and the others are named.
 
     \b
       transload push /media/usb/arcdata-2026-11 --to registry.local/arcdata
@@ -81,7 +83,7 @@ def _words(key: Path | None, volumes: Iterable[Path], job: Job) -> list[str]:
     words = ["--key", str(key)] if key else []
     for folder in volumes:
         words += ["--volumes", str(folder)]
-    words += ["--to", str(job.target), *(["--flatten"] if job.flatten else [])]
+    words += ["--to", str(job.target), *(["--flatten"] if job.flatten else []), *platform_words(job)]
     return words + (["--jobs", str(job.bodies)] if job.bodies != BODIES else [])
 
 

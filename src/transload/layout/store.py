@@ -46,6 +46,7 @@ class LayoutStore:
     scoped = False
     mounts: None = None
     tariff: Tariff | None = None
+    keeps_parts = True
 
     def __init__(
         self, path: Path | str, *, create: bool = False, clock: Clock = SYSTEM_CLOCK, patience_s: float = 30.0

@@ -64,5 +64,7 @@ def _error(source: Source, lacking: list[Descriptor]) -> PrerequisiteMissing:
     return PrerequisiteMissing(
         f"{blobs} ({size}) {verb} neither in {source.locator} nor at the target: {named}",
         side="target",
-        hint="bring what it was packed against first, or pack it whole",
+        hint="save or copy the image again: this copy is not whole"
+        if getattr(source, "keeps_parts", False)
+        else "bring what it was packed against first, or pack it whole",
     )

@@ -28,7 +28,16 @@ from transload.errors import (
 )
 from transload.graph import Node, grow, walk
 from transload.oci import Descriptor, Digest, Manifest, Name, Platform, Verifier
-from transload.planning.narrowing import rewritten, wanted_children
+from transload.planning.narrowing import (
+    held_children,
+    is_attestation,
+    named,
+    narrowed,
+    narrowing_note,
+    note_of_one,
+    wanted_children,
+)
+from transload.planning.parts import Parts
 from transload.planning.request import Item, Narrowing, Request
 from transload.ports import Source, Target
 
@@ -70,6 +79,31 @@ class Surveyed:
     def unchanged(self) -> bool:
         """Whether the target's name already stands for the wanted content."""
         return self.error is None and self.root is None
+
+
+@frozen
+class _Grown:
+    """The tree of an image; `absent` is what was wanted of it, but is not in the store. `parts` tells what is there."""
+
+    root: Node
+    parts: Parts | None = None
+    absent: tuple[Descriptor, ...] = ()
+
+    @property
+    def images(self) -> tuple[Descriptor, ...]:
+        """What the index lists, attestations left out."""
+        return tuple(child for child in self.root.manifest.manifests if not is_attestation(child))
+
+    @property
+    def held(self) -> tuple[Descriptor, ...]:
+        """Those that the store holds, wanted or not."""
+        return tuple(child for child in self.images if self.parts is None or self.parts.has(child))
+
+    @property
+    def is_one_of_many(self) -> bool:
+        """Whether this is the only image of those listed that is in the store, with nothing that speaks of it."""
+        children = self.root.children
+        return len(children) == 1 and not children[0].children and len(self.held) == 1 < len(self.images)
 
 
 class Surveyor:
@@ -138,7 +172,7 @@ class Surveyor:
     def _read_unchanged(self, item: Item, source: Source, at_target: Descriptor) -> Node:
         """The tree of an image that both sides have; a differential bundle has its digest, but not its content."""
         try:
-            return self._grow(source, item, source.fetch(item.source.at(at_target.digest)))
+            return self._grow(source, item, source.fetch(item.source.at(at_target.digest))).root
         except PrerequisiteMissing:
             name = item.target.at(at_target.digest)
             with at_side("target"):
@@ -152,36 +186,40 @@ class Surveyor:
             raise self._down[item.source_store]
         return self._sources[item.source_store]
 
-    def _grow(self, source: Source, item: Item, root: Manifest) -> Node:
+    def _grow(self, source: Source, item: Item, root: Manifest) -> _Grown:
+        """The tree of an image as far as it is wanted and there."""
         wanted = self._platforms(item)
         kept = wanted_children(root, wanted) if root.is_index and wanted else None
+        parts = _parts(source, item) if root.is_index else None
+        listed = frozenset(child.digest for child in root.manifests)
+        absent: dict[Digest, Descriptor] = {}
 
         def keep(child: Descriptor) -> bool:
-            return kept is None or child.digest in kept or child not in root.manifests
+            if kept is not None and child.digest not in kept and child.digest in listed:
+                return False
+            if parts is None or parts.has(child):
+                return True
+            absent[child.digest] = child
+            return False
 
-        return grow(root, lambda child: source.fetch(item.source.at(child.digest)), keep)
+        fetch = parts.fetch if parts else lambda child: source.fetch(item.source.at(child.digest))
+        grown = grow(root, fetch, keep)
+        return _Grown(_without_orphans(grown) if absent else grown, parts, tuple(absent.values()))
 
-    def _narrow(self, item: Item, source: Source, root: Node) -> tuple[Node, tuple[str, ...]]:
-        wanted = self._platforms(item)
-        if not wanted:
-            return root, ()
-        names = ", ".join(map(str, wanted))
+    def _narrow(self, item: Item, source: Source, grown: _Grown) -> tuple[Node, tuple[str, ...]]:
+        wanted, root = self._platforms(item), grown.root
         if not root.manifest.is_index:
-            self._check_platform(item, source, root.manifest, wanted)
+            if wanted:
+                self._check_platform(item, source, root.manifest, wanted)
             return root, ()
-        kept = frozenset(child.manifest.digest for child in root.children)
-        if not kept:
-            has = ", ".join(str(child.platform) for child in root.manifest.manifests if child.platform) or "none stated"
-            raise PlatformUnavailable(f"{item.source} is not published for {names}", hint=f"it has: {has}")
-        total = len(root.manifest.manifests)
-        if len(kept) == total:
+        _check_anything_left(source, item, grown, wanted)
+        sparse = self._request.narrowing is Narrowing.SPARSE
+        anew = narrowed(root)
+        if anew.manifest is root.manifest:
             return root, ()
-        if self._request.narrowing is Narrowing.SPARSE:
-            note = f"{len(kept)} of {total} platform entries ({names}); index kept as published, so it is sparse"
-            return root, (f"{note}: digest and signatures hold, but many registries refuse it",)
-        note = f"{len(kept)} of {total} platform entries ({names}); index rewritten"
-        note += ": its digest is not the publisher's, signatures of the whole image do not hold"
-        return evolve(root, manifest=rewritten(root.manifest, kept)), (note,)
+        if grown.is_one_of_many and not sparse:  # as docker pushes it
+            return root.children[0], (note_of_one(root, source.locator),)
+        return (root if sparse else anew), (narrowing_note(root, wanted, grown.absent, source.locator, sparse=sparse),)
 
     def _check_platform(self, item: Item, source: Source, manifest: Manifest, wanted: tuple[Platform, ...]) -> None:
         """A single image states its platform in its config; an artifact has none and is for everybody."""
@@ -231,6 +269,39 @@ class Surveyor:
             with self._lock:
                 self._tags[key] = known
         return known
+
+
+def _parts(source: Source, item: Item) -> Parts | None:
+    """What tells the parts of an image apart from the rest, in a store that may hold parts; else None."""
+    if not getattr(source, "keeps_parts", False):
+        return None
+    return Parts(
+        lambda child: source.fetch(item.source.at(child.digest)),
+        lambda blob: source.holds(item.source.repository, blob),
+    )
+
+
+def _without_orphans(root: Node) -> Node:
+    """Without attestations that speak of a platform which is not there."""
+    there = {child.manifest.digest for child in root.children}
+    kept = held_children(root.manifest, lambda child: child.digest in there)
+    return evolve(root, children=tuple(child for child in root.children if child.manifest.digest in kept))
+
+
+def _check_anything_left(source: Source, item: Item, grown: _Grown, wanted: tuple[Platform, ...]) -> None:
+    """Raises `PlatformUnavailable` where no image of an index is left, though it lists some."""
+    listed, images = grown.root.manifest.manifests, {child.digest for child in grown.images}
+    if not listed or any(child.manifest.digest in images for child in grown.root.children):
+        return
+    if grown.absent:
+        raise PlatformUnavailable(
+            f"{source.locator} lists {item.source} for {named(grown.absent)}, but does not hold that",
+            hint=f"it holds: {named(grown.held)}" if grown.held else "save or copy the image again, with its content",
+        )
+    has = ", ".join(str(child.platform) for child in listed if child.platform) or "none stated"
+    raise PlatformUnavailable(
+        f"{item.source} is not published for {', '.join(map(str, wanted))}", hint=f"it has: {has}"
+    )
 
 
 def _config(source: Source, repository: str, descriptor: Descriptor) -> dict[str, object]:

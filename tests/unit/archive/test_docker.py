@@ -19,13 +19,13 @@ from transload.errors import (
 from transload.memory import MemoryStore
 from transload.nursery import in_parallel
 from transload.oci import Descriptor, Digest, Name
-from transload.oci.mediatype import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST
+from transload.oci.mediatype import OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_MANIFEST
 from transload.planning import Item, Request, make_plan
 from transload.testing.contract import OCTETS, read
 from transload.testing.layers import layer
 from transload.transfer import run
 
-DIFF_TAR = "application/vnd.docker.image.rootfs.diff.tar"
+DIFF_TAR = OCI_LAYER
 SHARED = layer("shared", 3000)
 ONE, TWO = Saved("one", (SHARED, 50_000)), Saved("two", (SHARED, 10))
 NAME = Name("acme/one", "1")
@@ -42,8 +42,8 @@ def archive(tmp_path: Path, *images: Any, **changes: bytes | None) -> ArchiveSto
 def test_a_manifest_is_made_of_config_and_layers(tmp_path: Path, form: Any) -> None:
     store = archive(tmp_path, (form(ONE), ["registry.example/acme/one:1"]))
     manifest = store.fetch(NAME)
-    assert manifest.media_type == DOCKER_MANIFEST
-    assert manifest.config == Descriptor(DOCKER_CONFIG, ONE.config_digest, len(ONE.config))
+    assert manifest.media_type == OCI_MANIFEST
+    assert manifest.config == Descriptor(OCI_CONFIG, ONE.config_digest, len(ONE.config))
     assert [each.media_type for each in manifest.layers] == [DIFF_TAR, DIFF_TAR]
     assert read(store, "", manifest.blobs[0]) == ONE.config
     assert [read(store, "", each) for each in manifest.layers] == ONE.layers
@@ -109,7 +109,7 @@ def test_threads_that_ask_at_once_get_the_same_answer(tmp_path: Path) -> None:
 def test_compressed_layers_stay_compressed(tmp_path: Path) -> None:
     store = archive(tmp_path, (compressed(ONE), ["acme/one:1"]))
     manifest = store.fetch(NAME)
-    assert [each.media_type for each in manifest.layers] == [DOCKER_LAYER_GZIP] * 2
+    assert [each.media_type for each in manifest.layers] == [OCI_LAYER_GZIP] * 2
     assert [each.digest for each in manifest.layers] == [each.digest for each in ONE.built.manifest.layers]
 
 

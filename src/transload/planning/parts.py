@@ -1,0 +1,64 @@
+"""What of an index a store really has: docker saves the index of all platforms with the content of one.
+
+So do `ctr images export --platform` and copies of folders in which files are missing on purpose. What is there can be
+copied; what is not there must be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from transload.errors import BlobUnknown, LimitExceeded, ManifestUnknown
+from transload.graph import DEPTH, NODES
+from transload.oci import Descriptor, Digest, Manifest
+
+
+class Parts:
+    """Tells which children are there. What was read is kept, so that nothing is read twice for one image.
+
+    `fetch` reads a manifest, `holds` asks for a blob.
+    """
+
+    def __init__(self, fetch: Callable[[Descriptor], Manifest], holds: Callable[[Descriptor], bool]) -> None:
+        self._fetch = fetch
+        self._holds = holds
+        self._read: dict[Digest, Manifest | None] = {}
+        self._there: dict[Digest, bool] = {}
+
+    def fetch(self, child: Descriptor) -> Manifest:
+        """The child's manifest. Raises `ManifestUnknown`."""
+        found = self._manifest(child)
+        if found is None:
+            raise ManifestUnknown(f"there is no manifest {child.digest.short}", subject=child.digest)
+        return found
+
+    def has(self, child: Descriptor, depth: int = 0) -> bool:
+        """Whether the child is there with content of its own; of an index, whether any of its children is."""
+        if child.digest not in self._there:
+            manifest = self._manifest(child)
+            self._there[child.digest] = manifest is not None and self._has_content(manifest, depth)
+        return self._there[child.digest]
+
+    def _has_content(self, manifest: Manifest, depth: int) -> bool:
+        """A lacking layer is damage, and told as such. Who leaves a platform out leaves out its config, or all layers.
+
+        (containerd, archive.WithSkipMissing: the manifest may stay, its blobs are all there or none.)
+        """
+        if manifest.is_index:
+            if depth > DEPTH:
+                raise LimitExceeded(f"indexes are nested deeper than {DEPTH}", subject=manifest.digest)
+            return not manifest.manifests or any(self.has(child, depth + 1) for child in manifest.manifests)
+        if manifest.config is not None and not self._holds(manifest.config):
+            return False
+        layers = [layer for layer in manifest.layers if not layer.is_foreign]
+        return not layers or any(map(self._holds, layers))
+
+    def _manifest(self, child: Descriptor) -> Manifest | None:
+        if child.digest not in self._read:
+            if len(self._read) >= NODES:
+                raise LimitExceeded(f"an image of more than {NODES} manifests", subject=child.digest)
+            try:
+                self._read[child.digest] = self._fetch(child)
+            except (ManifestUnknown, BlobUnknown):
+                self._read[child.digest] = None
+        return self._read[child.digest]
