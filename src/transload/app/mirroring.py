@@ -105,7 +105,9 @@ def differences(
 def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
     """Open the stores of a plan that was made earlier. Raises `UsageError` for stores this command cannot open."""
     place = Place.parse(plan.target)
-    sources = {locator: stores.source(Place.parse(locator)) for locator in plan.sources}
+    origins = {locator: Place.parse(locator) for locator in plan.sources}
+    stores.limit_source_login(frozenset(one.value for one in origins.values() if one.kind == "registry"))
+    sources = {locator: stores.source(origin) for locator, origin in origins.items()}
     return Prepared(plan, sources, stores.target(place), place, made_earlier=True)
 
 

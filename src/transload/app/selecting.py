@@ -61,16 +61,18 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
     Asks the source for tags where the newest release, or one that the catalog does not know, is wanted. Raises
     `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`, `DocumentInvalid`, `TargetConflict`, and what the source says.
     """
-    if not job.sets:
-        return _everything(job, stores)
-    chosen: list[ChosenRelease] = []
     if job.origin is not None:
-        return _from_store(job, job.origin, stores, cancellation, chosen)
-    wanted = list(_wanted(job, stores, cancellation, chosen))
+        stores.limit_source_login(_registry_of(job.origin))
+        return _from_store(job, job.origin, stores, cancellation) if job.sets else _everything(job, job.origin, stores)
+    if not job.sets:
+        raise UsageError("nothing is wanted", hint="name a catalog (arcdata), a file, or references")
+    named = _named(job)
+    stores.limit_source_login(frozenset().union(*(_registries(one, job) for one in named)))
+    chosen: list[ChosenRelease] = []
+    wanted = [one for found in named for one in _wanted(found, job, stores, cancellation, chosen)]
     _check_tags_have_a_use(job, chosen)
     selected = restricted(merge(wanted), job)
     places = {one.source.registry: Place("registry", one.source.registry) for one in selected}
-    stores.limit_source_login(frozenset(places))
     items = tuple(to_item(one, one.source.registry, one.source.name, job) for one in selected)
     return Selection(items, tuple(chosen), tuple(places.values()))
 
@@ -78,19 +80,33 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
 # --- one set after the other
 
 
-def _wanted(job: Job, stores: Stores, cancellation: Cancellation, chosen: list[ChosenRelease]) -> Iterator[Selected]:
-    references: list[str] = []
-    for text in job.sets:
-        kind = kind_of(text)
-        if kind == "reference":
-            references.append(text)
-            continue
-        found = load_builtin(text) if kind == "catalog" else _load_file(text)
-        if isinstance(found, Catalog):
-            yield from _catalog(found, _home(found, job), job, stores, cancellation, chosen)
-        else:
-            yield from _image_set(found, stores, chosen)
-    yield from select_references(references)
+def _named(job: Job) -> list[Catalog | ImageSet]:
+    """What the job's words stand for, read before anybody is asked; references come last, as a set of their own."""
+    kinds = [(text, kind_of(text)) for text in job.sets]
+    sets = [
+        load_builtin(text) if kind == "catalog" else _load_file(text) for text, kind in kinds if kind != "reference"
+    ]
+    references = select_references(text for text, kind in kinds if kind == "reference")
+    return [*sets, ImageSet("references", references)] if references else sets
+
+
+def _registries(found: Catalog | ImageSet, job: Job) -> frozenset[str]:
+    """Every registry that may be asked for it."""
+    if isinstance(found, Catalog):
+        return _registry_of(_home(found, job))
+    return frozenset([*(one.source.registry for one in found.images), *(_origin(use).value for use in found.catalogs)])
+
+
+def _registry_of(place: Place) -> frozenset[str]:
+    return frozenset({place.value} if place.kind == "registry" else ())
+
+
+def _wanted(
+    found: Catalog | ImageSet, job: Job, stores: Stores, cancellation: Cancellation, chosen: list[ChosenRelease]
+) -> Iterable[Selected]:
+    if isinstance(found, Catalog):
+        return _catalog(found, _home(found, job), job, stores, cancellation, chosen)
+    return _image_set(found, stores, chosen)
 
 
 def kind_of(text: str) -> str:
@@ -139,8 +155,6 @@ def _catalog(
 ) -> Iterator[Selected]:
     """The releases that `job` wants of a catalog whose images lie at `origin`."""
     registry = origin.value if origin.kind == "registry" else None
-    if registry is not None:
-        stores.limit_source_login(frozenset({registry}))
     for release in find_releases(catalog, job.tag, origin, stores):
         if job.discover:
             with at_side("source"):
@@ -224,12 +238,9 @@ def _origin(use: CatalogUse) -> Place:
 # --- a folder, or a whole store, as the source
 
 
-def _from_store(
-    job: Job, origin: Place, stores: Stores, cancellation: Cancellation, chosen: list[ChosenRelease]
-) -> Selection:
+def _from_store(job: Job, origin: Place, stores: Stores, cancellation: Cancellation) -> Selection:
     """Names in one store, under its prefix: a catalog's images, other names as they are written."""
-    if origin.kind == "registry":
-        stores.limit_source_login(frozenset({origin.value}))
+    chosen: list[ChosenRelease] = []
     wanted: list[Selected] = []
     for text in job.sets:
         if kind_of(text) == "catalog":
@@ -246,13 +257,9 @@ def _from_store(
     return Selection(items, tuple(chosen), (origin,))
 
 
-def _everything(job: Job, stores: Stores) -> Selection:
-    if job.origin is None:
-        raise UsageError("nothing is wanted", hint="name a catalog (arcdata), a file, or references")
-    if job.origin.kind == "registry":
-        stores.limit_source_login(frozenset({job.origin.value}))
-    source = stores.source(job.origin)
-    start = f"{job.origin.prefix}/" if job.origin.prefix else ""
+def _everything(job: Job, origin: Place, stores: Stores) -> Selection:
+    source = stores.source(origin)
+    start = f"{origin.prefix}/" if origin.prefix else ""
     with at_side("source"):
         names = [
             Name(repository, tag)
@@ -265,8 +272,8 @@ def _everything(job: Job, stores: Stores) -> Selection:
         for name in sorted(names)
         if name.repository
     ]
-    named = [to_item(one, job.origin.locator, one.source.name, job) for one in restricted(merge(wanted), job)]
-    return Selection((*named, *_bare_items(names, job, job.origin)), (), (job.origin,))
+    named = [to_item(one, origin.locator, one.source.name, job) for one in restricted(merge(wanted), job)]
+    return Selection((*named, *_bare_items(names, job, origin)), (), (origin,))
 
 
 def _bare_items(names: Iterable[Name], job: Job, origin: Place) -> Iterator[Item]:

@@ -63,7 +63,7 @@ class Logins:
     source: Login | None = None
     target: Login | None = None
     source_hosts: frozenset[str] | None = None
-    """Registries that the source login is meant for; None until the selection is known."""
+    """The registry that the source login is meant for; None until the selection is known, and till then it is kept."""
 
 
 @frozen
@@ -137,7 +137,7 @@ class Stores:
         return self._http
 
     def limit_source_login(self, hosts: frozenset[str]) -> None:
-        """Say which registries the source login is for. Raises `UsageError` when that is not clear."""
+        """Say which registries may be asked, before any is: the source login is for one. Raises `UsageError`."""
         if self._logins.source is not None and self._logins.source_hosts is None:
             if len(hosts) > 1:
                 named = ", ".join(sorted(hosts))
@@ -211,7 +211,7 @@ class Stores:
 
     def _login(self, side: Side, host: str) -> Login | None:
         given = self._logins.target if side == "target" else self._logins.source
-        meant = side == "target" or self._logins.source_hosts is None or host in self._logins.source_hosts
+        meant = side == "target" or host in (self._logins.source_hosts or ())
         if given is not None and meant:
             return given
         files = [path for path in self._environment.credential_files if path.is_file()]

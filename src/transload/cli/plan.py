@@ -83,6 +83,5 @@ def apply(file: Path, output: Output, quiet: bool, report: tuple[Path, ...], job
         logins = gather_logins(flags, environment, made.sources, made.target)
         began = Began.now(command_line(["apply", str(file), *connection_words(network, logins)]))
         with stoppable(cancellation, telling.notice), Stores(environment, network, logins, cancellation) as stores:
-            stores.limit_source_login(frozenset(made.sources))
             prepared = prepare_saved(made, stores)
             return exit_code(carry(prepared, stores, telling, cancellation, began, lambda _: began.asked, jobs))
