@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -50,6 +51,7 @@ def _extract(store: BundleStore, extra: StoredExtra, folder: Path) -> Path:
             beside.replace(path)
             fsync_folder(folder)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what went wrong before is what is to be told
+            beside.unlink(missing_ok=True)
         raise
     return path

@@ -20,11 +20,11 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
-from transload.errors import BundleExists, DigestInvalid
-from transload.files import local_errors, locked
+from transload.errors import BundleExists, DigestInvalid, LocalError
+from transload.files import Folder, local_errors, read_up_to
 from transload.oci import Digest
 
 _PROGRESS_BYTES = 1 << 30  # 200,000 blobs with a word every few MiB stay far below
@@ -38,6 +38,7 @@ class Progress:
 
     def __init__(self, path: Path, ledger: Digest) -> None:
         self.path = path
+        self._folder = Folder(path.parent)
         self.parts: dict[Digest, int] = {}
         self.done: set[Digest] = set()
         self.sums: dict[int, str] = {}
@@ -48,22 +49,27 @@ class Progress:
         self._lock = threading.Lock()
         with contextlib.ExitStack() as stack:
             self._file = self._open(stack)
-            self._read(ledger)
+            try:
+                self._read(ledger)
+            except LocalError:  # not even a line has room on the disk: then nothing stays there
+                if self._file.seek(0, os.SEEK_END) == 0:
+                    self._folder.unlink(self.path.name)
+                raise
             self._closing = stack.pop_all()
 
-    def _open(self, stack: contextlib.ExitStack) -> BinaryIO:
+    def _open(self, stack: contextlib.ExitStack) -> FileIO:
         while True:
             with contextlib.ExitStack() as attempt:
                 with local_errors("locking", self.path):
-                    file = attempt.enter_context(locked(self.path))
-                if self.path.exists():  # not deleted by whoever held it just before
+                    file = attempt.enter_context(self._folder.locked(self.path.name))
+                if self._folder.status(self.path.name):  # not deleted by whoever held it just before
                     stack.push(attempt.pop_all())
                     return file
 
     def _read(self, ledger: Digest) -> None:
         with local_errors("reading", self.path):
             self._file.seek(0)
-            lines = self._file.read(_PROGRESS_BYTES).split(b"\n")
+            lines = read_up_to(self._file, _PROGRESS_BYTES).split(b"\n")
         first = f"bundle 1 {ledger}".encode()
         if lines[0] == first and len(lines) > 1:
             self.known = True
@@ -153,12 +159,13 @@ class Progress:
 
     def _append(self, line: str) -> None:
         with local_errors("writing", self.path):
-            self._file.write(line.encode() + b"\n")
-            self._file.flush()
+            rest = memoryview(line.encode() + b"\n")
+            while rest:
+                rest = rest[self._file.write(rest) :]
 
     def close(self) -> None:
         """Let go of the file; the next one may go on."""
-        with contextlib.suppress(OSError):  # a full disk may have left bytes in the buffer: a line that is not needed
+        with contextlib.suppress(OSError):  # a network's file system may tell only here of a line that is not needed
             self._closing.close()
 
     def delete(self) -> None:
@@ -166,5 +173,5 @@ class Progress:
         if os.name == "nt":  # where an open file cannot be deleted
             self.close()
         with local_errors("deleting", self.path):
-            self.path.unlink(missing_ok=True)
+            self._folder.unlink(self.path.name)
         self.close()

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from transload.bundle.volumes import Cut
 from transload.errors import LocalError, Truncated
-from transload.files import local_errors
+from transload.files import Folder, local_errors, open_file
 from transload.oci import Digest
 
 CHUNK = 1 << 20
@@ -40,7 +40,7 @@ class _Cursor:
             self.close()
             self.path, self._volume = self._path_of(volume), volume
             with local_errors("opening", self.path):
-                self._file = FileIO(self.path, mode)
+                self._file = open_volume(self.path) if mode == "r+" else open_file(self.path)
                 self._file.seek(offset)
         return self._file
 
@@ -123,6 +123,11 @@ def exactly(reader: StreamReader, length: int, digest: Digest) -> Iterator[memor
         yield chunk
     if length > 0:
         raise Truncated(f"blob {digest.short} ended {length} bytes too early", subject=digest)
+
+
+def open_volume(path: Path) -> FileIO:
+    """A volume to write to. Raises `Refused` for a link, which may lead to any file of this machine, and `OSError`."""
+    return Folder(path.parent).open(path.name, "r+")
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,10 +17,11 @@ from pathlib import Path
 from transload.bundle.progress import Progress
 from transload.bundle.stream import PathOf, StreamReader
 from transload.bundle.volumes import Cut
-from transload.errors import Truncated
-from transload.files import local_errors, replace_file
+from transload.errors import LocalError, Truncated
+from transload.files import Folder, local_errors, read_up_to, replace_file
 
 SUMS = "SHA256SUMS"
+_SUMS_BYTES = 64 << 20
 _LINE = re.compile(r"[0-9a-f]{64} [ *](.+)")
 
 
@@ -148,8 +150,19 @@ def write_sums(folder: Path, sums: Mapping[str, str]) -> Path:
     """Put lines for these files into `SHA256SUMS`, as `sha256sum -c` reads it; lines about other files stay."""
     path = folder / SUMS
     with local_errors("writing", path):
-        old = path.read_text("utf-8", "surrogateescape").splitlines() if path.exists() else []
-        kept = [line for line in old if not ((form := _LINE.fullmatch(line)) and form[1] in sums)]
+        kept = [line for line in _listed(folder) if not ((form := _LINE.fullmatch(line)) and form[1] in sums)]
         lines = [*kept, *(f"{sums[name]}  {name}" for name in sorted(sums))]
         replace_file(path, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
     return path
+
+
+def _listed(folder: Path) -> list[str]:
+    """The lines there are; none behind a link, which would copy somebody's file onto the medium."""
+    found = Folder(folder).status(SUMS)
+    if found is None or not stat.S_ISREG(found.st_mode):
+        return []
+    with Folder(folder).open(SUMS, "r") as file:
+        raw = read_up_to(file, _SUMS_BYTES + 1)
+    if len(raw) > _SUMS_BYTES:
+        raise LocalError(f"{folder / SUMS} is too large for a list of sums", subject=str(folder / SUMS))
+    return raw.decode("utf-8", "surrogateescape").splitlines()

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from transload.bundle.format import Blueprint
 from transload.bundle.progress import Progress
-from transload.bundle.stream import StreamReader, writing_errors
+from transload.bundle.stream import StreamReader, open_volume, writing_errors
 from transload.bundle.sums import write_sums
 from transload.bundle.volumes import Cut, split_file_name
 from transload.errors import BundleExists, DiskFull
-from transload.files import fsync_folder, local_errors, locked
+from transload.files import Folder, fsync_folder, local_errors
 from transload.sizes import in_words
 
 _PARTIAL = ".partial"
@@ -54,7 +54,7 @@ class Unfinished:
         largest = self.cut.size_of(1)
         for volume in self.cut.numbers:
             path = self.path(volume)
-            with writing_errors(path), path.open("ab") as file:
+            with writing_errors(path), Folder(path.parent).open(path.name, "a+") as file:
                 if fresh and volume == 1 and largest > _LARGE_FILE:
                     file.truncate(largest)  # refused now, where the file system has no such files, not hours later
                 if fresh or file.tell() > self.cut.size_of(volume):  # left by somebody else
@@ -102,7 +102,7 @@ class Unfinished:
         count = self.progress.count  # what is noted from now on may not be flushed
         for volume in self.cut.numbers:
             path = self.path(volume)
-            with writing_errors(path), path.open("r+b", buffering=0) as file:
+            with writing_errors(path), open_volume(path) as file:
                 os.fsync(file.fileno())
         self.progress.note_synced(count)
 
@@ -138,7 +138,7 @@ def discard(path: Path) -> None:
     journal = _journal(path)
     if not journal.exists():
         return
-    with locked(journal), local_errors("deleting", path):
+    with Folder(journal.parent).locked(journal.name), local_errors("deleting", path):
         for file in path.parent.iterdir():
             if file.name.endswith(_PARTIAL) and split_file_name(file.name.removesuffix(_PARTIAL))[0] == path.name:
                 file.unlink()

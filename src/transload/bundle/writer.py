@@ -26,7 +26,7 @@ from transload.bundle.sums import Sums
 from transload.bundle.tarheader import END, header, padding
 from transload.bundle.unfinished import Unfinished
 from transload.errors import BlobUnknown, Busy, ManifestUnknown, Refused, RepositoryUnknown
-from transload.files import local_errors
+from transload.files import local_errors, open_file
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Chunk, Tariff
 from transload.sizes import in_words
@@ -120,7 +120,7 @@ class BundleWriter:
     def _write_extra(self, member: StoredExtra, path: Path) -> None:
         with self._ingesting(member) as ingest:
             with local_errors("opening", path):
-                file = FileIO(path)
+                file = open_file(path)
             with file:
                 file.seek(ingest.offset)
                 ingest.receive(_pieces(file, path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
 from transload.cli.telling import show_result
 from transload.errors import LocalError
-from transload.files import local_errors
+from transload.files import local_errors, replace_file
 from transload.nursery import Cancellation
 from transload.report.result import Result, exit_code
 
@@ -143,9 +142,9 @@ def _put_tool(tool: Path, folder: Path) -> None:
     from transload.bundle.sums import write_sums
 
     path = folder / tool.name
-    with local_errors("copying", tool):
-        if not (path.exists() and path.samefile(tool)):
-            shutil.copyfile(tool, path)
-        with path.open("rb") as file:
-            value = hashlib.file_digest(file, "sha256").hexdigest()
-    write_sums(folder, {tool.name: value})
+    with local_errors("reading", tool):
+        content = tool.read_bytes()
+    if tool.resolve() != path.resolve():
+        with local_errors("writing", path):
+            replace_file(path, content)
+    write_sums(folder, {tool.name: hashlib.sha256(content).hexdigest()})

@@ -10,7 +10,7 @@ from io import FileIO
 from pathlib import Path
 
 from transload.errors import BlobUnknown, Refused, SizeMismatch, Truncated
-from transload.files import local_errors
+from transload.files import Folder, local_errors, open_file, read_file
 from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
 
@@ -70,7 +70,7 @@ class Blobs:
             )
         wanted = descriptor.size - offset if length is None else length
         with local_errors("opening", path):
-            file = FileIO(path)
+            file = open_file(path)
         with file:
             with local_errors("reading", path):
                 file.seek(offset)
@@ -79,16 +79,13 @@ class Blobs:
     def read(self, digest: Digest, limit: int) -> bytes:
         """The first `limit` bytes of a blob, whole if it is not longer. Raises as `path` does."""
         path = self.path(digest)
-        with local_errors("reading", path), FileIO(path) as file:
-            return _read(file, limit)
+        with local_errors("reading", path):
+            return read_file(path, limit)
 
-
-def _read(file: FileIO, limit: int) -> bytes:
-    pieces = []
-    while limit > 0 and (piece := file.read(limit)):
-        pieces.append(piece)
-        limit -= len(piece)
-    return b"".join(pieces)
+    def delete(self, digest: Digest) -> None:
+        """Take a blob away, if it is there."""
+        with local_errors("deleting", self.place(digest)):
+            Folder(self.root, ("blobs", digest.algorithm)).unlink(digest.encoded)
 
 
 def _chunks(file: FileIO, wanted: int, digest: Digest, path: Path) -> Iterator[memoryview]:

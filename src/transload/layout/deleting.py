@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 
 from transload.errors import BlobUnknown, ManifestInvalid, ManifestUnknown, Refused
-from transload.files import local_errors
 from transload.layout.blobs import Blobs
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.layoutindex import Entry, LayoutIndex
@@ -46,14 +45,14 @@ class Deleting:
             if changed is not index:
                 self._replace(changed)
             if name.digest is not None and not listed:
-                self._unlink(name.digest)
+                self._blobs.delete(name.digest)
 
     def delete_blob(self, repository: str, digest: Digest) -> None:  # noqa: ARG002 - one pool for all
         """Delete a blob that nothing needs. Raises `BlobUnknown`, `Refused`."""
         with self._changing():
             self._blobs.size(digest)
             self._check_not_needed(digest, self._index())
-            self._unlink(digest)
+            self._blobs.delete(digest)
 
     def _is_there(self, digest: Digest) -> bool:
         with suppress(BlobUnknown):
@@ -76,11 +75,6 @@ class Deleting:
         for child in manifest.manifests:
             yield child
             yield from self._below(child)
-
-    def _unlink(self, digest: Digest) -> None:
-        path = self._blobs.place(digest)
-        with local_errors("deleting", path):
-            path.unlink(missing_ok=True)
 
 
 def _is_meant(entry: Entry, name: Name) -> bool:

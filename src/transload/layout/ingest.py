@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from io import FileIO
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 
 from transload.clock import Clock
 from transload.errors import Busy, CorruptError, SizeMismatch
-from transload.files import local_errors
+from transload.files import Folder, local_errors
 from transload.layout.locks import claimed
 from transload.oci import Descriptor, Digest, Verifier
 from transload.ports import Chunk
@@ -29,35 +27,51 @@ _FORGOTTEN_S = 24 * 3600.0  # a second writer's file as old as this was left by 
 
 
 @contextmanager
-def ingesting(folder: Path, place: Path, descriptor: Descriptor) -> Iterator[LayoutIngest]:
-    """Begin a blob that belongs to `place`, or take it up again; `folder` is where unfinished blobs lie."""
-    with _own_file(folder, descriptor.digest) as (path, keep):
-        ingest = LayoutIngest(path, place, descriptor)
+def ingesting(folder: Folder, blobs: Folder, descriptor: Descriptor) -> Iterator[LayoutIngest]:
+    """Begin a blob that belongs among `blobs`, or take it up again; `folder` is where unfinished blobs lie."""
+    with _held(folder) as held, _own_file(held, descriptor.digest) as (name, keep):
+        ingest = LayoutIngest(held, name, blobs, descriptor)
         try:
             yield ingest
         finally:
             ingest.leave(keep=keep)
 
 
-def sweep(folder: Path, clock: Clock) -> None:
+@contextmanager
+def _held(folder: Folder) -> Iterator[Folder]:
+    with ExitStack() as stack:
+        with local_errors("opening", folder.path):
+            held = stack.enter_context(folder.held())
+        yield held
+
+
+def sweep(folder: Folder, clock: Clock) -> None:
     """Delete the files of second writers that were killed long ago."""
-    with local_errors("cleaning", folder):
-        for path in folder.glob("*.second"):
-            with suppress(FileNotFoundError):  # its writer has just finished
-                if clock.wall_s() - path.stat().st_mtime > _FORGOTTEN_S:
-                    path.unlink()
+    with local_errors("cleaning", folder.path):
+        for name in folder.entries():
+            if not name.endswith(".second"):
+                continue
+            status = folder.status(name)  # None if its writer has just finished
+            if status is not None and clock.wall_s() - status.st_mtime > _FORGOTTEN_S:
+                folder.unlink(name)
+
+
+def parked_name(digest: Digest) -> str:
+    """What an unfinished blob is called."""
+    return f"{digest.algorithm}-{digest.encoded}"
 
 
 class LayoutIngest:
     """See `transload.ports.Ingest`."""
 
-    def __init__(self, path: Path, place: Path, descriptor: Descriptor) -> None:
-        self._path = path
-        self._place = place
-        self._size = descriptor.size
+    def __init__(self, folder: Folder, name: str, blobs: Folder, descriptor: Descriptor) -> None:
+        self._folder, self._name = folder, name
+        self._path = folder.path / name
+        self._blobs = blobs
+        self._digest, self._size = descriptor.digest, descriptor.size
         self._verifier = Verifier(descriptor.digest, descriptor.size)
-        with local_errors("opening", path):
-            self._file = FileIO(path, "a+")
+        with local_errors("opening", self._path):
+            self._file = folder.open(name, "a+")
             try:
                 self._take_up()
             except BaseException:
@@ -99,20 +113,23 @@ class LayoutIngest:
         except CorruptError:
             self.abandon()
             raise
-        with local_errors("writing", self._place):
+        with local_errors("writing", self._path):
             os.fsync(self._file.fileno())
             self._file.close()
             try:
-                self._path.replace(self._place)
+                self._folder.move(self._name, self._blobs, self._digest.encoded)
             except FileNotFoundError:  # the first blob of its algorithm
-                self._place.parent.mkdir(parents=True, exist_ok=True)
-                self._path.replace(self._place)
+                self._blobs.make()
+                self._folder.move(self._name, self._blobs, self._digest.encoded)
 
     def _check_file(self) -> None:
         """The hash is of the bytes that came; a write that failed may have left fewer of them in the file."""
         found = os.fstat(self._file.fileno()).st_size
         if found != self._size:
-            raise SizeMismatch(f"{self._path} has {found} bytes, {self._size} were received", subject=str(self._path))
+            raise SizeMismatch(
+                f"blob {self._digest.short} has {found} bytes on the disk, {self._size} were received",
+                subject=self._digest,
+            )
 
     def abandon(self) -> None:
         """See `Ingest`."""
@@ -126,18 +143,18 @@ class LayoutIngest:
             empty = os.fstat(self._file.fileno()).st_size == 0
             self._file.close()
             if empty or not keep:
-                self._path.unlink(missing_ok=True)
+                self._folder.unlink(self._name)
 
 
 @contextmanager
-def _own_file(folder: Path, digest: Digest) -> Iterator[tuple[Path, bool]]:
-    """A path that nobody else writes to, and whether what is left there will be found again."""
-    path = folder / f"{digest.algorithm}-{digest.encoded}"
+def _own_file(folder: Folder, digest: Digest) -> Iterator[tuple[str, bool]]:
+    """The name of a file that nobody else writes to, and whether what is left there will be found again."""
+    name = parked_name(digest)
     with ExitStack() as stack:
         try:
-            stack.enter_context(claimed(folder / f"{path.name}.lock"))
+            stack.enter_context(claimed(folder, f"{name}.lock"))
         except Busy:
-            path, keep = folder / f"{path.name}.{os.urandom(8).hex()}.second", False
+            name, keep = f"{name}.{os.urandom(8).hex()}.second", False
         else:
             keep = True
-        yield path, keep
+        yield name, keep

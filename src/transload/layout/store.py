@@ -10,6 +10,7 @@ Manifests of Docker's family are stored as they are, since bytes are identity; s
 from __future__ import annotations
 
 import json
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -19,7 +20,7 @@ from attrs import evolve
 
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import BlobUnknown, Busy, ManifestInvalid, ManifestUnknown, NotFound, Refused, RepositoryUnknown
-from transload.files import fsync_folder, local_errors, replace_file
+from transload.files import Folder, local_errors, read_file, replace_file
 from transload.layout.blobs import Blobs
 from transload.layout.deleting import Deleting
 from transload.layout.ingest import LayoutIngest, ingesting, sweep
@@ -56,7 +57,8 @@ class LayoutStore:
         self._clock = clock
         self._patience_s = patience_s
         self._index_path = self.root / _INDEX
-        self._own = self.root / _OWN
+        self._folder = Folder(self.root)
+        self._own = self._folder.inner(_OWN)
         if create:
             self._create()
         self._check_version()
@@ -146,7 +148,8 @@ class LayoutStore:
     ) -> AbstractContextManager[LayoutIngest]:
         """See `Ingests`; a blob that is there already is written anew, which mends what a bad disk did to it."""
         self._prepare()
-        return ingesting(self._own / "ingest", self._blobs.place(descriptor.digest), descriptor)
+        blobs = self._folder.inner("blobs", descriptor.digest.algorithm)
+        return ingesting(self._own.inner("ingest"), blobs, descriptor)
 
     # --- Names
 
@@ -189,11 +192,13 @@ class LayoutStore:
 
     def _flush_folders(self) -> None:
         """Make the blobs' names survive a power cut before anything names them; once here instead of at each commit."""
-        blobs = self.root / "blobs"
-        with local_errors("flushing", blobs):
-            for folder in (*blobs.iterdir(), blobs):
-                if folder.is_dir():
-                    fsync_folder(folder)
+        blobs = self._folder.inner("blobs")
+        with local_errors("flushing", blobs.path):
+            for name in blobs.entries():
+                status = blobs.status(name)
+                if status is not None and stat.S_ISDIR(status.st_mode):
+                    blobs.inner(name).flush()
+            blobs.flush()
 
     # --- what lies in the folder
 
@@ -204,10 +209,11 @@ class LayoutStore:
         if not self._turn.acquire(timeout=self._patience_s):
             raise Busy(f"another thread is changing {self._index_path}", subject=str(self._index_path))
         try:
-            with awaited(self._own / "lock", self._clock, self._patience_s):
+            with awaited(self._own, "lock", self._clock, self._patience_s):
                 with local_errors("cleaning", self.root):
-                    for left in self.root.glob(f".{_INDEX}.*"):  # by a process that was killed: we hold its lock
-                        left.unlink(missing_ok=True)
+                    for name in self._folder.entries():
+                        if name.startswith(f".{_INDEX}."):  # left by a process that was killed: we hold its lock
+                            self._folder.unlink(name)
                 yield
         finally:
             self._turn.release()
@@ -216,9 +222,9 @@ class LayoutStore:
         """Make the folder of unfinished work, once, and drop what killed processes left there."""
         if self._prepared:
             return
-        folder = self._own / "ingest"
-        with local_errors("creating", folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        folder = self._own.inner("ingest")
+        with local_errors("creating", folder.path):
+            folder.make()
         sweep(folder, self._clock)
         self._prepared = True
 
@@ -232,9 +238,9 @@ class LayoutStore:
                 raise Refused(
                     f"{self.root} is not an OCI layout and not empty", hint="name a new or an empty folder for it"
                 )
-            self._own.mkdir(exist_ok=True)
-            with awaited(self._own / "lock", self._clock, self._patience_s):
-                (self.root / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+            self._own.make()
+            with awaited(self._own, "lock", self._clock, self._patience_s):
+                self._folder.inner("blobs", "sha256").make()
                 if not self._index_path.exists():
                     replace_file(self._index_path, LayoutIndex.empty().encode())
                 # Last, so that a folder with the marker always has the rest.
@@ -244,8 +250,7 @@ class LayoutStore:
         marker = self.root / _MARKER
         with local_errors("reading", marker):
             try:
-                with marker.open("rb") as file:
-                    document = json.loads(file.read(_MARKER_BYTES))
+                document = json.loads(read_file(marker, _MARKER_BYTES))
             except (FileNotFoundError, NotADirectoryError) as error:
                 raise NotFound(
                     f"{self.root} is not an OCI layout: it has no file {_MARKER}", subject=str(self.root)
@@ -260,8 +265,7 @@ class LayoutStore:
         """What `index.json` says now; parsed again only if its bytes changed, since times and sizes can deceive."""
         with local_errors("reading", self._index_path):
             try:
-                with self._index_path.open("rb") as file:
-                    raw = file.read(INDEX_BYTES + 1)
+                raw = read_file(self._index_path, INDEX_BYTES + 1)
             except FileNotFoundError as error:
                 raise NotFound(f"{self.root} has no {_INDEX}", subject=str(self.root)) from error
         known, index = self._seen

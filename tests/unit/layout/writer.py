@@ -9,7 +9,7 @@ writer.py lock LAYOUT          hold the lock of the index, a line, and then noth
 import sys
 from pathlib import Path
 
-from transload.files import locked
+from transload.files import Folder
 from transload.layout import LayoutStore
 from transload.nursery import Nursery
 from transload.testing.contract import APP, blob
@@ -61,7 +61,7 @@ def main() -> None:
     elif what == "same":
         same(store)
     elif what == "lock":
-        with locked(Path(folder, ".transload", "lock")):
+        with Folder(Path(folder), (".transload",)).locked("lock"):
             print("locked", flush=True)
             sys.stdin.read()
     else:

@@ -1,0 +1,53 @@
+"""Durable files: atomic replace, flushed directories."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+
+from transload.files.reading import no_file
+
+_NAME_CHARACTERS = 40  # of the name, in what lies beside it for a moment: the longest name there may be still fits
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make a rename inside `folder` survive a power cut; a no-op where folders cannot be opened (Windows)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Give `path` this content so that every reader, also after a crash, sees the old or the new content whole.
+
+    A link is replaced, not followed. Raises `LocalError` for a device, a pipe, a socket or a folder, which would
+    otherwise be replaced too: `/dev/null` by a file.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        status = path.stat()  # behind a link as well: /dev/stdout is one
+        if not stat.S_ISREG(status.st_mode):
+            raise no_file(path, status.st_mode)
+    beside = path.with_name(f".{path.name[:_NAME_CHARACTERS]}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        with beside.open("xb", buffering=0) as file:
+            write_whole(file.fileno(), content)
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):  # what went wrong before is what is to be told
+            beside.unlink(missing_ok=True)
+        raise
+    fsync_folder(path.parent)
+
+
+def write_whole(descriptor: int, content: bytes) -> None:
+    """Write all of `content`: a nearly full disk takes a part of it and raises only at the next."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

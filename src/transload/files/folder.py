@@ -1,0 +1,208 @@
+"""A folder that may come from elsewhere: what is opened, made, renamed or deleted in it lies in it.
+
+Invariants, held for every method and every name below `root`:
+1. no link is followed, neither in the name nor in a folder on the way to it;
+2. what is opened is a regular file, and opening it never waits; what is written to has no second name (a hard link)
+   that may lie elsewhere.
+
+`root` itself is where its owner says, so that may be a link. Where the system knows folder handles, every step is
+relative to one, so that nothing can be put in the way between looking and opening; elsewhere (Windows) it is looked
+before each opening.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from functools import cached_property
+from io import FileIO
+from pathlib import Path
+
+from attrs import define, field
+
+from transload.errors import Busy, LocalError, Refused
+from transload.files.reading import PLAIN, no_file, regular
+from transload.files.trouble import local_errors
+
+try:  # POSIX
+    import fcntl
+except ImportError:  # Windows
+    import msvcrt
+
+    def _lock(file: FileIO) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+
+else:
+
+    def _lock(file: FileIO) -> None:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+_BUSY = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
+_HANDLES = hasattr(os, "O_NOFOLLOW") and {os.open, os.mkdir, os.unlink, os.stat, os.rename} <= os.supports_dir_fd
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_MODES = {
+    "r": os.O_RDONLY,
+    "r+": os.O_RDWR,
+    "a+": os.O_RDWR | os.O_APPEND | os.O_CREAT,
+}
+
+
+@define(frozen=True, slots=False)
+class Folder:
+    """The folder `root`, or the one that `names` lead to below it. Holds nothing open, but for the block of `held`.
+
+    Methods raise `Refused` for links and second names, `LocalError` for what is no file or no folder, and `OSError`.
+    """
+
+    root: Path
+    names: tuple[str, ...] = ()
+    _handle: int | None = field(default=None, repr=False, eq=False)
+
+    @cached_property
+    def path(self) -> Path:
+        """Where it is; to be told and not to be opened."""
+        return self.root.joinpath(*self.names)
+
+    def inner(self, *names: str) -> Folder:
+        """A folder below this one."""
+        return Folder(self.root, (*self.names, *names))
+
+    def make(self) -> None:
+        """Make the folders below `root` that are not there yet."""
+        for depth in range(len(self.names)):
+            outer = Folder(self.root, self.names[:depth])
+            with outer._held() as handle, contextlib.suppress(FileExistsError):
+                os.mkdir(outer._at(self.names[depth], handle), dir_fd=handle)
+        with self._held():  # what was there already may be a link
+            pass
+
+    def open(self, name: str, mode: str) -> FileIO:
+        """A file: `r` to read, `r+` to write what is there, `a+` to read and append, made if it is missing."""
+        path = self.path / name
+        with self._held() as handle:
+            if not _HANDLES:
+                _check_no_link(path)
+            try:
+                number = os.open(self._at(name, handle), _MODES[mode] | PLAIN | _NOFOLLOW, 0o666, dir_fd=handle)
+            except OSError as error:
+                found = self.status(name)
+                if found is not None and not stat.S_ISREG(found.st_mode):
+                    raise _in_the_way(path, found.st_mode) from error
+                raise
+        file, status = regular(number, mode, path)
+        if status.st_nlink > 1 and mode != "r":
+            file.close()
+            raise Refused(f"{path} has a second name (a hard link)", subject=str(path), hint="delete it")
+        return file
+
+    def status(self, name: str) -> os.stat_result | None:
+        """What lies there, a link as itself; None for nothing."""
+        with self._held() as handle, contextlib.suppress(FileNotFoundError):
+            return os.stat(self._at(name, handle), dir_fd=handle, follow_symlinks=False)
+        return None
+
+    def entries(self) -> list[str]:
+        """What lies in it, in no order; nothing if the folder is not there."""
+        with contextlib.suppress(FileNotFoundError), self._held() as handle:
+            return os.listdir(self.path if handle is None else handle)  # noqa: PTH208 - by its handle
+        return []
+
+    def unlink(self, name: str) -> None:
+        """Delete a file or a link, if it is there."""
+        with self._held() as handle, contextlib.suppress(FileNotFoundError):
+            os.unlink(self._at(name, handle), dir_fd=handle)
+
+    def move(self, name: str, to: Folder, new: str) -> None:
+        """Give a file another name, in place of what has it."""
+        with self._held() as old_handle, to._held() as new_handle:
+            old, there = self._at(name, old_handle), to._at(new, new_handle)
+            os.replace(old, there, src_dir_fd=old_handle, dst_dir_fd=new_handle)
+
+    def flush(self) -> None:
+        """Make names given in it survive a power cut; a no-op where folders cannot be opened (Windows)."""
+        with self._held() as handle:
+            if handle is not None:
+                os.fsync(handle)
+
+    @contextlib.contextmanager
+    def locked(self, name: str) -> Iterator[FileIO]:
+        """Hold a lock file for the block; the operating system frees it when the process dies.
+
+        Raises `Busy` at once if another process, or another thread through its own file object, holds it.
+        """
+        path = self.path / name
+        with local_errors("opening", path):
+            file = self.open(name, "a+")
+        with file:
+            try:
+                _lock(file)
+            except OSError as error:
+                if error.errno in _BUSY:
+                    raise Busy(f"another process holds {path}", subject=str(path)) from error
+                raise
+            yield file
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[Folder]:
+        """The same folder, the way to it walked once for everything that is done in the block."""
+        with self._held() as handle:
+            yield Folder(self.root, self.names, handle)
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[int | None]:
+        """A handle of the folder; None where paths have to do."""
+        if self._handle is not None:
+            yield self._handle
+            return
+        if not _HANDLES:
+            for depth in range(1, len(self.names) + 1):
+                _check_no_link(self.root.joinpath(*self.names[:depth]))
+            yield None
+            return
+        handle = os.open(self.root, _FOLDER)
+        try:
+            for depth, name in enumerate(self.names):
+                inner = _inner_handle(handle, name, self.root.joinpath(*self.names[: depth + 1]))
+                os.close(handle)
+                handle = inner
+            yield handle
+        finally:
+            os.close(handle)
+
+    def _at(self, name: str, handle: int | None) -> str:
+        return name if handle is not None else str(self.path / name)
+
+
+def _inner_handle(outer: int, name: str, path: Path) -> int:
+    try:
+        return os.open(name, _FOLDER | _NOFOLLOW, dir_fd=outer)
+    except OSError as error:
+        if error.errno not in {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}:
+            raise
+        mode = os.stat(name, dir_fd=outer, follow_symlinks=False).st_mode
+        if stat.S_ISLNK(mode):
+            raise _in_the_way(path, mode) from error
+        raise LocalError(f"{path} is not a folder", subject=str(path)) from error
+
+
+def _check_no_link(path: Path) -> None:
+    """Junctions and other things of Windows that lead elsewhere count as links."""
+    with contextlib.suppress(FileNotFoundError):
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", False):
+            raise _in_the_way(path, stat.S_IFLNK)
+
+
+def _in_the_way(path: Path, mode: int) -> Refused | LocalError:
+    if stat.S_ISLNK(mode):
+        return Refused(
+            f"{path} is a link, and nothing is written through links",
+            subject=str(path),
+            hint="if you do not know why it is there, do not trust the folder; otherwise put a file or folder there",
+        )
+    return no_file(path, mode)

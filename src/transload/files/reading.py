@@ -1,0 +1,79 @@
+"""Reading files that somebody named: regular ones only, since a pipe may never answer and a device never ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from io import FileIO
+from pathlib import Path
+
+from transload.errors import LocalError
+
+# Opening does not wait for the other end of a pipe, and makes no terminal ours. Without these flags on Windows.
+PATIENT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+PLAIN = PATIENT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+_PIECE_BYTES = 1 << 20
+_OWN = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFLNK: "a link",
+}
+
+
+def open_file(path: Path) -> FileIO:
+    """Open a regular file for reading, without waiting. Raises `LocalError` for anything else, and `OSError`.
+
+    What the caller's own shell hands over (`/dev/stdin`, `<(…)`) is read whatever it is.
+    """
+    if str(path).startswith(_OWN):
+        return FileIO(path)
+    try:
+        number = os.open(path, os.O_RDONLY | PLAIN)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise no_file(path, stat.S_IFSOCK) from error
+        raise
+    return regular(number, "r", path)[0]
+
+
+def read_file(path: Path, count: int) -> bytes:
+    """The first `count` bytes of a file, whole if it is not longer. Raises as `open_file` does."""
+    with open_file(path) as file:
+        return read_up_to(file, count)
+
+
+def read_up_to(file: FileIO, count: int) -> bytes:
+    """The next `count` bytes, fewer at the end; memory is taken only for what is there."""
+    pieces = []
+    while count > 0 and (piece := file.read(min(count, _PIECE_BYTES))):
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)
+
+
+def regular(number: int, mode: str, path: Path) -> tuple[FileIO, os.stat_result]:
+    """An open descriptor as a file; it is closed, and `LocalError` raised, if that is not a regular file."""
+    try:
+        status = os.fstat(number)
+        if not stat.S_ISREG(status.st_mode):
+            raise no_file(path, status.st_mode)
+        return FileIO(number, mode), status
+    except BaseException:
+        os.close(number)
+        raise
+
+
+def no_file(path: Path, mode: int) -> LocalError:
+    """What to raise about a path that leads to something of another kind."""
+    return LocalError(f"{path} is {kind_of(mode)}, not a file", subject=str(path))
+
+
+def kind_of(mode: int) -> str:
+    """What people call it, with its article."""
+    return _KINDS.get(stat.S_IFMT(mode), "something else")
