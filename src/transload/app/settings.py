@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -31,17 +31,20 @@ Colour = Literal["auto", "always", "never"]
 class Environment:
     """Everything that variables decide.
 
-    `incumbent` holds those of `INCUMBENT` that are set. `credential_files` are searched in order. `helper_path` is
-    where credential helpers are looked for. `state` keeps what was learnt about registries and unfinished runs.
+    `incumbent` holds those of `INCUMBENT` that are set. `credential_files` are searched in order, after
+    `credential_text`, which is the content of such a file. `helper_path` is where credential helpers are looked for.
+    `state` keeps what was learnt about registries and unfinished runs; without a home there is no such place.
     """
 
     incumbent: Mapping[str, str] = field(factory=dict, repr=False)
     proxies: Mapping[str, str] = field(factory=dict, repr=False)
     no_proxy: str = ""
     credential_files: tuple[Path, ...] = ()
+    credential_text: str = field(default="", repr=False)
     helper_path: str | None = None
-    state: Path = field(factory=lambda: user_state_path("transload"))
-    config: Path = field(factory=lambda: user_config_path("transload") / "config.yaml")
+    state: Path | None = None
+    config: Path | None = None
+    config_named: bool = False
     colour: Colour = "auto"
     source_password: str | None = field(default=None, repr=False)
     target_password: str | None = field(default=None, repr=False)
@@ -56,16 +59,32 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         incumbent={name: _answer(name, given[name]) for name in INCUMBENT if name in given},
         proxies={kind: url for kind in ("http", "https", "all") if (url := _either_case(given, f"{kind}_proxy"))},
         no_proxy=_either_case(given, "no_proxy"),
-        credential_files=_credential_files(given),
+        credential_files=_credential_files(given, _home(given)),
+        credential_text=given.get("DOCKER_AUTH_CONFIG", ""),
         helper_path=given.get("PATH"),
-        state=Path(given.get("TRANSLOAD_STATE_DIR") or user_state_path("transload")),
-        config=Path(given.get("TRANSLOAD_CONFIG") or user_config_path("transload") / "config.yaml"),
+        state=_named_or(given.get("TRANSLOAD_STATE_DIR"), user_state_path),
+        config=_named_or(given.get("TRANSLOAD_CONFIG"), user_config_path, "config.yaml"),
+        config_named=bool(given.get("TRANSLOAD_CONFIG")),
         colour=_colour(given),
         source_password=given.get("TRANSLOAD_SOURCE_PASSWORD"),
         target_password=given.get("TRANSLOAD_TARGET_PASSWORD"),
         serve_password=given.get("TRANSLOAD_SERVE_PASSWORD"),
         sign_passphrase=given.get("TRANSLOAD_SIGN_PASSPHRASE"),
     )
+
+
+def _named_or(named: str | None, usual: Callable[[str], Path], *below: str) -> Path | None:
+    """The path that a variable names, else the usual place; None where that is nobody's own.
+
+    A home or an XDG folder that is not absolute would be a place below wherever the command happens to be called.
+    """
+    if named:
+        return Path(named)
+    try:
+        folder = usual("transload")
+    except RuntimeError:  # a user without a home: `docker run --user 1000`
+        return None
+    return folder.joinpath(*below) if folder.is_absolute() else None
 
 
 def _answer(name: str, text: str) -> str:
@@ -77,14 +96,38 @@ def _either_case(given: Mapping[str, str], name: str) -> str:
     return given.get(name) or given.get(name.upper()) or ""
 
 
-def _credential_files(given: Mapping[str, str]) -> tuple[Path, ...]:
+def _home(given: Mapping[str, str]) -> Path | None:
+    """The user's own folder as docker and podman find it: what the variable says, else what the system knows."""
+    named = given.get("USERPROFILE") if os.name == "nt" else given.get("HOME")
+    named = named or given.get("HOME") or given.get("USERPROFILE")
+    try:
+        return Path(named) if named else Path.home()
+    except RuntimeError:  # neither: a container's user without a name
+        return None
+
+
+def _credential_files(given: Mapping[str, str], home: Path | None) -> tuple[Path, ...]:
     """podman's file where it is named, docker's, then podman's usual places: who logs in by hand mostly uses docker."""
     named = given.get("REGISTRY_AUTH_FILE")
-    home = Path(given.get("HOME") or given.get("USERPROFILE") or Path.home())
-    docker = Path(given.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
-    runtime = given.get("XDG_RUNTIME_DIR")
-    podman = [Path(runtime) / "containers" / "auth.json"] if runtime else []
-    return (*([Path(named)] if named else []), docker, *podman, home / ".config" / "containers" / "auth.json")
+    docker = given.get("DOCKER_CONFIG")
+    config = given.get("XDG_CONFIG_HOME")
+    files = [Path(named)] if named else []
+    files += [Path(docker) / "config.json"] if docker else [home / ".docker" / "config.json"] if home else []
+    files += [folder / "auth.json" for folder in _runtime_folders(given)]
+    files += [Path(config) / "containers" / "auth.json"] if config else []
+    files += [home / ".config" / "containers" / "auth.json", home / ".dockercfg"] if home else []
+    return tuple(dict.fromkeys(files))
+
+
+def _runtime_folders(given: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where podman and skopeo keep logins until the next start; without the variable (sudo, cron, su) two places."""
+    named = given.get("XDG_RUNTIME_DIR")
+    if named:
+        return (Path(named) / "containers",)
+    who: Callable[[], int] | None = getattr(os, "getuid", None)  # Windows has no numbers for users, and no /run
+    if who is None:
+        return ()
+    return (Path("/run/containers") / str(who()), Path("/run/user") / str(who()) / "containers")
 
 
 def _colour(given: Mapping[str, str]) -> Colour:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +15,7 @@ from attrs import evolve, frozen
 
 from transload.app.place import Place
 from transload.app.settings import Environment
-from transload.errors import BundleUnsigned, Side, UsageError
+from transload.errors import BundleUnsigned, CredentialsUnavailable, LocalError, Side, UsageError
 from transload.files import replace_file
 from transload.nursery import Cancellation
 from transload.registry.login import Login
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from transload.net.http import Http
     from transload.net.settings import NetSettings
     from transload.ports import Source, Target
+    from transload.registry.credentials import DockerConfig
     from transload.registry.store import RegistryStore
     from transload.transfer import Journal
 
@@ -97,7 +101,10 @@ NOTHING_SAID = Carried()
 
 
 class Stores:
-    """Opens each store once; leaving the block keeps what was learnt about the registries."""
+    """Opens each store once; leaving the block keeps what was learnt about the registries.
+
+    `notice` tells people what went wrong without being the end: a file of logins that cannot be read.
+    """
 
     def __init__(
         self,
@@ -106,8 +113,13 @@ class Stores:
         logins: Logins,
         cancellation: Cancellation,
         carried: Carried | None = None,
+        notice: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._carried = carried or NOTHING_SAID
+        self._notice = notice
+        self._noticed: set[str] = set()
+        self._reading = threading.Lock()
+        self._kept: DockerConfig | None = None
         self._environment = environment
         self._network = network
         self._logins = logins
@@ -167,11 +179,13 @@ class Stores:
         """The memory of unfinished runs to this target; a folder needs none, since it can be looked at."""
         from transload.transfer import Journal
 
-        if place.kind != "registry":
+        state = self._environment.state
+        if place.kind != "registry" or state is None:
             return Journal()
-        return Journal(
-            self._environment.state / "journal" / f"{hashlib.sha256(place.locator.encode()).hexdigest()[:16]}.jsonl"
-        )
+        name = f"{hashlib.sha256(place.locator.encode()).hexdigest()[:16]}.jsonl"
+        with contextlib.suppress(LocalError):  # a memory that cannot be read is none
+            return Journal(state / "journal" / name)
+        return Journal()
 
     def _open(self, side: Side, place: Place, create: bool = False) -> Any:
         key = (side, place.locator)
@@ -207,30 +221,53 @@ class Stores:
 
         learnt = self._load_learnt().get(host)
         traits = Traits.from_json(learnt) if isinstance(learnt, dict) else Traits()
-        return RegistryStore(host, self.http, login=self._login(side, host), traits=traits)
+        return RegistryStore(
+            host, self.http, login=self._given_login(side, host), logins=partial(self._kept_login, host), traits=traits
+        )
 
-    def _login(self, side: Side, host: str) -> Login | None:
+    def _given_login(self, side: Side, host: str) -> Login | None:
         given = self._logins.target if side == "target" else self._logins.source
         meant = side == "target" or host in (self._logins.source_hosts or ())
-        if given is not None and meant:
-            return given
-        files = [path for path in self._environment.credential_files if path.is_file()]
-        if not files:
-            return None
+        return given if meant else None
+
+    def _kept_login(self, host: str, repository: str) -> Login | None:
+        """What docker's or podman's files have for this repository. Raises `CredentialsUnavailable`."""
+        try:
+            return self._kept_logins().login(host, repository)
+        except CredentialsUnavailable as error:
+            self._tell_once(str(error))
+            raise
+
+    def _kept_logins(self) -> DockerConfig:
         from transload.registry.credentials import DockerConfig
 
-        return DockerConfig.load(files, helper_path=self._environment.helper_path).login(host)
+        given = self._environment
+        with self._reading:
+            if self._kept is None:
+                self._kept = DockerConfig.load(
+                    given.credential_files, inline=given.credential_text, helper_path=given.helper_path
+                )
+                for trouble in self._kept.troubles:
+                    self._tell_once(str(trouble))
+            return self._kept
+
+    def _tell_once(self, text: str) -> None:
+        if text not in self._noticed:
+            self._noticed.add(text)
+            self._notice(f"warning: {text}")
 
     # --- what was learnt about registries, kept between runs
 
     @property
-    def _learnt_file(self) -> Path:
-        return self._environment.state / "registries.json"
+    def _learnt_file(self) -> Path | None:
+        return self._environment.state / "registries.json" if self._environment.state else None
 
     def _load_learnt(self) -> dict[str, Any]:
         if self._learnt is None:
             self._learnt = {}
-            with contextlib.suppress(OSError, ValueError):  # a lost memory only costs asking again
+            if self._learnt_file is None:
+                return self._learnt
+            with contextlib.suppress(OSError, ValueError, RecursionError):  # a lost memory only costs asking again
                 document = json.loads(self._learnt_file.read_bytes())
                 self._learnt = document if isinstance(document, dict) else {}
         return self._learnt
@@ -239,7 +276,10 @@ class Stores:
         registries = {host: store for (_, host), store in self._opened.items() if hasattr(store, "traits")}
         now = self._load_learnt() | {host: store.traits.to_json() for host, store in registries.items()}
         content = json.dumps(now, indent=1, sort_keys=True).encode()
+        file = self._learnt_file
+        if file is None:
+            return
         with contextlib.suppress(OSError):  # a state folder that cannot be written to must not fail a finished run
-            if not self._learnt_file.exists() or self._learnt_file.read_bytes() != content:
-                self._learnt_file.parent.mkdir(parents=True, exist_ok=True)
-                replace_file(self._learnt_file, content)
+            if not file.exists() or file.read_bytes() != content:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                replace_file(file, content)

@@ -10,10 +10,12 @@ import click
 
 from transload.app.answers import QUESTIONS
 from transload.app.settings import read_environment
+from transload.cli.telling import warn
 from transload.cli.words import close_match
-from transload.errors import DocumentInvalid
+from transload.errors import DocumentInvalid, LocalError
 from transload.files import local_errors
 
+_FILE_BYTES = 1 << 20
 _UNTOUCHED = ("demo",)  # has no settings of a site
 
 
@@ -25,9 +27,9 @@ def defaults_from_file(program: click.Group) -> dict[str, Any] | None:
     """
     environment = read_environment()
     path = environment.config
-    if not path.is_file():
+    flags = _read(path, environment.config_named) if path else None
+    if path is None or flags is None:
         return None
-    flags = _read(path)
     answered = {
         question.flag.removeprefix("--")
         for question in QUESTIONS
@@ -52,15 +54,22 @@ def defaults_from_file(program: click.Group) -> dict[str, Any] | None:
     }
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, named: bool) -> dict[str, Any] | None:
+    """The file's flags and values; None where there is no file, or the usual one may not be read.
+
+    Raises `LocalError` for a file that TRANSLOAD_CONFIG names and that cannot be read, `DocumentInvalid`.
+    """
+    content = _content(path, named)
+    if content is None:
+        return None
     import yaml
 
-    with local_errors("reading", path):
-        content = path.read_bytes()
     try:
         document = yaml.safe_load(content) or {}
     except yaml.YAMLError as error:
         raise DocumentInvalid(f"{path}: not YAML: {' '.join(str(error).split())}", subject=str(path)) from error
+    except RecursionError:
+        raise DocumentInvalid(f"{path}: is nested too deeply", subject=str(path)) from None
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise DocumentInvalid(
             f"{path}: expected a map of flags to values",
@@ -73,6 +82,26 @@ def _read(path: Path) -> dict[str, Any]:
                 f"{path}: {key}: secrets do not belong into this file", subject=str(path), hint="use docker login"
             )
     return {key.replace("_", "-"): value for key, value in document.items()}
+
+
+def _content(path: Path, named: bool) -> bytes | None:
+    try:
+        with local_errors("TRANSLOAD_CONFIG: reading" if named else "reading", path):
+            if path.is_fifo():  # opening it would wait for ever
+                raise LocalError(f"{path} is not a file", subject=str(path))
+            with path.open("rb") as file:
+                content = file.read(_FILE_BYTES + 1)
+    except LocalError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            return None
+        if named:
+            error.hint = "mend the variable, or unset it"
+            raise
+        warn(f"warning: {error}")  # the home of somebody else, as in a container with HOME=/root and another user
+        return None
+    if len(content) > _FILE_BYTES:
+        raise DocumentInvalid(f"{path}: larger than {_FILE_BYTES >> 20} MiB", subject=str(path))
+    return content
 
 
 def _commands(program: click.Group) -> Mapping[str, Mapping[str, click.Option]]:

@@ -14,6 +14,7 @@ from transload.app.job import BODIES, Job
 from transload.app.place import Place
 from transload.app.settings import Environment
 from transload.app.stores import Logins, Network, Stores
+from transload.cli.telling import warn
 from transload.errors import ReferenceInvalid, SettingMissing, TransloadError, UsageError
 from transload.nursery import Cancellation
 from transload.oci import Platform
@@ -228,7 +229,7 @@ def newest_tag(answers: Answers, network: Network, environment: Environment) -> 
     origin = Place("registry", given.source_registry or catalog.registry, given.source_repository or catalog.repository)
     logins = Logins(source=given.source_login(), source_hosts=frozenset({origin.value}))
     try:
-        with Stores(environment, network, logins, Cancellation()) as stores:
+        with Stores(environment, network, logins, Cancellation(), notice=warn) as stores:
             return find_releases(catalog, None, origin, stores)[0].tag
     except TransloadError as error:
         click.echo(f"  ({origin.locator} does not tell its releases: {error})", err=True)

@@ -73,7 +73,10 @@ def inventory(
         absent = {"source_username": None, "source_password_stdin": False}
         logins = gather_logins({**flags, **absent}, environment, (), store)
         cancellation = Cancellation()
-        with stoppable(cancellation, telling.notice), Stores(environment, network, logins, cancellation) as stores:
+        with (
+            stoppable(cancellation, telling.notice),
+            Stores(environment, network, logins, cancellation, notice=telling.notice) as stores,
+        ):
             named = tuple("/".join(filter(None, (place.prefix, path))) for path in repository) or None
             target = stores.target(place, create=False)
             found = take_inventory(target, place.prefix, repositories=named, cancellation=cancellation)

@@ -102,7 +102,7 @@ def pack(
         began = Began.now(command_line(["pack", *command_words(given.job, more), *images]))
         with (
             stoppable(cancellation, telling.notice),
-            Stores(environment, network, given.logins, cancellation) as stores,
+            Stores(environment, network, given.logins, cancellation, notice=telling.notice) as stores,
         ):
             packed = prepare_pack(given.job, packing, stores, cancellation)
             shown = _shown(packed, packing)

@@ -71,9 +71,10 @@ def push(
         began = Began.now(again(()))
         cancellation = Cancellation()
         ask = ask_for_volume(Path(place.value), telling.paused) if place.kind == "bundle" else None
+        reading = options.carried(volumes, key, ask)
         with (
             stoppable(cancellation, telling.notice),
-            Stores(environment, network, given.logins, cancellation, options.carried(volumes, key, ask)) as stores,
+            Stores(environment, network, given.logins, cancellation, reading, telling.notice) as stores,
         ):
             prepared = prepare_push(place, given.job, stores, cancellation)
             return exit_code(carry(prepared, stores, telling, cancellation, began, again, given.job.bodies))

@@ -16,7 +16,7 @@ from transload.catalog.catalog import Catalog
 from transload.catalog.release import Offer
 from transload.cli import options
 from transload.cli.progress import Output, Telling
-from transload.cli.telling import show_result
+from transload.cli.telling import show_result, warn
 from transload.nursery import Cancellation
 from transload.report.styled import Styled
 from transload.report.texts import count
@@ -67,7 +67,7 @@ def _offers(name: str, to: str | None, known: bool, flags: dict[str, Any]) -> tu
     logins = Logins(answers.source_login(), answers.target_login(), frozenset({origin.value}))
     if known:
         return found, origin, tuple(Offer(release) for release in reversed(found.releases_in("..")))
-    with Stores(environment, network, logins, Cancellation()) as stores:
+    with Stores(environment, network, logins, Cancellation(), notice=warn) as stores:
         return found, origin, list_releases(found, origin, target, stores)
 
 

@@ -12,7 +12,7 @@ from transload.app.place import Place
 from transload.app.settings import read_environment
 from transload.app.stores import Logins, Stores
 from transload.cli import options
-from transload.cli.telling import say
+from transload.cli.telling import say, warn
 from transload.errors import SettingMissing
 from transload.nursery import Cancellation
 
@@ -77,7 +77,7 @@ def serve(
     settings = ServeSettings(
         host=host.strip("[]"), port=int(port), writable=writable, tls_certificate=tls_cert, tls_key=tls_key, users=users
     )
-    with Stores(read_environment(), options.network_of(flags), Logins(), Cancellation(), given) as stores:
+    with Stores(read_environment(), options.network_of(flags), Logins(), Cancellation(), given, warn) as stores:
         served = stores.target(place) if writable else stores.source(place)
         if place.kind == "bundle":
             say(f"note: {note}" for note in signature_notes(stores.bundle(place)))

@@ -29,6 +29,11 @@ def say(lines: Iterable[Styled | str]) -> None:
     _write(lines, sys.stderr)
 
 
+def warn(text: str) -> None:
+    """A sentence for people where nothing else is being shown yet."""
+    say([text])
+
+
 def show_result(lines: Iterable[Styled | str]) -> None:
     """Lines that are the result, on standard output."""
     _write(lines, sys.stdout)

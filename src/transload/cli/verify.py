@@ -21,7 +21,7 @@ from transload.cli.guide import gather
 from transload.cli.progress import Output, Telling
 from transload.cli.reading import Reading
 from transload.cli.stopping import stoppable
-from transload.cli.telling import say, show_result
+from transload.cli.telling import say, show_result, warn
 from transload.errors import UsageError
 from transload.nursery import Cancellation
 from transload.report.problems import Problem, problem_lines
@@ -84,7 +84,7 @@ def _check(
             raise UsageError(f"both {flags['from']} and {place} are to be compared with", hint="name one of them")
         flags = {**flags, "sets": (), "from": str(place)}
     given = gather(flags, environment, network)
-    with Stores(environment, network, given.logins, cancellation, carried) as stores:
+    with Stores(environment, network, given.logins, cancellation, carried, warn) as stores:
         if tells and place is not None and place.kind == "bundle":
             say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
         return check_against_source(given.job, stores, deep, cancellation, place)
@@ -102,7 +102,7 @@ def _check_alone(
 ) -> Checked:
     if flags["image"] or flags["tag"]:
         raise UsageError("a store checked by itself takes no --image and no --tag", hint="say what to compare with")
-    with Stores(environment, network, Logins(), cancellation, carried) as stores:
+    with Stores(environment, network, Logins(), cancellation, carried, warn) as stores:
         if place.kind == "bundle":
             if not tells:
                 return check_bundle(place, stores, cancellation)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from attrs import evolve
 
+from transload.errors import CredentialsUnavailable
 from transload.net.address import Origin
 from transload.net.answer import Answer, Reply, Request
 from transload.net.http import Http
@@ -22,19 +23,22 @@ from transload.registry.scope import Scope
 from transload.registry.tokens import Authorizer
 from transload.registry.traits import Traits
 
+Logins = Callable[[str], Login | None]
+"""The login for a repository; podman keeps several for one registry. Raises `CredentialsUnavailable`."""
 _API_HOSTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
 
 
 class Api:
     """Asks one registry. `host` is as people write it; Docker Hub's API lives elsewhere than its name says."""
 
-    def __init__(self, host: str, http: Http, login: Login | None, traits: Traits) -> None:
+    def __init__(self, host: str, http: Http, logins: Logins, traits: Traits) -> None:
         self.host = check_registry(host)
         self.http = http
         self.traits = traits
-        self._login = login
+        self._logins = logins
         self._lock = threading.Lock()
-        self._authorizer: Authorizer | None = None
+        self._authorizers: dict[Login | None, Authorizer] = {}
+        self._by_repository: dict[str, Authorizer] = {}
         self._origin: Origin | None = None
 
     @property
@@ -43,16 +47,6 @@ class Api:
         if self._origin is None:
             self._origin = self.http.origin(_API_HOSTS.get(self.host, self.host))
         return self._origin
-
-    @property
-    def authorizer(self) -> Authorizer:
-        """What knows how to get in; made when the origin is known."""
-        origin = self.origin
-        with self._lock:
-            if self._authorizer is None:
-                applicant = Applicant(origin, self._login, self.http.settings.allow_realms)
-                self._authorizer = Authorizer(self.http, applicant)
-            return self._authorizer
 
     # --- addresses
 
@@ -78,29 +72,29 @@ class Api:
         """The whole answer. A 401 is answered once, if the request is the registry's and its body can be sent again."""
         if not self._owns(request):
             return self.http.ask(request)
-        sent = self.authorizer.header(scopes, long=long)
+        sent = self._header(scopes, long)
         reply = self.http.ask(_with(request, sent))
         if reply.status == 401 and reply.origin == self.origin:
             if not isinstance(request.body, (bytes, type(None))):
-                self.authorizer.forget(sent)
+                self._authorizer(scopes).forget(sent)
                 return reply
-            sent = self.authorizer.answer(reply.headers.get("WWW-Authenticate", ""), scopes, sent)
+            sent = self._authorizer(scopes).answer(reply.headers.get("WWW-Authenticate", ""), scopes, sent)
             reply = self.http.ask(_with(request, sent))
             if reply.status == 401 and reply.origin == self.origin and sent.startswith("Basic "):
-                self.authorizer.answer("Basic", scopes, sent)  # raises CredentialsRejected
+                self._authorizer(scopes).answer("Basic", scopes, sent)  # raises CredentialsRejected
         return reply
 
     @contextmanager
     def pour(self, request: Request, *scopes: Scope) -> Iterator[Answer]:
         """The same with the body still to come; only for requests without a body."""
         owned = self._owns(request)
-        sent = self.authorizer.header(scopes) if owned else None
+        sent = self._header(scopes, False) if owned else None
         with self.http.pour(_with(request, sent)) as answer:
             if answer.status != 401 or not owned or Origin.of(answer.url) != self.origin:
                 yield answer
                 return
             refusal = answer.reply(0)
-        sent = self.authorizer.answer(refusal.headers.get("WWW-Authenticate", ""), scopes, sent)
+        sent = self._authorizer(scopes).answer(refusal.headers.get("WWW-Authenticate", ""), scopes, sent)
         with self.http.pour(_with(request, sent)) as answer:
             yield answer
 
@@ -111,6 +105,31 @@ class Api:
         401) does not change whose host it is that gets the next try.
         """
         return Origin.of(request.url) == self.origin
+
+    def _header(self, scopes: tuple[Scope, ...], long: bool) -> str | None:
+        """What to send unasked; nobody looks for a login as long as the registry never wanted one."""
+        if not self._authorizers:
+            return None
+        return self._authorizer(scopes).header(scopes, long=long)
+
+    def _authorizer(self, scopes: tuple[Scope, ...]) -> Authorizer:
+        """What knows how to get in to the first repository of `scopes`; repositories with one login share it."""
+        repository = next((scope.name for scope in scopes if scope.type == "repository"), "")
+        known = self._by_repository.get(repository)
+        if known is None:
+            applicant = self._applicant(repository)
+            with self._lock:
+                known = self._authorizers.setdefault(applicant.login, Authorizer(self.http, applicant))
+                self._by_repository[repository] = known
+        return known
+
+    def _applicant(self, repository: str) -> Applicant:
+        login, trouble = None, None
+        try:
+            login = self._logins(repository)
+        except CredentialsUnavailable as error:  # many a repository can be read without
+            trouble = error
+        return Applicant(self.origin, login, self.http.settings.allow_realms, trouble)
 
 
 def _with(request: Request, authorization: str | None) -> Request:

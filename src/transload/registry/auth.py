@@ -57,18 +57,31 @@ class Applicant:
     registry: Origin
     login: Login | None = field(default=None, repr=False)
     allow_realms: frozenset[str] = frozenset()
+    trouble: TransloadError | None = field(default=None, eq=False)
+    """Why no login was found, where one may be kept that could not be read."""
 
     @property
     def has_credentials(self) -> bool:
         """Whether there is anything to prove oneself with."""
         return self.login is not None and bool(self.login.identity_token or self.login.username)
 
+    def missing(self) -> TransloadError:
+        """The error for a registry that wants a login while none is known."""
+        return self.trouble or LoginMissing(
+            f"{self.registry.netloc} asks for user name and password, and none are known for it",
+            subject=self.registry.netloc,
+            hint=f"log in with docker login {self.registry.netloc}, or name the user and give a password",
+        )
+
 
 def basic(login: Login) -> str:
-    """The Basic form of `Authorization`; an identity token takes the password's place."""
+    """The Basic form of `Authorization`; an identity token takes the password's place.
+
+    Bytes that came in as no UTF-8 go out as they were (RFC 7617 leaves the encoding to both sides).
+    """
     username = login.username or "<token>"
     password = login.password.reveal() or login.identity_token.reveal()
-    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode("utf-8", "surrogateescape")).decode("ascii")
 
 
 def choose(offered: Sequence[Challenge], applicant: Applicant) -> Challenge:
@@ -78,11 +91,7 @@ def choose(offered: Sequence[Challenge], applicant: Applicant) -> Challenge:
             if challenge.scheme != scheme or (scheme == "bearer" and not challenge.get("realm")):
                 continue
             if scheme == "basic" and not applicant.has_credentials:
-                raise LoginMissing(
-                    f"{applicant.registry.netloc} asks for user name and password, and none are known for it",
-                    subject=applicant.registry.netloc,
-                    hint=f"log in with docker login {applicant.registry.netloc}, or name the user and give a password",
-                )
+                raise applicant.missing()
             return challenge
     names = ", ".join(challenge.scheme for challenge in offered) or "none"
     raise AccessDenied(
@@ -177,7 +186,7 @@ def _post(realm: str, challenge: Challenge, scopes: Sequence[Scope], applicant: 
         f"asking for a token for {applicant.registry.netloc}",
         "token",
         {"Content-Type": "application/x-www-form-urlencoded"},
-        urlencode(form).encode("ascii"),
+        urlencode(form, errors="surrogateescape").encode("ascii"),
         limit=_TOKEN_BYTES,
     )
 
@@ -205,6 +214,8 @@ def _refusal(reply: Reply, applicant: Applicant) -> TransloadError:
     identity = applicant.login is not None and bool(applicant.login.identity_token)
     if applicant.has_credentials and (reply.status == 401 or (reply.status == 400 and identity)):
         return rejected(applicant)  # 400 is OAuth2's answer to a refresh token that is not good any more
+    if applicant.trouble is not None and not applicant.has_credentials and reply.status in {401, 403}:
+        return applicant.trouble
     if reply.status in {400, 401, 403, 404}:
         return AccessDenied(
             f"{realm} gives no token for {registry} ({reply.status})",

@@ -36,8 +36,13 @@ class Secret:
 
 @frozen
 class Login:
-    """User name and password, or an identity token (an OAuth2 refresh token, as ACR's login leaves it)."""
+    """User name and password, or a token in their place.
+
+    An identity token is an OAuth2 refresh token, as ACR's login leaves it. A registry token is sent to the registry as
+    it is (docker's `registrytoken`).
+    """
 
     username: str = ""
     password: Secret = field(factory=lambda: Secret(""))
     identity_token: Secret = field(factory=lambda: Secret(""))
+    registry_token: Secret = field(factory=lambda: Secret(""), repr=False)

@@ -12,7 +12,7 @@ from transload.net.traffic import Traffic
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.reference import check_repository
 from transload.ports import Chunk, Tariff
-from transload.registry.api import Api, json_object
+from transload.registry.api import Api, Logins, json_object
 from transload.registry.download import Download
 from transload.registry.links import pages
 from transload.registry.login import Login
@@ -31,16 +31,25 @@ _LIST_BYTES = 16 << 20
 class RegistryStore:
     """A target (hence also a source) at one registry, `host` or `host:port`. Safe for threads.
 
-    Several stores may share one `Http`. `traits` is what an earlier run learnt about the registry.
+    Several stores may share one `Http`. `login` is for the whole registry; without it `logins` is asked for each
+    repository, once the registry wants to know who asks. `traits` is what an earlier run learnt about the registry.
     """
 
     scoped = True
 
-    def __init__(self, host: str, http: Http, *, login: Login | None = None, traits: Traits | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        http: Http,
+        *,
+        login: Login | None = None,
+        logins: Logins | None = None,
+        traits: Traits | None = None,
+    ) -> None:
         self.locator = host
         self.traits = traits or Traits()
         self.tariff: Tariff | None = Tariff()
-        self._api = Api(host, http, login, self.traits)
+        self._api = Api(host, http, logins if logins and not login else lambda _: login, self.traits)
         self._manifests = Manifests(self._api)
         self._referrers = Referrers(self._api, self._manifests)
         self._uploads = Uploads(self._api, Tariff().small_blob_bytes)

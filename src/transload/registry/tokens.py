@@ -58,7 +58,7 @@ class Authorizer:
         Raises `CredentialsRejected`, `AccessDenied`, and what asking for a token raises.
         """
         challenge = choose(challenges(header), self._applicant)
-        if challenge.scheme == "basic" and sent and sent.startswith("Basic "):
+        if sent and (sent == self._given_token() or (challenge.scheme == "basic" and sent.startswith("Basic "))):
             raise rejected(self._applicant)
         with self._lock:
             self._challenge = challenge
@@ -76,7 +76,14 @@ class Authorizer:
         with self._lock:
             self._tokens = [token for token in self._tokens if f"Bearer {token.value.reveal()}" != sent]
 
+    def _given_token(self) -> str | None:
+        """A token that was left with the login, to be sent as it is."""
+        login = self._applicant.login
+        return f"Bearer {login.registry_token.reveal()}" if login and login.registry_token else None
+
     def _header(self, challenge: Challenge, scopes: Scopes, ahead: float) -> str | None:
+        if given := self._given_token():
+            return given
         if challenge.scheme == "basic":
             return basic(self._applicant.login) if self._applicant.login else None
         with self._lock:

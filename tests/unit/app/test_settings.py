@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from transload.app.settings import read_environment
+
+RUNNING = [f"/run/containers/{os.getuid()}/auth.json", f"/run/user/{os.getuid()}/containers/auth.json"]
+"""Where podman and skopeo keep logins when XDG_RUNTIME_DIR is not set."""
 
 
 def test_blanks_around_answers_go_and_those_of_passwords_stay() -> None:
@@ -35,11 +39,27 @@ def test_proxies_in_either_case_the_lower_one_first() -> None:
 @pytest.mark.parametrize(
     ("given", "files"),
     [
-        ({"HOME": "/h"}, ["/h/.docker/config.json", "/h/.config/containers/auth.json"]),
-        ({"USERPROFILE": "/u"}, ["/u/.docker/config.json", "/u/.config/containers/auth.json"]),
+        ({"HOME": "/h"}, ["/h/.docker/config.json", *RUNNING, "/h/.config/containers/auth.json", "/h/.dockercfg"]),
         (
-            {"HOME": "/h", "DOCKER_CONFIG": "/d", "REGISTRY_AUTH_FILE": "/r", "XDG_RUNTIME_DIR": "/x"},
-            ["/r", "/d/config.json", "/x/containers/auth.json", "/h/.config/containers/auth.json"],
+            {"USERPROFILE": "/u"},
+            ["/u/.docker/config.json", *RUNNING, "/u/.config/containers/auth.json", "/u/.dockercfg"],
+        ),
+        (
+            {
+                "HOME": "/h",
+                "DOCKER_CONFIG": "/d",
+                "REGISTRY_AUTH_FILE": "/r",
+                "XDG_RUNTIME_DIR": "/x",
+                "XDG_CONFIG_HOME": "/c",
+            },
+            [
+                "/r",
+                "/d/config.json",
+                "/x/containers/auth.json",
+                "/c/containers/auth.json",
+                "/h/.config/containers/auth.json",
+                "/h/.dockercfg",
+            ],
         ),
     ],
 )

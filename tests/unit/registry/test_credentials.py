@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from transload.errors import CredentialsUnavailable
 from transload.nursery import Nursery
-from transload.registry.credentials import CredentialFile, DockerConfig
+from transload.registry.credentials import DockerConfig
 from transload.registry.login import Login, Secret
+from transload.registry.loginfile import CredentialFile
 
 SECRET = "pass:with:colons-and-ü"
 
@@ -131,6 +132,13 @@ def test_the_most_specific_key_wins(box: Box, repository: str, username: str) ->
         ({"username": "old", "password": "old"} | auth("jo"), login("jo")),
         ({"identitytoken": "t0k"}, Login(identity_token=Secret("t0k"))),
         (auth("0000", "") | {"identitytoken": "t0k"}, Login("0000", Secret(""), Secret("t0k"))),
+        ({"auth": base64.encodebytes(f"jo:{SECRET * 9}".encode()).decode()}, login("jo", SECRET * 9)),
+        ({"auth": " " + auth("jo", "12")["auth"].rstrip("=") + "\r\n"}, login("jo", "12")),
+        ({"AUTH": auth("jo")["auth"]}, login("jo")),
+        ({"IdentityToken": "t0k"}, Login(identity_token=Secret("t0k"))),
+        ({"auth": auth("<token>", "t0k")["auth"]}, Login(identity_token=Secret("t0k"))),
+        ({"registrytoken": "b3ar3r"}, Login(registry_token=Secret("b3ar3r"))),
+        ({"auth": base64.b64encode(b"jo:gr\xfcn").decode()}, login("jo", "gr\udcfcn")),
         ({}, None),
         ({"auth": ""}, None),
         ({"auth": None, "email": "jo@example.org"}, None),
@@ -140,7 +148,7 @@ def test_forms_of_an_entry(box: Box, entry: dict[str, Any], expected: Login | No
     assert box.load({"auths": {"r.example": entry}}).login("r.example") == expected
 
 
-@pytest.mark.parametrize("encoded", ["!!!", "am8", "am8=", base64.b64encode(b"\xff\xfe:x").decode()])
+@pytest.mark.parametrize("encoded", ["!!!", "am8", "am8=", "am86=eA"])
 def test_a_broken_entry_breaks_only_its_registry(box: Box, encoded: str) -> None:
     config = box.load({"auths": {"r.example": {"auth": encoded}, "other.example": auth("jo")}})
     assert config.login("other.example") == login("jo")
@@ -186,18 +194,79 @@ def test_a_byte_order_mark_is_no_trouble(box: Box) -> None:
         "[" * 100_000,
     ],
 )
-def test_a_broken_file_is_named_and_not_shown(box: Box, content: str) -> None:
+def test_a_broken_file_is_named_and_not_shown_and_hides_no_other(box: Box, content: str) -> None:
     path = box.config(content, "broken.json")
-    with pytest.raises(CredentialsUnavailable, match=r"broken\.json") as caught:
-        DockerConfig.load([path])
-    assert caught.value.subject == str(path)
-    assert caught.value.hint
-    assert "hunter2" not in str(caught.value)
+    config = DockerConfig.load([path, box.config({"auths": {"other.example": auth("jo")}})])
+    [trouble] = config.troubles
+    assert trouble.subject == str(path)
+    assert trouble.hint
+    assert "broken.json" in str(trouble)
+    assert "hunter2" not in str(trouble)
+    assert config.login("other.example") == login("jo")
+    with pytest.raises(CredentialsUnavailable, match=r"broken\.json"):
+        config.login("r.example")
 
 
-def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
-    with pytest.raises(CredentialsUnavailable, match="reading logins"):
-        DockerConfig.load([tmp_path])
+def test_what_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    odd = [tmp_path, tmp_path / "pipe"]
+    assert [trouble.subject for trouble in DockerConfig.load(odd).troubles] == list(map(str, odd))
+    assert DockerConfig.load([Path(os.devnull), Path("a\0b")]).troubles == ()
+
+
+@needs_sh
+def test_an_entry_or_a_helper_that_cannot_be_used_hides_no_other(box: Box) -> None:
+    first = {"auths": {"a.example": {"auth": "!!!"}}, "credHelpers": {"b.example": "missing"}, "credsStore": "gone"}
+    config = box.load(first, {"auths": {"a.example": auth("jo"), "b.example": auth("al"), "c.example": auth("cy")}})
+    assert [config.login(f"{host}.example") for host in "abc"] == [login("jo"), login("al"), login("cy")]
+    with pytest.raises(CredentialsUnavailable, match="docker-credential-gone"):
+        config.login("d.example")
+
+
+@pytest.mark.parametrize("names", [("auths", "credsStore"), ("AUTHS", "credSstore"), ("Auths", "CREDSSTORE")])
+def test_names_of_fields_in_any_case(box: Box, names: tuple[str, str]) -> None:
+    path = box.config({names[0]: {"r.example": auth("jo")}, names[1]: "desktop"})
+    file = CredentialFile.read(path)
+    assert file is not None
+    assert file.written("r.example", "") == login("jo")
+    assert file.store == "desktop"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_files_of_other_editors(box: Box, encoding: str) -> None:
+    path = box.folder / "config.json"
+    path.write_bytes(json.dumps({"auths": {"r.example": auth("jo")}}, indent=1).replace("\n", "\r\n").encode(encoding))
+    assert DockerConfig.load([path]).login("r.example") == login("jo")
+
+
+def test_docker_compares_hosts_alone_and_podman_paths_too(box: Box) -> None:
+    keys = {"auths": {"r.example/team": auth("jo")}}
+    docker, podman = (DockerConfig.load([box.config(keys, name)]) for name in ("config.json", "auth.json"))
+    assert docker.login("r.example", "other/app") == login("jo")
+    assert podman.login("r.example", "other/app") is None
+    assert podman.login("r.example", "team/app") == login("jo")
+
+
+@pytest.mark.parametrize(("key", "host"), [("r.example", "r.example:443"), ("r.example:443", "r.example")])
+def test_the_port_that_https_has_anyway(box: Box, key: str, host: str) -> None:
+    config = box.load({"auths": {key: auth("jo"), "[::1]": auth("six")}})
+    assert config.login(host) == login("jo")
+    assert config.login("[::1]:443") == login("six")
+
+
+def test_the_file_of_old_dockers(box: Box) -> None:
+    path = box.config({"https://index.docker.io/v1/": auth("jo"), "email": "jo@example.org"}, ".dockercfg")
+    assert DockerConfig.load([path]).login("docker.io", "library/x") == login("jo")
+
+
+def test_a_variable_that_holds_such_a_file_goes_first(box: Box) -> None:
+    path = box.config({"auths": {"r.example": auth("file"), "s.example": auth("file")}})
+    config = DockerConfig.load([path], inline=json.dumps({"auths": {"r.example": auth("variable")}}))
+    assert config.login("r.example") == login("variable")
+    assert config.login("s.example") == login("file")
+    broken = DockerConfig.load([path], inline="{hunter2")
+    assert broken.login("s.example") == login("file")
+    assert [str(trouble) for trouble in broken.troubles] == ["reading logins: DOCKER_AUTH_CONFIG: is not JSON"]
 
 
 KEYS = st.sampled_from(["auths", "credHelpers", "credsStore", "r.example", "r.example/a", "auth", "username"])
@@ -208,8 +277,9 @@ DOCUMENTS = st.recursive(st.none() | st.integers() | st.text(), lambda inner: st
 def test_any_content_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, content: str) -> None:
     path = tmp_path_factory.getbasetemp() / "any.json"
     path.write_text(content, encoding="utf-8", errors="replace")
+    inline = content.encode("utf-8", "replace").decode()
     with contextlib.suppress(CredentialsUnavailable):
-        DockerConfig.load([path], helper_path=str(path.parent)).login("r.example", "a")
+        DockerConfig.load([path], inline=inline, helper_path=str(path.parent)).login("r.example", "a")
 
 
 # --- helpers

@@ -1,0 +1,195 @@
+"""One file of logins as docker, podman and their kin write it: `config.json`, `auth.json`, the old `.dockercfg`.
+
+Read as Go reads JSON: names of fields in any case, line ends inside base64. What no program writes is read kindly
+too where it can mean only one thing, since people write these files by hand.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from transload.errors import CredentialsUnavailable
+from transload.registry.login import Login, Secret
+
+HUB = "docker.io"
+_HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+_SCHEME = re.compile(r"https?://", re.IGNORECASE)
+_FILE_BYTES = 4 << 20
+_TLS_PORT = ":443"
+_TOKEN_USER = "<token>"  # noqa: S105 - the user name that marks an identity token, no secret
+
+
+@frozen
+class CredentialFile:
+    """What one file says, its keys in the form that `place_of` gives them. `path` is its name for people.
+
+    docker compares only the host of a key, podman the path too: `by_host` says that it is a file of docker's.
+    """
+
+    path: Path
+    entries: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=False)
+    helpers: Mapping[str, str] = field(factory=dict)
+    store: str = ""
+    by_host: bool = False
+
+    @classmethod
+    def read(cls, path: Path) -> CredentialFile | None:
+        """The file at `path`, or None where there is none. Raises `CredentialsUnavailable`."""
+        try:
+            if not _readable_kind(path.stat().st_mode):
+                raise broken(path, "is not a file")
+            with path.open("rb") as file:
+                content = file.read(_FILE_BYTES + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise broken(path, error.strerror or "cannot be read") from error
+        except ValueError:  # a NUL in the name
+            return None
+        return cls.parse(path, content)
+
+    @classmethod
+    def parse(cls, path: Path, content: bytes) -> CredentialFile:
+        """What `content` says, in UTF-8 or UTF-16, with a byte order mark or without. Raises as `read` does."""
+        if len(content) > _FILE_BYTES:
+            raise broken(path, f"is larger than {_FILE_BYTES >> 20} MiB")
+        try:
+            document = json.loads(content) if content.strip() else {}
+        except (ValueError, RecursionError):  # without the cause, whose text may show what is in the file
+            raise broken(path, "is not JSON") from None
+        if not isinstance(document, dict):
+            raise broken(path, "is not a JSON object")
+        if path.name == ".dockercfg":  # before docker 1.7 the map of logins was the whole file
+            return cls(path, _by_place({key: value for key, value in document.items() if isinstance(value, dict)}))
+        return cls(
+            path,
+            _by_place(_section(path, document, "auths", dict)),
+            _by_place(_section(path, document, "credHelpers", str)),
+            text_of(document, "credsStore"),
+            by_host=path.name == "config.json",
+        )
+
+    def written(self, host: str, repository: str) -> Login | None:
+        """The login that the file itself holds; the key that names most of the repository's path wins."""
+        for place in self._places(host, repository):
+            entry = self.entries.get(place)
+            if entry and (login := _written(entry, f"{self.path}: the entry of {place}")):
+                return login
+        return None
+
+    def helper_for(self, host: str) -> str | None:
+        """The helper that is named for this registry."""
+        return next((self.helpers[name] for name in _spellings(host) if name in self.helpers), None)
+
+    def _places(self, host: str, repository: str) -> Iterator[str]:
+        """`host/a/b`, `host/a`, `host`; in docker's file then whatever has this host before a path."""
+        parts = list(filter(None, repository.split("/")))
+        for length in range(len(parts), -1, -1):
+            for name in _spellings(host):
+                yield "/".join([name, *parts[:length]])
+        if self.by_host:
+            yield from (place for place in self.entries if place.partition("/")[0] == host)
+
+
+def _readable_kind(mode: int) -> bool:
+    """Files, and /dev/null, by which people say "no logins"; opening a pipe would wait for ever."""
+    return stat.S_ISREG(mode) or stat.S_ISCHR(mode)
+
+
+def broken(path: Path, what: str) -> CredentialsUnavailable:
+    """The error for a file of logins that cannot be used."""
+    return CredentialsUnavailable(
+        f"reading logins: {path}: {what}", subject=str(path), hint="mend or move the file, or log in again"
+    )
+
+
+def place_of(key: str) -> str:
+    """A key as host[:port][/path]. With a scheme the path is that of an API, without one it is podman's namespace."""
+    bare = _SCHEME.sub("", key.strip(), count=1)
+    if bare != key.strip():
+        bare = bare.partition("/")[0]
+    host, _, path = bare.strip("/").partition("/")
+    host = HUB if host.lower() in _HUB_ALIASES else host.lower()
+    return host if path in {"", "v1", "v2"} else f"{host}/{path}"
+
+
+def text_of(document: Mapping[str, Any], name: str) -> str:
+    """A field of text; empty where there is none."""
+    value = _member(document, name)
+    return value if isinstance(value, str) else ""
+
+
+def login_of(username: str, password: str, identity_token: str = "", registry_token: str = "") -> Login | None:
+    """A login as docker means these fields; None where they say nothing."""
+    if username == _TOKEN_USER:
+        username, password, identity_token = "", "", identity_token or password
+    login = Login(username, Secret(password), Secret(identity_token), Secret(registry_token))
+    return login if username or password or identity_token or registry_token else None
+
+
+def _spellings(host: str) -> tuple[str, ...]:
+    """The host as it is asked for, then with or without the port that https has anyway."""
+    if host.endswith(_TLS_PORT):
+        return (host, host.removesuffix(_TLS_PORT))
+    return (host, host + _TLS_PORT) if ":" not in host.rpartition("]")[2] else (host,)
+
+
+def _section(path: Path, document: Mapping[str, Any], name: str, kind: type) -> Mapping[str, Any]:
+    section = _member(document, name)
+    if section is None:
+        return {}
+    if not isinstance(section, dict) or not all(isinstance(value, kind) for value in section.values()):
+        raise broken(path, f"{name} does not have the form that docker writes")
+    return section
+
+
+def _member(document: Mapping[str, Any], name: str) -> Any:
+    """A field by its name in any case; of several the last that is not null, as Go's encoding/json decides."""
+    named = [value for key, value in document.items() if key.lower() == name.lower() and value is not None]
+    return named[-1] if named else None
+
+
+def _by_place(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys made alike, empty values left out; a key written as it is wins over one with a scheme, as with docker."""
+    places: dict[str, Any] = {}
+    for key, value in sorted(section.items(), key=lambda item: bool(_SCHEME.match(item[0]))):
+        if value:
+            places.setdefault(place_of(key), value)
+    return places
+
+
+def _written(entry: Mapping[str, Any], where: str) -> Login | None:
+    username, password = text_of(entry, "username"), text_of(entry, "password")
+    if encoded := text_of(entry, "auth").strip():
+        username, password = _decoded(encoded, where)
+    registry_token = text_of(entry, "registrytoken")
+    if not (registry_token.isascii() and registry_token.isprintable()):
+        raise CredentialsUnavailable(f"{where} has a registrytoken that does not fit in a header")
+    return login_of(username, password, text_of(entry, "identitytoken"), registry_token)
+
+
+def _decoded(encoded: str, where: str) -> tuple[str, str]:
+    """User and password of an `auth` field: base64 of both with a colon between; more colons are the password's.
+
+    Bytes that are no UTF-8 are kept as they are, for the registry may know them.
+    """
+    bare = "".join(encoded.split()).rstrip("=")
+    try:
+        content = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        content = b""
+    username, colon, password = content.decode("utf-8", "surrogateescape").partition(":")
+    if not colon:
+        raise CredentialsUnavailable(
+            f"{where} has an auth field that is not base64 of user:password", hint="log in again with docker or podman"
+        )
+    return username, password.strip("\0")  # docker pads
