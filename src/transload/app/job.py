@@ -34,6 +34,7 @@ class Job:
     narrowing: Narrowing = Narrowing.REWRITTEN
     referrers: bool = False
     foreign_layers: bool = False
+    foreign_as_held: bool = False
     allow_missing: bool = False
     discover: bool = False
     flatten: bool = False

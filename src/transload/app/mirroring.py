@@ -41,6 +41,7 @@ def request_of(job: Job, selection: Selection) -> Request:
         narrowing=job.narrowing,
         referrers=job.referrers,
         foreign_layers=job.foreign_layers,
+        foreign_as_held=job.foreign_as_held,
         allow_missing=job.allow_missing,
     )
 
@@ -115,9 +116,9 @@ def carry_out(
     prepared: Prepared, stores: Stores, listen: Listener, cancellation: Cancellation, bodies: int = 8
 ) -> Outcome:
     """Run the plan, remembering what arrived until the run is complete."""
-    journal = stores.journal(prepared.place)
+    plan, journal = prepared.plan, stores.journal(prepared.place)
     outcome = run(
-        prepared.plan,
+        plan,
         prepared.sources,
         prepared.target,
         listen=listen,
@@ -125,6 +126,7 @@ def carry_out(
         cancellation=cancellation,
         bodies=bodies,
         recheck=prepared.made_earlier,
+        publishers=stores.publishers if any(blob.descriptor.is_foreign for blob in plan.blob_steps()) else None,
     )
     if prepared.finish is not None:
         prepared.finish(outcome)

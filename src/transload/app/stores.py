@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from transload.net.settings import NetSettings
     from transload.ports import Source, Target
     from transload.registry.credentials import DockerConfig
+    from transload.registry.foreign import ForeignLayers
     from transload.registry.store import RegistryStore
     from transload.transfer import Journal
 
@@ -147,6 +148,13 @@ class Stores:
     def used_network(self) -> Http | None:
         """The client, if any store needed it."""
         return self._http
+
+    @property
+    def publishers(self) -> ForeignLayers:
+        """Where foreign layers are that the source lacks."""
+        from transload.registry.foreign import ForeignLayers
+
+        return ForeignLayers(lambda: self.http)
 
     def limit_source_login(self, hosts: frozenset[str]) -> None:
         """Say which registries may be asked, before any is: the source login is for one. Raises `UsageError`."""

@@ -66,6 +66,7 @@ def gather(flags: dict[str, Any], environment: Environment, network: Network, ta
         narrowing=Narrowing(flags["narrow"]),
         referrers=flags["referrers"],
         foreign_layers=flags["foreign_layers"],
+        foreign_as_held=flags.get("foreign_as_held", False),
         allow_missing=flags["allow_missing"],
         discover=flags["discover"],
         flatten=flags["flatten"],

@@ -26,7 +26,7 @@ from transload.report.result import exit_code
 
 _NO_SOURCE = dict.fromkeys(
     ("from", "tag", "target_tag", "source_registry", "source_repository", "source_username", "discover")
-) | {"referrers": True, "foreign_layers": True, "allow_missing": False}
+) | {"referrers": True, "foreign_layers": True, "foreign_as_held": True, "allow_missing": False}
 
 
 @click.command()

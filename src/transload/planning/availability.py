@@ -6,7 +6,7 @@ run would find out in the middle, blob by blob.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import evolve
 
@@ -14,23 +14,39 @@ from transload.errors import PrerequisiteMissing
 from transload.graph import walk
 from transload.oci import Descriptor, Digest
 from transload.planning.holdings import Holdings, needed
+from transload.planning.request import Request
 from transload.planning.survey import Surveyed
 from transload.ports import Source
 from transload.sizes import in_words
 
 _NAMED = 3
 
+Stays = Callable[[Surveyed, Descriptor], bool]
+"""Whether a blob of an image is not copied, since its publisher keeps it elsewhere."""
+
+
+def stays_elsewhere(request: Request, sources: Mapping[str, Source]) -> Stays:
+    """Which foreign layers of an image are left where their publisher keeps them."""
+
+    def stays(found: Surveyed, blob: Descriptor) -> bool:
+        if not blob.is_foreign or not request.foreign_layers:
+            return blob.is_foreign
+        item = found.item
+        return request.foreign_as_held and not sources[item.source_store].holds(item.source.repository, blob)
+
+    return stays
+
 
 def check_local_sources(
-    surveyed: Iterable[Surveyed], holdings: Holdings, sources: Mapping[str, Source], *, foreign_layers: bool
+    surveyed: Iterable[Surveyed], holdings: Holdings, sources: Mapping[str, Source], stays: Stays
 ) -> list[Surveyed]:
     """The same, images with an error that need a blob which neither their local source nor the target has."""
     anywhere = {digest for _, digest in holdings.pairs}
-    return [_checked(found, holdings, anywhere, sources, foreign_layers) for found in surveyed]
+    return [_checked(found, holdings, anywhere, sources, stays) for found in surveyed]
 
 
 def _checked(
-    found: Surveyed, holdings: Holdings, anywhere: set[Digest], sources: Mapping[str, Source], foreign_layers: bool
+    found: Surveyed, holdings: Holdings, anywhere: set[Digest], sources: Mapping[str, Source], stays: Stays
 ) -> Surveyed:
     if found.error is not None:
         return found
@@ -40,19 +56,19 @@ def _checked(
     repository = found.item.source.repository
     lacking = {
         blob.digest: blob
-        for blob in _lacking(found, holdings, foreign_layers)
+        for blob in _lacking(found, holdings, stays)
         if blob.digest not in anywhere and not source.holds(repository, blob)
     }
     return evolve(found, error=_error(source, list(lacking.values()))) if lacking else found
 
 
-def _lacking(found: Surveyed, holdings: Holdings, foreign_layers: bool) -> Iterable[Descriptor]:
-    """What the target does not hold in the image's repository."""
+def _lacking(found: Surveyed, holdings: Holdings, stays: Stays) -> Iterable[Descriptor]:
+    """What the target does not hold in the image's repository; a foreign layer with a URL can be had there."""
     repository = found.item.target.repository
     for tree, _ in needed(found):
         for node in walk(tree, lambda node: not holdings.has(repository, node.manifest.digest)):
             for blob in node.manifest.blobs:
-                if foreign_layers or not blob.is_foreign:
+                if not (blob.is_foreign and (blob.urls or stays(found, blob))):
                     yield blob
 
 

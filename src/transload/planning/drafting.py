@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from transload.errors import NotFound, PlatformUnavailable
 from transload.graph import Node, walk
@@ -19,20 +19,22 @@ def draft(
     request: Request,
     surveyed: Iterable[Surveyed],
     holdings: Holdings,
+    stays: Callable[[Surveyed, Descriptor], bool],
     tariffs: Mapping[str, Tariff | None],
     target_tariff: Tariff | None,
 ) -> Plan:
     """Lay the steps out: every blob copied once and mounted elsewhere, children before parents, tags last."""
-    drafting = _Drafting(request, holdings)
+    drafting = _Drafting(request, holdings, stays)
     images = tuple(drafting.image(found) for found in surveyed)
     requests = _requests(drafting.steps, tariffs, target_tariff)
     return Plan(target, images, tuple(drafting.steps), drafting.manifests, requests)
 
 
 class _Drafting:
-    def __init__(self, request: Request, holdings: Holdings) -> None:
+    def __init__(self, request: Request, holdings: Holdings, stays: Callable[[Surveyed, Descriptor], bool]) -> None:
         self.request = request
         self.holdings = holdings
+        self.stays = stays
         self.steps: list[Step] = []
         self.manifests: dict[Digest, Manifest] = {}
         self._placed: dict[tuple[str, Digest, str | None], int] = {}
@@ -68,7 +70,7 @@ class _Drafting:
             counting.copied,
             counting.mounted,
             counting.present,
-            found.notes + tuple(_foreign_notes(found, self.request)),
+            found.notes + tuple(self._foreign_notes(found)),
         )
 
     def _extra(self, found: Surveyed, extra: Extra, counting: _Counting) -> int | None:
@@ -89,7 +91,7 @@ class _Drafting:
         for node in walk(root, lambda node: not self.holdings.has(repository, node.manifest.digest)):
             manifest = node.manifest
             below = [ids[child.manifest.digest] for child in node.children if child.manifest.digest in ids]
-            blobs = (self._blob(found, blob, counting) for blob in self._wanted(manifest))
+            blobs = (self._blob(found, blob, counting) for blob in self._wanted(found, manifest))
             own = [step for step in blobs if step is not None]
             more = needs if node is root else ()
             ids[manifest.digest] = self._manifest(
@@ -97,9 +99,20 @@ class _Drafting:
             )
         return ids[root.manifest.digest]
 
-    def _wanted(self, manifest: Manifest) -> Iterable[Descriptor]:
+    def _wanted(self, found: Surveyed, manifest: Manifest) -> Iterable[Descriptor]:
         unique = {blob.digest: blob for blob in manifest.blobs}
-        return (blob for blob in unique.values() if self.request.foreign_layers or not blob.is_foreign)
+        return (blob for blob in unique.values() if not self.stays(found, blob))
+
+    def _foreign_notes(self, found: Surveyed) -> Iterable[str]:
+        if found.root is None:
+            return
+        blobs = {blob.digest: blob for node in walk(found.root) for blob in node.manifest.blobs}
+        left = [blob for blob in blobs.values() if self.stays(found, blob)]
+        if left:
+            stay = "1 foreign layer stays" if len(left) == 1 else f"{len(left)} foreign layers stay"
+            held = f"{found.item.source_store} does not hold {'it' if len(left) == 1 else 'them'}"
+            way = f"--foreign-layers copies {'it' if len(left) == 1 else 'them'}"
+            yield f"{stay} with the publisher; {held if self.request.foreign_layers else way}"
 
     def _blob(self, found: Surveyed, blob: Descriptor, counting: _Counting) -> int | None:
         item = found.item
@@ -152,14 +165,6 @@ def _status(found: Surveyed, goals: list[int]) -> Status:
     if not goals:
         return "unchanged"
     return "new" if found.at_target is None else "changed"
-
-
-def _foreign_notes(found: Surveyed, request: Request) -> Iterable[str]:
-    if found.root is None or request.foreign_layers:
-        return
-    foreign = {blob.digest for node in walk(found.root) for blob in node.manifest.blobs if blob.is_foreign}
-    if foreign:
-        yield f"{len(foreign)} foreign layers stay with their publisher; --foreign-layers copies them"
 
 
 def _requests(steps: Iterable[Step], tariffs: Mapping[str, Tariff | None], target: Tariff | None) -> Requests:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from transload.errors import TargetConflict
 from transload.nursery import Cancellation, in_parallel
 from transload.oci import Name
-from transload.planning.availability import check_local_sources
+from transload.planning.availability import check_local_sources, stays_elsewhere
 from transload.planning.drafting import draft
 from transload.planning.holdings import Elsewhere, Known, ask_holdings
 from transload.planning.plan import Plan
@@ -40,9 +40,10 @@ def make_plan(
     surveyed = in_parallel(surveyor.survey, request.items, threads, cancellation)
     _check_conflicts(surveyed)
     holdings = ask_holdings(surveyed, target, known, elsewhere, threads, cancellation)
-    surveyed = check_local_sources(surveyed, holdings, sources, foreign_layers=request.foreign_layers)
+    stays = stays_elsewhere(request, sources)
+    surveyed = check_local_sources(surveyed, holdings, sources, stays)
     tariffs = {locator: source.tariff for locator, source in sources.items()}
-    return draft(target.locator, request, surveyed, holdings, tariffs, target.tariff)
+    return draft(target.locator, request, surveyed, holdings, stays, tariffs, target.tariff)
 
 
 def _check_conflicts(surveyed: list[Surveyed]) -> None:

@@ -42,11 +42,15 @@ class Item:
 
 @frozen
 class Request:
-    """Everything wanted of one run. Without `platforms`, multi-platform images are copied whole."""
+    """Everything wanted of one run. Without `platforms`, multi-platform images are copied whole.
+
+    `foreign_layers`: those that publishers keep elsewhere, too; with `foreign_as_held`, as far as the source has them.
+    """
 
     items: tuple[Item, ...]
     platforms: tuple[Platform, ...] = ()
     narrowing: Narrowing = Narrowing.REWRITTEN
     referrers: bool = False
     foreign_layers: bool = False
+    foreign_as_held: bool = False
     allow_missing: bool = field(default=False)

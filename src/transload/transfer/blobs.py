@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 from attrs import frozen
 
 from transload.clock import Clock
-from transload.errors import DigestMismatch, Side, SizeMismatch, TransloadError, at_side
+from transload.errors import BlobUnknown, CorruptError, DigestMismatch, Side, SizeMismatch, TransloadError, at_side
 from transload.events import How, Listener, StepMoved, StepRetried
 from transload.nursery import Cancellation
+from transload.oci import Descriptor
 from transload.planning import BlobStep
 from transload.ports import Chunk, Source, Target
 
@@ -22,11 +25,21 @@ _PIECE_LEAST_BYTES = 8 << 10
 _SWIFT_S, _SLOW_S = 0.1, 0.5
 
 
+class Opens(Protocol):
+    """What bytes can be read from; every source is one."""
+
+    def open(
+        self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> AbstractContextManager[Iterator[Chunk]]:
+        """See `transload.ports.Reads`."""
+        ...
+
+
 @frozen
 class Origin:
     """Where the bytes of a blob come from."""
 
-    store: Source
+    store: Opens
     repository: str
     side: Side
 
@@ -36,6 +49,7 @@ class Placing:
     """What bringing a blob needs to know. `attempts` is how often a copy is tried in all.
 
     `recheck` asks the target for each blob first, since a plan that was made earlier may be partly done by now.
+    `publishers` reads foreign layers that the source lacks from where their descriptors say.
     """
 
     target: Target
@@ -44,6 +58,7 @@ class Placing:
     clock: Clock
     attempts: int
     recheck: bool = False
+    publishers: Opens | None = None
 
     def place(self, step: BlobStep, source: Source) -> How:
         """Make the step's blob visible in its repository. Raises what finally stood in the way."""
@@ -59,8 +74,24 @@ class Placing:
                 # A refused mount must not fetch a blob twice over a wire: the target itself has it nearby.
                 if source.tariff is not None and self.target.holds(step.origin, step.descriptor):
                     origin = Origin(self.target, step.origin, "target")
-        self._copy(step, origin)
+        try:
+            self._copy(step, origin)
+        except BlobUnknown as error:
+            if not step.descriptor.is_foreign or error.side != "source":
+                raise
+            self._copy_foreign(step, error)
         return "copied"
+
+    def _copy_foreign(self, step: BlobStep, lacking: BlobUnknown) -> None:
+        """A layer that need not be at the source; the manifest says where its publisher keeps it."""
+        if self.publishers is None or not step.descriptor.urls:
+            lacking.hint = "it is a foreign layer, and the manifest names no URL for it: leave --foreign-layers out"
+            raise lacking
+        try:
+            self._copy(step, Origin(self.publishers, step.source_repository, "source"))
+        except CorruptError as error:
+            error.hint = f"the source lacks this foreign layer, and what is at {step.descriptor.urls[0]!r:.300} differs"
+            raise
 
     def _copy(self, step: BlobStep, origin: Origin) -> None:
         chances = 1  # wrong content may have been damaged on the way, so it is asked for once more

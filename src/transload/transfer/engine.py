@@ -45,7 +45,7 @@ from transload.oci import Digest, Manifest
 from transload.planning import BlobStep, ManifestStep, Plan, Step
 from transload.ports import Source, Target
 from transload.transfer.agenda import Agenda, is_heavy
-from transload.transfer.blobs import Placing
+from transload.transfer.blobs import Opens, Placing
 from transload.transfer.journal import Journal
 
 BODIES = 8
@@ -86,16 +86,18 @@ def run(
     small: int = SMALL,
     attempts: int = ATTEMPTS,
     recheck: bool = False,
+    publishers: Opens | None = None,
 ) -> Outcome:
     """Do every step of `plan`, `bodies` of them moving large blobs at a time, `small` more doing what is quick.
 
     `sources` maps the locators of the plan to stores. Failures are part of the outcome and told to `listen`; nothing
     is raised but bugs. When cancelled, running blobs are parked where the target's store can, and the rest is left.
     `recheck` asks for each blob before it is sent: for a plan that was made earlier, and may be partly done by now.
+    `publishers` reads foreign layers that a source lacks.
     """
     cancellation = Cancellation.within(cancellation or Cancellation())
     engine = _Engine(plan, sources, target, listen, journal or Journal(), cancellation, clock)
-    engine.placing = Placing(target, engine.tell, cancellation, clock, attempts, recheck)
+    engine.placing = Placing(target, engine.tell, cancellation, clock, attempts, recheck, publishers)
     return engine.run(bodies, small)
 
 
@@ -260,6 +262,8 @@ class _Engine:
         if error.side == "target" and hopeless:
             self._down.setdefault("target", error)
         elif error.side == "source" and isinstance(step, BlobStep):
+            if step.descriptor.is_foreign:
+                return  # it may have been asked for at its publisher's, which says nothing about the source
             if hopeless:
                 self._down.setdefault(f"source {step.source_store}", error)
             elif not isinstance(error, NotFound):  # another repository of the source may well have it

@@ -111,7 +111,7 @@ def test_foreign_layers_stay_with_their_publisher_unless_wanted() -> None:
     built = scene.publish(_with_foreign(foreign), "win:1")
     plan = scene.plan("win:1")
     assert foreign.descriptor.digest not in copied(plan)
-    assert plan.images[0].notes == ("1 foreign layers stay with their publisher; --foreign-layers copies them",)
+    assert plan.images[0].notes == ("1 foreign layer stays with the publisher; --foreign-layers copies it",)
     plan = scene.plan("win:1", foreign_layers=True)
     assert copied(plan) == set(built.blobs)
     assert plan.images[0].notes == ()
