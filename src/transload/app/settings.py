@@ -41,6 +41,7 @@ class Environment:
     no_proxy: str = ""
     credential_files: tuple[Path, ...] = ()
     credential_text: str = field(default="", repr=False)
+    certificate_folders: tuple[Path, ...] = ()
     helper_path: str | None = None
     state: Path | None = None
     config: Path | None = None
@@ -61,6 +62,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         no_proxy=_either_case(given, "no_proxy"),
         credential_files=_credential_files(given, _home(given)),
         credential_text=given.get("DOCKER_AUTH_CONFIG", ""),
+        certificate_folders=_certificate_folders(given, _home(given)),
         helper_path=given.get("PATH"),
         state=_named_or(given.get("TRANSLOAD_STATE_DIR"), user_state_path),
         config=_named_or(given.get("TRANSLOAD_CONFIG"), user_config_path, "config.yaml"),
@@ -117,6 +119,18 @@ def _credential_files(given: Mapping[str, str], home: Path | None) -> tuple[Path
     files += [Path(config) / "containers" / "auth.json"] if config else []
     files += [home / ".config" / "containers" / "auth.json", home / ".dockercfg"] if home else []
     return tuple(dict.fromkeys(files))
+
+
+def _certificate_folders(given: Mapping[str, str], home: Path | None) -> tuple[Path, ...]:
+    """`certs.d` of podman, then of docker: the user's own (rootless docker, Docker Desktop) before the machine's."""
+    config = given.get("XDG_CONFIG_HOME")
+    own = [Path(config)] if config else []
+    own += [home / ".config"] if home else []
+    folders = [*(folder / "containers" for folder in own), Path("/etc/containers")]
+    folders += [*(folder / "docker" for folder in own), *([home / ".docker"] if home else []), Path("/etc/docker")]
+    if os.name == "nt" and given.get("PROGRAMDATA"):
+        folders.append(Path(given["PROGRAMDATA"]) / "docker")
+    return tuple(folder / "certs.d" for folder in dict.fromkeys(folders))
 
 
 def _runtime_folders(given: Mapping[str, str]) -> tuple[Path, ...]:

@@ -55,6 +55,7 @@ class Network:
             allow_insecure_tls=frozenset(self.insecure_tls),
             allow_plain_http=frozenset(self.plain_http),
             allow_realms=frozenset(self.realms),
+            certificate_folders=environment.certificate_folders,
             proxies=environment.proxies,
             no_proxy=environment.no_proxy,
             stall_timeout_s=self.stall_timeout_s,
@@ -104,7 +105,7 @@ NOTHING_SAID = Carried()
 class Stores:
     """Opens each store once; leaving the block keeps what was learnt about the registries.
 
-    `notice` tells people what went wrong without being the end: a file of logins that cannot be read.
+    `notice` tells people what went wrong without being the end: a file of logins or certificates that cannot be read.
     """
 
     def __init__(
@@ -141,7 +142,8 @@ class Stores:
         if self._http is None:
             from transload.net.http import Http
 
-            self._http = Http(self._network.settings(self._environment), cancellation=self._cancellation)
+            settings = self._network.settings(self._environment)
+            self._http = Http(settings, cancellation=self._cancellation, notice=self._tell_once)
         return self._http
 
     @property

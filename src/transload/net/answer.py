@@ -27,7 +27,8 @@ class Request:
     """One thing to ask. `doing` says it for people (in errors), `purpose` in one word (in the counts).
 
     `body` is bytes, or chunks together with `length` (they can be sent once, so `retried` must be False then).
-    `limit` is how long a body `Http.ask` accepts. `retried`: whether asking again does no harm.
+    `limit` is how long a body `Http.ask` accepts. `retried`: whether asking again does no harm. `registry` is on whose
+    behalf another host is asked, if it is one: a token server, the storage behind it.
     """
 
     method: str
@@ -40,6 +41,7 @@ class Request:
     lane: Lane = "small"
     retried: bool = True
     limit: int = MANIFEST_BYTES
+    registry: Origin | None = None
 
 
 @frozen

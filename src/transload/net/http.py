@@ -31,7 +31,7 @@ from transload.net.probe import speaks_tls
 from transload.net.proxies import proxy_for
 from transload.net.settings import NetSettings
 from transload.net.slots import Slots
-from transload.net.tls import Trust
+from transload.net.tls import Circle, Trust
 from transload.net.traffic import Traffic
 from transload.net.trouble import FOREIGN, proxy_refusal, translated
 from transload.nursery import Cancellation
@@ -69,15 +69,16 @@ class Http:
         *,
         clock: Clock = SYSTEM_CLOCK,
         cancellation: Cancellation | None = None,
+        notice: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.settings = settings or NetSettings()
         self.traffic = Traffic()
         self.clock = clock
         self.cancellation = cancellation or Cancellation()
-        self._trust = Trust(self.settings)
+        self._trust = Trust(self.settings, notice)
         self._lock = threading.Lock()
         self._hosts: dict[Origin, _Host] = {}
-        self._managers: dict[tuple[bool | None, str | None], PoolManager] = {}
+        self._managers: dict[tuple[Circle | None, str | None], PoolManager] = {}
         self._schemes: dict[str, Origin] = {}
         self._probing = threading.Lock()
         self._sockets = OpenSockets()
@@ -220,6 +221,7 @@ class Http:
         try:
             response = self._urlopen(
                 origin,
+                request.registry or Origin.of(request.url),
                 request.method,
                 url,
                 body=self._guarded(origin, request.body),
@@ -240,9 +242,9 @@ class Http:
         self.traffic.asked(origin.netloc, request.method, request.purpose)
         return response
 
-    def _urlopen(self, origin: Origin, method: str, url: str, **options: Any) -> BaseHTTPResponse:
+    def _urlopen(self, origin: Origin, registry: Origin, method: str, url: str, **options: Any) -> BaseHTTPResponse:
         """Straight to the pool of the host that was checked; nobody below takes the URL apart once more."""
-        manager = self._manager(origin)
+        manager = self._manager(origin, registry)
         target = Url.parse(url).target
         if isinstance(manager, ProxyManager) and origin.scheme == "http":
             target = f"{origin}{target}"  # what a proxy is asked for, where it does not only connect
@@ -276,7 +278,7 @@ class Http:
         """What a host shows that was not believed; not asked for through a proxy."""
         if self._proxy(origin):
             return None
-        return shown_by(origin, self._trust.make(blind=False), self.settings.connect_timeout_s)
+        return shown_by(origin, self._trust.make(self._trust.circle(origin)), self.settings.connect_timeout_s)
 
     # --- what is kept
 
@@ -289,16 +291,16 @@ class Http:
                 self._hosts[origin] = _Host(self.settings.slots_per_host, self.clock)
             return self._hosts[origin]
 
-    def _manager(self, origin: Origin) -> PoolManager:
-        blind = self.settings.trusts_blindly(origin) if origin.scheme == "https" else None
+    def _manager(self, origin: Origin, registry: Origin) -> PoolManager:
+        circle = self._trust.circle(origin, registry) if origin.scheme == "https" else None
         proxy = self._proxy(origin)
         with self._lock:
-            if (blind, proxy) not in self._managers:
-                self._managers[blind, proxy] = self._new_manager(blind, proxy)
-            return self._managers[blind, proxy]
+            if (circle, proxy) not in self._managers:
+                self._managers[circle, proxy] = self._new_manager(circle, proxy)
+            return self._managers[circle, proxy]
 
-    def _new_manager(self, blind: bool | None, proxy: str | None) -> PoolManager:
-        context = None if blind is None else self._trust.context(blind=blind)
+    def _new_manager(self, circle: Circle | None, proxy: str | None) -> PoolManager:
+        context = None if circle is None else self._trust.context(circle)
         size = 2 * self.settings.slots_per_host + 2
         manager: PoolManager
         if proxy is None:

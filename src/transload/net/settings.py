@@ -32,14 +32,16 @@ def _check_positive(_: object, attribute: Attribute[Any], value: float) -> None:
 class NetSettings:
     """Trust, proxies and limits of all connections. Hosts are written `host` (any port) or `host:port`.
 
-    `ca_files` are trusted besides the system's authorities. `allow_realms` names token hosts elsewhere than the
-    registry that may get its password. `proxies` has the keys `http`, `https` and `all`. `slots_per_host` limits the
-    requests under way at one host, `attempts` how often a small request is made in all.
+    `ca_files` are trusted besides the system's authorities. `certificate_folders` are the `certs.d` folders of docker
+    and podman. `allow_realms` names token hosts elsewhere than the registry that may get its password. `proxies` has
+    the keys `http`, `https` and `all`. `slots_per_host` limits the requests under way at one host, `attempts` how often
+    a small request is made in all.
     """
 
     ca_files: tuple[Path, ...] = ()
     client_certificate: Path | None = None
     client_key: Path | None = None
+    certificate_folders: tuple[Path, ...] = ()
     allow_insecure_tls: frozenset[str] = frozenset()
     allow_plain_http: frozenset[str] = frozenset()
     allow_realms: frozenset[str] = frozenset()

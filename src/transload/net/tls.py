@@ -5,43 +5,81 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from transload.errors import DocumentInvalid
+from attrs import frozen
+
+from transload.errors import DocumentInvalid, TransloadError
 from transload.files import local_errors
+from transload.net.address import Origin
+from transload.net.certsd import HostCertificates, certificates_for
 from transload.net.settings import NetSettings
 
 
+@frozen
+class Circle:
+    """What decides which context is right: whether to believe blindly, and the folders of docker and podman.
+
+    `shown` is whether the client certificate in them is shown.
+    """
+
+    blind: bool = False
+    folder: HostCertificates | None = None
+    shown: bool = True
+
+
 class Trust:
-    """Makes each context once and only when it is needed, since reading the system's authorities takes a while."""
+    """Makes each context once and only when it is needed, since reading the system's authorities takes a while.
 
-    def __init__(self, settings: NetSettings) -> None:
+    `notice` is told what of docker's and podman's folders cannot be used.
+    """
+
+    def __init__(self, settings: NetSettings, notice: Callable[[str], None] = lambda _: None) -> None:
         self._settings = settings
+        self._notice = notice
         self._lock = threading.Lock()
-        self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._contexts: dict[Circle, ssl.SSLContext] = {}
+        self._circles: dict[tuple[Origin, Origin], Circle] = {}
 
-    def context(self, *, blind: bool) -> ssl.SSLContext:
-        """The context that verifies, or with `blind` the one that does not.
+    def circle(self, origin: Origin, registry: Origin | None = None) -> Circle:
+        """Which context is right for `origin`, when it is asked on behalf of `registry` (itself, when None).
+
+        A registry's authorities also count for the token server and the storage that it sends to, as with docker and
+        podman; its client certificate is shown to its own host only.
+        """
+        registry = registry or origin
+        known = self._circles.get((origin, registry))
+        if known is None:
+            folder = certificates_for(registry, self._settings.certificate_folders)
+            known = Circle(self._settings.trusts_blindly(origin), folder, shown=origin.host == registry.host)
+            self._circles[origin, registry] = known
+        return known
+
+    def context(self, circle: Circle) -> ssl.SSLContext:
+        """The context of a circle.
 
         Raises `LocalError` where a file cannot be read, `DocumentInvalid` where it is not PEM.
         """
         with self._lock:
-            if blind not in self._contexts:
-                self._contexts[blind] = self.make(blind=blind)
-            return self._contexts[blind]
+            if circle not in self._contexts:
+                self._contexts[circle] = self.make(circle)
+            return self._contexts[circle]
 
-    def make(self, *, blind: bool) -> ssl.SSLContext:
+    def make(self, circle: Circle) -> ssl.SSLContext:
         """A context of one's own, to be changed."""
         context = ssl.create_default_context()
         # Python 3.13 began to refuse authorities without key identifiers, which private ones often lack; curl, Go and
         # every registry client take them.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        if blind:
+        if circle.blind:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         else:
             for path in self._settings.ca_files:
-                _load(path, "holds no certificate authority in PEM form", context.load_verify_locations)
+                _load_authorities(context, path)
+        if circle.folder:
+            self._add(circle.folder, circle, context)
         certificate, key = self._settings.client_certificate, self._settings.client_key
         if certificate:
             _load(
@@ -50,6 +88,40 @@ class Trust:
                 lambda p: context.load_cert_chain(p, key),
             )
         return context
+
+    def _add(self, folder: HostCertificates, circle: Circle, context: ssl.SSLContext) -> None:
+        """What the folders hold, as far as it can be used; what the user named goes before it."""
+        troubles = list(folder.troubles)
+        loads: list[Callable[[], None]] = []
+        if not circle.blind:
+            loads += [partial(_load_authorities, context, path) for path in folder.authorities]
+        if circle.shown and not self._settings.client_certificate:
+            # of several with a key of one kind OpenSSL keeps the last
+            loads += [partial(_load_pair, context, *pair) for pair in reversed(folder.pairs)]
+        for load in loads:
+            try:
+                load()
+            except TransloadError as error:
+                troubles.append(str(error))
+        for trouble in troubles:
+            self._notice(trouble)
+
+
+def _load_authorities(context: ssl.SSLContext, path: Path) -> None:
+    _load(path, "holds no certificate authority in PEM form", context.load_verify_locations)
+
+
+def _load_pair(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    def passphrase() -> str:  # or OpenSSL would ask for it on the terminal
+        raise DocumentInvalid(f"{key} has a passphrase", subject=str(key))
+
+    with local_errors("reading", key):
+        key.open("rb").close()
+    _load(
+        certificate,
+        f"and {key.name} are no client certificate in PEM form with its key",
+        lambda path: context.load_cert_chain(path, key, passphrase),
+    )
 
 
 def _load(path: Path, wrong: str, load: Callable[[Path], object]) -> None:

@@ -71,7 +71,7 @@ class Api:
     def ask(self, request: Request, *scopes: Scope, long: bool = False) -> Reply:
         """The whole answer. A 401 is answered once, if the request is the registry's and its body can be sent again."""
         if not self._owns(request):
-            return self.http.ask(request)
+            return self.http.ask(evolve(request, registry=self.origin))
         sent = self._header(scopes, long)
         reply = self.http.ask(_with(request, sent))
         if reply.status == 401 and reply.origin == self.origin:

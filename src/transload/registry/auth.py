@@ -169,6 +169,7 @@ def _get(
         "token",
         {"Authorization": basic(login)} if login else {},
         limit=_TOKEN_BYTES,
+        registry=applicant.registry,
     )
 
 
@@ -188,6 +189,7 @@ def _post(realm: str, challenge: Challenge, scopes: Sequence[Scope], applicant: 
         {"Content-Type": "application/x-www-form-urlencoded"},
         urlencode(form, errors="surrogateescape").encode("ascii"),
         limit=_TOKEN_BYTES,
+        registry=applicant.registry,
     )
 
 

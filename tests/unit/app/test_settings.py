@@ -67,6 +67,13 @@ def test_where_logins_are_looked_for(given: dict[str, str], files: list[str]) ->
     assert list(read_environment(given).credential_files) == list(map(Path, files))
 
 
+def test_where_certificates_are_looked_for() -> None:
+    folders = read_environment({"HOME": "/h", "XDG_CONFIG_HOME": "/c"}).certificate_folders
+    podman = ["/c/containers", "/h/.config/containers", "/etc/containers"]
+    docker = ["/c/docker", "/h/.config/docker", "/h/.docker", "/etc/docker"]
+    assert [str(folder) for folder in folders] == [f"{one}/certs.d" for one in podman + docker]
+
+
 @pytest.mark.parametrize(
     ("given", "colour"),
     [
