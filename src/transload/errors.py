@@ -185,6 +185,12 @@ class ImageUnknown(NotFound):
     code = "image-unknown"
 
 
+class SelectionEmpty(NotFound):
+    """Nothing is there to be taken, checked or listed: an empty store, prefix, set or release."""
+
+    code = "selection-empty"
+
+
 class PlatformUnavailable(NotFound):
     """The image exists, but not for the wanted platform."""
 

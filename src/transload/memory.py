@@ -133,7 +133,7 @@ class MemoryStore:
 
     # --- Names
 
-    def point(self, name: Name, manifest: Manifest) -> None:
+    def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:  # noqa: ARG002 - it keeps no list
         """See `Names`."""
         with self._lock:
             place = self._repositories.setdefault(name.repository, _Repository())

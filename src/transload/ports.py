@@ -105,11 +105,13 @@ class Ingests(Protocol):
 class Names(Protocol):
     """Takes manifests in, under a tag or only under their digest."""
 
-    def point(self, name: Name, manifest: Manifest) -> None:
+    def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:
         """Store `manifest` and let `name` stand for it; its blobs and child manifests must be there.
 
-        Keeps the list of referrers right if the manifest has a subject. Raises `NotFound` where the store sees
-        that something it needs is missing, `ReadOnly`, `AccessDenied`.
+        `part` says that an index which needs it will follow: a store that keeps a list need not list it by itself.
+        `sparse` says that children of an index were left out on purpose; not every store takes that. Keeps the list
+        of referrers right if the manifest has a subject. Raises `NotFound` where the store sees that something it
+        needs is missing, `ReadOnly`, `AccessDenied`.
         """
         ...
 
@@ -143,6 +145,17 @@ class Sizes(Protocol):
 
     def size(self, repository: str, digest: Digest) -> int:
         """Bytes of a blob that the repository holds. Raises `BlobUnknown`."""
+        ...
+
+
+class Lists(Protocol):
+    """Keeps a list of what it holds, so that images without a tag are found too (`lists`; a registry has none)."""
+
+    def untagged(self) -> Iterator[Name]:
+        """Every listed image that no tag leads to, by its digest; the repository is empty where the list tells none.
+
+        What belongs to another manifest that is there (a child of an index, a referrer) is no image of its own.
+        """
         ...
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 
 from attrs import evolve, frozen
 
-from transload.errors import BlobUnknown, LimitExceeded, SchemaUnsupported
-from transload.oci import Descriptor, Digest, Manifest
+from transload.errors import BlobUnknown, CorruptError, LimitExceeded, Refused, SchemaUnsupported
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.layoutindex import Entry
 
 _DEPTH = 8  # of indexes in indexes
 _MANIFESTS = 200_000
@@ -38,6 +40,34 @@ class Referrers:
         """Whether this manifest has a subject."""
         known = self._look(descriptor)
         return known is not None and known.subject is not None
+
+    def independent(self, listed: Iterable[Descriptor]) -> Iterator[Descriptor]:
+        """Those of some manifests that are neither part of another one that is there, nor refer to one.
+
+        What cannot be read belongs to nothing that we could know of, so that whoever wants it is told.
+        """
+        listed = tuple(listed)
+        known = {each.descriptor.digest: each for each in self._readable()} if listed else {}
+        below = {child.digest for each in known.values() for child in each.manifests}
+        for descriptor in listed:
+            found = known.get(descriptor.digest)
+            if descriptor.digest not in below and not (found and found.subject in known):
+                yield descriptor
+
+    def _readable(self) -> Iterator[_Known]:
+        """Everything listed and below, each once, that can be read."""
+        seen: set[Digest] = set()
+        waiting = list(self._listed())
+        while waiting:
+            descriptor = waiting.pop()
+            if descriptor.digest in seen or len(seen) >= _MANIFESTS:
+                continue
+            seen.add(descriptor.digest)
+            with suppress(CorruptError, Refused):
+                known = self._look(descriptor)
+                if known:
+                    waiting += known.manifests
+                    yield known
 
     def _walk(self) -> Iterator[_Known]:
         seen: set[Digest] = set()
@@ -70,3 +100,21 @@ def _known(manifest: Manifest) -> _Known:
         manifest.descriptor, artifact_type=manifest.artifact_type, annotations=dict(manifest.annotations)
     )
     return _Known(descriptor, manifest.subject.digest if manifest.subject else None, manifest.manifests)
+
+
+@frozen
+class Listed:
+    """What an `index.json` lists; see `transload.ports.Lists`. `named` has every name, also those given elsewhere."""
+
+    entries: tuple[Entry, ...]
+    named: Mapping[Name, Descriptor]
+    referrers: Referrers
+
+    def untagged(self) -> Iterator[Name]:
+        """Images by repository and digest, then those of which nothing but the digest is known."""
+        tagged = {(name.repository, descriptor.digest) for name, descriptor in self.named.items() if name.tag}
+        yield from (name for name in self.named if not name.tag and (name.repository, name.digest) not in tagged)
+        known = {descriptor.digest for descriptor in self.named.values()}
+        nameless = {each.descriptor.digest: each.descriptor for each in self.entries if each.name is None}
+        loose = (descriptor for digest, descriptor in nameless.items() if digest not in known)
+        yield from (Name("", None, descriptor.digest) for descriptor in self.referrers.independent(loose))

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from transload.app.job import Job
 from transload.app.place import Place
-from transload.app.selecting import Selection, restricted, select, to_item
+from transload.app.selecting import Selection, select
 from transload.app.stores import NOTHING_SAID, Carried, Stores
+from transload.app.whole import items_of
 from transload.archive.headers import read_headers
 from transload.bundle.format import LEDGER
 from transload.bundle.ledger import Ledger
 from transload.bundle.volumes import split_file_name
-from transload.catalog.selection import Selected
-from transload.errors import CorruptError, LimitExceeded, LocalError
+from transload.errors import CorruptError, LimitExceeded, LocalError, SelectionEmpty
 from transload.files import local_errors
 from transload.nursery import Cancellation
-from transload.oci import Reference
+from transload.oci import Name
 from transload.planning.packing import subject_of
 
 if TYPE_CHECKING:
@@ -101,16 +101,13 @@ def select_carried(place: Place, job: Job, stores: Stores, cancellation: Cancell
     """
     if place.kind != "bundle":
         return select(job, stores, cancellation)
-    wanted = restricted(_images(stores.bundle(place).ledger), job)
-    return Selection(tuple(to_item(one, place.locator, one.source.name, job) for one in wanted), (), (place,))
+    names = _images(stores.bundle(place).ledger)
+    if not names:
+        raise SelectionEmpty(f"there is no image in {place}", subject=str(place), side="source")
+    return Selection(items_of(names, place, job), (), (place,))
 
 
-def _images(ledger: Ledger) -> tuple[Selected, ...]:
+def _images(ledger: Ledger) -> list[Name]:
     """Without the tags of signatures and the like, which come with the images that they belong to."""
     known = ledger.by_digest.keys() | {each.image.root.digest for each in ledger.images}
-    names = (each.image.name for each in ledger.images)
-    return tuple(
-        Selected(Reference("localhost", name), name.repository, name.tag)
-        for name in names
-        if subject_of(name.tag) not in known
-    )
+    return [each.image.name for each in ledger.images if subject_of(each.image.name.tag) not in known]

@@ -12,8 +12,12 @@ from transload.errors import NotFound, at_side
 
 
 def list_releases(catalog: Catalog, origin: Place, target: Place | None, stores: Stores) -> tuple[Offer, ...]:
-    """The releases at `origin`, newest first; with `target`, each with whether its anchor image is there."""
+    """The releases at `origin`, newest first; with `target`, each with whether its anchor image is there.
+
+    Raises `ReleaseUnknown` if there is none.
+    """
     tags = source_tags(catalog, origin, stores)
+    catalog.newest(tags)  # which says that there is none
     if target is None:
         return catalog.releases_at_source(tags)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import frozen
 
@@ -12,12 +12,15 @@ from transload.app.place import Place
 from transload.app.published import compare_with_source
 from transload.app.selecting import Selection, select, source_tags
 from transload.app.stores import Stores
-from transload.errors import LocalError, ReleaseUnknown, TransloadError
+from transload.app.whole import nameless_notes
+from transload.errors import LocalError, ReleaseUnknown, SelectionEmpty, TransloadError
 from transload.events import Listener
 from transload.nursery import Cancellation
 from transload.planning import Plan, Request, make_plan
 from transload.ports import Source, Target
 from transload.transfer import Outcome, run
+
+_NAMED = 3  # images named in one sentence
 
 
 @frozen
@@ -61,7 +64,8 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
         cancellation=cancellation,
     )
     check_anything_published(selection, plan, stores)
-    notes = (*source_notes(sources), *differences(job, selection, plan, stores, cancellation))
+    notes = (*source_notes(sources), *nameless_notes(selection.items))
+    notes += differences(job, selection, plan, stores, cancellation)
     return Prepared(plan, sources, target, job.target, notes)
 
 
@@ -73,9 +77,13 @@ def source_notes(sources: Mapping[str, Source]) -> tuple[str, ...]:
 def check_anything_published(selection: Selection, plan: Plan, stores: Stores) -> None:
     """A release of which the source has no image at all is not there; one sentence says more than one for each image.
 
-    Raises `ReleaseUnknown`.
+    Raises `ReleaseUnknown`; `SelectionEmpty` if every image may be missing, and every one is.
     """
-    if not selection.releases or any(image.status != "missing" for image in plan.images):
+    if any(image.status != "missing" for image in plan.images):
+        return
+    if not selection.releases:
+        if all(image.excused for image in plan.images):
+            raise all_missing([image.label for image in plan.images])
         return
     chosen = selection.releases[-1]
     newest: list[str] = []
@@ -88,6 +96,13 @@ def check_anything_published(selection: Selection, plan: Plan, stores: Stores) -
         side="source",
         hint=f"its newest releases are {', '.join(newest)}" if newest else None,
     )
+
+
+def all_missing(names: Sequence[str]) -> SelectionEmpty:
+    """The error for images of which each may be missing, and none is there."""
+    told = "the only image is" if len(names) == 1 else f"none of the {len(names)} images is"
+    named = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+    return SelectionEmpty(f"{told} published: {named}", side="source", hint="check the names")
 
 
 def differences(
@@ -105,6 +120,8 @@ def differences(
 
 def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
     """Open the stores of a plan that was made earlier. Raises `UsageError` for stores this command cannot open."""
+    if not plan.images:
+        raise SelectionEmpty("the plan has no image, so there is nothing to do", hint="make it again: transload plan")
     place = Place.parse(plan.target)
     origins = {locator: Place.parse(locator) for locator in plan.sources}
     stores.limit_source_login(frozenset(one.value for one in origins.values() if one.kind == "registry"))

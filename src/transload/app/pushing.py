@@ -10,6 +10,7 @@ from transload.app.job import Job
 from transload.app.mirroring import Prepared, request_of, source_notes
 from transload.app.place import Place
 from transload.app.stores import Stores
+from transload.app.whole import nameless_notes
 from transload.bundle.ledger import Ledger
 from transload.bundle.reader import BundleStore
 from transload.catalog.selection import join
@@ -43,6 +44,7 @@ def prepare_push(place: Place, job: Job, stores: Stores, cancellation: Cancellat
     )
     sources = {place.locator: source}
     notes = tuple(_bundle_notes(bundle, plan)) if bundle else source_notes(sources)
+    notes += tuple(nameless_notes(selection.items))
     return Prepared(plan, sources, target, job.target, notes)
 
 

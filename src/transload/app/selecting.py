@@ -11,22 +11,25 @@ from attrs import evolve, frozen
 from transload.app.job import Job
 from transload.app.place import Place
 from transload.app.published import ask_published
+from transload.app.restricting import restricted, to_item
 from transload.app.stores import Stores
+from transload.app.whole import everything
 from transload.catalog.builtin import builtin, load_builtin
 from transload.catalog.catalog import NEWEST, Catalog
-from transload.catalog.difference import discovered
+from transload.catalog.difference import Published, discovered
 from transload.catalog.imageset import CatalogUse, ImageSet
+from transload.catalog.matches import hint
 from transload.catalog.references import select_references
 from transload.catalog.release import Release
 from transload.catalog.selection import Selected, join, merge
 from transload.catalog.setfile import load_set
 from transload.errors import (
     AccessError,
-    ImageUnknown,
     LocalError,
     NotFound,
     Refused,
     ReleaseUnknown,
+    SelectionEmpty,
     UsageError,
     at_side,
 )
@@ -136,7 +139,10 @@ def _load_file(text: str) -> Catalog | ImageSet:
         )
     if path.is_dir():
         raise LocalError(f"{text} is a folder", subject=text, hint=f"images in it are taken with --from oci:{text}")
-    return load_set(path)
+    found = load_set(path)
+    if isinstance(found, ImageSet) and not (found.images or found.catalogs):
+        raise SelectionEmpty(f"{text} lists no image", subject=text, hint="write at least one reference into it")
+    return found
 
 
 def _home(catalog: Catalog, job: Job) -> Place:
@@ -160,6 +166,13 @@ def _catalog(
             with at_side("source"):
                 published = ask_published(stores.source(origin), origin.prefix, cancellation)
             release = discovered(release, origin.prefix, published)
+            if not release.images:
+                raise SelectionEmpty(
+                    f"{origin} publishes no image of {catalog.name} {release.tag}",
+                    subject=release.tag,
+                    side="source",
+                    hint=hint(release.tag, _tags_in(published), what="tags there are"),
+                )
         chosen.append(ChosenRelease(catalog, release, origin))
         images = tuple(image for image in job.images if image in (*release.images, *catalog.companions_of(release)))
         if job.images and not images:
@@ -169,12 +182,20 @@ def _catalog(
         )
 
 
+def _tags_in(published: Published) -> list[str]:
+    return sorted({tag for tags in published.values() for tag in tags or ()}, reverse=True)
+
+
 def _check_tags_have_a_use(job: Job, chosen: list[ChosenRelease]) -> None:
     if (job.tag or job.target_tag) and not chosen:
-        raise UsageError(
-            "a release tag was given, but no catalog is wanted",
-            hint="write the tag into the references, and leave --tag and --target-tag out",
-        )
+        raise _tag_without_use()
+
+
+def _tag_without_use() -> UsageError:
+    return UsageError(
+        "a release tag was given, but no catalog is wanted",
+        hint="write the tag into the references, and leave --tag and --target-tag out",
+    )
 
 
 def find_releases(catalog: Catalog, tag: str | None, origin: Place, stores: Stores) -> tuple[Release, ...]:
@@ -235,7 +256,7 @@ def _origin(use: CatalogUse) -> Place:
     return Place("registry", use.registry or use.catalog.registry, prefix)
 
 
-# --- a folder, or a whole store, as the source
+# --- names in one store
 
 
 def _from_store(job: Job, origin: Place, stores: Stores, cancellation: Cancellation) -> Selection:
@@ -258,56 +279,6 @@ def _from_store(job: Job, origin: Place, stores: Stores, cancellation: Cancellat
 
 
 def _everything(job: Job, origin: Place, stores: Stores) -> Selection:
-    source = stores.source(origin)
-    start = f"{origin.prefix}/" if origin.prefix else ""
-    with at_side("source"):
-        names = [
-            Name(repository, tag)
-            for repository in source.repositories()
-            if repository.startswith(start)
-            for tag in source.tags(repository)
-        ]
-    wanted = [
-        Selected(Reference("localhost", name), name.repository.removeprefix(start), name.tag)
-        for name in sorted(names)
-        if name.repository
-    ]
-    named = [to_item(one, origin.locator, one.source.name, job) for one in restricted(merge(wanted), job)]
-    return Selection((*named, *_bare_items(names, job, origin)), (), (origin,))
-
-
-def _bare_items(names: Iterable[Name], job: Job, origin: Place) -> Iterator[Item]:
-    """Tags without a repository, as other tools write them into a folder: the target's prefix is the repository."""
-    for name in sorted(name for name in names if not name.repository):
-        if job.images and name.tag not in job.images:
-            continue
-        if not job.target.prefix:
-            raise UsageError(
-                f"{origin} calls an image {name.tag!r}, without a repository",
-                subject=str(name),
-                hint=f"say which repository it gets: --to {job.target}/NAME",
-            )
-        yield Item(origin.locator, name, Name(job.target.prefix, name.tag))
-
-
-# --- from what is selected to items
-
-
-def restricted(selected: Iterable[Selected], job: Job) -> tuple[Selected, ...]:
-    """Only what `job.images` names: by repository, by its last part, or by repository:tag at the target."""
-    everything = tuple(selected)
-    if not job.images:
-        return everything
-    answers = [(one, {one.repository, one.repository.rpartition("/")[2], one.place}) for one in everything]
-    unknown = [image for image in job.images if not any(image in names for _, names in answers)]
-    if unknown:
-        known = ", ".join(sorted(one.repository for one in everything)[:12])
-        raise ImageUnknown(f"no wanted image is called {unknown[0]!r}", subject=unknown[0], hint=f"there are: {known}")
-    return tuple(one for one, names in answers if names & set(job.images))
-
-
-def to_item(one: Selected, store: str, source: Name, job: Job) -> Item:
-    """What the planner is asked for: `one`, called `source` in `store`, under the job's target prefix."""
-    repository = one.repository.rpartition("/")[2] if job.flatten else one.repository
-    target = Name(join(job.target.prefix, repository), one.tag, None if one.tag else source.digest)
-    return Item(store, source, target, one.optional, one.platforms)
+    if job.tag:
+        raise _tag_without_use()
+    return Selection(everything(stores.source(origin), origin, job), (), (origin,))

@@ -9,11 +9,12 @@ from attrs import frozen
 
 from transload.app.carried import select_carried
 from transload.app.job import Job
-from transload.app.mirroring import request_of
+from transload.app.mirroring import all_missing, request_of
 from transload.app.place import Place
 from transload.app.selecting import select
 from transload.app.stores import Stores
-from transload.errors import NotFound, TransloadError, at_side
+from transload.app.whole import names_under, nothing_there
+from transload.errors import NotFound, SelectionEmpty, TransloadError, at_side
 from transload.nursery import Cancellation
 from transload.oci import Name
 from transload.report.problems import Problem
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
 class Checked:
     """What was proved of a target, image by image; `problems` are those that concern no image.
 
-    `whole` says that every byte was read, whether that was asked for or not.
+    `whole` says that every byte was read, whether that was asked for or not; `left_out` counts images that a
+    differential bundle does not bring, so that there is nothing to check of them.
     """
 
     target: str
     proofs: tuple[Proof, ...]
     problems: tuple[TransloadError, ...] = ()
     whole: bool = False
+    left_out: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -69,6 +72,8 @@ def check_against_source(
     proofs = compare(request_of(job, selection), sources, target, deep=deep, cancellation=cancellation)
     excused = {str(item.target) for item in selection.items if item.optional or job.allow_missing}
     kept = tuple(proof for proof in proofs if not _excused(proof, excused))
+    if not kept:
+        raise all_missing([str(proof.name) for proof in proofs])
     return Checked(str(job.target), kept)
 
 
@@ -77,7 +82,9 @@ def check_alone(place: Place, stores: Stores, deep: bool, cancellation: Cancella
     store = stores.source(place)
     prover = Prover(store, deep=deep, cancellation=cancellation)
     with at_side("target"):
-        names = [Name(repository, tag) for repository in store.repositories() for tag in store.tags(repository)]
+        names = list(names_under(store, ""))
+        if not names:
+            raise nothing_there(store, place)
     return Checked(str(place), tuple(prover.prove(name) for name in sorted(names)))
 
 
@@ -90,6 +97,8 @@ def check_bundle(
     """
     store = stores.bundle(place)
     ledger = store.ledger
+    if not ledger.images:
+        raise SelectionEmpty(f"there is no image in {place}", subject=str(place), hint="pack it again")
     broken: dict[Name, TransloadError] = {}
     problems: list[TransloadError] = []
     for checked in store.check():
@@ -99,8 +108,8 @@ def check_bundle(
             problems += [] if checked.images else [checked.error]
             for name in checked.images:
                 broken.setdefault(name, checked.error)
-    proofs = (_bundled(each, ledger, broken) for each in ledger.images if not each.image.present)
-    return Checked(place.locator, tuple(proofs), tuple(problems), whole=True)
+    proofs = tuple(_bundled(each, ledger, broken) for each in ledger.images if not each.image.present)
+    return Checked(place.locator, proofs, tuple(problems), whole=True, left_out=len(ledger.images) - len(proofs))
 
 
 def _bundled(each: LedgerImage, ledger: Ledger, broken: Mapping[Name, TransloadError]) -> Proof:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from itertools import zip_longest
@@ -52,6 +52,10 @@ class DockerContent:
             for name in image.names:
                 found.setdefault(name, image)
         return found
+
+    def untagged(self) -> Iterator[Name]:
+        """See `transload.ports.Lists`: what `docker save` was given by its identifier."""
+        return (Name("", None, self._manifest(image).digest) for image in self._saved if not image.names)
 
     def described(self, name: Name) -> Descriptor:
         """What a listed name stands for; its layers are hashed for that. Raises `KeyError`, `CorruptError`."""

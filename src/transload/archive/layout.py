@@ -12,7 +12,7 @@ from transload.errors import BlobUnknown, ManifestInvalid, Refused, SchemaUnsupp
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.layoutindex import INDEX_BYTES, LayoutIndex
 from transload.oci.manifest import MANIFEST_BYTES
-from transload.referrers import Referrers
+from transload.referrers import Listed, Referrers
 
 MARKER = "oci-layout"
 
@@ -43,6 +43,10 @@ class LayoutContent:
     def names(self) -> Mapping[Name, Descriptor]:
         """Every name and the manifest it stands for, in order."""
         return self._index.names or dict(self._names_beside())
+
+    def untagged(self) -> Iterator[Name]:
+        """See `transload.ports.Lists`."""
+        return Listed(self._index.entries, self.names, self.refers).untagged()
 
     @property
     def notes(self) -> tuple[str, ...]:

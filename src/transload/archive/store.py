@@ -43,6 +43,11 @@ class ArchiveStore:
         return self._content.refers
 
     @property
+    def lists(self) -> LayoutContent | DockerContent:
+        """Images without a name."""
+        return self._content
+
+    @property
     def sizes(self) -> ArchiveStore:
         """Every member has a size."""
         return self

@@ -118,13 +118,10 @@ def ends(member: Stored) -> int:
 def index_content(images: tuple[BundledImage, ...]) -> bytes:
     """The `index.json` with every image that is in the bundle, under names that skopeo and podman find."""
     here = sorted((image for image in images if not image.present), key=lambda each: each.name)
-    tagged = {image.root.digest for image in here if image.name.tag}
     entries = []
     for image in here:
-        if image.name.tag:
-            entries.append(_bare(image.root).to_json() | {"annotations": _annotations(image.name)})
-        elif image.root.digest not in tagged:
-            entries.append(_bare(image.root).to_json())
+        annotations = _annotations(image.name)
+        entries.append(_bare(image.root).to_json() | ({"annotations": annotations} if annotations else {}))
     document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
     raw = json.dumps(document, indent=1).encode("ascii") + b"\n"
     if len(raw) > INDEX_BYTES:
@@ -141,6 +138,8 @@ def _printable(text: str) -> str:
 
 
 def _annotations(name: Name) -> dict[str, str]:
+    if name.tag is None:  # as in a layout of ours; others take it by its place or digest
+        return {_OWN_NAME: str(name)} if name.repository else {}
     text = str(Name(name.repository, name.tag)) if name.repository else str(name.tag)
     # A first part that looks like a host is read as a registry, and dropped, by whoever reads full references.
     misread = "/" in text and Reference.parse(text).name != Name(name.repository, name.tag)

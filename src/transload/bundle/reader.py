@@ -72,6 +72,11 @@ class BundleStore:
         return self
 
     @property
+    def lists(self) -> BundleStore:
+        """The ledger lists images without a tag too."""
+        return self
+
+    @property
     def sizes(self) -> BundleStore:
         """The ledger knows every size."""
         return self
@@ -122,6 +127,10 @@ class BundleStore:
     def repositories(self) -> Iterator[str]:
         """See `Resolves`."""
         return iter(dict.fromkeys(name.repository for name in self._here))
+
+    def untagged(self) -> Iterator[Name]:
+        """See `transload.ports.Lists`."""
+        return (name for name in self._here if not name.tag)
 
     @property
     def _here(self) -> Iterator[Name]:

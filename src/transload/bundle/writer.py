@@ -178,7 +178,14 @@ class BundleWriter:
 
     # --- Names
 
-    def point(self, name: Name, manifest: Manifest) -> None:
+    def point(
+        self,
+        name: Name,
+        manifest: Manifest,
+        *,
+        part: bool = False,  # noqa: ARG002 - the layout of the bundle says what is listed
+        sparse: bool = False,  # noqa: ARG002 - and what is left out
+    ) -> None:
         """See `Names`. Raises `Refused` for what the bundle was not laid out for."""
         if manifest.digest not in self._manifests:
             raise Refused(f"{self.locator} has no place for the manifest of {name}", subject=str(name))

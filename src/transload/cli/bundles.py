@@ -16,7 +16,7 @@ from transload.cli import options
 from transload.cli.ledgers import Shown
 from transload.cli.progress import Output, Telling
 from transload.cli.telling import show_result
-from transload.errors import UsageError
+from transload.errors import SelectionEmpty, UsageError
 from transload.nursery import Cancellation
 from transload.report.styled import Styled
 from transload.report.texts import count
@@ -38,6 +38,8 @@ def list_(carried: str, key: Path | None, volumes: tuple[Path, ...], output: Out
     """
     with Telling("list", output, quiet) as telling:
         store = _bundle(carried, key, volumes)
+        if not store.ledger.images and not store.ledger.extras:
+            raise SelectionEmpty(f"there is nothing in {carried}", subject=carried, hint="pack it again")
         signer = store.signature.key_id if store.signature else None
         shown = Shown(store.ledger, Path(store.locator.partition(":")[2]).name, signer, store.verified)
         troubles = list(_troubles(store))
@@ -91,11 +93,12 @@ def extract(
     from transload.bundle.extras import extract_extras
 
     with Telling("extract", output, quiet) as telling:
-        paths = extract_extras(_bundle(carried, key, volumes), into, names or None, overwrite=overwrite)
+        store = _bundle(carried, key, volumes)
+        if not store.ledger.extras and not names:
+            raise SelectionEmpty(f"{carried} holds no further files", subject=carried, hint="pack --also puts them in")
+        paths = extract_extras(store, into, names or None, overwrite=overwrite)
         if not telling.document("extracted", files=[str(path) for path in paths]):
             show_result(str(path) for path in paths)
-            if not paths:
-                telling.notice(f"{carried} holds no further files")
     return 0
 
 

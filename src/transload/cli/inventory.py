@@ -61,6 +61,7 @@ def inventory(
       transload inventory registry.local/arcdata -o site.json
     """
     from transload.app.farside import write_inventory
+    from transload.app.whole import nothing_there
     from transload.planning.stocktaking import take_inventory
 
     network = options.network_of(flags)
@@ -80,6 +81,8 @@ def inventory(
             named = tuple("/".join(filter(None, (place.prefix, path))) for path in repository) or None
             target = stores.target(place, create=False)
             found = take_inventory(target, place.prefix, repositories=named, cancellation=cancellation)
+            if not found.manifests and not found.notes:
+                raise nothing_there(target, place)
         write_inventory(out, found, signer)
         for note in found.notes:
             telling.notice(f"note: {note}")

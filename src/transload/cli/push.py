@@ -24,15 +24,19 @@ from transload.cli.stopping import stoppable
 from transload.nursery import Cancellation
 from transload.report.result import exit_code
 
-_NO_SOURCE = dict.fromkeys(
-    ("from", "tag", "target_tag", "source_registry", "source_repository", "source_username", "discover")
-) | {"referrers": True, "foreign_layers": True, "foreign_as_held": True, "allow_missing": False}
+_NO_SOURCE = dict.fromkeys(("from", "tag", "source_registry", "source_repository", "source_username", "discover")) | {
+    "referrers": True,
+    "foreign_layers": True,
+    "foreign_as_held": True,
+    "allow_missing": False,
+}
 
 
 @click.command()
 @click.argument("carried", metavar="BUNDLE")
 @options.to
 @click.option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable).")
+@click.option("--target-tag", metavar="TAG", help="Tag at the target for the one image that has none.")
 @click.option("--flatten", is_flag=True, help="Keep only the last part of each repository path at the target.")
 @options.platform
 @options.bundle
@@ -85,6 +89,7 @@ def _words(key: Path | None, volumes: Iterable[Path], job: Job) -> list[str]:
     for folder in volumes:
         words += ["--volumes", str(folder)]
     words += ["--to", str(job.target), *(["--flatten"] if job.flatten else []), *platform_words(job)]
+    words += ["--target-tag", job.target_tag] if job.target_tag else []
     return words + (["--jobs", str(job.bodies)] if job.bodies != BODIES else [])
 
 

@@ -11,6 +11,7 @@ from transload.app.carried import carried_place, is_carried, signature_notes
 from transload.app.place import Place
 from transload.app.settings import read_environment
 from transload.app.stores import Logins, Stores
+from transload.app.whole import serving_notes
 from transload.cli import options
 from transload.cli.telling import say, warn
 from transload.errors import SettingMissing
@@ -81,6 +82,8 @@ def serve(
         served = stores.target(place) if writable else stores.source(place)
         if place.kind == "bundle":
             say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
+        if place.kind != "registry":
+            say(f"note: {note}" for note in serving_notes(served))
         mode = "read and write" if writable else "read-only"
         serve_forever(served, settings, lambda url: say([f"serving {place} at {url}, {mode}; Ctrl-C ends it"]))
     return 0

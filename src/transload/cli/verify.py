@@ -152,7 +152,12 @@ def _tell_sum(checked: Checked, deep: bool) -> None:
     )
     if checked.problems:
         told = (f"{count(len(checked.problems), 'problem')}" + (f", {told[0]}" if bad else ""), "bad")
-    show_result([Styled.of(f"{count(len(checked.proofs), 'image')}: ", told, f" ({how})")])
+    if checked.proofs or checked.problems:
+        show_result([Styled.of(f"{count(len(checked.proofs), 'image')}: ", told, f" ({how})")])
+    if checked.left_out:
+        show_result(
+            [f"{count(checked.left_out, 'image')} left out, since the far side was to have it: nothing to check"]
+        )
     if bad["absent"]:
         say([f"  hint: what is absent at {checked.target} can be mirrored; what is there already is not sent again"])
 

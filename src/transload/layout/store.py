@@ -2,8 +2,8 @@
 
 What is written becomes visible in this order: blobs, each when its digest is proved; the manifest, itself a blob; and
 last its name, by replacing `index.json` as a whole under a lock. Unfinished work lies in `.transload/`, which other
-tools do not look at. Blobs belong to all repositories. A manifest that refers to another one (`subject`) is listed in
-`index.json` even without a name, so that it is found as a referrer; any other manifest by digest is a blob only.
+tools do not look at. Blobs belong to all repositories. Everything that is stored for its own sake is listed in
+`index.json`: under its name, by repository and digest, or, if it refers to another manifest (`subject`), without name.
 Manifests of Docker's family are stored as they are, since bytes are identity; skopeo and podman overlook them here.
 """
 
@@ -26,10 +26,10 @@ from transload.layout.deleting import Deleting
 from transload.layout.ingest import LayoutIngest, ingesting, sweep
 from transload.layout.locks import awaited
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.layoutindex import INDEX_BYTES, LayoutIndex
+from transload.oci.layoutindex import INDEX_BYTES, Entry, LayoutIndex
 from transload.oci.manifest import MANIFEST_BYTES
 from transload.ports import Chunk, Tariff
-from transload.referrers import Referrers
+from transload.referrers import Listed, Referrers
 
 _VERSION = "1.0.0"
 _MARKER, _INDEX, _OWN = "oci-layout", "index.json", ".transload"
@@ -75,6 +75,12 @@ class LayoutStore:
     def refers(self) -> Referrers:
         """Referrers are found by looking at every manifest that is listed."""
         return self._referrers
+
+    @property
+    def lists(self) -> Listed:
+        """What `index.json` lists without a tag."""
+        index = self._index()
+        return Listed(index.entries, index.names, self._referrers)
 
     @property
     def lies(self) -> Blobs:
@@ -153,17 +159,20 @@ class LayoutStore:
 
     # --- Names
 
-    def point(self, name: Name, manifest: Manifest) -> None:
+    def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:  # noqa: ARG002
         """See `Names`. Raises `Busy` if another process keeps `index.json` locked."""
         self._check_needs(manifest)
         self._keep(manifest)
-        if name.tag is None and manifest.subject is None:
-            return
+        if name.tag is None:
+            if manifest.subject is None and part:
+                return
+            name = Name("" if manifest.subject else name.repository, None, manifest.digest)
         with self._changing():
             index = self._index()
             old = index.names.get(Name(name.repository, name.tag)) if name.tag else None
             keep_old = old is not None and old.digest != manifest.digest and self._referrers.refers(old)
             changed = index.pointing(name, manifest.descriptor, keep_old=keep_old)
+            changed = changed.without(lambda entry: _is_part(entry, name.repository, manifest))
             if changed is not index:
                 self._flush_folders()
                 self._replace(changed)
@@ -285,3 +294,11 @@ class LayoutStore:
 
     def _unknown(self, name: Name, why: str = "") -> ManifestUnknown:
         return ManifestUnknown(f"{self.locator} has no {name}" + (f": {why}" if why else ""), subject=str(name))
+
+
+def _is_part(entry: Entry, repository: str, index: Manifest) -> bool:
+    """Whether an image by digest is a child of this index now, and so needs no entry of its own."""
+    name = entry.name
+    if name is None or name.tag or name.repository != repository:
+        return False
+    return any(child.digest == name.digest for child in index.manifests)

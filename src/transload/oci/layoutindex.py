@@ -3,7 +3,9 @@
 Rules kept here:
 1. an entry that was read is written back as it was, with every field, known or not;
 2. a name belongs to one entry; the first one wins where another tool wrote several;
-3. an entry without a name (or with one that is no name of ours) is there, but only its digest leads to it.
+3. an entry without a name (or with one that is no name of ours) is there, but only its digest leads to it;
+4. an image that has a digest and no tag is listed with its repository, as `repository@digest`, until an index in the
+   same repository has it as a child.
 """
 
 from __future__ import annotations
@@ -79,7 +81,7 @@ class LayoutIndex:
         return {entry.descriptor.digest: entry.descriptor for entry in reversed(self.entries)}
 
     def tags(self, repository: str) -> Iterator[str]:
-        """Tags of one repository, in the order of the entries."""
+        """Tags of one repository, in the order of the entries; images by digest have none."""
         return (name.tag for name in self.names if name.repository == repository and name.tag)
 
     @property
@@ -90,13 +92,14 @@ class LayoutIndex:
     def pointing(self, name: Name, descriptor: Descriptor, *, keep_old: bool = False) -> LayoutIndex:
         """This index with `name` standing for `descriptor`, in the place where the name stood.
 
-        Without a tag the manifest is listed without a name, unless it is listed already. With `keep_old`, what the
-        name stood for stays listed without a name. The same index is returned if there is nothing to change.
+        Without a repository the manifest is listed without a name, unless it is listed already; without a tag under
+        its digest. With `keep_old`, what the name stood for stays listed without a name. The same index is returned
+        if there is nothing to change.
         """
-        if name.tag is None:
+        if name.tag is None and not name.repository:
             listed = descriptor.digest in self.digests
             return self if listed else self._with((*self.entries, _written(None, descriptor)))
-        wanted = Name(name.repository, name.tag)
+        wanted = Name(name.repository, name.tag, None if name.tag else descriptor.digest)
         if self.names.get(wanted) == descriptor:
             return self
         places = [place for place, entry in enumerate(self.entries) if entry.name == wanted]

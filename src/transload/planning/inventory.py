@@ -65,7 +65,7 @@ class Inventory:
     @cached_property
     def _holders(self) -> Mapping[Digest, tuple[str, ...]]:
         found: dict[Digest, tuple[str, ...]] = {}
-        for relative in sorted(self.repositories):
+        for relative in sorted(filter(self.full, self.repositories)):  # in a folder there may be one without a name
             for digest in self.repositories[relative].blobs:
                 found[digest] = (*found.get(digest, ()), self.full(relative))
         return found
@@ -143,7 +143,7 @@ class InventoryTarget:
         """Refused: nothing can be written into an inventory."""
         raise self._read_only(f"{repository}@{descriptor.digest.short}")
 
-    def point(self, name: Name, manifest: Manifest) -> NoReturn:  # noqa: ARG002 - the port's signature
+    def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> NoReturn:  # noqa: ARG002 - the port's signature
         """Refused: nothing can be written into an inventory."""
         raise self._read_only(str(name))
 

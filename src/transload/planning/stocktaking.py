@@ -32,15 +32,26 @@ def take_inventory(
     """
     taking = _Taking(store, threads, cancellation or Cancellation())
     listed = store.repositories() if repositories is None else repositories
-    names = sorted({name for name in listed if not prefix or f"{name}/".startswith(f"{prefix}/")})
+    apart = _untagged(store) if repositories is None else []
+    listed = {*listed, *(name.repository for name in apart)}
+    names = sorted(name for name in listed if not prefix or f"{name}/".startswith(f"{prefix}/"))
     tagged = taking.tagged(taking.tags(names))
+    by_digest = taking.by_digest([name for name in apart if name.repository in names])
     taking.read_children()
     described = {manifest.digest: manifest.descriptor for manifest in taking.known.values()}
-    shelves = {name[len(prefix) :].lstrip("/"): taking.shelf(tags) for name, tags in tagged.items()}
+    shelves = {
+        name[len(prefix) :].lstrip("/"): taking.shelf(tags, by_digest.get(name, ())) for name, tags in tagged.items()
+    }
     blobs = {
         blob.digest: blob.size for manifest in taking.known.values() for blob in manifest.blobs if not blob.is_foreign
     }
     return Inventory(store.locator, prefix, store.scoped, described, blobs, shelves, tuple(taking.notes))
+
+
+def _untagged(store: Source) -> list[Name]:
+    """What only a list of the store's own leads to; registries keep none."""
+    lists = getattr(store, "lists", None)
+    return list(lists.untagged()) if lists else []
 
 
 class _Taking:
@@ -75,6 +86,16 @@ class _Taking:
             self._note(str(name), answer)
         return stands
 
+    def by_digest(self, names: list[Name]) -> Mapping[str, list[Digest]]:
+        """The digests, by repository, of images without a tag that are there."""
+        stands: dict[str, list[Digest]] = {}
+        for name, answer in zip(names, self._ask(self._store.fetch, names), strict=True):
+            if isinstance(answer, Manifest):
+                stands.setdefault(name.repository, []).append(answer.digest)
+                self._keep(answer, name.repository)
+            self._note(str(name), answer)
+        return stands
+
     def read_children(self) -> None:
         """Read what the known manifests lead to, level by level. A child that is not there is not held, as may be."""
         asked = set(self.known)
@@ -95,10 +116,10 @@ class _Taking:
                 self._note(str(name), answer)
         raise LimitExceeded(f"{self._store.locator} has indexes nested deeper than {DEPTH}")
 
-    def shelf(self, tags: Mapping[str, Digest]) -> Shelf:
-        """What a repository with these tags holds, as far as it was read."""
+    def shelf(self, tags: Mapping[str, Digest], untagged: Iterable[Digest]) -> Shelf:
+        """What a repository with these tags and images without one holds, as far as it was read."""
         manifests: set[Digest] = set()
-        open_ends = set(tags.values())
+        open_ends = {*tags.values(), *untagged}
         while open_ends:
             manifests |= open_ends
             below = {child.digest for digest in open_ends for child in self.known[digest].manifests}

@@ -155,7 +155,7 @@ class RegistryStore:
 
     # --- Names
 
-    def point(self, name: Name, manifest: Manifest) -> None:
+    def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:  # noqa: ARG002 - the registry decides
         """See `Names`."""
         if name.digest is not None and name.digest != manifest.digest:
             raise DigestMismatch(f"{name} cannot stand for {manifest.digest}", subject=manifest.digest)

@@ -203,10 +203,10 @@ class FaultyStore:
         with self.store.begin(repository, descriptor) as ingest:
             yield FaultyIngest(self, ingest, descriptor.digest)
 
-    def point(self, name: Name, manifest: Manifest) -> None:
+    def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:
         """See `Names`."""
         self._ask("point", str(name))
-        self.store.point(name, manifest)
+        self.store.point(name, manifest, part=part, sparse=sparse)
 
     def mount(self, descriptor: Descriptor, origin: str, repository: str) -> bool:
         """See `Mounts`."""

@@ -167,7 +167,7 @@ def fill(store: Target, built: Built, repository: str, tag: str | None = None) -
             put(store, repository, content)
     for child in built.walk():
         if child is not built:
-            store.point(Name(repository, None, child.digest), child.manifest)
+            store.point(Name(repository, None, child.digest), child.manifest, part=True)
     name = Name(repository, tag, None if tag else built.digest)
     store.point(name, built.manifest)
     return name

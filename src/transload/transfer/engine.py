@@ -219,15 +219,19 @@ class _Engine:
         manifest = self._plan.manifests[step.digest]
         with at_side("target"):
             try:
-                self._target.point(step.name, manifest)
+                self._point(step, manifest)
             except NotFound:  # the target claimed a blob that it does not have (collected since): bring it, once
                 self._heal(step)
                 self._point_healed(step, manifest)
         return "tagged" if step.name.tag else "stored"
 
+    def _point(self, step: ManifestStep, manifest: Manifest) -> None:
+        """What completes no image is there for the sake of an index that follows."""
+        self._target.point(step.name, manifest, part=step.id not in self._images_of)
+
     def _point_healed(self, step: ManifestStep, manifest: Manifest) -> None:
         try:
-            self._target.point(step.name, manifest)
+            self._point(step, manifest)
         except NotFound as error:
             absent = [child for child in manifest.manifests if child.digest not in self._plan.manifests]
             if not absent:

@@ -111,6 +111,7 @@ def test_the_index_has_plain_names_and_the_ledger_says_what_was_left_out() -> No
     ref = "org.opencontainers.image.ref.name"
     assert named_as == [
         {ref: "acme/one:1"},
+        {"io.transload.name": f"acme/two@{two.digest}"},
         {ref: "mirror.example/two:2", "io.transload.name": "mirror.example/two:2"},
         {ref: "one:1"},
     ]

@@ -111,13 +111,20 @@ def test_what_a_name_stood_for_can_stay_without_it() -> None:
 def test_nothing_changes_when_nothing_has_to() -> None:
     found = index(entry(b"1", **{REF_NAME: "a:1"}))
     assert found.pointing(Name("a", "1"), described(b"1")) is found
-    assert found.pointing(Name("a", None, described(b"1").digest), described(b"1")) is found
+    by_digest = Name("a", None, described(b"1").digest)
+    listed = found.pointing(by_digest, described(b"1"))
+    assert list(listed.names) == [Name("a", "1"), by_digest]
+    assert listed.pointing(by_digest, described(b"1")) is listed
 
 
-def test_a_digest_is_listed_without_a_name_once() -> None:
-    found = LayoutIndex.empty().pointing(Name("a", None, DIGEST), described())
-    assert found.entries[0].document == described().to_json()
-    assert found.pointing(Name("b", None, DIGEST), described()) is found
+def test_a_digest_is_listed_under_each_repository_once_and_without_a_name_once() -> None:
+    nameless = LayoutIndex.empty().pointing(Name("", None, DIGEST), described())
+    assert nameless.entries[0].document == described().to_json()
+    assert nameless.pointing(Name("", None, DIGEST), described()) is nameless
+    found = LayoutIndex.parse(nameless.pointing(Name("a", None, DIGEST), described()).encode())
+    assert list(found.names) == [Name("a", None, DIGEST)]
+    assert found.pointing(Name("a", None, DIGEST), described()) is found
+    assert len(found.pointing(Name("b", None, DIGEST), described()).entries) == 3
 
 
 @pytest.mark.parametrize(

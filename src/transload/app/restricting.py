@@ -1,0 +1,71 @@
+"""From what is there or selected to the items of a run: which of them --image means, and what they get called. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from attrs import evolve
+
+from transload.app.job import Job
+from transload.catalog.matches import hint
+from transload.catalog.selection import Selected, join
+from transload.errors import ImageUnknown, UsageError
+from transload.oci import Name
+from transload.planning import Item
+
+One = TypeVar("One")
+
+
+def restricted(selected: Iterable[Selected], job: Job) -> tuple[Selected, ...]:
+    """Only what `job.images` names: by repository, by its last part, or by repository:tag at the target."""
+    return chosen(((one, (one.repository, one.repository.rpartition("/")[2], one.place)) for one in selected), job)
+
+
+def chosen(offered: Iterable[tuple[One, tuple[str, ...]]], job: Job) -> tuple[One, ...]:
+    """What `job.images` names of things that each come with the names they answer to; all, if it names nothing.
+
+    Raises `ImageUnknown` with what is called nearly so, or with some of what there is.
+    """
+    everything = tuple(offered)
+    wanted = set(job.images)
+    known = {name for _, names in everything for name in names}
+    unknown = [image for image in job.images if image not in known]
+    if unknown:
+        raise ImageUnknown(
+            f"no wanted image is called {unknown[0][:140]!r}",
+            subject=unknown[0],
+            hint=hint(unknown[0], _told(everything), what="there are"),
+        )
+    return tuple(one for one, names in everything if not wanted or wanted.intersection(names))
+
+
+def _told(offered: Iterable[tuple[object, tuple[str, ...]]]) -> list[str]:
+    """The first name of each, then the others: the first ones are listed, any may be what was meant."""
+    names = [names for _, names in offered]
+    return [*(each[0] for each in names), *(name for each in names for name in each[1:])]
+
+
+def to_item(one: Selected, store: str, source: Name, job: Job) -> Item:
+    """What the planner is asked for: `one`, called `source` in `store`, under the job's target prefix."""
+    repository = one.repository.rpartition("/")[2] if job.flatten else one.repository
+    target = Name(join(job.target.prefix, repository), one.tag, None if one.tag else source.digest)
+    return Item(store, source, target, one.optional, one.platforms)
+
+
+def with_target_tag(items: tuple[Item, ...], job: Job) -> tuple[Item, ...]:
+    """The same, the image that has no tag under `job.target_tag`. Raises `UsageError` unless there is exactly one."""
+    if job.target_tag is None:
+        return items
+    untagged = [item for item in items if item.target.tag is None]
+    if len(untagged) != 1:
+        found = f"{len(untagged)} images have" if untagged else "every image has"
+        what = "no tag" if untagged else "a tag"
+        raise UsageError(
+            f"--target-tag {job.target_tag} is for one image without a tag, and {found} {what}",
+            hint="choose one with --image" if untagged else "leave --target-tag out",
+        )
+    return tuple(
+        evolve(item, target=Name(item.target.repository, job.target_tag)) if item is untagged[0] else item
+        for item in items
+    )

@@ -1,0 +1,121 @@
+"""Everything that one store has, taken without naming it: by tag, by digest, and without any name at all."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from transload.app.job import Job
+from transload.app.place import Place
+from transload.app.restricting import chosen, to_item, with_target_tag
+from transload.catalog.matches import hint
+from transload.catalog.selection import Selected
+from transload.errors import SelectionEmpty, TransloadError, UsageError, at_side
+from transload.oci import Name, Reference
+from transload.planning import Item
+from transload.ports import Source
+
+_NAMED = 3  # images named in one sentence
+
+
+def everything(source: Source, origin: Place, job: Job) -> tuple[Item, ...]:
+    """Every image at and under the prefix of `origin` that `job` does not leave out; see `items_of`.
+
+    Raises `SelectionEmpty` if there is nothing, and what `items_of` raises.
+    """
+    with at_side("source"):
+        names = list(names_under(source, origin.prefix))
+        if not names:
+            raise nothing_there(source, origin)
+    return items_of(sorted(names), origin, job)
+
+
+def items_of(names: Sequence[Name], origin: Place, job: Job) -> tuple[Item, ...]:
+    """What the planner is asked for of `names` in the store at `origin`, those below its prefix first.
+
+    An image without a repository (a bare tag, or nothing but a digest) gets the target's prefix as its repository;
+    folders and bundles take it as it is. Raises `ImageUnknown`, `UsageError` for a repository that nobody says.
+    """
+    named = [_offer(name, origin, job) for name in names if _below(name, origin)]
+    bare = [_bare_offer(name, origin, job) for name in names if not _below(name, origin)]
+    found = chosen((*named, *bare), job)
+    lost = [item for item in found if not item.target.repository]
+    if lost and job.target.kind == "registry":
+        raise _without_repository(lost[0], origin, job)
+    return with_target_tag(found, job)
+
+
+def names_under(source: Source, prefix: str) -> Iterator[Name]:
+    """Every tag at and under `prefix`, and every image that the store lists without one."""
+    for repository in source.repositories():
+        if _is_under(repository, prefix):
+            yield from (Name(repository, tag) for tag in source.tags(repository))
+    lists = getattr(source, "lists", None)
+    if lists is not None:
+        yield from (name for name in lists.untagged() if _is_under(name.repository, prefix))
+
+
+def nothing_there(source: Source, place: Place) -> SelectionEmpty:
+    """The error for a store, or a prefix, that has no image; it names what the store has instead."""
+    repositories: list[str] = []
+    with contextlib.suppress(TransloadError):  # asked only for the hint
+        repositories = sorted(filter(None, source.repositories()))
+    told = f"{place.locator} has no image under {place.prefix}" if place.prefix else f"there is no image in {place}"
+    instead = "check that this is the right one"
+    if place.kind == "registry":
+        instead = "it may list only what the login may see; or name the images"
+    return SelectionEmpty(
+        told, subject=str(place), hint=hint(place.prefix or place.value, repositories, what="it has") or instead
+    )
+
+
+def _is_under(repository: str, prefix: str) -> bool:
+    return not prefix or f"{repository}/".startswith(f"{prefix}/")
+
+
+def _below(name: Name, origin: Place) -> bool:
+    return name.repository not in {"", origin.prefix}
+
+
+def _offer(name: Name, origin: Place, job: Job) -> tuple[Item, tuple[str, ...]]:
+    relative = name.repository.removeprefix(f"{origin.prefix}/") if origin.prefix else name.repository
+    one = Selected(Reference("localhost", name), relative, name.tag)
+    return to_item(one, origin.locator, name, job), (relative, relative.rpartition("/")[2], one.place)
+
+
+def _bare_offer(name: Name, origin: Place, job: Job) -> tuple[Item, tuple[str, ...]]:
+    """--image may call it by tag or digest, or as it is called at the target, which is how a retry names it."""
+    target = Name(job.target.prefix, name.tag, name.digest)
+    own = str(name.tag or name.digest)
+    return Item(origin.locator, name, target), (own, str(target), job.target.prefix)
+
+
+def _without_repository(item: Item, origin: Place, job: Job) -> UsageError:
+    called = (
+        f"calls an image {item.source.tag!r}, without a repository"
+        if item.source.tag
+        else "has an image without a name"
+    )
+    if item.source.repository:
+        called = f"is one repository, {item.source.repository}, and nothing says what it gets called"
+    return UsageError(
+        f"{origin} {called}", subject=str(item.source), hint=f"say which repository it gets: --to {job.target}/NAME"
+    )
+
+
+def serving_notes(source: Source) -> Iterator[str]:
+    """What clients of a served store will not find under a name, though it is there."""
+    names = list(names_under(source, ""))
+    if not names:
+        yield "there is no image in it yet"
+    bare = [name for name in names if not name.repository]
+    if bare:
+        told = ", ".join(str(name.tag or name.digest) for name in bare[:_NAMED]) + (", …" if len(bare) > _NAMED else "")
+        yield f"{len(bare)} of {len(names)} images in it have no repository, and are had by digest only: {told}"
+
+
+def nameless_notes(items: tuple[Item, ...]) -> Iterator[str]:
+    """What becomes of images that their store gives no name; nothing for others."""
+    for item in items:
+        if not item.source.repository and item.target.repository and item.target.tag is None:
+            yield f"an image in {item.source_store} has no name, so it becomes {item.target} (--target-tag names one)"
