@@ -1,13 +1,15 @@
 """skopeo writes `oci-archive:` and `docker-archive:`, and we read them."""
 
+import gzip
 from pathlib import Path
 
 import pytest
 
-from tests.real.servers import Skopeo
+from tests.real.servers import Registry, Skopeo
+from tests.real.vendor import Shell
 from transload.archive import ArchiveStore
 from transload.layout import LayoutStore
-from transload.oci import Name
+from transload.oci import Manifest, Name
 from transload.testing.contract import read
 from transload.testing.images import Built, fill, image, multi_platform
 
@@ -64,3 +66,23 @@ def test_a_docker_archive_keeps_config_and_layers(publish: Publish, skopeo: Skop
     skopeo("copy", f"docker-archive:{path}:registry.example/acme/app:1", f"dir:{back}")
     for blob in manifest.blobs:
         assert read(store, "", blob) == (back / blob.digest.encoded).read_bytes()
+
+
+@pytest.mark.parametrize("uncompressed", ["docker-archive", "oci-archive"])
+def test_what_is_pushed_compressed_is_the_image_that_was_saved(
+    publish: Publish, skopeo: Skopeo, registry: Registry, shell: Shell, uncompressed: str
+) -> None:
+    path, folder = publish.folder / "saved.tar", publish.folder / "back"
+    more = ["--dest-decompress"] if uncompressed == "oci-archive" else []
+    skopeo("copy", *more, publish.source(BUILT), f"{uncompressed}:{path}:acme/app:1")
+    target = f"{registry.host}/{uncompressed}"
+    ran = shell("push", path, "--compress", "--to", target)
+    assert ran.code == 0
+    skopeo("copy", "--src-tls-verify=false", f"docker://{target}/acme/app:1", f"dir:{folder}")
+    manifest = Manifest.parse((folder / "manifest.json").read_bytes())
+    assert manifest.config is not None
+    assert manifest.config.digest == BUILT.contents[0].descriptor.digest
+    for layer, content in zip(manifest.layers, BUILT.contents[1:], strict=True):
+        packed = (folder / layer.digest.encoded).read_bytes()
+        assert gzip.decompress(packed) == gzip.decompress(content.read())
+    assert shell("push", path, "--compress", "--to", target, "--quiet").out.startswith("nothing to do")

@@ -18,34 +18,48 @@ from transload.errors import PrerequisiteMissing
 from transload.nursery import Cancellation
 from transload.oci import Digest
 from transload.planning import Plan, make_plan
+from transload.planning.compressing import CompressedStore
+from transload.ports import Source
 from transload.report.texts import count
 from transload.transfer import Journal
 
 
-def prepare_push(place: Place, job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
+def prepare_push(
+    place: Place, job: Job, stores: Stores, cancellation: Cancellation, *, compress: bool = False
+) -> Prepared:
     """Plan the push of `place`; `job` says where to and which images. Moves nothing.
 
+    With `compress`, layers that are not compressed are sent compressed; that is done here once, to know their digests.
     What a differential bundle leaves out is looked for at the target first; images that cannot be completed become
     failures of the plan, the others can still be pushed.
     """
     selection = select_carried(place, job, stores, cancellation)
     bundle = stores.bundle(place) if place.kind == "bundle" else None
     ledger = bundle.ledger if bundle else None
-    source = stores.source(place)
+    compressed = CompressedStore(stores.source(place), cancellation) if compress else None
+    sources: dict[str, Source] = {place.locator: compressed or stores.source(place)}
     target = stores.target(job.target)
     journal = stores.journal(job.target)
     plan = make_plan(
         request_of(job, selection),
-        {place.locator: source},
+        sources,
         target,
         known=journal.knows,
         elsewhere=_elsewhere(ledger, job.target.prefix, journal),
         cancellation=cancellation,
     )
-    sources = {place.locator: source}
-    notes = tuple(_bundle_notes(bundle, plan)) if bundle else source_notes(sources)
-    notes += tuple(nameless_notes(selection.items))
-    return Prepared(plan, sources, target, job.target, notes)
+    notes = tuple(_bundle_notes(bundle, plan)) if bundle else source_notes({place.locator: stores.source(place)})
+    return Prepared(
+        plan, sources, target, job.target, (*notes, *nameless_notes(selection.items), *_compression_notes(compressed))
+    )
+
+
+def _compression_notes(compressed: CompressedStore | None) -> Iterator[str]:
+    if compressed is not None and compressed.layers:
+        told = f"{count(compressed.layers, 'layer')} compressed with gzip"
+        yield f"{told}: the images get new digests, their configs stay as they are"
+    elif compressed is not None:
+        yield "--compress found no layer that is not compressed already"
 
 
 def _bundle_notes(bundle: BundleStore, plan: Plan) -> Iterator[str]:

@@ -63,6 +63,10 @@ selection = _stacked(
     _option("--source-repository", metavar="PREFIX", help="Instead of the catalog's repository prefix."),
 )
 
+compress = _option(
+    "--compress", is_flag=True, help="Compress layers that are not compressed, for registries that take no others."
+)
+
 wanted = _stacked(click.argument("sets", metavar="[SET]...", nargs=-1), to, selection)
 
 source_login = _stacked(

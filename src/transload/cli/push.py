@@ -39,6 +39,7 @@ _NO_SOURCE = dict.fromkeys(("from", "tag", "source_registry", "source_repository
 @click.option("--target-tag", metavar="TAG", help="Tag at the target for the one image that has none.")
 @click.option("--flatten", is_flag=True, help="Keep only the last part of each repository path at the target.")
 @options.platform
+@options.compress
 @options.bundle
 @options.target_login
 @options.network
@@ -51,6 +52,7 @@ def push(
     output: Output,
     quiet: bool,
     report: tuple[Path, ...],
+    compress: bool,
     **flags: Any,
 ) -> int:
     """Push a bundle to a registry, straight from its volumes; what is there already is not sent.
@@ -63,6 +65,7 @@ def push(
       transload push /media/usb/arcdata-2026-11 --to registry.local/arcdata
       transload push arcdata --volumes /media/disk2 --to registry.local/arcdata
       transload push arcdata --key site.pub --to registry.local/arcdata
+      transload push saved.tar --compress --to registry.local/tools
     """
     network = options.network_of(flags)
     environment = read_environment()
@@ -70,7 +73,8 @@ def push(
         place = carried_place(carried, options.carried(volumes, key))
         more = {"sets": (), **_NO_SOURCE, "discover": False, "source_password_stdin": False, "from": str(place)}
         given = gather({**more, **flags}, environment, network)
-        words = [carried, *_words(key, volumes, given.job), *connection_words(network, given.logins)]
+        switches = ["--compress"] if compress else []
+        words = [carried, *_words(key, volumes, given.job), *switches, *connection_words(network, given.logins)]
         again = _again(words, given.job)
         began = Began.now(again(()))
         cancellation = Cancellation()
@@ -80,7 +84,7 @@ def push(
             stoppable(cancellation, telling.notice),
             Stores(environment, network, given.logins, cancellation, reading, telling.notice) as stores,
         ):
-            prepared = prepare_push(place, given.job, stores, cancellation)
+            prepared = prepare_push(place, given.job, stores, cancellation, compress=compress)
             return exit_code(carry(prepared, stores, telling, cancellation, began, again, given.job.bodies))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from transload.errors import DigestInvalid, DigestMismatch, LimitExceeded, NotFound
+from transload.errors import DigestInvalid, DigestMismatch, LimitExceeded, NotFound, Refused, TransloadError
 from transload.net.answer import Reply, Request
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.manifest import MANIFEST_BYTES
-from transload.oci.mediatype import ACCEPT, MANIFESTS, SCHEMA1
+from transload.oci.mediatype import ACCEPT, MANIFESTS, SCHEMA1, UNCOMPRESSED_LAYERS
 from transload.registry.api import Api
 from transload.registry.problems import looks_like_html, not_a_registry, problem
 from transload.registry.scope import pull, push
@@ -71,7 +71,7 @@ class Manifests:
         request = Request("PUT", url, doing, "manifest", {"Content-Type": manifest.media_type}, manifest.raw)
         reply = self._api.ask(request, push(repository))
         if reply.status not in _PUT:
-            raise problem(reply, doing, "push", f"{repository}:{reference}")
+            raise _explained(problem(reply, doing, "push", f"{repository}:{reference}"), manifest)
         _check_claim(reply.headers, manifest, doing)
         return reply
 
@@ -97,6 +97,14 @@ class Manifests:
         if not int(length):
             return None
         return Descriptor(reply.content_type, digest, int(length))
+
+
+def _explained(error: TransloadError, manifest: Manifest) -> TransloadError:
+    """With a hint where the manifest has what some registries are known to refuse."""
+    plain = any(layer.media_type in UNCOMPRESSED_LAYERS for layer in manifest.layers)
+    if type(error) is Refused and plain:  # Quay, for one: MANIFEST_INVALID
+        error.hint = "its layers are not compressed, which this registry may not take: transload push --compress"
+    return error
 
 
 def _claimed(headers: Mapping[str, str]) -> Digest | None:

@@ -11,7 +11,7 @@ from tests.unit.registry.wire import Asked, Said, refused, talking
 from transload.errors import BlobUnknown, DigestMismatch, ManifestUnknown, ReadOnly, Refused
 from transload.nursery import Nursery
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.mediatype import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST
+from transload.oci.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_LAYER_GZIP, OCI_MANIFEST
 from transload.registry.referrers import fallback_tag, index_with
 from transload.registry.store import RegistryStore
 
@@ -214,3 +214,14 @@ def test_docker_hub_is_reached_where_its_api_is() -> None:
         hub = RegistryStore("docker.io", store._api.http)
         assert hub.locator == "docker.io"
         assert str(hub._api.origin) == "https://registry-1.docker.io"
+
+
+def test_a_refusal_of_layers_that_are_not_compressed_says_what_helps() -> None:
+    layer = {"mediaType": OCI_LAYER, "digest": BLOB.digest, "size": BLOB.size}
+    for layers, hint in (([layer], "transload push --compress"), ([layer | {"mediaType": OCI_LAYER_GZIP}], "")):
+        made = manifest(layers=layers)
+        script = refused(400, "MANIFEST_INVALID", "does not match schema")
+        with talking(lambda _, said=script: said) as (_, store), pytest.raises(Refused) as caught:
+            store.point(Name("a", "1"), made)
+        assert hint in (caught.value.hint or "")
+        assert ("--compress" in (caught.value.hint or "")) == bool(hint)
