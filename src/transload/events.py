@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from transload.errors import Side, TransloadError
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 How = Literal["copied", "mounted", "present", "stored", "tagged"]
 """What a step came to: bytes moved, blob mounted, blob already there, manifest stored by digest, tag moved."""
@@ -119,5 +123,68 @@ HostListener = Callable[[HostTroubled], None]
 """Called by any thread, several at a time; it must return quickly and not raise."""
 
 
-def ignore(event: Event | HostTroubled) -> None:
+Activity = Literal[
+    "selecting", "surveying", "searching", "comparing", "proving", "hashing", "listing", "rechecking", "finishing"
+]
+"""What goes on beside the copying: the source asked what it publishes; images asked about at both sides; blobs looked
+for at the target; a catalog compared with its source; images proved; bytes read and hashed; names read for an
+inventory; bytes of an unfinished bundle read again; a bundle flushed and given its names."""
+
+
+@frozen
+class Progressed:
+    """An activity came further: `done` of `total` of what it counts; None where nobody knows how many there are.
+
+    `bytes` is what was read for it, where that is counted beside.
+    """
+
+    activity: Activity
+    done: int = 0
+    total: int | None = None
+    bytes: int = 0
+
+
+ActivityListener = Callable[[Progressed], None]
+"""Called by any thread, several at a time; it must return quickly and not raise."""
+
+
+class Counting:
+    """Counts what is done of one activity, from any thread, and tells each step.
+
+    0 of them are told at once, unless it is only `possible` that there will be any.
+    """
+
+    def __init__(
+        self, listen: ActivityListener, activity: Activity, total: int | None = None, *, possible: bool = False
+    ) -> None:
+        self._listen = listen
+        self._now = Progressed(activity, 0, total)
+        self._lock = threading.Lock()
+        if not possible:
+            listen(self._now)
+
+    def add(self, number: int = 1) -> None:
+        """So many more are done."""
+        with self._lock:
+            now = self._now = evolve(self._now, done=self._now.done + number)
+        self._listen(now)
+
+    def read(self, length: int) -> None:
+        """So many bytes more were read for it."""
+        with self._lock:
+            now = self._now = evolve(self._now, bytes=self._now.bytes + length)
+        self._listen(now)
+
+    def around(self, work: Callable[[Given], Result]) -> Callable[[Given], Result]:
+        """The same work, counted."""
+
+        def counted(given: Given) -> Result:
+            result = work(given)
+            self.add()
+            return result
+
+        return counted
+
+
+def ignore(event: Event | HostTroubled | Progressed) -> None:
     """A listener for nobody."""

@@ -9,6 +9,7 @@ from transload.catalog.catalog import Catalog
 from transload.catalog.release import Offer
 from transload.catalog.selection import join
 from transload.errors import NotFound, at_side
+from transload.events import Progressed
 
 
 def list_releases(catalog: Catalog, origin: Place, target: Place | None, stores: Stores) -> tuple[Offer, ...]:
@@ -16,6 +17,7 @@ def list_releases(catalog: Catalog, origin: Place, target: Place | None, stores:
 
     Raises `ReleaseUnknown` if there is none.
     """
+    stores.working(Progressed("selecting"))
     tags = source_tags(catalog, origin, stores)
     catalog.newest(tags)  # which says that there is none
     if target is None:

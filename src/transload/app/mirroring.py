@@ -14,7 +14,7 @@ from transload.app.selecting import Selection, select, source_tags
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
 from transload.errors import LocalError, ReleaseUnknown, SelectionEmpty, TransloadError
-from transload.events import Listener
+from transload.events import Listener, Progressed
 from transload.nursery import Cancellation
 from transload.planning import Plan, Request, make_plan
 from transload.ports import Source, Target
@@ -62,6 +62,7 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
         known=journal.knows,
         elsewhere=journal.places,
         cancellation=cancellation,
+        working=stores.working,
     )
     check_anything_published(selection, plan, stores)
     notes = (*source_notes(sources), *nameless_notes(selection.items))
@@ -112,6 +113,8 @@ def differences(
     if job.discover or job.images or not (plan.steps or plan.failures):
         return ()
     notes: list[str] = []
+    if selection.releases:
+        stores.working(Progressed("comparing"))
     for chosen in selection.releases:
         source = stores.source(chosen.origin)
         notes += compare_with_source(chosen.catalog, chosen.release, source, chosen.origin.prefix, cancellation)

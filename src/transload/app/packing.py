@@ -20,6 +20,7 @@ from transload.bundle.unfinished import discard, is_finished
 from transload.bundle.volumes import split_file_name
 from transload.bundle.writer import BundleWriter
 from transload.errors import BundleIncomplete, DiskFull, LocalError, NotFound, UsageError
+from transload.events import ActivityListener, Counting, Progressed
 from transload.nursery import Cancellation
 from transload.planning import Plan, make_plan
 from transload.planning.inventory import InventoryTarget
@@ -66,7 +67,14 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     selection = _in_order(select(job, stores, cancellation))
     sources = {place.locator: stores.source(place) for place in selection.places}
     far = InventoryTarget(inventory)
-    plan = make_plan(request_of(job, selection), sources, far, elsewhere=inventory.holders, cancellation=cancellation)
+    plan = make_plan(
+        request_of(job, selection),
+        sources,
+        far,
+        elsewhere=inventory.holders,
+        cancellation=cancellation,
+        working=stores.working,
+    )
     check_anything_published(selection, plan, stores)
     check_whole(plan)
     extras = tuple(map(Extra.of, packing.also))
@@ -78,7 +86,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     prepared = Prepared(plan, sources, far, place, notes)
     if is_finished(packing.out, blueprint):
         return Packed(evolve(prepared, plan=_nothing_to_do(plan, place)), blueprint)
-    return Packed(_to_fill(prepared, blueprint), blueprint)
+    return Packed(_to_fill(prepared, blueprint, stores.working), blueprint)
 
 
 def _in_order(selection: Selection) -> Selection:
@@ -142,16 +150,19 @@ def _way_on(failed: Sequence[PlannedImage]) -> str:
     return "mend what is told, or leave these images out, and run the same command again"
 
 
-def _to_fill(prepared: Prepared, blueprint: Blueprint) -> Prepared:
+def _to_fill(prepared: Prepared, blueprint: Blueprint, working: ActivityListener) -> Prepared:
     writer = _opened(Path(prepared.place.value), blueprint)
 
     def finish(outcome: Outcome) -> None:
         with writer:  # leaving it keeps what there is for the next run, unless it is finished
             planned = zip(prepared.plan.images, outcome.images, strict=True)
             if all(ended.done and (ended.error is None or image.error is not None) for image, ended in planned):
+                working(Progressed("finishing"))
                 writer.finish()
 
+    writer.read = Counting(working, "rechecking", possible=True).add
     filling = filling_plan(prepared.plan, writer.locator, lambda blob: writer.holds("", blob))
+    writer.read = lambda _length: None  # from here on the run tells what goes on
     return evolve(prepared, plan=filling, target=writer, finish=finish)
 
 

@@ -47,6 +47,7 @@ def prepare_push(
         known=journal.knows,
         elsewhere=_elsewhere(ledger, job.target.prefix, journal),
         cancellation=cancellation,
+        working=stores.working,
     )
     notes = tuple(_bundle_notes(bundle, plan)) if bundle else source_notes({place.locator: stores.source(place)})
     return Prepared(

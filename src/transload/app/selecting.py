@@ -33,6 +33,7 @@ from transload.errors import (
     UsageError,
     at_side,
 )
+from transload.events import Progressed
 from transload.nursery import Cancellation
 from transload.oci import Name, Reference
 from transload.planning import Item
@@ -64,6 +65,7 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
     Asks the source for tags where the newest release, or one that the catalog does not know, is wanted. Raises
     `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`, `DocumentInvalid`, `TargetConflict`, and what the source says.
     """
+    stores.working(Progressed("selecting"))
     if job.origin is not None:
         stores.limit_source_login(_registry_of(job.origin))
         return _from_store(job, job.origin, stores, cancellation) if job.sets else _everything(job, job.origin, stores)

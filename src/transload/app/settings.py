@@ -47,6 +47,7 @@ class Environment:
     config: Path | None = None
     config_named: bool = False
     colour: Colour = "auto"
+    dumb_terminal: bool = False
     source_password: str | None = field(default=None, repr=False)
     target_password: str | None = field(default=None, repr=False)
     serve_password: str | None = field(default=None, repr=False)
@@ -68,6 +69,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         config=_named_or(given.get("TRANSLOAD_CONFIG"), user_config_path, "config.yaml"),
         config_named=bool(given.get("TRANSLOAD_CONFIG")),
         colour=_colour(given),
+        dumb_terminal=given.get("TERM") == "dumb",
         source_password=given.get("TRANSLOAD_SOURCE_PASSWORD"),
         target_password=given.get("TRANSLOAD_TARGET_PASSWORD"),
         serve_password=given.get("TRANSLOAD_SERVE_PASSWORD"),

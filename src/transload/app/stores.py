@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 from transload.app.place import Place
 from transload.app.settings import Environment
 from transload.errors import BundleUnsigned, CredentialsUnavailable, LocalError, Side, UsageError
+from transload.events import ActivityListener, ignore
 from transload.files import replace_file
 from transload.nursery import Cancellation
 from transload.registry.login import Login
@@ -106,6 +107,7 @@ class Stores:
     """Opens each store once; leaving the block keeps what was learnt about the registries.
 
     `notice` tells people what went wrong without being the end: a file of logins or certificates that cannot be read.
+    `working` hears what goes on beside the copying.
     """
 
     def __init__(
@@ -116,7 +118,9 @@ class Stores:
         cancellation: Cancellation,
         carried: Carried | None = None,
         notice: Callable[[str], None] = lambda _: None,
+        working: ActivityListener = ignore,
     ) -> None:
+        self.working = working
         self._carried = carried or NOTHING_SAID
         self._notice = notice
         self._noticed: set[str] = set()

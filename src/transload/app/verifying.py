@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -15,6 +15,7 @@ from transload.app.selecting import select
 from transload.app.stores import Stores
 from transload.app.whole import names_under, nothing_there
 from transload.errors import NotFound, SelectionEmpty, TransloadError, at_side
+from transload.events import Counting
 from transload.nursery import Cancellation
 from transload.oci import Name
 from transload.report.problems import Problem
@@ -69,7 +70,9 @@ def check_against_source(
     sources = {place.locator: stores.source(place) for place in selection.places}
     with at_side("target"):
         target = stores.target(job.target, create=False)
-    proofs = compare(request_of(job, selection), sources, target, deep=deep, cancellation=cancellation)
+    proofs = compare(
+        request_of(job, selection), sources, target, deep=deep, cancellation=cancellation, working=stores.working
+    )
     excused = {str(item.target) for item in selection.items if item.optional or job.allow_missing}
     kept = tuple(proof for proof in proofs if not _excused(proof, excused))
     if not kept:
@@ -80,30 +83,25 @@ def check_against_source(
 def check_alone(place: Place, stores: Stores, deep: bool, cancellation: Cancellation) -> Checked:
     """Check every name of a store: manifests read, blobs there, and hashed when `deep`."""
     store = stores.source(place)
-    prover = Prover(store, deep=deep, cancellation=cancellation)
     with at_side("target"):
         names = list(names_under(store, ""))
         if not names:
             raise nothing_there(store, place)
-    return Checked(str(place), tuple(prover.prove(name) for name in sorted(names)))
+    counting = Counting(stores.working, "proving", len(names))
+    prover = Prover(store, deep=deep, cancellation=cancellation, counting=counting)
+    return Checked(str(place), tuple(map(counting.around(prover.prove), sorted(names))))
 
 
-def check_bundle(
-    place: Place, stores: Stores, cancellation: Cancellation, read: Callable[[int], object] = lambda _length: None
-) -> Checked:
-    """Read a bundle once, whole: every volume and every member. Images that were left out have nothing to check.
-
-    `read` hears how many bytes were read, as often as something was proved.
-    """
+def check_bundle(place: Place, stores: Stores, cancellation: Cancellation) -> Checked:
+    """Read a bundle once, whole: every volume and every member. Images that were left out have nothing to check."""
     store = stores.bundle(place)
     ledger = store.ledger
     if not ledger.images:
         raise SelectionEmpty(f"there is no image in {place}", subject=str(place), hint="pack it again")
     broken: dict[Name, TransloadError] = {}
     problems: list[TransloadError] = []
-    for checked in store.check():
+    for checked in store.check(Counting(stores.working, "hashing", ledger.size).add):
         cancellation.check()
-        read(checked.size)
         if checked.error is not None:
             problems += [] if checked.images else [checked.error]
             for name in checked.images:

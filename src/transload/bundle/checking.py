@@ -9,7 +9,7 @@ from attrs import frozen
 from transload.bundle.format import ends, starts
 from transload.bundle.ledger import Ledger, Stored, StoredBlob
 from transload.bundle.locating import Volumes
-from transload.bundle.proof import prove
+from transload.bundle.proof import Read, prove
 from transload.bundle.stream import StreamReader
 from transload.bundle.tarheader import END
 from transload.bundle.volumes import Cut
@@ -35,7 +35,7 @@ def volumes_of(member: Stored, cut: Cut) -> tuple[int, ...]:
     return tuple(span.volume for span in cut.spans(starts(member), ends(member) - starts(member)))
 
 
-def check(ledger: Ledger, volumes: Volumes) -> Iterator[Checked]:
+def check(ledger: Ledger, volumes: Volumes, read: Read = lambda _length: None) -> Iterator[Checked]:
     """First every volume, then every member in order; one `Checked` for each as it is done.
 
     A member is not read if one of its volumes is missing or another one's; the volume's error stands for it. Of a
@@ -51,7 +51,7 @@ def check(ledger: Ledger, volumes: Volumes) -> Iterator[Checked]:
         yield Checked(volumes.file_name(volume), 0, error, images)
     for member in members:
         if not bad.intersection(volumes_of(member, volumes.cut)):
-            error = _member_problem(member, volumes)
+            error = _member_problem(member, volumes, read)
             yield Checked(member.path, member.size, error, _images(ledger, [member] if error else []))
     if not bad:
         error = _end_problem(ledger, volumes)
@@ -71,11 +71,11 @@ def _problem(volumes: Volumes, volume: int) -> TransloadError | None:
     return None
 
 
-def _member_problem(member: Stored, volumes: Volumes) -> TransloadError | None:
+def _member_problem(member: Stored, volumes: Volumes, read: Read) -> TransloadError | None:
     try:
         for span in volumes.cut.spans(starts(member), ends(member) - starts(member)):
             volumes.check_size(span.volume, span.offset + span.length)
-        prove(member, volumes.cut, volumes.path)
+        prove(member, volumes.cut, volumes.path, read)
     except TransloadError as error:
         return error
     return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from transload.bundle.format import starts
 from transload.bundle.ledger import Stored
 from transload.bundle.stream import PathOf, StreamReader
@@ -10,14 +12,18 @@ from transload.bundle.volumes import Cut
 from transload.errors import CorruptError, MemberDamaged, Refused, Truncated
 from transload.oci import Verifier
 
+Read = Callable[[int], object]
+"""Hears how many bytes more were read."""
 
-def prove(member: Stored, cut: Cut, path_of: PathOf) -> None:
+
+def prove(member: Stored, cut: Cut, path_of: PathOf, read: Read = lambda _length: None) -> None:
     """Read a member whole. Raises `MemberUnsafe`, `MemberDamaged`, `Truncated` and what `path_of` raises."""
     with StreamReader(cut, path_of, starts(member)) as reader:
         check_header(reader, member)
         verifier = Verifier(member.digest, member.size)
         for chunk in reader.chunks(member.size):
             verifier.update(chunk)
+            read(len(chunk))
         if verifier.seen < member.size:
             raise Truncated(f"{member.path} ends {member.size - verifier.seen} bytes too early", subject=member.path)
         try:
@@ -41,10 +47,10 @@ def check_header(reader: StreamReader, member: Stored) -> None:
         raise why_not(found, member.path)
 
 
-def is_whole(member: Stored, cut: Cut, path_of: PathOf) -> bool:
+def is_whole(member: Stored, cut: Cut, path_of: PathOf, read: Read = lambda _length: None) -> bool:
     """Whether `prove` finds nothing wrong."""
     try:
-        prove(member, cut, path_of)
+        prove(member, cut, path_of, read)
     except (CorruptError, Refused):
         return False
     return True

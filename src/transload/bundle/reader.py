@@ -20,7 +20,7 @@ from transload.bundle.keys import PublicKey, Signature
 from transload.bundle.ledger import STREAM_BYTES, Ledger, LedgerImage, Stored, StoredBlob
 from transload.bundle.locating import Ask, Located, Volumes
 from transload.bundle.opening import Opened, open_bundle
-from transload.bundle.proof import check_header
+from transload.bundle.proof import Read, check_header
 from transload.bundle.stream import StreamReader, exactly
 from transload.bundle.volumes import Cut
 from transload.errors import (
@@ -274,9 +274,9 @@ class BundleStore:
         """The images that need something of a volume."""
         return tuple(each.image.name for each in self.ledger.images if volume in self.volumes_of(each))
 
-    def check(self) -> Iterator[Checked]:
+    def check(self, read: Read = lambda _length: None) -> Iterator[Checked]:
         """Look at every volume, then read and prove every member in order; see `checking.check`."""
-        return check(self.ledger, self._volumes)
+        return check(self.ledger, self._volumes, read)
 
 
 def _open(located: Located, verifier: PublicKey | None) -> Opened:

@@ -76,11 +76,15 @@ def inventory(
         cancellation = Cancellation()
         with (
             stoppable(cancellation, telling.notice),
-            Stores(environment, network, logins, cancellation, notice=telling.notice) as stores,
+            Stores(
+                environment, network, logins, cancellation, notice=telling.notice, working=telling.working
+            ) as stores,
         ):
             named = tuple("/".join(filter(None, (place.prefix, path))) for path in repository) or None
             target = stores.target(place, create=False)
-            found = take_inventory(target, place.prefix, repositories=named, cancellation=cancellation)
+            found = take_inventory(
+                target, place.prefix, repositories=named, cancellation=cancellation, working=telling.working
+            )
             if not found.manifests and not found.notes:
                 raise nothing_there(target, place)
         write_inventory(out, found, signer)

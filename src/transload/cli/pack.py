@@ -102,7 +102,9 @@ def pack(
         began = Began.now(command_line(["pack", *command_words(given.job, more), *images]))
         with (
             stoppable(cancellation, telling.notice),
-            Stores(environment, network, given.logins, cancellation, notice=telling.notice) as stores,
+            Stores(
+                environment, network, given.logins, cancellation, notice=telling.notice, working=telling.working
+            ) as stores,
         ):
             packed = prepare_pack(given.job, packing, stores, cancellation)
             shown = _shown(packed, packing)

@@ -11,19 +11,21 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from transload import __version__
-from transload.cli.telling import colour, say, show_result
+from transload.cli.telling import colour, moves, say, show_result
 from transload.errors import TransloadError
-from transload.events import HostTroubled
+from transload.events import HostTroubled, Progressed
 from transload.planning import Plan
+from transload.report.activity import EventVoice, LogVoice, TerminalVoice, Voice, Working
 from transload.report.documents import check_report_path, write_reports
 from transload.report.jsonl import JsonLines, JsonProgress
 from transload.report.lines import LineProgress
+from transload.report.moving import MovingLines, size_of_terminal
 from transload.report.planned import planned_lines, planned_totals
 from transload.report.problems import Problem
 from transload.report.quiet import QuietProgress
 from transload.report.result import Result
 from transload.report.sentences import host_sentence
-from transload.report.styled import dressable
+from transload.report.styled import Styled, dressable
 from transload.report.summary import summary_lines
 from transload.report.tally import Tally
 
@@ -43,6 +45,24 @@ class Telling:
         self._quiet = quiet
         self._json = JsonLines(sys.stdout) if output == "json" else None
         self._progress: Progress | None = None
+        self._line = MovingLines(sys.stderr, moves=moves())
+        self._working = Working(self._voice())
+
+    def _voice(self) -> Voice:
+        if self._json:
+            return EventVoice(self._json.activity)
+        if self._line.moves:
+            return TerminalVoice(self._draw, lambda: size_of_terminal(sys.stderr))
+        return LogVoice(lambda text: say([text]))
+
+    def _draw(self, line: Styled | None) -> None:
+        beside = getattr(self._progress, "beside", None)
+        if beside is not None:
+            beside(line)
+        elif line is None:
+            self._line.clear()
+        else:
+            self._line.draw([line])
 
     def __enter__(self) -> Telling:
         if self._json:
@@ -58,6 +78,7 @@ class Telling:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._working.rest()
         if isinstance(error, TransloadError):
             self._failed(error)
 
@@ -67,6 +88,7 @@ class Telling:
 
     def document(self, event: str, **fields: Any) -> bool:
         """The result of a command that is no run, for programs; False where people are told in words instead."""
+        self._working.rest()
         if self._json:
             self._json.tell(event, **fields)
         return self._json is not None
@@ -77,8 +99,15 @@ class Telling:
             self._progress.notice(text)
         elif self._json:
             self._json.notice(text)
+        elif self._line.drawn:
+            self._line.above([Styled.of(text)])
         else:
             say([text])
+
+    def working(self, event: Progressed) -> None:
+        """What goes on beside the copying; told when it lasts."""
+        if not self._quiet:
+            self._working(event)
 
     def host(self, event: HostTroubled) -> None:
         """A host that does not answer as it should: told at any time, also before there is a plan."""
@@ -90,12 +119,14 @@ class Telling:
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """For a question in the middle of a run: bars, if there are any, stand still and out of its way."""
+        self._working.rest()
         bars = getattr(self._progress, "paused", contextlib.nullcontext)
         with bars():
             yield
 
     def whole_plan(self, plan: Plan, notes: Iterable[str]) -> None:
         """A plan as the result of the command."""
+        self._working.rest()
         if self._json:
             self._json.plan(plan, notes)
         else:
@@ -103,6 +134,7 @@ class Telling:
 
     def totals(self, plan: Plan, notes: Iterable[str]) -> None:
         """What is going to be done, before it is."""
+        self._working.rest()
         if self._json:
             self._json.plan(plan, notes)
         elif not self._quiet:
@@ -110,11 +142,12 @@ class Telling:
 
     def progress(self, tally: Tally) -> Progress:
         """The listener for a run; a context manager."""
+        self._working.rest()
         if self._json:
             self._progress = JsonProgress(tally, self._json)
         elif self._quiet:
             self._progress = QuietProgress(sys.stderr)
-        elif sys.stderr.isatty() and dressable():
+        elif self._line.moves and dressable():
             self._progress = _bars(tally)
         else:
             self._progress = LineProgress(tally, sys.stderr)
@@ -122,6 +155,7 @@ class Telling:
 
     def result(self, result: Result) -> None:
         """What came of it, and the report files."""
+        self._working.rest()
         self._progress = None
         try:
             if self._json:

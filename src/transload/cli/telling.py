@@ -19,6 +19,11 @@ def colour() -> bool | None:
     return {"auto": None, "always": True, "never": False}[read_environment().colour]
 
 
+def moves() -> bool:
+    """Whether standard error is a terminal on which lines can be written over; others get one line after another."""
+    return sys.stderr.isatty() and not read_environment().dumb_terminal
+
+
 def tell_error(error: TransloadError) -> None:
     """An error that ended the command, on standard error."""
     say(problem_lines(Problem.of(error)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,10 @@ from transload.catalog.builtin import builtin
 from transload.cli import options
 from transload.cli.guide import gather
 from transload.cli.progress import Output, Telling
-from transload.cli.reading import Reading
 from transload.cli.stopping import stoppable
 from transload.cli.telling import say, show_result, warn
 from transload.errors import UsageError
+from transload.events import ActivityListener
 from transload.nursery import Cancellation
 from transload.report.problems import Problem, problem_lines
 from transload.report.styled import Meaning, Styled
@@ -64,27 +63,33 @@ def verify(deep: bool, key: Path | None, volumes: tuple[Path, ...], output: Outp
     cancellation = Cancellation()
     with Telling("verify", output, quiet) as telling, stoppable(cancellation, telling.notice):
         tells = output == "text" and not quiet
-        checked = _check(flags, deep, network, options.carried(volumes, key), cancellation, tells)
+        checked = _check(flags, deep, network, options.carried(volumes, key), cancellation, tells, telling.working)
         if not telling.document("verification", deep=deep, **checked.to_json()):
             _tell(checked, deep, quiet)
     return checked.exit_code
 
 
 def _check(
-    flags: dict[str, Any], deep: bool, network: Network, carried: Carried, cancellation: Cancellation, tells: bool
+    flags: dict[str, Any],
+    deep: bool,
+    network: Network,
+    carried: Carried,
+    cancellation: Cancellation,
+    tells: bool,
+    working: ActivityListener,
 ) -> Checked:
     environment = read_environment()
     place = _local(flags["sets"], carried)
     if place is None:
         carried.demand_signature(_source(flags))  # before a file that somebody brought is read, or anybody asked
     if place is not None and flags["to"] is None and not flags["from"]:
-        return _check_alone(place, flags, deep, environment, network, carried, cancellation, tells)
+        return _check_alone(place, flags, deep, environment, network, carried, cancellation, tells, working)
     if place is not None:
         if flags["from"]:
             raise UsageError(f"both {flags['from']} and {place} are to be compared with", hint="name one of them")
         flags = {**flags, "sets": (), "from": str(place)}
     given = gather(flags, environment, network)
-    with Stores(environment, network, given.logins, cancellation, carried, warn) as stores:
+    with Stores(environment, network, given.logins, cancellation, carried, warn, working) as stores:
         if tells and place is not None and place.kind == "bundle":
             say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
         return check_against_source(given.job, stores, deep, cancellation, place)
@@ -99,16 +104,15 @@ def _check_alone(
     carried: Carried,
     cancellation: Cancellation,
     tells: bool,
+    working: ActivityListener,
 ) -> Checked:
     if flags["image"] or flags["tag"]:
         raise UsageError("a store checked by itself takes no --image and no --tag", hint="say what to compare with")
-    with Stores(environment, network, Logins(), cancellation, carried, warn) as stores:
+    with Stores(environment, network, Logins(), cancellation, carried, warn, working) as stores:
         if place.kind == "bundle":
-            if not tells:
-                return check_bundle(place, stores, cancellation)
-            say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
-            with Reading(sys.stderr, stores.bundle(place).ledger.size) as read:
-                return check_bundle(place, stores, cancellation, read)
+            if tells:
+                say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
+            return check_bundle(place, stores, cancellation)
         return check_alone(place, stores, deep, cancellation)
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from attrs import frozen
 
 from transload.errors import AccessDenied, NotFound, at_side
+from transload.events import ActivityListener, Counting, ignore
 from transload.graph import Node, walk
 from transload.nursery import Cancellation, in_parallel
 from transload.oci import Descriptor, Digest, Name
@@ -51,6 +52,7 @@ def ask_holdings(
     elsewhere: Elsewhere,
     threads: int,
     cancellation: Cancellation,
+    working: ActivityListener = ignore,
 ) -> Holdings:
     """Ask the target about every child manifest and blob that a surveyed image needs.
 
@@ -68,8 +70,13 @@ def ask_holdings(
             for repository, one in pairs.values()
             if repository not in fresh or known(repository, one.digest)
         ]
+        counting = Counting(working, "searching", len(asked))
+
+        def holds(pair: tuple[str, Descriptor]) -> bool:
+            return _holds(target, *pair)
+
         with at_side("target"):
-            answers = in_parallel(lambda pair: _holds(target, *pair), asked, threads, cancellation)
+            answers = in_parallel(counting.around(holds), asked, threads, cancellation)
         return frozenset(
             (holdings.scope(pair[0]), pair[1].digest) for pair, held in zip(asked, answers, strict=True) if held
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from transload.errors import TargetConflict
+from transload.events import ActivityListener, Counting, ignore
 from transload.nursery import Cancellation, in_parallel
 from transload.oci import Name
 from transload.planning.availability import check_local_sources, stays_elsewhere
@@ -27,19 +28,22 @@ def make_plan(
     elsewhere: Elsewhere = lambda _digest: (),
     threads: int = THREADS,
     cancellation: Cancellation | None = None,
+    working: ActivityListener = ignore,
 ) -> Plan:
     """Find out what has to be done so that `target` holds every item of `request`.
 
     `known` and `elsewhere` are hints (an earlier run, an inventory): what they say is asked, and used if it is so.
     `sources` maps each item's `source_store` to a store. What goes wrong with one image at its source becomes that
     image's `error`. Raises what goes wrong at the target (`Unreachable`, `CredentialsRejected`, …), `TargetConflict`
-    when one target name is wanted with different content, and `Interrupted` when cancelled.
+    when one target name is wanted with different content, and `Interrupted` when cancelled. `working` hears how far
+    the asking is.
     """
     cancellation = cancellation or Cancellation()
     surveyor = Surveyor(request, sources, target)
-    surveyed = in_parallel(surveyor.survey, request.items, threads, cancellation)
+    survey = Counting(working, "surveying", len(request.items)).around(surveyor.survey)
+    surveyed = in_parallel(survey, request.items, threads, cancellation)
     _check_conflicts(surveyed)
-    holdings = ask_holdings(surveyed, target, known, elsewhere, threads, cancellation)
+    holdings = ask_holdings(surveyed, target, known, elsewhere, threads, cancellation, working)
     stays = stays_elsewhere(request, sources)
     surveyed = check_local_sources(surveyed, holdings, sources, stays)
     tariffs = {locator: source.tariff for locator, source in sources.items()}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from transload.errors import Interrupted, LimitExceeded, NotFound, TransloadError
+from transload.events import ActivityListener, Counting, ignore
 from transload.graph import DEPTH
 from transload.nursery import Cancellation, in_parallel
 from transload.oci import Descriptor, Digest, Manifest, Name
@@ -23,6 +24,7 @@ def take_inventory(
     repositories: Iterable[str] | None = None,
     threads: int = 8,
     cancellation: Cancellation | None = None,
+    working: ActivityListener = ignore,
 ) -> Inventory:
     """What `store` holds at and under `prefix`; `repositories` (full names) where the store keeps no list of its own.
 
@@ -30,7 +32,7 @@ def take_inventory(
     be read of a repository becomes a note. Raises `Refused` for a store without a list, `Interrupted`, and what
     stands in the way of every single repository.
     """
-    taking = _Taking(store, threads, cancellation or Cancellation())
+    taking = _Taking(store, threads, cancellation or Cancellation(), Counting(working, "listing"))
     listed = store.repositories() if repositories is None else repositories
     apart = _untagged(store) if repositories is None else []
     listed = {*listed, *(name.repository for name in apart)}
@@ -55,12 +57,13 @@ def _untagged(store: Source) -> list[Name]:
 
 
 class _Taking:
-    def __init__(self, store: Source, threads: int, cancellation: Cancellation) -> None:
+    def __init__(self, store: Source, threads: int, cancellation: Cancellation, counting: Counting) -> None:
         self.known: dict[Digest, Manifest] = {}
         self.notes: list[str] = []
         self._store = store
         self._threads = threads
         self._cancellation = cancellation
+        self._counting = counting
         self._places: dict[Digest, str] = {}
 
     def tags(self, repositories: list[str]) -> list[tuple[str, tuple[str, ...]]]:
@@ -143,7 +146,7 @@ class _Taking:
             except TransloadError as error:
                 return error
 
-        return in_parallel(answer, given, self._threads, self._cancellation)
+        return in_parallel(self._counting.around(answer), given, self._threads, self._cancellation)
 
     def _note(self, subject: str, answer: object) -> None:
         if isinstance(answer, TransloadError) and not isinstance(answer, NotFound):

@@ -51,6 +51,13 @@ def dressed(line: Styled) -> Text:
     return text
 
 
+def rendered(console: Console, line: Styled) -> str:
+    """A line as the console would write it, without its end."""
+    with console.capture() as captured:
+        console.print(dressed(line), soft_wrap=True, end="")
+    return captured.get()
+
+
 def show(console: Console, lines: Iterable[Styled]) -> None:
     """Print lines as they are: made for this width, or left to the terminal to fold."""
     for line in lines:

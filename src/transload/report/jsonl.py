@@ -14,6 +14,7 @@ from transload.events import (
     Event,
     HostTroubled,
     ImageDone,
+    Progressed,
     RunFinished,
     RunStarted,
     StepDone,
@@ -24,6 +25,7 @@ from transload.events import (
 from transload.planning import BlobStep, Plan
 from transload.report.planned import planned_json
 from transload.report.problems import Problem
+from transload.report.pulse import Pulse
 from transload.report.result import ImageResult, Result
 from transload.report.stream import LineStream
 from transload.report.tally import Tally
@@ -32,6 +34,7 @@ from transload.transfer import ImageOutcome
 
 STREAM_FORMAT = 1
 PROGRESS_S = 1.0
+HEARTBEAT_S = 10.0
 
 
 class JsonLines:
@@ -80,6 +83,10 @@ class JsonLines:
             problem=Problem.of(event.error).to_json() if event.error else None,
         )
 
+    def activity(self, event: Progressed) -> None:
+        """What goes on beside the copying."""
+        self.tell("activity", activity=event.activity, done=event.done, total=event.total, bytes=event.bytes)
+
     def tell(self, event: str, **fields: Any) -> None:
         """One line; `event` and `time` come first."""
         with self._lock:
@@ -88,22 +95,27 @@ class JsonLines:
 
 
 class JsonProgress:
-    """A listener that reads `tally`, which must hear of each event first. Progress is told at most once a second."""
+    """A listener that reads `tally`, which must hear of each event first.
 
-    def __init__(self, tally: Tally, lines: JsonLines, clock: Clock = SYSTEM_CLOCK) -> None:
+    Progress is told at most once a second, and every ten seconds when nothing moves.
+    """
+
+    def __init__(self, tally: Tally, lines: JsonLines, clock: Clock = SYSTEM_CLOCK, look_s: float = PROGRESS_S) -> None:
         self._tally = tally
         self._lines = lines
         self._clock = clock
         self._told_s = clock.monotonic_s()
         self._steps = {step.id: step for step in tally.plan.steps}
+        self._pulse = Pulse(lambda: self._progress(HEARTBEAT_S), look_s)
 
     def __enter__(self) -> JsonProgress:
+        self._pulse.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing runs that would have to end."""
+        self._pulse.stop()
 
     def __call__(self, event: Event) -> None:
         """Tell what the contract names."""
@@ -123,15 +135,16 @@ class JsonProgress:
                 image = ImageResult.of(self._tally.plan, event.image, self._tally.images[event.image], outcome)
                 self._lines.tell("image", number=event.image, image=image.to_json())
             case RunFinished():
+                self._progress(0)
                 self._lines.tell("finished", duration_s=round(event.duration_s, 3), interrupted=event.interrupted)
 
     def notice(self, text: str) -> None:
         """See `JsonLines.notice`."""
         self._lines.notice(text)
 
-    def _progress(self) -> None:
+    def _progress(self, after_s: float = PROGRESS_S) -> None:
         now_s = self._clock.monotonic_s()
-        if now_s - self._told_s < PROGRESS_S:
+        if now_s - self._told_s < after_s:
             return
         self._told_s = now_s
         now = self._tally.snapshot()

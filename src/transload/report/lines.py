@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from types import TracebackType
 from typing import TextIO
 
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.events import Event, ImageDone, RunFinished, StepRetried
+from transload.report.pulse import Pulse
 from transload.report.sentences import Sentences
 from transload.report.stream import LineStream
 from transload.report.tally import Tally
 
-HEARTBEAT_S = 30.0
+HEARTBEAT_S = 10.0
 
 
 class LineProgress:
@@ -28,20 +28,17 @@ class LineProgress:
         self._tally = tally
         self._lines = LineStream(stream)
         self._sentences = Sentences(tally)
-        self._clock = clock
-        self._heartbeat_s = heartbeat_s
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
+        self._finished = False
+        self._pulse = Pulse(self._beat, heartbeat_s, clock=clock)
 
     def __enter__(self) -> LineProgress:
-        self._thread.start()
+        self._pulse.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
-        self._thread.join()
+        self._pulse.stop()
 
     def __call__(self, event: Event) -> None:
         """Tell what is worth a line."""
@@ -51,14 +48,12 @@ class LineProgress:
             case StepRetried():
                 self._lines.write(self._sentences.retry(event, self._tally.label(event.step)))
             case RunFinished():
-                self._ended.set()
+                self._finished = True
 
     def notice(self, text: str) -> None:
         """A line for people that no event stands for, such as that the run is being stopped."""
         self._lines.write([text])
 
-    def _keep_beating(self) -> None:
-        while not self._ended.is_set():
-            self._clock.sleep_s(self._heartbeat_s, self._ended)
-            if not self._ended.is_set():
-                self._lines.write([self._sentences.heartbeat(self._tally.snapshot())])
+    def _beat(self) -> None:
+        if not self._finished:
+            self._lines.write([self._sentences.heartbeat(self._tally.snapshot())])

@@ -6,6 +6,7 @@ from transload.errors import TransloadError
 from transload.events import HostTroubled, ImageDone, StepRetried
 from transload.planning.plan import PlannedImage
 from transload.report.problems import Problem, problem_lines
+from transload.report.speed import CRAWLING
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.tally import ImageTally, Snapshot, Tally
 from transload.report.texts import (
@@ -139,7 +140,7 @@ def facts(now: Snapshot) -> list[str]:
     if now.still_s >= _STILL_S:
         said.append(f"nothing new for {duration(now.still_s)}")
     elif now.moved and now.elapsed_s >= _SOON_S:
-        said.append(rate(now.rate_bytes_per_s) if now.rate_bytes_per_s >= 1024 else "under 1 KiB/s")
+        said.append(rate(now.rate_bytes_per_s) if now.rate_bytes_per_s >= CRAWLING else "under 1 KiB/s")
     if now.left_s is not None:
         said.append(f"{duration(now.left_s)} left")
     if now.finished:

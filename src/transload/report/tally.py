@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 
 from attrs import define, field, frozen
@@ -25,12 +25,7 @@ from transload.events import (
 )
 from transload.planning import BlobStep, Plan
 from transload.planning.plan import Share
-
-WINDOW_S = 10.0
-_SAMPLE_S = 0.2
-_SETTLED_S = 3.0  # a rate measured over less than this makes a wild guess of the time left
-_STILL_S = 3.0  # after this long without a byte, nobody knows when the next one comes
-_CRAWLING = 1024.0  # bytes per second: whatever is slower is about to stop, or to begin
+from transload.report.speed import WINDOW_S, Speed
 
 
 @frozen
@@ -115,9 +110,7 @@ class Tally:
         self._clock = clock
         self._window_s = window_s
         self._started_s = clock.monotonic_s()
-        self._samples: deque[tuple[float, int]] = deque([(self._started_s, 0)])
-        self._moved_s = self._started_s
-        self._first_s: float | None = None
+        self._speed = Speed(self._started_s, window_s)
         self._steps = {step.id: step for step in plan.steps}
         self._owners = owners(plan)
         self._moving: dict[int, _Moving] = {}
@@ -142,8 +135,7 @@ class Tally:
                     self._image(event, now_s)
                 case RunStarted():
                     self._started_s = now_s
-                    self._samples = deque([(now_s, 0)])
-                    self._moved_s = now_s
+                    self._speed = Speed(now_s, self._window_s)
                 case RunFinished():
                     self.duration_s = event.duration_s
                     self._moving.clear()
@@ -154,7 +146,8 @@ class Tally:
         with self._lock:
             rate = self._rate(now_s)
             elapsed_s = now_s - self._started_s if self.duration_s is None else self.duration_s
-            still_s = now_s - self._moved_s if self.duration_s is None else 0.0
+            over = self.duration_s is not None
+            open_bytes = self.total - self.position - self.lost
             moving = [_shown(step, one, now_s) for step, one in self._moving.items() if one.is_body]
             return Snapshot(
                 len(self.images),
@@ -164,11 +157,11 @@ class Tally:
                 self.position,
                 self.moved,
                 rate,
-                self._left_s(now_s, rate, still_s),
+                None if over else self._speed.left_s(open_bytes, now_s),
                 elapsed_s,
                 self.retries,
-                self.duration_s is not None,
-                still_s,
+                over,
+                0.0 if over else self._speed.still_s(now_s),
                 tuple(sorted(moving, key=lambda one: (-one.size, one.step))),
             )
 
@@ -196,12 +189,10 @@ class Tally:
         fresh = event.position - one.position if event.position >= one.position else event.position
         if fresh and not one.attempt_is_new:  # the first report tells where the attempt begins
             self.moved += fresh
-            self._moved_s = now_s
-            self._first_s = self._first_s or now_s
         if one.is_body:
             self.position += event.position - one.position
         one.position, one.attempt_is_new, one.resumes_s = event.position, False, None
-        self._sample(now_s)
+        self._speed.heard(self.moved, now_s)
 
     def _finish(self, event: StepDone) -> None:
         one = self._moving.pop(event.step, None)
@@ -251,29 +242,11 @@ class Tally:
         number = self._owners.get(step)
         return None if number is None else self.images[number]
 
-    def _sample(self, now_s: float) -> None:
-        if now_s - self._samples[-1][0] >= _SAMPLE_S:
-            self._samples.append((now_s, self.moved))
-            self._forget(now_s)
-
-    def _forget(self, now_s: float) -> None:
-        while len(self._samples) > 1 and self._samples[1][0] <= now_s - self._window_s:
-            self._samples.popleft()
-
     def _rate(self, now_s: float) -> float:
         """Over the window; over the whole run once it is finished."""
-        if self.duration_s is not None:
-            return self.moved / self.duration_s if self.duration_s > 0 else 0.0
-        self._forget(now_s)
-        since_s, moved = self._samples[0]
-        return (self.moved - moved) / (now_s - since_s) if now_s > since_s else 0.0
-
-    def _left_s(self, now_s: float, rate: float, still_s: float) -> float | None:
-        """None before the line has shown for a while what it can do, and when it moves no more."""
-        settled = self._first_s is not None and now_s - self._first_s >= _SETTLED_S
-        if not settled or still_s >= _STILL_S or rate < _CRAWLING or self.duration_s is not None:
-            return None
-        return max(0, self.total - self.position - self.lost) / rate
+        if self.duration_s is None:
+            return self._speed.rate(now_s)
+        return self.moved / self.duration_s if self.duration_s > 0 else 0.0
 
 
 def owners(plan: Plan) -> dict[int, int]:

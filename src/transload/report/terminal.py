@@ -6,11 +6,12 @@ import contextlib
 from collections.abc import Iterator
 from types import TracebackType
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Console
 
 from transload.events import Event, ImageDone, RunFinished, StepRetried
-from transload.report.console import dressed, show
+from transload.report.console import rendered
+from transload.report.moving import MovingLines
+from transload.report.pulse import Pulse
 from transload.report.screen import ROWS, screen
 from transload.report.sentences import Sentences
 from transload.report.styled import Styled
@@ -31,46 +32,56 @@ class TerminalProgress:
         self._console = console
         self._sentences = Sentences(tally)
         self._finished = False
-        self._live = Live(
-            console=console, get_renderable=self._bars, refresh_per_second=_PER_SECOND, vertical_overflow="crop"
+        self._beside: Styled | None = None
+        self._lines = MovingLines(
+            console.file, lambda: console.size, lambda line: rendered(console, line), moves=console.is_terminal
         )
+        self._pulse = Pulse(self._draw, 1 / _PER_SECOND, first_s=0)
 
     def __enter__(self) -> TerminalProgress:
-        self._live.start()
+        self._pulse.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        self._pulse.stop()
+        self._draw()
+        self._lines.leave()
 
     def __call__(self, event: Event) -> None:
         """Print what is to stay; the bars look at the tally by themselves."""
         self._sentences.width = self._console.width
         match event:
             case ImageDone() if event.error is not None or self._tally.plan.images[event.image].goals:
-                show(self._console, self._sentences.image(event))
+                self._lines.above(self._sentences.image(event))
             case StepRetried():
-                show(self._console, self._sentences.retry(event, self._tally.label(event.step)))
+                self._lines.above(self._sentences.retry(event, self._tally.label(event.step)))
             case RunFinished():
                 self._finished = True
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """The bars are gone for the block, so that somebody can be asked something."""
-        self._live.stop()
+        self._pulse.stop()
+        self._lines.clear()
         try:
             yield
         finally:
-            self._live.start()
+            self._pulse = Pulse(self._draw, 1 / _PER_SECOND, first_s=0)
+            self._pulse.start()
+
+    def beside(self, line: Styled | None) -> None:
+        """What goes on beside the copying, below the bars until it is over."""
+        self._beside = line
 
     def notice(self, text: str) -> None:
         """A line for people that no event stands for, such as that the run is being stopped."""
-        show(self._console, [Styled.of((text, "strong"))])
+        self._lines.above([Styled.of((text, "strong"))])
 
-    def _bars(self) -> Group:
-        size = self._console.size
-        rows = 0 if self._finished else max(1, min(ROWS, size.height - _AROUND))
+    def _draw(self) -> None:
+        width, height = self._console.size
+        rows = 0 if self._finished else max(1, min(ROWS, height - _AROUND))
         # One column is left free: some terminals fold a line that fills the last one.
-        lines = screen(self._tally.snapshot(), size.width - 1, self._sentences.short, rows)
-        return Group(*map(dressed, lines))
+        bars = screen(self._tally.snapshot(), width - 1, self._sentences.short, rows)
+        self._lines.draw([*bars, self._beside] if self._beside else bars)

@@ -9,6 +9,7 @@ from typing import Literal
 from attrs import evolve, field, frozen
 
 from transload.errors import BlobUnknown, ContentDiffers, ManifestUnknown, NotFound, TransloadError, at_side
+from transload.events import ActivityListener, Counting, ignore
 from transload.graph import Node, grow, walk
 from transload.nursery import Cancellation, in_parallel
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
@@ -43,7 +44,13 @@ class Prover:
     """Proves names of one store. With `deep`, every blob is read and hashed, each content once."""
 
     def __init__(
-        self, store: Source, *, deep: bool, threads: int = 8, cancellation: Cancellation | None = None
+        self,
+        store: Source,
+        *,
+        deep: bool,
+        threads: int = 8,
+        cancellation: Cancellation | None = None,
+        counting: Counting | None = None,
     ) -> None:
         self._store = store
         self._deep = deep
@@ -51,6 +58,7 @@ class Prover:
         self._cancellation = cancellation or Cancellation()
         self._hashed: dict[Digest, threading.Lock] = {}
         self._sound: set[Digest] = set()
+        self._counting = counting
         self._lock = threading.Lock()
 
     def prove(self, name: Name, keep: Callable[[Manifest], frozenset[Digest] | None] = lambda _: None) -> Proof:
@@ -101,6 +109,8 @@ class Prover:
             for chunk in chunks:
                 self._cancellation.check()
                 verifier.update(chunk)
+                if self._counting:
+                    self._counting.read(len(chunk))
         verifier.check()
 
 
@@ -112,6 +122,7 @@ def compare(
     deep: bool = False,
     threads: int = 8,
     cancellation: Cancellation | None = None,
+    working: ActivityListener = ignore,
 ) -> tuple[Proof, ...]:
     """Compare every item of `request` with what the target holds under its name, and check that it is complete.
 
@@ -120,9 +131,15 @@ def compare(
     """
     cancellation = cancellation or Cancellation()
     surveyor = Surveyor(request, sources, target)
-    surveyed = in_parallel(surveyor.survey, request.items, threads, cancellation)
-    prover = Prover(target, deep=deep, threads=threads, cancellation=cancellation)
-    return tuple(_compared(found, prover, request) for found in surveyed)
+    survey = Counting(working, "surveying", len(request.items)).around(surveyor.survey)
+    surveyed = in_parallel(survey, request.items, threads, cancellation)
+    counting = Counting(working, "proving", len(surveyed))
+    prover = Prover(target, deep=deep, threads=threads, cancellation=cancellation, counting=counting)
+
+    def compared(found: Surveyed) -> Proof:
+        return _compared(found, prover, request)
+
+    return tuple(map(counting.around(compared), surveyed))
 
 
 def _compared(found: Surveyed, prover: Prover, request: Request) -> Proof:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.unit.report.replay import Replay, StoppedClock, Trouble, Wanted, planned, result_of
 from transload.errors import DigestMismatch, ManifestUnknown, SettingMissing, Unreachable
-from transload.events import HostTroubled
+from transload.events import HostTroubled, Progressed
 from transload.oci import Digest
 from transload.report.jsonl import JsonLines, JsonProgress
 from transload.report.markdown import to_markdown
@@ -61,10 +61,11 @@ def replayed() -> tuple[list[dict[str, Any]], Result]:
     clock, plan, stream = StoppedClock(), planned(_RELEASE), io.StringIO()
     lines, tally = JsonLines(stream, clock), Tally(plan, clock)
     lines.hello("mirror", "1.0.0")
+    lines.activity(Progressed("surveying", 12, 20))
     lines.plan(plan)
     replay = Replay(plan, clock, _TROUBLES)
     lines.host(_SILENT)
-    with JsonProgress(tally, lines, clock) as progress:
+    with JsonProgress(tally, lines, clock, look_s=3600) as progress:
         listen = together(tally, progress)
         for event in replay:
             listen(event)

@@ -106,7 +106,7 @@ def planned(wanted: Iterable[Wanted] = RELEASE) -> Plan:
     surveyed = [_surveyed(one, base) for one in wanted]
     held = frozenset({("mirror/arcdata/arc-controller", base.digest)})
     tariffs = {SOURCE: Tariff()}
-    return draft(TARGET, Request(()), surveyed, Holdings(scoped=True, pairs=held), tariffs, Tariff())
+    return draft(TARGET, Request(()), surveyed, Holdings(scoped=True, pairs=held), lambda *_: False, tariffs, Tariff())
 
 
 def _surveyed(wanted: Wanted, base: Descriptor) -> Surveyed:

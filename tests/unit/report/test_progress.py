@@ -103,9 +103,9 @@ def test_a_log_shows_signs_of_life_while_nothing_else_happens() -> None:
         clock.release.release()
         assert clock.asleep.acquire(timeout=10)  # it has written, and sleeps again
         beat = stream.getvalue()
-        progress._ended.set()
+        progress._pulse._ended.set()
         clock.release.release()
-    assert clock.asked == [30.0, 30.0]
+    assert clock.asked == [10.0, 10.0]
     assert re.fullmatch(r"\[  \d\d%\] 1\d\d of 300 MiB, 4\d MiB/s, 2\.\d s left, 0 of 1 image\n", beat)
     assert stream.getvalue() == beat
 

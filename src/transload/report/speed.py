@@ -1,0 +1,54 @@
+"""How fast something moves over the last seconds, and how long still: told only while that can be known. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+
+WINDOW_S = 10.0
+_SAMPLE_S = 0.2
+_SETTLED_S = 3.0  # a rate measured over less than this makes a wild guess of the time left
+_STILL_S = 3.0  # after this long without a byte, nobody knows when the next one comes
+CRAWLING = 1024.0
+"""Bytes per second; whatever is slower is about to stop, or has just begun."""
+
+
+class Speed:
+    """Hears from time to time how many bytes have moved in all; asked at any moment. Times in seconds of one clock."""
+
+    def __init__(self, began_s: float, window_s: float = WINDOW_S) -> None:
+        self._window_s = window_s
+        self._samples: deque[tuple[float, int]] = deque([(began_s, 0)])
+        self._moved = 0
+        self._moved_s = began_s
+        self._first_s: float | None = None
+
+    def heard(self, moved: int, now_s: float) -> None:
+        """So much has moved by now."""
+        if moved > self._moved:
+            self._moved, self._moved_s = moved, now_s
+            self._first_s = now_s if self._first_s is None else self._first_s
+        if now_s - self._samples[-1][0] >= _SAMPLE_S:
+            self._samples.append((now_s, moved))
+            self._forget(now_s)
+
+    def rate(self, now_s: float) -> float:
+        """Bytes per second over the window."""
+        self._forget(now_s)
+        since_s, moved = self._samples[0]
+        return (self._moved - moved) / (now_s - since_s) if now_s > since_s else 0.0
+
+    def still_s(self, now_s: float) -> float:
+        """For how long nothing has moved."""
+        return now_s - self._moved_s
+
+    def left_s(self, open_bytes: int, now_s: float) -> float | None:
+        """None before the line has shown for a while what it can do, and when it moves no more."""
+        settled = self._first_s is not None and now_s - self._first_s >= _SETTLED_S
+        rate = self.rate(now_s)
+        if not settled or self.still_s(now_s) >= _STILL_S or rate < CRAWLING:
+            return None
+        return max(0, open_bytes) / rate
+
+    def _forget(self, now_s: float) -> None:
+        while len(self._samples) > 1 and self._samples[1][0] <= now_s - self._window_s:
+            self._samples.popleft()
