@@ -65,7 +65,7 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
         working=stores.working,
     )
     check_anything_published(selection, plan, stores)
-    notes = (*source_notes(sources), *nameless_notes(selection.items))
+    notes = (*source_notes(sources), *nameless_notes(plan.images))
     notes += differences(job, selection, plan, stores, cancellation)
     return Prepared(plan, sources, target, job.target, notes)
 

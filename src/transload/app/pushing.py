@@ -51,7 +51,7 @@ def prepare_push(
     )
     notes = tuple(_bundle_notes(bundle, plan)) if bundle else source_notes({place.locator: stores.source(place)})
     return Prepared(
-        plan, sources, target, job.target, (*notes, *nameless_notes(selection.items), *_compression_notes(compressed))
+        plan, sources, target, job.target, (*notes, *nameless_notes(plan.images), *_compression_notes(compressed))
     )
 
 

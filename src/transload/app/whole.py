@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from transload.app.job import Job
 from transload.app.place import Place
@@ -13,6 +13,7 @@ from transload.catalog.selection import Selected
 from transload.errors import SelectionEmpty, TransloadError, UsageError, at_side
 from transload.oci import Name, Reference
 from transload.planning import Item
+from transload.planning.plan import PlannedImage
 from transload.ports import Source
 
 _NAMED = 3  # images named in one sentence
@@ -114,8 +115,9 @@ def serving_notes(source: Source) -> Iterator[str]:
         yield f"{len(bare)} of {len(names)} images in it have no repository, and are had by digest only: {told}"
 
 
-def nameless_notes(items: tuple[Item, ...]) -> Iterator[str]:
+def nameless_notes(images: Iterable[PlannedImage]) -> Iterator[str]:
     """What becomes of images that their store gives no name; nothing for others."""
-    for item in items:
-        if not item.source.repository and item.target.repository and item.target.tag is None:
-            yield f"an image in {item.source_store} has no name, so it becomes {item.target} (--target-tag names one)"
+    for image in images:
+        if not image.source.repository and image.target.repository and image.target.tag is None:
+            name = image.target.at(image.digest) if image.digest else image.target
+            yield f"an image in {image.source_store} has no name, so it becomes {name} (--target-tag names one)"

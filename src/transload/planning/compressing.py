@@ -54,7 +54,7 @@ _THREADS = 4
 
 
 class CompressedStore:
-    """`source` with the layers of every image compressed that is asked for by a tag; a digest means what it says."""
+    """`source` with the layers of every image compressed; a digest of its own stands for what has become of it."""
 
     def __init__(self, source: Source, cancellation: Cancellation) -> None:
         self._source = source
@@ -95,8 +95,8 @@ class CompressedStore:
 
     def fetch(self, name: Name) -> Manifest:
         """See `Resolves`."""
-        if name.digest is not None:
-            return self._made.get(name.digest) or self._source.fetch(name)
+        if name.digest in self._made:
+            return self._made[name.digest]
         return self._converted(name, self._source.fetch(name), 0)
 
     def tags(self, repository: str) -> Iterator[str]:

@@ -131,8 +131,10 @@ class Surveyor:
                 self._down.setdefault(item.source_store, error)
             return Surveyed(item, at_target=at_target, error=error)
 
-    def _at_target(self, item: Item) -> Descriptor | None:
-        name = Name(item.target.repository, item.target.tag, None if item.target.tag else item.source.digest)
+    def _at_target(self, item: Item, anew: Digest | None = None) -> Descriptor | None:
+        """What the target has under the wanted name; without a tag, `anew` is the digest that the image gets there."""
+        digest = None if item.target.tag else anew or item.source.digest
+        name = Name(item.target.repository, item.target.tag, digest)
         if name.tag is None and name.digest is None:  # stored by a digest that only the source knows
             return None
         try:
@@ -152,6 +154,9 @@ class Surveyor:
         published = source.fetch(item.source)
         root, notes = self._narrow(item, source, self._grow(source, item, published))
         extras = self._extras(source, item, root) if self._request.referrers else ()
+        if item.target.tag is None and item.source.digest not in {None, root.manifest.digest}:
+            with at_side("target"):
+                at_target = self._at_target(item, root.manifest.digest)
         same = at_target is not None and root.manifest.digest == at_target.digest and self._is_whole(item, root)
         return Surveyed(item, None if same else root, published.digest, at_target, extras, notes)
 

@@ -203,3 +203,14 @@ def test_every_image_and_tag_of_an_archive_is_looked_at_by_itself(opened: Open) 
     run(plan, {store.locator: store}, target)
     held: list[Digest] = [target.resolve(name).digest for name in names]
     assert held == [one.children[0].digest, one.children[0].digest, two.children[1].digest]
+
+
+def test_an_image_without_a_name_is_recognised_under_the_digest_it_got(opened: Open) -> None:
+    built = multi_platform("many", platforms=(AMD64, ARM64))
+    store = opened(without(layout_files({Name(""): built}), built.children[1]))
+    request = Request((Item(store.locator, Name("", None, built.digest), Name("acme/app", None, built.digest)),))
+    target = MemoryStore()
+    plan = make_plan(request, {store.locator: store}, target)
+    run(plan, {store.locator: store}, target)
+    assert target.fetch(NAME.at(built.children[0].digest)).digest == built.children[0].digest
+    assert make_plan(request, {store.locator: store}, target).images[0].status == "unchanged"

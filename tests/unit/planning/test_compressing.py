@@ -95,10 +95,12 @@ def test_what_is_compressed_already_stays_as_it_is() -> None:
     assert store.layers == 0
 
 
-def test_what_is_wanted_by_its_digest_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_digest_leads_to_what_has_become_of_it(tmp_path: Path) -> None:
     source = archive(tmp_path, Saved("one"))
-    digest = source.resolve(NAME).digest
-    assert compressed(source).fetch(NAME.at(digest)).digest == digest
+    store = compressed(source)
+    made = store.fetch(NAME.at(source.resolve(NAME).digest))
+    assert made.digest != source.resolve(NAME).digest
+    assert store.fetch(NAME.at(made.digest)).raw == store.fetch(NAME).raw == made.raw
 
 
 def plain(seed: str, platform: Platform, claimed: str = OCI_LAYER) -> Built:
