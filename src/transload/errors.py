@@ -412,6 +412,12 @@ class MemberUnsafe(Refused):
     code = "member-unsafe"
 
 
+class FolderUnsafe(Refused):
+    """A folder holds a link, or a second name of a file, through which something outside would be read or written."""
+
+    code = "folder-unsafe"
+
+
 class FileExists(Refused):
     """A file that would be written is there already, and nobody allowed overwriting it."""
 

@@ -126,7 +126,7 @@ def exactly(reader: StreamReader, length: int, digest: Digest) -> Iterator[memor
 
 
 def open_volume(path: Path) -> FileIO:
-    """A volume to write to. Raises `Refused` for a link, which may lead to any file of this machine, and `OSError`."""
+    """A volume to write to. Raises `FolderUnsafe` for a link, which may lead to any file of this machine; `OSError`."""
     return Folder(path.parent).open(path.name, "r+")
 
 

@@ -14,7 +14,7 @@ from transload.app.stores import Logins, Stores
 from transload.app.whole import serving_notes
 from transload.cli import options
 from transload.cli.telling import say, warn
-from transload.errors import SettingMissing
+from transload.errors import SettingMissing, UsageError
 from transload.nursery import Cancellation
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
@@ -72,9 +72,9 @@ def serve(
     place = carried_place(store, given) if is_carried(store, given) else Place.parse(store)
     given.demand_signature(place)
     host, _, port = listen.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not (port.isascii() and port.isdigit() and len(port) < 6):
         raise click.BadParameter(f"{listen!r} is not HOST:PORT", param_hint="--listen")
-    users = {user: _password(user, password_stdin)} if user else {}
+    users = _users(user, password_stdin)
     settings = ServeSettings(
         host=host.strip("[]"), port=int(port), writable=writable, tls_certificate=tls_cert, tls_key=tls_key, users=users
     )
@@ -85,8 +85,24 @@ def serve(
         if place.kind != "registry":
             say(f"note: {note}" for note in serving_notes(served))
         mode = "read and write" if writable else "read-only"
-        serve_forever(served, settings, lambda url: say([f"serving {place} at {url}, {mode}; Ctrl-C ends it"]))
+        warning = [f"warning: {settings.exposure}"] if settings.exposure else []
+        serve_forever(
+            served, settings, lambda url: say([f"serving {place} at {url}, {mode}; Ctrl-C ends it", *warning])
+        )
     return 0
+
+
+def _users(user: str | None, from_stdin: bool) -> dict[str, str]:
+    """A password without a name, or a name that is empty, must not mean that everybody may come in."""
+    given = read_environment().serve_password is not None or from_stdin
+    if user is None and given:
+        raise SettingMissing(
+            "a password was given, but no user",
+            hint="add --user NAME, or leave --password-stdin and TRANSLOAD_SERVE_PASSWORD out",
+        )
+    if user is not None and not user.strip():
+        raise UsageError("--user (TRANSLOAD_SERVE_USER) is empty", hint="name a user, or leave it out")
+    return {} if user is None else {user: _password(user, from_stdin)}
 
 
 def _password(user: str, from_stdin: bool) -> str:

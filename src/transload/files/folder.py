@@ -23,7 +23,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from transload.errors import Busy, LocalError, Refused
+from transload.errors import Busy, FolderUnsafe, LocalError
 from transload.files.reading import PLAIN, no_file, regular
 from transload.files.trouble import local_errors
 
@@ -56,7 +56,7 @@ _MODES = {
 class Folder:
     """The folder `root`, or the one that `names` lead to below it. Holds nothing open, but for the block of `held`.
 
-    Methods raise `Refused` for links and second names, `LocalError` for what is no file or no folder, and `OSError`.
+    Methods raise `FolderUnsafe` for links and second names, `LocalError` for what is no file or folder, and `OSError`.
     """
 
     root: Path
@@ -97,7 +97,7 @@ class Folder:
         file, status = regular(number, mode, path)
         if status.st_nlink > 1 and mode != "r":
             file.close()
-            raise Refused(f"{path} has a second name (a hard link)", subject=str(path), hint="delete it")
+            raise FolderUnsafe(f"{path} has a second name (a hard link)", subject=str(path), hint="delete it")
         return file
 
     def status(self, name: str) -> os.stat_result | None:
@@ -198,9 +198,9 @@ def _check_no_link(path: Path) -> None:
             raise _in_the_way(path, stat.S_IFLNK)
 
 
-def _in_the_way(path: Path, mode: int) -> Refused | LocalError:
+def _in_the_way(path: Path, mode: int) -> FolderUnsafe | LocalError:
     if stat.S_ISLNK(mode):
-        return Refused(
+        return FolderUnsafe(
             f"{path} is a link, and nothing is written through links",
             subject=str(path),
             hint="if you do not know why it is there, do not trust the folder; otherwise put a file or folder there",

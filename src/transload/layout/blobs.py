@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
-from transload.errors import BlobUnknown, Refused, SizeMismatch, Truncated
+from transload.errors import BlobUnknown, FolderUnsafe, SizeMismatch, Truncated
 from transload.files import Folder, local_errors, open_file, read_file
 from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
@@ -29,7 +29,7 @@ class Blobs:
         return self.root / "blobs" / digest.algorithm / digest.encoded
 
     def path(self, digest: Digest) -> Path:
-        """The file that holds a blob. Raises `BlobUnknown`, and `Refused` if it is no file of this layout."""
+        """The file that holds a blob. Raises `BlobUnknown`, and `FolderUnsafe` if it is no file of this layout."""
         return self._found(digest)[0]
 
     def size(self, digest: Digest) -> int:
@@ -37,7 +37,7 @@ class Blobs:
         return self._found(digest)[1]
 
     def holds(self, descriptor: Descriptor) -> bool:
-        """Whether there is a blob with this digest and size. Raises `Refused` as `path` does."""
+        """Whether there is a blob with this digest and size. Raises `FolderUnsafe` as `path` does."""
         try:
             return self.size(descriptor.digest) == descriptor.size
         except BlobUnknown:
@@ -50,12 +50,12 @@ class Blobs:
                 real = Path(os.path.realpath(place, strict=True))  # unlike Path.resolve, tells loops as OSError
                 status = real.stat()
             except (FileNotFoundError, NotADirectoryError) as error:
-                raise BlobUnknown(f"{self.root} has no blob {digest.short}", subject=digest) from error
+                raise BlobUnknown(f"oci:{self.root} has no blob {digest.short}", subject=digest) from error
         # A layout from elsewhere must not make us send, serve or hash any other file of this machine.
         if not real.is_relative_to(self._real_root):
-            raise Refused(f"blob {digest.short} is a link that leads out of {self.root}", subject=digest)
+            raise FolderUnsafe(f"blob {digest.short} is a link that leads out of {self.root}", subject=digest)
         if not stat.S_ISREG(status.st_mode):
-            raise Refused(f"blob {digest.short} in {self.root} is not a file", subject=digest)
+            raise FolderUnsafe(f"blob {digest.short} in {self.root} is not a file", subject=digest)
         return real, status.st_size
 
     @contextmanager
@@ -64,7 +64,7 @@ class Blobs:
         path, size = self._found(descriptor.digest)
         if size != descriptor.size:
             raise SizeMismatch(
-                f"blob {descriptor.digest.short} in {self.root} has {size} bytes, "
+                f"blob {descriptor.digest.short} in oci:{self.root} has {size} bytes, "
                 f"its descriptor says {descriptor.size}",
                 subject=descriptor.digest,
             )

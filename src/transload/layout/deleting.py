@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 
-from transload.errors import BlobUnknown, ManifestInvalid, ManifestUnknown, Refused
+from transload.errors import (
+    BlobUnknown,
+    LimitExceeded,
+    ManifestInvalid,
+    ManifestUnknown,
+    Refused,
+    SchemaUnsupported,
+)
 from transload.layout.blobs import Blobs
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.layoutindex import Entry, LayoutIndex
+from transload.oci.manifest import MANIFEST_BYTES
 
 
 class Deleting:
@@ -61,20 +69,34 @@ class Deleting:
         return False
 
     def _check_not_needed(self, digest: Digest, index: LayoutIndex) -> None:
+        walked: set[tuple[Digest, str]] = set()
         for entry in index.entries:
-            if any(one.digest == digest for one in self._below(entry.descriptor)):
+            if entry.descriptor.digest == digest or self._needs(entry.descriptor, digest, walked):
                 wanted = entry.name or entry.descriptor.digest
                 raise Refused(f"{digest.short} is needed by {wanted}", subject=digest, hint="delete that first")
 
-    def _below(self, descriptor: Descriptor) -> Iterator[Descriptor]:
+    def _needs(self, root: Descriptor, digest: Digest, walked: set[tuple[Digest, str]]) -> bool:
+        """Whether something below `root` is `digest`. Each manifest is read once, however often it is listed."""
+        below = [root]
+        while below:
+            descriptor = below.pop()
+            if (descriptor.digest, descriptor.media_type) in walked:
+                continue
+            walked.add((descriptor.digest, descriptor.media_type))
+            manifest = self._read(descriptor)
+            if manifest is None:
+                continue
+            if any(one.digest == digest for one in (*manifest.blobs, *manifest.manifests)):
+                return True
+            below.extend(manifest.manifests)
+        return False
+
+    def _read(self, descriptor: Descriptor) -> Manifest | None:
+        """None for what cannot be read: it needs nothing that we could know of."""
         try:
-            manifest = Manifest.parse(self._blobs.read(descriptor.digest, descriptor.size + 1), descriptor.media_type)
-        except (BlobUnknown, ManifestInvalid):  # what cannot be read needs nothing that we could know of
-            return
-        yield from manifest.blobs
-        for child in manifest.manifests:
-            yield child
-            yield from self._below(child)
+            return Manifest.parse(self._blobs.read(descriptor.digest, MANIFEST_BYTES + 1), descriptor.media_type)
+        except (BlobUnknown, ManifestInvalid, LimitExceeded, SchemaUnsupported):
+            return None
 
 
 def _is_meant(entry: Entry, name: Name) -> bool:

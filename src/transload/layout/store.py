@@ -276,7 +276,7 @@ class LayoutStore:
             try:
                 raw = read_file(self._index_path, INDEX_BYTES + 1)
             except FileNotFoundError as error:
-                raise NotFound(f"{self.root} has no {_INDEX}", subject=str(self.root)) from error
+                raise NotFound(f"{self.locator} has no {_INDEX}", subject=self.locator) from error
         known, index = self._seen
         if raw != known:
             index = LayoutIndex.parse(raw)

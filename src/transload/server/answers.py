@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -37,7 +38,7 @@ class Refusal(Exception):
         error: dict[str, object] = {"code": self.code, "message": self.message}
         if self.subject:
             error["detail"] = {"subject": self.subject}
-        body = json.dumps({"errors": [error]}, ensure_ascii=False).encode()
+        body = json.dumps({"errors": [error]}).encode()  # ASCII: what came in may be no text at all
         return web.Response(
             status=self.status, body=body, headers=USUAL_HEADERS | self.headers, content_type="application/json"
         )
@@ -58,6 +59,7 @@ _TABLE: tuple[tuple[type[TransloadError], int, str], ...] = (
     (errors.SchemaUnsupported, 400, "MANIFEST_INVALID"),
     (errors.LimitExceeded, 413, "MANIFEST_INVALID"),
     (errors.TooLarge, 413, "SIZE_INVALID"),
+    (errors.FolderUnsafe, 500, "UNKNOWN"),
     (errors.Refused, 405, "UNSUPPORTED"),
     (errors.AccessError, 403, "DENIED"),
     (errors.TooManyRequests, 429, "TOOMANYREQUESTS"),
@@ -69,12 +71,46 @@ _TABLE: tuple[tuple[type[TransloadError], int, str], ...] = (
 )
 
 
-def refusal(error: TransloadError, *, writing: bool) -> Refusal:
-    """What a client is told of `error`. Content that is wrong is his fault only when he is the one who sent it."""
+_KINDS = frozenset({"oci", "bundle", "archive"})  # whose locators end in a path
+
+# What a client is told of trouble that is not his: no path of this machine, no host behind it.
+_TROUBLE: tuple[tuple[type[TransloadError], str], ...] = (
+    (errors.DiskFull, "the disk of this registry is full"),
+    (errors.Busy, "somebody else is changing the same thing; try again"),
+    (errors.LocalError, "this registry cannot read or write its store; its log says more"),
+    (errors.FolderUnsafe, "the store of this registry is not as it should be; its log says more"),
+    (errors.Unreachable, "the registry behind this one does not answer; the log says more"),
+    (errors.CorruptError, "the store of this registry is damaged there; its log says more"),
+    (errors.Interrupted, "this registry is being stopped"),
+    (TransloadError, "this registry cannot answer; its log says more"),
+)
+
+
+def refusal(error: TransloadError, *, writing: bool, locator: str = "") -> Refusal:
+    """What a client of the store at `locator` is told of `error`.
+
+    Content that is wrong is his fault only when he is the one who sent it. Where the store lies is not his business.
+    """
     status, code = next((status, code) for kind, status, code in _TABLE if isinstance(error, kind))
     status, code = (_writing if writing else _reading)(error, status, code)
     headers = {} if error.retry_after_s is None else {"Retry-After": str(max(1, round(error.retry_after_s)))}
-    return Refusal(status, code, error.message, subject=error.subject, headers=headers)
+    if status >= 500 or isinstance(error, errors.AccessError):
+        message = next(sentence for kind, sentence in _TROUBLE if isinstance(error, kind))
+        return Refusal(status, code, message, headers=headers)
+    subject = None if error.subject == locator else error.subject
+    return Refusal(status, code, _without(locator, error.message), subject=subject, headers=headers)
+
+
+def _without(locator: str, message: str) -> str:
+    """The message without the place of the store, written with its kind (`oci:DIR`) or as a path alone."""
+    kind, _, path = locator.partition(":")
+    names = [re.escape(one) for one in (locator, path if kind in _KINDS else "") if one]
+    return re.sub(rf"(?<![\w/.:@-])({'|'.join(names)})(?![\w/.@-])", "this registry", message) if names else message
+
+
+def printable(text: str) -> str:
+    """Text from outside as it can stand in a log."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def _writing(error: TransloadError, status: int, code: str) -> tuple[int, str]:
@@ -88,6 +124,6 @@ def _writing(error: TransloadError, status: int, code: str) -> tuple[int, str]:
 def _reading(error: TransloadError, status: int, code: str) -> tuple[int, str]:
     if isinstance(error, errors.CorruptError | errors.LimitExceeded | errors.SchemaUnsupported):
         return 500, "UNKNOWN"
-    if isinstance(error, errors.Refused):
+    if isinstance(error, errors.Refused) and not isinstance(error, errors.FolderUnsafe):
         return 403, code
     return status, code

@@ -10,7 +10,7 @@ from aiohttp import web
 from transload.errors import TransloadError
 from transload.server import pull, push
 from transload.server.access import CHALLENGE
-from transload.server.answers import Refusal, refusal
+from transload.server.answers import Refusal, printable, refusal
 from transload.server.routes import Kind, Route, route
 from transload.server.service import Call, Service
 
@@ -35,6 +35,8 @@ _WRITING: dict[tuple[str, Kind], Handler] = {
     ("DELETE", "blob"): push.delete_blob,
 }
 
+_SHOWN = 300  # characters of a path in the log
+
 _log = logging.getLogger("transload.server")
 
 
@@ -54,13 +56,16 @@ class Dispatch:
         except Refusal as error:
             response = error.response()
         except TransloadError as error:
-            response = refusal(error, writing=writing).response()
+            refused = refusal(error, writing=writing, locator=self._service.store.locator)
+            if refused.status >= 500:  # the client is not told what happened here
+                _log.warning("%s %s: %s", request.method, _shown(request), printable(error.message))
+            response = refused.response()
         except Exception:  # a bug; the client learns that, and the log learns the rest
-            _log.exception("%s %s failed", request.method, request.path)
+            _log.exception("%s %s failed", request.method, _shown(request))
             response = Refusal(500, "UNKNOWN", "the server has failed; its log says more").response()
         if not response.prepared:
             self._service.counts.by_status[response.status] += 1
-        _log.info("%s %s %d", request.method, request.raw_path, response.status)
+        _log.info("%s %s %d", request.method, _shown(request), response.status)
         return response
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -87,6 +92,10 @@ class Dispatch:
         if not writable:
             message = "this registry is served read-only; start it with --writable to push to it"
         raise Refusal(405, "UNSUPPORTED", message, headers={"Allow": _allowed(where.kind, writable=writable)})
+
+
+def _shown(request: web.BaseRequest) -> str:
+    return printable(request.raw_path[:_SHOWN])
 
 
 def _allowed(kind: Kind, *, writable: bool) -> str:

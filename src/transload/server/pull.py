@@ -11,6 +11,7 @@ from transload.errors import ManifestUnknown, NotFound, ReferenceInvalid
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
 from transload.server.answers import USUAL_HEADERS, Refusal
+from transload.server.conditions import is_known
 from transload.server.paging import PageInvalid, page
 from transload.server.ranges import Span, Unsatisfiable, requested
 from transload.server.routes import Route
@@ -28,11 +29,15 @@ async def get_manifest(call: Call) -> web.StreamResponse:
     name = manifest_name(call.route)
     if call.request.method == "HEAD":
         found = await call.service.run(call.service.store.resolve, name)
+        if _is_known(call, found):
+            return _not_modified(found)
         head = web.StreamResponse(headers=_content_headers(found) | {"Content-Type": found.media_type})
         head.content_length = found.size
         return head
     manifest: Manifest = await call.service.run(call.service.store.fetch, name)
     call.service.holdings.learn(manifest)
+    if _is_known(call, manifest.descriptor):
+        return _not_modified(manifest.descriptor)
     call.service.counts.bytes_sent += len(manifest.raw)
     return web.Response(
         body=manifest.raw, headers=_content_headers(manifest.descriptor) | {"Content-Type": manifest.media_type}
@@ -53,6 +58,8 @@ async def get_blob(call: Call) -> web.StreamResponse:
     """A blob or a part of it."""
     digest = Digest(call.route.reference)
     found = await call.service.run(call.service.holdings.descriptor, call.route.repository, digest)
+    if _is_known(call, found):
+        return _not_modified(found)
     headers = _content_headers(found) | {"Content-Type": found.media_type, "Accept-Ranges": "bytes"}
     span = None if call.request.method == "HEAD" else _span(call, found)
     response = web.StreamResponse(status=206 if span else 200, headers=headers)
@@ -131,6 +138,14 @@ async def _described(call: Call, referrer: Descriptor) -> Descriptor:
     except NotFound:
         return referrer
     return evolve(referrer, artifact_type=manifest.artifact_type, annotations=manifest.annotations)
+
+
+def _is_known(call: Call, found: Descriptor) -> bool:
+    return is_known(call.request.headers.getall("If-None-Match", []), found.digest)
+
+
+def _not_modified(found: Descriptor) -> web.Response:
+    return web.Response(status=304, headers=_content_headers(found))
 
 
 def _content_headers(descriptor: Descriptor) -> dict[str, str]:

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from transload.errors import BlobUnknown, CorruptError, DigestInvalid, DigestMismatch, NotFound
+from transload.errors import (
+    BlobUnknown,
+    CorruptError,
+    DigestInvalid,
+    DigestMismatch,
+    DiskFull,
+    LimitExceeded,
+    NotFound,
+)
+from transload.graph import DEPTH, NODES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.manifest import MANIFEST_BYTES
+from transload.oci.mediatype import INDEXES
 from transload.oci.reference import check_repository
-from transload.ports import Target
+from transload.ports import Source, Target
 from transload.server.answers import USUAL_HEADERS, Refusal
 from transload.server.holdings import OCTETS
 from transload.server.ranges import Span, stated
 from transload.server.service import Call, Service
 from transload.server.traffic import receive, receive_whole
 from transload.server.uploads import Spool, Upload
+
+_TAGS = 100  # with one manifest; the specification wants ten at least
 
 
 async def begin_upload(call: Call) -> web.StreamResponse:
@@ -93,7 +105,12 @@ async def _append(call: Call, upload: Upload) -> None:
                 raise _misplaced(upload, "another request has taken this upload over")
             if end is not None and upload.spool.size + len(batch) > end:
                 raise Refusal(400, "SIZE_INVALID", "the chunk is longer than its Content-Range")
-            await call.service.run(upload.spool.write, batch)
+            call.service.uploads.touch(upload)
+            try:
+                await call.service.run(upload.spool.write, batch)
+            except DiskFull:  # what filled the disk must not keep it full
+                call.service.uploads.end(upload)
+                raise
     if end is not None and upload.spool.size != end:
         raise Refusal(400, "SIZE_INVALID", "the chunk is shorter than its Content-Range", headers=upload.headers)
 
@@ -170,8 +187,11 @@ async def put_manifest(call: Call) -> web.StreamResponse:
     digest = Digest(call.route.reference) if by_digest else None
     name = Name(call.route.repository, None if by_digest else call.route.reference, digest)
     tags = [Name(call.route.repository, tag) for tag in call.request.query.getall("tag", [])] if by_digest else []
+    if len(tags) > _TAGS:
+        raise Refusal(414, "UNSUPPORTED", f"more than {_TAGS} tags at once")
     raw = await receive_whole(call, MANIFEST_BYTES)
     manifest = Manifest.parse(raw, call.request.headers.get("Content-Type"), digest)
+    await call.service.run(check_depth, call.service.store, call.route.repository, manifest)
     for each in (name, *tags):
         await call.service.run(call.service.holdings.target.point, each, manifest)
     headers = {
@@ -184,6 +204,29 @@ async def put_manifest(call: Call) -> web.StreamResponse:
     for each in tags:
         response.headers.add("OCI-Tag", each.tag or "")
     return response
+
+
+def check_depth(store: Source | Target, repository: str, root: Manifest) -> None:
+    """Raises `LimitExceeded` for indexes that are nested deeper than clients read; each is read once."""
+    known: dict[Digest, Manifest | None] = {}
+    level: dict[Digest, Manifest] = {root.digest: root}
+    for _ in range(DEPTH):
+        below = {child.digest for each in level.values() for child in each.manifests if child.media_type in INDEXES}
+        if not below:
+            return
+        for digest in below - known.keys():
+            if len(known) >= NODES:
+                raise LimitExceeded(f"an index of more than {NODES} indexes", subject=root.digest)
+            known[digest] = _fetched(store, Name(repository, None, digest))
+        level = {digest: found for digest in below if (found := known[digest]) is not None}
+    raise LimitExceeded(f"indexes are nested deeper than {DEPTH}", subject=root.digest)
+
+
+def _fetched(store: Source | Target, name: Name) -> Manifest | None:
+    try:
+        return store.fetch(name)
+    except NotFound:  # whether it may be missing, the store decides
+        return None
 
 
 async def delete_manifest(call: Call) -> web.StreamResponse:
@@ -199,8 +242,8 @@ async def delete_manifest(call: Call) -> web.StreamResponse:
     )
     try:
         await call.service.run(deletes.delete_manifest, name)
-    except NotFound as error:
-        raise Refusal(404, "MANIFEST_UNKNOWN", error.message, subject=error.subject) from error
+    except NotFound as error:  # not what a push lacks, which is what it means for other writes
+        raise Refusal(404, "MANIFEST_UNKNOWN", f"there is no {name}") from error
     return _answer(202, {})
 
 
@@ -209,10 +252,11 @@ async def delete_blob(call: Call) -> web.StreamResponse:
     deletes = call.service.holdings.deletes
     if deletes is None:
         raise _no_deletes()
+    digest = Digest(call.route.reference)
     try:
-        await call.service.run(deletes.delete_blob, call.route.repository, Digest(call.route.reference))
+        await call.service.run(deletes.delete_blob, call.route.repository, digest)
     except NotFound as error:
-        raise Refusal(404, "BLOB_UNKNOWN", error.message, subject=error.subject) from error
+        raise Refusal(404, "BLOB_UNKNOWN", f"there is no blob {digest}", subject=digest) from error
     return _answer(202, {})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import ssl
@@ -11,11 +12,10 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 
-from aiohttp import web
-
 from transload.errors import Busy, LocalError, UsageError
 from transload.files import local_errors
 from transload.ports import Source, Target
+from transload.server.connections import Connections, files_allowed, places_for
 from transload.server.counting import Tally
 from transload.server.dispatch import Dispatch
 from transload.server.service import Service
@@ -23,6 +23,15 @@ from transload.server.settings import ServeSettings
 
 _READ_BUFFER_BYTES = 1 << 20
 _KEEPALIVE_S = 75.0
+_HANDSHAKE_TIMEOUT_S = 10.0
+_BACKLOG = 128  # connections that the system keeps until they are accepted
+_ACCEPTED_AT_ONCE = 8  # so few that those which wait can make room before the next
+_SWEEP_S = 60.0
+
+# What aiohttp tells of requests that are no HTTP: with tracebacks, as often as somebody sends some.
+_wire = logging.getLogger("transload.server.wire")
+_wire.addHandler(logging.NullHandler())
+_wire.propagate = False
 
 
 class Served:
@@ -129,26 +138,46 @@ async def _listening(service: Service) -> AsyncIterator[int]:
     try:
         encryption = _tls(service.settings)
         with _bind(service.settings) as listener:
-            runner = _runner(service)
+            server = _server(service)
+            listening = await asyncio.get_running_loop().create_server(
+                server,
+                sock=listener,
+                ssl=encryption,
+                ssl_handshake_timeout=_HANDSHAKE_TIMEOUT_S if encryption else None,
+                backlog=_ACCEPTED_AT_ONCE,
+            )
+            listener.listen(_BACKLOG)
+            sweeping = asyncio.create_task(_sweep(service))
             try:
-                await runner.setup()
-                await web.SockSite(runner, listener, ssl_context=encryption).start()
                 yield listener.getsockname()[1]
             finally:
-                await runner.cleanup()
+                sweeping.cancel()
+                listening.close()
+                await asyncio.sleep(0)  # requests that have arrived get their turn
+                server.pre_shutdown()
+                await server.shutdown(service.settings.shutdown_timeout_s)
     finally:
         service.close()
 
 
-def _runner(service: Service) -> web.ServerRunner:
-    server = web.Server(
+async def _sweep(service: Service) -> None:
+    """Uploads that nobody goes on with end also when nobody begins another one."""
+    while True:
+        await asyncio.sleep(_SWEEP_S)
+        service.uploads.sweep()
+
+
+def _server(service: Service) -> Connections:
+    return Connections(
         Dispatch(service),
+        places=places_for(files_allowed()),
+        head_timeout_s=service.settings.stall_timeout_s,
         access_log=None,
+        logger=_wire,
         auto_decompress=False,  # a body is kept as it came, whatever it says about its encoding
         read_bufsize=_READ_BUFFER_BYTES,
         keepalive_timeout=_KEEPALIVE_S,
     )
-    return web.ServerRunner(server, shutdown_timeout=service.settings.shutdown_timeout_s)
 
 
 def _bind(settings: ServeSettings) -> socket.socket:
@@ -157,7 +186,7 @@ def _bind(settings: ServeSettings) -> socket.socket:
         family, *_, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        return socket.create_server(address[:2], family=family, backlog=128)
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except socket.gaierror as error:
         raise UsageError(f"{settings.host!r} is not an address of this machine: {error.strerror}") from error
     except OSError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -45,6 +47,35 @@ class ServeSettings:
             raise UsageError(f"{self.port} is not a port", hint="ports go from 0 (any free one) to 65535")
         if self.tls_key and not self.tls_certificate:
             raise UsageError("a TLS key was given without a certificate")
-        for user in self.users:
-            if not user or ":" in user:
+        for user, secret in self.users.items():
+            if not user:
+                raise UsageError("a user without a name was given", hint="name one, or leave the user out")
+            if ":" in user:
                 raise UsageError(f"{user!r} cannot be a user name", hint="basic authentication ends names at a colon")
+            if not (secret if isinstance(secret, str) else secret.reveal()):
+                raise UsageError(f"the password of {user!r} is empty", hint="choose one: anybody would guess that")
+
+    @property
+    def exposure(self) -> str | None:
+        """What people should know before they start it: that others reach it, and what would keep them out."""
+        lacking = [
+            word for word, there in (("login", self.users), ("TLS", self.tls_certificate)) if not there
+        ]  # in this order, since without the first nobody is kept out
+        if not lacking or _is_loopback(self.host):
+            return None
+        if self.users:
+            return f"{self.host} is reached by other machines, and passwords go there unencrypted: there is no TLS"
+        may = "read and change" if self.writable else "read"
+        return (
+            f"{self.host} is reached by other machines, and there is no {' and no '.join(lacking)}: "
+            f"everybody who reaches it may {may} what is served"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there; a name counts by all of its addresses."""
+    try:
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except OSError:  # what is wrong with it, listening tells
+        return True
+    return all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in found)

@@ -12,7 +12,7 @@ from aiohttp import ClientPayloadError, HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from transload.errors import LimitExceeded, Stalled, TransloadError, Truncated, Unreachable
-from transload.files import local_errors
+from transload.files import local_errors, open_file
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.server.ranges import Span
@@ -21,6 +21,8 @@ from transload.server.service import Call, Service
 BATCH_BYTES = 1 << 20
 # One stall period is granted per part, so that a client must take this much in it.
 _SENDFILE_BYTES = 4 << 20
+# A body must bring so much on average in each stall period: one that drips a byte at a time holds its place for ever.
+_LEAST_BYTES_S = 128
 
 _log = logging.getLogger("transload.server")
 
@@ -108,7 +110,7 @@ def _take(chunks: Iterator[Chunk]) -> bytearray:
 
 def _open(path: Path) -> BinaryIO:
     with local_errors("reading", path):
-        return cast("BinaryIO", path.open("rb", buffering=0))
+        return cast("BinaryIO", open_file(path))
 
 
 def _pieces(file: BinaryIO, span: Span) -> Iterator[bytes]:
@@ -129,6 +131,7 @@ async def receive(call: Call) -> AsyncIterator[bytes]:
     """
     await _welcome(call.request)
     service, request = call.service, call.request
+    pace = _Pace(service.settings.stall_timeout_s)
     batch = bytearray()
     try:
         while True:
@@ -137,12 +140,13 @@ async def receive(call: Call) -> AsyncIterator[bytes]:
             if not chunk:
                 break
             service.counts.bytes_received += len(chunk)
+            pace.moved(len(chunk))
             batch += chunk
             if len(batch) >= BATCH_BYTES:
                 yield bytes(batch)
                 batch.clear()
     except TimeoutError as error:
-        failure: TransloadError | None = Stalled("nothing arrived for the whole stall period")
+        failure: TransloadError | None = Stalled("nothing, or next to nothing, arrived for the whole stall period")
         cause: BaseException = error
     except (OSError, web.RequestPayloadError, ClientPayloadError, HttpProcessingError) as error:
         failure, cause = Unreachable("the connection broke while a body arrived"), error
@@ -152,6 +156,25 @@ async def receive(call: Call) -> AsyncIterator[bytes]:
         yield bytes(batch)
     if failure:
         raise failure from cause
+
+
+class _Pace:
+    """Raises `TimeoutError` for a body that moves, but hardly."""
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s = period_s
+        self._ends_s = asyncio.get_running_loop().time() + period_s
+        self._bytes = 0
+
+    def moved(self, count: int) -> None:
+        """So many bytes have arrived."""
+        self._bytes += count
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._ends_s:
+            return
+        if self._bytes < _LEAST_BYTES_S * self._period_s:
+            raise TimeoutError
+        self._bytes, self._ends_s = 0, now_s + self._period_s
 
 
 async def receive_whole(call: Call, limit: int) -> bytes:

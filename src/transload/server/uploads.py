@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator
 from io import FileIO
@@ -20,7 +21,31 @@ from transload.server.answers import Refusal
 IN_MEMORY_BYTES = 1 << 20
 IDLE_S = 3600.0
 OPEN_UPLOADS = 1000
+MEMORY_BYTES = 64 << 20
+"""Of all sessions together; what comes then lies in files at once."""
+
 _PIECE_BYTES = 1 << 20
+_RECLAIMED_S = 60.0  # when all sessions are taken, one that nobody touched for so long makes room
+
+
+class Room:
+    """So many bytes of memory, for several threads to share."""
+
+    def __init__(self, size: int = MEMORY_BYTES) -> None:
+        self._left = size
+        self._lock = threading.Lock()
+
+    def take(self, count: int) -> bool:
+        """Whether there is so much room; then it is taken."""
+        with self._lock:
+            there = count <= self._left
+            self._left -= count if there else 0
+            return there
+
+    def give(self, count: int) -> None:
+        """Give back what was taken."""
+        with self._lock:
+            self._left += count
 
 
 class Spool:
@@ -29,17 +54,18 @@ class Spool:
     It hashes (sha256) only when told to, for a store that adopts the file; any other store hashes what it takes in.
     """
 
-    def __init__(self, folder: Path | None, *, hashing: bool = False) -> None:
+    def __init__(self, folder: Path | None, *, hashing: bool = False, room: Room | None = None) -> None:
         self.size = 0
         self.path: Path | None = None
         self._folder = folder
+        self._room = room or Room()
         self._memory = bytearray()
         self._file: FileIO | None = None
         self._hash = hashlib.sha256() if hashing else None
 
     def write(self, batch: bytes) -> None:
         """Append. Raises `DiskFull` and other `LocalError`s; then nothing of `batch` counts."""
-        if self._file is None and self.size + len(batch) > IN_MEMORY_BYTES:
+        if self._file is None and (self.size + len(batch) > IN_MEMORY_BYTES or not self._room.take(len(batch))):
             self._move_to_file()
         if self._file is None:
             self._memory += batch
@@ -73,7 +99,7 @@ class Spool:
             self._file.close()
         if self.path is not None:
             self.path.unlink(missing_ok=True)
-        self._memory = bytearray()
+        self._free_memory()
 
     def _move_to_file(self) -> None:
         with local_errors("spooling an upload in", self._folder or Path(tempfile.gettempdir())):
@@ -81,6 +107,10 @@ class Spool:
             self.path = Path(path)
             self._file = os.fdopen(number, "w+b", buffering=0)
             _write_all(self._file, self._memory)
+        self._free_memory()
+
+    def _free_memory(self) -> None:
+        self._room.give(len(self._memory))
         self._memory = bytearray()
 
 
@@ -119,25 +149,40 @@ class Uploads:
         self._folder = folder
         self._clock = clock
         self._hashing = hashing
+        self._room = Room()
         self._open: dict[str, Upload] = {}
 
     def begin(self, repository: str) -> Upload:
         """Open a session. Raises `TooManyRequests` when too many are open."""
-        now_s = self._clock.monotonic_s()
-        for idle in [upload for upload in self._open.values() if now_s - upload.touched_s > IDLE_S]:
-            self.end(idle)
+        self.sweep()
+        if len(self._open) >= OPEN_UPLOADS:
+            self._end_idle(_RECLAIMED_S)
         if len(self._open) >= OPEN_UPLOADS:
             raise TooManyRequests(f"{len(self._open)} uploads are under way", retry_after_s=60)
-        upload = Upload(repository, Spool(self._folder, hashing=self._hashing), now_s)
+        spool = Spool(self._folder, hashing=self._hashing, room=self._room)
+        upload = Upload(repository, spool, self._clock.monotonic_s())
         self._open[upload.id] = upload
         return upload
+
+    def sweep(self) -> None:
+        """Forget the sessions that nobody has touched for an hour."""
+        self._end_idle(IDLE_S)
+
+    def _end_idle(self, idle_s: float) -> None:
+        now_s = self._clock.monotonic_s()
+        for idle in [upload for upload in self._open.values() if now_s - upload.touched_s > idle_s]:
+            self.end(idle)
+
+    def touch(self, upload: Upload) -> None:
+        """Somebody works at a session."""
+        upload.touched_s = self._clock.monotonic_s()
 
     def find(self, repository: str, identifier: str) -> Upload:
         """Take a session up again. Refuses with BLOB_UPLOAD_UNKNOWN."""
         upload = self._open.get(identifier)
         if upload is None or upload.repository != repository:
             raise Refusal(404, "BLOB_UPLOAD_UNKNOWN", f"{repository} has no such upload; begin a new one")
-        upload.touched_s = self._clock.monotonic_s()
+        self.touch(upload)
         return upload
 
     def end(self, upload: Upload) -> None:

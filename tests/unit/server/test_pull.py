@@ -245,3 +245,37 @@ def test_a_client_that_does_not_read_is_cut_off(shelf: Shelf, heard: Heard, lies
             assert heard.said.wait(20)
         assert served.requests.bytes_sent < len(content)
         assert ask(served, "GET", "/v2/").status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        ('"{}"', 304),
+        ('W/"{}"', 304),
+        ("{}", 304),
+        ("*", 304),
+        ('"a", W/"{}" , "b"', 304),
+        ('"sha256:other"', 200),
+        ('"x{}"', 200),
+        ("", 200),
+    ],
+)
+def test_what_a_client_has_already_is_not_sent(
+    served: Served, store: MemoryStore, method: str, form: str, status: int
+) -> None:
+    made = image("conditional", layers=(10,))
+    fill(store, made, "team/app", "1")
+    for path, digest in (
+        ("manifests/1", made.digest),
+        (f"manifests/{made.digest}", made.digest),
+        (f"blobs/{made.contents[1].descriptor.digest}", made.contents[1].descriptor.digest),
+    ):
+        answer = ask(served, method, f"/v2/team/app/{path}", headers={"If-None-Match": form.format(digest)})
+        assert answer.status == status
+        assert (answer.headers["ETag"], answer.headers["Docker-Content-Digest"]) == (f'"{digest}"', digest)
+        assert status == 200 or answer.body == b""
+
+
+def test_what_is_not_there_is_not_unchanged(served: Served) -> None:
+    assert ask(served, "GET", "/v2/team/app/manifests/none", headers={"If-None-Match": "*"}).status == 404

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import doctest
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,14 +12,14 @@ from hypothesis import strategies as st
 
 from transload import errors
 from transload.errors import ReferenceInvalid, TransloadError, UsageError
-from transload.server import ServeSettings, paging, ranges, routes
+from transload.server import ServeSettings, conditions, connections, paging, ranges, routes
 from transload.server.access import Door
-from transload.server.answers import refusal
+from transload.server.answers import printable, refusal
 from transload.server.ranges import Span, Unsatisfiable, requested, stated
 from transload.server.routes import Route, route
 
 
-@pytest.mark.parametrize("module", [paging, ranges, routes])
+@pytest.mark.parametrize("module", [conditions, connections, paging, ranges, routes])
 def test_examples(module: object) -> None:
     done = doctest.testmod(module)  # type: ignore[arg-type]
     assert done.attempted
@@ -191,7 +192,16 @@ def test_what_a_store_refuses_to_show_is_forbidden() -> None:
     assert refusal(errors.ReadOnly("takes no writes"), writing=True).status == 405
 
 
-@pytest.mark.parametrize("values", [{"port": 65536}, {"port": -1}, {"users": {"a:b": ""}}, {"users": {"": "x"}}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"port": 65536},
+        {"port": -1},
+        {"users": {"a:b": "x"}},
+        {"users": {"": "x"}},
+        {"users": {"ann": ""}},
+    ],
+)
 def test_settings_are_checked(values: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         ServeSettings(**values)  # type: ignore[arg-type]
@@ -199,3 +209,35 @@ def test_settings_are_checked(values: dict[str, object]) -> None:
 
 def test_settings_hide_passwords() -> None:
     assert "tops3cret" not in repr(ServeSettings(users={"ann": "tops3cret"}))
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, None),
+        ({"host": "::1"}, None),
+        ({"host": "localhost"}, None),
+        ({"host": "127.8.8.8", "writable": True}, None),
+        ({"host": "0.0.0.0"}, "no login and no TLS: everybody who reaches it may read what"),
+        ({"host": "::", "writable": True}, "may read and change what"),
+        ({"host": "0.0.0.0", "users": {"ann": "x"}}, "passwords go there unencrypted"),
+        ({"host": "0.0.0.0", "tls_certificate": Path("c.pem")}, "there is no login: everybody"),
+        ({"host": "0.0.0.0", "tls_certificate": Path("c.pem"), "users": {"ann": "x"}}, None),
+    ],
+)
+def test_what_others_can_reach_is_said(values: dict[str, object], told: str | None) -> None:
+    exposure = ServeSettings(**values).exposure  # type: ignore[arg-type]
+    assert exposure == told or (told is not None and exposure is not None and told in exposure)
+
+
+def test_a_log_line_is_one_line() -> None:
+    assert printable("a\r\nb\x1b[31m\u202e…") == "a\\r\\nb\\x1b[31m\\u202e…"
+
+
+@pytest.mark.parametrize("locator", ["oci:/srv/a", "archive:/srv/a.tar", "bundle:a", "oci:a"])
+def test_the_place_of_a_store_is_not_told(locator: str) -> None:
+    place = locator.partition(":")[2]
+    for shown in (locator, place):
+        error = errors.ManifestUnknown(f"{shown} has no a/a:a.tar: {shown}", subject=locator)
+        answer = refusal(error, writing=False, locator=locator)
+        assert (answer.message, answer.subject) == ("this registry has no a/a:a.tar: this registry", None)

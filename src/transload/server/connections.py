@@ -1,0 +1,96 @@
+"""The connections of a server: how many there are, and which of them waits for a request that does not come.
+
+A connection costs a file of the process, and one that says nothing must not keep others out: when all places are taken,
+the one that has waited longest goes; a request's head must arrive whole within `head_timeout_s`, however it drips.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+PLACES = 512
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nServer: transload\r\nRetry-After: 5\r\n"
+    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+)
+
+
+class Connections(web.Server):
+    """aiohttp's server with a limit of `places` connections. Used by the loop alone."""
+
+    def __init__(self, handle: Handler, *, places: int, head_timeout_s: float, **more: Any) -> None:
+        super().__init__(self._answer, **more)
+        self._handle = handle
+        self._places = places
+        self._head_timeout_s = head_timeout_s
+        self._waiting: dict[web.RequestHandler, asyncio.TimerHandle] = {}  # the one that waits longest comes first
+        self._busy: set[web.RequestHandler] = set()
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Called by aiohttp: somebody has connected."""
+        super().connection_made(handler, transport)
+        if len(self._waiting) + len(self._busy) >= self._places:
+            if not self._waiting:
+                transport.write(_FULL)
+                transport.close()
+                return
+            self._end(next(iter(self._waiting)))
+        self._wait(handler)
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        """Called by aiohttp: the connection is closed."""
+        self._busy.discard(handler)
+        self._stop_waiting(handler)
+        super().connection_lost(handler, exc)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """A head is here; when its answer is made, its bytes and the next head have the same time."""
+        handler = request.protocol
+        if self._stop_waiting(handler):
+            self._busy.add(handler)
+        try:
+            return await self._handle(request)
+        finally:
+            if handler in self._busy:
+                self._busy.remove(handler)
+                self._wait(handler)
+
+    def _wait(self, handler: web.RequestHandler) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiting[handler] = loop.call_later(self._head_timeout_s, self._end, handler)
+
+    def _stop_waiting(self, handler: web.RequestHandler) -> bool:
+        timer = self._waiting.pop(handler, None)
+        if timer is not None:
+            timer.cancel()
+        return timer is not None
+
+    def _end(self, handler: web.RequestHandler) -> None:
+        self._stop_waiting(handler)
+        if isinstance(handler.transport, asyncio.Transport):
+            handler.transport.abort()  # what it does not read is not waited for
+
+
+def places_for(files: int | None) -> int:
+    """How many connections fit into a process that may have `files` open: an answer needs up to three.
+
+    >>> places_for(None), places_for(1024), places_for(64)
+    (512, 320, 16)
+    """
+    return PLACES if files is None else max(16, min(PLACES, (files - 64) // 3))
+
+
+def files_allowed() -> int | None:
+    """How many files this process may have open; None where nobody says (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return None if allowed == resource.RLIM_INFINITY else allowed
