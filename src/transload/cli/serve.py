@@ -80,15 +80,12 @@ def serve(
     )
     with Stores(read_environment(), options.network_of(flags), Logins(), Cancellation(), given, warn) as stores:
         served = stores.target(place) if writable else stores.source(place)
-        if place.kind == "bundle":
-            say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
-        if place.kind != "registry":
-            say(f"note: {note}" for note in serving_notes(served))
+        notes = [*signature_notes(stores.bundle(place))] if place.kind == "bundle" else []
+        notes += serving_notes(served) if place.kind != "registry" else []
         mode = "read and write" if writable else "read-only"
-        warning = [f"warning: {settings.exposure}"] if settings.exposure else []
-        serve_forever(
-            served, settings, lambda url: say([f"serving {place} at {url}, {mode}; Ctrl-C ends it", *warning])
-        )
+        told = [f"note: {note}" for note in notes]
+        told += [f"warning: {settings.exposure}"] if settings.exposure else []
+        serve_forever(served, settings, lambda url: say([f"serving {place} at {url}, {mode}; Ctrl-C ends it", *told]))
     return 0
 
 
