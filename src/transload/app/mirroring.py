@@ -25,7 +25,10 @@ _NAMED = 3  # images named in one sentence
 
 @frozen
 class Prepared:
-    """A plan, and the stores that it speaks of. `finish` is what the target needs when the run is over."""
+    """A plan, and the stores that it speaks of. `finish` is what the target needs when the run is over.
+
+    `by_size`: the biggest blobs first, which is how they lie in a bundle, rather than image after image.
+    """
 
     plan: Plan
     sources: Mapping[str, Source]
@@ -34,6 +37,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
     finish: Callable[[Outcome], None] | None = None
     made_earlier: bool = False
+    by_size: bool = False
 
 
 def request_of(job: Job, selection: Selection) -> Request:
@@ -146,6 +150,7 @@ def carry_out(
         cancellation=cancellation,
         bodies=bodies,
         recheck=prepared.made_earlier,
+        by_size=prepared.by_size,
         publishers=stores.publishers if any(blob.descriptor.is_foreign for blob in plan.blob_steps()) else None,
     )
     if prepared.finish is not None:

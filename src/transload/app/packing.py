@@ -163,7 +163,7 @@ def _to_fill(prepared: Prepared, blueprint: Blueprint, working: ActivityListener
     writer.read = Counting(working, "rechecking", possible=True).add
     filling = filling_plan(prepared.plan, writer.locator, lambda blob: writer.holds("", blob))
     writer.read = lambda _length: None  # from here on the run tells what goes on
-    return evolve(prepared, plan=filling, target=writer, finish=finish)
+    return evolve(prepared, plan=filling, target=writer, finish=finish, by_size=True)
 
 
 def _opened(path: Path, blueprint: Blueprint) -> BundleWriter:

@@ -11,6 +11,7 @@ from transload.app.mirroring import Prepared, request_of, source_notes
 from transload.app.place import Place
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
+from transload.bundle.checking import Checked
 from transload.bundle.ledger import Ledger
 from transload.bundle.reader import BundleStore
 from transload.catalog.selection import join
@@ -50,9 +51,9 @@ def prepare_push(
         working=stores.working,
     )
     notes = tuple(_bundle_notes(bundle, plan)) if bundle else source_notes({place.locator: stores.source(place)})
-    return Prepared(
-        plan, sources, target, job.target, (*notes, *nameless_notes(plan.images), *_compression_notes(compressed))
-    )
+    notes = (*notes, *nameless_notes(plan.images), *_compression_notes(compressed))
+    one_by_one = bundle is not None and any(_lacking_volumes(bundle))
+    return Prepared(plan, sources, target, job.target, notes, by_size=one_by_one)
 
 
 def _compression_notes(compressed: CompressedStore | None) -> Iterator[str]:
@@ -80,10 +81,14 @@ def _prerequisite_notes(plan: Plan, ledger: Ledger) -> Iterator[str]:
 def _volume_notes(bundle: BundleStore) -> Iterator[str]:
     """What is known to be missing before the first byte moves; the target may have what lies in it."""
     if not bundle.asks:  # otherwise it is asked for when it is needed
-        for checked in islice(bundle.check(), bundle.ledger.cut.count):
-            if checked.error is not None:
-                told = f"{len(checked.images)} of {count(len(bundle.ledger.images), 'image')}"
-                yield f"{checked.error}; it is needed for {told}"
+        for checked in _lacking_volumes(bundle):
+            told = f"{len(checked.images)} of {count(len(bundle.ledger.images), 'image')}"
+            yield f"{checked.error}; it is needed for {told}"
+
+
+def _lacking_volumes(bundle: BundleStore) -> Iterator[Checked]:
+    volumes = islice(bundle.check(), bundle.ledger.cut.count)
+    return (checked for checked in volumes if checked.error is not None)
 
 
 def _elsewhere(ledger: Ledger | None, prefix: str, journal: Journal) -> Callable[[Digest], Iterable[str]]:

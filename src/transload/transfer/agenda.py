@@ -1,4 +1,4 @@
-"""Which step comes next: ready ones only, quick ones before bodies, the biggest body first. Pure bookkeeping."""
+"""Which step comes next: ready ones only, quick ones before bodies, bodies in a given order. Pure bookkeeping."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ LIGHT_BYTES = 256 << 10
 
 
 class Agenda:
-    """Hands steps out and learns how they ended. Not thread-safe: its user holds a lock."""
+    """Hands steps out and learns how they ended. Not thread-safe: its user holds a lock.
 
-    def __init__(self, steps: Iterable[Step]) -> None:
+    `order` are steps that have bodies, as they are to begin; those that are not in it come last, the biggest first.
+    """
+
+    def __init__(self, steps: Iterable[Step], order: Iterable[int] = ()) -> None:
+        self._places = {step: place for place, step in enumerate(order)}
         self._steps = {step.id: step for step in steps}
         self._waiting: dict[int, set[int]] = {}
         self._followers: defaultdict[int, list[int]] = defaultdict(list)
         self._quick: list[int] = []
-        self._heavy: list[tuple[int, int]] = []
-        self._light: list[tuple[int, int]] = []
+        self._heavy: list[tuple[int, int, int]] = []
+        self._light: list[tuple[int, int, int]] = []
         self.open = len(self._steps)
         for step in self._steps.values():
             before = {*step.needs, *(() if step.after is None else (step.after,))}
@@ -39,7 +43,7 @@ class Agenda:
         if self._quick:
             return self._steps[heapq.heappop(self._quick)]
         bodies = self._heavy if heavy and self._heavy else self._light
-        return self._steps[heapq.heappop(bodies)[1]] if bodies else None
+        return self._steps[heapq.heappop(bodies)[-1]] if bodies else None
 
     def done(self, step: Step) -> None:
         """The step succeeded: what waited only for it is ready now."""
@@ -73,7 +77,8 @@ class Agenda:
     def _make_ready(self, step: Step) -> None:
         if is_body(step):
             bodies = self._heavy if is_heavy(step) else self._light
-            heapq.heappush(bodies, (-step.descriptor.size, step.id))  # type: ignore[union-attr]
+            place = self._places.get(step.id, len(self._places))
+            heapq.heappush(bodies, (place, -step.descriptor.size, step.id))  # type: ignore[union-attr]
         else:
             heapq.heappush(self._quick, step.id)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
@@ -47,6 +47,7 @@ from transload.ports import Source, Target
 from transload.transfer.agenda import Agenda, is_heavy
 from transload.transfer.blobs import Opens, Placing
 from transload.transfer.journal import Journal
+from transload.transfer.ordering import in_order_of_images
 
 BODIES = 8
 SMALL = 2
@@ -86,6 +87,7 @@ def run(
     small: int = SMALL,
     attempts: int = ATTEMPTS,
     recheck: bool = False,
+    by_size: bool = False,
     publishers: Opens | None = None,
 ) -> Outcome:
     """Do every step of `plan`, `bodies` of them moving large blobs at a time, `small` more doing what is quick.
@@ -93,10 +95,12 @@ def run(
     `sources` maps the locators of the plan to stores. Failures are part of the outcome and told to `listen`; nothing
     is raised but bugs. When cancelled, running blobs are parked where the target's store can, and the rest is left.
     `recheck` asks for each blob before it is sent: for a plan that was made earlier, and may be partly done by now.
+    Images are completed one after the other; with `by_size` the biggest blobs come first, as they lie in bundles.
     `publishers` reads foreign layers that a source lacks.
     """
     cancellation = Cancellation.within(cancellation or Cancellation())
-    engine = _Engine(plan, sources, target, listen, journal or Journal(), cancellation, clock)
+    order = () if by_size else in_order_of_images(plan, bodies)
+    engine = _Engine(plan, sources, target, listen, journal or Journal(), cancellation, clock, order)
     engine.placing = Placing(target, engine.tell, cancellation, clock, attempts, recheck, publishers)
     return engine.run(bodies, small)
 
@@ -113,6 +117,7 @@ class _Engine:
         journal: Journal,
         cancellation: Cancellation,
         clock: Clock,
+        order: Iterable[int],
     ) -> None:
         self._plan = plan
         self._sources = sources
@@ -121,7 +126,7 @@ class _Engine:
         self._journal = journal
         self._cancellation = cancellation
         self._clock = clock
-        self._agenda = Agenda(plan.steps)
+        self._agenda = Agenda(plan.steps, order)
         self._changed = threading.Condition()
         self._telling = threading.RLock()
         self._bodies_free = 0
