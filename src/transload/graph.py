@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 
 from attrs import field, frozen
 
 from transload.errors import LimitExceeded
+from transload.limits import IMAGE_MANIFESTS, IMAGE_MANIFESTS_BYTES, INDEX_DEPTH
 from transload.oci import Descriptor, Digest, Manifest
-
-DEPTH = 8
-"""Indexes within indexes. Real ones are one deep; what is deeper than this was made to hurt."""
-
-NODES = 20_000
-"""Manifests of one image, each counted once: more than the largest index that may be (`ENTRIES`) with attestations."""
+from transload.sizes import in_words
 
 
 @frozen
@@ -24,6 +21,45 @@ class Node:
     children: tuple[Node, ...] = field(default=(), repr=False)
 
 
+class Allowance:
+    """How many bytes of memory manifests may take together, and what has been taken. Safe for threads.
+
+    `within` is a larger one, of which this is a part.
+    """
+
+    def __init__(self, what: str, limit: int, within: Allowance | None = None) -> None:
+        self._what = what
+        self._limit = limit
+        self._within = within
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    def take(self, manifest: Manifest) -> Manifest:
+        """The same manifest, which is going to be kept. Raises `LimitExceeded`."""
+        self._take(manifest.weight, manifest.digest)
+        return manifest
+
+    def _take(self, count: int, digest: Digest) -> None:
+        with self._lock:
+            if self._taken + count > self._limit:
+                raise LimitExceeded(
+                    f"the manifests of {self._what} take more than {in_words(self._limit)} of memory",
+                    subject=digest,
+                    hint="copy fewer images at a time" if self._within is None else None,
+                )
+            if self._within is not None:
+                self._within._take(count, digest)
+            self._taken += count
+
+    def give_back(self) -> None:
+        """Nothing is kept after all."""
+        with self._lock:
+            taken, self._taken = self._taken, 0
+        if self._within is not None:
+            with self._within._lock:
+                self._within._taken -= taken
+
+
 def grow(
     root: Manifest,
     fetch: Callable[[Descriptor], Manifest],
@@ -31,22 +67,25 @@ def grow(
 ) -> Node:
     """Read the children of `root`, and theirs, with `fetch`; children that `keep` refuses are left out.
 
-    A child is read once, however often it is listed. Raises `LimitExceeded` for indexes nested deeper than `DEPTH` or
-    more than `NODES` manifests in all, and whatever `fetch` raises.
+    A child is read once, however often it is listed. Raises `LimitExceeded` for indexes nested deeper than
+    `INDEX_DEPTH`, for more than `IMAGE_MANIFESTS` manifests or `IMAGE_MANIFESTS_BYTES` of them in all, and whatever
+    `fetch` raises.
     """
     known: dict[Digest, Node] = {}
+    allowance = Allowance("an image", IMAGE_MANIFESTS_BYTES)
+    allowance.take(root)
 
     def visit(manifest: Manifest, depth: int) -> Node:
-        if depth > DEPTH:
-            raise LimitExceeded(f"indexes are nested deeper than {DEPTH}", subject=root.digest)
+        if depth > INDEX_DEPTH:
+            raise LimitExceeded(f"indexes are nested deeper than {INDEX_DEPTH}", subject=root.digest)
         children = []
         for child in manifest.manifests:
             if not keep(child):
                 continue
             if child.digest not in known:
-                if len(known) >= NODES:
-                    raise LimitExceeded(f"an image of more than {NODES} manifests", subject=root.digest)
-                known[child.digest] = visit(fetch(child), depth + 1)
+                if len(known) >= IMAGE_MANIFESTS:
+                    raise LimitExceeded(f"an image of more than {IMAGE_MANIFESTS} manifests", subject=root.digest)
+                known[child.digest] = visit(allowance.take(fetch(child)), depth + 1)
             children.append(known[child.digest])
         return Node(manifest, tuple(children))
 

@@ -8,11 +8,10 @@ from contextlib import suppress
 from attrs import evolve, frozen
 
 from transload.errors import BlobUnknown, CorruptError, LimitExceeded, Refused, SchemaUnsupported
+from transload.limits import INDEX_DEPTH, KNOWN_MANIFESTS, RUN_MANIFESTS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.layoutindex import Entry
-
-_DEPTH = 8  # of indexes in indexes
-_MANIFESTS = 200_000
+from transload.sizes import in_words
 
 
 @frozen
@@ -31,6 +30,7 @@ class Referrers:
         self._listed = listed
         self._read = read
         self._known: dict[Digest, _Known] = {}
+        self._weight = 0
 
     def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:  # noqa: ARG002 - one pool for all
         """See `transload.ports.Refers`; the descriptors as the distribution specification lists referrers."""
@@ -60,7 +60,7 @@ class Referrers:
         waiting = list(self._listed())
         while waiting:
             descriptor = waiting.pop()
-            if descriptor.digest in seen or len(seen) >= _MANIFESTS:
+            if descriptor.digest in seen or len(seen) >= KNOWN_MANIFESTS:
                 continue
             seen.add(descriptor.digest)
             with suppress(CorruptError, Refused):
@@ -72,15 +72,15 @@ class Referrers:
     def _walk(self) -> Iterator[_Known]:
         seen: set[Digest] = set()
         level = list(self._listed())
-        for _ in range(_DEPTH):
+        for _ in range(INDEX_DEPTH):
             below: list[Descriptor] = []
             for descriptor in level:
                 if descriptor.digest not in seen and (known := self._look(descriptor)):
                     seen.add(descriptor.digest)
                     below.extend(known.manifests)
                     yield known
-            if len(seen) + len(below) > _MANIFESTS:
-                raise LimitExceeded(f"the index lists more than {_MANIFESTS} manifests")
+            if len(seen) + len(below) > KNOWN_MANIFESTS:
+                raise LimitExceeded(f"the index lists more than {KNOWN_MANIFESTS} manifests")
             level = below
 
     def _look(self, descriptor: Descriptor) -> _Known | None:
@@ -89,9 +89,16 @@ class Referrers:
             if not descriptor.is_manifest:
                 return None
             try:
-                self._known[descriptor.digest] = _known(self._read(descriptor))
+                known = _known(self._read(descriptor))
             except (BlobUnknown, SchemaUnsupported):
                 return None
+            weight = known.descriptor.weight + sum(each.weight for each in known.manifests)
+            if self._weight + weight > RUN_MANIFESTS_BYTES:
+                raise LimitExceeded(
+                    f"the manifests of the index take more than {in_words(RUN_MANIFESTS_BYTES)} of memory"
+                )
+            self._weight += weight
+            self._known[descriptor.digest] = known
         return self._known[descriptor.digest]
 
 

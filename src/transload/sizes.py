@@ -1,4 +1,4 @@
-"""How a number of bytes is written for people: one style for errors of every floor and for reports."""
+"""Numbers as text: bytes in words for people, in one style for every floor; and whole numbers from outside."""
 
 from __future__ import annotations
 
@@ -29,3 +29,14 @@ def scaled(count_bytes: float) -> tuple[str, str]:
             return number, unit
         value /= 1024
     raise AssertionError("the last unit takes everything")
+
+
+def whole_number(text: str) -> int | None:
+    """The number that plain digits write, at most 19 of them; None for anything else.
+
+    `str.isdigit` takes ² and digits of every script, and `int` refuses thousands of digits with an error of its own.
+
+    >>> whole_number("42"), whole_number("²"), whole_number("-1"), whole_number("9" * 5000)
+    (42, None, None, None)
+    """
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from transload import graph
 from transload.errors import LimitExceeded, ManifestUnknown
-from transload.graph import DEPTH, Node, grow, walk
+from transload.graph import Node, grow, walk
+from transload.limits import INDEX_DEPTH
 from transload.oci import Descriptor, Digest, Manifest
 from transload.testing.images import Built, image, index
 
@@ -78,16 +79,16 @@ def test_what_is_not_entered_is_left_out_unless_another_way_leads_to_it() -> Non
 
 def test_as_deep_as_allowed_and_no_deeper() -> None:
     built = LEAVES[0]
-    for _ in range(DEPTH):
+    for _ in range(INDEX_DEPTH):
         built = index([built])
-    assert len(list(walk(Library(built).grow()))) == DEPTH + 1
+    assert len(list(walk(Library(built).grow()))) == INDEX_DEPTH + 1
     with pytest.raises(LimitExceeded) as caught:
         Library(index([built])).grow()
     assert caught.value.subject == index([built]).digest
 
 
 def test_as_many_as_allowed_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graph, "NODES", 3)
+    monkeypatch.setattr(graph, "IMAGE_MANIFESTS", 3)
     assert len(list(walk(Library(index(LEAVES[:3])).grow()))) == 4
     library = Library(index(LEAVES))
     with pytest.raises(LimitExceeded):

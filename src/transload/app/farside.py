@@ -14,11 +14,10 @@ from transload.bundle.reader import BundleStore
 from transload.bundle.signing import Signer
 from transload.errors import BundleForeignSignature, BundleUnsigned, LedgerTampered, UsageError
 from transload.files import local_errors, replace_file
+from transload.limits import INVENTORY_BYTES, SMALL_JSON_BYTES
 from transload.oci import Descriptor, Digest
 from transload.planning.inventory import Inventory, Shelf
-from transload.planning.inventoryfile import INVENTORY_BYTES, dump, load
-
-_SIGNATURE_BYTES = 4096
+from transload.planning.inventoryfile import dump, load
 
 
 def far_side(against: Path | None, key: Path | None = None) -> Inventory:
@@ -88,7 +87,7 @@ def _check_signature(path: Path, raw: bytes, verifier: PublicKey) -> None:
             hint="take it again with transload inventory --sign-key, and carry both files",
         )
     with local_errors("reading", beside), beside.open("rb") as file:
-        content = file.read(_SIGNATURE_BYTES)
+        content = file.read(SMALL_JSON_BYTES)
     try:
         signature = Signature.decode(content)
     except LedgerTampered as error:

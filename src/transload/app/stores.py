@@ -17,9 +17,11 @@ from transload.app.place import Place
 from transload.app.settings import Environment
 from transload.errors import BundleUnsigned, CredentialsUnavailable, LocalError, Side, UsageError
 from transload.events import ActivityListener, ignore
-from transload.files import replace_file
+from transload.files import read_file, replace_file
+from transload.limits import LEARNT_BYTES, LEARNT_VALUES
 from transload.nursery import Cancellation
 from transload.registry.login import Login
+from transload.strictjson import NotJson, read_json
 
 if TYPE_CHECKING:
     from transload.bundle.locating import Ask
@@ -281,8 +283,9 @@ class Stores:
             self._learnt = {}
             if self._learnt_file is None:
                 return self._learnt
-            with contextlib.suppress(OSError, ValueError, RecursionError):  # a lost memory only costs asking again
-                document = json.loads(self._learnt_file.read_bytes())
+            with contextlib.suppress(OSError, LocalError, NotJson):  # a lost memory only costs asking again
+                raw = read_file(self._learnt_file, LEARNT_BYTES + 1)
+                document = read_json(raw, limit=LEARNT_BYTES, values=LEARNT_VALUES)
                 self._learnt = document if isinstance(document, dict) else {}
         return self._learnt
 

@@ -19,13 +19,13 @@ from itertools import zip_longest
 from transload.archive.members import Member, Members
 from transload.archive.saved import SavedImage, diff_ids
 from transload.errors import BlobUnknown, CorruptError, DigestMismatch, LimitExceeded, ManifestInvalid
+from transload.limits import CONFIG_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.mediatype import OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST
 
 NOTE = "docker save keeps no manifests: they are made anew from uncompressed layers, so digests are not the publisher's"
 
 _MAGIC = {b"\x1f\x8b": OCI_LAYER_GZIP, b"\x28\xb5\x2f\xfd": OCI_LAYER_ZSTD}
-_CONFIG_BYTES = 8 << 20
 
 
 class DockerContent:
@@ -83,7 +83,7 @@ class DockerContent:
 
     def _config(self, image: SavedImage) -> Descriptor:
         member = self._member(image.config)
-        if member.size > _CONFIG_BYTES:
+        if member.size > CONFIG_BYTES:
             raise LimitExceeded(f"config {member.name} has {member.size} bytes", subject=member.name)
         digest = self._hashes.of(member)
         if image.config_digest not in {None, digest}:
@@ -100,7 +100,7 @@ class DockerContent:
 
     def _prove(self, image: SavedImage, layers: Sequence[Descriptor]) -> None:
         """An uncompressed layer is what the config calls it; of compressed ones only their number is told."""
-        raw = self._members.read(self._member(image.config), _CONFIG_BYTES)
+        raw = self._members.read(self._member(image.config), CONFIG_BYTES)
         for place, (wanted, layer) in enumerate(zip_longest(diff_ids(raw, image.config), layers)):
             if wanted is None or layer is None:
                 raise ManifestInvalid(

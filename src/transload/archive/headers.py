@@ -17,8 +17,9 @@ from io import FileIO
 from attrs import evolve, frozen
 
 from transload.errors import CorruptError, LimitExceeded
+from transload.limits import ARCHIVE_MEMBERS
+from transload.sizes import whole_number
 
-MEMBERS = 200_000  # four per layer in docker's oldest format: more than any host has images for
 NAME_LENGTH = 4096
 _EXTENSION_BYTES = 1 << 20  # pax records and long names; honest ones have some hundred bytes
 
@@ -71,8 +72,8 @@ def read_headers(file: FileIO, length: int, where: str) -> Iterator[Header]:
             extension = _extended(extension, info.type, _content(file, size, where), where)
             continue
         count += 1
-        if count > MEMBERS:
-            raise LimitExceeded(f"{where} has more than {MEMBERS} members", subject=where)
+        if count > ARCHIVE_MEMBERS:
+            raise LimitExceeded(f"{where} has more than {ARCHIVE_MEMBERS} members", subject=where)
         yield _header(info, name, extension, start, size, where)
         extension = _Extension()
 
@@ -144,9 +145,10 @@ def _records(raw: bytes, where: str) -> Iterator[tuple[str, str]]:
 
 
 def _number(text: str, where: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
+    number = whole_number(text)
+    if number is None:
         raise CorruptError(f"{where} has a pax header with {text[:20]!r} for a number", subject=where)
-    return int(text)
+    return number
 
 
 def _text(raw: bytes) -> str:

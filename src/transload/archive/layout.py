@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from transload.archive.members import Member, Members
 from transload.archive.saved import SavedImage
 from transload.errors import BlobUnknown, ManifestInvalid, Refused, SchemaUnsupported
+from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.layoutindex import INDEX_BYTES, LayoutIndex
-from transload.oci.manifest import MANIFEST_BYTES
+from transload.oci.layoutindex import LayoutIndex
 from transload.referrers import Listed, Referrers
+from transload.strictjson import NotJson, read_json
 
 MARKER = "oci-layout"
 
@@ -20,7 +20,6 @@ NOTE = "docker wrote layers uncompressed, as it does without the originals: dige
 
 _INDEX = "index.json"
 _VERSION = "1.0.0"
-_MARKER_BYTES = 64 << 10
 
 
 class LayoutContent:
@@ -70,11 +69,11 @@ class LayoutContent:
 
     def _check_version(self) -> None:
         marker = self._members.find(MARKER)
-        raw = self._members.read(marker, _MARKER_BYTES) if marker else b""
+        raw = self._members.read(marker, SMALL_JSON_BYTES + 1) if marker else b""
         try:
-            document = json.loads(raw)
-        except (ValueError, RecursionError) as error:
-            raise ManifestInvalid(f"{MARKER} in {self._members.path} is not JSON", subject=MARKER) from error
+            document = read_json(raw, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
+        except NotJson as error:
+            raise ManifestInvalid(f"{MARKER} in {self._members.path} is not JSON: {error}", subject=MARKER) from error
         version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
         if version != _VERSION:
             raise Refused(

@@ -5,7 +5,6 @@ It is no manifest of any specification; docker's own reader (image/tarexport) is
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -13,11 +12,11 @@ from typing import Any
 from attrs import frozen
 
 from transload.errors import DigestInvalid, LimitExceeded, ManifestInvalid, ReferenceInvalid
+from transload.limits import CONFIG_BYTES, CONFIG_VALUES, SAVED_BYTES, SAVED_VALUES
 from transload.oci import Digest, Name, Reference
+from transload.strictjson import NotJson, read_json
 
 SAVED = "manifest.json"
-SAVED_BYTES = 32 << 20
-
 _IMAGES = 10_000
 _LAYERS = 1000  # docker itself stops at 127
 _HEX = re.compile(r"(?:blobs/sha256/|sha256:)?([a-f0-9]{64})(?:\.json)?")
@@ -43,8 +42,8 @@ def parse_saved(raw: bytes) -> tuple[SavedImage, ...]:
     if len(raw) > SAVED_BYTES:
         raise LimitExceeded(f"{SAVED} is over the limit of {SAVED_BYTES} bytes", subject=SAVED)
     try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError) as error:
+        document = read_json(raw, limit=SAVED_BYTES, values=SAVED_VALUES)
+    except NotJson as error:
         raise ManifestInvalid(f"{SAVED} is not JSON: {error}", subject=SAVED) from error
     if not isinstance(document, list):
         raise ManifestInvalid(f"{SAVED} is not a list of images", subject=SAVED)
@@ -56,8 +55,8 @@ def parse_saved(raw: bytes) -> tuple[SavedImage, ...]:
 def diff_ids(raw: bytes, where: str) -> tuple[Digest, ...]:
     """The digests of the uncompressed layers that an image's config lists. Raises `ManifestInvalid`."""
     try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError) as error:
+        document = read_json(raw, limit=CONFIG_BYTES, values=CONFIG_VALUES)
+    except NotJson as error:
         raise ManifestInvalid(f"{where} is not JSON: {error}", subject=where) from error
     rootfs = document.get("rootfs") if isinstance(document, dict) else None
     listed = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None

@@ -11,10 +11,10 @@ from attrs import evolve
 from transload.archive.docker import DockerContent
 from transload.archive.layout import MARKER, LayoutContent
 from transload.archive.members import Member, Members
-from transload.archive.saved import SAVED, SAVED_BYTES, parse_saved
+from transload.archive.saved import SAVED, parse_saved
 from transload.errors import BlobUnknown, CorruptError, ManifestUnknown, Refused, RepositoryUnknown, SizeMismatch
+from transload.limits import MANIFEST_BYTES, SAVED_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.manifest import MANIFEST_BYTES
 from transload.ports import Chunk, Tariff
 from transload.referrers import Referrers
 

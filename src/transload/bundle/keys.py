@@ -19,6 +19,8 @@ from attrs import frozen
 
 from transload.errors import BundleForeignSignature, KeyInvalid, LedgerTampered, PartMissing
 from transload.files import local_errors
+from transload.limits import SMALL_JSON_BYTES, SMALL_JSON_VALUES
+from transload.strictjson import read_json
 
 Algorithm = Literal["ed25519", "ecdsa-p256"]
 
@@ -73,7 +75,7 @@ class Signature:
     def decode(cls, raw: bytes) -> Signature:
         """Raises `LedgerTampered`."""
         try:
-            document = json.loads(raw)
+            document = read_json(raw, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
             signature = cls(
                 str(document["algorithm"]), str(document["key"]), base64.b64decode(document["signature"], validate=True)
             )

@@ -19,12 +19,13 @@ from attrs import define, field, frozen
 from transload.bundle.contents import BundledImage, Extra, Prerequisite
 from transload.bundle.volumes import VOLUMES, Cut
 from transload.errors import BundleInvalid, LedgerTampered, LimitExceeded, TransloadError
+from transload.limits import LEDGER_BYTES, LEDGER_VALUES
 from transload.oci import Descriptor, Digest, Name
 from transload.oci.reference import check_repository
+from transload.strictjson import read_json
 
 KIND = "transload-bundle"  # a signature over a ledger must not be one over anything else
 FORMAT = 1
-LEDGER_BYTES = 64 << 20
 MEMBERS = 200_000
 STREAM_BYTES = 1 << 50  # a pebibyte
 
@@ -151,7 +152,7 @@ class Ledger:
         if len(raw) > LEDGER_BYTES:
             raise LimitExceeded(f"a ledger of {len(raw)} bytes is over the limit of {LEDGER_BYTES}")
         try:
-            document = json.loads(raw)
+            document = read_json(raw, limit=LEDGER_BYTES, values=LEDGER_VALUES)
             _check_format(document)
             ledger = _ledger_in(document)
             if ledger.encode() == raw:

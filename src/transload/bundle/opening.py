@@ -24,7 +24,7 @@ from transload.bundle.format import (
     is_in_place,
 )
 from transload.bundle.keys import PublicKey, Signature, check_signature
-from transload.bundle.ledger import LEDGER_BYTES, Ledger
+from transload.bundle.ledger import Ledger
 from transload.bundle.stream import StreamReader
 from transload.bundle.tarheader import BLOCK, header, names, padding, size_in
 from transload.errors import (
@@ -35,6 +35,7 @@ from transload.errors import (
     LimitExceeded,
     VolumeTruncated,
 )
+from transload.limits import LEDGER_BYTES
 
 
 @frozen

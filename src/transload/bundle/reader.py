@@ -36,8 +36,8 @@ from transload.errors import (
     VolumeTruncated,
 )
 from transload.files import local_errors
+from transload.limits import MANIFEST_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.manifest import MANIFEST_BYTES
 from transload.ports import Chunk, Tariff
 
 

@@ -3,7 +3,7 @@
 Invariants, held by `parse`:
 1. every scalar is text: `tag: 1.10` is 1.10 and not a number, `tag: no` is no refusal;
 2. keys are text and occur once; there are no YAML tags, hence no types of anybody's choosing;
-3. the tree has at most `NODES` nodes with every alias written out, and is at most `DEPTH` deep.
+3. the tree has at most `YAML_VALUES` nodes with every alias written out, and is at most `YAML_DEPTH` deep.
 """
 
 from __future__ import annotations
@@ -14,14 +14,11 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from transload.errors import DocumentInvalid
+from transload.limits import YAML_BYTES, YAML_DEPTH, YAML_VALUES
 
 if TYPE_CHECKING:
     from yaml import YAMLError
     from yaml.events import Event, NodeEvent
-
-DOCUMENT_BYTES = 1 << 20
-NODES = 200_000
-DEPTH = 24
 
 _TEXT_TAGS = {None, "!", "tag:yaml.org,2002:str"}
 _NOTHING = {"", "~", "null", "Null", "NULL"}
@@ -41,7 +38,7 @@ class Node:
 
 def parse(content: bytes | str, file: str) -> Node:
     """The tree of a YAML text; `file` is its name for errors. Raises `DocumentInvalid`."""
-    text = decoded(content, file, DOCUMENT_BYTES)
+    text = decoded(content, file, YAML_BYTES)
     import yaml  # as late as possible: a run without a file does not pay for it
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -97,8 +94,8 @@ class _Builder:
         return DocumentInvalid(f"{self._file}:{_line(event)}: {message}", subject=self._file, hint=hint)
 
     def _node(self, event: Event, depth: int) -> Node:
-        if depth > DEPTH:
-            raise self._fail(event, f"nested more than {DEPTH} levels deep")
+        if depth > YAML_DEPTH:
+            raise self._fail(event, f"nested more than {YAML_DEPTH} levels deep")
         return self._anchored(event) if isinstance(event, self._kinds.AliasEvent) else self._fresh(event, depth)
 
     def _anchored(self, event: NodeEvent) -> Node:
@@ -151,8 +148,8 @@ class _Builder:
 
     def _weigh(self, event: Event, weight: int) -> None:
         self._weight += weight
-        if self._weight > NODES:
-            raise self._fail(event, f"more than {NODES} values, aliases written out")
+        if self._weight > YAML_VALUES:
+            raise self._fail(event, f"more than {YAML_VALUES} values, aliases written out")
 
 
 def _line(event: Event) -> int:

@@ -10,13 +10,13 @@ from transload.catalog import definition
 from transload.catalog.builtin import load_builtin
 from transload.catalog.catalog import NEWEST, Catalog
 from transload.catalog.definition import checked_registry, checked_repository
-from transload.catalog.document import DOCUMENT_BYTES
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import LIST_BYTES, parse_references
 from transload.catalog.selection import Selected, join, merge
 from transload.catalog.view import View
 from transload.errors import DocumentInvalid
 from transload.files import local_errors
+from transload.limits import YAML_BYTES
 from transload.oci import Digest, Name, Platform, Reference
 from transload.oci.reference import DEFAULT_REGISTRY, check_tag
 
@@ -32,7 +32,7 @@ def load_set(path: Path) -> Catalog | ImageSet:
     Raises `DocumentInvalid`, `TargetConflict`; `LocalError` if the file cannot be read.
     """
     if path.suffix.lower() in _YAML:
-        return parse_set(_read(path, DOCUMENT_BYTES), str(path))
+        return parse_set(_read(path, YAML_BYTES), str(path))
     return ImageSet(path.stem, parse_references(_read(path, LIST_BYTES), str(path)))
 
 
@@ -163,7 +163,7 @@ def _built_in(view: View) -> Catalog:
 def _from_file(view: View) -> Catalog:
     path = Path(view.file).parent / view.text()
     with view.blame():
-        return definition.parse_catalog(_read(path, DOCUMENT_BYTES), str(path))
+        return definition.parse_catalog(_read(path, YAML_BYTES), str(path))
 
 
 def _releases(view: View) -> tuple[str, ...]:

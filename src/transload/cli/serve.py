@@ -16,7 +16,9 @@ from transload.cli import options
 from transload.cli.telling import say, warn
 from transload.errors import SettingMissing, UsageError
 from transload.nursery import Cancellation
+from transload.sizes import whole_number
 
+HIGHEST_PORT = 65_535
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -72,11 +74,12 @@ def serve(
     place = carried_place(store, given) if is_carried(store, given) else Place.parse(store)
     given.demand_signature(place)
     host, _, port = listen.rpartition(":")
-    if not host or not (port.isascii() and port.isdigit() and len(port) < 6):
+    number = whole_number(port)
+    if not host or number is None or number > HIGHEST_PORT:
         raise click.BadParameter(f"{listen!r} is not HOST:PORT", param_hint="--listen")
     users = _users(user, password_stdin)
     settings = ServeSettings(
-        host=host.strip("[]"), port=int(port), writable=writable, tls_certificate=tls_cert, tls_key=tls_key, users=users
+        host=host.strip("[]"), port=number, writable=writable, tls_certificate=tls_cert, tls_key=tls_key, users=users
     )
     with Stores(read_environment(), options.network_of(flags), Logins(), Cancellation(), given, warn) as stores:
         served = stores.target(place) if writable else stores.source(place)

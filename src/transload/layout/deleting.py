@@ -14,9 +14,9 @@ from transload.errors import (
     SchemaUnsupported,
 )
 from transload.layout.blobs import Blobs
+from transload.limits import MANIFEST_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.layoutindex import Entry, LayoutIndex
-from transload.oci.manifest import MANIFEST_BYTES
 
 
 class Deleting:

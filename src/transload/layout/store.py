@@ -25,16 +25,16 @@ from transload.layout.blobs import Blobs
 from transload.layout.deleting import Deleting
 from transload.layout.ingest import LayoutIngest, ingesting, sweep
 from transload.layout.locks import awaited
+from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.layoutindex import INDEX_BYTES, Entry, LayoutIndex
-from transload.oci.manifest import MANIFEST_BYTES
+from transload.oci.layoutindex import Entry, LayoutIndex
 from transload.ports import Chunk, Tariff
 from transload.referrers import Listed, Referrers
+from transload.strictjson import NotJson, read_json
 
 _VERSION = "1.0.0"
 _MARKER, _INDEX, _OWN = "oci-layout", "index.json", ".transload"
 _UNFINISHED = (f".{_INDEX}.", f".{_MARKER}.")  # what `replace_file` writes before it replaces
-_MARKER_BYTES = 64 << 10
 
 
 class LayoutStore:
@@ -259,13 +259,14 @@ class LayoutStore:
         marker = self.root / _MARKER
         with local_errors("reading", marker):
             try:
-                document = json.loads(read_file(marker, _MARKER_BYTES))
+                raw = read_file(marker, SMALL_JSON_BYTES + 1)
+                document = read_json(raw, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
             except (FileNotFoundError, NotADirectoryError) as error:
                 raise NotFound(
                     f"{self.root} is not an OCI layout: it has no file {_MARKER}", subject=str(self.root)
                 ) from error
-            except ValueError as error:
-                raise ManifestInvalid(f"{marker} is not JSON", subject=str(marker)) from error
+            except NotJson as error:
+                raise ManifestInvalid(f"{marker} is not JSON: {error}", subject=str(marker)) from error
         version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
         if version != _VERSION:
             raise Refused(f"{self.root} is a layout of version {version!r}, {_VERSION} is known", subject=str(marker))

@@ -9,17 +9,16 @@ from attrs import field, frozen
 from urllib3 import BaseHTTPResponse
 
 from transload.errors import LimitExceeded, TransloadError
+from transload.limits import MANIFEST_BYTES, PROBLEM_BYTES
 from transload.net.address import Origin, redacted
 from transload.net.slots import Lane
 from transload.nursery import Cancellation
-from transload.oci.manifest import MANIFEST_BYTES
 from transload.ports import Chunk
 
 CHUNK = 1 << 20
 """Bodies are handed on in pieces of at most this many bytes."""
 _FRAME = 16 << 10
 """The same where a body has no length of its own (chunked): such a piece comes only when all of it is there."""
-_PROBLEM_BYTES = 64 << 10
 
 
 @frozen
@@ -105,7 +104,7 @@ class Answer:
     def reply(self, limit: int) -> Reply:
         """Read the whole body and be done. A refusal's body is cut, a too long other one raises `LimitExceeded`."""
         try:
-            body = self._read(limit if self.status < 400 else _PROBLEM_BYTES)
+            body = self._read(limit if self.status < 400 else PROBLEM_BYTES)
         finally:
             self.close()
         return Reply(self.status, self.headers, body, self.url)

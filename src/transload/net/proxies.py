@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 
 from transload.net.address import Origin
+from transload.sizes import whole_number
 
 
 def proxy_for(origin: Origin, proxies: Mapping[str, str], no_proxy: str) -> str | None:
@@ -39,10 +40,10 @@ def _matches(origin: Origin, entry: str) -> bool:
 def _split_port(entry: str) -> tuple[str, int | None]:
     if entry.startswith("["):
         host, _, rest = entry[1:].partition("]")
-        return host, int(rest[1:]) if rest[1:].isdigit() else None
+        return host, whole_number(rest[1:])
     host, colon, port = entry.rpartition(":")
-    if colon and port.isdigit() and ":" not in host:
-        return host, int(port)
+    if colon and whole_number(port) is not None and ":" not in host:
+        return host, whole_number(port)
     return entry, None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +10,11 @@ from attrs import field, frozen
 
 from transload.errors import DigestInvalid, ManifestInvalid
 from transload.oci.digest import Digest
-from transload.oci.mediatype import MANIFESTS, SCHEMA1, is_foreign, is_printable
+from transload.oci.mediatype import MANIFESTS, SCHEMA1, SHARED, is_foreign, is_printable
 from transload.oci.platform import Platform
+
+_READ = ("mediaType", "digest", "size", "platform", "artifactType", "annotations", "urls", "data")
+_SPELLING = {key.casefold(): key for key in _READ}
 
 
 @frozen
@@ -30,9 +34,11 @@ class Descriptor:
         """From a descriptor object; `where` names its place for the error. Raises `ManifestInvalid`."""
         if not isinstance(document, dict):
             raise ManifestInvalid(f"{where} is not a descriptor")
+        check_spelling(document, _SPELLING, where)
         media_type, digest, size = (document.get(key) for key in ("mediaType", "digest", "size"))
         if not isinstance(media_type, str) or not isinstance(digest, str):
             raise ManifestInvalid(f"{where} lacks mediaType or digest")
+        media_type = SHARED.get(media_type, media_type)
         if not is_printable(media_type):
             raise ManifestInvalid(f"{where} has a mediaType that is not printable")
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 1 << 63:
@@ -64,6 +70,12 @@ class Descriptor:
         return document | {key: value for key, value in optional.items() if value}
 
     @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes to keep this."""
+        texts = (self.artifact_type, *self.urls, *(self.platform.to_json().values() if self.platform else ()))
+        return 400 + sum(map(sys.getsizeof, (self.media_type, *texts))) + text_weight(self.annotations)
+
+    @property
     def is_manifest(self) -> bool:
         """Whether registries keep this content under `/manifests/` rather than `/blobs/`."""
         return self.media_type in MANIFESTS or self.media_type in SCHEMA1
@@ -72,6 +84,23 @@ class Descriptor:
     def is_foreign(self) -> bool:
         """Whether this is a layer that its publisher may keep elsewhere (see `urls`)."""
         return is_foreign(self.media_type)
+
+
+def check_spelling(document: Mapping[str, object], known: Mapping[str, str], where: str) -> None:
+    """Refuse a key that readers written in Go take for a known one. `known` is by its casefolded form.
+
+    Raises `ManifestInvalid`.
+    """
+    for key in document:
+        if known.get(key.casefold(), key) != key:
+            raise ManifestInvalid(
+                f"the key {key!r} of {where} is ambiguous: some tools read it as {known[key.casefold()]}"
+            )
+
+
+def text_weight(texts: Mapping[str, str]) -> int:
+    """About how many bytes of memory a map of strings takes."""
+    return sum(150 + sys.getsizeof(key) + sys.getsizeof(value) for key, value in texts.items())
 
 
 def string_map(value: object, where: str) -> dict[str, str]:

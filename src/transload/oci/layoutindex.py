@@ -18,15 +18,13 @@ from typing import Any
 from attrs import define, field, frozen
 
 from transload.errors import LimitExceeded, ManifestInvalid
+from transload.limits import INDEX_BYTES, INDEX_ENTRIES, INDEX_VALUES
 from transload.oci.descriptor import Descriptor
 from transload.oci.digest import Digest
 from transload.oci.mediatype import OCI_INDEX
 from transload.oci.reference import Name
 from transload.oci.refname import NAME_KEYS, annotations_for, name_of
-
-# Far above what any layout holds, and far below what would hurt to read.
-INDEX_BYTES = 32 << 20
-INDEX_ENTRIES = 100_000
+from transload.strictjson import NotJson, read_json
 
 
 @frozen
@@ -56,8 +54,8 @@ class LayoutIndex:
         if len(raw) > INDEX_BYTES:
             raise LimitExceeded(f"index.json is over the limit of {INDEX_BYTES} bytes", subject="index.json")
         try:
-            document = json.loads(raw)
-        except (ValueError, RecursionError) as error:
+            document = read_json(raw, limit=INDEX_BYTES, values=INDEX_VALUES)
+        except NotJson as error:
             raise ManifestInvalid(f"index.json is not JSON: {error}", subject="index.json") from error
         listed = document.get("manifests") if isinstance(document, dict) else None
         if not isinstance(listed, list):

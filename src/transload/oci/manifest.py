@@ -1,30 +1,30 @@
 """Manifests and indexes of both families. The raw bytes are the identity; the parsed view is read, never written back.
 
 Invariants, held by `Manifest.parse`:
-1. the bytes are at most `MANIFEST_BYTES` long and hash to the descriptor's digest;
+1. the bytes are JSON within the limits of a manifest, and hash to the descriptor's digest;
 2. the media type is the one that the content states, if it states one;
 3. no content can be read both as an image and as an index (CVE-2021-41190), nor differently by tools that take
-   `Layers` for `layers`, as those written in Go do;
+   `Layers` for `layers`, as those written in Go do; no key stands there twice;
 4. the media type is one whose children are known, so that nothing is copied in part;
-5. every child has a valid descriptor, and there are at most `ENTRIES` of them;
-6. schema 1 is refused.
+5. every child has a valid descriptor, and there are at most `MANIFEST_ENTRIES` of them;
+6. schema 1 is refused;
+7. what is kept of the content is what is read of it: a document is many times as large in memory as its bytes.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 from attrs import define, field
 
 from transload.errors import DigestMismatch, LimitExceeded, ManifestInvalid, SchemaUnsupported
+from transload.limits import MANIFEST_BYTES, MANIFEST_ENTRIES, MANIFEST_VALUES
 from transload.oci import mediatype
-from transload.oci.descriptor import Descriptor, string_map
+from transload.oci.descriptor import Descriptor, check_spelling, string_map, text_weight
 from transload.oci.digest import Digest
-
-MANIFEST_BYTES = 4 << 20  # what registries accept at most (distribution specification, "Pushing Manifests")
-ENTRIES = 10_000
+from transload.strictjson import NotJson, read_json
 
 _READ = (
     "schemaVersion",
@@ -38,6 +38,7 @@ _READ = (
     "annotations",
 )
 _SPELLING = {key.casefold(): key for key in _READ}
+_WITH_BLOBS = mediatype.IMAGES | {mediatype.OCI_ARTIFACT}
 # What a document of each type must not have beside its own lists.
 _STRANGE = (
     dict.fromkeys(mediatype.INDEXES, frozenset({"config", "layers"}))
@@ -48,11 +49,20 @@ _STRANGE = (
 
 @define(frozen=True, slots=False)
 class Manifest:
-    """Raw bytes, their descriptor, and read-only views of what they say. Made by `Manifest.parse`."""
+    """Raw bytes, their descriptor, and read-only views of what they say. Made by `Manifest.parse`.
+
+    `config` is the image configuration, or what an artifact has in its place. `layers` are those of an image, or the
+    blobs of an artifact, in order; `manifests` the children of an index, in order; `subject` is the manifest that this
+    one refers to (a signature's image).
+    """
 
     descriptor: Descriptor
     raw: bytes = field(repr=False)
-    document: dict[str, Any] = field(repr=False, eq=False)
+    config: Descriptor | None = field(default=None, repr=False, eq=False)
+    layers: tuple[Descriptor, ...] = field(default=(), repr=False, eq=False)
+    manifests: tuple[Descriptor, ...] = field(default=(), repr=False, eq=False)
+    subject: Descriptor | None = field(default=None, repr=False, eq=False)
+    annotations: Mapping[str, str] = field(factory=dict, repr=False, eq=False)
 
     @classmethod
     def parse(cls, raw: bytes, media_type: str | None = None, digest: Digest | None = None) -> Manifest:
@@ -68,19 +78,24 @@ class Manifest:
         stated = _media_type(document, media_type)  # before the digest: schema 1 digests are not of the raw bytes
         if digest is not None and found != digest:
             raise DigestMismatch(f"manifest {digest} has content with digest {found}", subject=digest)
-        artifact_type = document.get("artifactType")
-        manifest = cls(
-            Descriptor(
-                stated,
-                found,
-                len(raw),
-                artifact_type=artifact_type if isinstance(artifact_type, str) else "",
-            ),
+        kind = document.get("artifactType")
+        described = Descriptor(stated, found, len(raw), artifact_type=kind if isinstance(kind, str) else "")
+        is_image = stated in mediatype.IMAGES
+        subject = document.get("subject")
+        return cls(
+            described,
             raw,
-            document,
+            Descriptor.from_json(document.get("config"), "config") if is_image else None,
+            _descriptors(document, "layers" if is_image else "blobs") if stated in _WITH_BLOBS else (),
+            _descriptors(document, "manifests") if stated in mediatype.INDEXES else (),
+            None if subject is None else Descriptor.from_json(subject, "subject"),
+            string_map(document.get("annotations"), "annotations"),
         )
-        _check_children(manifest)
-        return manifest
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The whole content, read anew each time."""
+        return _load(self.raw)
 
     @property
     def media_type(self) -> str:
@@ -97,36 +112,6 @@ class Manifest:
         """Whether the children are manifests."""
         return self.media_type in mediatype.INDEXES
 
-    @cached_property
-    def config(self) -> Descriptor | None:
-        """The image configuration, or what an artifact has in its place."""
-        if self.media_type not in mediatype.IMAGES:
-            return None
-        return Descriptor.from_json(self.document.get("config"), "config")
-
-    @cached_property
-    def layers(self) -> tuple[Descriptor, ...]:
-        """Layers of an image, blobs of an artifact, in order."""
-        if self.media_type in mediatype.IMAGES:
-            return self._descriptors("layers")
-        return self._descriptors("blobs") if self.media_type == mediatype.OCI_ARTIFACT else ()
-
-    @cached_property
-    def manifests(self) -> tuple[Descriptor, ...]:
-        """The children of an index, in order."""
-        return self._descriptors("manifests") if self.is_index else ()
-
-    @cached_property
-    def subject(self) -> Descriptor | None:
-        """The manifest that this one refers to (a signature's image)."""
-        stated = self.document.get("subject")
-        return None if stated is None else Descriptor.from_json(stated, "subject")
-
-    @cached_property
-    def annotations(self) -> dict[str, str]:
-        """Annotations of the manifest itself."""
-        return string_map(self.document.get("annotations"), "annotations")
-
     @property
     def artifact_type(self) -> str:
         """`artifactType`, else the config's media type: the rule for referrers lists (distribution specification)."""
@@ -137,32 +122,34 @@ class Manifest:
         """What must be in the same repository before this manifest: config and layers."""
         return (self.config, *self.layers) if self.config else self.layers
 
-    def _descriptors(self, key: str) -> tuple[Descriptor, ...]:
-        entries = self.document.get(key)
-        if entries is None:  # an index or artifact of nothing is allowed to leave the list out or null
-            return ()
-        if not isinstance(entries, list):
-            raise ManifestInvalid(f"{key} is not a list")
-        if len(entries) > ENTRIES:
-            raise LimitExceeded(f"a manifest with {len(entries)} {key} is over the limit of {ENTRIES}")
-        return tuple(Descriptor.from_json(entry, f"{key}[{place}]") for place, entry in enumerate(entries))
+    @cached_property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes to keep this."""
+        more = (self.subject,) if self.subject else ()
+        described: tuple[Descriptor, ...] = (self.descriptor, *self.blobs, *self.manifests, *more)
+        return 1000 + len(self.raw) + text_weight(self.annotations) + sum(each.weight for each in described)
+
+
+def _descriptors(document: dict[str, Any], key: str) -> tuple[Descriptor, ...]:
+    entries = document.get(key)
+    if entries is None:  # an index or artifact of nothing is allowed to leave the list out or null
+        return ()
+    if not isinstance(entries, list):
+        raise ManifestInvalid(f"{key} is not a list")
+    if len(entries) > MANIFEST_ENTRIES:
+        raise LimitExceeded(f"a manifest with {len(entries)} {key} is over the limit of {MANIFEST_ENTRIES}")
+    return tuple(Descriptor.from_json(entry, f"{key}[{place}]") for place, entry in enumerate(entries))
 
 
 def _load(raw: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(raw.decode(), parse_constant=_refuse)  # decoded here: json would guess at UTF-16 too
-    except (ValueError, RecursionError) as error:
+        document = read_json(raw, limit=MANIFEST_BYTES, values=MANIFEST_VALUES)
+    except NotJson as error:
         raise ManifestInvalid(f"a manifest is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise ManifestInvalid("a manifest is not a JSON object")
-    for key in document:
-        if _SPELLING.get(key.casefold(), key) != key:
-            raise ManifestInvalid(f"the key {key!r} is ambiguous: some tools read it as {_SPELLING[key.casefold()]}")
+    check_spelling(document, _SPELLING, "a manifest")
     return document
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON value")
 
 
 def _media_type(document: dict[str, Any], said: str | None) -> str:
@@ -192,8 +179,3 @@ def _guess(document: dict[str, Any]) -> str:
     if "layers" in document:
         return mediatype.OCI_MANIFEST
     raise ManifestInvalid("the content has no mediaType and looks like neither a manifest nor an index")
-
-
-def _check_children(manifest: Manifest) -> None:
-    """Read every view once, so that reading it later cannot fail."""
-    _ = (manifest.blobs, manifest.manifests, manifest.subject, manifest.annotations)

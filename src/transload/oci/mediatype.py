@@ -27,6 +27,9 @@ UNCOMPRESSED_LAYERS = frozenset({OCI_LAYER, DOCKER_LAYER})
 # Asked for in this order. Schema 1 is in it only so that a registry shows it as it is instead of answering 404.
 ACCEPT = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, OCI_ARTIFACT, DOCKER_SCHEMA1_SIGNED, DOCKER_SCHEMA1)
 
+# The same few texts stand in every layer of every image, and need not be kept as often.
+SHARED = {each: each for each in (*MANIFESTS, OCI_CONFIG, OCI_LAYER_GZIP, DOCKER_CONFIG, DOCKER_LAYER_GZIP)}
+
 
 def is_foreign(media_type: str) -> bool:
     """Whether a layer of this type need not be in the registry (Windows base layers before June 2023)."""

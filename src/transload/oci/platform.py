@@ -81,4 +81,4 @@ class Platform:
 def _normal(architecture: str, variant: str) -> tuple[str, str]:
     """Other names for an architecture, and variants written without their v, told in one way."""
     architecture, implied = _ARCHITECTURES.get(architecture, (architecture, ""))
-    return architecture, f"v{variant}" if variant.isdigit() else variant or implied
+    return architecture, f"v{variant}" if variant.isdecimal() else variant or implied

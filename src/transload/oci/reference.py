@@ -24,19 +24,21 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _HEX64 = re.compile(r"[a-f0-9]{64}")
 _USER = re.compile(r"[^/]*@")
 _REPOSITORY_LENGTH = 255
+_REFERENCE_LENGTH = 1024  # all parts at their longest
+_REGISTRY_LENGTH = 253 + len(":65535")  # RFC 1035, section 2.3.4
 
 
 def check_repository(text: str) -> str:
     """`text` if it is a repository path. Raises `ReferenceInvalid` with what is wrong with it."""
-    if _REPOSITORY.fullmatch(text) and len(text) <= _REPOSITORY_LENGTH:
+    if len(text) <= _REPOSITORY_LENGTH and _REPOSITORY.fullmatch(text):
         return text
-    if text != text.lower():
-        raise ReferenceInvalid(
-            f"repository {text!r} has capital letters", hint=f"repositories are lower case: {text.lower()}"
-        )
     if len(text) > _REPOSITORY_LENGTH:
         raise ReferenceInvalid(
             f"repository {text[:40]!r}… is {len(text)} characters long, {_REPOSITORY_LENGTH} are allowed"
+        )
+    if text != text.lower():
+        raise ReferenceInvalid(
+            f"repository {text!r} has capital letters", hint=f"repositories are lower case: {text.lower()}"
         )
     raise ReferenceInvalid(
         f"{text!r} is not a repository", hint="use lower-case letters, digits and single . _ - between them"
@@ -45,7 +47,7 @@ def check_repository(text: str) -> str:
 
 def check_registry(text: str) -> str:
     """`text` if it is a registry's host[:port]. Raises `ReferenceInvalid`."""
-    if not _REGISTRY.fullmatch(text):
+    if len(text) > _REGISTRY_LENGTH or not _REGISTRY.fullmatch(text):
         raise ReferenceInvalid(f"{_shown(text)!r} is not a registry", hint=_registry_hint(text))
     return text
 
@@ -65,9 +67,15 @@ def check_tag(text: str) -> str:
     """`text` if it is a tag. Raises `ReferenceInvalid`."""
     if not _TAG.fullmatch(text):
         raise ReferenceInvalid(
-            f"{text!r} is not a tag", hint="a tag has up to 128 letters, digits, _ . -, and starts with none of . -"
+            f"{text[:140]!r} is not a tag",
+            hint="a tag has up to 128 letters, digits, _ . -, and starts with none of . -",
         )
     return text
+
+
+def _check_length(text: str) -> None:
+    if len(text) > _REFERENCE_LENGTH:
+        raise ReferenceInvalid(f"a text of {len(text)} characters is no image reference")
 
 
 def _absent_first(part: str | None) -> str:
@@ -94,6 +102,7 @@ class Name:
     @classmethod
     def parse(cls, text: str) -> Name:
         """Read `repository:tag`, `repository@digest`, `repository:tag@digest`, or a bare `repository`."""
+        _check_length(text)
         repository, tag, digest = _split(text)
         return cls(repository, tag, digest)
 
@@ -122,6 +131,7 @@ class Reference:
         'localhost:5000/a/b:1'
         """
         text = text.strip()
+        _check_length(text)
         if not text:
             raise ReferenceInvalid("an empty text is not an image reference")
         if "://" in text:

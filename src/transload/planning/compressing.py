@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from transload.errors import LimitExceeded, ManifestUnknown
-from transload.graph import DEPTH
+from transload.limits import INDEX_DEPTH
 from transload.nursery import Cancellation, in_parallel
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
 from transload.oci.mediatype import (
@@ -172,8 +172,8 @@ class CompressedStore:
         return entry | {"mediaType": known.media_type, "digest": str(known.digest), "size": known.size}
 
     def _index(self, name: Name, index: Manifest, depth: int) -> Manifest:
-        if depth > DEPTH:
-            raise LimitExceeded(f"indexes are nested deeper than {DEPTH}", subject=index.digest)
+        if depth > INDEX_DEPTH:
+            raise LimitExceeded(f"indexes are nested deeper than {INDEX_DEPTH}", subject=index.digest)
         now = {child.digest: self._child(name.at(child.digest), child, depth + 1) for child in index.manifests}
         kept = held_children(index, lambda child: now[child.digest].digest == child.digest)
         return rewritten(index, {was: one for was, one in now.items() if one.digest != was or was in kept})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 from attrs import frozen
 
 from transload.errors import DocumentInvalid, TransloadError
+from transload.strictjson import NotJson, read_json
 
 Result = TypeVar("Result")
 
@@ -102,18 +102,11 @@ class Place:
             raise self.refused(f"is not valid: {error}") from error
 
 
-def document(raw: bytes, what: str, limit: int, hint: str) -> Place:
+def document(raw: bytes, what: str, limit: int, values: int, hint: str) -> Place:
     """The root of the JSON in `raw`, called `what` in paths and sentences. Raises `DocumentInvalid`."""
     if len(raw) > limit:
         raise DocumentInvalid(f"the {what} of {len(raw)} bytes is over the limit of {limit}", subject=what)
     try:
-        return Place(json.loads(raw.decode("utf-8"), object_pairs_hook=_without_twins), what, hint)
-    except (ValueError, RecursionError) as error:
+        return Place(read_json(raw, limit=limit, values=values), what, hint)
+    except NotJson as error:
         raise DocumentInvalid(f"the {what} is not JSON: {error}", subject=what, hint=hint) from error
-
-
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):  # readers differ in which of the two they believe
-        raise ValueError("an object has a key twice")
-    return found

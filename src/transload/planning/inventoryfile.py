@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from transload.limits import INVENTORY_BYTES, INVENTORY_VALUES
 from transload.oci import Descriptor, Digest
 from transload.oci.mediatype import is_printable
 from transload.oci.reference import check_repository, check_tag
@@ -13,7 +14,6 @@ from transload.planning.document import Place, document
 from transload.planning.inventory import Inventory, Shelf
 
 FORMAT = 1
-INVENTORY_BYTES = 256 << 20  # some two million blobs
 
 _KEYS = ("format", "target", "prefix", "scoped", "manifests", "blobs", "repositories", "notes")
 _HINT = "take the inventory again with transload inventory"
@@ -36,7 +36,7 @@ def dump(inventory: Inventory) -> bytes:
 
 def load(raw: bytes) -> Inventory:
     """The inventory that `dump` wrote. Raises `DocumentInvalid`, its subject the path of what is wrong."""
-    root = document(raw, "inventory", INVENTORY_BYTES, _HINT).only(*_KEYS)
+    root = document(raw, "inventory", INVENTORY_BYTES, INVENTORY_VALUES, _HINT).only(*_KEYS)
     if root.get("format").number() != FORMAT:
         raise root.get("format").wrong(f"{FORMAT}, the format that this version of transload reads")
     manifests = [_manifest_in(place) for place in root.get("manifests").items()]

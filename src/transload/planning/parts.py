@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from transload.errors import BlobUnknown, LimitExceeded, ManifestUnknown
-from transload.graph import DEPTH, NODES
+from transload.graph import Allowance
+from transload.limits import IMAGE_MANIFESTS, IMAGE_MANIFESTS_BYTES, INDEX_DEPTH
 from transload.oci import Descriptor, Digest, Manifest
 
 
@@ -24,6 +25,7 @@ class Parts:
         self._holds = holds
         self._read: dict[Digest, Manifest | None] = {}
         self._there: dict[Digest, bool] = {}
+        self._allowance = Allowance("an image", IMAGE_MANIFESTS_BYTES)
 
     def fetch(self, child: Descriptor) -> Manifest:
         """The child's manifest. Raises `ManifestUnknown`."""
@@ -45,8 +47,8 @@ class Parts:
         (containerd, archive.WithSkipMissing: the manifest may stay, its blobs are all there or none.)
         """
         if manifest.is_index:
-            if depth > DEPTH:
-                raise LimitExceeded(f"indexes are nested deeper than {DEPTH}", subject=manifest.digest)
+            if depth > INDEX_DEPTH:
+                raise LimitExceeded(f"indexes are nested deeper than {INDEX_DEPTH}", subject=manifest.digest)
             return not manifest.manifests or any(self.has(child, depth + 1) for child in manifest.manifests)
         if manifest.config is not None and not self._holds(manifest.config):
             return False
@@ -55,10 +57,10 @@ class Parts:
 
     def _manifest(self, child: Descriptor) -> Manifest | None:
         if child.digest not in self._read:
-            if len(self._read) >= NODES:
-                raise LimitExceeded(f"an image of more than {NODES} manifests", subject=child.digest)
+            if len(self._read) >= IMAGE_MANIFESTS:
+                raise LimitExceeded(f"an image of more than {IMAGE_MANIFESTS} manifests", subject=child.digest)
             try:
-                self._read[child.digest] = self._fetch(child)
+                self._read[child.digest] = self._allowance.take(self._fetch(child))
             except (ManifestUnknown, BlobUnknown):
                 self._read[child.digest] = None
         return self._read[child.digest]

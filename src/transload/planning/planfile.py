@@ -15,13 +15,13 @@ from typing import Any, get_args
 
 from transload import errors
 from transload.errors import Side, TransloadError
+from transload.limits import PLAN_BYTES, PLAN_VALUES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.reference import check_repository
 from transload.planning.document import Place, document
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Requests, Share, Status, Step
 
 FORMAT = 1
-PLAN_BYTES = 256 << 20  # some 300,000 steps; the largest release known has 2,000
 
 _KINDS = (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TransloadError))
 _ERRORS: dict[str, type[TransloadError]] = {kind.code: kind for kind in _KINDS}
@@ -55,7 +55,9 @@ def digest(plan: Plan) -> Digest:
 
 def load(raw: bytes) -> Plan:
     """The plan that `dump` wrote. Raises `DocumentInvalid`, its subject the path of what is wrong in the document."""
-    root = document(raw, "plan", PLAN_BYTES, _HINT).only("format", "target", "images", "steps", "manifests", "requests")
+    root = document(raw, "plan", PLAN_BYTES, PLAN_VALUES, _HINT).only(
+        "format", "target", "images", "steps", "manifests", "requests"
+    )
     if root.get("format").number() != FORMAT:
         raise root.get("format").wrong(f"{FORMAT}, the format that this version of transload reads")
     manifests = {each.digest: each for each in map(_content_in, root.get("manifests").items())}

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from transload.errors import Interrupted, LimitExceeded, NotFound, TransloadError
 from transload.events import ActivityListener, Counting, ignore
-from transload.graph import DEPTH
+from transload.limits import INDEX_DEPTH
 from transload.nursery import Cancellation, in_parallel
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.planning.inventory import Inventory, Shelf
@@ -102,7 +102,7 @@ class _Taking:
     def read_children(self) -> None:
         """Read what the known manifests lead to, level by level. A child that is not there is not held, as may be."""
         asked = set(self.known)
-        for _ in range(DEPTH + 1):
+        for _ in range(INDEX_DEPTH + 1):
             below = {child.digest: digest for digest in asked for child in self.known[digest].manifests}
             names = [
                 Name(self._places[parent], None, child)
@@ -117,7 +117,7 @@ class _Taking:
                     self._keep(answer, name.repository)
                     asked.add(answer.digest)
                 self._note(str(name), answer)
-        raise LimitExceeded(f"{self._store.locator} has indexes nested deeper than {DEPTH}")
+        raise LimitExceeded(f"{self._store.locator} has indexes nested deeper than {INDEX_DEPTH}")
 
     def shelf(self, tags: Mapping[str, Digest], untagged: Iterable[Digest]) -> Shelf:
         """What a repository with these tags and images without one holds, as far as it was read."""

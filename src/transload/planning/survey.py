@@ -5,7 +5,6 @@ An unchanged image costs one question to each side: the target is asked first, t
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator, Mapping
 
@@ -26,7 +25,15 @@ from transload.errors import (
     Unreachable,
     at_side,
 )
-from transload.graph import Node, grow, walk
+from transload.graph import Allowance, Node, grow, walk
+from transload.limits import (
+    CONFIG_BYTES,
+    CONFIG_VALUES,
+    IMAGE_MANIFESTS_BYTES,
+    RUN_IMAGE_BYTES,
+    RUN_MANIFESTS_BYTES,
+    RUN_MANIFESTS_MOST_BYTES,
+)
 from transload.oci import Descriptor, Digest, Manifest, Name, Platform, Verifier
 from transload.planning.narrowing import (
     held_children,
@@ -40,8 +47,8 @@ from transload.planning.narrowing import (
 from transload.planning.parts import Parts
 from transload.planning.request import Item, Narrowing, Request
 from transload.ports import Source, Target
+from transload.strictjson import NotJson, read_json
 
-_CONFIG_BYTES = 1 << 20
 _COSIGN_SUFFIXES = (".sig", ".att", ".sbom")
 _LASTING = (Unreachable, CredentialsRejected)  # what a source answers to one image, it will answer to the next
 _PASSING = (ServerTrouble, TooManyRequests, Stalled)
@@ -116,6 +123,9 @@ class Surveyor:
         self._down: dict[str, TransloadError] = {}
         self._tags: dict[tuple[str, str], tuple[str, ...]] = {}
         self._lock = threading.Lock()
+        images = RUN_MANIFESTS_BYTES + RUN_IMAGE_BYTES * len(request.items)
+        self._memory = Allowance("a run", min(images, RUN_MANIFESTS_MOST_BYTES))
+        self._shares: dict[Item, Allowance] = {}
 
     def survey(self, item: Item) -> Surveyed:
         """Look at one item. Errors of the source are part of the answer; errors of the target are raised."""
@@ -129,6 +139,7 @@ class Surveyor:
                 raise
             if isinstance(error, _LASTING) and not isinstance(error, _PASSING):
                 self._down.setdefault(item.source_store, error)
+            self._share_of(item).give_back()
             return Surveyed(item, at_target=at_target, error=error)
 
     def _at_target(self, item: Item, anew: Digest | None = None) -> Descriptor | None:
@@ -151,7 +162,7 @@ class Surveyor:
             digest = item.source.digest or source.resolve(item.source).digest
             if digest == at_target.digest:
                 return self._unchanged(item, source, at_target)
-        published = source.fetch(item.source)
+        published = self._fetch(source, item, item.source)
         root, notes = self._narrow(item, source, self._grow(source, item, published))
         extras = self._extras(source, item, root) if self._request.referrers else ()
         if item.target.tag is None and item.source.digest not in {None, root.manifest.digest}:
@@ -177,7 +188,7 @@ class Surveyor:
     def _read_unchanged(self, item: Item, source: Source, at_target: Descriptor) -> Node:
         """The tree of an image that both sides have; a differential bundle has its digest, but not its content."""
         try:
-            return self._grow(source, item, source.fetch(item.source.at(at_target.digest))).root
+            return self._grow(source, item, self._fetch(source, item, item.source.at(at_target.digest))).root
         except PrerequisiteMissing:
             name = item.target.at(at_target.digest)
             with at_side("target"):
@@ -195,7 +206,7 @@ class Surveyor:
         """The tree of an image as far as it is wanted and there."""
         wanted = self._platforms(item)
         kept = wanted_children(root, wanted) if root.is_index and wanted else None
-        parts = _parts(source, item) if root.is_index else None
+        parts = self._parts(source, item) if root.is_index else None
         listed = frozenset(child.digest for child in root.manifests)
         absent: dict[Digest, Descriptor] = {}
 
@@ -207,7 +218,7 @@ class Surveyor:
             absent[child.digest] = child
             return False
 
-        fetch = parts.fetch if parts else lambda child: source.fetch(item.source.at(child.digest))
+        fetch = parts.fetch if parts else lambda child: self._fetch(source, item, item.source.at(child.digest))
         grown = grow(root, fetch, keep)
         return _Grown(_without_orphans(grown) if absent else grown, parts, tuple(absent.values()))
 
@@ -229,7 +240,7 @@ class Surveyor:
     def _check_platform(self, item: Item, source: Source, manifest: Manifest, wanted: tuple[Platform, ...]) -> None:
         """A single image states its platform in its config; an artifact has none and is for everybody."""
         config = manifest.config
-        if config is None or "image" not in config.media_type or config.size > _CONFIG_BYTES:
+        if config is None or "image" not in config.media_type or config.size > CONFIG_BYTES:
             return
         document = _config(source, item.source.repository, config)
         found = Platform.from_json(document)
@@ -252,15 +263,34 @@ class Surveyor:
             return
         if source.refers is not None:
             for referrer in source.refers.referrers(item.source.repository, digest):
-                yield Extra(self._read(source, item.source.at(referrer.digest)))
+                yield Extra(self._read(source, item, item.source.at(referrer.digest)))
                 yield from self._of_one(source, item, referrer.digest, depth - 1)
         stem = f"{digest.algorithm}-{digest.encoded}"
         for tag in self._tags_of(source, item):
             if tag.startswith(stem) and tag[len(stem) :] in _COSIGN_SUFFIXES:
-                yield Extra(self._read(source, Name(item.source.repository, tag)), tag)
+                yield Extra(self._read(source, item, Name(item.source.repository, tag)), tag)
 
-    def _read(self, source: Source, name: Name) -> Node:
-        return grow(source.fetch(name), lambda child: source.fetch(name.at(child.digest)))
+    def _read(self, source: Source, item: Item, name: Name) -> Node:
+        return grow(self._fetch(source, item, name), lambda child: self._fetch(source, item, name.at(child.digest)))
+
+    def _parts(self, source: Source, item: Item) -> Parts | None:
+        """What tells the parts of an image apart from the rest, in a store that may hold parts; else None."""
+        if not getattr(source, "keeps_parts", False):
+            return None
+        return Parts(
+            lambda child: self._fetch(source, item, item.source.at(child.digest)),
+            lambda blob: source.holds(item.source.repository, blob),
+        )
+
+    def _fetch(self, source: Source, item: Item, name: Name) -> Manifest:
+        """A manifest that will be kept with the plan."""
+        return self._share_of(item).take(source.fetch(name))
+
+    def _share_of(self, item: Item) -> Allowance:
+        with self._lock:
+            if item not in self._shares:
+                self._shares[item] = Allowance("an image", IMAGE_MANIFESTS_BYTES, within=self._memory)
+            return self._shares[item]
 
     def _tags_of(self, source: Source, item: Item) -> tuple[str, ...]:
         key = (item.source_store, item.source.repository)
@@ -274,16 +304,6 @@ class Surveyor:
             with self._lock:
                 self._tags[key] = known
         return known
-
-
-def _parts(source: Source, item: Item) -> Parts | None:
-    """What tells the parts of an image apart from the rest, in a store that may hold parts; else None."""
-    if not getattr(source, "keeps_parts", False):
-        return None
-    return Parts(
-        lambda child: source.fetch(item.source.at(child.digest)),
-        lambda blob: source.holds(item.source.repository, blob),
-    )
 
 
 def _without_orphans(root: Node) -> Node:
@@ -317,7 +337,7 @@ def _config(source: Source, repository: str, descriptor: Descriptor) -> dict[str
             raw += chunk
     verifier.check()
     try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError) as error:
+        document = read_json(bytes(raw), limit=CONFIG_BYTES, values=CONFIG_VALUES)
+    except NotJson as error:
         raise ManifestInvalid(f"the image's config {descriptor.digest.short} is not JSON: {error}") from error
     return document if isinstance(document, dict) else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 from attrs import evolve
 
 from transload.errors import CredentialsUnavailable
+from transload.limits import LIST_PAGE_BYTES, LIST_PAGE_VALUES
 from transload.net.address import Origin
 from transload.net.answer import Answer, Reply, Request
 from transload.net.http import Http
@@ -22,6 +22,7 @@ from transload.registry.problems import looks_like_html, not_a_registry
 from transload.registry.scope import Scope
 from transload.registry.tokens import Authorizer
 from transload.registry.traits import Traits
+from transload.strictjson import NotJson, read_json
 
 Logins = Callable[[str], Login | None]
 """The login for a repository; podman keeps several for one registry. Raises `CredentialsUnavailable`."""
@@ -143,8 +144,8 @@ def json_object(reply: Reply, doing: str) -> dict[str, Any]:
     if looks_like_html(reply):
         raise not_a_registry(reply, doing)
     try:
-        document = json.loads(reply.body)
-    except (ValueError, RecursionError) as error:
+        document = read_json(reply.body, limit=LIST_PAGE_BYTES, values=LIST_PAGE_VALUES)
+    except NotJson as error:
         raise not_a_registry(reply, doing) from error
     if not isinstance(document, dict):
         raise not_a_registry(reply, doing)

@@ -11,7 +11,7 @@ Rules: distribution, docs/spec/auth/token.md and oauth.md, and what registries m
 from __future__ import annotations
 
 import base64
-import json
+import re
 from collections.abc import Collection, Generator, Sequence
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -28,16 +28,18 @@ from transload.errors import (
     TooManyRequests,
     TransloadError,
 )
+from transload.limits import SMALL_JSON_VALUES, TOKEN_BYTES
 from transload.net.address import Origin, is_loopback, joined, listed
 from transload.net.answer import Reply, Request
 from transload.registry.challenge import Challenge
 from transload.registry.login import Login, Secret
 from transload.registry.scope import Scope
+from transload.sizes import whole_number
+from transload.strictjson import NotJson, read_json
 
 CLIENT_ID = "transload"
 _SHORTEST_S = 60.0
 _LONGEST_S = 24 * 3600.0
-_TOKEN_BYTES = 256 << 10
 # Second levels that are nobody's own domain: co.uk, com.au, ac.jp.
 _SHARED_LEVELS = {"ac", "co", "com", "edu", "gov", "gob", "ne", "net", "or", "org"}
 
@@ -117,7 +119,7 @@ def may_get_password(realm: Origin, registry: Origin, allowed: Collection[str]) 
 def _parent_domain(host: str) -> str:
     """`docker.io` of `registry-1.docker.io`; empty where the parent is a whole country's or an address."""
     labels = host.split(".")[1:]
-    if ":" in host or is_loopback(host) or len(labels) < 2 or labels[-1].isdigit():
+    if ":" in host or is_loopback(host) or len(labels) < 2 or whole_number(labels[-1]) is not None:
         return ""
     if len(labels) == 2 and len(labels[1]) == 2 and labels[0] in _SHARED_LEVELS:
         return ""
@@ -168,7 +170,7 @@ def _get(
         f"asking for a token for {applicant.registry.netloc}",
         "token",
         {"Authorization": basic(login)} if login else {},
-        limit=_TOKEN_BYTES,
+        limit=TOKEN_BYTES,
         registry=applicant.registry,
     )
 
@@ -188,7 +190,7 @@ def _post(realm: str, challenge: Challenge, scopes: Sequence[Scope], applicant: 
         "token",
         {"Content-Type": "application/x-www-form-urlencoded"},
         urlencode(form, errors="surrogateescape").encode("ascii"),
-        limit=_TOKEN_BYTES,
+        limit=TOKEN_BYTES,
         registry=applicant.registry,
     )
 
@@ -197,18 +199,26 @@ def _read(reply: Reply, applicant: Applicant) -> Granted:
     if reply.status != 200:
         raise _refusal(reply, applicant)
     try:
-        document = json.loads(reply.body)
+        document = read_json(reply.body, limit=TOKEN_BYTES, values=SMALL_JSON_VALUES)
         token = document.get("token") or document.get("access_token")
-        lifetime_s = float(document.get("expires_in") or _SHORTEST_S)
-    except (ValueError, AttributeError, TypeError, RecursionError):
-        token, lifetime_s = None, 0.0
+    except (NotJson, AttributeError):
+        token = None
     if not isinstance(token, str) or not token:
         raise ProtocolTrouble(
             f"{reply.origin.netloc} answers with something that is not a token", subject=reply.origin.netloc
         )
     if not token.isprintable() or not token.isascii():
         raise LimitExceeded(f"{reply.origin.netloc} gives a token that does not fit in a header")
-    return Granted(Secret(token), min(max(lifetime_s, _SHORTEST_S), _LONGEST_S))
+    return Granted(Secret(token), _lifetime_s(document.get("expires_in")))
+
+
+def _lifetime_s(stated: object) -> float:
+    """What a server says of a token's life, as far as that can be: a wrong number only costs asking again."""
+    if isinstance(stated, str) and re.fullmatch("[0-9]{1,9}", stated):  # as some servers write it
+        stated = int(stated)
+    if isinstance(stated, bool) or not isinstance(stated, (int, float)):
+        return _SHORTEST_S
+    return float(min(max(stated, _SHORTEST_S), _LONGEST_S))
 
 
 def _refusal(reply: Reply, applicant: Applicant) -> TransloadError:

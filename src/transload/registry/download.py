@@ -19,6 +19,7 @@ from transload.registry.api import Api
 from transload.registry.problems import Asked, problem
 from transload.registry.ranges import closed_range, parse_content_range, unsatisfied_total
 from transload.registry.scope import pull
+from transload.sizes import whole_number
 
 _WHOLE_AGAIN = 2
 """How often the front of a blob may be read just to be thrown away."""
@@ -148,9 +149,9 @@ class Download:
         return 0
 
     def _of_whole(self, answer: Answer) -> int:
-        length = answer.headers.get("Content-Length", "")
-        if length.isdigit() and int(length) != self._descriptor.size:
-            raise self._wrong_size(int(length))
+        length = whole_number(answer.headers.get("Content-Length", ""))
+        if length is not None and length != self._descriptor.size:
+            raise self._wrong_size(length)
         if self._is_part:
             self._api.traits.ranges = False
         if self._at:

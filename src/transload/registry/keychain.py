@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 from transload.errors import CredentialsUnavailable
+from transload.limits import LOGINS_BYTES, LOGINS_VALUES
 from transload.registry.login import Login
 from transload.registry.loginfile import HUB, login_of, text_of
+from transload.strictjson import read_json
 
 HELPER_TIMEOUT_S = 30.0
 _HUB_SERVER = "https://index.docker.io/v1/"  # what `docker login` stores the Hub's login under, also in helpers
@@ -66,8 +67,9 @@ def _server(host: str) -> str:
 def _answered(output: str, name: str, host: str) -> Login | None:
     """The login in a helper's answer; the answer is never shown, since it may hold a secret even when it is wrong."""
     try:
-        document = json.loads(output.removeprefix("\ufeff"))
-    except (ValueError, RecursionError):
+        raw = output.removeprefix("\ufeff").encode()
+        document = read_json(raw, limit=LOGINS_BYTES, values=LOGINS_VALUES, twins=True)
+    except ValueError:
         document = None
     if not isinstance(document, dict):
         raise _failed(name, host, "gave an answer that is not a JSON object")

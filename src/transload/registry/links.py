@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterator
 
 from transload.errors import LimitExceeded, ProtocolTrouble
+from transload.limits import LIST_LINK_LENGTH, LIST_PAGES
 from transload.net.address import Origin, session_url
 from transload.net.answer import Reply
 
-PAGES = 10_000
 _LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s;,\"]*))?)*)")
 _REL_NEXT = re.compile(r";\s*rel\s*=\s*(?:\"(?:[^\"]*\s)?next(?:\s[^\"]*)?\"|next(?=[\s;,]|$))", re.IGNORECASE)
 
@@ -36,15 +36,17 @@ def next_url(reply: Reply) -> str | None:
 def pages(first: str, fetch: Callable[[str], Reply]) -> Iterator[Reply]:
     """Every page from `first` on. A short page is not the end, only a missing link is.
 
-    Raises `ProtocolTrouble` for links in a circle, `LimitExceeded` after `PAGES` pages.
+    Raises `ProtocolTrouble` for links in a circle, `LimitExceeded` after `LIST_PAGES` pages.
     """
     url: str | None = first
     seen: set[str] = set()
     while url is not None:
+        if len(url) > LIST_LINK_LENGTH:
+            raise ProtocolTrouble(f"{Origin.of(first).netloc} continues a list at an address of {len(url)} characters")
         if url in seen:
             raise ProtocolTrouble(f"{Origin.of(url).netloc} answers with a list that goes round in a circle")
-        if len(seen) >= PAGES:
-            raise LimitExceeded(f"{Origin.of(url).netloc} answers with a list of more than {PAGES} pages")
+        if len(seen) >= LIST_PAGES:
+            raise LimitExceeded(f"{Origin.of(url).netloc} answers with a list of more than {LIST_PAGES} pages")
         seen.add(url)
         reply = fetch(url)
         yield reply

@@ -18,12 +18,13 @@ from typing import Any
 from attrs import field, frozen
 
 from transload.errors import CredentialsUnavailable
+from transload.limits import LOGINS_BYTES, LOGINS_VALUES
 from transload.registry.login import Login, Secret
+from transload.strictjson import read_json
 
 HUB = "docker.io"
 _HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
-_FILE_BYTES = 4 << 20
 _TLS_PORT = ":443"
 _TOKEN_USER = "<token>"  # noqa: S105 - the user name that marks an identity token, no secret
 
@@ -48,7 +49,7 @@ class CredentialFile:
             if not _readable_kind(path.stat().st_mode):
                 raise broken(path, "is not a file")
             with path.open("rb") as file:
-                content = file.read(_FILE_BYTES + 1)
+                content = file.read(LOGINS_BYTES + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -60,11 +61,17 @@ class CredentialFile:
     @classmethod
     def parse(cls, path: Path, content: bytes) -> CredentialFile:
         """What `content` says, in UTF-8 or UTF-16, with a byte order mark or without. Raises as `read` does."""
-        if len(content) > _FILE_BYTES:
-            raise broken(path, f"is larger than {_FILE_BYTES >> 20} MiB")
+        if len(content) > LOGINS_BYTES:
+            raise broken(path, f"is larger than {LOGINS_BYTES >> 20} MiB")
         try:
-            document = json.loads(content) if content.strip() else {}
-        except (ValueError, RecursionError):  # without the cause, whose text may show what is in the file
+            text = content.decode(json.detect_encoding(content))
+            # docker, too, takes the last of equal keys
+            document = (
+                read_json(text.encode(), limit=2 * LOGINS_BYTES, values=LOGINS_VALUES, twins=True)
+                if text.strip()
+                else {}
+            )
+        except ValueError:  # without the cause, whose text may show what is in the file
             raise broken(path, "is not JSON") from None
         if not isinstance(document, dict):
             raise broken(path, "is not a JSON object")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from transload.errors import DigestInvalid, DigestMismatch, LimitExceeded, NotFound, Refused, TransloadError
+from transload.limits import MANIFEST_BYTES
 from transload.net.answer import Reply, Request
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.manifest import MANIFEST_BYTES
 from transload.oci.mediatype import ACCEPT, MANIFESTS, SCHEMA1, UNCOMPRESSED_LAYERS
 from transload.registry.api import Api
 from transload.registry.problems import looks_like_html, not_a_registry, problem
 from transload.registry.scope import pull, push
+from transload.sizes import whole_number
 
 _PUT = {200, 201, 202, 204}
 _NO_HEAD = {400, 405, 501}
@@ -62,7 +63,7 @@ class Manifests:
         if reply.status != 200:
             raise problem(reply, doing, "manifest", str(name))
         length = reply.headers.get("Content-Length", "")
-        return not length.isdigit() or int(length) == descriptor.size
+        return whole_number(length) in {None, descriptor.size}
 
     def put(self, repository: str, reference: str, manifest: Manifest) -> Reply:
         """One PUT of the exact bytes. Raises `NotFound`, `Refused`, `ReadOnly`, `DigestMismatch`, `AccessDenied`."""
@@ -86,17 +87,17 @@ class Manifests:
     def _described(self, reply: Reply, name: Name, doing: str) -> Descriptor | None:
         """What the headers say; None when they do not say all of it, or something that no manifest is."""
         claimed = _claimed(reply.headers)
-        length = reply.headers.get("Content-Length", "")
+        length = whole_number(reply.headers.get("Content-Length", ""))
         digest = name.digest or claimed
-        if digest is None or not length.isdigit() or reply.content_type not in MANIFESTS | SCHEMA1:
+        if digest is None or length is None or reply.content_type not in MANIFESTS | SCHEMA1:
             return None
         if claimed is not None and claimed.algorithm == digest.algorithm and claimed != digest:
             raise DigestMismatch(f"{doing}: the registry answers with {claimed}", subject=digest)
-        if int(length) > MANIFEST_BYTES:
+        if length > MANIFEST_BYTES:
             raise LimitExceeded(f"{doing}: a manifest of {length} bytes is over the limit of {MANIFEST_BYTES}")
-        if not int(length):
+        if not length:
             return None
-        return Descriptor(reply.content_type, digest, int(length))
+        return Descriptor(reply.content_type, digest, length)
 
 
 def _explained(error: TransloadError, manifest: Manifest) -> TransloadError:

@@ -23,8 +23,11 @@ from transload.errors import (
     TooManyRequests,
     TransloadError,
 )
+from transload.limits import PROBLEM_BYTES, PROBLEM_VALUES
 from transload.net.answer import Reply
 from transload.net.backoff import retry_after_s
+from transload.sizes import whole_number
+from transload.strictjson import NotJson, read_json
 
 Asked = Literal["manifest", "blob", "repository", "upload", "push", "list"]
 """What a 404 is about: `upload` is a blob going in, `push` a manifest going in, `list` the catalog."""
@@ -48,11 +51,11 @@ class Complaint:
 def complaints(reply: Reply) -> tuple[Complaint, ...]:
     """The entries of an error body; of text or HTML, one without a code."""
     try:
-        entries = json.loads(reply.body)["errors"]
+        entries = read_json(reply.body, limit=PROBLEM_BYTES, values=PROBLEM_VALUES)["errors"]
         found = tuple(
             Complaint(str(entry.get("code") or ""), _message(entry)) for entry in entries if isinstance(entry, dict)
         )
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (NotJson, KeyError, TypeError):
         found = ()
     if found:
         return found
@@ -117,7 +120,7 @@ def problem(reply: Reply, doing: str, asked: Asked, subject: str | None = None) 
 
 
 def _is_number(reply: Reply) -> bool:
-    return reply.headers.get("Retry-After", "").strip().isdigit()
+    return whole_number(reply.headers.get("Retry-After", "").strip()) is not None
 
 
 def _phrase(status: int) -> str:

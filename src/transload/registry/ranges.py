@@ -6,9 +6,9 @@ import re
 
 from attrs import frozen
 
-_CONTENT_RANGE = re.compile(r"bytes\s+(\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
-_UNSATISFIED = re.compile(r"bytes\s+\*/(\d{1,19})")
-_UPLOAD_RANGE = re.compile(r"(?:bytes[= ])?(\d{1,19})-(\d{1,19})(?:/.*)?")
+_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
+_UNSATISFIED = re.compile(r"bytes\s+\*/([0-9]{1,19})")
+_UPLOAD_RANGE = re.compile(r"(?:bytes[= ])?([0-9]{1,19})-([0-9]{1,19})(?:/.*)?")
 
 
 @frozen

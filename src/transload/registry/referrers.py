@@ -10,15 +10,16 @@ import threading
 from typing import Any
 
 from transload.errors import ManifestInvalid, NotFound
+from transload.limits import MANIFEST_BYTES, MANIFEST_VALUES, REFERRERS
 from transload.net.answer import Reply, Request
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.manifest import ENTRIES
 from transload.oci.mediatype import OCI_INDEX
 from transload.registry.api import Api, json_object
 from transload.registry.links import pages
 from transload.registry.manifests import Manifests
 from transload.registry.problems import problem
 from transload.registry.scope import pull
+from transload.strictjson import read_json
 
 _UNKNOWN = {400, 404, 405, 501}
 
@@ -46,7 +47,7 @@ def index_with(raw: bytes | None, manifest: Manifest) -> bytes | None:
     Entries of others are kept value by value, also what this program does not understand of them.
     """
     empty: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
-    document = json.loads(raw) if raw else empty
+    document = read_json(raw, limit=MANIFEST_BYTES, values=MANIFEST_VALUES) if raw else empty
     entries = document.get("manifests") or []
     if any(isinstance(entry, dict) and entry.get("digest") == manifest.digest for entry in entries):
         return None
@@ -102,8 +103,8 @@ class Referrers:
                 raise problem(page, doing, "manifest", digest)
             self._api.traits.referrers_api = True
             found |= {entry.digest: entry for entry in _entries(json_object(page, doing), doing)}
-            if len(found) > ENTRIES:
-                raise ManifestInvalid(f"{doing}: more than {ENTRIES} referrers")
+            if len(found) > REFERRERS:
+                raise ManifestInvalid(f"{doing}: more than {REFERRERS} referrers")
         return tuple(found.values())
 
     def _by_tag(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:

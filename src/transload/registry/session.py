@@ -17,6 +17,7 @@ from transload.registry.api import Api
 from transload.registry.problems import complaints, not_a_registry, problem
 from transload.registry.ranges import upload_offset, upload_range
 from transload.registry.scope import pull, push
+from transload.sizes import whole_number
 
 ACCEPTED = {200, 201, 202, 204}
 """The specification says 201 and 202; older registries say the others."""
@@ -85,7 +86,7 @@ class UploadSession:
             raise not_a_registry(reply, self.doing)
         self._follow(reply)
         minimum = reply.headers.get("OCI-Chunk-Min-Length", "")
-        self.piece_minimum = int(minimum) if minimum.isdigit() and len(minimum) < 12 else 0
+        self.piece_minimum = whole_number(minimum) or 0
 
     def patch(self, body: Iterable[Chunk], length: int, *, ranged: bool) -> None:
         """Send `length` bytes from `offset` on. `ranged` says where they belong, which some registries cannot bear.

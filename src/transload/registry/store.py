@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from transload.errors import AccessDenied, DigestMismatch, Refused
+from transload.errors import AccessDenied, DigestMismatch, LimitExceeded, ReferenceInvalid, Refused
+from transload.limits import LIST_ENTRIES, LIST_PAGE_BYTES
 from transload.net.answer import Reply, Request
 from transload.net.http import Http
 from transload.net.traffic import Traffic
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.reference import check_repository
+from transload.oci.reference import check_repository, check_tag
 from transload.ports import Chunk, Tariff
 from transload.registry.api import Api, Logins, json_object
 from transload.registry.download import Download
@@ -23,9 +24,9 @@ from transload.registry.scope import CATALOG, Scope, pull
 from transload.registry.session import UploadSession
 from transload.registry.traits import Traits
 from transload.registry.upload import Upload, Uploads
+from transload.sizes import whole_number
 
 _PAGE = 1000  # ECR takes no more
-_LIST_BYTES = 16 << 20
 
 
 class RegistryStore:
@@ -90,7 +91,7 @@ class RegistryStore:
                 raise problem(reply, doing, "repository", repository)
             return reply
 
-        return _entries(first, fetch, "tags", doing)
+        return _entries(first, fetch, "tags", doing, check_tag)
 
     def repositories(self) -> Iterator[str]:
         """See `Resolves`."""
@@ -104,7 +105,7 @@ class RegistryStore:
                 raise problem(reply, doing, "list", self.locator)
             return reply
 
-        return _entries(self._api.url(f"_catalog?n={_PAGE}"), fetch, "repositories", doing)
+        return _entries(self._api.url(f"_catalog?n={_PAGE}"), fetch, "repositories", doing, check_repository)
 
     def _catalog(self, url: str, doing: str) -> Reply:
         try:
@@ -113,7 +114,7 @@ class RegistryStore:
             raise Refused(f"{self.locator} does not list its repositories", subject=self.locator) from error
 
     def _list(self, url: str, doing: str, purpose: str, scope: Scope) -> Reply:
-        return self._api.ask(Request("GET", url, doing, purpose, limit=_LIST_BYTES), scope)
+        return self._api.ask(Request("GET", url, doing, purpose, limit=LIST_PAGE_BYTES), scope)
 
     # --- Reads
 
@@ -129,7 +130,7 @@ class RegistryStore:
         if reply.status != 200:
             raise problem(reply, doing, "blob", descriptor.digest)
         length = reply.headers.get("Content-Length", "")
-        return not length.isdigit() or int(length) == descriptor.size
+        return whole_number(length) in {None, descriptor.size}
 
     @contextmanager
     def open(
@@ -182,10 +183,24 @@ class RegistryStore:
         return self._referrers.of(repository, digest)
 
 
-def _entries(first: str, fetch: Callable[[str], Reply], key: str, doing: str) -> Iterator[str]:
-    """The texts of a list in pages; a list of nothing may be null."""
+def _entries(
+    first: str, fetch: Callable[[str], Reply], key: str, doing: str, check: Callable[[str], str]
+) -> Iterator[str]:
+    """The names of a list in pages; a list of nothing may be null. What `check` refuses is no name and left out."""
+    count = 0
     for page in pages(first, fetch):
         entries = json_object(page, doing).get(key) or []
         if not isinstance(entries, list):
             raise not_a_registry(page, doing)
-        yield from (entry for entry in entries if isinstance(entry, str))
+        count += len(entries)
+        if count > LIST_ENTRIES:
+            raise LimitExceeded(f"{doing}: the list has more than {LIST_ENTRIES} names")
+        yield from (entry for entry in entries if isinstance(entry, str) and _is(check, entry))
+
+
+def _is(check: Callable[[str], str], text: str) -> bool:
+    try:
+        check(text)
+    except ReferenceInvalid:
+        return False
+    return True

@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 
 from attrs import frozen
 
+from transload.sizes import whole_number
+
 
 class PageInvalid(ValueError):
     """`n` is not a number of entries."""
@@ -31,9 +33,9 @@ def page(entries: Sequence[str], query: Mapping[str, str], path: str) -> Page:
     if "n" not in query:
         return Page(entries[start:])
     text = query["n"]
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
+    n = whole_number(text)
+    if n is None or n >= 10**9:
         raise PageInvalid(f"{text[:20]!r} is not a number of entries")
-    n = int(text)
     found = entries[start : start + n]
     if not found or start + n >= len(entries):
         return Page(found)

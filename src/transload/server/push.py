@@ -13,9 +13,8 @@ from transload.errors import (
     LimitExceeded,
     NotFound,
 )
-from transload.graph import DEPTH, NODES
+from transload.limits import IMAGE_MANIFESTS, INDEX_DEPTH, MANIFEST_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.manifest import MANIFEST_BYTES
 from transload.oci.mediatype import INDEXES
 from transload.oci.reference import check_repository
 from transload.ports import Source, Target
@@ -210,16 +209,16 @@ def check_depth(store: Source | Target, repository: str, root: Manifest) -> None
     """Raises `LimitExceeded` for indexes that are nested deeper than clients read; each is read once."""
     known: dict[Digest, Manifest | None] = {}
     level: dict[Digest, Manifest] = {root.digest: root}
-    for _ in range(DEPTH):
+    for _ in range(INDEX_DEPTH):
         below = {child.digest for each in level.values() for child in each.manifests if child.media_type in INDEXES}
         if not below:
             return
         for digest in below - known.keys():
-            if len(known) >= NODES:
-                raise LimitExceeded(f"an index of more than {NODES} indexes", subject=root.digest)
+            if len(known) >= IMAGE_MANIFESTS:
+                raise LimitExceeded(f"an index of more than {IMAGE_MANIFESTS} indexes", subject=root.digest)
             known[digest] = _fetched(store, Name(repository, None, digest))
         level = {digest: found for digest in below if (found := known[digest]) is not None}
-    raise LimitExceeded(f"indexes are nested deeper than {DEPTH}", subject=root.digest)
+    raise LimitExceeded(f"indexes are nested deeper than {INDEX_DEPTH}", subject=root.digest)
 
 
 def _fetched(store: Source | Target, name: Name) -> Manifest | None:

@@ -11,9 +11,12 @@ import json
 import threading
 from pathlib import Path
 
-from transload.errors import DigestInvalid
+from transload.errors import TransloadError
 from transload.files import local_errors
+from transload.limits import JOURNAL_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.oci import Digest
+from transload.oci.reference import check_repository
+from transload.strictjson import read_json
 
 
 class Journal:
@@ -61,9 +64,10 @@ def _read(path: Path) -> set[tuple[str, Digest]]:
     with local_errors("reading", path):
         if not path.exists():
             return set()
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        with path.open("rb") as file:
+            lines = file.read(JOURNAL_BYTES).splitlines()
     for line in lines:
-        with contextlib.suppress(ValueError, TypeError, DigestInvalid):
-            repository, digest = json.loads(line)
-            pairs.add((str(repository), Digest(digest)))
+        with contextlib.suppress(ValueError, TypeError, TransloadError):
+            repository, digest = read_json(line, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
+            pairs.add((check_repository(repository) if repository else "", Digest(digest)))
     return pairs

@@ -141,7 +141,7 @@ def test_what_is_said_of_one_member_has_a_limit(tmp_path: Path, raw: bytes) -> N
 
 def test_the_number_of_members_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_tar(tmp_path / "a.tar", files())
-    monkeypatch.setattr(limits, "MEMBERS", 3)
+    monkeypatch.setattr(limits, "ARCHIVE_MEMBERS", 3)
     with pytest.raises(LimitExceeded):
         ArchiveStore(path)
 

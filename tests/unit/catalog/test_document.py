@@ -7,9 +7,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transload.catalog.document import DOCUMENT_BYTES, Node, parse
+from transload.catalog.document import Node, parse
 from transload.catalog.view import View
 from transload.errors import DocumentInvalid
+from transload.limits import YAML_BYTES
 
 
 @pytest.fixture(params=["c", "python"])
@@ -103,7 +104,7 @@ def test_a_bomb_of_aliases_does_not_go_off() -> None:
 
 def test_sizes_and_encodings() -> None:
     with pytest.raises(DocumentInvalid, match="more than"):
-        parse(b"a" * (DOCUMENT_BYTES + 1), "f")
+        parse(b"a" * (YAML_BYTES + 1), "f")
     with pytest.raises(DocumentInvalid, match="f:2: not UTF-8"):
         parse(b"a: b\nc: \xff\n", "f")
     with pytest.raises(DocumentInvalid, match="UTF-8"):

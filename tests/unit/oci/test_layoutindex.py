@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transload.errors import LimitExceeded, ManifestInvalid
+from transload.limits import INDEX_BYTES
 from transload.oci import Descriptor, Digest, Name
-from transload.oci.layoutindex import INDEX_BYTES, LayoutIndex
+from transload.oci.layoutindex import LayoutIndex
 from transload.oci.mediatype import OCI_MANIFEST
 from transload.oci.refname import CONTAINERD_NAME, OWN_NAME, REF_NAME, name_in
 

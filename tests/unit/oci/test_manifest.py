@@ -17,8 +17,8 @@ from transload.errors import (
     SchemaUnsupported,
     TransloadError,
 )
+from transload.limits import MANIFEST_BYTES, MANIFEST_ENTRIES
 from transload.oci import Descriptor, Digest, Manifest, mediatype
-from transload.oci.manifest import ENTRIES, MANIFEST_BYTES
 
 CONFIG = Descriptor(mediatype.OCI_CONFIG, Digest.of(b"config"), 6)
 LAYERS = tuple(Descriptor(mediatype.OCI_LAYER_GZIP, Digest.of(part), len(part)) for part in (b"one", b"three"))
@@ -148,7 +148,7 @@ def test_the_digest_is_proved_with_its_own_algorithm(algorithm: str) -> None:
         (image(), mediatype.OCI_INDEX, "ambiguous"),
         (index(), mediatype.OCI_MANIFEST, "ambiguous"),
         (index(mediaType=mediatype.OCI_ARTIFACT), None, "ambiguous"),
-        (image(Layers=[]), None, "'Layers' is ambiguous: some tools read it as layers"),
+        (image(Layers=[]), None, "'Layers' of a manifest is ambiguous: some tools read it as layers"),
         (image(Manifests=[]), None, "read it as manifests"),
         (index() | {"layer\u017f": []}, None, "read it as layers"),
         (image(mediatype=mediatype.OCI_INDEX), None, "read it as mediaType"),
@@ -232,8 +232,8 @@ def test_the_limit_of_entries(key: str) -> None:
     entry = CHILD.to_json()
     make = image if key == "layers" else index
     assert len(getattr(Manifest.parse(raw(make(**{key: [entry] * 100}))), key)) == 100
-    with pytest.raises(LimitExceeded, match=f"{ENTRIES + 1} {key}"):
-        Manifest.parse(raw(make(**{key: [entry] * (ENTRIES + 1)})))
+    with pytest.raises(LimitExceeded, match=f"{MANIFEST_ENTRIES + 1} {key}"):
+        Manifest.parse(raw(make(**{key: [entry] * (MANIFEST_ENTRIES + 1)})))
 
 
 # --- whatever comes

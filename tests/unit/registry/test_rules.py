@@ -153,7 +153,31 @@ def test_a_token_has_two_names_and_lives_a_minute_at_least() -> None:
     assert granted(said({"access_token": "t", "expires_in": 5})) == ("t", 60)
 
 
-@pytest.mark.parametrize("document", [[], {}, {"token": 5}, {"token": ""}, "x", {"token": "t", "expires_in": "soon"}])
+@pytest.mark.parametrize(
+    ("stated", "lifetime_s"),
+    [
+        (0, 60),
+        (-5, 60),
+        (300.5, 300.5),
+        (10**400, 86_400),
+        (1e300, 86_400),
+        ("300", 300),
+        ("9" * 400, 60),
+        ("²", 60),
+        ("soon", 60),
+        (True, 60),
+        ([], 60),
+        ({}, 60),
+        (None, 60),
+    ],
+)
+def test_a_lifetime_that_is_none_costs_only_asking_again(stated: object, lifetime_s: float) -> None:
+    assert granted(said({"token": "t", "expires_in": stated})) == ("t", lifetime_s)
+
+
+@pytest.mark.parametrize(
+    "document", [[], {}, {"token": 5}, {"token": ""}, "x", None, 5, {"token": "t", "expires_in": float("nan")}]
+)
 def test_what_is_no_token(document: object) -> None:
     with pytest.raises(ProtocolTrouble, match="not a token"):
         granted(said(document))
@@ -250,7 +274,7 @@ def test_a_list_that_goes_round_ends() -> None:
 
 
 def test_a_list_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(links, "PAGES", 20)
+    monkeypatch.setattr(links, "LIST_PAGES", 20)
     with pytest.raises(LimitExceeded):
         list(pages("https://r/a?1", lambda url: page(url, f'<{url}1>; rel="next"')))
 

@@ -16,8 +16,8 @@ import pytest
 from tests.unit.server.asking import ask
 from transload.clock import Clock
 from transload.errors import DiskFull, TooManyRequests
-from transload.graph import DEPTH
 from transload.layout import LayoutStore
+from transload.limits import INDEX_DEPTH
 from transload.memory import MemoryStore
 from transload.oci import Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
@@ -179,10 +179,10 @@ def layout(tmp_path: Path) -> LayoutStore:
 
 def test_deep_indexes_are_refused_before_anything_is_stored(layout: LayoutStore) -> None:
     with serve_in_thread(layout, ServeSettings(writable=True)) as served:
-        below, top = nested(DEPTH)
+        below, top = nested(INDEX_DEPTH)
         for manifest in (*below, top):
             assert ask(served, "PUT", f"/v2/a/manifests/{manifest.digest}", manifest.raw).status == 201
-        _, deeper = nested(DEPTH + 1)
+        _, deeper = nested(INDEX_DEPTH + 1)
         answer = ask(served, "PUT", "/v2/a/manifests/deep", deeper.raw)
         assert (answer.status, answer.code) == (413, "MANIFEST_INVALID")
         assert ask(served, "GET", "/v2/a/manifests/deep").status == 404

@@ -12,9 +12,9 @@ import pytest
 
 from tests.unit.server.asking import Answer, ask, until
 from tests.unit.server.shelf import Shelf, Slow
+from transload.limits import MANIFEST_BYTES
 from transload.memory import MemoryStore
 from transload.oci import Descriptor, Digest, Name
-from transload.oci.manifest import MANIFEST_BYTES
 from transload.server import Served, ServeSettings, serve_in_thread
 from transload.testing.faults import FaultyStore, out_of_space
 from transload.testing.images import fill, image, signature

@@ -1,0 +1,163 @@
+"""Every bound on what comes from outside, in one place, each with its reason (docs/reference/limits.md shows them).
+
+What they are chosen for: no answer of a registry, no file and no medium that somebody brings costs more than some
+256 MiB of memory or a second of processor time, while a mirror of 20,000 images, or of repositories with 100,000 tags,
+still passes. A bound that is exceeded is an ordinary error that says which one.
+"""
+
+from __future__ import annotations
+
+# --- JSON of any kind
+
+JSON_DEPTH = 64
+"""Nesting of any JSON. Manifests are four deep, plans five; what reads and writes JSON recursively bears hundreds."""
+
+SMALL_JSON_BYTES = 64 << 10
+"""`oci-layout`, signatures: honest ones have a hundred bytes."""
+
+SMALL_JSON_VALUES = 1000
+"""Values in one of those."""
+
+# --- manifests
+
+MANIFEST_BYTES = 4 << 20
+"""One manifest or index: what registries accept at most (distribution specification, "Pushing Manifests")."""
+
+MANIFEST_VALUES = 200_000
+"""Values in one manifest. An index of `MANIFEST_ENTRIES` entries has some 120,000; 4 MiB could hold two million."""
+
+MANIFEST_ENTRIES = 10_000
+"""Layers of an image, or entries of an index. Real ones have a hundred at most."""
+
+CONFIG_BYTES = 8 << 20
+"""The config of an image, where it is read at all (for its platform, and for the layers of docker's archives)."""
+
+CONFIG_VALUES = 200_000
+"""Values in it: long histories and labels have thousands."""
+
+INDEX_DEPTH = 8
+"""Indexes within indexes. Real ones are one deep; what is deeper than this was made to hurt."""
+
+IMAGE_MANIFESTS = 20_000
+"""Manifests of one image, each counted once: more than the largest index that may be, with attestations."""
+
+IMAGE_MANIFESTS_BYTES = 32 << 20
+"""What they take in memory together. The largest images known take 300 KiB."""
+
+RUN_MANIFESTS_BYTES = 96 << 20
+"""Memory for the manifests of a run, which are all kept until it ends, whatever the number of images …"""
+
+RUN_IMAGE_BYTES = 48 << 10
+"""… what each wanted image adds to that (one for two platforms with attestations takes 40 KiB) …"""
+
+RUN_MANIFESTS_MOST_BYTES = 1 << 30
+"""… and where that ends: 20,000 images of this kind are 800 MiB."""
+
+# --- lists that a registry sends
+
+LIST_PAGE_BYTES = 8 << 20
+"""One page of tags or repositories. Some registries send all of them in one: 100,000 tags of 50 letters are 5 MiB."""
+
+LIST_PAGE_VALUES = 250_000
+"""Values in one page. Some registries send all tags of a repository in one."""
+
+LIST_PAGES = 4000
+"""Pages of one list: 100,000 tags are 2000 pages where a registry sends 50 of them at a time."""
+
+LIST_ENTRIES = 250_000
+"""Names in one list. The largest repositories known have some 100,000 tags."""
+
+LIST_LINK_LENGTH = 8192
+"""The address of the next page: what servers take as a request line."""
+
+REFERRERS = 10_000
+"""Manifests that refer to one manifest."""
+
+# --- layouts and archives
+
+INDEX_BYTES = 32 << 20
+"""The `index.json` of a layout: 100,000 entries are 25 MiB."""
+
+INDEX_ENTRIES = 100_000
+"""Its entries."""
+
+INDEX_VALUES = 1_000_000
+"""Values in it, ten per entry."""
+
+KNOWN_MANIFESTS = 200_000
+"""Manifests of a layout or archive that are looked at to find out which refers to which."""
+
+ARCHIVE_MEMBERS = 200_000
+"""Members of another tool's archive: four per layer in docker's oldest format, more than any host has images for."""
+
+ARCHIVE_HEADERS_BYTES = 64 << 20
+"""All extended headers (pax, long names) of an archive together; honest ones have some hundred bytes per member."""
+
+SAVED_BYTES = 32 << 20
+"""The `manifest.json` of a docker archive."""
+
+SAVED_VALUES = 500_000
+"""Values in it: 10,000 images of some 40 layers."""
+
+# --- bundles
+
+LEDGER_BYTES = 64 << 20
+"""The ledger of a bundle: 200,000 blobs are 50 MiB."""
+
+LEDGER_VALUES = 2_000_000
+"""Values in it."""
+
+LEDGER_NEEDS = 2_000_000
+"""How often images of a bundle need blobs, all of them together: 20,000 images of 12 blobs need 240,000."""
+
+# --- files that people give
+
+PLAN_BYTES = 256 << 20
+"""A plan file: some 300,000 steps."""
+
+PLAN_VALUES = 4_000_000
+"""Values in it: some 300,000 steps."""
+
+INVENTORY_BYTES = 256 << 20
+"""An inventory file: some two million blobs."""
+
+INVENTORY_VALUES = 8_000_000
+"""Values in it."""
+
+YAML_BYTES = 1 << 20
+"""A catalog, an image set, the configuration file."""
+
+YAML_VALUES = 200_000
+"""Values in it, aliases written out."""
+
+YAML_DEPTH = 24
+"""Nesting of it."""
+
+LOGINS_BYTES = 4 << 20
+"""docker's or podman's file of logins, and the answer of a credential helper."""
+
+LOGINS_VALUES = 100_000
+"""Values in it."""
+
+JOURNAL_BYTES = 64 << 20
+"""The journal of an unfinished run, of which no more is read: some 500,000 blobs."""
+
+LEARNT_BYTES = 4 << 20
+"""What transload itself noted about registries (`registries.json`); a larger file is not read."""
+
+LEARNT_VALUES = 200_000
+"""Values in it: ten for each registry."""
+
+# --- other answers
+
+PROBLEM_BYTES = 64 << 10
+"""How much is read of an answer that is a refusal."""
+
+PROBLEM_VALUES = 4000
+"""Values in it."""
+
+TOKEN_BYTES = 256 << 10
+"""The answer of a token server: tokens with many rights have some 20 KiB."""
+
+INFORMATIONAL_ANSWERS = 20
+"""Answers like 100 Continue before the real one."""
