@@ -57,7 +57,9 @@ def test_killed_again_and_again(tmp_path: Path, reference: bytes, seed: int) -> 
                 done.add(words[1])
         if said[-1] == ["finished"]:  # on a machine that is fast for once, before it could be killed
             break
-        assert not list(tmp_path.glob("*.tar"))
+        named, journal = list(tmp_path.glob("*.tar")), tmp_path / "b.partial.journal"
+        # The kill may come when everything is proved and the volumes are just getting their names.
+        assert not named or not journal.exists() or b"\nwhole\n" in journal.read_bytes()
     assert said[-1] == ["finished"]
     files = sorted(tmp_path.glob("b.*.tar"))
     assert joined(files) == reference
