@@ -228,6 +228,19 @@ class Stalled(Unreachable):
     code = "stalled"
 
 
+class TooSlow(Stalled):
+    """Something moved, but less than the least rate."""
+
+    code = "too-slow"
+
+
+class HostGivenUp(Unreachable):
+    """A host gave no useful answer for so long that nothing more is asked of it."""
+
+    code = "host-given-up"
+    retryable = False
+
+
 class ServerTrouble(Unreachable):
     """The server answered with a failure of its own (5xx)."""
 

@@ -171,7 +171,7 @@ def test_a_wrong_location_of_a_registry_behind_a_proxy(start_registry: StartRegi
 
 def test_a_registry_that_goes_away(start_registry: StartRegistry) -> None:
     registry = start_registry()
-    with Http(NetSettings(attempts=2)) as http:
+    with Http(NetSettings(give_up_after_s=2)) as http:
         store = RegistryStore(registry.host, http)
         put(store, "gone", LARGE)
         registry.stop()

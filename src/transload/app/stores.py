@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 from transload.app.place import Place
 from transload.app.settings import Environment
 from transload.errors import BundleUnsigned, CredentialsUnavailable, LocalError, Side, UsageError
-from transload.events import ActivityListener, ignore
+from transload.events import ActivityListener, HostListener, HostTroubled, ignore
 from transload.files import read_file, replace_file
 from transload.limits import LEARNT_BYTES, LEARNT_VALUES
 from transload.nursery import Cancellation
@@ -46,6 +46,8 @@ class Network:
     plain_http: tuple[str, ...] = ()
     realms: tuple[str, ...] = ()
     stall_timeout_s: float = 60
+    give_up_after_s: float = 120
+    min_rate: float = 1024
 
     def settings(self, environment: Environment) -> NetSettings:
         """Together with the environment's part."""
@@ -62,6 +64,8 @@ class Network:
             proxies=environment.proxies,
             no_proxy=environment.no_proxy,
             stall_timeout_s=self.stall_timeout_s,
+            give_up_after_s=self.give_up_after_s,
+            min_rate=self.min_rate,
         )
 
 
@@ -105,12 +109,24 @@ class Carried:
 NOTHING_SAID = Carried()
 
 
-class Stores:
-    """Opens each store once; leaving the block keeps what was learnt about the registries.
+@frozen
+class Ears:
+    """Who hears what happens beside the copying.
 
     `notice` tells people what went wrong without being the end: a file of logins or certificates that cannot be read.
-    `working` hears what goes on beside the copying.
+    `working` hears what is being done, `hosts` of hosts that do not answer.
     """
+
+    notice: Callable[[str], None] = lambda _: None
+    working: ActivityListener = ignore
+    hosts: HostListener = ignore
+
+
+DEAF = Ears()
+
+
+class Stores:
+    """Opens each store once; leaving the block keeps what was learnt about the registries."""
 
     def __init__(
         self,
@@ -119,12 +135,11 @@ class Stores:
         logins: Logins,
         cancellation: Cancellation,
         carried: Carried | None = None,
-        notice: Callable[[str], None] = lambda _: None,
-        working: ActivityListener = ignore,
+        ears: Ears = DEAF,
     ) -> None:
-        self.working = working
+        self.working = ears.working
+        self._ears = ears
         self._carried = carried or NOTHING_SAID
-        self._notice = notice
         self._noticed: set[str] = set()
         self._reading = threading.Lock()
         self._kept: DockerConfig | None = None
@@ -149,8 +164,20 @@ class Stores:
             from transload.net.http import Http
 
             settings = self._network.settings(self._environment)
-            self._http = Http(settings, cancellation=self._cancellation, notice=self._tell_once)
+            self._http = Http(
+                settings, cancellation=self._cancellation, notice=self._tell_once, listen=self._tell_of_host
+            )
         return self._http
+
+    @property
+    def patience_s(self) -> float:
+        """How long a host may give no useful answer."""
+        return self._network.give_up_after_s
+
+    def _tell_of_host(self, event: HostTroubled) -> None:
+        """Pass it on, with the side on which the host is, if it is on one only."""
+        sides = {side for side, locator in list(self._opened) if locator.partition("/")[0] == event.host}
+        self._ears.hosts(evolve(event, side=sides.pop()) if len(sides) == 1 else event)
 
     @property
     def used_network(self) -> Http | None:
@@ -270,7 +297,7 @@ class Stores:
     def _tell_once(self, text: str) -> None:
         if text not in self._noticed:
             self._noticed.add(text)
-            self._notice(f"warning: {text}")
+            self._ears.notice(f"warning: {text}")
 
     # --- what was learnt about registries, kept between runs
 

@@ -44,12 +44,13 @@ def platform_words(job: Job) -> list[str]:
 
 def connection_words(network: Network, logins: Logins) -> list[str]:
     """How the hosts are spoken to, and as whom; passwords come from where they came from before."""
-    stall_s = network.stall_timeout_s
     words = _valued(
         {
             "--client-cert": network.client_certificate,
             "--client-key": network.client_key,
-            "--stall-timeout": None if stall_s == Network().stall_timeout_s else f"{stall_s:g}",
+            "--stall-timeout": _unless(network.stall_timeout_s, Network().stall_timeout_s),
+            "--give-up-after": _unless(network.give_up_after_s, Network().give_up_after_s),
+            "--min-rate": _unless(network.min_rate, Network().min_rate),
             "--source-username": logins.source.username if logins.source else None,
             "--target-username": logins.target.username if logins.target else None,
         }
@@ -64,6 +65,10 @@ def connection_words(network: Network, logins: Logins) -> list[str]:
         for value in values:
             words += [flag, str(value)]
     return words
+
+
+def _unless(number: float, default: float) -> str | None:
+    return None if number == default else f"{number:g}"
 
 
 def retry_command(job: Job, more: Iterable[str] = ()) -> Callable[[tuple[str, ...]], str]:

@@ -13,8 +13,8 @@ from transload.app.answers import QUESTIONS, Answers, Question, missing, needed_
 from transload.app.job import BODIES, Job
 from transload.app.place import Place
 from transload.app.settings import Environment
-from transload.app.stores import Logins, Network, Stores
-from transload.cli.telling import warn
+from transload.app.stores import Ears, Logins, Network, Stores
+from transload.cli.telling import tell_host, warn
 from transload.errors import ReferenceInvalid, SettingMissing, TransloadError, UsageError
 from transload.nursery import Cancellation
 from transload.oci import Platform
@@ -230,7 +230,7 @@ def newest_tag(answers: Answers, network: Network, environment: Environment) -> 
     origin = Place("registry", given.source_registry or catalog.registry, given.source_repository or catalog.repository)
     logins = Logins(source=given.source_login(), source_hosts=frozenset({origin.value}))
     try:
-        with Stores(environment, network, logins, Cancellation(), notice=warn) as stores:
+        with Stores(environment, network, logins, Cancellation(), ears=Ears(warn, hosts=tell_host)) as stores:
             return find_releases(catalog, None, origin, stores)[0].tag
     except TransloadError as error:
         click.echo(f"  ({origin.locator} does not tell its releases: {error})", err=True)

@@ -76,9 +76,7 @@ def inventory(
         cancellation = Cancellation()
         with (
             stoppable(cancellation, telling.notice),
-            Stores(
-                environment, network, logins, cancellation, notice=telling.notice, working=telling.working
-            ) as stores,
+            Stores(environment, network, logins, cancellation, ears=telling.ears) as stores,
         ):
             named = tuple("/".join(filter(None, (place.prefix, path))) for path in repository) or None
             target = stores.target(place, create=False)

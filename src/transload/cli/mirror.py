@@ -48,9 +48,7 @@ def mirror(output: Output, quiet: bool, report: tuple[Path, ...], **flags: Any) 
         cancellation = Cancellation()
         with (
             stoppable(cancellation, telling.notice),
-            Stores(
-                environment, network, given.logins, cancellation, notice=telling.notice, working=telling.working
-            ) as stores,
+            Stores(environment, network, given.logins, cancellation, ears=telling.ears) as stores,
         ):
             prepared = prepare(job, stores, cancellation)
             retry = retry_command(job, more)

@@ -121,6 +121,22 @@ network = _stacked(
         show_default=True,
         help="Give a connection up when nothing moves for so long.",
     ),
+    _option(
+        "--give-up-after",
+        metavar="SECONDS",
+        type=click.FloatRange(1),
+        default=120,
+        show_default=True,
+        help="End the run when a host gives no useful answer for so long.",
+    ),
+    _option(
+        "--min-rate",
+        metavar="BYTES",
+        type=click.FloatRange(1),
+        default=1024,
+        show_default=True,
+        help="Give a connection up that moves fewer bytes a second, over a minute.",
+    ),
 )
 
 telling = _stacked(
@@ -141,7 +157,8 @@ reports = _stacked(
     ),
 )
 
-_NETWORK = ("ca_file", "client_cert", "client_key", "insecure_tls", "plain_http", "allow_realm", "stall_timeout")
+_PATIENCE = ("stall_timeout", "give_up_after", "min_rate")
+_NETWORK = ("ca_file", "client_cert", "client_key", "insecure_tls", "plain_http", "allow_realm", *_PATIENCE)
 
 
 def network_of(flags: dict[str, Any]) -> Network:
@@ -158,4 +175,6 @@ def network_of(flags: dict[str, Any]) -> Network:
         plain_http=taken["plain_http"],
         realms=taken["allow_realm"],
         stall_timeout_s=taken["stall_timeout"],
+        give_up_after_s=taken["give_up_after"],
+        min_rate=taken["min_rate"],
     )

@@ -102,9 +102,7 @@ def pack(
         began = Began.now(command_line(["pack", *command_words(given.job, more), *images]))
         with (
             stoppable(cancellation, telling.notice),
-            Stores(
-                environment, network, given.logins, cancellation, notice=telling.notice, working=telling.working
-            ) as stores,
+            Stores(environment, network, given.logins, cancellation, ears=telling.ears) as stores,
         ):
             packed = prepare_pack(given.job, packing, stores, cancellation)
             shown = _shown(packed, packing)

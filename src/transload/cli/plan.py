@@ -46,9 +46,7 @@ def plan(out: Path | None, output: Output, quiet: bool, **flags: Any) -> int:
         cancellation = Cancellation()
         with (
             stoppable(cancellation, telling.notice),
-            Stores(
-                environment, network, given.logins, cancellation, notice=telling.notice, working=telling.working
-            ) as stores,
+            Stores(environment, network, given.logins, cancellation, ears=telling.ears) as stores,
         ):
             prepared = prepare(given.job, stores, cancellation)
         telling.whole_plan(prepared.plan, prepared.notes)
@@ -86,9 +84,7 @@ def apply(file: Path, output: Output, quiet: bool, report: tuple[Path, ...], job
         began = Began.now(command_line(["apply", str(file), *connection_words(network, logins)]))
         with (
             stoppable(cancellation, telling.notice),
-            Stores(
-                environment, network, logins, cancellation, notice=telling.notice, working=telling.working
-            ) as stores,
+            Stores(environment, network, logins, cancellation, ears=telling.ears) as stores,
         ):
             prepared = prepare_saved(made, stores)
             return exit_code(carry(prepared, stores, telling, cancellation, began, lambda _: began.asked, jobs))

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from transload import __version__
+from transload.app.stores import Ears
 from transload.cli.telling import colour, moves, say, show_result
 from transload.errors import TransloadError
 from transload.events import HostTroubled, Progressed
@@ -92,6 +93,16 @@ class Telling:
         if self._json:
             self._json.tell(event, **fields)
         return self._json is not None
+
+    @property
+    def ears(self) -> Ears:
+        """For the stores."""
+        return Ears(self.notice, self.working, self.host)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether people are told how it goes."""
+        return self._json is None and not self._quiet
 
     def notice(self, text: str) -> None:
         """A sentence for people, above the bars if there are any."""

@@ -82,9 +82,7 @@ def push(
         reading = options.carried(volumes, key, ask)
         with (
             stoppable(cancellation, telling.notice),
-            Stores(
-                environment, network, given.logins, cancellation, reading, telling.notice, telling.working
-            ) as stores,
+            Stores(environment, network, given.logins, cancellation, reading, telling.ears) as stores,
         ):
             prepared = prepare_push(place, given.job, stores, cancellation, compress=compress)
             return exit_code(carry(prepared, stores, telling, cancellation, began, again, given.job.bodies))

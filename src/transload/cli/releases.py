@@ -16,8 +16,7 @@ from transload.catalog.catalog import Catalog
 from transload.catalog.release import Offer
 from transload.cli import options
 from transload.cli.progress import Output, Telling
-from transload.cli.telling import show_result, warn
-from transload.events import ActivityListener
+from transload.cli.telling import show_result
 from transload.nursery import Cancellation
 from transload.report.styled import Styled
 from transload.report.texts import count
@@ -46,7 +45,7 @@ def releases(catalog: str, to: str | None, known: bool, output: Output, quiet: b
       transload releases arcdata --to registry.local/arcdata
     """
     with Telling("releases", output, quiet) as telling:
-        found, origin, offers = _offers(catalog, to, known, flags, telling.working)
+        found, origin, offers = _offers(catalog, to, known, flags, telling)
         told = {"catalog": found.name, "source": str(origin), "releases": list(map(_json, offers))}
         if not telling.document("releases", **told):
             show_result(_line(offer, quiet) for offer in offers)
@@ -54,7 +53,7 @@ def releases(catalog: str, to: str | None, known: bool, output: Output, quiet: b
 
 
 def _offers(
-    name: str, to: str | None, known: bool, flags: dict[str, Any], working: ActivityListener
+    name: str, to: str | None, known: bool, flags: dict[str, Any], telling: Telling
 ) -> tuple[Catalog, Place, tuple[Offer, ...]]:
     network = options.network_of(flags)
     environment = read_environment()
@@ -70,7 +69,7 @@ def _offers(
     logins = Logins(answers.source_login(), answers.target_login(), frozenset({origin.value}))
     if known:
         return found, origin, tuple(Offer(release) for release in reversed(found.releases_in("..")))
-    with Stores(environment, network, logins, Cancellation(), notice=warn, working=working) as stores:
+    with Stores(environment, network, logins, Cancellation(), ears=telling.ears) as stores:
         return found, origin, list_releases(found, origin, target, stores)
 
 

@@ -10,10 +10,10 @@ import click
 from transload.app.carried import carried_place, is_carried, signature_notes
 from transload.app.place import Place
 from transload.app.settings import read_environment
-from transload.app.stores import Logins, Stores
+from transload.app.stores import Ears, Logins, Stores
 from transload.app.whole import serving_notes
 from transload.cli import options
-from transload.cli.telling import say, warn
+from transload.cli.telling import say, tell_host, warn
 from transload.errors import SettingMissing, UsageError
 from transload.nursery import Cancellation
 from transload.sizes import whole_number
@@ -81,7 +81,9 @@ def serve(
     settings = ServeSettings(
         host=host.strip("[]"), port=number, writable=writable, tls_certificate=tls_cert, tls_key=tls_key, users=users
     )
-    with Stores(read_environment(), options.network_of(flags), Logins(), Cancellation(), given, warn) as stores:
+    with Stores(
+        read_environment(), options.network_of(flags), Logins(), Cancellation(), given, Ears(warn, hosts=tell_host)
+    ) as stores:
         served = stores.target(place) if writable else stores.source(place)
         notes = [*signature_notes(stores.bundle(place))] if place.kind == "bundle" else []
         notes += serving_notes(served) if place.kind != "registry" else []

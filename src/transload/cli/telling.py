@@ -10,7 +10,9 @@ import click
 
 from transload.app.settings import read_environment
 from transload.errors import TransloadError
+from transload.events import HostTroubled
 from transload.report.problems import Problem, problem_lines
+from transload.report.sentences import host_sentence
 from transload.report.styled import Styled, dressable
 
 
@@ -32,6 +34,11 @@ def tell_error(error: TransloadError) -> None:
 def say(lines: Iterable[Styled | str]) -> None:
     """Lines for people, on standard error."""
     _write(lines, sys.stderr)
+
+
+def tell_host(event: HostTroubled) -> None:
+    """A host that does not answer, where nothing else is being shown yet."""
+    say([host_sentence(event)])
 
 
 def warn(text: str) -> None:

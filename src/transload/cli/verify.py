@@ -19,9 +19,8 @@ from transload.cli import options
 from transload.cli.guide import gather
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
-from transload.cli.telling import say, show_result, warn
+from transload.cli.telling import say, show_result
 from transload.errors import UsageError
-from transload.events import ActivityListener
 from transload.nursery import Cancellation
 from transload.report.problems import Problem, problem_lines
 from transload.report.styled import Meaning, Styled
@@ -62,35 +61,28 @@ def verify(deep: bool, key: Path | None, volumes: tuple[Path, ...], output: Outp
     network = options.network_of(flags)
     cancellation = Cancellation()
     with Telling("verify", output, quiet) as telling, stoppable(cancellation, telling.notice):
-        tells = output == "text" and not quiet
-        checked = _check(flags, deep, network, options.carried(volumes, key), cancellation, tells, telling.working)
+        checked = _check(flags, deep, network, options.carried(volumes, key), cancellation, telling)
         if not telling.document("verification", deep=deep, **checked.to_json()):
             _tell(checked, deep, quiet)
     return checked.exit_code
 
 
 def _check(
-    flags: dict[str, Any],
-    deep: bool,
-    network: Network,
-    carried: Carried,
-    cancellation: Cancellation,
-    tells: bool,
-    working: ActivityListener,
+    flags: dict[str, Any], deep: bool, network: Network, carried: Carried, cancellation: Cancellation, telling: Telling
 ) -> Checked:
     environment = read_environment()
     place = _local(flags["sets"], carried)
     if place is None:
         carried.demand_signature(_source(flags))  # before a file that somebody brought is read, or anybody asked
     if place is not None and flags["to"] is None and not flags["from"]:
-        return _check_alone(place, flags, deep, environment, network, carried, cancellation, tells, working)
+        return _check_alone(place, flags, deep, environment, network, carried, cancellation, telling)
     if place is not None:
         if flags["from"]:
             raise UsageError(f"both {flags['from']} and {place} are to be compared with", hint="name one of them")
         flags = {**flags, "sets": (), "from": str(place)}
     given = gather(flags, environment, network)
-    with Stores(environment, network, given.logins, cancellation, carried, warn, working) as stores:
-        if tells and place is not None and place.kind == "bundle":
+    with Stores(environment, network, given.logins, cancellation, carried, telling.ears) as stores:
+        if telling.speaks and place is not None and place.kind == "bundle":
             say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
         return check_against_source(given.job, stores, deep, cancellation, place)
 
@@ -103,14 +95,13 @@ def _check_alone(
     network: Network,
     carried: Carried,
     cancellation: Cancellation,
-    tells: bool,
-    working: ActivityListener,
+    telling: Telling,
 ) -> Checked:
     if flags["image"] or flags["tag"]:
         raise UsageError("a store checked by itself takes no --image and no --tag", hint="say what to compare with")
-    with Stores(environment, network, Logins(), cancellation, carried, warn, working) as stores:
+    with Stores(environment, network, Logins(), cancellation, carried, telling.ears) as stores:
         if place.kind == "bundle":
-            if tells:
+            if telling.speaks:
                 say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
             return check_bundle(place, stores, cancellation)
         return check_alone(place, stores, deep, cancellation)

@@ -11,6 +11,8 @@ from urllib3 import BaseHTTPResponse
 from transload.errors import LimitExceeded, TransloadError
 from transload.limits import MANIFEST_BYTES, PROBLEM_BYTES
 from transload.net.address import Origin, redacted
+from transload.net.backoff import RETRIED
+from transload.net.flight import Flight
 from transload.net.slots import Lane
 from transload.nursery import Cancellation
 from transload.ports import Chunk
@@ -74,6 +76,7 @@ class Answer:
         translate: Callable[[BaseException], TransloadError | None],
         received: Callable[[int], None],
         cancellation: Cancellation,
+        flight: Flight,
     ) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
@@ -83,18 +86,26 @@ class Answer:
         self._translate = translate
         self._received = received
         self._cancellation = cancellation
+        self._flight = flight
 
     def chunks(self, size: int = CHUNK) -> Iterator[Chunk]:
         """The body as it comes from the wire, in pieces of at most `size` that may be views of one buffer.
 
         Raises what `Http` raises, also in the middle.
         """
+        size = min(size, _FRAME) if getattr(self._response, "chunked", False) else size
+        stream = self._response.stream(size, decode_content=False)
         try:
-            size = min(size, _FRAME) if getattr(self._response, "chunked", False) else size
-            for chunk in self._response.stream(size, decode_content=False):
+            while True:
+                self._flight.resume()
+                chunk = next(stream, None)
+                self._flight.pause()  # what becomes of it is not this host's affair
+                if chunk is None:
+                    break
                 self._received(len(chunk))
                 self._cancellation.check()
                 yield chunk
+            self._landed()
         except Exception as error:  # the seam decides what is foreign; the rest passes on
             translated = self._translate(error)
             if translated is None:
@@ -112,15 +123,17 @@ class Answer:
     def _read(self, limit: int) -> bytes:
         parts: list[bytes] = []
         size = 0
+        self._flight.resume()
         try:
             while size <= limit and (part := self._response.read(min(1 << 16, limit + 1 - size), decode_content=True)):
                 parts.append(part)
                 size += len(part)
+            self._landed()
         except Exception as error:  # the seam decides what is foreign; the rest passes on
             translated = self._translate(error)
             if translated is None:
                 raise
-            if self.status >= 400:  # the status says more than the broken explanation
+            if self.status >= 400 and self._flight.verdict is None:  # the status says more than the broken explanation
                 return b"".join(parts)
             raise translated from error
         finally:
@@ -128,6 +141,13 @@ class Answer:
         if size > limit and self.status < 400:
             raise LimitExceeded(f"{redacted(self.url)} answers with more than {limit} bytes")
         return b"".join(parts)[:limit]
+
+    def _landed(self) -> None:
+        """All of it is here, unless the connection was cut and the body has no promised length."""
+        if self._flight.verdict is not None:
+            raise ConnectionResetError
+        if self.status not in RETRIED:
+            self._flight.patience.useful()
 
     def close(self) -> None:
         """Give the slot back; a connection with an unread rest is dropped."""

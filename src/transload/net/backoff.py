@@ -13,9 +13,8 @@ from transload.nursery import Cancellation
 # Answers after which the same request may succeed: the usual ones, and what proxies in front of registries send
 # (499 nginx: client went away; 522 Cloudflare: origin timed out).
 RETRIED = frozenset({408, 429, 499, 500, 502, 503, 504, 522})
-LONGEST_WAIT_S = 300.0
 _FIRST_S = 0.5
-_CEILING_S = 30.0
+_CEILING_S = 15.0
 
 
 def retry_after_s(header: str | None, now_s: float) -> float | None:
@@ -32,13 +31,13 @@ def retry_after_s(header: str | None, now_s: float) -> float | None:
 
 
 def delay_s(failures: int, wanted_s: float | None, jitter: float) -> float:
-    """How long to leave a host alone after its n-th failure in a row; `jitter` is from 0 to 1 (full jitter).
+    """How long to leave a host alone after its n-th failure in a row; `jitter` is from 0 to 1.
 
     What the server asks for is never shortened; a tenth of it is added at most, so that not everybody comes at once.
     """
     if wanted_s is not None:
         return wanted_s * (1 + jitter / 10)
-    return jitter * min(_CEILING_S, _FIRST_S * 2.0 ** min(max(failures - 1, 0), 10))
+    return (0.5 + jitter / 2) * min(_CEILING_S, _FIRST_S * 2.0 ** min(max(failures - 1, 0), 10))
 
 
 class Backoff:
@@ -48,7 +47,8 @@ class Backoff:
         self._clock = clock
         self._jitter = jitter
         self._lock = threading.Lock()
-        self._failures = 0
+        self.failures = 0
+        """In a row."""
         self._round = 0
         self._until_s = 0.0
 
@@ -62,19 +62,21 @@ class Backoff:
                     return self._round
             self._clock.sleep_s(left_s, cancellation.wake)
 
-    def failed(self, round_: int, wanted_s: float | None = None) -> None:
-        """The host failed a request that was begun in this round."""
+    def failed(self, round_: int, wanted_s: float | None = None, longest_s: float = float("inf")) -> float | None:
+        """The host failed a request that was begun in this round; gives the pause, None if it was made before."""
         with self._lock:
-            if round_ == self._round:
-                self._failures += 1
+            first = round_ == self._round
+            if first:
+                self.failures += 1
                 self._round += 1
             elif wanted_s is None:
-                return  # somebody else's failure already made everybody wait
-            pause_s = delay_s(self._failures, wanted_s, self._jitter())
+                return None  # somebody else's failure already made everybody wait
+            pause_s = min(delay_s(self.failures, wanted_s, self._jitter()), longest_s)
             self._until_s = max(self._until_s, self._clock.monotonic_s() + pause_s)
+            return pause_s if first else None
 
     def succeeded(self) -> None:
         """The host answered sensibly."""
-        if self._failures:
+        if self.failures:
             with self._lock:
-                self._failures = 0
+                self.failures = 0

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import select
 import socket
 import ssl
-import threading
 import time
-import weakref
+from collections.abc import Iterable
 from typing import Any
 
+from urllib3 import exceptions
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.wait import wait_for_read
 
-# A send's timeout is for all of its bytes, so a slice is what must move within one stall period: 4 KiB/s at 60 s.
+from transload.net.flight import Flight, MeteredSocket, Watch
+
+# How much of a body is offered at a time; between two of them the answer is looked for.
 _SLICE = 256 << 10
 # From here on a buffer of its own costs less than new memory for every piece of a body.
 _LARGE = 64 << 10
@@ -26,25 +27,25 @@ _FAST_S = 0.005
 _RECORD = 16 << 10  # bytes, the most that TLS gives at a time
 
 
-class OpenSockets:
-    """The sockets in use, so that threads that wait for a silent peer can be roused. Safe for threads."""
-
-    def __init__(self) -> None:
-        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-        self._lock = threading.Lock()
-
-    def add(self, opened: socket.socket) -> None:
-        """Know this one, as long as it lives."""
-        with self._lock:
-            self._sockets.add(opened)
-
-    def cut(self) -> None:
-        """End every connection at both ends; who waits for bytes finds that there are no more."""
-        with self._lock:
-            sockets = list(self._sockets)
-        for one in sockets:
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(one, socket.SHUT_RDWR)  # of an SSLSocket, too, only what is below TLS
+def opened(
+    address: tuple[str, int], timeout_s: float | None, options: Iterable[tuple[Any, ...]] | None, watch: Watch | None
+) -> socket.socket:
+    """A connection to the first address of a host that takes one; the flight knows it before it is made."""
+    failure: OSError | None = None
+    for family, kind, protocol, _, place in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
+        one = MeteredSocket(family, kind, protocol)
+        try:
+            for option in options or ():
+                one.setsockopt(*option)
+            one.settimeout(timeout_s)
+            if watch is not None and watch.current is not None:
+                watch.current.hold(one)
+            one.connect(place)
+            return one
+        except OSError as error:
+            failure = error
+            one.close()
+    raise failure or OSError("the host name stands for no address")
 
 
 class ThriftyResponse(http.client.HTTPResponse):
@@ -117,10 +118,10 @@ def _poll_of(line: socket.socket) -> select.poll | None:
 
 
 class PatientConnection(HTTPConnection):
-    """Plain HTTP. `pool_classes` sets `stall_timeout_s` and `sockets`; urllib3 sends under the connect timeout."""
+    """Plain HTTP. `pool_classes` sets `stall_timeout_s` and `watch`; urllib3 sends under the connect timeout."""
 
     stall_timeout_s: float = 60
-    sockets = OpenSockets()
+    watch: Watch | None = None
     response_class = ThriftyResponse
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -139,15 +140,35 @@ class PatientConnection(HTTPConnection):
         self._answers, self._cut = 0, False
         super().connect()
         self.sock.settimeout(self.stall_timeout_s)
-        self.sockets.add(self.sock)
+        self._join_flight()
+
+    def _new_conn(self) -> socket.socket:
+        """As urllib3's, but the flight knows the socket before it waits for the other end."""
+        try:
+            return opened((self._dns_host.strip("[]"), self.port), self.timeout, self.socket_options, self.watch)
+        except socket.gaierror as error:
+            raise exceptions.NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise exceptions.ConnectTimeoutError(self, f"no connection within {self.timeout} s") from error
+        except OSError as error:
+            raise exceptions.NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+
+    def _join_flight(self) -> Flight | None:
+        flight = self.watch.current if self.watch else None
+        if flight is not None and self.sock is not None:
+            flight.hold(self.sock)
+        return flight
 
     def request(self, *arguments: Any, **options: Any) -> None:
         """See urllib3."""
         self._in_body = False
         if self.sock is not None:
             self.timeout = self.stall_timeout_s
+        flight = self._join_flight()
         super().request(*arguments, **options)
         self._in_body = False
+        if flight is not None:
+            flight.turn()
 
     def endheaders(self, *arguments: Any, **options: Any) -> None:
         """See http.client; what is sent from here on is the body."""
@@ -169,10 +190,13 @@ class PatientConnection(HTTPConnection):
             super().send(data)
             return
         self._stop_if_answered()  # once for each chunk of a body: asking costs more than sending a slice
-        view = memoryview(data)
-        for start in range(0, len(view), _SLICE):
+        flight, view, sent = self.watch.current if self.watch else None, memoryview(data), 0
+        while sent < len(view):
             try:
-                super().send(view[start : start + _SLICE])
+                moved = self.sock.send(view[sent : sent + _SLICE])  # a timeout is for what moves, not for all of it
+                sent += moved
+                if flight is not None:
+                    flight.moved += moved
             except TimeoutError:
                 self._cut = True
                 if self.sock is not None and wait_for_read(self.sock, timeout=0.0):
@@ -202,9 +226,9 @@ class PatientSecureConnection(PatientConnection, HTTPSConnection):
         self.is_verified = True
 
 
-def pool_classes(stall_timeout_s: float, sockets: OpenSockets) -> dict[str, type[HTTPConnectionPool]]:
+def pool_classes(stall_timeout_s: float, watch: Watch) -> dict[str, type[HTTPConnectionPool]]:
     """Pools of such connections by scheme, for urllib3's PoolManager."""
-    shared = {"stall_timeout_s": stall_timeout_s, "sockets": sockets}
+    shared = {"stall_timeout_s": stall_timeout_s, "watch": watch}
     plain = type("PatientConnection", (PatientConnection,), shared)
     secure = type("PatientSecureConnection", (PatientSecureConnection,), shared)
     return {

@@ -17,27 +17,33 @@ from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from attrs import define
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout, exceptions
 from urllib3.util import make_headers
 
 from transload.clock import SYSTEM_CLOCK, Clock
-from transload.errors import ProtocolTrouble, TransloadError
+from transload.errors import HostUnknown, ProtocolTrouble, ServerTrouble, TooManyRequests, TransloadError, Unreachable
+from transload.events import HostListener, ignore
 from transload.net.address import Origin, Url, redacted, redirect_target
 from transload.net.answer import Answer, Reply, Request
-from transload.net.backoff import LONGEST_WAIT_S, RETRIED, Backoff, retry_after_s
+from transload.net.backoff import RETRIED, Backoff, retry_after_s
 from transload.net.certificate import Certificate, shown_by
-from transload.net.connection import OpenSockets, pool_classes
+from transload.net.connection import pool_classes
+from transload.net.flight import Flight, Watch, watched_sockets
+from transload.net.patience import Patience
 from transload.net.probe import speaks_tls
 from transload.net.proxies import proxy_for
 from transload.net.settings import NetSettings
 from transload.net.slots import Slots
 from transload.net.tls import Circle, Trust
 from transload.net.traffic import Traffic
-from transload.net.trouble import FOREIGN, proxy_refusal, translated
+from transload.net.trouble import FOREIGN, proxy_refusal, translated, was_cut
 from transload.nursery import Cancellation
 from transload.ports import Chunk
 
 _REDIRECTS = {301, 302, 303, 307, 308}
+# What a host says that is restarting or overloaded; other trouble (500) may be this request's own.
+_RESTING = {429, 502, 503, 504, 522}
 _HOPS = 10
 _POOLS = 64
 _CONNECTING = (exceptions.NewConnectionError, exceptions.ConnectTimeoutError, exceptions.SSLError)
@@ -55,9 +61,31 @@ class _SourceFailed(Exception):
 class _Host:
     """What all requests to one origin share."""
 
-    def __init__(self, slots: int, clock: Clock) -> None:
-        self.slots = Slots(slots)
+    def __init__(self, name: str, settings: NetSettings, clock: Clock, listen: HostListener) -> None:
+        self.slots = Slots(settings.slots_per_host)
         self.backoff = Backoff(clock)
+        self.patience = Patience(name, settings, clock, listen)
+
+
+@define
+class _Trial:
+    """One request, asked again and again: since when, how often, and whom it failed at last."""
+
+    began_s: float
+    attempt: int = 0
+    host: _Host | None = None
+
+    def is_enough(self, settings: NetSettings, now_s: float, resting: bool) -> bool:
+        """Whether to leave it at the last answer.
+
+        A host that is `resting` (restarting, overloaded, out of reach) is waited for as long as its patience lasts; one
+        that serves others meanwhile has trouble with this request only.
+        """
+        if now_s - self.began_s >= settings.give_up_after_s or (self.host and self.host.patience.is_over()):
+            return True
+        useful_s = self.host.patience.useful_s if self.host else None
+        well = useful_s is not None and useful_s > self.began_s
+        return self.attempt >= settings.attempts and (well or not resting)
 
 
 class Http:
@@ -70,6 +98,7 @@ class Http:
         clock: Clock = SYSTEM_CLOCK,
         cancellation: Cancellation | None = None,
         notice: Callable[[str], None] = lambda _: None,
+        listen: HostListener = ignore,
     ) -> None:
         self.settings = settings or NetSettings()
         self.traffic = Traffic()
@@ -81,8 +110,9 @@ class Http:
         self._managers: dict[tuple[Circle | None, str | None], PoolManager] = {}
         self._schemes: dict[str, Origin] = {}
         self._probing = threading.Lock()
-        self._sockets = OpenSockets()
-        self.cancellation.on_silence(self._sockets.cut)
+        self._listen = listen
+        self._watch = Watch(self.settings, clock, self.cancellation)
+        self.cancellation.on_silence(self._watch.cut)
 
     def __enter__(self) -> Http:
         return self
@@ -142,30 +172,31 @@ class Http:
     # --- again and again
 
     def _tried(self, request: Request, finish: Callable[[Answer], T]) -> T:
-        budget = self.settings.attempts if request.retried else 1
-        for attempt in range(1, budget + 1):
+        trial = _Trial(self.clock.monotonic_s())
+        while True:
+            trial.attempt += 1
             try:
-                answer = self._followed(request)
-                if attempt == budget or not self._worth_repeating(answer):
+                answer = self._followed(request, trial)
+                if answer.status not in RETRIED or self._is_enough(request, trial, answer.status in _RESTING):
                     return finish(answer)
                 answer.close()
             except TransloadError as error:
-                if attempt == budget or not error.retryable:
+                if not error.retryable or self._is_enough(request, trial, isinstance(error, Unreachable)):
                     raise
             self.traffic.retried(Origin.of(request.url).netloc)
-        raise AssertionError("the last attempt returns or raises")
 
-    def _worth_repeating(self, answer: Answer) -> bool:
-        wanted_s = retry_after_s(answer.headers.get("Retry-After"), self.clock.wall_s())
-        return answer.status in RETRIED and (wanted_s or 0) <= LONGEST_WAIT_S
+    def _is_enough(self, request: Request, trial: _Trial, resting: bool) -> bool:
+        return not request.retried or trial.is_enough(self.settings, self.clock.monotonic_s(), resting)
 
-    def _followed(self, request: Request) -> Answer:
+    def _followed(self, request: Request, trial: _Trial) -> Answer:
         url, headers = request.url, dict(request.headers)
         for _ in range(_HOPS + 1):
+            trial.host = self._host(Origin.of(url))
             answer = self._once(request, url, headers)
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or request.method not in {"GET", "HEAD"} or not location:
                 return answer
+            trial.host.patience.useful()
             answer.close()
             target = redirect_target(url, location)
             if Origin.of(target) != Origin.of(url):
@@ -181,34 +212,66 @@ class Http:
         host = self._host(origin)
         with ExitStack() as held:
             held.enter_context(host.slots.hold(request.lane, self.cancellation))
+            flight = held.enter_context(self._watch.flight(host.patience))
             round_ = host.backoff.wait(self.cancellation)
+            host.patience.check(request.doing)
 
             def translate(error: BaseException) -> TransloadError | None:
                 if not isinstance(error, FOREIGN):
                     return None
-                found = translated(
-                    error,
-                    origin,
-                    request.doing,
-                    self.settings.stall_timeout_s,
-                    ask_certificate=partial(self._certificate, origin),
-                    now_s=self.clock.wall_s(),
-                )
-                if found.retryable:
-                    host.backoff.failed(round_)
-                return found
+                self.cancellation.check()
+                return self._failed(host, round_, self._cause(error, origin, request.doing, flight), request.doing)
 
-            response = self._sent(request, url, headers, translate)
+            with self._watch.sending(flight):
+                response = self._sent(request, url, headers, translate, flight)
+            flight.turn()
+            flight.pause()
+            host.patience.answered()
             if response.status == 407 and self._proxy(origin):
                 response.close()
                 raise proxy_refusal(request.doing)
             if response.status in RETRIED:
-                wanted_s = retry_after_s(response.headers.get("Retry-After"), self.clock.wall_s())
-                host.backoff.failed(round_, None if wanted_s is None else min(wanted_s, LONGEST_WAIT_S))
+                self._put_off(host, round_, response, request.doing, origin)
+                flight.is_last = host.patience.is_over()
             else:
                 host.backoff.succeeded()
             received = partial(self.traffic.received, origin.netloc)
-            return Answer(response, url, held.pop_all(), translate, received, self.cancellation)
+            return Answer(response, url, held.pop_all(), translate, received, self.cancellation, flight)
+
+    def _cause(self, error: BaseException, origin: Origin, doing: str, flight: Flight) -> TransloadError:
+        """What went wrong: what the connection was cut for, or what the error means."""
+        cut = flight.verdict and was_cut(flight.verdict, origin, doing, self._watch.window_s, self.settings)
+        if cut:
+            return cut
+        found = translated(
+            error,
+            origin,
+            doing,
+            self.settings.stall_timeout_s,
+            ask_certificate=partial(self._certificate, origin),
+            now_s=self.clock.wall_s(),
+        )
+        if isinstance(found, HostUnknown) and self._host(origin).patience.known:  # the name server has gone, too
+            return Unreachable(found.message, subject=found.subject, hint=found.hint)
+        return found
+
+    def _failed(
+        self, host: _Host, round_: int, error: TransloadError, doing: str, wanted_s: float | None = None
+    ) -> TransloadError:
+        """Leave the host alone for a while, or for good; gives the error to raise."""
+        if error.retryable:
+            pause_s = host.backoff.failed(round_, wanted_s, host.patience.longest_pause_s())
+            host.patience.failed(error, host.backoff.failures, pause_s)
+        over = host.patience.is_over() and host.patience.known  # what never answered is told as it is
+        return host.patience.error(doing) if over else error
+
+    def _put_off(self, host: _Host, round_: int, response: BaseHTTPResponse, doing: str, origin: Origin) -> None:
+        """The host says that it cannot now: it is left alone for a while, or given up, with this as its last answer."""
+        wanted_s = retry_after_s(response.headers.get("Retry-After"), self.clock.wall_s())
+        kind = TooManyRequests if response.status == 429 else ServerTrouble
+        error = kind(f"{doing}: {origin.netloc} answers {response.status}", subject=origin.netloc)
+        if not host.patience.refuse(wanted_s or 0.0, error):
+            self._failed(host, round_, error, doing, wanted_s)
 
     def _sent(
         self,
@@ -216,6 +279,7 @@ class Http:
         url: str,
         headers: dict[str, str],
         translate: Callable[[BaseException], TransloadError | None],
+        flight: Flight,
     ) -> BaseHTTPResponse:
         origin = Origin.of(url)
         try:
@@ -224,7 +288,7 @@ class Http:
                 request.registry or Origin.of(request.url),
                 request.method,
                 url,
-                body=self._guarded(origin, request.body),
+                body=self._guarded(origin, request.body, flight),
                 headers=self._headers(request, headers),
                 redirect=False,
                 retries=False,
@@ -257,20 +321,26 @@ class Http:
             said["Content-Length"] = str(request.length)
         return said
 
-    def _guarded(self, origin: Origin, body: bytes | Iterable[Chunk] | None) -> bytes | Iterator[Chunk] | None:
+    def _guarded(
+        self, origin: Origin, body: bytes | Iterable[Chunk] | None, flight: Flight
+    ) -> bytes | Iterator[Chunk] | None:
         if body is None:
             return None
         if isinstance(body, bytes):
             self.traffic.sent(origin.netloc, len(body))
             return body
-        return self._counted(origin.netloc, body)
+        return self._counted(origin.netloc, body, flight)
 
-    def _counted(self, netloc: str, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    def _counted(self, netloc: str, chunks: Iterable[Chunk], flight: Flight) -> Iterator[Chunk]:
         try:
+            flight.pause()  # where the bytes come from takes its own time
             for chunk in chunks:
                 self.cancellation.check()
+                flight.resume()
                 yield chunk
+                flight.pause()
                 self.traffic.sent(netloc, len(chunk))
+            flight.resume()
         except Exception as error:  # all of the source's, unwrapped again in `_sent`
             raise _SourceFailed(error) from error
 
@@ -288,7 +358,7 @@ class Http:
     def _host(self, origin: Origin) -> _Host:
         with self._lock:
             if origin not in self._hosts:
-                self._hosts[origin] = _Host(self.settings.slots_per_host, self.clock)
+                self._hosts[origin] = _Host(origin.netloc, self.settings, self.clock, self._listen)
             return self._hosts[origin]
 
     def _manager(self, origin: Origin, registry: Origin) -> PoolManager:
@@ -301,6 +371,8 @@ class Http:
 
     def _new_manager(self, circle: Circle | None, proxy: str | None) -> PoolManager:
         context = None if circle is None else self._trust.context(circle)
+        if context is not None:
+            context.sslsocket_class = watched_sockets(self._watch)
         size = 2 * self.settings.slots_per_host + 2
         manager: PoolManager
         if proxy is None:
@@ -309,5 +381,5 @@ class Http:
             user = urlsplit(proxy).netloc.rpartition("@")[0]
             given = make_headers(proxy_basic_auth=unquote(user)) if user else None
             manager = ProxyManager(proxy, _POOLS, proxy_headers=given, maxsize=size, ssl_context=context)
-        manager.pool_classes_by_scheme = pool_classes(self.settings.stall_timeout_s, self._sockets)
+        manager.pool_classes_by_scheme = pool_classes(self.settings.stall_timeout_s, self._watch)
         return manager

@@ -35,7 +35,8 @@ class NetSettings:
     `ca_files` are trusted besides the system's authorities. `certificate_folders` are the `certs.d` folders of docker
     and podman. `allow_realms` names token hosts elsewhere than the registry that may get its password. `proxies` has
     the keys `http`, `https` and `all`. `slots_per_host` limits the requests under way at one host, `attempts` how often
-    a small request is made in all.
+    a small request is made in all, at a host that is well otherwise. `give_up_after_s` is how long a host may give no
+    useful answer; a body that moves less than `min_rate` bytes a second, over a minute, is none.
     """
 
     ca_files: tuple[Path, ...] = ()
@@ -49,6 +50,8 @@ class NetSettings:
     no_proxy: str = ""
     connect_timeout_s: float = field(default=10, validator=_check_positive)
     stall_timeout_s: float = field(default=60, validator=_check_positive)
+    give_up_after_s: float = field(default=120, validator=_check_positive)
+    min_rate: float = field(default=1024, validator=_check_positive)
     slots_per_host: int = field(default=16, validator=_check_positive)
     attempts: int = field(default=5, validator=_check_positive)
     user_agent: str = f"transload/{__version__}"

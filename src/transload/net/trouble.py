@@ -13,14 +13,18 @@ from urllib3 import exceptions
 from transload.errors import (
     AccessDenied,
     HostUnknown,
+    Interrupted,
     ProtocolTrouble,
     Stalled,
+    TooSlow,
     TransloadError,
     Truncated,
     Unreachable,
 )
 from transload.net.address import Origin
 from transload.net.certificate import Ask, untrusted
+from transload.net.flight import Verdict
+from transload.net.settings import NetSettings
 
 FOREIGN = (exceptions.HTTPError, http.client.HTTPException, OSError)
 """What `translated` understands."""
@@ -66,6 +70,22 @@ def translated(
     if any(isinstance(cause, (exceptions.IncompleteRead, http.client.IncompleteRead)) for cause in causes):
         return Truncated(f"{doing}: the answer of {host} ended before its promised length", subject=host)
     return _broken(causes, origin, doing)
+
+
+def was_cut(
+    verdict: Verdict, origin: Origin, doing: str, window_s: float, settings: NetSettings
+) -> TransloadError | None:
+    """The error for a connection that was ended on purpose; None where the host's patience has the word."""
+    host = origin.netloc
+    if verdict == "slow":
+        return TooSlow(
+            f"{doing}: less than {settings.min_rate:g} B/s for {window_s:g} s at {host}",
+            subject=host,
+            hint="if the line is no better, lower --min-rate",
+        )
+    if verdict == "interrupted":
+        return Interrupted("interrupted")
+    return Stalled(f"{doing}: {host} does not answer", subject=host)
 
 
 def _is_connect_timeout(cause: BaseException) -> bool:

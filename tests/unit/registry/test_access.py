@@ -210,7 +210,7 @@ def test_a_realm_that_is_no_url(guarded: Guarded) -> None:
 def test_a_realm_in_trouble_is_asked_again() -> None:
     def script(asked: Asked) -> Said:
         if asked.path == "/token":
-            return Said(503)
+            return Said(500)
         return refused(401, WWW_Authenticate='Bearer realm="/token"')
 
     with serving(script) as wire, plain_http(attempts=3) as http:

@@ -1,0 +1,229 @@
+"""Requests under way: what each has moved, and one thread that ends those whose host is silent or all too slow.
+
+A wait in a socket cannot be ended from within, so the watch shuts the connection down, and whoever waits finds out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from transload.clock import Clock
+from transload.net.patience import Patience
+from transload.net.settings import NetSettings
+from transload.nursery import Cancellation
+
+Verdict = Literal["slow", "silent", "given-up", "interrupted"]
+
+WINDOW_S = 60.0
+_TICK_S = 0.25
+_PARTING_S = 1.0  # after Ctrl-C, what is about to end by itself is let end
+
+
+class Flight:
+    """One request: `moved` bytes in either direction, and why it was cut, if it was. Bytes are added by one thread."""
+
+    def __init__(self, patience: Patience, clock: Clock) -> None:
+        self.patience = patience
+        self.moved = 0
+        self.verdict: Verdict | None = None
+        self.on_wire = False
+        self.is_last = False
+        """Whether it brings the host's last word, which may be read to its end."""
+        self._clock = clock
+        self._socket: weakref.ref[socket.socket] | None = None
+        self._mark = 0
+        self._mark_s = clock.monotonic_s()
+        self._paused_s: float | None = None
+
+    def hold(self, opened: socket.socket) -> None:
+        """This is the connection that it goes over."""
+        self._socket = weakref.ref(opened)
+        if isinstance(opened, (MeteredSocket, MeteredSSLSocket)):
+            opened.flight = self
+        if self.verdict is not None:  # it was cut while there was nothing to cut yet
+            self.cut(self.verdict)
+
+    def turn(self) -> None:
+        """What was under way is over (the request, or the headers); the next part gets a window of its own."""
+        self._mark, self._mark_s = self.moved, self._clock.monotonic_s()
+
+    def pause(self) -> None:
+        """Whoever reads or feeds it is busy elsewhere, which is not the host's fault."""
+        if self._paused_s is None:
+            self._paused_s = self._clock.monotonic_s()
+            self.patience.end()
+
+    def resume(self) -> None:
+        """The host is waited for again."""
+        if self._paused_s is not None:
+            self.patience.begin()
+            self._mark_s += self._clock.monotonic_s() - self._paused_s
+            self._paused_s = None
+
+    def end(self) -> None:
+        """It is over; its connection may be somebody else's by now."""
+        self._socket = None
+        self.pause()
+
+    def cut(self, verdict: Verdict) -> None:
+        """End the connection at both ends; who waits for bytes finds that there are no more."""
+        self.verdict = self.verdict or verdict
+        opened = self._socket() if self._socket is not None else None
+        if opened is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(opened, socket.SHUT_RDWR)  # of an SSLSocket, too, only what is below TLS
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is the host's turn."""
+        return self.on_wire and self._paused_s is None
+
+    def look(self, least: float, window_s: float, budget_s: float) -> bool:
+        """Judge it now; False unless it moves at least `least` bytes a second."""
+        if not self.waits:
+            return False
+        waited_s, moved = self._clock.monotonic_s() - self._mark_s, self.moved - self._mark
+        if moved and moved >= least * window_s:
+            self.turn()
+            self.patience.useful()
+            return True
+        if moved and waited_s >= window_s:
+            self.cut("slow")
+        elif waited_s >= budget_s:
+            self.cut("silent")
+        return moved > 0 and moved >= least * waited_s
+
+
+class Watch:
+    """All flights of one `Http`. Its thread lives while there are any."""
+
+    def __init__(self, settings: NetSettings, clock: Clock, cancellation: Cancellation) -> None:
+        self.window_s = min(WINDOW_S, settings.give_up_after_s / 2)
+        self._settings = settings
+        self._clock = clock
+        self._cancellation = cancellation
+        self._tick_s = min(_TICK_S, settings.give_up_after_s / 8)
+        self._lock = threading.Lock()
+        self._flights: set[Flight] = set()
+        self._running = False
+        self._local = threading.local()
+
+    @property
+    def current(self) -> Flight | None:
+        """The flight that this thread is about to send."""
+        return getattr(self._local, "flight", None)
+
+    @contextmanager
+    def flight(self, patience: Patience) -> Iterator[Flight]:
+        """A flight for as long as the block; it counts from its start, before anything is sent."""
+        flight = Flight(patience, self._clock)
+        patience.begin()
+        with self._lock:
+            self._flights.add(flight)
+            start, self._running = not self._running, True
+        if start:
+            self._start()
+        try:
+            yield flight
+        finally:
+            with self._lock:
+                self._flights.discard(flight)
+            flight.end()
+
+    @contextmanager
+    def sending(self, flight: Flight) -> Iterator[None]:
+        """For the block, this thread's connections belong to the flight."""
+        self._local.flight, flight.on_wire = flight, True
+        flight.turn()
+        try:
+            yield
+        finally:
+            self._local.flight = None
+
+    def cut(self) -> None:
+        """End every connection, since the work was cancelled."""
+        for flight in self._all():
+            flight.cut("interrupted")
+
+    def _all(self) -> list[Flight]:
+        with self._lock:
+            return list(self._flights)
+
+    def _start(self) -> None:
+        try:
+            threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        except RuntimeError:  # no thread to be had: the timeouts of sockets still hold
+            self._running = False
+
+    def _watch(self) -> None:
+        idle, pace, cancelled_s = 0, threading.Event(), 0.0
+        while True:
+            pace.wait(self._tick_s)
+            with self._lock:
+                idle = 0 if self._flights else idle + 1
+                if idle > 8:  # bursts of small requests need no new thread each
+                    self._running = False
+                    return
+            cancelled_s += self._tick_s if self._cancellation.cancelled else 0
+            if cancelled_s >= _PARTING_S:
+                self.cut()
+            self._look()
+
+    def _look(self) -> None:
+        flights = self._all()
+        least, budget_s = self._settings.min_rate, self._settings.give_up_after_s
+        lively = {flight.patience for flight in flights if flight.look(least, self.window_s, budget_s)}
+        waiting = {flight.patience for flight in flights if flight.waits}
+        for patience in {flight.patience for flight in flights}:
+            if patience.is_over():
+                for flight in flights:
+                    if flight.patience is patience and not flight.is_last:
+                        flight.cut("given-up")
+            elif patience in waiting and patience not in lively:
+                patience.tell_silence()
+
+
+class MeteredSocket(socket.socket):
+    """Adds what it receives to its flight."""
+
+    flight: Flight | None = None
+
+    def recv_into(self, *arguments: Any) -> int:
+        """See socket."""
+        size = super().recv_into(*arguments)
+        if self.flight is not None:
+            self.flight.moved += size
+        return size
+
+
+class MeteredSSLSocket(ssl.SSLSocket):
+    """The same over TLS; a handshake belongs to the flight, too. `watched_sockets` sets the watch."""
+
+    flight: Flight | None = None
+    watch: Watch | None = None
+
+    def do_handshake(self, block: bool = False) -> None:
+        """See ssl."""
+        current = self.watch.current if self.watch else None
+        if current is not None:
+            current.hold(self)
+        super().do_handshake(block)
+
+    def recv_into(self, *arguments: Any) -> int:
+        """See ssl."""
+        size = super().recv_into(*arguments)
+        if self.flight is not None:
+            self.flight.moved += size
+        return size
+
+
+def watched_sockets(watch: Watch) -> type[MeteredSSLSocket]:
+    """TLS sockets of this watch, for `SSLContext.sslsocket_class`."""
+    return type("WatchedSSLSocket", (MeteredSSLSocket,), {"watch": watch})

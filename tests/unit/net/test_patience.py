@@ -1,0 +1,352 @@
+"""A host that gives no useful answer is told of, waited for, and given up; one budget for all that is asked of it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from attrs import evolve
+
+from tests.unit.net.test_http import Sequence, free_port, get
+from tests.unit.registry.wire import HastyClock, Said, plain_http, serving
+from transload.errors import HostGivenUp, Interrupted, ServerTrouble, Stalled, TooSlow, TransloadError, Unreachable
+from transload.events import HostTroubled
+from transload.net.answer import Request
+from transload.net.flight import Flight
+from transload.net.http import Http
+from transload.net.patience import Patience, attempts_ahead
+from transload.net.settings import NetSettings
+from transload.nursery import Cancellation
+
+Peer = Callable[[socket.socket], None]
+DONE = threading.Event()
+
+
+@contextlib.contextmanager
+def peer(talk: Peer, answers: int = 0) -> Iterator[str]:
+    """A server that answers properly `answers` times, and then does `talk` with each connection; gives its host."""
+    left = [answers]
+    opened: list[socket.socket] = []
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                opened.append(connection)
+                threading.Thread(target=handle, args=(connection,), daemon=True).start()
+
+    def handle(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while left[0] > 0 and connection.recv(65536):
+                left[0] -= 1
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            talk(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+    for connection in opened:
+        connection.close()
+
+
+def silent(connection: socket.socket) -> None:
+    while connection.recv(65536):
+        pass
+
+
+def headers_only(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    silent(connection)
+
+
+def dripping(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    while True:
+        connection.sendall(b"x")
+        DONE.wait(0.01)
+
+
+def dripping_headers(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        connection.sendall(b"X: y\r\n")
+        DONE.wait(0.2)
+
+
+def resetting(connection: socket.socket) -> None:
+    connection.recv(65536)
+
+
+def impatient(**more: object) -> tuple[Http, list[HostTroubled]]:
+    """An `Http` on the real clock that gives up after a second, and what it tells."""
+    told: list[HostTroubled] = []
+    settings = {"give_up_after_s": 1, "min_rate": 2000, **more}
+    return Http(NetSettings(allow_plain_http=frozenset({"127.0.0.1"}), **settings), listen=told.append), told  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("talk", [silent, headers_only, dripping, dripping_headers, resetting])
+def test_a_host_that_dies_is_given_up_however_it_dies(talk: Peer) -> None:
+    http, told = impatient()
+    with peer(talk, answers=1) as host, http:
+        request = Request("GET", f"http://{host}/", "asking", "test")
+        assert http.ask(request).body == b"ok"
+        with pytest.raises(HostGivenUp, match="gave no useful answer"):
+            http.ask(request)
+        with pytest.raises(HostGivenUp):  # and from then on at once
+            http.ask(request)
+    assert {event.state for event in told} <= {"retrying", "silent"}
+    assert all(event.host == host and 0 <= event.left_s <= 1 for event in told)
+
+
+def test_a_server_that_takes_a_body_in_and_says_nothing_is_given_up() -> None:
+    http, _ = impatient()
+    with peer(silent, answers=1) as host, http:
+        request = Request("PUT", f"http://{host}/", "sending", "test", body=b"x" * 100_000)
+        http.ask(evolve(request, method="GET", body=None))
+        with pytest.raises(HostGivenUp):
+            http.ask(request)
+
+
+def test_all_threads_share_one_budget() -> None:
+    http, _ = impatient()
+    errors: list[TransloadError] = []
+    with peer(silent, answers=1) as host, http:
+        request = Request("GET", f"http://{host}/", "asking", "test")
+        http.ask(request)
+
+        def ask() -> None:
+            try:
+                http.ask(request)
+            except TransloadError as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [type(error) for error in errors] == [HostGivenUp] * 8
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_host_that_is_never_ready_is_given_up_and_its_last_word_is_told(status: int) -> None:
+    with serving(Sequence(Said(body=b"ok"), Said(status, body=b"words"))) as wire, plain_http() as http:
+        assert http.ask(get(wire)).status == 200
+        reply = http.ask(get(wire))
+        assert (reply.status, reply.body) == (status, b"words")
+        assert isinstance(http.clock, HastyClock)
+        assert 110 < sum(http.clock.slept) <= 120
+        asked = len(wire.asked)
+        with pytest.raises(HostGivenUp, match=f"gave no useful answer for 1.. s: asking: .* answers {status}"):
+            http.ask(get(wire))
+        assert len(wire.asked) == asked
+
+
+def test_a_host_that_comes_back_in_time_is_waited_for() -> None:
+    answers = [Said(body=b"ok"), *[Said(503)] * 9, Said(body=b"ok again")]
+    told: list[HostTroubled] = []
+    settings = NetSettings(allow_plain_http=frozenset({"127.0.0.1"}))
+    with serving(Sequence(*answers)) as wire, Http(settings, clock=HastyClock(), listen=told.append) as http:
+        http.ask(get(wire))
+        assert http.ask(get(wire)).body == b"ok again"
+    assert [event.state for event in told] == ["retrying"] * 9 + ["back"]
+    assert [event.attempt for event in told[:9]] == list(range(2, 11))
+    assert all(event.attempt <= event.attempts for event in told[:9])
+    assert isinstance(told[0].error, ServerTrouble)
+
+
+def test_a_connection_that_is_refused_in_the_middle_is_waited_for() -> None:
+    with serving(lambda asked: Said(body=b"ok")) as wire, plain_http() as http:
+        http.ask(get(wire))
+        request = get(wire)
+    http.close()
+    with http, pytest.raises(HostGivenUp, match="refuses connections"):
+        http.ask(request)
+    assert isinstance(http.clock, HastyClock)
+    assert 110 < sum(http.clock.slept) <= 120
+
+
+def test_a_host_that_never_answered_is_given_up_after_the_attempts() -> None:
+    with plain_http(attempts=4) as http:
+        request = Request("GET", f"http://127.0.0.1:{free_port()}/", "asking", "test")
+        with pytest.raises(Unreachable, match="refuses connections") as caught:
+            http.ask(request)
+        assert not isinstance(caught.value, HostGivenUp)
+        assert http.traffic.retries == 3
+        with pytest.raises(HostGivenUp, match="refuses connections"):
+            http.ask(request)
+
+
+def test_a_wish_beyond_patience_ends_it_at_once() -> None:
+    with serving(Sequence(Said(429, {"Retry-After": "3600"}))) as wire, plain_http() as http:
+        assert http.ask(get(wire)).status == 429
+        with pytest.raises(HostGivenUp, match="answers 429, and wants to be left alone for 3600 s"):
+            http.ask(get(wire))
+        assert len(wire.asked) == 1
+        assert isinstance(http.clock, HastyClock)
+        assert http.clock.slept == []
+
+
+def test_trouble_with_one_request_is_not_trouble_with_the_host() -> None:
+    with serving(lambda asked: Said(503 if asked.path == "/bad" else 200)) as wire, plain_http(attempts=3) as http:
+
+        def other(*_: object) -> None:
+            http.clock.monotonic_s()
+            http.ask(get(wire, "/good"))
+
+        http.clock.sleep_s(1)
+        sleep, http.clock.sleep_s = http.clock.sleep_s, lambda s, wake=None: (sleep(s, wake), other())  # type: ignore
+        assert http.ask(get(wire, "/bad")).status == 503
+        assert [asked.path for asked in wire.asked].count("/bad") == 3
+        assert http.ask(get(wire, "/good")).status == 200
+
+
+@pytest.mark.parametrize("talk", [silent, headers_only, dripping])
+def test_an_interruption_ends_any_wait(talk: Peer) -> None:
+    cancellation = Cancellation()
+    settings = NetSettings(allow_plain_http=frozenset({"127.0.0.1"}))
+    with peer(talk) as host, Http(settings, cancellation=cancellation) as http:
+        threading.Timer(0.1, cancellation.cancel).start()
+        with pytest.raises(Interrupted):
+            http.ask(Request("GET", f"http://{host}/", "asking", "test"))
+
+
+def test_an_interruption_ends_a_connection_that_is_being_made() -> None:
+    """The listener's queue is full, so that the system drops what asks for a place in it."""
+    cancellation = Cancellation()
+    with socket.socket() as server, contextlib.ExitStack() as held:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(4):
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        host = f"127.0.0.1:{server.getsockname()[1]}"
+        settings = NetSettings(allow_plain_http=frozenset({"127.0.0.1"}), connect_timeout_s=60)
+        with Http(settings, cancellation=cancellation) as http:
+            threading.Timer(0.1, cancellation.cancel).start()
+            with pytest.raises(Interrupted):
+                http.ask(Request("GET", f"http://{host}/", "asking", "test"))
+
+
+def test_too_slow_is_told_as_such_where_the_host_has_time_left() -> None:
+    http, _ = impatient(give_up_after_s=3)
+    with peer(dripping) as host, http:
+        request = Request("GET", f"http://{host}/", "reading", "test", lane="read")
+        with http.pour(request) as answer, pytest.raises(TooSlow, match="less than 2000 B/s for 1.5 s"):
+            for _ in answer.chunks():
+                pass
+
+
+# --- the budget by itself
+
+
+def patience(told: list[HostTroubled], budget_s: float = 120) -> tuple[Patience, HastyClock]:
+    clock = HastyClock()
+    return Patience("r.example", NetSettings(give_up_after_s=budget_s), clock, told.append), clock
+
+
+def test_time_in_which_nobody_asks_is_not_spent() -> None:
+    budget, clock = patience([])
+    budget.begin()
+    clock.sleep_s(50)
+    budget.end()
+    clock.sleep_s(1000)
+    budget.begin()
+    assert budget.longest_pause_s() == pytest.approx(70 - 2.4)
+
+
+def test_short_pauses_between_attempts_are_spent() -> None:
+    budget, clock = patience([])
+    budget.begin()
+    budget.failed(Stalled("x"), 1, None)
+    budget.end()
+    clock.sleep_s(30)
+    budget.begin()
+    assert budget.longest_pause_s() == pytest.approx(90 - 2.4)
+
+
+def test_silence_is_told_after_five_seconds_then_every_ten() -> None:
+    told: list[HostTroubled] = []
+    budget, clock = patience(told)
+    budget.begin()
+    for _ in range(70):
+        clock.sleep_s(0.5)
+        budget.tell_silence()
+    assert [round(event.troubled_s) for event in told] == [5, 10, 20, 30]
+    budget.useful()
+    assert [event.state for event in told] == ["silent"] * 4 + ["back"]
+    budget.tell_silence()
+    assert len(told) == 5
+
+
+def test_attempts_that_fit_into_what_is_left() -> None:
+    assert attempts_ahead(1, 120, 0) == 15
+    assert attempts_ahead(1, 60, 60) == 1
+    assert attempts_ahead(5, 0, 0) == 1
+
+
+# --- one request by itself
+
+
+def flight(told: list[HostTroubled]) -> tuple[Flight, Patience, HastyClock]:
+    budget, clock = patience(told)
+    one = Flight(budget, clock)
+    budget.begin()
+    one.on_wire = True
+    return one, budget, clock
+
+
+def look(one: Flight) -> bool:
+    return one.look(1024, 60, 120)
+
+
+def test_a_slow_line_that_moves_is_left_alone() -> None:
+    one, budget, clock = flight([])
+    for _ in range(600):
+        clock.sleep_s(1)
+        one.moved += 1100
+        assert look(one)
+        assert not budget.is_over()
+    assert one.verdict is None
+
+
+def test_what_moves_too_little_is_cut_after_the_window() -> None:
+    one, _, clock = flight([])
+    for _ in range(59):
+        clock.sleep_s(1)
+        one.moved += 10
+        assert not look(one)
+        assert one.verdict is None
+    clock.sleep_s(1)
+    look(one)
+    assert one.verdict == "slow"
+
+
+def test_what_does_not_move_at_all_is_left_to_the_stall_timeout_and_the_budget() -> None:
+    one, _, clock = flight([])
+    clock.sleep_s(119)
+    look(one)
+    assert one.verdict is None
+    clock.sleep_s(1)
+    look(one)
+    assert one.verdict == "silent"
+
+
+def test_while_its_reader_or_its_source_is_busy_no_time_is_spent() -> None:
+    one, budget, clock = flight([])
+    clock.sleep_s(50)
+    one.pause()
+    clock.sleep_s(1000)
+    assert not look(one)
+    one.resume()
+    clock.sleep_s(50)
+    look(one)
+    assert one.verdict is None
+    assert budget.longest_pause_s() == pytest.approx(20 - 2.4)
