@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
-from io import FileIO
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from transload.bundle.format import LEDGER
 from transload.bundle.ledger import Ledger
 from transload.bundle.volumes import split_file_name
 from transload.errors import CorruptError, LimitExceeded, LocalError, SelectionEmpty
-from transload.files import local_errors
+from transload.files import check_kind, local_errors, open_file
 from transload.nursery import Cancellation
 from transload.oci import Name
 from transload.planning.packing import subject_of
@@ -56,6 +56,8 @@ def _has_scheme(text: str) -> bool:
 
 def _found(text: str, carried: Carried) -> Place | None:
     path = Path(text).expanduser()
+    with local_errors("looking at", path):
+        check_kind(path, stat.S_ISREG, stat.S_ISDIR)
     if path.is_dir():
         return Place("oci" if (path / "oci-layout").is_file() else "bundle", str(path))
     if path.is_file():
@@ -80,10 +82,10 @@ def _is_volume(path: Path) -> bool:
 
 def _has_ledger(path: Path) -> bool:
     try:
-        with FileIO(path) as file:
+        with open_file(path) as file:
             leading = islice(read_headers(file, path.stat().st_size, str(path)), _LEADING)
             return any(header.name == LEDGER for header in leading)
-    except (CorruptError, LimitExceeded, OSError):
+    except (CorruptError, LimitExceeded, LocalError, OSError):
         return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from transload.bundle.ledger import Ledger
 from transload.bundle.reader import BundleStore
 from transload.bundle.signing import Signer
 from transload.errors import BundleForeignSignature, BundleUnsigned, LedgerTampered, UsageError
-from transload.files import local_errors, replace_file
+from transload.files import check_kind, local_errors, read_file, replace_file
 from transload.limits import INVENTORY_BYTES, SMALL_JSON_BYTES
 from transload.oci import Descriptor, Digest
 from transload.planning.inventory import Inventory, Shelf
@@ -64,15 +65,15 @@ def write_inventory(path: Path, inventory: Inventory, signer: Signer | None = No
 def _is_inventory(path: Path) -> bool:
     """Not a bundle: a file of any other name, or one that begins as JSON does."""
     with local_errors("reading", path):
+        check_kind(path, stat.S_ISREG, stat.S_ISDIR)
         if not path.is_file():
             return False
-        with path.open("rb") as file:
-            return file.read(1) == b"{" or not path.name.endswith(".tar")
+        return read_file(path, 1) == b"{" or not path.name.endswith(".tar")
 
 
 def _read_inventory(path: Path, verifier: PublicKey | None) -> Inventory:
-    with local_errors("reading", path), path.open("rb") as file:
-        raw = file.read(INVENTORY_BYTES + 1)
+    with local_errors("reading", path):
+        raw = read_file(path, INVENTORY_BYTES + 1)
     if verifier is not None:
         _check_signature(path, raw, verifier)
     return load(raw)
@@ -86,8 +87,8 @@ def _check_signature(path: Path, raw: bytes, verifier: PublicKey) -> None:
             subject=str(path),
             hint="take it again with transload inventory --sign-key, and carry both files",
         )
-    with local_errors("reading", beside), beside.open("rb") as file:
-        content = file.read(SMALL_JSON_BYTES)
+    with local_errors("reading", beside):
+        content = read_file(beside, SMALL_JSON_BYTES)
     try:
         signature = Signature.decode(content)
     except LedgerTampered as error:

@@ -323,7 +323,9 @@ class Stores:
         file = self._learnt_file
         if file is None:
             return
-        with contextlib.suppress(OSError):  # a state folder that cannot be written to must not fail a finished run
-            if not file.exists() or file.read_bytes() != content:
+        with contextlib.suppress(
+            OSError, LocalError
+        ):  # a state folder that cannot be written to must not fail a finished run
+            if not file.exists() or read_file(file, LEARNT_BYTES) != content:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 replace_file(file, content)

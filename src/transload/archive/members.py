@@ -17,7 +17,7 @@ from attrs import frozen
 
 from transload.archive.headers import Header, read_headers
 from transload.errors import CorruptError, NotFound, Refused, Truncated, UsageError
-from transload.files import local_errors
+from transload.files import local_errors, open_file
 from transload.ports import Chunk
 
 _CHUNK = 1 << 20
@@ -131,11 +131,11 @@ class Members:
 def _opened(path: Path) -> FileIO:
     """Raises `NotFound`, `UsageError` for a folder, `OSError` for everything else that stands in the way."""
     try:
-        return FileIO(path)
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder, not an archive", subject=str(path), hint=f"write oci:{path}")
+        return open_file(path)
     except FileNotFoundError as error:
         raise NotFound(f"there is no archive {path}", subject=str(path)) from error
-    except IsADirectoryError as error:
-        raise UsageError(f"{path} is a folder, not an archive", subject=str(path), hint=f"write oci:{path}") from error
 
 
 def _unpacked(path: Path) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from transload.errors import SizeMismatch, UsageError
-from transload.files import local_errors
+from transload.files import local_errors, open_file
 from transload.oci import Descriptor, Digest, Manifest, Name
 
 EXTRA_NAME_BYTES = 150
@@ -70,7 +70,7 @@ class Extra:
     @classmethod
     def of(cls, path: Path, name: str | None = None) -> Extra:
         """Read the file at `path` once for its size and digest. Raises `UsageError`, `LocalError`."""
-        with local_errors("reading", path), path.open("rb", buffering=0) as file:
+        with local_errors("reading", path), open_file(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type, unused-ignore]
             size = file.tell()
         return cls(path.name if name is None else name, path, size, Digest(f"sha256:{digest}"))

@@ -18,7 +18,7 @@ from typing import Literal
 from attrs import frozen
 
 from transload.errors import BundleForeignSignature, KeyInvalid, LedgerTampered, PartMissing
-from transload.files import local_errors
+from transload.files import local_errors, read_file
 from transload.limits import SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.strictjson import read_json
 
@@ -104,8 +104,8 @@ def check_signature(key: PublicKey, ledger: bytes, signature: Signature) -> None
 
 def load_public_key(path: Path) -> PublicKey:
     """Read a public key from a PEM or OpenSSH file. Raises `KeyInvalid`, `LocalError`."""
-    with local_errors("reading", path), path.open("rb") as file:
-        content = file.read(_KEY_FILE_BYTES)
+    with local_errors("reading", path):
+        content = read_file(path, _KEY_FILE_BYTES)
     try:
         return parse_public_key(content)
     except KeyInvalid as error:

@@ -28,7 +28,7 @@ from transload.errors import (
     VolumeSwapped,
     VolumeTruncated,
 )
-from transload.files import local_errors
+from transload.files import local_errors, open_file, read_file
 
 _DAMAGED_BYTES = 24
 _TRIED = 16  # headers to look at before a volume is called foreign rather than damaged
@@ -106,8 +106,7 @@ class Located:
 
 def _begins_a_stream(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            return file.read(len(MARKER)) == MARKER.encode()
+        return read_file(path, len(MARKER)) == MARKER.encode()
     except FileNotFoundError:
         return False
 
@@ -186,7 +185,7 @@ class Volumes:
                 subject=name,
                 hint="name the folder that it is in as well",
             )
-        with local_errors("reading", path), path.open("rb") as file:
+        with local_errors("reading", path), open_file(path) as file:
             size = path.stat().st_size
             headers = self._headers.in_volume(self.cut, volume, _TRIED)
             stands = [_stands(file, *each) for each in headers if each[0] + len(each[1]) <= size]

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from transload.bundle.keys import PublicKey, Signature, load_public_key
 from transload.errors import KeyInvalid, PartMissing
-from transload.files import local_errors
+from transload.files import local_errors, read_file
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -51,8 +51,8 @@ def load_private_key(path: Path, passphrase: Passphrase | None = None) -> Signer
     Raises `PartMissing` without `cryptography`, `KeyInvalid` for anything that is not such a key, that has a
     passphrase nobody was asked for, or whose passphrase is wrong, and `LocalError`.
     """
-    with local_errors("reading", path), path.open("rb") as file:
-        content = file.read(_KEY_FILE_BYTES)
+    with local_errors("reading", path):
+        content = read_file(path, _KEY_FILE_BYTES)
     return _signer(_loaded(path, content, passphrase), path)
 
 

@@ -15,7 +15,7 @@ from transload.catalog.references import LIST_BYTES, parse_references
 from transload.catalog.selection import Selected, join, merge
 from transload.catalog.view import View
 from transload.errors import DocumentInvalid
-from transload.files import local_errors
+from transload.files import local_errors, read_file
 from transload.limits import YAML_BYTES
 from transload.oci import Digest, Name, Platform, Reference
 from transload.oci.reference import DEFAULT_REGISTRY, check_tag
@@ -54,8 +54,8 @@ def parse_set(content: bytes | str, file: str) -> Catalog | ImageSet:
 
 
 def _read(path: Path, limit: int) -> bytes:
-    with local_errors("reading", path), path.open("rb") as file:
-        return file.read(limit + 1)
+    with local_errors("reading", path):
+        return read_file(path, limit + 1)
 
 
 @frozen

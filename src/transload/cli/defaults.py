@@ -13,7 +13,7 @@ from transload.app.settings import read_environment
 from transload.cli.telling import warn
 from transload.cli.words import close_match
 from transload.errors import DocumentInvalid, LocalError
-from transload.files import local_errors
+from transload.files import local_errors, read_file
 
 _FILE_BYTES = 1 << 20
 _UNTOUCHED = ("demo",)  # has no settings of a site
@@ -87,10 +87,7 @@ def _read(path: Path, named: bool) -> dict[str, Any] | None:
 def _content(path: Path, named: bool) -> bytes | None:
     try:
         with local_errors("TRANSLOAD_CONFIG: reading" if named else "reading", path):
-            if path.is_fifo():  # opening it would wait for ever
-                raise LocalError(f"{path} is not a file", subject=str(path))
-            with path.open("rb") as file:
-                content = file.read(_FILE_BYTES + 1)
+            content = read_file(path, _FILE_BYTES + 1)
     except LocalError as error:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             return None

@@ -17,7 +17,8 @@ from transload.cli.guide import gather, gather_logins
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
 from transload.errors import TransloadError
-from transload.files import local_errors, replace_file
+from transload.files import local_errors, read_file, replace_file
+from transload.limits import PLAN_BYTES
 from transload.nursery import Cancellation
 from transload.planning import Plan
 from transload.planning.planfile import dump, load
@@ -78,7 +79,7 @@ def apply(file: Path, output: Output, quiet: bool, report: tuple[Path, ...], job
     environment = read_environment()
     with Telling("apply", output, quiet, report) as telling:
         with local_errors("reading", file):
-            made = load(file.read_bytes())
+            made = load(read_file(file, PLAN_BYTES + 1))
         cancellation = Cancellation()
         logins = gather_logins(flags, environment, made.sources, made.target)
         began = Began.now(command_line(["apply", str(file), *connection_words(network, logins)]))

@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from transload.files.reading import no_file
+from transload.files.reading import check_kind
 
 _NAME_CHARACTERS = 40  # of the name, in what lies beside it for a moment: the longest name there may be still fits
 
@@ -29,10 +29,7 @@ def replace_file(path: Path, content: bytes) -> None:
     A link is replaced, not followed. Raises `LocalError` for a device, a pipe, a socket or a folder, which would
     otherwise be replaced too: `/dev/null` by a file.
     """
-    with contextlib.suppress(FileNotFoundError):
-        status = path.stat()  # behind a link as well: /dev/stdout is one
-        if not stat.S_ISREG(status.st_mode):
-            raise no_file(path, status.st_mode)
+    check_kind(path, stat.S_ISREG)  # behind a link as well: /dev/stdout is one
     beside = path.with_name(f".{path.name[:_NAME_CHARACTERS]}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         with beside.open("xb", buffering=0) as file:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
+from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 
@@ -57,16 +59,29 @@ def read_up_to(file: FileIO, count: int) -> bytes:
     return b"".join(pieces)
 
 
+def check_kind(path: Path, *kinds: Callable[[int], bool]) -> None:
+    """Raises `LocalError` for what is there, links followed, and is of no such kind (`stat.S_ISREG`); `OSError`."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        mode = path.stat().st_mode
+        if not any(kind(mode) for kind in kinds):
+            raise no_file(path, mode)
+
+
 def regular(number: int, mode: str, path: Path) -> tuple[FileIO, os.stat_result]:
     """An open descriptor as a file; it is closed, and `LocalError` raised, if that is not a regular file."""
     try:
         status = os.fstat(number)
-        if not stat.S_ISREG(status.st_mode):
+        if not (stat.S_ISREG(status.st_mode) or (mode == "r" and _is_null(status))):
             raise no_file(path, status.st_mode)
         return FileIO(number, mode), status
     except BaseException:
         os.close(number)
         raise
+
+
+def _is_null(status: os.stat_result) -> bool:
+    """By `/dev/null` people say that there is nothing to read."""
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == Path(os.devnull).stat().st_rdev
 
 
 def no_file(path: Path, mode: int) -> LocalError:

@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import frozen
 
 from transload.errors import DocumentInvalid, TransloadError
-from transload.files import local_errors
+from transload.files import local_errors, open_file
 from transload.net.address import Origin
 from transload.net.certsd import HostCertificates, certificates_for
 from transload.net.settings import NetSettings
@@ -116,7 +116,7 @@ def _load_pair(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         raise DocumentInvalid(f"{key} has a passphrase", subject=str(key))
 
     with local_errors("reading", key):
-        key.open("rb").close()
+        open_file(key).close()
     _load(
         certificate,
         f"and {key.name} are no client certificate in PEM form with its key",
@@ -126,7 +126,7 @@ def _load_pair(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
 
 def _load(path: Path, wrong: str, load: Callable[[Path], object]) -> None:
     with local_errors("reading", path):
-        path.open("rb").close()  # ssl does not say which file it could not read
+        open_file(path).close()  # ssl does not say which file it could not read
     try:
         load(path)
     except ssl.SSLError as error:

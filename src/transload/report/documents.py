@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from transload.errors import LocalError, PermissionRefused, UsageError
-from transload.files import local_errors, replace_file
+from transload.files import check_kind, local_errors, replace_file
 from transload.report.markdown import to_markdown
 from transload.report.result import Result
 
@@ -37,6 +38,8 @@ def check_report_path(path: Path) -> None:
         raise LocalError(f"there is no folder {folder} for the report", subject=str(path), hint="make the folder first")
     if path.is_dir():
         raise LocalError(f"{path} is a folder, not a report", subject=str(path))
+    with local_errors("writing", path):
+        check_kind(path, stat.S_ISREG)
     if not os.access(folder, os.W_OK):
         raise PermissionRefused(f"the folder {folder} cannot be written to", subject=str(path))
 

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from transload.errors import TransloadError
-from transload.files import local_errors
+from transload.files import local_errors, read_file
 from transload.limits import JOURNAL_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.oci import Digest
 from transload.oci.reference import check_repository
@@ -64,8 +64,7 @@ def _read(path: Path) -> set[tuple[str, Digest]]:
     with local_errors("reading", path):
         if not path.exists():
             return set()
-        with path.open("rb") as file:
-            lines = file.read(JOURNAL_BYTES).splitlines()
+        lines = read_file(path, JOURNAL_BYTES).splitlines()
     for line in lines:
         with contextlib.suppress(ValueError, TypeError, TransloadError):
             repository, digest = read_json(line, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
