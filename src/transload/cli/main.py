@@ -107,8 +107,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run() -> None:
     """The console script. Ends the process at once: taking the modules apart would cost every command 40 ms."""
+    from transload.cli.output import prepare_streams
+
+    prepare_streams()
     code = main()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(BrokenPipeError, ValueError):  # whoever read our output has gone
+        with contextlib.suppress(OSError, ValueError, TransloadError):  # it was told already, or nobody reads it
             stream.flush()
     os._exit(code)

@@ -82,6 +82,8 @@ class Telling:
         self._working.rest()
         if isinstance(error, TransloadError):
             self._failed(error)
+        if error is None and self._json and self._json.full:
+            raise self._json.full
 
     def _failed(self, error: TransloadError) -> None:
         if self._json:

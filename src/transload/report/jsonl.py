@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from transload.clock import SYSTEM_CLOCK, Clock
-from transload.errors import TransloadError
+from transload.errors import LocalError, TransloadError
 from transload.events import (
     Event,
     HostTroubled,
@@ -47,6 +47,11 @@ class JsonLines:
         self._lines = LineStream(stream)
         self._clock = clock
         self._lock = threading.RLock()  # reentrant, since a signal handler may tell while the main thread does
+
+    @property
+    def full(self) -> LocalError | None:
+        """Why lines are missing, if not because nobody reads them any more."""
+        return self._lines.full
 
     def hello(self, command: str, version: str) -> None:
         """The first line: which contract the rest follows."""

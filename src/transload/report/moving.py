@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import IO
 
+from transload.report.lookalike import writable
 from transload.report.styled import Styled
 
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -88,9 +89,8 @@ class MovingLines:
     def _write(self, text: str) -> None:
         if self.broken or not text:
             return
-        encoding = getattr(self._stream, "encoding", None) or "utf-8"
         try:
-            self._stream.write(text.encode(encoding, "replace").decode(encoding))
+            self._stream.write(writable(text, self._stream))
             self._stream.flush()
         except (OSError, ValueError):  # the terminal has gone
             self.broken = True

@@ -1,0 +1,76 @@
+"""Standard streams as they may be: closed, full, in another encoding, gone. What is lost of a result is told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from transload.errors import LocalError
+from transload.report.lookalike import LOOKALIKE
+
+
+def prepare_streams() -> None:
+    """Let every stream be written to (or read from), so that nothing else has to ask whether it is there."""
+    for number in (0, 1, 2):  # a closed one would be the next file that is opened, and get what is meant for people
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    nothing = Path(os.devnull)
+    sys.stdin = sys.stdin or nothing.open(encoding="utf-8")
+    result = sys.stdout or nothing.open("w", encoding="utf-8")
+    words = sys.stderr or nothing.open("w", encoding="utf-8")
+    for stream in (result, words):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=LOOKALIKE)
+    sys.stdout, sys.stderr = cast("TextIO", _Result(result)), cast("TextIO", _Words(words))
+
+
+class _Stream:
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Words(_Stream):
+    """Standard error: what it does not take is lost, since there is nowhere left to tell it."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
+class _Result(_Stream):
+    """Standard output: raises `LocalError` when it takes no more, and `BrokenPipeError` when its reader has gone."""
+
+    def write(self, text: str) -> int:
+        with _told():
+            return cast("int", self._stream.write(text))
+
+    def flush(self) -> None:
+        with _told():
+            self._stream.flush()
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise LocalError(
+            f"standard output takes no more, and the rest of the result is lost: {error.strerror or error}",
+            hint="write it to a place that has room",
+        ) from error
