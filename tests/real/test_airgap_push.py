@@ -281,7 +281,7 @@ def test_any_folder_or_archive_can_be_pushed(shell: Shell, skopeo: Skopeo, regis
     ("what", "code", "sentence"),
     [
         ("absent", 8, "there is no bundle, folder or archive absent"),
-        ("bundle:absent", 4, "there is no bundle absent"),
+        ("bundle:absent", 8, "there is no bundle absent"),
         ("notes.txt", 6, "notes.txt"),
         ("home", 4, "home holds no bundle"),
     ],

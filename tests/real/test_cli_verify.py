@@ -112,5 +112,5 @@ def test_a_folder_by_itself(shell: Shell, vendor: Registry, tmp_path: Path) -> N
 
 def test_verifying_makes_no_folder(shell: Shell, vendor: Registry, tmp_path: Path) -> None:
     ran = shell("verify", f"{vendor.host}/arcdata/arc-dns:{NEW}", "--to", "oci:absent")
-    assert ran.code == 4
+    assert ran.code == 8
     assert not (tmp_path / "absent").exists()

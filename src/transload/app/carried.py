@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transload.app.job import Job
-from transload.app.place import Place
+from transload.app.place import SCHEMES, Place, is_path
 from transload.app.selecting import Selection, select
 from transload.app.stores import NOTHING_SAID, Carried, Stores
 from transload.app.whole import items_of
@@ -26,7 +26,6 @@ from transload.planning.packing import subject_of
 if TYPE_CHECKING:
     from transload.bundle.reader import BundleStore
 
-_SCHEMES = ("bundle", "oci", "archive")
 _LEADING = 4  # the ledger is among the first members of a bundle
 
 
@@ -45,13 +44,20 @@ def carried_place(text: str, carried: Carried = NOTHING_SAID) -> Place:
     return place
 
 
+def named_place(text: str, carried: Carried = NOTHING_SAID) -> Place:
+    """What `carried_place` finds, or the registry that is meant. Raises what it raises, and what `Place.parse` does."""
+    if is_carried(text, carried) or is_path(text) or not set("/:.") & set(text):
+        return carried_place(text, carried)
+    return Place.parse(text)
+
+
 def is_carried(text: str, carried: Carried = NOTHING_SAID) -> bool:
     """Whether `carried_place` finds something."""
     return _has_scheme(text) or _found(text, carried) is not None
 
 
 def _has_scheme(text: str) -> bool:
-    return text.partition(":")[0] in _SCHEMES
+    return text.partition(":")[0] in SCHEMES
 
 
 def _found(text: str, carried: Carried) -> Place | None:

@@ -29,6 +29,7 @@ from transload.planning.plan import PlannedImage, Share
 from transload.report.texts import count
 from transload.transfer import Outcome
 
+_COMPRESSED = frozenset({".gz", ".tgz", ".zst", ".xz", ".bz2", ".zip"})
 _NAMED = 3  # images named in one sentence
 
 
@@ -98,6 +99,12 @@ def bundle_path(out: Path) -> Path:
     """Where the bundle called `out` lies; the suffix may be written too. Raises `UsageError`."""
     path = out.expanduser()
     path = path.with_name(path.name.removesuffix(".tar")) if path.name.removesuffix(".tar") else path
+    if path.suffix in _COMPRESSED:
+        raise UsageError(
+            f"{path.name}: a bundle is not compressed, since layers already are",
+            subject=str(out),
+            hint=f"write {path.name.removesuffix(path.suffix).removesuffix('.tar')}",
+        )
     name, number = split_file_name(f"{path.name}.tar")
     if number is not None:
         raise UsageError(

@@ -1,17 +1,32 @@
-"""Stores as people write them: `registry.example/prefix`, `oci:DIR`, `bundle:NAME`, `archive:FILE`. Pure reading."""
+"""Stores as people write them: `registry.example/prefix`, `oci:DIR`, `bundle:NAME`, `archive:FILE`. Pure reading.
+
+What users of skopeo and docker write is understood where it means one thing, and else answered with our word for it.
+"""
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Literal
 
 from attrs import frozen
 
 from transload.errors import ReferenceInvalid, UsageError
-from transload.oci.reference import check_registry, check_repository
+from transload.oci.reference import check_registry, check_repository, without_transport
 
 Kind = Literal["registry", "oci", "bundle", "archive"]
 
 _LOCAL: tuple[Kind, ...] = ("oci", "bundle", "archive")
+# The transports of skopeo and podman (containers-transports(5)) that have another word here, or none.
+_ARCHIVES = ("oci-archive", "docker-archive")
+_NO_STORES = {
+    "docker-daemon": "save the image first: docker save -o FILE IMAGE; the file is a store: archive:FILE",
+    "containers-storage": "save the image first: podman save -o FILE IMAGE; the file is a store: archive:FILE",
+    "docker": "save the image first: docker save -o FILE IMAGE; the file is a store: archive:FILE",
+    "dir": "make an OCI layout of it first: skopeo copy dir:PATH oci:DIR:NAME; then write oci:DIR",
+}
+_ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tar.gz")
+SCHEMES = frozenset({*_LOCAL, *_ARCHIVES, *_NO_STORES})
 
 
 @frozen
@@ -25,25 +40,41 @@ class Place:
     @classmethod
     def parse(cls, text: str) -> Place:
         """Read `host[:port][/prefix]`, or a local store after its kind. Raises `UsageError`, `ReferenceInvalid`."""
-        text = text.strip()
+        text = without_transport(text.strip())
         scheme, colon, rest = text.partition(":")
-        for kind in _LOCAL:
-            if colon and scheme == kind:
-                if not rest:
-                    raise UsageError(f"{kind}: names nothing", hint=f"write {kind}:PATH")
-                return cls(kind, rest)
-        if colon and scheme == "docker":
-            raise UsageError(
-                "docker: stores cannot be used yet", subject=text, hint="use docker save, and archive:FILE"
-            )
+        if colon and scheme in SCHEMES and not rest.isdigit():  # dir:5000 is a host with its port
+            return cls._local(scheme, rest)
         if "://" in text:
             raise ReferenceInvalid(f"{text!r} is not a store", hint=f"leave {text.partition('://')[0]}:// out")
+        if is_path(text):
+            raise ReferenceInvalid(f"{text!r} is a path, and a registry was expected", hint=_path_hint(text))
         host, _, prefix = text.rstrip("/").partition("/")
         if not host or not ({".", ":"} & set(host) or host == "localhost"):
             raise ReferenceInvalid(
-                f"{text!r} names no registry", hint="write host/prefix, for example registry.local/arcdata, or oci:DIR"
+                f"{text!r} names no registry",
+                hint="write host/prefix, for example registry.local/arcdata, or oci:DIR for a folder",
             )
         return cls("registry", check_registry(host), check_repository(prefix) if prefix else "")
+
+    @classmethod
+    def _local(cls, scheme: str, rest: str) -> Place:
+        if scheme in _NO_STORES:
+            raise UsageError(f"{scheme}: is not a store here", subject=f"{scheme}:{rest}", hint=_NO_STORES[scheme])
+        if not rest:
+            kind = "archive" if scheme in _ARCHIVES else scheme
+            raise UsageError(f"{scheme}: names nothing", hint=f"write {kind}:PATH")
+        if scheme in _ARCHIVES:
+            path, colon, image = rest.partition(":")
+            if colon and len(path) > 1:  # a single letter is a drive of Windows
+                raise UsageError(
+                    f"{scheme}: takes an image after the file, a store does not",
+                    subject=f"{scheme}:{rest}",
+                    hint=f"write archive:{path}, and choose the image with --image {image}",
+                )
+        for kind in _LOCAL:
+            if scheme == kind:
+                return cls(kind, _expanded(rest))
+        return cls("archive", _expanded(rest))
 
     @property
     def locator(self) -> str:
@@ -52,3 +83,22 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.locator}/{self.prefix}" if self.prefix else self.locator
+
+
+def is_path(text: str) -> bool:
+    """Whether this can only be a path: it begins as no host does, or ends as archives do."""
+    starts = text.startswith(("/", "./", "../", "~", ".\\", "..\\")) or text in {".", ".."}
+    return starts or text.lower().endswith(_ARCHIVE_SUFFIXES)
+
+
+def _path_hint(text: str) -> str:
+    if text.lower().endswith(_ARCHIVE_SUFFIXES):
+        return f"an archive is written archive:{text}, and can only be read; transload pack writes bundles"
+    return f"a folder in OCI image layout is written oci:{text}"
+
+
+def _expanded(path: str) -> str:
+    """With the home folder for ~, which shells leave alone after a colon."""
+    with contextlib.suppress(RuntimeError):  # nobody knows where the home is
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    return path

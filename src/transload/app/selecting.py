@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from transload.app.job import Job
-from transload.app.place import Place
+from transload.app.place import SCHEMES, Place
 from transload.app.published import ask_published
 from transload.app.restricting import restricted, to_item
 from transload.app.stores import Stores
@@ -25,6 +25,7 @@ from transload.catalog.selection import Selected, join, merge
 from transload.catalog.setfile import load_set
 from transload.errors import (
     AccessError,
+    CatalogUnknown,
     LocalError,
     NotFound,
     Refused,
@@ -39,6 +40,7 @@ from transload.oci import Name, Reference
 from transload.planning import Item
 
 FILE_SUFFIXES = (".yaml", ".yml", ".txt", ".list")
+_ARCHIVE_SUFFIXES = (".tar", ".tgz", ".gz", ".zst", ".xz", ".bz2")
 
 
 @frozen
@@ -88,11 +90,24 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
 def _named(job: Job) -> list[Catalog | ImageSet]:
     """What the job's words stand for, read before anybody is asked; references come last, as a set of their own."""
     kinds = [(text, kind_of(text)) for text in job.sets]
-    sets = [
-        load_builtin(text) if kind == "catalog" else _load_file(text) for text, kind in kinds if kind != "reference"
-    ]
+    sets = [_load(text, kind) for text, kind in kinds if kind != "reference"]
     references = select_references(text for text, kind in kinds if kind == "reference")
     return [*sets, ImageSet("references", references)] if references else sets
+
+
+def _load(text: str, kind: str) -> Catalog | ImageSet:
+    if kind == "store":
+        raise _store_as_set(text, Place.parse(text))
+    if kind == "file":
+        return _load_file(text)
+    try:
+        return load_builtin(text)
+    except CatalogUnknown as error:
+        path = Path(text)
+        if path.exists():
+            raise _path_as_set(text, path) from error
+        error.hint = f"{error.hint}; an image is written with its tag, {text}:latest"
+        raise
 
 
 def _registries(found: Catalog | ImageSet, job: Job) -> frozenset[str]:
@@ -115,7 +130,9 @@ def _wanted(
 
 
 def kind_of(text: str) -> str:
-    """`catalog`, `file` or `reference`: a bare word is a catalog, what exists or ends like a file is a file."""
+    """`catalog`, `file`, `store` or `reference`: a bare word is a catalog, what looks like a file is one."""
+    if text.partition(":")[0] in SCHEMES and "//" not in text:
+        return "store"
     if text.lower().endswith(FILE_SUFFIXES) or text.startswith((".", "/", "~")) or "\\" in text:
         return "file"
     if text in builtin() or not set("/:@") & set(text):
@@ -139,12 +156,27 @@ def _load_file(text: str) -> Catalog | ImageSet:
         raise LocalError(
             f"there is no file {text}", subject=text, hint="a catalog is a bare name, a reference has a tag"
         )
-    if path.is_dir():
-        raise LocalError(f"{text} is a folder", subject=text, hint=f"images in it are taken with --from oci:{text}")
+    if path.is_dir() or path.suffix.lower() in _ARCHIVE_SUFFIXES:
+        raise _path_as_set(text, path)
     found = load_set(path)
     if isinstance(found, ImageSet) and not (found.images or found.catalogs):
         raise SelectionEmpty(f"{text} lists no image", subject=text, hint="write at least one reference into it")
     return found
+
+
+def _path_as_set(text: str, path: Path) -> LocalError:
+    what, kind = ("a folder", "oci") if path.is_dir() else ("a file", "archive")
+    return LocalError(
+        f"{text} is {what}, and a catalog, an image set or a reference was expected",
+        subject=text,
+        hint=f"images in it are taken with --from {kind}:{text}; an image set ends in .yaml or .txt",
+    )
+
+
+def _store_as_set(text: str, place: Place) -> UsageError:
+    return UsageError(
+        f"{text} is a store, and the images in it are meant", subject=text, hint=f"take them with --from {place}"
+    )
 
 
 def _home(catalog: Catalog, job: Job) -> Place:
@@ -203,6 +235,10 @@ def _tag_without_use() -> UsageError:
 def find_releases(catalog: Catalog, tag: str | None, origin: Place, stores: Stores) -> tuple[Release, ...]:
     """The releases that `tag` means (None: the newest that the source has); asks the source only where it has to."""
     wanted = tag or NEWEST
+    if wanted.split() != [wanted] and ".." not in wanted:
+        raise UsageError(
+            f"release {wanted!r} has a blank in it", hint=f"leave the blank out: {''.join(wanted.split())}"
+        )
     if not _depends_on_source(wanted):
         with contextlib.suppress(ReleaseUnknown):  # newer than this catalog, perhaps
             return catalog.releases_in(wanted)
@@ -268,6 +304,8 @@ def _from_store(job: Job, origin: Place, stores: Stores, cancellation: Cancellat
     for text in job.sets:
         if kind_of(text) == "catalog":
             wanted += _catalog(load_builtin(text), origin, job, stores, cancellation, chosen)
+        elif kind_of(text) == "store":
+            raise _store_as_set(text, Place.parse(text))
         elif kind_of(text) == "file":
             raise UsageError("a file says itself where its images come from", subject=text, hint="leave --from out")
         else:

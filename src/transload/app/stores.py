@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 
 from transload.app.place import Place
 from transload.app.settings import Environment
-from transload.errors import BundleUnsigned, CredentialsUnavailable, LocalError, Side, UsageError
+from transload.errors import BundleUnsigned, CredentialsUnavailable, LocalError, NotFound, Side, UsageError
 from transload.events import ActivityListener, HostListener, HostTroubled, ignore
 from transload.files import read_file, replace_file
 from transload.limits import LEARNT_BYTES, LEARNT_VALUES
@@ -107,6 +107,22 @@ class Carried:
 
 
 NOTHING_SAID = Carried()
+
+
+_NOT_THERE = "check the path, or mount the medium"
+
+
+def _check_there(place: Place) -> None:
+    """A folder or archive that was named by its path. Raises `LocalError`, as for any file that is not there."""
+    path = Path(place.value)
+    if place.kind not in {"oci", "archive"} or path.exists():
+        return
+    folder, colon, image = place.value.partition(":")
+    hint = _NOT_THERE
+    if colon and Path(folder).exists():  # as skopeo writes it
+        hint = f"write {place.kind}:{folder}, and choose the image with --image {image}"
+    what = "folder" if place.kind == "oci" else "archive"
+    raise LocalError(f"there is no {what} {path}", subject=str(path), hint=hint)
 
 
 @frozen
@@ -244,6 +260,8 @@ class Stores:
         return store
 
     def _local(self, place: Place, create: bool) -> Source:
+        if not create:
+            _check_there(place)
         if place.kind == "oci":
             from transload.layout import LayoutStore
 
@@ -256,7 +274,15 @@ class Stores:
         from transload.bundle.reader import BundleStore
 
         verifier = load_public_key(self._carried.key) if self._carried.key else None
-        return BundleStore([Path(place.value), *self._carried.folders], verifier=verifier, ask=self._carried.ask)
+        try:
+            return BundleStore([Path(place.value), *self._carried.folders], verifier=verifier, ask=self._carried.ask)
+        except NotFound as error:
+            path = Path(place.value)
+            if (path / "manifest.json").is_file() and (path / "version").is_file():
+                error.hint = f"it is a folder of skopeo's: skopeo copy dir:{path} oci:DIR:NAME makes a layout of it"
+            if path.exists():
+                raise
+            raise LocalError(error.message, subject=error.subject, hint=_NOT_THERE) from error
 
     def _registry(self, side: Side, host: str) -> RegistryStore:
         from transload.registry.store import RegistryStore

@@ -14,6 +14,7 @@ from transload.catalog.selection import Selected, merge
 from transload.catalog.view import located
 from transload.errors import ReferenceInvalid
 from transload.oci import Reference
+from transload.oci.reference import without_transport
 
 LIST_BYTES = 4 << 20
 ARROW = "->"
@@ -25,7 +26,7 @@ def wanted(text: str) -> Selected:
     >>> wanted("quay.io/jetstack/cert-manager-webhook:v1.14.0 -> certs/webhook").place
     'certs/webhook:v1.14.0'
     """
-    words = text.split()
+    words = without_transport(text.strip()).split()
     arrows = words.count(ARROW)
     if len(words) == 3 and words[1] == ARROW:
         words.pop(1)
@@ -34,6 +35,9 @@ def wanted(text: str) -> Selected:
         raise ReferenceInvalid(
             f"{text.strip()[:200]!r} is not a reference", hint="write a reference, or source -> repository[:tag]"
         )
+    if len(words) == 2 and (words[0].endswith(":") or words[1].startswith((".", ":", "-", "_"))):
+        joined = "".join(words)
+        raise ReferenceInvalid(f"{text.strip()[:200]!r} has a blank in it", hint=f"leave the blank out: {joined[:200]}")
     return Selected.of(Reference.parse(words[0]), *words[1:])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from transload.app.place import Place
+from transload.app.carried import named_place
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
 from transload.cli import options
@@ -67,7 +67,7 @@ def inventory(
     network = options.network_of(flags)
     environment = read_environment()
     with Telling("inventory", output, quiet) as telling:
-        place = Place.parse(store)
+        place = named_place(store)
         if not out.absolute().parent.is_dir():
             raise LocalError(f"there is no folder {out.absolute().parent}", subject=str(out), hint="make it first")
         signer = load_signer(sign_key, environment)

@@ -54,10 +54,19 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            from transload.cli.words import close_match
+            if args[0] == "help":
+                return self._help(ctx, args[1:])
+            from transload.cli.words import close_match, other_command
 
-            ctx.fail(f"there is no command {args[0]!r}{close_match(args[0], _COMMANDS)}")
+            ctx.fail(f"there is no command {args[0]!r}{other_command(args[0]) or close_match(args[0], _COMMANDS)}")
         return super().resolve_command(ctx, args)
+
+    def _help(self, ctx: click.Context, words: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """`help` is `--help`, and `help mirror` is `mirror --help`."""
+        if words:
+            return self.resolve_command(ctx, [words[0], "--help"])
+        click.echo(ctx.get_help())
+        raise click.exceptions.Exit(0)
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -80,6 +89,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code; nothing below this function ends the process."""
     try:
         result: Any = transload.main(args=arguments, prog_name="transload", standalone_mode=False)
+    except click.NoSuchOption as error:
+        return _no_such_option(error)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -103,6 +114,17 @@ def main(arguments: list[str] | None = None) -> int:
         click.echo(f"this is a bug in transload {__version__}; please report it with the lines above", err=True)
         return BUG
     return result if isinstance(result, int) else 0
+
+
+def _no_such_option(error: click.NoSuchOption) -> int:
+    from transload.cli.words import other_option
+
+    instead = other_option(error.option_name)
+    shown = (
+        error if instead is None else click.UsageError(f"there is no option {error.option_name}: {instead}", error.ctx)
+    )
+    shown.show()
+    return error.exit_code
 
 
 def run() -> None:

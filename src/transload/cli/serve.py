@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from transload.app.carried import carried_place, is_carried, signature_notes
-from transload.app.place import Place
+from transload.app.carried import named_place, signature_notes
 from transload.app.settings import read_environment
 from transload.app.stores import Ears, Logins, Stores
 from transload.app.whole import serving_notes
@@ -71,7 +70,7 @@ def serve(
     from transload.server import ServeSettings, serve_forever
 
     given = options.carried(volumes, key)
-    place = carried_place(store, given) if is_carried(store, given) else Place.parse(store)
+    place = named_place(store, given)
     given.demand_signature(place)
     host, _, port = listen.rpartition(":")
     number = whole_number(port)

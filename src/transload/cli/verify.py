@@ -71,7 +71,7 @@ def _check(
     flags: dict[str, Any], deep: bool, network: Network, carried: Carried, cancellation: Cancellation, telling: Telling
 ) -> Checked:
     environment = read_environment()
-    place = _local(flags["sets"], carried)
+    place = _local(flags["sets"], carried, alone=flags["to"] is None and not flags["from"])
     if place is None:
         carried.demand_signature(_source(flags))  # before a file that somebody brought is read, or anybody asked
     if place is not None and flags["to"] is None and not flags["from"]:
@@ -112,16 +112,20 @@ def _source(flags: dict[str, Any]) -> Place | None:
     return Place.parse(flags["from"]) if flags["from"] else None
 
 
-def _local(sets: tuple[str, ...], carried: Carried) -> Place | None:
-    """The single local store that was named: by its kind, or by a path under which there is one."""
+def _local(sets: tuple[str, ...], carried: Carried, *, alone: bool) -> Place | None:
+    """The single local store that was named: by its kind, or by a path under which there is one.
+
+    `alone`: nothing else is named, so that a bare word can only be one.
+    """
     if len(sets) != 1:
         return None
     text = sets[0]
-    if text.partition(":")[0] in {"oci", "bundle", "archive"}:
+    if kind_of(text) == "store":
         return carried_place(text, carried)
     if text.lower().endswith(FILE_SUFFIXES) or text in builtin():
         return None
-    return carried_place(text, carried) if kind_of(text) == "file" or is_carried(text, carried) else None
+    is_one = kind_of(text) == "file" or (alone and kind_of(text) == "catalog") or is_carried(text, carried)
+    return carried_place(text, carried) if is_one else None
 
 
 def _tell(checked: Checked, deep: bool, quiet: bool) -> None:

@@ -28,6 +28,10 @@ def local_errors(doing: str, path: Path) -> Iterator[None]:
     """Translate `OSError` inside the block into `DiskFull`, `PermissionRefused` or `LocalError`."""
     try:
         yield
+    except FileNotFoundError as error:
+        if doing != "reading":
+            raise local_error(error, f"{doing} {path}", str(path)) from error
+        raise LocalError(f"there is no file {path}", subject=str(path)) from error
     except OSError as error:
         raise local_error(error, f"{doing} {path}", str(path)) from error
 

@@ -21,6 +21,15 @@ _ARCHITECTURES = {
 }
 _OPERATING_SYSTEMS = {"macos": "darwin"}
 _DEFAULT_VARIANT = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
+# What Go knows (internal/syslist): a name that is none of these, but close to one, is taken for a slip.
+_KNOWN_ARCHITECTURES = (
+    *("386", "amd64", "arm", "arm64", "armbe", "arm64be", "loong64", "mips", "mips64", "mips64le", "mipsle"),
+    *("ppc", "ppc64", "ppc64le", "riscv", "riscv64", "s390", "s390x", "sparc", "sparc64", "wasm", "unknown"),
+)
+_KNOWN_SYSTEMS = (
+    *("aix", "android", "darwin", "dragonfly", "freebsd", "illumos", "ios", "js", "linux", "netbsd", "openbsd"),
+    *("plan9", "solaris", "unknown", "wasip1", "wasi", "windows", "zos"),
+)
 # A bare one of these is half a platform, not an architecture.
 _BARE_REFUSED = frozenset({"linux", "windows", "darwin", "macos", "freebsd"})
 
@@ -41,9 +50,10 @@ class Platform:
         if len(parts) == 1 and parts[0] not in _BARE_REFUSED:
             parts = ["linux", *parts]
         if not 2 <= len(parts) <= 3 or not all(_FORM.fullmatch(part) for part in parts):
-            raise PlatformInvalid(
-                f"{text!r} is not a platform", hint="write os/architecture[/variant], for example linux/amd64"
-            )
+            raise PlatformInvalid(f"{text!r} is not a platform", hint=_hint(parts))
+        meant = _meant(parts)
+        if meant != parts:
+            raise PlatformInvalid(f"{text!r} is not a platform that is known", hint=f"did you mean {'/'.join(meant)}?")
         architecture, variant = _normal(parts[1], parts[2] if len(parts) == 3 else "")
         said = variant if architecture == "arm" or variant != _DEFAULT_VARIANT.get(architecture) else ""
         return cls(_OPERATING_SYSTEMS.get(parts[0], parts[0]), architecture, said)
@@ -76,6 +86,34 @@ class Platform:
 
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
+
+
+def _hint(parts: list[str]) -> str:
+    if any("," in part for part in parts):
+        return "write --platform once for each, or in a file a list"
+    if parts[0] in _BARE_REFUSED and len(parts) == 1:
+        return f"write {parts[0]}/amd64, or another architecture after the slash"
+    return "write os/architecture[/variant], for example linux/amd64"
+
+
+def _meant(parts: list[str]) -> list[str]:
+    """The same, or with what is close to a known name instead of a name that nobody knows."""
+    system, architecture, *variant = parts
+    if system in {*_KNOWN_ARCHITECTURES, *_ARCHITECTURES} and architecture in _BARE_REFUSED:
+        return [architecture, system, *variant]
+    return [
+        _close(system, (*_KNOWN_SYSTEMS, *_OPERATING_SYSTEMS)),
+        _close(architecture, (*_KNOWN_ARCHITECTURES, *_ARCHITECTURES)),
+        *variant,
+    ]
+
+
+def _close(name: str, known: tuple[str, ...]) -> str:
+    if name in known:
+        return name
+    from difflib import get_close_matches  # only names that nobody knows need it
+
+    return next(iter(get_close_matches(name, known, 1, 0.7)), name)
 
 
 def _normal(architecture: str, variant: str) -> tuple[str, str]:

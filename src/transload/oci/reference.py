@@ -40,9 +40,20 @@ def check_repository(text: str) -> str:
         raise ReferenceInvalid(
             f"repository {text!r} has capital letters", hint=f"repositories are lower case: {text.lower()}"
         )
-    raise ReferenceInvalid(
-        f"{text!r} is not a repository", hint="use lower-case letters, digits and single . _ - between them"
-    )
+    raise ReferenceInvalid(f"{text!r} is not a repository", hint=_repository_hint(text))
+
+
+def _repository_hint(text: str) -> str:
+    if re.search(r"\s", text):
+        return "leave the blank out"
+    if text.strip("/") != text and _REPOSITORY.fullmatch(text.strip("/").partition(":")[0]):
+        return f"leave the slash at the {'end' if text.endswith('/') else 'beginning'} out"
+    return "use lower-case letters, digits and single . _ - between them"
+
+
+def without_transport(text: str) -> str:
+    """The text without `docker://`, which skopeo and podman want before what is at a registry."""
+    return text.removeprefix("docker://")
 
 
 def check_registry(text: str) -> str:
@@ -65,12 +76,16 @@ def _shown(text: str) -> str:
 
 def check_tag(text: str) -> str:
     """`text` if it is a tag. Raises `ReferenceInvalid`."""
-    if not _TAG.fullmatch(text):
-        raise ReferenceInvalid(
-            f"{text[:140]!r} is not a tag",
-            hint="a tag has up to 128 letters, digits, _ . -, and starts with none of . -",
-        )
-    return text
+    if _TAG.fullmatch(text):
+        return text
+    joined = "".join(text.split())
+    blank = joined != text and _TAG.fullmatch(joined)
+    raise ReferenceInvalid(
+        f"{text[:140]!r} is not a tag",
+        hint=f"leave the blank out: {joined}"
+        if blank
+        else "a tag has up to 128 letters, digits, _ . -, and starts with none of . -",
+    )
 
 
 def _check_length(text: str) -> None:

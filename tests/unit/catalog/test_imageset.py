@@ -147,7 +147,7 @@ def test_a_catalog_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "kind", "message"),
     [
-        ("absent.yaml", LocalError, "catalogs[0].file: reading {folder}/absent.yaml: No such file"),
+        ("absent.yaml", LocalError, "catalogs[0].file: there is no file {folder}/absent.yaml"),
         (
             "set.yaml",
             DocumentInvalid,

@@ -1,0 +1,177 @@
+"""What people write by mistake, or as other tools have it: the same exit code for every verb, and a hint that helps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+
+from tests.unit.archive.writer import Saved, layout_files, saved_files, write_tar
+from transload.cli.main import main
+from transload.layout import LayoutStore
+from transload.oci import Name
+from transload.testing.images import fill, image
+
+ONE = image("one", (100,))
+NAME = Name("acme/app", "1")
+
+
+@frozen
+class Ran:
+    code: int
+    told: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command line in a folder with a layout, an archive of each kind and a folder of skopeo's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TRANSLOAD_CONFIG", str(tmp_path / "none.yaml"))
+    monkeypatch.setenv("TRANSLOAD_STATE_DIR", str(tmp_path / "state"))
+    fill(LayoutStore("layout", create=True), ONE, NAME.repository, NAME.tag)
+    write_tar(Path("oci.tar"), layout_files({NAME: ONE}))
+    write_tar(Path("saved.tar"), saved_files((Saved("saved").flat(), ["acme/saved:1"])))
+    Path("skopeo").mkdir()
+    for name in ("version", "manifest.json"):
+        Path("skopeo", name).write_text("{}")
+
+    def call(line: str) -> Ran:
+        capsys.readouterr()
+        code = main(line.split(" "))
+        told = capsys.readouterr()
+        return Ran(code, told.out + told.err)
+
+    return call
+
+
+FROM = ["mirror {} --to oci:out", "plan {} --to oci:out", "pack {} -o bun", "verify {} --to oci:layout"]
+STORE = ["mirror --from {} --to oci:out", "plan --from {} --to oci:out", "pack --from {} -o bun"]
+CARRIED = ["push {} --to oci:out", "list {}", "extract {}", "serve {}", "verify {}"]
+TO = ["mirror --from oci:layout --to {}", "plan --from oci:layout --to {}", "push layout --to {}"]
+OPTIONS = [
+    "mirror --from oci:layout --to oci:out",
+    "plan --from oci:layout --to oci:out",
+    "pack --from oci:layout -o bun",
+]
+
+
+@pytest.mark.parametrize(
+    ("lines", "mistake", "code", "words"),
+    [
+        # what is not there
+        (STORE, "oci:absent", 8, "there is no folder absent"),
+        (STORE, "archive:absent.tar", 8, "there is no archive absent.tar"),
+        (STORE, "bundle:absent", 8, "there is no bundle absent"),
+        (CARRIED, "absent", 8, "there is no bundle, folder or archive absent"),
+        (CARRIED, "./absent", 8, "there is no bundle, folder or archive ./absent"),
+        (["inventory {} -o out.json"], "absent", 8, "there is no bundle, folder or archive absent"),
+        (FROM, "absent.yaml", 8, "there is no file absent.yaml"),
+        (["releases {}"], "./absent.yaml", 8, "there is no file ./absent.yaml"),
+        ([f"{line} --ca-file {{}}" for line in OPTIONS], "absent.pem", 8, "there is no file absent.pem"),
+        ([f"{line} --report {{}}/r.json" for line in OPTIONS[:1]], "absent", 8, "there is no folder"),
+        (["apply {}"], "absent.json", 8, "there is no file absent.json"),
+        (["pack --from oci:layout -o bun --sign-key {}"], "absent.pem", 8, "there is no file absent.pem"),
+        (["pack --from oci:layout -o {}/out"], "absent", 8, "there is no folder"),
+        # what is something else
+        (FROM[:3], "layout", 8, "--from oci:layout"),
+        (FROM[:3], "./layout", 8, "--from oci:./layout"),
+        (FROM[:3], "oci.tar", 8, "--from archive:oci.tar"),
+        (FROM[:3], "oci:layout", 2, "take them with --from oci:layout"),
+        (FROM[:3], "layout/", 2, "leave the slash at the end out"),
+        (["push {} --to oci:out"], "skopeo", 4, "skopeo copy dir:skopeo oci:DIR:NAME"),
+        (TO, "./folder", 2, "oci:./folder"),
+        (TO, "../folder", 2, "oci:../folder"),
+        (TO, "~/folder", 2, "oci:~/folder"),
+        (TO, "/absolute/folder", 2, "oci:/absolute/folder"),
+        (TO, "out.tar", 2, "transload pack"),
+        (TO, "./out.tar", 2, "transload pack"),
+        (["pack --from oci:layout -o {}"], "out.tar.gz", 2, "a bundle is not compressed"),
+        # the words of other tools
+        (STORE, "oci-archive:oci.tar", 0, ""),
+        (STORE, "docker-archive:saved.tar", 0, ""),
+        (["push {} --to oci:out"], "oci-archive:oci.tar", 0, ""),
+        (["push {} --to oci:out"], "docker-archive:saved.tar", 0, ""),
+        ([*FROM[:3], *STORE, *CARRIED[:3]], "docker-archive:saved.tar:acme/saved:1", 2, "--image acme/saved:1"),
+        (STORE, "oci:layout:acme/app:1", 8, "--image acme/app:1"),
+        ([*FROM[:3], *STORE, *CARRIED, *TO], "containers-storage:localhost/x", 2, "podman save"),
+        ([*FROM[:3], *STORE, *CARRIED, *TO], "docker-daemon:x:1", 2, "docker save"),
+        ([*FROM[:3], *STORE, *CARRIED, *TO], "dir:skopeo", 2, "skopeo copy dir:PATH oci:DIR:NAME"),
+        (TO, "docker-archive:new.tar", 2, "cannot be a target"),
+        ([*STORE, *TO], "https://registry.invalid/x", 2, "leave https:// out"),
+        (FROM[:3], "https://registry.invalid/x:1", 2, "leave the scheme out"),
+        # slips
+        ([f"{line} --platform {{}}" for line in OPTIONS], "linux/amd46", 2, "did you mean linux/amd64?"),
+        ([f"{line} --platform {{}}" for line in OPTIONS], "amd64/linux", 2, "did you mean linux/amd64?"),
+        ([f"{line} --platform {{}}" for line in OPTIONS], "windows", 2, "write windows/amd64"),
+        ([f"{line} --platform {{}}" for line in OPTIONS], "linux/amd64,linux/arm64", 2, "once for each"),
+        (["push layout --to oci:out --platform {}"], "linux/amd46", 2, "did you mean linux/amd64?"),
+        ([f"{line} --platform {{}}" for line in OPTIONS], "x86_64", 0, ""),
+        (FROM[:3], "registry.invalid/Acme/app:1", 2, "repositories are lower case: acme/app"),
+        (["mirror --from oci:layout --to {}"], "registry.invalid/Acme", 2, "repositories are lower case: acme"),
+        (FROM[:3], "registry.invalid/acme/app:1/", 2, "leave the slash at the end out"),
+        (FROM[:3], "ubuntu", 4, "an image is written with its tag, ubuntu:latest"),
+        # options
+        (["mirror {}", "plan {}", "pack {}", "push x {}", "verify {}"], "--dry-run", 2, "transload plan says"),
+        (["mirror {}", "pack {}", "push x {}"], "--dest-tls-verify=false", 2, "--insecure-tls HOST"),
+        (["{}", "mirror {}", "push x {}"], "-v", 2, "-V is the version"),
+        (["mirror {}", "push x {}"], "--platfrom", 2, "--platform"),
+    ],
+)
+def test_a_mistake_ends_the_same_way_everywhere(
+    run: Run, lines: list[str], mistake: str, code: int, words: str
+) -> None:
+    for line in lines:
+        ran = run(line.format(mistake))
+        assert (ran.code, words in ran.told) == (code, True), f"{line.format(mistake)}\n{ran.told}"
+        assert "Traceback" not in ran.told
+
+
+@pytest.mark.parametrize("text", ["registry.invalid/x:v1 .42", "registry.invalid/x: 1", "registry.invalid/x :1"])
+def test_a_blank_in_a_reference(run: Run, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    for verb in (["mirror", text, "--to", "oci:out"], ["pack", text, "-o", "bun"]):
+        assert main(verb) == 2
+        assert f"leave the blank out: {''.join(text.split())}" in capsys.readouterr().err
+
+
+def test_a_blank_in_a_tag(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mirror", "arcdata", "--tag", "v1 .42", "--to", "oci:out"]) == 2
+    assert "leave the blank out: v1.42" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "here"),
+    [
+        *(("copy", "mirror"), ("sync", "mirror"), ("pull", "mirror"), ("save", "pack"), ("load", "push")),
+        *(
+            ("version", "--version"),
+            ("inspect", "list"),
+            ("check", "verify"),
+            ("mirorr", "mirror"),
+            ("login", "docker"),
+        ),
+    ],
+)
+def test_the_commands_of_other_tools_are_told_what_they_are_here(run: Run, word: str, here: str) -> None:
+    ran = run(f"{word} x")
+    assert ran.code == 2
+    assert f"there is no command {word!r}; " in ran.told
+    assert here in ran.told.partition("; ")[2]
+
+
+def test_help_is_a_command_too(run: Run) -> None:
+    assert run("help").told == run("--help").told
+    assert run("help mirror").told == run("mirror --help").told
+    assert run("help mirror").code == 0
+    assert run("help nothing").code == 2
+
+
+def test_a_home_folder_after_a_colon_is_meant(run: Run, tmp_path: Path) -> None:
+    assert run("mirror --from oci:~/layout --to oci:~/out").code == 0
+    assert json.loads((tmp_path / "out" / "index.json").read_text())["manifests"]
