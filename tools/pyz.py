@@ -33,7 +33,7 @@ import sys
 if sys.version_info < (3, 11):
     sys.exit("transload needs Python 3.11 or newer, this is %d.%d" % sys.version_info[:2])
 
-from transload.cli.main import run
+from transload.__main__ import run
 
 run()
 """

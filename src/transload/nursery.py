@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, TypeVar
 
-from transload.errors import Interrupted
+from transload.errors import Interrupted, LocalError
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
@@ -72,6 +72,17 @@ class Cancellation:
             raise Interrupted("interrupted")
 
 
+def begin(thread: threading.Thread) -> None:
+    """Start a thread. Raises `LocalError` where the operating system has no more to give."""
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise LocalError(
+            "the system gives no more threads",
+            hint="raise the limit on processes (ulimit -u, pids.max of the container), or end other programs",
+        ) from error
+
+
 class Nursery:
     """`with Nursery() as nursery: nursery.start(work)`: leaving the block waits for every thread.
 
@@ -89,16 +100,26 @@ class Nursery:
         return self
 
     def start(self, work: Callable[..., object], *arguments: Any) -> None:
-        """Run `work(*arguments)` in a thread of its own."""
+        """Run `work(*arguments)` in a thread of its own. Raises `LocalError` where the system has no more threads."""
         thread = threading.Thread(target=self._run, args=(work, arguments), name=work.__name__, daemon=True)
         with self._ended:
             self._running.add(thread)
         try:
-            thread.start()
-        except RuntimeError:  # the operating system has no more threads to give
+            begin(thread)
+        except LocalError:
             self._running.discard(thread)
             raise
         self._threads.append(thread)
+
+    def staff(self, count: int, work: Callable[..., object], *arguments: Any) -> None:
+        """Run `work(*arguments)` `count` times at once; with fewer threads, or in this one, where there are no more."""
+        for started in range(count):
+            try:
+                self.start(work, *arguments)
+            except LocalError:
+                if not started:
+                    work(*arguments)
+                return
 
     def _run(self, work: Callable[..., object], arguments: tuple[Any, ...]) -> None:
         try:
@@ -160,8 +181,7 @@ def in_parallel(
 
     total = len(queue)
     with Nursery(cancellation) as nursery:
-        for _ in range(min(threads, total)):
-            nursery.start(take, nursery.cancellation)
+        nursery.staff(min(threads, total), take, nursery.cancellation)
     if len(results) < total:
         raise Interrupted("interrupted")
     return [results[place] for place in range(total)]

@@ -9,6 +9,8 @@ import pytest
 
 from tests.real.servers import Registry, write_certificates
 from tests.real.vendor import NEW, Ran, Shell, publish
+from transload.layout import LayoutStore
+from transload.testing.images import fill, image
 
 FOLDERS = (".config/containers/certs.d", ".config/docker/certs.d", ".docker/certs.d")
 
@@ -29,8 +31,10 @@ def show(registry: Registry, folder: Path) -> None:
     shutil.copy(registry.client_key, folder / "me.key")
 
 
-def releases(shell: Shell, registry: Registry, *more: object) -> Ran:
-    return shell("inventory", f"{registry.host}", "-o", shell.home / "site.json", *more)
+def copied(shell: Shell, registry: Registry, *more: object) -> Ran:
+    """One image of a folder, pushed there."""
+    fill(LayoutStore(shell.home / "folder", create=True), image("certs-d", (1000,)), "app", "v1")
+    return shell("mirror", "--from", f"oci:{shell.home}/folder", "--to", f"{registry.host}/certs-d", "--quiet", *more)
 
 
 @pytest.mark.parametrize("certs_d", FOLDERS)
@@ -38,7 +42,7 @@ def test_authority_and_client_certificate(shell: Shell, mutual_tls_registry: Reg
     folder = folder_of(mutual_tls_registry, shell.home, certs_d)
     trust(mutual_tls_registry, folder)
     show(mutual_tls_registry, folder)
-    done = releases(shell, mutual_tls_registry)
+    done = copied(shell, mutual_tls_registry)
     assert done.code == 0, done.told
     assert "warning" not in done.err
 
@@ -48,9 +52,9 @@ def test_without_them_or_for_another_port(shell: Shell, mutual_tls_registry: Reg
     folder.mkdir(parents=True)
     trust(mutual_tls_registry, folder)
     show(mutual_tls_registry, folder)
-    failed = releases(shell, mutual_tls_registry)
+    failed = copied(shell, mutual_tls_registry)
     assert failed.code in {3, 5}
-    assert "certificate" in failed.err
+    assert "certificate" in failed.told
 
 
 def test_flags_go_before_folders(shell: Shell, mutual_tls_registry: Registry, tmp_path: Path) -> None:
@@ -60,10 +64,10 @@ def test_flags_go_before_folders(shell: Shell, mutual_tls_registry: Registry, tm
     shutil.copy(strangers / "client.key", folder / "me.key")
     (folder / "broken.crt").write_text("no certificate")
     flags = ("--client-cert", mutual_tls_registry.client_certificate, "--client-key", mutual_tls_registry.client_key)
-    done = releases(shell, mutual_tls_registry, *flags, "--ca-file", mutual_tls_registry.ca_file)
+    done = copied(shell, mutual_tls_registry, *flags, "--ca-file", mutual_tls_registry.ca_file)
     assert done.code == 0, done.told
     assert done.err.count("broken.crt holds no certificate authority") == 1
-    assert releases(shell, mutual_tls_registry, *flags, "--insecure-tls", mutual_tls_registry.host).code == 0
+    assert copied(shell, mutual_tls_registry, *flags, "--insecure-tls", mutual_tls_registry.host).code == 0
 
 
 def test_what_cannot_be_used_is_told_and_the_rest_is(shell: Shell, mutual_tls_registry: Registry) -> None:
@@ -73,7 +77,7 @@ def test_what_cannot_be_used_is_told_and_the_rest_is(shell: Shell, mutual_tls_re
     (folder / "alone.cert").write_bytes(mutual_tls_registry.client_certificate.read_bytes())
     (folder / "lost.key").write_bytes(mutual_tls_registry.client_key.read_bytes())
     (folder / "odd.crt").mkdir()
-    done = releases(shell, mutual_tls_registry)
+    done = copied(shell, mutual_tls_registry)
     assert done.code == 0, done.told
     told = " ".join(done.err.split())
     assert "alone.cert has no key alone.key beside it" in told

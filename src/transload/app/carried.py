@@ -18,7 +18,7 @@ from transload.bundle.format import LEDGER
 from transload.bundle.ledger import Ledger
 from transload.bundle.volumes import split_file_name
 from transload.errors import CorruptError, LimitExceeded, LocalError, SelectionEmpty
-from transload.files import check_kind, local_errors, open_file
+from transload.files import check_kind, expanded, local_errors, open_file
 from transload.nursery import Cancellation
 from transload.oci import Name
 from transload.planning.packing import subject_of
@@ -57,11 +57,12 @@ def is_carried(text: str, carried: Carried = NOTHING_SAID) -> bool:
 
 
 def _has_scheme(text: str) -> bool:
-    return text.partition(":")[0] in SCHEMES
+    scheme, colon, _ = text.partition(":")
+    return bool(colon) and scheme in SCHEMES
 
 
 def _found(text: str, carried: Carried) -> Place | None:
-    path = Path(text).expanduser()
+    path = expanded(text)
     with local_errors("looking at", path):
         check_kind(path, stat.S_ISREG, stat.S_ISDIR)
     if path.is_dir():

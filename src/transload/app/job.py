@@ -19,7 +19,8 @@ class Job:
     without sets it means everything that is there. `source_registry` and `source_repository` replace those of the
     catalogs. `tag` is a release of the catalogs (None: the newest at the source), `target_tag` what its images are
     called at the target (None: the same). `images` restricts the sets to these names at the target; `flatten` keeps
-    only the last part of a repository's path there. `bodies` is how many blobs move at a time.
+    only the last part of a repository's path there. `bodies` is how many blobs move at a time. `tags_by_default` says
+    that nobody wrote `tag` and `target_tag` for this run: where they have no use, they mean nothing.
     """
 
     sets: tuple[str, ...]
@@ -39,3 +40,4 @@ class Job:
     discover: bool = False
     flatten: bool = False
     bodies: int = BODIES
+    tags_by_default: bool = False

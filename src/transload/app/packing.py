@@ -21,6 +21,7 @@ from transload.bundle.volumes import split_file_name
 from transload.bundle.writer import BundleWriter
 from transload.errors import BundleIncomplete, DiskFull, LocalError, NotFound, UsageError
 from transload.events import ActivityListener, Counting, Progressed
+from transload.files import expanded
 from transload.nursery import Cancellation
 from transload.planning import Plan, make_plan
 from transload.planning.inventory import InventoryTarget
@@ -97,7 +98,7 @@ def _in_order(selection: Selection) -> Selection:
 
 def bundle_path(out: Path) -> Path:
     """Where the bundle called `out` lies; the suffix may be written too. Raises `UsageError`."""
-    path = out.expanduser()
+    path = expanded(out)
     path = path.with_name(path.name.removesuffix(".tar")) if path.name.removesuffix(".tar") else path
     if path.suffix in _COMPRESSED:
         raise UsageError(

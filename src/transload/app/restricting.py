@@ -58,6 +58,8 @@ def with_target_tag(items: tuple[Item, ...], job: Job) -> tuple[Item, ...]:
     if job.target_tag is None:
         return items
     untagged = [item for item in items if item.target.tag is None]
+    if len(untagged) != 1 and job.tags_by_default:
+        return items
     if len(untagged) != 1:
         found = f"{len(untagged)} images have" if untagged else "every image has"
         what = "no tag" if untagged else "a tag"

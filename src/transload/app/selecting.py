@@ -35,6 +35,7 @@ from transload.errors import (
     at_side,
 )
 from transload.events import Progressed
+from transload.files import expanded
 from transload.nursery import Cancellation
 from transload.oci import Name, Reference
 from transload.planning import Item
@@ -151,7 +152,7 @@ def load_catalog(text: str) -> Catalog:
 
 
 def _load_file(text: str) -> Catalog | ImageSet:
-    path = Path(text).expanduser()
+    path = expanded(text)
     if not path.exists():
         raise LocalError(
             f"there is no file {text}", subject=text, hint="a catalog is a bare name, a reference has a tag"
@@ -221,7 +222,7 @@ def _tags_in(published: Published) -> list[str]:
 
 
 def _check_tags_have_a_use(job: Job, chosen: list[ChosenRelease]) -> None:
-    if (job.tag or job.target_tag) and not chosen:
+    if (job.tag or job.target_tag) and not chosen and not job.tags_by_default:
         raise _tag_without_use()
 
 
@@ -319,6 +320,6 @@ def _from_store(job: Job, origin: Place, stores: Stores, cancellation: Cancellat
 
 
 def _everything(job: Job, origin: Place, stores: Stores) -> Selection:
-    if job.tag:
+    if job.tag and not job.tags_by_default:
         raise _tag_without_use()
     return Selection(everything(stores.source(origin), origin, job), (), (origin,))

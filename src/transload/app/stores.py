@@ -213,7 +213,8 @@ class Stores:
             if len(hosts) > 1:
                 named = ", ".join(sorted(hosts))
                 raise UsageError(
-                    f"a source user was given, but the images come from several registries: {named}",
+                    f"the source user {self._logins.source.username} is for one registry, but the images come from "
+                    f"several registries: {named}",
                     hint="log in with docker login or podman login for each of them instead",
                 )
             self._logins = evolve(self._logins, source_hosts=hosts)

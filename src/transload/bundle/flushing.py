@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
+
+from transload.errors import LocalError
+from transload.nursery import begin
 
 FLUSH_BYTES = 128 << 20
 
@@ -21,8 +25,9 @@ class Flusher:
         self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
 
     def start(self) -> None:
-        """Begin; the thread ends with `stop`."""
-        self._thread.start()
+        """Begin; the thread ends with `stop`. Without a thread to be had a crash costs more, and that is all."""
+        with contextlib.suppress(LocalError):
+            begin(self._thread)
 
     def wrote(self, size: int) -> None:
         """So many more bytes are finished."""

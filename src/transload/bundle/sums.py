@@ -19,6 +19,7 @@ from transload.bundle.stream import PathOf, StreamReader
 from transload.bundle.volumes import Cut
 from transload.errors import LocalError, Truncated
 from transload.files import Folder, local_errors, read_up_to, replace_file
+from transload.nursery import begin
 
 SUMS = "SHA256SUMS"
 _SUMS_BYTES = 64 << 20
@@ -49,8 +50,14 @@ class Sums:
         """Begin; the threads end with `result` or `stop`."""
         self._queue = [volume for volume in self._cut.numbers if volume not in self._progress.sums]
         for _ in range(min(_THREADS, len(self._queue))):
-            self._threads.append(threading.Thread(target=self._run, name="sums", daemon=True))
-            self._threads[-1].start()
+            thread = threading.Thread(target=self._run, name="sums", daemon=True)
+            try:
+                begin(thread)
+            except LocalError:
+                if not self._threads:
+                    raise
+                return
+            self._threads.append(thread)
 
     def advance(self, settled: int, frontier: int) -> None:
         """Everything before `settled` is final, everything before `frontier` is written."""

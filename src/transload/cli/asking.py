@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from transload.app.settings import Environment
-from transload.cli.guide import is_interactive
+from transload.cli.passwords import ask_password, is_interactive
 from transload.errors import SettingMissing, VolumeMissing
+from transload.files import expanded
 from transload.report.texts import size
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _where_is(wanted: WantedVolume, home: Path) -> Path | None:
         return None
     if answer.strip() == _WITHOUT:
         return None
-    return Path(answer.strip()).expanduser() if answer.strip() else home
+    return expanded(answer.strip()) if answer.strip() else home
 
 
 def load_signer(path: Path | None, environment: Environment) -> Signer | None:
@@ -68,7 +69,6 @@ def load_signer(path: Path | None, environment: Environment) -> Signer | None:
             raise SettingMissing(
                 f"the key {path} has a passphrase, and nobody can be asked", hint="set TRANSLOAD_SIGN_PASSPHRASE"
             )
-        answer: str = click.prompt(f"Passphrase of {path}", hide_input=True, err=True)
-        return answer
+        return ask_password(f"Passphrase of {path}")
 
     return load_private_key(path, passphrase)

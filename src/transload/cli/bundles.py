@@ -13,6 +13,7 @@ from transload.app.carried import carried_place
 from transload.app.settings import read_environment
 from transload.app.stores import Logins, Network, Stores
 from transload.cli import options
+from transload.cli.command import Command
 from transload.cli.ledgers import Shown
 from transload.cli.progress import Output, Telling
 from transload.cli.telling import show_result
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from transload.bundle.reader import BundleStore
 
 
-@click.command("list")
+@click.command("list", cls=Command)
 @click.argument("carried", metavar="BUNDLE")
 @options.bundle
 @options.telling
@@ -60,7 +61,7 @@ def _lacking(one: Checked) -> Styled:
     return Styled.of((f"{'lacks:':<9} ", "warn"), f"{one.error} ({needed})")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("carried", metavar="BUNDLE")
 @click.argument("names", metavar="[FILE]...", nargs=-1)
 @click.option(

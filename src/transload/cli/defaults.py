@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,11 @@ _FILE_BYTES = 1 << 20
 _UNTOUCHED = ("demo",)  # has no settings of a site
 
 
-def defaults_from_file(program: click.Group) -> dict[str, Any] | None:
+def defaults_from_file(program: click.Group, running: str | None = None) -> dict[str, Any] | None:
     """click's `default_map` for `program` from the file, whose keys are long flags without the dashes in front.
 
-    Each command gets the keys that it has a flag for. What the vendor's variables answer is left out, since a variable
-    goes over the file. Raises `DocumentInvalid`.
+    Each command (or only the `running` one) gets the keys that it has a flag for. What the vendor's variables answer
+    is left out, since a variable goes over the file. Raises `DocumentInvalid`.
     """
     environment = read_environment()
     path = environment.config
@@ -51,6 +52,7 @@ def defaults_from_file(program: click.Group) -> dict[str, Any] | None:
             if flag in options and flag not in answered
         }
         for name, options in commands.items()
+        if running in {None, name}
     }
 
 
@@ -87,7 +89,7 @@ def _read(path: Path, named: bool) -> dict[str, Any] | None:
 def _content(path: Path, named: bool) -> bytes | None:
     try:
         with local_errors("TRANSLOAD_CONFIG: reading" if named else "reading", path):
-            content = read_file(path, _FILE_BYTES + 1)
+            content = b"" if str(path) == os.devnull else read_file(path, _FILE_BYTES + 1)
     except LocalError as error:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             return None

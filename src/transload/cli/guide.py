@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,8 @@ from transload.app.job import BODIES, Job
 from transload.app.place import Place
 from transload.app.settings import Environment
 from transload.app.stores import Ears, Logins, Network, Stores
+from transload.cli.command import is_written
+from transload.cli.passwords import ask_password, is_interactive, piped_password
 from transload.cli.telling import tell_host, warn
 from transload.errors import ReferenceInvalid, SettingMissing, TransloadError, UsageError
 from transload.nursery import Cancellation
@@ -32,11 +33,6 @@ class Given:
     logins: Logins
 
 
-def is_interactive() -> bool:
-    """Whether somebody is there to be asked."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
-
-
 def gather(flags: dict[str, Any], environment: Environment, network: Network, target: Place | None = None) -> Given:
     """Everything that `mirror`, `plan` and `verify` need to know; asks for what is missing where it can.
 
@@ -52,6 +48,7 @@ def gather(flags: dict[str, Any], environment: Environment, network: Network, ta
     guided = not sets and origin is None
     _check_somebody_says_what(guided, to, environment)
     answers = _flag_answers(flags, environment, origin, to).over(_variables(sets, environment))
+    answers = _without_needless_users(answers, origin, to)
     answers = _completed(answers, guided, to is not None, network, environment).checked()
     job = Job(
         (DEFAULT_CATALOG,) if guided else sets,
@@ -71,6 +68,7 @@ def gather(flags: dict[str, Any], environment: Environment, network: Network, ta
         discover=flags["discover"],
         flatten=flags["flatten"],
         bodies=flags.get("jobs", BODIES),
+        tags_by_default=not (is_written("tag") or is_written("target_tag")),
     )
     return Given(job, _logins(answers))
 
@@ -81,6 +79,7 @@ def gather_logins(flags: dict[str, Any], environment: Environment, sources: tupl
     origin = Place.parse(sources[0]) if len(sources) == 1 else None
     answers = _flag_answers(flags | absent, environment, origin, Place.parse(target))
     answers = answers.over(Answers.from_variables(environment.incumbent))
+    answers = _without_needless_users(answers, origin, Place.parse(target))
     answers = _with_passwords(answers, _ask_password if is_interactive() else None)
     return _logins(answers)
 
@@ -102,6 +101,15 @@ def _check_somebody_says_what(guided: bool, to: Place | None, environment: Envir
         raise SettingMissing("nothing says which images are wanted", hint=f"name them, for example: {example}")
     error.hint = f"{error.hint}; or name everything: {example}"
     raise error
+
+
+def _without_needless_users(answers: Answers, origin: Place | None, to: Place | None) -> Answers:
+    """The same without a user for a side that is no registry: nobody there asks who it is."""
+    if origin is not None and origin.kind != "registry":
+        answers = evolve(answers, source_username="", source_password="")
+    if to is not None and to.kind != "registry":
+        answers = evolve(answers, target_username="", target_password="")
+    return answers
 
 
 def _variables(sets: tuple[str, ...], environment: Environment) -> Answers:
@@ -142,7 +150,7 @@ def _piped_password(flags: dict[str, Any]) -> str | None:
         raise UsageError(
             "only one password can come from standard input", hint="set TRANSLOAD_SOURCE_PASSWORD for the other"
         )
-    return sys.stdin.readline().rstrip("\r\n") if wanted else None
+    return piped_password() if wanted else None
 
 
 # --- questions
@@ -179,8 +187,7 @@ def _ask(question: Question, answers: Answers, network: Network, environment: En
 
 
 def _ask_password(question: Question) -> str:
-    answer: str = click.prompt(question.text, default="", show_default=False, hide_input=True, err=True)
-    return answer
+    return ask_password(question.text)
 
 
 _CHECKS: dict[str, Callable[[str], object]] = {

@@ -12,6 +12,7 @@ from transload.app.settings import read_environment
 from transload.app.stores import Stores
 from transload.cli import options
 from transload.cli.asking import load_signer
+from transload.cli.command import Command
 from transload.cli.guide import gather_logins
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from transload.planning.inventory import Inventory
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("store", metavar="STORE")
 @click.option(
     "-o",

@@ -11,10 +11,11 @@ from typing import Any
 import click
 
 from transload import __version__
-from transload.errors import TransloadError
+from transload.errors import LocalError, TransloadError
 
 BUG = 70
 INTERRUPTED = 130
+_HELP = "transload.help"
 
 # Command → where it is, and its line in --help, so that help imports nothing.
 _COMMANDS = {
@@ -50,6 +51,11 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """See click."""
+        ctx.meta[_HELP] = bool({"-h", "--help"} & set(ctx.args))
+        return super().invoke(ctx)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -82,7 +88,8 @@ def transload(context: click.Context) -> None:
     """
     from transload.cli.defaults import defaults_from_file
 
-    context.default_map = defaults_from_file(transload)
+    if not context.meta.get(_HELP):  # which a file that is broken must not keep from anybody
+        context.default_map = defaults_from_file(transload, context.invoked_subcommand)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -107,6 +114,11 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except (OSError, MemoryError) as error:  # the machine's fault, wherever it was noticed
+        from transload.cli.telling import tell_error
+
+        tell_error(_of_this_machine(error))
+        return LocalError.exit_code
     except Exception:  # a bug: the traceback is what helps
         import traceback
 
@@ -127,12 +139,24 @@ def _no_such_option(error: click.NoSuchOption) -> int:
     return error.exit_code
 
 
+def _of_this_machine(error: OSError | MemoryError) -> LocalError:
+    if isinstance(error, MemoryError):
+        return LocalError("there is not enough memory", hint="end other programs, or raise the limit (ulimit -v)")
+    if error.filename is None and isinstance(error, FileNotFoundError):  # what os.getcwd() says
+        return LocalError("the folder that this command was called in is gone", hint="change to another folder first")
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return LocalError(f"{where}{error.strerror or error}", subject=error.filename)
+
+
 def run() -> None:
     """The console script. Ends the process at once: taking the modules apart would cost every command 40 ms."""
     from transload.cli.output import prepare_streams
 
-    prepare_streams()
-    code = main()
+    try:
+        prepare_streams()
+        code = main()
+    except KeyboardInterrupt:  # a second Ctrl-C while the first is being told
+        code = INTERRUPTED
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, TransloadError):  # it was told already, or nobody reads it
             stream.flush()

@@ -13,6 +13,7 @@ from transload.app.stores import Stores
 from transload.cli import options
 from transload.cli.again import command_line, command_words, connection_words, retry_command
 from transload.cli.carrying import Began, carry
+from transload.cli.command import Command
 from transload.cli.guide import gather
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
@@ -20,7 +21,7 @@ from transload.nursery import Cancellation
 from transload.report.result import exit_code
 
 
-@click.command()
+@click.command(cls=Command)
 @options.wanted
 @options.logins
 @options.network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path, dir_okay=False)
+
+
+class Number(click.FloatRange):
+    """A number in a range, in which what is no number (nan) does not lie, and nothing endless."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See click."""
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return found
 
 
 def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
@@ -116,7 +130,7 @@ network = _stacked(
     _option(
         "--stall-timeout",
         metavar="SECONDS",
-        type=click.FloatRange(1),
+        type=Number(1, 86_400),
         default=60,
         show_default=True,
         help="Give a connection up when nothing moves for so long.",
@@ -124,7 +138,7 @@ network = _stacked(
     _option(
         "--give-up-after",
         metavar="SECONDS",
-        type=click.FloatRange(1),
+        type=Number(1),
         default=120,
         show_default=True,
         help="End the run when a host gives no useful answer for so long.",
@@ -132,7 +146,7 @@ network = _stacked(
     _option(
         "--min-rate",
         metavar="BYTES",
-        type=click.FloatRange(1),
+        type=Number(1),
         default=1024,
         show_default=True,
         help="Give a connection up that moves fewer bytes a second, over a minute.",

@@ -16,6 +16,7 @@ from transload.cli import options
 from transload.cli.again import command_line, command_words, connection_words
 from transload.cli.asking import load_signer
 from transload.cli.carrying import Began, carry
+from transload.cli.command import Command
 from transload.cli.guide import gather
 from transload.cli.ledgers import Shown
 from transload.cli.progress import Output, Telling
@@ -31,7 +32,7 @@ _ANY = click.Path(path_type=Path)
 _NO_TARGET = dict.fromkeys(("to", "target_username", "target_password_stdin"))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("sets", metavar="[SET]...", nargs=-1)
 @click.option("-o", "--out", type=_ANY, required=True, metavar="NAME", help="The bundle: a path without suffix.")
 @click.option(

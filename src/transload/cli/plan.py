@@ -13,6 +13,7 @@ from transload.app.stores import Stores
 from transload.cli import options
 from transload.cli.again import command_line, connection_words
 from transload.cli.carrying import Began, carry
+from transload.cli.command import Command
 from transload.cli.guide import gather, gather_logins
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
@@ -27,7 +28,7 @@ from transload.report.result import exit_code
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command()
+@click.command(cls=Command)
 @options.wanted
 @click.option("-o", "--out", type=_FILE, metavar="FILE", help="Write the plan to this file, for transload apply.")
 @options.logins
@@ -67,7 +68,7 @@ def _exit_code(made: Plan) -> int:
     return codes.pop() if len(codes) == 1 and len(errors) == len(made.images) else 1
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", type=_FILE)
 @options.logins
 @options.network

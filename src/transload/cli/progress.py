@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from transload import __version__
 from transload.app.stores import Ears
+from transload.cli.command import blame_defaults
 from transload.cli.telling import colour, moves, say, show_result
 from transload.errors import TransloadError
 from transload.events import HostTroubled, Progressed
@@ -81,6 +82,7 @@ class Telling:
     ) -> None:
         self._working.rest()
         if isinstance(error, TransloadError):
+            blame_defaults(error)
             self._failed(error)
         if error is None and self._json and self._json.full:
             raise self._json.full

@@ -18,6 +18,7 @@ from transload.cli import options
 from transload.cli.again import command_line, connection_words, platform_words
 from transload.cli.asking import ask_for_volume
 from transload.cli.carrying import Began, carry
+from transload.cli.command import Command
 from transload.cli.guide import gather
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
@@ -32,7 +33,7 @@ _NO_SOURCE = dict.fromkeys(("from", "tag", "source_registry", "source_repository
 }
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("carried", metavar="BUNDLE")
 @options.to
 @click.option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable).")

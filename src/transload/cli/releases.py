@@ -15,6 +15,7 @@ from transload.app.stores import Logins, Stores
 from transload.catalog.catalog import Catalog
 from transload.catalog.release import Offer
 from transload.cli import options
+from transload.cli.command import Command
 from transload.cli.progress import Output, Telling
 from transload.cli.telling import show_result
 from transload.nursery import Cancellation
@@ -22,7 +23,7 @@ from transload.report.styled import Styled
 from transload.report.texts import count
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("catalog")
 @click.option("--to", metavar="STORE", envvar="TRANSLOAD_TO", help="Say which releases this target has.")
 @click.option(

@@ -12,6 +12,8 @@ from transload.app.settings import read_environment
 from transload.app.stores import Ears, Logins, Stores
 from transload.app.whole import serving_notes
 from transload.cli import options
+from transload.cli.command import Command, is_written
+from transload.cli.passwords import ask_password, is_interactive, piped_password
 from transload.cli.telling import say, tell_host, warn
 from transload.errors import SettingMissing, UsageError
 from transload.nursery import Cancellation
@@ -21,7 +23,7 @@ HIGHEST_PORT = 65_535
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("store")
 @click.option(
     "--listen",
@@ -72,6 +74,7 @@ def serve(
     given = options.carried(volumes, key)
     place = named_place(store, given)
     given.demand_signature(place)
+    writable = writable and (is_written("writable") or place.kind == "oci")
     host, _, port = listen.rpartition(":")
     number = whole_number(port)
     if not host or number is None or number > HIGHEST_PORT:
@@ -107,17 +110,14 @@ def _users(user: str | None, from_stdin: bool) -> dict[str, str]:
 
 
 def _password(user: str, from_stdin: bool) -> str:
-    import sys
-
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        return piped_password(f"Password for {user}")
     given = read_environment().serve_password
     if given is not None:
         return given
-    if not sys.stdin.isatty():
+    if not is_interactive():
         raise SettingMissing(
             f"user {user!r} has no password, and there is no terminal to ask on",
             hint="set TRANSLOAD_SERVE_PASSWORD, or use --password-stdin",
         )
-    answer: str = click.prompt(f"Password for {user}", hide_input=True, confirmation_prompt=True, err=True)
-    return answer
+    return ask_password(f"Password for {user}", twice=True)

@@ -16,6 +16,7 @@ from transload.app.stores import Carried, Logins, Network, Stores
 from transload.app.verifying import Checked, check_against_source, check_alone, check_bundle
 from transload.catalog.builtin import builtin
 from transload.cli import options
+from transload.cli.command import Command, is_written
 from transload.cli.guide import gather
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
@@ -36,9 +37,10 @@ _MARKS: dict[Verdict, Meaning] = {
     "damaged": "bad",
     "unproved": "warn",
 }
+_OTHERWISE = ("from", "to", "tag", "source_registry", "source_repository", "source_username")
 
 
-@click.command()
+@click.command(cls=Command)
 @options.wanted
 @click.option("--deep", is_flag=True, help="Read and hash every blob at the target again.")
 @options.bundle
@@ -72,6 +74,9 @@ def _check(
 ) -> Checked:
     environment = read_environment()
     place = _local(flags["sets"], carried, alone=flags["to"] is None and not flags["from"])
+    if place is not None:  # what is named goes before where others usually come from and go to
+        flags = flags | {name: flags[name] if is_written(name) else None for name in _OTHERWISE}
+        flags = flags | {"image": flags["image"] if is_written("image") else ()}
     if place is None:
         carried.demand_signature(_source(flags))  # before a file that somebody brought is read, or anybody asked
     if place is not None and flags["to"] is None and not flags["from"]:

@@ -2,12 +2,14 @@
 
 from transload.files.durable import fsync_folder, replace_file
 from transload.files.folder import Folder
+from transload.files.home import expanded
 from transload.files.reading import check_kind, open_file, read_file, read_up_to
 from transload.files.trouble import is_trouble, local_error, local_errors
 
 __all__ = [
     "Folder",
     "check_kind",
+    "expanded",
     "fsync_folder",
     "is_trouble",
     "local_error",

@@ -9,15 +9,16 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import os
 import re
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
 
-from transload.errors import CredentialsUnavailable
+from transload.errors import CredentialsUnavailable, LocalError
+from transload.files import read_file
 from transload.limits import LOGINS_BYTES, LOGINS_VALUES
 from transload.registry.login import Login, Secret
 from transload.strictjson import read_json
@@ -46,14 +47,13 @@ class CredentialFile:
     def read(cls, path: Path) -> CredentialFile | None:
         """The file at `path`, or None where there is none. Raises `CredentialsUnavailable`."""
         try:
-            if not _readable_kind(path.stat().st_mode):
-                raise broken(path, "is not a file")
-            with path.open("rb") as file:
-                content = file.read(LOGINS_BYTES + 1)
+            content = b"" if str(path) == os.devnull else read_file(path, LOGINS_BYTES + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise broken(path, error.strerror or "cannot be read") from error
+        except LocalError as error:
+            raise broken(path, "is not a file") from error
         except ValueError:  # a NUL in the name
             return None
         return cls.parse(path, content)
@@ -105,11 +105,6 @@ class CredentialFile:
                 yield "/".join([name, *parts[:length]])
         if self.by_host:
             yield from (place for place in self.entries if place.partition("/")[0] == host)
-
-
-def _readable_kind(mode: int) -> bool:
-    """Files, and /dev/null, by which people say "no logins"; opening a pipe would wait for ever."""
-    return stat.S_ISREG(mode) or stat.S_ISCHR(mode)
 
 
 def broken(path: Path, what: str) -> CredentialsUnavailable:

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 
 from transload.errors import Busy, LocalError, UsageError
 from transload.files import local_errors
+from transload.nursery import begin
 from transload.ports import Source, Target
 from transload.server.connections import Connections, files_allowed, places_for
 from transload.server.counting import Tally
@@ -75,7 +76,7 @@ def serve_in_thread(store: Source | Target, settings: ServeSettings | None = Non
             started.set_exception(error)
 
     thread = threading.Thread(target=run, name="transload-served", daemon=True)
-    thread.start()
+    begin(thread)
     port, loop, stop = started.result()
 
     def close() -> None:

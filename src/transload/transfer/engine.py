@@ -148,8 +148,7 @@ class _Engine:
                 self._image_done(number, image.error)
         self._bodies_free = bodies
         with Nursery(self._cancellation) as nursery:
-            for _ in range(min(bodies + small, len(plan.steps))):
-                nursery.start(self._work)
+            nursery.staff(min(bodies + small, len(plan.steps)), self._work)
         duration_s = self._clock.monotonic_s() - started_s
         interrupted = self._cancellation.cancelled and self._agenda.open > 0
         self.tell(RunFinished(duration_s, interrupted))

@@ -1,0 +1,132 @@
+"""A command that knows which of its flags somebody wrote and which are defaults from a variable or the file.
+
+What is written goes before a default that contradicts it, and an error that a default leads to names where it is set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from transload.app.answers import QUESTIONS
+from transload.app.settings import read_environment
+from transload.errors import LocalError, NotFound, TransloadError, UsageError
+
+# A default of the first gives way to the second if that one is written.
+_GIVES_WAY = (
+    ("source_registry", "from"),
+    ("source_repository", "from"),
+    ("from", "source_registry"),
+    ("source_username", "from"),
+    ("source_username", "source_registry"),
+    ("target_username", "to"),
+)
+# Means nothing without the second.
+_NEEDS = (("against_key", "against"), ("tls_key", "tls_cert"), ("client_key", "client_cert"))
+_BY_DEFAULT = (ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
+
+
+def is_written(name: str) -> bool:
+    """Whether this flag of the running command is on the command line itself."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def blame_defaults(error: TransloadError) -> None:
+    """Put into the hint where the defaults are set of which `error` speaks; once."""
+    context = click.get_current_context(silent=True)
+    if context is None or not isinstance(error, UsageError | LocalError | NotFound):
+        return
+    sentences = [f"{origin} says so" for origin in dict.fromkeys(_origins(context, error))]
+    if sentences and not (error.hint or "").startswith(sentences[0]):
+        error.hint = "; ".join(filter(None, [*sentences, error.hint]))
+
+
+class Command(click.Command):
+    """See above."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click."""
+        with _blamed(ctx):
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """See click."""
+        _drop_what_gives_way(ctx)
+        with _blamed(ctx):
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _blamed(ctx: click.Context) -> Iterator[None]:
+    """Errors of the block name the default that led to them."""
+    try:
+        yield
+    except TransloadError as error:
+        blame_defaults(error)
+        raise
+    except click.BadParameter as error:
+        named = next((one for one in ctx.command.params if error.param_hint in one.opts), error.param)
+        if named is not None and (origin := _origin(ctx, named)):
+            told = f"{error.message.rstrip('.')} ({origin} says so)"
+            raise click.BadParameter(told, error.ctx, error.param, error.param_hint) from None
+        raise
+
+
+def _drop_what_gives_way(ctx: click.Context) -> None:
+    for name, rival in _GIVES_WAY:
+        written = ctx.get_parameter_source(rival) is ParameterSource.COMMANDLINE
+        if written and ctx.get_parameter_source(name) in _BY_DEFAULT and _differs(ctx, name, rival):
+            ctx.params[name] = None
+    for name, needed in _NEEDS:
+        if ctx.get_parameter_source(name) in _BY_DEFAULT and not ctx.params.get(needed):
+            ctx.params[name] = None
+
+
+def _differs(ctx: click.Context, name: str, rival: str) -> bool:
+    """A user is for the registry that the same variables or the same file name; with it, the user stays."""
+    if not name.endswith("_username"):
+        return True
+    option = next((one for one in ctx.command.params if one.name == rival), None)
+    usual = (option.value_from_envvar(ctx) or ctx.lookup_default(rival)) if option else None
+    return usual is not None and _host(usual) != _host(ctx.params[rival])
+
+
+def _host(place: object) -> str:
+    return str(place).partition("/")[0].lower()
+
+
+def _origins(ctx: click.Context, error: TransloadError) -> Iterator[str]:
+    """Where the defaults are set of which an error speaks, by the flag or by its value."""
+    told = f"{error} {error.subject or ''} {error.hint or ''}"
+    for option in ctx.command.params:
+        origin = _origin(ctx, option)
+        if origin and any(_speaks_of(told, word) for word in (option.opts[-1], *_texts(ctx, option))):
+            yield origin
+    answers = read_environment().incumbent
+    for question in QUESTIONS:
+        if not question.secret and _speaks_of(told, answers.get(question.variable, "")):
+            yield f"the variable {question.variable}"
+
+
+def _texts(ctx: click.Context, option: click.Parameter) -> tuple[str, ...]:
+    value = ctx.params.get(option.name or "")
+    values = value if isinstance(value, tuple) else (value,)
+    return tuple(str(one) for one in values if isinstance(one, str | Path))
+
+
+def _speaks_of(told: str, word: str) -> bool:
+    return bool(word) and re.search(rf"(?<![\w/.-]){re.escape(word)}(?![\w/-])", told) is not None
+
+
+def _origin(ctx: click.Context, option: click.Parameter) -> str | None:
+    source = ctx.get_parameter_source(option.name or "")
+    if source is ParameterSource.ENVIRONMENT:
+        return f"the variable {option.envvar}"
+    return f"the file {read_environment().config}" if source is ParameterSource.DEFAULT_MAP else None
