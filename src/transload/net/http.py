@@ -37,7 +37,7 @@ from transload.net.settings import NetSettings
 from transload.net.slots import Slots
 from transload.net.tls import Circle, Trust
 from transload.net.traffic import Traffic
-from transload.net.trouble import FOREIGN, proxy_refusal, translated, was_cut
+from transload.net.trouble import FOREIGN, proxy_refusal, sent_on, translated, was_cut
 from transload.nursery import Cancellation
 from transload.ports import Chunk
 
@@ -220,7 +220,10 @@ class Http:
                 if not isinstance(error, FOREIGN):
                     return None
                 self.cancellation.check()
-                return self._failed(host, round_, self._cause(error, origin, request.doing, flight), request.doing)
+                found = self._cause(error, origin, request.doing, flight)
+                asked = request.registry or Origin.of(request.url)
+                found = sent_on(found, asked, origin) if asked != origin else found
+                return self._failed(host, round_, found, request.doing)
 
             with self._watch.sending(flight):
                 response = self._sent(request, url, headers, translate, flight)

@@ -106,6 +106,19 @@ def _certainly(cause: BaseException, origin: Origin, doing: str) -> TransloadErr
     return None
 
 
+def sent_on(error: TransloadError, asked: Origin, origin: Origin) -> TransloadError:
+    """The same for a host that `asked` chose for us, by a redirect or as the address of an upload."""
+    if not isinstance(error, Unreachable):
+        return error
+    return type(error)(
+        f"{error.message} ({asked.netloc} sent us to {origin.netloc})",
+        subject=error.subject,
+        hint=f"if only {asked.netloc} can reach {origin.netloc}, have it name an address that can be reached from here"
+        f", or do so through a proxy; else: {error.hint or 'try again'}",
+        retry_after_s=error.retry_after_s,
+    )
+
+
 def proxy_refusal(doing: str) -> AccessDenied:
     """The error for a 407, which only a proxy answers (RFC 9110, section 15.5.8)."""
     return AccessDenied(

@@ -232,7 +232,9 @@ def _refusal(reply: Reply, applicant: Applicant) -> TransloadError:
         return AccessDenied(
             f"{realm} gives no token for {registry} ({reply.status})",
             subject=registry,
-            hint=None if applicant.has_credentials else f"log in, for example with docker login {registry}",
+            hint="the login may lack the right, or there is no such repository or project yet"
+            if applicant.has_credentials
+            else f"log in, for example with docker login {registry}",
         )
     if reply.status == 429:
         return TooManyRequests(f"{realm} asks to slow down (429)", subject=realm)

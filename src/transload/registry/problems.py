@@ -33,6 +33,10 @@ Asked = Literal["manifest", "blob", "repository", "upload", "push", "list"]
 """What a 404 is about: `upload` is a blob going in, `push` a manifest going in, `list` the catalog."""
 _WRITES = {"upload", "push"}
 _TEXT = 300
+# Harbor wants the project, GitLab too, ECR and Nexus the repository; some answer 404 to that, some 401 or 403.
+_FIRST = "some registries want the repository or project to be created first"
+_DEPTH = "some registries take paths of two or three parts only: --flatten keeps the last one"
+_DOCKER_HUB = "docker.io"
 _DISK_FULL = re.compile(
     r"no space left on device|\"Err\":\s*28\b|not enough space on the disk|disk quota exceeded", re.IGNORECASE
 )
@@ -98,7 +102,7 @@ def problem(reply: Reply, doing: str, asked: Asked, subject: str | None = None) 
     told = "; ".join(complaint.message or complaint.code for complaint in found) or _phrase(reply.status)
     text = f"{doing}: {reply.origin.netloc} answers {reply.status}: {told}"
     if reply.status in {401, 403}:
-        return _denied(reply, text, subject)
+        return _denied(reply, text, asked, subject)
     if reply.status == 429 or "TOOMANYREQUESTS" in codes:
         wait_s = retry_after_s(reply.headers.get("Retry-After"), 0.0) if _is_number(reply) else None
         return TooManyRequests(text, subject=subject, retry_after_s=wait_s)
@@ -115,7 +119,7 @@ def problem(reply: Reply, doing: str, asked: Asked, subject: str | None = None) 
     if reply.status == 405 or "UNSUPPORTED" in codes:
         return _unsupported(text, asked, subject)
     if 400 <= reply.status < 500:
-        return Refused(text, subject=subject)
+        return Refused(text, subject=subject, hint=_DEPTH if "NAME_INVALID" in codes else None)
     return not_a_registry(reply, doing)
 
 
@@ -130,11 +134,14 @@ def _phrase(status: int) -> str:
         return "no explanation"
 
 
-def _denied(reply: Reply, text: str, subject: str | None) -> AccessDenied:
+def _denied(reply: Reply, text: str, asked: Asked, subject: str | None) -> AccessDenied:
     host = reply.origin.netloc
-    return AccessDenied(
-        text, subject=subject or host, hint=f"the login for {host} lacks this right, or there is no login for it"
-    )
+    hint = f"the login for {host} lacks this right, or there is no login for it"
+    if asked in _WRITES and host.endswith(_DOCKER_HUB):
+        hint = "at Docker Hub, images go under one's own name, with no further part: --to docker.io/USER --flatten"
+    elif asked in _WRITES:
+        hint = f"{hint}; {_FIRST}"
+    return AccessDenied(text, subject=subject or host, hint=hint)
 
 
 def _trouble(reply: Reply, doing: str, text: str, asked: Asked, codes: set[str], subject: str | None) -> TransloadError:
@@ -150,9 +157,7 @@ def _trouble(reply: Reply, doing: str, text: str, asked: Asked, codes: set[str],
 
 def _missing(reply: Reply, text: str, asked: Asked, subject: str | None) -> TransloadError:
     if asked in _WRITES:
-        return RepositoryUnknown(
-            text, subject=subject, hint="some registries want the repository or project to be created first"
-        )
+        return RepositoryUnknown(text, subject=subject, hint=f"check the path; {_FIRST}")
     if asked == "manifest":
         return ManifestUnknown(f"{reply.origin.netloc} has no {subject}" if subject else text, subject=subject)
     if asked == "blob":

@@ -398,3 +398,14 @@ def test_what_a_proxy_answers_to_a_tunnel_names_the_host(status: int, kind: type
         with Http(settings) as http, pytest.raises(kind, match=r"registry\.invalid") as caught:
             http.ask(Request("GET", "https://registry.invalid/v2/", "asking", "test"))
     assert words in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_who_sent_us_to_a_host_that_cannot_be_reached_is_told() -> None:
+    inner = "http://127.0.0.1:1/storage?signature=secret"
+    with serving(lambda asked: Said(307, {"Location": inner})) as wire, plain_http(attempts=1) as http:
+        with pytest.raises(
+            Unreachable, match=rf"127\.0\.0\.1:1 refuses .*\({wire.host} sent us to 127\.0\.0\.1:1\)"
+        ) as caught:
+            http.ask(get(wire))
+        assert "name an address that can be reached from here" in (caught.value.hint or "")
+        assert "secret" not in f"{caught.value} {caught.value.hint}"

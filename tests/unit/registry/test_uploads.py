@@ -511,3 +511,26 @@ def test_abandoning_tells_the_registry() -> None:
         assert wire.asked[-1].method == "DELETE"
         with store.begin("a/b", described(LARGE)) as ingest:
             assert ingest.offset == 0
+
+
+def test_an_upload_address_that_cannot_be_reached_is_told_with_the_registry_that_named_it() -> None:
+    vault = Vault()
+    vault.location = lambda path: f"http://127.0.0.1:1{path}"
+    with talking(vault, attempts=1) as (wire, store), pytest.raises(Unreachable) as caught:
+        upload(store, SMALL)
+    assert f"({wire.host} sent us to 127.0.0.1:1)" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "hint"),
+    [
+        (refused(404, "NAME_UNKNOWN", "the repository does not exist"), RepositoryUnknown, "be created first"),
+        (refused(404, "NOT_FOUND", "project x not found"), RepositoryUnknown, "be created first"),
+        (refused(403, "DENIED", "requested access to the resource is denied"), AccessDenied, "be created first"),
+        (refused(400, "NAME_INVALID", "invalid repository name"), Refused, "--flatten"),
+    ],
+)
+def test_what_a_target_that_refuses_a_path_may_want(said: Said, kind: type[TransloadError], hint: str) -> None:
+    with talking(lambda asked: said) as (_, store), pytest.raises(kind) as caught:
+        upload(store, SMALL)
+    assert hint in (caught.value.hint or "")
