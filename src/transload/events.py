@@ -77,10 +77,14 @@ class StepFailed:
 
 @frozen
 class ImageDone:
-    """Every step of an image is settled. `error` is None when the image is complete at the target."""
+    """Every step of an image is settled. `error` is None when the image is complete at the target.
+
+    `tried` is False when nothing was asked for it any more, since `error` had ended the run already.
+    """
 
     image: int
     error: TransloadError | None
+    tried: bool = True
 
 
 @frozen

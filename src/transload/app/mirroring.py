@@ -152,6 +152,7 @@ def carry_out(
         recheck=prepared.made_earlier,
         by_size=prepared.by_size,
         publishers=stores.publishers if any(blob.descriptor.is_foreign for blob in plan.blob_steps()) else None,
+        give_up_after_s=stores.patience_s,
     )
     if prepared.finish is not None:
         prepared.finish(outcome)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from transload.errors import Interrupted, LimitExceeded, NotFound, TransloadError
+from transload.errors import HostGivenUp, Interrupted, LimitExceeded, NotFound, TransloadError
 from transload.events import ActivityListener, Counting, ignore
 from transload.limits import INDEX_DEPTH
 from transload.nursery import Cancellation, in_parallel
@@ -141,7 +141,7 @@ class _Taking:
         def answer(one: Given) -> Answer | TransloadError:
             try:
                 return ask(one)
-            except Interrupted:
+            except (Interrupted, HostGivenUp):
                 raise
             except TransloadError as error:
                 return error

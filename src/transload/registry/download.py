@@ -3,7 +3,7 @@
 Invariants:
 1. exactly the promised bytes are handed on, in order, or an error is raised;
 2. every request goes to the registry's own address, since signed storage addresses expire;
-3. the budget is of failures in a row without a byte in between.
+3. the budget is of failures in a row, and of time, without a byte in between.
 """
 
 from __future__ import annotations
@@ -55,17 +55,20 @@ class Download:
 
     def chunks(self) -> Iterator[Chunk]:
         """The bytes; failures on the way are mended by asking for the rest."""
-        failures = 0
+        failures, http = 0, self._api.http
+        since_s = http.clock.monotonic_s()
         while True:
             before = self._at
             try:
                 yield from self._poured()
                 return
             except TransloadError as error:
-                failures = 1 if self._at > before else failures + 1
-                if not error.retryable or failures >= self._api.http.settings.attempts:
+                now_s = http.clock.monotonic_s()
+                failures, since_s = (1, now_s) if self._at > before else (failures + 1, since_s)
+                spent = failures >= http.settings.attempts or now_s - since_s >= http.settings.give_up_after_s
+                if not error.retryable or spent:
                     raise
-            self._api.http.traffic.retried(self._api.origin.netloc)
+            http.traffic.retried(self._api.origin.netloc)
             self.begin()
 
     def close(self) -> None:

@@ -136,7 +136,7 @@ class JsonProgress:
             case StepFailed():
                 self._trouble("failure", event)
             case ImageDone():
-                outcome = ImageOutcome(done=True, error=event.error)
+                outcome = ImageOutcome(True, event.error, event.tried)
                 image = ImageResult.of(self._tally.plan, event.image, self._tally.images[event.image], outcome)
                 self._lines.tell("image", number=event.image, image=image.to_json())
             case RunFinished():

@@ -43,7 +43,7 @@ class LineProgress:
     def __call__(self, event: Event) -> None:
         """Tell what is worth a line."""
         match event:
-            case ImageDone():
+            case ImageDone() if event.tried:
                 self._lines.write(self._sentences.image(event))
             case StepRetried():
                 self._lines.write(self._sentences.retry(event, self._tally.label(event.step)))

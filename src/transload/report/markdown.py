@@ -25,7 +25,7 @@ def _sections(result: Result) -> Iterator[str]:
         yield from ("", "## Notes", "", *(f"* {_escaped(note)}" for note in result.notes))
     if result.failures:
         yield from ("", "## Failures")
-        for image in result.failures:
+        for image in [one for one in result.failures if one.status != "not-tried"] or result.failures[:1]:
             yield from _failure(image)
     if result.retry:
         yield from ("", "## Next", "", "```", one_line(result.retry).replace("```", "'''"), "```")
@@ -63,7 +63,7 @@ def _images(result: Result) -> Iterator[str]:
 def _image_row(image: ImageResult) -> tuple[str, ...]:
     return (
         _code(image.name),
-        f"{image.status} (allowed)" if image.excused else image.status,
+        f"{image.status} (allowed)" if image.excused else image.status.replace("-", " "),
         "" if image.size is None else size(image.size),
         _share(image.copied),
         _share(image.mounted),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from attrs import define, field, frozen
 
-from transload.errors import Side
+from transload.errors import HostGivenUp, Side
 from transload.oci import Digest
 from transload.planning import Plan
 from transload.planning.plan import PlannedImage, Share
@@ -21,10 +21,13 @@ from transload.transfer import ImageOutcome, Outcome
 
 RESULT_FORMAT = 1
 
-ImageStatus = Literal["unchanged", "copied", "updated", "missing", "failed", "interrupted"]
-"""`updated`: the name stood for something else before. `missing`: the source lacks it. `failed` has a problem."""
+ImageStatus = Literal["unchanged", "copied", "updated", "missing", "failed", "not-tried", "interrupted"]
+"""`updated`: the name stood for something else before. `missing`: the source lacks it. `failed` has a problem.
 
-STATUSES: tuple[ImageStatus, ...] = ("copied", "updated", "unchanged", "missing", "failed", "interrupted")
+`not-tried`: the problem had ended the run before it was this image's turn.
+"""
+
+STATUSES: tuple[ImageStatus, ...] = ("copied", "updated", "unchanged", "missing", "failed", "not-tried", "interrupted")
 
 
 @frozen
@@ -180,7 +183,7 @@ class Result:
             tally.moved,
             tuple(traffic),
             tally.retries,
-            retry(() if outcome.interrupted else open_names) if retry and open_names else None,
+            retry(() if outcome.interrupted or _ended(images) else open_names) if retry and open_names else None,
             versions,
             tuple(notes),
         )
@@ -190,6 +193,11 @@ class Result:
         """How many images came to each status, all statuses named."""
         found = Counter(image.status for image in self.images)
         return {status: found[status] for status in STATUSES}
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether a problem ended the run before it was every image's turn."""
+        return _ended(self.images) is not None
 
     @property
     def failures(self) -> tuple[ImageResult, ...]:
@@ -244,12 +252,16 @@ def exit_code(result: Result) -> int:
     """What the process ends with (docs/formats/json-output.md, "Exit codes").
 
     0 when every image is in order; 130 when interrupted; the common code when every image (those apart whose absence is
-    excused) failed with the same; else 1. A problem before there was a plan decides alone.
+    excused) failed with the same; else 1. A problem before there was a plan decides alone, and so does one that ended
+    the run, as a host does that is given up.
     """
     if result.problem is not None:
         return result.problem.exit_code
     if result.interrupted:
         return 130
+    ended = _ended(result.images)
+    if ended is not None:
+        return ended.exit_code
     expected = [image for image in result.images if not image.excused]
     codes = {image.problem.exit_code if image.problem else 1 for image in expected if not image.in_order}
     if not codes:
@@ -257,9 +269,18 @@ def exit_code(result: Result) -> int:
     return codes.pop() if len(codes) == 1 and not any(image.in_order for image in expected) else 1
 
 
+def _ended(images: Sequence[ImageResult]) -> Problem | None:
+    """What ended the run before it was every image's turn."""
+    given_up = HostGivenUp.code
+    ended = (one for one in images if one.status == "not-tried" or (one.problem and one.problem.code == given_up))
+    return next((image.problem for image in ended), None)
+
+
 def _status(image: PlannedImage, outcome: ImageOutcome) -> ImageStatus:
     if outcome.error is not None:
-        return "missing" if image.status == "missing" else "failed"
+        if image.status == "missing":
+            return "missing"
+        return "failed" if outcome.tried else "not-tried"
     if not outcome.done:
         return "interrupted"
     if image.status == "unchanged":

@@ -22,7 +22,7 @@ def summary_lines(result: Result, width: int | None = None) -> list[Styled]:
     for problem, images in _grouped(result):
         lines += [Styled(), *_group(problem, images, width)]
     if result.retry:
-        what = "to finish" if result.interrupted else "to try just these again"
+        what = "to finish" if result.interrupted or result.ended_early else "to try just these again"
         lines += [Styled(), Styled.of((f"{what}:", "strong")), Styled.of(f"  {one_line(result.retry)}")]
     return lines
 
@@ -32,7 +32,9 @@ def status_counts(result: Result) -> str:
     excused = sum(image.excused for image in result.images)
     allowed = {"missing": f" ({excused} allowed)"} if excused else {}
     return ", ".join(
-        f"{result.counts[status]} {status}{allowed.get(status, '')}" for status in STATUSES if result.counts[status]
+        f"{result.counts[status]} {status.replace('-', ' ')}{allowed.get(status, '')}"
+        for status in STATUSES
+        if result.counts[status]
     )
 
 
@@ -52,6 +54,8 @@ def verdict(result: Result) -> tuple[str, Meaning]:
         return "not started", "bad"
     if result.interrupted:
         return "interrupted", "warn"
+    if result.ended_early:
+        return "ended early", "bad"
     failed = len(result.failures)
     if failed:
         return f"{failed} of {count(len(result.images), 'image')} failed", "bad"
@@ -98,7 +102,7 @@ def _grouped(result: Result) -> list[tuple[Problem | None, list[ImageResult]]]:
 
 def _group(problem: Problem | None, images: list[ImageResult], width: int | None) -> Iterator[Styled]:
     for image in images[:_NAMED]:
-        yield Styled.of((f"{image.status} ", "bad"), (one_line(image.name), "strong"))
+        yield Styled.of((f"{image.status.replace('-', ' ')} ", "bad"), (one_line(image.name), "strong"))
     if len(images) > _NAMED:
         yield Styled.of((f"and {len(images) - _NAMED} more", "bad"))
     if problem is not None:

@@ -233,7 +233,7 @@ class Tally:
         if image.started_s is not None:
             image.duration_s = now_s - image.started_s
         self.images_done += 1
-        if event.error is not None and not self.plan.images[event.image].excused:
+        if event.error is not None and event.tried and not self.plan.images[event.image].excused:
             self.images_failed += 1
 
     # --- numbers

@@ -53,7 +53,7 @@ class TerminalProgress:
         """Print what is to stay; the bars look at the tally by themselves."""
         self._sentences.width = self._console.width
         match event:
-            case ImageDone() if event.error is not None or self._tally.plan.images[event.image].goals:
+            case ImageDone() if event.tried and (event.error is not None or self._tally.plan.images[event.image].goals):
                 self._lines.above(self._sentences.image(event))
             case StepRetried():
                 self._lines.above(self._sentences.retry(event, self._tally.label(event.step)))

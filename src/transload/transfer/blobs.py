@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from attrs import frozen
+from attrs import define, frozen
 
 from transload.clock import Clock
 from transload.errors import BlobUnknown, CorruptError, DigestMismatch, Side, SizeMismatch, TransloadError, at_side
@@ -44,12 +44,26 @@ class Origin:
     side: Side
 
 
+@define
+class Advance:
+    """How far a blob has come at best, and when."""
+
+    at_s: float
+    position: int = 0
+
+    def reach(self, position: int, now_s: float) -> None:
+        """The same bytes again are no advance."""
+        if position > self.position:
+            self.at_s, self.position = now_s, position
+
+
 @frozen
 class Placing:
     """What bringing a blob needs to know. `attempts` is how often a copy is tried in all.
 
     `recheck` asks the target for each blob first, since a plan that was made earlier may be partly done by now.
-    `publishers` reads foreign layers that the source lacks from where their descriptors say.
+    `publishers` reads foreign layers that the source lacks from where their descriptors say. A blob that gets no
+    further for `give_up_after_s` is not tried again.
     """
 
     target: Target
@@ -59,6 +73,7 @@ class Placing:
     attempts: int
     recheck: bool = False
     publishers: Opens | None = None
+    give_up_after_s: float = 120.0
 
     def place(self, step: BlobStep, source: Source) -> How:
         """Make the step's blob visible in its repository. Raises what finally stood in the way."""
@@ -96,21 +111,24 @@ class Placing:
     def _copy(self, step: BlobStep, origin: Origin) -> None:
         chances = 1  # wrong content may have been damaged on the way, so it is asked for once more
         attempt = 1
+        advance = Advance(self.clock.monotonic_s())
         while True:
             try:
-                return self._attempt(step, origin)
+                return self._attempt(step, origin, advance)
             except TransloadError as error:
                 wrong = isinstance(error, DigestMismatch)
                 if attempt >= self.attempts or not (error.retryable or (wrong and chances)):
                     raise
                 chances -= wrong
                 wait_s = error.retry_after_s or _wait_s(attempt)
+                if self.clock.monotonic_s() + wait_s - advance.at_s > self.give_up_after_s:
+                    raise
                 self.listen(StepRetried(step.id, error, attempt, wait_s))
                 self.clock.sleep_s(wait_s, self.cancellation.wake)
                 self.cancellation.check()
                 attempt += 1
 
-    def _attempt(self, step: BlobStep, origin: Origin) -> None:
+    def _attempt(self, step: BlobStep, origin: Origin, advance: Advance) -> None:
         blob = step.descriptor
 
         def told(chunks: Iterable[Chunk], position: int) -> Iterator[Chunk]:
@@ -119,6 +137,7 @@ class Placing:
                     self.cancellation.check()
                     yield piece
                     position += len(piece)
+                    advance.reach(position, self.clock.monotonic_s())
                     self.listen(StepMoved(step.id, position))
 
         try:

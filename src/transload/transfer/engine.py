@@ -17,6 +17,7 @@ from transload.errors import (
     CertificateUntrusted,
     CredentialsRejected,
     DiskFull,
+    HostGivenUp,
     Interrupted,
     LocalError,
     LoginMissing,
@@ -37,6 +38,7 @@ from transload.events import (
     RunStarted,
     StepDone,
     StepFailed,
+    StepMoved,
     StepStarted,
     ignore,
 )
@@ -51,6 +53,7 @@ from transload.transfer.ordering import in_order_of_images
 
 BODIES = 8
 SMALL = 2
+GIVE_UP_AFTER_S = 120.0
 ATTEMPTS = 6  # a registry behind a proxy with a body limit needs some to find out how small the pieces must be
 
 # What a target answers so is not going to answer differently for the next step.
@@ -59,10 +62,14 @@ _HOPELESS = (CredentialsRejected, LoginMissing, ReadOnly, CertificateUntrusted, 
 
 @frozen
 class ImageOutcome:
-    """How one planned image ended. `done` with `error` None is success; not `done` means it was interrupted."""
+    """How one planned image ended. `done` with `error` None is success; not `done` means it was interrupted.
+
+    `tried` is False when `error` had ended the run before it was this image's turn.
+    """
 
     done: bool
     error: TransloadError | None
+    tried: bool = True
 
 
 @frozen
@@ -89,6 +96,7 @@ def run(
     recheck: bool = False,
     by_size: bool = False,
     publishers: Opens | None = None,
+    give_up_after_s: float = GIVE_UP_AFTER_S,
 ) -> Outcome:
     """Do every step of `plan`, `bodies` of them moving large blobs at a time, `small` more doing what is quick.
 
@@ -96,12 +104,15 @@ def run(
     is raised but bugs. When cancelled, running blobs are parked where the target's store can, and the rest is left.
     `recheck` asks for each blob before it is sent: for a plan that was made earlier, and may be partly done by now.
     Images are completed one after the other; with `by_size` the biggest blobs come first, as they lie in bundles.
-    `publishers` reads foreign layers that a source lacks.
+    `publishers` reads foreign layers that a source lacks. A store that is out of reach, and to or from which nothing
+    moved for half of `give_up_after_s`, is asked for nothing more: what was to come is not tried.
     """
     cancellation = Cancellation.within(cancellation or Cancellation())
     order = () if by_size else in_order_of_images(plan, bodies)
-    engine = _Engine(plan, sources, target, listen, journal or Journal(), cancellation, clock, order)
-    engine.placing = Placing(target, engine.tell, cancellation, clock, attempts, recheck, publishers)
+    engine = _Engine(plan, sources, target, listen, journal or Journal(), cancellation, clock, order, give_up_after_s)
+    engine.placing = Placing(
+        target, engine.tell, cancellation, clock, attempts, recheck, publishers, give_up_after_s=give_up_after_s
+    )
     return engine.run(bodies, small)
 
 
@@ -118,7 +129,11 @@ class _Engine:
         cancellation: Cancellation,
         clock: Clock,
         order: Iterable[int],
+        give_up_after_s: float,
     ) -> None:
+        self._give_up_after_s = give_up_after_s
+        self._moved_s = clock.monotonic_s()
+        self._positions: dict[int, int] = {}
         self._plan = plan
         self._sources = sources
         self._target = target
@@ -145,7 +160,7 @@ class _Engine:
         self.tell(RunStarted(len(plan.images), len(plan.steps), plan.copied.bytes))
         for number, image in enumerate(plan.images):
             if image.error is not None or not image.goals:
-                self._image_done(number, image.error)
+                self._image_done(number, image.error, tried=not isinstance(image.error, HostGivenUp))
         self._bodies_free = bodies
         with Nursery(self._cancellation) as nursery:
             nursery.staff(min(bodies + small, len(plan.steps)), self._work)
@@ -162,7 +177,12 @@ class _Engine:
         try:
             while (step := self._next()) is not None:
                 try:
-                    self._settle_done(step, *self._do(step))
+                    self._start(step)
+                    known = self._hopeless(step)
+                    if known is not None:
+                        self._settle_failed(step, known, tried=False)
+                    else:
+                        self._settle_done(step, *self._do(step))
                 except Interrupted:
                     raise
                 except TransloadError as error:
@@ -192,7 +212,7 @@ class _Engine:
             self._changed.notify_all()
         self._reach(step, None)
 
-    def _settle_failed(self, step: Step, error: TransloadError) -> None:
+    def _settle_failed(self, step: Step, error: TransloadError, *, tried: bool = True) -> None:
         self._learn(step, error)
         self.tell(StepFailed(step.id, error))
         with self._changed:
@@ -200,16 +220,19 @@ class _Engine:
             lost = self._agenda.failed(step)
             self._changed.notify_all()
         for one in (step, *lost):
-            self._reach(one, error)
+            self._reach(one, error, tried)
 
     # --- one step
 
-    def _do(self, step: Step) -> tuple[How, int, float]:
-        started_s = self._clock.monotonic_s()
+    def _start(self, step: Step) -> None:
         size = step.descriptor.size if isinstance(step, BlobStep) else len(self._plan.manifests[step.digest].raw)
         subject = step.descriptor.digest if isinstance(step, BlobStep) else step.digest
         self.tell(StepStarted(step.id, subject, step.label, size))
-        self._refuse_hopeless(step)
+
+    def _do(self, step: Step) -> tuple[How, int, float]:
+        started_s = self._clock.monotonic_s()
+        self._refuse_bad(step)
+        size = step.descriptor.size if isinstance(step, BlobStep) else 0
         how = self._blob(step) if isinstance(step, BlobStep) else self._manifest(step)
         return how, size if how == "copied" else 0, self._clock.monotonic_s() - started_s
 
@@ -255,18 +278,18 @@ class _Engine:
 
     # --- what was learnt from failures
 
-    def _refuse_hopeless(self, step: Step) -> None:
-        """Raise what is known to be coming, instead of waiting for it again with every step."""
-        if "target" in self._down:
-            raise self._down["target"]
-        if isinstance(step, BlobStep):
-            store = step.source_store
-            for known in (self._down.get(f"source {store}"), self._bad.get((store, step.descriptor.digest))):
-                if known is not None:
-                    raise known
+    def _hopeless(self, step: Step) -> TransloadError | None:
+        """What has put an end to this side, instead of waiting for it again with every step."""
+        source = self._down.get(f"source {step.source_store}") if isinstance(step, BlobStep) else None
+        return self._down.get("target") or source
+
+    def _refuse_bad(self, step: Step) -> None:
+        known = isinstance(step, BlobStep) and self._bad.get((step.source_store, step.descriptor.digest))
+        if known:
+            raise known
 
     def _learn(self, step: Step, error: TransloadError) -> None:
-        hopeless = isinstance(error, _HOPELESS) or (isinstance(error, Unreachable) and not _is_passing(error))
+        hopeless = isinstance(error, _HOPELESS) or (isinstance(error, Unreachable) and self._is_lasting(error))
         if error.side == "target" and hopeless:
             self._down.setdefault("target", error)
         elif error.side == "source" and isinstance(step, BlobStep):
@@ -277,28 +300,42 @@ class _Engine:
             elif not isinstance(error, NotFound):  # another repository of the source may well have it
                 self._bad.setdefault((step.source_store, step.descriptor.digest), error)
 
+    def _is_lasting(self, error: Unreachable) -> bool:
+        """Whether the next step is going to meet the same; also what may pass, when nothing has moved for so long."""
+        return not _is_passing(error) or self._clock.monotonic_s() - self._moved_s >= self._give_up_after_s / 2
+
     # --- images and events
 
-    def _reach(self, step: Step, error: TransloadError | None) -> None:
+    def _reach(self, step: Step, error: TransloadError | None, tried: bool = True) -> None:
         with self._telling:
             for number in self._images_of[step.id]:
                 goals = self._goals[number]
                 goals.discard(step.id)
                 if error is not None:
-                    self._image_done(number, error)
+                    self._image_done(number, error, tried=tried)
                 elif not goals:
                     self._image_done(number, None)
 
-    def _image_done(self, number: int, error: TransloadError | None) -> None:
+    def _image_done(self, number: int, error: TransloadError | None, *, tried: bool = True) -> None:
         if number not in self._outcomes:
-            self._outcomes[number] = ImageOutcome(done=True, error=error)
-            self.tell(ImageDone(number, error))
+            self._outcomes[number] = ImageOutcome(done=True, error=error, tried=tried)
+            self.tell(ImageDone(number, error, tried))
 
     def tell(self, event: Event) -> None:
         with self._telling:
+            self._note_motion(event)
             self._listener(event)
+
+    def _note_motion(self, event: Event) -> None:
+        """The same bytes again are no motion."""
+        if isinstance(event, StepMoved):
+            if event.position <= self._positions.get(event.step, 0):
+                return
+            self._positions[event.step] = event.position
+        if isinstance(event, (StepMoved, StepDone)):
+            self._moved_s = self._clock.monotonic_s()
 
 
 def _is_passing(error: Unreachable) -> bool:
     """Trouble that the next step may well not meet: a server's own failure, a request to slow down."""
-    return error.code in {"server-trouble", "too-many-requests", "stalled"}
+    return error.code in {"server-trouble", "too-many-requests", "stalled", "too-slow"}

@@ -15,6 +15,7 @@ from tests.unit.report.replay import SOURCE, Replay, StoppedClock, Wanted, plann
 from transload.errors import (
     AccessDenied,
     CredentialsRejected,
+    HostGivenUp,
     LocalError,
     ManifestUnknown,
     PermissionRefused,
@@ -91,6 +92,28 @@ def test_interruption_and_early_problems_decide_alone() -> None:
     assert exit_code(Result("x", (), "t", (), False, 0.0, 1.0, problem=early)) == 3
 
 
+def gave_up() -> Result:
+    """One image is there, one was under way when the target was given up, eighteen had not begun."""
+    plan = planned([Wanted(f"i{number}") for number in range(20)])
+    error = HostGivenUp("r.example gave no useful answer for 120 s", side="target")
+    rest = [ImageOutcome(True, error, tried=False)] * 18
+    outcome = Outcome((ImageOutcome(True, None), ImageOutcome(True, error), *rest), False, 130.0)
+    return result_of(Tally(plan, StoppedClock()), outcome)
+
+
+def test_a_run_that_a_dead_host_ended_says_so_once_and_what_goes_on() -> None:
+    result = gave_up()
+    assert exit_code(result) == 5
+    assert (result.counts["copied"], result.counts["failed"], result.counts["not-tried"]) == (1, 1, 18)
+    told = [str(line) for line in summary_lines(result)]
+    assert told[0].startswith("ended early: 1 copied, 1 failed, 18 not tried")
+    assert sum("gave no useful answer" in line for line in told) == 1
+    assert "to finish:" in told
+    assert "--image" not in told[-1]
+    assert result.to_json()["images"][5]["status"] == "not-tried"
+    assert to_markdown(result).count("gave no useful answer") == 1
+
+
 # --- images
 
 
@@ -102,6 +125,7 @@ def test_each_image_has_its_status() -> None:
         "unchanged": 2,
         "missing": 2,
         "failed": 1,
+        "not-tried": 0,
         "interrupted": 0,
     }
     assert [image.status for image in result.failures] == ["failed", "missing"]

@@ -12,16 +12,19 @@ from transload.errors import (
     CredentialsRejected,
     DigestMismatch,
     DiskFull,
+    HostGivenUp,
     Interrupted,
     ReadOnly,
     Refused,
     ServerTrouble,
     SizeMismatch,
+    Stalled,
+    TooManyRequests,
     TransloadError,
     Truncated,
     Unreachable,
 )
-from transload.events import StepFailed, StepRetried, StepStarted
+from transload.events import ImageDone, StepFailed, StepRetried, StepStarted
 from transload.memory import MemoryStore
 from transload.planning import Narrowing, Plan
 from transload.ports import Tariff
@@ -311,3 +314,47 @@ def test_a_target_that_takes_no_sparse_index_says_what_to_do_instead() -> None:
     assert (error.side, error.message) == ("target", "the target takes no index with entries left out (1 of 2)")
     assert error.hint is not None
     assert "--narrow rewritten" in error.hint
+
+
+def test_what_was_to_come_when_a_store_was_given_up_is_not_tried() -> None:
+    scene, recorder = Scene(), Recorder()
+    labels = [f"image{number}:1" for number in range(30)]
+    for label in labels:
+        scene.publish(image(label, (300_000,)), label)
+    plan = scene.plan(*labels)
+    gone = faults.fails("begin", lambda: HostGivenUp("r.example gave no useful answer for 120 s"), skip=4, times=ALWAYS)
+    scene.script(gone, at="target")
+    outcome = scene.run(plan, bodies=2, small=1, listen=recorder)
+    recorder.check(plan, outcome)
+    tried = [ended for ended in outcome.images if ended.error is not None and ended.tried]
+    assert 1 <= len(tried) <= 3
+    assert len([ended for ended in outcome.images if not ended.tried]) >= 20
+    assert {type(ended.error) for ended in outcome.images if not ended.tried} == {HostGivenUp}
+    assert [event.tried for event in recorder.of(ImageDone)].count(False) >= 20
+
+
+def test_a_blob_that_gets_no_further_is_given_up_before_its_attempts_are() -> None:
+    slow = faults.fails("open", lambda: Stalled("nothing moved", retry_after_s=50), subject=DIGEST, times=ALWAYS)
+    scene, _, outcome, _, _ = struck(slow)
+    assert isinstance(outcome.images[0].error, Stalled)
+    assert scene.source.subjects.count(("open", DIGEST)) == 3
+
+
+def test_a_wait_longer_than_patience_is_not_begun() -> None:
+    busy = faults.fails("open", lambda: TooManyRequests("slow down", retry_after_s=86_400), subject=DIGEST)
+    _, _, outcome, _, clock = struck(busy)
+    assert isinstance(outcome.images[0].error, TooManyRequests)
+    assert clock.slept_s == []
+
+
+def test_stalls_of_every_blob_end_the_run_when_nothing_moves() -> None:
+    """A registry that answers small requests, and takes no body: its host is well, and yet nothing gets there."""
+    scene, recorder, clock = Scene(), Recorder(), FakeClock()
+    labels = [f"image{number}:1" for number in range(30)]
+    for label in labels:
+        scene.publish(image(label, (300_000,)), label)
+    plan = scene.plan(*labels)
+    scene.script(faults.fails("commit", lambda: Stalled("x", retry_after_s=50), times=ALWAYS), at="target")
+    outcome = scene.run(plan, bodies=2, small=1, listen=recorder, clock=clock)
+    recorder.check(plan, outcome)
+    assert len([ended for ended in outcome.images if not ended.tried]) >= 24
