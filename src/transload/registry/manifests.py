@@ -10,12 +10,13 @@ from transload.net.answer import Reply, Request
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.mediatype import ACCEPT, MANIFESTS, SCHEMA1, UNCOMPRESSED_LAYERS
 from transload.registry.api import Api
+from transload.registry.presence import Presence, is_no_answer
 from transload.registry.problems import looks_like_html, not_a_registry, problem
 from transload.registry.scope import pull, push
 from transload.sizes import whole_number
 
 _PUT = {200, 201, 202, 204}
-_NO_HEAD = {400, 405, 501}
+_ACCEPT = {"Accept": ", ".join(ACCEPT)}
 
 
 class Manifests:
@@ -33,7 +34,7 @@ class Manifests:
         if self._api.traits.head is False:
             return self.fetch(name).descriptor
         reply = self._ask("HEAD", name, doing)
-        if reply.status in _NO_HEAD:
+        if is_no_answer(self._api, reply):
             found = self.fetch(name).descriptor
             self._api.traits.head = False
             return found
@@ -56,14 +57,9 @@ class Manifests:
     def holds(self, repository: str, descriptor: Descriptor) -> bool:
         """One HEAD. Raises `AccessDenied`."""
         name = Name(repository, None, descriptor.digest)
-        doing = f"looking for {self._api.host}/{name}"
-        reply = self._ask("HEAD", name, doing)
-        if reply.status == 404:
-            return False
-        if reply.status != 200:
-            raise problem(reply, doing, "manifest", str(name))
-        length = reply.headers.get("Content-Length", "")
-        return whole_number(length) in {None, descriptor.size}
+        url = self._api.manifest_url(repository, descriptor.digest)
+        presence = Presence(self._api, url, descriptor, f"looking for {self._api.host}/{name}", "manifest", str(name))
+        return presence.ask(pull(repository), _ACCEPT)
 
     def put(self, repository: str, reference: str, manifest: Manifest) -> Reply:
         """One PUT of the exact bytes. Raises `NotFound`, `Refused`, `ReadOnly`, `DigestMismatch`, `AccessDenied`."""
@@ -81,7 +77,7 @@ class Manifests:
         if reference is None:
             raise NotFound(f"{doing}: the name has neither tag nor digest", subject=str(name))
         url = self._api.manifest_url(name.repository, reference)
-        request = Request(method, url, doing, "manifest", {"Accept": ", ".join(ACCEPT)})
+        request = Request(method, url, doing, "manifest", _ACCEPT)
         return self._api.ask(request, pull(name.repository))
 
     def _described(self, reply: Reply, name: Name, doing: str) -> Descriptor | None:

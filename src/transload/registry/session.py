@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 
-from transload.errors import AccessDenied, ServerTrouble, TransloadError
+from transload.errors import AccessDenied, Refused, ServerTrouble, TransloadError
 from transload.net.address import session_url, with_query, without_query
 from transload.net.answer import Reply, Request
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.api import Api
+from transload.registry.presence import Presence
 from transload.registry.problems import complaints, not_a_registry, problem
 from transload.registry.ranges import upload_offset, upload_range
 from transload.registry.scope import pull, push
@@ -194,8 +195,11 @@ class UploadSession:
 
     def _is_there(self) -> bool:
         url = self._api.blob_url(self.repository, self._descriptor.digest)
-        reply = self._api.ask(Request("HEAD", url, self.doing, "blob"), self._scope)
-        return reply.status == 200
+        presence = Presence(self._api, url, self._descriptor, self.doing, "blob", self._descriptor.digest)
+        try:
+            return presence.ask(self._scope)
+        except (AccessDenied, Refused):
+            return False
 
     def _failed(self, reply: Reply, length: int) -> TransloadError:
         """What a refused body means for the next try; the error to raise now."""

@@ -18,13 +18,13 @@ from transload.registry.download import Download
 from transload.registry.links import pages
 from transload.registry.login import Login
 from transload.registry.manifests import Manifests
+from transload.registry.presence import Presence
 from transload.registry.problems import looks_like_html, not_a_registry, problem
 from transload.registry.referrers import Referrers
 from transload.registry.scope import CATALOG, Scope, pull
 from transload.registry.session import UploadSession
 from transload.registry.traits import Traits
 from transload.registry.upload import Upload, Uploads
-from transload.sizes import whole_number
 
 _PAGE = 1000  # ECR takes no more
 
@@ -124,13 +124,7 @@ class RegistryStore:
             return self._manifests.holds(repository, descriptor)
         doing = f"looking for {descriptor.digest.short} in {repository} at {self.locator}"
         url = self._api.blob_url(repository, descriptor.digest)
-        reply = self._api.ask(Request("HEAD", url, doing, "blob"), pull(repository))
-        if reply.status == 404:
-            return False
-        if reply.status != 200:
-            raise problem(reply, doing, "blob", descriptor.digest)
-        length = reply.headers.get("Content-Length", "")
-        return whole_number(length) in {None, descriptor.size}
+        return Presence(self._api, url, descriptor, doing, "blob", descriptor.digest).ask(pull(repository))
 
     @contextmanager
     def open(

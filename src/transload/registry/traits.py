@@ -14,7 +14,7 @@ SMALLEST_PIECE = 256 << 10
 LARGEST_PIECE = 256 << 20
 REFUSALS = 3
 _MODES: tuple[UploadMode, ...] = ("stream", "put", "pieces")
-_FLAGS = ("ranges", "head", "referrers_api", "resumes", "put_with_body")
+_FLAGS = ("ranges", "head", "head_tells", "referrers_api", "resumes", "put_with_body")
 
 
 class Traits:
@@ -29,6 +29,7 @@ class Traits:
         self.mounts_refused = 0
         self.ranges: bool | None = None
         self.head: bool | None = None
+        self.head_tells: bool | None = None
         self.referrers_api: bool | None = None
         self.resumes: bool | None = None
         self.put_with_body: bool | None = None

@@ -1,0 +1,74 @@
+"""Whether a registry has a blob or manifest of a size: asked by HEAD, and by GET where HEAD cannot be answered.
+
+Storage behind signed addresses refuses the HEAD that a registry redirects there, since the signature is for GET (403
+from MinIO and R2, 400 from S3 in China); others answer HEAD without a length, or with 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from transload.net.answer import Answer, Reply, Request
+from transload.oci import Descriptor
+from transload.registry.api import Api
+from transload.registry.problems import Asked, problem
+from transload.registry.ranges import closed_range, parse_content_range
+from transload.registry.scope import Scope
+from transload.sizes import whole_number
+
+NO_HEAD = {400, 405, 501}
+"""How servers say that they know no HEAD."""
+
+
+@frozen
+class Presence:
+    """One question about `descriptor`, which is at `url`; `subject` is what errors call it."""
+
+    api: Api
+    url: str
+    descriptor: Descriptor
+    doing: str
+    asked: Asked
+    subject: str
+
+    def ask(self, scope: Scope, headers: Mapping[str, str] | None = None) -> bool:
+        """One HEAD; a GET more where that says nothing, and from then on instead of it. Raises `AccessDenied`."""
+        if self.api.traits.head_tells is not False:
+            reply = self.api.ask(Request("HEAD", self.url, self.doing, self.asked, headers or {}), scope)
+            found = self._by_head(reply)
+            if found is not None:
+                return found
+        part = {"Range": closed_range(0, 1)} if self.descriptor.size > 1 and self.asked == "blob" else {}
+        request = Request("GET", self.url, self.doing, self.asked, {**(headers or {}), **part})
+        with self.api.pour(request, scope) as answer:
+            found = self._by_get(answer)
+        self.api.traits.head_tells = False
+        return found
+
+    def _by_head(self, reply: Reply) -> bool | None:
+        if is_no_answer(self.api, reply):
+            return None
+        if reply.status == 404:
+            return False
+        if reply.status != 200:
+            raise problem(reply, self.doing, self.asked, self.subject)
+        length = whole_number(reply.headers.get("Content-Length", ""))
+        return None if length in {None, 0} and self.descriptor.size else length == self.descriptor.size
+
+    def _by_get(self, answer: Answer) -> bool:
+        part = parse_content_range(answer.headers.get("Content-Range")) if answer.status == 206 else None
+        if part is not None:
+            return part.total in {None, self.descriptor.size}
+        if answer.status == 404:
+            return False
+        if answer.status != 200:
+            raise problem(answer.reply(0), self.doing, self.asked, self.subject)
+        return whole_number(answer.headers.get("Content-Length", "")) in {None, self.descriptor.size}
+
+
+def is_no_answer(api: Api, reply: Reply) -> bool:
+    """Whether a HEAD was refused as such, or by storage elsewhere, which says nothing of what it was about."""
+    elsewhere = reply.origin != api.origin and 400 <= reply.status < 500 and reply.status not in {404, 408, 429, 499}
+    return elsewhere or reply.status in NO_HEAD
