@@ -18,6 +18,7 @@ class _Repository:
         self.blobs: dict[Digest, bytes] = {}
         self.manifests: dict[Digest, Manifest] = {}
         self.tags: dict[str, Digest] = {}
+        self.left_out: dict[Digest, frozenset[Digest]] = {}
         self.parked: dict[Digest, bytearray] = {}
 
 
@@ -43,6 +44,11 @@ class MemoryStore:
     @property
     def refers(self) -> MemoryStore:
         """Referrers are found by looking at every manifest."""
+        return self
+
+    @property
+    def sparse(self) -> MemoryStore:
+        """What was left out is remembered with the index."""
         return self
 
     @property
@@ -137,18 +143,27 @@ class MemoryStore:
         """See `Names`."""
         with self._lock:
             place = self._repositories.setdefault(name.repository, _Repository())
-            self._check_children(place, manifest)
+            self._check_children(place, manifest, sparse)
             place.manifests[manifest.digest] = manifest
+            place.left_out[manifest.digest] = frozenset(child.digest for child in manifest.manifests)
             if name.tag:
                 place.tags[name.tag] = manifest.digest
 
-    def _check_children(self, place: _Repository, manifest: Manifest) -> None:
+    def _check_children(self, place: _Repository, manifest: Manifest, sparse: bool) -> None:
         for blob in manifest.blobs:
             if blob.digest not in place.blobs and not blob.is_foreign:
                 raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)
         for child in manifest.manifests:
-            if child.digest not in place.manifests:
+            if child.digest not in place.manifests and not sparse:
                 raise ManifestUnknown(f"{manifest.digest.short} needs {child.digest.short}", subject=child.digest)
+
+    # --- Sparse
+
+    def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:
+        """See `Sparse`; what was there when the index came cannot be lost."""
+        with self._lock:
+            place = self._repositories.get(repository, _Repository())
+            return place.left_out.get(digest, frozenset()) - place.manifests.keys()
 
     # --- Mounts
 

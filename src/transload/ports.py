@@ -159,6 +159,14 @@ class Lists(Protocol):
         ...
 
 
+class Sparse(Protocol):
+    """Remembers which children of an index were left out on purpose (`sparse`), which is not the same as missing."""
+
+    def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:
+        """Children of this index that are not there, and are not meant to be; empty for anything else."""
+        ...
+
+
 class Source(Resolves, Reads, Protocol):
     """A store to copy from."""
 

@@ -14,10 +14,12 @@ from transload.app.place import Place
 from transload.app.selecting import select
 from transload.app.stores import Stores
 from transload.app.whole import names_under, nothing_there
+from transload.bundle.accounts import Accounts
 from transload.errors import NotFound, SelectionEmpty, TransloadError, at_side
 from transload.events import Counting
 from transload.nursery import Cancellation
 from transload.oci import Name
+from transload.planning.parts import LeftOut
 from transload.report.problems import Problem
 from transload.transfer.proof import Proof, Prover, compare
 
@@ -83,13 +85,17 @@ def check_against_source(
 def check_alone(place: Place, stores: Stores, deep: bool, cancellation: Cancellation) -> Checked:
     """Check every name of a store: manifests read, blobs there, and hashed when `deep`."""
     store = stores.source(place)
+
+    def prove(name: Name) -> Proof:
+        return prover.prove(name, LeftOut(store, name.repository))
+
     with at_side("target"):
         names = list(names_under(store, ""))
         if not names:
             raise nothing_there(store, place)
     counting = Counting(stores.working, "proving", len(names))
     prover = Prover(store, deep=deep, cancellation=cancellation, counting=counting)
-    return Checked(str(place), tuple(map(counting.around(prover.prove), sorted(names))))
+    return Checked(str(place), tuple(map(counting.around(prove), sorted(names))))
 
 
 def check_bundle(place: Place, stores: Stores, cancellation: Cancellation) -> Checked:
@@ -106,6 +112,12 @@ def check_bundle(place: Place, stores: Stores, cancellation: Cancellation) -> Ch
             problems += [] if checked.images else [checked.error]
             for name in checked.images:
                 broken.setdefault(name, checked.error)
+    accounts = Accounts(store)
+    for each in ledger.images:
+        if not each.image.present and each.image.name not in broken:
+            error = accounts.contradiction_in(each)
+            if error is not None:
+                broken[each.image.name] = error
     proofs = tuple(_bundled(each, ledger, broken) for each in ledger.images if not each.image.present)
     return Checked(place.locator, proofs, tuple(problems), whole=True, left_out=len(ledger.images) - len(proofs))
 

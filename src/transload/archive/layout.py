@@ -43,6 +43,10 @@ class LayoutContent:
         """Every name and the manifest it stands for, in order."""
         return self._index.names or dict(self._names_beside())
 
+    def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:  # noqa: ARG002 - one pool for all
+        """See `transload.ports.Sparse`."""
+        return frozenset(child for child in self._index.left_out.get(digest, ()) if self.find(child) is None)
+
     def untagged(self) -> Iterator[Name]:
         """See `transload.ports.Lists`."""
         return Listed(self._index.entries, self.names, self.refers).untagged()

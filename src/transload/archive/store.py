@@ -43,6 +43,11 @@ class ArchiveStore:
         return self._content.refers
 
     @property
+    def sparse(self) -> LayoutContent | None:
+        """What was left out on purpose of an index, where a layout says so."""
+        return self._content if isinstance(self._content, LayoutContent) else None
+
+    @property
     def lists(self) -> LayoutContent | DockerContent:
         """Images without a name."""
         return self._content

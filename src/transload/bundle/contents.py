@@ -25,13 +25,15 @@ class BundledImage:
     """One image or artifact under the name it gets below the target's prefix.
 
     `root` describes its topmost manifest, `source` is where it was published, for people. An image that is `present`
-    is part of the release, but was left out because the far side has it.
+    is part of the release, but was left out because the far side has it. `left_out` are the children of sparse indexes
+    that it goes without on purpose.
     """
 
     name: Name
     root: Descriptor
     source: str
     present: bool = False
+    left_out: tuple[Digest, ...] = ()
 
 
 @frozen
@@ -136,6 +138,12 @@ class Contents:
             *sorted(manifests.values(), key=lambda each: each.digest),
             *sorted(blobs.values(), key=lambda each: (-each.size, each.digest)),
         )
+
+    @cached_property
+    def referring(self) -> tuple[Descriptor, ...]:
+        """The manifests that refer to another one, by digest."""
+        found = {each.digest: each.descriptor for each in self.manifests if each.subject is not None}
+        return tuple(_bare(found[digest]) for digest in sorted(found))
 
     def needs(self, image: BundledImage) -> frozenset[Digest]:
         """What is carried for an image: its manifests and their blobs, and what refers to them."""

@@ -9,7 +9,7 @@ laying out repeats until nothing moves.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 from attrs import define, evolve, field
@@ -20,6 +20,7 @@ from transload.bundle.tarheader import BLOCK, END, header, padding
 from transload.bundle.volumes import VOLUMES, Cut
 from transload.errors import LimitExceeded, UsageError
 from transload.oci import Descriptor, Digest, Name, Reference
+from transload.oci.layoutindex import left_out_annotation
 from transload.oci.mediatype import OCI_INDEX
 
 MARKER, INDEX, LEDGER, SIGNATURE = "oci-layout", "index.json", "transload/ledger.json", "transload/ledger.sig"
@@ -83,7 +84,7 @@ def lay_out(contents: Contents, volume_bytes: int | None, sign: Sign | None = No
     signature = sign(raw) if sign else None
     if signature is not None and not 0 < len(signature) <= SIGNATURE_BYTES:
         raise ValueError(f"a signature of {len(signature)} bytes has no place in a bundle")
-    return Blueprint(contents, ledger, head(index_content(contents.images), raw, signature))
+    return Blueprint(contents, ledger, head(index_content(contents.images, contents.referring), raw, signature))
 
 
 def head(index: bytes, ledger: bytes, signature: bytes | None) -> bytes:
@@ -102,7 +103,7 @@ def head_size(index_bytes: int, ledger_bytes: int, *, signed: bool) -> int:
 
 def is_in_place(ledger: Ledger, head_bytes: int) -> bool:
     """Whether every offset and the size of the stream are what they must be behind a head of this length."""
-    return ledger == _placed(ledger, head_bytes)
+    return ledger == placed(ledger, head_bytes)
 
 
 def starts(member: Stored) -> int:
@@ -115,13 +116,25 @@ def ends(member: Stored) -> int:
     return member.offset + member.size + padding(member.size)
 
 
-def index_content(images: tuple[BundledImage, ...]) -> bytes:
-    """The `index.json` with every image that is in the bundle, under names that skopeo and podman find."""
+def index_of(ledger: Ledger) -> bytes:
+    """The `index.json` that says what the ledger says."""
+    referring = (each.descriptor for each in ledger.blobs if each.subject is not None)
+    return index_content(tuple(each.image for each in ledger.images), tuple(referring))
+
+
+def index_content(images: tuple[BundledImage, ...], referring: Iterable[Descriptor]) -> bytes:
+    """The `index.json` with every image that is in the bundle, under names that skopeo and podman find.
+
+    What refers to another manifest, and is no image by itself, comes last and without a name, so that whoever reads the
+    layout finds it.
+    """
     here = sorted((image for image in images if not image.present), key=lambda each: each.name)
     entries = []
     for image in here:
-        annotations = _annotations(image.name)
+        annotations = _annotations(image.name) | left_out_annotation(image.left_out)
         entries.append(_bare(image.root).to_json() | ({"annotations": annotations} if annotations else {}))
+    listed = {image.root.digest for image in here}
+    entries += [_bare(each).to_json() for each in referring if each.digest not in listed]
     document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
     raw = json.dumps(document, indent=1).encode("ascii") + b"\n"
     if len(raw) > INDEX_BYTES:
@@ -156,10 +169,10 @@ def _leading(index: bytes, ledger: bytes, signature: bytes | None) -> Iterator[t
 
 def _settled(contents: Contents, volume_bytes: int | None, *, signed: bool) -> Ledger:
     """Larger offsets make a longer ledger, never a shorter one, so that this climbs to where nothing moves."""
-    index = index_content(contents.images)
-    ledger, behind = _placed(_listed(contents, Digest.of(index), volume_bytes), 0), 0
+    index = index_content(contents.images, contents.referring)
+    ledger, behind = placed(_listed(contents, Digest.of(index), volume_bytes), 0), 0
     while (needed := head_size(len(index), len(ledger.encode()), signed=signed)) != behind:
-        ledger, behind = _placed(ledger, needed), needed
+        ledger, behind = placed(ledger, needed), needed
     return ledger
 
 
@@ -173,7 +186,7 @@ def _listed(contents: Contents, index_digest: Digest, volume_bytes: int | None) 
 
     return Ledger(
         images=tuple(listed(image) for image in sorted(contents.images, key=lambda each: each.name)),
-        blobs=tuple(StoredBlob(each, 0) for each in contents.carried),
+        blobs=tuple(StoredBlob(each, 0, _subject(contents, each.digest)) for each in contents.carried),
         extras=tuple(
             StoredExtra(each.name, each.size, each.digest, 0)
             for each in sorted(contents.extras, key=lambda each: each.name)
@@ -187,7 +200,12 @@ def _listed(contents: Contents, index_digest: Digest, volume_bytes: int | None) 
     )
 
 
-def _placed(ledger: Ledger, head_bytes: int) -> Ledger:
+def _subject(contents: Contents, digest: Digest) -> Digest | None:
+    manifest = contents.manifest_of.get(digest)
+    return manifest.subject.digest if manifest and manifest.subject else None
+
+
+def placed(ledger: Ledger, head_bytes: int) -> Ledger:
     """The same ledger with everything one behind the other."""
     place = head_bytes
 

@@ -37,10 +37,11 @@ Item = TypeVar("Item")
 
 @frozen
 class StoredBlob:
-    """A blob or manifest, and where in the stream its first byte lies."""
+    """A blob or manifest, where in the stream its first byte lies, and which manifest it refers to, if it does."""
 
     descriptor: Descriptor
     offset: int
+    subject: Digest | None = None
 
     @property
     def path(self) -> str:
@@ -109,6 +110,12 @@ class Ledger:
         return {blob.digest: blob for blob in self.blobs}
 
     @cached_property
+    def assumed(self) -> Mapping[Digest, Descriptor]:
+        """What is not here, and must be at the target: prerequisites, and images that were left out."""
+        left_out = {each.image.root.digest: each.image.root for each in self.images if each.image.present}
+        return left_out | {each.descriptor.digest: each.descriptor for each in self.prerequisites}
+
+    @cached_property
     def by_name(self) -> Mapping[Name, LedgerImage]:
         """Every image, whether it is here or was left out."""
         return {each.image.name: each for each in self.images}
@@ -128,7 +135,7 @@ class Ledger:
             "kind": KIND,
             "format": FORMAT,
             "images": [_image_out(each) for each in self.images],
-            "blobs": [{**blob.descriptor.to_json(), "offset": blob.offset} for blob in self.blobs],
+            "blobs": [_blob_out(blob) for blob in self.blobs],
             "extras": [
                 {"name": each.name, "size": each.size, "digest": each.digest, "offset": each.offset}
                 for each in self.extras
@@ -184,13 +191,20 @@ def _check_format(document: Any) -> None:
         raise _tampered("it has other keys than it should")
 
 
+def _blob_out(blob: StoredBlob) -> dict[str, Any]:
+    document = {**blob.descriptor.to_json(), "offset": blob.offset}
+    return document | ({"subject": blob.subject} if blob.subject else {})
+
+
 def _image_out(each: LedgerImage) -> dict[str, Any]:
     document = each.image.root.to_json() | {"name": str(each.image.name), "source": each.image.source}
+    if each.image.left_out:
+        document["left_out"] = list(each.image.left_out)
     return document | ({"present": True} if each.image.present else {"blobs": list(each.blobs)})
 
 
 def _ledger_in(document: dict[str, Any]) -> Ledger:
-    blobs = _each(document["blobs"], lambda item: StoredBlob(_descriptor(item), _number(item["offset"])))
+    blobs = _each(document["blobs"], _blob_in)
     ledger = Ledger(
         images=_each(document["images"], lambda item: _image_in(item, len(blobs))),
         blobs=blobs,
@@ -209,9 +223,18 @@ def _ledger_in(document: dict[str, Any]) -> Ledger:
     return ledger
 
 
+def _blob_in(item: dict[str, Any]) -> StoredBlob:
+    subject = Digest(_text(item["subject"])) if "subject" in item else None
+    return StoredBlob(_descriptor(item), _number(item["offset"]), subject)
+
+
 def _image_in(item: dict[str, Any], blobs: int) -> LedgerImage:
     image = BundledImage(
-        Name.parse(_text(item["name"])), _descriptor(item), _text(item["source"]), item.get("present", False) is True
+        Name.parse(_text(item["name"])),
+        _descriptor(item),
+        _text(item["source"]),
+        item.get("present", False) is True,
+        _each(item.get("left_out", []), lambda each: Digest(_text(each))),
     )
     places = _each(item.get("blobs", []), _number)
     if any(place >= blobs for place in places):

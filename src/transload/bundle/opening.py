@@ -3,7 +3,7 @@
 1. the stream begins as ours do, and its members stand where ours stand;
 2. if a key is demanded, the signature is there, by that key, and fits the ledger's bytes; nothing was parsed yet;
 3. the ledger is valid and in itself consistent: every offset follows from the sizes;
-4. `index.json` is the one that the ledger vouches for.
+4. `index.json` is the one that the ledger vouches for, and says what the ledger says.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from transload.bundle.format import (
     SIGNATURE,
     SIGNATURE_BYTES,
     head_size,
+    index_of,
     is_in_place,
 )
 from transload.bundle.keys import PublicKey, Signature, check_signature
@@ -36,6 +37,7 @@ from transload.errors import (
     VolumeTruncated,
 )
 from transload.limits import LEDGER_BYTES
+from transload.oci import Digest
 
 
 @frozen
@@ -119,6 +121,12 @@ def _check_index(reader: StreamReader, size: int, ledger: Ledger) -> None:
     if found.hexdigest() != ledger.index_digest.encoded:
         raise IndexTampered(
             "index.json in the bundle is not the one that its ledger vouches for",
+            subject=INDEX,
+            hint="do not use this bundle: get it again from whoever made it",
+        )
+    if Digest.of(index_of(ledger), ledger.index_digest.algorithm) != ledger.index_digest:
+        raise IndexTampered(
+            "index.json in the bundle does not say what its ledger says: other tools would read other images from it",
             subject=INDEX,
             hint="do not use this bundle: get it again from whoever made it",
         )

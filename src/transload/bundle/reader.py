@@ -14,6 +14,7 @@ from pathlib import Path
 
 from attrs import evolve
 
+from transload.bundle.accounts import check_accounts, contradiction
 from transload.bundle.checking import Checked, check, volumes_of
 from transload.bundle.format import starts
 from transload.bundle.keys import PublicKey, Signature
@@ -77,6 +78,11 @@ class BundleStore:
         return self
 
     @property
+    def sparse(self) -> BundleStore:
+        """The ledger says what was left out on purpose."""
+        return self
+
+    @property
     def sizes(self) -> BundleStore:
         """The ledger knows every size."""
         return self
@@ -96,7 +102,8 @@ class BundleStore:
     def fetch(self, name: Name) -> Manifest:
         """See `Resolves`; what `open` raises can be raised as well.
 
-        Raises `PrerequisiteMissing` for an image that was left out.
+        Raises `PrerequisiteMissing` for an image that was left out, `LedgerTampered` for a manifest that needs what the
+        ledger does not account for: the bundle never was whole, whatever its digests say.
         """
         image = self._image(name)
         if image is not None and image.image.present:
@@ -105,7 +112,14 @@ class BundleStore:
                 subject=str(name),
                 hint="push the bundle that brought it first, or pack it again without --against",
             )
-        return self._read(self._manifest(name))
+        manifest = self._read(self._manifest(name))
+        check_accounts(self.ledger, manifest, self.left_out("", manifest.digest))
+        return manifest
+
+    def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:  # noqa: ARG002 - one pool for all
+        """See `transload.ports.Sparse`."""
+        images = (self.ledger.by_name[name].image for name in self.ledger.needed_by.get(digest, ()))
+        return frozenset(child for image in images for child in image.left_out)
 
     def _image(self, name: Name) -> LedgerImage | None:
         """The image that a name means, also one that was left out."""
@@ -140,6 +154,8 @@ class BundleStore:
         image = self._image(name)
         digest = name.digest or (image.image.root.digest if image else None)
         stored = self.ledger.by_digest.get(digest) if digest else None
+        if image is not None and (stored is None or stored.descriptor != image.image.root):
+            raise contradiction(f"it lists {image.image.name}, but no manifest as it should be")
         if stored is None or not stored.descriptor.is_manifest:
             raise ManifestUnknown(f"{self.locator} has no {name}", subject=str(name))
         return stored

@@ -35,6 +35,12 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--writable", is_flag=True, envvar="TRANSLOAD_WRITABLE", help="Take pushes and deletes too.")
 @click.option(
+    "--allow-sparse",
+    is_flag=True,
+    envvar="TRANSLOAD_ALLOW_SPARSE",
+    help="Take indexes of which some platforms were left out too.",
+)
+@click.option(
     "--tls-cert", type=_PATH, envvar="TRANSLOAD_TLS_CERT", help="Certificate (PEM); the key may be in the same file."
 )
 @click.option("--tls-key", type=_PATH, envvar="TRANSLOAD_TLS_KEY", help="Its key.")
@@ -51,6 +57,7 @@ def serve(
     store: str,
     listen: str,
     writable: bool,
+    allow_sparse: bool,
     tls_cert: Path | None,
     tls_key: Path | None,
     user: str | None,
@@ -81,7 +88,13 @@ def serve(
         raise click.BadParameter(f"{listen!r} is not HOST:PORT", param_hint="--listen")
     users = _users(user, password_stdin)
     settings = ServeSettings(
-        host=host.strip("[]"), port=number, writable=writable, tls_certificate=tls_cert, tls_key=tls_key, users=users
+        host=host.strip("[]"),
+        port=number,
+        writable=writable,
+        allow_sparse=allow_sparse,
+        tls_certificate=tls_cert,
+        tls_key=tls_key,
+        users=users,
     )
     with Stores(
         read_environment(), options.network_of(flags), Logins(), Cancellation(), given, Ears(warn, hosts=tell_host)

@@ -27,7 +27,7 @@ from transload.layout.ingest import LayoutIngest, ingesting, sweep
 from transload.layout.locks import awaited
 from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.layoutindex import Entry, LayoutIndex
+from transload.oci.layoutindex import LEFT_OUT, Entry, LayoutIndex
 from transload.ports import Chunk, Tariff
 from transload.referrers import Listed, Referrers
 from transload.strictjson import NotJson, read_json
@@ -81,6 +81,22 @@ class LayoutStore:
         """What `index.json` lists without a tag."""
         index = self._index()
         return Listed(index.entries, index.names, self._referrers)
+
+    @property
+    def sparse(self) -> LayoutStore:
+        """What was left out stands beside the index in `index.json`."""
+        return self
+
+    def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:  # noqa: ARG002 - one pool for all
+        """See `transload.ports.Sparse`; what has come since is not left out any more."""
+        index = self._index()
+        return frozenset(child for child in index.left_out.get(digest, ()) if not self._is_there(child))
+
+    def _is_there(self, digest: Digest) -> bool:
+        try:
+            return self._blobs.size(digest) >= 0
+        except BlobUnknown:
+            return False
 
     @property
     def lies(self) -> Blobs:
@@ -159,19 +175,19 @@ class LayoutStore:
 
     # --- Names
 
-    def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:  # noqa: ARG002
+    def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:
         """See `Names`. Raises `Busy` if another process keeps `index.json` locked."""
-        self._check_needs(manifest)
+        left_out = self._check_needs(manifest, sparse)
         self._keep(manifest)
         if name.tag is None:
-            if manifest.subject is None and part:
+            if manifest.subject is None and part and not left_out:
                 return
             name = Name("" if manifest.subject else name.repository, None, manifest.digest)
         with self._changing():
             index = self._index()
             old = index.names.get(Name(name.repository, name.tag)) if name.tag else None
             keep_old = old is not None and old.digest != manifest.digest and self._referrers.refers(old)
-            changed = index.pointing(name, manifest.descriptor, keep_old=keep_old)
+            changed = index.pointing(name, manifest.descriptor, keep_old=keep_old, left_out=left_out)
             changed = changed.without(lambda entry: _is_part(entry, name.repository, manifest))
             if changed is not index:
                 self._flush_folders()
@@ -183,13 +199,15 @@ class LayoutStore:
             replace_file(self._index_path, raw)
         self._seen = (raw, changed)
 
-    def _check_needs(self, manifest: Manifest) -> None:
+    def _check_needs(self, manifest: Manifest, sparse: bool) -> frozenset[Digest]:
+        """The children that are not there, where that is allowed."""
         for blob in manifest.blobs:
             if not blob.is_foreign and not self._blobs.holds(blob):
                 raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)
-        for child in manifest.manifests:
-            if not self._blobs.holds(child):
-                raise ManifestUnknown(f"{manifest.digest.short} needs {child.digest.short}", subject=child.digest)
+        absent = [child.digest for child in manifest.manifests if not self._blobs.holds(child)]
+        if absent and not sparse:
+            raise ManifestUnknown(f"{manifest.digest.short} needs {absent[0].short}", subject=absent[0])
+        return frozenset(absent)
 
     def _keep(self, manifest: Manifest) -> None:
         with suppress(BlobUnknown):
@@ -300,6 +318,6 @@ class LayoutStore:
 def _is_part(entry: Entry, repository: str, index: Manifest) -> bool:
     """Whether an image by digest is a child of this index now, and so needs no entry of its own."""
     name = entry.name
-    if name is None or name.tag or name.repository != repository:
+    if name is None or name.tag or name.repository != repository or LEFT_OUT in entry.descriptor.annotations:
         return False
     return any(child.digest == name.digest for child in index.manifests)

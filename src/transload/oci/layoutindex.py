@@ -4,27 +4,31 @@ Rules kept here:
 1. an entry that was read is written back as it was, with every field, known or not;
 2. a name belongs to one entry; the first one wins where another tool wrote several;
 3. an entry without a name (or with one that is no name of ours) is there, but only its digest leads to it;
-4. an image that has a digest and no tag is listed with its repository, as `repository@digest`, until an index in the
+4. which children of an index were left out on purpose stands in an annotation of its entry;
+5. an image that has a digest and no tag is listed with its repository, as `repository@digest`, until an index in the
    same repository has it as a child.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from transload.errors import LimitExceeded, ManifestInvalid
-from transload.limits import INDEX_BYTES, INDEX_ENTRIES, INDEX_VALUES
+from transload.errors import DigestInvalid, LimitExceeded, ManifestInvalid
+from transload.limits import INDEX_BYTES, INDEX_ENTRIES, INDEX_VALUES, MANIFEST_ENTRIES
 from transload.oci.descriptor import Descriptor
 from transload.oci.digest import Digest
 from transload.oci.mediatype import OCI_INDEX
 from transload.oci.reference import Name
 from transload.oci.refname import NAME_KEYS, annotations_for, name_of
 from transload.strictjson import NotJson, read_json
+
+LEFT_OUT = "io.transload.left-out"
 
 
 @frozen
@@ -87,7 +91,15 @@ class LayoutIndex:
         """Every repository once; the empty one if there are bare tags."""
         return tuple(dict.fromkeys(name.repository for name in self.names))
 
-    def pointing(self, name: Name, descriptor: Descriptor, *, keep_old: bool = False) -> LayoutIndex:
+    @cached_property
+    def left_out(self) -> Mapping[Digest, frozenset[Digest]]:
+        """For each index that was stored sparse, the children that were left out of it on purpose."""
+        marked = ((entry.descriptor.digest, _left_out(entry)) for entry in self.entries)
+        return {digest: children for digest, children in marked if children}
+
+    def pointing(
+        self, name: Name, descriptor: Descriptor, *, keep_old: bool = False, left_out: Iterable[Digest] = ()
+    ) -> LayoutIndex:
         """This index with `name` standing for `descriptor`, in the place where the name stood.
 
         Without a repository the manifest is listed without a name, unless it is listed already; without a tag under
@@ -96,9 +108,10 @@ class LayoutIndex:
         """
         if name.tag is None and not name.repository:
             listed = descriptor.digest in self.digests
-            return self if listed else self._with((*self.entries, _written(None, descriptor)))
+            return self if listed else self._with((*self.entries, _written(None, descriptor, left_out)))
         wanted = Name(name.repository, name.tag, None if name.tag else descriptor.digest)
-        if self.names.get(wanted) == descriptor:
+        left_out = frozenset(left_out)
+        if self.names.get(wanted) == descriptor and self.left_out.get(descriptor.digest, frozenset()) == left_out:
             return self
         places = [place for place, entry in enumerate(self.entries) if entry.name == wanted]
         first = places[0] if places else len(self.entries)
@@ -106,7 +119,7 @@ class LayoutIndex:
         dropped = () if keep_old else places
         before = [entry for place, entry in enumerate(others[:first]) if place not in dropped]
         after = [entry for place, entry in enumerate(others[first:], first) if place not in dropped]
-        return self._with((*before, _written(wanted, descriptor), *after))
+        return self._with((*before, _written(wanted, descriptor, left_out), *after))
 
     def without(self, dropped: Callable[[Entry], bool]) -> LayoutIndex:
         """This index less some entries; the same one if there are none of those."""
@@ -128,11 +141,25 @@ def _entry(document: object, place: int) -> Entry:
     return Entry(descriptor, name_of(descriptor.annotations), document)
 
 
-def _written(name: Name | None, descriptor: Descriptor) -> Entry:
-    annotations = annotations_for(name) if name else {}
-    document = descriptor.to_json()
-    document.pop("annotations", None)
-    return Entry(descriptor, name, document | ({"annotations": annotations} if annotations else {}))
+def _written(name: Name | None, descriptor: Descriptor, left_out: Iterable[Digest]) -> Entry:
+    annotations = (annotations_for(name) if name else {}) | left_out_annotation(left_out)
+    plain = evolve(descriptor, annotations=annotations)
+    return Entry(plain, name, plain.to_json())
+
+
+def left_out_annotation(children: Iterable[Digest]) -> dict[str, str]:
+    """How an entry says which children of its index were left out on purpose; nothing if there are none."""
+    told = ",".join(sorted(children))
+    return {LEFT_OUT: told} if told else {}
+
+
+def _left_out(entry: Entry) -> frozenset[Digest]:
+    """What the annotation of an entry says; what is no digest says nothing."""
+    found = set()
+    for text in entry.descriptor.annotations.get(LEFT_OUT, "").split(",", MANIFEST_ENTRIES)[:MANIFEST_ENTRIES]:
+        with suppress(DigestInvalid):
+            found.add(Digest(text))
+    return frozenset(found)
 
 
 def _unnamed(entry: Entry) -> Entry:

@@ -86,7 +86,7 @@ class _Drafting:
         """Steps for everything below `root` that is not there, then for `root` under its tag; the last one's id."""
         repository = found.item.target.repository
         if self.holdings.has(repository, root.manifest.digest):  # with all below it: only the name is lacking
-            return self._manifest(found, root.manifest, tag, needs)
+            return self._manifest(found, root, tag, needs)
         ids: dict[Digest, int] = {}
         for node in walk(root, lambda node: not self.holdings.has(repository, node.manifest.digest)):
             manifest = node.manifest
@@ -95,7 +95,7 @@ class _Drafting:
             own = [step for step in blobs if step is not None]
             more = needs if node is root else ()
             ids[manifest.digest] = self._manifest(
-                found, manifest, tag if node is root else None, tuple(dict.fromkeys((*own, *below, *more)))
+                found, node, tag if node is root else None, tuple(dict.fromkeys((*own, *below, *more)))
             )
         return ids[root.manifest.digest]
 
@@ -133,14 +133,21 @@ class _Drafting:
             counting.mounted = counting.mounted.plus(blob.size)
         return step.id
 
-    def _manifest(self, found: Surveyed, manifest: Manifest, tag: str | None, needs: tuple[int, ...]) -> int:
-        repository = found.item.target.repository
+    def _manifest(self, found: Surveyed, node: Node, tag: str | None, needs: tuple[int, ...]) -> int:
+        repository, manifest = found.item.target.repository, node.manifest
         key = (repository, manifest.digest, tag or "")
         if key not in self._placed:
             self.manifests[manifest.digest] = manifest
             name = Name(repository, tag, None if tag else manifest.digest)
+            item = found.item
             step = ManifestStep(
-                len(self.steps), manifest.digest, name, needs, found.item.source_store, found.item.source.repository
+                len(self.steps),
+                manifest.digest,
+                name,
+                needs,
+                item.source_store,
+                item.source.repository,
+                _left_out(node),
             )
             self._add(step, key)
         return self._placed[key]
@@ -148,6 +155,11 @@ class _Drafting:
     def _add(self, step: Step, key: tuple[str, Digest, str | None]) -> None:
         self.steps.append(step)
         self._placed[key] = step.id
+
+
+def _left_out(node: Node) -> tuple[Digest, ...]:
+    there = {child.manifest.digest for child in node.children}
+    return tuple(dict.fromkeys(child.digest for child in node.manifest.manifests if child.digest not in there))
 
 
 class _Counting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
 from attrs import evolve
 
@@ -34,13 +34,15 @@ def contents_of(
     signature of cosign, is listed like an image, so that the tag travels.
     """
     packed = [image for image in plan.images if image.error is None]
-    images = (*(_bundled(image, plan, resolve) for image in packed), *_companions(plan))
+    graph = _Graph(plan)
+    images = (*(_bundled(image, plan, resolve, graph) for image in packed), *_companions(plan))
     blobs = {step.descriptor.digest: step.descriptor for step in plan.blob_steps() if _is_carried(step)}
     manifests = {step.digest: plan.manifests[step.digest] for step in _manifest_steps(plan)}
     needed: defaultdict[Digest, set[str]] = defaultdict(set)
     descriptors: dict[Digest, Descriptor] = {}
+    extras_of = {image.target: [graph.goals[goal] for goal in image.goals] for image in packed}
     for image in images:
-        for one in _assumed(image, manifests, blobs):
+        for one in graph.assumed(image.root, extras_of.get(image.name, ()), blobs):
             needed[one.digest].add(str(image.name))
             descriptors[one.digest] = one
     prerequisites = tuple(
@@ -128,26 +130,41 @@ def _manifest_steps(plan: Plan) -> Iterator[ManifestStep]:
     return (step for step in plan.steps if isinstance(step, ManifestStep))
 
 
-def _bundled(image: PlannedImage, plan: Plan, resolve: Callable[[Name], Descriptor]) -> BundledImage:
+def _bundled(image: PlannedImage, plan: Plan, resolve: Callable[[Name], Descriptor], graph: _Graph) -> BundledImage:
     manifest = plan.manifests.get(image.digest) if image.digest else None
-    root = manifest.descriptor if manifest else resolve(image.target)
-    return BundledImage(image.target, root, image.source_label, present=manifest is None)
+    if manifest is None:
+        return BundledImage(image.target, resolve(image.target), image.source_label, present=True)
+    left_out = {child for each in graph.below([manifest.digest]) for child in graph.left_out[each.digest]}
+    return BundledImage(image.target, manifest.descriptor, image.source_label, left_out=tuple(sorted(left_out)))
 
 
-def _assumed(
-    image: BundledImage, manifests: dict[Digest, Manifest], blobs: dict[Digest, Descriptor]
-) -> Iterator[Descriptor]:
-    """What an image needs and the bundle does not hold."""
-    if image.root.digest not in manifests:
-        yield image.root
-        return
-    pending, seen = [image.root.digest], {image.root.digest}
-    while pending:
-        manifest = manifests[pending.pop()]
-        yield from (blob for blob in manifest.blobs if blob.digest not in blobs and not blob.is_foreign)
-        for child in manifest.manifests:
-            if child.digest not in manifests:
-                yield child
-            elif child.digest not in seen:
-                seen.add(child.digest)
-                pending.append(child.digest)
+class _Graph:
+    """The manifests that a plan stores, and what they lead to."""
+
+    def __init__(self, plan: Plan) -> None:
+        steps = list(_manifest_steps(plan))
+        self._manifests = {step.digest: plan.manifests[step.digest] for step in steps}
+        self.goals = {step.id: step.digest for step in steps}
+        self.left_out = {step.digest: frozenset(step.left_out) for step in steps}
+
+    def below(self, roots: Iterable[Digest]) -> Iterator[Manifest]:
+        """Every manifest that the plan stores of what `roots` lead to, each once."""
+        pending, seen = list(roots), set(roots)
+        while pending:
+            manifest = self._manifests[pending.pop()]
+            yield manifest
+            new = {child.digest for child in manifest.manifests if child.digest in self._manifests} - seen
+            seen |= new
+            pending += sorted(new)
+
+    def assumed(
+        self, root: Descriptor, extras: Iterable[Digest], blobs: Mapping[Digest, Descriptor]
+    ) -> Iterator[Descriptor]:
+        """What an image, and what belongs to it, needs and the bundle does not hold."""
+        if root.digest not in self._manifests:
+            yield root
+        stored = {digest for digest in (root.digest, *extras) if digest in self._manifests}
+        for manifest in self.below(sorted(stored)):
+            yield from (blob for blob in manifest.blobs if blob.digest not in blobs and not blob.is_foreign)
+            meant = (child for child in manifest.manifests if child.digest not in self.left_out[manifest.digest])
+            yield from (child for child in meant if child.digest not in self._manifests)

@@ -6,12 +6,48 @@ copied; what is not there must be told.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from transload.errors import BlobUnknown, LimitExceeded, ManifestUnknown
 from transload.graph import Allowance
 from transload.limits import IMAGE_MANIFESTS, IMAGE_MANIFESTS_BYTES, INDEX_DEPTH
 from transload.oci import Descriptor, Digest, Manifest
+from transload.ports import Sparse
+
+
+class LeftOut:
+    """The children that were left out of an image on purpose, where its store remembers that.
+
+    `unwanted` tells of further ones that are not looked for.
+    """
+
+    def __init__(
+        self,
+        store: object = None,
+        repository: str = "",
+        unwanted: Callable[[Manifest], Iterable[Digest]] = lambda _: (),
+    ) -> None:
+        self._sparse: Sparse | None = getattr(store, "sparse", None)
+        self._repository = repository
+        self._unwanted = unwanted
+        self._digests: set[Digest] = set()
+
+    def meet(self, manifest: Manifest) -> Manifest:
+        """Take note of what an index leaves out, before its children are looked for; returns it."""
+        if manifest.is_index:
+            self._digests.update(self._unwanted(manifest))
+            if self._sparse is not None:
+                self._digests |= self._sparse.left_out(self._repository, manifest.digest)
+        return manifest
+
+    def __contains__(self, child: Descriptor) -> bool:
+        return child.digest in self._digests
+
+    def __bool__(self) -> bool:
+        return bool(self._digests)
+
+
+NOTHING_LEFT_OUT = LeftOut()
 
 
 class Parts:

@@ -43,7 +43,10 @@ class BlobStep:
 
 @frozen
 class ManifestStep:
-    """Store a manifest of `Plan.manifests` under `name`, once every step in `needs` has succeeded."""
+    """Store a manifest of `Plan.manifests` under `name`, once every step in `needs` has succeeded.
+
+    `left_out` are the children of a sparse index that are not copied on purpose.
+    """
 
     id: int
     digest: Digest
@@ -51,6 +54,7 @@ class ManifestStep:
     needs: tuple[int, ...]
     source_store: str
     source_repository: str
+    left_out: tuple[Digest, ...] = ()
 
     @property
     def after(self) -> None:

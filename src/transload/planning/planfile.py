@@ -96,7 +96,7 @@ def _manifest_out(step: ManifestStep) -> dict[str, Any]:
         "needs": list(step.needs),
         "source_store": step.source_store,
         "source_repository": step.source_repository,
-    }
+    } | _given(left_out=list(step.left_out))
 
 
 def _image_out(image: PlannedImage) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _blob_in(place: Place, earlier: Sequence[Step]) -> BlobStep:
 
 
 def _manifest_in(place: Place, earlier: int, manifests: Mapping[Digest, Manifest]) -> ManifestStep:
-    place.only("id", "manifest", "name", "needs", "source_store", "source_repository")
+    place.only("id", "manifest", "name", "needs", "source_store", "source_repository", "left_out")
     digest, name = place.get("manifest").read(Digest), place.get("name").read(Name.parse)
     if digest not in manifests:
         raise place.get("manifest").wrong("the digest of a manifest of this plan")
@@ -182,6 +182,7 @@ def _manifest_in(place: Place, earlier: int, manifests: Mapping[Digest, Manifest
         tuple(need.number(earlier) for need in place.get("needs").items()),
         place.get("source_store").text(),
         place.get("source_repository").read(_repository),
+        tuple(child.read(Digest) for child in place.get("left_out").maybe(Place.items) or ()),
     )
 
 

@@ -44,9 +44,9 @@ from transload.planning.narrowing import (
     note_of_one,
     wanted_children,
 )
-from transload.planning.parts import Parts
+from transload.planning.parts import LeftOut, Parts
 from transload.planning.request import Item, Narrowing, Request
-from transload.ports import Source, Target
+from transload.ports import Source, Sparse, Target
 from transload.strictjson import NotJson, read_json
 
 _COSIGN_SUFFIXES = (".sig", ".att", ".sbom")
@@ -90,11 +90,15 @@ class Surveyed:
 
 @frozen
 class _Grown:
-    """The tree of an image; `absent` is what was wanted of it, but is not in the store. `parts` tells what is there."""
+    """The tree of an image; `absent` is what was wanted of it, but is not in the store. `parts` tells what is there.
+
+    `sparse` says that the store has it without some children on purpose.
+    """
 
     root: Node
     parts: Parts | None = None
     absent: tuple[Descriptor, ...] = ()
+    sparse: bool = False
 
     @property
     def images(self) -> tuple[Descriptor, ...]:
@@ -160,7 +164,7 @@ class Surveyor:
         whole = not self._platforms(item)
         if at_target is not None and whole:
             digest = item.source.digest or source.resolve(item.source).digest
-            if digest == at_target.digest:
+            if digest == at_target.digest and not self._leaves_out_more(item, source, digest):
                 return self._unchanged(item, source, at_target)
         published = self._fetch(source, item, item.source)
         root, notes = self._narrow(item, source, self._grow(source, item, published))
@@ -173,10 +177,19 @@ class Surveyor:
 
     def _is_whole(self, item: Item, root: Node) -> bool:
         """Whether the target has what is wanted of an image: a sparse index may have come with other platforms."""
-        if len(root.children) == len(root.manifest.manifests):
-            return True
         with at_side("target"):
+            left_out = LeftOut(self._target, item.target.repository)
+            left_out.meet(root.manifest)
+            if len(root.children) == len(root.manifest.manifests) and not left_out:
+                return True
             return all(self._target.holds(item.target.repository, child.manifest.descriptor) for child in root.children)
+
+    def _leaves_out_more(self, item: Item, source: Source, digest: Digest) -> bool:
+        """Whether the target remembers that it lacks children on purpose which the source has."""
+        theirs: Sparse | None = getattr(self._target, "sparse", None)
+        ours: Sparse | None = getattr(source, "sparse", None)
+        lacking = theirs.left_out(item.target.repository, digest) if theirs else frozenset()
+        return bool(lacking - (ours.left_out(item.source.repository, digest) if ours and lacking else frozenset()))
 
     def _unchanged(self, item: Item, source: Source, at_target: Descriptor) -> Surveyed:
         found = Surveyed(item, None, at_target.digest, at_target)
@@ -209,8 +222,12 @@ class Surveyor:
         parts = self._parts(source, item) if root.is_index else None
         listed = frozenset(child.digest for child in root.manifests)
         absent: dict[Digest, Descriptor] = {}
+        left_out = LeftOut(source, item.source.repository)
+        left_out.meet(root)
 
         def keep(child: Descriptor) -> bool:
+            if child in left_out:
+                return False
             if kept is not None and child.digest not in kept and child.digest in listed:
                 return False
             if parts is None or parts.has(child):
@@ -219,8 +236,9 @@ class Surveyor:
             return False
 
         fetch = parts.fetch if parts else lambda child: self._fetch(source, item, item.source.at(child.digest))
-        grown = grow(root, fetch, keep)
-        return _Grown(_without_orphans(grown) if absent else grown, parts, tuple(absent.values()))
+        grown = grow(root, lambda child: left_out.meet(fetch(child)), keep)
+        sparse = bool(left_out) and not wanted
+        return _Grown(_without_orphans(grown) if absent else grown, parts, tuple(absent.values()), sparse)
 
     def _narrow(self, item: Item, source: Source, grown: _Grown) -> tuple[Node, tuple[str, ...]]:
         wanted, root = self._platforms(item), grown.root
@@ -229,7 +247,7 @@ class Surveyor:
                 self._check_platform(item, source, root.manifest, wanted)
             return root, ()
         _check_anything_left(source, item, grown, wanted)
-        sparse = self._request.narrowing is Narrowing.SPARSE
+        sparse = self._request.narrowing is Narrowing.SPARSE or grown.sparse
         anew = narrowed(root)
         if anew.manifest is root.manifest:
             return root, ()

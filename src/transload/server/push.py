@@ -192,7 +192,9 @@ async def put_manifest(call: Call) -> web.StreamResponse:
     manifest = Manifest.parse(raw, call.request.headers.get("Content-Type"), digest)
     await call.service.run(check_depth, call.service.store, call.route.repository, manifest)
     for each in (name, *tags):
-        await call.service.run(call.service.holdings.target.point, each, manifest)
+        await call.service.run(
+            call.service.holdings.target.point, each, manifest, sparse=call.service.settings.allow_sparse
+        )
     headers = {
         "Location": f"/v2/{call.route.repository}/manifests/{manifest.digest}",
         "Docker-Content-Digest": manifest.digest,

@@ -25,7 +25,8 @@ class Hidden(Protocol):
 class ServeSettings:
     """Where and how a store is served; read-only, on loopback, unless said otherwise.
 
-    `port` 0 takes a free one. `users` are names with their passwords; without users nobody is asked who he is.
+    `port` 0 takes a free one. `allow_sparse` takes indexes whose children are not there. `users` are names with their
+    passwords; without users nobody is asked who he is.
     `tls_key` may be left out when the certificate's file (PEM) holds the key too. Uploads lie in `spool_folder`
     (the system's folder for temporary files when None) until their digest is proved. A client that moves nothing
     for `stall_timeout_s` is cut off; on closing, running requests get `shutdown_timeout_s` to end.
@@ -35,6 +36,7 @@ class ServeSettings:
     host: str = "127.0.0.1"
     port: int = 0
     writable: bool = False
+    allow_sparse: bool = False
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     users: Mapping[str, str | Hidden] = field(factory=dict, repr=False)

@@ -22,7 +22,7 @@ import pytest
 from transload.errors import BlobUnknown, DigestMismatch, NotFound, SizeMismatch
 from transload.nursery import Nursery
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.ports import Chunk, Ingest, Source, Target
+from transload.ports import Chunk, Ingest, Lists, Source, Sparse, Target
 from transload.testing.images import Built, artifact, fill, image, multi_platform, put, signature
 from transload.testing.layers import Content
 from transload.testing.reading import APP, OCTETS, OTHER, Broken, SourceContract, blob, breaks, read, sample
@@ -269,6 +269,45 @@ class StoreContract(SourceContract):
             store.point(Name(APP, "1"), built.manifest)
         with pytest.raises(NotFound):
             store.resolve(Name(APP, "1"))
+
+    def test_an_index_may_go_without_children_on_purpose(self, store: Target) -> None:
+        sparse: Sparse | None = getattr(store, "sparse", None)
+        if sparse is None:
+            pytest.skip("the store does not remember what was left out on purpose")
+        built = multi_platform("sparse", layers=(100,))
+        kept, absent = built.children
+        fill(store, kept, APP)
+        store.point(Name(APP, "1"), built.manifest, sparse=True)
+        assert store.fetch(Name(APP, "1")).raw == built.manifest.raw
+        assert sparse.left_out(APP, built.digest) == {absent.digest}
+        assert sparse.left_out(APP, kept.digest) == frozenset()
+        fill(store, absent, APP)
+        assert sparse.left_out(APP, built.digest) == frozenset()
+
+    def test_going_without_children_is_no_leave_to_go_without_blobs(self, store: Target) -> None:
+        if not self.checks_children:
+            pytest.skip("the store does not look for what a manifest needs")
+        with pytest.raises(NotFound):
+            store.point(Name(APP, "1"), image("blobless", layers=(100,)).manifest, sparse=True)
+
+    def _lists(self, store: Target) -> Lists:
+        lists: Lists = store.lists  # type: ignore[attr-defined]
+        return lists
+
+    def test_what_has_a_digest_only_is_listed_until_an_index_needs_it(self, store: Target) -> None:
+        if getattr(store, "lists", None) is None:
+            pytest.skip("the store keeps no list")
+        built = multi_platform("listed", layers=(100,))
+        for child in built.children:
+            fill(store, child, APP)
+        fill(store, signature(built.children[0]), APP)
+        fill(store, built.children[0], OTHER, "tagged")
+        listed = [Name(APP, None, child.digest) for child in built.children]
+        assert sorted(self._lists(store).untagged()) == sorted(listed)
+        fill(store, built, APP)
+        assert list(self._lists(store).untagged()) == [Name(APP, None, built.digest)]
+        fill(store, built, APP, "1")
+        assert list(self._lists(store).untagged()) == []
 
     def test_many_threads_point_at_once(self, store: Target) -> None:
         built = image("pointed", layers=(100,))

@@ -17,7 +17,7 @@ from attrs import evolve, field, frozen
 
 from transload.errors import DiskFull, ReadOnly, TransloadError, Truncated, Unreachable
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.ports import Chunk, Ingest, Mounts, Refers, Target, Tariff
+from transload.ports import Chunk, Ingest, Lists, Mounts, Refers, Sparse, Target, Tariff
 
 Operation = (
     Literal["resolve", "fetch", "tags", "repositories", "holds", "open"]
@@ -137,6 +137,16 @@ class FaultyStore:
     def refers(self) -> Refers | None:
         """This wrapper, where the wrapped store knows referrers."""
         return self if self.store.refers else None
+
+    @property
+    def sparse(self) -> Sparse | None:
+        """What the wrapped store remembers of sparse indexes."""
+        return getattr(self.store, "sparse", None)
+
+    @property
+    def lists(self) -> Lists | None:
+        """What the wrapped store lists without a tag."""
+        return getattr(self.store, "lists", None)
 
     def struck(self, on: Operation, subject: str) -> Fault | None:
         """Count a call and find the fault that strikes it; faults that wait have waited when this returns."""

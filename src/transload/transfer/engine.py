@@ -254,19 +254,19 @@ class _Engine:
 
     def _point(self, step: ManifestStep, manifest: Manifest) -> None:
         """What completes no image is there for the sake of an index that follows."""
-        self._target.point(step.name, manifest, part=step.id not in self._images_of)
+        self._target.point(step.name, manifest, part=step.id not in self._images_of, sparse=bool(step.left_out))
 
     def _point_healed(self, step: ManifestStep, manifest: Manifest) -> None:
         try:
             self._point(step, manifest)
         except NotFound as error:
-            absent = [child for child in manifest.manifests if child.digest not in self._plan.manifests]
-            if not absent:
+            if not step.left_out:
                 raise
             raise Refused(  # docker-registry before version 3, among others
-                f"the target takes no index with entries left out ({len(absent)} of {len(manifest.manifests)})",
+                f"the target takes no index with entries left out ({len(step.left_out)} of {len(manifest.manifests)})",
                 subject=str(step.name),
-                hint="let the index be written anew (--narrow rewritten), or copy all platforms",
+                hint="let the index be written anew (--platform with --narrow rewritten), or copy all platforms; "
+                "where transload serves the target, --allow-sparse takes it",
             ) from error
 
     def _heal(self, step: ManifestStep) -> None:

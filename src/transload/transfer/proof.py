@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from attrs import evolve, field, frozen
@@ -14,6 +14,7 @@ from transload.graph import Node, grow, walk
 from transload.nursery import Cancellation, in_parallel
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
 from transload.planning.narrowing import wanted_children
+from transload.planning.parts import NOTHING_LEFT_OUT, LeftOut
 from transload.planning.request import Item, Narrowing, Request
 from transload.planning.survey import Surveyed, Surveyor
 from transload.ports import Source, Target
@@ -61,11 +62,11 @@ class Prover:
         self._counting = counting
         self._lock = threading.Lock()
 
-    def prove(self, name: Name, keep: Callable[[Manifest], frozenset[Digest] | None] = lambda _: None) -> Proof:
-        """Check everything below `name`. `keep` tells which children of an index are meant to be there (None: all)."""
+    def prove(self, name: Name, left_out: LeftOut = NOTHING_LEFT_OUT) -> Proof:
+        """Check everything below `name`; `left_out` tells which children of an index are not meant to be there."""
         try:
             with at_side("target"):
-                root = self._read(name, keep)
+                root = self._read(name, left_out)
                 nodes = list(walk(root))
                 blobs = {blob.digest: blob for node in nodes for blob in node.manifest.blobs if not blob.is_foreign}
                 pairs = [(name.repository, blob) for blob in blobs.values()]
@@ -78,13 +79,11 @@ class Prover:
         size = sum(blob.size for blob in blobs.values())
         return Proof(name, "sound", root.manifest.digest, len(nodes), len(blobs), size)
 
-    def _read(self, name: Name, keep: Callable[[Manifest], frozenset[Digest] | None]) -> Node:
-        root = self._store.fetch(name)
-        kept = keep(root) if root.is_index else None
+    def _read(self, name: Name, left_out: LeftOut) -> Node:
         return grow(
-            root,
-            lambda child: self._store.fetch(name.at(child.digest)),
-            lambda child: kept is None or child.digest in kept or child not in root.manifests,
+            left_out.meet(self._store.fetch(name)),
+            lambda child: left_out.meet(self._store.fetch(name.at(child.digest))),
+            lambda child: child not in left_out,
         )
 
     def _check_blob(self, repository: str, blob: Descriptor) -> None:
@@ -137,19 +136,19 @@ def compare(
     prover = Prover(target, deep=deep, threads=threads, cancellation=cancellation, counting=counting)
 
     def compared(found: Surveyed) -> Proof:
-        return _compared(found, prover, request)
+        return _compared(found, prover, _expected(found, request, sources))
 
     return tuple(map(counting.around(compared), surveyed))
 
 
-def _compared(found: Surveyed, prover: Prover, request: Request) -> Proof:
+def _compared(found: Surveyed, prover: Prover, left_out: LeftOut) -> Proof:
     name = _target_name(found.item, found)
     if found.error is not None:
         return Proof(name, "unproved", error=found.error)
     if found.at_target is None:
         error = ManifestUnknown(f"the target has no {name}", subject=str(name), side="target", hint="mirror it first")
         return Proof(name, "absent", error=error)
-    if found.root is not None:
+    if found.digest != found.at_target.digest and found.root is not None:
         digest = found.root.manifest.digest
         differs = ContentDiffers(
             f"{name} is {found.at_target.digest} at the target, but {digest} at the source",
@@ -157,7 +156,7 @@ def _compared(found: Surveyed, prover: Prover, request: Request) -> Proof:
             hint="mirror it again, or see who pushed something else under this name",
         )
         return Proof(name, "differs", found.at_target.digest, error=differs)
-    proof = prover.prove(name, lambda index: _expected(index, found.item, request))
+    proof = prover.prove(name, left_out)
     lacking = next((extra for extra in _extra_proofs(found, prover) if not extra.good), None)
     if proof.good and lacking is not None:
         return evolve(proof, verdict="damaged", error=lacking.error)
@@ -175,8 +174,15 @@ def _target_name(item: Item, found: Surveyed) -> Name:
     )
 
 
-def _expected(index: Manifest, item: Item, request: Request) -> frozenset[Digest] | None:
+def _expected(found: Surveyed, request: Request, sources: Mapping[str, Source]) -> LeftOut:
+    """What was not wanted of a sparse index, and what its source lacks on purpose."""
+    item = found.item
     platforms = item.platforms or request.platforms
-    if not platforms or request.narrowing is not Narrowing.SPARSE:
-        return None
-    return wanted_children(index, platforms)
+    narrowed = platforms and request.narrowing is Narrowing.SPARSE
+
+    def unwanted(index: Manifest) -> Iterable[Digest]:
+        if not narrowed or index.digest != found.digest:
+            return ()
+        return {child.digest for child in index.manifests} - wanted_children(index, platforms)
+
+    return LeftOut(sources.get(item.source_store), item.source.repository, unwanted)

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from tests.unit.bundle.packing import contents_of, joined, named, pack
 from transload.bundle import BundledImage, Contents, Extra, Prerequisite, lay_out
-from transload.bundle.format import INDEX, LEDGER, head_size, index_content, is_in_place
+from transload.bundle.format import INDEX, LEDGER, head_size, index_content, index_of, is_in_place
 from transload.bundle.ledger import Ledger
 from transload.errors import LimitExceeded, SizeMismatch, UsageError
 from transload.oci import Descriptor, Digest, Name
@@ -64,7 +64,7 @@ def test_a_ledger_stands_by_its_own_length(images: int, signed: bool) -> None:
     made = named(release(images=images, size=images * 3000)) if images else {}
     blueprint = lay_out(contents_of(made), None, (lambda _: b"s" * 100) if signed else None)
     raw = blueprint.ledger.encode()
-    index = index_content(blueprint.contents.images)
+    index = index_of(blueprint.ledger)
     assert len(blueprint.head) == head_size(len(index), len(raw), signed=signed)
     assert is_in_place(blueprint.ledger, len(blueprint.head))
     assert Ledger.decode(raw) == blueprint.ledger
@@ -106,7 +106,7 @@ def test_the_index_has_plain_names_and_the_ledger_says_what_was_left_out() -> No
     )
     blobs = tuple(each.descriptor for built in (one, two) for each in built.contents)
     blueprint = lay_out(Contents(images, blobs, (one.manifest, two.manifest)), None)
-    entries = json.loads(index_content(images))["manifests"]
+    entries = json.loads(index_content(images, ()))["manifests"]
     named_as = [entry.get("annotations", {}) for entry in entries]
     ref = "org.opencontainers.image.ref.name"
     assert named_as == [

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.unit.bundle.packing import contents_of, joined, pack
 from transload.bundle import BundleStore, Extra, lay_out
 from transload.bundle.extras import extract_extras
-from transload.bundle.format import head, index_content
+from transload.bundle.format import head, index_of
 from transload.bundle.tarheader import header
 from transload.errors import TransloadError
 from transload.oci import Digest, Name
@@ -150,7 +150,7 @@ def test_ledgers_with_anything_in_any_place(data: st.DataObject) -> None:
             place[key] = data.draw(odd)
             break
     raw = json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
-    bounded([head(index_content(blueprint.contents.images), raw, None) + WHOLE[len(blueprint.head) :]])
+    bounded([head(index_of(blueprint.ledger), raw, None) + WHOLE[len(blueprint.head) :]])
 
 
 @pytest.mark.parametrize("name", ["index.json", "transload/ledger.json"])

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.bundle.packing import blobs_of, contents_of, joined, named, pack
 from transload.bundle import BundleStore, Extra, lay_out
-from transload.bundle.format import head, index_content, starts
+from transload.bundle.format import head, index_of, starts
 from transload.bundle.keys import PublicKey, Signature
 from transload.bundle.ledger import Ledger
 from transload.bundle.signing import Signer, load_private_key
@@ -77,10 +77,7 @@ def with_ledger(
     raw = json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
     rewritten(
         path,
-        lambda old: (
-            head(index_content(blueprint.contents.images), raw, sign(raw) if sign else None)
-            + old[len(blueprint.head) :]
-        ),
+        lambda old: head(index_of(blueprint.ledger), raw, sign(raw) if sign else None) + old[len(blueprint.head) :],
     )
 
 
@@ -139,7 +136,7 @@ def test_a_signature_that_was_cut_out_leaves_a_ledger_that_contradicts_itself(tm
     key = signer(tmp_path)
     blueprint = lay_out(contents_of(MADE), None, key)
     path = packed(tmp_path, None, key)
-    unsigned = head(index_content(blueprint.contents.images), blueprint.ledger.encode(), None)
+    unsigned = head(index_of(blueprint.ledger), blueprint.ledger.encode(), None)
     rewritten(path, lambda old: unsigned + old[len(blueprint.head) :])
     with pytest.raises(LedgerTampered):
         BundleStore(path)

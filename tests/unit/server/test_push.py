@@ -15,9 +15,10 @@ from tests.unit.server.shelf import Shelf, Slow
 from transload.limits import MANIFEST_BYTES
 from transload.memory import MemoryStore
 from transload.oci import Descriptor, Digest, Name
+from transload.oci.mediatype import OCI_INDEX
 from transload.server import Served, ServeSettings, serve_in_thread
 from transload.testing.faults import FaultyStore, out_of_space
-from transload.testing.images import fill, image, signature
+from transload.testing.images import fill, image, multi_platform, signature
 
 SMALL = b"a small blob"
 LARGE = os.urandom(3_500_000)
@@ -253,6 +254,15 @@ class TestManifests:
     def test_missing_blobs(self, served: Served) -> None:
         answer = self.put(served, "1.0", image("other").manifest.raw)
         assert (answer.status, answer.code) == (400, "MANIFEST_BLOB_UNKNOWN")
+
+    def test_missing_children_are_taken_only_where_that_is_allowed(self, served: Served, store: MemoryStore) -> None:
+        raw = multi_platform("absent").manifest.raw
+        answer = self.put(served, "1.0", raw, OCI_INDEX)
+        assert (answer.status, answer.code) == (400, "MANIFEST_BLOB_UNKNOWN")
+        with serve_in_thread(store, ServeSettings(writable=True, allow_sparse=True)) as lenient:
+            assert self.put(lenient, "1.0", raw, OCI_INDEX).status == 201
+            assert ask(lenient, "GET", "/v2/team/app/manifests/1.0").body == raw
+            assert self.put(lenient, "1.0", image("other").manifest.raw).code == "MANIFEST_BLOB_UNKNOWN"
 
     @pytest.mark.parametrize("raw", [b"{}", b"[", b'{"schemaVersion": 1}', b"\xff"])
     def test_what_is_no_manifest(self, served: Served, raw: bytes) -> None:

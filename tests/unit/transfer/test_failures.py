@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.unit.planning.scene import OTHER_SOURCE, SOURCE, Scene, item
+from tests.unit.planning.scene import OTHER_SOURCE, SOURCE, TARGET, Scene, item
 from tests.unit.transfer.recorder import FakeClock, Recorder
 from transload.errors import (
     AccessDenied,
@@ -26,6 +26,7 @@ from transload.errors import (
 )
 from transload.events import ImageDone, StepFailed, StepRetried, StepStarted
 from transload.memory import MemoryStore
+from transload.oci import Manifest, Name
 from transload.planning import Narrowing, Plan
 from transload.ports import Tariff
 from transload.testing import faults
@@ -304,8 +305,15 @@ def test_the_error_of_a_blob_copied_within_the_target_is_the_targets(make: Calla
     assert error.side == "target"
 
 
+class TakesNoSparse(MemoryStore):
+    """As docker-registry before version 3."""
+
+    def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:  # noqa: ARG002
+        super().point(name, manifest, part=part)
+
+
 def test_a_target_that_takes_no_sparse_index_says_what_to_do_instead() -> None:
-    scene = Scene()
+    scene = Scene(target=TakesNoSparse(TARGET))
     scene.publish(multi_platform("many"), "many:1")
     plan = scene.plan("many:1", platforms=(AMD64,), narrowing=Narrowing.SPARSE)
     outcome = scene.run(plan)
