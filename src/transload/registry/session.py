@@ -26,6 +26,7 @@ _SESSION_GONE = {"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "RANGE_INVALID"}
 _MIXED_UP = {"DIGEST_INVALID", "SIZE_INVALID"}
 """What a registry says to the end of a resumed upload whose parts it did not put together rightly."""
 _PATIENCE = 2
+_MOMENTS_S = (0.2, 0.8)
 _OCTETS = {"Content-Type": "application/octet-stream"}
 
 
@@ -129,8 +130,11 @@ class UploadSession:
             raise self._again(f"{self.doing}: the registry takes no content with the last request")
         raise self._failed(reply, length)
 
-    def ask_offset(self) -> bool:
+    def ask_offset(self, sent: int) -> bool:
         """Ask how much the registry kept of an interrupted body; False when it cannot go on from there.
+
+        It may still be taking in what the broken connection left, so that one that has nothing yet of the `sent` bytes
+        is asked again after a moment.
 
         `_state` is left out of the address: distribution 2.8 cancels an upload that is asked about with a stale one,
         and takes no harm without it; 3.0 does not look at it.
@@ -140,8 +144,12 @@ class UploadSession:
         traits = self._api.traits
         if traits.resumes is False:
             return False
-        reply = self._ask("GET", without_query(self._url, "_state"))
-        kept = upload_offset(reply.headers.get("Range")) if reply.status in ACCEPTED else None
+        for pause_s in (0, *_MOMENTS_S):
+            self._api.http.clock.sleep_s(pause_s, self._api.http.cancellation.wake)
+            reply = self._ask("GET", without_query(self._url, "_state"))
+            kept = upload_offset(reply.headers.get("Range")) if reply.status in ACCEPTED else None
+            if kept is None or kept > self.offset or not sent:
+                break
         if not kept or kept > self._descriptor.size or not reply.headers.get("Location"):
             traits.resumes = traits.resumes or False
             return False

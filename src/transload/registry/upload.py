@@ -119,7 +119,8 @@ class Upload:
         """Find out where an interrupted upload stands; where that cannot be found out, it starts over."""
         if self._certain:
             return
-        if not (self._session.ask_offset() and self._session.offset <= self._verifier.seen):
+        sent = self._verifier.seen - self._session.offset
+        if not (self._session.ask_offset(sent) and self._session.offset <= self._verifier.seen):
             self._session = UploadSession(self._api, self._session.repository, self._descriptor)
             self._verifier = Verifier(self._descriptor.digest, self._descriptor.size)
         self._certain = True

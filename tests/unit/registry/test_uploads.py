@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -259,14 +260,17 @@ def test_an_error_of_the_source_passes_and_the_rest_is_sent_where_the_registry_c
         if not next(broken, False):
             return None
         vault.sessions["session0"] += asked.body[: 3 * MIB]
+        noted.set()
         return Said(hang_up=True)
 
+    noted = threading.Event()
     vault.patch = keep
     mine = ConnectionResetError("of the source")
     with talking(vault) as (wire, store):
         with pytest.raises(ConnectionResetError) as caught, store.begin("a/b", described(LARGE)) as ingest:
             ingest.receive(breaking(LARGE[: 4 * MIB], mine))
         assert caught.value is mine
+        assert noted.wait(60)
         with store.begin("a/b", described(LARGE)) as ingest:
             assert ingest.offset == 3 * MIB
             ingest.receive(sending(LARGE[3 * MIB :]))
@@ -277,6 +281,31 @@ def test_an_error_of_the_source_passes_and_the_rest_is_sent_where_the_registry_c
         assert (probe.method, "_state" in probe.target) == ("GET", False)
         assert resumed.headers["Content-Range"] == f"{3 * MIB}-{len(LARGE) - 1}"
         assert summary(wire.asked)[3:] == [f"PATCH {7 * MIB}", "PUT 0"]
+
+
+def test_a_registry_that_still_takes_in_what_a_broken_connection_left_is_asked_again() -> None:
+    vault = Vault()
+    vault.keeps_interrupted = True
+    late = iter([b"", b"", LARGE[: 3 * MIB]])
+    broken, over = iter([True]), threading.Event()
+
+    def script(asked: Asked) -> Said:
+        if asked.method == "GET":
+            vault.sessions["session0"] += next(late)
+        if asked.method == "PATCH" and next(broken, False):
+            assert len(asked.body) <= 4 * MIB
+            over.set()
+            return Said(hang_up=True)
+        return vault(asked)
+
+    with talking(script) as (wire, store):
+        with pytest.raises(ConnectionResetError), store.begin("a/b", described(LARGE)) as ingest:
+            ingest.receive(breaking(LARGE[: 4 * MIB], ConnectionResetError()))
+        assert over.wait(60)
+        upload(store, LARGE)
+        assert vault.blobs[described(LARGE).digest] == LARGE
+        assert store.traits.resumes is True
+        assert summary(wire.asked) == ["POST 0", f"PATCH {10 * MIB}", "GET", "GET", "GET", f"PATCH {7 * MIB}", "PUT 0"]
 
 
 def test_a_registry_that_cannot_resume_is_given_a_new_session_and_not_asked_again() -> None:
