@@ -132,7 +132,7 @@ def test_flushing_begins_when_enough_was_written() -> None:
     flusher.wrote(99)
     assert not flushed.wait(0.02)
     flusher.wrote(1)
-    assert flushed.wait(20)
+    assert flushed.wait(60)
     flusher.stop()
 
 
@@ -146,7 +146,7 @@ def test_what_flushing_raises_is_raised_by_the_next_write() -> None:
     flusher = Flusher(full, 1)
     flusher.start()
     flusher.wrote(1)
-    assert reached.wait(20)
+    assert reached.wait(60)
     flusher.stop()
     with pytest.raises(DiskFull):
         flusher.wrote(1)

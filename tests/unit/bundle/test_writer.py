@@ -86,7 +86,7 @@ def test_writers_of_different_blobs_do_not_wait_for_each_other(tmp_path: Path) -
     def slowly() -> Iterator[bytes]:
         yield first.read()[:100]
         reached.set()
-        assert gate.wait(20)
+        assert gate.wait(60)
         yield first.read()[100:]
 
     def stuck() -> None:
@@ -96,7 +96,7 @@ def test_writers_of_different_blobs_do_not_wait_for_each_other(tmp_path: Path) -
 
     with opened(tmp_path / "b") as writer, Nursery() as nursery:
         nursery.start(stuck)
-        assert reached.wait(20)
+        assert reached.wait(60)
         put(writer, "", second)
         with pytest.raises(Busy), writer.begin("", first.descriptor):
             pass

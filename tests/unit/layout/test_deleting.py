@@ -80,7 +80,7 @@ def test_a_served_layout_deletes_when_it_is_writable(store: LayoutStore, writabl
     with serve_in_thread(store, ServeSettings(writable=writable)) as served:
         found = []
         for method, path in asked:
-            connection = http.client.HTTPConnection(served.host_port, timeout=10)
+            connection = http.client.HTTPConnection(served.host_port, timeout=60)
             connection.request(method, f"/v2/{path}")
             found.append(connection.getresponse().status)
             connection.close()

@@ -213,7 +213,7 @@ def test_a_stall_is_told_as_such() -> None:
     release = threading.Event()
 
     def silent(asked: Asked) -> Said:
-        release.wait(10)
+        release.wait(60)
         return Said(hang_up=True)
 
     with serving(silent) as wire, plain_http(stall_timeout_s=0.05, attempts=1) as http:

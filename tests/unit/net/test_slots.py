@@ -49,7 +49,7 @@ def test_another_thread_waits_until_the_slot_is_free() -> None:
         thread = threading.Thread(target=enter)
         thread.start()
         assert not entered.wait(0.05)
-    assert entered.wait(5)
+    assert entered.wait(60)
     thread.join()
 
 

@@ -397,7 +397,7 @@ def test_threads_ask_once(box: Box) -> None:
     found: list[Login | None] = []
 
     def ask() -> None:
-        start.wait(10)
+        start.wait(60)
         found.append(config.login("r.example", "team/app"))
 
     with Nursery() as nursery:

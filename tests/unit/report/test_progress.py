@@ -86,7 +86,7 @@ class Beats(StoppedClock):
     def sleep_s(self, seconds: float, wake: threading.Event | None = None) -> None:
         self.asked.append(seconds)
         self.asleep.release()
-        assert self.release.acquire(timeout=10)
+        assert self.release.acquire(timeout=60)
 
 
 def test_a_log_shows_signs_of_life_while_nothing_else_happens() -> None:
@@ -99,9 +99,9 @@ def test_a_log_shows_signs_of_life_while_nothing_else_happens() -> None:
             if clock.now_s >= 1004.0:
                 break
             listen(event)
-        assert clock.asleep.acquire(timeout=10)
+        assert clock.asleep.acquire(timeout=60)
         clock.release.release()
-        assert clock.asleep.acquire(timeout=10)  # it has written, and sleeps again
+        assert clock.asleep.acquire(timeout=60)  # it has written, and sleeps again
         beat = stream.getvalue()
         progress._pulse._ended.set()
         clock.release.release()

@@ -41,9 +41,9 @@ def ask(
 ) -> Answer:
     host, _, port = served.host_port.rpartition(":")
     connection = (
-        http.client.HTTPSConnection(host, int(port), timeout=20, context=tls)
+        http.client.HTTPSConnection(host, int(port), timeout=60, context=tls)
         if tls
-        else http.client.HTTPConnection(host, int(port), timeout=20)
+        else http.client.HTTPConnection(host, int(port), timeout=60)
     )
     try:
         connection.request(method, path, body, dict(headers or {}))

@@ -81,5 +81,5 @@ class Slow:
     def __iter__(self) -> Iterator[bytes]:
         first, *rest = self._chunks
         yield first
-        assert self.gate.wait(20)
+        assert self.gate.wait(60)
         yield from rest

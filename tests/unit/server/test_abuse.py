@@ -32,7 +32,7 @@ IMAGE = image("abused", layers=(100,))
 
 def connect(served: Served) -> socket.socket:
     host, _, port = served.host_port.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=20)
+    return socket.create_connection((host, int(port)), timeout=60)
 
 
 # --- connections

@@ -164,7 +164,7 @@ def test_a_client_that_stalls_is_cut_off(store: MemoryStore) -> None:
     with serve_in_thread(store, ServeSettings(writable=True, stall_timeout_s=0.05)) as served:
         location = begin(served)
         host, _, port = served.host_port.partition(":")
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nfirst".encode())
             assert connection.recv(12) == b"HTTP/1.1 408"
         assert ask(served, "GET", location).headers["Range"] == "0-4"
@@ -173,7 +173,7 @@ def test_a_client_that_stalls_is_cut_off(store: MemoryStore) -> None:
 def test_expect_100_continue(served: Served, store: MemoryStore) -> None:
     location = begin(served)
     host, _, port = served.host_port.partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection, connection.makefile("rb") as answers:
+    with socket.create_connection((host, int(port)), timeout=60) as connection, connection.makefile("rb") as answers:
         head = f"PUT {location}?digest={Digest.of(SMALL)} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
         connection.sendall(f"{head}Content-Length: {len(SMALL)}\r\n\r\n".encode())
         assert answers.readline() == b"HTTP/1.1 100 Continue\r\n"

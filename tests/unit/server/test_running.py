@@ -147,7 +147,7 @@ def test_two_servers_of_one_store(served: Served, store: MemoryStore) -> None:
 
 def test_what_is_not_http(served: Served) -> None:
     host, _, port = served.host_port.partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
         assert b" 400 " in connection.recv(200)
     assert ask(served, "GET", "/v2/").status == 200
@@ -174,7 +174,7 @@ def test_in_the_foreground_until_a_signal_comes(number: signal.Signals) -> None:
         assert child.stdout.readline().startswith("http://127.0.0.1:")
         child.send_signal(number)
         assert child.stdout.readline() == "ended\n"
-    assert child.wait(20) == 0
+    assert child.wait(60) == 0
 
 
 def run(code: str) -> str:

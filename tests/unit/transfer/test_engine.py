@@ -175,7 +175,7 @@ def test_as_many_bodies_as_allowed_move_at_once_and_no_more() -> None:
             if heavy:
                 running.append(1)
                 most.append(len(running))
-                barrier.wait(10)
+                barrier.wait(60)
             with super().open(repository, descriptor, offset, length) as chunks:
                 yield chunks
             if heavy:

@@ -81,7 +81,7 @@ def test_many_threads_note_at_once(tmp_path: Path) -> None:
     journal, start = Journal(path), threading.Barrier(8)
 
     def note(number: int) -> None:
-        start.wait(10)
+        start.wait(60)
         for each in range(20):
             journal.note(f"app{number}", Digest.of(bytes([each])))
 
