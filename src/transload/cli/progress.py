@@ -27,7 +27,7 @@ from transload.report.problems import Problem
 from transload.report.quiet import QuietProgress
 from transload.report.result import Result
 from transload.report.sentences import host_sentence
-from transload.report.styled import Styled, dressable
+from transload.report.styled import Styled, dressable, folded
 from transload.report.summary import summary_lines
 from transload.report.tally import Tally
 
@@ -115,7 +115,7 @@ class Telling:
         elif self._json:
             self._json.notice(text)
         elif self._line.drawn:
-            self._line.above([Styled.of(text)])
+            self._line.above(folded("", text, size_of_terminal(sys.stderr)[0]))
         else:
             say([text])
 

@@ -85,10 +85,10 @@ def sentence(now: Progressed) -> str:
         return what
     if unit == "B":
         part = f"{size_of(now.done, now.total)} ({percent(now.done, now.total)})" if now.total else size(now.done)
-        beside = f", {size(now.bytes)} read and hashed" if now.bytes else ""
-    return f"{what}: {part} {done}{beside}"
+        return f"{what}: {part} {done}"
     part = count(now.done, unit) if now.total is None else f"{now.done:,} of {count(now.total, unit)}"
-    return f"{what}: {part} {done}"
+    beside = f", {size(now.bytes)} read and hashed" if now.bytes else ""
+    return f"{what}: {part} {done}{beside}"
 
 
 class Working:

@@ -12,7 +12,8 @@ from transload.report.lookalike import writable
 from transload.report.styled import Styled
 
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
-_UP, _CLEAR_BELOW = "\x1b[A", "\x1b[J"
+# Line by line: tmux takes clearing all from the first line on for the end of a page, and keeps that.
+_CLEAR_LINE, _CLEAR_LINE_ABOVE = "\r\x1b[K", "\x1b[A\x1b[K"
 
 Size = Callable[[], tuple[int, int]]
 """Columns and rows, as they are now."""
@@ -80,7 +81,7 @@ class MovingLines:
         width = max(1, self._size()[0])
         rows = sum(max(1, -(-columns(str(line)) // width)) for line in self._drawn)
         self._drawn = ()
-        return f"\r{_UP * (rows - 1)}{_CLEAR_BELOW}"
+        return _CLEAR_LINE + _CLEAR_LINE_ABOVE * (rows - 1)
 
     def _shown(self, lines: tuple[Styled, ...]) -> str:
         self._drawn = lines

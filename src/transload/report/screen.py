@@ -9,7 +9,7 @@ from transload.report.styled import Meaning, Styled
 from transload.report.tally import Running, Snapshot
 from transload.report.texts import duration, percent, shortened, size, size_of
 
-WIDEST = 100  # beyond this the eye loses the line between a name and its number
+WIDEST = 80  # beyond this the eye loses the line between a name and its number
 ROWS = 8
 _ONE_LINE = 72  # from this width on, all facts stand on one line
 _ROW_BAR = 64  # from this width on, each transfer has a bar of its own

@@ -143,8 +143,6 @@ def facts(now: Snapshot) -> list[str]:
         said.append(rate(now.rate_bytes_per_s) if now.rate_bytes_per_s >= CRAWLING else "under 1 KiB/s")
     if now.left_s is not None:
         said.append(f"{duration(now.left_s)} left")
-    if now.finished:
-        said.append(f"took {duration(now.elapsed_s)}")
     return [*said, *image_facts(now)]
 
 

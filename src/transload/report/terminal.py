@@ -14,11 +14,12 @@ from transload.report.moving import MovingLines
 from transload.report.pulse import Pulse
 from transload.report.screen import ROWS, screen
 from transload.report.sentences import Sentences
-from transload.report.styled import Styled
+from transload.report.styled import Styled, folded
 from transload.report.tally import Tally
 
 _PER_SECOND = 8
-_AROUND = 6  # lines of a low terminal that are not transfers: the bar, the facts, what is printed above
+_FOLDED = 3  # as often may a line be folded when the terminal becomes narrow; what leaves the screen stays for ever
+_AROUND = 4  # lines that are not transfers: the bar, the facts, how many more there are
 
 
 class TerminalProgress:
@@ -77,11 +78,11 @@ class TerminalProgress:
 
     def notice(self, text: str) -> None:
         """A line for people that no event stands for, such as that the run is being stopped."""
-        self._lines.above([Styled.of((text, "strong"))])
+        self._lines.above(folded("", text, self._console.width))
 
     def _draw(self) -> None:
         width, height = self._console.size
-        rows = 0 if self._finished else max(1, min(ROWS, height - _AROUND))
+        rows = 0 if self._finished else max(1, min(ROWS, height // _FOLDED - _AROUND))
         # One column is left free: some terminals fold a line that fills the last one.
         bars = screen(self._tally.snapshot(), width - 1, self._sentences.short, rows)
         self._lines.draw([*bars, self._beside] if self._beside else bars)

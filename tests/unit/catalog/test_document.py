@@ -1,6 +1,5 @@
 """The YAML reader: lines, limits, and nothing but text."""
 
-
 import pytest
 import yaml
 from hypothesis import given

@@ -1,0 +1,140 @@
+"""What goes on beside the copying: nothing at first, then a line that vanishes, a line now and then, or an event."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from tests.unit.report.replay import StoppedClock
+from transload.events import Counting, Progressed
+from transload.report.activity import _SAID, EventVoice, LogVoice, Moving, TerminalVoice, Working, sentence
+from transload.report.moving import MovingLines, columns
+from transload.report.styled import Styled
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize("activity", _SAID)
+@pytest.mark.parametrize(("done", "total"), [(0, None), (7, None), (0, 0), (1, 1), (12, 20)])
+def test_every_activity_has_its_sentence(activity: str, done: int, total: int | None) -> None:
+    told = sentence(Progressed(activity, done, total))  # type: ignore[arg-type]
+    assert told
+    assert str(done) in told or not _SAID[activity][1]  # type: ignore[index]
+
+
+def test_sentences_say_how_far_it_is() -> None:
+    assert sentence(Progressed("surveying", 12, 20)) == "planning: 12 of 20 images asked"
+    assert sentence(Progressed("searching", 1, 1)) == "planning: 1 of 1 blob looked for at the target"
+    assert sentence(Progressed("hashing", MIB, 4 * MIB)) == "verifying: 1.0 of 4.0 MiB (25%) read and hashed"
+    assert (
+        sentence(Progressed("proving", 3, 20, 5 * MIB)) == "verifying: 3 of 20 images checked, 5.0 MiB read and hashed"
+    )
+    assert sentence(Progressed("listing", 1234)) == "taking the inventory: 1,234 names read"
+
+
+def test_bytes_have_a_speed_and_an_end_as_soon_as_they_are_known() -> None:
+    clock = StoppedClock()
+    moving = Moving(clock)
+    for second in range(8):
+        now = Progressed("hashing", second * MIB, 100 * MIB)
+        moving.heard(now)
+        clock.now_s += 1
+    assert moving.words(now) == ["896 KiB/s", "1 min 46 s left"]
+    clock.now_s += 30
+    assert moving.words(now) == ["38 s"]
+
+
+def test_a_count_tells_each_step_and_its_bytes() -> None:
+    told: list[Progressed] = []
+    counting = Counting(told.append, "proving", 2)
+    counting.read(5)
+    assert counting.around(str)(7) == "7"
+    assert told == [Progressed("proving", 0, 2), Progressed("proving", 0, 2, 5), Progressed("proving", 1, 2, 5)]
+    Counting(told.append, "rechecking", possible=True)
+    assert len(told) == 3
+
+
+def test_a_program_hears_what_is_new_and_every_ten_seconds_what_is_not() -> None:
+    told: list[Progressed] = []
+    voice, moving = EventVoice(told.append), Moving(StoppedClock())
+    for done in (*range(3), *[3] * 21):
+        voice.say(Progressed("surveying", done, 9), moving)
+    assert [one.done for one in told] == [0, 1, 2, 3, 3, 3]
+
+
+def test_a_log_gets_a_whole_line() -> None:
+    told: list[str] = []
+    LogVoice(told.append).say(Progressed("surveying", 12, 20), Moving(StoppedClock()))
+    assert told == ["planning: 12 of 20 images asked, 0.0 s"]
+
+
+@pytest.mark.parametrize("width", [20, 40, 200])
+def test_a_line_on_a_terminal_is_never_too_wide(width: int) -> None:
+    drawn: list[Styled | None] = []
+    voice = TerminalVoice(drawn.append, lambda: (width, 24))
+    voice.say(Progressed("proving", 12, 20, 5 * MIB), Moving(StoppedClock()))
+    voice.rest()
+    assert len(str(drawn[0])) < width
+    assert drawn[-1] is None
+
+
+def test_what_is_over_at_once_is_never_said() -> None:
+    drawn: list[Styled | None] = []
+    working = Working(TerminalVoice(drawn.append, lambda: (80, 24)))
+    working(Progressed("selecting"))
+    working.rest()
+    assert drawn == [None]
+
+
+# --- lines that move
+
+
+def rows_taken(text: str) -> int:
+    return text.count("\x1b[A") + 1
+
+
+@pytest.mark.parametrize(("before", "after"), [(120, 120), (120, 40), (40, 120), (120, 60)])
+def test_as_many_rows_are_cleared_as_the_lines_take_at_the_width_of_now(before: int, after: int) -> None:
+    stream = io.StringIO()
+    lines = MovingLines(stream, lambda: (after, 24))
+    drawn = [Styled.of("x" * (before - 1)), Styled.of("short")]
+    lines.draw(drawn)
+    first = len(stream.getvalue())
+    lines.clear()
+    assert rows_taken(stream.getvalue()[first:]) == -(-(before - 1) // after) + 1
+    assert not lines.drawn
+
+
+def test_what_is_written_above_leaves_the_lines_below_it() -> None:
+    stream = io.StringIO()
+    lines = MovingLines(stream, lambda: (80, 24))
+    lines.draw([Styled.of("one"), Styled.of("two")])
+    lines.above([Styled.of("kept")])
+    assert stream.getvalue().endswith("\r\x1b[K\x1b[A\x1b[Kkept\none\ntwo")
+    lines.leave()
+    assert stream.getvalue().endswith("two\n\x1b[?25h")
+
+
+def test_where_nothing_moves_lines_are_passed_on_plain() -> None:
+    stream = io.StringIO()
+    lines = MovingLines(stream, moves=False)
+    lines.draw([Styled.of("bar")])
+    lines.above([Styled.of("kept")])
+    lines.clear()
+    assert stream.getvalue() == "kept\n"
+
+
+def test_a_terminal_that_has_gone_ends_nothing() -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(5, "Input/output error")
+
+    lines = MovingLines(Gone(), lambda: (80, 24))
+    lines.draw([Styled.of("bar")])
+    assert lines.broken
+    lines.above([Styled.of("kept")])
+
+
+def test_wide_characters_take_two_columns() -> None:
+    assert columns("日本 a") == 6
