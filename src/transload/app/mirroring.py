@@ -16,7 +16,9 @@ from transload.app.whole import nameless_notes
 from transload.errors import LocalError, ReleaseUnknown, SelectionEmpty, TransloadError
 from transload.events import Listener, Progressed
 from transload.nursery import Cancellation
+from transload.oci import Descriptor
 from transload.planning import Plan, Request, make_plan
+from transload.planning.plan import ManifestStep
 from transload.ports import Source, Target
 from transload.transfer import Outcome, run
 
@@ -134,6 +136,25 @@ def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
     stores.limit_source_login(frozenset(one.value for one in origins.values() if one.kind == "registry"))
     sources = {locator: stores.source(origin) for locator, origin in origins.items()}
     return Prepared(plan, sources, stores.target(place), place, made_earlier=True)
+
+
+def check_room(prepared: Prepared) -> None:
+    """Raises `DiskFull` before anything is fetched, if the target is a folder on a disk that cannot take it."""
+    if prepared.place.kind != "oci":
+        return
+    from transload.layout import LayoutStore
+
+    plan, target = prepared.plan, prepared.target
+    manifests = (plan.manifests[step.digest].descriptor for step in plan.steps if isinstance(step, ManifestStep))
+    wanted = [*(step.descriptor for step in plan.blob_steps()), *manifests]
+    if isinstance(target, LayoutStore):
+        target.check_space(each for each in wanted if not _is_there(target, each))
+
+
+def _is_there(target: Target, descriptor: Descriptor) -> bool:
+    with contextlib.suppress(TransloadError):  # what is wrong with it, the run will tell
+        return target.holds("", descriptor)
+    return False
 
 
 def carry_out(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from transload.bundle.stream import StreamReader, open_volume, writing_errors
 from transload.bundle.sums import write_sums
 from transload.bundle.volumes import Cut, split_file_name
 from transload.errors import BundleExists, DiskFull
-from transload.files import Folder, fsync_folder, local_errors
+from transload.files import Folder, free_bytes, fsync_folder, local_errors
 from transload.sizes import in_words
 
 _PARTIAL = ".partial"
@@ -62,8 +61,7 @@ class Unfinished:
 
     def free_bytes(self) -> int:
         """Room on the disk."""
-        with local_errors("asking for free space in", self.folder):
-            return shutil.disk_usage(self.folder).free
+        return free_bytes(self.folder)
 
     def allocated_bytes(self) -> int:
         """What the volumes occupy already, where the system tells."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from transload import __version__
-from transload.app.mirroring import Prepared, carry_out
+from transload.app.mirroring import Prepared, carry_out, check_room
 from transload.app.stores import Stores
 from transload.cli.progress import Telling
 from transload.clock import SYSTEM_CLOCK
@@ -44,6 +44,7 @@ def carry(
 ) -> Result:
     """Tell the totals, run the plan with progress, tell the result; `retry` without names writes the whole command."""
     telling.totals(prepared.plan, prepared.notes)
+    check_room(prepared)
     tally = Tally(prepared.plan)
     with telling.progress(tally) as progress:
         outcome = carry_out(prepared, stores, together(tally, progress), cancellation, bodies)

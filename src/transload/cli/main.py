@@ -140,12 +140,14 @@ def _no_such_option(error: click.NoSuchOption) -> int:
 
 
 def _of_this_machine(error: OSError | MemoryError) -> LocalError:
+    from transload.files import local_error
+
     if isinstance(error, MemoryError):
         return LocalError("there is not enough memory", hint="end other programs, or raise the limit (ulimit -v)")
     if error.filename is None and isinstance(error, FileNotFoundError):  # what os.getcwd() says
         return LocalError("the folder that this command was called in is gone", hint="change to another folder first")
-    where = f"{error.filename}: " if error.filename is not None else ""
-    return LocalError(f"{where}{error.strerror or error}", subject=error.filename)
+    where = None if error.filename is None else str(error.filename)
+    return local_error(error, where or "the operating system says", where)
 
 
 def run() -> None:

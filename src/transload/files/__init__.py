@@ -1,17 +1,17 @@
 """Files of this machine: folders that are not left through links, durable writing, locks, OS errors told as ours."""
 
-from transload.files.durable import fsync_folder, replace_file
+from transload.files.durable import free_bytes, fsync_folder, replace_file
 from transload.files.folder import Folder
 from transload.files.home import expanded
 from transload.files.reading import check_kind, open_file, read_file, read_up_to
-from transload.files.trouble import is_trouble, local_error, local_errors
+from transload.files.trouble import local_error, local_errors
 
 __all__ = [
     "Folder",
     "check_kind",
     "expanded",
+    "free_bytes",
     "fsync_folder",
-    "is_trouble",
     "local_error",
     "local_errors",
     "open_file",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 from pathlib import Path
 
 from transload.files.reading import check_kind
+from transload.files.trouble import local_errors
 
 _NAME_CHARACTERS = 40  # of the name, in what lies beside it for a moment: the longest name there may be still fits
 
@@ -21,6 +23,12 @@ def fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def free_bytes(folder: Path) -> int:
+    """Room on the disk of a folder, for this user. Raises `LocalError`."""
+    with local_errors("asking for free space in", folder):
+        return shutil.disk_usage(folder).free
 
 
 def replace_file(path: Path, content: bytes) -> None:

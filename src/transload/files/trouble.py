@@ -19,8 +19,6 @@ _HINTS = {
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EIO: "the disk or its connection fails: look at the system's log, and use another disk",
 }
-# A machine that has not got, or does not allow, what is needed. Anything else outside `local_errors` may be a bug.
-_TROUBLE = FULL | _REFUSING | frozenset(_HINTS) | {errno.ENOMEM, errno.ELOOP, errno.EFBIG, errno.ENODEV, errno.ESTALE}
 
 
 @contextlib.contextmanager
@@ -43,8 +41,3 @@ def local_error(error: OSError, doing: str, subject: str | None = None) -> Local
         return DiskFull(f"{doing}: no space left on the disk", subject=subject, hint=hint)
     kind = PermissionRefused if error.errno in _REFUSING else LocalError
     return kind(f"{doing}: {error.strerror or error}", subject=subject, hint=hint)
-
-
-def is_trouble(error: OSError) -> bool:
-    """Whether the error tells of this machine's state (disk full, too many open files), wherever it was raised."""
-    return error.errno in _TROUBLE

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from transload.layout.blobs import Blobs
 from transload.layout.deleting import Deleting
 from transload.layout.ingest import LayoutIngest, ingesting, sweep
 from transload.layout.locks import awaited
+from transload.layout.space import check_space
 from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.layoutindex import LEFT_OUT, Entry, LayoutIndex
@@ -172,6 +173,10 @@ class LayoutStore:
         self._prepare()
         blobs = self._folder.inner("blobs", descriptor.digest.algorithm)
         return ingesting(self._own.inner("ingest"), blobs, descriptor)
+
+    def check_space(self, wanted: Iterable[Descriptor]) -> None:
+        """Raises `DiskFull`, with the numbers, if the disk has less room than these blobs and manifests still need."""
+        check_space(self._folder, self._own.inner("ingest"), wanted)
 
     # --- Names
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import os
 import re
 import ssl
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from transload.errors import (
     Truncated,
     Unreachable,
 )
+from transload.files import local_error
 from transload.net.address import Origin
 from transload.net.certificate import Ask, untrusted
 from transload.net.flight import Verdict
@@ -30,6 +32,7 @@ FOREIGN = (exceptions.HTTPError, http.client.HTTPException, OSError)
 """What `translated` understands."""
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}).*")
 _CONNECTION = re.compile(r"^\w+\(host=.*?\): ")  # urllib3 begins its texts with the object that failed
+_OURS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS}  # this machine's trouble, whatever host was meant
 _UNREACHABLE = {
     errno.ECONNREFUSED: "refuses connections",
     errno.EHOSTUNREACH: "cannot be reached: no route to it",
@@ -97,7 +100,11 @@ def _certainly(cause: BaseException, origin: Origin, doing: str) -> TransloadErr
     host = origin.netloc
     if isinstance(cause, exceptions.ProxyError):
         return _proxy_trouble(cause, host, doing)
+    if isinstance(cause, OSError) and cause.errno in _OURS:
+        return local_error(cause, doing, host)
     if isinstance(cause, exceptions.NameResolutionError):
+        if trouble := _no_file_to_be_had():  # asking a name server takes one
+            return local_error(trouble, doing, host)
         return HostUnknown(
             f"{doing}: the host name {origin.host} is not known",
             subject=host,
@@ -117,6 +124,14 @@ def sent_on(error: TransloadError, asked: Origin, origin: Origin) -> TransloadEr
         f", or do so through a proxy; else: {error.hint or 'try again'}",
         retry_after_s=error.retry_after_s,
     )
+
+
+def _no_file_to_be_had() -> OSError | None:
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error
+    return None
 
 
 def proxy_refusal(doing: str) -> AccessDenied:

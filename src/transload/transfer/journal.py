@@ -11,8 +11,8 @@ import json
 import threading
 from pathlib import Path
 
-from transload.errors import TransloadError
-from transload.files import local_errors, read_file
+from transload.errors import LocalError, TransloadError
+from transload.files import Folder, local_errors, read_file
 from transload.limits import JOURNAL_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.oci import Digest
 from transload.oci.reference import check_repository
@@ -47,9 +47,9 @@ class Journal:
         with self._lock, local_errors("writing", self._path):
             if not self._begun:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
+            with Folder(self._path.parent).open(self._path.name, "a+") as file:
                 # What a crash may have left is a line without an end, which must not swallow the first new one.
-                file.write(line if self._begun else f"\n{line}")
+                file.write((line if self._begun else f"\n{line}").encode())
             self._begun = True
 
     def clear(self) -> None:
@@ -61,10 +61,11 @@ class Journal:
 
 def _read(path: Path) -> set[tuple[str, Digest]]:
     pairs = set()
-    with local_errors("reading", path):
-        if not path.exists():
-            return set()
-        lines = read_file(path, JOURNAL_BYTES).splitlines()
+    try:
+        with local_errors("reading", path):
+            lines = read_file(path, JOURNAL_BYTES).splitlines()
+    except LocalError:  # not there, or nothing that can be read: a hint is missing, no more
+        return set()
     for line in lines:
         with contextlib.suppress(ValueError, TypeError, TransloadError):
             repository, digest = read_json(line, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)

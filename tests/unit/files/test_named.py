@@ -16,17 +16,15 @@ from transload.bundle.reader import BundleStore
 from transload.bundle.signing import load_private_key
 from transload.catalog.setfile import load_set
 from transload.errors import LocalError, NotFound, TransloadError
-from transload.transfer import Journal
 
 READERS: list[Callable[[Path], object]] = [
     load_public_key,
     load_private_key,
     load_set,
-    Extra.of,
     ArchiveStore,
     BundleStore,
     far_side,
-    Journal,
+    Extra.of,
 ]
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.unit.server.asking import ask
 from transload.clock import Clock
-from transload.errors import DiskFull, TooManyRequests
+from transload.errors import TooManyRequests
 from transload.layout import LayoutStore
 from transload.limits import INDEX_DEPTH
 from transload.memory import MemoryStore
@@ -142,19 +142,6 @@ def test_sessions_share_their_memory(tmp_path: Path) -> None:
     assert room.take(1000)
     second.discard()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_what_filled_the_disk_does_not_keep_it_full(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Spool, batch: bytes) -> None:
-        raise DiskFull("writing an upload to /var/secret/upload-1: no space left")
-
-    monkeypatch.setattr(Spool, "write", full)
-    with serve_in_thread(store, ServeSettings(writable=True)) as served:
-        location = ask(served, "POST", "/v2/a/blobs/uploads/").headers["Location"]
-        answer = ask(served, "PATCH", location, b"content")
-        assert answer.status == 507
-        assert b"secret" not in answer.body
-        assert ask(served, "GET", location).status == 404
 
 
 # --- graphs

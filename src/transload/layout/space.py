@@ -1,0 +1,32 @@
+"""Whether the disk of a layout has room for what is to come, asked before it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from transload.errors import DiskFull
+from transload.files import Folder, free_bytes, local_errors
+from transload.layout.ingest import parked_name
+from transload.oci import Descriptor
+from transload.sizes import in_words
+
+
+def check_space(root: Folder, ingests: Folder, wanted: Iterable[Descriptor]) -> None:
+    """Raises `DiskFull`, with the numbers, if the disk has less room than these need. What is parked needs no more."""
+    sizes = {each.digest: each.size for each in wanted}
+    if not sizes:
+        return
+    parked = {parked_name(digest): digest for digest in sizes}
+    with local_errors("looking for unfinished blobs in", ingests.path):
+        for name in parked.keys() & set(ingests.entries()):
+            status = ingests.status(name)
+            arrived = 0 if status is None else min(status.st_size, getattr(status, "st_blocks", 1 << 60) * 512)
+            sizes[parked[name]] -= min(sizes[parked[name]], arrived)
+    needed, free = sum(sizes.values()), free_bytes(root.path)
+    if free < needed:
+        raise DiskFull(
+            f"the folder needs {in_words(needed)} more ({needed} bytes), "
+            f"{root.path} has {in_words(free)} free ({free} bytes)",
+            subject=str(root.path),
+            hint=f"make room for {in_words(needed - free)}, or choose another disk, and run the same command again",
+        )
