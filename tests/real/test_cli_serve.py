@@ -100,9 +100,9 @@ def test_a_registry_is_served_as_a_read_through(shell: Shell, registry: Registry
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("oci:absent",), 4, "absent is not an OCI layout"),
+        (("oci:absent",), 8, "there is no folder absent"),
         (("oci:store", "--listen", "5000"), 2, "'5000' is not HOST:PORT"),
-        (("oci:store", "--listen", "127.0.0.1:99999"), 2, "99999 is not a port"),
+        (("oci:store", "--listen", "127.0.0.1:99999"), 2, "'127.0.0.1:99999' is not HOST:PORT"),
         (("oci:store", "--user", "ali"), 2, "user 'ali' has no password, and there is no terminal to ask on"),
         (("oci:store", "--tls-key", "k.pem"), 2, "a TLS key was given without a certificate"),
         (("oci:store", "--tls-cert", "absent.pem"), 8, "reading the TLS certificate absent.pem"),
