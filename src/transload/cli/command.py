@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,14 @@ def blame_defaults(error: TransloadError) -> None:
 class Command(click.Command):
     """See above."""
 
+    def make_parser(self, ctx: click.Context) -> Any:
+        """See click, whose parser lets the last of two values win: a target that is silently not written to."""
+        parser: Any = super().make_parser(ctx)
+        for option in {id(one): one for one in (parser._long_opt | parser._short_opt).values()}.values():
+            if option.action == "store":
+                option.process = _once(option)
+        return parser
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See click."""
         with _blamed(ctx):
@@ -61,6 +69,21 @@ class Command(click.Command):
         _drop_what_gives_way(ctx)
         with _blamed(ctx):
             return super().invoke(ctx)
+
+
+def _once(option: Any) -> Callable[[Any, Any], None]:
+    """How `option` takes a value, refusing a second one that is another. Raises `UsageError`."""
+    process: Callable[[Any, Any], None] = option.process
+    seen: list[Any] = []
+
+    def take(value: Any, state: Any) -> None:
+        if seen and seen[0] != value:
+            flag = option.obj.opts[-1]
+            raise UsageError(f"{flag} is given twice, with two values", hint=f"leave one {flag} out; a run takes one")
+        seen.append(value)
+        process(value, state)
+
+    return take
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from transload.app.stores import Logins, Network, Stores
 from transload.app.verifying import check_against_source
 from transload.cli.again import command_line, command_words, retry_command
 from transload.cli.carrying import Began, carry
+from transload.cli.command import Command
 from transload.cli.progress import Telling
 from transload.cli.stopping import stoppable
 from transload.cli.telling import show_result
@@ -27,7 +28,7 @@ from transload.report.styled import Styled
 from transload.report.texts import count, size
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--size",
     "mebibytes",
