@@ -21,6 +21,7 @@ from transload.errors import CorruptError, LimitExceeded, LocalError, SelectionE
 from transload.files import check_kind, expanded, local_errors, open_file
 from transload.nursery import Cancellation
 from transload.oci import Name
+from transload.oci.reference import shown
 from transload.planning.packing import subject_of
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def carried_place(text: str, carried: Carried = NOTHING_SAID) -> Place:
     place = Place.parse(text) if _has_scheme(text) else _found(text, carried)
     if place is None:
         raise LocalError(
-            f"there is no bundle, folder or archive {text}", subject=text, hint="check the path, or mount the medium"
+            f"there is no bundle, folder or archive {shown(text)}",
+            subject=shown(text),
+            hint="check the path, or mount the medium",
         )
     carried.demand_signature(place)
     return place

@@ -12,7 +12,7 @@ from typing import Literal
 from attrs import frozen
 
 from transload.errors import ReferenceInvalid, UsageError
-from transload.oci.reference import check_registry, check_repository, without_transport
+from transload.oci.reference import check_no_user, check_registry, check_repository, shown, without_transport
 
 Kind = Literal["registry", "oci", "bundle", "archive"]
 
@@ -25,6 +25,7 @@ _NO_STORES = {
     "docker": "save the image first: docker save -o FILE IMAGE; the file is a store: archive:FILE",
     "dir": "make an OCI layout of it first: skopeo copy dir:PATH oci:DIR:NAME; then write oci:DIR",
 }
+_PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\")
 _ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tar.gz")
 SCHEMES = frozenset({*_LOCAL, *_ARCHIVES, *_NO_STORES})
 
@@ -45,9 +46,12 @@ class Place:
         if colon and scheme in SCHEMES and not rest.isdigit():  # dir:5000 is a host with its port
             return cls._local(scheme, rest)
         if "://" in text:
-            raise ReferenceInvalid(f"{text!r} is not a store", hint=f"leave {text.partition('://')[0]}:// out")
+            hint = "leave user name and password out, they are given apart" if "@" in text else f"leave {scheme}:// out"
+            raise ReferenceInvalid(f"{shown(text)!r} is not a store", hint=hint)
         if is_path(text):
-            raise ReferenceInvalid(f"{text!r} is a path, and a registry was expected", hint=_path_hint(text))
+            told = text if text.startswith(_PATH_STARTS) else shown(text)
+            raise ReferenceInvalid(f"{told!r} is a path, and a registry was expected", hint=_path_hint(told))
+        check_no_user(text)
         host, _, prefix = text.rstrip("/").partition("/")
         if not host or not ({".", ":"} & set(host) or host == "localhost"):
             raise ReferenceInvalid(
@@ -59,7 +63,9 @@ class Place:
     @classmethod
     def _local(cls, scheme: str, rest: str) -> Place:
         if scheme in _NO_STORES:
-            raise UsageError(f"{scheme}: is not a store here", subject=f"{scheme}:{rest}", hint=_NO_STORES[scheme])
+            raise UsageError(
+                f"{scheme}: is not a store here", subject=shown(f"{scheme}:{rest}"), hint=_NO_STORES[scheme]
+            )
         if not rest:
             kind = "archive" if scheme in _ARCHIVES else scheme
             raise UsageError(f"{scheme}: names nothing", hint=f"write {kind}:PATH")
@@ -87,7 +93,7 @@ class Place:
 
 def is_path(text: str) -> bool:
     """Whether this can only be a path: it begins as no host does, or ends as archives do."""
-    starts = text.startswith(("/", "./", "../", "~", ".\\", "..\\")) or text in {".", ".."}
+    starts = text.startswith(_PATH_STARTS) or text in {".", ".."}
     return starts or text.lower().endswith(_ARCHIVE_SUFFIXES)
 
 

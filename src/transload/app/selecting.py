@@ -38,6 +38,7 @@ from transload.events import Progressed
 from transload.files import expanded
 from transload.nursery import Cancellation
 from transload.oci import Name, Reference
+from transload.oci.reference import shown
 from transload.planning import Item
 
 FILE_SUFFIXES = (".yaml", ".yml", ".txt", ".list")
@@ -147,7 +148,7 @@ def load_catalog(text: str) -> Catalog:
         return load_builtin(text)
     found = _load_file(text)
     if not isinstance(found, Catalog):
-        raise UsageError(f"{text} is an image set, and only a catalog has releases", subject=text)
+        raise UsageError(f"{shown(text)} is an image set, and only a catalog has releases", subject=shown(text))
     return found
 
 
@@ -155,7 +156,9 @@ def _load_file(text: str) -> Catalog | ImageSet:
     path = expanded(text)
     if not path.exists():
         raise LocalError(
-            f"there is no file {text}", subject=text, hint="a catalog is a bare name, a reference has a tag"
+            f"there is no file {shown(text)}",
+            subject=shown(text),
+            hint="a catalog is a bare name, a reference has a tag",
         )
     if path.is_dir() or path.suffix.lower() in _ARCHIVE_SUFFIXES:
         raise _path_as_set(text, path)

@@ -33,11 +33,13 @@ class Environment:
 
     `incumbent` holds those of `INCUMBENT` that are set. `credential_files` are searched in order, after
     `credential_text`, which is the content of such a file. `helper_path` is where credential helpers are looked for.
+    `proxy_variables` are the names of the variables that `proxies` come from.
     `state` keeps what was learnt about registries and unfinished runs; without a home there is no such place.
     """
 
     incumbent: Mapping[str, str] = field(factory=dict, repr=False)
     proxies: Mapping[str, str] = field(factory=dict, repr=False)
+    proxy_variables: Mapping[str, str] = field(factory=dict)
     no_proxy: str = ""
     credential_files: tuple[Path, ...] = ()
     credential_text: str = field(default="", repr=False)
@@ -57,9 +59,11 @@ class Environment:
 def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
     """Read `variables` (the process's own when None)."""
     given = os.environ if variables is None else variables
+    proxies = _proxy_variables(given)
     return Environment(
         incumbent={name: _answer(name, given[name]) for name in INCUMBENT if name in given},
-        proxies={kind: url for kind in ("http", "https", "all") if (url := _either_case(given, f"{kind}_proxy"))},
+        proxies={kind: given[name] for kind, name in proxies.items()},
+        proxy_variables=proxies,
         no_proxy=_either_case(given, "no_proxy"),
         credential_files=_credential_files(given, _home(given)),
         credential_text=given.get("DOCKER_AUTH_CONFIG", ""),
@@ -98,6 +102,15 @@ def _answer(name: str, text: str) -> str:
 
 def _either_case(given: Mapping[str, str], name: str) -> str:
     return given.get(name) or given.get(name.upper()) or ""
+
+
+def _proxy_variables(given: Mapping[str, str]) -> dict[str, str]:
+    """Which variable names the proxy for `http`, for `https` and, where one of these is not named, for `all`."""
+    names = ((kind, name) for kind in ("http", "https", "all") for name in (f"{kind}_proxy".upper(), f"{kind}_proxy"))
+    found = {kind: name for kind, name in names if given.get(name)}
+    if {"http", "https"} <= set(found):
+        found.pop("all", None)
+    return found
 
 
 def _home(given: Mapping[str, str]) -> Path | None:

@@ -50,9 +50,12 @@ class Network:
     min_rate: float = 1024
 
     def settings(self, environment: Environment) -> NetSettings:
-        """Together with the environment's part."""
+        """Together with the environment's part. Raises `UsageError`, which names the variable, for a bad proxy."""
+        from transload.net.proxies import Proxy
         from transload.net.settings import NetSettings
 
+        for kind, variable in environment.proxy_variables.items():
+            Proxy.parse(environment.proxies[kind], variable)
         return NetSettings(
             ca_files=self.ca_files,
             client_certificate=self.client_certificate,

@@ -9,6 +9,7 @@ from typing import Any
 from transload.catalog.catalog import Catalog
 from transload.catalog.matches import hint
 from transload.errors import CatalogUnknown
+from transload.oci.reference import shown
 
 _NAMES = ("arcdata", "bdc")
 
@@ -23,8 +24,8 @@ def load_builtin(name: str) -> Catalog:
     """The built-in catalog with this name. Raises `CatalogUnknown` with close matches."""
     if name not in _NAMES:
         raise CatalogUnknown(
-            f"no built-in catalog is called {name[:80]!r}",
-            subject=name,
+            f"no built-in catalog is called {shown(name)[:80]!r}",
+            subject=shown(name),
             hint=hint(name, _NAMES, what="built in are"),
         )
     from transload.catalog.definition import parse_catalog

@@ -14,7 +14,7 @@ from transload.catalog.selection import Selected, merge
 from transload.catalog.view import located
 from transload.errors import ReferenceInvalid
 from transload.oci import Reference
-from transload.oci.reference import without_transport
+from transload.oci.reference import check_no_user, shown, without_transport
 
 LIST_BYTES = 4 << 20
 ARROW = "->"
@@ -26,14 +26,14 @@ def wanted(text: str) -> Selected:
     >>> wanted("quay.io/jetstack/cert-manager-webhook:v1.14.0 -> certs/webhook").place
     'certs/webhook:v1.14.0'
     """
-    words = without_transport(text.strip()).split()
+    words = check_no_user(without_transport(text.strip())).split()
     arrows = words.count(ARROW)
     if len(words) == 3 and words[1] == ARROW:
         words.pop(1)
         arrows = 0
     if arrows or not 1 <= len(words) <= 2:
         raise ReferenceInvalid(
-            f"{text.strip()[:200]!r} is not a reference", hint="write a reference, or source -> repository[:tag]"
+            f"{shown(text.strip())[:200]!r} is not a reference", hint="write a reference, or source -> repository[:tag]"
         )
     if len(words) == 2 and (words[0].endswith(":") or words[1].startswith((".", ":", "-", "_"))):
         joined = "".join(words)

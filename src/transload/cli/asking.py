@@ -11,9 +11,10 @@ import click
 
 from transload.app.settings import Environment
 from transload.cli.passwords import ask_password, is_interactive
+from transload.cli.telling import say
 from transload.errors import SettingMissing, VolumeMissing
 from transload.files import expanded
-from transload.report.texts import size
+from transload.report.texts import harmless, size
 
 if TYPE_CHECKING:
     from transload.bundle.locating import Ask, WantedVolume
@@ -40,12 +41,12 @@ def ask_for_volume(bundle: Path, paused: Callable[[], AbstractContextManager[Non
 
 def _where_is(wanted: WantedVolume, home: Path) -> Path | None:
     if not isinstance(wanted.problem, VolumeMissing):
-        click.echo(f"\n{wanted.problem}", err=True)
+        say(["", str(wanted.problem)])
     what = f"volume {wanted.number} of {wanted.count}, {size(wanted.size)}"
-    click.echo(f"\n{wanted.file_name} ({what}) is needed. Insert its medium and press Enter,", err=True)
-    click.echo(f"or write the folder or file that it is in; {_WITHOUT} goes on without it.", err=True)
+    say(["", f"{wanted.file_name} ({what}) is needed. Insert its medium and press Enter,"])
+    say([f"or write the folder or file that it is in; {_WITHOUT} goes on without it."])
     try:
-        answer: str = click.prompt(f"Where is it [{home}]", default="", show_default=False, err=True)
+        answer: str = click.prompt(harmless(f"Where is it [{home}]"), default="", show_default=False, err=True)
     except click.Abort:  # no more input: nobody is there after all
         return None
     if answer.strip() == _WITHOUT:

@@ -15,7 +15,7 @@ from transload.app.settings import Environment
 from transload.app.stores import Ears, Logins, Network, Stores
 from transload.cli.command import is_written
 from transload.cli.passwords import ask_password, is_interactive, piped_password
-from transload.cli.telling import tell_host, warn
+from transload.cli.telling import say, tell_host, warn
 from transload.errors import ReferenceInvalid, SettingMissing, TransloadError, UsageError
 from transload.nursery import Cancellation
 from transload.oci import Platform
@@ -183,7 +183,7 @@ def _ask(question: Question, answers: Answers, network: Network, environment: En
         problem = _problem(question, answer)
         if problem is None:
             return answer
-        click.echo(f"  {problem}", err=True)
+        say([f"  {problem}"])
 
 
 def _ask_password(question: Question) -> str:
@@ -240,7 +240,7 @@ def newest_tag(answers: Answers, network: Network, environment: Environment) -> 
         with Stores(environment, network, logins, Cancellation(), ears=Ears(warn, hosts=tell_host)) as stores:
             return find_releases(catalog, None, origin, stores)[0].tag
     except TransloadError as error:
-        click.echo(f"  ({origin.locator} does not tell its releases: {error})", err=True)
+        say([f"  ({origin.locator} does not tell its releases: {error})"])
         return catalog.newest().tag
 
 

@@ -63,8 +63,10 @@ class _Commands(click.Group):
             if args[0] == "help":
                 return self._help(ctx, args[1:])
             from transload.cli.words import close_match, other_command
+            from transload.oci.reference import shown
 
-            ctx.fail(f"there is no command {args[0]!r}{other_command(args[0]) or close_match(args[0], _COMMANDS)}")
+            instead = other_command(args[0]) or close_match(args[0], _COMMANDS)
+            ctx.fail(f"there is no command {shown(args[0])!r}{instead}")
         return super().resolve_command(ctx, args)
 
     def _help(self, ctx: click.Context, words: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
@@ -96,10 +98,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code; nothing below this function ends the process."""
     try:
         result: Any = transload.main(args=arguments, prog_name="transload", standalone_mode=False)
-    except click.NoSuchOption as error:
-        return _no_such_option(error)
     except click.ClickException as error:
-        error.show()
+        from transload.cli.telling import tell_misuse
+
+        tell_misuse(_in_our_words(error))
         return error.exit_code
     except click.exceptions.Exit as ending:
         return ending.exit_code
@@ -122,21 +124,22 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception:  # a bug: the traceback is what helps
         import traceback
 
-        traceback.print_exc()
-        click.echo(f"this is a bug in transload {__version__}; please report it with the lines above", err=True)
+        from transload.cli.telling import say
+
+        say(traceback.format_exc().splitlines())
+        say([f"this is a bug in transload {__version__}; please report it with the lines above"])
         return BUG
     return result if isinstance(result, int) else 0
 
 
-def _no_such_option(error: click.NoSuchOption) -> int:
+def _in_our_words(error: click.ClickException) -> click.ClickException:
+    """The same, but of an option that other tools have, what it is called here."""
+    if not isinstance(error, click.NoSuchOption):
+        return error
     from transload.cli.words import other_option
 
-    instead = other_option(error.option_name)
-    shown = (
-        error if instead is None else click.UsageError(f"there is no option {error.option_name}: {instead}", error.ctx)
-    )
-    shown.show()
-    return error.exit_code
+    name, instead = error.option_name, other_option(error.option_name)
+    return error if instead is None else click.UsageError(f"there is no option {name}: {instead}", error.ctx)
 
 
 def _of_this_machine(error: OSError | MemoryError) -> LocalError:

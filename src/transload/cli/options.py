@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +11,8 @@ import click
 from click.core import ParameterSource
 
 from transload.app.stores import Carried, Network
-from transload.errors import LocalError
+from transload.errors import LocalError, ReferenceInvalid
+from transload.oci.reference import check_registry
 
 if TYPE_CHECKING:
     from transload.bundle.locating import Ask
@@ -176,8 +177,13 @@ _NETWORK = ("ca_file", "client_cert", "client_key", "insecure_tls", "plain_http"
 
 
 def network_of(flags: dict[str, Any]) -> Network:
-    """The flags of `network` as a value, taken out of `flags`. Raises `LocalError` for a file that is not there."""
+    """The flags of `network` as a value, taken out of `flags`.
+
+    Raises `LocalError` for a file that is not there, `ReferenceInvalid` for what is no host.
+    """
     taken = {name: flags.pop(name) for name in _NETWORK}
+    for name in ("insecure_tls", "plain_http", "allow_realm"):
+        _check_hosts(f"--{name.replace('_', '-')}", taken[name])
     for path in (*taken["ca_file"], taken["client_cert"], taken["client_key"]):
         if path is not None and not path.is_file():
             raise LocalError(f"there is no file {path}", subject=str(path), hint="it was named for TLS")
@@ -192,3 +198,12 @@ def network_of(flags: dict[str, Any]) -> Network:
         give_up_after_s=taken["give_up_after"],
         min_rate=taken["min_rate"],
     )
+
+
+def _check_hosts(flag: str, hosts: Iterable[str]) -> None:
+    """What is no host would never be met, and so silently mean nothing."""
+    for host in hosts:
+        try:
+            check_registry(host)
+        except ReferenceInvalid as error:
+            raise ReferenceInvalid(f"{flag}: {error.message}", hint=error.hint) from error

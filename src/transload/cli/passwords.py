@@ -10,6 +10,7 @@ from typing import BinaryIO
 import click
 
 from transload.errors import SettingMissing, UsageError
+from transload.report.texts import harmless
 
 _BYTES = 64 << 10
 _MARKS = (
@@ -27,7 +28,7 @@ def is_interactive() -> bool:
 def ask_password(text: str, *, twice: bool = False) -> str:
     """Ask without showing what is typed."""
     answer: str = click.prompt(
-        text, default="", show_default=False, hide_input=True, confirmation_prompt=twice, err=True
+        harmless(text), default="", show_default=False, hide_input=True, confirmation_prompt=twice, err=True
     )
     return answer
 

@@ -31,6 +31,20 @@ def tell_error(error: TransloadError) -> None:
     say(problem_lines(Problem.of(error)))
 
 
+def tell_misuse(error: click.ClickException) -> None:
+    """What click says of a command line, in its words, but with the harmless form of what stood there."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        say(
+            [
+                *context.get_usage().splitlines(),
+                f"Try '{context.command_path} {context.help_option_names[0]}' for help.",
+                "",
+            ]
+        )
+    say([f"Error: {error.format_message()}"])
+
+
 def say(lines: Iterable[Styled | str]) -> None:
     """Lines for people, on standard error."""
     _write(lines, sys.stderr)

@@ -15,11 +15,9 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
 from attrs import define
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout, exceptions
-from urllib3.util import make_headers
 
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import HostUnknown, ProtocolTrouble, ServerTrouble, TooManyRequests, TransloadError, Unreachable
@@ -32,7 +30,7 @@ from transload.net.connection import pool_classes
 from transload.net.flight import Flight, Watch, watched_sockets
 from transload.net.patience import Patience
 from transload.net.probe import speaks_tls
-from transload.net.proxies import proxy_for
+from transload.net.proxies import Proxy, proxy_for
 from transload.net.settings import NetSettings
 from transload.net.slots import Slots
 from transload.net.tls import Circle, Trust
@@ -381,8 +379,8 @@ class Http:
         if proxy is None:
             manager = PoolManager(_POOLS, maxsize=size, ssl_context=context)
         else:
-            user = urlsplit(proxy).netloc.rpartition("@")[0]
-            given = make_headers(proxy_basic_auth=unquote(user)) if user else None
-            manager = ProxyManager(proxy, _POOLS, proxy_headers=given, maxsize=size, ssl_context=context)
+            named = Proxy.parse(proxy)
+            given = {"Proxy-Authorization": named.authorization} if named.authorization else None
+            manager = ProxyManager(named.url, _POOLS, proxy_headers=given, maxsize=size, ssl_context=context)
         manager.pool_classes_by_scheme = pool_classes(self.settings.stall_timeout_s, self._watch)
         return manager

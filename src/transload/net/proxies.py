@@ -2,11 +2,52 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
+import re
 from collections.abc import Mapping
+from urllib.parse import unquote_to_bytes
 
+from attrs import field, frozen
+
+from transload.errors import UsageError
 from transload.net.address import Origin
 from transload.sizes import whole_number
+
+# An @ in a password may stand as it is, since the last one counts; nothing may that ends the host, or is a host's.
+_PROXY = re.compile(
+    r"(?:(https?)://)?(?:([^/?#\\\[\]\s]*)@)?([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?:/[^@]*)?", re.IGNORECASE
+)
+
+
+@frozen
+class Proxy:
+    """A proxy: its URL without user information, and what it is shown as `Proxy-Authorization`."""
+
+    url: str
+    authorization: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, text: str, whose: str = "the proxy") -> Proxy:
+        """Read `[http[s]://][user:password@]host[:port]`, `http` if nothing is said; `whose` begins the error.
+
+        Raises `UsageError`, which does not repeat the text: it may hold a password.
+        """
+        form = _PROXY.fullmatch(text.strip())
+        if form is None or not 0 < int(form[4] or 1) < 1 << 16:
+            raise UsageError(
+                f"{whose} is not an http or https URL",
+                hint="write http://proxy.example:3128, or http://user:password@proxy.example:3128 with special letters"
+                " of user and password in percent form: %23 for #, %2F for /, %3F for ?, %5B for [, %5C for \\",
+            )
+        scheme, user, host, port = form.groups()
+        url = f"{(scheme or 'http').lower()}://{host}" + (f":{port}" if port else "")
+        return cls(url, None if user is None else _basic(user))
+
+
+def _basic(user: str) -> str:
+    given = unquote_to_bytes(user.encode("utf-8", "surrogateescape"))
+    return "Basic " + base64.b64encode(given if b":" in given else given + b":").decode("ascii")
 
 
 def proxy_for(origin: Origin, proxies: Mapping[str, str], no_proxy: str) -> str | None:

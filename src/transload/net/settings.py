@@ -11,16 +11,13 @@ from attrs import Attribute, field, frozen
 from transload import __version__
 from transload.errors import UsageError
 from transload.net.address import Origin, listed
-
-_PROXY_SCHEMES = {"http", "https"}
+from transload.net.proxies import Proxy
 
 
 def _check_proxies(_: object, __: Attribute[Mapping[str, str]], proxies: Mapping[str, str]) -> None:
     for kind, url in proxies.items():
-        if url and url.partition("://")[0].lower() not in _PROXY_SCHEMES:
-            raise UsageError(
-                f"the proxy for {kind} is not an http or https URL", hint="write http://proxy.example:3128"
-            )
+        if url:
+            Proxy.parse(url, f"the proxy for {kind}")
 
 
 def _check_positive(_: object, attribute: Attribute[Any], value: float) -> None:

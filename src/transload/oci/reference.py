@@ -22,7 +22,7 @@ _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]{{1,5}})?")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _HEX64 = re.compile(r"[a-f0-9]{64}")
-_USER = re.compile(r"[^/]*@")
+_DIGEST_BEGINS = re.compile(r"(?:sha|md|blake)[0-9a-z]*:")
 _REPOSITORY_LENGTH = 255
 _REFERENCE_LENGTH = 1024  # all parts at their longest
 _REGISTRY_LENGTH = 253 + len(":65535")  # RFC 1035, section 2.3.4
@@ -59,7 +59,7 @@ def without_transport(text: str) -> str:
 def check_registry(text: str) -> str:
     """`text` if it is a registry's host[:port]. Raises `ReferenceInvalid`."""
     if len(text) > _REGISTRY_LENGTH or not _REGISTRY.fullmatch(text):
-        raise ReferenceInvalid(f"{_shown(text)!r} is not a registry", hint=_registry_hint(text))
+        raise ReferenceInvalid(f"{shown(text)!r} is not a registry", hint=_registry_hint(text))
     return text
 
 
@@ -69,9 +69,27 @@ def _registry_hint(text: str) -> str:
     return "leave the scheme out" if "://" in text else "write host or host:port"
 
 
-def _shown(text: str) -> str:
-    """The text without what stands before an @, which may be a password."""
-    return _USER.sub("", text)
+def shown(text: str) -> str:
+    """What somebody wrote for a name or a store, as messages repeat it: what stands before an @ may be a password.
+
+    >>> shown("ann:secret@registry.example/a"), shown("registry.example/a@sha256:00")
+    ('…@registry.example/a', 'registry.example/a@sha256:00')
+    """
+    before, at, after = text.rpartition("@")
+    if at and _DIGEST_BEGINS.match(after):
+        return f"{shown(before)}@{after}"
+    return f"…@{after}" if at else text
+
+
+def check_no_user(text: str) -> str:
+    """`text` if no @ is in it but that of a digest. Raises `ReferenceInvalid`, which does not repeat a password."""
+    before, at, after = text.rpartition("@")
+    if at and ("@" in before or not _DIGEST_BEGINS.match(after)):
+        raise ReferenceInvalid(
+            f"{shown(text)!r}: what follows the @ is not a digest",
+            hint="a digest is written @sha256:…; user name and password are given apart",
+        )
+    return text
 
 
 def check_tag(text: str) -> str:
@@ -118,7 +136,7 @@ class Name:
     def parse(cls, text: str) -> Name:
         """Read `repository:tag`, `repository@digest`, `repository:tag@digest`, or a bare `repository`."""
         _check_length(text)
-        repository, tag, digest = _split(text)
+        repository, tag, digest = _split(check_no_user(text))
         return cls(repository, tag, digest)
 
     def at(self, digest: Digest) -> Name:
@@ -150,7 +168,8 @@ class Reference:
         if not text:
             raise ReferenceInvalid("an empty text is not an image reference")
         if "://" in text:
-            raise ReferenceInvalid(f"{_shown(text)!r} is not an image reference", hint=_registry_hint(text))
+            raise ReferenceInvalid(f"{shown(text)!r} is not an image reference", hint=_registry_hint(text))
+        check_no_user(text)
         if _HEX64.fullmatch(text):
             raise ReferenceInvalid(f"{text!r} could be an image identifier", hint="write repository@sha256:…")
         registry, rest = _split_registry(text)

@@ -12,10 +12,11 @@ from transload.errors import LocalError, PermissionRefused, UsageError
 from transload.files import check_kind, local_errors, replace_file
 from transload.report.markdown import to_markdown
 from transload.report.result import Result
+from transload.report.texts import harmless_json
 
 
 def _to_json(result: Result) -> str:
-    return json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(harmless_json(result.to_json()), indent=2, ensure_ascii=False) + "\n"
 
 
 _WRITERS: Mapping[str, Callable[[Result], str]] = {".json": _to_json, ".md": to_markdown}

@@ -29,7 +29,7 @@ from transload.report.pulse import Pulse
 from transload.report.result import ImageResult, Result
 from transload.report.stream import LineStream
 from transload.report.tally import Tally
-from transload.report.texts import instant
+from transload.report.texts import harmless_json, instant
 from transload.transfer import ImageOutcome
 
 STREAM_FORMAT = 1
@@ -96,7 +96,7 @@ class JsonLines:
         """One line; `event` and `time` come first."""
         with self._lock:
             document = {"event": event, "time": instant(self._clock.wall_s()), **fields}
-            self._lines.write([json.dumps(document, separators=(",", ":"))])
+            self._lines.write([json.dumps(harmless_json(document), separators=(",", ":"))])
 
 
 class JsonProgress:

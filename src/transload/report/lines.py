@@ -10,6 +10,7 @@ from transload.events import Event, ImageDone, RunFinished, StepRetried
 from transload.report.pulse import Pulse
 from transload.report.sentences import Sentences
 from transload.report.stream import LineStream
+from transload.report.styled import Styled
 from transload.report.tally import Tally
 
 HEARTBEAT_S = 10.0
@@ -52,7 +53,7 @@ class LineProgress:
 
     def notice(self, text: str) -> None:
         """A line for people that no event stands for, such as that the run is being stopped."""
-        self._lines.write([text])
+        self._lines.write([Styled.of(text)])
 
     def _beat(self) -> None:
         if not self._finished:

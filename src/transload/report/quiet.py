@@ -7,6 +7,7 @@ from typing import TextIO
 
 from transload.events import Event
 from transload.report.stream import LineStream
+from transload.report.styled import Styled
 
 
 class QuietProgress:
@@ -28,4 +29,4 @@ class QuietProgress:
 
     def notice(self, text: str) -> None:
         """A line for people that no event stands for, such as that the run is being stopped."""
-        self._lines.write([text])
+        self._lines.write([Styled.of(text)])

@@ -24,7 +24,10 @@ class LineStream:
         self._lock = threading.RLock()  # reentrant, since a signal handler may write while the main thread does
 
     def write(self, lines: Iterable[Styled | str]) -> None:
-        """Write each line in full; characters that the stream lacks become others that look alike."""
+        """Write each line in full; characters that the stream lacks become others that look alike.
+
+        A `Styled` line is harmless; a text is written as it is, and has to be harmless already.
+        """
         text = writable("".join(f"{line}\n" for line in lines), self._stream)
         with self._lock:
             if self.broken:

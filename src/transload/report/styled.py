@@ -7,17 +7,23 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
+
+from transload.report.texts import harmless
 
 Meaning = Literal["", "good", "bad", "warn", "faint", "strong"]
 Part = str | tuple[str, Meaning]
 
 
+def _harmless_parts(parts: tuple[tuple[str, Meaning], ...]) -> tuple[tuple[str, Meaning], ...]:
+    return tuple((harmless(text), meaning) for text, meaning in parts)
+
+
 @frozen
 class Styled:
-    """One line. `str()` gives it without any dress."""
+    """One line, harmless whatever it was made of. `str()` gives it without any dress."""
 
-    parts: tuple[tuple[str, Meaning], ...] = ()
+    parts: tuple[tuple[str, Meaning], ...] = field(default=(), converter=_harmless_parts)
 
     @classmethod
     def of(cls, *parts: Part) -> Styled:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from transload.sizes import in_words, scaled
 
 _DIGEST = re.compile(r"sha\d{3}:[0-9a-f]{64,128}")
+_DIGEST_BEGINS = re.compile(r"sha\d{3}:")
+_WORD = re.compile(r"[^\s\"'<>]+")
 
 
 def size(count_bytes: float) -> str:
@@ -101,14 +104,58 @@ def instant(wall_s: float) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
+def harmless(text: str) -> str:
+    r"""`text` as everybody may be shown it, and every encoding can hold it: the seam through which all output goes.
+
+    What moves the cursor, turns the direction of writing, is not seen, or is half a character becomes a question mark,
+    a line's end a blank; user name and password in a URL become dots.
+
+    >>> harmless("denied:\r\n\x1b[31mno\u202e\ud800")
+    'denied:  ?[31mno??'
+    >>> harmless("at https://ann:secret@registry.example/a")
+    'at https://…@registry.example/a'
+    """
+    shown = text if text.isprintable() else "".join(map(_harmless_letter, text))
+    return _WORD.sub(_without_user, shown) if "@" in shown and "://" in shown else shown
+
+
+def _harmless_letter(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    if letter in "\t\n\r\v\f\x85\u2028\u2029":
+        return " "
+    return "?" if unicodedata.category(letter) in {"Cc", "Cf", "Cs"} else letter
+
+
+def _without_user(word: re.Match[str]) -> str:
+    """The @ before a digest is none that ends user information."""
+    scheme, slashes, rest = word[0].partition("://")
+    pieces = rest.split("@")
+    if len(pieces) > 1 and _DIGEST_BEGINS.match(pieces[-1]):
+        pieces[-2:] = ["@".join(pieces[-2:])]
+    return word[0] if len(pieces) == 1 else f"{scheme}{slashes}…@{pieces[-1]}"
+
+
+def harmless_json(value: Any) -> Any:
+    """The same for every text in a JSON value, keys included."""
+    match value:
+        case str():
+            return harmless(value)
+        case Mapping():
+            return {harmless(str(key)): harmless_json(each) for key, each in value.items()}
+        case list() | tuple():
+            return [harmless_json(each) for each in value]
+        case _:
+            return value
+
+
 def one_line(text: str) -> str:
-    r"""Text from outside made safe for a terminal and a log: no line breaks, escapes or direction marks.
+    r"""Text of any shape in one line, fit to be shown.
 
     >>> one_line("denied:\r\n  \x1b[31mno\x07")
     'denied: ?[31mno?'
     """
-    joined = " ".join(text.split())
-    return "".join("?" if unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"} else char for char in joined)
+    return harmless(" ".join(text.split()))
 
 
 def shortened(text: str, width: int) -> str:
