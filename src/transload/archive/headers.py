@@ -23,6 +23,7 @@ from transload.sizes import whole_number
 NAME_LENGTH = 4096
 _EXTENSION_BYTES = 1 << 20  # pax records and long names; honest ones have some hundred bytes
 
+_DIGITS = 20
 _BLOCK = tarfile.BLOCKSIZE
 _FILES = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE})
 _EMPTY = frozenset(
@@ -56,7 +57,7 @@ class _Extension:
 
 def read_headers(file: FileIO, length: int, where: str) -> Iterator[Header]:
     """Every member of a tar of `length` bytes, in order. Raises `CorruptError`, `LimitExceeded`, `OSError`."""
-    offset, count, extension = 0, 0, _Extension()
+    offset, count, extended, extension = 0, 0, 0, _Extension()
     while offset < length:
         file.seek(offset)
         block = file.read(_BLOCK)
@@ -68,12 +69,15 @@ def read_headers(file: FileIO, length: int, where: str) -> Iterator[Header]:
         name = extension.path or info.name
         _check(name, size, length - start, where)
         offset = start + -(-size // _BLOCK) * _BLOCK
-        if info.type in _EXTENSIONS:
-            extension = _extended(extension, info.type, _content(file, size, where), where)
-            continue
         count += 1
         if count > ARCHIVE_MEMBERS:
             raise LimitExceeded(f"{where} has more than {ARCHIVE_MEMBERS} members", subject=where)
+        if info.type in _EXTENSIONS:
+            extended += size
+            if extended > ARCHIVE_HEADERS_BYTES:
+                raise LimitExceeded(f"{where} has more than {ARCHIVE_HEADERS_BYTES} bytes of headers", subject=where)
+            extension = _extended(extension, info.type, _content(file, size, where), where)
+            continue
         yield _header(info, name, extension, start, size, where)
         extension = _Extension()
 
@@ -134,14 +138,15 @@ def _extended(before: _Extension, kind: bytes, raw: bytes, where: str) -> _Exten
 
 def _records(raw: bytes, where: str) -> Iterator[tuple[str, str]]:
     """The records of a pax header, each `length key=value` and a line feed; the length counts itself (POSIX, pax)."""
-    while raw.rstrip(b"\0"):
-        length, _, _ = raw.partition(b" ")
-        end = _number(length.decode("ascii", "replace"), where)
-        key, equals, value = raw[len(length) + 1 : end - 1].partition(b"=")
+    raw, start = raw.rstrip(b"\0"), 0
+    while start < len(raw):
+        length = raw[start : start + _DIGITS].partition(b" ")[0]
+        end = start + _number(length.decode("ascii", "replace"), where)
+        key, equals, value = raw[start + len(length) + 1 : end - 1].partition(b"=")
         if not equals or end > len(raw) or raw[end - 1 : end] != b"\n":
             raise CorruptError(f"{where} has a pax header that is damaged", subject=where)
         yield _text(key), _text(value)
-        raw = raw[end:]
+        start = end
 
 
 def _number(text: str, where: str) -> int:

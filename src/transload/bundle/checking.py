@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 
 from attrs import frozen
 
@@ -14,7 +15,7 @@ from transload.bundle.stream import StreamReader
 from transload.bundle.tarheader import END
 from transload.bundle.volumes import Cut
 from transload.errors import MemberDamaged, TransloadError, VolumeTruncated
-from transload.oci import Name
+from transload.oci import Digest, Name
 
 
 @frozen
@@ -42,25 +43,50 @@ def check(ledger: Ledger, volumes: Volumes, read: Read = lambda _length: None) -
     volume that is too short, what is there is read.
     """
     members: tuple[Stored, ...] = (*ledger.extras, *ledger.blobs)
+    losses = _Losses(ledger, volumes.cut)
     bad: set[int] = set()
     for volume in volumes.cut.numbers:
         error = _problem(volumes, volume)
         if error is not None and not isinstance(error, VolumeTruncated):
             bad.add(volume)
-        images = _images(ledger, [each for each in members if error and volume in volumes_of(each, volumes.cut)])
-        yield Checked(volumes.file_name(volume), 0, error, images)
+        yield Checked(volumes.file_name(volume), 0, error, losses.with_volume(volume) if error else ())
     for member in members:
         if not bad.intersection(volumes_of(member, volumes.cut)):
             error = _member_problem(member, volumes, read)
-            yield Checked(member.path, member.size, error, _images(ledger, [member] if error else []))
+            yield Checked(member.path, member.size, error, losses.with_member(member) if error else ())
     if not bad:
         error = _end_problem(ledger, volumes)
         yield Checked("end of the stream", len(END), error)
 
 
-def _images(ledger: Ledger, members: list[Stored]) -> tuple[Name, ...]:
-    lost = {name for each in members if isinstance(each, StoredBlob) for name in ledger.needed_by[each.digest]}
-    return tuple(name for name in ledger.by_name if name in lost)
+class _Losses:
+    """Which images are lost with what. Each answer is found once: many volumes may hold parts of the same blob only."""
+
+    def __init__(self, ledger: Ledger, cut: Cut) -> None:
+        self._ledger = ledger
+        self._cut = cut
+        self._known: dict[tuple[Digest, ...], tuple[Name, ...]] = {}
+
+    def with_volume(self, volume: int) -> tuple[Name, ...]:
+        return self._images(tuple(self._in_volumes.get(volume, ())))
+
+    def with_member(self, member: Stored) -> tuple[Name, ...]:
+        return self._images((member.digest,) if isinstance(member, StoredBlob) else ())
+
+    @cached_property
+    def _in_volumes(self) -> Mapping[int, list[Digest]]:
+        """What lies in each volume, in whole or in part."""
+        found: dict[int, list[Digest]] = {}
+        for blob in self._ledger.blobs:
+            for volume in volumes_of(blob, self._cut):
+                found.setdefault(volume, []).append(blob.digest)
+        return found
+
+    def _images(self, lost: tuple[Digest, ...]) -> tuple[Name, ...]:
+        if lost not in self._known:
+            places = sorted({place for digest in lost for place in self._ledger.needed_by[digest]})
+            self._known[lost] = tuple(self._ledger.images[place].image.name for place in places)
+        return self._known[lost]
 
 
 def _problem(volumes: Volumes, volume: int) -> TransloadError | None:

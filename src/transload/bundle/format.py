@@ -16,7 +16,7 @@ from attrs import define, evolve, field
 
 from transload.bundle.contents import BundledImage, Contents
 from transload.bundle.ledger import Ledger, LedgerImage, Stored, StoredBlob, StoredExtra
-from transload.bundle.tarheader import BLOCK, END, header, padding
+from transload.bundle.tarheader import BLOCK, END, header, header_size, padding
 from transload.bundle.volumes import VOLUMES, Cut
 from transload.errors import LimitExceeded, UsageError
 from transload.oci import Descriptor, Digest, Name, Reference
@@ -108,7 +108,7 @@ def is_in_place(ledger: Ledger, head_bytes: int) -> bool:
 
 def starts(member: Stored) -> int:
     """Where in the stream a member's header begins."""
-    return member.offset - len(header(member.path, member.size))
+    return member.offset - header_size(member.path, member.size)
 
 
 def ends(member: Stored) -> int:
@@ -211,7 +211,7 @@ def placed(ledger: Ledger, head_bytes: int) -> Ledger:
 
     def settle(member: Stored) -> int:
         nonlocal place
-        offset = place + len(header(member.path, member.size))
+        offset = place + header_size(member.path, member.size)
         place = offset + member.size + padding(member.size)
         return offset
 

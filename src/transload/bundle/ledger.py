@@ -9,8 +9,10 @@ Invariants, held by `Ledger.decode`:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
+from operator import ge
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +30,7 @@ KIND = "transload-bundle"  # a signature over a ledger must not be one over anyt
 FORMAT = 1
 MEMBERS = 200_000
 STREAM_BYTES = 1 << 50  # a pebibyte
+_PIECES = 4096
 
 _KEYS = frozenset(
     "kind format images blobs extras prerequisites against plan index volume_size volumes size".split()  # noqa: SIM905 - reads better
@@ -121,16 +124,20 @@ class Ledger:
         return {each.image.name: each for each in self.images}
 
     @cached_property
-    def needed_by(self) -> Mapping[Digest, tuple[Name, ...]]:
-        """The images that need each blob."""
-        found: dict[Digest, list[Name]] = {blob.digest: [] for blob in self.blobs}
-        for each in self.images:
+    def needed_by(self) -> Mapping[Digest, Sequence[int]]:
+        """The places in `images` of those that need each blob."""
+        found: list[list[int]] = [[] for _ in self.blobs]
+        for number, each in enumerate(self.images):
             for place in each.blobs:
-                found[self.blobs[place].digest].append(each.image.name)
-        return {digest: tuple(images) for digest, images in found.items()}
+                found[place].append(number)
+        return {blob.digest: needing for blob, needing in zip(self.blobs, found, strict=True)}
 
     def encode(self) -> bytes:
         """Canonical JSON: pure ASCII, keys in order, one value on a line."""
+        return b"".join(self._encoded())
+
+    def _encoded(self) -> Iterator[bytes]:
+        """The same in pieces, so that reading a ledger does not take the memory of a second one."""
         document = {
             "kind": KIND,
             "format": FORMAT,
@@ -151,7 +158,18 @@ class Ledger:
             "volumes": self.cut.count,
             "size": self.size,
         }
-        return json.dumps(document, indent=1, sort_keys=True).encode("ascii") + b"\n"
+        pieces = json.JSONEncoder(indent=1, sort_keys=True).iterencode(document)
+        while batch := "".join(islice(pieces, _PIECES)):
+            yield batch.encode("ascii")
+        yield b"\n"
+
+    def _is_written_as(self, raw: bytes) -> bool:
+        place = 0
+        for piece in self._encoded():
+            if not raw.startswith(piece, place):
+                return False
+            place += len(piece)
+        return place == len(raw)
 
     @classmethod
     def decode(cls, raw: bytes) -> Ledger:
@@ -162,7 +180,8 @@ class Ledger:
             document = read_json(raw, limit=LEDGER_BYTES, values=LEDGER_VALUES)
             _check_format(document)
             ledger = _ledger_in(document)
-            if ledger.encode() == raw:
+            del document  # larger than the ledger
+            if ledger._is_written_as(raw):
                 return ledger
         except (BundleInvalid, LimitExceeded):
             raise
@@ -237,8 +256,8 @@ def _image_in(item: dict[str, Any], blobs: int) -> LedgerImage:
         _each(item.get("left_out", []), lambda each: Digest(_text(each))),
     )
     places = _each(item.get("blobs", []), _number)
-    if any(place >= blobs for place in places):
-        raise ValueError(f"{image.name} needs a blob that is not listed")
+    if places and (places[-1] >= blobs or any(map(ge, places, places[1:]))):
+        raise ValueError(f"{image.name} needs a blob that is not listed, or one twice")
     return LedgerImage(image, places)
 
 

@@ -42,6 +42,13 @@ def header(name: str, size: int) -> bytes:
     return pax + content + bytes(padding(len(content))) + plain
 
 
+def header_size(name: str, size: int) -> int:
+    """How long the header is: for most members, of which there are many, without making it."""
+    if name.isascii() and len(name) <= _USTAR_NAME and size < _USTAR_SIZE:
+        return BLOCK
+    return len(header(name, size))
+
+
 def size_in(block: bytes, name: str) -> int:
     """The size that a header of a small member called `name` states.
 

@@ -281,7 +281,7 @@ def test_a_link_or_a_path_that_leads_out_is_refused_where_it_stands(tmp_path: Pa
         read(store, "", member.descriptor)
     (problem,) = [each for each in store.check() if each.error]
     assert isinstance(problem.error, MemberUnsafe)
-    assert problem.images == ledger.needed_by[member.digest]
+    assert problem.images == tuple(ledger.images[each].image.name for each in ledger.needed_by[member.digest])
     others = [each for each in ledger.blobs if each is not member]
     assert all(len(read(store, "", each.descriptor)) == each.size for each in others)
 
@@ -300,7 +300,9 @@ def test_a_damaged_blob_costs_its_images_and_nothing_gets_through(tmp_path: Path
     store = BundleStore(path)
     (problem,) = [each for each in store.check() if each.error]
     assert isinstance(problem.error, MemberDamaged)
-    assert problem.images == store.ledger.needed_by[member.digest]
+    assert problem.images == tuple(
+        store.ledger.images[each].image.name for each in store.ledger.needed_by[member.digest]
+    )
     target = MemoryStore()
     with target.begin("a", member.descriptor) as ingest, store.open("", member.descriptor) as chunks:
         ingest.receive(chunks)
