@@ -158,3 +158,9 @@ TOKEN_BYTES = 256 << 10
 
 INFORMATIONAL_ANSWERS = 20
 """Answers like 100 Continue before the real one."""
+
+HEADER_LINE_BYTES = 64 << 10
+"""One line of an answer's head, or between the chunks of its body."""
+
+HEADER_LINES = 3000
+"""Lines in a row without content: heads of all those answers at their longest, of 100 lines each."""

@@ -17,7 +17,7 @@ from io import FileIO
 from attrs import evolve, frozen
 
 from transload.errors import CorruptError, LimitExceeded
-from transload.limits import ARCHIVE_MEMBERS
+from transload.limits import ARCHIVE_HEADERS_BYTES, ARCHIVE_MEMBERS
 from transload.sizes import whole_number
 
 NAME_LENGTH = 4096

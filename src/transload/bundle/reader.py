@@ -118,7 +118,7 @@ class BundleStore:
 
     def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:  # noqa: ARG002 - one pool for all
         """See `transload.ports.Sparse`."""
-        images = (self.ledger.by_name[name].image for name in self.ledger.needed_by.get(digest, ()))
+        images = (self.ledger.images[place].image for place in self.ledger.needed_by.get(digest, ()))
         return frozenset(child for image in images for child in image.left_out)
 
     def _image(self, name: Name) -> LedgerImage | None:

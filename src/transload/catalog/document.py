@@ -36,14 +36,17 @@ class Node:
     weight: int = 1
 
 
-def parse(content: bytes | str, file: str) -> Node:
-    """The tree of a YAML text; `file` is its name for errors. Raises `DocumentInvalid`."""
+def parse(content: bytes | str, file: str, *, empty: bool = False) -> Node:
+    """The tree of a YAML text; `file` is its name for errors, `empty` says that it may hold nothing.
+
+    Raises `DocumentInvalid`.
+    """
     text = decoded(content, file, YAML_BYTES)
     import yaml  # as late as possible: a run without a file does not pay for it
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return _Builder(file, yaml.parse(text, Loader=loader)).document()
+        return _Builder(file, yaml.parse(text, Loader=loader)).document(empty)
     except yaml.YAMLError as error:
         raise _syntax(error, text, file) from error
     except (ValueError, OverflowError) as error:  # the scanner in Python, for a character beyond Unicode
@@ -78,10 +81,12 @@ class _Builder:
         self._anchors: dict[str, Node] = {}
         self._weight = 0
 
-    def document(self) -> Node:
+    def document(self, empty: bool) -> Node:
         """The only document of the stream."""
         next(self._events)
         if not isinstance(next(self._events), self._kinds.DocumentStartEvent):
+            if empty:
+                return Node(None, 1)
             raise DocumentInvalid(f"{self._file}: the file is empty", subject=self._file)
         root = self._node(next(self._events), 1)
         next(self._events)

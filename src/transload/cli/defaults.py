@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 from transload.app.answers import QUESTIONS
 from transload.app.settings import read_environment
+from transload.catalog.document import parse
 from transload.cli.telling import warn
 from transload.cli.words import close_match
 from transload.errors import DocumentInvalid, LocalError
@@ -66,9 +68,12 @@ def _read(path: Path, named: bool) -> dict[str, Any] | None:
         return None
     import yaml
 
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as PowerShell writes it
+        content = content.decode("utf-16", "replace").encode()
+    parse(content, str(path), empty=True)  # bounded in every way, which what reads values is not
     try:
         document = yaml.safe_load(content) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two for numbers and dates that are none
         raise DocumentInvalid(f"{path}: not YAML: {' '.join(str(error).split())}", subject=str(path)) from error
     except RecursionError:
         raise DocumentInvalid(f"{path}: is nested too deeply", subject=str(path)) from None

@@ -15,7 +15,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.wait import wait_for_read
 
+from transload.limits import INFORMATIONAL_ANSWERS
 from transload.net.flight import Flight, MeteredSocket, Watch
+from transload.net.lines import BoundedReader
 
 # How much of a body is offered at a time; between two of them the answer is looked for.
 _SLICE = 256 << 10
@@ -57,10 +59,20 @@ class ThriftyResponse(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
+        self.fp = BoundedReader(self.fp.detach())
         self._line = sock
         self._poll = _poll_of(sock)
         self._buffer: memoryview | None = None
         self._failure: Exception | None = None
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """The first line of the answer; others before it (RFC 9110, section 15.2) are passed over, but not for ever."""
+        for _ in range(INFORMATIONAL_ANSWERS + 1):
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not http.client.CONTINUE <= status < http.client.OK or status == http.client.SWITCHING_PROTOCOLS:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException(f"more than {INFORMATIONAL_ANSWERS} answers that are none (1xx)")
 
     def read(self, amt: int | None = None) -> Any:
         """See http.client, but for one thing: less than `amt` is given as soon as that took `_HAND_ON_S`."""
