@@ -47,12 +47,16 @@ class Request:
 
 @frozen
 class Reply:
-    """A whole answer: status, headers (any case), body, and the URL that gave it in the end. `origin` is the server."""
+    """A whole answer: status, headers (any case), body, and the URL that gave it in the end. `origin` is the server.
+
+    `by_proxy`: a proxy saw the request, and may be the one who answers.
+    """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     url: str = field(repr=redacted)
+    by_proxy: bool = False
 
     @property
     def origin(self) -> Origin:
@@ -77,7 +81,9 @@ class Answer:
         received: Callable[[int], None],
         cancellation: Cancellation,
         flight: Flight,
+        by_proxy: bool = False,
     ) -> None:
+        self.by_proxy = by_proxy
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self.url = url
@@ -118,7 +124,7 @@ class Answer:
             body = self._read(limit if self.status < 400 else PROBLEM_BYTES)
         finally:
             self.close()
-        return Reply(self.status, self.headers, body, self.url)
+        return Reply(self.status, self.headers, body, self.url, self.by_proxy)
 
     def _read(self, limit: int) -> bytes:
         parts: list[bytes] = []

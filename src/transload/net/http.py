@@ -237,7 +237,8 @@ class Http:
             else:
                 host.backoff.succeeded()
             received = partial(self.traffic.received, origin.netloc)
-            return Answer(response, url, held.pop_all(), translate, received, self.cancellation, flight)
+            by_proxy = origin.scheme == "http" and self._proxy(origin) is not None  # a tunnel is not looked into
+            return Answer(response, url, held.pop_all(), translate, received, self.cancellation, flight, by_proxy)
 
     def _cause(self, error: BaseException, origin: Origin, doing: str, flight: Flight) -> TransloadError:
         """What went wrong: what the connection was cut for, or what the error means."""

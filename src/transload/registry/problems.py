@@ -152,7 +152,9 @@ def _trouble(reply: Reply, doing: str, text: str, asked: Asked, codes: set[str],
         )
     if reply.status == 501 or "UNSUPPORTED" in codes:
         return _unsupported(text, asked, subject)
-    return ServerTrouble(text, subject=subject)
+    gateway = reply.by_proxy and reply.status in {502, 503, 504}
+    maybe = f"this may be the proxy's answer: check that it can reach {reply.origin.netloc}" if gateway else None
+    return ServerTrouble(text, subject=subject, hint=maybe)
 
 
 def _missing(reply: Reply, text: str, asked: Asked, subject: str | None) -> TransloadError:

@@ -13,7 +13,7 @@ from tests.unit.registry.wire import Asked, HastyClock, Said, Wire, plain_http, 
 from transload.errors import AccessDenied, CredentialsRejected, InsecureRefused, ProtocolTrouble, ServerTrouble
 from transload.net.http import Http
 from transload.nursery import Nursery
-from transload.oci import Descriptor, Digest
+from transload.oci import Descriptor, Digest, Name
 from transload.registry.login import Login, Secret
 from transload.registry.store import RegistryStore
 
@@ -261,3 +261,15 @@ def test_a_password_is_not_sent_to_where_a_blob_is_redirected() -> None:
             with store.open("a/b", BLOB) as chunks:
                 assert b"".join(bytes(chunk) for chunk in chunks) == b"content"
     assert [asked.headers.get("Authorization") for asked in storage.asked] == [None]
+
+
+def test_an_answer_that_may_be_the_proxys_says_so() -> None:
+    with serving(lambda asked: Said(503)) as proxy:
+        plain = frozenset({"registry.invalid"})
+        proxies = {"http": f"http://{proxy.host}"}
+        with (
+            plain_http(proxies=proxies, allow_plain_http=plain, attempts=1) as http,
+            pytest.raises(ServerTrouble) as caught,
+        ):
+            RegistryStore("registry.invalid", http).resolve(Name("a", "1"))
+    assert caught.value.hint == "this may be the proxy's answer: check that it can reach registry.invalid"
