@@ -18,6 +18,7 @@ from transload.events import Listener, Progressed
 from transload.nursery import Cancellation
 from transload.oci import Descriptor
 from transload.planning import Plan, Request, make_plan
+from transload.planning.ageing import going_back
 from transload.planning.plan import ManifestStep
 from transload.ports import Source, Target
 from transload.transfer import Outcome, run
@@ -73,7 +74,20 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
     check_anything_published(selection, plan, stores)
     notes = (*source_notes(sources), *nameless_notes(plan.images))
     notes += differences(job, selection, plan, stores, cancellation)
+    notes += older_notes(plan, sources, target, cancellation)
     return Prepared(plan, sources, target, job.target, notes)
+
+
+def older_notes(
+    plan: Plan, sources: Mapping[str, Source], target: Source, cancellation: Cancellation | None = None
+) -> tuple[str, ...]:
+    """Which tags would go back to older content: a disk of last month over what came by the wire since."""
+    found = going_back(plan, sources, target, cancellation)
+    if not found:
+        return ()
+    told = ", ".join(map(str, found[:_NAMED])) + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
+    tags = "1 tag goes" if len(found) == 1 else f"{len(found)} tags go"
+    return (f"{tags} back to older content: {told}",)
 
 
 def source_notes(sources: Mapping[str, Source]) -> tuple[str, ...]:
@@ -135,7 +149,8 @@ def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
     origins = {locator: Place.parse(locator) for locator in plan.sources}
     stores.limit_source_login(frozenset(one.value for one in origins.values() if one.kind == "registry"))
     sources = {locator: stores.source(origin) for locator, origin in origins.items()}
-    return Prepared(plan, sources, stores.target(place), place, made_earlier=True)
+    target = stores.target(place)
+    return Prepared(plan, sources, target, place, older_notes(plan, sources, target), made_earlier=True)
 
 
 def check_room(prepared: Prepared) -> None:

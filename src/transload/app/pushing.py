@@ -7,7 +7,7 @@ from itertools import chain, islice
 
 from transload.app.carried import select_carried, signature_notes
 from transload.app.job import Job
-from transload.app.mirroring import Prepared, request_of, source_notes
+from transload.app.mirroring import Prepared, older_notes, request_of, source_notes
 from transload.app.place import Place
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
@@ -52,6 +52,7 @@ def prepare_push(
     )
     notes = tuple(_bundle_notes(bundle, plan)) if bundle else source_notes({place.locator: stores.source(place)})
     notes = (*notes, *nameless_notes(plan.images), *_compression_notes(compressed))
+    notes += older_notes(plan, sources, target, cancellation)
     one_by_one = bundle is not None and any(_lacking_volumes(bundle))
     return Prepared(plan, sources, target, job.target, notes, by_size=one_by_one)
 

@@ -71,6 +71,7 @@ class _Drafting:
             counting.mounted,
             counting.present,
             found.notes + tuple(self._foreign_notes(found)),
+            replaces=found.at_target.digest if found.at_target and found.at_target.digest != found.digest else None,
         )
 
     def _extra(self, found: Surveyed, extra: Extra, counting: _Counting) -> int | None:

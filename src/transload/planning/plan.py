@@ -90,6 +90,8 @@ class Share:
 class PlannedImage:
     """One wanted image: where it is, what it will be called, what has to be done for it.
 
+    `replaces` is what the target's name stands for until then, if that is something else.
+
     `goals` are the steps that complete it (empty when nothing is to be done). `copied`, `mounted` and `present` count
     each (repository, blob) pair once; a blob that several images of a repository share counts for the first.
     """
@@ -106,6 +108,7 @@ class PlannedImage:
     present: Share = Share()
     notes: tuple[str, ...] = ()
     excused: bool = False
+    replaces: Digest | None = None
     error: TransloadError | None = field(default=None, eq=False)
 
     @property

@@ -28,7 +28,7 @@ _ERRORS: dict[str, type[TransloadError]] = {kind.code: kind for kind in _KINDS}
 _FAILED = ("missing", "failed")
 _IMAGE_KEYS = (
     *("source_store", "source", "target", "status", "digest", "source_digest", "goals"),
-    *("copied", "mounted", "present", "notes", "excused", "error"),
+    *("copied", "mounted", "present", "notes", "excused", "replaces", "error"),
 )
 _HINT = "make the plan again with transload plan"
 
@@ -113,6 +113,7 @@ def _image_out(image: PlannedImage) -> dict[str, Any]:
     } | _given(
         digest=image.digest,
         source_digest=image.source_digest,
+        replaces=image.replaces,
         notes=list(image.notes),
         error=None if image.error is None else _error_out(image.error),
     )
@@ -201,6 +202,7 @@ def _image_in(place: Place, steps: int) -> PlannedImage:
         _share_in(place.get("present")),
         tuple(note.text() for note in place.get("notes").maybe(Place.items) or ()),
         place.get("excused").truth(),
+        place.get("replaces").maybe(lambda digest: digest.read(Digest)),
         place.get("error").maybe(_error_in),
     )
     if (image.error is not None) != (image.status in _FAILED) or (image.error is not None and image.goals):

@@ -14,7 +14,6 @@ from transload.errors import (
     AccessDenied,
     CredentialsRejected,
     LoginMissing,
-    ManifestInvalid,
     NotFound,
     PlatformUnavailable,
     PrerequisiteMissing,
@@ -28,13 +27,13 @@ from transload.errors import (
 from transload.graph import Allowance, Node, grow, walk
 from transload.limits import (
     CONFIG_BYTES,
-    CONFIG_VALUES,
     IMAGE_MANIFESTS_BYTES,
     RUN_IMAGE_BYTES,
     RUN_MANIFESTS_BYTES,
     RUN_MANIFESTS_MOST_BYTES,
 )
-from transload.oci import Descriptor, Digest, Manifest, Name, Platform, Verifier
+from transload.oci import Descriptor, Digest, Manifest, Name, Platform
+from transload.planning.configs import read_config
 from transload.planning.narrowing import (
     held_children,
     is_attestation,
@@ -47,7 +46,6 @@ from transload.planning.narrowing import (
 from transload.planning.parts import LeftOut, Parts
 from transload.planning.request import Item, Narrowing, Request
 from transload.ports import Source, Sparse, Target
-from transload.strictjson import NotJson, read_json
 
 _COSIGN_SUFFIXES = (".sig", ".att", ".sbom")
 _LASTING = (Unreachable, CredentialsRejected)  # what a source answers to one image, it will answer to the next
@@ -260,7 +258,7 @@ class Surveyor:
         config = manifest.config
         if config is None or "image" not in config.media_type or config.size > CONFIG_BYTES:
             return
-        document = _config(source, item.source.repository, config)
+        document = read_config(source, item.source.repository, config)
         found = Platform.from_json(document)
         if found.os and not any(found.satisfies(one) for one in wanted):
             raise PlatformUnavailable(
@@ -345,17 +343,3 @@ def _check_anything_left(source: Source, item: Item, grown: _Grown, wanted: tupl
     raise PlatformUnavailable(
         f"{item.source} is not published for {', '.join(map(str, wanted))}", hint=f"it has: {has}"
     )
-
-
-def _config(source: Source, repository: str, descriptor: Descriptor) -> dict[str, object]:
-    verifier, raw = Verifier(descriptor.digest, descriptor.size), bytearray()
-    with source.open(repository, descriptor) as chunks:
-        for chunk in chunks:
-            verifier.update(chunk)
-            raw += chunk
-    verifier.check()
-    try:
-        document = read_json(bytes(raw), limit=CONFIG_BYTES, values=CONFIG_VALUES)
-    except NotJson as error:
-        raise ManifestInvalid(f"the image's config {descriptor.digest.short} is not JSON: {error}") from error
-    return document if isinstance(document, dict) else {}

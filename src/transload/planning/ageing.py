@@ -1,0 +1,98 @@
+"""Which tags of a plan would go back to content that was made earlier than what they stand for now.
+
+Only tags that move are looked at, so that an unchanged or new image costs no question. What does not say when it was
+made, or cannot be read, is not judged: this is for people, who may well mean to go back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from attrs import frozen
+
+from transload.errors import Interrupted, TransloadError
+from transload.nursery import Cancellation, in_parallel
+from transload.oci import Manifest, Name
+from transload.planning.configs import read_config
+from transload.planning.narrowing import is_attestation
+from transload.planning.plan import Plan, PlannedImage
+from transload.ports import Source
+
+CREATED = "org.opencontainers.image.created"
+_TEXT = 64
+_THREADS = 8
+_PLACEHOLDER = 1981  # tools that want the same bytes each time write 1970 or 1980 for no time at all
+
+
+@frozen
+class GoingBack:
+    """A tag that would go back, from content made at one time to content made at another."""
+
+    name: Name
+    now: datetime
+    then: datetime
+
+    def __str__(self) -> str:
+        form = "%Y-%m-%d" if self.now.date() != self.then.date() else "%Y-%m-%d %H:%M:%S"
+        return f"{self.name} from {self.now:{form}} to {self.then:{form}}"
+
+
+def going_back(
+    plan: Plan, sources: Mapping[str, Source], target: Source, cancellation: Cancellation | None = None
+) -> tuple[GoingBack, ...]:
+    """The tags that stand for newer content at `target` than what `plan` brings."""
+
+    def judged(image: PlannedImage) -> GoingBack | None:
+        try:
+            return _judged(image, plan, sources[image.source_store], target)
+        except Interrupted:
+            raise
+        except TransloadError:  # asked for a sentence only
+            return None
+
+    moving = [image for image in plan.images if image.replaces is not None and image.target.tag]
+    return tuple(filter(None, in_parallel(judged, moving, _THREADS, cancellation)))
+
+
+def _judged(image: PlannedImage, plan: Plan, source: Source, target: Source) -> GoingBack | None:
+    new = plan.manifests.get(image.digest) if image.digest else None
+    if new is None or image.replaces is None:
+        return None
+    then = _made(new, source, image.source)
+    if then is None:
+        return None
+    now = _made(target.fetch(image.target.at(image.replaces)), target, image.target)
+    return GoingBack(image.target, now, then) if now is not None and now > then else None
+
+
+def _made(manifest: Manifest, store: Source, name: Name) -> datetime | None:
+    """When an image says that it was made: by annotation, else by its config; an index without one, by its first."""
+    stated = moment(manifest.annotations.get(CREATED))
+    if stated is not None:
+        return stated
+    if manifest.is_index:
+        first = next((child for child in manifest.manifests if not is_attestation(child)), None)
+        child = store.fetch(name.at(first.digest)) if first else None
+        return _made(child, store, name) if child and not child.is_index else None
+    if manifest.config is None or "image" not in manifest.config.media_type:
+        return None
+    return moment(read_config(store, name.repository, manifest.config).get("created"))
+
+
+def moment(text: object) -> datetime | None:
+    """The time in a text of RFC 3339, None for anything else and for what stands for no time.
+
+    >>> moment("2026-05-12T08:30:00.123456789+02:00")
+    datetime.datetime(2026, 5, 12, 6, 30, 0, 123456, tzinfo=datetime.timezone.utc)
+    >>> moment("1970-01-01T00:00:00Z"), moment("yesterday")
+    (None, None)
+    """
+    if not isinstance(text, str) or len(text) > _TEXT:
+        return None
+    with contextlib.suppress(ValueError, OverflowError):
+        found = datetime.fromisoformat(text)
+        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        return found if found.year >= _PLACEHOLDER else None
+    return None

@@ -1,0 +1,26 @@
+"""The config of an image, read where it is needed at all: for its platform, and for when it was made."""
+
+from __future__ import annotations
+
+from transload.errors import LimitExceeded, ManifestInvalid
+from transload.limits import CONFIG_BYTES, CONFIG_VALUES
+from transload.oci import Descriptor, Verifier
+from transload.ports import Source
+from transload.strictjson import NotJson, read_json
+
+
+def read_config(source: Source, repository: str, descriptor: Descriptor) -> dict[str, object]:
+    """The document, its digest proved; empty if it is no object. Raises `ManifestInvalid` and what reading raises."""
+    if descriptor.size > CONFIG_BYTES:
+        raise LimitExceeded(f"config {descriptor.digest.short} has {descriptor.size} bytes", subject=descriptor.digest)
+    verifier, raw = Verifier(descriptor.digest, descriptor.size), bytearray()
+    with source.open(repository, descriptor) as chunks:
+        for chunk in chunks:
+            verifier.update(chunk)
+            raw += chunk
+    verifier.check()
+    try:
+        document = read_json(bytes(raw), limit=CONFIG_BYTES, values=CONFIG_VALUES)
+    except NotJson as error:
+        raise ManifestInvalid(f"the image's config {descriptor.digest.short} is not JSON: {error}") from error
+    return document if isinstance(document, dict) else {}
