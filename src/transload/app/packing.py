@@ -19,7 +19,7 @@ from transload.bundle.signing import Signer
 from transload.bundle.unfinished import discard, is_finished
 from transload.bundle.volumes import split_file_name
 from transload.bundle.writer import BundleWriter
-from transload.errors import BundleIncomplete, DiskFull, LocalError, NotFound, UsageError
+from transload.errors import BundleIncomplete, DiskFull, HostGivenUp, LocalError, NotFound, UsageError
 from transload.events import ActivityListener, Counting, Progressed
 from transload.files import expanded
 from transload.nursery import Cancellation
@@ -138,6 +138,9 @@ def check_whole(plan: Plan) -> None:
         if len({(error.code, str(error)) for error in errors}) == 1:
             raise errors[0]
     failures = plan.failures
+    for error in errors:
+        if isinstance(error, HostGivenUp):  # the images are as they may be; it is the source that is gone
+            raise error
     if failures:
         told = f"{len(failures)} of {count(len(plan.images), 'image')} cannot be packed, so nothing was written"
         raise BundleIncomplete(f"{told}: {_named(failures)}", hint=_way_on(failures))

@@ -15,13 +15,13 @@ from transload.app.selecting import select
 from transload.app.stores import Stores
 from transload.app.whole import names_under, nothing_there
 from transload.bundle.accounts import Accounts
-from transload.errors import NotFound, SelectionEmpty, TransloadError, at_side
+from transload.errors import Interrupted, NotFound, SelectionEmpty, TransloadError, at_side
 from transload.events import Counting
 from transload.nursery import Cancellation
 from transload.oci import Name
 from transload.planning.parts import LeftOut
 from transload.report.problems import Problem
-from transload.transfer.proof import Proof, Prover, compare
+from transload.transfer.proof import Proof, Prover, compare, is_wrong
 
 if TYPE_CHECKING:
     from transload.bundle.ledger import Ledger, LedgerImage
@@ -43,13 +43,20 @@ class Checked:
 
     @property
     def exit_code(self) -> int:
-        """0 when all is proved; the errors' own code when all failed alike, else 1."""
-        codes = {proof.error.exit_code if proof.error else 1 for proof in self.proofs if not proof.good}
-        codes |= {problem.exit_code for problem in self.problems}
-        if not codes:
-            return 0
-        alike = len(codes) == 1 and not any(proof.good for proof in self.proofs)
-        return codes.pop() if alike else 1
+        """0 when all is proved. When something is wrong, its own code if all is wrong alike, else 1.
+
+        When nothing is wrong but something could not be checked, the code of what stood in the way.
+        """
+        wrong = {proof.error.exit_code if proof.error else 1 for proof in self.proofs if proof.wrong}
+        wrong |= {problem.exit_code for problem in self.problems if is_wrong(problem)}
+        if wrong:
+            alike = len(wrong) == 1 and all(proof.wrong for proof in self.proofs)
+            return wrong.pop() if alike else 1
+        open_ = {proof.error.exit_code if proof.error else 1 for proof in self.proofs if not proof.good}
+        open_ |= {problem.exit_code for problem in self.problems}
+        if Interrupted.exit_code in open_:
+            return Interrupted.exit_code
+        return 0 if not open_ else open_.pop() if len(open_) == 1 else 1
 
     def to_json(self) -> dict[str, Any]:
         """The `verification` object of docs/formats/json-output.md."""
@@ -111,7 +118,8 @@ def check_bundle(place: Place, stores: Stores, cancellation: Cancellation) -> Ch
         if checked.error is not None:
             problems += [] if checked.images else [checked.error]
             for name in checked.images:
-                broken.setdefault(name, checked.error)
+                if name not in broken or (is_wrong(checked.error) and not is_wrong(broken[name])):
+                    broken[name] = checked.error
     accounts = Accounts(store)
     for each in ledger.images:
         if not each.image.present and each.image.name not in broken:
@@ -125,7 +133,7 @@ def check_bundle(place: Place, stores: Stores, cancellation: Cancellation) -> Ch
 def _bundled(each: LedgerImage, ledger: Ledger, broken: Mapping[Name, TransloadError]) -> Proof:
     name, root = each.image.name, each.image.root
     if name in broken:
-        return Proof(name, "damaged", root.digest, error=broken[name])
+        return Proof(name, "damaged" if is_wrong(broken[name]) else "unchecked", root.digest, error=broken[name])
     held = [ledger.blobs[place].descriptor for place in each.blobs]
     manifests = sum(one.is_manifest for one in held)
     return Proof(name, "sound", root.digest, manifests, len(held) - manifests, sum(one.size for one in held))

@@ -36,6 +36,7 @@ _MARKS: dict[Verdict, Meaning] = {
     "absent": "bad",
     "damaged": "bad",
     "unproved": "warn",
+    "unchecked": "warn",
 }
 _OTHERWISE = ("from", "to", "tag", "source_registry", "source_repository", "source_username")
 
@@ -151,9 +152,10 @@ def _tell(checked: Checked, deep: bool, quiet: bool) -> None:
 def _tell_sum(checked: Checked, deep: bool) -> None:
     how = "every blob read and hashed" if deep or checked.whole else "every manifest read, every blob asked for"
     bad = Counter(proof.verdict for proof in checked.proofs if not proof.good)
-    told: tuple[str, Meaning] = (
-        (", ".join(f"{number} {verdict}" for verdict, number in bad.items()), "bad") if bad else _ALL_GOOD
-    )
+    proved = [f"{number} proved"] if bad and (number := len(checked.proofs) - bad.total()) else []
+    parts = [f"{bad[verdict]} {_in_words(verdict)}" for verdict in _MARKS if bad[verdict]]
+    meaning: Meaning = "bad" if any(proof.wrong for proof in checked.proofs) else "warn"
+    told: tuple[str, Meaning] = (", ".join(proved + parts), meaning) if bad else _ALL_GOOD
     if checked.problems:
         told = (f"{count(len(checked.problems), 'problem')}" + (f", {told[0]}" if bad else ""), "bad")
     if checked.proofs or checked.problems:
@@ -166,8 +168,14 @@ def _tell_sum(checked: Checked, deep: bool) -> None:
         say([f"  hint: what is absent at {checked.target} can be mirrored; what is there already is not sent again"])
 
 
+def _in_words(verdict: Verdict) -> str:
+    return "not checked" if verdict == "unchecked" else verdict
+
+
 def _line(proof: Proof, width: int) -> Styled:
     facts = f"  {digest(proof.digest)}" if proof.digest else ""
     if proof.good:
         facts += f"  {count(proof.manifests, 'manifest')}, {count(proof.blobs, 'blob')}, {size(proof.bytes)}"
-    return Styled.of((f"{proof.verdict:<10}", _MARKS[proof.verdict]), f"{proof.name!s:<{width}}", (facts, "faint"))
+    return Styled.of(
+        (f"{_in_words(proof.verdict):<9} ", _MARKS[proof.verdict]), f"{proof.name!s:<{width}}", (facts, "faint")
+    )

@@ -153,7 +153,12 @@ class Answer:
         if self._flight.verdict is not None:
             raise ConnectionResetError
         if self.status not in RETRIED:
-            self._flight.patience.useful()
+            self._flight.landed()
+
+    def pass_on(self) -> None:
+        """It only leads elsewhere: a useful answer, whose body nobody reads."""
+        self._flight.landed()
+        self.close()
 
     def close(self) -> None:
         """Give the slot back; a connection with an unread rest is dropped."""

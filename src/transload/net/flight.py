@@ -23,14 +23,18 @@ Verdict = Literal["slow", "silent", "given-up", "interrupted"]
 
 WINDOW_S = 60.0
 _TICK_S = 0.25
+_TRICKLE_S = 5.0  # shorter than this, no rate can be told
 _PARTING_S = 1.0  # after Ctrl-C, what is about to end by itself is let end
 
 
 class Flight:
     """One request: `moved` bytes in either direction, and why it was cut, if it was. Bytes are added by one thread."""
 
-    def __init__(self, patience: Patience, clock: Clock) -> None:
+    def __init__(self, patience: Patience, clock: Clock, least: float) -> None:
         self.patience = patience
+        self._least = least
+        self._first_s: float | None = None
+        self._trickled = False
         self.moved = 0
         self.verdict: Verdict | None = None
         self.on_wire = False
@@ -52,7 +56,16 @@ class Flight:
 
     def turn(self) -> None:
         """What was under way is over (the request, or the headers); the next part gets a window of its own."""
-        self._mark, self._mark_s = self.moved, self._clock.monotonic_s()
+        now_s = self._clock.monotonic_s()
+        if self._first_s is not None and now_s - self._first_s >= _TRICKLE_S:
+            self._trickled |= self.moved - self._mark < self._least * (now_s - self._first_s)
+        self._mark, self._mark_s, self._first_s = self.moved, now_s, None
+
+    def landed(self) -> None:
+        """The whole answer is here. One that came by the drop, rather than late, is of no use."""
+        self.turn()
+        if not self._trickled:
+            self.patience.useful()
 
     def pause(self) -> None:
         """Whoever reads or feeds it is busy elsewhere, which is not the host's fault."""
@@ -64,7 +77,9 @@ class Flight:
         """The host is waited for again."""
         if self._paused_s is not None:
             self.patience.begin()
-            self._mark_s += self._clock.monotonic_s() - self._paused_s
+            gap_s = self._clock.monotonic_s() - self._paused_s
+            self._mark_s += gap_s
+            self._first_s = None if self._first_s is None else self._first_s + gap_s
             self._paused_s = None
 
     def end(self) -> None:
@@ -85,11 +100,14 @@ class Flight:
         """Whether it is the host's turn."""
         return self.on_wire and self._paused_s is None
 
-    def look(self, least: float, window_s: float, budget_s: float) -> bool:
-        """Judge it now; False unless it moves at least `least` bytes a second."""
+    def look(self, window_s: float, budget_s: float) -> bool:
+        """Judge it now; False unless it moves at the least rate."""
         if not self.waits:
             return False
+        least = self._least
         waited_s, moved = self._clock.monotonic_s() - self._mark_s, self.moved - self._mark
+        if moved and self._first_s is None:
+            self._first_s = self._clock.monotonic_s()
         if moved and moved >= least * window_s:
             self.turn()
             self.patience.useful()
@@ -123,7 +141,7 @@ class Watch:
     @contextmanager
     def flight(self, patience: Patience) -> Iterator[Flight]:
         """A flight for as long as the block; it counts from its start, before anything is sent."""
-        flight = Flight(patience, self._clock)
+        flight = Flight(patience, self._clock, self._settings.min_rate)
         patience.begin()
         with self._lock:
             self._flights.add(flight)
@@ -178,8 +196,8 @@ class Watch:
 
     def _look(self) -> None:
         flights = self._all()
-        least, budget_s = self._settings.min_rate, self._settings.give_up_after_s
-        lively = {flight.patience for flight in flights if flight.look(least, self.window_s, budget_s)}
+        budget_s = self._settings.give_up_after_s
+        lively = {flight.patience for flight in flights if flight.look(self.window_s, budget_s)}
         waiting = {flight.patience for flight in flights if flight.waits}
         for patience in {flight.patience for flight in flights}:
             if patience.is_over():

@@ -161,6 +161,8 @@ class Http:
     def _spoken(self, secure: Origin, plain: Origin) -> Origin:
         try:
             return secure if speaks_tls(secure, self.settings.connect_timeout_s) else plain
+        except TimeoutError:  # it does not answer at all, which the first request will tell, and wait for
+            return plain
         except OSError as error:
             if secure.port != plain.port:  # a bare host name: nobody at 443 leaves 80
                 return plain
@@ -194,8 +196,7 @@ class Http:
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or request.method not in {"GET", "HEAD"} or not location:
                 return answer
-            trial.host.patience.useful()
-            answer.close()
+            answer.pass_on()
             target = redirect_target(url, location)
             if Origin.of(target) != Origin.of(url):
                 # storage behind signed URLs refuses a second kind of credentials, and it is nobody's business there

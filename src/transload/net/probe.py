@@ -11,7 +11,7 @@ _PATIENCE_S = 2.0
 
 
 def speaks_tls(origin: Origin, connect_timeout_s: float) -> bool:
-    """Offer TLS and see. Raises `OSError` where nobody listens.
+    """Offer TLS and see. Raises `OSError` where nobody listens, `TimeoutError` where nobody answers.
 
     The offer carries line ends in its list of protocols, so that a plain HTTP server, which reads lines, answers at
     once that it does not understand, rather than wait for more.
@@ -20,7 +20,7 @@ def speaks_tls(origin: Origin, connect_timeout_s: float) -> bool:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # nothing is said or believed here; the real connection verifies
     context.set_alpn_protocols(["http/1.1", "\r\n\r\n"])
-    with socket.create_connection((origin.host, origin.port), timeout=connect_timeout_s) as plain:
+    with socket.create_connection((origin.host, origin.port), timeout=min(connect_timeout_s, _PATIENCE_S)) as plain:
         plain.settimeout(_PATIENCE_S)
         try:
             with context.wrap_socket(plain, server_hostname=origin.host):

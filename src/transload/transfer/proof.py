@@ -8,7 +8,20 @@ from typing import Literal
 
 from attrs import evolve, field, frozen
 
-from transload.errors import BlobUnknown, ContentDiffers, ManifestUnknown, NotFound, TransloadError, at_side
+from transload.errors import (
+    AccessError,
+    BlobUnknown,
+    ContentDiffers,
+    Interrupted,
+    LocalError,
+    ManifestUnknown,
+    NotFound,
+    Refused,
+    TransloadError,
+    Truncated,
+    Unreachable,
+    at_side,
+)
 from transload.events import ActivityListener, Counting, ignore
 from transload.graph import Node, grow, walk
 from transload.nursery import Cancellation, in_parallel
@@ -19,8 +32,19 @@ from transload.planning.request import Item, Narrowing, Request
 from transload.planning.survey import Surveyed, Surveyor
 from transload.ports import Source, Target
 
-Verdict = Literal["identical", "sound", "differs", "absent", "damaged", "unproved"]
-"""`sound`: complete, with nothing to compare it with. `unproved`: the source could not be asked."""
+Verdict = Literal["identical", "sound", "differs", "absent", "damaged", "unproved", "unchecked"]
+"""`sound`: complete, with nothing to compare it with. `unproved`: the source could not be asked, or lacks it.
+
+`unchecked`: the target could not be asked for all of it, and what could be was right.
+"""
+# What says that the answer is not known, and nothing of the content. A body that breaks off each time is among them:
+# what the rest is like, nobody has seen.
+_NOT_ASKED = (Unreachable, AccessError, LocalError, Interrupted, Truncated)
+
+
+def is_wrong(error: TransloadError) -> bool:
+    """Whether the error, met while checking, means that content is wrong or missing, not that it was out of reach."""
+    return not isinstance(error, _NOT_ASKED) and type(error) is not Refused
 
 
 @frozen
@@ -37,8 +61,13 @@ class Proof:
 
     @property
     def good(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether it is proved."""
         return self.verdict in {"identical", "sound"}
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it is known not to be what it should; what could not be checked is neither this nor `good`."""
+        return self.verdict in {"differs", "absent", "damaged"}
 
 
 class Prover:
@@ -70,12 +99,12 @@ class Prover:
                 nodes = list(walk(root))
                 blobs = {blob.digest: blob for node in nodes for blob in node.manifest.blobs if not blob.is_foreign}
                 pairs = [(name.repository, blob) for blob in blobs.values()]
-                in_parallel(lambda pair: self._check_blob(*pair), pairs, self._threads, self._cancellation)
+                self._check_blobs(pairs)
         except NotFound as error:
             missing_root = isinstance(error, ManifestUnknown) and error.subject == str(name)
             return Proof(name, "absent" if missing_root else "damaged", error=error)
         except TransloadError as error:
-            return Proof(name, "damaged", error=error)
+            return Proof(name, "damaged" if is_wrong(error) else "unchecked", error=error)
         size = sum(blob.size for blob in blobs.values())
         return Proof(name, "sound", root.manifest.digest, len(nodes), len(blobs), size)
 
@@ -85,6 +114,33 @@ class Prover:
             lambda child: left_out.meet(self._store.fetch(name.at(child.digest))),
             lambda child: child not in left_out,
         )
+
+    def why_absent(self, name: Name) -> Proof:
+        """A name that the target did not tell: is it not there, or may we not know?"""
+        try:
+            with at_side("target"):
+                self._store.resolve(name)
+        except TransloadError as error:
+            if not is_wrong(error):
+                return Proof(name, "unchecked", error=error)
+        absent = ManifestUnknown(f"the target has no {name}", subject=str(name), side="target", hint="mirror it first")
+        return Proof(name, "absent", error=absent)
+
+    def _check_blobs(self, pairs: list[tuple[str, Descriptor]]) -> None:
+        """Raises what is wrong with one; only if nothing is, why one could not be checked."""
+
+        def check(pair: tuple[str, Descriptor]) -> TransloadError | None:
+            try:
+                self._check_blob(*pair)
+            except TransloadError as error:
+                if is_wrong(error) or isinstance(error, Interrupted):
+                    raise
+                return error
+            return None
+
+        for error in in_parallel(check, pairs, self._threads, self._cancellation):
+            if error is not None:
+                raise error
 
     def _check_blob(self, repository: str, blob: Descriptor) -> None:
         with self._lock:
@@ -146,8 +202,7 @@ def _compared(found: Surveyed, prover: Prover, left_out: LeftOut) -> Proof:
     if found.error is not None:
         return Proof(name, "unproved", error=found.error)
     if found.at_target is None:
-        error = ManifestUnknown(f"the target has no {name}", subject=str(name), side="target", hint="mirror it first")
-        return Proof(name, "absent", error=error)
+        return prover.why_absent(name)
     if found.digest != found.at_target.digest and found.root is not None:
         digest = found.root.manifest.digest
         differs = ContentDiffers(
@@ -157,9 +212,10 @@ def _compared(found: Surveyed, prover: Prover, left_out: LeftOut) -> Proof:
         )
         return Proof(name, "differs", found.at_target.digest, error=differs)
     proof = prover.prove(name, left_out)
-    lacking = next((extra for extra in _extra_proofs(found, prover) if not extra.good), None)
+    extras = [extra for extra in _extra_proofs(found, prover) if not extra.good]
+    lacking = next((extra for extra in extras if extra.wrong), extras[0] if extras else None)
     if proof.good and lacking is not None:
-        return evolve(proof, verdict="damaged", error=lacking.error)
+        return evolve(proof, verdict="damaged" if lacking.wrong else lacking.verdict, error=lacking.error)
     return evolve(proof, verdict="identical") if proof.good else proof
 
 

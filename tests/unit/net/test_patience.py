@@ -297,14 +297,14 @@ def test_attempts_that_fit_into_what_is_left() -> None:
 
 def flight(told: list[HostTroubled]) -> tuple[Flight, Patience, HastyClock]:
     budget, clock = patience(told)
-    one = Flight(budget, clock)
+    one = Flight(budget, clock, 1024)
     budget.begin()
     one.on_wire = True
     return one, budget, clock
 
 
 def look(one: Flight) -> bool:
-    return one.look(1024, 60, 120)
+    return one.look(60, 120)
 
 
 def test_a_slow_line_that_moves_is_left_alone() -> None:
@@ -350,3 +350,38 @@ def test_while_its_reader_or_its_source_is_busy_no_time_is_spent() -> None:
     look(one)
     assert one.verdict is None
     assert budget.longest_pause_s() == pytest.approx(20 - 2.4)
+
+
+@pytest.mark.parametrize(("seconds", "useful"), [(30, False), (4, True)])
+def test_an_answer_that_comes_by_the_drop_is_no_useful_one(seconds: int, useful: bool) -> None:
+    one, budget, clock = flight([])
+    for _ in range(seconds):
+        clock.sleep_s(1)
+        one.moved += 10
+        look(one)
+    one.landed()
+    assert (budget.useful_s is not None) is useful
+
+
+def test_an_answer_that_comes_late_but_at_once_is_a_useful_one() -> None:
+    one, budget, clock = flight([])
+    clock.sleep_s(50)
+    look(one)
+    one.moved += 200
+    one.landed()
+    assert budget.useful_s is not None
+
+
+# --- a loopback host before its first request
+
+
+def test_a_loopback_host_that_drops_connections_is_left_to_the_first_request() -> None:
+    with socket.socket() as server, contextlib.ExitStack() as held:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(4):
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        with Http(NetSettings(connect_timeout_s=0.1)) as http:
+            assert http.origin(f"127.0.0.1:{server.getsockname()[1]}").scheme == "http"
