@@ -94,7 +94,8 @@ def _reason(cause: ssl.SSLCertVerificationError) -> str:
 def _wrong_name(origin: Origin, shown: Certificate | None) -> tuple[str, str]:
     told = f"the certificate of {origin.netloc} is not for {origin.host}"
     if shown is None or not shown.names:
-        return told, f"use the name that it is for, or have it issued for {origin.host} too"
+        told += "" if shown is None else "; it names no host at all in subjectAltName, the only place that counts"
+        return told, f"have it issued for {origin.host}, or use the name that it is for"
     names = [name for name in shown.names if name.isprintable()][:_NAMES]
     more = ", …" if len(shown.names) > len(names) else ""
     hint = f"use one of its names instead of {origin.host}, or have it issued for {origin.host} too"

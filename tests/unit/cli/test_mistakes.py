@@ -70,6 +70,7 @@ OPTIONS = [
         (STORE, "archive:absent.tar", 8, "there is no archive absent.tar"),
         (STORE, "bundle:absent", 8, "there is no bundle absent"),
         (CARRIED, "absent", 8, "there is no bundle, folder or archive absent"),
+        (CARRIED[:1], "-", 8, "write it to a file first"),
         (CARRIED, "./absent", 8, "there is no bundle, folder or archive ./absent"),
         (["inventory {} -o out.json"], "absent", 8, "there is no bundle, folder or archive absent"),
         (FROM, "absent.yaml", 8, "there is no file absent.yaml"),

@@ -13,7 +13,7 @@ from tests.unit.registry.wire import Said, Wire
 from transload.errors import CertificateUntrusted
 from transload.net.address import Origin
 from transload.net.answer import Request
-from transload.net.certificate import untrusted
+from transload.net.certificate import Certificate, untrusted
 from transload.net.http import Http
 from transload.net.settings import NetSettings
 
@@ -88,6 +88,7 @@ def test_an_unknown_authority_is_mended_by_naming_it(authority: trustme.CA) -> N
         (23, "not trusted: certificate revoked", "mend it"),
         (10, "is out of date", "renew it"),
         (62, "is not for registry.example", "issued for registry.example"),
+        (64, "is not for registry.example", "issued for registry.example"),
     ],
 )
 def test_every_cause_has_its_own_words(code: int, words: str, remedy: str) -> None:
@@ -96,3 +97,10 @@ def test_every_cause_has_its_own_words(code: int, words: str, remedy: str) -> No
     error = untrusted(cause, Origin.of("https://registry.example"), "asking", lambda: None, 0)
     assert words in error.message
     assert remedy in (error.hint or "")
+
+
+def test_a_certificate_that_names_nobody_says_so() -> None:
+    cause = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    cause.verify_code = 62
+    error = untrusted(cause, Origin.of("https://registry.example"), "asking", Certificate, 0)
+    assert "names no host at all" in error.message
