@@ -38,10 +38,11 @@ def carried_place(text: str, carried: Carried = NOTHING_SAID) -> Place:
     """
     place = Place.parse(text) if _has_scheme(text) else _found(text, carried)
     if place is None:
+        piped = "what comes through a pipe cannot be gone back in: write it to a file first"
         raise LocalError(
             f"there is no bundle, folder or archive {shown(text)}",
             subject=shown(text),
-            hint="check the path, or mount the medium",
+            hint=piped if text == "-" else "check the path, or mount the medium",
         )
     carried.demand_signature(place)
     return place
