@@ -9,6 +9,8 @@ from __future__ import annotations
 
 # --- JSON of any kind
 
+# Values are counted with their keys, and with the lists and objects that hold them.
+
 JSON_DEPTH = 64
 """Nesting of any JSON. Manifests are four deep, plans five; what reads and writes JSON recursively bears hundreds."""
 
@@ -23,8 +25,8 @@ SMALL_JSON_VALUES = 1000
 MANIFEST_BYTES = 4 << 20
 """One manifest or index: what registries accept at most (distribution specification, "Pushing Manifests")."""
 
-MANIFEST_VALUES = 200_000
-"""Values in one manifest. An index of `MANIFEST_ENTRIES` entries has some 120,000; 4 MiB could hold two million."""
+MANIFEST_VALUES = 400_000
+"""Values in one manifest. An index of `MANIFEST_ENTRIES` entries has some 200,000; 4 MiB could hold two million."""
 
 MANIFEST_ENTRIES = 10_000
 """Layers of an image, or entries of an index. Real ones have a hundred at most."""
@@ -129,6 +131,12 @@ YAML_VALUES = 200_000
 
 YAML_DEPTH = 24
 """Nesting of it."""
+
+PATTERN_LENGTH = 200
+"""A catalog's `tag_pattern`, in characters."""
+
+PATTERN_WORK = 20_000
+"""In how many ways it may match one tag at most: two open ends such as `.*` in the middle are 16,000."""
 
 LOGINS_BYTES = 4 << 20
 """docker's or podman's file of logins, and the answer of a credential helper."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 import click
 
-from tests.docs.pages import DOCS
-from transload import errors
+from tests.docs.pages import DOCS, ROOT
+from transload import errors, limits
 from transload.cli.main import transload
+from transload.sizes import in_words
 
 WIDTH = 100
 ENDINGS = {
@@ -110,7 +112,35 @@ def _meaning(kind: type[errors.TransloadError]) -> str:
     return " ".join((kind.__doc__ or "").split("\n\n")[0].split()).replace("|", "\\|")
 
 
-PAGES = {DOCS / "reference" / "cli.md": command_line, DOCS / "reference" / "errors.md": error_table}
+def limits_table() -> str:
+    """docs/reference/limits.md"""
+    source = (ROOT / "src" / "transload" / "limits.py").read_text()
+    parts = ["# Limits", "", *_paragraphs(ast.get_docstring(ast.parse(source)) or "")]
+    for section in source.split("\n# --- ")[1:]:
+        title, _, rest = section.partition("\n")
+        parts += ["", f"## {title[0].upper()}{title[1:]}", "", "| limit | | why |", "|---|---|---|"]
+        body = ast.parse(rest).body
+        for assigned, told in zip(body[::2], body[1::2], strict=True):
+            assert isinstance(assigned, ast.Assign) and isinstance(told, ast.Expr)
+            (name,) = (each.id for each in assigned.targets if isinstance(each, ast.Name))
+            reason = " ".join(str(ast.literal_eval(told.value)).split())
+            parts.append(f"| `{name}` | {_amount(name, getattr(limits, name))} | {reason} |")
+    return "\n".join(parts) + "\n"
+
+
+def _amount(name: str, value: int) -> str:
+    return in_words(value) if name.endswith("_BYTES") else f"{value:,}"
+
+
+def _paragraphs(text: str) -> list[str]:
+    return text.replace(" (docs/reference/limits.md shows them)", "").splitlines()
+
+
+PAGES = {
+    DOCS / "reference" / "cli.md": command_line,
+    DOCS / "reference" / "errors.md": error_table,
+    DOCS / "reference" / "limits.md": limits_table,
+}
 
 
 def write() -> None:

@@ -9,9 +9,10 @@ from attrs import Factory, field, frozen
 from transload.catalog import difference
 from transload.catalog.difference import Difference, Published
 from transload.catalog.matches import hint
-from transload.catalog.ordering import VERSION_PATTERN, Order, TagOrder, check_pattern
+from transload.catalog.ordering import VERSION_PATTERN, Order, TagOrder
 from transload.catalog.release import Companion, Offer, Release, day_in
 from transload.catalog.selection import Selected, join
+from transload.catalog.tagpattern import check_pattern
 from transload.errors import DocumentInvalid, ImageUnknown, ReleaseUnknown, UsageError
 from transload.oci import Name, Reference
 from transload.oci.reference import check_registry, check_repository, check_tag

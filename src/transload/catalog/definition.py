@@ -7,8 +7,9 @@ from typing import TypeVar
 
 from transload.catalog.catalog import Catalog
 from transload.catalog.matches import hint
-from transload.catalog.ordering import Order, check_pattern
+from transload.catalog.ordering import Order
 from transload.catalog.release import BASES, Basis, Companion, Release, day_in
+from transload.catalog.tagpattern import check_pattern
 from transload.catalog.view import View
 from transload.oci.reference import check_registry, check_repository, check_tag
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from attrs import frozen
 
-from transload.errors import DocumentInvalid, ReferenceInvalid
+from transload.errors import ReferenceInvalid
 from transload.oci.reference import check_tag
 
 Order = Literal["version", "listed"]
@@ -17,22 +16,9 @@ Order = Literal["version", "listed"]
 VERSION_PATTERN = r"v?([0-9]+)\.([0-9]+)(?:\.([0-9]+))?(?:_([A-Za-z0-9_.-]+))?"
 """Optional v, major.minor, optional patch, optional label: what `az arcdata` takes for a version."""
 
-_PATTERN_LENGTH = 200
 _Part = tuple[int, int, str]
 Key = tuple[int, tuple[_Part, ...]]
 """Compares as releases do: the greater key is the newer release."""
-
-
-def check_pattern(text: str) -> re.Pattern[str]:
-    """`text` as a regular expression for tags. Raises `DocumentInvalid`."""
-    if len(text) > _PATTERN_LENGTH:
-        raise DocumentInvalid(f"a tag pattern of {len(text)} characters is over the limit of {_PATTERN_LENGTH}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what Python warns of, it may read differently tomorrow
-            return re.compile(text, re.ASCII)
-    except (re.error, OverflowError, RecursionError, Warning) as error:
-        raise DocumentInvalid(f"the tag pattern is not a regular expression: {error}") from error
 
 
 @frozen
