@@ -121,7 +121,8 @@ def limits_table() -> str:
         parts += ["", f"## {title[0].upper()}{title[1:]}", "", "| limit | | why |", "|---|---|---|"]
         body = ast.parse(rest).body
         for assigned, told in zip(body[::2], body[1::2], strict=True):
-            assert isinstance(assigned, ast.Assign) and isinstance(told, ast.Expr)
+            assert isinstance(assigned, ast.Assign)
+            assert isinstance(told, ast.Expr)
             (name,) = (each.id for each in assigned.targets if isinstance(each, ast.Name))
             reason = " ".join(str(ast.literal_eval(told.value)).split())
             parts.append(f"| `{name}` | {_amount(name, getattr(limits, name))} | {reason} |")
