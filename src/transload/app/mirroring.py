@@ -72,7 +72,7 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
         working=stores.working,
     )
     check_anything_published(selection, plan, stores)
-    notes = (*source_notes(sources), *nameless_notes(plan.images))
+    notes = (*selection.notes, *source_notes(sources), *nameless_notes(plan.images))
     notes += differences(job, selection, plan, stores, cancellation)
     notes += older_notes(plan, sources, target, cancellation)
     return Prepared(plan, sources, target, job.target, notes)

@@ -84,7 +84,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     contents = contents_of(plan, far.resolve, inventory.holders, extras=extras, against=against)
     blueprint = lay_out(contents, packing.volume_bytes, packing.signer)
     place = Place("bundle", str(packing.out))
-    notes = differences(job, selection, plan, stores, cancellation)
+    notes = (*selection.notes, *differences(job, selection, plan, stores, cancellation))
     prepared = Prepared(plan, sources, far, place, notes)
     if is_finished(packing.out, blueprint):
         return Packed(evolve(prepared, plan=_nothing_to_do(plan, place)), blueprint)

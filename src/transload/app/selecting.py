@@ -56,11 +56,12 @@ class ChosenRelease:
 
 @frozen
 class Selection:
-    """The items of a run, and which catalogs' releases they come from."""
+    """The items of a run, which catalogs' releases they come from, and what was passed over, in words."""
 
     items: tuple[Item, ...]
     releases: tuple[ChosenRelease, ...] = ()
     places: tuple[Place, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
@@ -325,4 +326,5 @@ def _from_store(job: Job, origin: Place, stores: Stores, cancellation: Cancellat
 def _everything(job: Job, origin: Place, stores: Stores) -> Selection:
     if job.tag and not job.tags_by_default:
         raise _tag_without_use()
-    return Selection(everything(stores.source(origin), origin, job), (), (origin,))
+    items, notes = everything(stores.source(origin), origin, job)
+    return Selection(items, (), (origin,), notes)

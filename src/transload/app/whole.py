@@ -10,7 +10,7 @@ from transload.app.place import Place
 from transload.app.restricting import chosen, to_item, with_target_tag
 from transload.catalog.matches import hint
 from transload.catalog.selection import Selected
-from transload.errors import SelectionEmpty, TransloadError, UsageError, at_side
+from transload.errors import NotFound, SelectionEmpty, TransloadError, UsageError, at_side
 from transload.oci import Name, Reference
 from transload.planning import Item
 from transload.planning.plan import PlannedImage
@@ -19,16 +19,24 @@ from transload.ports import Source
 _NAMED = 3  # images named in one sentence
 
 
-def everything(source: Source, origin: Place, job: Job) -> tuple[Item, ...]:
-    """Every image at and under the prefix of `origin` that `job` does not leave out; see `items_of`.
+def everything(source: Source, origin: Place, job: Job) -> tuple[tuple[Item, ...], tuple[str, ...]]:
+    """Every image at and under the prefix of `origin` that `job` wants; and what was passed over, in words.
 
     Raises `SelectionEmpty` if there is nothing, and what `items_of` raises.
     """
+    tagless: list[str] = []
     with at_side("source"):
-        names = list(names_under(source, origin.prefix))
+        names = list(names_under(source, origin.prefix, tagless))
         if not names:
             raise nothing_there(source, origin)
-    return items_of(sorted(names), origin, job)
+    return items_of(sorted(names), origin, job), tuple(_tagless_notes(tagless))
+
+
+def _tagless_notes(repositories: list[str]) -> Iterator[str]:
+    if repositories:
+        told = ", ".join(repositories[:_NAMED]) + (", …" if len(repositories) > _NAMED else "")
+        have = "1 repository has" if len(repositories) == 1 else f"{len(repositories)} repositories have"
+        yield f"{have} no tags, and what is in there can only be named by digest: {told}"
 
 
 def items_of(names: Sequence[Name], origin: Place, job: Job) -> tuple[Item, ...]:
@@ -46,14 +54,27 @@ def items_of(names: Sequence[Name], origin: Place, job: Job) -> tuple[Item, ...]
     return with_target_tag(found, job)
 
 
-def names_under(source: Source, prefix: str) -> Iterator[Name]:
-    """Every tag at and under `prefix`, and every image that the store lists without one."""
+def names_under(source: Source, prefix: str, tagless: list[str] | None = None) -> Iterator[Name]:
+    """Every tag at and under `prefix`, and every image that the store lists without one.
+
+    Registries list repositories too of which nothing is left, or nothing with a tag; they are added to `tagless`.
+    """
+    lists = getattr(source, "lists", None)
     for repository in source.repositories():
         if _is_under(repository, prefix):
-            yield from (Name(repository, tag) for tag in source.tags(repository))
-    lists = getattr(source, "lists", None)
+            tags = _tags(source, repository)
+            yield from (Name(repository, tag) for tag in tags)
+            if not tags and not lists and tagless is not None:
+                tagless.append(repository)
     if lists is not None:
         yield from (name for name in lists.untagged() if _is_under(name.repository, prefix))
+
+
+def _tags(source: Source, repository: str) -> list[str]:
+    try:
+        return list(source.tags(repository))
+    except NotFound:
+        return []
 
 
 def nothing_there(source: Source, place: Place) -> SelectionEmpty:

@@ -339,7 +339,7 @@ def _check_anything_left(source: Source, item: Item, grown: _Grown, wanted: tupl
             f"{source.locator} lists {item.source} for {named(grown.absent)}, but does not hold that",
             hint=f"it holds: {named(grown.held)}" if grown.held else "save or copy the image again, with its content",
         )
-    has = ", ".join(str(child.platform) for child in listed if child.platform) or "none stated"
+    has = named(child for child in grown.images if child.platform) or "none stated"
     raise PlatformUnavailable(
         f"{item.source} is not published for {', '.join(map(str, wanted))}", hint=f"it has: {has}"
     )

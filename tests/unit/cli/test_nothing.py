@@ -145,6 +145,18 @@ def test_a_registrys_one_repository_is_taken_by_its_own_path(
     assert far.resolve(Name("b", "1")).digest == ONE.digest
 
 
+def test_a_repository_without_tags_is_told_and_costs_no_other(
+    capsys: pytest.CaptureFixture[str], registry: Served, far: MemoryStore
+) -> None:
+    fill(far, ONE, "acme/app", "1")
+    fill(far, TWO, "acme/pinned")
+    for words in (("mirror", "--to", "oci:folder"), ("pack", "-o", "carried"), ("plan", "--to", "oci:other")):
+        code, text = told(capsys, words[0], "--from", registry.host_port, *words[1:])
+        assert (code, "1 repository has no tags" in text, "acme/pinned" in text) == (0, True, True), text
+    code, text = told(capsys, "mirror", "--from", f"{registry.host_port}/acme/pinned", "--to", "oci:none")
+    assert (code, "no image under acme/pinned" in text) == (4, True)
+
+
 def test_serving_says_what_has_no_name(desk: Path) -> None:
     from transload.app.whole import serving_notes
 
