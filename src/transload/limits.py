@@ -55,6 +55,11 @@ RUN_IMAGE_BYTES = 48 << 10
 RUN_MANIFESTS_MOST_BYTES = 1 << 30
 """… and where that ends: 20,000 images of this kind are 800 MiB."""
 
+# --- headers that are taken apart
+
+HEADER_LENGTH = 16 << 10
+"""Letters of a `WWW-Authenticate` or a `Link`, several of one name together. Real ones have a few hundred."""
+
 # --- lists that a registry sends
 
 LIST_PAGE_BYTES = 8 << 20

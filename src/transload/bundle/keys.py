@@ -31,7 +31,7 @@ _DER_PREFIX: dict[Algorithm, bytes] = {
     "ecdsa-p256": bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200"),
 }
 _RAW_BYTES: dict[Algorithm, int] = {"ed25519": 32, "ecdsa-p256": 65}
-_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s*([A-Za-z0-9+/=\s]*?)-----END \1-----")
+_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]++)-----([A-Za-z0-9+/=\s]*+)-----END \1-----")
 _KINDS = "Ed25519 and ECDSA P-256 keys are known, as PEM or in the form of OpenSSH"
 
 

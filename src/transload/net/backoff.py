@@ -17,10 +17,13 @@ _FIRST_S = 0.5
 _CEILING_S = 15.0
 
 
+_LONGEST_TEXT = 64  # of a date with a zone; reading a long one costs more than it is worth
+
+
 def retry_after_s(header: str | None, now_s: float) -> float | None:
     """Seconds that a `Retry-After` asks for: a number, or an HTTP date (RFC 9110) compared to `now_s` since 1970."""
     text = (header or "").strip()
-    if not text:
+    if not text or len(text) > _LONGEST_TEXT:
         return None
     if text.isascii() and text.isdigit():
         return float(text[:9])

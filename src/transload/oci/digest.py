@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # The registered algorithms. A digest of any other algorithm cannot be proved, so it is refused.
 _HEX_LENGTH = {"sha256": 64, "sha512": 128}
+_LENGTH = 200
 _FORM = re.compile(r"([a-z0-9]+(?:[.+_-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)")
 
 
@@ -29,7 +30,7 @@ class Digest(str):
     def __new__(cls, text: str) -> Digest:  # noqa: D102 - described by the class
         if isinstance(text, Digest):
             return text
-        form = _FORM.fullmatch(text)
+        form = _FORM.fullmatch(text) if len(text) <= _LENGTH else None
         if not form:
             raise DigestInvalid(
                 f"{text[:80]!r} is not a digest", hint="a digest is written sha256:<64 hexadecimal digits>"

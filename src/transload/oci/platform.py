@@ -50,7 +50,7 @@ class Platform:
         if len(parts) == 1 and parts[0] not in _BARE_REFUSED:
             parts = ["linux", *parts]
         if not 2 <= len(parts) <= 3 or not all(_FORM.fullmatch(part) for part in parts):
-            raise PlatformInvalid(f"{text!r} is not a platform", hint=_hint(parts))
+            raise PlatformInvalid(f"{text[:80]!r} is not a platform", hint=_hint(parts))
         meant = _meant(parts)
         if meant != parts:
             raise PlatformInvalid(f"{text!r} is not a platform that is known", hint=f"did you mean {'/'.join(meant)}?")

@@ -59,7 +59,7 @@ def without_transport(text: str) -> str:
 def check_registry(text: str) -> str:
     """`text` if it is a registry's host[:port]. Raises `ReferenceInvalid`."""
     if len(text) > _REGISTRY_LENGTH or not _REGISTRY.fullmatch(text):
-        raise ReferenceInvalid(f"{shown(text)!r} is not a registry", hint=_registry_hint(text))
+        raise ReferenceInvalid(f"{shown(text)[:_REGISTRY_LENGTH]!r} is not a registry", hint=_registry_hint(text))
     return text
 
 

@@ -7,8 +7,15 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-_PIECE = re.compile(r"""[\s,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"=]+))?""")
-_ESCAPED = re.compile(r"\\(.)")
+from transload.errors import LimitExceeded
+from transload.limits import HEADER_LENGTH
+
+# Every repetition keeps what it took (the +s), so that a header made to hurt is read once, and not for every letter.
+_BETWEEN = re.compile(r"[\s,]*+")
+_PIECE = re.compile(
+    r"""([!#$%&'*+.^_`|~0-9A-Za-z-]++)(?:\s*+=\s*+(?:"((?:[^"\\]++|\\.)*+)(?:"|\\?$)|([^\s,"=]++)))?""", re.DOTALL
+)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 @frozen
@@ -26,24 +33,29 @@ class Challenge:
 def challenges(header: str) -> tuple[Challenge, ...]:
     """Every challenge of a header, or of several headers joined by commas. What cannot be read is skipped.
 
+    Raises `LimitExceeded` for a header that no registry needs.
+
     >>> [c.scheme for c in challenges('Bearer realm="https://a/t",scope="repository:x:pull,push", Basic realm="r"')]
     ['bearer', 'basic']
     """
+    if len(header) > HEADER_LENGTH:
+        raise LimitExceeded(f"a WWW-Authenticate of {len(header)} characters is over the limit of {HEADER_LENGTH}")
     found: list[tuple[str, dict[str, str]]] = []
     place = 0
-    while place < len(header):
+    while (place := _end_of_blanks(header, place)) < len(header):
         piece = _PIECE.match(header, place)
         if piece is None:
             place += 1
             continue
         place = piece.end()
-        word, value = piece.groups()
-        if value is None:
+        word, quoted, plain = piece.groups()
+        if quoted is None and plain is None:
             found.append((word.lower(), {}))
         elif found:
-            found[-1][1].setdefault(word.lower(), _unquoted(value))
+            found[-1][1].setdefault(word.lower(), plain if quoted is None else _ESCAPED.sub(r"\1", quoted))
     return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
 
 
-def _unquoted(value: str) -> str:
-    return _ESCAPED.sub(r"\1", value[1:-1]) if value.startswith('"') else value
+def _end_of_blanks(header: str, place: int) -> int:
+    blanks = _BETWEEN.match(header, place)
+    return blanks.end() if blanks else place

@@ -6,19 +6,26 @@ import re
 from collections.abc import Callable, Iterator
 
 from transload.errors import LimitExceeded, ProtocolTrouble
-from transload.limits import LIST_LINK_LENGTH, LIST_PAGES
+from transload.limits import HEADER_LENGTH, LIST_LINK_LENGTH, LIST_PAGES
 from transload.net.address import Origin, session_url
 from transload.net.answer import Reply
 
-_LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s;,\"]*))?)*)")
-_REL_NEXT = re.compile(r";\s*rel\s*=\s*(?:\"(?:[^\"]*\s)?next(?:\s[^\"]*)?\"|next(?=[\s;,]|$))", re.IGNORECASE)
+# Every repetition keeps what it took (the +s), so that a header made to hurt is read once, and not for every letter.
+_VALUE = r"\s*+=\s*+(?:\"([^\"]*+)\"|([^\s;,\"]*+))"
+_PARAMETER = re.compile(rf"\s*+;\s*+([^\s=;,\"]++)(?:{_VALUE})?+")
+_LINK = re.compile(rf"<([^<>]*+)>((?:\s*+;\s*+[^\s=;,\"]++(?:{_VALUE})?+)*+)")
 
 
 def next_link(header: str | None) -> str | None:
-    """The target of the first link with `rel="next"`, as written; None if there is none."""
-    for target, parameters in _LINK.findall(header or ""):
-        if _REL_NEXT.search(parameters):
-            return str(target)
+    """The target of the first link with `rel="next"`, as written; None if there is none. Raises `LimitExceeded`."""
+    if header is None:
+        return None
+    if len(header) > HEADER_LENGTH:  # read in part, it might say that a list ends which goes on
+        raise LimitExceeded(f"a Link of {len(header)} characters is over the limit of {HEADER_LENGTH}")
+    for link in _LINK.finditer(header):
+        told = (word for name, *value in _PARAMETER.findall(link[2]) if name.lower() == "rel" for word in value)
+        if any("next" in words.lower().split() for words in told):
+            return str(link[1])
     return None
 
 

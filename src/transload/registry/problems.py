@@ -5,6 +5,7 @@ from __future__ import annotations
 import http
 import json
 import re
+from itertools import islice
 from typing import Literal
 
 from attrs import frozen
@@ -40,8 +41,9 @@ _DOCKER_HUB = "docker.io"
 _DISK_FULL = re.compile(
     r"no space left on device|\"Err\":\s*28\b|not enough space on the disk|disk quota exceeded", re.IGNORECASE
 )
-_TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<[^>]*>")
+_TITLE = re.compile(r"<title>([^<]*+)", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*+>")
+_TOLD = 8  # entries of an error body
 
 
 @frozen
@@ -57,7 +59,9 @@ def complaints(reply: Reply) -> tuple[Complaint, ...]:
     try:
         entries = read_json(reply.body, limit=PROBLEM_BYTES, values=PROBLEM_VALUES)["errors"]
         found = tuple(
-            Complaint(str(entry.get("code") or ""), _message(entry)) for entry in entries if isinstance(entry, dict)
+            Complaint(_printable(str(entry.get("code") or "")), _message(entry))
+            for entry in islice(entries, _TOLD)
+            if isinstance(entry, dict)
         )
     except (NotJson, KeyError, TypeError):
         found = ()

@@ -17,6 +17,8 @@ Scopes = tuple[Scope, ...]
 _AHEAD = 0.25
 """A token counts as used up when this part of its life is left; half of it for something that takes long."""
 _AHEAD_LONG = 0.5
+_MOST_SCOPES = 100
+"""Of what a registry wants besides, so that one which always wants more does not make requests grow for ever."""
 
 
 @frozen
@@ -65,7 +67,8 @@ class Authorizer:
             self._tokens = [token for token in self._tokens if f"Bearer {token.value.reveal()}" != sent]
             demanded = parse_scopes(challenge.get("scope"))
             if demanded:
-                self._demanded[scopes] = merged((*self._demanded.get(scopes, ()), *demanded))
+                known = merged((*self._demanded.get(scopes, ()), *demanded))
+                self._demanded[scopes] = known[:_MOST_SCOPES]
         found = self._header(challenge, scopes, _AHEAD)
         if found is None:
             raise AccessDenied(f"{self._applicant.registry.netloc} refuses access")

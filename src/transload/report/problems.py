@@ -8,7 +8,7 @@ from attrs import frozen
 
 from transload.errors import Side, TransloadError
 from transload.report.styled import Styled, folded
-from transload.report.texts import one_line, with_short_digests
+from transload.report.texts import cut, one_line, with_short_digests
 
 
 @frozen
@@ -31,11 +31,11 @@ class Problem:
         return cls(
             error.code,
             error.exit_code,
-            error.message,
+            cut(error.message),
             error.side,
             store,
-            None if error.subject is None else str(error.subject),
-            error.hint,
+            None if error.subject is None else cut(str(error.subject)),
+            None if error.hint is None else cut(error.hint),
             error.retryable,
         )
 

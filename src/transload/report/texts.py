@@ -12,6 +12,7 @@ from transload.sizes import in_words, scaled
 
 _DIGEST = re.compile(r"sha\d{3}:[0-9a-f]{64,128}")
 _DIGEST_BEGINS = re.compile(r"sha\d{3}:")
+_TEXT_LENGTH = 4000
 _WORD = re.compile(r"[^\s\"'<>]+")
 
 
@@ -156,6 +157,11 @@ def one_line(text: str) -> str:
     'denied: ?[31mno?'
     """
     return harmless(" ".join(text.split()))
+
+
+def cut(text: str) -> str:
+    """A text of which nobody would read more than so much."""
+    return text if len(text) <= _TEXT_LENGTH else f"{text[:_TEXT_LENGTH]}…"
 
 
 def shortened(text: str, width: int) -> str:

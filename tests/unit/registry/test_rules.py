@@ -45,7 +45,7 @@ def test_commas_and_escapes_inside_quotes_belong_to_the_value() -> None:
         ('Basic realm="a", Bearer realm="https://b"', ["basic", "bearer"]),
         ('BEARER realm = https://b , basic realm="x"', ["bearer", "basic"]),
         ("Negotiate, Basic realm=x", ["negotiate", "basic"]),
-        (', ,Basic realm="unfinished', ["basic", "realm", "unfinished"]),
+        (', ,Basic realm="unfinished, Bearer', ["basic"]),
         ("", []),
         ("=,;", []),
     ],
