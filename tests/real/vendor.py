@@ -70,6 +70,10 @@ class Shell:
         for name, value in variables.items():
             self._patch.setenv(name, str(value))
 
+    def unset(self, name: str) -> None:
+        """Take a variable away."""
+        self._patch.delenv(name)
+
     def __call__(self, *arguments: object) -> Ran:
         """Run `transload arguments…` in this process."""
         self._capture.readouterr()

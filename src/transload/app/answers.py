@@ -49,7 +49,7 @@ class Answers:
 
     def _elsewhere(self, below: Answers, side: str) -> bool:
         """Whether both name a registry for `side`, and not the same."""
-        question = _question(f"{side}_registry")
+        question = question_of(f"{side}_registry")
         ours, theirs = (getattr(answers, question.field) for answers in (self, below))
         return bool(ours) and theirs is not None and ours != (theirs or question.default)
 
@@ -68,7 +68,7 @@ class Answers:
     def target(self) -> Place:
         """Where to. Raises `SettingMissing`, `ReferenceInvalid`."""
         if not self.target_registry:
-            raise missing((_question("target_registry"),))
+            raise missing((question_of("target_registry"),))
         prefix = (self.target_repository or "").strip("/")
         return Place("registry", check_registry(self.target_registry), check_repository(prefix) if prefix else "")
 
@@ -136,7 +136,8 @@ def needed_without_terminal(answers: Answers) -> tuple[Question, ...]:
     return tuple(one for one in answers.open() if one.field in {"target_registry", "target_repository"})
 
 
-def _question(name: str) -> Question:
+def question_of(name: str) -> Question:
+    """The question that fills this field of the answers."""
     return next(question for question in QUESTIONS if question.field == name)
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 from attrs import frozen
 
 from transload.errors import ReferenceInvalid, UsageError
+from transload.files import expanded
 from transload.oci.reference import check_no_user, check_registry, check_repository, shown, without_transport
 
 Kind = Literal["registry", "oci", "bundle", "archive"]
@@ -106,5 +107,5 @@ def _path_hint(text: str) -> str:
 def _expanded(path: str) -> str:
     """With the home folder for ~, which shells leave alone after a colon."""
     with contextlib.suppress(RuntimeError):  # nobody knows where the home is
-        return str(Path(path).expanduser()) if path.startswith("~") else path
+        return str(expanded(path)) if path.startswith("~") else path
     return path

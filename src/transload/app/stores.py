@@ -238,6 +238,11 @@ class Stores:
         store: Target = self._open("target", place, create)
         return store
 
+    def greet(self, side: Side, place: Place) -> None:
+        """Ask a registry for nothing, to see whether it takes the login. Raises `CredentialsRejected` and others."""
+        store: RegistryStore = self._open(side, place)
+        store.greet()
+
     def journal(self, place: Place) -> Journal:
         """The memory of unfinished runs to this target; a folder needs none, since it can be looked at."""
         from transload.transfer import Journal

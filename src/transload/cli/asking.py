@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from transload.app.settings import Environment
-from transload.cli.passwords import ask_password, is_interactive
+from transload.cli.prompts import ask, ask_password, is_interactive
+from transload.cli.stopping import leave
 from transload.cli.telling import say
 from transload.errors import SettingMissing, VolumeMissing
 from transload.files import expanded
-from transload.report.texts import harmless, size
+from transload.report.texts import size
 
 if TYPE_CHECKING:
     from transload.bundle.locating import Ask, WantedVolume
@@ -32,11 +33,11 @@ def ask_for_volume(bundle: Path, paused: Callable[[], AbstractContextManager[Non
         return None
     home = bundle if bundle.is_dir() else bundle.absolute().parent
 
-    def ask(wanted: WantedVolume) -> Path | None:
+    def ask_for(wanted: WantedVolume) -> Path | None:
         with paused():
             return _where_is(wanted, home)
 
-    return ask
+    return ask_for
 
 
 def _where_is(wanted: WantedVolume, home: Path) -> Path | None:
@@ -46,12 +47,10 @@ def _where_is(wanted: WantedVolume, home: Path) -> Path | None:
     say(["", f"{wanted.file_name} ({what}) is needed. Insert its medium and press Enter,"])
     say([f"or write the folder or file that it is in; {_WITHOUT} goes on without it."])
     try:
-        answer: str = click.prompt(harmless(f"Where is it [{home}]"), default="", show_default=False, err=True)
-    except click.Abort:  # no more input: nobody is there after all
-        return None
-    if answer.strip() == _WITHOUT:
-        return None
-    return expanded(answer.strip()) if answer.strip() else home
+        answer = ask("Where is it", str(home))
+    except click.Abort:  # perhaps in a thread of the reader's, for which nobody has to wait
+        leave()
+    return None if answer == _WITHOUT else expanded(answer)
 
 
 def load_signer(path: Path | None, environment: Environment) -> Signer | None:

@@ -41,10 +41,15 @@ def carry(
     began: Began,
     retry: Callable[[tuple[str, ...]], str],
     bodies: int = 8,
+    agree: Callable[[Plan], None] = lambda _: None,
 ) -> Result:
-    """Tell the totals, run the plan with progress, tell the result; `retry` without names writes the whole command."""
+    """Tell the totals, run the plan with progress, tell the result; `retry` without names writes the whole command.
+
+    `agree` is called before anything is copied, and raises if that is not wanted.
+    """
     telling.totals(prepared.plan, prepared.notes)
     check_room(prepared)
+    agree(prepared.plan)
     tally = Tally(prepared.plan)
     with telling.progress(tally) as progress:
         outcome = carry_out(prepared, stores, together(tally, progress), cancellation, bodies)

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import click
 from attrs import evolve, frozen
 
-from transload.app.answers import QUESTIONS, Answers, Question, missing, needed_without_terminal
+from transload.app.answers import Answers, missing, needed_without_terminal, question_of
 from transload.app.job import BODIES, Job
 from transload.app.place import Place
 from transload.app.settings import Environment
-from transload.app.stores import Ears, Logins, Network, Stores
+from transload.app.stores import Logins, Network
+from transload.cli.again import command_line
 from transload.cli.command import is_written
-from transload.cli.passwords import ask_password, is_interactive, piped_password
-from transload.cli.telling import say, tell_host, warn
-from transload.errors import ReferenceInvalid, SettingMissing, TransloadError, UsageError
-from transload.nursery import Cancellation
+from transload.cli.interview import DEFAULT_CATALOG, Interview
+from transload.cli.passwords import piped_password
+from transload.cli.prompts import confirm, is_interactive
+from transload.cli.telling import say
+from transload.errors import SettingMissing, UsageError
 from transload.oci import Platform
-from transload.oci.reference import check_registry, check_repository, check_tag
-from transload.planning import Narrowing
-
-DEFAULT_CATALOG = "arcdata"
+from transload.planning import Narrowing, Plan
+from transload.report.texts import count, size
 
 
 @frozen
 class Given:
-    """A job with the logins for it."""
+    """A job with the logins for it. `asked` is whether somebody answered questions for it."""
 
     job: Job
     logins: Logins
+    asked: bool = False
 
 
 def gather(flags: dict[str, Any], environment: Environment, network: Network, target: Place | None = None) -> Given:
@@ -49,7 +49,9 @@ def gather(flags: dict[str, Any], environment: Environment, network: Network, ta
     _check_somebody_says_what(guided, to, environment)
     answers = _flag_answers(flags, environment, origin, to).over(_variables(sets, environment))
     answers = _without_needless_users(answers, origin, to)
-    answers = _completed(answers, guided, to is not None, network, environment).checked()
+    asked = guided and is_interactive() and bool(answers.open())
+    answers = _completed(answers, guided, to is not None, Interview(network, environment, guided)).checked()
+    target_tag = None if guided and answers.target_tag == answers.source_tag else answers.target_tag
     job = Job(
         (DEFAULT_CATALOG,) if guided else sets,
         to or answers.target(),
@@ -57,7 +59,7 @@ def gather(flags: dict[str, Any], environment: Environment, network: Network, ta
         source_registry=None if origin else answers.source_registry,
         source_repository=None if origin else answers.source_repository,
         tag=answers.source_tag,
-        target_tag=answers.target_tag,
+        target_tag=target_tag,
         images=flags["image"],
         platforms=tuple(map(Platform.parse, flags["platform"])),
         narrowing=Narrowing(flags["narrow"]),
@@ -70,17 +72,19 @@ def gather(flags: dict[str, Any], environment: Environment, network: Network, ta
         bodies=flags.get("jobs", BODIES),
         tags_by_default=not (is_written("tag") or is_written("target_tag")),
     )
-    return Given(job, _logins(answers))
+    return Given(job, _logins(answers), asked)
 
 
-def gather_logins(flags: dict[str, Any], environment: Environment, sources: tuple[str, ...], target: str) -> Logins:
+def gather_logins(
+    flags: dict[str, Any], environment: Environment, network: Network, sources: tuple[str, ...], target: str
+) -> Logins:
     """The logins alone, for a command whose stores are named elsewhere. Raises `SettingMissing`."""
     absent = dict.fromkeys(("source_registry", "source_repository", "tag", "target_tag"))
     origin = Place.parse(sources[0]) if len(sources) == 1 else None
     answers = _flag_answers(flags | absent, environment, origin, Place.parse(target))
     answers = answers.over(Answers.from_variables(environment.incumbent))
     answers = _without_needless_users(answers, origin, Place.parse(target))
-    answers = _with_passwords(answers, _ask_password if is_interactive() else None)
+    answers = _with_passwords(answers, Interview(network, environment, guided=False) if is_interactive() else None)
     return _logins(answers)
 
 
@@ -153,96 +157,55 @@ def _piped_password(flags: dict[str, Any]) -> str | None:
     return piped_password() if wanted else None
 
 
-# --- questions
-
-
-def _completed(answers: Answers, guided: bool, placed: bool, network: Network, environment: Environment) -> Answers:
+def _completed(answers: Answers, guided: bool, placed: bool, interview: Interview) -> Answers:
     if not is_interactive():
         needed = needed_without_terminal(answers)
         if needed or (not placed and answers.target_registry == ""):
-            raise missing(needed or (_question("target_registry"),))
-        return _with_passwords(answers, ask=None)
+            raise missing(needed or (question_of("target_registry"),))
+        return _with_passwords(answers, None)
     if guided and answers.open():
         click.echo("Enter takes the value in brackets; passwords are not shown.\n", err=True)
     for question in answers.open() if guided else needed_without_terminal(answers):
-        answers = evolve(answers, **{question.field: _ask(question, answers, network, environment)})
-    return _with_passwords(answers, ask=_ask_password)
+        answers = interview.answered(question, answers)
+    return _with_passwords(answers, interview)
 
 
-def _ask(question: Question, answers: Answers, network: Network, environment: Environment) -> str:
-    if question.secret:
-        user = getattr(answers, question.field.replace("password", "username"))
-        return _ask_password(question) if user else ""
-    default = question.default
-    if question.field == "source_tag":
-        default = newest_tag(answers, network, environment)
-    elif question.field == "target_tag":
-        default = answers.source_tag or ""
-    while True:
-        answer: str = click.prompt(question.text, default=default, show_default=bool(default), err=True).strip()
-        problem = _problem(question, answer)
-        if problem is None:
-            return answer
-        say([f"  {problem}"])
-
-
-def _ask_password(question: Question) -> str:
-    return ask_password(question.text)
-
-
-_CHECKS: dict[str, Callable[[str], object]] = {
-    "registry": check_registry,
-    "repository": lambda path: check_repository(path.strip("/")),
-    "tag": check_tag,
-}
-
-
-def _problem(question: Question, answer: str) -> str | None:
-    """What is wrong with an answer, in words; None if it will do."""
-    if not answer:
-        return "this has no default; please answer" if question.required else None
-    if question.field == "source_tag":  # a release may also be named by a part, or a range
-        return None
-    check = _CHECKS.get(question.field.partition("_")[2])
-    try:
-        if check is not None:
-            check(answer)
-    except ReferenceInvalid as error:
-        return f"{error}; {error.hint}" if error.hint else str(error)
-    return None
-
-
-def _with_passwords(answers: Answers, ask: Callable[[Question], str] | None) -> Answers:
+def _with_passwords(answers: Answers, interview: Interview | None) -> Answers:
     """A user without a password needs one."""
     for side in ("source", "target"):
         user, password = (getattr(answers, f"{side}_{what}") for what in ("username", "password"))
         if user and password is None:
-            question = _question(f"{side}_password")
-            if ask is None:
+            question = question_of(f"{side}_password")
+            if interview is None:
                 raise SettingMissing(
                     f"user {user!r} at the {side} has no password, and there is no terminal to ask on",
                     hint=f"set {question.variable}, or use {question.flag}",
                 )
-            answers = evolve(answers, **{question.field: ask(question)})
+            answers = interview.with_password(question, answers)
     return answers
 
 
-def newest_tag(answers: Answers, network: Network, environment: Environment) -> str:
-    """The newest release that the source really has; the catalog's newest where the source cannot be asked."""
-    from transload.app.selecting import find_releases
-    from transload.catalog.builtin import load_builtin
-
-    catalog = load_builtin(DEFAULT_CATALOG)
-    given = answers.checked()
-    origin = Place("registry", given.source_registry or catalog.registry, given.source_repository or catalog.repository)
-    logins = Logins(source=given.source_login(), source_hosts=frozenset({origin.value}))
-    try:
-        with Stores(environment, network, logins, Cancellation(), ears=Ears(warn, hosts=tell_host)) as stores:
-            return find_releases(catalog, None, origin, stores)[0].tag
-    except TransloadError as error:
-        say([f"  ({origin.locator} does not tell its releases: {error})"])
-        return catalog.newest().tag
+def no_question(_: Plan) -> None:
+    """Whoever wrote the whole command line has said that it is to be done."""
 
 
-def _question(field: str) -> Question:
-    return next(question for question in QUESTIONS if question.field == field)
+def agreed(target: Place, plan: Plan) -> None:
+    """Ask before anything is copied to `target`, if anything is to be. Raises `click.Abort` for a no."""
+    if not plan.steps:
+        return
+    images = sum(bool(image.goals) for image in plan.images)
+    if not confirm(f"copy {count(images, 'image')}, {size(plan.copied.bytes)}, to {target}?"):
+        say(["nothing was copied"])
+        raise click.Abort
+
+
+def tell_the_same(given: Given, words: list[str]) -> None:
+    """After questions: the command line that does without them, and where it has its passwords from."""
+    if not given.asked:
+        return
+    images = [word for image in given.job.images for word in ("--image", image)]
+    say(["", "the same without questions:", f"  {command_line([*words, *images])}"])
+    users = {"SOURCE": given.logins.source, "TARGET": given.logins.target}
+    for side, login in users.items():
+        if login is not None:
+            say([f"  with the password of {login.username} in the variable TRANSLOAD_{side}_PASSWORD"])

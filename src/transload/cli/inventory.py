@@ -73,7 +73,7 @@ def inventory(
             raise LocalError(f"there is no folder {out.absolute().parent}", subject=str(out), hint="make it first")
         signer = load_signer(sign_key, environment)
         absent = {"source_username": None, "source_password_stdin": False}
-        logins = gather_logins({**flags, **absent}, environment, (), store)
+        logins = gather_logins({**flags, **absent}, environment, network, (), store)
         cancellation = Cancellation()
         with (
             stoppable(cancellation, telling.notice),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from transload.cli import options
 from transload.cli.again import command_line, command_words, connection_words, retry_command
 from transload.cli.carrying import Began, carry
 from transload.cli.command import Command
-from transload.cli.guide import gather
+from transload.cli.guide import agreed, gather, no_question, tell_the_same
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
 from transload.nursery import Cancellation
@@ -53,4 +54,7 @@ def mirror(output: Output, quiet: bool, report: tuple[Path, ...], **flags: Any) 
         ):
             prepared = prepare(job, stores, cancellation)
             retry = retry_command(job, more)
-            return exit_code(carry(prepared, stores, telling, cancellation, began, retry, job.bodies))
+            agree = partial(agreed, job.target) if given.asked else no_question
+            result = carry(prepared, stores, telling, cancellation, began, retry, job.bodies, agree)
+        tell_the_same(given, ["mirror", *command_words(job, more)])
+        return exit_code(result)

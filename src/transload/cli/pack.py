@@ -17,7 +17,7 @@ from transload.cli.again import command_line, command_words, connection_words
 from transload.cli.asking import load_signer
 from transload.cli.carrying import Began, carry
 from transload.cli.command import Command
-from transload.cli.guide import gather
+from transload.cli.guide import gather, tell_the_same
 from transload.cli.ledgers import Shown
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
@@ -113,6 +113,7 @@ def pack(
             )
         if exit_code(result) == 0 and with_tool is not None:
             _put_tool(with_tool, packing.out.absolute().parent)
+        tell_the_same(given, ["pack", *command_words(given.job, more)])
         if output == "text":
             _tell_end(result, shown, telling, quiet)
         return exit_code(result)

@@ -1,4 +1,4 @@
-"""Passwords from standard input and from a prompt, in whatever encoding a pipe brings them."""
+"""Passwords from standard input, in whatever encoding a pipe brings them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import locale
 import sys
 from typing import BinaryIO
 
-import click
-
+from transload.cli.prompts import ask_password, is_interactive
 from transload.errors import SettingMissing, UsageError
-from transload.report.texts import harmless
 
 _BYTES = 64 << 10
 _MARKS = (
@@ -18,19 +16,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-
-
-def is_interactive() -> bool:
-    """Whether somebody is there to be asked; a stream may also be closed."""
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
-
-
-def ask_password(text: str, *, twice: bool = False) -> str:
-    """Ask without showing what is typed."""
-    answer: str = click.prompt(
-        harmless(text), default="", show_default=False, hide_input=True, confirmation_prompt=twice, err=True
-    )
-    return answer
 
 
 def piped_password(text: str = "Password") -> str:

@@ -11,10 +11,10 @@ from transload.app.mirroring import prepare, prepare_saved
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
 from transload.cli import options
-from transload.cli.again import command_line, connection_words
+from transload.cli.again import command_line, command_words, connection_words
 from transload.cli.carrying import Began, carry
 from transload.cli.command import Command
-from transload.cli.guide import gather, gather_logins
+from transload.cli.guide import gather, gather_logins, tell_the_same
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
 from transload.errors import TransloadError
@@ -56,6 +56,7 @@ def plan(out: Path | None, output: Output, quiet: bool, **flags: Any) -> int:
             with local_errors("writing", out):
                 replace_file(out, dump(prepared.plan))
             telling.notice(f"plan written; to do it: {command_line(['apply', str(out)])}")
+        tell_the_same(given, ["plan", *command_words(given.job, connection_words(network, given.logins))])
         return _exit_code(prepared.plan)
 
 
@@ -82,7 +83,7 @@ def apply(file: Path, output: Output, quiet: bool, report: tuple[Path, ...], job
         with local_errors("reading", file):
             made = load(read_file(file, PLAN_BYTES + 1))
         cancellation = Cancellation()
-        logins = gather_logins(flags, environment, made.sources, made.target)
+        logins = gather_logins(flags, environment, network, made.sources, made.target)
         began = Began.now(command_line(["apply", str(file), *connection_words(network, logins)]))
         with (
             stoppable(cancellation, telling.notice),

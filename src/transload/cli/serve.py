@@ -13,7 +13,8 @@ from transload.app.stores import Ears, Logins, Stores
 from transload.app.whole import serving_notes
 from transload.cli import options
 from transload.cli.command import Command, is_written
-from transload.cli.passwords import ask_password, is_interactive, piped_password
+from transload.cli.passwords import piped_password
+from transload.cli.prompts import ask_password, is_interactive
 from transload.cli.telling import say, tell_host, warn
 from transload.errors import SettingMissing, UsageError
 from transload.nursery import Cancellation

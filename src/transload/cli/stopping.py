@@ -6,10 +6,12 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
+from transload.cli.prompts import asking_thread
 from transload.nursery import Cancellation
 
 INTERRUPTED = 130
@@ -23,8 +25,11 @@ def stoppable(cancellation: Cancellation, notice: Callable[[str], None]) -> Iter
     """For the block, signals cancel instead of raising; `notice` tells people what is happening."""
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of signal handlers
-        if cancellation.cancelled:
-            _leave()
+        asking = asking_thread()
+        if asking is threading.main_thread():  # this one: the question ends
+            raise KeyboardInterrupt
+        if cancellation.cancelled or asking is not None:
+            leave()
         cancellation.cancel()
         notice("stopping: what is under way is parked where possible; once more to leave at once")
 
@@ -36,8 +41,9 @@ def stoppable(cancellation: Cancellation, notice: Callable[[str], None]) -> Iter
             signal.signal(number, handler)
 
 
-def _leave() -> NoReturn:
+def leave() -> NoReturn:
     """End without unwinding anything; only the cursor, which bars hide, is given back."""
-    if sys.stderr.isatty():
-        os.write(sys.stderr.fileno(), _SHOW_CURSOR.encode())
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr.isatty():
+            os.write(sys.stderr.fileno(), f"{_SHOW_CURSOR}\ninterrupted\n".encode())
     os._exit(INTERRUPTED)

@@ -16,8 +16,9 @@ from transload.app.stores import Carried, Logins, Network, Stores
 from transload.app.verifying import Checked, check_against_source, check_alone, check_bundle
 from transload.catalog.builtin import builtin
 from transload.cli import options
+from transload.cli.again import command_words, connection_words
 from transload.cli.command import Command, is_written
-from transload.cli.guide import gather
+from transload.cli.guide import gather, tell_the_same
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
 from transload.cli.telling import say, show_result
@@ -90,7 +91,10 @@ def _check(
     with Stores(environment, network, given.logins, cancellation, carried, telling.ears) as stores:
         if telling.speaks and place is not None and place.kind == "bundle":
             say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
-        return check_against_source(given.job, stores, deep, cancellation, place)
+        checked = check_against_source(given.job, stores, deep, cancellation, place)
+    more = [*connection_words(network, given.logins), *(["--deep"] if deep else [])]
+    tell_the_same(given, ["verify", *command_words(given.job, more)])
+    return checked
 
 
 def _check_alone(

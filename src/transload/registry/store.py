@@ -70,6 +70,13 @@ class RegistryStore:
         """What went over the wire, of all stores that share the `Http`."""
         return self._api.http.traffic
 
+    def greet(self) -> None:
+        """Ask for nothing, so that a login that is not taken is known before anything is done with it.
+
+        Raises `CredentialsRejected`, `Unreachable` and others; a registry that asks nobody takes every login.
+        """
+        self._api.ask(Request("GET", self._api.url(""), f"logging in at {self.locator}", "login"))
+
     # --- Resolves
 
     def resolve(self, name: Name) -> Descriptor:

@@ -1,0 +1,108 @@
+"""Questions at a terminal. Ctrl-C and Ctrl-D leave at once, whenever they come and whichever thread asks."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+
+import click
+
+from transload.report.texts import harmless
+
+_asking: list[threading.Thread] = []
+"""Whose questions wait for an answer."""
+
+
+def is_interactive() -> bool:
+    """Whether somebody is there to be asked; a stream may also be closed."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+def asking_thread() -> threading.Thread | None:
+    """Whose question waits for its answer; nothing else is worth waiting for then."""
+    return _asking[-1] if _asking else None
+
+
+def ask(text: str, default: str = "", *, shown: bool = True, hidden: bool = False) -> str:
+    """The answer without blanks around it, `default` for an empty one. Raises `click.Abort` at Ctrl-C and Ctrl-D.
+
+    `shown` puts the default into the question. What is typed at a `hidden` one stays as it is, and is not echoed.
+    """
+    prompt = f"{text} [{default}]: " if default and shown else f"{text}: "
+    line = _line(prompt, hidden)
+    return (line if hidden else line.strip()) or default
+
+
+def ask_password(text: str, *, twice: bool = False) -> str:
+    """Ask without showing what is typed; `twice` until both are the same."""
+    while True:
+        answer = ask(text, hidden=True)
+        if not twice or ask("The same again", hidden=True) == answer:
+            return answer
+        click.echo("  these two differ", err=True)
+
+
+def confirm(text: str) -> bool:
+    """Yes or no; Enter is yes."""
+    while True:
+        answer = ask(f"{text} [Y/n]").lower()
+        if answer in {"", "y", "yes", "n", "no"}:
+            return answer in {"", "y", "yes"}
+        click.echo("  please answer y or n", err=True)
+
+
+def _line(prompt: str, hidden: bool) -> str:
+    _asking.append(threading.current_thread())
+    try:
+        if hidden and os.name == "nt":
+            return getpass.getpass(harmless(prompt))
+        with _echo_off() if hidden else contextlib.nullcontext():
+            click.echo(harmless(prompt), nl=False, err=True)
+            _wait()
+            line = sys.stdin.readline()
+    except KeyboardInterrupt:
+        raise click.Abort from None
+    finally:
+        _asking.remove(threading.current_thread())
+    if hidden:
+        click.echo(err=True)
+    if not line:
+        raise click.Abort
+    return line.rstrip("\r\n")
+
+
+def _wait() -> None:
+    """Wait until there is a line. A Ctrl-C that comes just before is not lost, as it would be in front of a read."""
+    if os.name == "nt" or threading.current_thread() is not threading.main_thread():
+        return
+    ours, signals = socket.socketpair()
+    with ours, signals:
+        signals.setblocking(False)
+        before = signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
+        try:
+            while select.select([sys.stdin, ours], [], [])[0] != [sys.stdin]:
+                ours.recv(64)  # a signal: its handler runs now
+        finally:
+            signal.set_wakeup_fd(before)
+
+
+@contextlib.contextmanager
+def _echo_off() -> Iterator[None]:
+    import termios
+
+    number = sys.stdin.fileno()
+    before = termios.tcgetattr(number)
+    quiet = [*before]
+    quiet[3] &= ~termios.ECHO
+    termios.tcsetattr(number, termios.TCSADRAIN, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(number, termios.TCSADRAIN, before)
