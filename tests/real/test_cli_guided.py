@@ -155,7 +155,9 @@ def said(terminal: pexpect.spawn) -> str:
 def up_to_the_target(shell: Shell, vendor: Registry, to: str) -> pexpect.spawn:
     """At the question for the release, everything else answered but the tag at the target."""
     shell.set(SOURCE_DOCKER_REGISTRY=vendor.host, SOURCE_DOCKER_REPOSITORY="arcdata", SOURCE_DOCKER_USERNAME="")
-    terminal = at_terminal("mirror", "--image", IMAGE, "--to", to, "--plain-http", "it's odd")
+    odd = shell.home / "it's odd.pem"  # has to be quoted
+    odd.touch()
+    terminal = at_terminal("mirror", "--image", IMAGE, "--to", to, "--ca-file", odd)
     terminal.expect(re.escape(f"Release tag [{NEW}]: "))
     return terminal
 

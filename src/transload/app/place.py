@@ -6,7 +6,6 @@ What users of skopeo and docker write is understood where it means one thing, an
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import Literal
 
 from attrs import frozen
