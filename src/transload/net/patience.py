@@ -19,7 +19,6 @@ _LAST_SHARE = 0.02
 _PAUSE_S = 60.0
 """Up to here, the time between two attempts counts as waiting for the host."""
 _FIRST_TOLD_S = 5.0
-_TOLD_EVERY_S = 10.0
 _LIKELY = 0.75  # of the longest pause, which jitter shortens
 
 
@@ -49,7 +48,7 @@ class Patience:
         self._asking = 0
         self._since_s = self._asked_s = clock.monotonic_s()
         self._trouble: TransloadError | None = None
-        self._silent_told_s = 0.0
+        self._next_told_s = _FIRST_TOLD_S
         self._told = False
         self._over: str | None = None
 
@@ -79,7 +78,7 @@ class Patience:
             now_s = self._clock.monotonic_s()
             since_s, told = self._since_s, self._told
             self._since_s = self.useful_s = now_s
-            self._trouble, self._told, self._silent_told_s, self.known = None, False, 0.0, True
+            self._trouble, self._told, self._next_told_s, self.known = None, False, _FIRST_TOLD_S, True
         if told:
             self._listen(HostTroubled(self._host, "back", now_s - since_s, self._budget_s))
 
@@ -148,10 +147,11 @@ class Patience:
         with self._lock:
             now_s = self._clock.monotonic_s()
             silent_s = now_s - self._since_s
-            due_s = (self._silent_told_s // _TOLD_EVERY_S + 1) * _TOLD_EVERY_S if self._silent_told_s else _FIRST_TOLD_S
+            due_s = self._next_told_s
             if self._over is not None or not self._asking or silent_s < due_s:
                 return
-            self._silent_told_s = silent_s
+            while self._next_told_s <= silent_s:
+                self._next_told_s *= 2
             self._told = True
         self._listen(HostTroubled(self._host, "silent", silent_s, max(0.0, self._budget_s - silent_s)))
 
