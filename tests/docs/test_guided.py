@@ -13,14 +13,14 @@ from tests.docs.world import registries, world
 from transload.oci import Name
 
 
-def shown() -> list[str]:
-    """The lines of the block after `<!-- guided -->`."""
-    text = (DOCS / "guides" / "mirror-a-release.md").read_text().partition("<!-- guided -->")[2]
+def shown(mark: str) -> list[str]:
+    """The lines of the block after `<!-- mark -->`."""
+    text = (DOCS / "guides" / "mirror-a-release.md").read_text().partition(f"<!-- {mark} -->")[2]
     return text.partition("```text\n")[2].partition("```")[0].splitlines()
 
 
 def test_the_guided_run_is_as_shown(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
-    command, greeting, _, *questions = shown()
+    command, greeting, _, *questions = shown("guided")
     served = registries(tmp_path_factory.mktemp("registries"))
     with served as (authority, ports), world(tmp_path, authority, ports) as here:
         environment = {**here.environment, "TERM": "dumb", "NO_COLOR": "1"}
@@ -34,6 +34,8 @@ def test_the_guided_run_is_as_shown(tmp_path_factory: pytest.TempPathFactory, tm
             terminal.sendline(answer)
         terminal.expect_exact("done: 21 copied", timeout=60)
         terminal.expect(pexpect.EOF, timeout=20)
+        said = re.sub(r" --ca-file \S+", "", terminal.before)  # what this world needs
+        assert "\r\n".join(shown("guided end")) in said
         terminal.close()
         assert terminal.exitstatus == 0
         assert here.target.resolve(Name("guided/arc-dns", "v1.46.0_2026-05-12"))

@@ -21,7 +21,7 @@ from transload.cli.telling import say
 from transload.errors import SettingMissing, UsageError
 from transload.oci import Platform
 from transload.planning import Narrowing, Plan
-from transload.report.texts import count, size
+from transload.report.texts import count, harmless, size
 
 
 @frozen
@@ -204,7 +204,9 @@ def tell_the_same(given: Given, words: list[str]) -> None:
     if not given.asked:
         return
     images = [word for image in given.job.images for word in ("--image", image)]
-    say(["", "the same without questions:", f"  {command_line([*words, *images])}"])
+    line = command_line([*words, *images])
+    say(["", "the same without questions:"])
+    click.echo(harmless(f"  {line}"), err=True)  # never folded, so that it can be copied
     users = {"SOURCE": given.logins.source, "TARGET": given.logins.target}
     for side, login in users.items():
         if login is not None:
