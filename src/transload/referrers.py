@@ -117,10 +117,28 @@ class Listed:
     named: Mapping[Name, Descriptor]
     referrers: Referrers
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know of names that several images have."""
+        names = dict.fromkeys(name for name, _ in self._shadowed())
+        return tuple(f"{name} is the name of several images in it: the first one keeps it" for name in names)
+
+    def _shadowed(self) -> Iterator[tuple[Name, Digest]]:
+        """Images whose name belongs to another one, listed before them."""
+        seen: set[tuple[Name, Digest]] = set()
+        for each in self.entries:
+            first = self.named.get(each.name) if each.name is not None and each.name.tag else None
+            if each.name is None or first is None or first.digest == each.descriptor.digest:
+                continue
+            if (each.name, each.descriptor.digest) not in seen:
+                seen.add((each.name, each.descriptor.digest))
+                yield each.name, each.descriptor.digest
+
     def untagged(self) -> Iterator[Name]:
         """Images by repository and digest, then those of which nothing but the digest is known."""
         tagged = {(name.repository, descriptor.digest) for name, descriptor in self.named.items() if name.tag}
         yield from (name for name in self.named if not name.tag and (name.repository, name.digest) not in tagged)
+        yield from (name.at(digest) for name, digest in self._shadowed() if (name.repository, digest) not in tagged)
         known = {descriptor.digest for descriptor in self.named.values()}
         nameless = {each.descriptor.digest: each.descriptor for each in self.entries if each.name is None}
         loose = (descriptor for digest, descriptor in nameless.items() if digest not in known)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 
 from transload.archive.members import Member, Members
@@ -47,16 +48,19 @@ class LayoutContent:
         """See `transload.ports.Sparse`."""
         return frozenset(child for child in self._index.left_out.get(digest, ()) if self.find(child) is None)
 
+    @property
+    def _listed(self) -> Listed:
+        return Listed(self._index.entries, self.names, self.refers)
+
     def untagged(self) -> Iterator[Name]:
         """See `transload.ports.Lists`."""
-        return Listed(self._index.entries, self.names, self.refers).untagged()
+        return self._listed.untagged()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What people should know: docker leaves the layers uncompressed where it does not keep the originals."""
-        if self._saved and any(_is_remade(manifest) for _, manifest in self._images()):
-            return (NOTE,)
-        return ()
+        remade = self._saved and any(_is_remade(manifest) for _, manifest in self._images())
+        return (*((NOTE,) if remade else ()), *self._listed.notes)
 
     def described(self, name: Name) -> Descriptor:
         """What a listed name stands for. Raises `KeyError`."""
@@ -86,19 +90,23 @@ class LayoutContent:
 
     def _names_beside(self) -> Iterator[tuple[Name, Descriptor]]:
         """Names that only docker's own list gives; config digests say which manifest is meant."""
-        configs = {manifest.config.digest: descriptor for descriptor, manifest in self._images() if manifest.config}
+        configs = {manifest.config.digest: listed for listed, manifest in self._images() if manifest.config}
         for image in self._saved:
             descriptor = configs.get(image.config_digest) if image.config_digest else None
             if descriptor is not None:
                 yield from ((name, descriptor) for name in image.names)
 
     def _images(self) -> Iterator[tuple[Descriptor, Manifest]]:
-        """The listed manifests that are there and can be read."""
-        for descriptor in self._index.digests.values():
-            try:
-                yield descriptor, self._manifest(descriptor)
-            except (BlobUnknown, ManifestInvalid, SchemaUnsupported):
-                continue
+        """The manifests that are there and can be read: those listed, and below an index its images, as that index."""
+        for listed in self._index.digests.values():
+            for manifest in self._readable((listed,)):
+                yield listed, manifest
+                yield from ((listed, child) for child in self._readable(manifest.manifests))
+
+    def _readable(self, descriptors: Iterable[Descriptor]) -> Iterator[Manifest]:
+        for descriptor in descriptors:
+            with suppress(BlobUnknown, ManifestInvalid, SchemaUnsupported):
+                yield self._manifest(descriptor)
 
     def _manifest(self, descriptor: Descriptor) -> Manifest:
         member = self.find(descriptor.digest)

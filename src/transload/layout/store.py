@@ -84,6 +84,11 @@ class LayoutStore:
         return Listed(index.entries, index.names, self._referrers)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for people on names that several images have."""
+        return self.lists.notes
+
+    @property
     def sparse(self) -> LayoutStore:
         """What was left out stands beside the index in `index.json`."""
         return self

@@ -214,3 +214,24 @@ def test_an_image_without_a_name_is_recognised_under_the_digest_it_got(opened: O
     run(plan, {store.locator: store}, target)
     assert target.fetch(NAME.at(built.children[0].digest)).digest == built.children[0].digest
     assert make_plan(request, {store.locator: store}, target).images[0].status == "unchanged"
+
+
+def test_a_second_image_of_a_name_is_carried_by_its_digest_and_told(opened: Open) -> None:
+    one, two = image("one"), image("two")
+    files = layout_files({NAME: one}) | layout_files({NAME: two})
+    listed = [json.loads(layout_files({NAME: each})["index.json"])["manifests"][0] for each in (one, two)]
+    files["index.json"] = json.dumps({"schemaVersion": 2, "manifests": listed}).encode()
+    store = opened(files)
+    assert store.resolve(NAME).digest == one.digest
+    assert list(store.lists.untagged()) == [NAME.at(two.digest)]
+    assert store.notes == ("acme/app:1 is the name of several images in it: the first one keeps it",)
+
+
+def test_a_name_that_only_docker_s_list_gives_leads_to_the_index(tmp_path: Path) -> None:
+    built = multi_platform("many", platforms=(AMD64, ARM64))
+    files = without(layout_files({Name(""): built}), built.children[1])
+    config = built.children[0].manifest.config
+    assert config is not None
+    saved = [{"Config": f"blobs/sha256/{config.digest.encoded}", "RepoTags": ["acme/app:1"], "Layers": []}]
+    store = ArchiveStore(write_tar(tmp_path / "saved.tar", files | {"manifest.json": json.dumps(saved).encode()}))
+    assert store.resolve(NAME).digest == built.digest
