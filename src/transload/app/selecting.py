@@ -34,7 +34,7 @@ from transload.errors import (
     UsageError,
     at_side,
 )
-from transload.events import Progressed
+from transload.events import Counting, Progressed
 from transload.files import expanded
 from transload.nursery import Cancellation
 from transload.oci import Name, Reference
@@ -326,5 +326,6 @@ def _from_store(job: Job, origin: Place, stores: Stores, cancellation: Cancellat
 def _everything(job: Job, origin: Place, stores: Stores) -> Selection:
     if job.tag and not job.tags_by_default:
         raise _tag_without_use()
-    items, notes = everything(stores.source(origin), origin, job)
+    counting = Counting(stores.working, "selecting")
+    items, notes = everything(stores.source(origin), origin, job, counting.add)
     return Selection(items, (), (origin,), notes)

@@ -97,7 +97,7 @@ def check_alone(place: Place, stores: Stores, deep: bool, cancellation: Cancella
         return prover.prove(name, LeftOut(store, name.repository))
 
     with at_side("target"):
-        names = list(names_under(store, ""))
+        names = list(names_under(store, "", found=Counting(stores.working, "selecting").add))
         if not names:
             raise nothing_there(store, place)
     counting = Counting(stores.working, "proving", len(names))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from transload.app.job import Job
 from transload.app.place import Place
@@ -19,14 +19,16 @@ from transload.ports import Source
 _NAMED = 3  # images named in one sentence
 
 
-def everything(source: Source, origin: Place, job: Job) -> tuple[tuple[Item, ...], tuple[str, ...]]:
+def everything(
+    source: Source, origin: Place, job: Job, found: Callable[[int], object] = lambda _number: None
+) -> tuple[tuple[Item, ...], tuple[str, ...]]:
     """Every image at and under the prefix of `origin` that `job` wants; and what was passed over, in words.
 
-    Raises `SelectionEmpty` if there is nothing, and what `items_of` raises.
+    `found` hears how many tags more were found. See `items_of`. Raises `SelectionEmpty` if there is nothing, and what `items_of` raises.
     """
     tagless: list[str] = []
     with at_side("source"):
-        names = list(names_under(source, origin.prefix, tagless))
+        names = list(names_under(source, origin.prefix, tagless, found))
         if not names:
             raise nothing_there(source, origin)
     return items_of(sorted(names), origin, job), tuple(_tagless_notes(tagless))
@@ -54,8 +56,13 @@ def items_of(names: Sequence[Name], origin: Place, job: Job) -> tuple[Item, ...]
     return with_target_tag(found, job)
 
 
-def names_under(source: Source, prefix: str, tagless: list[str] | None = None) -> Iterator[Name]:
-    """Every tag at and under `prefix`, and every image that the store lists without one.
+def names_under(
+    source: Source,
+    prefix: str,
+    tagless: list[str] | None = None,
+    found: Callable[[int], object] = lambda _number: None,
+) -> Iterator[Name]:
+    """Every tag at and under `prefix`, and every image that the store lists without one; `found` hears how many more.
 
     Registries list repositories too of which nothing is left, or nothing with a tag; they are added to `tagless`.
     """
@@ -63,6 +70,7 @@ def names_under(source: Source, prefix: str, tagless: list[str] | None = None) -
     for repository in source.repositories():
         if _is_under(repository, prefix):
             tags = _tags(source, repository)
+            found(len(tags))
             yield from (Name(repository, tag) for tag in tags)
             if not tags and not lists and tagless is not None:
                 tagless.append(repository)

@@ -23,7 +23,7 @@ _TERMINAL_S = 0.2
 _WIDEST = 78
 
 _SAID: dict[Activity, tuple[str, str, str]] = {  # what goes on, what is counted, what was done with it
-    "selecting": ("asking what is published", "", ""),
+    "selecting": ("asking what is published", "image", "found"),
     "surveying": ("planning", "image", "asked"),
     "searching": ("planning", "blob", "looked for at the target"),
     "comparing": ("comparing the catalog with what is published", "", ""),
@@ -81,7 +81,7 @@ def sentence(now: Progressed) -> str:
     'verifying: 1.0 of 4.0 MiB (25%) read and hashed'
     """
     what, unit, done = _SAID[now.activity]
-    if not unit:
+    if not unit or (now.total is None and not now.done):
         return what
     if unit == "B":
         part = f"{size_of(now.done, now.total)} ({percent(now.done, now.total)})" if now.total else size(now.done)

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
-from transload.errors import Side, TransloadError
+from transload.errors import Interrupted, Side, TransloadError
 from transload.report.styled import Styled, folded
 from transload.report.texts import cut, one_line, with_short_digests
 
@@ -67,6 +67,8 @@ def problem_lines(problem: Problem, width: int | None = None, indent: str = "", 
     error: another run is at work
       hint: wait for it
     """
+    if problem.code == Interrupted.code:  # by whoever reads this: there is nothing to explain
+        return [Styled.of(f"{indent}interrupted")]
     message = one_line(problem.message)
     lines = folded(f"{indent}{title}: ", message if width is None else with_short_digests(message), width, "bad")
     if problem.where:
