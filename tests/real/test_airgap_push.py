@@ -237,8 +237,8 @@ def test_referrers_and_cosign_tags_cross(shell: Shell, attested: dict[str, Built
 def test_without_referrers_they_stay(shell: Shell, attested: dict[str, Built], registry: Registry) -> None:
     with vendor(images=attested) as source:
         pack(shell, source("app/signed:v1"), "-o", "plain")
-    assert shell("push", "plain", "--to", f"{registry.host}/plain").code == 0
-    assert held(registry, "plain") == {"app/signed:v1"}
+    assert shell("push", "plain", "--to", f"{registry.host}/unreferred").code == 0
+    assert held(registry, "unreferred") == {"app/signed:v1"}
 
 
 def test_a_narrowed_image_crosses_as_it_was_packed(shell: Shell, registry: Registry) -> None:
