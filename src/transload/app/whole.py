@@ -24,7 +24,8 @@ def everything(
 ) -> tuple[tuple[Item, ...], tuple[str, ...]]:
     """Every image at and under the prefix of `origin` that `job` wants; and what was passed over, in words.
 
-    `found` hears how many tags more were found. See `items_of`. Raises `SelectionEmpty` if there is nothing, and what `items_of` raises.
+    `found` hears how many tags more were found. Raises `SelectionEmpty` if there is nothing, and what `items_of`
+    raises.
     """
     tagless: list[str] = []
     with at_side("source"):
