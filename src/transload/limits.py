@@ -177,3 +177,20 @@ HEADER_LINE_BYTES = 64 << 10
 
 HEADER_LINES = 3000
 """Lines in a row without content: heads of all those answers at their longest, of 100 lines each."""
+
+# --- what is served (docs/guides/serve.md)
+
+SERVED_CONNECTIONS = 512
+"""At a time, fewer where the process may open fewer files. When all are taken, the one that waits longest goes."""
+
+SERVED_BODY_BYTES_S = 128
+"""What a body must bring on average in each stall period: one that drips a byte at a time holds its place for ever."""
+
+SERVED_UPLOADS = 1000
+"""Uploads that have begun and not ended …"""
+
+SERVED_UPLOADS_MEMORY_BYTES = 64 << 20
+"""… and what they keep in memory together; what comes then lies in files at once."""
+
+SERVED_TAGS = 100
+"""Tags that one manifest is given by one request. The specification wants ten at least."""

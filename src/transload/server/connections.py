@@ -12,9 +12,10 @@ from typing import Any
 
 from aiohttp import web
 
+from transload.limits import SERVED_CONNECTIONS
+
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
-PLACES = 512
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nServer: transload\r\nRetry-After: 5\r\n"
     b"Content-Length: 0\r\nConnection: close\r\n\r\n"
@@ -83,7 +84,7 @@ def places_for(files: int | None) -> int:
     >>> places_for(None), places_for(1024), places_for(64)
     (512, 320, 16)
     """
-    return PLACES if files is None else max(16, min(PLACES, (files - 64) // 3))
+    return SERVED_CONNECTIONS if files is None else max(16, min(SERVED_CONNECTIONS, (files - 64) // 3))
 
 
 def files_allowed() -> int | None:

@@ -13,7 +13,7 @@ from transload.errors import (
     LimitExceeded,
     NotFound,
 )
-from transload.limits import IMAGE_MANIFESTS, INDEX_DEPTH, MANIFEST_BYTES
+from transload.limits import IMAGE_MANIFESTS, INDEX_DEPTH, MANIFEST_BYTES, SERVED_TAGS
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.mediatype import INDEXES
 from transload.oci.reference import check_repository
@@ -24,8 +24,6 @@ from transload.server.ranges import Span, stated
 from transload.server.service import Call, Service
 from transload.server.traffic import receive, receive_whole
 from transload.server.uploads import Spool, Upload
-
-_TAGS = 100  # with one manifest; the specification wants ten at least
 
 
 async def begin_upload(call: Call) -> web.StreamResponse:
@@ -186,8 +184,8 @@ async def put_manifest(call: Call) -> web.StreamResponse:
     digest = Digest(call.route.reference) if by_digest else None
     name = Name(call.route.repository, None if by_digest else call.route.reference, digest)
     tags = [Name(call.route.repository, tag) for tag in call.request.query.getall("tag", [])] if by_digest else []
-    if len(tags) > _TAGS:
-        raise Refusal(414, "UNSUPPORTED", f"more than {_TAGS} tags at once")
+    if len(tags) > SERVED_TAGS:
+        raise Refusal(414, "UNSUPPORTED", f"more than {SERVED_TAGS} tags at once")
     raw = await receive_whole(call, MANIFEST_BYTES)
     manifest = Manifest.parse(raw, call.request.headers.get("Content-Type"), digest)
     await call.service.run(check_depth, call.service.store, call.route.repository, manifest)

@@ -13,6 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from transload.errors import LimitExceeded, Stalled, TransloadError, Truncated, Unreachable
 from transload.files import local_errors, open_file
+from transload.limits import SERVED_BODY_BYTES_S
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.server.ranges import Span
@@ -21,8 +22,6 @@ from transload.server.service import Call, Service
 BATCH_BYTES = 1 << 20
 # One stall period is granted per part, so that a client must take this much in it.
 _SENDFILE_BYTES = 4 << 20
-# A body must bring so much on average in each stall period: one that drips a byte at a time holds its place for ever.
-_LEAST_BYTES_S = 128
 
 _log = logging.getLogger("transload.server")
 
@@ -172,7 +171,7 @@ class _Pace:
         now_s = asyncio.get_running_loop().time()
         if now_s < self._ends_s:
             return
-        if self._bytes < _LEAST_BYTES_S * self._period_s:
+        if self._bytes < SERVED_BODY_BYTES_S * self._period_s:
             raise TimeoutError
         self._bytes, self._ends_s = 0, now_s + self._period_s
 

@@ -15,15 +15,12 @@ from pathlib import Path
 from transload.clock import Clock
 from transload.errors import TooManyRequests
 from transload.files import local_errors
+from transload.limits import SERVED_UPLOADS, SERVED_UPLOADS_MEMORY_BYTES
 from transload.oci import Descriptor
 from transload.server.answers import Refusal
 
 IN_MEMORY_BYTES = 1 << 20
 IDLE_S = 3600.0
-OPEN_UPLOADS = 1000
-MEMORY_BYTES = 64 << 20
-"""Of all sessions together; what comes then lies in files at once."""
-
 _PIECE_BYTES = 1 << 20
 _RECLAIMED_S = 60.0  # when all sessions are taken, one that nobody touched for so long makes room
 
@@ -31,7 +28,7 @@ _RECLAIMED_S = 60.0  # when all sessions are taken, one that nobody touched for 
 class Room:
     """So many bytes of memory, for several threads to share."""
 
-    def __init__(self, size: int = MEMORY_BYTES) -> None:
+    def __init__(self, size: int = SERVED_UPLOADS_MEMORY_BYTES) -> None:
         self._left = size
         self._lock = threading.Lock()
 
@@ -155,9 +152,9 @@ class Uploads:
     def begin(self, repository: str) -> Upload:
         """Open a session. Raises `TooManyRequests` when too many are open."""
         self.sweep()
-        if len(self._open) >= OPEN_UPLOADS:
+        if len(self._open) >= SERVED_UPLOADS:
             self._end_idle(_RECLAIMED_S)
-        if len(self._open) >= OPEN_UPLOADS:
+        if len(self._open) >= SERVED_UPLOADS:
             raise TooManyRequests(f"{len(self._open)} uploads are under way", retry_after_s=60)
         spool = Spool(self._folder, hashing=self._hashing, room=self._room)
         upload = Upload(repository, spool, self._clock.monotonic_s())

@@ -7,9 +7,15 @@ from pathlib import Path
 import pytest
 
 from transload.errors import Busy, LocalError, Refused
-from transload.files import Folder, open_file, read_file, replace_file
+from transload.files import Folder, folder, open_file, read_file, replace_file
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs links of POSIX")
+
+
+@pytest.fixture(autouse=True, params=["handles", "paths"])
+def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With handles of folders, and without them, as on Windows."""
+    monkeypatch.setattr(folder, "_HANDLES", request.param == "handles")
 
 
 @pytest.fixture

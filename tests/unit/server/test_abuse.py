@@ -17,12 +17,12 @@ from tests.unit.server.asking import ask
 from transload.clock import Clock
 from transload.errors import TooManyRequests
 from transload.layout import LayoutStore
-from transload.limits import INDEX_DEPTH
+from transload.limits import INDEX_DEPTH, SERVED_UPLOADS
 from transload.memory import MemoryStore
 from transload.oci import Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
 from transload.server import Served, ServeSettings, connections, serve_in_thread
-from transload.server.uploads import OPEN_UPLOADS, Room, Spool, Uploads
+from transload.server.uploads import Room, Spool, Uploads
 from transload.testing.contract import blob, put
 from transload.testing.faults import FaultyStore, out_of_space
 from transload.testing.images import fill, image, index
@@ -39,7 +39,7 @@ def connect(served: Served) -> socket.socket:
 
 
 def test_silent_connections_make_room(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "PLACES", 20)
+    monkeypatch.setattr(connections, "SERVED_CONNECTIONS", 20)
     with serve_in_thread(store) as served:
         silent = [connect(served) for _ in range(60)]
         try:
@@ -51,7 +51,7 @@ def test_silent_connections_make_room(store: MemoryStore, monkeypatch: pytest.Mo
 
 
 def test_connections_that_work_stay(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "PLACES", 16)
+    monkeypatch.setattr(connections, "SERVED_CONNECTIONS", 16)
     digest = Digest.of(b"content")
     head = f"POST /v2/a/blobs/uploads/?digest={digest} HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n"
     with serve_in_thread(store, ServeSettings(writable=True)) as served, contextlib.ExitStack() as stack:
@@ -118,7 +118,7 @@ class _Now(Clock):
 def test_idle_sessions_make_room_and_busy_ones_do_not(tmp_path: Path) -> None:
     clock = _Now()
     uploads = Uploads(tmp_path, clock)
-    opened = [uploads.begin("a") for _ in range(OPEN_UPLOADS)]
+    opened = [uploads.begin("a") for _ in range(SERVED_UPLOADS)]
     with pytest.raises(TooManyRequests):
         uploads.begin("a")
     clock.now_s = 61

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transload.errors import TooManyRequests
+from transload.limits import SERVED_UPLOADS
 from transload.oci import Descriptor, Digest
 from transload.server.answers import Refusal
-from transload.server.uploads import IDLE_S, IN_MEMORY_BYTES, OPEN_UPLOADS, Spool, Uploads
+from transload.server.uploads import IDLE_S, IN_MEMORY_BYTES, Spool, Uploads
 
 
 class Clock:
@@ -75,7 +76,7 @@ def test_sessions_that_nobody_touches_are_forgotten(tmp_path: Path) -> None:
 
 def test_sessions_are_limited() -> None:
     uploads = Uploads(None, Clock())
-    for _ in range(OPEN_UPLOADS):
+    for _ in range(SERVED_UPLOADS):
         uploads.begin("a")
     with pytest.raises(TooManyRequests):
         uploads.begin("a")
