@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from transload.errors import BlobUnknown
+from transload.files import local_errors
 from transload.oci import Descriptor, Digest, Manifest
 from transload.ports import Lies, Mounts, Refers, Sizes, Source, Target
 from transload.server.powers import Deletes, Spools
@@ -36,7 +37,7 @@ class Holdings:
         """A blob with its size. Raises `BlobUnknown` if the repository does not hold it, or nothing tells its size."""
         if self.sizes is not None:
             return Descriptor(OCTETS, digest, self.sizes.size(repository, digest))
-        size = self.lies.path(digest).stat().st_size if self.lies is not None else self._learnt.get(digest)
+        size = self._learnt.get(digest) if self.lies is None else _size(self.lies.path(digest))
         if size is not None and self.store.holds(repository, found := Descriptor(OCTETS, digest, size)):
             return found
         raise BlobUnknown(f"{repository} has no blob {digest.short}", subject=digest)
@@ -53,6 +54,11 @@ class Holdings:
             self._learnt[blob.digest] = blob.size
         while len(self._learnt) > _REMEMBERED:
             self._learnt.pop(next(iter(self._learnt)))
+
+
+def _size(path: Path) -> int:
+    with local_errors("looking at", path):
+        return path.stat().st_size
 
 
 def _power(store: object, name: str) -> Any:

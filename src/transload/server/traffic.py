@@ -22,6 +22,7 @@ from transload.server.service import Call, Service
 BATCH_BYTES = 1 << 20
 # One stall period is granted per part, so that a client must take this much in it.
 _SENDFILE_BYTES = 4 << 20
+_PAUSE_S = 1.0
 
 _log = logging.getLogger("transload.server")
 
@@ -130,12 +131,19 @@ async def receive(call: Call) -> AsyncIterator[bytes]:
     """
     await _welcome(call.request)
     service, request = call.service, call.request
-    pace = _Pace(service.settings.stall_timeout_s)
+    stall_s = service.settings.stall_timeout_s
+    pace = _Pace(stall_s)
     batch = bytearray()
     try:
         while True:
-            async with asyncio.timeout(service.settings.stall_timeout_s):
-                chunk = await request.content.readany()
+            # A client that pauses must not keep a batch in memory: many could, at the same time.
+            chunk = await _next(request, min(_PAUSE_S, stall_s) if batch else stall_s)
+            if chunk is None and batch:
+                yield bytes(batch)
+                batch.clear()
+                continue
+            if chunk is None:
+                raise TimeoutError
             if not chunk:
                 break
             service.counts.bytes_received += len(chunk)
@@ -155,6 +163,15 @@ async def receive(call: Call) -> AsyncIterator[bytes]:
         yield bytes(batch)
     if failure:
         raise failure from cause
+
+
+async def _next(request: web.BaseRequest, patience_s: float) -> bytes | None:
+    """What has arrived, nothing at the end of the body; None if nothing comes."""
+    try:
+        async with asyncio.timeout(patience_s):
+            return await request.content.readany()
+    except TimeoutError:
+        return None
 
 
 class _Pace:

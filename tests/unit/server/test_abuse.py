@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.server.asking import ask
+from tests.unit.server.asking import ask, until
 from transload.clock import Clock
 from transload.errors import TooManyRequests
 from transload.layout import LayoutStore
@@ -307,3 +307,12 @@ def test_an_index_of_images_costs_no_further_read(served: Served, store: MemoryS
     both = index([IMAGE])
     fill(store, both, "a", "all")
     assert ask(served, "PUT", "/v2/a/manifests/again", both.manifest.raw).status == 201
+
+
+def test_what_a_pausing_client_sent_is_not_kept_in_memory(store: MemoryStore) -> None:
+    """It goes to the session, so that another request sees how far the upload has come."""
+    with serve_in_thread(store, ServeSettings(writable=True, stall_timeout_s=60)) as served, connect(served) as slow:
+        location = ask(served, "POST", "/v2/a/blobs/uploads/").headers["Location"]
+        slow.sendall(f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode() + bytes(500))
+        uploads = served._service.uploads
+        until(lambda: uploads.find("a", location.rpartition("/")[2]).spool.size == 500)
