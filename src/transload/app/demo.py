@@ -9,6 +9,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from transload.files import local_errors, replace_file
 from transload.layout import LayoutStore
 from transload.server import Served, ServeSettings, serve_in_thread
 from transload.testing.releases import Release, fill_release, release
@@ -42,7 +43,8 @@ def staged(folder: Path, size: int) -> Iterator[Stage]:
     writable = ServeSettings(writable=True, spool_folder=folder)
     with serve_in_thread(vendor) as source, serve_in_thread(site, writable) as target:
         catalog = folder / "shop.yaml"
-        catalog.write_text(_catalog(source.host_port, size), encoding="utf-8")
+        with local_errors("writing", catalog):
+            replace_file(catalog, _catalog(source.host_port, size).encode())
         yield Stage(source, target, vendor, catalog, size)
 
 

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from transload.errors import LocalError, PermissionRefused, UsageError
+from transload.errors import LocalError, PermissionRefused, TransloadError, UsageError
 from transload.files import check_kind, local_errors, replace_file
 from transload.report.markdown import to_markdown
 from transload.report.result import Result
@@ -46,8 +46,17 @@ def check_report_path(path: Path) -> None:
 
 
 def write_reports(result: Result, paths: Iterable[Path]) -> None:
-    """Write the result to each path, whole or not at all. Raises what `check_report_path` does, and `DiskFull`."""
+    """Write the result to each path, whole or not at all.
+
+    Raises what `check_report_path` does, and `DiskFull`: the first such error, when all the others are written.
+    """
+    failed: list[TransloadError] = []
     for path in paths:
-        check_report_path(path)
-        with local_errors("writing", path):
-            replace_file(path, _WRITERS[path.suffix.lower()](result).encode())
+        try:
+            check_report_path(path)
+            with local_errors("writing", path):
+                replace_file(path, _WRITERS[path.suffix.lower()](result).encode())
+        except TransloadError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]

@@ -186,6 +186,13 @@ def test_report_files_hold_the_result(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == paths
 
 
+def test_one_report_that_cannot_be_written_does_not_cost_the_others(tmp_path: Path) -> None:
+    (tmp_path / "folder.md").mkdir()
+    with pytest.raises(LocalError, match="is a folder"):
+        write_reports(finished(planned()), [tmp_path / "folder.md", tmp_path / "r.json"])
+    assert (tmp_path / "r.json").exists()
+
+
 def test_a_report_that_could_not_be_written_is_refused_before_the_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no known format") as refused:
         check_report_path(tmp_path / "report.html")
