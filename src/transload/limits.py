@@ -1,8 +1,8 @@
 """Every bound on what comes from outside, in one place, each with its reason (docs/reference/limits.md shows them).
 
-What they are chosen for: no answer of a registry, no file and no medium that somebody brings costs more than some
-256 MiB of memory or a second of processor time, while a mirror of 20,000 images, or of repositories with 100,000 tags,
-still passes. A bound that is exceeded is an ordinary error that says which one.
+What they are chosen for: no answer of a registry and no medium that somebody brings costs more than some 256 MiB of
+memory, and no single answer more than a second of processor time, while a mirror of 20,000 images, or of repositories
+with 100,000 tags, still passes. A bound that is exceeded is an ordinary error that says which one.
 """
 
 from __future__ import annotations
@@ -117,16 +117,16 @@ LEDGER_VALUES = 1_500_000
 # --- files that people give
 
 PLAN_BYTES = 256 << 20
-"""A plan file: some 300,000 steps."""
+"""A plan file. A run without one has no such limit."""
 
-PLAN_VALUES = 4_000_000
-"""Values in it: some 300,000 steps."""
+PLAN_VALUES = 3_000_000
+"""Values in it: some 100,000 steps, or 8000 images; reading that takes 300 MiB of memory, and 500 at worst."""
 
 INVENTORY_BYTES = 256 << 20
-"""An inventory file: some two million blobs."""
+"""An inventory file."""
 
-INVENTORY_VALUES = 8_000_000
-"""Values in it."""
+INVENTORY_VALUES = 3_000_000
+"""Values in it: 20,000 images for several platforms are two million."""
 
 YAML_BYTES = 1 << 20
 """A catalog, an image set, the configuration file."""

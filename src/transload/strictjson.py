@@ -28,10 +28,7 @@ class NotJson(ValueError):
 
 def read_json(raw: bytes, *, limit: int, values: int, twins: bool = False) -> Any:
     """The value that `raw` holds; `twins` lets the last of equal keys win. Raises `NotJson`, and nothing else."""
-    if len(raw) > limit:
-        raise NotJson(f"it has {len(raw)} bytes, {limit} are allowed")
-    if len(raw) > values and sum(map(raw.count, _BEFORE_VALUES)) > values:
-        raise NotJson(f"it has more than {values} values")
+    check_size(raw, limit, values)
     try:
         text = raw.decode("utf-8")  # decoded here: json would guess at UTF-16 too
         hook = None if twins else _without_twins
@@ -43,6 +40,14 @@ def read_json(raw: bytes, *, limit: int, values: int, twins: bool = False) -> An
         raise NotJson("it is nested too deep") from None
     except ValueError as error:
         raise NotJson(str(error)[:200]) from error
+
+
+def check_size(raw: bytes, limit: int, values: int) -> None:
+    """Raises `NotJson` for a text that `read_json` would not read with these limits, before it takes any memory."""
+    if len(raw) > limit:
+        raise NotJson(f"it has {len(raw)} bytes, {limit} are allowed")
+    if len(raw) > values and sum(map(raw.count, _BEFORE_VALUES)) > values:
+        raise NotJson(f"it has more than {values} values")
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

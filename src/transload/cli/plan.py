@@ -22,7 +22,7 @@ from transload.files import local_errors, read_file, replace_file
 from transload.limits import PLAN_BYTES
 from transload.nursery import Cancellation
 from transload.planning import Plan
-from transload.planning.planfile import dump, load
+from transload.planning.planfile import load, writable
 from transload.report.result import exit_code
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -54,7 +54,7 @@ def plan(out: Path | None, output: Output, quiet: bool, **flags: Any) -> int:
         telling.whole_plan(prepared.plan, prepared.notes)
         if out is not None:
             with local_errors("writing", out):
-                replace_file(out, dump(prepared.plan))
+                replace_file(out, writable(prepared.plan))
             telling.notice(f"plan written; to do it: {command_line(['apply', str(out)])}")
         tell_the_same(given, ["plan", *command_words(given.job, connection_words(network, given.logins))])
         return _exit_code(prepared.plan)

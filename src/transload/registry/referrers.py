@@ -10,7 +10,7 @@ import threading
 from typing import Any
 
 from transload.errors import ManifestInvalid, NotFound
-from transload.limits import MANIFEST_BYTES, MANIFEST_VALUES, REFERRERS
+from transload.limits import IMAGE_MANIFESTS_BYTES, REFERRERS
 from transload.net.answer import Reply, Request
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
@@ -19,7 +19,6 @@ from transload.registry.links import pages
 from transload.registry.manifests import Manifests
 from transload.registry.problems import problem
 from transload.registry.scope import pull
-from transload.strictjson import read_json
 
 _UNKNOWN = {400, 404, 405, 501}
 
@@ -41,13 +40,16 @@ def referring_entry(manifest: Manifest) -> dict[str, Any]:
     return entry.to_json()
 
 
-def index_with(raw: bytes | None, manifest: Manifest) -> bytes | None:
-    """The index `raw` (None: there is none yet) with an entry for `manifest`; None when it has one already.
+def index_with(index: Manifest | None, manifest: Manifest) -> bytes | None:
+    """The index (None: there is none yet) with an entry for `manifest`; None when it has one already.
 
-    Entries of others are kept value by value, also what this program does not understand of them.
+    Entries of others are kept value by value, also what this program does not understand of them. Raises
+    `ManifestInvalid` for what is no index.
     """
+    if index is not None and not index.is_index:
+        raise ManifestInvalid("what the tag for referrers stands for is no index", subject=index.digest)
     empty: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
-    document = read_json(raw, limit=MANIFEST_BYTES, values=MANIFEST_VALUES) if raw else empty
+    document = index.document if index else empty
     entries = document.get("manifests") or []
     if any(isinstance(entry, dict) and entry.get("digest") == manifest.digest for entry in entries):
         return None
@@ -79,10 +81,10 @@ class Referrers:
             one_at_a_time = self._tags.setdefault((repository, tag), threading.Lock())
         with one_at_a_time:
             try:
-                raw: bytes | None = self._manifests.fetch(Name(repository, tag)).raw
+                index: Manifest | None = self._manifests.fetch(Name(repository, tag))
             except NotFound:
-                raw = None
-            wanted = index_with(raw, manifest)
+                index = None
+            wanted = index_with(index, manifest)
             if wanted is not None:
                 self._manifests.put(repository, tag, Manifest.parse(wanted, OCI_INDEX))
 
@@ -103,8 +105,8 @@ class Referrers:
                 raise problem(page, doing, "manifest", digest)
             self._api.traits.referrers_api = True
             found |= {entry.digest: entry for entry in _entries(json_object(page, doing), doing)}
-            if len(found) > REFERRERS:
-                raise ManifestInvalid(f"{doing}: more than {REFERRERS} referrers")
+            if len(found) > REFERRERS or sum(each.weight for each in found.values()) > IMAGE_MANIFESTS_BYTES:
+                raise ManifestInvalid(f"{doing}: more than {REFERRERS} referrers, or much about them")
         return tuple(found.values())
 
     def _by_tag(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:

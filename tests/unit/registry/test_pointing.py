@@ -122,13 +122,13 @@ def test_a_list_is_kept_under_a_tag_otherwise() -> None:
 def test_entries_of_others_are_kept_as_they_are() -> None:
     strange = {"mediaType": "x/y", "digest": SUBJECT, "size": 1, "data": "e30=", "unknown": [1, {"ü": None}]}
     raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [strange], "note": "kept"}).encode()
-    written = index_with(raw, signature())
+    written = index_with(Manifest.parse(raw), signature())
     assert written is not None
     document = json.loads(written)
     assert document["manifests"][0] == strange
     assert document["note"] == "kept"
     assert document["manifests"][1]["artifactType"] == OCI_EMPTY  # the config's type, where there is no other
-    assert index_with(written, signature()) is None
+    assert index_with(Manifest.parse(written), signature()) is None
 
 
 def test_many_signatures_at_once_are_all_listed() -> None:

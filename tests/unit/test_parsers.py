@@ -1,0 +1,275 @@
+"""Every parser of bytes from outside: whatever comes in, a value or an error of ours comes out, and nothing else.
+
+`PARSERS` lists them with a valid document each, which is changed here and there. Whoever reads with `read_json`, parses
+YAML or takes headers apart and is not in it makes the last test fail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from attrs import frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.archive.writer import Saved, layout_files, saved_files, write_tar
+from tests.unit.bundle.packing import contents_of
+from transload.app.farside import inventory_of
+from transload.archive import ArchiveStore
+from transload.bundle import lay_out
+from transload.bundle.keys import Signature, parse_public_key
+from transload.bundle.ledger import Ledger
+from transload.catalog.definition import parse_catalog
+from transload.catalog.references import parse_references
+from transload.catalog.setfile import parse_set
+from transload.catalog.tagpattern import check_pattern
+from transload.errors import TransloadError
+from transload.layout import LayoutStore
+from transload.memory import MemoryStore
+from transload.net.answer import Reply
+from transload.net.backoff import retry_after_s
+from transload.oci import Descriptor, Digest, Manifest, Name, Platform, Reference
+from transload.oci.layoutindex import LayoutIndex
+from transload.oci.mediatype import OCI_CONFIG
+from transload.planning.configs import read_config
+from transload.planning.inventoryfile import dump as dump_inventory
+from transload.planning.inventoryfile import load as load_inventory
+from transload.planning.plan import Plan
+from transload.planning.planfile import dump as dump_plan
+from transload.planning.planfile import load as load_plan
+from transload.registry.api import json_object
+from transload.registry.challenge import challenges
+from transload.registry.keychain import _answered
+from transload.registry.links import next_link
+from transload.registry.loginfile import CredentialFile
+from transload.registry.problems import complaints
+from transload.registry.ranges import parse_content_range, unsatisfied_total, upload_offset
+from transload.registry.referrers import _entries, index_with
+from transload.registry.traits import Traits
+from transload.testing.images import image, index
+from transload.transfer import Journal
+
+ROOT = Path(__file__).parents[2] / "src" / "transload"
+BUILT = image("fuzz", (1000,))
+MANY = index([(BUILT, Platform.parse("amd64")), (image("arm", (10,)), Platform.parse("arm64"))])
+NAME = Name("app/one", "v1")
+LEDGER = lay_out(contents_of({NAME: BUILT}), None).ledger
+URL = "https://registry.example/v2/"
+
+
+@frozen
+class Parser:
+    """`read` is given the bytes, and a folder to write them into; `module` is where it lives."""
+
+    module: str
+    read: Callable[[bytes, Path], object]
+    valid: bytes
+
+
+def text(parse: Callable[[str], object]) -> Callable[[bytes, Path], object]:
+    """For what takes a header or a line, which the layers below give as Latin-1."""
+    return lambda raw, _: parse(raw.decode("latin-1"))
+
+
+def told(raw: bytes, status: int = 200) -> Reply:
+    return Reply(status, {"Content-Type": "application/json"}, raw, URL)
+
+
+def token(raw: bytes, _: Path) -> object:
+    from transload.net.address import Origin
+    from transload.registry.auth import Applicant, _read
+
+    return _read(told(raw), Applicant(Origin.of(URL)))
+
+
+def config(raw: bytes, _: Path) -> object:
+    store, descriptor = MemoryStore(), Descriptor(OCI_CONFIG, Digest.of(raw), len(raw))
+    with store.begin("a", descriptor) as ingest:
+        ingest.receive([raw])
+        ingest.commit()
+    return Platform.from_json(read_config(store, "a", descriptor))
+
+
+def journal(raw: bytes, folder: Path) -> object:
+    (folder / "journal").write_bytes(raw)
+    return Journal(folder / "journal")
+
+
+def layout(name: str) -> Callable[[bytes, Path], object]:
+    def read(raw: bytes, folder: Path) -> object:
+        LayoutStore(folder / "layout", create=True)
+        (folder / "layout" / name).write_bytes(raw)
+        store = LayoutStore(folder / "layout")
+        return [list(store.tags(repository)) for repository in store.repositories()]
+
+    return read
+
+
+def archive(name: str) -> Callable[[bytes, Path], object]:
+    def read(raw: bytes, folder: Path) -> object:
+        files = layout_files({NAME: BUILT}) if name != "manifest.json" else saved_files((Saved("s").flat(), ["a/b:1"]))
+        store = ArchiveStore(write_tar(folder / "a.tar", {**files, name: raw}))
+        return [store.fetch(Name(one, tag)) for one in store.repositories() for tag in store.tags(one)]
+
+    return read
+
+
+def whole_archive(raw: bytes, folder: Path) -> object:
+    (folder / "a.tar").write_bytes(raw)
+    return ArchiveStore(folder / "a.tar")
+
+
+def an_archive() -> bytes:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        return write_tar(Path(folder) / "a.tar", {"x" * 200: b"1", **layout_files({NAME: BUILT})}, 1).read_bytes()
+
+
+CATALOG = b"kind: Catalog\nversion: 1\nname: a\nregistry: r.example\nreleases:\n  - {tag: v1, images: [x, y]}\n"
+SET = b"kind: ImageSet\nversion: 1\nname: a\nimages:\n  - docker.io/library/busybox:1\n"
+INDEX = LayoutIndex.empty().pointing(NAME, BUILT.descriptor).encode()
+ERRORS = b'{"errors":[{"code":"DENIED","message":"no","detail":{"a":[1]}}]}'
+LOGINS = b'{"auths":{"r.example":{"auth":"dTpw"}},"credHelpers":{"x":"y"},"credsStore":""}'
+SAVED = b'[{"Config":"c.json","RepoTags":["a/b:1"],"Layers":["l.tar"]}]'
+LIFE = b'{"token":"t","expires_in":300}'
+
+PARSERS = [
+    Parser("oci/manifest.py", lambda raw, _: Manifest.parse(raw), BUILT.manifest.raw),
+    Parser("oci/manifest.py", lambda raw, _: Manifest.parse(raw), MANY.manifest.raw),
+    Parser("oci/layoutindex.py", lambda raw, _: LayoutIndex.parse(raw).encode(), INDEX),
+    Parser("oci/digest.py", text(Digest), BUILT.digest.encode()),
+    Parser("oci/reference.py", text(Reference.parse), b"r.example:5000/a/b:v1"),
+    Parser("oci/reference.py", text(Name.parse), b"a/b:v1@" + BUILT.digest.encode()),
+    Parser("oci/platform.py", text(Platform.parse), b"linux/arm/v7"),
+    Parser("layout/store.py", layout("oci-layout"), b'{"imageLayoutVersion":"1.0.0"}'),
+    Parser("layout/store.py", layout("index.json"), INDEX),
+    Parser("archive/layout.py", archive("oci-layout"), b'{"imageLayoutVersion":"1.0.0"}'),
+    Parser("archive/layout.py", archive("index.json"), INDEX),
+    Parser("archive/saved.py", archive("manifest.json"), SAVED),
+    Parser("archive/headers.py", whole_archive, an_archive()),
+    Parser("bundle/ledger.py", lambda raw, _: Ledger.decode(raw), LEDGER.encode()),
+    Parser("bundle/keys.py", lambda raw, _: Signature.decode(raw), Signature("a", "k", b"s").encode()),
+    Parser(
+        "bundle/keys.py",
+        lambda raw, _: parse_public_key(raw),
+        b"ssh-ed25519 " + b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)),
+    ),
+    Parser("planning/planfile.py", lambda raw, _: load_plan(raw), dump_plan(Plan("r.example", (), (), {}))),
+    Parser("planning/inventoryfile.py", lambda raw, _: load_inventory(raw), dump_inventory(inventory_of(LEDGER))),
+    Parser("catalog/document.py", lambda raw, _: parse_catalog(raw, "c.yaml"), CATALOG),
+    Parser("catalog/setfile.py", lambda raw, _: parse_set(raw, "s.yaml"), SET),
+    Parser("catalog/references.py", lambda raw, _: parse_references(raw, "l.txt"), b"docker.io/a/b:1\n# c\n"),
+    Parser("catalog/tagpattern.py", text(check_pattern), rb"v?([0-9]+)\.([a-z_]{1,3})(?:-(x|y))*"),
+    Parser("registry/api.py", lambda raw, _: json_object(told(raw), "asking"), b'{"tags":["v1"]}'),
+    Parser("registry/auth.py", token, LIFE),
+    Parser("registry/problems.py", lambda raw, _: complaints(told(raw, 400)), ERRORS),
+    Parser("registry/problems.py", lambda raw, _: complaints(told(raw, 502)), b"<html><title>a</title><b>b</b></html>"),
+    Parser("registry/referrers.py", lambda raw, _: index_with(Manifest.parse(raw), BUILT.manifest), MANY.manifest.raw),
+    Parser("planning/configs.py", config, b'{"os":"linux","architecture":"amd64","rootfs":{"diff_ids":[]}}'),
+    Parser(
+        "registry/referrers.py", lambda raw, _: _entries(json_object(told(raw), "asking"), "asking"), MANY.manifest.raw
+    ),
+    Parser("registry/loginfile.py", lambda raw, _: CredentialFile.parse(Path("config.json"), raw), LOGINS),
+    Parser("registry/keychain.py", text(lambda out: _answered(out, "h", "r")), b'{"Username":"u","Secret":"s"}'),
+    Parser("registry/challenge.py", text(challenges), b'Bearer realm="https://a/t",scope="x,y", Basic realm="r"'),
+    Parser("registry/links.py", text(next_link), b'</v2/_catalog?n=1>; rel="next", <b>; title="x"'),
+    Parser("registry/ranges.py", text(parse_content_range), b"bytes 0-99/200"),
+    Parser("registry/ranges.py", text(unsatisfied_total), b"bytes */200"),
+    Parser("registry/ranges.py", text(upload_offset), b"0-99"),
+    Parser("net/backoff.py", text(lambda header: retry_after_s(header, 0.0)), b"Wed, 21 Oct 2026 07:28:00 GMT"),
+    Parser("transfer/journal.py", journal, b'["app/one", "%s"]\n' % BUILT.digest.encode()),
+]
+ODD: list[Any] = [None, True, -1, 0, 1.5, 1e300, 2**63, 10**400, "", "²", "\ud800", "\x1b[2J", "a" * 5000, [], {}, [[]]]
+TOKENS = [
+    b"",
+    b"\0",
+    b"\xff",
+    b'"',
+    b"{",
+    b"[" * 2000,
+    b"NaN",
+    b"1e999",
+    b"9" * 5000,
+    rb"\ud800",
+    b"<" * 500,
+    b",;=" * 200,
+    "²".encode(),
+    b"\n- &a [*a]\n",
+]
+
+
+def swapped(value: Any, random: Random) -> Any:
+    """One place of a document given another value, another key, or left out."""
+    if random.random() < 0.2 or not isinstance(value, (dict, list)) or not value:
+        return random.choice(ODD)
+    copy = dict(value) if isinstance(value, dict) else dict(enumerate(value))
+    key = random.choice(list(copy))
+    what = random.random()
+    if what < 0.15:
+        del copy[key]
+    elif what < 0.25 and isinstance(value, dict):
+        copy[str(key).upper()] = copy[key]
+    else:
+        copy[key] = swapped(copy[key], random)
+    return copy if isinstance(value, dict) else list(copy.values())
+
+
+def changed(raw: bytes, random: Random) -> bytes:
+    """The document with something wrong in it: in its values if it is JSON, in its bytes."""
+    if random.random() < 0.6:
+        with contextlib.suppress(ValueError):
+            return json.dumps(swapped(json.loads(raw), random)).encode()
+    start = random.randrange(len(raw) + 1)
+    end = min(len(raw), start + random.choice([0, 1, 1, 2, 8, 100]))
+    return raw[:start] + random.choice([*TOKENS, raw[start : end + 20]]) + raw[end:]
+
+
+@pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.module)
+def test_a_changed_document_is_read_or_refused(parser: Parser, tmp_path: Path) -> None:
+    parser.read(parser.valid, tmp_path) if parser.module != "archive/saved.py" else None
+    random = Random(7)
+    for _ in range(60 if "archive" in parser.module or "layout/" in parser.module else 250):
+        raw = changed(parser.valid, random)
+        with contextlib.suppress(TransloadError):
+            parser.read(raw, tmp_path)
+
+
+@pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.module)
+@settings(derandomize=True, max_examples=30, deadline=None)
+@given(raw=st.binary(max_size=200) | st.text(max_size=100).map(lambda each: each.encode("utf-8", "replace")))
+def test_any_bytes_are_read_or_refused(parser: Parser, raw: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    with contextlib.suppress(TransloadError):
+        parser.read(raw, folder)
+
+
+def test_whatever_was_learnt_is_taken_or_left() -> None:
+    for odd in ODD:
+        for key in ("upload_mode", "piece_bytes", "mounts_accepted", "ranges"):
+            Traits.from_json({key: odd}).to_json()
+        Traits.from_json(odd)
+
+
+def test_no_parser_is_missing() -> None:
+    readers = {
+        str(path.relative_to(ROOT))
+        for path in ROOT.rglob("*.py")
+        if re.search(r"\bread_json\(|\byaml\.(?:parse|safe_load)\(|\bemail\.utils\.parsedate", path.read_text())
+    }
+    known = {parser.module for parser in PARSERS}
+    elsewhere = {
+        "strictjson.py",  # tests/unit/test_strictjson.py
+        "planning/document.py",  # by way of plans and inventories
+        "app/stores.py",  # what was learnt, above
+        "cli/defaults.py",  # tests/unit/cli/test_defaults.py
+    }
+    assert readers <= known | elsewhere
