@@ -1,10 +1,11 @@
 # demo: see the main job run.  test: everything, against real registries.  check: style, types, floors.  bench: figures.
+# lock: the newest versions into constraints.txt, which everything here is installed with; tests/test_lock.py holds it.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 APT    := docker-registry skopeo curl
 
-.PHONY: demo test quick check bench format pyz clean
+.PHONY: demo test quick check bench format lock pyz clean
 
 demo: $(VENV)/ready
 	@$(BIN)/transload demo
@@ -35,11 +36,15 @@ servers:
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq $(APT) >/dev/null; } || \
 	echo "note: $(APT) cannot be installed here; tests that need them will be skipped"
 
-$(VENV)/ready: pyproject.toml
+$(VENV)/ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --upgrade pip
-	@$(BIN)/python -m pip install --quiet --group dev --editable '.[serve]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt \
+	    --group dev --editable '.[serve,sign]'
 	@touch $@
+
+lock:
+	@$(PYTHON) tools/lock.py
 
 # One file that any Python from 3.11 on runs, for machines on which nothing can be installed.
 pyz: $(VENV)/ready
