@@ -18,6 +18,7 @@ from urllib3.util.wait import wait_for_read
 from transload.limits import INFORMATIONAL_ANSWERS
 from transload.net.flight import Flight, MeteredSocket, Watch
 from transload.net.lines import BoundedReader
+from transload.net.lookup import addresses
 
 # How much of a body is offered at a time; between two of them the answer is looked for.
 _SLICE = 256 << 10
@@ -34,7 +35,7 @@ def opened(
 ) -> socket.socket:
     """A connection to the first address of a host that takes one; the flight knows it before it is made."""
     failure: OSError | None = None
-    for family, kind, protocol, _, place in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
+    for family, kind, protocol, _, place in addresses(*address, watch.current if watch else None):
         one = MeteredSocket(family, kind, protocol)
         try:
             for option in options or ():

@@ -385,3 +385,19 @@ def test_a_loopback_host_that_drops_connections_is_left_to_the_first_request() -
             waiting.connect_ex(server.getsockname())
         with Http(NetSettings(connect_timeout_s=0.1)) as http:
             assert http.origin(f"127.0.0.1:{server.getsockname()[1]}").scheme == "http"
+
+
+def test_an_interruption_ends_the_wait_for_a_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = threading.Event()
+
+    def silent_server(*_: object, **__: object) -> list[object]:
+        asked.set()
+        DONE.wait(30)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent_server)
+    cancellation = Cancellation()
+    with Http(NetSettings(), cancellation=cancellation) as http:
+        threading.Thread(target=lambda: (asked.wait(), cancellation.cancel()), daemon=True).start()
+        with pytest.raises(Interrupted):
+            http.ask(Request("GET", "https://registry.invalid/", "asking", "test"))

@@ -1,0 +1,58 @@
+"""Host names to addresses. A name server that says nothing cannot be interrupted, so it is waited for beside."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+from typing import Any
+
+from transload.net.flight import Flight
+
+_LOOK_S = 0.25
+Addresses = list[tuple[Any, ...]]
+
+
+def addresses(host: str, port: int, flight: Flight | None) -> Addresses:
+    """What `getaddrinfo` says. Raises `OSError`, also when the flight is cut meanwhile."""
+    if flight is None or _is_address(host):
+        return _asked(host, port)
+    lookup = _Lookup(host, port)
+    try:
+        threading.Thread(target=lookup.run, name="lookup", daemon=True).start()
+    except RuntimeError:  # no thread to be had
+        lookup.run()
+    while not lookup.ended.wait(_LOOK_S):
+        if flight.verdict is not None:
+            raise ConnectionResetError
+    if lookup.failure is not None:
+        raise lookup.failure
+    return lookup.found
+
+
+class _Lookup:
+    def __init__(self, host: str, port: int) -> None:
+        self.ended = threading.Event()
+        self.found: Addresses = []
+        self.failure: Exception | None = None
+        self._host, self._port = host, port
+
+    def run(self) -> None:
+        try:
+            self.found = _asked(self._host, self._port)
+        except Exception as error:  # for whoever waits
+            self.failure = error
+        finally:
+            self.ended.set()
+
+
+def _asked(host: str, port: int) -> Addresses:
+    return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
