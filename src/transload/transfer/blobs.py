@@ -13,6 +13,7 @@ from attrs import define, frozen
 from transload.clock import Clock
 from transload.errors import BlobUnknown, CorruptError, DigestMismatch, Side, SizeMismatch, TransloadError, at_side
 from transload.events import How, Listener, StepMoved, StepRetried
+from transload.net.address import redacted
 from transload.nursery import Cancellation
 from transload.oci import Descriptor
 from transload.planning import BlobStep
@@ -105,7 +106,9 @@ class Placing:
         try:
             self._copy(step, Origin(self.publishers, step.source_repository, "source"))
         except CorruptError as error:
-            error.hint = f"the source lacks this foreign layer, and what is at {step.descriptor.urls[0]!r:.300} differs"
+            error.hint = (
+                f"the source lacks this foreign layer, and what is at {redacted(step.descriptor.urls[0])} differs"
+            )
             raise
 
     def _copy(self, step: BlobStep, origin: Origin) -> None:
