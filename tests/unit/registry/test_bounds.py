@@ -1,0 +1,154 @@
+"""What a hostile registry may cost: lists, manifests and answers without end are refused, in bounded memory."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.unit.limited import MEMORY, run_limited
+from tests.unit.registry.wire import Asked, Said, Wire, plain_http, talking
+from transload.errors import LimitExceeded, ProtocolTrouble, Unreachable
+from transload.limits import HEADER_LINES, INFORMATIONAL_ANSWERS, LIST_ENTRIES
+from transload.oci import Digest, Name
+from transload.oci.mediatype import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
+from transload.registry import links
+from transload.registry.store import RegistryStore
+
+PROGRAM = r"""
+import re, sys
+from pathlib import Path
+from transload.cli.main import main
+code = main(sys.argv[1:])
+print(f"code {code} peak", re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
+
+def cost(*words: object) -> tuple[int, int, str]:
+    """How a command ended, the bytes of memory that it took at most, and what it said."""
+    said = run_limited(PROGRAM, *words, space=4 * MEMORY)
+    ended = re.search(r"code (\d+) peak (\d+)", said)
+    assert ended, said
+    return int(ended[1]), int(ended[2]) << 10, said
+
+
+def paged(page: Callable[[int], list[str]], key: str = "tags") -> Callable[[Asked], Said]:
+    """A list of which each page leads to another one."""
+    numbers = count(1)
+
+    def script(asked: Asked) -> Said:
+        number = next(numbers)
+        headers = {"Content-Type": "application/json", "Link": f'<{asked.path}?page={number}>; rel="next"'}
+        return Said(200, headers, json.dumps({key: page(number)}).encode())
+
+    return script
+
+
+@pytest.mark.parametrize("key", ["tags", "repositories"])
+def test_a_list_that_never_ends(key: str) -> None:
+    names = 50_000
+    endless = paged(lambda number: [f"v{number}-{each}" for each in range(names)], key)
+    with talking(endless) as (wire, store), pytest.raises(LimitExceeded, match=f"more than {LIST_ENTRIES} names"):
+        list(store.tags("a/b") if key == "tags" else store.repositories())
+    assert len([line for line in wire.lines if key == "tags" or "_catalog" in line]) == LIST_ENTRIES // names + 1
+
+
+def test_pages_of_nothing_that_never_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "LIST_PAGES", 30)
+    with talking(paged(lambda _: [])) as (_, store), pytest.raises(LimitExceeded, match="more than 30 pages"):
+        list(store.tags("a/b"))
+
+
+def test_a_hundred_thousand_tags_pass() -> None:
+    tags = [f"v{number}" for number in range(100_000)]
+    answer = Said(200, {"Content-Type": "application/json"}, json.dumps({"tags": tags}).encode())
+    with talking(lambda _: answer) as (_, store):
+        assert list(store.tags("a/b")) == tags
+
+
+def test_names_that_none_can_have_are_passed_over() -> None:
+    listed = ["v1", "", "a b", "x" * 129, "../x", 5, None, "\x1b[2J"]
+    answer = Said(200, {"Content-Type": "application/json"}, json.dumps({"tags": listed}).encode())
+    with talking(lambda _: answer) as (_, store):
+        assert list(store.tags("a/b")) == ["v1"]
+
+
+def heavy(number: int, padding: str) -> bytes:
+    """An image's manifest of 4 MiB with `padding` where nobody reads, or nobody needs so much."""
+    config = {"mediaType": OCI_CONFIG, "digest": Digest.of(b"%d" % number), "size": 1}
+    head = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": []})[:-1]
+    return f"{head},{padding}}}".encode()
+
+
+@pytest.mark.parametrize(
+    "padding",
+    [
+        '"x":[' + ",".join(["[]"] * 1_300_000) + "]",
+        '"annotations":{' + ",".join(f'"{number}":""' for number in range(180_000)) + "}",
+        '"annotations":{' + f'"a":"{"é" * 1_900_000}"' + "}",
+    ],
+    ids=["lists", "annotations", "text"],
+)
+def test_manifests_that_cost_more_than_they_are(padding: str, tmp_path: Path) -> None:
+    children = {Digest.of(raw): raw for raw in (heavy(number, padding) for number in range(24))}
+    entries = [{"mediaType": OCI_MANIFEST, "digest": digest, "size": len(raw)} for digest, raw in children.items()]
+    top = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+    packed = {digest: gzip.compress(raw, 1) for digest, raw in children.items()}
+
+    def script(asked: Asked) -> Said:
+        reference = asked.path.rpartition("/")[2]
+        if reference in packed:
+            headers = {"Content-Type": OCI_MANIFEST, "Content-Encoding": "gzip"}
+            return Said(200, headers, packed[Digest(reference)])
+        return Said(200, {"Content-Type": OCI_INDEX}, top if reference == "v1" else b"{}")
+
+    with Wire(script) as wire:
+        code, peak, said = cost("plan", f"{wire.host}/app/one:v1", "--to", f"oci:{tmp_path / 'o'}", "--quiet")
+    assert code in {6, 7}, said
+    assert peak < MEMORY, said
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * (INFORMATIONAL_ANSWERS + 2), "answers that are none"),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * (INFORMATIONAL_ANSWERS + 2), "answers that are none"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200, "got more than 100 headers"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", "got more than 65536 bytes"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 70_000, "got more than 65536 bytes"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * (HEADER_LINES + 10),
+            "lines without content",
+        ),
+    ],
+    ids=["100", "103", "headers", "header", "chunk", "trailers"],
+)
+def test_an_answer_that_never_comes_to_an_end(answer: bytes, why: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection, contextlib.suppress(OSError):  # who has heard enough hangs up
+                    connection.recv(65_536)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        with plain_http(attempts=1) as http:
+            store = RegistryStore(f"127.0.0.1:{listener.getsockname()[1]}", http)
+            with pytest.raises((Unreachable, ProtocolTrouble, LimitExceeded), match=why):
+                store.fetch(Name("a/b", "v1"))
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
