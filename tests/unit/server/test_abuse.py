@@ -65,20 +65,29 @@ def test_connections_that_work_stay(store: MemoryStore, monkeypatch: pytest.Monk
         assert ask(served, "GET", "/v2/").status == 200  # in place of the one that waits again
 
 
+def heard(connection: socket.socket) -> bytes:
+    """What the server says next; nothing if it has hung up, in whichever way."""
+    try:
+        return connection.recv(4096)
+    except ConnectionError:
+        return b""
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX-A: "])
 def test_a_head_that_does_not_come_is_not_waited_for(store: MemoryStore, sent: bytes) -> None:
     with serve_in_thread(store, ServeSettings(stall_timeout_s=0.2)) as served, connect(served) as silent:
-        silent.sendall(sent)
-        assert silent.recv(1) == b""
+        with contextlib.suppress(OSError):  # it may be cut off before it has sent anything
+            silent.sendall(sent)
+        assert heard(silent) == b""
 
 
 def test_a_second_head_that_does_not_come(store: MemoryStore) -> None:
-    with serve_in_thread(store, ServeSettings(stall_timeout_s=0.2)) as served, connect(served) as kept:
+    with serve_in_thread(store, ServeSettings(stall_timeout_s=1)) as served, connect(served) as kept:
         kept.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
         got = kept.recv(4096)
         assert b" 200 OK" in got
         kept.sendall(b"GET /v2")
-        while kept.recv(4096):
+        while heard(kept):
             pass
 
 
@@ -87,7 +96,7 @@ def test_a_body_that_drips_is_cut_off(store: MemoryStore) -> None:
     with serve_in_thread(store, ServeSettings(writable=True, stall_timeout_s=0.5)) as served, connect(served) as slow:
         slow.sendall(b"PUT /v2/a/manifests/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n")
         answer: list[bytes] = []
-        reader = threading.Thread(target=lambda: answer.append(slow.recv(100)))
+        reader = threading.Thread(target=lambda: answer.append(heard(slow)))
         reader.start()
         while reader.is_alive():
             try:
