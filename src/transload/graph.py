@@ -45,7 +45,7 @@ class Allowance:
                 raise LimitExceeded(
                     f"the manifests of {self._what} take more than {in_words(self._limit)} of memory",
                     subject=digest,
-                    hint="copy fewer images at a time" if self._within is None else None,
+                    hint="do fewer images at a time" if self._within is None else None,
                 )
             if self._within is not None:
                 self._within._take(count, digest)

@@ -26,6 +26,7 @@ from transload.bundle.stream import StreamReader, exactly
 from transload.bundle.volumes import Cut
 from transload.errors import (
     BlobUnknown,
+    LimitExceeded,
     ManifestUnknown,
     NotFound,
     PrerequisiteMissing,
@@ -37,9 +38,10 @@ from transload.errors import (
     VolumeTruncated,
 )
 from transload.files import local_errors
-from transload.limits import MANIFEST_BYTES
+from transload.limits import MANIFEST_BYTES, RUN_MANIFESTS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Chunk, Tariff
+from transload.sizes import in_words
 
 
 class BundleStore:
@@ -259,6 +261,7 @@ class BundleStore:
         """What refers to each subject, and the manifests of which that cannot be told."""
         found: dict[Digest, tuple[Descriptor, ...]] = {}
         unread: list[tuple[StoredBlob, TransloadError]] = []
+        weight = 0
         for stored in self.ledger.blobs:
             if not stored.descriptor.is_manifest:
                 continue
@@ -271,6 +274,11 @@ class BundleStore:
                 described = evolve(
                     manifest.descriptor, artifact_type=manifest.artifact_type, annotations=manifest.annotations
                 )
+                weight += described.weight
+                if weight > RUN_MANIFESTS_BYTES:
+                    raise LimitExceeded(
+                        f"the referrers in {self.locator} take more than {in_words(RUN_MANIFESTS_BYTES)}"
+                    )
                 found[manifest.subject.digest] = (*found.get(manifest.subject.digest, ()), described)
         return found, tuple(unread)
 

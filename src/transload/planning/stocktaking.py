@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from transload.errors import HostGivenUp, Interrupted, LimitExceeded, NotFound, TransloadError
 from transload.events import ActivityListener, Counting, ignore
-from transload.limits import INDEX_DEPTH
+from transload.graph import Allowance
+from transload.limits import INDEX_DEPTH, RUN_IMAGE_BYTES, RUN_MANIFESTS_BYTES, RUN_MANIFESTS_MOST_BYTES
 from transload.nursery import Cancellation, in_parallel
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.planning.inventory import Inventory, Shelf
@@ -65,6 +67,8 @@ class _Taking:
         self._cancellation = cancellation
         self._counting = counting
         self._places: dict[Digest, str] = {}
+        self._lock = threading.Lock()
+        self._memory = Allowance("an inventory", RUN_MANIFESTS_BYTES)
 
     def tags(self, repositories: list[str]) -> list[tuple[str, tuple[str, ...]]]:
         """Every repository that is there, with its tags. Raises if none of them can be read."""
@@ -81,8 +85,10 @@ class _Taking:
     def tagged(self, found: list[tuple[str, tuple[str, ...]]]) -> Mapping[str, Mapping[str, Digest]]:
         """What each tag of each repository stands for."""
         names = [Name(repository, tag) for repository, tags in found for tag in tags]
+        wide = RUN_MANIFESTS_BYTES + RUN_IMAGE_BYTES * len(names)
+        self._memory = Allowance("an inventory", min(wide, RUN_MANIFESTS_MOST_BYTES))
         stands: dict[str, dict[str, Digest]] = {repository: {} for repository, _ in found}
-        for name, answer in zip(names, self._ask(self._store.fetch, names), strict=True):
+        for name, answer in zip(names, self._ask(self._fetch, names), strict=True):
             if isinstance(answer, Manifest) and name.tag:
                 stands[name.repository][name.tag] = answer.digest
                 self._keep(answer, name.repository)
@@ -92,7 +98,7 @@ class _Taking:
     def by_digest(self, names: list[Name]) -> Mapping[str, list[Digest]]:
         """The digests, by repository, of images without a tag that are there."""
         stands: dict[str, list[Digest]] = {}
-        for name, answer in zip(names, self._ask(self._store.fetch, names), strict=True):
+        for name, answer in zip(names, self._ask(self._fetch, names), strict=True):
             if isinstance(answer, Manifest):
                 stands.setdefault(name.repository, []).append(answer.digest)
                 self._keep(answer, name.repository)
@@ -112,7 +118,7 @@ class _Taking:
             if not names:
                 return
             asked = set()
-            for name, answer in zip(names, self._ask(self._store.fetch, names), strict=True):
+            for name, answer in zip(names, self._ask(self._fetch, names), strict=True):
                 if isinstance(answer, Manifest):
                     self._keep(answer, name.repository)
                     asked.add(answer.digest)
@@ -133,8 +139,15 @@ class _Taking:
     def _blobs(self, digest: Digest) -> Iterable[Descriptor]:
         return (blob for blob in self.known[digest].blobs if not blob.is_foreign)
 
+    def _fetch(self, name: Name) -> Manifest:
+        """A manifest that will be kept; the same one under several names once."""
+        found = self._store.fetch(name)
+        with self._lock:
+            if found.digest not in self.known:
+                self.known[found.digest] = self._memory.take(found)
+            return self.known[found.digest]
+
     def _keep(self, manifest: Manifest, repository: str) -> None:
-        self.known.setdefault(manifest.digest, manifest)
         self._places.setdefault(manifest.digest, repository)
 
     def _ask(self, ask: Callable[[Given], Answer], given: Iterable[Given]) -> list[Answer | TransloadError]:
