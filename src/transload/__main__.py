@@ -1,4 +1,4 @@
-"""`python -m transload`, and what the console script calls: Ctrl-C works from the first moment on."""
+"""`python -m transload`, and what the console script calls: Ctrl-C and SIGTERM work from the first moment on."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import signal
 
 
 def run() -> None:
-    """Load the program and run it. Ctrl-C meanwhile ends it as later on, and shows nobody where the loading was."""
-    started = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else the caller wants it ignored
-    if started:
-        signal.signal(signal.SIGINT, lambda *_: _leave())
+    """Load the program and run it. A signal to end meanwhile ends it as later on, and shows nobody where it was."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    wanted = [number for number, handler in usual.items() if signal.getsignal(number) is handler]  # else it is ignored
+    for number in wanted:
+        signal.signal(number, lambda *_: _leave())
     from transload.cli.main import run as run_program
 
-    if started:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in wanted:
+        signal.signal(number, signal.default_int_handler)
     run_program()
 
 
