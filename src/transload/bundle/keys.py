@@ -174,7 +174,7 @@ def _checker() -> Checker:
             continue
     raise PartMissing(
         "verifying a signature needs the package ecdsa or cryptography",
-        hint="install transload[sign]",
+        hint="install one of them: python3 -m pip install cryptography",
     )
 
 

@@ -61,7 +61,8 @@ def _loaded(path: Path, content: bytes, passphrase: Passphrase | None) -> Privat
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives import serialization
     except ImportError as error:
-        raise PartMissing("signing needs the package cryptography", hint="install transload[sign]") from error
+        hint = "install it: python3 -m pip install cryptography"
+        raise PartMissing("signing needs the package cryptography", hint=hint) from error
     ssh = content.lstrip().startswith(_OPENSSH)
     load = serialization.load_ssh_private_key if ssh else serialization.load_pem_private_key
     try:

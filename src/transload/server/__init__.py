@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["ServeSettings", "Served", "serve_forever", "serve_in_thread"]
 
 if find_spec("aiohttp") is None:
-    raise PartMissing("serving a store needs aiohttp, which is not installed", hint="pip install 'transload[serve]'")
+    raise PartMissing(
+        "serving a store needs aiohttp, which is not installed", hint="install it: python3 -m pip install aiohttp"
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -187,7 +187,7 @@ def test_without_aiohttp_the_hint_says_what_to_install() -> None:
         "from transload.errors import PartMissing\n"
         "try:\n    import transload.server\nexcept PartMissing as error:\n    print(error.hint)"
     )
-    assert said == "pip install 'transload[serve]'\n"
+    assert said == "install it: python3 -m pip install aiohttp\n"
 
 
 def test_importing_the_package_does_not_import_aiohttp() -> None:
