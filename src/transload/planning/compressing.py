@@ -36,7 +36,7 @@ from transload.oci.mediatype import (
     UNCOMPRESSED_LAYERS,
 )
 from transload.planning.narrowing import held_children, rewritten
-from transload.ports import Chunk, Refers, Source, Tariff
+from transload.ports import Chunk, Refers, Source, Sparse, Tariff
 
 _IN_OCI_FORM = {
     DOCKER_CONFIG: OCI_CONFIG,
@@ -66,6 +66,7 @@ class CompressedStore:
         self._layers: dict[Digest, Descriptor] = {}
         self._originals: dict[Digest, Descriptor] = {}
         self.keeps_parts: bool = getattr(source, "keeps_parts", False)
+        self.sparse: Sparse | None = getattr(source, "sparse", None)
 
     @property
     def layers(self) -> int:
