@@ -19,7 +19,16 @@ from pathlib import Path
 from attrs import evolve
 
 from transload.clock import SYSTEM_CLOCK, Clock
-from transload.errors import BlobUnknown, Busy, ManifestInvalid, ManifestUnknown, NotFound, Refused, RepositoryUnknown
+from transload.errors import (
+    BlobUnknown,
+    Busy,
+    LocalError,
+    ManifestInvalid,
+    ManifestUnknown,
+    NotFound,
+    Refused,
+    RepositoryUnknown,
+)
 from transload.files import Folder, local_errors, read_file, replace_file
 from transload.layout.blobs import Blobs
 from transload.layout.deleting import Deleting
@@ -267,6 +276,8 @@ class LayoutStore:
 
     def _create(self) -> None:
         with local_errors("creating", self.root):
+            if self.root.exists() and not self.root.is_dir():
+                raise LocalError(f"{self.root} is not a folder", subject=str(self.root))
             self.root.mkdir(parents=True, exist_ok=True)
             if (self.root / _MARKER).exists() and self._index_path.exists():
                 return

@@ -168,7 +168,7 @@ def test_a_layout_is_not_made_among_other_things(tmp_path: Path) -> None:
     with pytest.raises(Refused):
         LayoutStore(tmp_path, create=True)
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
-    with pytest.raises(LocalError):
+    with pytest.raises(LocalError, match="is not a folder"):
         LayoutStore(tmp_path / "holiday.jpg", create=True)
 
 
