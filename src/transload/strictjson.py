@@ -39,7 +39,7 @@ def read_json(raw: bytes, *, limit: int, values: int, twins: bool = False) -> An
     except RecursionError:
         raise NotJson("it is nested too deep") from None
     except ValueError as error:
-        raise NotJson(str(error)[:200]) from error
+        raise NotJson("a number is too long" if "int_max_str_digits" in str(error) else str(error)[:200]) from error
 
 
 def check_size(raw: bytes, limit: int, values: int) -> None:

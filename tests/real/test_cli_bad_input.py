@@ -75,7 +75,7 @@ def serving(built: Built, *script: Fault) -> Iterator[str]:
         ("mirror arcdata --source-username u {from_vendor}", 2, "user 'u' at the source", "SOURCE_DOCKER_PASSWORD"),
         ("mirror arcdata --ca-file absent.pem {from_vendor}", 8, "there is no file absent.pem", "named for TLS"),
         ("mirror x {both_passwords} --to {target}", 2, "only one password", "TRANSLOAD_SOURCE_PASSWORD"),
-        ("apply broken.yaml", 2, "the plan is not JSON", "transload plan"),
+        ("apply broken.yaml", 2, "the plan cannot be read as JSON", "transload plan"),
         ("apply absent.json", 8, "there is no file absent.json", ""),
         ("plan arcdata {from_vendor} -o no/such/plan.json", 8, "no/such", ""),
         ("verify oci:absent", 8, "there is no folder absent", "check the path"),

@@ -29,7 +29,7 @@ def read(raw: bytes, **more: bool) -> object:
         (b"[NaN]", "NaN is no number"),
         (b"[-Infinity]", "-Infinity is no number"),
         (b"[1e999]", "a number is too large"),
-        (b"1" * 5000, "4300"),
+        (b"1" * 5000, "a number is too long"),
         (b'{"a":1,"b":{"digest":1,"digest":2}}', "the key 'digest' twice"),
         (rb'{"\u0061":1,"a":2}', "the key 'a' twice"),
         (rb'{"\ud800":1,"\ud801":2}', "twice"),

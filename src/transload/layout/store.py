@@ -305,7 +305,7 @@ class LayoutStore:
                     f"{self.root} is not an OCI layout: it has no file {_MARKER}", subject=str(self.root)
                 ) from error
             except NotJson as error:
-                raise ManifestInvalid(f"{marker} is not JSON: {error}", subject=str(marker)) from error
+                raise ManifestInvalid(f"{marker} cannot be read as JSON: {error}", subject=str(marker)) from error
         version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
         if version != _VERSION:
             raise Refused(f"{self.root} is a layout of version {version!r}, {_VERSION} is known", subject=str(marker))

@@ -109,4 +109,4 @@ def document(raw: bytes, what: str, limit: int, values: int, hint: str) -> Place
     try:
         return Place(read_json(raw, limit=limit, values=values), what, hint)
     except NotJson as error:
-        raise DocumentInvalid(f"the {what} is not JSON: {error}", subject=what, hint=hint) from error
+        raise DocumentInvalid(f"the {what} cannot be read as JSON: {error}", subject=what, hint=hint) from error

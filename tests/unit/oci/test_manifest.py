@@ -196,7 +196,7 @@ def test_what_is_no_manifest(document: Any, said: str | None, message: str) -> N
     ids=lambda content: repr(content[:12]),
 )
 def test_what_is_no_json(content: bytes) -> None:
-    with pytest.raises(ManifestInvalid, match="is not JSON"):
+    with pytest.raises(ManifestInvalid, match="cannot be read as JSON"):
         Manifest.parse(content)
 
 
