@@ -13,7 +13,6 @@ from attrs import define, frozen
 from transload.clock import Clock
 from transload.errors import BlobUnknown, CorruptError, DigestMismatch, Side, SizeMismatch, TransloadError, at_side
 from transload.events import How, Listener, StepMoved, StepRetried
-from transload.net.address import redacted
 from transload.nursery import Cancellation
 from transload.oci import Descriptor
 from transload.planning import BlobStep
@@ -106,6 +105,8 @@ class Placing:
         try:
             self._copy(step, Origin(self.publishers, step.source_repository, "source"))
         except CorruptError as error:
+            from transload.net.address import redacted  # a plan between folders loads nothing of the network
+
             error.hint = (
                 f"the source lacks this foreign layer, and what is at {redacted(step.descriptor.urls[0])} differs"
             )
