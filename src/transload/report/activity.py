@@ -6,6 +6,7 @@ program an event.
 
 from __future__ import annotations
 
+import textwrap
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -24,7 +25,7 @@ _WIDEST = 78
 
 _SAID: dict[Activity, tuple[str, str, str]] = {  # what goes on, what is counted, what was done with it
     "selecting": ("asking what is published", "image", "found"),
-    "surveying": ("planning", "image", "asked"),
+    "surveying": ("planning", "image", "asked about"),
     "searching": ("planning", "blob", "looked for at the target"),
     "comparing": ("comparing the catalog with what is published", "", ""),
     "proving": ("verifying", "image", "checked"),
@@ -76,7 +77,7 @@ def sentence(now: Progressed) -> str:
     """What goes on, and how far it is.
 
     >>> sentence(Progressed("surveying", 12, 20)), sentence(Progressed("selecting"))
-    ('planning: 12 of 20 images asked', 'asking what is published')
+    ('planning: 12 of 20 images asked about', 'asking what is published')
     >>> sentence(Progressed("hashing", 1 << 20, 4 << 20))
     'verifying: 1.0 of 4.0 MiB (25%) read and hashed'
     """
@@ -143,7 +144,8 @@ class TerminalVoice:
         said = [sentence(now), *moving.words(now)]
         while len(", ".join(said)) > width and len(said) > 1:
             said.pop()
-        self._draw(Styled.of((", ".join(said)[: max(width, 1)], "faint")))
+        told = textwrap.shorten(", ".join(said), width, placeholder=" …") if width > 9 else ""
+        self._draw(Styled.of((told, "faint")))
 
     def rest(self) -> None:
         """Take it away."""

@@ -24,7 +24,7 @@ def test_every_activity_has_its_sentence(activity: str, done: int, total: int | 
 
 
 def test_sentences_say_how_far_it_is() -> None:
-    assert sentence(Progressed("surveying", 12, 20)) == "planning: 12 of 20 images asked"
+    assert sentence(Progressed("surveying", 12, 20)) == "planning: 12 of 20 images asked about"
     assert sentence(Progressed("searching", 1, 1)) == "planning: 1 of 1 blob looked for at the target"
     assert sentence(Progressed("hashing", MIB, 4 * MIB)) == "verifying: 1.0 of 4.0 MiB (25%) read and hashed"
     assert (
@@ -67,7 +67,7 @@ def test_a_program_hears_what_is_new_and_every_ten_seconds_what_is_not() -> None
 def test_a_log_gets_a_whole_line() -> None:
     told: list[str] = []
     LogVoice(told.append).say(Progressed("surveying", 12, 20), Moving(StoppedClock()))
-    assert told == ["planning: 12 of 20 images asked, 0.0 s"]
+    assert told == ["planning: 12 of 20 images asked about, 0.0 s"]
 
 
 @pytest.mark.parametrize("width", [20, 40, 200])
