@@ -124,6 +124,7 @@ def test_a_default_makes_no_other_command_fail(
         (("mirror", "arcdata", "--to", "oci:copy"), "SOURCE_DOCKER_REPOSITORY", "Team"),
         (("mirror", f"{NOWHERE}/a:1", "other.invalid/b:1", "--to", "oci:copy"), "SOURCE_DOCKER_USERNAME", "ann"),
         (COMMANDS["list"], "TRANSLOAD_KEY", "none.pub"),
+        (COMMANDS["list"], "TRANSLOAD_CONFIG", "folder"),
         (("serve", "oci:folder"), "TRANSLOAD_LISTEN", "anywhere"),
     ],
 )
