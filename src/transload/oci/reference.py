@@ -84,6 +84,11 @@ def shown(text: str) -> str:
 def check_no_user(text: str) -> str:
     """`text` if no @ is in it but that of a digest. Raises `ReferenceInvalid`, which does not repeat a password."""
     before, at, after = text.rpartition("@")
+    if at and "://" in before:
+        raise ReferenceInvalid(
+            f"{shown(text)!r} has a user name or a password in it",
+            hint="leave them out: --source-username and --target-username name the user, the password is asked for",
+        )
     if at and ("@" in before or not _DIGEST_BEGINS.match(after)):
         raise ReferenceInvalid(
             f"{shown(text)!r}: what follows the @ is not a digest",

@@ -12,6 +12,7 @@ from transload.sizes import in_words, scaled
 
 _DIGEST = re.compile(r"sha\d{3}:[0-9a-f]{64,128}")
 _DIGEST_BEGINS = re.compile(r"sha\d{3}:")
+_EXAMPLE = "user:password"  # as our own hints write it
 _TEXT_LENGTH = 4000
 _WORD = re.compile(r"[^\s\"'<>]+")
 
@@ -115,6 +116,8 @@ def harmless(text: str) -> str:
     'denied:  ?[31mno??'
     >>> harmless("at https://ann:secret@registry.example/a")
     'at https://…@registry.example/a'
+    >>> harmless("write http://user:password@proxy.example:3128")
+    'write http://user:password@proxy.example:3128'
     """
     shown = text if text.isprintable() else "".join(map(_harmless_letter, text))
     return _WORD.sub(_without_user, shown) if "@" in shown and "://" in shown else shown
@@ -134,7 +137,8 @@ def _without_user(word: re.Match[str]) -> str:
     pieces = rest.split("@")
     if len(pieces) > 1 and _DIGEST_BEGINS.match(pieces[-1]):
         pieces[-2:] = ["@".join(pieces[-2:])]
-    return word[0] if len(pieces) == 1 else f"{scheme}{slashes}…@{pieces[-1]}"
+    known = len(pieces) == 1 or pieces[0] == _EXAMPLE
+    return word[0] if known else f"{scheme}{slashes}…@{pieces[-1]}"
 
 
 def harmless_json(value: Any) -> Any:
