@@ -96,6 +96,27 @@ def test_as_many_as_allowed_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None
     assert library.fetched.total() == 3
 
 
+def test_as_much_memory_as_allowed_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = index(LEAVES[:3])
+    needed = sum(each.manifest.weight for each in built.walk())
+    monkeypatch.setattr(graph, "IMAGE_MANIFESTS_BYTES", needed)
+    assert len(list(walk(Library(built).grow()))) == 4
+    monkeypatch.setattr(graph, "IMAGE_MANIFESTS_BYTES", needed - 1)
+    with pytest.raises(LimitExceeded, match="take more than"):
+        Library(built).grow()
+
+
+def test_what_a_part_gives_back_can_be_taken_by_another() -> None:
+    one = LEAVES[0].manifest
+    whole = graph.Allowance("a run", one.weight)
+    part, other = (graph.Allowance("an image", 2 * one.weight, within=whole) for _ in range(2))
+    assert part.take(one) is one
+    with pytest.raises(LimitExceeded, match="of a run"):
+        other.take(one)
+    part.give_back()
+    assert other.take(one) is one
+
+
 def test_what_reading_raises_passes_through() -> None:
     def fetch(_: Descriptor) -> Manifest:
         raise ManifestUnknown("gone")

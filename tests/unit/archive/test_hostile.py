@@ -146,6 +146,14 @@ def test_the_number_of_members_has_a_limit(tmp_path: Path, monkeypatch: pytest.M
         ArchiveStore(path)
 
 
+def test_all_extended_headers_together_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_tar(tmp_path / "a.tar", {f"{'x' * 300}{number}": b"" for number in range(4)} | files())
+    ArchiveStore(path)
+    monkeypatch.setattr(limits, "ARCHIVE_HEADERS_BYTES", 1000)
+    with pytest.raises(LimitExceeded, match="more than 1000 bytes of headers"):
+        ArchiveStore(path)
+
+
 @given(st.data())
 def test_whatever_changes_only_our_errors_come(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("fuzz")

@@ -18,6 +18,7 @@ from transload.errors import (
 )
 from transload.oci import Manifest, Platform
 from transload.oci.mediatype import OCI_CONFIG
+from transload.planning import survey
 from transload.testing import faults
 from transload.testing.faults import ALWAYS
 from transload.testing.images import Built, artifact, image, index
@@ -114,6 +115,18 @@ def test_indexes_nested_too_deep_are_refused() -> None:
     eight, nine = scene.plan("deep:8", "deep:9").images
     assert eight.error is None
     assert isinstance(nine.error, LimitExceeded)
+
+
+def test_an_image_that_takes_too_much_memory_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = index([image(f"part {number}", (10,)) for number in range(20)])
+    small = image("small", (10,))
+    scene = Scene()
+    scene.publish(large, "large:1")
+    scene.publish(small, "small:1")
+    monkeypatch.setattr(survey, "RUN_MANIFESTS_BYTES", 10 * small.manifest.weight)
+    monkeypatch.setattr(survey, "RUN_IMAGE_BYTES", 0)
+    plan = scene.plan("large:1", "small:1")
+    assert [type(one.error) for one in plan.images] == [LimitExceeded, type(None)]
 
 
 def test_a_config_that_is_not_json_is_the_images_fault_alone() -> None:
