@@ -49,7 +49,8 @@ class Request:
 class Reply:
     """A whole answer: status, headers (any case), body, and the URL that gave it in the end. `origin` is the server.
 
-    `by_proxy`: a proxy saw the request, and may be the one who answers.
+    `by_proxy`: a proxy saw the request, and may be the one who answers. `is_last`: the host said *later* once too
+    often, and is asked for nothing more.
     """
 
     status: int
@@ -57,6 +58,7 @@ class Reply:
     body: bytes = field(repr=False)
     url: str = field(repr=redacted)
     by_proxy: bool = False
+    is_last: bool = False
 
     @property
     def origin(self) -> Origin:
@@ -124,7 +126,7 @@ class Answer:
             body = self._read(limit if self.status < 400 else PROBLEM_BYTES)
         finally:
             self.close()
-        return Reply(self.status, self.headers, body, self.url, self.by_proxy)
+        return Reply(self.status, self.headers, body, self.url, self.by_proxy, self._flight.is_last)
 
     def _read(self, limit: int) -> bytes:
         parts: list[bytes] = []

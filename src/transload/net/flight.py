@@ -131,6 +131,8 @@ class Watch:
         self._lock = threading.Lock()
         self._flights: set[Flight] = set()
         self._running = False
+        self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
         self._local = threading.local()
 
     @property
@@ -170,23 +172,31 @@ class Watch:
         for flight in self._all():
             flight.cut("interrupted")
 
+    def close(self) -> None:
+        """End the thread now, not a moment after the last flight."""
+        self._closed.set()
+        if self._thread is not None:
+            self._thread.join()
+
     def _all(self) -> list[Flight]:
         with self._lock:
             return list(self._flights)
 
     def _start(self) -> None:
+        self._closed = closed = threading.Event()
+        self._thread = threading.Thread(target=self._watch, args=(closed,), name="watch", daemon=True)
         try:
-            threading.Thread(target=self._watch, name="watch", daemon=True).start()
+            self._thread.start()
         except RuntimeError:  # no thread to be had: the timeouts of sockets still hold
-            self._running = False
+            self._running, self._thread = False, None
 
-    def _watch(self) -> None:
-        idle, pace, cancelled_s = 0, threading.Event(), 0.0
+    def _watch(self, closed: threading.Event) -> None:
+        idle, cancelled_s = 0, 0.0
         while True:
-            pace.wait(self._tick_s)
+            closed.wait(self._tick_s)
             with self._lock:
                 idle = 0 if self._flights else idle + 1
-                if idle > 8:  # bursts of small requests need no new thread each
+                if idle > 8 or closed.is_set():  # bursts of small requests need no new thread each
                     self._running = False
                     return
             cancelled_s += self._tick_s if self._cancellation.cancelled else 0

@@ -120,6 +120,7 @@ class Http:
 
     def close(self) -> None:
         """Drop idle connections."""
+        self._watch.close()
         with self._lock:
             managers, self._managers = list(self._managers.values()), {}
         for manager in managers:
@@ -273,7 +274,7 @@ class Http:
         wanted_s = retry_after_s(response.headers.get("Retry-After"), self.clock.wall_s())
         kind = TooManyRequests if response.status == 429 else ServerTrouble
         error = kind(f"{doing}: {origin.netloc} answers {response.status}", subject=origin.netloc)
-        if not host.patience.refuse(wanted_s or 0.0, error):
+        if wanted_s is None or not host.patience.refuse(wanted_s, error):
             self._failed(host, round_, error, doing, wanted_s)
 
     def _sent(

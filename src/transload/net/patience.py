@@ -14,6 +14,10 @@ from transload.events import HostListener, HostTroubled
 from transload.net.backoff import delay_s
 from transload.net.settings import NetSettings
 
+WAY_ON = (
+    "see whether it is up and can be reached, then give the same command again;"
+    " --give-up-after says for how long to try"
+)
 _LAST_SHARE = 0.02
 """What of the budget is left when the last attempt begins."""
 _PAUSE_S = 60.0
@@ -138,8 +142,7 @@ class Patience:
         return HostGivenUp(
             self._over or f"{doing}: {self._host} is given up",
             subject=self._host,
-            hint="see whether it is up and can be reached, then give the same command again; "
-            "--give-up-after says for how long to try",
+            hint=WAY_ON,
         )
 
     def tell_silence(self) -> None:

@@ -13,6 +13,7 @@ from attrs import frozen
 from transload.errors import (
     AccessDenied,
     BlobUnknown,
+    HostGivenUp,
     ManifestUnknown,
     ProtocolTrouble,
     ReadOnly,
@@ -27,6 +28,7 @@ from transload.errors import (
 from transload.limits import PROBLEM_BYTES, PROBLEM_VALUES
 from transload.net.answer import Reply
 from transload.net.backoff import retry_after_s
+from transload.net.patience import WAY_ON
 from transload.sizes import whole_number
 from transload.strictjson import NotJson, read_json
 
@@ -107,6 +109,9 @@ def problem(reply: Reply, doing: str, asked: Asked, subject: str | None = None) 
     text = f"{doing}: {reply.origin.netloc} answers {reply.status}: {told}"
     if reply.status in {401, 403}:
         return _denied(reply, text, asked, subject)
+    if reply.is_last:
+        told = f"{reply.origin.netloc} gave no useful answer in time: {text}"
+        return HostGivenUp(told, subject=reply.origin.netloc, hint=WAY_ON)
     if reply.status == 429 or "TOOMANYREQUESTS" in codes:
         wait_s = retry_after_s(reply.headers.get("Retry-After"), 0.0) if _is_number(reply) else None
         return TooManyRequests(text, subject=subject, retry_after_s=wait_s)

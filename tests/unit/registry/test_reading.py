@@ -7,11 +7,12 @@ import re
 
 import pytest
 
-from tests.unit.registry.wire import Asked, Said, Script, plain_http, refused, serving, talking
+from tests.unit.registry.wire import Asked, HastyClock, Said, Script, plain_http, refused, serving, talking
 from transload.errors import (
     AccessDenied,
     BlobUnknown,
     DigestMismatch,
+    HostGivenUp,
     LimitExceeded,
     ManifestUnknown,
     ProtocolTrouble,
@@ -20,7 +21,6 @@ from transload.errors import (
     SchemaUnsupported,
     ServerTrouble,
     SizeMismatch,
-    TooManyRequests,
     Truncated,
 )
 from transload.oci import Descriptor, Digest, Name
@@ -183,9 +183,9 @@ def test_a_range_that_cannot_be_satisfied_is_asked_for_whole() -> None:
         (refused(404, "BLOB_UNKNOWN", "blob unknown to registry"), BlobUnknown, "blob unknown to registry"),
         (refused(403, "DENIED", "requested access is denied"), AccessDenied, "requested access is denied"),
         (Said(404, {"Content-Type": "text/html"}, b"<html><title>404 Not Found</title>"), BlobUnknown, "404 Not Found"),
-        (Said(429, {"Retry-After": "1000"}, b"{broken"), TooManyRequests, "broken"),
+        (Said(429, {"Retry-After": "1000"}, b"{broken"), HostGivenUp, "broken"),
         (Said(500, {}, b"\xff\x00 oh"), ServerTrouble, "oh"),
-        (Said(502), ServerTrouble, "bad gateway"),
+        (Said(502), HostGivenUp, "bad gateway"),
         (Said(400, {}, b'{"errors": "none"}'), Refused, "answers 400"),
     ],
 )
@@ -196,11 +196,12 @@ def test_refusals_keep_what_the_registry_said(said: Said, error: type[Exception]
         assert wire.host in str(caught.value)
 
 
-def test_the_wait_that_a_registry_asks_for_is_told() -> None:
+def test_a_wait_longer_than_patience_is_not_begun() -> None:
     with serving(lambda asked: Said(429, {"Retry-After": "1000"})) as wire, plain_http() as http:
-        with pytest.raises(TooManyRequests) as caught:
+        with pytest.raises(HostGivenUp, match="answers 429"):
             reading(RegistryStore(wire.host, http))
-        assert caught.value.retry_after_s == 1000
+        assert isinstance(http.clock, HastyClock)
+        assert http.clock.slept == []
 
 
 # --- holds
