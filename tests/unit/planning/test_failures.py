@@ -123,8 +123,7 @@ def test_an_image_that_takes_too_much_memory_fails_alone(monkeypatch: pytest.Mon
     scene = Scene()
     scene.publish(large, "large:1")
     scene.publish(small, "small:1")
-    monkeypatch.setattr(survey, "RUN_MANIFESTS_BYTES", 10 * small.manifest.weight)
-    monkeypatch.setattr(survey, "RUN_IMAGE_BYTES", 0)
+    monkeypatch.setattr(survey, "IMAGE_MANIFESTS_BYTES", 10 * small.manifest.weight)
     plan = scene.plan("large:1", "small:1")
     assert [type(one.error) for one in plan.images] == [LimitExceeded, type(None)]
 
