@@ -24,6 +24,7 @@ from transload.errors import (
     TooLarge,
     TooManyRequests,
     TransloadError,
+    Unreachable,
 )
 from transload.limits import PROBLEM_BYTES, PROBLEM_VALUES
 from transload.net.answer import Reply
@@ -103,15 +104,20 @@ def not_a_registry(reply: Reply, doing: str) -> ProtocolTrouble:
 
 def problem(reply: Reply, doing: str, asked: Asked, subject: str | None = None) -> TransloadError:
     """The error for a reply that is not what was hoped for, met while `doing` something."""
+    error, host = _meaning(reply, doing, asked, subject), reply.origin.netloc
+    if not (reply.is_last and isinstance(error, Unreachable)):
+        return error
+    told = f"{host} gave no useful answer in time: {error.message}"
+    return HostGivenUp(told, subject=host, hint=error.hint or WAY_ON)
+
+
+def _meaning(reply: Reply, doing: str, asked: Asked, subject: str | None) -> TransloadError:
     found = complaints(reply)
     codes = {complaint.code for complaint in found}
     told = "; ".join(complaint.message or complaint.code for complaint in found) or _phrase(reply.status)
     text = f"{doing}: {reply.origin.netloc} answers {reply.status}: {told}"
     if reply.status in {401, 403}:
         return _denied(reply, text, asked, subject)
-    if reply.is_last:
-        told = f"{reply.origin.netloc} gave no useful answer in time: {text}"
-        return HostGivenUp(told, subject=reply.origin.netloc, hint=WAY_ON)
     if reply.status == 429 or "TOOMANYREQUESTS" in codes:
         wait_s = retry_after_s(reply.headers.get("Retry-After"), 0.0) if _is_number(reply) else None
         return TooManyRequests(text, subject=subject, retry_after_s=wait_s)

@@ -10,7 +10,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.unit.registry.wire import Asked, HastyClock, Said, Wire, plain_http, refused, serving
-from transload.errors import AccessDenied, CredentialsRejected, InsecureRefused, ProtocolTrouble, ServerTrouble
+from transload.errors import (
+    AccessDenied,
+    CredentialsRejected,
+    HostGivenUp,
+    InsecureRefused,
+    ProtocolTrouble,
+    ServerTrouble,
+)
 from transload.net.http import Http
 from transload.nursery import Nursery
 from transload.oci import Descriptor, Digest, Name
@@ -269,7 +276,7 @@ def test_an_answer_that_may_be_the_proxys_says_so() -> None:
         proxies = {"http": f"http://{proxy.host}"}
         with (
             plain_http(proxies=proxies, allow_plain_http=plain, attempts=1) as http,
-            pytest.raises(ServerTrouble) as caught,
+            pytest.raises(HostGivenUp) as caught,
         ):
             RegistryStore("registry.invalid", http).resolve(Name("a", "1"))
     assert caught.value.hint == "this may be the proxy's answer: check that it can reach registry.invalid"
