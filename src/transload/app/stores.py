@@ -86,7 +86,8 @@ class Logins:
 class Carried:
     """How bundles are read: further folders where volumes lie, the key that must have signed, who finds a volume.
 
-    `key_from` is what people know the key by: the flag, the variable, the configuration file.
+    `key_from` is what people know the key by: the flag, the variable, the configuration file. Only the flag is
+    meant for this one command.
     """
 
     folders: tuple[Path, ...] = ()
@@ -97,9 +98,12 @@ class Carried:
     def demand_signature(self, place: Place | None) -> None:
         """With a key, only a bundle can be read: nothing else says who made it. None stands for registries.
 
-        Raises `BundleUnsigned`.
+        A key that is a default is for what is carried in, so it does not keep a command from a registry. Raises
+        `BundleUnsigned`.
         """
         if self.key is None or (place is not None and place.kind == "bundle"):
+            return
+        if self.key_from != "--key" and (place is None or place.kind == "registry"):
             return
         what = f"{place} is" if place else "what comes from registries is"
         raise BundleUnsigned(

@@ -90,6 +90,16 @@ def test_who_demands_it_is_told(
     assert (code, "TRANSLOAD_KEY demands a signature" in err) == (7, True), err
 
 
+def test_a_key_that_is_a_default_keeps_no_command_from_a_registry(
+    desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRANSLOAD_KEY", "site.pub")
+    code, err = told(capsys, "verify", REGISTRY, *TO)
+    assert (code, "signature" in err) == (5, False), err  # asked, and nobody listens there
+    code, err = told(capsys, "verify", REGISTRY, *TO, "--key", "site.pub")
+    assert (code, "--key demands a signature" in err) == (7, True), err
+
+
 def test_a_signature_that_nobody_checked_is_told(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (desk / "rel.tar").unlink()
     pack(desk / "rel", ONE, sign=lambda _: Signature("ed25519", KEY.key_id, bytes(64)).encode())
