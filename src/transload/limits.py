@@ -178,6 +178,12 @@ HEADER_LINE_BYTES = 64 << 10
 HEADER_LINES = 3000
 """Lines in a row without content: heads of all those answers at their longest, of 100 lines each."""
 
+CHUNK_BYTES = 256
+"""What the chunks of a chunked body must hold on average, their own lines not counted: servers send kilobytes …"""
+
+SMALL_CHUNKS = 50_000
+"""… but for so many smaller ones. 4 MiB a byte at a time would cost 40 s."""
+
 # --- what is served (docs/guides/serve.md)
 
 SERVED_CONNECTIONS = 512

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 
 from attrs import field, frozen
 from urllib3 import BaseHTTPResponse
 
-from transload.errors import LimitExceeded, TransloadError
+from transload.errors import LimitExceeded, ProtocolTrouble, TransloadError
 from transload.limits import MANIFEST_BYTES, PROBLEM_BYTES
 from transload.net.address import Origin, redacted
 from transload.net.backoff import RETRIED
+from transload.net.coding import unpacked
 from transload.net.flight import Flight
 from transload.net.slots import Lane
 from transload.nursery import Cancellation
@@ -133,8 +135,8 @@ class Answer:
         size = 0
         self._flight.resume()
         try:
-            while size <= limit and (part := self._response.read(min(1 << 16, limit + 1 - size), decode_content=True)):
-                parts.append(part)
+            while size <= limit and (part := self._response.read(min(1 << 16, limit + 1 - size))):
+                parts.append(bytes(part))  # it may be a view of a buffer that is used again
                 size += len(part)
             self._landed()
         except Exception as error:  # the seam decides what is foreign; the rest passes on
@@ -146,9 +148,23 @@ class Answer:
             raise translated from error
         finally:
             self._received(size)
-        if size > limit and self.status < 400:
+        body = b"".join(parts)
+        if size <= limit:
+            body = self._unpacked(body, limit)
+        if len(body) > limit and self.status < 400:
             raise LimitExceeded(f"{redacted(self.url)} answers with more than {limit} bytes")
-        return b"".join(parts)[:limit]
+        return body[:limit]
+
+    def _unpacked(self, body: bytes, limit: int) -> bytes:
+        coding = self.headers.get("Content-Encoding", "")
+        try:
+            return unpacked(body, coding, limit)
+        except zlib.error as error:
+            if self.status >= 400:
+                return b""
+            raise ProtocolTrouble(
+                f"{redacted(self.url)} answers with what is no whole {coding.strip()[:20]!r}: {error}"
+            ) from error
 
     def _landed(self) -> None:
         """All of it is here, unless the connection was cut and the body has no promised length."""

@@ -1,7 +1,7 @@
 """The lines of an answer, bounded: of its head, of chunked bodies, and of what follows those.
 
-http.client bounds the head of the last answer only; urllib3 reads lines of any length between chunks, and as many of
-them after the last one as come.
+http.client bounds the head of the last answer only; urllib3 reads lines of any length between chunks, chunks of a byte
+each, sizes below nothing (which mean "all there is" one floor below), and as many lines after the last chunk as come.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ import http.client
 from io import BufferedReader
 from typing import Any
 
-from transload.limits import HEADER_LINE_BYTES, HEADER_LINES
+from transload.limits import CHUNK_BYTES, HEADER_LINE_BYTES, HEADER_LINES, SMALL_CHUNKS
 
 
 class BoundedReader(BufferedReader):
-    """Reads an answer. A line that is too long, or too many in a row without content, raise `HTTPException`."""
+    """Reads an answer. A line that is too long, too many in a row without content, or more lines than content raise
+    `HTTPException`.
+    """
 
     _lines = 0
+    _cost = 0  # of lines that no content has paid for
 
     def readline(self, size: int | None = -1, /) -> bytes:
         """See io."""
@@ -26,12 +29,19 @@ class BoundedReader(BufferedReader):
         line = super().readline(HEADER_LINE_BYTES + 1 if size is None or size < 0 else size)
         if len(line) > HEADER_LINE_BYTES:
             raise http.client.LineTooLong("answer")
+        self._cost += CHUNK_BYTES + len(line)
+        if self._cost > SMALL_CHUNKS * CHUNK_BYTES:
+            raise http.client.HTTPException(f"a body in chunks of less than {CHUNK_BYTES} bytes, without end")
         return line
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """See io."""
+        """See io; all that comes is never asked for."""
+        if size is None or size < 0:
+            raise http.client.HTTPException("a chunk of less than no bytes")
         self._lines = 0
-        return super().read(size)
+        content = super().read(size)
+        self._cost = max(0, self._cost - len(content))
+        return content
 
     def readinto(self, buffer: Any, /) -> int:
         """See io."""

@@ -6,7 +6,7 @@ import re
 
 from attrs import frozen
 
-_SINGLE = re.compile(r"bytes\s*=\s*(\d{0,19})\s*-\s*(\d{0,19})", re.ASCII | re.IGNORECASE)
+_SINGLE = re.compile(r"bytes\s*+=\s*+(\d{0,19})\s*+-\s*+(\d{0,19})", re.ASCII | re.IGNORECASE)
 _CHUNK = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import gzip
 import json
 import re
 import socket
 import threading
+import zlib
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -17,11 +19,21 @@ import pytest
 from tests.unit.limited import MEMORY, run_limited
 from tests.unit.registry.wire import Asked, Said, Wire, plain_http, talking
 from transload.errors import LimitExceeded, ProtocolTrouble, Unreachable
-from transload.limits import HEADER_LINES, INFORMATIONAL_ANSWERS, LIST_ENTRIES
-from transload.oci import Digest, Name
+from transload.limits import (
+    CHUNK_BYTES,
+    HEADER_LINES,
+    INFORMATIONAL_ANSWERS,
+    LIST_ENTRIES,
+    MANIFEST_BYTES,
+    SMALL_CHUNKS,
+)
+from transload.oci import Descriptor, Digest, Name
 from transload.oci.mediatype import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from transload.registry import links
 from transload.registry.store import RegistryStore
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+PACKED = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"  # without its end
 
 PROGRAM = r"""
 import re, sys
@@ -123,13 +135,40 @@ def test_manifests_that_cost_more_than_they_are(padding: str, tmp_path: Path) ->
         (b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * (INFORMATIONAL_ANSWERS + 2), "answers that are none"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200, "got more than 100 headers"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", "got more than 65536 bytes"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 70_000, "got more than 65536 bytes"),
+        (CHUNKED + b"1" * 70_000, "got more than 65536 bytes"),
         (
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * (HEADER_LINES + 10),
+            CHUNKED + b"0\r\n" + b"X: y\r\n" * (HEADER_LINES + 10),
             "lines without content",
         ),
+        (CHUNKED + b"-1\r\n" + b"x" * 70_000, "less than no bytes"),
+        (CHUNKED + b"1\r\nx\r\n" * (SMALL_CHUNKS + 10), "chunks of less than"),
+        (
+            CHUNKED + (b"1;" + b"e" * 60_000 + b"\r\nx\r\n") * (SMALL_CHUNKS * CHUNK_BYTES // 60_000 + 1),
+            "chunks of less",
+        ),
+        (PACKED + b"Content-Length: 8\r\n\r\nnot gzip", "no whole 'gzip'"),
+        (PACKED + b"Content-Length: 15\r\n\r\n" + gzip.compress(b"")[:10] + b"\0\0\0\xff\xff", "ends too early"),
+        (
+            PACKED + b"\r\n" + gzip.compress(b"")[:10] + b"\0\0\0\xff\xff" * (MANIFEST_BYTES // 5),
+            f"more than {MANIFEST_BYTES} bytes",
+        ),
+        (PACKED + b"\r\n" + gzip.compress(b" " * (MANIFEST_BYTES + 1)), f"more than {MANIFEST_BYTES} bytes"),
     ],
-    ids=["100", "103", "headers", "header", "chunk", "trailers"],
+    ids=[
+        "100",
+        "103",
+        "headers",
+        "header",
+        "chunk",
+        "trailers",
+        "negative",
+        "bytes",
+        "extensions",
+        "no gzip",
+        "half a gzip",
+        "empty blocks",
+        "bomb",
+    ],
 )
 def test_an_answer_that_never_comes_to_an_end(answer: bytes, why: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -152,3 +191,33 @@ def test_an_answer_that_never_comes_to_an_end(answer: bytes, why: str) -> None:
                 store.fetch(Name("a/b", "v1"))
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(10)
+
+
+@pytest.mark.parametrize(
+    "attack", [b"-1\r\n" + b"x" * 70_000, b"1\r\nx\r\n" * (SMALL_CHUNKS + 10)], ids=["negative", "bytes"]
+)
+def test_a_blob_in_chunks_made_to_hurt(attack: bytes) -> None:
+    blob = Descriptor("application/octet-stream", Digest.of(b"x" * 70_000), 70_000)
+    answer = Said(200, {"Transfer-Encoding": "chunked", "Content-Length": ""}, attack)
+    with (
+        talking(lambda _: answer, attempts=1) as (_, store),
+        pytest.raises(Unreachable, match="chunk"),
+        store.open("a/b", blob) as chunks,
+    ):
+        collections.deque(chunks, 0)
+
+
+def test_small_chunks_and_a_gzip_that_nobody_asked_for_are_read() -> None:
+    names = [f"v{number}" for number in range(SMALL_CHUNKS // 2)]
+    raw = json.dumps({"tags": names}).encode()
+    parts = [raw[at : at + 20] for at in range(0, len(raw), 20)]
+    small = b"".join(b"%x;ext=1\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\nTrailer: x\r\n\r\n"
+    for headers, body in (
+        ({"Transfer-Encoding": "chunked", "Content-Length": ""}, small),
+        ({"Content-Encoding": "gzip"}, gzip.compress(raw)),
+        ({"Content-Encoding": "deflate"}, zlib.compress(raw)),
+        ({"Content-Encoding": "identity"}, raw),
+    ):
+        said = Said(200, {"Content-Type": "application/json", **headers}, body)
+        with talking(lambda _, said=said: said) as (_, store):  # type: ignore[misc]
+            assert list(store.tags("a/b")) == names
