@@ -39,7 +39,8 @@ class Connections(web.Server):
         if len(self._waiting) + len(self._busy) >= self._places:
             if not self._waiting:
                 transport.write(_FULL)
-                transport.close()
+                # not at once: aiohttp begins to work at a connection after this, and takes a closed one for a bug
+                asyncio.get_running_loop().call_soon(transport.close)
                 return
             self._end(next(iter(self._waiting)))
         self._wait(handler)

@@ -11,6 +11,7 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
+from typing import Any
 
 from transload.errors import Busy, LocalError, UsageError
 from transload.files import local_errors
@@ -28,6 +29,8 @@ _HANDSHAKE_TIMEOUT_S = 10.0
 _BACKLOG = 128  # connections that the system keeps until they are accepted
 _ACCEPTED_AT_ONCE = 8  # so few that those which wait can make room before the next
 _SWEEP_S = 60.0
+
+_log = logging.getLogger("transload.server")
 
 # What aiohttp tells of requests that are no HTTP: with tracebacks, as often as somebody sends some.
 _wire = logging.getLogger("transload.server.wire")
@@ -136,6 +139,7 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
 @contextlib.asynccontextmanager
 async def _listening(service: Service) -> AsyncIterator[int]:
     """Take connections for the block; the value is the port. Afterwards nothing of the service is left."""
+    asyncio.get_running_loop().set_exception_handler(_Troubles())
     try:
         encryption = _tls(service.settings)
         with _bind(service.settings) as listener:
@@ -159,6 +163,22 @@ async def _listening(service: Service) -> AsyncIterator[int]:
                 await server.shutdown(service.settings.shutdown_timeout_s)
     finally:
         service.close()
+
+
+class _Troubles:
+    """What the loop tells of connections that cannot be taken: once in a while a sentence, not a traceback for each."""
+
+    def __init__(self) -> None:
+        self._again_s = 0.0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not isinstance(error, OSError):
+            loop.default_exception_handler(context)
+            return
+        if loop.time() >= self._again_s:
+            self._again_s = loop.time() + _SWEEP_S
+            _log.warning("a connection could not be taken: %s", error.strerror or error)
 
 
 async def _sweep(service: Service) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from transload.clock import Clock
 from transload.errors import TooManyRequests
-from transload.files import local_errors
+from transload.files import Folder, local_errors
 from transload.limits import SERVED_UPLOADS, SERVED_UPLOADS_MEMORY_BYTES
 from transload.oci import Descriptor
 from transload.server.answers import Refusal
@@ -48,6 +48,8 @@ class Room:
 class Spool:
     """Bytes on their way: in memory while they are few, then in a file of its own. Used by one thread at a time.
 
+    The file is open only while something is read or written: a thousand sessions that wait would take all the files
+    that a process may open, and with them every connection.
     It hashes (sha256) only when told to, for a store that adopts the file; any other store hashes what it takes in.
     """
 
@@ -57,34 +59,36 @@ class Spool:
         self._folder = folder
         self._room = room or Room()
         self._memory = bytearray()
-        self._file: FileIO | None = None
         self._hash = hashlib.sha256() if hashing else None
 
     def write(self, batch: bytes) -> None:
         """Append. Raises `DiskFull` and other `LocalError`s; then nothing of `batch` counts."""
-        if self._file is None and (self.size + len(batch) > IN_MEMORY_BYTES or not self._room.take(len(batch))):
+        if self.path is None and (self.size + len(batch) > IN_MEMORY_BYTES or not self._room.take(len(batch))):
             self._move_to_file()
-        if self._file is None:
+        if self.path is None:
             self._memory += batch
         else:
-            with local_errors("writing an upload to", self.path or Path()):
-                self._file.seek(self.size)
-                _write_all(self._file, batch)
+            with local_errors("writing an upload to", self.path), _opened(self.path) as file:
+                file.seek(self.size)
+                _write_all(file, batch)
         if self._hash:
             self._hash.update(batch)
         self.size += len(batch)
 
     def chunks(self, offset: int) -> Iterator[memoryview]:
         """The bytes from `offset` on, in views of a buffer that is used again."""
-        if self._file is None:
+        if self.path is None:
             yield memoryview(bytes(self._memory))[offset:]
             return
-        self._file.seek(offset)
-        view = memoryview(bytearray(_PIECE_BYTES))
-        left = self.size - offset
-        while left and (count := self._file.readinto(view[: min(left, _PIECE_BYTES)])):
-            yield view[:count]
-            left -= count
+        with local_errors("reading an upload from", self.path):
+            file = _opened(self.path)
+        with file:
+            file.seek(offset)
+            view = memoryview(bytearray(_PIECE_BYTES))
+            left = self.size - offset
+            while left and (count := file.readinto(view[: min(left, _PIECE_BYTES)])):
+                yield view[:count]
+                left -= count
 
     def proves(self, descriptor: Descriptor) -> bool:
         """Whether the bytes were hashed on their way, and are those of `descriptor`."""
@@ -92,8 +96,6 @@ class Spool:
 
     def discard(self) -> None:
         """Forget everything; harmless when done twice, or when the file has moved away."""
-        if self._file is not None:
-            self._file.close()
         if self.path is not None:
             self.path.unlink(missing_ok=True)
         self._free_memory()
@@ -102,8 +104,8 @@ class Spool:
         with local_errors("spooling an upload in", self._folder or Path(tempfile.gettempdir())):
             number, path = tempfile.mkstemp(prefix="upload-", dir=self._folder)
             self.path = Path(path)
-            self._file = os.fdopen(number, "w+b", buffering=0)
-            _write_all(self._file, self._memory)
+            with os.fdopen(number, "w+b", buffering=0) as file:
+                _write_all(file, self._memory)
         self._free_memory()
 
     def _free_memory(self) -> None:
@@ -192,6 +194,10 @@ class Uploads:
         """Close every session."""
         for upload in list(self._open.values()):
             self.end(upload)
+
+
+def _opened(path: Path) -> FileIO:
+    return Folder(path.parent).open(path.name, "r+")
 
 
 def _write_all(file: FileIO, content: bytes | bytearray) -> None:

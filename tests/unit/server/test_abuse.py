@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import errno
+import gc
 import json
 import os
 import socket
@@ -22,6 +25,7 @@ from transload.memory import MemoryStore
 from transload.oci import Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
 from transload.server import Served, ServeSettings, connections, serve_in_thread
+from transload.server.running import _Troubles
 from transload.server.uploads import Room, Spool, Uploads
 from transload.testing.contract import blob, put
 from transload.testing.faults import FaultyStore, out_of_space
@@ -48,6 +52,35 @@ def test_silent_connections_make_room(store: MemoryStore, monkeypatch: pytest.Mo
         finally:
             for each in silent:
                 each.close()
+
+
+def test_connections_that_find_no_place_leave_no_traceback(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connections, "SERVED_CONNECTIONS", 16)
+    head = b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n"
+    path = head.replace(b"uploads/ ", f"uploads/?digest={Digest.of(b'content')} ".encode())
+    with serve_in_thread(store, ServeSettings(writable=True)) as served, contextlib.ExitStack() as stack:
+        busy = [stack.enter_context(connect(served)) for _ in range(16)]
+        for each in busy:
+            each.sendall(path)
+            assert each.recv(100).startswith(b"HTTP/1.1 100")
+        for _ in range(20):
+            with connect(served) as more:
+                assert more.recv(1000).startswith(b"HTTP/1.1 503")
+    gc.collect()  # or nobody tells of a task that failed
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
+def test_no_file_for_a_connection_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    loop = asyncio.new_event_loop()
+    told = _Troubles()
+    for _ in range(3):
+        told(
+            loop, {"message": "socket.accept() out of system resource", "exception": OSError(errno.EMFILE, "too many")}
+        )
+    loop.close()
+    assert [record.getMessage() for record in caplog.records] == ["a connection could not be taken: too many"]
 
 
 def test_connections_that_work_stay(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,8 @@ from transload.oci import Descriptor, Digest
 from transload.server.answers import Refusal
 from transload.server.uploads import IDLE_S, IN_MEMORY_BYTES, Spool, Uploads
 
+OPEN_FILES = Path("/proc/self/fd")
+
 
 class Clock:
     now_s = 0.0
@@ -53,6 +55,20 @@ def test_a_spool_lies_in_a_file_only_when_it_is_large(tmp_path: Path) -> None:
     assert not spool.proves(Descriptor("", Digest.of(bytes(IN_MEMORY_BYTES) + b"x"), 0)), "it was not told to hash"
     spool.discard()
     spool.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="the system does not list what is open")
+def test_sessions_that_wait_hold_no_file_open(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path, Clock())
+    before = len(list(OPEN_FILES.iterdir()))
+    waiting = [uploads.begin("a/b") for _ in range(50)]
+    for upload in waiting:
+        upload.spool.write(bytes(IN_MEMORY_BYTES + 1))
+        upload.spool.write(b"end")
+    assert len(list(OPEN_FILES.iterdir())) < before + 10
+    assert b"".join(map(bytes, waiting[0].spool.chunks(IN_MEMORY_BYTES))) == b"\0end"
+    uploads.close()
     assert list(tmp_path.iterdir()) == []
 
 
