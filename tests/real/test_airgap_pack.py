@@ -153,10 +153,10 @@ def test_a_source_that_is_down_is_told_once(shell: Shell, tmp_path: Path) -> Non
         (("-o", "b.002"), 2, "b.002 is what volume 2 of b would be called"),
         (("-o", "b", "--volume-size", "7"), 2, "a volume of 7 bytes is too small"),
         (("-o", "b", "--volume-size", "large"), 2, "'large' is not a volume size"),
-        (("-o", "b", "--sign-key", "absent.key"), 8, "reading absent.key"),
-        (("-o", "b", "--also", "absent.txt"), 8, "reading absent.txt"),
+        (("-o", "b", "--sign-key", "absent.key"), 8, "there is no file absent.key"),
+        (("-o", "b", "--also", "absent.txt"), 8, "there is no file absent.txt"),
         (("-o", "b", "--with-tool", "absent.pyz"), 8, "there is no file absent.pyz"),
-        (("-o", "b", "--against", "absent"), 4, "there is no bundle absent"),
+        (("-o", "b", "--against", "absent"), 8, "there is no bundle absent"),
         (("-o", "b", "--against-key", "absent.pub"), 2, "a key was given for --against"),
     ],
 )

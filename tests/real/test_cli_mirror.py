@@ -264,7 +264,7 @@ def test_every_line_of_json_parses_and_the_last_one_tells_all(
             ("plan", "arcdata", "--source-registry", "127.0.0.1:1", "--to", "127.0.0.1:1", "--output", "json"),
             "unreachable",
         ),
-        (("verify", "oci:nowhere", "--output", "json"), "not-found"),
+        (("verify", "oci:nowhere", "--output", "json"), "local"),
         (("releases", "arcdta", "--output", "json"), "catalog-unknown"),
         (("apply", "absent.json", "--output", "json"), "local"),
     ],

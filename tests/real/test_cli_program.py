@@ -99,7 +99,7 @@ def test_the_configuration_file_is_below_variables_and_flags(
         ("to: [a, b]\n", "to: takes one value, not a list"),
         ("source-password: x\n", "secrets do not belong into this file"),
         ("- to\n", "expected a map of flags to values"),
-        ("to: [\n", "not YAML"),
+        ("to: [\n", "not valid YAML"),
     ],
 )
 def test_a_configuration_file_with_an_error(shell: Shell, text: str, sentence: str) -> None:

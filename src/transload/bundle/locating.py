@@ -20,6 +20,7 @@ from transload.bundle.ledger import Ledger, Stored
 from transload.bundle.tarheader import header
 from transload.bundle.volumes import Cut, file_name, split_file_name
 from transload.errors import (
+    LocalError,
     NotFound,
     TransloadError,
     UsageError,
@@ -84,7 +85,7 @@ class Located:
         return None
 
     def first(self) -> Path:
-        """The file that the stream begins in. Raises `NotFound`, or `VolumeMissing` if there are only later ones."""
+        """The file that the stream begins in. Raises `LocalError`, or `VolumeMissing` if there are only later ones."""
         found = self.find(1)
         if found is not None:
             return found
@@ -102,7 +103,9 @@ class Located:
                 subject=file_name(self.name, 1),
                 hint="name the folder that it is in as well",
             )
-        raise NotFound(f"there is no bundle {self.label}", subject=self.label)
+        raise LocalError(
+            f"there is no bundle {self.label}", subject=self.label, hint="check the path, or mount the medium"
+        )
 
 
 def _begins_a_stream(path: Path) -> bool:

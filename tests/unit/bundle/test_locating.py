@@ -8,7 +8,7 @@ import pytest
 from tests.unit.bundle.packing import blobs_of, joined, named, pack
 from transload.bundle import BundleStore
 from transload.bundle.locating import WantedVolume
-from transload.errors import NotFound, UsageError, VolumeMissing, VolumeSwapped
+from transload.errors import LocalError, NotFound, UsageError, VolumeMissing, VolumeSwapped
 from transload.oci import Name
 from transload.testing.images import image
 from transload.testing.reading import read
@@ -67,10 +67,12 @@ def test_volumes_joined_again_are_a_bundle(tmp_path: Path) -> None:
     assert all(each.error is None for each in store.check())
 
 
-def test_what_is_no_bundle_is_not_found(tmp_path: Path) -> None:
-    for path in (tmp_path / "none", tmp_path / "none" / "b", tmp_path):
-        with pytest.raises(NotFound):
+def test_a_bundle_that_is_not_there_is_told(tmp_path: Path) -> None:
+    for path in (tmp_path / "none", tmp_path / "none" / "b"):
+        with pytest.raises(LocalError):
             BundleStore(path)
+    with pytest.raises(NotFound):
+        BundleStore(tmp_path)
     with pytest.raises(UsageError):
         BundleStore([])
 
