@@ -42,6 +42,8 @@ _SHORTEST_S = 60.0
 _LONGEST_S = 24 * 3600.0
 # Second levels that are nobody's own domain: co.uk, com.au, ac.jp.
 _SHARED_LEVELS = {"ac", "co", "com", "edu", "gov", "gob", "ne", "net", "or", "org"}
+# Three names of one host; other addresses of loopback (127.0.0.2) stand for other hosts: containers, forwarded ports.
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 
 
 @frozen
@@ -108,7 +110,7 @@ def may_get_password(realm: Origin, registry: Origin, allowed: Collection[str]) 
         return False
     if listed(realm, allowed) or realm.host == registry.host:
         return True
-    if realm.is_loopback and registry.is_loopback:
+    if {realm.host, registry.host} <= _THIS_MACHINE:
         return True
     if realm.scheme == "http":
         return False

@@ -108,6 +108,8 @@ def test_scopes_of_a_challenge() -> None:
         ("https://evil.com", "https://registry.com", False),
         ("https://auth.allowed.example:8443", "https://r.example.com", True),
         ("http://localhost:5001", "http://127.0.0.1:5000", True),
+        ("http://[::1]:5001", "http://localhost:5000", True),
+        ("http://127.0.0.2:5001", "http://127.0.0.1:5000", False),
         ("https://10.0.0.2", "https://10.0.0.1", False),
         ("https://notdocker.io", "https://registry-1.docker.io", False),
     ],
