@@ -72,6 +72,9 @@ class Trust:
         # Python 3.13 began to refuse authorities without key identifiers, which private ones often lack; curl, Go and
         # every registry client take them.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        # What is named as trusted is trusted, also where it is not a root: people name the authority in between, or the
+        # server's own certificate, and curl and Go take that.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         if circle.blind:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -80,13 +83,9 @@ class Trust:
                 _load_authorities(context, path)
         if circle.folder:
             self._add(circle.folder, circle, context)
-        certificate, key = self._settings.client_certificate, self._settings.client_key
+        certificate = self._settings.client_certificate
         if certificate:
-            _load(
-                certificate,
-                "is no client certificate in PEM form with its key, or the key is another one's",
-                lambda p: context.load_cert_chain(p, key),
-            )
+            _load_pair(context, certificate, self._settings.client_key or certificate)
         return context
 
     def _add(self, folder: HostCertificates, circle: Circle, context: ssl.SSLContext) -> None:
@@ -113,13 +112,15 @@ def _load_authorities(context: ssl.SSLContext, path: Path) -> None:
 
 def _load_pair(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     def passphrase() -> str:  # or OpenSSL would ask for it on the terminal
-        raise DocumentInvalid(f"{key} has a passphrase", subject=str(key))
+        hint = f"write it without: openssl pkey -in {key.name} -out NEW"
+        raise DocumentInvalid(f"{key} has a passphrase", subject=str(key), hint=hint)
 
     with local_errors("reading", key):
         open_file(key).close()
+    both = "is no" if key == certificate else f"and {key.name} are no"
     _load(
         certificate,
-        f"and {key.name} are no client certificate in PEM form with its key",
+        f"{both} client certificate in PEM form with its key",
         lambda path: context.load_cert_chain(path, key, passphrase),
     )
 

@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from tests.unit.registry.wire import Said, Wire
-from transload.errors import CertificateUntrusted
+from transload.errors import CertificateUntrusted, DocumentInvalid
 from transload.net.address import Origin
 from transload.net.answer import Request
 from transload.net.certificate import Certificate, untrusted
@@ -104,3 +110,28 @@ def test_a_certificate_that_names_nobody_says_so() -> None:
     cause.verify_code = 62
     error = untrusted(cause, Origin.of("https://registry.example"), "asking", Certificate, 0)
     assert "names no host at all" in error.message
+
+
+def test_a_client_key_with_a_passphrase_is_told_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
+    pair = trustme.CA().issue_cert("client.example")
+    pair.cert_chain_pems[0].write_to_path(str(tmp_path / "client.pem"))
+    key = load_pem_private_key(pair.private_key_pem.bytes(), None)
+    locked = BestAvailableEncryption(b"secret")
+    (tmp_path / "client.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked))
+    settings = NetSettings(client_certificate=tmp_path / "client.pem", client_key=tmp_path / "client.key")
+    with Http(settings) as http, pytest.raises(DocumentInvalid, match=r"client\.key has a passphrase") as caught:
+        http.ask(Request("GET", "https://registry.invalid/", "asking", "test"))
+    assert "openssl pkey -in client.key" in (caught.value.hint or "")
+
+
+def test_an_authority_in_between_and_a_servers_own_certificate_can_be_named(tmp_path: Path) -> None:
+    between = trustme.CA().create_child_ca()
+    leaf = between.issue_cert("127.0.0.1")
+    between.cert_pem.write_to_path(str(tmp_path / "between.pem"))
+    leaf.cert_chain_pems[0].write_to_path(str(tmp_path / "leaf.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    leaf.configure_cert(context)
+    with Wire(lambda asked: Said(), context) as wire:
+        for name in ("between.pem", "leaf.pem"):
+            with Http(NetSettings(ca_files=(tmp_path / name,))) as http:
+                assert http.ask(Request("GET", f"https://{wire.host}/", "asking", "test")).status == 200
