@@ -161,8 +161,8 @@ class Surveyor:
         source = self._source(item)
         whole = not self._platforms(item)
         if at_target is not None and whole:
-            digest = item.source.digest or source.resolve(item.source).digest
-            if digest == at_target.digest and not self._leaves_out_more(item, source, digest):
+            digest = item.source.digest or _stands_for(source, item.source)
+            if digest == at_target.digest and not self._leaves_out_more(item, source, at_target.digest):
                 return self._unchanged(item, source, at_target)
         published = self._fetch(source, item, item.source)
         root, notes = self._narrow(item, source, self._grow(source, item, published))
@@ -320,6 +320,19 @@ class Surveyor:
             with self._lock:
                 self._tags[key] = known
         return known
+
+
+def _stands_for(source: Source, name: Name) -> Digest | None:
+    """What a name stands for; None where only a GET can tell.
+
+    Registries that pass on what others hold (Nexus, Artifactory) may refuse a HEAD of what they serve to a GET.
+    """
+    try:
+        return source.resolve(name).digest
+    except (NotFound, AccessDenied) as error:
+        if isinstance(error, LoginMissing):
+            raise
+        return None
 
 
 def _without_orphans(root: Node) -> Node:

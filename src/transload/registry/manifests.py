@@ -34,7 +34,7 @@ class Manifests:
         if self._api.traits.head is False:
             return self.fetch(name).descriptor
         reply = self._ask("HEAD", name, doing)
-        if is_no_answer(self._api, reply):
+        if is_no_answer(self._url(name), reply):
             found = self.fetch(name).descriptor
             self._api.traits.head = False
             return found
@@ -73,12 +73,13 @@ class Manifests:
         return reply
 
     def _ask(self, method: str, name: Name, doing: str) -> Reply:
-        reference = name.digest or name.tag
-        if reference is None:
+        if name.digest is None and name.tag is None:
             raise NotFound(f"{doing}: the name has neither tag nor digest", subject=str(name))
-        url = self._api.manifest_url(name.repository, reference)
-        request = Request(method, url, doing, "manifest", _ACCEPT)
+        request = Request(method, self._url(name), doing, "manifest", _ACCEPT)
         return self._api.ask(request, pull(name.repository))
+
+    def _url(self, name: Name) -> str:
+        return self._api.manifest_url(name.repository, name.digest or name.tag or "")
 
     def _described(self, reply: Reply, name: Name, doing: str) -> Descriptor | None:
         """What the headers say; None when they do not say all of it, or something that no manifest is."""
@@ -99,7 +100,7 @@ class Manifests:
 def _explained(error: TransloadError, manifest: Manifest) -> TransloadError:
     """With a hint where the manifest has what some registries are known to refuse."""
     plain = any(layer.media_type in UNCOMPRESSED_LAYERS for layer in manifest.layers)
-    if type(error) is Refused and plain:  # Quay, for one: MANIFEST_INVALID
+    if type(error) is Refused and plain and error.hint is None:  # Quay, for one: MANIFEST_INVALID
         error.hint = "its layers are not compressed, which this registry may not take: transload push --compress"
     return error
 

@@ -48,7 +48,7 @@ class Presence:
         return found
 
     def _by_head(self, reply: Reply) -> bool | None:
-        if is_no_answer(self.api, reply):
+        if is_no_answer(self.url, reply):
             return None
         if reply.status == 404:
             return False
@@ -68,7 +68,7 @@ class Presence:
         return whole_number(answer.headers.get("Content-Length", "")) in {None, self.descriptor.size}
 
 
-def is_no_answer(api: Api, reply: Reply) -> bool:
-    """Whether a HEAD was refused as such, or by storage elsewhere, which says nothing of what it was about."""
-    elsewhere = reply.origin != api.origin and 400 <= reply.status < 500 and reply.status not in {404, 408, 429, 499}
+def is_no_answer(url: str, reply: Reply) -> bool:
+    """Whether a HEAD of `url` was refused as such, or by what it was redirected to, which says nothing of `url`."""
+    elsewhere = reply.url != url and 400 <= reply.status < 500 and reply.status not in {404, 408, 429, 499}
     return elsewhere or reply.status in NO_HEAD

@@ -44,6 +44,11 @@ _DOCKER_HUB = "docker.io"
 _DISK_FULL = re.compile(
     r"no space left on device|\"Err\":\s*28\b|not enough space on the disk|disk quota exceeded", re.IGNORECASE
 )
+# Rules of a registry's own, told in words only: Harbor's quotas (403, 412), immutable tags of ECR (400), Harbor (412)
+# and ACR (409), Nexus without redeploy (400).
+_BY_RULE = {400, 403, 405, 409, 412, 422}
+_QUOTA = re.compile(r"\bquota\b|exceed the configured upper limit|\bstorage limit\b", re.IGNORECASE)
+_IMMUTABLE = re.compile(r"\bimmutable\b|\bcannot be overwritten\b|\bredeploy\b", re.IGNORECASE)
 _TITLE = re.compile(r"<title>([^<]*+)", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*+>")
 _TOLD = 8  # entries of an error body
@@ -116,6 +121,8 @@ def _meaning(reply: Reply, doing: str, asked: Asked, subject: str | None) -> Tra
     codes = {complaint.code for complaint in found}
     told = "; ".join(complaint.message or complaint.code for complaint in found) or _phrase(reply.status)
     text = f"{doing}: {reply.origin.netloc} answers {reply.status}: {told}"
+    if asked in _WRITES and reply.status in _BY_RULE and (hint := _rule(told, reply.origin.netloc)):
+        return Refused(text, subject=subject, hint=hint)
     if reply.status in {401, 403}:
         return _denied(reply, text, asked, subject)
     if reply.status == 429 or "TOOMANYREQUESTS" in codes:
@@ -147,6 +154,15 @@ def _phrase(status: int) -> str:
         return http.HTTPStatus(status).phrase.lower()
     except ValueError:
         return "no explanation"
+
+
+def _rule(told: str, host: str) -> str | None:
+    """What to do where a registry refuses by a rule of its own, which no login mends; None for anything else."""
+    if _QUOTA.search(told):
+        return f"delete what is not needed there, or have the quota on {host} raised"
+    if _IMMUTABLE.search(told):
+        return f"{host} lets nobody replace this tag: take another with --target-tag, or have the rule changed"
+    return None
 
 
 def _denied(reply: Reply, text: str, asked: Asked, subject: str | None) -> AccessDenied:

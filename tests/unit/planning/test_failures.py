@@ -148,3 +148,14 @@ def _with_config(raw: bytes) -> Built:
     config = Content.of(raw, OCI_CONFIG)
     document = artifact("x").manifest.document | {"config": config.descriptor.to_json(), "layers": []}
     return Built(Manifest.parse(json.dumps(document).encode()), (config,))
+
+
+@pytest.mark.parametrize("error", [ManifestUnknown("HEAD: 404"), AccessDenied("HEAD: 403")])
+def test_a_source_that_refuses_head_is_read_and_compared(error: TransloadError) -> None:
+    scene = Scene()
+    scene.publish(ONE, "app:1")
+    scene.deliver(ONE, "app:1")
+    scene.script(faults.fails("resolve", lambda: error, times=ALWAYS))
+    plan = scene.plan("app:1")
+    assert plan.images[0].status == "unchanged"
+    assert plan.failures == ()

@@ -45,6 +45,16 @@ def test_storage_that_cannot_answer_head_is_asked_by_get(head: Said, there: bool
         assert storage.asked[1].headers["Range"] == "bytes=0-0"
 
 
+def test_storage_behind_the_registrys_own_host_too() -> None:
+    def hub(asked: Asked) -> Said:
+        if asked.path != "/storage":
+            return Said(307, {"Location": "/storage"})
+        return Said(403) if asked.method == "HEAD" else Said(206, {"Content-Range": f"bytes 0-0/{SIZE}"}, b"x")
+
+    with talking(hub) as (_, store):
+        assert store.holds("a/b", BLOB.descriptor)
+
+
 @pytest.mark.parametrize("head", UNKNOWN)
 @pytest.mark.parametrize("size", [SIZE, SIZE - 1])
 def test_a_registry_that_cannot_answer_head_is_asked_by_get_and_its_size_is_believed(head: Said, size: int) -> None:

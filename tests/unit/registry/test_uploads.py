@@ -557,6 +557,9 @@ def test_an_upload_address_that_cannot_be_reached_is_told_with_the_registry_that
         (refused(404, "NOT_FOUND", "project x not found"), RepositoryUnknown, "be created first"),
         (refused(403, "DENIED", "requested access to the resource is denied"), AccessDenied, "be created first"),
         (refused(400, "NAME_INVALID", "invalid repository name"), Refused, "--flatten"),
+        (refused(403, "DENIED", "which will exceed the configured upper limit of 10 GiB"), Refused, "quota"),
+        (refused(412, "PRECONDITION", "'app:1' configured as immutable"), Refused, "--target-tag"),
+        (refused(400, "TAG_INVALID", "cannot be overwritten because the tag is immutable"), Refused, "--target-tag"),
     ],
 )
 def test_what_a_target_that_refuses_a_path_may_want(said: Said, kind: type[TransloadError], hint: str) -> None:
