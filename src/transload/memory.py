@@ -52,6 +52,11 @@ class MemoryStore:
         return self
 
     @property
+    def lenient(self) -> MemoryStore:
+        """It can take what lacks parts."""
+        return self
+
+    @property
     def sizes(self) -> MemoryStore:
         """Sizes are lengths."""
         return self
@@ -142,14 +147,19 @@ class MemoryStore:
     def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:  # noqa: ARG002 - it keeps no list
         """See `Names`."""
         with self._lock:
+            self._check_needs(self._repositories.get(name.repository, _Repository()), manifest, sparse)
+            self.point_lacking(name, manifest)
+
+    def point_lacking(self, name: Name, manifest: Manifest) -> None:
+        """See `transload.server.powers.Lenient`."""
+        with self._lock:
             place = self._repositories.setdefault(name.repository, _Repository())
-            self._check_children(place, manifest, sparse)
             place.manifests[manifest.digest] = manifest
             place.left_out[manifest.digest] = frozenset(child.digest for child in manifest.manifests)
             if name.tag:
                 place.tags[name.tag] = manifest.digest
 
-    def _check_children(self, place: _Repository, manifest: Manifest, sparse: bool) -> None:
+    def _check_needs(self, place: _Repository, manifest: Manifest, sparse: bool) -> None:
         for blob in manifest.blobs:
             if blob.digest not in place.blobs and not blob.is_foreign:
                 raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import stat
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
@@ -119,6 +119,11 @@ class LayoutStore:
         return self._blobs
 
     @property
+    def lenient(self) -> LayoutStore:
+        """It can take what lacks parts."""
+        return self
+
+    @property
     def deletes(self) -> Deleting:
         """What a registry's deletes mean here."""
         return Deleting(self._blobs, self._changing, self._index, self._replace)
@@ -196,7 +201,22 @@ class LayoutStore:
 
     def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:
         """See `Names`. Raises `Busy` if another process keeps `index.json` locked."""
-        left_out = self._check_needs(manifest, sparse)
+        for blob in manifest.blobs:
+            if not blob.is_foreign and not self._blobs.holds(blob):
+                raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)
+        absent = self._absent_children(manifest)
+        if absent and not sparse:
+            raise ManifestUnknown(f"{manifest.digest.short} needs {absent[0].short}", subject=absent[0])
+        self._enter(name, manifest, absent, part=part)
+
+    def point_lacking(self, name: Name, manifest: Manifest) -> None:
+        """See `transload.server.powers.Lenient`."""
+        self._enter(name, manifest, self._absent_children(manifest))
+
+    def _absent_children(self, manifest: Manifest) -> list[Digest]:
+        return [child.digest for child in manifest.manifests if not self._blobs.holds(child)]
+
+    def _enter(self, name: Name, manifest: Manifest, left_out: Sequence[Digest], *, part: bool = False) -> None:
         self._keep(manifest)
         if name.tag is None:
             if manifest.subject is None and part and not left_out:
@@ -217,16 +237,6 @@ class LayoutStore:
         with local_errors("writing", self._index_path):
             replace_file(self._index_path, raw)
         self._seen = (raw, changed)
-
-    def _check_needs(self, manifest: Manifest, sparse: bool) -> frozenset[Digest]:
-        """The children that are not there, where that is allowed."""
-        for blob in manifest.blobs:
-            if not blob.is_foreign and not self._blobs.holds(blob):
-                raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)
-        absent = [child.digest for child in manifest.manifests if not self._blobs.holds(child)]
-        if absent and not sparse:
-            raise ManifestUnknown(f"{manifest.digest.short} needs {absent[0].short}", subject=absent[0])
-        return frozenset(absent)
 
     def _keep(self, manifest: Manifest) -> None:
         with suppress(BlobUnknown):

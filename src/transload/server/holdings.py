@@ -9,7 +9,7 @@ from transload.errors import BlobUnknown
 from transload.files import local_errors
 from transload.oci import Descriptor, Digest, Manifest
 from transload.ports import Lies, Mounts, Refers, Sizes, Source, Target
-from transload.server.powers import Deletes, Spools
+from transload.server.powers import Deletes, Lenient, Spools
 
 OCTETS = "application/octet-stream"
 _REMEMBERED = 100_000
@@ -24,6 +24,7 @@ class Holdings:
         self.sizes: Sizes | None = _power(store, "sizes")
         self.spools: Spools | None = _power(store, "spools")
         self.deletes: Deletes | None = _power(store, "deletes")
+        self.lenient: Lenient | None = _power(store, "lenient")
         self.mounts: Mounts | None = _power(store, "mounts")
         self.refers: Refers | None = store.refers
         self._learnt: dict[Digest, int] = {}

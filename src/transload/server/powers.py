@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from transload.oci import Descriptor, Digest, Name
+from transload.oci import Descriptor, Digest, Manifest, Name
 
 
 class Spools(Protocol):
@@ -18,6 +18,14 @@ class Spools(Protocol):
 
     def adopt(self, repository: str, descriptor: Descriptor, path: Path) -> None:
         """Make the file at `path` the blob; the caller has checked its digest and size. The file moves."""
+        ...
+
+
+class Lenient(Protocol):
+    """Takes manifests of which parts are not there, for a server that was told to."""
+
+    def point_lacking(self, name: Name, manifest: Manifest) -> None:
+        """As `Names.point`, whatever is absent: children of an index are left out on purpose, blobs are missing."""
         ...
 
 

@@ -190,9 +190,7 @@ async def put_manifest(call: Call) -> web.StreamResponse:
     manifest = Manifest.parse(raw, call.request.headers.get("Content-Type"), digest)
     await call.service.run(check_depth, call.service.store, call.route.repository, manifest)
     for each in (name, *tags):
-        await call.service.run(
-            call.service.holdings.target.point, each, manifest, sparse=call.service.settings.allow_sparse
-        )
+        await call.service.run(_point, call.service, each, manifest)
     headers = {
         "Location": f"/v2/{call.route.repository}/manifests/{manifest.digest}",
         "Docker-Content-Digest": manifest.digest,
@@ -203,6 +201,14 @@ async def put_manifest(call: Call) -> web.StreamResponse:
     for each in tags:
         response.headers.add("OCI-Tag", each.tag or "")
     return response
+
+
+def _point(service: Service, name: Name, manifest: Manifest) -> None:
+    sparse, lenient = service.settings.allow_sparse, service.holdings.lenient
+    if sparse and lenient is not None:
+        lenient.point_lacking(name, manifest)
+    else:
+        service.holdings.target.point(name, manifest, sparse=sparse)
 
 
 def check_depth(store: Source | Target, repository: str, root: Manifest) -> None:

@@ -25,7 +25,7 @@ class Hidden(Protocol):
 class ServeSettings:
     """Where and how a store is served; read-only, on loopback, unless said otherwise.
 
-    `port` 0 takes a free one. `allow_sparse` takes indexes whose children are not there. `users` are names with their
+    `port` 0 takes a free one. `allow_sparse` takes manifests of which parts are not there. `users` are names with their
     passwords; without users nobody is asked who he is.
     `tls_key` may be left out when the certificate's file (PEM) holds the key too. Uploads lie in `spool_folder`
     (the system's folder for temporary files when None) until their digest is proved. A client that moves nothing

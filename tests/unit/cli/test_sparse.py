@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.server.asking import ask
 from transload.cli.main import main
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
@@ -147,3 +148,20 @@ def test_an_index_within_an_index_may_be_sparse_too(
     assert told(capsys, "verify", "b")[0] == 0
     assert told(capsys, "push", "b", "--to", f"{lenient.host_port}/m", "--image", "a:1")[0] == 0
     assert far.resolve(Name("m/a", "1")).digest == outer.digest
+
+
+def test_a_layer_that_never_came_is_missing_and_not_left_out(capsys: pytest.CaptureFixture[str], desk: Path) -> None:
+    store = LayoutStore(desk / "folder", create=True)
+    layer = KEPT.manifest.layers[0]
+    with serve_in_thread(store, ServeSettings(writable=True, allow_sparse=True)) as served:
+        for digest, content in KEPT.blobs.items():
+            if digest != layer.digest:
+                assert ask(served, "POST", f"/v2/acme/many/blobs/uploads/?digest={digest}", content).status == 201
+        for reference, built in (("amd64", KEPT), ("1", MANY)):
+            headers = {"Content-Type": built.manifest.media_type}
+            answer = ask(served, "PUT", f"/v2/acme/many/manifests/{reference}", built.manifest.raw, headers)
+            assert answer.status == 201
+    assert store.left_out("acme/many", MANY.digest) == {ABSENT.digest}
+    for words in (("verify", "oci:folder"), ("mirror", "--from", "oci:folder", "--to", "oci:copy")):
+        code, text = told(capsys, *words)
+        assert (code != 0, layer.digest.short in text, ABSENT.digest.short in text) == (True, True, False), text
