@@ -27,6 +27,7 @@ from transload.planning.packing import subject_of
 if TYPE_CHECKING:
     from transload.bundle.reader import BundleStore
 
+_LAYOUT = ("oci-layout", "index.json")  # one that lost the first is told as a layout, not as a missing bundle
 _LEADING = 4  # the ledger is among the first members of a bundle
 
 
@@ -70,7 +71,7 @@ def _found(text: str, carried: Carried) -> Place | None:
     with local_errors("looking at", path):
         check_kind(path, stat.S_ISREG, stat.S_ISDIR)
     if path.is_dir():
-        return Place("oci" if (path / "oci-layout").is_file() else "bundle", str(path))
+        return Place("oci" if any((path / name).is_file() for name in _LAYOUT) else "bundle", str(path))
     if path.is_file():
         is_bundle = path.suffix == ".tar" if carried.key else _is_volume(path) or _has_ledger(path)
         return Place("bundle" if is_bundle else "archive", str(path))

@@ -38,6 +38,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     fill(LayoutStore("layout", create=True), ONE, NAME.repository, NAME.tag)
     write_tar(Path("oci.tar"), layout_files({NAME: ONE}))
     write_tar(Path("saved.tar"), saved_files((Saved("saved").flat(), ["acme/saved:1"])))
+    Path("unmarked").mkdir()
+    Path("unmarked", "index.json").write_text("{}")
     Path("skopeo").mkdir()
     for name in ("version", "manifest.json"):
         Path("skopeo", name).write_text("{}")
@@ -86,6 +88,7 @@ OPTIONS = [
         (FROM[:3], "oci.tar", 8, "--from archive:oci.tar"),
         (FROM[:3], "oci:layout", 2, "take them with --from oci:layout"),
         (FROM[:3], "layout/", 2, "leave the slash at the end out"),
+        (["push {} --to oci:out", "verify {}"], "unmarked", 4, "is not an OCI layout: it has no file oci-layout"),
         (["push {} --to oci:out"], "skopeo", 4, "skopeo copy dir:skopeo oci:DIR:NAME"),
         (TO, "./folder", 2, "oci:./folder"),
         (TO, "../folder", 2, "oci:../folder"),
