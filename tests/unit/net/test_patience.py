@@ -84,9 +84,9 @@ def resetting(connection: socket.socket) -> None:
 
 
 def impatient(**more: object) -> tuple[Http, list[HostTroubled]]:
-    """An `Http` on the real clock that gives up after a second, and what it tells."""
+    """An `Http` on the real clock that gives up after two seconds, and what it tells."""
     told: list[HostTroubled] = []
-    settings = {"give_up_after_s": 1, "min_rate": 2000, **more}
+    settings = {"give_up_after_s": 2, "min_rate": 2000, **more}
     return Http(NetSettings(allow_plain_http=frozenset({"127.0.0.1"}), **settings), listen=told.append), told  # type: ignore[arg-type]
 
 
