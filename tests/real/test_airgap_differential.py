@@ -149,7 +149,7 @@ def test_what_is_missing_is_named_and_the_others_are_pushed(
     push(registry, MAY["one:5"], "prerequisites/one", "5")
     ran = shell("push", "june", "--to", alone)
     assert ran.code == 1
-    assert "note:     the bundle leaves out what 2 of 3 images need, and the target does not hold it" in ran.err
+    assert "note:     the bundle leaves out content of 2 of 3 images, and the target does not have it" in ran.err
     assert f"a blob ({in_words(TOOLS.descriptor.size)}) is neither in bundle:june nor at the target: " in ran.out
     assert "failed prerequisites/kept:1" in ran.out
     assert held(registry, "prerequisites") == {"one:5", "one:6"}
@@ -199,7 +199,7 @@ def test_an_inventory_that_the_key_did_not_sign_is_refused(
     document["notes"] = ["more than there is"]
     signed.write_text(json.dumps(document))
     changed = shell(*words, "site.key.pub")
-    assert (changed.code, "the inventory site.json is not the one that was signed" in changed.err) == (6, True)
+    assert (changed.code, "the signature does not match the inventory site.json" in changed.err) == (6, True)
     (tmp_path / "site.json.sig").write_text("{}")
     assert "site.json.sig is no signature" in shell(*words, "site.key.pub").err
     (tmp_path / "site.json.sig").unlink()

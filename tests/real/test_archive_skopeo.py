@@ -61,7 +61,7 @@ def test_a_docker_archive_keeps_config_and_layers(publish: Publish, skopeo: Skop
     assert manifest.config
     assert read(store, "", manifest.config) == BUILT.contents[0].read()
     assert len(manifest.layers) == 2
-    assert "not the publisher's" in store.notes[0]
+    assert "differ from the publisher's" in store.notes[0]
     back = publish.folder / "back"
     skopeo("copy", f"docker-archive:{path}:registry.example/acme/app:1", f"dir:{back}")
     for blob in manifest.blobs:

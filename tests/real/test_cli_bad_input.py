@@ -73,7 +73,7 @@ def serving(built: Built, *script: Fault) -> Iterator[str]:
         ("mirror --from oci:absent --to {target}", 8, "there is no folder absent", "check the path"),
         ("mirror arcdata --from oci:x --source-registry y --to {target}", 2, "--from and --source-registry both", ""),
         ("mirror arcdata --source-username u {from_vendor}", 2, "user 'u' at the source", "SOURCE_DOCKER_PASSWORD"),
-        ("mirror arcdata --ca-file absent.pem {from_vendor}", 8, "there is no file absent.pem", "named for TLS"),
+        ("mirror arcdata --ca-file absent.pem {from_vendor}", 8, "there is no file absent.pem", "check --ca-file"),
         ("mirror x {both_passwords} --to {target}", 2, "only one password", "TRANSLOAD_SOURCE_PASSWORD"),
         ("apply broken.yaml", 2, "the plan cannot be read as JSON", "transload plan"),
         ("apply absent.json", 8, "there is no file absent.json", ""),
@@ -214,7 +214,7 @@ def test_a_certificate_nobody_vouches_for(shell: Shell, vendor: Registry, tls_re
     ran = shell("mirror", *words)
     assert ran.code == 5
     assert f"the certificate of {tls_registry.host} is not trusted" in ran.told
-    assert f"--ca-file FILE, or accept this host unverified with --insecure-tls {tls_registry.host}" in ran.told
+    assert f"--ca-file FILE, or skip the check for this host with --insecure-tls {tls_registry.host}" in ran.told
     assert held(tls_registry, "tls") == set()
     assert shell("mirror", *words, "--ca-file", tls_registry.ca_file).code == 0
 

@@ -115,7 +115,7 @@ def test_a_sparse_index_refused_by_the_target_says_what_to_use_instead(
 ) -> None:
     ran = shell("mirror", many, "--to", f"{registry.host}/sparse", "--platform", "linux/amd64", "--narrow", "sparse")
     assert ran.code == 7
-    assert "error: the target takes no index with entries left out (1 of 2)" in ran.out
+    assert "error: the target does not take an incomplete index (1 of 2 left out)" in ran.out
     assert "--narrow rewritten" in ran.out
     assert held(registry, "sparse") == set()
 

@@ -133,7 +133,7 @@ def test_closed_standard_input(tmp_path: Path) -> None:
     check(run("mirror", before="exec <&-", cwd=tmp_path), 2, "no terminal to ask on")
     words = ("--target-username", "ann", "--target-password-stdin")
     words = ("mirror", "r.invalid/a:1", "--to", "r.invalid", *words)
-    check(run(*words, before="exec <&-", cwd=tmp_path), 2, "no password comes")
+    check(run(*words, before="exec <&-", cwd=tmp_path), 2, "there is no password")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="root may become somebody with a limit")

@@ -35,11 +35,11 @@ def carried_place(text: str, carried: Carried = NOTHING_SAID) -> Place:
     """What a path is: a bundle (its name without suffix, or one of its volumes), an OCI layout folder, an archive.
 
     `bundle:`, `oci:` and `archive:` before it say so. Raises `LocalError` if there is nothing, `BundleUnsigned` if
-    `carried` has a key and this is no bundle: nothing is looked into before its signature is.
+    `carried` has a key and this is not a bundle: nothing is looked into before its signature is.
     """
     place = Place.parse(text) if _has_scheme(text) else _found(text, carried)
     if place is None:
-        piped = "what comes through a pipe cannot be gone back in: write it to a file first"
+        piped = "a pipe cannot be read twice: write it to a file first"
         raise LocalError(
             f"there is no bundle, folder or archive {shown(text)}",
             subject=shown(text),
@@ -105,7 +105,7 @@ def signature_notes(bundle: BundleStore) -> Iterator[str]:
     """Who signed a bundle, as long as nobody has checked it: what a file says of itself is only a claim."""
     if bundle.signature is not None and not bundle.verified:
         signer = bundle.signature.key_id
-        yield f"the bundle says that it is signed by {signer}, and nobody has checked that: give the key with --key"
+        yield f"the bundle says that {signer} signed it, but this was not checked: give the public key with --key"
 
 
 def select_carried(place: Place, job: Job, stores: Stores, cancellation: Cancellation) -> Selection:

@@ -30,12 +30,12 @@ def far_side(against: Path | None, key: Path | None = None) -> Inventory:
     """
     if against is None:
         if key is not None:
-            raise UsageError("a key was given for --against, but not what to pack against", hint="add --against FILE")
+            raise UsageError("--against-key was given without --against", hint="add --against FILE")
         return Inventory("bundle:", "", True, {}, {}, {})
     verifier = load_public_key(key) if key else None
     if verifier is not None and (against / MARKER).is_file():
         raise BundleUnsigned(
-            f"{against} is a folder in OCI layout, so nobody signed it",
+            f"{against} is a folder in OCI layout, and folders carry no signature",
             subject=str(against),
             hint="name a signed bundle, or an inventory with its signature beside it",
         )
@@ -92,7 +92,7 @@ def _check_signature(path: Path, raw: bytes, verifier: PublicKey) -> None:
     try:
         signature = Signature.decode(content)
     except LedgerTampered as error:
-        raise LedgerTampered(f"{beside} is no signature, or damaged", subject=str(beside)) from error
+        raise LedgerTampered(f"{beside} is not a signature, or it is damaged", subject=str(beside)) from error
     if (signature.key_id, signature.algorithm) != (verifier.key_id, verifier.algorithm):
         raise BundleForeignSignature(
             f"the inventory {path} is signed with the key {signature.key_id[:80]}, expected {verifier.key_id}",
@@ -101,9 +101,9 @@ def _check_signature(path: Path, raw: bytes, verifier: PublicKey) -> None:
         )
     if not verifier.verify(raw, signature.value):
         raise LedgerTampered(
-            f"the inventory {path} is not the one that was signed",
+            f"the signature does not match the inventory {path}",
             subject=str(path),
-            hint="do not use it: take it again where it comes from",
+            hint="do not use it: have it taken again, and signed",
         )
 
 

@@ -109,7 +109,9 @@ def bundle_path(out: Path) -> Path:
     name, number = split_file_name(f"{path.name}.tar")
     if number is not None:
         raise UsageError(
-            f"{path.name} is what volume {number} of {name} would be called", subject=str(out), hint=f"write {name}"
+            f"volume {number} of the bundle {name} would have the name {path.name}",
+            subject=str(out),
+            hint=f"write {name}",
         )
     return path
 
@@ -158,7 +160,7 @@ def _told(image: PlannedImage) -> str:
 def _way_on(failed: Sequence[PlannedImage]) -> str:
     if all(image.status == "missing" for image in failed):
         return "check the names; --allow-missing packs the others"
-    return "mend what is told, or leave these images out, and run the same command again"
+    return "correct these errors or leave these images out, then run the same command again"
 
 
 def _to_fill(prepared: Prepared, blueprint: Blueprint, working: ActivityListener) -> Prepared:

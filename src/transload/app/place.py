@@ -46,7 +46,9 @@ class Place:
         if colon and scheme in SCHEMES and not rest.isdigit():  # dir:5000 is a host with its port
             return cls._local(scheme, rest)
         if "://" in text:
-            hint = "leave user name and password out, they are given apart" if "@" in text else f"leave {scheme}:// out"
+            hint = (
+                "leave user name and password out, other options give them" if "@" in text else f"leave {scheme}:// out"
+            )
             raise ReferenceInvalid(f"{shown(text)!r} is not a store", hint=hint)
         if is_path(text):
             told = text if text.startswith(_PATH_STARTS) else shown(text)
@@ -64,16 +66,18 @@ class Place:
     def _local(cls, scheme: str, rest: str) -> Place:
         if scheme in _NO_STORES:
             raise UsageError(
-                f"{scheme}: is not a store here", subject=shown(f"{scheme}:{rest}"), hint=_NO_STORES[scheme]
+                f"{scheme}: is not a kind of store that transload knows",
+                subject=shown(f"{scheme}:{rest}"),
+                hint=_NO_STORES[scheme],
             )
         if not rest:
             kind = "archive" if scheme in _ARCHIVES else scheme
-            raise UsageError(f"{scheme}: names nothing", hint=f"write {kind}:PATH")
+            raise UsageError(f"{scheme}: is not followed by anything", hint=f"write {kind}:PATH")
         if scheme in _ARCHIVES:
             path, colon, image = rest.partition(":")
             if colon and len(path) > 1:  # a single letter is a drive of Windows
                 raise UsageError(
-                    f"{scheme}: takes an image after the file, a store does not",
+                    f"{scheme}: is followed by a file only, not by an image",
                     subject=f"{scheme}:{rest}",
                     hint=f"write archive:{path}, and choose the image with --image {image}",
                 )

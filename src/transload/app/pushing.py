@@ -76,7 +76,7 @@ def _prerequisite_notes(plan: Plan, ledger: Ledger) -> Iterator[str]:
     if lacking:
         against = f" (packed against {ledger.against})" if ledger.against else ""
         told = f"{lacking} of {count(len(plan.images), 'image')}"
-        yield f"the bundle leaves out what {told} need, and the target does not hold it{against}"
+        yield f"the bundle leaves out content of {told}, and the target does not have it{against}"
 
 
 def _volume_notes(bundle: BundleStore) -> Iterator[str]:

@@ -75,7 +75,7 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
         stores.limit_source_login(_registry_of(job.origin))
         return _from_store(job, job.origin, stores, cancellation) if job.sets else _everything(job, job.origin, stores)
     if not job.sets:
-        raise UsageError("nothing is wanted", hint="name a catalog (arcdata), a file, or references")
+        raise UsageError("no images were named", hint="name a catalog (arcdata), a file, or references")
     named = _named(job)
     stores.limit_source_login(frozenset().union(*(_registries(one, job) for one in named)))
     chosen: list[ChosenRelease] = []
@@ -179,9 +179,7 @@ def _path_as_set(text: str, path: Path) -> LocalError:
 
 
 def _store_as_set(text: str, place: Place) -> UsageError:
-    return UsageError(
-        f"{text} is a store, and the images in it are meant", subject=text, hint=f"take them with --from {place}"
-    )
+    return UsageError(f"{text} is a store, not a list of images", subject=text, hint=f"take them with --from {place}")
 
 
 def _home(catalog: Catalog, job: Job) -> Place:
@@ -269,7 +267,7 @@ def source_tags(catalog: Catalog, origin: Place, stores: Stores) -> list[str]:
             return list(stores.source(origin).tags(repository))
     except NotFound as error:
         raise ReleaseUnknown(
-            f"{origin.locator} has no {repository}, by whose tags the releases of {catalog.name} are known",
+            f"{origin.locator} has no {repository}, whose tags say which releases of {catalog.name} there are",
             subject=repository,
             side="source",
             hint="check the source registry and repository",
@@ -312,7 +310,7 @@ def _from_store(job: Job, origin: Place, stores: Stores, cancellation: Cancellat
         elif kind_of(text) == "store":
             raise _store_as_set(text, Place.parse(text))
         elif kind_of(text) == "file":
-            raise UsageError("a file says itself where its images come from", subject=text, hint="leave --from out")
+            raise UsageError("the file itself says where its images come from", subject=text, hint="leave --from out")
         else:
             name = Name.parse(text)
             name = name if name.tag or name.digest else Name(name.repository, "latest")

@@ -105,11 +105,11 @@ class Carried:
             return
         if self.key_from != "--key" and (place is None or place.kind == "registry"):
             return
-        what = f"{place} is" if place else "what comes from registries is"
+        what = f"{place} is" if place else "a registry is"
         raise BundleUnsigned(
-            f"{what} not a bundle, so nobody signed it, and {self.key_from} demands a signature",
+            f"{what} not a bundle, so it carries no signature, and {self.key_from} demands one",
             subject=str(place) if place else None,
-            hint=f"name a bundle that the key signed, or do it without {self.key_from} if you trust where it is from",
+            hint=f"name a bundle signed with this key; or leave {self.key_from} out, if you trust the source",
         )
 
 

@@ -39,7 +39,7 @@ def _tagless_notes(repositories: list[str]) -> Iterator[str]:
     if repositories:
         told = ", ".join(repositories[:_NAMED]) + (", …" if len(repositories) > _NAMED else "")
         have = "1 repository has" if len(repositories) == 1 else f"{len(repositories)} repositories have"
-        yield f"{have} no tags, and what is in there can only be named by digest: {told}"
+        yield f"{have} no tags, and their images can only be named by digest: {told}"
 
 
 def items_of(names: Sequence[Name], origin: Place, job: Job) -> tuple[Item, ...]:
@@ -94,7 +94,7 @@ def nothing_there(source: Source, place: Place) -> SelectionEmpty:
     told = f"{place.locator} has no image under {place.prefix}" if place.prefix else f"there is no image in {place}"
     instead = "check that this is the right one"
     if place.kind == "registry":
-        instead = "it may list only what the login may see; or name the images"
+        instead = "the registry may list only what this login may see: try another one, or name the images"
     return SelectionEmpty(
         told, subject=str(place), hint=hint(place.prefix or place.value, repositories, what="it has") or instead
     )
@@ -128,9 +128,9 @@ def _without_repository(item: Item, origin: Place, job: Job) -> UsageError:
         else "has an image without a name"
     )
     if item.source.repository:
-        called = f"is one repository, {item.source.repository}, and nothing says what it gets called"
+        called = f"is one repository, {item.source.repository}, and its name at the target is not known"
     return UsageError(
-        f"{origin} {called}", subject=str(item.source), hint=f"say which repository it gets: --to {job.target}/NAME"
+        f"{origin} {called}", subject=str(item.source), hint=f"say which repository it goes to: --to {job.target}/NAME"
     )
 
 
@@ -142,7 +142,7 @@ def serving_notes(source: Source) -> Iterator[str]:
     bare = [name for name in names if not name.repository]
     if bare:
         told = ", ".join(str(name.tag or name.digest) for name in bare[:_NAMED]) + (", …" if len(bare) > _NAMED else "")
-        yield f"{len(bare)} of {len(names)} images in it have no repository, and are had by digest only: {told}"
+        yield f"{len(bare)} of {len(names)} images have no repository: clients can pull them by digest only: {told}"
 
 
 def nameless_notes(images: Iterable[PlannedImage]) -> Iterator[str]:
@@ -150,4 +150,4 @@ def nameless_notes(images: Iterable[PlannedImage]) -> Iterator[str]:
     for image in images:
         if not image.source.repository and image.target.repository and image.target.tag is None:
             name = image.target.at(image.digest) if image.digest else image.target
-            yield f"an image in {image.source_store} has no name, so it becomes {name} (--target-tag names one)"
+            yield f"an image in {image.source_store} has no name, so it becomes {name} (--target-tag gives it a tag)"

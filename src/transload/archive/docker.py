@@ -23,7 +23,7 @@ from transload.limits import CONFIG_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.mediatype import OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST
 
-NOTE = "docker save keeps no manifests: they are made anew from uncompressed layers, so digests are not the publisher's"
+NOTE = "docker save keeps no manifests, so transload makes new ones: digests differ from the publisher's"
 
 _MAGIC = {b"\x1f\x8b": OCI_LAYER_GZIP, b"\x28\xb5\x2f\xfd": OCI_LAYER_ZSTD}
 

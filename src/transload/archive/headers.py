@@ -87,7 +87,7 @@ def _parsed(block: bytes, offset: int, where: str) -> tarfile.TarInfo:
         return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.HeaderError as error:
         if offset == 0:
-            raise CorruptError(f"{where} is no tar archive: {error}", subject=where) from error
+            raise CorruptError(f"{where} is not a tar archive: {error}", subject=where) from error
         raise CorruptError(
             f"{where} is damaged at byte {offset}: {error}", subject=where, hint="make or copy the archive again"
         ) from error
@@ -97,7 +97,7 @@ def _check(name: str, size: int, room: int, where: str) -> None:
     if len(name) > NAME_LENGTH:
         raise LimitExceeded(f"{where} has a member with a name of {len(name)} characters", subject=where)
     if size < 0:
-        raise CorruptError(f"{where} has a member {name!r} of less than no bytes", subject=where)
+        raise CorruptError(f"{where} has a member {name!r} with a negative size", subject=where)
     if size > room:
         raise CorruptError(
             f"{where} ends {size - room} bytes before the end of its member {name!r}",
@@ -116,7 +116,7 @@ def _header(info: tarfile.TarInfo, name: str, extension: _Extension, start: int,
 
 def _content(file: FileIO, size: int, where: str) -> bytes:
     if size > _EXTENSION_BYTES:
-        raise LimitExceeded(f"{where} has {size} bytes about a single member", subject=where)
+        raise LimitExceeded(f"{where} has {size} bytes of headers for a single member", subject=where)
     return file.read(size)
 
 
@@ -130,7 +130,7 @@ def _extended(before: _Extension, kind: bytes, raw: bytes, where: str) -> _Exten
         raise _sparse(before.path or "a member", where)
     if kind == tarfile.XGLTYPE:
         if records.keys() & set(_OURS):
-            raise CorruptError(f"{where} states one name or size for all of its members", subject=where)
+            raise CorruptError(f"{where} has a pax header that gives one name or size to all members", subject=where)
         return before
     size = _number(records["size"], where) if "size" in records else before.size
     return _Extension(records.get("path", before.path), records.get("linkpath", before.linkpath), size)
@@ -162,7 +162,7 @@ def _text(raw: bytes) -> str:
 
 def _sparse(name: str, where: str) -> CorruptError:
     return CorruptError(
-        f"{where} has {name!r} stored sparse, so that its bytes do not lie in one piece",
+        f"{where} has {name!r} as a sparse file, which transload cannot read",
         subject=where,
         hint="make the archive again without tar --sparse",
     )

@@ -17,7 +17,7 @@ from transload.strictjson import NotJson, read_json
 
 MARKER = "oci-layout"
 
-NOTE = "docker wrote layers uncompressed, as it does without the originals: digests are then not the publisher's"
+NOTE = "docker saved the layers uncompressed, so digests differ from the publisher's"
 
 _INDEX = "index.json"
 _VERSION = "1.0.0"
@@ -87,7 +87,8 @@ class LayoutContent:
         version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
         if version != _VERSION:
             raise Refused(
-                f"{self._members.path} is a layout of version {version!r}, {_VERSION} is known", subject=MARKER
+                f"{self._members.path} is a layout of version {version!r}, transload reads version {_VERSION}",
+                subject=MARKER,
             )
 
     def _names_beside(self) -> Iterator[tuple[Name, Descriptor]]:

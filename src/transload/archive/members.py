@@ -58,7 +58,7 @@ class Members:
             if begin.startswith(magic):
                 packed, unpacked = (shlex.quote(str(path)) for path in (self.path, _unpacked(self.path)))
                 raise Refused(
-                    f"{self.path} is compressed with {program}, so no content in it can be gone to directly",
+                    f"{self.path} is compressed with {program}, and transload reads archives uncompressed only",
                     subject=str(self.path),
                     hint=f"unpack it once with {program} -dc {packed} > {unpacked} and name that file",
                 )
@@ -69,7 +69,7 @@ class Members:
         name = self._inside(header.name)
         if name in self._headers:
             raise CorruptError(
-                f"{self.path} has two members called {name!r}, and readers differ in which they believe",
+                f"{self.path} has two members called {name!r}, and tools differ in which one they read",
                 subject=str(self.path),
                 hint="make the archive again in one go, without appending to it",
             )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def contradiction(what: str) -> LedgerTampered:
     """The error for a ledger that does not fit the content of its bundle."""
     return LedgerTampered(
-        f"the ledger of the bundle does not fit what is in it: {what}",
+        f"the ledger of the bundle does not match its content: {what}",
         subject="transload/ledger.json",
         hint="do not use this bundle: have it packed again",
     )
@@ -99,7 +99,7 @@ def _facts(ledger: Ledger, manifest: Manifest, referrers: Set[Digest]) -> _Facts
     stored = ledger.by_digest[manifest.digest]
     subject = manifest.subject.digest if manifest.subject else None
     if stored.subject != subject:
-        raise contradiction(f"{manifest.digest.short} refers to another manifest than it says")
+        raise contradiction(f"{manifest.digest.short} refers to another manifest than the ledger says")
     known = ledger.by_digest.keys()
     children = {child.digest for child in manifest.manifests} & known
     blobs = {blob.digest for blob in manifest.blobs} & known

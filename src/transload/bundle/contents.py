@@ -101,7 +101,7 @@ class Contents:
         for given in (names, extras):
             if len(set(given)) < len(given):
                 twice = next(each for place, each in enumerate(given) if each in given[:place])
-                raise UsageError(f"two things in the bundle would be called {twice}", subject=twice)
+                raise UsageError(f"two files in the bundle would have the name {twice}", subject=twice)
         sizes: dict[Digest, int] = {}
         for each in (*self.blobs, *(manifest.descriptor for manifest in self.manifests)):
             if sizes.setdefault(each.digest, each.size) != each.size:

@@ -83,7 +83,7 @@ def lay_out(contents: Contents, volume_bytes: int | None, sign: Sign | None = No
     Ledger.decode(raw)  # what no reader would take must not be written
     signature = sign(raw) if sign else None
     if signature is not None and not 0 < len(signature) <= SIGNATURE_BYTES:
-        raise ValueError(f"a signature of {len(signature)} bytes has no place in a bundle")
+        raise ValueError(f"a signature of {len(signature)} bytes is too long for a bundle")
     return Blueprint(contents, ledger, head(index_content(contents.images, contents.referring), raw, signature))
 
 

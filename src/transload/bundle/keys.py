@@ -32,7 +32,7 @@ _DER_PREFIX: dict[Algorithm, bytes] = {
 }
 _RAW_BYTES: dict[Algorithm, int] = {"ed25519": 32, "ecdsa-p256": 65}
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]++)-----([A-Za-z0-9+/=\s]*+)-----END \1-----")
-_KINDS = "Ed25519 and ECDSA P-256 keys are known, as PEM or in the form of OpenSSH"
+_KINDS = "transload knows Ed25519 and ECDSA P-256 keys, as PEM or in the OpenSSH format"
 
 
 @frozen
@@ -82,7 +82,7 @@ class Signature:
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise LedgerTampered("the signature of the bundle cannot be read") from error
         if signature.encode() != raw:
-            raise LedgerTampered("the signature of the bundle is not written as signatures are")
+            raise LedgerTampered("the signature of the bundle does not have the form of a signature")
         return signature
 
 
@@ -96,7 +96,7 @@ def check_signature(key: PublicKey, ledger: bytes, signature: Signature) -> None
         )
     if not key.verify(ledger, signature.value):
         raise LedgerTampered(
-            "the ledger of the bundle is not the one that was signed",
+            "the signature does not match the ledger of the bundle",
             subject="transload/ledger.json",
             hint="do not use this bundle: get it again from whoever made it",
         )
@@ -194,7 +194,7 @@ def with_cryptography() -> Checker:
         except InvalidSignature:
             return False
         except ValueError as error:
-            raise KeyInvalid(f"the key {key.key_id} is not a point of its curve") from error
+            raise KeyInvalid(f"the key {key.key_id} is not valid: it is not a point on its curve") from error
         return True
 
     return check
@@ -218,7 +218,7 @@ def with_ecdsa() -> Checker:
         except (BadSignatureError, UnexpectedDER, ValueError, IndexError):
             return False
         except MalformedPointError as error:
-            raise KeyInvalid(f"the key {key.key_id} is not a point of its curve") from error
+            raise KeyInvalid(f"the key {key.key_id} is not valid: it is not a point on its curve") from error
         return True
 
     return check

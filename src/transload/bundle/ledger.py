@@ -187,7 +187,7 @@ class Ledger:
             raise
         except (ValueError, TypeError, KeyError, IndexError, RecursionError, TransloadError) as error:
             raise _tampered(f"it cannot be read ({str(error)[:200]})") from error
-        raise _tampered("it is not written as ledgers are")
+        raise _tampered("it does not have the form of a ledger")
 
 
 def _tampered(what: str) -> LedgerTampered:
@@ -200,14 +200,14 @@ def _tampered(what: str) -> LedgerTampered:
 
 def _check_format(document: Any) -> None:
     if not isinstance(document, dict) or document.get("kind") != KIND:
-        raise _tampered("it does not say that it is one")
+        raise _tampered("it does not say that it is a ledger")
     if document.get("format") != FORMAT:
         raise BundleInvalid(
             f"the bundle has format {str(document.get('format'))[:20]}, this version reads format {FORMAT}",
             hint="use the version of transload that made it, or a later one",
         )
     if document.keys() != _KEYS:
-        raise _tampered("it has other keys than it should")
+        raise _tampered("its keys are not those of a ledger")
 
 
 def _blob_out(blob: StoredBlob) -> dict[str, Any]:

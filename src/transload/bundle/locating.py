@@ -99,9 +99,9 @@ class Located:
             ]
         if later:
             raise VolumeMissing(
-                f"{file_name(self.name, 1)} is missing, it says what is in the others",
+                f"{file_name(self.name, 1)} is missing, and it says what is in the other volumes",
                 subject=file_name(self.name, 1),
-                hint="name the folder that it is in as well",
+                hint="insert its medium, or also name the folder that it is in: --volumes DIR",
             )
         raise LocalError(
             f"there is no bundle {self.label}", subject=self.label, hint="check the path, or mount the medium"
@@ -188,7 +188,7 @@ class Volumes:
             raise VolumeMissing(
                 f"volume {volume} of {self.cut.count}, {name}, is missing",
                 subject=name,
-                hint="name the folder that it is in as well",
+                hint="insert its medium, or also name the folder that it is in: --volumes DIR",
             )
         with local_errors("reading", path), open_file(path) as file:
             size = path.stat().st_size
@@ -203,7 +203,7 @@ class Volumes:
             )
         if size > self.cut.size_of(volume) or (stands and not any(stands)):
             raise VolumeForeign(
-                f"{path} does not belong to this bundle, or nothing of it is left",
+                f"{path} does not belong to this bundle, or is damaged from the start",
                 subject=name,
                 hint=f"look for the right {name}",
             )

@@ -84,12 +84,12 @@ def _check_beginning(reader: StreamReader, key: PublicKey | None) -> None:
             raise _truncated()
         if key is not None:  # an archive of another tool, put in the bundle's place perhaps
             raise BundleUnsigned(
-                "this is not a bundle of transload, so that nobody signed it",
+                "this is not a bundle of transload, so it carries no signature",
                 hint="get the bundle again from whoever made it, signed",
             )
         raise BundleInvalid(
             "this is not a bundle of transload",
-            hint="an archive of another tool may be read as oci-archive or docker-archive",
+            hint="an archive of another tool is written archive:FILE",
         )
 
 
@@ -120,13 +120,13 @@ def _check_index(reader: StreamReader, size: int, ledger: Ledger) -> None:
         found.update(chunk)
     if found.hexdigest() != ledger.index_digest.encoded:
         raise IndexTampered(
-            "index.json in the bundle is not the one that its ledger vouches for",
+            "index.json in the bundle does not have the digest that the ledger states",
             subject=INDEX,
             hint="do not use this bundle: get it again from whoever made it",
         )
     if Digest.of(index_of(ledger), ledger.index_digest.algorithm) != ledger.index_digest:
         raise IndexTampered(
-            "index.json in the bundle does not say what its ledger says: other tools would read other images from it",
+            "index.json and the ledger of the bundle differ: other tools would read other images from it",
             subject=INDEX,
             hint="do not use this bundle: get it again from whoever made it",
         )

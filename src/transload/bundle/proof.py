@@ -36,7 +36,9 @@ def prove(member: Stored, cut: Cut, path_of: PathOf, read: Read = lambda _length
             ) from error
         after = padding(member.size)
         if reader.read(after) != bytes(after):
-            raise MemberDamaged(f"behind {member.path} are bytes that do not belong there", subject=member.path)
+            raise MemberDamaged(
+                f"{member.path} is followed by bytes that are not part of the bundle", subject=member.path
+            )
 
 
 def check_header(reader: StreamReader, member: Stored) -> None:

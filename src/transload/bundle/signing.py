@@ -21,7 +21,7 @@ __all__ = ["PublicKey", "Signer", "load_private_key", "load_public_key"]
 
 _KEY_FILE_BYTES = 64 << 10
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
-_KINDS = "Ed25519 and ECDSA P-256 keys are known, as PEM or in the form of OpenSSH"
+_KINDS = "transload knows Ed25519 and ECDSA P-256 keys, as PEM or in the OpenSSH format"
 
 Passphrase = Callable[[], str]
 """Asks for the passphrase of a key; called only if there is one."""

@@ -138,7 +138,7 @@ class BundleWriter:
         member = self._members.get(descriptor.digest)
         if member is None or member.size != descriptor.size:
             raise Refused(
-                f"{self.locator} has no place for blob {descriptor.digest.short} of {descriptor.size} bytes",
+                f"{self.locator} was not planned to hold blob {descriptor.digest.short} of {descriptor.size} bytes",
                 subject=descriptor.digest,
             )
         self.start()
@@ -189,7 +189,7 @@ class BundleWriter:
     ) -> None:
         """See `Names`. Raises `Refused` for what the bundle was not laid out for."""
         if manifest.digest not in self._manifests:
-            raise Refused(f"{self.locator} has no place for the manifest of {name}", subject=str(name))
+            raise Refused(f"{self.locator} was not planned to hold the manifest of {name}", subject=str(name))
         self.start()
         for blob in manifest.blobs:
             member = self._members.get(blob.digest)  # those without a place are prerequisites

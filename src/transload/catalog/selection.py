@@ -40,7 +40,7 @@ class Selected:
             check_tag(self.tag)
         elif self.source.name.digest is None:
             raise ReferenceInvalid(
-                f"{self.source} would be kept without a tag, but no digest says what it is", subject=str(self.source)
+                f"{self.source} has neither a tag for the target nor a digest", subject=str(self.source)
             )
 
     @classmethod

@@ -72,7 +72,7 @@ def _image_set(root: View) -> ImageSet:
     root.check_kind(KIND)
     fields = root.fields(("kind", "version"), ("name", "defaults", "images", "catalogs"))
     if not {"images", "catalogs"} & set(fields):
-        raise root.fail("the set wants nothing", hint="write images, catalogs, or both")
+        raise root.fail("the image set names no images", hint="write images, catalogs, or both")
     defaults = _defaults(fields["defaults"]) if "defaults" in fields else _Defaults()
     images = [_image(item, defaults) for item in fields["images"].list()] if "images" in fields else []
     catalogs = [_catalog(item) for item in fields["catalogs"].list()] if "catalogs" in fields else []
@@ -132,7 +132,7 @@ def _completed(name: Name, text: str, tag: str | None, digest: Digest | None, de
     written = None if filled else name.tag
     for what, inside, beside in (("tag", written, tag), ("digest", name.digest, digest)):
         if inside and beside:
-            raise DocumentInvalid(f"the {what} is written in the source and beside it", hint="write it once")
+            raise DocumentInvalid(f"the {what} is given twice: in the source and as a key", hint="write it once")
     tag, digest = written or tag, name.digest or digest
     if tag is None and digest is None:
         tag = default_tag or name.tag

@@ -48,7 +48,7 @@ def check_pattern(text: str) -> re.Pattern[str]:
     if choices.work > PATTERN_WORK:
         raise DocumentInvalid(
             "the tag pattern could take for ever: it can match one tag in too many ways",
-            hint="let no repeat be followed by what it could take itself, and put none into another: [0-9]+[.][0-9]+",
+            hint="put no repeat inside another one, or right after one that matches the same letters: [0-9]+[.][0-9]+",
         )
     return pattern
 

@@ -67,7 +67,8 @@ def load_signer(path: Path | None, environment: Environment) -> Signer | None:
             return environment.sign_passphrase
         if not is_interactive():
             raise SettingMissing(
-                f"the key {path} has a passphrase, and nobody can be asked", hint="set TRANSLOAD_SIGN_PASSPHRASE"
+                f"the key {path} has a passphrase, and there is no terminal to ask for it on",
+                hint="set TRANSLOAD_SIGN_PASSPHRASE",
             )
         return ask_password(f"Passphrase of {path}")
 

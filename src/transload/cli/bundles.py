@@ -107,6 +107,6 @@ def _bundle(carried: str, key: Path | None, volumes: tuple[Path, ...]) -> Bundle
     given = options.carried(volumes, key)
     place = carried_place(carried, given)
     if place.kind != "bundle":
-        raise UsageError(f"{carried} is no bundle", subject=carried, hint="a bundle is made by transload pack")
+        raise UsageError(f"{carried} is not a bundle", subject=carried, hint="transload pack makes bundles")
     with Stores(read_environment(), Network(), Logins(), Cancellation(), given) as stores:
         return stores.bundle(place)

@@ -99,7 +99,7 @@ def _content(path: Path, named: bool) -> bytes | None:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             return None
         if named:
-            error.hint = "the variable TRANSLOAD_CONFIG says so; mend it, or unset it"
+            error.hint = "the variable TRANSLOAD_CONFIG names this file; correct the variable, or unset it"
             raise
         warn(f"warning: {error}")  # the home of somebody else, as in a container with HOME=/root and another user
         return None

@@ -117,7 +117,7 @@ class Interview:
         except (NotFound, UsageError):
             raise
         except TransloadError as error:
-            _remark(f"({origin.locator} does not tell its releases: {error})")
+            _remark(f"({origin.locator} could not list its releases: {error})")
             return (tag,)
 
     def _newest(self, answers: Answers) -> str:
@@ -127,7 +127,7 @@ class Interview:
         try:
             meant = self._meant("", answers)[0]
         except TransloadError as error:
-            _remark(f"({self._origin(answers).locator} does not tell its releases: {error})")
+            _remark(f"({self._origin(answers).locator} could not list its releases: {error})")
             meant = ""
         return meant or load_builtin(DEFAULT_CATALOG).newest().tag
 

@@ -22,7 +22,7 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 
 
 class Number(click.FloatRange):
-    """A number in a range, in which what is no number (nan) does not lie, and nothing endless."""
+    """A number in a range, in which what is not a number (nan) does not lie, and nothing endless."""
 
     name = "number"
 
@@ -59,19 +59,21 @@ platform = _stacked(
         type=click.Choice(["rewritten", "sparse"]),
         default="rewritten",
         show_default=True,
-        help="How an index is kept of which only a part is copied: written anew, or as published, sparse.",
+        help="With --platform: write a new index of these platforms, or keep the published one, sparse.",
     ),
 )
 
 selection = _stacked(
-    _option("--from", metavar="STORE", help="Look SETs up in this store; without a SET, take all it has."),
+    _option("--from", metavar="STORE", help="Copy from this store; without a SET, everything in it."),
     _option("--tag", metavar="RELEASE", help="Release of the catalogs, or a range FROM..TO. Default: the newest."),
     _option("--target-tag", metavar="TAG", help="Tag of the catalogs' images at the target. Default: the same."),
     _option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable)."),
     platform,
-    _option("--referrers", is_flag=True, help="Bring signatures, SBOMs and attestations too."),
-    _option("--foreign-layers", is_flag=True, help="Bring layers that their publisher keeps elsewhere too."),
-    _option("--allow-missing", is_flag=True, help="A listed image that the source lacks is no failure."),
+    _option("--referrers", is_flag=True, help="Also copy signatures, SBOMs and attestations."),
+    _option(
+        "--foreign-layers", is_flag=True, help="Also copy layers that the publisher keeps elsewhere (foreign layers)."
+    ),
+    _option("--allow-missing", is_flag=True, help="Do not fail when the source lacks a listed image."),
     _option("--discover", is_flag=True, help="Take what the source publishes, not what the catalog lists."),
     _option("--flatten", is_flag=True, help="Keep only the last part of each repository path at the target."),
     _option("--source-registry", metavar="HOST", help="Instead of the catalog's registry."),
@@ -85,7 +87,9 @@ compress = _option(
 wanted = _stacked(click.argument("sets", metavar="[SET]...", nargs=-1), to, selection)
 
 source_login = _stacked(
-    _option("--source-username", metavar="USER", help="User at the source; the password is asked for or a variable."),
+    _option(
+        "--source-username", metavar="USER", help="User at the source; the password comes from a variable or a prompt."
+    ),
     click.option("--source-password-stdin", is_flag=True, help="Read the source's password from standard input."),
 )
 
@@ -127,14 +131,14 @@ network = _stacked(
     _option("--client-key", type=_PATH, help="Its key, if in a file of its own."),
     _option("--insecure-tls", metavar="HOST", multiple=True, help="Do not verify this host's certificate."),
     _option("--plain-http", metavar="HOST", multiple=True, help="Speak to this host without TLS."),
-    _option("--allow-realm", metavar="HOST", multiple=True, help="Token host that may get the password."),
+    _option("--allow-realm", metavar="HOST", multiple=True, help="Also send the password to this token host."),
     _option(
         "--stall-timeout",
         metavar="SECONDS",
         type=Number(1, 86_400),
         default=60,
         show_default=True,
-        help="Give a connection up when nothing moves for so long.",
+        help="Give up a connection when nothing moves for this long.",
     ),
     _option(
         "--give-up-after",
@@ -142,7 +146,7 @@ network = _stacked(
         type=Number(1),
         default=120,
         show_default=True,
-        help="End the run when a host gives no useful answer for so long.",
+        help="End the run when a host gives no useful answer for this long.",
     ),
     _option(
         "--min-rate",
@@ -150,7 +154,7 @@ network = _stacked(
         type=Number(1),
         default=1024,
         show_default=True,
-        help="Give a connection up that moves fewer bytes a second, over a minute.",
+        help="Give up a connection that is slower than this, in bytes a second over a minute.",
     ),
 )
 
@@ -168,7 +172,12 @@ telling = _stacked(
 reports = _stacked(
     _option("--report", type=_PATH, multiple=True, help="Write a report: FILE.json or FILE.md (repeatable)."),
     _option(
-        "--jobs", metavar="N", type=click.IntRange(1, 64), default=8, show_default=True, help="Blobs moving at a time."
+        "--jobs",
+        metavar="N",
+        type=click.IntRange(1, 64),
+        default=8,
+        show_default=True,
+        help="Blobs to move at the same time.",
     ),
 )
 
@@ -186,7 +195,9 @@ def network_of(flags: dict[str, Any]) -> Network:
         _check_hosts(f"--{name.replace('_', '-')}", taken[name])
     for path in (*taken["ca_file"], taken["client_cert"], taken["client_key"]):
         if path is not None and not path.is_file():
-            raise LocalError(f"there is no file {path}", subject=str(path), hint="it was named for TLS")
+            raise LocalError(
+                f"there is no file {path}", subject=str(path), hint="check --ca-file, --client-cert and --client-key"
+            )
     return Network(
         ca_files=taken["ca_file"],
         client_certificate=taken["client_cert"],

@@ -71,6 +71,6 @@ def _told() -> Iterator[None]:
         raise
     except OSError as error:
         raise LocalError(
-            f"standard output takes no more, and the rest of the result is lost: {error.strerror or error}",
-            hint="write it to a place that has room",
+            f"writing to standard output failed, and the rest of the result is lost: {error.strerror or error}",
+            hint="write to a file on a disk with free space",
         ) from error

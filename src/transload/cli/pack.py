@@ -135,7 +135,7 @@ def _shown(packed: Packed, packing: Packing) -> Shown:
 
 def _tell_end(result: Result, shown: Shown, telling: Telling, quiet: bool) -> None:
     if exit_code(result) != 0:
-        telling.notice("the bundle is not finished: what is fetched stays, the same command fetches the rest")
+        telling.notice("the bundle is not finished: what was fetched is kept, and the same command fetches the rest")
     elif not quiet:
         show_result(["", *shown.facts()])
 

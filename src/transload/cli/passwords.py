@@ -24,18 +24,18 @@ def piped_password(text: str = "Password") -> str:
     Raises `SettingMissing` where nothing comes, `UsageError` for what can be no password.
     """
     if sys.stdin is None:
-        raise SettingMissing("no password comes on standard input: it is closed", hint="pipe the password in")
+        raise SettingMissing("there is no password on standard input: it is closed", hint="pipe the password in")
     if is_interactive():
         return ask_password(text)
     try:
         content = _first_line(sys.stdin.buffer)
     except OSError as error:
-        raise SettingMissing(f"no password comes on standard input: {error.strerror or error}") from error
+        raise SettingMissing(f"there is no password on standard input: {error.strerror or error}") from error
     if len(content) > _BYTES:
-        raise UsageError(f"what comes on standard input is longer than {_BYTES >> 10} KiB and can be no password")
+        raise UsageError(f"standard input has more than {_BYTES >> 10} KiB, which is too long for a password")
     password = decoded(content).split("\n", 1)[0].rstrip("\r")
     if not password:
-        raise SettingMissing("no password comes on standard input", hint="look at the file or command it comes from")
+        raise SettingMissing("there is no password on standard input", hint="look at the file or command it comes from")
     return password
 
 
@@ -67,7 +67,7 @@ def decoded(content: bytes) -> str:
         text = _unmarked(content)
     if text is None or "\0" in text:
         raise UsageError(
-            "what comes on standard input is no text and can be no password", hint="write it as UTF-8, in one line"
+            "standard input is not text, so it cannot be a password", hint="write it as UTF-8, in one line"
         )
     return text
 

@@ -39,7 +39,7 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
     "--allow-sparse",
     is_flag=True,
     envvar="TRANSLOAD_ALLOW_SPARSE",
-    help="Take images and indexes too of which some layers or platforms are not there.",
+    help="Also take images and indexes that lack some layers or platforms.",
 )
 @click.option(
     "--tls-cert", type=_PATH, envvar="TRANSLOAD_TLS_CERT", help="Certificate (PEM); the key may be in the same file."

@@ -31,7 +31,7 @@ def stoppable(cancellation: Cancellation, notice: Callable[[str], None]) -> Iter
         if cancellation.cancelled or asking is not None:
             leave()
         cancellation.cancel()
-        notice("stopping: what is under way is parked where possible; once more to leave at once")
+        notice("stopping: what has arrived is kept where possible; Ctrl-C once more leaves at once")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -165,11 +165,9 @@ def _tell_sum(checked: Checked, deep: bool) -> None:
     if checked.proofs or checked.problems:
         show_result([Styled.of(f"{count(len(checked.proofs), 'image')}: ", told, f" ({how})")])
     if checked.left_out:
-        show_result(
-            [f"{count(checked.left_out, 'image')} left out, since the far side was to have it: nothing to check"]
-        )
+        show_result([f"{count(checked.left_out, 'image')} left out, the far side should have it: nothing to check"])
     if bad["absent"]:
-        say([f"  hint: what is absent at {checked.target} can be mirrored; what is there already is not sent again"])
+        say([f"  hint: mirror again what is missing at {checked.target}; what is there already is not sent again"])
 
 
 def _in_words(verdict: Verdict) -> str:

@@ -35,12 +35,12 @@ _COMMANDS = {
     "registry": "serve",
     "version": "--version",
 }
-_LOGIN = "what docker login and podman login keep is used, or name the user with --target-username"
+_LOGIN = "transload uses the logins of docker login and podman login; or name a user with --target-username"
 _UNVERIFIED = "--insecure-tls HOST takes any certificate, --plain-http HOST speaks without TLS"
 # What other tools call our options, and what has another place here.
 _OPTIONS = {
-    "--dry-run": "transload plan says what mirror would do; of a bundle: transload plan --from bundle:NAME --to STORE",
-    "--dryrun": "transload plan says what mirror would do",
+    "--dry-run": "transload plan shows what mirror would do; of a bundle: transload plan --from bundle:NAME --to STORE",
+    "--dryrun": "transload plan shows what mirror would do",
     "--insecure": _UNVERIFIED,
     "--insecure-skip-tls-verify": _UNVERIFIED,
     "--tls-verify": _UNVERIFIED,
@@ -50,25 +50,25 @@ _OPTIONS = {
     "--multi-arch": "all platforms are copied, unless --platform names some",
     "--arch": "write --platform OS/ARCH",
     "--os": "write --platform OS/ARCH",
-    "--dest": "the target is named by --to",
-    "--destination": "the target is named by --to",
-    "--target": "the target is named by --to",
-    "--src": "a store to copy from is named by --from",
-    "--source": "a store to copy from is named by --from",
-    "--authfile": "logins of docker and podman are found by themselves; REGISTRY_AUTH_FILE names another file",
-    "--creds": "write --source-username or --target-username; the password is asked for, or a variable",
-    "--src-creds": "write --source-username; the password is asked for, or TRANSLOAD_SOURCE_PASSWORD",
-    "--dest-creds": "write --target-username; the password is asked for, or TRANSLOAD_TARGET_PASSWORD",
-    "--password": "it is asked for, or a variable: TRANSLOAD_SOURCE_PASSWORD, TRANSLOAD_TARGET_PASSWORD",
+    "--dest": "write --to STORE",
+    "--destination": "write --to STORE",
+    "--target": "write --to STORE",
+    "--src": "write --from STORE",
+    "--source": "write --from STORE",
+    "--authfile": "transload finds the logins of docker and podman; REGISTRY_AUTH_FILE names another file",
+    "--creds": "write --source-username or --target-username; the password comes from a variable or a prompt",
+    "--src-creds": "write --source-username; the password comes from TRANSLOAD_SOURCE_PASSWORD or a prompt",
+    "--dest-creds": "write --target-username; the password comes from TRANSLOAD_TARGET_PASSWORD or a prompt",
+    "--password": "it comes from a prompt, or from TRANSLOAD_SOURCE_PASSWORD or TRANSLOAD_TARGET_PASSWORD",
     "--username": "write --source-username or --target-username",
     "--ca-cert": "write --ca-file FILE",
     "--cacert": "write --ca-file FILE",
-    "--cert-dir": "write --ca-file, --client-cert and --client-key; certs.d folders of docker and podman are read",
+    "--cert-dir": "write --ca-file, --client-cert and --client-key; certs.d folders of docker and podman are read too",
     "--json": "write --output json",
-    "--force": "what is there already is not sent again, and what differs is replaced: there is nothing to force",
-    "--verbose": "every step is told where no terminal shows progress; --output json tells all; -V is the version",
-    "--debug": "--output json tells every event",
-    "-v": "every step is told where no terminal shows progress; --output json tells all; -V is the version",
+    "--force": "there is nothing to force: what is there already is not sent again, and what differs is replaced",
+    "--verbose": "without a terminal each step has a line; --output json has every event; -V shows the version",
+    "--debug": "--output json has every event",
+    "-v": "without a terminal each step has a line; --output json has every event; -V shows the version",
 }
 
 

@@ -143,7 +143,7 @@ class Folder:
                 _lock(file)
             except OSError as error:
                 if error.errno in _BUSY:
-                    raise Busy(f"another process holds {path}", subject=str(path)) from error
+                    raise Busy(f"another process is using {path}", subject=str(path)) from error
                 raise
             yield file
 

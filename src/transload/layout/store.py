@@ -318,7 +318,10 @@ class LayoutStore:
                 raise ManifestInvalid(f"{marker} cannot be read as JSON: {error}", subject=str(marker)) from error
         version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
         if version != _VERSION:
-            raise Refused(f"{self.root} is a layout of version {version!r}, {_VERSION} is known", subject=str(marker))
+            raise Refused(
+                f"{self.root} is a layout of version {version!r}, transload reads version {_VERSION}",
+                subject=str(marker),
+            )
 
     def _index(self) -> LayoutIndex:
         """What `index.json` says now; parsed again only if its bytes changed, since times and sizes can deceive."""

@@ -83,7 +83,7 @@ class Url:
         scheme, host = form[1].lower(), form[2].strip("[]").lower()
         port = int(form[3]) if form[3] else DEFAULT_PORTS[scheme]
         if not 0 < port < 1 << 16 or (":" in host and not _is_address(host)):
-            raise ProtocolTrouble(f"{redacted(text)!r} names no host and port that can be")
+            raise ProtocolTrouble(f"{redacted(text)!r} has no valid host and port")
         return cls(Origin(scheme, host, port), form[3] is not None, form[4] or "/", form[5])
 
     @property
@@ -100,7 +100,7 @@ def _check_letters(text: str, whose: str = "") -> None:
         raise ProtocolTrouble(f"{whose}a URL of {len(text)} characters is over the limit of {_URL_LENGTH}")
     odd = _ODD.search(text)
     if odd:
-        raise ProtocolTrouble(f"{whose}a URL that holds {odd[0]!a} is not followed: no URL may have that in it")
+        raise ProtocolTrouble(f"{whose}a URL that holds {odd[0]!a} is not followed")
 
 
 def _is_address(host: str) -> bool:
@@ -189,7 +189,7 @@ def joined(url: str, location: str) -> str:
 def _absolute(url: str, location: str) -> str:
     reference = location.strip(" \t")
     _check_letters(
-        reference, f"{Origin.of(url).netloc} answers with a reference elsewhere: "
+        reference, f"{Origin.of(url).netloc} sends us to another address: "
     )  # before urljoin, which drops what it does not like
     try:
         return urljoin(url, reference)

@@ -65,7 +65,7 @@ def untrusted(
 ) -> CertificateUntrusted:
     """The error for a certificate that was not believed; `ask` shows it where the cause is its name or date."""
     host, code = origin.netloc, cause.verify_code
-    unverified = f"accept this host unverified with --insecure-tls {host}"
+    unverified = f"skip the check for this host with --insecure-tls {host}"
     if code in _WRONG_NAME:
         told, hint = _wrong_name(origin, ask())
     elif code in {_EXPIRED, _NOT_YET_VALID}:
@@ -75,7 +75,7 @@ def untrusted(
         hint = "if it is yours, name the certificate itself with --ca-file FILE"
     elif code in _UNKNOWN_AUTHORITY:
         told = f"the certificate of {host} is not trusted: no authority known here has issued it ({_reason(cause)})"
-        hint = "name the authority with --ca-file FILE; if you did, the server lacks the intermediate: add it to FILE"
+        hint = "name the authority's certificate with --ca-file FILE; if you did, the server lacks the intermediate: add it to FILE"
     elif code in _WEAK:
         told = f"the certificate of {host} is too weak to be trusted ({_reason(cause)})"
         hint = "have it issued anew with a key of 2048 bits or more, and SHA-256"
@@ -83,7 +83,7 @@ def untrusted(
         told = f"the certificate of {host}, or its authority's, is not made for this use ({_reason(cause)})"
         hint = "have it issued anew for server authentication"
     else:
-        told, hint = f"the certificate of {host} is not trusted: {_reason(cause)}", f"mend it on {host}"
+        told, hint = f"the certificate of {host} is not trusted: {_reason(cause)}", f"correct it on {host}"
     return CertificateUntrusted(f"{doing}: {told}", subject=host, hint=f"{hint}, or {unverified}")
 
 
@@ -107,7 +107,7 @@ def _wrong_date(host: str, code: int, shown: Certificate | None, now_s: float) -
     clock = f"the clock of this machine, which says {_date(now_s)}"
     hint = f"renew it on {host}, or check {clock}" if expired else f"check {clock}"
     if shown is not None and expired and shown.not_after_s < now_s:
-        return f"the certificate of {host} is out of date since {_date(shown.not_after_s)}", hint
+        return f"the certificate of {host} expired on {_date(shown.not_after_s)}", hint
     if shown is not None and not expired and shown.not_before_s > now_s:
         return f"the certificate of {host} is not valid before {_date(shown.not_before_s)}", hint
     told = "is out of date" if expired else "is not valid yet"

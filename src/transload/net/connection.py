@@ -48,7 +48,7 @@ def opened(
         except OSError as error:
             failure = error
             one.close()
-    raise failure or OSError("the host name stands for no address")
+    raise failure or OSError("the host name has no address")
 
 
 class ThriftyResponse(http.client.HTTPResponse):
@@ -73,7 +73,7 @@ class ThriftyResponse(http.client.HTTPResponse):
             if not http.client.CONTINUE <= status < http.client.OK or status == http.client.SWITCHING_PROTOCOLS:
                 return version, status, reason
             http.client.parse_headers(self.fp)
-        raise http.client.HTTPException(f"more than {INFORMATIONAL_ANSWERS} answers that are none (1xx)")
+        raise http.client.HTTPException(f"more than {INFORMATIONAL_ANSWERS} interim answers (1xx)")
 
     def read(self, amt: int | None = None) -> Any:
         """See http.client, but for one thing: less than `amt` is given as soon as that took `_HAND_ON_S`."""

@@ -14,10 +14,7 @@ from transload.events import HostListener, HostTroubled
 from transload.net.backoff import delay_s
 from transload.net.settings import NetSettings
 
-WAY_ON = (
-    "see whether it is up and can be reached, then give the same command again;"
-    " --give-up-after says for how long to try"
-)
+WAY_ON = "check that it is up and can be reached, then run the same command again; --give-up-after sets how long to try"
 _LAST_SHARE = 0.02
 """What of the budget is left when the last attempt begins."""
 _PAUSE_S = 60.0
@@ -115,7 +112,7 @@ class Patience:
             if wish_s <= self._left_s() - self._margin_s:
                 return False
             self._trouble = error
-            self._over = f"{error.message}, and wants to be left alone for {wish_s:.0f} s"
+            self._over = f"{error.message}, and asks to wait for {wish_s:.0f} s"
             return True
 
     # --- what follows

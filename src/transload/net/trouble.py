@@ -66,7 +66,9 @@ def translated(
             return found
     if any(_is_connect_timeout(cause) for cause in causes):
         return Unreachable(
-            f"{doing}: {host} does not answer", subject=host, hint="a firewall or a missing proxy setting does this"
+            f"{doing}: {host} does not answer",
+            subject=host,
+            hint="often the cause is a firewall, or a proxy setting that is missing",
         )
     if any(isinstance(cause, (exceptions.ReadTimeoutError, TimeoutError)) for cause in causes):
         return Stalled(f"{doing}: nothing moved for {stall_timeout_s:g} s at {host}", subject=host)
@@ -120,8 +122,8 @@ def sent_on(error: TransloadError, asked: Origin, origin: Origin) -> TransloadEr
     return type(error)(
         f"{error.message} ({asked.netloc} sent us to {origin.netloc})",
         subject=error.subject,
-        hint=f"if only {asked.netloc} can reach {origin.netloc}, have it name an address that can be reached from here"
-        f", or do so through a proxy; else: {error.hint or 'try again'}",
+        hint=f"if only {asked.netloc} can reach {origin.netloc}, let it give an address that works from here"
+        f", or use a proxy; otherwise: {error.hint or 'try again'}",
         retry_after_s=error.retry_after_s,
     )
 
@@ -195,7 +197,7 @@ def _tls_trouble(cause: ssl.SSLError, origin: Origin, doing: str) -> TransloadEr
         return ProtocolTrouble(
             f"{doing}: {host} does not speak TLS",
             subject=host,
-            hint=f"if it is meant to be spoken to without TLS, say --plain-http {host}",
+            hint=f"if this registry works without TLS, add --plain-http {host}",
         )
     if any(sign in reason for sign in ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "TOO_SMALL", "TOO_WEAK")):
         return ProtocolTrouble(

@@ -166,7 +166,7 @@ def _media_type(document: dict[str, Any], said: str | None) -> str:
         raise ManifestInvalid(f"the manifest states mediaType {stated[:80]}, but was delivered as {said}")
     family = stated or (said if said in mediatype.MANIFESTS else None) or _guess(document)
     if family not in mediatype.MANIFESTS:
-        raise ManifestInvalid(f"content of type {family[:80]!r} is no manifest or index that transload knows")
+        raise ManifestInvalid(f"content of type {family[:80]!r} is not a manifest or index that transload knows")
     if strange := _STRANGE[family] & document.keys():
         raise ManifestInvalid(f"content of type {family} that also has {' and '.join(sorted(strange))} is ambiguous")
     return family

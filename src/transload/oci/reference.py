@@ -65,7 +65,7 @@ def check_registry(text: str) -> str:
 
 def _registry_hint(text: str) -> str:
     if "@" in text:
-        return "leave user name and password out, they are given apart"
+        return "leave user name and password out, other options give them"
     return "leave the scheme out" if "://" in text else "write host or host:port"
 
 
@@ -113,7 +113,7 @@ def check_tag(text: str) -> str:
 
 def _check_length(text: str) -> None:
     if len(text) > _REFERENCE_LENGTH:
-        raise ReferenceInvalid(f"a text of {len(text)} characters is no image reference")
+        raise ReferenceInvalid(f"{len(text)} characters are too long for an image reference")
 
 
 def _absent_first(part: str | None) -> str:

@@ -80,7 +80,7 @@ def _error(source: Source, lacking: list[Descriptor]) -> PrerequisiteMissing:
     return PrerequisiteMissing(
         f"{blobs} ({size}) {verb} neither in {source.locator} nor at the target: {named}",
         side="target",
-        hint="save or copy the image again: this copy is not whole"
+        hint="this copy is not complete: save or copy the image again"
         if getattr(source, "keeps_parts", False)
-        else "bring what it was packed against first, or pack it whole",
+        else "push the bundle it was packed against first, or pack it again without --against",
     )

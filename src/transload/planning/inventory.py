@@ -52,7 +52,7 @@ class Inventory:
                 check_tag(tag)
             described = shelf.manifests <= self.manifests.keys() and shelf.blobs <= self.blobs.keys()
             if not (described and shelf.manifests.issuperset(shelf.tags.values())):
-                raise ValueError(f"the shelf of {relative!r} names digests that are not described")
+                raise ValueError(f"the repository {relative!r} lists digests that the inventory does not describe")
 
     def full(self, relative: str) -> str:
         """The repository's name at the target."""

@@ -83,9 +83,9 @@ def narrowing_note(
     lacking = f"; {store} does not hold {named(absent)}" if absent else ""
     note = f"{kept} of {total} platform entries{chosen}{lacking}"
     if sparse:
-        told = "index kept as published, so it is sparse: digest and signatures hold, but many registries refuse it"
+        told = "index kept as published (sparse): digest and signatures stay valid, but many registries refuse it"
         return f"{note}; {told}"
-    told = "index rewritten: its digest is not the publisher's, signatures of the whole image do not hold"
+    told = "index rewritten: it has a new digest, and signatures of the whole image are no longer valid"
     return f"{note}; {told}"
 
 

@@ -99,7 +99,7 @@ def choose(offered: Sequence[Challenge], applicant: Applicant) -> Challenge:
             return challenge
     names = ", ".join(challenge.scheme for challenge in offered) or "none"
     raise AccessDenied(
-        f"{applicant.registry.netloc} refuses access and offers no way in that is known here (offered: {names})",
+        f"{applicant.registry.netloc} offers no way to log in that transload knows (offered: {names})",
         subject=applicant.registry.netloc,
     )
 

@@ -143,7 +143,7 @@ class Download:
         part = parse_content_range(answer.headers.get("Content-Range"))
         if part is None or not (self._is_part and part.start == self._at):
             if not self._ranged or not self._is_part:
-                raise ServerTrouble(f"{self._doing}: a part arrives that was not asked for")
+                raise ServerTrouble(f"{self._doing}: another part arrives than was asked for")
             self._ranged = False
             return -1
         if part.total is not None and part.total != self._descriptor.size:

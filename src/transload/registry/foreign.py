@@ -68,13 +68,13 @@ def _skipped(answer: Answer, doing: str, descriptor: Descriptor, offset: int) ->
     if answer.status == 206:
         part = parse_content_range(answer.headers.get("Content-Range"))
         if part is None or part.start != offset:
-            raise ServerTrouble(f"{doing}: a part arrives that was not asked for", subject=descriptor.digest)
+            raise ServerTrouble(f"{doing}: another part arrives than was asked for", subject=descriptor.digest)
         return 0
     if answer.status == 200:
         length = answer.headers.get("Content-Length", "")
         if length.isascii() and length.isdigit() and length != str(descriptor.size):
             raise SizeMismatch(
-                f"{doing}: {length[:20]} bytes are there, the manifest says {descriptor.size}",
+                f"{doing}: it has {length[:20]} bytes, the manifest says {descriptor.size}",
                 subject=descriptor.digest,
             )
         return offset

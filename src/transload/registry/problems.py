@@ -169,7 +169,7 @@ def _denied(reply: Reply, text: str, asked: Asked, subject: str | None) -> Acces
     host = reply.origin.netloc
     hint = f"the login for {host} lacks this right, or there is no login for it"
     if asked in _WRITES and host.endswith(_DOCKER_HUB):
-        hint = "at Docker Hub, images go under one's own name, with no further part: --to docker.io/USER --flatten"
+        hint = "repositories at Docker Hub are USER/NAME: write --to docker.io/USER --flatten"
     elif asked in _WRITES:
         hint = f"{hint}; {_FIRST}"
     return AccessDenied(text, subject=subject or host, hint=hint)

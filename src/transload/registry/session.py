@@ -218,7 +218,7 @@ class UploadSession:
             return self._again(f"{self.doing}: the registry stopped accepting its token")
         if reply.status == 416 and self._resumed and self._misplaced < _PATIENCE:
             self._misplaced += 1  # it was still taking in what the broken connection had left; ask it again
-            return self._again(f"{self.doing}: the registry has moved on from where it said to go on")
+            return self._again(f"{self.doing}: the registry wants to go on at another place than it said")
         if reply.status in {404, 416} or codes & _SESSION_GONE or (self._resumed and codes & _MIXED_UP):
             return self._lost(reply, codes)
         if (reply.status in {405, 501} or "UNSUPPORTED" in codes) and self._never_streamed:

@@ -98,7 +98,7 @@ class Upload:
         if not self._stored:
             self._checked(self._verifier)
             if self._session.offset != self._descriptor.size:
-                raise ServerTrouble(f"{self._session.doing}: the registry has not got all of it")
+                raise ServerTrouble(f"{self._session.doing}: the registry has not received all of it")
             self._session.put()
         self._closed = True
 

@@ -77,12 +77,12 @@ _KINDS = frozenset({"oci", "bundle", "archive"})  # whose locators end in a path
 _TROUBLE: tuple[tuple[type[TransloadError], str], ...] = (
     (errors.DiskFull, "the disk of this registry is full"),
     (errors.Busy, "somebody else is changing the same thing; try again"),
-    (errors.LocalError, "this registry cannot read or write its store; its log says more"),
-    (errors.FolderUnsafe, "the store of this registry is not as it should be; its log says more"),
-    (errors.Unreachable, "the registry behind this one does not answer; the log says more"),
-    (errors.CorruptError, "the store of this registry is damaged there; its log says more"),
+    (errors.LocalError, "this registry cannot read or write its store; see its log"),
+    (errors.FolderUnsafe, "the folder of this registry is not safe to use; see its log"),
+    (errors.Unreachable, "the registry behind this one does not answer; see the log"),
+    (errors.CorruptError, "the store of this registry is damaged at this place; see its log"),
     (errors.Interrupted, "this registry is being stopped"),
-    (TransloadError, "this registry cannot answer; its log says more"),
+    (TransloadError, "this registry cannot answer; see its log"),
 )
 
 

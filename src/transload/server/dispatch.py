@@ -62,7 +62,7 @@ class Dispatch:
             response = refused.response()
         except Exception:  # a bug; the client learns that, and the log learns the rest
             _log.exception("%s %s failed", request.method, _shown(request))
-            response = Refusal(500, "UNKNOWN", "the server has failed; its log says more").response()
+            response = Refusal(500, "UNKNOWN", "the server has failed; see its log").response()
         if not response.prepared:
             self._service.counts.by_status[response.status] += 1
         _log.info("%s %s %d", request.method, _shown(request), response.status)

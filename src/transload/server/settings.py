@@ -66,7 +66,7 @@ class ServeSettings:
         if not lacking or _is_loopback(self.host):
             return None
         if self.users:
-            return f"{self.host} is reached by other machines, and passwords go there unencrypted: there is no TLS"
+            return f"{self.host} can be reached by other machines, and passwords go there unencrypted: there is no TLS"
         may = "read and change" if self.writable else "read"
         return (
             f"{self.host} is reached by other machines, and there is no {' and no '.join(lacking)}: "

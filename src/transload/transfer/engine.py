@@ -263,9 +263,10 @@ class _Engine:
             if not step.left_out:
                 raise
             raise Refused(  # docker-registry before version 3, among others
-                f"the target takes no index with entries left out ({len(step.left_out)} of {len(manifest.manifests)})",
+                "the target does not take an incomplete index"
+                f" ({len(step.left_out)} of {len(manifest.manifests)} left out)",
                 subject=str(step.name),
-                hint="let the index be written anew (--platform with --narrow rewritten), or copy all platforms; "
+                hint="write a new index (--platform with --narrow rewritten), or copy all platforms; "
                 "where transload serves the target, --allow-sparse takes it",
             ) from error
 

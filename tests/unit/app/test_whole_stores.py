@@ -43,5 +43,5 @@ def test_names_come_in_order_and_bare_tags_get_the_prefix_as_their_repository(fo
 def test_a_bare_tag_without_a_prefix_is_not_passed_over(folder: Path) -> None:
     with pytest.raises(UsageError, match="without a repository") as caught:
         items(folder, "registry.local")
-    assert caught.value.hint == "say which repository it gets: --to registry.local/NAME"
+    assert caught.value.hint == "say which repository it goes to: --to registry.local/NAME"
     assert items(folder, "registry.local", images=("b",)) == {"b:1": "b:1"}

@@ -137,7 +137,7 @@ def test_a_referrer_that_the_ledger_hides_from_other_readers_is_found(tmp_path: 
     store = BundleStore(forged(tmp_path / "b", lambda ledger: _with_blob(ledger, SIGNED.digest, subject=None)))
     error = Accounts(store).contradiction_in(store.ledger.by_name[Name("app/one", "1")])
     assert isinstance(error, LedgerTampered)
-    assert "refers to another manifest than it says" in error.message
+    assert "refers to another manifest than the ledger says" in error.message
 
 
 @pytest.mark.parametrize("wrong", ["name", "digest", "size", "type", "fewer", "more"])
@@ -154,7 +154,7 @@ def test_an_index_that_says_something_else_than_the_ledger_is_refused(tmp_path: 
     }
     change[wrong]()
     raw = json.dumps(document, indent=1).encode() + b"\n"
-    with pytest.raises(IndexTampered, match="does not say what its ledger says"):
+    with pytest.raises(IndexTampered, match="index.json and the ledger of the bundle differ"):
         BundleStore(forged(tmp_path / "b", lambda ledger: ledger, raw))
 
 

@@ -169,14 +169,14 @@ def test_a_file_that_is_no_catalog(tmp_path: Path, file: str, kind: type[Translo
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name: n\n", "set.yaml:1: the set wants nothing"),
+        ("name: n\n", "set.yaml:1: the image set names no images"),
         ("images: nginx\n", "set.yaml:3: images: expected a list, found 'nginx'"),
         ("images:\n  - nginx\n  - Nginx\n", "set.yaml:5: images[1]: repository 'library/Nginx' has capital letters"),
         ("images:\n  -\n", "set.yaml:4: images[0]: has no value; expected a mapping"),
         ("images: [{sorce: a}]\n", "set.yaml:3: images[0].sorce: unknown key"),
         ("images:\n  - source: a\n    tag: a b\n", "set.yaml:5: images[0].tag: 'a b' is not a tag"),
-        ("images: [{source: 'a:1', tag: 1}]\n", "set.yaml:3: images[0].source: the tag is written in the source and"),
-        (f"images: [{{source: 'a@{D}', digest: '{D}'}}]\n", "set.yaml:3: images[0].source: the digest is written in"),
+        ("images: [{source: 'a:1', tag: 1}]\n", "set.yaml:3: images[0].source: the tag is given twice"),
+        (f"images: [{{source: 'a@{D}', digest: '{D}'}}]\n", "set.yaml:3: images[0].source: the digest is given twice"),
         ("images: [{source: a, digest: 'sha256:1'}]\n", "set.yaml:3: images[0].digest: 'sha256:1': sha256 takes 64"),
         ("images: [{source: a, target: 'B'}]\n", "set.yaml:3: images[0].target: repository 'B' has capital letters"),
         ("images: [{source: a, platforms: [a/b/c/d]}]\n", "set.yaml:3: images[0].platforms[0]: 'a/b/c/d' is not a pl"),

@@ -53,7 +53,7 @@ def test_an_invalid_target_cannot_exist() -> None:
     for repository, tag in (("X", "1"), ("", "1"), ("x/../y", "1"), ("x", "a b")):
         with pytest.raises(ReferenceInvalid):
             Selected(source, repository, tag)
-    with pytest.raises(ReferenceInvalid, match="without a tag"):
+    with pytest.raises(ReferenceInvalid, match="neither a tag"):
         Selected(source, "x", None)
 
 

@@ -122,9 +122,9 @@ OPTIONS = [
         (FROM[:3], "registry.invalid/acme/app:1/", 2, "leave the slash at the end out"),
         (FROM[:3], "ubuntu", 4, "an image is written with its tag, ubuntu:latest"),
         # options
-        (["mirror {}", "plan {}", "pack {}", "push x {}", "verify {}"], "--dry-run", 2, "transload plan says"),
+        (["mirror {}", "plan {}", "pack {}", "push x {}", "verify {}"], "--dry-run", 2, "transload plan shows"),
         (["mirror {}", "pack {}", "push x {}"], "--dest-tls-verify=false", 2, "--insecure-tls HOST"),
-        (["{}", "mirror {}", "push x {}"], "-v", 2, "-V is the version"),
+        (["{}", "mirror {}", "push x {}"], "-v", 2, "-V shows the version"),
         (["mirror {}", "push x {}"], "--platfrom", 2, "--platform"),
     ],
 )

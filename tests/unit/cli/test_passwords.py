@@ -48,18 +48,18 @@ def test_latin_1(locale: str, mode: str) -> None:
 
 @pytest.mark.parametrize("content", [b"a\0b\n", b"\xff\xfea", b"\xff\xfea\0\0\0", b"\xef\xbb\xbf\xff\n"])
 def test_what_is_no_text(content: bytes) -> None:
-    with pytest.raises(UsageError, match="no text"):
+    with pytest.raises(UsageError, match="not text"):
         decoded(content)
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "no password comes"),
-        (b"\n", "no password comes"),
-        (b"\0\n", "no password comes"),
+        (b"", "there is no password"),
+        (b"\n", "there is no password"),
+        (b"\0\n", "there is no password"),
         (None, "closed"),
-        (b"x" * 100_000, "longer than 64 KiB"),
+        (b"x" * 100_000, "more than 64 KiB"),
     ],
 )
 def test_nothing_or_too_much(content: bytes | None, told: str) -> None:

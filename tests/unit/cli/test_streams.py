@@ -51,7 +51,9 @@ def test_closed_streams_are_done_without(there: Path, tmp_path: Path, words: lis
 def test_a_result_that_is_lost_is_told(there: Path, tmp_path: Path, words: list[str]) -> None:
     code, _, said = ran(there, tmp_path, words, ">/dev/full")
     assert code == 8
-    assert "error: standard output takes no more, and the rest of the result is lost: No space left on device" in said
+    assert (
+        "error: writing to standard output failed, and the rest of the result is lost: No space left on device" in said
+    )
     assert "Traceback" not in said
     assert words[0] != "mirror" or "--help" in words or (tmp_path / "new" / "index.json").is_file()
 

@@ -63,7 +63,7 @@ def test_many_names_are_told_in_part(authority: trustme.CA, trusted: Path) -> No
 
 def test_a_date_that_has_passed_is_told(authority: trustme.CA, trusted: Path) -> None:
     told, hint = refusal(authority.issue_cert("127.0.0.1", not_before=PAST, not_after=PAST.replace(year=2021)), trusted)
-    assert "is out of date since 2021-01-02 00:00 UTC" in told
+    assert "expired on 2021-01-02 00:00 UTC" in told
     assert "--ca-file" not in hint
     assert "renew it" in hint
     assert "clock of this machine" in hint
@@ -81,7 +81,7 @@ def test_a_date_still_to_come_is_told(authority: trustme.CA, trusted: Path) -> N
 def test_an_unknown_authority_is_mended_by_naming_it(authority: trustme.CA) -> None:
     told, hint = refusal(authority.issue_cert("127.0.0.1"))
     assert "no authority known here" in told
-    assert "name the authority with --ca-file FILE" in hint
+    assert "name the authority's certificate with --ca-file FILE" in hint
 
 
 @pytest.mark.parametrize(

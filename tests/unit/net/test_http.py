@@ -407,5 +407,5 @@ def test_who_sent_us_to_a_host_that_cannot_be_reached_is_told() -> None:
             Unreachable, match=rf"127\.0\.0\.1:1 refuses .*\({wire.host} sent us to 127\.0\.0\.1:1\)"
         ) as caught:
             http.ask(get(wire))
-        assert "name an address that can be reached from here" in (caught.value.hint or "")
+        assert "let it give an address that works from here" in (caught.value.hint or "")
         assert "secret" not in f"{caught.value} {caught.value.hint}"

@@ -186,7 +186,7 @@ def test_a_host_that_never_answered_is_given_up_after_the_attempts() -> None:
 def test_a_wish_beyond_patience_ends_it_at_once() -> None:
     with serving(Sequence(Said(429, {"Retry-After": "3600"}))) as wire, plain_http() as http:
         assert http.ask(get(wire)).status == 429
-        with pytest.raises(HostGivenUp, match="answers 429, and wants to be left alone for 3600 s"):
+        with pytest.raises(HostGivenUp, match="answers 429, and asks to wait for 3600 s"):
             http.ask(get(wire))
         assert len(wire.asked) == 1
         assert isinstance(http.clock, HastyClock)

@@ -159,7 +159,7 @@ def step_with(document: dict[str, Any], key: str) -> dict[str, Any]:
 CHANGES: dict[str, tuple[str, Change]] = {
     "no format": ("plan.format is missing", lambda d: d.pop("format")),
     "later format": ("plan.format is not 1", lambda d: d.update(format=2)),
-    "true is no number": ("plan.format is not a whole number", lambda d: d.update(format=True)),
+    "true is not a number": ("plan.format is not a whole number", lambda d: d.update(format=True)),
     "unknown key": ("plan has the unknown key 'x'", lambda d: d.update(x=1)),
     "no target": ("plan.target is missing", lambda d: d.pop("target")),
     "target of another kind": ("plan.target is not text", lambda d: d.update(target=["x"])),

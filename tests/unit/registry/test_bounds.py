@@ -131,8 +131,8 @@ def test_manifests_that_cost_more_than_they_are(padding: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (b"HTTP/1.1 100 Continue\r\n\r\n" * (INFORMATIONAL_ANSWERS + 2), "answers that are none"),
-        (b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * (INFORMATIONAL_ANSWERS + 2), "answers that are none"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * (INFORMATIONAL_ANSWERS + 2), "interim answers"),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * (INFORMATIONAL_ANSWERS + 2), "interim answers"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200, "got more than 100 headers"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", "got more than 65536 bytes"),
         (CHUNKED + b"1" * 70_000, "got more than 65536 bytes"),

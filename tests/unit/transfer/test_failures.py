@@ -319,7 +319,10 @@ def test_a_target_that_takes_no_sparse_index_says_what_to_do_instead() -> None:
     outcome = scene.run(plan)
     error = outcome.images[0].error
     assert isinstance(error, Refused)
-    assert (error.side, error.message) == ("target", "the target takes no index with entries left out (1 of 2)")
+    assert (error.side, error.message) == (
+        "target",
+        "the target does not take an incomplete index (1 of 2 left out)",
+    )
     assert error.hint is not None
     assert "--narrow rewritten" in error.hint
 
