@@ -201,7 +201,7 @@ def test_an_inventory_that_the_key_did_not_sign_is_refused(
     changed = shell(*words, "site.key.pub")
     assert (changed.code, "the signature does not match the inventory site.json" in changed.err) == (6, True)
     (tmp_path / "site.json.sig").write_text("{}")
-    assert "site.json.sig is no signature" in shell(*words, "site.key.pub").err
+    assert "site.json.sig is not a signature" in shell(*words, "site.key.pub").err
     (tmp_path / "site.json.sig").unlink()
     unsigned = shell(*words, "site.key.pub")
     assert (unsigned.code, "the inventory site.json is not signed" in unsigned.err) == (7, True)

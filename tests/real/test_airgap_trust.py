@@ -104,7 +104,7 @@ def at(marker: bytes, content: bytes) -> Callable[[bytes], bytes]:
         (at(b'"source": "', b'"source": "x'), 6, "the signature does not match the ledger of the bundle"),
         (at(b"transload/ledger.sig", b"transload/ledger.gis"), 7, "the bundle is not signed"),
         (at(b'"signature":"', b'"signature":"AAAA'), 6, "the signature does not match the ledger of the bundle"),
-        (at(b'"schemaVersion": 2', b'"schemaVersion": 3'), 6, "index.json in the bundle is not the one"),
+        (at(b'"schemaVersion": 2', b'"schemaVersion": 3'), 6, "index.json in the bundle does not have the digest"),
         (at(b"oci-layout", b"oci-loyaut"), 7, "this is not a bundle of transload, so it carries no signature"),
         (lambda raw: raw[:3000], 6, "the bundle ends before its ledger does"),
     ],

@@ -91,7 +91,7 @@ def test_an_unknown_authority_is_mended_by_naming_it(authority: trustme.CA) -> N
         (20, "no authority known here", "--ca-file FILE"),
         (66, "too weak", "2048 bits"),
         (26, "not made for this use", "server authentication"),
-        (23, "not trusted: certificate revoked", "mend it"),
+        (23, "not trusted: certificate revoked", "correct it"),
         (10, "is out of date", "renew it"),
         (62, "is not for registry.example", "issued for registry.example"),
         (64, "is not for registry.example", "issued for registry.example"),
