@@ -75,7 +75,7 @@ def untrusted(
         hint = "if it is yours, name the certificate itself with --ca-file FILE"
     elif code in _UNKNOWN_AUTHORITY:
         told = f"the certificate of {host} is not trusted: no authority known here has issued it ({_reason(cause)})"
-        hint = "name the authority's certificate with --ca-file FILE; if you did, the server lacks the intermediate: add it to FILE"
+        hint = "name the authority with --ca-file FILE; if you did, the server lacks the intermediate: add it to FILE"
     elif code in _WEAK:
         told = f"the certificate of {host} is too weak to be trusted ({_reason(cause)})"
         hint = "have it issued anew with a key of 2048 bits or more, and SHA-256"

@@ -81,7 +81,7 @@ def test_a_date_still_to_come_is_told(authority: trustme.CA, trusted: Path) -> N
 def test_an_unknown_authority_is_mended_by_naming_it(authority: trustme.CA) -> None:
     told, hint = refusal(authority.issue_cert("127.0.0.1"))
     assert "no authority known here" in told
-    assert "name the authority's certificate with --ca-file FILE" in hint
+    assert "name the authority with --ca-file FILE" in hint
 
 
 @pytest.mark.parametrize(
