@@ -21,7 +21,7 @@ IMAGE = "arc-dns"
 def at_terminal(*arguments: object, columns: int = 100) -> pexpect.spawn:
     """`transload arguments…` at a terminal of its own."""
     program, *words = command(*arguments)
-    return pexpect.spawn(program, words, encoding="utf-8", timeout=20, dimensions=(40, columns))
+    return pexpect.spawn(program, words, encoding="utf-8", timeout=20, use_poll=True, dimensions=(40, columns))
 
 
 def answer(terminal: pexpect.spawn, question: str, text: str = "") -> None:
@@ -284,5 +284,5 @@ def test_the_same_when_the_signal_comes_before_the_terminal_is_read(shell: Shell
         "except click.Abort:\n"
         "    print('left')\n"
     )
-    terminal = pexpect.spawn(sys.executable, ["-c", program], encoding="utf-8", timeout=20)
+    terminal = pexpect.spawn(sys.executable, ["-c", program], encoding="utf-8", timeout=20, use_poll=True)
     terminal.expect("left")

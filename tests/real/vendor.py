@@ -96,7 +96,8 @@ def store_at(registry: Registry, user: User | None = None) -> Iterator[RegistryS
     """A registry as a store, to look into it or to fill it."""
     ca_files = (registry.ca_file,) if registry.certs else ()
     login = Login(user.name, Secret(user.password)) if user else None
-    yield RegistryStore(registry.host, Http(NetSettings(ca_files=ca_files)), login=login)
+    with Http(NetSettings(ca_files=ca_files)) as http:
+        yield RegistryStore(registry.host, http, login=login)
 
 
 def publish(

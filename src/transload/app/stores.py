@@ -149,7 +149,7 @@ DEAF = Ears()
 
 
 class Stores:
-    """Opens each store once; leaving the block keeps what was learnt about the registries."""
+    """Opens each store once; leaving the block keeps what was learnt about the registries, and ends the connections."""
 
     def __init__(
         self,
@@ -179,6 +179,8 @@ class Stores:
 
     def __exit__(self, *_: object) -> None:
         self._keep_learnt()
+        if self._http is not None:
+            self._http.close()
 
     @property
     def http(self) -> Http:
