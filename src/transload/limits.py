@@ -144,7 +144,7 @@ PATTERN_WORK = 20_000
 """In how many ways it may match one tag at most: two open ends such as `.*` in the middle are 16,000."""
 
 LOGINS_BYTES = 4 << 20
-"""docker's or podman's file of logins, and the answer of a credential helper."""
+"""docker's or podman's file of logins, and what a credential helper writes, after which it is ended."""
 
 LOGINS_VALUES = 100_000
 """Values in it."""

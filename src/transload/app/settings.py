@@ -24,6 +24,19 @@ INCUMBENT = (
     "TARGET_DOCKER_TAG",
 )
 
+# What no other program that is started gets to see.
+_SECRET = frozenset(
+    {
+        "SOURCE_DOCKER_PASSWORD",
+        "TARGET_DOCKER_PASSWORD",
+        "TRANSLOAD_SOURCE_PASSWORD",
+        "TRANSLOAD_TARGET_PASSWORD",
+        "TRANSLOAD_SERVE_PASSWORD",
+        "TRANSLOAD_SIGN_PASSPHRASE",
+        "DOCKER_AUTH_CONFIG",
+    }
+)
+
 Colour = Literal["auto", "always", "never"]
 
 
@@ -32,7 +45,8 @@ class Environment:
     """Everything that variables decide.
 
     `incumbent` holds those of `INCUMBENT` that are set. `credential_files` are searched in order, after
-    `credential_text`, which is the content of such a file. `helper_path` is where credential helpers are looked for.
+    `credential_text`, which is the content of such a file. `helper_path` is where credential helpers are looked for,
+    `helper_variables` is what they see of the environment: our passwords are none of their business.
     `proxy_variables` are the names of the variables that `proxies` come from.
     `state` keeps what was learnt about registries and unfinished runs; without a home there is no such place.
     """
@@ -45,6 +59,7 @@ class Environment:
     credential_text: str = field(default="", repr=False)
     certificate_folders: tuple[Path, ...] = ()
     helper_path: str | None = None
+    helper_variables: Mapping[str, str] | None = field(default=None, repr=False)
     state: Path | None = None
     config: Path | None = None
     config_named: bool = False
@@ -69,6 +84,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         credential_text=given.get("DOCKER_AUTH_CONFIG", ""),
         certificate_folders=_certificate_folders(given, _home(given)),
         helper_path=given.get("PATH"),
+        helper_variables={name: value for name, value in given.items() if name.upper() not in _SECRET},
         state=_named_or(given.get("TRANSLOAD_STATE_DIR"), user_state_path),
         config=_named_or(given.get("TRANSLOAD_CONFIG"), user_config_path, "config.yaml"),
         config_named=bool(given.get("TRANSLOAD_CONFIG")),

@@ -329,7 +329,10 @@ class Stores:
         with self._reading:
             if self._kept is None:
                 self._kept = DockerConfig.load(
-                    given.credential_files, inline=given.credential_text, helper_path=given.helper_path
+                    given.credential_files,
+                    inline=given.credential_text,
+                    helper_path=given.helper_path,
+                    helper_variables=given.helper_variables,
                 )
                 for trouble in self._kept.troubles:
                     self._tell_once(str(trouble))

@@ -8,13 +8,13 @@ be used hides nothing that another one says.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
 from transload.errors import CredentialsUnavailable
-from transload.registry.keychain import HELPER_TIMEOUT_S, ask_helper
+from transload.registry.keychain import HELPER_TIMEOUT_S, Surroundings, ask_helper
 from transload.registry.login import Login
 from transload.registry.loginfile import CredentialFile, place_of
 
@@ -34,22 +34,29 @@ class DockerConfig:
         *,
         troubles: Sequence[CredentialsUnavailable] = (),
         helper_path: str | None = None,
+        helper_variables: Mapping[str, str] | None = None,
         helper_timeout_s: float = HELPER_TIMEOUT_S,
     ) -> None:
         self.troubles = tuple(troubles)
         self._files = tuple(files)
-        self._helper_path = helper_path
-        self._helper_timeout_s = helper_timeout_s
+        self._helpers = Surroundings(helper_path, helper_variables, helper_timeout_s)
         self._answers: dict[tuple[str, str], Future[Login | None]] = {}
         self._lock = threading.Lock()
 
     @classmethod
-    def load(cls, paths: Sequence[Path], *, inline: str = "", helper_path: str | None = None) -> DockerConfig:
+    def load(
+        cls,
+        paths: Sequence[Path],
+        *,
+        inline: str = "",
+        helper_path: str | None = None,
+        helper_variables: Mapping[str, str] | None = None,
+    ) -> DockerConfig:
         """Read the files that exist; the first one that has a login for a registry wins.
 
         `inline` is the content of such a file, which goes before all of them. `helper_path` is where helpers are
-        looked for, in the form of PATH (None: the PATH of the process). A file that cannot be read is one of the
-        `troubles`.
+        looked for, in the form of PATH (None: the PATH of the process), `helper_variables` is what they see (None:
+        those of the process). A file that cannot be read is one of the `troubles`.
         """
         files: list[CredentialFile] = []
         troubles: list[CredentialsUnavailable] = []
@@ -64,7 +71,7 @@ class DockerConfig:
                     files.append(file)
             except CredentialsUnavailable as error:
                 troubles.append(error)
-        return cls(files, troubles=troubles, helper_path=helper_path)
+        return cls(files, troubles=troubles, helper_path=helper_path, helper_variables=helper_variables)
 
     def login(self, registry: str, repository: str = "") -> Login | None:
         """What to log in with at `registry` (host[:port]) for `repository`; None where nobody has logged in.
@@ -110,7 +117,7 @@ class DockerConfig:
                 answer = self._answers[helper, host] = Future()
         if first:
             try:
-                answer.set_result(ask_helper(helper, host, file.path, self._helper_path, self._helper_timeout_s))
+                answer.set_result(ask_helper(helper, host, file.path, self._helpers))
             except BaseException as error:
                 answer.set_exception(error)
                 if not isinstance(error, CredentialsUnavailable):  # an interrupt says nothing about the next time

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import re
 import shutil
 import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
+from typing import IO, cast
+
+from attrs import field, frozen
 
 from transload.errors import CredentialsUnavailable
+from transload.files import read_up_to
 from transload.limits import LOGINS_BYTES, LOGINS_VALUES
 from transload.registry.login import Login
 from transload.registry.loginfile import HUB, login_of, text_of
@@ -17,46 +27,97 @@ HELPER_TIMEOUT_S = 30.0
 _HUB_SERVER = "https://index.docker.io/v1/"  # what `docker login` stores the Hub's login under, also in helpers
 _HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # docker-credential-helpers, credentials/error.go
-_NOT_FOUND = ("credentials not found in native keychain", "no credentials server URL", "no credentials username")
+_NOT_FOUND = (b"credentials not found in native keychain", b"no credentials server URL", b"no credentials username")
 
 
-def ask_helper(helper: str, host: str, file: Path, path: str | None, timeout_s: float) -> Login | None:
-    """What `helper`, named in `file` and looked for on `path`, knows of `host`; None where that is nothing.
+@frozen
+class Surroundings:
+    """What helpers run in: where they are looked for (None: the PATH of the process), the variables that they see
+    (None: those of the process), and how long one may take.
+    """
 
-    Raises `CredentialsUnavailable` where it is missing, fails, says what is no answer, or says nothing in time.
+    path: str | None = None
+    variables: Mapping[str, str] | None = field(default=None, repr=False)
+    timeout_s: float = HELPER_TIMEOUT_S
+
+
+def ask_helper(helper: str, host: str, file: Path, given: Surroundings) -> Login | None:
+    """What `helper`, which `file` names, knows of `host`; None where that is nothing.
+
+    Raises `CredentialsUnavailable` where it is missing, fails, says what is no answer or too much, or says nothing in
+    time.
     """
     name = f"docker-credential-{helper}"
-    program = shutil.which(name, path=path) if _HELPER_NAME.fullmatch(helper) else None
+    program = shutil.which(name, path=given.path) if _HELPER_NAME.fullmatch(helper) else None
     if program is None:
         raise CredentialsUnavailable(
             f"asking for the login of {host}: {file} names the helper {name}, which is not on the PATH",
             subject=host,
             hint=f"install {name}, or take it out of {file} and log in again",
         )
-    done = _run(program, name, host, timeout_s)
+    try:
+        done = _run(program, _server(host), given)
+    except subprocess.TimeoutExpired:
+        raise _failed(name, host, f"gave no answer for {given.timeout_s:g} s") from None
+    except OSError as error:
+        raise _failed(name, host, f"cannot be run: {error.strerror or error}") from error
+    if len(done.stdout) > LOGINS_BYTES or len(done.stderr) > LOGINS_BYTES:
+        raise _failed(name, host, f"wrote more than {LOGINS_BYTES >> 20} MiB")
     if done.returncode == 0:
         return _answered(done.stdout, name, host)
-    if any(words in f"{done.stdout} {done.stderr}" for words in _NOT_FOUND):
+    if any(words in done.stdout + done.stderr for words in _NOT_FOUND):
         return None
     raise _failed(name, host, f"ended with {done.returncode}{_complaint(done)}")
 
 
-def _run(program: str, name: str, host: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
-    """`docker-credential-NAME get`, the server's name on standard input and nothing secret in the arguments."""
+def _run(program: str, server: str, given: Surroundings) -> subprocess.CompletedProcess[bytes]:
+    """`docker-credential-NAME get`, the server's name on standard input and nothing secret in the arguments.
+
+    What it writes is kept up to the limit and one byte more; a helper that writes more is ended.
+    """
+    process = subprocess.Popen(  # noqa: S603 - the program that the user's own configuration names
+        [program, "get"],
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=given.variables,
+    )
+    until_s = time.monotonic() + given.timeout_s
     try:
-        return subprocess.run(  # noqa: S603 - the program that the user's own configuration names
-            [program, "get"],
-            input=_server(host),
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise _failed(name, host, f"gave no answer for {timeout_s:g} s") from None
-    except OSError as error:
-        raise _failed(name, host, f"cannot be run: {error.strerror or error}") from error
+        ears = [_Ear(process, pipe) for pipe in (process.stdout, process.stderr)]
+        assert process.stdin is not None  # noqa: S101 - it is piped
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(server.encode())
+        for ear in ears:
+            ear.join(max(0.0, until_s - time.monotonic()))
+            if ear.is_alive():
+                raise subprocess.TimeoutExpired(program, given.timeout_s)
+        code = process.wait(max(0.0, until_s - time.monotonic()))
+    finally:
+        process.kill()
+        process.wait()
+    return subprocess.CompletedProcess(program, code, *(ear.heard for ear in ears))
+
+
+class _Ear(threading.Thread):
+    """Hears one pipe of a process to its end, or ends the process when it writes without end. The pipe is its own.
+
+    It is not waited for: what the helper started may hold the pipe open when the helper is gone.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], pipe: IO[bytes] | None) -> None:
+        super().__init__(daemon=True, name="helper")
+        self.heard = b""
+        self._process = process
+        self._pipe = cast("FileIO", pipe)  # of an unbuffered process
+        self.start()
+
+    def run(self) -> None:
+        with self._pipe:
+            self.heard = read_up_to(self._pipe, LOGINS_BYTES + 1)
+            if len(self.heard) > LOGINS_BYTES:
+                self._process.kill()
 
 
 def _server(host: str) -> str:
@@ -64,11 +125,10 @@ def _server(host: str) -> str:
     return _HUB_SERVER if host == HUB else host
 
 
-def _answered(output: str, name: str, host: str) -> Login | None:
+def _answered(output: bytes, name: str, host: str) -> Login | None:
     """The login in a helper's answer; the answer is never shown, since it may hold a secret even when it is wrong."""
     try:
-        raw = output.removeprefix("\ufeff").encode()
-        document = read_json(raw, limit=LOGINS_BYTES, values=LOGINS_VALUES, twins=True)
+        document = read_json(output.removeprefix(codecs.BOM_UTF8), limit=LOGINS_BYTES, values=LOGINS_VALUES, twins=True)
     except ValueError:
         document = None
     if not isinstance(document, dict):
@@ -76,9 +136,9 @@ def _answered(output: str, name: str, host: str) -> Login | None:
     return login_of(text_of(document, "Username"), text_of(document, "Secret"))
 
 
-def _complaint(done: subprocess.CompletedProcess[str]) -> str:
+def _complaint(done: subprocess.CompletedProcess[bytes]) -> str:
     """What a failed helper said, one line of it; on standard output unless that might be an answer."""
-    spoken = done.stderr.strip() or done.stdout.strip()
+    spoken = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace")
     return f": {spoken.splitlines()[0][:200]}" if spoken and not spoken.startswith("{") else ""
 
 

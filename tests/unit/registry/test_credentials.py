@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transload.app.settings import INCUMBENT, read_environment
 from transload.errors import CredentialsUnavailable
 from transload.nursery import Nursery
 from transload.registry.credentials import DockerConfig
@@ -387,6 +388,44 @@ def test_a_helper_that_hangs(box: Box) -> None:
     config = DockerConfig([file], helper_path=str(box.folder), helper_timeout_s=0.2)
     with pytest.raises(CredentialsUnavailable, match=r"no answer for 0\.2 s"):
         config.login("r.example")
+
+
+@needs_sh
+@pytest.mark.parametrize("where", ["", " >&2"])
+def test_a_helper_that_never_stops_talking(box: Box, where: str) -> None:
+    box.helper("endless", f"exec /bin/cat /dev/zero{where}")
+    config = box.load({"credsStore": "endless"})
+    with pytest.raises(CredentialsUnavailable, match="endless wrote more than 4 MiB"):
+        config.login("r.example")
+
+
+@needs_sh
+def test_a_helper_that_leaves_a_child_behind(box: Box) -> None:
+    box.helper("parent", "/bin/sleep 60 &")
+    file = CredentialFile.read(box.config({"credsStore": "parent"}))
+    assert file
+    config = DockerConfig([file], helper_path=str(box.folder), helper_timeout_s=0.2)
+    with pytest.raises(CredentialsUnavailable, match=r"no answer for 0\.2 s"):
+        config.login("r.example")
+
+
+@needs_sh
+def test_helpers_see_the_variables_that_are_theirs(box: Box) -> None:
+    box.helper("one", """echo "{\\"Username\\": \\"$VAULT\\", \\"Secret\\": \\"<$TRANSLOAD_TARGET_PASSWORD>\\"}\"""")
+    variables = {"VAULT": "jo", "TRANSLOAD_TARGET_PASSWORD": "hunter2"}
+    given = read_environment(variables)
+    path = box.config({"credsStore": "one"})
+    config = DockerConfig.load([path], helper_path=str(box.folder), helper_variables=given.helper_variables)
+    assert config.login("r.example") == login("jo", "<>")
+
+
+def test_no_secret_of_ours_is_among_what_helpers_see() -> None:
+    ours = [name for name in INCUMBENT if name.endswith("PASSWORD")]
+    ours += [
+        f"TRANSLOAD_{name}" for name in ("SOURCE_PASSWORD", "TARGET_PASSWORD", "SERVE_PASSWORD", "SIGN_PASSPHRASE")
+    ]
+    given = read_environment(dict.fromkeys([*ours, "DOCKER_AUTH_CONFIG", "PATH"], "x"))
+    assert given.helper_variables == {"PATH": "x"}
 
 
 @needs_sh
