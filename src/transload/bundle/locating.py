@@ -101,7 +101,7 @@ class Located:
             raise VolumeMissing(
                 f"{file_name(self.name, 1)} is missing, and it says what is in the other volumes",
                 subject=file_name(self.name, 1),
-                hint="insert its medium, or also name the folder that it is in: --volumes DIR",
+                hint="put it beside the others; push, verify, list, extract and serve also take --volumes DIR",
             )
         raise LocalError(
             f"there is no bundle {self.label}", subject=self.label, hint="check the path, or mount the medium"
@@ -188,7 +188,7 @@ class Volumes:
             raise VolumeMissing(
                 f"volume {volume} of {self.cut.count}, {name}, is missing",
                 subject=name,
-                hint="insert its medium, or also name the folder that it is in: --volumes DIR",
+                hint="put it beside the others; push, verify, list, extract and serve also take --volumes DIR",
             )
         with local_errors("reading", path), open_file(path) as file:
             size = path.stat().st_size
