@@ -16,7 +16,7 @@ from transload.app.whole import items_of
 from transload.archive.headers import read_headers
 from transload.bundle.format import LEDGER
 from transload.bundle.ledger import Ledger
-from transload.bundle.volumes import split_file_name
+from transload.bundle.volumes import is_volume_name, split_file_name
 from transload.errors import CorruptError, LimitExceeded, LocalError, SelectionEmpty
 from transload.files import check_kind, expanded, local_errors, open_file
 from transload.nursery import Cancellation
@@ -73,7 +73,7 @@ def _found(text: str, carried: Carried) -> Place | None:
     if path.is_dir():
         return Place("oci" if any((path / name).is_file() for name in _LAYOUT) else "bundle", str(path))
     if path.is_file():
-        is_bundle = path.suffix == ".tar" if carried.key else _is_volume(path) or _has_ledger(path)
+        is_bundle = is_volume_name(path.name) if carried.key else _is_volume(path) or _has_ledger(path)
         return Place("bundle" if is_bundle else "archive", str(path))
     name = split_file_name(path.name)[0]
     if any(_has_volume(folder, name) for folder in (path.parent, *carried.folders)):
@@ -85,7 +85,11 @@ def _has_volume(folder: Path, name: str) -> bool:
     """Any of them, so that whoever opens the bundle can say which one is missing."""
     with local_errors("looking into", folder):
         files = folder.iterdir() if folder.is_dir() else ()
-        return any(file.name.endswith(".tar") and split_file_name(file.name)[0] == name for file in files)
+        return any(is_volume_name(file.name) and _same(split_file_name(file.name)[0], name) for file in files)
+
+
+def _same(found: str, wanted: str) -> bool:
+    return found in {wanted, wanted.upper()}
 
 
 def _is_volume(path: Path) -> bool:

@@ -68,7 +68,7 @@ def _is_inventory(path: Path) -> bool:
         check_kind(path, stat.S_ISREG, stat.S_ISDIR)
         if not path.is_file():
             return False
-        return read_file(path, 1) == b"{" or not path.name.endswith(".tar")
+        return read_file(path, 1) == b"{" or not path.name.lower().endswith(".tar")
 
 
 def _read_inventory(path: Path, verifier: PublicKey | None) -> Inventory:

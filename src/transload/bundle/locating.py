@@ -18,7 +18,7 @@ from attrs import frozen
 from transload.bundle.format import MARKER, starts
 from transload.bundle.ledger import Ledger, Stored
 from transload.bundle.tarheader import header
-from transload.bundle.volumes import Cut, file_name, split_file_name
+from transload.bundle.volumes import Cut, file_name, is_volume_name, spellings, split_file_name
 from transload.errors import (
     LocalError,
     NotFound,
@@ -64,11 +64,16 @@ class Located:
             else:
                 self.folders, (self.name, number) = [first.parent], split_file_name(first.name)
                 if number not in (None, 1) and _begins_a_stream(first):  # a whole one whose name ends in digits
-                    self.name, number = first.name.removesuffix(".tar"), None
+                    self.name, number = first.name[: -len(".tar")], None
             self.folders += [path if path.is_dir() else path.parent for path in paths[1:]]
         self.label = str(self.folders[0] / self.name)
         # Beside volumes may lie their concatenation; what was named decides, else the whole is simpler.
-        self.whole = None if number is not None else self._in_folders([file_name(self.name, None)])
+        self.whole = None if number is not None else self._whole_stream(first)
+
+    def _whole_stream(self, named: Path) -> Path | None:
+        if is_volume_name(named.name) and named.is_file():
+            return named
+        return self._in_folders([file_name(self.name, None)])
 
     def find(self, volume: int) -> Path | None:
         """The file of a volume, None if there is none."""
@@ -78,10 +83,10 @@ class Located:
 
     def _in_folders(self, candidates: list[str]) -> Path | None:
         for folder in self.folders:
-            for candidate in candidates:
-                with local_errors("looking for", folder / candidate):
-                    if (folder / candidate).is_file():
-                        return folder / candidate
+            for path in (folder / spelt for candidate in candidates for spelt in spellings(candidate)):
+                with local_errors("looking for", path):
+                    if path.is_file():
+                        return path
         return None
 
     def first(self) -> Path:
@@ -95,7 +100,7 @@ class Located:
                 for folder in self.folders
                 if folder.is_dir()
                 for path in folder.iterdir()
-                if split_file_name(path.name)[0] == self.name and split_file_name(path.name)[1]
+                if split_file_name(path.name)[0] in {self.name, self.name.upper()} and split_file_name(path.name)[1]
             ]
         if later:
             raise VolumeMissing(
@@ -116,8 +121,9 @@ def _begins_a_stream(path: Path) -> bool:
 
 
 def _only_bundle_in(folder: Path) -> str:
-    split = [split_file_name(path.name) for path in folder.iterdir() if path.name.endswith(".tar")]
-    found = sorted({name for name, number in split if number in (1, None)})
+    split = [split_file_name(path.name) for path in folder.iterdir() if is_volume_name(path.name)]
+    begun = sorted({name for name, number in split if number in (1, None)})
+    found = begun or sorted({name for name, _ in split})  # the first volume may lie elsewhere, or lack
     if len(found) != 1:
         what = f"several bundles: {', '.join(found[:5])}" if found else "no bundle"
         raise (UsageError if found else NotFound)(

@@ -102,11 +102,27 @@ def file_name(name: str, volume: int | None, count: int = 1) -> str:
     return f"{name}.tar" if volume is None else f"{name}.{volume:0{max(3, len(str(count)))}}.tar"
 
 
-_FILE = re.compile(r"(.+?)(?:\.([0-9]{3,4}))?\.tar", re.DOTALL)
+_SUFFIX = ".tar"
+
+
+def is_volume_name(text: str) -> bool:
+    """Whether a file of this name may be a volume."""
+    return text.lower().endswith(_SUFFIX)
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """A volume's file name as it was written, and as media give it back that keep no small letters."""
+    upper = text.removesuffix(_SUFFIX) + _SUFFIX.upper()
+    return tuple(dict.fromkeys((text, upper, text.upper())))
+
+
+_FILE = re.compile(r"(.+?)(?:\.([0-9]{3,4}))?\.tar", re.DOTALL | re.IGNORECASE)
 
 
 def split_file_name(text: str) -> tuple[str, int | None]:
     """Bundle name and volume number of a file name; a name without `.tar` is a bundle's name already.
+
+    Some media give every name back in capitals, so `.TAR` is the same.
 
     >>> split_file_name("release.002.tar"), split_file_name("release.tar"), split_file_name("release-2026.11")
     (('release', 2), ('release', None), ('release-2026.11', None))

@@ -58,6 +58,35 @@ def test_a_name_that_ends_like_a_volume(tmp_path: Path, named_as: str) -> None:
     assert is_right(BundleStore(tmp_path / named_as)) if named_as else True
 
 
+@pytest.mark.parametrize("spelt", ["b.{:03}.TAR", "B.{:03}.TAR"])
+@pytest.mark.parametrize("named_as", ["{first}", "b", ""])
+def test_a_medium_may_give_names_back_in_capitals(tmp_path: Path, spelt: str, named_as: str) -> None:
+    *volumes, _ = pack(tmp_path / "b", MADE, VOLUME)[1]
+    for number, volume in enumerate(volumes, 1):
+        volume.rename(tmp_path / spelt.format(number))
+    assert is_right(BundleStore(tmp_path / named_as.format(first=spelt.format(1))))
+
+
+@pytest.mark.parametrize("named_as", ["b.TAR", "b", ""])
+def test_so_may_a_bundle_of_one_file(tmp_path: Path, named_as: str) -> None:
+    pack(tmp_path / "b", MADE)
+    (tmp_path / "b.tar").rename(tmp_path / "b.TAR")
+    assert is_right(BundleStore(tmp_path / named_as))
+
+
+def test_a_file_that_was_named_is_the_one_that_is_read(tmp_path: Path) -> None:
+    pack(tmp_path / "b", MADE)
+    (tmp_path / "b.tar").rename(tmp_path / "b.Tar")
+    assert is_right(BundleStore(tmp_path / "b.Tar"))
+
+
+def test_a_folder_with_later_volumes_only_says_which_is_missing(tmp_path: Path) -> None:
+    pack(tmp_path / "b", MADE, VOLUME)
+    (tmp_path / "b.001.tar").unlink()
+    with pytest.raises(VolumeMissing, match=r"b\.001\.tar is missing"):
+        BundleStore(tmp_path)
+
+
 def test_volumes_joined_again_are_a_bundle(tmp_path: Path) -> None:
     *volumes, _ = pack(tmp_path / "b", MADE, VOLUME)[1]
     (tmp_path / "joined.tar").write_bytes(joined(volumes))
