@@ -38,7 +38,8 @@ class DockerContent:
         self._members = members
         self._saved = saved
         self._hashes = _Hashes(members)
-        self._made: dict[SavedImage, Manifest] = {}
+        self._layers: dict[Member, Descriptor] = {}
+        self._made: dict[SavedImage, Descriptor] = {}  # the bytes are among the places, once for images that are alike
         self._places: dict[Digest, Member | bytes] = {}
 
     @cached_property
@@ -52,11 +53,11 @@ class DockerContent:
 
     def untagged(self) -> Iterator[Name]:
         """See `transload.ports.Lists`: what `docker save` was given by its identifier."""
-        return (Name("", None, self._manifest(image).digest) for image in self._saved if not image.names)
+        return (Name("", None, self._made_of(image).digest) for image in self._saved if not image.names)
 
     def described(self, name: Name) -> Descriptor:
         """What a listed name stands for; its layers are hashed for that. Raises `KeyError`, `CorruptError`."""
-        return self._manifest(self.names[name]).descriptor
+        return self._made_of(self.names[name])
 
     def media_type(self, digest: Digest) -> None:  # noqa: ARG002 - the manifests say it themselves
         """Manifests made here state their own."""
@@ -68,17 +69,17 @@ class DockerContent:
             if digest in self._places:
                 break
             with suppress(CorruptError, BlobUnknown):  # a damaged image does not stand in the way of the others
-                self._manifest(image)
+                self._made_of(image)
         return self._places.get(digest)
 
-    def _manifest(self, image: SavedImage) -> Manifest:
+    def _made_of(self, image: SavedImage) -> Descriptor:
         if image not in self._made:
             config = self._config(image)
             layers = [self._layer(member) for member in map(self._member, image.layers)]
             self._prove(image, layers)
             manifest = _manifest(config, layers)
-            self._places[manifest.digest] = manifest.raw
-            self._made[image] = manifest
+            self._places.setdefault(manifest.digest, manifest.raw)
+            self._made[image] = manifest.descriptor
         return self._made[image]
 
     def _config(self, image: SavedImage) -> Descriptor:
@@ -92,11 +93,14 @@ class DockerContent:
         return Descriptor(OCI_CONFIG, digest, member.size)
 
     def _layer(self, member: Member) -> Descriptor:
-        begin = self._members.read(member, 4)
-        media_type = next((kind for magic, kind in _MAGIC.items() if begin.startswith(magic)), OCI_LAYER)
-        digest = self._hashes.of(member)
-        self._places[digest] = member
-        return Descriptor(media_type, digest, member.size)
+        """Looked at once, however many images have it."""
+        if member not in self._layers:
+            begin = self._members.read(member, 4)
+            media_type = next((kind for magic, kind in _MAGIC.items() if begin.startswith(magic)), OCI_LAYER)
+            digest = self._hashes.of(member)
+            self._places[digest] = member
+            self._layers[member] = Descriptor(media_type, digest, member.size)
+        return self._layers[member]
 
     def _prove(self, image: SavedImage, layers: Sequence[Descriptor]) -> None:
         """An uncompressed layer is what the config calls it; of compressed ones only their number is told."""

@@ -1,6 +1,7 @@
 """Archives of `docker save` before version 25: manifests are made, layers are proved, and all of it can be copied."""
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,21 @@ def test_names_are_told_without_hashing_and_each_layer_is_hashed_once(tmp_path: 
     assert store.fetch(NAME).raw == manifest.raw
     with pytest.raises(DigestMismatch, match="damaged"):
         ArchiveStore(store.path).fetch(NAME)
+
+
+def test_images_that_are_alike_take_their_memory_once(tmp_path: Path) -> None:
+    """A layer costs three bytes in the list of images, and some hundred in a manifest."""
+    layers, images, most = 500, 20, 4 << 20
+    config = json.dumps({"rootfs": {"diff_ids": [str(Digest.of(b""))] * layers}}).encode()
+    entries = [{"Config": "c", "Layers": ["l"] * layers, "RepoTags": [f"acme/one:{place}"]} for place in range(images)]
+    members = {"c": config, "l": b"", "manifest.json": json.dumps(entries).encode()}
+    store = ArchiveStore(write_tar(tmp_path / "saved.tar", members))
+    tracemalloc.start()
+    digests = {store.resolve(Name("acme/one", str(place))).digest for place in range(images)}
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(digests) == 1
+    assert held < most
 
 
 def test_what_is_asked_by_digest_first_is_found_in_any_image(tmp_path: Path) -> None:
