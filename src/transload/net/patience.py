@@ -19,7 +19,7 @@ _LAST_SHARE = 0.02
 """What of the budget is left when the last attempt begins."""
 _PAUSE_S = 60.0
 """Up to here, the time between two attempts counts as waiting for the host."""
-_FIRST_TOLD_S = 5.0
+_FIRST_TOLD_S = 2.5
 _LIKELY = 0.75  # of the longest pause, which jitter shortens
 
 

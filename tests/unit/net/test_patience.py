@@ -272,18 +272,18 @@ def test_short_pauses_between_attempts_are_spent() -> None:
     assert budget.longest_pause_s() == pytest.approx(90 - 2.4)
 
 
-def test_silence_is_told_after_five_seconds_and_then_more_and_more_rarely() -> None:
+def test_silence_is_told_within_three_seconds_and_then_more_and_more_rarely() -> None:
     told: list[HostTroubled] = []
     budget, clock = patience(told)
     budget.begin()
     for _ in range(170):
         clock.sleep_s(0.5)
         budget.tell_silence()
-    assert [round(event.troubled_s) for event in told] == [5, 10, 20, 40, 80]
+    assert [round(event.troubled_s) for event in told] == [2, 5, 10, 20, 40, 80]
     budget.useful()
-    assert [event.state for event in told] == ["silent"] * 5 + ["back"]
+    assert [event.state for event in told] == ["silent"] * 6 + ["back"]
     budget.tell_silence()
-    assert len(told) == 6
+    assert len(told) == 7
 
 
 def test_attempts_that_fit_into_what_is_left() -> None:
