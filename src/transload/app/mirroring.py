@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from transload.app.job import Job
 from transload.app.place import Place
@@ -13,17 +13,18 @@ from transload.app.published import compare_with_source
 from transload.app.selecting import Selection, select, source_tags
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
-from transload.errors import LocalError, ReleaseUnknown, SelectionEmpty, TransloadError
+from transload.errors import LocalError, NotFound, Refused, ReleaseUnknown, SelectionEmpty, TransloadError, at_side
 from transload.events import Listener, Progressed
-from transload.nursery import Cancellation
-from transload.oci import Descriptor
+from transload.nursery import Cancellation, in_parallel
+from transload.oci import Descriptor, Name
 from transload.planning import Plan, Request, make_plan
 from transload.planning.ageing import going_back
-from transload.planning.plan import ManifestStep
+from transload.planning.plan import ManifestStep, PlannedImage
 from transload.ports import Source, Target
 from transload.transfer import Outcome, run
 
 _NAMED = 3  # images named in one sentence
+_THREADS = 8
 
 
 @frozen
@@ -150,7 +151,28 @@ def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
     stores.limit_source_login(frozenset(one.value for one in origins.values() if one.kind == "registry"))
     sources = {locator: stores.source(origin) for locator, origin in origins.items()}
     target = stores.target(place)
+    images = in_parallel(lambda image: _as_it_is_now(image, target), plan.images, _THREADS)
+    plan = evolve(plan, images=tuple(images))
     return Prepared(plan, sources, target, place, older_notes(plan, sources, target), made_earlier=True)
+
+
+def _as_it_is_now(image: PlannedImage, target: Target) -> PlannedImage:
+    """An image for which the plan has nothing to do has failed if the target has lost or changed it since."""
+    if image.status != "unchanged" or image.digest is None or image.goals:
+        return image
+    name = Name(image.target.repository, image.target.tag) if image.target.tag else image.target.at(image.digest)
+    hint = "make the plan again: transload plan"
+    try:
+        with at_side("target"):
+            if target.resolve(name).digest == image.digest:
+                return image
+            error: TransloadError = Refused(
+                f"{name} has got other content since the plan was made", subject=str(name), hint=hint
+            )
+    except NotFound:
+        error = NotFound(f"{name} was there when the plan was made, and is not there now", subject=str(name), hint=hint)
+    error.side = "target"
+    return evolve(image, status="failed", error=error)
 
 
 def check_room(prepared: Prepared) -> None:

@@ -250,6 +250,24 @@ def test_a_plan_of_nothing_is_not_applied(desk: Path, capsys: pytest.CaptureFixt
     assert (code, "the plan has no image" in text) == (4, True), text
 
 
+@pytest.mark.parametrize(("now", "status"), [(None, "is not there now"), (TWO, "other content since")])
+def test_what_the_target_lost_since_the_plan_is_not_called_unchanged(
+    desk: Path, capsys: pytest.CaptureFixture[str], now: Built | None, status: str
+) -> None:
+    fill(LayoutStore(desk / "folder", create=True), ONE, "app", "1")
+    copy = LayoutStore(desk / "copy", create=True)
+    fill(copy, ONE, "app", "1")
+    assert told(capsys, "plan", "--from", "oci:folder", "--to", "oci:copy", "-o", "plan.json")[0] == 0
+    code, text = told(capsys, "apply", "plan.json")
+    assert (code, "1 unchanged" in text) == (0, True), text
+    if now is None:
+        copy.deletes.delete_manifest(Name("app", "1"))
+    else:
+        fill(copy, now, "app", "1")
+    code, text = told(capsys, "apply", "plan.json")
+    assert (code != 0, status in text, "make the plan again" in text) == (True, True, True), text
+
+
 # --- a choice that fits nothing
 
 
