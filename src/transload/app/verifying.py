@@ -18,7 +18,7 @@ from transload.bundle.accounts import Accounts
 from transload.errors import Interrupted, NotFound, SelectionEmpty, TransloadError, at_side
 from transload.events import Counting
 from transload.nursery import Cancellation
-from transload.oci import Name
+from transload.oci import Descriptor, Name
 from transload.planning.parts import LeftOut
 from transload.report.problems import Problem
 from transload.transfer.proof import Proof, Prover, compare, is_wrong
@@ -32,7 +32,8 @@ class Checked:
     """What was proved of a target, image by image; `problems` are those that concern no image.
 
     `whole` says that every byte was read, whether that was asked for or not; `left_out` counts images that a
-    differential bundle does not bring, so that there is nothing to check of them.
+    differential bundle does not bring, so that there is nothing to check of them. `prerequisites` are what its images
+    need beside what it brings.
     """
 
     target: str
@@ -40,6 +41,7 @@ class Checked:
     problems: tuple[TransloadError, ...] = ()
     whole: bool = False
     left_out: int = 0
+    prerequisites: tuple[Descriptor, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -127,7 +129,14 @@ def check_bundle(place: Place, stores: Stores, cancellation: Cancellation) -> Ch
             if error is not None:
                 broken[each.image.name] = error
     proofs = tuple(_bundled(each, ledger, broken) for each in ledger.images if not each.image.present)
-    return Checked(place.locator, proofs, tuple(problems), whole=True, left_out=len(ledger.images) - len(proofs))
+    return Checked(
+        place.locator,
+        proofs,
+        tuple(problems),
+        whole=True,
+        left_out=len(ledger.images) - len(proofs),
+        prerequisites=tuple(each.descriptor for each in ledger.prerequisites),
+    )
 
 
 def _bundled(each: LedgerImage, ledger: Ledger, broken: Mapping[Name, TransloadError]) -> Proof:

@@ -166,6 +166,10 @@ def _tell_sum(checked: Checked, deep: bool) -> None:
         show_result([Styled.of(f"{count(len(checked.proofs), 'image')}: ", told, f" ({how})")])
     if checked.left_out:
         show_result([f"{count(checked.left_out, 'image')} left out, the far side should have it: nothing to check"])
+    if checked.prerequisites:
+        pieces = count(len(checked.prerequisites), "prerequisite")
+        needed = size(sum(each.size for each in checked.prerequisites))
+        show_result([f"{pieces} ({needed}) left out, the far side should have them: not checked"])
     if bad["absent"]:
         say([f"  hint: mirror again what is missing at {checked.target}; what is there already is not sent again"])
 

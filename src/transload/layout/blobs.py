@@ -10,7 +10,7 @@ from io import FileIO
 from pathlib import Path
 
 from transload.errors import BlobUnknown, FolderUnsafe, SizeMismatch, Truncated
-from transload.files import Folder, local_errors, open_file, read_file
+from transload.files import Folder, local_errors, read_up_to
 from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
 
@@ -70,7 +70,7 @@ class Blobs:
             )
         wanted = descriptor.size - offset if length is None else length
         with local_errors("opening", path):
-            file = open_file(path)
+            file = self._opened(path)
         with file:
             with local_errors("reading", path):
                 file.seek(offset)
@@ -79,8 +79,13 @@ class Blobs:
     def read(self, digest: Digest, limit: int) -> bytes:
         """The first `limit` bytes of a blob, whole if it is not longer. Raises as `path` does."""
         path = self.path(digest)
-        with local_errors("reading", path):
-            return read_file(path, limit)
+        with local_errors("reading", path), self._opened(path) as file:
+            return read_up_to(file, limit)
+
+    def _opened(self, real: Path) -> FileIO:
+        """A file that was found, unless something was put in its place, or a link in its way, since it was found."""
+        *folders, name = real.relative_to(self._real_root).parts
+        return Folder(self._real_root, tuple(folders)).open(name, "r")
 
     def delete(self, digest: Digest) -> None:
         """Take a blob away, if it is there."""

@@ -23,7 +23,10 @@ def test_what_a_signature_shares_with_an_older_one_is_a_prerequisite(
         fill(store, signature(image(month, (100,))), "app")
     assert main(["pack", "--from", "oci:source1", "--referrers", "-o", "first"]) == 0
     assert main(["pack", "--from", "oci:source2", "--referrers", "--against", "first.tar", "-o", "second"]) == 0
+    capsys.readouterr()
     assert main(["verify", "second"]) == 0
+    assert "2 prerequisites (" in (told := capsys.readouterr().out)
+    assert "left out, the far side should have them: not checked" in told
     assert main(["push", "second", "--to", "oci:far"]) == 9
     assert main(["push", "first", "--to", "oci:far"]) == 0
     assert main(["push", "second", "--to", "oci:far"]) == 0
