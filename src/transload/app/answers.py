@@ -126,7 +126,7 @@ def missing(questions: tuple[Question, ...]) -> SettingMissing:
     variables = ", ".join(question.variable for question in questions)
     flags = ", ".join(dict.fromkeys(question.flag for question in questions))
     return SettingMissing(
-        f"not given, and there is no terminal to ask on: {variables}",
+        f"something is missing, and there is no terminal to ask on: {variables}",
         hint=f"set {'it' if len(questions) == 1 else 'them'}, or use {flags}",
     )
 

@@ -35,15 +35,9 @@ def chosen(offered: Iterable[tuple[One, tuple[str, ...]]], job: Job) -> tuple[On
         raise ImageUnknown(
             f"no wanted image is called {unknown[0][:140]!r}",
             subject=unknown[0],
-            hint=hint(unknown[0], _told(everything), what="there are"),
+            hint=hint(unknown[0], [names[0] for _, names in everything], what="there are", also=sorted(known)),
         )
     return tuple(one for one, names in everything if not wanted or wanted.intersection(names))
-
-
-def _told(offered: Iterable[tuple[object, tuple[str, ...]]]) -> list[str]:
-    """The first name of each, then the others: the first ones are listed, any may be what was meant."""
-    names = [names for _, names in offered]
-    return [*(each[0] for each in names), *(name for each in names for name in each[1:])]
 
 
 def to_item(one: Selected, store: str, source: Name, job: Job) -> Item:

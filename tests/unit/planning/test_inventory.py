@@ -131,7 +131,7 @@ def test_it_can_be_stopped() -> None:
 
 def test_an_inventory_describes_every_digest() -> None:
     shelf = Shelf({}, frozenset(), frozenset({Digest.of(b"x")}))
-    with pytest.raises(ValueError, match="not described"):
+    with pytest.raises(ValueError, match="does not describe"):
         Inventory("t", "", True, {}, {}, {"a": shelf})
     with pytest.raises(errors.ReferenceInvalid):
         Inventory("t", "", True, {}, {}, {"../a": Shelf({}, frozenset(), frozenset())})
