@@ -179,7 +179,7 @@ PARSERS = [
         "registry/referrers.py", lambda raw, _: _entries(json_object(told(raw), "asking"), "asking"), MANY.manifest.raw
     ),
     Parser("registry/loginfile.py", lambda raw, _: CredentialFile.parse(Path("config.json"), raw), LOGINS),
-    Parser("registry/keychain.py", text(lambda out: _answered(out, "h", "r")), b'{"Username":"u","Secret":"s"}'),
+    Parser("registry/keychain.py", lambda raw, _: _answered(raw, "h", "r"), b'{"Username":"u","Secret":"s"}'),
     Parser("registry/challenge.py", text(challenges), b'Bearer realm="https://a/t",scope="x,y", Basic realm="r"'),
     Parser("registry/links.py", text(next_link), b'</v2/_catalog?n=1>; rel="next", <b>; title="x"'),
     Parser("registry/ranges.py", text(parse_content_range), b"bytes 0-99/200"),
