@@ -214,7 +214,8 @@ def test_a_certificate_nobody_vouches_for(shell: Shell, vendor: Registry, tls_re
     ran = shell("mirror", *words)
     assert ran.code == 5
     assert f"the certificate of {tls_registry.host} is not trusted" in ran.told
-    assert f"--ca-file FILE, or skip the check for this host with --insecure-tls {tls_registry.host}" in ran.told
+    assert "name the authority with --ca-file FILE" in ran.told
+    assert f"skip the check for this host with --insecure-tls {tls_registry.host}" in ran.told
     assert held(tls_registry, "tls") == set()
     assert shell("mirror", *words, "--ca-file", tls_registry.ca_file).code == 0
 
@@ -251,7 +252,7 @@ def test_a_read_only_target(shell: Shell, vendor: Registry, start_registry: Star
     target = start_registry(storage={"maintenance": {"readonly": {"enabled": True}}})
     ran = shell("mirror", "arcdata", "--source-registry", vendor.host, "--tag", NEW, "--to", f"{target.host}/ro")
     assert ran.code == 7
-    assert len(errors_in(ran)) == 1, ran.told
+    assert 1 <= len(errors_in(ran)) <= 10, ran.told  # of what was under way when it was first told; the rest not tried
     assert "read-only, perhaps for maintenance" in ran.told
     assert held(target) == set()
 
