@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from re import _constants, _parser  # type: ignore[attr-defined]
+from re import _constants, _parser  # type: ignore[attr-defined]  # private, but what re itself understands of a pattern
 from string import ascii_letters, digits
 from typing import Any
 
