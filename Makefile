@@ -4,6 +4,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 APT    := docker-registry skopeo curl
+# Most tests wait more than they compute.
+JOBS   ?= 4
+# The quick tests write thousands of small files and flush each: in memory where the system has a place for that.
+MEMORY := $(firstword $(shell test -w /dev/shm && echo /dev/shm) $(TMPDIR) /tmp)
+QUICK  := TMPDIR=$(MEMORY) $(BIN)/pytest -q -n $(JOBS)
 
 .PHONY: demo test quick check bench format lock pyz clean
 
@@ -11,11 +16,11 @@ demo: $(VENV)/ready
 	@$(BIN)/transload demo
 
 test: $(VENV)/ready servers
-	$(BIN)/pytest -q tests/unit tests/docs tests/test_*.py
-	$(BIN)/pytest -q tests/real
+	$(QUICK) tests/unit tests/test_*.py
+	$(BIN)/pytest -q tests/docs tests/real
 
 quick: $(VENV)/ready
-	$(BIN)/pytest -q tests/unit tests/test_*.py
+	$(QUICK) tests/unit tests/test_*.py
 
 check: $(VENV)/ready
 	$(BIN)/ruff check src tests benchmarks tools
