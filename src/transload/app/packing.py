@@ -13,6 +13,7 @@ from transload.app.mirroring import Prepared, check_anything_published, differen
 from transload.app.place import Place
 from transload.app.selecting import Selection, select
 from transload.app.stores import Stores
+from transload.app.whole import nameless_notes
 from transload.bundle.contents import Extra
 from transload.bundle.format import Blueprint, lay_out
 from transload.bundle.signing import Signer
@@ -84,7 +85,8 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     contents = contents_of(plan, far.resolve, inventory.holders, extras=extras, against=against)
     blueprint = lay_out(contents, packing.volume_bytes, packing.signer)
     place = Place("bundle", str(packing.out))
-    notes = (*selection.notes, *differences(job, selection, plan, stores, cancellation))
+    notes = (*selection.notes, *nameless_notes(plan.images))
+    notes += differences(job, selection, plan, stores, cancellation)
     prepared = Prepared(plan, sources, far, place, notes)
     if is_finished(packing.out, blueprint):
         return Packed(evolve(prepared, plan=_nothing_to_do(plan, place)), blueprint)

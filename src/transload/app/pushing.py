@@ -61,6 +61,9 @@ def _compression_notes(compressed: CompressedStore | None) -> Iterator[str]:
     if compressed is not None and compressed.layers:
         told = f"{count(compressed.layers, 'layer')} compressed with gzip"
         yield f"{told}: the images get new digests, their configs stay as they are"
+        if compressed.left_out:
+            lost = count(compressed.left_out, "attestation")
+            yield f"{lost} left out: what they say is of the images as they were, before their layers were compressed"
     elif compressed is not None:
         yield "--compress found no layer that is not compressed already"
 

@@ -18,8 +18,10 @@ from transload.bundle.accounts import Accounts
 from transload.errors import Interrupted, NotFound, SelectionEmpty, TransloadError, at_side
 from transload.events import Counting
 from transload.nursery import Cancellation
-from transload.oci import Descriptor, Name
-from transload.planning.parts import LeftOut
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.planning.narrowing import named
+from transload.planning.parts import LeftOut, Parts
+from transload.ports import Source
 from transload.report.problems import Problem
 from transload.transfer.proof import Proof, Prover, compare, is_wrong
 
@@ -33,7 +35,7 @@ class Checked:
 
     `whole` says that every byte was read, whether that was asked for or not; `left_out` counts images that a
     differential bundle does not bring, so that there is nothing to check of them. `prerequisites` are what its images
-    need beside what it brings.
+    need beside what it brings. `notes` say what else people should know.
     """
 
     target: str
@@ -42,6 +44,7 @@ class Checked:
     whole: bool = False
     left_out: int = 0
     prerequisites: tuple[Descriptor, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -67,6 +70,7 @@ class Checked:
             "good": self.exit_code == 0,
             "images": [_proof_json(proof, self.target) for proof in self.proofs],
             "problems": [Problem.of(problem, target=self.target).to_json() for problem in self.problems],
+            "notes": list(self.notes),
         }
 
 
@@ -92,11 +96,22 @@ def check_against_source(
 
 
 def check_alone(place: Place, stores: Stores, deep: bool, cancellation: Cancellation) -> Checked:
-    """Check every name of a store: manifests read, blobs there, and hashed when `deep`."""
+    """Check every name of a store: manifests read, blobs there, and hashed when `deep`.
+
+    Of an image of which an archive holds some platforms only, as docker saves it, those are checked; the others are
+    told. A folder that lacks a platform and does not say so has lost it.
+    """
     store = stores.source(place)
+    partial: list[str] = []
 
     def prove(name: Name) -> Proof:
-        return prover.prove(name, LeftOut(store, name.repository))
+        lacking = _Lacking(store, name)
+        proof = prover.prove(
+            name, LeftOut(store, name.repository, lacking.of if place.kind == "archive" else lambda _: ())
+        )
+        if proof.good and lacking.found:
+            partial.append(f"{place} does not hold {named(lacking.found)} of {name}: only what is there was checked")
+        return proof
 
     with at_side("target"):
         names = list(names_under(store, "", found=Counting(stores.working, "selecting").add))
@@ -104,7 +119,21 @@ def check_alone(place: Place, stores: Stores, deep: bool, cancellation: Cancella
             raise nothing_there(store, place)
     counting = Counting(stores.working, "proving", len(names))
     prover = Prover(store, deep=deep, cancellation=cancellation, counting=counting)
-    return Checked(str(place), tuple(map(counting.around(prove), sorted(names))))
+    proofs = tuple(map(counting.around(prove), sorted(names)))
+    return Checked(str(place), proofs, notes=tuple(partial))
+
+
+class _Lacking:
+    """The parts of an image that its store does not hold, remembered as they are met."""
+
+    def __init__(self, store: Source, name: Name) -> None:
+        self._parts = Parts.of(store, name)
+        self.found: list[Descriptor] = []
+
+    def of(self, index: Manifest) -> list[Digest]:
+        lacking = self._parts.lacking(index)
+        self.found += lacking
+        return [child.digest for child in lacking]
 
 
 def check_bundle(place: Place, stores: Stores, cancellation: Cancellation) -> Checked:

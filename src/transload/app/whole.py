@@ -146,8 +146,12 @@ def serving_notes(source: Source) -> Iterator[str]:
 
 
 def nameless_notes(images: Iterable[PlannedImage]) -> Iterator[str]:
-    """What becomes of images that their store gives no name; nothing for others."""
+    """What becomes of images that have no tag: where their store gives them no name, or their digest does not stay."""
     for image in images:
-        if not image.source.repository and image.target.repository and image.target.tag is None:
-            name = image.target.at(image.digest) if image.digest else image.target
+        if image.target.tag is not None:
+            continue
+        name = image.target.at(image.digest) if image.digest else image.target
+        if not image.source.repository and image.target.repository:
             yield f"an image in {image.source_store} has no name, so it becomes {name} (--target-tag gives it a tag)"
+        elif image.digest and image.source_digest not in {None, image.digest}:
+            yield f"{image.source} has no tag, and its digest does not stay: it becomes {name}"

@@ -107,8 +107,10 @@ def _check_alone(
     cancellation: Cancellation,
     telling: Telling,
 ) -> Checked:
-    if flags["image"] or flags["tag"]:
-        raise UsageError("a store checked by itself takes no --image and no --tag", hint="say what to compare with")
+    if flags["image"] or flags["tag"] or (flags["platform"] and is_written("platform")):
+        raise UsageError(
+            "a store checked by itself takes no --image, --tag or --platform", hint="say what to compare with"
+        )
     with Stores(environment, network, Logins(), cancellation, carried, telling.ears) as stores:
         if place.kind == "bundle":
             if telling.speaks:
@@ -151,6 +153,7 @@ def _tell(checked: Checked, deep: bool, quiet: bool) -> None:
             explained.add((problem.code, problem.message))
     say(line for problem in checked.problems for line in problem_lines(Problem.of(problem, target=checked.target)))
     _tell_sum(checked, deep)
+    say(f"note: {note}" for note in checked.notes)
 
 
 def _tell_sum(checked: Checked, deep: bool) -> None:

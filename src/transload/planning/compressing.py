@@ -65,6 +65,7 @@ class CompressedStore:
         self._made: dict[Digest, Manifest] = {}
         self._layers: dict[Digest, Descriptor] = {}
         self._originals: dict[Digest, Descriptor] = {}
+        self._left_out: set[Digest] = set()
         self.keeps_parts: bool = getattr(source, "keeps_parts", False)
         self.sparse: Sparse | None = getattr(source, "sparse", None)
 
@@ -72,6 +73,11 @@ class CompressedStore:
     def layers(self) -> int:
         """How many layers have been compressed."""
         return len(self._layers)
+
+    @property
+    def left_out(self) -> int:
+        """How many attestations have been left out, since they speak of images as they were."""
+        return len(self._left_out)
 
     @property
     def locator(self) -> str:
@@ -177,7 +183,9 @@ class CompressedStore:
             raise LimitExceeded(f"indexes are nested deeper than {INDEX_DEPTH}", subject=index.digest)
         now = {child.digest: self._child(name.at(child.digest), child, depth + 1) for child in index.manifests}
         kept = held_children(index, lambda child: now[child.digest].digest == child.digest)
-        return rewritten(index, {was: one for was, one in now.items() if one.digest != was or was in kept})
+        left = {was: one for was, one in now.items() if one.digest != was or was in kept}
+        self._left_out |= {was for was in now if was not in left and was in self._now}
+        return rewritten(index, left)
 
     def _child(self, name: Name, child: Descriptor, depth: int) -> Descriptor:
         """What the child has become; one that is not there stays what the index says."""

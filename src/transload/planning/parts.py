@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable
 from transload.errors import BlobUnknown, LimitExceeded, ManifestUnknown
 from transload.graph import Allowance
 from transload.limits import IMAGE_MANIFESTS, IMAGE_MANIFESTS_BYTES, INDEX_DEPTH
-from transload.oci import Descriptor, Digest, Manifest
-from transload.ports import Sparse
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.planning.narrowing import held_children, is_attestation
+from transload.ports import Source, Sparse
 
 
 class LeftOut:
@@ -63,6 +64,11 @@ class Parts:
         self._there: dict[Digest, bool] = {}
         self._allowance = Allowance("an image", IMAGE_MANIFESTS_BYTES)
 
+    @classmethod
+    def of(cls, store: Source, name: Name) -> Parts:
+        """Those of the image called `name`."""
+        return cls(lambda child: store.fetch(name.at(child.digest)), lambda blob: store.holds(name.repository, blob))
+
     def fetch(self, child: Descriptor) -> Manifest:
         """The child's manifest. Raises `ManifestUnknown`."""
         found = self._manifest(child)
@@ -76,6 +82,13 @@ class Parts:
             manifest = self._manifest(child)
             self._there[child.digest] = manifest is not None and self._has_content(manifest, depth)
         return self._there[child.digest]
+
+    def lacking(self, index: Manifest) -> tuple[Descriptor, ...]:
+        """The children that are not there; none where no image is there at all, since then this is no part of it."""
+        held = held_children(index, self.has)
+        if all(child.digest not in held or is_attestation(child) for child in index.manifests):
+            return ()
+        return tuple(child for child in index.manifests if child.digest not in held)
 
     def _has_content(self, manifest: Manifest, depth: int) -> bool:
         """A lacking layer is damage, and told as such. Who leaves a platform out leaves out its config, or all layers.

@@ -44,6 +44,8 @@ class Surroundings:
 def ask_helper(helper: str, host: str, file: Path, given: Surroundings) -> Login | None:
     """What `helper`, which `file` names, knows of `host`; None where that is nothing.
 
+    It is asked for the host as docker asks, then with `https://` before it, as people and other tools stored it.
+
     Raises `CredentialsUnavailable` where it is missing, fails, says what is no answer or too much, or says nothing in
     time.
     """
@@ -55,8 +57,15 @@ def ask_helper(helper: str, host: str, file: Path, given: Surroundings) -> Login
             subject=host,
             hint=f"install {name}, or take it out of {file} and log in again",
         )
+    for server in _servers(host):
+        if login := _ask(program, name, server, host, given):
+            return login
+    return None
+
+
+def _ask(program: str, name: str, server: str, host: str, given: Surroundings) -> Login | None:
     try:
-        done = _run(program, _server(host), given)
+        done = _run(program, server, given)
     except subprocess.TimeoutExpired:
         raise _failed(name, host, f"gave no answer for {given.timeout_s:g} s") from None
     except OSError as error:
@@ -120,9 +129,9 @@ class _Ear(threading.Thread):
                 self._process.kill()
 
 
-def _server(host: str) -> str:
-    """What helpers know a registry by."""
-    return _HUB_SERVER if host == HUB else host
+def _servers(host: str) -> tuple[str, ...]:
+    """What helpers may know a registry by."""
+    return (_HUB_SERVER,) if host == HUB else (host, f"https://{host}")
 
 
 def _answered(output: bytes, name: str, host: str) -> Login | None:
@@ -146,5 +155,5 @@ def _failed(name: str, host: str, what: str) -> CredentialsUnavailable:
     return CredentialsUnavailable(
         f"asking for the login of {host}: the helper {name} {what}",
         subject=host,
-        hint=f"try it by hand: echo {_server(host)} | {name} get",
+        hint=f"try it by hand: echo {_servers(host)[0]} | {name} get",
     )

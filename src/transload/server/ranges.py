@@ -6,7 +6,7 @@ import re
 
 from attrs import frozen
 
-_SINGLE = re.compile(r"bytes\s*+=\s*+(\d{0,19})\s*+-\s*+(\d{0,19})", re.ASCII | re.IGNORECASE)
+_SINGLE = re.compile(r"bytes\s*+=\s*+(\d{0,99})\s*+-\s*+(\d{0,99})", re.ASCII | re.IGNORECASE)
 _CHUNK = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)
 
 
@@ -23,7 +23,7 @@ class Span:
 
 
 class Unsatisfiable(ValueError):
-    """A valid range that holds none of the bytes there are."""
+    """A range that holds none of the bytes there are, or ends before it begins."""
 
 
 def requested(header: str | None, size: int) -> Span | None:
@@ -44,9 +44,7 @@ def requested(header: str | None, size: int) -> Span | None:
             raise Unsatisfiable
         return Span(size - length, length)
     start, end = int(first), int(last) if last else size - 1
-    if last and end < start:
-        return None
-    if start >= size:
+    if end < start or start >= size:  # RFC 9110, 14.2 lets a server refuse what ends before it begins; Go's does
         raise Unsatisfiable
     return Span(start, min(end, size - 1) - start + 1)
 

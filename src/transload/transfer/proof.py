@@ -20,6 +20,7 @@ from transload.errors import (
     TransloadError,
     Truncated,
     Unreachable,
+    VolumeMissing,
     at_side,
 )
 from transload.events import ActivityListener, Counting, ignore
@@ -37,9 +38,9 @@ Verdict = Literal["identical", "sound", "differs", "absent", "damaged", "unprove
 
 `unchecked`: the target could not be asked for all of it, and what could be was right.
 """
-# What says that the answer is not known, and nothing of the content. A body that breaks off each time is among them:
-# what the rest is like, nobody has seen.
-_NOT_ASKED = (Unreachable, AccessError, LocalError, Interrupted, Truncated)
+# What says that the answer is not known, and nothing of the content. A body that breaks off each time is among them,
+# and a volume that is not there: what the rest is like, nobody has seen.
+_NOT_ASKED = (Unreachable, AccessError, LocalError, Interrupted, Truncated, VolumeMissing)
 
 
 def is_wrong(error: TransloadError) -> bool:
@@ -225,9 +226,8 @@ def _extra_proofs(found: Surveyed, prover: Prover) -> Iterable[Proof]:
 
 
 def _target_name(item: Item, found: Surveyed) -> Name:
-    return Name(
-        item.target.repository, item.target.tag, None if item.target.tag else found.source_digest or item.source.digest
-    )
+    digest = found.digest or found.source_digest or item.source.digest
+    return Name(item.target.repository, item.target.tag, None if item.target.tag else digest)
 
 
 def _expected(found: Surveyed, request: Request, sources: Mapping[str, Source]) -> LeftOut:

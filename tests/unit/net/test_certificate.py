@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.x509.oid import NameOID
 
 from tests.unit.registry.wire import Said, Wire
 from transload.errors import CertificateUntrusted, DocumentInvalid
@@ -103,6 +108,23 @@ def test_every_cause_has_its_own_words(code: int, words: str, remedy: str) -> No
     error = untrusted(cause, Origin.of("https://registry.example"), "asking", lambda: None, 0)
     assert words in error.message
     assert remedy in (error.hint or "")
+
+
+def test_a_common_name_alone_names_nobody(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    built = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    built = built.serial_number(1).not_valid_before(PAST).not_valid_after(FUTURE)
+    pem = built.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    (tmp_path / "own.pem").write_bytes(pem)
+    (tmp_path / "both.pem").write_bytes(pem + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "both.pem")
+    settings = NetSettings(ca_files=(tmp_path / "own.pem",))
+    with Wire(lambda asked: Said(), context) as wire, Http(settings) as http:
+        port = wire.host.rpartition(":")[2]
+        with pytest.raises(CertificateUntrusted, match="names no host at all in subjectAltName"):
+            http.ask(Request("GET", f"https://localhost:{port}/", "asking", "test"))
 
 
 def test_a_certificate_that_names_nobody_says_so() -> None:

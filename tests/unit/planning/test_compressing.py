@@ -128,7 +128,9 @@ def test_an_index_leads_to_what_its_children_have_become_and_drops_what_spoke_of
     for each in (one, two, about):
         fill(source, each, NAME.repository)
     source.point(NAME, Manifest.parse(json.dumps(document).encode(), OCI_INDEX))
-    target = pushed(compressed(source), NAME)
+    store = compressed(source)
+    target = pushed(store, NAME)
+    assert (store.layers, store.left_out) == (1, 1)
     first, second = target.fetch(NAME).manifests
     assert first.platform == amd64
     assert second.digest == two.digest

@@ -321,6 +321,19 @@ def test_a_helper_that_knows_nothing_is_no_trouble(box: Box, stream: str) -> Non
 
 
 @needs_sh
+def test_a_helper_may_know_a_registry_by_its_address_only(box: Box) -> None:
+    answer = json.dumps({"Username": "jo", "Secret": SECRET})
+    box.helper(
+        "url",
+        f"case $server in https://*) echo '{answer}'; exit;; esac\n"
+        "echo 'credentials not found in native keychain'; exit 1",
+    )
+    for document in ({"credsStore": "url"}, {"credHelpers": {"https://r.example:5000": "url"}}):
+        assert box.load(document).login("r.example:5000") == login("jo")
+    assert set(box.asked) == {"url get r.example:5000", "url get https://r.example:5000"}
+
+
+@needs_sh
 def test_identity_tokens_and_empty_answers(box: Box) -> None:
     box.answering("token", "<token>", "t0k")
     box.answering("empty", "", "")

@@ -76,7 +76,7 @@ def test_any_path_is_a_route_or_refused(text: str) -> None:
         ("bytes=-99", Span(0, 10)),
         ("Bytes = 1-2", Span(1, 2)),
         ("bytes=0-1,3-4", None),
-        ("bytes=5-4", None),
+        (f"bytes=3-{10**40}", Span(3, 7)),
         ("bytes=-", None),
         ("bytes=a-b", None),
         ("lines=0-1", None),
@@ -88,7 +88,15 @@ def test_ranges(header: str | None, expected: Span | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "size"), [("bytes=10-", 10), ("bytes=99-100", 10), ("bytes=-0", 10), ("bytes=-1", 0)]
+    ("header", "size"),
+    [
+        ("bytes=10-", 10),
+        ("bytes=99-100", 10),
+        ("bytes=-0", 10),
+        ("bytes=-1", 0),
+        ("bytes=5-4", 10),
+        (f"bytes={10**40}-", 10),
+    ],
 )
 def test_ranges_without_bytes(header: str, size: int) -> None:
     with pytest.raises(Unsatisfiable):
@@ -101,7 +109,7 @@ def test_a_range_is_a_slice(first: int, last: int, size: int) -> None:
     try:
         span = requested(f"bytes={first}-{last}", size)
     except Unsatisfiable:
-        assert first >= size
+        assert first >= size or last < first
         return
     part = content if span is None else content[span.offset : span.offset + span.length]
     assert part == (content if last < first else content[first : last + 1])

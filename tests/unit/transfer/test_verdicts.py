@@ -23,6 +23,7 @@ from transload.errors import (
     Truncated,
     Unreachable,
     VolumeMissing,
+    VolumeTruncated,
 )
 from transload.oci import Name
 from transload.planning import Request
@@ -43,13 +44,14 @@ NOT_ASKED: list[Callable[[], TransloadError]] = [
     lambda: AccessDenied("answers 403"),
     lambda: Refused("answers 400"),
     lambda: Truncated("ended early"),
+    lambda: VolumeMissing("not there"),
     lambda: PermissionRefused("permission denied"),
     lambda: Interrupted("interrupted"),
 ]
 WRONG: list[Callable[[], TransloadError]] = [
     lambda: BlobUnknown("lacks it"),
     lambda: DigestMismatch("is another"),
-    lambda: VolumeMissing("not there"),
+    lambda: VolumeTruncated("is short"),
 ]
 
 
