@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from transload.clock import Clock
-from transload.net.patience import Patience
+from transload.net.patience import Kind, Patience
 from transload.net.settings import NetSettings
 from transload.nursery import Cancellation
 
@@ -30,8 +30,9 @@ _PARTING_S = 1.0  # after Ctrl-C, what is about to end by itself is let end
 class Flight:
     """One request: `moved` bytes in either direction, and why it was cut, if it was. Bytes are added by one thread."""
 
-    def __init__(self, patience: Patience, clock: Clock, least: float) -> None:
+    def __init__(self, patience: Patience, kind: Kind, clock: Clock, least: float) -> None:
         self.patience = patience
+        self.kind = kind
         self._least = least
         self._first_s: float | None = None
         self._trickled = False
@@ -65,18 +66,18 @@ class Flight:
         """The whole answer is here. One that came by the drop, rather than late, is of no use."""
         self.turn()
         if not self._trickled:
-            self.patience.useful()
+            self.patience.useful(self.kind)
 
     def pause(self) -> None:
         """Whoever reads or feeds it is busy elsewhere, which is not the host's fault."""
         if self._paused_s is None:
             self._paused_s = self._clock.monotonic_s()
-            self.patience.end()
+            self.patience.end(self.kind)
 
     def resume(self) -> None:
         """The host is waited for again."""
         if self._paused_s is not None:
-            self.patience.begin()
+            self.patience.begin(self.kind)
             gap_s = self._clock.monotonic_s() - self._paused_s
             self._mark_s += gap_s
             self._first_s = None if self._first_s is None else self._first_s + gap_s
@@ -110,7 +111,7 @@ class Flight:
             self._first_s = self._clock.monotonic_s()
         if moved and moved >= least * window_s:
             self.turn()
-            self.patience.useful()
+            self.patience.useful(self.kind)
             return True
         if moved and waited_s >= window_s:
             self.cut("slow")
@@ -141,10 +142,10 @@ class Watch:
         return getattr(self._local, "flight", None)
 
     @contextmanager
-    def flight(self, patience: Patience) -> Iterator[Flight]:
+    def flight(self, patience: Patience, kind: Kind) -> Iterator[Flight]:
         """A flight for as long as the block; it counts from its start, before anything is sent."""
-        flight = Flight(patience, self._clock, self._settings.min_rate)
-        patience.begin()
+        flight = Flight(patience, kind, self._clock, self._settings.min_rate)
+        patience.begin(kind)
         with self._lock:
             self._flights.add(flight)
             start, self._running = not self._running, True
@@ -207,15 +208,15 @@ class Watch:
     def _look(self) -> None:
         flights = self._all()
         budget_s = self._settings.give_up_after_s
-        lively = {flight.patience for flight in flights if flight.look(self.window_s, budget_s)}
+        lively = [flight for flight in flights if flight.look(self.window_s, budget_s)]
         waiting = {flight.patience for flight in flights if flight.waits}
         for patience in {flight.patience for flight in flights}:
             if patience.is_over():
                 for flight in flights:
                     if flight.patience is patience and not flight.is_last:
                         flight.cut("given-up")
-            elif patience in waiting and patience not in lively:
-                patience.tell_silence()
+            elif patience in waiting:
+                patience.tell_silence({flight.kind for flight in lively if flight.patience is patience})
 
 
 class MeteredSocket(socket.socket):

@@ -28,7 +28,7 @@ from transload.net.backoff import RETRIED, Backoff, retry_after_s
 from transload.net.certificate import Certificate, shown_by
 from transload.net.connection import pool_classes
 from transload.net.flight import Flight, Watch, watched_sockets
-from transload.net.patience import Patience
+from transload.net.patience import Kind, Patience
 from transload.net.probe import speaks_tls
 from transload.net.proxies import Proxy, proxy_for
 from transload.net.settings import NetSettings
@@ -60,6 +60,7 @@ class _Host:
     """What all requests to one origin share."""
 
     def __init__(self, name: str, settings: NetSettings, clock: Clock, listen: HostListener) -> None:
+        self.name = name
         self.slots = Slots(settings.slots_per_host)
         self.backoff = Backoff(clock)
         self.patience = Patience(name, settings, clock, listen)
@@ -209,10 +210,10 @@ class Http:
 
     def _once(self, request: Request, url: str, headers: dict[str, str]) -> Answer:
         origin = Origin.of(url)
-        host = self._host(origin)
+        host, kind = self._host(origin), Kind(request.method, request.purpose, request.lane)
         with ExitStack() as held:
             held.enter_context(host.slots.hold(request.lane, self.cancellation))
-            flight = held.enter_context(self._watch.flight(host.patience))
+            flight = held.enter_context(self._watch.flight(host.patience, kind))
             round_ = host.backoff.wait(self.cancellation)
             host.patience.check(request.doing)
 
@@ -223,7 +224,7 @@ class Http:
                 found = self._cause(error, origin, request.doing, flight)
                 asked = request.registry or Origin.of(request.url)
                 found = sent_on(found, asked, origin) if asked != origin else found
-                return self._failed(host, round_, found, request.doing)
+                return self._failed(host, kind, round_, found, request.doing)
 
             with self._watch.sending(flight):
                 response = self._sent(request, url, headers, translate, flight)
@@ -234,7 +235,7 @@ class Http:
                 response.close()
                 raise proxy_refusal(request.doing)
             if response.status in RETRIED:
-                self._put_off(host, round_, response, request.doing, origin)
+                self._put_off(host, kind, round_, response, request.doing)
                 flight.is_last = host.patience.is_over()
             else:
                 host.backoff.succeeded()
@@ -260,22 +261,22 @@ class Http:
         return found
 
     def _failed(
-        self, host: _Host, round_: int, error: TransloadError, doing: str, wanted_s: float | None = None
+        self, host: _Host, kind: Kind, round_: int, error: TransloadError, doing: str, wanted_s: float | None = None
     ) -> TransloadError:
         """Leave the host alone for a while, or for good; gives the error to raise."""
         if error.retryable:
-            pause_s = host.backoff.failed(round_, wanted_s, host.patience.longest_pause_s())
-            host.patience.failed(error, host.backoff.failures, pause_s)
+            pause_s = host.backoff.failed(round_, wanted_s, host.patience.longest_pause_s(kind))
+            host.patience.failed(kind, error, host.backoff.failures, pause_s)
         over = host.patience.is_over() and host.patience.known  # what never answered is told as it is
         return host.patience.error(doing) if over else error
 
-    def _put_off(self, host: _Host, round_: int, response: BaseHTTPResponse, doing: str, origin: Origin) -> None:
+    def _put_off(self, host: _Host, kind: Kind, round_: int, response: BaseHTTPResponse, doing: str) -> None:
         """The host says that it cannot now: it is left alone for a while, or given up, with this as its last answer."""
         wanted_s = retry_after_s(response.headers.get("Retry-After"), self.clock.wall_s())
-        kind = TooManyRequests if response.status == 429 else ServerTrouble
-        error = kind(f"{doing}: {origin.netloc} answers {response.status}", subject=origin.netloc)
-        if wanted_s is None or not host.patience.refuse(wanted_s, error):
-            self._failed(host, round_, error, doing, wanted_s)
+        trouble = TooManyRequests if response.status == 429 else ServerTrouble
+        error = trouble(f"{doing}: {host.name} answers {response.status}", subject=host.name)
+        if wanted_s is None or not host.patience.refuse(kind, wanted_s, error):
+            self._failed(host, kind, round_, error, doing, wanted_s)
 
     def _sent(
         self,

@@ -2,17 +2,25 @@
 
 Useful is a whole answer that does not ask to come again later, and a body that moves at the least rate. So neither
 503 for ever nor headers without a body count, and nothing multiplies the budget: not attempts, not requests, not blobs.
+
+What is useful is so for its own kind of request: a host that answers every HEAD while all bodies hang is of no use, and
+the first kind whose budget is spent ends it for all. Only a body that moves speaks for more, for all that serves the
+same purpose: while others are sent, a registry may take its time to store a large blob.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
+
+from attrs import define, frozen
 
 from transload.clock import Clock
 from transload.errors import HostGivenUp, TransloadError
 from transload.events import HostListener, HostTroubled
 from transload.net.backoff import delay_s
 from transload.net.settings import NetSettings
+from transload.net.slots import Lane
 
 WAY_ON = "check that it is up and can be reached, then run the same command again; --give-up-after sets how long to try"
 _LAST_SHARE = 0.02
@@ -32,12 +40,36 @@ def attempts_ahead(failures: int, left_s: float, cost_s: float) -> int:
     return max(1, number)
 
 
+@frozen
+class Kind:
+    """Requests whose answers say something about one another: method, purpose and lane of a `Request`."""
+
+    method: str
+    purpose: str
+    lane: Lane
+
+
+@define
+class _Waiting:
+    """What is known of one kind."""
+
+    since_s: float
+    asked_s: float
+    asking: int = 0
+    trouble: TransloadError | None = None
+    told: bool = False
+
+    def idle_s(self, now_s: float) -> float:
+        """For how long nobody has waited for an answer."""
+        return 0.0 if self.asking else now_s - self.asked_s
+
+
 class Patience:
     """The budget of one host. Safe for threads."""
 
     def __init__(self, host: str, settings: NetSettings, clock: Clock, listen: HostListener) -> None:
         self.useful_s: float | None = None
-        """When it last gave a useful answer."""
+        """When it last gave a useful answer, of whatever kind."""
         self.known = False
         """Whether it ever answered at all. One that never did is more likely mistyped than resting."""
         self._host = host
@@ -46,57 +78,62 @@ class Patience:
         self._clock = clock
         self._listen = listen
         self._lock = threading.Lock()
-        self._asking = 0
-        self._since_s = self._asked_s = clock.monotonic_s()
-        self._trouble: TransloadError | None = None
+        self._kinds: dict[Kind, _Waiting] = {}
         self._next_told_s = _FIRST_TOLD_S
-        self._told = False
         self._over: str | None = None
 
     # --- what happens
 
-    def begin(self) -> None:
-        """Somebody waits for this host from now on."""
+    def begin(self, kind: Kind) -> None:
+        """Somebody waits for an answer of this kind from now on."""
         with self._lock:
-            idle_s = 0.0 if self._asking else self._clock.monotonic_s() - self._asked_s
-            if self._trouble is None or idle_s > _PAUSE_S:
-                self._since_s += idle_s
-            self._asking += 1
+            now_s = self._clock.monotonic_s()
+            waiting = self._kinds.setdefault(kind, _Waiting(now_s, now_s))
+            idle_s = waiting.idle_s(now_s)
+            if waiting.trouble is None or idle_s > _PAUSE_S:
+                waiting.since_s += idle_s
+            waiting.asking += 1
 
-    def end(self) -> None:
+    def end(self, kind: Kind) -> None:
         """And no longer."""
         with self._lock:
-            self._asking -= 1
-            self._asked_s = self._clock.monotonic_s()
+            waiting = self._kinds[kind]
+            waiting.asking -= 1
+            waiting.asked_s = self._clock.monotonic_s()
 
     def answered(self) -> None:
         """It speaks, whatever it says."""
         self.known = True
 
-    def useful(self) -> None:
-        """It gave a useful answer, or a body moves."""
+    def useful(self, kind: Kind) -> None:
+        """It gave a useful answer of this kind, or such a body moves."""
         with self._lock:
             now_s = self._clock.monotonic_s()
-            since_s, told = self._since_s, self._told
-            self._since_s = self.useful_s = now_s
-            self._trouble, self._told, self._next_told_s, self.known = None, False, _FIRST_TOLD_S, True
-        if told:
+            self.useful_s, self.known = now_s, True
+            well = [one for each, one in self._kinds.items() if _speaks_for(kind, each)]
+            since_s = min((one.since_s for one in well if one.told), default=None)
+            for one in well:
+                one.since_s, one.trouble, one.told = now_s, None, False
+            told = any(one.told and one.idle_s(now_s) <= _PAUSE_S for one in self._kinds.values())
+            self._next_told_s = self._next_told_s if told else _FIRST_TOLD_S
+        if since_s is not None and not told:
             self._listen(HostTroubled(self._host, "back", now_s - since_s, self._budget_s))
 
-    def failed(self, error: TransloadError, failures: int, pause_s: float | None) -> None:
+    def failed(self, kind: Kind, error: TransloadError, failures: int, pause_s: float | None) -> None:
         """A request failed, and the next one is to come after `pause_s` (None: somebody else has told it already)."""
         with self._lock:
             if self._over is not None:
                 return
-            self._trouble = error
-            left_s = self._left_s()
+            waiting = self._kinds[kind]
+            waiting.trouble = error
+            left_s = self._left_s(waiting)
             if not self.known and failures >= self._attempts:
                 self._over = error.message
             elif left_s <= self._margin_s * 1.01:  # a pause up to the margin may end a little before it
-                self._give_up(error)
+                self._give_up(waiting)
             if self._over is not None:
                 return
-            self._told = self._told or pause_s is not None
+            waiting.told = waiting.told or pause_s is not None
         if pause_s is None:
             return
         troubled_s = self._budget_s - left_s
@@ -106,21 +143,22 @@ class Patience:
             HostTroubled(self._host, "retrying", troubled_s, left_s, failures + 1, attempts, pause_s, error, error.side)
         )
 
-    def refuse(self, wish_s: float, error: TransloadError) -> bool:
+    def refuse(self, kind: Kind, wish_s: float, error: TransloadError) -> bool:
         """Whether the host asks to be left alone for longer than it gets; then it is given up."""
         with self._lock:
-            if wish_s <= self._left_s() - self._margin_s:
+            waiting = self._kinds[kind]
+            if wish_s <= self._left_s(waiting) - self._margin_s:
                 return False
-            self._trouble = error
+            waiting.trouble = error
             self._over = f"{error.message}, and asks to wait for {wish_s:.0f} s"
             return True
 
     # --- what follows
 
-    def longest_pause_s(self) -> float:
+    def longest_pause_s(self, kind: Kind) -> float:
         """How long may be waited before the next attempt."""
         with self._lock:
-            return max(0.0, self._left_s() - self._margin_s)
+            return max(0.0, self._left_s(self._kinds[kind]) - self._margin_s)
 
     def check(self, doing: str) -> None:
         """Raises `HostGivenUp` once the budget is spent."""
@@ -130,8 +168,9 @@ class Patience:
     def is_over(self) -> bool:
         """Whether the host is given up: for good, whatever it says later."""
         with self._lock:
-            if self._over is None and self._asking and self._left_s() <= 0:
-                self._give_up(self._trouble)
+            for waiting in self._kinds.values():
+                if self._over is None and waiting.asking and self._left_s(waiting) <= 0:
+                    self._give_up(waiting)
             return self._over is not None
 
     def error(self, doing: str) -> HostGivenUp:
@@ -142,17 +181,22 @@ class Patience:
             hint=WAY_ON,
         )
 
-    def tell_silence(self) -> None:
-        """Called again and again while requests wait for an answer: says so, not too often."""
+    def tell_silence(self, lively: Collection[Kind] = ()) -> None:
+        """Called again and again while requests wait for an answer: says so, not too often; not of what moves."""
         with self._lock:
             now_s = self._clock.monotonic_s()
-            silent_s = now_s - self._since_s
-            due_s = self._next_told_s
-            if self._over is not None or not self._asking or silent_s < due_s:
+            silent = [
+                one
+                for kind, one in self._kinds.items()
+                if one.asking and not any(_speaks_for(moving, kind) for moving in lively)
+            ]
+            longest = min(silent, key=lambda one: one.since_s, default=None)
+            silent_s = 0.0 if longest is None else now_s - longest.since_s
+            if longest is None or self._over is not None or silent_s < self._next_told_s:
                 return
             while self._next_told_s <= silent_s:
                 self._next_told_s *= 2
-            self._told = True
+            longest.told = True
         self._listen(HostTroubled(self._host, "silent", silent_s, max(0.0, self._budget_s - silent_s)))
 
     # --- inside, with the lock held
@@ -161,10 +205,16 @@ class Patience:
     def _margin_s(self) -> float:
         return self._budget_s * _LAST_SHARE
 
-    def _left_s(self) -> float:
-        return self._budget_s - (self._clock.monotonic_s() - self._since_s)
+    def _left_s(self, waiting: _Waiting) -> float:
+        return self._budget_s - (self._clock.monotonic_s() - waiting.since_s)
 
-    def _give_up(self, error: TransloadError | None) -> None:
-        troubled_s = self._clock.monotonic_s() - self._since_s
-        why = f": {error.message}" if error else ""
-        self._over = f"{self._host} gave no useful answer for {max(1, round(troubled_s))} s{why}"
+    def _give_up(self, waiting: _Waiting) -> None:
+        troubled_s = self._clock.monotonic_s() - waiting.since_s
+        why = f": {waiting.trouble.message}" if waiting.trouble else ""
+        others = self.useful_s is not None and self.useful_s > waiting.since_s
+        what = "answers some requests, but gave no useful answer to others" if others else "gave no useful answer"
+        self._over = f"{self._host} {what} for {max(1, round(troubled_s))} s{why}"
+
+
+def _speaks_for(useful: Kind, other: Kind) -> bool:
+    return useful == other or (useful.lane != "small" and useful.purpose == other.purpose)

@@ -11,17 +11,19 @@ import pytest
 from attrs import evolve
 
 from tests.unit.net.test_http import Sequence, free_port, get
-from tests.unit.registry.wire import HastyClock, Said, plain_http, serving
+from tests.unit.registry.wire import Asked, HastyClock, Said, plain_http, serving
 from transload.errors import HostGivenUp, Interrupted, ServerTrouble, Stalled, TooSlow, TransloadError, Unreachable
 from transload.events import HostTroubled
 from transload.net.answer import Request
 from transload.net.flight import Flight
 from transload.net.http import Http
-from transload.net.patience import Patience, attempts_ahead
+from transload.net.patience import Kind, Patience, attempts_ahead
 from transload.net.settings import NetSettings
 from transload.nursery import Cancellation
 
 Peer = Callable[[socket.socket], None]
+HEAD, GET = Kind("HEAD", "blob", "small"), Kind("GET", "blob", "read")
+PATCH, COMMIT = Kind("PATCH", "upload", "write"), Kind("PUT", "upload", "small")
 DONE = threading.Event()
 
 
@@ -111,6 +113,32 @@ def test_a_server_that_takes_a_body_in_and_says_nothing_is_given_up() -> None:
         http.ask(evolve(request, method="GET", body=None))
         with pytest.raises(HostGivenUp):
             http.ask(request)
+
+
+def test_a_host_whose_bodies_hang_is_given_up_though_it_answers_small_requests() -> None:
+    http, _ = impatient()
+    over = threading.Event()
+    failed: list[str] = []
+
+    def ask_until_it_fails(method: str) -> None:
+        try:
+            while True:
+                http.ask(Request(method, f"http://{wire.host}/", "asking", "blob"))
+        except HostGivenUp as error:
+            failed.append(error.message)
+
+    def script(asked: Asked) -> Said:
+        return Said(hang_up=asked.method == "GET" and over.wait(60))
+
+    with serving(script) as wire, http:
+        threads = [threading.Thread(target=ask_until_it_fails, args=(method,)) for method in ("GET", "HEAD")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        over.set()
+    told = f"{wire.host} answers some requests, but gave no useful answer to others for 2 s"
+    assert failed == [told, told]
 
 
 def test_all_threads_share_one_budget() -> None:
@@ -254,36 +282,94 @@ def patience(told: list[HostTroubled], budget_s: float = 120) -> tuple[Patience,
 
 def test_time_in_which_nobody_asks_is_not_spent() -> None:
     budget, clock = patience([])
-    budget.begin()
+    budget.begin(GET)
     clock.sleep_s(50)
-    budget.end()
+    budget.end(GET)
     clock.sleep_s(1000)
-    budget.begin()
-    assert budget.longest_pause_s() == pytest.approx(70 - 2.4)
+    budget.begin(GET)
+    assert budget.longest_pause_s(GET) == pytest.approx(70 - 2.4)
 
 
 def test_short_pauses_between_attempts_are_spent() -> None:
     budget, clock = patience([])
-    budget.begin()
-    budget.failed(Stalled("x"), 1, None)
-    budget.end()
+    budget.begin(GET)
+    budget.failed(GET, Stalled("x"), 1, None)
+    budget.end(GET)
     clock.sleep_s(30)
-    budget.begin()
-    assert budget.longest_pause_s() == pytest.approx(90 - 2.4)
+    budget.begin(GET)
+    assert budget.longest_pause_s(GET) == pytest.approx(90 - 2.4)
 
 
 def test_silence_is_told_within_three_seconds_and_then_more_and_more_rarely() -> None:
     told: list[HostTroubled] = []
     budget, clock = patience(told)
-    budget.begin()
+    budget.begin(GET)
     for _ in range(170):
         clock.sleep_s(0.5)
         budget.tell_silence()
     assert [round(event.troubled_s) for event in told] == [2, 5, 10, 20, 40, 80]
-    budget.useful()
+    budget.useful(GET)
     assert [event.state for event in told] == ["silent"] * 6 + ["back"]
     budget.tell_silence()
     assert len(told) == 7
+
+
+def asked(budget: Patience, kind: Kind) -> None:
+    """A useful answer to a request of this kind, at once."""
+    budget.begin(kind)
+    budget.useful(kind)
+    budget.end(kind)
+
+
+def test_answers_of_one_kind_do_not_make_up_for_those_of_another() -> None:
+    told: list[HostTroubled] = []
+    budget, clock = patience(told)
+    budget.begin(GET)
+    for _ in range(12):
+        assert not budget.is_over()
+        clock.sleep_s(10)
+        asked(budget, HEAD)
+        budget.tell_silence()
+    assert budget.is_over()
+    assert [event.state for event in told] == ["silent"] * 4, "and it never said that the host is back"
+    told_s = "r.example answers some requests, but gave no useful answer to others for 120 s"
+    assert budget.error("reading").message == told_s
+
+
+def test_a_body_that_moves_makes_up_for_whatever_serves_the_same_purpose() -> None:
+    budget, clock = patience([])
+    budget.begin(COMMIT)
+    budget.begin(GET)
+    for _ in range(3):
+        clock.sleep_s(50)
+        asked(budget, PATCH)
+        budget.useful(HEAD)
+        assert budget.longest_pause_s(COMMIT) == pytest.approx(120 - 2.4)
+    assert budget.longest_pause_s(GET) == 0
+
+
+def test_what_is_told_of_one_kind_is_over_when_that_kind_is_answered() -> None:
+    told: list[HostTroubled] = []
+    budget, clock = patience(told)
+    for kind in (HEAD, GET):
+        budget.begin(kind)
+        budget.failed(kind, Stalled("x"), 1, 1.0)
+    clock.sleep_s(5)
+    budget.useful(HEAD)
+    assert [event.state for event in told] == ["retrying", "retrying"]
+    budget.useful(GET)
+    assert [event.state for event in told] == ["retrying", "retrying", "back"]
+
+
+def test_a_slow_body_beside_a_request_that_waits_is_not_silence() -> None:
+    told: list[HostTroubled] = []
+    budget, clock = patience(told)
+    budget.begin(COMMIT)
+    clock.sleep_s(5)
+    budget.tell_silence({PATCH})
+    assert told == []
+    budget.tell_silence({GET})
+    assert [event.state for event in told] == ["silent"]
 
 
 def test_attempts_that_fit_into_what_is_left() -> None:
@@ -297,8 +383,8 @@ def test_attempts_that_fit_into_what_is_left() -> None:
 
 def flight(told: list[HostTroubled]) -> tuple[Flight, Patience, HastyClock]:
     budget, clock = patience(told)
-    one = Flight(budget, clock, 1024)
-    budget.begin()
+    one = Flight(budget, GET, clock, 1024)
+    budget.begin(GET)
     one.on_wire = True
     return one, budget, clock
 
@@ -349,7 +435,7 @@ def test_while_its_reader_or_its_source_is_busy_no_time_is_spent() -> None:
     clock.sleep_s(50)
     look(one)
     assert one.verdict is None
-    assert budget.longest_pause_s() == pytest.approx(20 - 2.4)
+    assert budget.longest_pause_s(GET) == pytest.approx(20 - 2.4)
 
 
 @pytest.mark.parametrize(("seconds", "useful"), [(30, False), (4, True)])
