@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1] / "src" / "transload"
 # Each floor may import the floors before it. Neighbours on a floor are strangers.
 FLOORS: list[set[str]] = [
     {"errors", "limits"},
-    {"clock", "files", "sizes", "strictjson"},
+    {"clock", "files", "linedjson", "sizes", "strictjson"},
     {"oci", "nursery"},
     {"ports", "events"},
     {"graph", "memory", "net", "referrers"},

@@ -8,9 +8,10 @@ laying out repeats until nothing moves.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from itertools import chain
+from typing import Any, TypeVar
 
 from attrs import define, evolve, field
 
@@ -19,6 +20,7 @@ from transload.bundle.ledger import Ledger, LedgerImage, Stored, StoredBlob, Sto
 from transload.bundle.tarheader import BLOCK, END, header, header_size, padding
 from transload.bundle.volumes import VOLUMES, Cut
 from transload.errors import LimitExceeded, UsageError
+from transload.linedjson import lined
 from transload.oci import Descriptor, Digest, Name, Reference
 from transload.oci.layoutindex import left_out_annotation
 from transload.oci.mediatype import OCI_INDEX
@@ -31,6 +33,7 @@ INDEX_BYTES = 32 << 20
 _REF_NAME = "org.opencontainers.image.ref.name"
 _OWN_NAME = "io.transload.name"  # only where the other would be read as another name; as in a layout of ours
 
+Member = TypeVar("Member", StoredBlob, StoredExtra)
 Sign = Callable[[bytes], bytes]
 """Makes the content of `ledger.sig` from the content of `ledger.json`."""
 
@@ -56,7 +59,7 @@ class Blueprint:
     @property
     def members(self) -> tuple[Stored, ...]:
         """What lies behind the head, in order."""
-        return (*self.ledger.extras, *self.ledger.blobs)
+        return _members(self.ledger)
 
     @property
     def end(self) -> int:
@@ -103,7 +106,8 @@ def head_size(index_bytes: int, ledger_bytes: int, *, signed: bool) -> int:
 
 def is_in_place(ledger: Ledger, head_bytes: int) -> bool:
     """Whether every offset and the size of the stream are what they must be behind a head of this length."""
-    return ledger == placed(ledger, head_bytes)
+    *places, end = _places(ledger, head_bytes)
+    return ledger.size == end and places == [each.offset for each in _members(ledger)]
 
 
 def starts(member: Stored) -> int:
@@ -129,17 +133,17 @@ def index_content(images: tuple[BundledImage, ...], referring: Iterable[Descript
     layout finds it.
     """
     here = sorted((image for image in images if not image.present), key=lambda each: each.name)
-    entries = []
-    for image in here:
-        annotations = _annotations(image.name) | left_out_annotation(image.left_out)
-        entries.append(_bare(image.root).to_json() | ({"annotations": annotations} if annotations else {}))
     listed = {image.root.digest for image in here}
-    entries += [_bare(each).to_json() for each in referring if each.digest not in listed]
-    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
-    raw = json.dumps(document, indent=1).encode("ascii") + b"\n"
+    entries = chain(map(_entry, here), (_bare(each).to_json() for each in referring if each.digest not in listed))
+    raw = lined({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}, order=iter)
     if len(raw) > INDEX_BYTES:
         raise LimitExceeded(f"an index.json of {len(raw)} bytes is over the limit of {INDEX_BYTES}")
     return raw
+
+
+def _entry(image: BundledImage) -> dict[str, Any]:
+    annotations = _annotations(image.name) | left_out_annotation(image.left_out)
+    return _bare(image.root).to_json() | ({"annotations": annotations} if annotations else {})
 
 
 def _bare(root: Descriptor) -> Descriptor:
@@ -207,14 +211,25 @@ def _subject(contents: Contents, digest: Digest) -> Digest | None:
 
 def placed(ledger: Ledger, head_bytes: int) -> Ledger:
     """The same ledger with everything one behind the other."""
+    *places, end = _places(ledger, head_bytes)
+    extras = tuple(map(_moved, ledger.extras, places))
+    blobs = tuple(map(_moved, ledger.blobs, places[len(extras) :]))
+    return evolve(ledger, extras=extras, blobs=blobs, size=end)
+
+
+def _members(ledger: Ledger) -> tuple[Stored, ...]:
+    return (*ledger.extras, *ledger.blobs)
+
+
+def _moved(member: Member, offset: int) -> Member:
+    return evolve(member, offset=offset)
+
+
+def _places(ledger: Ledger, head_bytes: int) -> Iterator[int]:
+    """Where each member's content begins, and at last how long the stream is."""
     place = head_bytes
-
-    def settle(member: Stored) -> int:
-        nonlocal place
-        offset = place + header_size(member.path, member.size)
-        place = offset + member.size + padding(member.size)
-        return offset
-
-    extras = tuple(evolve(each, offset=settle(each)) for each in ledger.extras)
-    blobs = tuple(evolve(each, offset=settle(each)) for each in ledger.blobs)
-    return evolve(ledger, extras=extras, blobs=blobs, size=place + len(END))
+    for member in _members(ledger):
+        place += header_size(member.path, member.size)
+        yield place
+        place += member.size + padding(member.size)
+    yield place + len(END)

@@ -8,10 +8,8 @@ Invariants, held by `Ledger.decode`:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import islice
 from operator import ge
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,15 +20,15 @@ from transload.bundle.contents import BundledImage, Extra, Prerequisite
 from transload.bundle.volumes import VOLUMES, Cut
 from transload.errors import BundleInvalid, LedgerTampered, LimitExceeded, TransloadError
 from transload.limits import LEDGER_BYTES, LEDGER_VALUES
+from transload.linedjson import pieces
 from transload.oci import Descriptor, Digest, Name
 from transload.oci.reference import check_repository
-from transload.strictjson import read_json
+from transload.strictjson import NotJson, check_size, read_json
 
 KIND = "transload-bundle"  # a signature over a ledger must not be one over anything else
 FORMAT = 1
 MEMBERS = 200_000
 STREAM_BYTES = 1 << 50  # a pebibyte
-_PIECES = 4096
 
 _KEYS = frozenset(
     "kind format images blobs extras prerequisites against plan index volume_size volumes size".split()  # noqa: SIM905 - reads better
@@ -141,16 +139,16 @@ class Ledger:
         document = {
             "kind": KIND,
             "format": FORMAT,
-            "images": [_image_out(each) for each in self.images],
-            "blobs": [_blob_out(blob) for blob in self.blobs],
-            "extras": [
+            "images": map(_image_out, self.images),
+            "blobs": map(_blob_out, self.blobs),
+            "extras": (
                 {"name": each.name, "size": each.size, "digest": each.digest, "offset": each.offset}
                 for each in self.extras
-            ],
-            "prerequisites": [
+            ),
+            "prerequisites": (
                 {**each.descriptor.to_json(), "repositories": list(each.repositories), "images": list(each.images)}
                 for each in self.prerequisites
-            ],
+            ),
             "against": self.against,
             "plan": self.plan_digest,
             "index": self.index_digest,
@@ -158,10 +156,7 @@ class Ledger:
             "volumes": self.cut.count,
             "size": self.size,
         }
-        pieces = json.JSONEncoder(indent=1, sort_keys=True).iterencode(document)
-        while batch := "".join(islice(pieces, _PIECES)):
-            yield batch.encode("ascii")
-        yield b"\n"
+        return (piece.encode("ascii") for piece in pieces(document))
 
     def _is_written_as(self, raw: bytes) -> bool:
         place = 0
@@ -174,8 +169,12 @@ class Ledger:
     @classmethod
     def decode(cls, raw: bytes) -> Ledger:
         """Read and check. Raises `LedgerTampered`, `LimitExceeded`; `BundleInvalid` for a format of later times."""
-        if len(raw) > LEDGER_BYTES:
-            raise LimitExceeded(f"a ledger of {len(raw)} bytes is over the limit of {LEDGER_BYTES}")
+        try:
+            check_size(raw, LEDGER_BYTES, LEDGER_VALUES)
+        except NotJson as error:
+            raise LimitExceeded(
+                f"the ledger of the bundle is too large: {error}", hint="a bundle of fewer images has a smaller one"
+            ) from error
         try:
             document = read_json(raw, limit=LEDGER_BYTES, values=LEDGER_VALUES)
             _check_format(document)
@@ -288,7 +287,7 @@ def _each(items: Any, read: Callable[[Any], Item]) -> tuple[Item, ...]:
 
 
 def _number(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if type(value) is not int or value < 0:
         raise ValueError(f"{str(value)[:20]} is not a number of bytes")
     if value > STREAM_BYTES:
         raise LimitExceeded(f"a size of {str(value)[:40]} bytes, no bundle is larger than {STREAM_BYTES}")

@@ -28,25 +28,19 @@ def padding(size: int) -> int:
 
 def header(name: str, size: int) -> bytes:
     """What stands before the content of a regular file, one or more blocks."""
-    records = {}
-    if not name.isascii() or len(name) > _USTAR_NAME:
-        records["path"] = name
-    if size >= _USTAR_SIZE:
-        records["size"] = str(size)
+    content = _extended(name, size)
     short = name.encode("ascii", "replace")[:_USTAR_NAME].replace(b"?", b"_")
     plain = _ustar(short, size if size < _USTAR_SIZE else 0, _REGULAR)
-    if not records:
+    if not content:
         return plain
-    content = b"".join(_record(key, value) for key, value in records.items())
     pax = _ustar(b"pax/" + short[: _USTAR_NAME - 4], len(content), b"x")
     return pax + content + bytes(padding(len(content))) + plain
 
 
 def header_size(name: str, size: int) -> int:
-    """How long the header is: for most members, of which there are many, without making it."""
-    if name.isascii() and len(name) <= _USTAR_NAME and size < _USTAR_SIZE:
-        return BLOCK
-    return len(header(name, size))
+    """How long the header is, without making it: there are many members."""
+    extended = len(_extended(name, size))
+    return 2 * BLOCK + extended + padding(extended) if extended else BLOCK
 
 
 def size_in(block: bytes, name: str) -> int:
@@ -84,6 +78,12 @@ def why_not(found: bytes, name: str) -> MemberUnsafe | MemberDamaged:
         subject=name,
         hint="copy the volume again from where it was made",
     )
+
+
+def _extended(name: str, size: int) -> bytes:
+    """The pax records for what has no room in ustar; mostly none."""
+    path = b"" if name.isascii() and len(name) <= _USTAR_NAME else _record("path", name)
+    return path + (_record("size", str(size)) if size >= _USTAR_SIZE else b"")
 
 
 def _record(key: str, value: str) -> bytes:

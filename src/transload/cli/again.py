@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 from collections.abc import Callable, Iterable, Mapping
 
 from transload.app.job import BODIES, Job
@@ -17,7 +16,11 @@ _SWITCHES = ("referrers", "foreign_layers", "allow_missing", "discover", "flatte
 def command_line(words: Iterable[str]) -> str:
     """`transload` and `words` as one line, quoted as the shell of this system reads it."""
     line = ["transload", *words]
-    return subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
+    if os.name == "nt":
+        import subprocess  # as large as all the commands together
+
+        return subprocess.list2cmdline(line)
+    return shlex.join(line)
 
 
 def command_words(job: Job, more: Iterable[str] = ()) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import select
 import signal
@@ -62,6 +61,8 @@ def _line(prompt: str, hidden: bool) -> str:
     _asking.append(threading.current_thread())
     try:
         if hidden and os.name == "nt":
+            import getpass
+
             return getpass.getpass(harmless(prompt))
         with _echo_off() if hidden else contextlib.nullcontext():
             click.echo(harmless(prompt), nl=False, err=True)

@@ -19,7 +19,7 @@ from transload.net.slots import Lane
 from transload.nursery import Cancellation
 from transload.ports import Chunk
 
-CHUNK = 1 << 20
+CHUNK = 768 << 10
 """Bodies are handed on in pieces of at most this many bytes."""
 _FRAME = 16 << 10
 """The same where a body has no length of its own (chunked): such a piece comes only when all of it is there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from attrs import field, frozen
@@ -13,8 +14,7 @@ from transload.oci.digest import Digest
 from transload.oci.mediatype import MANIFESTS, SCHEMA1, SHARED, is_foreign, is_printable
 from transload.oci.platform import Platform
 
-_READ = ("mediaType", "digest", "size", "platform", "artifactType", "annotations", "urls", "data")
-_SPELLING = {key.casefold(): key for key in _READ}
+_READ = frozenset({"mediaType", "digest", "size", "platform", "artifactType", "annotations", "urls", "data"})
 
 
 @frozen
@@ -34,8 +34,8 @@ class Descriptor:
         """From a descriptor object; `where` names its place for the error. Raises `ManifestInvalid`."""
         if not isinstance(document, dict):
             raise ManifestInvalid(f"{where} is not a descriptor")
-        check_spelling(document, _SPELLING, where)
-        media_type, digest, size = (document.get(key) for key in ("mediaType", "digest", "size"))
+        check_spelling(document, _READ, where)
+        media_type, digest, size = document.get("mediaType"), document.get("digest"), document.get("size")
         if not isinstance(media_type, str) or not isinstance(digest, str):
             raise ManifestInvalid(f"{where} lacks mediaType or digest")
         media_type = SHARED.get(media_type, media_type)
@@ -47,7 +47,7 @@ class Descriptor:
             valid = Digest(digest)
         except DigestInvalid as error:
             raise ManifestInvalid(f"{where}: {error}") from error
-        platform, artifact_type, urls = (document.get(key) for key in ("platform", "artifactType", "urls"))
+        platform, artifact_type, urls = document.get("platform"), document.get("artifactType"), document.get("urls")
         return cls(
             media_type,
             valid,
@@ -86,16 +86,20 @@ class Descriptor:
         return is_foreign(self.media_type)
 
 
-def check_spelling(document: Mapping[str, object], known: Mapping[str, str], where: str) -> None:
-    """Refuse a key that readers written in Go take for a known one. `known` is by its casefolded form.
+def check_spelling(document: Mapping[str, object], known: frozenset[str], where: str) -> None:
+    """Refuse a key that readers written in Go take for a known one.
 
     Raises `ManifestInvalid`.
     """
-    for key in document:
-        if known.get(key.casefold(), key) != key:
-            raise ManifestInvalid(
-                f"the key {key!r} of {where} is ambiguous: some tools read it as {known[key.casefold()]}"
-            )
+    for key in document.keys() - known:
+        meant = _by_folded(known).get(key.casefold())
+        if meant is not None:
+            raise ManifestInvalid(f"the key {key!r} of {where} is ambiguous: some tools read it as {meant}")
+
+
+@cache
+def _by_folded(known: frozenset[str]) -> Mapping[str, str]:
+    return {key.casefold(): key for key in known}
 
 
 def text_weight(texts: Mapping[str, str]) -> int:

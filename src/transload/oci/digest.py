@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 # The registered algorithms. A digest of any other algorithm cannot be proved, so it is refused.
 _HEX_LENGTH = {"sha256": 64, "sha512": 128}
 _LENGTH = 200
-_FORM = re.compile(r"([a-z0-9]+(?:[.+_-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)")
+_VALID = re.compile("|".join(f"{algorithm}:[0-9a-f]{{{length}}}" for algorithm, length in _HEX_LENGTH.items()))
+_FORM = re.compile(r"([a-z0-9]+(?:[.+_-][a-z0-9]+)*):[a-zA-Z0-9=_-]+")
 
 
 class Digest(str):
@@ -30,20 +31,24 @@ class Digest(str):
     def __new__(cls, text: str) -> Digest:  # noqa: D102 - described by the class
         if isinstance(text, Digest):
             return text
+        if _VALID.fullmatch(text):
+            return super().__new__(cls, text)
+        raise cls._refused(text)
+
+    @classmethod
+    def _refused(cls, text: str) -> DigestInvalid:
         form = _FORM.fullmatch(text) if len(text) <= _LENGTH else None
         if not form:
-            raise DigestInvalid(
+            return DigestInvalid(
                 f"{text[:80]!r} is not a digest", hint="a digest is written sha256:<64 hexadecimal digits>"
             )
-        algorithm, encoded = form.groups()
+        algorithm = form[1]
         length = _HEX_LENGTH.get(algorithm)
         if length is None:
-            raise DigestInvalid(
+            return DigestInvalid(
                 f"digest algorithm {algorithm!r} cannot be verified", subject=text, hint="use sha256 or sha512"
             )
-        if len(encoded) != length or not set(encoded) <= set("0123456789abcdef"):
-            raise DigestInvalid(f"{text[:160]!r}: {algorithm} takes {length} lower-case hexadecimal digits")
-        return super().__new__(cls, text)
+        return DigestInvalid(f"{text[:160]!r}: {algorithm} takes {length} lower-case hexadecimal digits")
 
     @classmethod
     def of(cls, content: bytes, algorithm: str = "sha256") -> Digest:

@@ -26,18 +26,19 @@ from transload.oci.descriptor import Descriptor, check_spelling, string_map, tex
 from transload.oci.digest import Digest
 from transload.strictjson import NotJson, read_json
 
-_READ = (
-    "schemaVersion",
-    "mediaType",
-    "artifactType",
-    "config",
-    "layers",
-    "manifests",
-    "blobs",
-    "subject",
-    "annotations",
+_READ = frozenset(
+    {
+        "schemaVersion",
+        "mediaType",
+        "artifactType",
+        "config",
+        "layers",
+        "manifests",
+        "blobs",
+        "subject",
+        "annotations",
+    }
 )
-_SPELLING = {key.casefold(): key for key in _READ}
 _WITH_BLOBS = mediatype.IMAGES | {mediatype.OCI_ARTIFACT}
 # What a document of each type must not have beside its own lists.
 _STRANGE = (
@@ -148,7 +149,7 @@ def _load(raw: bytes) -> dict[str, Any]:
         raise ManifestInvalid(f"a manifest cannot be read as JSON: {error}") from error
     if not isinstance(document, dict):
         raise ManifestInvalid("a manifest is not a JSON object")
-    check_spelling(document, _SPELLING, "a manifest")
+    check_spelling(document, _READ, "a manifest")
     return document
 
 

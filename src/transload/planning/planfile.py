@@ -9,13 +9,13 @@ Invariants, held by `load`:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from transload import errors
 from transload.errors import LimitExceeded, Side, TransloadError
 from transload.limits import PLAN_BYTES, PLAN_VALUES
+from transload.linedjson import lined
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.reference import check_repository
 from transload.planning.document import Place, document
@@ -39,14 +39,12 @@ def dump(plan: Plan) -> bytes:
     contents = {
         "format": FORMAT,
         "target": plan.target,
-        "images": [_image_out(image) for image in plan.images],
-        "steps": [_blob_out(step) if isinstance(step, BlobStep) else _manifest_out(step) for step in plan.steps],
-        "manifests": [_content_out(plan.manifests[digest]) for digest in sorted(plan.manifests)],
+        "images": map(_image_out, plan.images),
+        "steps": (_blob_out(step) if isinstance(step, BlobStep) else _manifest_out(step) for step in plan.steps),
+        "manifests": (_content_out(plan.manifests[digest]) for digest in sorted(plan.manifests)),
         "requests": {"source": plan.requests.source, "target": plan.requests.target},
     }
-    # Pure ASCII, so that no editor, mail gateway or locale changes the bytes; one value per line, so that it can be
-    # compared by line.
-    return json.dumps(contents, indent=1, sort_keys=True).encode("ascii") + b"\n"
+    return lined(contents)
 
 
 def writable(plan: Plan) -> bytes:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transload.bundle.tarheader import BLOCK, END, header, padding, size_in, why_not
+from transload.bundle.tarheader import BLOCK, END, header, header_size, padding, size_in, why_not
 from transload.errors import MemberDamaged, MemberUnsafe, TransloadError
 
 SHA512 = "blobs/sha512/" + "ab" * 64
@@ -38,6 +38,7 @@ class Sparse(io.RawIOBase):
 def test_python_reads_what_we_write(name: str, size: int) -> None:
     head = header(name, size)
     assert len(head) % BLOCK == 0
+    assert len(head) == header_size(name, size)
     end = len(head) + size + padding(size) + len(END)
     with tarfile.open(fileobj=Sparse(head, end)) as archive:  # type: ignore[call-overload]
         (member,) = archive.getmembers()

@@ -200,6 +200,7 @@ def test_a_ledger_that_contradicts_itself_is_refused(tmp_path: Path, change: Cal
         lambda document: document.update(size=1 << 60),
         lambda document: document.update(volume_size=1, volumes=document["size"]),
         lambda document: document["images"][0].update(blobs=[0] * 200_001),
+        lambda document: document.update(against=[0] * 600_000),
     ],
 )
 def test_absurd_numbers_are_refused(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
