@@ -88,8 +88,8 @@ def _message(entry: dict[str, object]) -> str:
 
 
 def _printable(text: str) -> str:
-    kept = "".join(letter if letter.isprintable() else " " for letter in text)
-    return kept if len(kept) <= _TEXT else kept[:_TEXT] + "…"
+    kept = "".join(letter if letter.isprintable() else " " for letter in text[:_TEXT])
+    return kept if len(text) <= _TEXT else kept + "…"
 
 
 def looks_like_html(reply: Reply) -> bool:
