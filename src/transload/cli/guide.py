@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -76,14 +77,23 @@ def gather(flags: dict[str, Any], environment: Environment, network: Network, ta
 
 
 def gather_logins(
-    flags: dict[str, Any], environment: Environment, network: Network, sources: tuple[str, ...], target: str
+    flags: dict[str, Any],
+    environment: Environment,
+    network: Network,
+    sources: tuple[str, ...],
+    target: str,
+    check: Callable[[Answers], None] = lambda _: None,
 ) -> Logins:
-    """The logins alone, for a command whose stores are named elsewhere. Raises `SettingMissing`."""
+    """The logins alone, for a command whose stores are named elsewhere; `check` sees them before a password is asked.
+
+    Raises `SettingMissing`, and what `check` raises.
+    """
     absent = dict.fromkeys(("source_registry", "source_repository", "tag", "target_tag"))
     origin = Place.parse(sources[0]) if len(sources) == 1 else None
     answers = _flag_answers(flags | absent, environment, origin, Place.parse(target))
     answers = answers.over(Answers.from_variables(environment.incumbent))
     answers = _without_needless_users(answers, origin, Place.parse(target))
+    check(answers)
     answers = _with_passwords(answers, Interview(network, environment, guided=False) if is_interactive() else None)
     return _logins(answers)
 

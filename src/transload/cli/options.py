@@ -80,6 +80,11 @@ selection = _stacked(
     _option("--source-repository", metavar="PREFIX", help="Instead of the catalog's repository prefix."),
 )
 
+named = _stacked(
+    _option("--to", metavar="STORE", help="The target, which must be the plan's."),
+    _option("--from", metavar="STORE", help="The source, which must be the plan's."),
+)
+
 compress = _option(
     "--compress", is_flag=True, help="Compress layers that are not compressed, for registries that take no others."
 )

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from transload.app.answers import Answers
 from transload.app.mirroring import prepare, prepare_saved
-from transload.app.settings import read_environment
+from transload.app.ownplans import check_named, is_own, remember
+from transload.app.place import Place
+from transload.app.settings import Environment, read_environment
 from transload.app.stores import Stores
 from transload.cli import options
 from transload.cli.again import command_line, command_words, connection_words
 from transload.cli.carrying import Began, carry
-from transload.cli.command import Command
+from transload.cli.command import Command, is_written
 from transload.cli.guide import gather, gather_logins, tell_the_same
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
-from transload.errors import TransloadError
+from transload.errors import TransloadError, UsageError
 from transload.files import local_errors, read_file, replace_file
 from transload.limits import PLAN_BYTES
 from transload.nursery import Cancellation
@@ -54,7 +58,9 @@ def plan(out: Path | None, output: Output, quiet: bool, **flags: Any) -> int:
         telling.whole_plan(prepared.plan, prepared.notes)
         if out is not None:
             with local_errors("writing", out):
-                replace_file(out, writable(prepared.plan))
+                written = writable(prepared.plan)
+                replace_file(out, written)
+            remember(written, environment.state)
             telling.notice(f"plan written; to do it: {command_line(['apply', str(out)])}")
         tell_the_same(given, ["plan", *command_words(given.job, connection_words(network, given.logins))])
         return _exit_code(prepared.plan)
@@ -71,23 +77,59 @@ def _exit_code(made: Plan) -> int:
 
 @click.command(cls=Command)
 @click.argument("file", type=_FILE)
+@options.named
 @options.logins
 @options.network
 @options.reports
 @options.telling
 def apply(file: Path, output: Output, quiet: bool, report: tuple[Path, ...], jobs: int, **flags: Any) -> int:
-    """Do what the plan in FILE says. What has arrived in the meantime is not sent again."""
+    """Do what the plan in FILE says. What has arrived in the meantime is not sent again.
+
+    A plan that was not made here does not say by itself who gets a password: --to and --from repeat the registry.
+    """
     network = options.network_of(flags)
     environment = read_environment()
     with Telling("apply", output, quiet, report) as telling:
         with local_errors("reading", file):
-            made = load(read_file(file, PLAN_BYTES + 1))
+            raw = read_file(file, PLAN_BYTES + 1)
+            made = load(raw)
+        named = _named(flags, made)
+        own = is_own(raw, environment.state)
         cancellation = Cancellation()
-        logins = gather_logins(flags, environment, network, made.sources, made.target)
-        began = Began.now(command_line(["apply", str(file), *connection_words(network, logins)]))
+        check = (lambda _: None) if own else partial(_check_logins, made, named, environment)
+        logins = gather_logins(flags, environment, network, made.sources, made.target, check)
+        words = [word for flag, store in named.items() for word in (f"--{flag}", store)]
+        began = Began.now(command_line(["apply", str(file), *words, *connection_words(network, logins)]))
         with (
             stoppable(cancellation, telling.notice),
             Stores(environment, network, logins, cancellation, ears=telling.ears) as stores,
         ):
             prepared = prepare_saved(made, stores)
             return exit_code(carry(prepared, stores, telling, cancellation, began, lambda _: began.asked, jobs))
+
+
+def _named(flags: dict[str, Any], made: Plan) -> dict[str, str]:
+    """The stores of the plan that the command line names too, by flag; a default for other commands may not fit.
+
+    Raises `UsageError` where they are not the plan's.
+    """
+    found: dict[str, str] = {}
+    for flag, stores in (("to", (made.target,)), ("from", made.sources)):
+        text = flags.pop(flag)
+        if not text or (not is_written(flag) and text.partition("/")[0] not in stores):
+            continue
+        named = Place.parse(text).locator
+        if named not in stores:
+            theirs = " and ".join(stores)
+            raise UsageError(f"--{flag} is {named}, but in the plan it is {theirs}", hint="make the plan again")
+        found[flag] = named
+    return found
+
+
+def _check_logins(made: Plan, named: dict[str, str], environment: Environment, given: Answers) -> None:
+    """A plan from elsewhere may name any registry; a password goes to those that the user has named too."""
+    variables = Answers.from_variables(environment.incumbent)
+    if given.target_username:
+        check_named("target", (made.target,), (named.get("to"), variables.target_registry), given.target_username)
+    if given.source_username:
+        check_named("source", made.sources, (named.get("from"), variables.source_registry), given.source_username)

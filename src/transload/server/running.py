@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from transload.errors import Busy, LocalError, UsageError
-from transload.files import local_errors
+from transload.files import local_errors, open_file
 from transload.nursery import begin
 from transload.ports import Source, Target
 from transload.server.connections import Connections, files_allowed, places_for
@@ -219,6 +219,14 @@ def _tls(settings: ServeSettings) -> ssl.SSLContext | None:
     if settings.tls_certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    key = settings.tls_key or settings.tls_certificate
+
+    def passphrase() -> str:  # or OpenSSL would ask for it on the terminal
+        hint = f"write it without: openssl pkey -in {key.name} -out NEW"
+        raise LocalError(f"the TLS key {key} has a passphrase", subject=str(key), hint=hint)
+
     with local_errors("reading the TLS certificate", settings.tls_certificate):
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+        for path in dict.fromkeys((settings.tls_certificate, key)):
+            open_file(path).close()  # ssl would wait for ever at a pipe
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key, passphrase)
     return context

@@ -14,6 +14,12 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from tests.unit.server.asking import ask
 from transload.errors import Busy, LocalError, UsageError
@@ -101,9 +107,16 @@ def test_tls_from_a_file(store: MemoryStore, authority: trustme.CA, tmp_path: Pa
 
 def test_a_certificate_that_cannot_be_read(store: MemoryStore, tmp_path: Path) -> None:
     (tmp_path / "no.pem").write_text("no certificate")
-    for name in ("none.pem", "no.pem"):
+    os.mkfifo(tmp_path / "pipe.pem")
+    key = trustme.CA().private_key_pem.bytes()
+    locked = load_pem_private_key(key, None).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+    )
+    own = trustme.CA().cert_pem.bytes()
+    (tmp_path / "locked.pem").write_bytes(own + locked)
+    for name in ("none.pem", "no.pem", "pipe.pem", "locked.pem"):
         with (
-            pytest.raises(LocalError, match="TLS certificate"),
+            pytest.raises(LocalError, match="TLS certificate|pipe|has a passphrase"),
             serve_in_thread(store, ServeSettings(tls_certificate=tmp_path / name)),
         ):
             pass

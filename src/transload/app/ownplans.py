@@ -1,0 +1,60 @@
+"""Which plans were made here, by this user: only those may say by themselves which registry gets a password."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from transload.app.place import Place
+from transload.errors import LocalError, Side, UsageError
+from transload.files import read_file, replace_file
+from transload.limits import SMALL_JSON_BYTES, SMALL_JSON_VALUES
+from transload.strictjson import NotJson, read_json
+
+_FILE = "plans.json"
+_KEPT = 200  # plans; older ones ask for --to again
+
+
+def remember(plan: bytes, state: Path | None) -> None:
+    """Note that this plan was made here. Where nothing can be noted, `apply` asks for the registry's name."""
+    if state is None:
+        return
+    digests = [*(known for known in _known(state) if known != _digest(plan)), _digest(plan)][-_KEPT:]
+    with contextlib.suppress(OSError, LocalError):
+        state.mkdir(parents=True, exist_ok=True)
+        replace_file(state / _FILE, json.dumps(digests).encode())
+
+
+def is_own(plan: bytes, state: Path | None) -> bool:
+    """Whether exactly this plan was made here."""
+    return state is not None and _digest(plan) in _known(state)
+
+
+def check_named(side: Side, hosts: Iterable[str], named: Iterable[str | None], user: str) -> None:
+    """Raises `UsageError` unless the registries among `hosts`, stores of a plan from elsewhere, were `named` too."""
+    registries = {host for host in hosts if Place.parse(host).kind == "registry"}
+    unknown = sorted(registries - set(named))
+    if unknown:
+        flag = "--to" if side == "target" else "--from"
+        raise UsageError(
+            f"the plan was not made here, and only the plan says that {unknown[0]} is the {side}: "
+            f"the password of {user} is not sent there",
+            subject=unknown[0],
+            hint=f"if that is the right registry, say so: {flag} {unknown[0]}",
+        )
+
+
+def _digest(plan: bytes) -> str:
+    return hashlib.sha256(plan).hexdigest()
+
+
+def _known(state: Path) -> list[str]:
+    with contextlib.suppress(OSError, LocalError, NotJson):  # a lost memory only costs a word more
+        raw = read_file(state / _FILE, SMALL_JSON_BYTES + 1)
+        document = read_json(raw, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
+        if isinstance(document, list):
+            return [each for each in document if isinstance(each, str)]
+    return []
