@@ -57,7 +57,7 @@ def test_volumes_in_several_folders(shell: Shell, bundle: Path, registry: Regist
         (tmp_path / f"medium{number}").mkdir()
         file.rename(tmp_path / f"medium{number}" / file.name)
     listed = shell("list", "medium0/disk")
-    assert "lacks:    volume 2 of 4, disk.002.tar, is missing (2 images in it)" in listed.out
+    assert "problem:  volume 2 of 4, disk.002.tar, is missing (2 images need it)" in listed.out
     told = shell("list", "medium0/disk", "--output", "json").events[-1]
     assert told["missing_files"] == ["disk.002.tar", "disk.003.tar", "disk.004.tar"]
     ran = shell("push", "medium0/disk", "--to", f"{registry.host}/folders")

@@ -38,7 +38,8 @@ def told_difference(catalog: Catalog, release: Release, found: Difference) -> tu
             f"published as {name}, but not in the catalog: {', '.join(found.extra)} (--discover takes them too)"
         )
     if found.missing:
-        notes.append(f"in the catalog, but not published as {name}: {', '.join(found.missing)}")
+        absent = ", ".join(found.missing)
+        notes.append(f"in the catalog, but not published as {name}: {absent} (--allow-missing goes without them)")
     if found.unclear:
         notes.append(f"the source does not list the tags of: {', '.join(found.unclear)}")
     return tuple(notes)

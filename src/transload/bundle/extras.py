@@ -29,7 +29,11 @@ def extract_extras(
         if name not in known:
             raise NotFound(f"{store.locator} has no file {name}", subject=name)
         if not overwrite and os.path.lexists(folder / name):
-            raise FileExists(f"{folder / name} is there already", subject=name, hint="name another folder")
+            raise FileExists(
+                f"{folder / name} is there already",
+                subject=name,
+                hint="name another folder with --into, or replace it with --overwrite",
+            )
     with local_errors("creating", folder):
         folder.mkdir(parents=True, exist_ok=True)
     return tuple(_extract(store, known[name], folder) for name in chosen)

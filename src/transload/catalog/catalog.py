@@ -125,7 +125,7 @@ class Catalog:
             like.list_name,
             "inferred",
             date=day_in(tag),
-            note=f"not in the catalog; the images are those of {like.tag}",
+            note=f"those of {like.tag}, since the catalog does not have this release",
             known=False,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -16,11 +17,10 @@ from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.ledgers import Shown
 from transload.cli.progress import Output, Telling
-from transload.cli.telling import show_result
+from transload.cli.telling import show_result, width_of
 from transload.errors import SelectionEmpty, UsageError
 from transload.nursery import Cancellation
-from transload.report.styled import Styled
-from transload.report.texts import count
+from transload.report.styled import Styled, folded
 
 if TYPE_CHECKING:
     from transload.bundle.checking import Checked
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @options.bundle
 @options.telling
 def list_(carried: str, key: Path | None, volumes: tuple[Path, ...], output: Output, quiet: bool) -> int:
-    """Show what a bundle holds: images, digests, sizes, prerequisites, signer, volumes, and which of them lack.
+    """Show what a bundle holds: images, digests, sizes, prerequisites, signer, volumes (also those that are missing).
 
     \b
       transload list /media/usb/arcdata-2026-11
@@ -45,8 +45,9 @@ def list_(carried: str, key: Path | None, volumes: tuple[Path, ...], output: Out
         shown = Shown(store.ledger, Path(store.locator.partition(":")[2]).name, signer, store.verified)
         troubles = list(_troubles(store))
         if not telling.document("bundle", **shown.to_json(one.subject for one in troubles)):
-            show_result([*shown.image_lines(), *([] if quiet else [Styled(), *shown.facts()])])
-            show_result(map(_lacking, troubles))
+            width = width_of(sys.stdout)
+            show_result([*shown.image_lines(width), *([] if quiet else [Styled(), *shown.facts(width)])])
+            show_result(line for one in troubles for line in _lacking(one, width))
     return 0
 
 
@@ -56,9 +57,11 @@ def _troubles(store: BundleStore) -> Iterator[Checked]:
     return (one for one in volumes if one.error is not None)
 
 
-def _lacking(one: Checked) -> Styled:
-    needed = f"{count(len(one.images), 'image')} in it" if one.images else "no image in it"
-    return Styled.of((f"{'lacks:':<9} ", "warn"), f"{one.error} ({needed})")
+def _lacking(one: Checked, width: int | None) -> list[Styled]:
+    needing = {0: "no image needs it", 1: "1 image needs it"}.get(
+        len(one.images), f"{len(one.images):,} images need it"
+    )
+    return folded(f"{'problem:':<9} ", f"{one.error} ({needing})", width, "warn")
 
 
 @click.command(cls=Command)

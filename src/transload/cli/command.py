@@ -43,7 +43,7 @@ def blame_defaults(error: TransloadError) -> None:
     context = click.get_current_context(silent=True)
     if context is None or not isinstance(error, UsageError | LocalError | NotFound):
         return
-    sentences = [f"{origin} says so" for origin in dict.fromkeys(_origins(context, error))]
+    sentences = [f"this comes from {origin}" for origin in dict.fromkeys(_origins(context, error))]
     if sentences and not (error.hint or "").startswith(sentences[0]):
         error.hint = "; ".join(filter(None, [*sentences, error.hint]))
 
@@ -97,7 +97,7 @@ def _blamed(ctx: click.Context) -> Iterator[None]:
     except click.BadParameter as error:
         named = next((one for one in ctx.command.params if error.param_hint in one.opts), error.param)
         if named is not None and (origin := _origin(ctx, named)):
-            told = f"{error.message.rstrip('.')} ({origin} says so)"
+            told = f"{error.message.rstrip('.')} (this comes from {origin})"
             raise click.BadParameter(told, error.ctx, error.param, error.param_hint) from None
         raise
 

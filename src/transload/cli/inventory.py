@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ from transload.cli.command import Command
 from transload.cli.guide import gather_logins
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
-from transload.cli.telling import show_result
+from transload.cli.telling import show_result, width_of
 from transload.errors import LocalError
 from transload.nursery import Cancellation
+from transload.report.styled import folded
 from transload.report.texts import count, size
 
 if TYPE_CHECKING:
@@ -91,7 +93,8 @@ def inventory(
             telling.notice(f"note: {note}")
         key_id = signer.key_id if signer else None
         if not telling.document("inventory", file=str(out), **_json(found), signed_by=key_id):
-            show_result([f"{out}: {_words(found)}" + (f", signed by {key_id}" if key_id else "")])
+            told = _words(found) + (f", signed by {key_id}" if key_id else "")
+            show_result(folded(f"{out}: ", told, width_of(sys.stdout)))
         return 1 if found.notes else 0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from transload.planning.packing import subject_of
-from transload.report.styled import Styled
+from transload.report.styled import Styled, beside, folded
 from transload.report.texts import count, digest, size
 
 if TYPE_CHECKING:
@@ -26,19 +26,18 @@ class Shown:
     key_id: str | None = None
     verified: bool = False
 
-    def image_lines(self) -> list[Styled]:
-        """An image on each line: name, digest, what it takes in the bundle."""
+    def image_lines(self, width: int | None) -> list[Styled]:
+        """Each image: name, digest, what it takes in the bundle; on two lines where the terminal is narrow."""
         images = self.ledger.images
-        width = max((len(str(each.image.name)) for each in images), default=0)
-        return [
-            Styled.of(
-                f"{each.image.name!s:<{width}}  {digest(each.image.root.digest)}  ",
-                ("left out, the far side has it" if each.image.present else size(self._own(each)), "faint"),
-            )
-            for each in images
-        ]
+        names = max((len(str(each.image.name)) for each in images), default=0)
+        lines: list[Styled] = []
+        for each in images:
+            taken = "left out, the far side has it" if each.image.present else size(self._own(each))
+            text = f"{digest(each.image.root.digest)}  {taken}"
+            lines += beside(Styled.of(str(each.image.name)), text, names, width)
+        return lines
 
-    def facts(self) -> list[Styled]:
+    def facts(self, width: int | None) -> list[Styled]:
         """What there is to say about the whole."""
         ledger = self.ledger
         facts = [("content", self._content()), ("volumes", self._volumes()), ("signed", self._signed())]
@@ -46,7 +45,7 @@ class Shown:
             facts.append(("files", ", ".join(f"{extra.name} {size(extra.size)}" for extra in ledger.extras)))
         if ledger.prerequisites or any(each.image.present for each in ledger.images):
             facts.append(("needs", self._needs()))
-        return [Styled.of((f"{name + ':':<9} ", "faint"), text) for name, text in facts]
+        return [line for name, text in facts for line in folded(f"{name + ':':<9} ", text, width, "faint")]
 
     def _content(self) -> str:
         companions = sum(subject_of(each.image.name.tag) is not None for each in self.ledger.images)

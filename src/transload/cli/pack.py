@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from transload.cli.guide import gather, tell_the_same
 from transload.cli.ledgers import Shown
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
-from transload.cli.telling import show_result
+from transload.cli.telling import show_result, width_of
 from transload.errors import LocalError
 from transload.files import local_errors, replace_file
 from transload.nursery import Cancellation
@@ -137,7 +138,7 @@ def _tell_end(result: Result, shown: Shown, telling: Telling, quiet: bool) -> No
     if exit_code(result) != 0:
         telling.notice("the bundle is not finished: what was fetched is kept, and the same command fetches the rest")
     elif not quiet:
-        show_result(["", *shown.facts()])
+        show_result(["", *shown.facts(width_of(sys.stdout))])
 
 
 def _put_tool(tool: Path, folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from transload import __version__
 from transload.app.stores import Ears
 from transload.cli.command import blame_defaults
-from transload.cli.telling import colour, moves, say, show_result
+from transload.cli.telling import colour, moves, say, show_result, width_of
 from transload.errors import TransloadError
 from transload.events import HostTroubled, Progressed
 from transload.planning import Plan
@@ -145,7 +144,7 @@ class Telling:
         if self._json:
             self._json.plan(plan, notes)
         else:
-            show_result(planned_lines(plan, _width(sys.stdout.isatty()), notes))
+            show_result(planned_lines(plan, width_of(sys.stdout), notes))
 
     def totals(self, plan: Plan, notes: Iterable[str]) -> None:
         """What is going to be done, before it is."""
@@ -153,7 +152,7 @@ class Telling:
         if self._json:
             self._json.plan(plan, notes)
         elif not self._quiet:
-            say(planned_totals(plan, _width(sys.stderr.isatty()), notes))
+            say(planned_totals(plan, width_of(sys.stderr), notes))
 
     def progress(self, tally: Tally) -> Progress:
         """The listener for a run; a context manager."""
@@ -176,7 +175,7 @@ class Telling:
             if self._json:
                 self._json.result(result)
             else:
-                show_result(summary_lines(result, _width(sys.stdout.isatty())))
+                show_result(summary_lines(result, width_of(sys.stdout)))
         finally:  # whoever reads standard output may have gone; the files are kept all the same
             write_reports(result, self._reports)
         if self._reports and not self._json and not self._quiet:
@@ -188,7 +187,3 @@ def _bars(tally: Tally) -> Progress:
     from transload.report.terminal import TerminalProgress
 
     return TerminalProgress(tally, make_console(sys.stderr, color=colour()))
-
-
-def _width(terminal: bool) -> int | None:
-    return shutil.get_terminal_size().columns if terminal else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -17,10 +18,12 @@ from transload.catalog.release import Offer
 from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.progress import Output, Telling
-from transload.cli.telling import show_result
+from transload.cli.telling import show_result, width_of
 from transload.nursery import Cancellation
-from transload.report.styled import Styled
+from transload.report.styled import Styled, beside
 from transload.report.texts import count
+
+_TAG = 26  # letters
 
 
 @click.command(cls=Command)
@@ -49,7 +52,8 @@ def releases(catalog: str, to: str | None, known: bool, output: Output, quiet: b
         found, origin, offers = _offers(catalog, to, known, flags, telling)
         told = {"catalog": found.name, "source": str(origin), "releases": list(map(_json, offers))}
         if not telling.document("releases", **told):
-            show_result(_line(offer, quiet) for offer in offers)
+            width = width_of(sys.stdout)
+            show_result(line for offer in offers for line in _lines(offer, quiet, width))
     return 0
 
 
@@ -74,17 +78,18 @@ def _offers(
         return found, origin, list_releases(found, origin, target, stores)
 
 
-def _line(offer: Offer, quiet: bool) -> Styled:
+def _lines(offer: Offer, quiet: bool, width: int | None) -> list[Styled]:
     release = offer.release
     if quiet:
-        return Styled.of(release.tag)
+        return [Styled.of(release.tag)]
     facts = [count(len(release.images), "image")]
     if not release.known:
-        facts.append("not in this catalog: images of the newest known list")
+        facts.append(release.note or "not in the catalog")
     elif release.basis == "inferred":
         facts.append("list inferred")
-    mark = {None: ("", ""), True: ("at the target  ", "good"), False: ("               ", "")}[offer.at_target]
-    return Styled.of(f"{release.tag:<28}", f"{release.date or '':<12}", mark, (", ".join(facts), "faint"))  # type: ignore[arg-type]
+    there = {None: [], True: ["at the target"], False: [" " * len("at the target")]}[offer.at_target]
+    text = "  ".join([f"{release.date or '':<10}", *there, ", ".join(facts)])
+    return beside(Styled.of(release.tag), text, _TAG, width)
 
 
 def _json(offer: Offer) -> dict[str, Any]:

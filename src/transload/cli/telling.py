@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -28,7 +29,7 @@ def moves() -> bool:
 
 def tell_error(error: TransloadError) -> None:
     """An error that ended the command, on standard error."""
-    say(problem_lines(Problem.of(error)))
+    say(problem_lines(Problem.of(error), width_of(sys.stderr)))
 
 
 def tell_misuse(error: click.ClickException) -> None:
@@ -43,6 +44,11 @@ def tell_misuse(error: click.ClickException) -> None:
             ]
         )
     say([f"Error: {error.format_message()}"])
+
+
+def width_of(stream: Any) -> int | None:
+    """Columns of the terminal that a stream is; None where it is none, and lines may be of any length."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 def say(lines: Iterable[Styled | str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,15 @@ from transload.cli.command import Command, is_written
 from transload.cli.guide import gather, tell_the_same
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
-from transload.cli.telling import say, show_result
+from transload.cli.telling import say, show_result, width_of
 from transload.errors import UsageError
 from transload.nursery import Cancellation
 from transload.report.problems import Problem, problem_lines
-from transload.report.styled import Meaning, Styled
+from transload.report.styled import Meaning, Styled, beside, folded
 from transload.report.texts import count, digest, size
 from transload.transfer.proof import Proof, Verdict
 
-_ALL_GOOD: tuple[str, Meaning] = ("all proved", "good")
+_MARK = 10  # letters of a verdict and a blank
 _MARKS: dict[Verdict, Meaning] = {
     "identical": "good",
     "sound": "good",
@@ -142,49 +143,65 @@ def _local(sets: tuple[str, ...], carried: Carried, *, alone: bool) -> Place | N
 
 def _tell(checked: Checked, deep: bool, quiet: bool) -> None:
     shown = [proof for proof in checked.proofs if not (quiet and proof.good)]
-    width = max((len(str(proof.name)) for proof in shown), default=0)
+    names = max((len(str(proof.name)) for proof in shown), default=0)
     explained: set[tuple[str, str]] = set()  # one missing volume is the trouble of many images
     for proof in shown:
-        show_result([_line(proof, width)])
+        show_result(beside(*_line(proof), _MARK + names, width_of(sys.stdout)))
         if proof.error is not None and proof.verdict != "absent":
             problem = Problem.of(proof.error, target=checked.target)
             if (problem.code, problem.message) not in explained:
-                say(problem_lines(problem, indent="  "))
+                say(problem_lines(problem, width_of(sys.stderr), indent="  "))
             explained.add((problem.code, problem.message))
-    say(line for problem in checked.problems for line in problem_lines(Problem.of(problem, target=checked.target)))
+    for problem in checked.problems:
+        say(problem_lines(Problem.of(problem, target=checked.target), width_of(sys.stderr)))
     _tell_sum(checked, deep)
     say(f"note: {note}" for note in checked.notes)
 
 
 def _tell_sum(checked: Checked, deep: bool) -> None:
-    how = "every blob read and hashed" if deep or checked.whole else "every manifest read, every blob asked for"
-    bad = Counter(proof.verdict for proof in checked.proofs if not proof.good)
-    proved = [f"{number} proved"] if bad and (number := len(checked.proofs) - bad.total()) else []
-    parts = [f"{bad[verdict]} {_in_words(verdict)}" for verdict in _MARKS if bad[verdict]]
-    meaning: Meaning = "bad" if any(proof.wrong for proof in checked.proofs) else "warn"
-    told: tuple[str, Meaning] = (", ".join(proved + parts), meaning) if bad else _ALL_GOOD
-    if checked.problems:
-        told = (f"{count(len(checked.problems), 'problem')}" + (f", {told[0]}" if bad else ""), "bad")
+    width = width_of(sys.stdout)
     if checked.proofs or checked.problems:
-        show_result([Styled.of(f"{count(len(checked.proofs), 'image')}: ", told, f" ({how})")])
+        show_result(
+            folded(f"{count(len(checked.proofs), 'image')}: ", _in_sum(checked, deep), width, _meaning(checked))
+        )
     if checked.left_out:
-        show_result([f"{count(checked.left_out, 'image')} left out, the far side should have it: nothing to check"])
+        it = "it" if checked.left_out == 1 else "them"
+        told = f"{count(checked.left_out, 'image')} left out, the far side should have {it}: nothing to check"
+        show_result(folded("", told, width))
     if checked.prerequisites:
         pieces = count(len(checked.prerequisites), "prerequisite")
         needed = size(sum(each.size for each in checked.prerequisites))
-        show_result([f"{pieces} ({needed}) left out, the far side should have them: not checked"])
-    if bad["absent"]:
-        say([f"  hint: mirror again what is missing at {checked.target}; what is there already is not sent again"])
+        show_result(folded("", f"{pieces} ({needed}) left out, the far side should have them: not checked", width))
+    if any(proof.verdict == "absent" for proof in checked.proofs):
+        told = f"mirror or push to {checked.target} once more; what is there already is not sent again"
+        say(folded("  hint: ", told, width_of(sys.stderr), "strong"))
+
+
+def _in_sum(checked: Checked, deep: bool) -> str:
+    """How many images came to each verdict; how it was proved stands beside what was."""
+    how = "every blob read and hashed" if deep or checked.whole else "every manifest read, every blob asked for"
+    bad = Counter(proof.verdict for proof in checked.proofs if not proof.good)
+    good = len(checked.proofs) - bad.total()
+    told = [count(len(checked.problems), "problem")] if checked.problems else []
+    if good:
+        told.append(f"{good} proved ({how})" if bad or checked.problems else f"all proved ({how})")
+    return ", ".join([*told, *(f"{bad[verdict]} {_in_words(verdict)}" for verdict in _MARKS if bad[verdict])])
+
+
+def _meaning(checked: Checked) -> Meaning:
+    if checked.problems or any(proof.wrong for proof in checked.proofs):
+        return "bad"
+    return "good" if all(proof.good for proof in checked.proofs) else "warn"
 
 
 def _in_words(verdict: Verdict) -> str:
     return "not checked" if verdict == "unchecked" else verdict
 
 
-def _line(proof: Proof, width: int) -> Styled:
-    facts = f"  {digest(proof.digest)}" if proof.digest else ""
+def _line(proof: Proof) -> tuple[Styled, str]:
+    """The verdict on a name, and what it is about."""
+    facts = [digest(proof.digest)] if proof.digest else []
     if proof.good:
-        facts += f"  {count(proof.manifests, 'manifest')}, {count(proof.blobs, 'blob')}, {size(proof.bytes)}"
-    return Styled.of(
-        (f"{_in_words(proof.verdict):<9} ", _MARKS[proof.verdict]), f"{proof.name!s:<{width}}", (facts, "faint")
-    )
+        facts.append(f"{count(proof.manifests, 'manifest')}, {count(proof.blobs, 'blob')}, {size(proof.bytes)}")
+    words = f"{_in_words(proof.verdict):<{_MARK - 1}} "
+    return Styled.of((words, _MARKS[proof.verdict]), str(proof.name)), "  ".join(facts)

@@ -82,5 +82,6 @@ def _error(source: Source, lacking: list[Descriptor]) -> PrerequisiteMissing:
         side="target",
         hint="this copy is not complete: save or copy the image again"
         if getattr(source, "keeps_parts", False)
-        else "push the bundle it was packed against first, or pack it again without --against",
+        else "push the bundle that came before it first; or pack it again, "
+        "without --against or against an inventory of this target",
     )

@@ -37,7 +37,9 @@ def planned_lines(plan: Plan, width: int | None = None, notes: Iterable[str] = (
     shared = f", as {folder}…{tag}" if folder or tag else ""
     heading = folded("Plan: ", f"{count(len(rows), 'image')} to {plan.target}{shared}", width, "strong")
     general = [line for note in notes for line in folded("note:     ", one_line(note), width, "warn")]
-    noted = [line for image in plan.images for line in _noted(image, plan, named[id(image)], width)]
+    noted = [
+        line for images in _alike(plan) for line in _noted(images, plan, [named[id(one)] for one in images], width)
+    ]
     return [*heading, Styled(), *_table(rows, width), Styled(), *_totals(plan, width), *general, *noted]
 
 
@@ -137,18 +139,32 @@ def _totals(plan: Plan, width: int | None) -> Iterator[Styled]:
         yield from folded("requests: ", asked, width, "faint")
 
 
-def _noted(image: PlannedImage, plan: Plan, name: str, width: int | None) -> Iterator[Styled]:
-    """Notes, and what stands in the way of an image."""
+def _alike(plan: Plan) -> Iterable[list[PlannedImage]]:
+    """Images of which the same is to be said; what the source lacks differs only by its name."""
+    groups: dict[tuple[tuple[str, ...], Problem | None, bool], list[PlannedImage]] = {}
+    for image in plan.images:
+        problem = _problem(image, plan) if image.error else None
+        problem = problem.not_published() if problem and image.status == "missing" else problem
+        groups.setdefault((image.notes, problem, image.excused), []).append(image)
+    return groups.values()
+
+
+def _noted(images: list[PlannedImage], plan: Plan, names: list[str], width: int | None) -> Iterator[Styled]:
+    """Notes, and what stands in the way; said once for all images of which it is true."""
+    image = images[0]
     if not image.notes and image.error is None:
         return
     yield Styled()
-    yield Styled.of((name, "strong"))
+    yield from (Styled.of((name, "strong")) for name in names)
     for note in image.notes:
         yield from folded("  note: ", one_line(note), width, "warn")
     if image.error is not None and image.excused:
         yield Styled.of("  missing at the source, as allowed")
     elif image.error is not None:
-        yield from problem_lines(_problem(image, plan), width, indent="  ")
+        problem = _problem(image, plan)
+        yield from problem_lines(
+            problem.not_published() if image.status == "missing" and len(images) > 1 else problem, width, indent="  "
+        )
 
 
 def _shared(plan: Plan, width: int | None) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from transload.errors import Interrupted, Side, TransloadError
 from transload.report.styled import Styled, folded
@@ -45,6 +45,10 @@ class Problem:
         told = self.subject is None or self.subject in self.message or self.subject == self.store
         place = " ".join(filter(None, (self.side, self.store)))
         return one_line(", ".join(filter(None, (place, None if told else self.subject))))
+
+    def not_published(self) -> Problem:
+        """The same for every image that the source lacks, so that it is told once."""
+        return evolve(self, message=f"not published at {self.store or 'the source'}", subject=None)
 
     def to_json(self) -> dict[str, Any]:
         """The `problem` object of docs/formats/json-output.md: every key always there, null where unknown."""

@@ -55,6 +55,21 @@ def folded(label: str, text: str, width: int | None, meaning: Meaning = "") -> l
     return [Styled.of((indent, meaning), piece) for indent, piece in zip(indents, pieces, strict=True)]
 
 
+def beside(head: Styled, text: str, room: int, width: int | None) -> list[Styled]:
+    """`text` on the line of `head`, in the column after `room` letters; below it where the line has not that much.
+
+    >>> [str(line) for line in beside(Styled.of("sound app:v1"), "3 blobs", 14, 30)]
+    ['sound app:v1    3 blobs']
+    >>> [str(line) for line in beside(Styled.of("sound app:v1"), "3 blobs", 14, 20)]
+    ['sound app:v1', '  3 blobs']
+    """
+    if not text:
+        return [head]
+    if width is None or room + 2 + len(text) <= width:
+        return [Styled((*head.parts, (" " * (room + 2 - len(str(head))), ""), (text, "faint")))]
+    return [head, *folded("  ", text, width)]
+
+
 def texts_of(lines: Iterable[Styled]) -> str:
     """Lines as one undressed text, each ended."""
     return "".join(f"{line}\n" for line in lines)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from attrs import evolve
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from transload.report.problems import Problem, problem_lines
 from transload.report.result import STATUSES, HostTraffic, ImageResult, Result
@@ -29,13 +28,15 @@ def summary_lines(result: Result, width: int | None = None) -> list[Styled]:
 
 def status_counts(result: Result) -> str:
     """How many images came to which end; the ends that nothing came to are left out."""
-    excused = sum(image.excused for image in result.images)
-    allowed = {"missing": f" ({excused} allowed)"} if excused else {}
-    return ", ".join(
-        f"{result.counts[status]} {status.replace('-', ' ')}{allowed.get(status, '')}"
-        for status in STATUSES
-        if result.counts[status]
-    )
+    return ", ".join(_told(result.images))
+
+
+def _told(images: Sequence[ImageResult]) -> Iterator[str]:
+    found = Counter(image.status for image in images)
+    excused = sum(image.excused for image in images)
+    allowed = " as allowed" if excused == found["missing"] else f" ({excused} allowed)"
+    for status in (one for one in STATUSES if found[one]):
+        yield f"{found[status]} {status.replace('-', ' ')}" + (allowed if excused and status == "missing" else "")
 
 
 def traffic_of(host: HostTraffic) -> str:
@@ -68,9 +69,24 @@ def _worked(result: Result) -> bool:
 
 def _verdict(result: Result, width: int | None) -> list[Styled]:
     words, meaning = verdict(result)
-    counted = status_counts(result)
+    if not result.images:
+        return [Styled.of((words, meaning))]
     took = f"in {duration(result.duration_s)}"
-    return folded(f"{words}: ", f"{counted}, {took}", width, meaning) if counted else [Styled.of((words, meaning))]
+    if not words.endswith("failed"):
+        return folded(f"{words}: ", f"{status_counts(result)}, {took}", width, meaning)
+    others = _told([image for image in result.images if image not in result.failures])
+    said, rest = f"{words}{_absent(result)}", ", ".join([*others, took])
+    if width is None or len(said) + len(rest) + 2 <= width:
+        return [Styled.of((said, meaning), f", {rest}")]
+    return [*(Styled.of((str(line), meaning)) for line in folded("", f"{said},", width)), *folded("  ", rest, width)]
+
+
+def _absent(result: Result) -> str:
+    """How many of the failures are images that the source lacks."""
+    absent = sum(image.status == "missing" for image in result.failures)
+    if not absent:
+        return ""
+    return f" ({'' if absent == len(result.failures) else f'{absent} of them '}missing at the source)"
 
 
 def _facts(result: Result, width: int | None) -> Iterator[Styled]:
@@ -95,7 +111,7 @@ def _grouped(result: Result) -> list[tuple[Problem | None, list[ImageResult]]]:
     for image in result.failures:
         problem = image.problem
         if problem is not None and image.status == "missing":
-            problem = evolve(problem, message=f"not published at {problem.store or 'the source'}", subject=None)
+            problem = problem.not_published()
         groups.setdefault(problem, []).append(image)
     return [(images[0].problem if len(images) == 1 else problem, images) for problem, images in groups.items()]
 

@@ -147,8 +147,8 @@ def test_a_value_that_cannot_be_meant_is_blamed_on_its_variable(
 @pytest.mark.parametrize(
     ("content", "words", "told"),
     [
-        ("jobs: many", COMMANDS["mirror"], "transload_config says so"),
-        ("from: elsewhere", ("mirror", "arcdata", "--to", "oci:copy"), "transload_config says so"),
+        ("jobs: many", COMMANDS["mirror"], "this comes from the file"),
+        ("from: elsewhere", ("mirror", "arcdata", "--to", "oci:copy"), "this comes from the file"),
         ("tag: 1.40", COMMANDS["mirror"], "is not text"),
         ("to: [a, b]", COMMANDS["mirror"], "takes one value"),
         ("too: x", COMMANDS["mirror"], "no command has this flag"),

@@ -26,7 +26,7 @@ from transload.errors import (
 from transload.planning import Plan
 from transload.report.documents import check_report_path, write_reports
 from transload.report.markdown import to_markdown
-from transload.report.planned import planned_json, planned_totals
+from transload.report.planned import planned_json, planned_lines, planned_totals
 from transload.report.problems import Problem, problem_lines
 from transload.report.result import Result, exit_code
 from transload.report.summary import summary_lines
@@ -52,6 +52,33 @@ def ended(*errors: TransloadError | None, optional: bool = False, interrupted: b
     )
     outcome = Outcome(tuple(ImageOutcome(True, error) for error in errors), interrupted, 1.0)
     return result_of(Tally(plan, StoppedClock()), outcome)
+
+
+@pytest.mark.parametrize(
+    ("errors", "told"),
+    [
+        ((None, None), "done: 2 copied, in 1.0 s"),
+        ((LocalError("x"),), "1 of 1 image failed, in 1.0 s"),
+        ((None, LocalError("x")), "1 of 2 images failed, 1 copied, in 1.0 s"),
+        ((None, ABSENT), "1 of 2 images failed (missing at the source), 1 copied, in 1.0 s"),
+        ((None, ABSENT, LocalError("x")), "2 of 3 images failed (1 of them missing at the source), 1 copied, in 1.0 s"),
+    ],
+)
+def test_the_first_line_says_nothing_twice(errors: tuple[TransloadError | None, ...], told: str) -> None:
+    result = evolve(ended(*errors), duration_s=1.0)
+    assert str(summary_lines(result)[0]) == told
+    assert len(str(summary_lines(result, 40)[0])) <= 40
+
+
+def test_what_is_allowed_to_be_missing_is_no_failure() -> None:
+    result = evolve(ended(None, ABSENT, optional=True), duration_s=1.0)
+    assert str(summary_lines(result)[0]) == "done: 1 copied, 1 missing as allowed, in 1.0 s"
+
+
+def test_a_plan_says_once_what_is_true_of_several_images() -> None:
+    plan = planned([Wanted("a", error=ABSENT), Wanted("b", error=ABSENT), Wanted("c")])
+    lines = [str(line) for line in planned_lines(plan)]
+    assert sum("error:" in line for line in lines) == 1, lines
 
 
 # --- exit codes
