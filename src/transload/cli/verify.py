@@ -152,8 +152,8 @@ def _tell(checked: Checked, deep: bool, quiet: bool) -> None:
             if (problem.code, problem.message) not in explained:
                 say(problem_lines(problem, width_of(sys.stderr), indent="  "))
             explained.add((problem.code, problem.message))
-    for problem in checked.problems:
-        say(problem_lines(Problem.of(problem, target=checked.target), width_of(sys.stderr)))
+    for trouble in checked.problems:
+        say(problem_lines(Problem.of(trouble, target=checked.target), width_of(sys.stderr)))
     _tell_sum(checked, deep)
     say(f"note: {note}" for note in checked.notes)
 
