@@ -42,6 +42,11 @@ class DockerContent:
         self._made: dict[SavedImage, Descriptor] = {}  # the bytes are among the places, once for images that are alike
         self._places: dict[Digest, Member | bytes] = {}
 
+    @property
+    def has_images(self) -> bool:
+        """Whether there is any."""
+        return bool(self._saved)
+
     @cached_property
     def names(self) -> Mapping[Name, SavedImage]:
         """Every name and the image it stands for, in order; the first one wins where a name is given twice."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 
+from transload.archive.docker import DockerContent
 from transload.archive.members import Member, Members
 from transload.archive.saved import SavedImage
 from transload.errors import BlobUnknown, ManifestInvalid, Refused, SchemaUnsupported
@@ -40,9 +41,29 @@ class LayoutContent:
         self.refers = Referrers(lambda: [entry.descriptor for entry in self._index.entries], self._manifest)
 
     @cached_property
-    def names(self) -> Mapping[Name, Descriptor]:
-        """Every name and the manifest it stands for, in order."""
-        return self._index.names or dict(self._names_beside())
+    def names(self) -> Mapping[Name, Descriptor | SavedImage]:
+        """Every name and what it stands for, in order."""
+        return {**self._own, **{name: image for name, image in self._rest.names.items() if name not in self._own}}
+
+    @cached_property
+    def _own(self) -> Mapping[Name, Descriptor]:
+        """The names of what the index lists; docker's list names what has no name there."""
+        named = self._index.names
+        known = {descriptor.digest for descriptor in named.values()}
+        beside = ((name, one) for name, one in self._names_beside() if one.digest not in known)
+        return {**dict(beside), **named}
+
+    @cached_property
+    def _rest(self) -> DockerContent:
+        """What only docker's list has.
+
+        Docker since version 25 leaves out of the index what was saved by its identifier beside images with names.
+        """
+        return DockerContent(self._members, [image for image in self._saved if self._is_unlisted(image)])
+
+    def _is_unlisted(self, image: SavedImage) -> bool:
+        named = not self._index.names.keys().isdisjoint(image.names)
+        return not named and image.config_digest not in self._configs and image.config in self._members
 
     def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:  # noqa: ARG002 - one pool for all
         """See `transload.ports.Sparse`."""
@@ -50,30 +71,32 @@ class LayoutContent:
 
     @property
     def _listed(self) -> Listed:
-        return Listed(self._index.entries, self.names, self.refers)
+        return Listed(self._index.entries, self._own, self.refers)
 
     def untagged(self) -> Iterator[Name]:
         """See `transload.ports.Lists`."""
-        return self._listed.untagged()
+        yield from self._listed.untagged()
+        yield from self._rest.untagged()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What people should know: docker leaves the layers uncompressed where it does not keep the originals."""
         remade = self._saved and any(_is_remade(manifest) for _, manifest in self._images())
-        return (*((NOTE,) if remade else ()), *self._listed.notes)
+        made = self._rest.notes if self._rest.has_images else ()
+        return (*((NOTE,) if remade else ()), *made, *self._listed.notes)
 
     def described(self, name: Name) -> Descriptor:
         """What a listed name stands for. Raises `KeyError`."""
-        return self.names[name]
+        return self._own[name] if name in self._own else self._rest.described(name)
 
     def media_type(self, digest: Digest) -> str | None:
         """What the index says about a manifest; None if it is not listed."""
         listed = self._index.digests.get(digest)
         return listed.media_type if listed else None
 
-    def find(self, digest: Digest) -> Member | None:
-        """The member that holds this content."""
-        return self._members.find(f"blobs/{digest.algorithm}/{digest.encoded}")
+    def find(self, digest: Digest) -> Member | bytes | None:
+        """The member that holds this content, or the manifest that was made for it."""
+        return self._members.find(f"blobs/{digest.algorithm}/{digest.encoded}") or self._rest.find(digest)
 
     def _check_version(self) -> None:
         marker = self._members.find(MARKER)
@@ -93,11 +116,15 @@ class LayoutContent:
 
     def _names_beside(self) -> Iterator[tuple[Name, Descriptor]]:
         """Names that only docker's own list gives; config digests say which manifest is meant."""
-        configs = {manifest.config.digest: listed for listed, manifest in self._images() if manifest.config}
         for image in self._saved:
-            descriptor = configs.get(image.config_digest) if image.config_digest else None
+            descriptor = self._configs.get(image.config_digest) if image.config_digest else None
             if descriptor is not None:
                 yield from ((name, descriptor) for name in image.names)
+
+    @cached_property
+    def _configs(self) -> Mapping[Digest, Descriptor]:
+        """Whose config this is, among what the index lists."""
+        return {manifest.config.digest: listed for listed, manifest in self._images() if manifest.config}
 
     def _images(self) -> Iterator[tuple[Descriptor, Manifest]]:
         """The manifests that are there and can be read: those listed, and below an index its images, as that index."""
@@ -112,7 +139,7 @@ class LayoutContent:
                 yield self._manifest(descriptor)
 
     def _manifest(self, descriptor: Descriptor) -> Manifest:
-        member = self.find(descriptor.digest)
+        member = self._members.find(f"blobs/{descriptor.digest.algorithm}/{descriptor.digest.encoded}")
         if member is None:
             raise BlobUnknown(f"{self._members.path} has no blob {descriptor.digest.short}", subject=descriptor.digest)
         raw = self._members.read(member, MANIFEST_BYTES + 1)

@@ -149,6 +149,8 @@ def _section(path: Path, document: Mapping[str, Any], name: str, kind: type) -> 
     section = _member(document, name)
     if section is None:
         return {}
+    if isinstance(section, dict):  # null is the empty value, as Go reads it
+        section = {key: value for key, value in section.items() if value is not None}
     if not isinstance(section, dict) or not all(isinstance(value, kind) for value in section.values()):
         raise broken(path, f"{name} does not have the form that docker writes")
     return section

@@ -116,14 +116,14 @@ class Prover:
             lambda child: child not in left_out,
         )
 
-    def why_absent(self, name: Name) -> Proof:
-        """A name that the target did not tell: is it not there, or may we not know?"""
+    def look(self, name: Name) -> Digest | Proof:
+        """A name that the target did not tell: is it not there, may we not know, or is it told to a GET only?"""
         try:
             with at_side("target"):
-                self._store.resolve(name)
+                return self._store.fetch(name).digest
         except TransloadError as error:
-            if not is_wrong(error):
-                return Proof(name, "unchecked", error=error)
+            if not isinstance(error, NotFound):
+                return Proof(name, "damaged" if is_wrong(error) else "unchecked", error=error)
         absent = ManifestUnknown(f"the target has no {name}", subject=str(name), side="target", hint="mirror it first")
         return Proof(name, "absent", error=absent)
 
@@ -202,16 +202,17 @@ def _compared(found: Surveyed, prover: Prover, left_out: LeftOut) -> Proof:
     name = _target_name(found.item, found)
     if found.error is not None:
         return Proof(name, "unproved", error=found.error)
-    if found.at_target is None:
-        return prover.why_absent(name)
-    if found.digest != found.at_target.digest and found.root is not None:
+    there = found.at_target.digest if found.at_target else prover.look(name)
+    if isinstance(there, Proof):
+        return there
+    if found.digest != there and found.root is not None:
         digest = found.root.manifest.digest
         differs = ContentDiffers(
-            f"{name} is {found.at_target.digest} at the target, but {digest} at the source",
+            f"{name} is {there} at the target, but {digest} at the source",
             subject=str(name),
             hint="mirror it again, or see who pushed something else under this name",
         )
-        return Proof(name, "differs", found.at_target.digest, error=differs)
+        return Proof(name, "differs", there, error=differs)
     proof = prover.prove(name, left_out)
     extras = [extra for extra in _extra_proofs(found, prover) if not extra.good]
     lacking = next((extra for extra in extras if extra.wrong), extras[0] if extras else None)

@@ -320,6 +320,12 @@ def test_a_helper_that_knows_nothing_is_no_trouble(box: Box, stream: str) -> Non
     assert config.login("other.example") is None
 
 
+def test_null_is_no_login_and_no_harm(box: Box) -> None:
+    config = box.load({"auths": {"none.example": None, "r.example": auth("jo")}, "credHelpers": {"r.example": None}})
+    assert config.login("r.example") == login("jo")
+    assert config.login("none.example") is None
+
+
 @needs_sh
 def test_a_helper_may_know_a_registry_by_its_address_only(box: Box) -> None:
     answer = json.dumps({"Username": "jo", "Secret": SECRET})

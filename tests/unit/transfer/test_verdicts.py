@@ -99,8 +99,21 @@ def test_a_name_that_may_not_be_asked_for_is_not_absent(error: Callable[[], Tran
     scene = Scene()
     scene.publish(image("a", (LAYER,)), "a:1")
     request = Request((item("a:1"),))
-    scene.script(faults.fails("resolve", error, times=ALWAYS), at="target")
+    scene.script(faults.fails("resolve", error, times=ALWAYS), faults.fails("fetch", error, times=ALWAYS), at="target")
     (proof,) = compare(request, {SOURCE: scene.source}, scene.target)
+    assert proof.verdict == verdict
+
+
+@pytest.mark.parametrize(("seed", "verdict"), [("a", "identical"), ("b", "differs")])
+@pytest.mark.parametrize("error", [lambda: AccessDenied("403"), lambda: ManifestUnknown("404", subject="a:1")])
+def test_a_name_that_only_a_get_is_told_is_compared(
+    error: Callable[[], TransloadError], seed: str, verdict: Verdict
+) -> None:
+    scene = Scene()
+    scene.publish(image("a", (LAYER,)), "a:1")
+    scene.deliver(image(seed, (LAYER,)), "a:1")
+    scene.script(faults.fails("resolve", error, times=ALWAYS), at="target")
+    (proof,) = compare(Request((item("a:1"),)), {SOURCE: scene.source}, scene.target)
     assert proof.verdict == verdict
 
 
