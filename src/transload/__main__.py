@@ -1,15 +1,16 @@
-"""`python -m transload`, and what the console script calls: Ctrl-C and SIGTERM work from the first moment on."""
+"""`python -m transload`, and what the console script calls: signals to end work from the first moment on."""
 
 from __future__ import annotations
 
 import os
 import signal
 
+from transload.signals import ending
+
 
 def run() -> None:
     """Load the program and run it. A signal to end meanwhile ends it as later on, and shows nobody where it was."""
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    wanted = [number for number, handler in usual.items() if signal.getsignal(number) is handler]  # else it is ignored
+    wanted = ending()
     for number in wanted:
         signal.signal(number, lambda *_: _leave())
     from transload.cli.main import run as run_program

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import pty
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from attrs import frozen
 
 from tests.real.servers import Registry
-from tests.real.vendor import Shell, digest_at, held
+from tests.real.vendor import Shell, command, digest_at, held
 from transload.memory import MemoryStore
 from transload.server import Served, serve_in_thread
 from transload.testing.faults import FaultyStore, waits
@@ -23,6 +27,15 @@ from transload.testing.layers import layer
 
 SMALL, LARGE = layer("small", 400_000), layer("large", 3_000_000)
 FIRST, SECOND = image("first", [SMALL, 1000]), image("second", [LARGE, 1000])
+
+
+SURVIVOR = """
+import pathlib, signal, subprocess, sys
+process = subprocess.Popen(sys.argv[2:])
+signal.signal(signal.SIGHUP, lambda number, _: process.send_signal(number))
+pathlib.Path(sys.argv[1]).write_text(str(process.wait()))
+"""
+"""Runs a command on the terminal that it is started on, and passes its end on, as a shell does."""
 
 
 @frozen
@@ -65,7 +78,7 @@ def stuck(shell: Shell, source: Held, *words: str) -> Iterator[subprocess.Popen[
         process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_run_orderly_and_says_how_to_go_on(
     shell: Shell, source: Held, registry: Registry, number: int
 ) -> None:
@@ -87,6 +100,53 @@ def test_a_signal_ends_a_run_orderly_and_says_how_to_go_on(
     totals = again.events[-1]["result"]["totals"]
     assert totals["images"]["unchanged"] == 1
     assert digest_at(registry, f"{prefix}/app/second:v1") == SECOND.digest
+
+
+def test_a_hangup_comes_twice_and_once_is_enough(shell: Shell, source: Held, registry: Registry) -> None:
+    with stuck(shell, source, "--to", f"{registry.host}/hung-up") as process:
+        process.send_signal(signal.SIGHUP)
+        assert process.stdout
+        while json.loads(process.stdout.readline())["event"] != "notice":
+            pass
+        process.send_signal(signal.SIGHUP)
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert json.loads(out.splitlines()[-1])["result"]["interrupted"]
+
+
+@pytest.mark.parametrize("program", ["nohup", "trap"])
+def test_a_hangup_that_is_to_be_ignored_is(shell: Shell, source: Held, registry: Registry, program: str) -> None:
+    ignoring = ["nohup"] if program == "nohup" else ["bash", "-c", "trap '' HUP; exec \"$@\"", "bash"]
+    words = command("mirror", *source.words, "--to", f"{registry.host}/{program}", "--output", "json")
+    process = subprocess.Popen([*ignoring, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    while json.loads(process.stdout.readline())["event"] != "image":
+        pass
+    process.send_signal(signal.SIGHUP)
+    source.gate.set()
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert json.loads(out.splitlines()[-1])["result"]["totals"]["images"]["copied"] == 2
+
+
+def test_a_terminal_that_is_closed_ends_a_run_orderly(
+    shell: Shell, source: Held, registry: Registry, tmp_path: Path
+) -> None:
+    """All three streams are on it. Whoever is left to read the exit code and the report learns what came of the run."""
+    report, code = tmp_path / "r.json", tmp_path / "code"
+    words = command("mirror", *source.words, "--to", f"{registry.host}/closed", "--report", report)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvpe(sys.executable, [sys.executable, "-c", SURVIVOR, str(code), *words], {**os.environ, "TERM": "xterm"})
+    seen = b""
+    while b"copied" not in seen:
+        seen += os.read(terminal, 4096)
+    os.close(terminal)
+    os.waitpid(child, 0)
+    assert code.read_text() == "130"
+    result = json.loads(report.read_text())
+    assert (result["interrupted"], result["exit_code"]) == (True, 130)
+    assert held(registry, "closed") == {"app/first:v1"}
 
 
 def test_after_kill_9_what_arrived_is_not_sent_again(shell: Shell, source: Held, registry: Registry) -> None:

@@ -163,6 +163,6 @@ def run() -> None:
     except KeyboardInterrupt:  # a second Ctrl-C while the first is being told
         code = INTERRUPTED
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, TransloadError):  # it was told already, or nobody reads it
+        with contextlib.suppress(OSError, ValueError, TransloadError, KeyboardInterrupt):  # told already, or not read
             stream.flush()
     os._exit(code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -33,16 +34,20 @@ def prepare_streams() -> None:
 class _Stream:
     def __init__(self, stream: Any) -> None:
         self._stream = stream
+        self._on_terminal = stream.isatty()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
 class _Words(_Stream):
-    """Standard error: what it does not take is lost, since there is nowhere left to tell it."""
+    """Standard error: what it does not take is lost, since there is nowhere left to tell it.
+
+    So is what a signal handler has to say in the middle of a write (RuntimeError).
+    """
 
     def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
             self._stream.write(text)
         return len(text)
 
@@ -52,25 +57,33 @@ class _Words(_Stream):
 
 
 class _Result(_Stream):
-    """Standard output: raises `LocalError` when it takes no more, and `BrokenPipeError` when its reader has gone."""
+    """Standard output: raises `LocalError` when it takes no more, and `BrokenPipeError` when its reader has gone.
+
+    A terminal that has gone takes nothing, and nobody is left to tell: the command ends as it would have.
+    """
 
     def write(self, text: str) -> int:
-        with _told():
-            return cast("int", self._stream.write(text))
+        with self._told():
+            self._stream.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        with _told():
+        with self._told():
             self._stream.flush()
 
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if not (error.errno == errno.EIO and self._on_terminal):
+                raise _lost(error) from error
 
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise LocalError(
-            f"writing to standard output failed, and the rest of the result is lost: {error.strerror or error}",
-            hint="write to a file on a disk with free space",
-        ) from error
+
+def _lost(error: OSError) -> LocalError:
+    return LocalError(
+        f"writing to standard output failed, and the rest of the result is lost: {error.strerror or error}",
+        hint="write to a file on a disk with free space",
+    )

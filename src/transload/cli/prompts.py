@@ -68,7 +68,7 @@ def _line(prompt: str, hidden: bool) -> str:
             click.echo(harmless(prompt), nl=False, err=True)
             _wait()
             line = sys.stdin.readline()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OSError):  # Ctrl-C, or the terminal has gone
         raise click.Abort from None
     finally:
         _asking.remove(threading.current_thread())
@@ -99,11 +99,15 @@ def _echo_off() -> Iterator[None]:
     import termios
 
     number = sys.stdin.fileno()
-    before = termios.tcgetattr(number)
-    quiet = [*before]
-    quiet[3] &= ~termios.ECHO
-    termios.tcsetattr(number, termios.TCSADRAIN, quiet)
+    try:
+        before = termios.tcgetattr(number)
+        quiet = [*before]
+        quiet[3] &= ~termios.ECHO
+        termios.tcsetattr(number, termios.TCSADRAIN, quiet)
+    except termios.error as error:
+        raise OSError(*error.args) from error
     try:
         yield
     finally:
-        termios.tcsetattr(number, termios.TCSADRAIN, before)
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(number, termios.TCSADRAIN, before)

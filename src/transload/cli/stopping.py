@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM: the first asks the run to stop at a safe point, the second leaves at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first asks the run to stop at a safe point, the second leaves at once.
+
+When a terminal is closed, SIGHUP comes from the system and from the shell, so a second one means nothing more.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from typing import NoReturn
 
 from transload.cli.prompts import asking_thread
 from transload.nursery import Cancellation
+from transload.signals import HANGUP, ending
 
 INTERRUPTED = 130
 
@@ -30,15 +34,18 @@ def stoppable(cancellation: Cancellation, notice: Callable[[str], None]) -> Iter
             raise KeyboardInterrupt
         if cancellation.cancelled or asking is not None:
             leave()
+        if number == HANGUP:
+            signal.signal(number, signal.SIG_IGN)
         cancellation.cancel()
         notice("stopping: what has arrived is kept where possible; Ctrl-C once more leaves at once")
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in ending()}
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is stop:
+                signal.signal(number, handler)
 
 
 def leave() -> NoReturn:

@@ -39,3 +39,5 @@ class LineStream:
                 self.broken = True
             except LocalError as error:
                 self.broken, self.full = True, error
+            except RuntimeError:  # a signal handler in the middle of a write: its words are lost, and nothing else
+                pass

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 import ssl
 import threading
@@ -22,6 +21,7 @@ from transload.server.counting import Tally
 from transload.server.dispatch import Dispatch
 from transload.server.service import Service
 from transload.server.settings import ServeSettings
+from transload.signals import HANGUP, ending
 
 _READ_BUFFER_BYTES = 1 << 20
 _KEEPALIVE_S = 75.0
@@ -94,7 +94,7 @@ def serve_in_thread(store: Source | Target, settings: ServeSettings | None = Non
 
 
 def serve_forever(store: Source | Target, settings: ServeSettings, announce: Callable[[str], None]) -> None:
-    """Serve `store` until SIGINT or SIGTERM; `announce` gets the URL once connections are taken.
+    """Serve `store` until a signal asks to end; `announce` gets the URL once connections are taken.
 
     The first signal lets running requests end, the second does not. Raises what `serve_in_thread` raises.
     """
@@ -126,8 +126,8 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
 
     taken = []
     with contextlib.suppress(NotImplementedError):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, asked)
+        for number in ending():
+            loop.add_signal_handler(number, stop.set if number == HANGUP else asked)  # which comes twice
             taken.append(number)
     try:
         yield
