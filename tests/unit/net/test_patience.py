@@ -183,6 +183,7 @@ def test_a_host_that_comes_back_in_time_is_waited_for() -> None:
     with serving(Sequence(*answers)) as wire, Http(settings, clock=HastyClock(), listen=told.append) as http:
         http.ask(get(wire))
         assert http.ask(get(wire)).body == b"ok again"
+    told = [event for event in told if event.state != "silent"]  # on a busy machine the watch looks in between, too
     assert [event.state for event in told] == ["retrying"] * 9 + ["back"]
     assert [event.attempt for event in told[:9]] == list(range(2, 11))
     assert all(event.attempt <= event.attempts for event in told[:9])
