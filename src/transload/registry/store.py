@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from transload.errors import AccessDenied, DigestMismatch, LimitExceeded, ReferenceInvalid, Refused
+from transload.errors import AccessDenied, DigestMismatch, LimitExceeded, LoginMissing, ReferenceInvalid, Refused
 from transload.limits import LIST_ENTRIES, LIST_PAGE_BYTES
 from transload.net.answer import Reply, Request
 from transload.net.http import Http
@@ -117,6 +117,8 @@ class RegistryStore:
     def _catalog(self, url: str, doing: str) -> Reply:
         try:
             return self._list(url, doing, "catalog", CATALOG)
+        except LoginMissing:
+            raise
         except AccessDenied as error:
             raise Refused(f"{self.locator} does not list its repositories", subject=self.locator) from error
 

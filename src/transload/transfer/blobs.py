@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -156,7 +157,18 @@ class Placing:
                 ingest.commit()
         except (DigestMismatch, SizeMismatch) as error:
             error.side = origin.side  # found while storing, but the fault of whoever delivered the bytes
+            if isinstance(error, DigestMismatch):
+                error.message = f"damaged content: {error.message}"
+            error.hint = error.hint or _MENDED_BY[getattr(origin.store, "locator", "").partition(":")[0]]
             raise
+
+
+_MENDED_BY = defaultdict(
+    lambda: "something on the way may change it, such as a proxy or a cache; if not, tell the publisher",
+    bundle="copy the volume again from where it was made",
+    oci="copy the folder again; transload verify oci:DIR --deep finds what else is damaged",
+    archive="copy the archive again, or save it again",
+)
 
 
 def paced(chunks: Iterable[Chunk], clock: Clock) -> Iterator[Chunk]:

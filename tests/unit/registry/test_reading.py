@@ -14,6 +14,7 @@ from transload.errors import (
     DigestMismatch,
     HostGivenUp,
     LimitExceeded,
+    LoginMissing,
     ManifestUnknown,
     ProtocolTrouble,
     Refused,
@@ -316,6 +317,12 @@ def test_repositories_come_in_pages_too() -> None:
 @pytest.mark.parametrize("said", [Said(404), Said(405), Said(403), Said(401), Said(200, {}, b"<html>")])
 def test_a_registry_without_a_list_of_repositories(said: Said) -> None:
     with talking(lambda asked: said) as (_, store), pytest.raises(Refused, match="does not list its repositories"):
+        list(store.repositories())
+
+
+def test_a_list_of_repositories_that_wants_a_login_is_not_called_absent() -> None:
+    said = Said(401, {"WWW-Authenticate": 'Basic realm="bank"'})
+    with talking(lambda asked: said) as (_, store), pytest.raises(LoginMissing):
         list(store.repositories())
 
 

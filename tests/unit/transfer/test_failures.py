@@ -126,6 +126,8 @@ def test_wrong_content_gets_no_second_chance_and_is_the_sources_fault() -> None:
     error = outcome.images[0].error
     assert isinstance(error, DigestMismatch)
     assert error.side == "source"
+    assert error.message.startswith("damaged content: expected ")
+    assert error.hint is not None
     assert scene.source.subjects.count(("open", DIGEST)) == 2
 
 
