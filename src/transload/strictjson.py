@@ -1,14 +1,15 @@
 """JSON that came from outside, read in one way only; what two readers could take for two things is refused.
 
 Invariants, held by `read_json`:
-1. the text is UTF-8, at most `limit` bytes long, with at most `values` values in it, nested at most `JSON_DEPTH` deep,
-   so that memory and time cannot grow beyond what the limits allow;
+1. the text is UTF-8, at most `limit` bytes long (a quarter of it with letters of four bytes), with at most `values`
+   values in it, nested at most `JSON_DEPTH` deep, so that memory and time cannot grow beyond what the limits allow;
 2. no object has a key twice; NaN and Infinity, also written as 1e999, are no numbers;
 3. half of a surrogate pair, which no text can hold, is read as U+FFFD, as readers written in Go do.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -20,6 +21,8 @@ from transload.limits import JSON_DEPTH
 _BEFORE_VALUES = (b",", b"[", b"{", b":")
 _OPENING = (b"[", b"{")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_WIDE = re.compile(rb"[\xf0-\xff]")
+_LONE = re.compile(r"[\ud800-\udfff]")
 
 
 class NotJson(ValueError):
@@ -29,8 +32,10 @@ class NotJson(ValueError):
 def read_json(raw: bytes, *, limit: int, values: int, twins: bool = False) -> Any:
     """The value that `raw` holds; `twins` lets the last of equal keys win. Raises `NotJson`, and nothing else."""
     check_size(raw, limit, values)
+    if not raw:
+        raise NotJson("it is empty")
     try:
-        text = raw.decode("utf-8")  # decoded here: json would guess at UTF-16 too
+        text = decoded(raw)  # json would guess at UTF-16 too
         hook = None if twins else _without_twins
         document = json.loads(text, object_pairs_hook=hook, parse_constant=_refuse, parse_float=_finite)
         if sum(map(raw.count, _OPENING)) > JSON_DEPTH:
@@ -42,8 +47,22 @@ def read_json(raw: bytes, *, limit: int, values: int, twins: bool = False) -> An
         raise NotJson("a number is too long" if "int_max_str_digits" in str(error) else str(error)[:200]) from error
 
 
+def decoded(raw: bytes) -> str:
+    """`raw` as UTF-8. Raises `ValueError`, which says what else it is."""
+    if raw.startswith(codecs.BOM_UTF8):
+        raise ValueError("it begins with a byte order mark (BOM): save it as UTF-8 without one")
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
+        raise ValueError("it is saved as UTF-16: save it as UTF-8")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 from byte {error.start} on") from None
+
+
 def check_size(raw: bytes, limit: int, values: int) -> None:
     """Raises `NotJson` for a text that `read_json` would not read with these limits, before it takes any memory."""
+    if len(raw) > limit // 4 and not raw.isascii() and _WIDE.search(raw):
+        limit //= 4  # Python keeps all letters of a text as wide as its widest
     if len(raw) > limit:
         raise NotJson(f"it has {len(raw)} bytes, {limit} are allowed")
     if len(raw) > values and sum(map(raw.count, _BEFORE_VALUES)) > values:
@@ -82,11 +101,15 @@ def _check_depth(document: Any) -> None:
 
 
 def _mended(value: Any) -> Any:
-    """The same without halves of pairs."""
+    """The same without halves of pairs, changed where it is: a second document may be too much for the memory."""
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return _LONE.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, list):
-        return [_mended(each) for each in value]
+        for place, each in enumerate(value):
+            value[place] = _mended(each)
     if isinstance(value, dict):
-        return _without_twins([(_mended(key), _mended(each)) for key, each in value.items()])
+        for key, each in value.items():
+            value[key] = _mended(each)
+        if any(map(_LONE.search, value)):
+            return _without_twins([(_mended(key), each) for key, each in value.items()])
     return value

@@ -21,10 +21,12 @@ def read(raw: bytes, **more: bool) -> object:
 @pytest.mark.parametrize(
     ("raw", "why"),
     [
-        (b"", "Expecting value"),
-        (b"\xff", "utf-8"),
-        (b"\xef\xbb\xbf{}", "BOM"),
-        ('"ä"'.encode("utf-16"), "utf-8"),
+        (b"", "it is empty"),
+        (b"{\xff}", "it is not UTF-8 from byte 1 on"),
+        (b"\xef\xbb\xbf{}", r"byte order mark \(BOM\): save it as UTF-8 without one"),
+        ('"ä"'.encode("utf-16"), "it is saved as UTF-16: save it as UTF-8"),
+        ('{"ä": 1}'.encode("utf-16-le"), "it is saved as UTF-16"),
+        ('"🙂'.encode() + b"a" * (1 << 18) + b'"', "262150 bytes, 262144 are allowed"),
         (b"{} {}", "Extra data"),
         (b"[NaN]", "NaN is not a number"),
         (b"[-Infinity]", "-Infinity is not a number"),

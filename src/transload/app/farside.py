@@ -18,7 +18,7 @@ from transload.files import check_kind, local_errors, read_file, replace_file
 from transload.limits import INVENTORY_BYTES, SMALL_JSON_BYTES
 from transload.oci import Descriptor, Digest
 from transload.planning.inventory import Inventory, Shelf
-from transload.planning.inventoryfile import dump, load
+from transload.planning.inventoryfile import load, writable
 
 
 def far_side(against: Path | None, key: Path | None = None) -> Inventory:
@@ -54,7 +54,7 @@ def signature_path(path: Path) -> Path:
 
 def write_inventory(path: Path, inventory: Inventory, signer: Signer | None = None) -> None:
     """Write an inventory, and its signature in the form of a bundle's `ledger.sig`. Raises `LocalError`."""
-    raw = dump(inventory)
+    raw = writable(inventory)
     with local_errors("writing", path):
         replace_file(path, raw)
     if signer is not None:

@@ -70,7 +70,7 @@ def _lacking(one: Checked, width: int | None) -> list[Styled]:
 @click.option(
     "-C",
     "--into",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=options.FOLDER,
     default=".",
     show_default=True,
     metavar="DIR",

@@ -15,6 +15,7 @@ from transload.app.place import Place
 from transload.app.settings import Environment
 from transload.app.stores import Logins, Network, Stores
 from transload.app.verifying import check_against_source
+from transload.cli import options
 from transload.cli.again import command_line, command_words, retry_command
 from transload.cli.carrying import Began, carry
 from transload.cli.command import Command
@@ -40,7 +41,7 @@ from transload.report.texts import count, size
 )
 @click.option(
     "--keep",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=options.FOLDER,
     metavar="DIR",
     help="Keep registries and reports in DIR.",
 )

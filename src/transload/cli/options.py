@@ -18,7 +18,21 @@ if TYPE_CHECKING:
     from transload.bundle.locating import Ask
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_PATH = click.Path(path_type=Path, dir_okay=False)
+
+
+class NamedPath(click.Path):
+    """A path that has a name: an empty text, as an unset variable of a shell leaves it, would be the folder at hand."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See click."""
+        if not str(value):
+            self.fail("it is empty: write the name of a file or folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = NamedPath(path_type=Path, dir_okay=False)
+FOLDER = NamedPath(path_type=Path, file_okay=False)
+ANY_PATH = NamedPath(path_type=Path)
 
 
 class Number(click.FloatRange):
@@ -108,13 +122,13 @@ logins = _stacked(source_login, target_login)
 bundle = _stacked(
     _option(
         "--key",
-        type=_PATH,
+        type=FILE,
         help="Public key (PEM or OpenSSH) that must have signed the bundle; what is not signed is refused.",
     ),
     _option(
         "--volumes",
         metavar="DIR",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=FOLDER,
         multiple=True,
         help="Look for volumes in this folder too (repeatable).",
     ),
@@ -128,12 +142,12 @@ def carried(folders: tuple[Path, ...], key: Path | None, ask: Ask | None = None)
     return Carried(folders, key, ask, names.get(source, "--key") if source else "--key")
 
 
-sign_key = _option("--sign-key", type=_PATH, help="Private key (Ed25519 or ECDSA P-256; PEM or OpenSSH) to sign with.")
+sign_key = _option("--sign-key", type=FILE, help="Private key (Ed25519 or ECDSA P-256; PEM or OpenSSH) to sign with.")
 
 network = _stacked(
-    _option("--ca-file", type=_PATH, multiple=True, help="Trust these certificate authorities too (PEM)."),
-    _option("--client-cert", type=_PATH, help="Client certificate (PEM)."),
-    _option("--client-key", type=_PATH, help="Its key, if in a file of its own."),
+    _option("--ca-file", type=FILE, multiple=True, help="Trust these certificate authorities too (PEM)."),
+    _option("--client-cert", type=FILE, help="Client certificate (PEM)."),
+    _option("--client-key", type=FILE, help="Its key, if in a file of its own."),
     _option("--insecure-tls", metavar="HOST", multiple=True, help="Do not verify this host's certificate."),
     _option("--plain-http", metavar="HOST", multiple=True, help="Speak to this host without TLS."),
     _option("--allow-realm", metavar="HOST", multiple=True, help="Also send the password to this token host."),
@@ -175,7 +189,7 @@ telling = _stacked(
 )
 
 reports = _stacked(
-    _option("--report", type=_PATH, multiple=True, help="Write a report: FILE.json or FILE.md (repeatable)."),
+    _option("--report", type=FILE, multiple=True, help="Write a report: FILE.json or FILE.md (repeatable)."),
     _option(
         "--jobs",
         metavar="N",

@@ -28,30 +28,30 @@ from transload.files import local_errors, replace_file
 from transload.nursery import Cancellation
 from transload.report.result import Result, exit_code
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_ANY = click.Path(path_type=Path)
 _NO_TARGET = dict.fromkeys(("to", "target_username", "target_password_stdin"))
 
 
 @click.command(cls=Command)
 @click.argument("sets", metavar="[SET]...", nargs=-1)
-@click.option("-o", "--out", type=_ANY, required=True, metavar="NAME", help="The bundle: a path without suffix.")
+@click.option(
+    "-o", "--out", type=options.ANY_PATH, required=True, metavar="NAME", help="The bundle: a path without suffix."
+)
 @click.option(
     "--volume-size", metavar="SIZE", default="none", show_default=True, envvar="TRANSLOAD_VOLUME_SIZE",
     help="Cut into volumes: 4GiB, 700MB, fat32, cd, dvd, bd.",
 )  # fmt: skip
 @click.option(
-    "--against", type=_ANY, metavar="FILE", envvar="TRANSLOAD_AGAINST",
+    "--against", type=options.ANY_PATH, metavar="FILE", envvar="TRANSLOAD_AGAINST",
     help="Leave out what the far side has: its inventory, or the bundle it got before.",
 )  # fmt: skip
 @click.option(
-    "--against-key", type=_FILE, metavar="FILE", envvar="TRANSLOAD_AGAINST_KEY",
+    "--against-key", type=options.FILE, metavar="FILE", envvar="TRANSLOAD_AGAINST_KEY",
     help="Public key that must have signed what --against names.",
 )  # fmt: skip
-@click.option("--also", type=_FILE, multiple=True, metavar="FILE", help="Carry this file too (repeatable).")
+@click.option("--also", type=options.FILE, multiple=True, metavar="FILE", help="Carry this file too (repeatable).")
 @options.sign_key
 @click.option(
-    "--with-tool", type=_FILE, metavar="PYZ",
+    "--with-tool", type=options.FILE, metavar="PYZ",
     help="Put this file beside the volumes: transload.pyz, the program as one file for the far side.",
 )  # fmt: skip
 @options.selection

@@ -29,12 +29,12 @@ from transload.planning import Plan
 from transload.planning.planfile import load, writable
 from transload.report.result import exit_code
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
-
 
 @click.command(cls=Command)
 @options.wanted
-@click.option("-o", "--out", type=_FILE, metavar="FILE", help="Write the plan to this file, for transload apply.")
+@click.option(
+    "-o", "--out", type=options.FILE, metavar="FILE", help="Write the plan to this file, for transload apply."
+)
 @options.logins
 @options.network
 @options.telling
@@ -76,7 +76,7 @@ def _exit_code(made: Plan) -> int:
 
 
 @click.command(cls=Command)
-@click.argument("file", type=_FILE)
+@click.argument("file", type=options.FILE)
 @options.named
 @options.logins
 @options.network

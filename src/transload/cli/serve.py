@@ -21,7 +21,6 @@ from transload.nursery import Cancellation
 from transload.sizes import whole_number
 
 HIGHEST_PORT = 65_535
-_PATH = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(cls=Command)
@@ -42,9 +41,12 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
     help="Also take images and indexes that lack some layers or platforms.",
 )
 @click.option(
-    "--tls-cert", type=_PATH, envvar="TRANSLOAD_TLS_CERT", help="Certificate (PEM); the key may be in the same file."
+    "--tls-cert",
+    type=options.FILE,
+    envvar="TRANSLOAD_TLS_CERT",
+    help="Certificate (PEM); the key may be in the same file.",
 )
-@click.option("--tls-key", type=_PATH, envvar="TRANSLOAD_TLS_KEY", help="Its key.")
+@click.option("--tls-key", type=options.FILE, envvar="TRANSLOAD_TLS_KEY", help="Its key.")
 @click.option(
     "--user",
     metavar="NAME",

@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
-from transload.errors import DocumentInvalid, TransloadError
-from transload.strictjson import NotJson, read_json
+from transload.errors import DocumentInvalid, LimitExceeded, TransloadError
+from transload.strictjson import NotJson, check_size, read_json
 
 Result = TypeVar("Result")
+
+_SMALLER = "one of fewer images is smaller"
 
 
 @frozen
@@ -104,9 +106,23 @@ class Place:
 
 def document(raw: bytes, what: str, limit: int, values: int, hint: str) -> Place:
     """The root of the JSON in `raw`, called `what` in paths and sentences. Raises `DocumentInvalid`."""
-    if len(raw) > limit:
-        raise DocumentInvalid(f"the {what} of {len(raw)} bytes is over the limit of {limit}", subject=what)
     try:
-        return Place(read_json(raw, limit=limit, values=values), what, hint)
+        check_size(raw, limit, values)
+    except NotJson as error:
+        raise DocumentInvalid(f"the {what} is too large: {error}", subject=what, hint=_SMALLER) from error
+    try:
+        found = read_json(raw, limit=limit, values=values)
     except NotJson as error:
         raise DocumentInvalid(f"the {what} cannot be read as JSON: {error}", subject=what, hint=hint) from error
+    if not isinstance(found, dict):
+        raise DocumentInvalid(f"the {what} is not a JSON object", subject=what, hint=hint)
+    return Place(found, what, hint)
+
+
+def readable(raw: bytes, what: str, limit: int, values: int, hint: str) -> bytes:
+    """The same bytes, which `document` will read again. Raises `LimitExceeded`."""
+    try:
+        check_size(raw, limit, values)
+    except NotJson as error:
+        raise LimitExceeded(f"the {what} is too large for a file: {error}", hint=hint) from error
+    return raw

@@ -10,7 +10,7 @@ from transload.limits import INVENTORY_BYTES, INVENTORY_VALUES
 from transload.oci import Descriptor, Digest
 from transload.oci.mediatype import is_printable
 from transload.oci.reference import check_repository, check_tag
-from transload.planning.document import Place, document
+from transload.planning.document import Place, document, readable
 from transload.planning.inventory import Inventory, Shelf
 
 FORMAT = 1
@@ -32,6 +32,12 @@ def dump(inventory: Inventory) -> bytes:
     written = {key: _text(value) for key, value in head.items()}
     written |= {key: _lines(items) for key, items in lists.items()}
     return ("{\n" + ",\n".join(f'"{key}":{value}' for key, value in written.items()) + "\n}\n").encode("ascii")
+
+
+def writable(inventory: Inventory) -> bytes:
+    """The same for a file. Raises `LimitExceeded` where `load` would not read it."""
+    hint = "take it of a part: name a prefix, as in registry.local/arcdata"
+    return readable(dump(inventory), "inventory", INVENTORY_BYTES, INVENTORY_VALUES, hint)
 
 
 def load(raw: bytes) -> Inventory:

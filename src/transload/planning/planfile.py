@@ -13,14 +13,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from transload import errors
-from transload.errors import LimitExceeded, Side, TransloadError
+from transload.errors import Side, TransloadError
 from transload.limits import PLAN_BYTES, PLAN_VALUES
 from transload.linedjson import lined
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.reference import check_repository
-from transload.planning.document import Place, document
+from transload.planning.document import Place, document, readable
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Requests, Share, Status, Step
-from transload.strictjson import NotJson, check_size
 
 FORMAT = 1
 
@@ -49,14 +48,8 @@ def dump(plan: Plan) -> bytes:
 
 def writable(plan: Plan) -> bytes:
     """The same for a file. Raises `LimitExceeded` where `load` would not read it."""
-    raw = dump(plan)
-    try:
-        check_size(raw, PLAN_BYTES, PLAN_VALUES)
-    except NotJson as error:
-        raise LimitExceeded(
-            f"the plan is too large for a file: {error}", hint="plan fewer images at a time, or mirror without a plan"
-        ) from error
-    return raw
+    hint = "plan fewer images at a time, or mirror without a plan"
+    return readable(dump(plan), "plan", PLAN_BYTES, PLAN_VALUES, hint)
 
 
 def digest(plan: Plan) -> Digest:

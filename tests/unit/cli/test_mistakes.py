@@ -179,3 +179,19 @@ def test_help_is_a_command_too(run: Run) -> None:
 def test_a_home_folder_after_a_colon_is_meant(run: Run, tmp_path: Path) -> None:
     assert run("mirror --from oci:~/layout --to oci:~/out").code == 0
     assert json.loads((tmp_path / "out" / "index.json").read_text())["manifests"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "plan --from oci:layout --to oci:there -o ",
+        "inventory oci:layout -o ",
+        "pack --from oci:layout -o ",
+        "apply ",
+        "mirror --from oci:layout --to oci:there --report ",
+        "mirror --from oci:layout --to oci:there --ca-file ",
+    ],
+)
+def test_a_file_without_a_name_is_told_as_such(run: Run, line: str) -> None:
+    ran = run(line)  # which ends in an empty word
+    assert (ran.code, "it is empty: write the name of a file" in ran.told) == (2, True), ran.told

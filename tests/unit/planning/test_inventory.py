@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unit.planning.scene import SOURCE, Scene, copied, mounted
 from transload import errors
-from transload.errors import DocumentInvalid, ManifestUnknown, ReadOnly, Refused, RepositoryUnknown
+from transload.errors import DocumentInvalid, LimitExceeded, ManifestUnknown, ReadOnly, Refused, RepositoryUnknown
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.nursery import Cancellation
@@ -214,7 +214,7 @@ def test_what_is_no_inventory_is_refused(raw: bytes) -> None:
 
 def test_a_file_beyond_any_inventory_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inventoryfile, "INVENTORY_BYTES", 10)
-    with pytest.raises(DocumentInvalid, match="over the limit"):
+    with pytest.raises(DocumentInvalid, match="too large"):
         load(b" " * 11)
 
 
@@ -367,3 +367,9 @@ def test_signatures_without_a_tag_are_not_seen() -> None:
     store = stocked()
     fill(store.store, signed := signature(ONE), "shop/one")
     assert signed.digest not in take_inventory(store, "shop").manifests
+
+
+def test_an_inventory_that_would_not_be_read_again_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventoryfile, "INVENTORY_BYTES", 10)
+    with pytest.raises(LimitExceeded, match="too large for a file"):
+        inventoryfile.writable(Inventory("oci:x", "", False, {}, {}, {}))

@@ -234,9 +234,23 @@ def test_what_is_no_plan_is_refused(raw: bytes) -> None:
         planfile.load(raw)
 
 
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"null", "the plan is not a JSON object"),
+        (b"", "the plan cannot be read as JSON: it is empty"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        ("{}".encode("utf-16"), "saved as UTF-16"),
+    ],
+)
+def test_what_is_no_plan_is_said_in_our_words(raw: bytes, why: str) -> None:
+    with pytest.raises(DocumentInvalid, match=why):
+        planfile.load(raw)
+
+
 def test_a_file_beyond_any_plan_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planfile, "PLAN_BYTES", 10)
-    with pytest.raises(DocumentInvalid, match="of 11 bytes is over the limit"):
+    with pytest.raises(DocumentInvalid, match="too large: it has 11 bytes"):
         planfile.load(b" " * 11)
 
 
