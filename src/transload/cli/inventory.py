@@ -18,7 +18,7 @@ from transload.cli.guide import gather_logins
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
 from transload.cli.telling import show_result, width_of
-from transload.errors import LocalError
+from transload.files import check_replaceable
 from transload.nursery import Cancellation
 from transload.report.styled import folded
 from transload.report.texts import count, size
@@ -71,8 +71,7 @@ def inventory(
     environment = read_environment()
     with Telling("inventory", output, quiet) as telling:
         place = named_place(store)
-        if not out.absolute().parent.is_dir():
-            raise LocalError(f"there is no folder {out.absolute().parent}", subject=str(out), hint="make it first")
+        check_replaceable(out)
         signer = load_signer(sign_key, environment)
         absent = {"source_username": None, "source_password_stdin": False}
         logins = gather_logins({**flags, **absent}, environment, network, (), store)

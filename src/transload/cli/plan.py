@@ -22,7 +22,7 @@ from transload.cli.guide import gather, gather_logins, tell_the_same
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
 from transload.errors import TransloadError, UsageError
-from transload.files import local_errors, read_file, replace_file
+from transload.files import check_replaceable, local_errors, read_file, replace_file
 from transload.limits import PLAN_BYTES
 from transload.nursery import Cancellation
 from transload.planning import Plan
@@ -48,6 +48,8 @@ def plan(out: Path | None, output: Output, quiet: bool, **flags: Any) -> int:
     network = options.network_of(flags)
     environment = read_environment()
     with Telling("plan", output, quiet) as telling:
+        if out is not None:
+            check_replaceable(out)
         given = gather(flags, environment, network)
         cancellation = Cancellation()
         with (

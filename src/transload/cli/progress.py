@@ -33,6 +33,7 @@ from transload.report.tally import Tally
 if TYPE_CHECKING:
     from transload.report.terminal import TerminalProgress
 
+_NEWS_S = 2.5
 Output = Literal["text", "json"]
 Progress: TypeAlias = "LineProgress | JsonProgress | QuietProgress | TerminalProgress"
 
@@ -46,6 +47,7 @@ class Telling:
         self._quiet = quiet
         self._json = JsonLines(sys.stdout) if output == "json" else None
         self._progress: Progress | None = None
+        self._retried_hosts: dict[str, float] = {}
         self._line = MovingLines(sys.stderr, moves=moves())
         self._working = Working(self._voice())
 
@@ -127,8 +129,22 @@ class Telling:
         """A host that does not answer as it should: told at any time, also before there is a plan."""
         if self._json:
             self._json.host(event)
-        elif not self._quiet:
-            self.notice(host_sentence(event))
+        elif not self._quiet and self._is_news(event):
+            told = getattr(self._progress, "host", None)
+            if told is not None:
+                told(event)
+            else:
+                self.notice(host_sentence(event))
+
+    def _is_news(self, event: HostTroubled) -> bool:
+        """The first retry at a host, and others ever more rarely; programs are told of each."""
+        if event.state != "retrying":
+            return True
+        past_s = event.troubled_s - self._retried_hosts.get(event.host, -_NEWS_S)
+        news = past_s < 0 or past_s >= max(_NEWS_S, event.troubled_s / 4)
+        if news:
+            self._retried_hosts[event.host] = event.troubled_s
+        return news
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:

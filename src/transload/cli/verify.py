@@ -25,7 +25,7 @@ from transload.cli.stopping import stoppable
 from transload.cli.telling import say, show_result, width_of
 from transload.errors import UsageError
 from transload.nursery import Cancellation
-from transload.report.problems import Problem, problem_lines
+from transload.report.problems import Problem, kin, problem_lines
 from transload.report.styled import Meaning, Styled, beside, folded
 from transload.report.texts import count, digest, size
 from transload.transfer.proof import Proof, Verdict
@@ -144,14 +144,14 @@ def _local(sets: tuple[str, ...], carried: Carried, *, alone: bool) -> Place | N
 def _tell(checked: Checked, deep: bool, quiet: bool) -> None:
     shown = [proof for proof in checked.proofs if not (quiet and proof.good)]
     names = max((len(str(proof.name)) for proof in shown), default=0)
-    explained: set[tuple[str, str]] = set()  # one missing volume is the trouble of many images
+    explained: set[Problem] = set()  # one missing volume is the trouble of many images
     for proof in shown:
         show_result(beside(*_line(proof), _MARK + names, width_of(sys.stdout)))
         if proof.error is not None and proof.verdict != "absent":
             problem = Problem.of(proof.error, target=checked.target)
-            if (problem.code, problem.message) not in explained:
+            if kin(problem) not in explained:
                 say(problem_lines(problem, width_of(sys.stderr), indent="  "))
-            explained.add((problem.code, problem.message))
+            explained.add(kin(problem))
     for trouble in checked.problems:
         say(problem_lines(Problem.of(trouble, target=checked.target), width_of(sys.stderr)))
     _tell_sum(checked, deep)

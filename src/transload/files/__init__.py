@@ -1,6 +1,6 @@
 """Files of this machine: folders that are not left through links, durable writing, locks, OS errors told as ours."""
 
-from transload.files.durable import free_bytes, fsync_folder, replace_file
+from transload.files.durable import check_replaceable, free_bytes, fsync_folder, replace_file
 from transload.files.folder import Folder
 from transload.files.home import expanded
 from transload.files.reading import check_kind, open_file, read_file, read_up_to
@@ -9,6 +9,7 @@ from transload.files.trouble import local_error, local_errors
 __all__ = [
     "Folder",
     "check_kind",
+    "check_replaceable",
     "expanded",
     "free_bytes",
     "fsync_folder",

@@ -8,6 +8,7 @@ import shutil
 import stat
 from pathlib import Path
 
+from transload.errors import LocalError
 from transload.files.reading import check_kind
 from transload.files.trouble import local_errors
 
@@ -38,7 +39,7 @@ def replace_file(path: Path, content: bytes) -> None:
     otherwise be replaced too: `/dev/null` by a file.
     """
     check_kind(path, stat.S_ISREG)  # behind a link as well: /dev/stdout is one
-    beside = path.with_name(f".{path.name[:_NAME_CHARACTERS]}.{os.getpid()}.{os.urandom(4).hex()}")
+    beside = _beside(path)
     try:
         with beside.open("xb", buffering=0) as file:
             write_whole(file.fileno(), content)
@@ -49,6 +50,25 @@ def replace_file(path: Path, content: bytes) -> None:
             beside.unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)
+
+
+def check_replaceable(path: Path) -> None:
+    """Whether `replace_file` is going to work there, for what takes long and is written at its end.
+
+    It is tried, since permissions tell nothing of `/proc` or of a disk that is read-only. Raises `LocalError`.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise LocalError(f"there is no folder {folder}", subject=str(path), hint="make the folder first")
+    with local_errors("writing", path):
+        check_kind(path, stat.S_ISREG)
+        beside = _beside(path)
+        beside.open("xb").close()
+        beside.unlink()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name[:_NAME_CHARACTERS]}.{os.getpid()}.{os.urandom(4).hex()}")
 
 
 def write_whole(descriptor: int, content: bytes) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from transload.errors import LocalError, PermissionRefused, TransloadError, UsageError
-from transload.files import check_kind, local_errors, replace_file
+from transload.errors import LocalError, TransloadError, UsageError
+from transload.files import check_replaceable, local_errors, replace_file
 from transload.report.markdown import to_markdown
 from transload.report.result import Result
 from transload.report.texts import harmless_json
@@ -34,15 +32,9 @@ def check_report_path(path: Path) -> None:
             subject=str(path),
             hint=f"let the name end in {' or '.join(_WRITERS)}",
         )
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise LocalError(f"there is no folder {folder} for the report", subject=str(path), hint="make the folder first")
     if path.is_dir():
         raise LocalError(f"{path} is a folder, not a report", subject=str(path))
-    with local_errors("writing", path):
-        check_kind(path, stat.S_ISREG)
-    if not os.access(folder, os.W_OK):
-        raise PermissionRefused(f"the folder {folder} cannot be written to", subject=str(path))
+    check_replaceable(path)
 
 
 def write_reports(result: Result, paths: Iterable[Path]) -> None:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TextIO
 
 from transload.clock import SYSTEM_CLOCK, Clock
-from transload.events import Event, ImageDone, RunFinished, StepRetried
+from transload.events import Event, HostTroubled, ImageDone, RunFinished, StepRetried
 from transload.report.pulse import Pulse
 from transload.report.sentences import Sentences
 from transload.report.stream import LineStream
@@ -30,6 +30,8 @@ class LineProgress:
         self._lines = LineStream(stream)
         self._sentences = Sentences(tally)
         self._finished = False
+        self._beside = False
+        self._heartbeat_s = heartbeat_s
         self._pulse = Pulse(self._beat, heartbeat_s, clock=clock)
 
     def __enter__(self) -> LineProgress:
@@ -55,6 +57,13 @@ class LineProgress:
         """A line for people that no event stands for, such as that the run is being stopped."""
         self._lines.write([Styled.of(text)])
 
+    def host(self, event: HostTroubled) -> None:
+        """A host that does not answer as it should; which is a sign of life, too."""
+        self._beside = True
+        self._lines.write(self._sentences.host(event))
+
     def _beat(self) -> None:
-        if not self._finished:
-            self._lines.write([self._sentences.heartbeat(self._tally.snapshot())])
+        now = self._tally.snapshot()
+        told, self._beside = self._beside and now.still_s >= self._heartbeat_s / 2, False
+        if not (self._finished or told):
+            self._lines.write([self._sentences.heartbeat(now)])

@@ -6,9 +6,13 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from transload.errors import Interrupted, Side, TransloadError
+from transload.errors import AccessError, DiskFull, Interrupted, ReadOnly, Side, TransloadError, Unreachable
 from transload.report.styled import Styled, folded
 from transload.report.texts import cut, one_line, with_short_digests
+
+# What stops one image stops others, too, each in its own words: which blob was on its way.
+_SHARED_EXIT_CODES = {AccessError.exit_code, Unreachable.exit_code}
+_SHARED_CODES = {DiskFull.code, ReadOnly.code}
 
 
 @frozen
@@ -62,6 +66,16 @@ class Problem:
             "hint": self.hint,
             "retryable": self.retryable,
         }
+
+
+def kin(problem: Problem) -> Problem:
+    """The same for all that one trouble stops, so that it is explained once: no access, no way there, no room.
+
+    What is wrong with content is each time another trouble.
+    """
+    if problem.exit_code in _SHARED_EXIT_CODES or problem.code in _SHARED_CODES:
+        return evolve(problem, message="", subject=None)
+    return problem
 
 
 def problem_lines(problem: Problem, width: int | None = None, indent: str = "", title: str = "error") -> list[Styled]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from transload.errors import TransloadError
+from transload.errors import TransloadError, Unreachable
 from transload.events import HostTroubled, ImageDone, StepRetried
 from transload.planning.plan import PlannedImage
-from transload.report.problems import Problem, problem_lines
+from transload.report.problems import Problem, kin, problem_lines
 from transload.report.speed import CRAWLING
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.tally import ImageTally, Snapshot, Tally
@@ -39,7 +39,8 @@ class Sentences:
         self.width = width
         self._folder = shared_folder(image.label for image in tally.plan.images)
         self._tag = shared_tag(image.label for image in tally.plan.images)
-        self._explained: set[tuple[str, str, str]] = set()
+        self._explained: set[Problem] = set()
+        self._troubled: set[str] = set()
 
     def short(self, label: str) -> str:
         """A name without the shared folder."""
@@ -61,10 +62,17 @@ class Sentences:
         ]
 
     def retry(self, event: StepRetried, label: str) -> list[Styled]:
-        """An attempt that failed, and when the next one comes."""
+        """An attempt that failed, and when the next one comes; not what the trouble of a host says already."""
+        if self._troubled and isinstance(event.error, Unreachable):
+            return []
         wait = f"again in {duration(event.wait_s)}" if event.wait_s > 0 else "again now"
         words = f"{self.short(label)}: {one_line(event.error.message)}; {wait} (attempt {event.attempt + 1})"
         return folded("  retry ", words, self.width, "warn")
+
+    def host(self, event: HostTroubled) -> list[Styled]:
+        """A host that does not answer as it should, or does again."""
+        (self._troubled.discard if event.state == "back" else self._troubled.add)(event.host)
+        return folded("", host_sentence(event), self.width)
 
     def heartbeat(self, now: Snapshot) -> Styled:
         """How far, how fast, how long still."""
@@ -108,10 +116,9 @@ class Sentences:
 
     def _why(self, error: TransloadError, planned: PlannedImage) -> list[Styled]:
         problem = Problem.of(error, source=planned.source_store, target=self.tally.plan.target)
-        key = (problem.code, problem.message, problem.where)
-        if key in self._explained:
+        if kin(problem) in self._explained:
             return []
-        self._explained.add(key)
+        self._explained.add(kin(problem))
         return problem_lines(problem, self.width, indent="  ")
 
 

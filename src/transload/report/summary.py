@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from transload.report.problems import Problem, problem_lines
+from transload.report.problems import Problem, kin, problem_lines
 from transload.report.result import STATUSES, HostTraffic, ImageResult, Result
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.texts import count, duration, one_line, rate, size
@@ -107,13 +107,13 @@ def _facts(result: Result, width: int | None) -> Iterator[Styled]:
 
 def _grouped(result: Result) -> list[tuple[Problem | None, list[ImageResult]]]:
     """Failures by problem, since one cause often stops many images; what the source lacks differs only by its name."""
-    groups: dict[Problem | None, list[ImageResult]] = {}
+    groups: dict[Problem | None, tuple[Problem | None, list[ImageResult]]] = {}
     for image in result.failures:
         problem = image.problem
         if problem is not None and image.status == "missing":
             problem = problem.not_published()
-        groups.setdefault(problem, []).append(image)
-    return [(images[0].problem if len(images) == 1 else problem, images) for problem, images in groups.items()]
+        groups.setdefault(problem and kin(problem), (problem, []))[1].append(image)
+    return [(images[0].problem if len(images) == 1 else shown, images) for shown, images in groups.values()]
 
 
 def _group(problem: Problem | None, images: list[ImageResult], width: int | None) -> Iterator[Styled]:

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from rich.console import Console
 
-from transload.events import Event, ImageDone, RunFinished, StepRetried
+from transload.events import Event, HostTroubled, ImageDone, RunFinished, StepRetried
 from transload.report.console import rendered
 from transload.report.moving import MovingLines
 from transload.report.pulse import Pulse
@@ -56,8 +56,8 @@ class TerminalProgress:
         match event:
             case ImageDone() if event.tried and (event.error is not None or self._tally.plan.images[event.image].goals):
                 self._lines.above(self._sentences.image(event))
-            case StepRetried():
-                self._lines.above(self._sentences.retry(event, self._tally.label(event.step)))
+            case StepRetried() if told := self._sentences.retry(event, self._tally.label(event.step)):
+                self._lines.above(told)
             case RunFinished():
                 self._finished = True
 
@@ -79,6 +79,11 @@ class TerminalProgress:
     def notice(self, text: str) -> None:
         """A line for people that no event stands for, such as that the run is being stopped."""
         self._lines.above(folded("", text, self._console.width))
+
+    def host(self, event: HostTroubled) -> None:
+        """A host that does not answer as it should, or does again."""
+        self._sentences.width = self._console.width
+        self._lines.above(self._sentences.host(event))
 
     def _draw(self) -> None:
         width, height = self._console.size

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.report.replay import MIB, Replay, StoppedClock, Wanted, planned
-from transload.errors import AccessDenied, ServerTrouble, Unreachable
-from transload.events import HostTroubled, ImageDone
+from transload.errors import AccessDenied, DigestMismatch, ServerTrouble, Unreachable
+from transload.events import HostTroubled, ImageDone, RunStarted, StepRetried, StepStarted
 from transload.planning import Plan
 from transload.report.console import make_console, show
 from transload.report.lines import LineProgress
@@ -63,6 +63,47 @@ def test_the_same_failure_is_explained_once() -> None:
     down = Unreachable("registry.example does not answer", hint="is the port open?", side="target")
     told = [[str(line) for line in sentences.image(ImageDone(number, down))] for number in range(3)]
     assert [len(lines) for lines in told] == [4, 1, 1]
+
+
+def test_a_refusal_is_explained_once_whichever_blob_was_on_its_way() -> None:
+    sentences = Sentences(Tally(planned([Wanted(name) for name in "abcd"])))
+    refused = [AccessDenied(f"uploading {n}: 403", subject=f"sha256:{n}", side="target") for n in range(3)]
+    told = [[str(line) for line in sentences.image(ImageDone(n, error))] for n, error in enumerate(refused)]
+    assert [len(lines) for lines in told] == [3, 1, 1]
+    other = [str(line) for line in sentences.image(ImageDone(3, AccessDenied("denied", side="source")))]
+    assert len(other) > 1, "the other side is another trouble"
+
+
+def test_the_trouble_of_a_host_is_told_once_and_not_for_each_blob_again() -> None:
+    tally, stream = Tally(planned(), StoppedClock()), io.StringIO()
+    progress = LineProgress(tally, stream)
+    for event in Replay(planned(), StoppedClock()):
+        tally(event)
+        if isinstance(event, StepStarted):
+            break
+    retried = StepRetried(event.step, Unreachable("r.example does not answer", side="target"), 1, 0.5)
+    damaged = StepRetried(event.step, DigestMismatch("damaged", side="source"), 1, 0.5)
+    progress.host(HostTroubled("r.example", "silent", 3, 117))
+    progress(retried)
+    progress(damaged)
+    progress.host(HostTroubled("r.example", "back", 9, 120))
+    progress(retried)
+    told = stream.getvalue().splitlines()
+    assert [line.partition(": ")[2][:7] or line[:7] for line in told] == ["waiting", "damaged", "r.examp", "r.examp"]
+
+
+def test_a_log_shows_no_sign_of_life_beside_that_of_a_dead_host() -> None:
+    clock, stream = StoppedClock(), io.StringIO()
+    tally = Tally(planned(), clock)
+    progress = LineProgress(tally, stream, clock=clock)
+    tally(RunStarted(17, 1, MIB))
+    clock.now_s += 20
+    progress.host(HostTroubled("r.example", "silent", 10, 110))
+    progress._beat()
+    assert len(stream.getvalue().splitlines()) == 1
+    clock.now_s += 10
+    progress._beat()
+    assert len(stream.getvalue().splitlines()) == 2
 
 
 def test_what_a_registry_says_cannot_write_on_the_terminal() -> None:

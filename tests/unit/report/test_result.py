@@ -19,6 +19,7 @@ from transload.errors import (
     LocalError,
     ManifestUnknown,
     PermissionRefused,
+    ReadOnly,
     TransloadError,
     Unreachable,
     UsageError,
@@ -194,6 +195,14 @@ def test_a_summary_groups_failures_of_one_cause() -> None:
     assert "and 2 more" in told
 
 
+def test_a_summary_groups_what_a_target_refuses_whichever_blob_was_on_its_way() -> None:
+    refused = [ReadOnly(f"uploading {n}: 405", subject=f"sha256:{n}", side="target") for n in range(8)]
+    told = "\n".join(map(str, summary_lines(ended(*refused), 80)))
+    assert told.count("error: ") == 1
+    assert told.count("failed mirror/") == 6
+    assert "and 2 more" in told
+
+
 def test_a_problem_says_what_where_and_what_to_do() -> None:
     error = AccessDenied("denied", side="target", subject="mirror/a:1", hint="log in")
     told = [str(line) for line in problem_lines(Problem.of(error, source="s", target="registry.example"))]
@@ -229,6 +238,14 @@ def test_a_report_that_could_not_be_written_is_refused_before_the_run(tmp_path: 
     (tmp_path / "folder.md").mkdir()
     with pytest.raises(LocalError, match="is a folder"):
         check_report_path(tmp_path / "folder.md")
+    check_report_path(tmp_path / "r.md")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.md"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
+def test_a_folder_that_takes_no_files_is_refused_whatever_its_permissions_say() -> None:
+    with pytest.raises(LocalError, match="writing /proc/report.json"):
+        check_report_path(Path("/proc/report.json"))
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="this user may write everywhere")
