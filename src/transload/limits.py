@@ -103,8 +103,8 @@ ARCHIVE_HEADERS_BYTES = 64 << 20
 SAVED_BYTES = 32 << 20
 """The `manifest.json` of a docker archive."""
 
-SAVED_VALUES = 500_000
-"""Values in it: 10,000 images of some 40 layers."""
+SAVED_VALUES = 100_000
+"""Values in it: 2000 images of some 40 layers."""
 
 # --- bundles
 

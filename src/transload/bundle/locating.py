@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +18,7 @@ from attrs import frozen
 from transload.bundle.format import MARKER, starts
 from transload.bundle.ledger import Ledger, Stored
 from transload.bundle.tarheader import header
-from transload.bundle.volumes import Cut, file_name, is_volume_name, spellings, split_file_name
+from transload.bundle.volumes import Cut, before_copying, file_name, is_volume_name, spellings, split_file_name
 from transload.errors import (
     LocalError,
     NotFound,
@@ -62,7 +62,7 @@ class Located:
             if first.is_dir():
                 self.folders, (self.name, number) = [first], (_only_bundle_in(first), None)
             else:
-                self.folders, (self.name, number) = [first.parent], split_file_name(first.name)
+                self.folders, (self.name, number) = [first.parent], _split(first.name)
                 if number not in (None, 1) and _begins_a_stream(first):  # a whole one whose name ends in digits
                     self.name, number = first.name[: -len(".tar")], None
             self.folders += [path if path.is_dir() else path.parent for path in paths[1:]]
@@ -89,6 +89,16 @@ class Located:
                         return path
         return None
 
+    def hint_for(self, names: Iterable[str]) -> str:
+        """What to do about a missing volume, which may be called any of these."""
+        wanted = {spelt for name in names for spelt in spellings(name)}
+        for folder in filter(Path.is_dir, self.folders):
+            for path in folder.iterdir():
+                plain = before_copying(path.name)
+                if plain != path.name and plain in wanted:
+                    return f"{path} seems to be it under another name: rename it to {plain}"
+        return "put it beside the others; push, verify, list, extract and serve also take --volumes DIR"
+
     def first(self) -> Path:
         """The file that the stream begins in. Raises `LocalError`, or `VolumeMissing` if there are only later ones."""
         found = self.find(1)
@@ -100,17 +110,23 @@ class Located:
                 for folder in self.folders
                 if folder.is_dir()
                 for path in folder.iterdir()
-                if split_file_name(path.name)[0] in {self.name, self.name.upper()} and split_file_name(path.name)[1]
+                if _split(path.name)[0] in {self.name, self.name.upper()} and _split(path.name)[1]
             ]
         if later:
             raise VolumeMissing(
                 f"{file_name(self.name, 1)} is missing, and it says what is in the other volumes",
                 subject=file_name(self.name, 1),
-                hint="put it beside the others; push, verify, list, extract and serve also take --volumes DIR",
+                hint=self.hint_for([file_name(self.name, 1), file_name(self.name, 1, 1000)]),
             )
         raise LocalError(
             f"there is no bundle {self.label}", subject=self.label, hint="check the path, or mount the medium"
         )
+
+
+def _split(text: str) -> tuple[str, int | None]:
+    """See `split_file_name`; of a volume that was renamed, what it was called before."""
+    plain = split_file_name(before_copying(text))
+    return split_file_name(text) if plain[1] is None else plain
 
 
 def _begins_a_stream(path: Path) -> bool:
@@ -121,7 +137,7 @@ def _begins_a_stream(path: Path) -> bool:
 
 
 def _only_bundle_in(folder: Path) -> str:
-    split = [split_file_name(path.name) for path in folder.iterdir() if is_volume_name(path.name)]
+    split = [_split(path.name) for path in folder.iterdir() if is_volume_name(path.name)]
     begun = sorted({name for name, number in split if number in (1, None)})
     found = begun or sorted({name for name, _ in split})  # the first volume may lie elsewhere, or lack
     if len(found) != 1:
@@ -194,7 +210,7 @@ class Volumes:
             raise VolumeMissing(
                 f"volume {volume} of {self.cut.count}, {name}, is missing",
                 subject=name,
-                hint="put it beside the others; push, verify, list, extract and serve also take --volumes DIR",
+                hint=self._located.hint_for([name]),
             )
         with local_errors("reading", path), open_file(path) as file:
             size = path.stat().st_size

@@ -116,6 +116,18 @@ def spellings(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((text, upper, text.upper())))
 
 
+_COPY = re.compile(r" ?\([0-9]{1,3}\)(?=\.tar$)", re.IGNORECASE)
+
+
+def before_copying(text: str) -> str:
+    """What a file was called before a program found the name taken.
+
+    >>> before_copying("release.002 (1).tar")
+    'release.002.tar'
+    """
+    return _COPY.sub("", text)
+
+
 _FILE = re.compile(r"(.+?)(?:\.([0-9]{3,4}))?\.tar", re.DOTALL | re.IGNORECASE)
 
 

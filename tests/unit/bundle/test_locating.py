@@ -87,6 +87,18 @@ def test_a_folder_with_later_volumes_only_says_which_is_missing(tmp_path: Path) 
         BundleStore(tmp_path)
 
 
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("named_as", ["b", "b.00{} (1).tar", ""])
+def test_a_volume_that_was_renamed_because_its_name_was_taken_is_found_out(
+    tmp_path: Path, number: int, named_as: str
+) -> None:
+    pack(tmp_path / "b", MADE, VOLUME)
+    renamed = (tmp_path / f"b.00{number}.tar").rename(tmp_path / f"b.00{number} (1).tar")
+    with pytest.raises(VolumeMissing) as caught:
+        is_right(BundleStore(tmp_path / named_as.format(number)))
+    assert caught.value.hint == f"{renamed} seems to be it under another name: rename it to b.00{number}.tar"
+
+
 def test_volumes_joined_again_are_a_bundle(tmp_path: Path) -> None:
     *volumes, _ = pack(tmp_path / "b", MADE, VOLUME)[1]
     (tmp_path / "joined.tar").write_bytes(joined(volumes))
