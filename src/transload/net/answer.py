@@ -122,6 +122,11 @@ class Answer:
                 raise
             raise translated from error
 
+    @property
+    def head(self) -> Reply:
+        """What is known before the body is read."""
+        return Reply(self.status, self.headers, b"", self.url, self.by_proxy)
+
     def reply(self, limit: int) -> Reply:
         """Read the whole body and be done. A refusal's body is cut, a too long other one raises `LimitExceeded`."""
         try:

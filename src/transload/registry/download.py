@@ -16,7 +16,7 @@ from transload.net.answer import Answer, Request
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.api import Api
-from transload.registry.problems import Asked, problem
+from transload.registry.problems import Asked, check_is_no_page, problem
 from transload.registry.ranges import closed_range, parse_content_range, unsatisfied_total
 from transload.registry.scope import pull
 from transload.sizes import whole_number
@@ -153,6 +153,7 @@ class Download:
 
     def _of_whole(self, answer: Answer) -> int:
         length = whole_number(answer.headers.get("Content-Length", ""))
+        check_is_no_page(answer.head, length, self._descriptor.size, self._doing)
         if length is not None and length != self._descriptor.size:
             raise self._wrong_size(length)
         if self._is_part:

@@ -13,7 +13,7 @@ from attrs import frozen
 from transload.net.answer import Answer, Reply, Request
 from transload.oci import Descriptor
 from transload.registry.api import Api
-from transload.registry.problems import Asked, problem
+from transload.registry.problems import Asked, check_is_no_page, problem
 from transload.registry.ranges import closed_range, parse_content_range
 from transload.registry.scope import Scope
 from transload.sizes import whole_number
@@ -55,6 +55,7 @@ class Presence:
         if reply.status != 200:
             raise problem(reply, self.doing, self.asked, self.subject)
         length = whole_number(reply.headers.get("Content-Length", ""))
+        check_is_no_page(reply, length, self.descriptor.size, self.doing)
         return None if length in {None, 0} and self.descriptor.size else length == self.descriptor.size
 
     def _by_get(self, answer: Answer) -> bool:
@@ -65,7 +66,9 @@ class Presence:
             return False
         if answer.status != 200:
             raise problem(answer.reply(0), self.doing, self.asked, self.subject)
-        return whole_number(answer.headers.get("Content-Length", "")) in {None, self.descriptor.size}
+        length = whole_number(answer.headers.get("Content-Length", ""))
+        check_is_no_page(answer.head, length, self.descriptor.size, self.doing)
+        return length in {None, self.descriptor.size}
 
 
 def is_no_answer(url: str, reply: Reply) -> bool:

@@ -107,6 +107,12 @@ def not_a_registry(reply: Reply, doing: str) -> ProtocolTrouble:
     )
 
 
+def check_is_no_page(reply: Reply, length: int | None, size: int, doing: str) -> None:
+    """A web page of another size than a blob's says nothing of the blob. Raises `ProtocolTrouble`."""
+    if length != size and looks_like_html(reply):
+        raise not_a_registry(reply, doing)
+
+
 def problem(reply: Reply, doing: str, asked: Asked, subject: str | None = None) -> TransloadError:
     """The error for a reply that is not what was hoped for, met while `doing` something."""
     error, host = _meaning(reply, doing, asked, subject), reply.origin.netloc

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.unit.registry.wire import Asked, Said, Wire, plain_http, refused, serving, talking
-from transload.errors import AccessDenied, ServerTrouble
+from transload.errors import AccessDenied, ProtocolTrouble, ServerTrouble
 from transload.oci import Name
 from transload.registry.store import RegistryStore
 from transload.testing.images import image
@@ -90,3 +90,24 @@ def test_manifests_too(head: Said) -> None:
             registry = RegistryStore(wire.host, http)
             assert registry.resolve(Name("a/b", "1")).digest == manifest.digest
             assert registry.holds("a/b", manifest.descriptor)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_a_web_page_says_nothing_of_a_blob(method: str) -> None:
+    page = Said(200, {"Content-Type": "text/html; charset=utf-8"}, b"<html>Log in</html>")
+
+    def portal(asked: Asked) -> Said:
+        return page if asked.method == method else Said(405)
+
+    with talking(portal) as (_, store), pytest.raises(ProtocolTrouble, match="does not look like a registry"):
+        store.holds("a/b", BLOB.descriptor)
+
+
+def test_a_web_page_is_no_damaged_blob() -> None:
+    page = Said(200, {"Content-Type": "text/html"}, b"<html>Log in</html>")
+    with (
+        talking(lambda asked: page) as (_, store),
+        pytest.raises(ProtocolTrouble, match="does not look like a registry"),
+        store.open("a/b", BLOB.descriptor) as chunks,
+    ):
+        list(chunks)
