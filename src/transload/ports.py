@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
@@ -137,6 +138,10 @@ class Lies(Protocol):
 
     def path(self, digest: Digest) -> Path:
         """An existing file with exactly the blob's bytes. Raises `BlobUnknown`."""
+        ...
+
+    def file(self, digest: Digest) -> FileIO:
+        """The same file, open for reading: what its path leads to may change. Raises `BlobUnknown`, `LocalError`."""
         ...
 
 

@@ -82,6 +82,12 @@ class Blobs:
         with local_errors("reading", path), self._opened(path) as file:
             return read_up_to(file, limit)
 
+    def file(self, digest: Digest) -> FileIO:
+        """The file of a blob, open for reading. Raises as `path` does."""
+        path = self.path(digest)
+        with local_errors("reading", path):
+            return self._opened(path)
+
     def _opened(self, real: Path) -> FileIO:
         """A file that was found, unless something was put in its place, or a link in its way, since it was found."""
         *folders, name = real.relative_to(self._real_root).parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import FileIO
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,9 +44,9 @@ class Holdings:
             return found
         raise BlobUnknown(f"{repository} has no blob {digest.short}", subject=digest)
 
-    def file(self, digest: Digest) -> Path | None:
-        """Where the blob lies as a file, if the store keeps files."""
-        return None if self.lies is None else self.lies.path(digest)
+    def file(self, digest: Digest) -> FileIO | None:
+        """The file of a blob, open for reading, if the store keeps files."""
+        return None if self.lies is None else self.lies.file(digest)
 
     def learn(self, manifest: Manifest) -> None:
         """Remember the sizes that a manifest states, for a store that cannot tell any itself."""

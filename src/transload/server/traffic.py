@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from typing import BinaryIO, cast
+from io import FileIO
+from typing import BinaryIO
 
 from aiohttp import ClientPayloadError, HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from transload.errors import LimitExceeded, Stalled, TransloadError, Truncated, Unreachable
-from transload.files import local_errors, open_file
 from transload.limits import SERVED_BODY_BYTES_S
 from transload.oci import Descriptor
 from transload.ports import Chunk
@@ -30,13 +29,13 @@ _log = logging.getLogger("transload.server")
 async def send_blob(call: Call, response: web.StreamResponse, descriptor: Descriptor, span: Span) -> web.StreamResponse:
     """Answer with the part `span` of a blob. When it breaks off midway, the connection does too."""
     service = call.service
-    path = await service.run(service.holdings.file, descriptor.digest)
+    file = await service.run(service.holdings.file, descriptor.digest)
     service.counts.by_status[response.status] += 1
     try:
-        if path is None:
+        if file is None:
             await _send_chunks(call, response, descriptor, span)
         else:
-            await _send_file(call, response, path, span)
+            await _send_file(call, response, file, span)
     except (TransloadError, OSError, TimeoutError) as error:  # too late for another answer
         if not response.prepared and isinstance(error, TransloadError):
             service.counts.by_status[response.status] -= 1
@@ -47,9 +46,8 @@ async def send_blob(call: Call, response: web.StreamResponse, descriptor: Descri
     return response
 
 
-async def _send_file(call: Call, response: web.StreamResponse, path: Path, span: Span) -> None:
+async def _send_file(call: Call, response: web.StreamResponse, file: FileIO, span: Span) -> None:
     service = call.service
-    file = await service.run(_open, path)
     try:
         await response.prepare(call.request)
         transport = call.request.transport
@@ -106,11 +104,6 @@ def _take(chunks: Iterator[Chunk]) -> bytearray:
         if len(batch) >= BATCH_BYTES:
             break
     return batch
-
-
-def _open(path: Path) -> BinaryIO:
-    with local_errors("reading", path):
-        return cast("BinaryIO", open_file(path))
 
 
 def _pieces(file: BinaryIO, span: Span) -> Iterator[bytes]:

@@ -192,7 +192,12 @@ def test_what_leads_elsewhere_or_is_no_file_is_refused(tmp_path: Path, kind: str
     elif kind == "pipe":
         os.mkfifo(there)
     store = LayoutStore(folder)
-    for ask in (lambda: read(store, "", layer), lambda: store.holds("", layer), lambda: store.lies.path(layer.digest)):
+    for ask in (
+        lambda: read(store, "", layer),
+        lambda: store.holds("", layer),
+        lambda: store.lies.path(layer.digest),
+        lambda: store.lies.file(layer.digest),
+    ):
         with pytest.raises(LocalError if kind == "loop" else Refused):
             ask()
 
@@ -207,6 +212,8 @@ def test_a_link_inside_the_layout_is_followed(tmp_path: Path) -> None:
     store = LayoutStore(tmp_path / "link")
     assert read(store, "", layer) == IMAGE.contents[1].read()
     assert store.lies.path(layer.digest).read_bytes() == IMAGE.contents[1].read()
+    with store.lies.file(layer.digest) as file:
+        assert file.read() == IMAGE.contents[1].read()
 
 
 def test_files_of_unknown_blobs_do_not_lie_anywhere(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from io import FileIO
 from pathlib import Path
 
 from transload.errors import BlobUnknown, ManifestUnknown
@@ -38,6 +39,9 @@ class Shelf(MemoryStore):
         if not path.exists():
             raise BlobUnknown(f"no blob {digest.short}", subject=digest)
         return path
+
+    def file(self, digest: Digest) -> FileIO:
+        return FileIO(self.path(digest))
 
     def size(self, repository: str, digest: Digest) -> int:
         return self.path(digest).stat().st_size
