@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 
 from transload.errors import LimitExceeded, ProtocolTrouble
-from transload.limits import HEADER_LENGTH, LIST_LINK_LENGTH, LIST_PAGES
+from transload.limits import HEADER_LENGTH, LIST_IDLE_PAGES, LIST_LINK_LENGTH, LIST_PAGES
 from transload.net.address import Origin, session_url
 from transload.net.answer import Reply
 
@@ -40,13 +40,15 @@ def next_url(reply: Reply) -> str | None:
     return url
 
 
-def pages(first: str, fetch: Callable[[str], Reply]) -> Iterator[Reply]:
+def pages(first: str, fetch: Callable[[str], Reply], known: Sized) -> Iterator[Reply]:
     """Every page from `first` on. A short page is not the end, only a missing link is.
 
-    Raises `ProtocolTrouble` for links in a circle, `LimitExceeded` after `LIST_PAGES` pages.
+    `known` is what the caller has taken from the pages so far. Raises `ProtocolTrouble` for links in a circle,
+    `LimitExceeded` after `LIST_PAGES` pages, or after `LIST_IDLE_PAGES` in a row from which nothing was taken.
     """
     url: str | None = first
     seen: set[str] = set()
+    idle = 0
     while url is not None:
         if len(url) > LIST_LINK_LENGTH:
             raise ProtocolTrouble(f"{Origin.of(first).netloc} continues a list at an address of {len(url)} characters")
@@ -55,6 +57,9 @@ def pages(first: str, fetch: Callable[[str], Reply]) -> Iterator[Reply]:
         if len(seen) >= LIST_PAGES:
             raise LimitExceeded(f"{Origin.of(url).netloc} answers with a list of more than {LIST_PAGES} pages")
         seen.add(url)
-        reply = fetch(url)
+        reply, before = fetch(url), len(known)
         yield reply
+        idle = idle + 1 if len(known) == before else 0
+        if idle >= LIST_IDLE_PAGES:
+            raise LimitExceeded(f"{Origin.of(url).netloc} answers with a list whose last {idle} pages said nothing new")
         url = next_url(reply)

@@ -97,14 +97,14 @@ class Referrers:
             request = Request("GET", url, doing, "referrers", {"Accept": OCI_INDEX})
             return self._api.ask(request, pull(repository))
 
-        for page in pages(self._api.url(f"{repository}/referrers/{digest}"), fetch):
+        for page in pages(self._api.url(f"{repository}/referrers/{digest}"), fetch, found):
             if page.status in _UNKNOWN or (page.status == 200 and page.content_type != OCI_INDEX):
                 self._api.traits.referrers_api = False
                 return None
             if page.status != 200:
                 raise problem(page, doing, "manifest", digest)
             self._api.traits.referrers_api = True
-            found |= {entry.digest: entry for entry in _entries(json_object(page, doing), doing)}
+            found.update((entry.digest, entry) for entry in _entries(json_object(page, doing), doing))
             if len(found) > REFERRERS or sum(each.weight for each in found.values()) > IMAGE_MANIFESTS_BYTES:
                 raise ManifestInvalid(f"{doing}: more than {REFERRERS} referrers, or much about them")
         return tuple(found.values())

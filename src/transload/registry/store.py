@@ -189,16 +189,19 @@ class RegistryStore:
 def _entries(
     first: str, fetch: Callable[[str], Reply], key: str, doing: str, check: Callable[[str], str]
 ) -> Iterator[str]:
-    """The names of a list in pages; a list of nothing may be null. What `check` refuses is no name and left out."""
-    count = 0
-    for page in pages(first, fetch):
+    """The names of a list in pages, each once; a list of nothing may be null. What `check` refuses is left out."""
+    count, known = 0, set[str]()
+    for page in pages(first, fetch, known):
         entries = json_object(page, doing).get(key) or []
         if not isinstance(entries, list):
             raise not_a_registry(page, doing)
         count += len(entries)
         if count > LIST_ENTRIES:
             raise LimitExceeded(f"{doing}: the list has more than {LIST_ENTRIES} names")
-        yield from (entry for entry in entries if isinstance(entry, str) and _is(check, entry))
+        fresh = dict.fromkeys(entry for entry in entries if isinstance(entry, str) and entry not in known)
+        valid = [entry for entry in fresh if _is(check, entry)]
+        known.update(valid)
+        yield from valid
 
 
 def _is(check: Callable[[str], str], text: str) -> bool:

@@ -24,6 +24,7 @@ from transload.limits import (
     HEADER_LINES,
     INFORMATIONAL_ANSWERS,
     LIST_ENTRIES,
+    LIST_IDLE_PAGES,
     MANIFEST_BYTES,
     SMALL_CHUNKS,
 )
@@ -73,10 +74,25 @@ def test_a_list_that_never_ends(key: str) -> None:
     assert len([line for line in wire.lines if key == "tags" or "_catalog" in line]) == LIST_ENTRIES // names + 1
 
 
-def test_pages_of_nothing_that_never_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_of_few_names_that_never_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(links, "LIST_PAGES", 30)
-    with talking(paged(lambda _: [])) as (_, store), pytest.raises(LimitExceeded, match="more than 30 pages"):
+    endless = paged(lambda number: [f"v{number}"])
+    with talking(endless) as (_, store), pytest.raises(LimitExceeded, match="more than 30 pages"):
         list(store.tags("a/b"))
+
+
+@pytest.mark.parametrize("page", [[], ["v1"] * 5, ["not a tag"]])
+def test_pages_of_nothing_new_that_never_end(page: list[str]) -> None:
+    with talking(paged(lambda _: page)) as (wire, store):
+        with pytest.raises(LimitExceeded, match=f"last {LIST_IDLE_PAGES} pages said nothing new"):
+            list(store.tags("a/b"))
+        assert len(wire.lines) <= LIST_IDLE_PAGES + 2
+
+
+def test_a_name_that_is_listed_again_and_again_is_one_name() -> None:
+    answer = Said(200, {"Content-Type": "application/json"}, json.dumps({"tags": ["v1"] * 200_000}).encode())
+    with talking(lambda _: answer) as (_, store):
+        assert list(store.tags("a/b")) == ["v1"]
 
 
 def test_a_hundred_thousand_tags_pass() -> None:

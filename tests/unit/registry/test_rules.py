@@ -272,13 +272,13 @@ def test_a_list_stays_on_its_host() -> None:
 
 def test_a_list_that_goes_round_ends() -> None:
     with pytest.raises(ProtocolTrouble, match="circle"):
-        list(pages("https://r/a", lambda url: page(url, '</a>; rel="next"')))
+        list(pages("https://r/a", lambda url: page(url, '</a>; rel="next"'), ()))
 
 
 def test_a_list_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(links, "LIST_PAGES", 20)
     with pytest.raises(LimitExceeded):
-        list(pages("https://r/a?1", lambda url: page(url, f'<{url}1>; rel="next"')))
+        list(pages("https://r/a?1", lambda url: page(url, f'<{url}1>; rel="next"'), ()))
 
 
 # --- traits
