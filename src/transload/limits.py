@@ -72,7 +72,7 @@ LIST_PAGES = 4000
 """Pages of one list: 100,000 tags are 2000 pages where a registry sends 50 of them at a time."""
 
 LIST_IDLE_PAGES = 100
-"""Pages of a list in a row that bring nothing new. Some registries leave out what the user may not see, page by page."""
+"""Pages of a list in a row that bring nothing new. Some registries leave out what one may not see, page by page."""
 
 LIST_ENTRIES = 250_000
 """Names in one list. The largest repositories known have some 100,000 tags."""
