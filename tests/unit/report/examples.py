@@ -69,7 +69,7 @@ def replayed() -> tuple[list[dict[str, Any]], Result]:
         listen = together(tally, progress)
         for event in replay:
             listen(event)
-        progress.notice("stopping: what runs is parked; press Ctrl-C again to leave at once")
+        progress.notice("stopping: what has arrived is kept where possible; Ctrl-C once more leaves at once")
     result = result_of(tally, replay.outcome)
     lines.result(result)
     missing = SettingMissing("no target was given", hint="give --to, or set TARGET_DOCKER_REGISTRY")
