@@ -8,6 +8,11 @@ HANGUP: int | None = getattr(signal, "SIGHUP", None)  # Windows has none
 
 
 def ending() -> list[int]:
-    """Their numbers, but for those that somebody has us ignore, as `nohup` does and shells for what runs behind."""
-    known = filter(None, (signal.SIGINT, signal.SIGTERM, HANGUP))
-    return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
+    """Their numbers. SIGHUP is left out where somebody has us ignore it, as `nohup` does.
+
+    SIGINT counts even then: a script's shell ignores it for whatever it starts in the background, and it is with
+    SIGINT that such a program is asked to end.
+    """
+    if HANGUP is None or signal.getsignal(HANGUP) is signal.SIG_IGN:
+        return [signal.SIGINT, signal.SIGTERM]
+    return [signal.SIGINT, signal.SIGTERM, HANGUP]

@@ -181,7 +181,17 @@ print("ended", flush=True)
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_in_the_foreground_until_a_signal_comes(number: signal.Signals) -> None:
-    child = subprocess.Popen([sys.executable, "-c", FOREVER], stdout=subprocess.PIPE, text=True)
+    assert_ended_by(number, [sys.executable, "-c", FOREVER])
+
+
+def test_started_in_the_background_by_the_shell_of_a_script() -> None:
+    """Such a shell has it ignore SIGINT, and yet that is how the script ends it."""
+    ignoring = ["bash", "-c", "trap '' INT; exec \"$@\"", "bash"]
+    assert_ended_by(signal.SIGINT, [*ignoring, sys.executable, "-c", FOREVER])
+
+
+def assert_ended_by(number: signal.Signals, words: list[str]) -> None:
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     with child.stdout:
         assert child.stdout.readline().startswith("http://127.0.0.1:")
