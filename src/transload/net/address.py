@@ -111,6 +111,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=1024)  # each request asks several times
 def is_loopback(host: str) -> bool:
     """`localhost`, 127.0.0.0/8 or ::1; names are not resolved, since what they resolve to can be anybody's wish."""
     if host == "localhost":
