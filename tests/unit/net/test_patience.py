@@ -137,8 +137,9 @@ def test_a_host_whose_bodies_hang_is_given_up_though_it_answers_small_requests()
         for thread in threads:
             thread.join()
         over.set()
-    told = f"{wire.host} answers some requests, but gave no useful answer to others for 2 s"
-    assert failed == [told, told]
+    assert len(set(failed)) == 1
+    assert len(failed) == 2
+    assert failed[0].startswith(f"{wire.host} answers some requests, but gave no useful answer to others for ")
 
 
 def test_all_threads_share_one_budget() -> None:

@@ -191,13 +191,15 @@ def test_started_in_the_background_by_the_shell_of_a_script() -> None:
 
 
 def assert_ended_by(number: signal.Signals, words: list[str]) -> None:
-    child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    with child.stdout:
-        assert child.stdout.readline().startswith("http://127.0.0.1:")
-        child.send_signal(number)
-        assert child.stdout.readline() == "ended\n"
-    assert child.wait(60) == 0
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        try:
+            assert child.stdout.readline().startswith("http://127.0.0.1:")
+            child.send_signal(number)
+            assert child.stdout.readline() == "ended\n"
+            assert child.wait(60) == 0
+        finally:
+            child.kill()
 
 
 def run(code: str) -> str:
