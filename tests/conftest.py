@@ -18,8 +18,8 @@ settings.register_profile(
 )
 settings.load_profile("transload")
 
-# A shell without job control starts what runs in the background with SIGINT ignored, `nohup` ignores SIGHUP, and children
-# inherit that; tests that press Ctrl-C or close a terminal would wait for ever.
+# A shell without job control starts what runs in the background with SIGINT ignored, `nohup` ignores SIGHUP, and
+# children inherit that; tests that press Ctrl-C or close a terminal would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
