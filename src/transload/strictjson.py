@@ -28,6 +28,24 @@ _LONE = re.compile(r"[\ud800-\udfff]")
 class NotJson(ValueError):
     """A text that is not JSON, or none that is read here. The message says why."""
 
+    @property
+    def verdict(self) -> str:
+        """What to say of the text, after its name."""
+        return f"cannot be read as JSON: {self}"
+
+
+class TooLarge(NotJson):
+    """More than the limits allow; it may well be JSON."""
+
+    @property
+    def verdict(self) -> str:
+        """See `NotJson`."""
+        return f"is too large: {self}"
+
+
+class OtherEncoding(NotJson):
+    """JSON perhaps, saved in another way; the message says what to do about it."""
+
 
 def read_json(raw: bytes, *, limit: int, values: int, twins: bool = False) -> Any:
     """The value that `raw` holds; `twins` lets the last of equal keys win. Raises `NotJson`, and nothing else."""
@@ -41,6 +59,8 @@ def read_json(raw: bytes, *, limit: int, values: int, twins: bool = False) -> An
         if sum(map(raw.count, _OPENING)) > JSON_DEPTH:
             _check_depth(document)
         return _mended(document) if _HALF.search(text) else document
+    except NotJson:
+        raise
     except RecursionError:
         raise NotJson("it is nested too deep") from None
     except ValueError as error:
@@ -48,11 +68,11 @@ def read_json(raw: bytes, *, limit: int, values: int, twins: bool = False) -> An
 
 
 def decoded(raw: bytes) -> str:
-    """`raw` as UTF-8. Raises `ValueError`, which says what else it is."""
+    """`raw` as UTF-8. Raises `ValueError`, which says what else it is; `OtherEncoding` where that is known."""
     if raw.startswith(codecs.BOM_UTF8):
-        raise ValueError("it begins with a byte order mark (BOM): save it as UTF-8 without one")
+        raise OtherEncoding("it begins with a byte order mark (BOM): save it as UTF-8 without one")
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
-        raise ValueError("it is saved as UTF-16: save it as UTF-8")
+        raise OtherEncoding("it is saved as UTF-16: save it as UTF-8")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -60,13 +80,13 @@ def decoded(raw: bytes) -> str:
 
 
 def check_size(raw: bytes, limit: int, values: int) -> None:
-    """Raises `NotJson` for a text that `read_json` would not read with these limits, before it takes any memory."""
+    """Raises `TooLarge` for a text that `read_json` would not read with these limits, before it takes any memory."""
     if len(raw) > limit // 4 and not raw.isascii() and _WIDE.search(raw):
         limit //= 4  # Python keeps all letters of a text as wide as its widest
     if len(raw) > limit:
-        raise NotJson(f"it has {len(raw)} bytes, {limit} are allowed")
+        raise TooLarge(f"it has {len(raw)} bytes, {limit} are allowed")
     if len(raw) > values and sum(map(raw.count, _BEFORE_VALUES)) > values:
-        raise NotJson(f"it has more than {values} values")
+        raise TooLarge(f"it has more than {values} values")
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -45,8 +45,10 @@ def read(raw: bytes, **more: bool) -> object:
     ],
 )
 def test_what_is_refused(raw: bytes, why: str) -> None:
-    with pytest.raises(NotJson, match=why):
+    with pytest.raises(NotJson, match=why) as caught:
         read(raw)
+    large = "allowed" in why or "more than 50000" in why
+    assert caught.value.verdict.startswith("is too large: it has" if large else "cannot be read as JSON: ")
 
 
 @pytest.mark.parametrize(

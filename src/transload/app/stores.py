@@ -173,11 +173,14 @@ class Stores:
         self._opened: dict[tuple[Side, str], Any] = {}
         self._http: Http | None = None
         self._learnt: dict[str, Any] | None = None
+        self._tried: set[Place] = set()
 
     def __enter__(self) -> Stores:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for place in self._tried:
+            self._opened["target", place.locator].withdraw()
         self._keep_learnt()
         if self._http is not None:
             self._http.close()
@@ -234,14 +237,18 @@ class Stores:
         store: Source = self._open("source", place)
         return store
 
-    def target(self, place: Place, *, create: bool = True) -> Target:
+    def target(self, place: Place, *, create: bool = True, kept: bool = False) -> Target:
         """The store to write to; a folder that is not there yet is made, unless `create` is False.
+
+        Nothing is left behind of one that was made and into which nothing came, unless it is to be `kept`.
 
         Raises `UsageError` for a bundle or an archive, which are written whole or not at all.
         """
         if place.kind in {"bundle", "archive"}:
             raise UsageError(f"{place} cannot be a target here", hint="transload pack writes bundles")
         store: Target = self._open("target", place, create)
+        if place.kind == "oci" and not kept:
+            self._tried.add(place)
         return store
 
     def greet(self, side: Side, place: Place) -> None:

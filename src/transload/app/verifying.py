@@ -15,7 +15,7 @@ from transload.app.selecting import select
 from transload.app.stores import Stores
 from transload.app.whole import names_under, nothing_there
 from transload.bundle.accounts import Accounts
-from transload.errors import Interrupted, NotFound, SelectionEmpty, TransloadError, at_side
+from transload.errors import Interrupted, SelectionEmpty, TransloadError, at_side
 from transload.events import Counting
 from transload.nursery import Cancellation
 from transload.oci import Descriptor, Digest, Manifest, Name
@@ -178,7 +178,7 @@ def _bundled(each: LedgerImage, ledger: Ledger, broken: Mapping[Name, TransloadE
 
 
 def _excused(proof: Proof, excused: Iterable[str]) -> bool:
-    return proof.verdict == "unproved" and isinstance(proof.error, NotFound) and str(proof.name) in excused
+    return proof.unpublished and str(proof.name) in excused
 
 
 def _proof_json(proof: Proof, target: str) -> dict[str, Any]:

@@ -104,9 +104,7 @@ class LayoutContent:
         try:
             document = read_json(raw, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
         except NotJson as error:
-            raise ManifestInvalid(
-                f"{MARKER} in {self._members.path} cannot be read as JSON: {error}", subject=MARKER
-            ) from error
+            raise ManifestInvalid(f"{MARKER} in {self._members.path} {error.verdict}", subject=MARKER) from error
         version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
         if version != _VERSION:
             raise Refused(

@@ -44,7 +44,7 @@ def parse_saved(raw: bytes) -> tuple[SavedImage, ...]:
     try:
         document = read_json(raw, limit=SAVED_BYTES, values=SAVED_VALUES)
     except NotJson as error:
-        raise ManifestInvalid(f"{SAVED} cannot be read as JSON: {error}", subject=SAVED) from error
+        raise ManifestInvalid(f"{SAVED} {error.verdict}", subject=SAVED) from error
     if not isinstance(document, list):
         raise ManifestInvalid(f"{SAVED} is not a list of images", subject=SAVED)
     if len(document) > _IMAGES:
@@ -57,7 +57,7 @@ def diff_ids(raw: bytes, where: str) -> tuple[Digest, ...]:
     try:
         document = read_json(raw, limit=CONFIG_BYTES, values=CONFIG_VALUES)
     except NotJson as error:
-        raise ManifestInvalid(f"{where} cannot be read as JSON: {error}", subject=where) from error
+        raise ManifestInvalid(f"{where} {error.verdict}", subject=where) from error
     rootfs = document.get("rootfs") if isinstance(document, dict) else None
     listed = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     try:

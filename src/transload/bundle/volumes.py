@@ -116,13 +116,17 @@ def spellings(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((text, upper, text.upper())))
 
 
-_COPY = re.compile(r" ?\([0-9]{1,3}\)(?=\.tar$)", re.IGNORECASE)
+_COPY = re.compile(
+    r"(?: - (?:copy|kopie)| \(copy\)| copy(?: [0-9]{1,3})?)?(?: ?\([0-9]{1,3}\))?(?=\.tar$)", re.IGNORECASE
+)
 
 
 def before_copying(text: str) -> str:
     """What a file was called before a program found the name taken.
 
     >>> before_copying("release.002 (1).tar")
+    'release.002.tar'
+    >>> before_copying("release.002 - Copy (2).tar")
     'release.002.tar'
     """
     return _COPY.sub("", text)

@@ -74,7 +74,7 @@ def _lacking(one: Checked, width: int | None) -> list[Styled]:
     default=".",
     show_default=True,
     metavar="DIR",
-    help="Where to.",
+    help="Folder to put them in.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @options.bundle
@@ -110,6 +110,10 @@ def _bundle(carried: str, key: Path | None, volumes: tuple[Path, ...]) -> Bundle
     given = options.carried(volumes, key)
     place = carried_place(carried, given)
     if place.kind != "bundle":
-        raise UsageError(f"{carried} is not a bundle", subject=carried, hint="transload pack makes bundles")
+        raise UsageError(
+            f"{carried} is not a bundle of transload",
+            subject=carried,
+            hint="only bundles can be listed and extracted from; push, verify and serve take this one, too",
+        )
     with Stores(read_environment(), Network(), Logins(), Cancellation(), given) as stores:
         return stores.bundle(place)

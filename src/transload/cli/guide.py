@@ -18,7 +18,7 @@ from transload.cli.command import is_written
 from transload.cli.interview import DEFAULT_CATALOG, Interview
 from transload.cli.passwords import piped_password
 from transload.cli.prompts import confirm, is_interactive
-from transload.cli.telling import say
+from transload.cli.telling import say, say_folded
 from transload.errors import SettingMissing, UsageError
 from transload.oci import Platform
 from transload.planning import Narrowing, Plan
@@ -174,7 +174,8 @@ def _completed(answers: Answers, guided: bool, placed: bool, interview: Intervie
             raise missing(needed or (question_of("target_registry"),))
         return _with_passwords(answers, None)
     if guided and answers.open():
-        click.echo("Enter takes the value in brackets; passwords are not shown.\n", err=True)
+        say_folded("Enter takes the value in brackets; passwords are not shown.")
+        say([""])
     for question in answers.open() if guided else needed_without_terminal(answers):
         answers = interview.answered(question, answers)
     return _with_passwords(answers, interview)
@@ -220,4 +221,4 @@ def tell_the_same(given: Given, words: list[str]) -> None:
     users = {"SOURCE": given.logins.source, "TARGET": given.logins.target}
     for side, login in users.items():
         if login is not None:
-            say([f"  with the password of {login.username} in the variable TRANSLOAD_{side}_PASSWORD"])
+            say_folded(f"with the password of {login.username} in the variable TRANSLOAD_{side}_PASSWORD", "  ")

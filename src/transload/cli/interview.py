@@ -11,7 +11,7 @@ from transload.app.place import Place
 from transload.app.settings import Environment
 from transload.app.stores import Ears, Logins, Network, Stores
 from transload.cli.prompts import ask, ask_password
-from transload.cli.telling import say, tell_host, warn
+from transload.cli.telling import say_folded, tell_host, warn
 from transload.errors import CredentialsRejected, NotFound, ReferenceInvalid, Side, TransloadError, UsageError
 from transload.nursery import Cancellation
 from transload.oci.reference import check_registry, check_repository, check_tag
@@ -146,7 +146,7 @@ class Interview:
 
 
 def _remark(text: str) -> None:
-    say([f"  {text}"])
+    say_folded(text, "  ")
 
 
 def _problem(question: Question, answer: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from transload.app.carried import named_place
+from transload.app.place import Place
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
 from transload.cli import options
@@ -18,6 +19,7 @@ from transload.cli.guide import gather_logins
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
 from transload.cli.telling import show_result, width_of
+from transload.errors import UsageError
 from transload.files import check_replaceable
 from transload.nursery import Cancellation
 from transload.report.styled import folded
@@ -71,6 +73,7 @@ def inventory(
     environment = read_environment()
     with Telling("inventory", output, quiet) as telling:
         place = named_place(store)
+        _check_is_target(place)
         check_replaceable(out)
         signer = load_signer(sign_key, environment)
         absent = {"source_username": None, "source_password_stdin": False}
@@ -95,6 +98,14 @@ def inventory(
             told = _words(found) + (f", signed by {key_id}" if key_id else "")
             show_result(folded(f"{out}: ", told, width_of(sys.stdout)))
         return 1 if found.notes else 0
+
+
+def _check_is_target(place: Place) -> None:
+    """An inventory says what a far side has, and no far side is a file."""
+    if place.kind == "bundle":
+        raise UsageError(f"{place} is a bundle", hint=f"pack --against {place.value} takes it without an inventory")
+    if place.kind == "archive":
+        raise UsageError(f"{place} is an archive", hint="name the registry or the folder that it was pushed to")
 
 
 def _tags(found: Inventory) -> int:

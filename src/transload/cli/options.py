@@ -64,7 +64,7 @@ def _stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return decorate
 
 
-to = _option("--to", metavar="STORE", help="Where to: HOST[:PORT][/PREFIX] or oci:DIR.")
+to = _option("--to", metavar="STORE", help="The target: HOST[:PORT][/PREFIX] or oci:DIR.")
 
 platform = _stacked(
     _option("--platform", metavar="OS/ARCH", multiple=True, help="Only this platform (repeatable)."),
@@ -73,23 +73,21 @@ platform = _stacked(
         type=click.Choice(["rewritten", "sparse"]),
         default="rewritten",
         show_default=True,
-        help="With --platform: write a new index of these platforms, or keep the published one, sparse.",
+        help="With --platform: a new index of these platforms, or the published one, sparse.",
     ),
 )
 
 selection = _stacked(
-    _option("--from", metavar="STORE", help="Copy from this store; without a SET, everything in it."),
+    _option("--from", metavar="STORE", help="The source; without a SET, everything in it."),
     _option("--tag", metavar="RELEASE", help="Release of the catalogs, or a range FROM..TO. Default: the newest."),
     _option("--target-tag", metavar="TAG", help="Tag of the catalogs' images at the target. Default: the same."),
     _option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable)."),
     platform,
-    _option("--referrers", is_flag=True, help="Also copy signatures, SBOMs and attestations."),
-    _option(
-        "--foreign-layers", is_flag=True, help="Also copy layers that the publisher keeps elsewhere (foreign layers)."
-    ),
+    _option("--referrers", is_flag=True, help="Signatures, SBOMs and attestations, too."),
+    _option("--foreign-layers", is_flag=True, help="Layers that the publisher keeps elsewhere (foreign layers), too."),
     _option("--allow-missing", is_flag=True, help="Do not fail when the source lacks a listed image."),
     _option("--discover", is_flag=True, help="Take what the source publishes, not what the catalog lists."),
-    _option("--flatten", is_flag=True, help="Keep only the last part of each repository path at the target."),
+    _option("--flatten", is_flag=True, help="At the target, only the last part of each repository path."),
     _option("--source-registry", metavar="HOST", help="Instead of the catalog's registry."),
     _option("--source-repository", metavar="PREFIX", help="Instead of the catalog's repository prefix."),
 )
@@ -165,7 +163,7 @@ network = _stacked(
         type=Number(1),
         default=120,
         show_default=True,
-        help="End the run when a host gives no useful answer for this long.",
+        help="Give up when a host gives no useful answer for this long.",
     ),
     _option(
         "--min-rate",

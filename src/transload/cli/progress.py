@@ -106,8 +106,8 @@ class Telling:
 
     @property
     def speaks(self) -> bool:
-        """Whether people are told how it goes."""
-        return self._json is None and not self._quiet
+        """Whether people are told in words, be they few: who signed a bundle is no progress."""
+        return self._json is None
 
     def notice(self, text: str) -> None:
         """A sentence for people, above the bars if there are any."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from transload.app.carried import carried_place
+from transload.app.carried import carried_place, signature_notes
 from transload.app.job import BODIES, Job
 from transload.app.place import Place
 from transload.app.pushing import prepare_push
@@ -22,6 +22,7 @@ from transload.cli.command import Command
 from transload.cli.guide import gather
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
+from transload.cli.telling import say
 from transload.nursery import Cancellation
 from transload.report.result import exit_code
 
@@ -38,7 +39,7 @@ _NO_SOURCE = dict.fromkeys(("from", "tag", "source_registry", "source_repository
 @options.to
 @click.option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable).")
 @click.option("--target-tag", metavar="TAG", help="Tag at the target for the one image that has none.")
-@click.option("--flatten", is_flag=True, help="Keep only the last part of each repository path at the target.")
+@click.option("--flatten", is_flag=True, help="At the target, only the last part of each repository path.")
 @options.platform
 @options.compress
 @options.bundle
@@ -85,6 +86,8 @@ def push(
             stoppable(cancellation, telling.notice),
             Stores(environment, network, given.logins, cancellation, reading, telling.ears) as stores,
         ):
+            if quiet and telling.speaks and place.kind == "bundle":  # otherwise it is told beside the totals
+                say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
             prepared = prepare_push(place, given.job, stores, cancellation, compress=compress)
             return exit_code(carry(prepared, stores, telling, cancellation, began, again, given.job.bodies))
 

@@ -31,7 +31,7 @@ HIGHEST_PORT = 65_535
     envvar="TRANSLOAD_LISTEN",
     default="127.0.0.1:5000",
     show_default=True,
-    help="Where to; port 0 takes a free one.",
+    help="Address to serve at; port 0 takes a free one.",
 )
 @click.option("--writable", is_flag=True, envvar="TRANSLOAD_WRITABLE", help="Take pushes and deletes too.")
 @click.option(
@@ -51,7 +51,7 @@ HIGHEST_PORT = 65_535
     "--user",
     metavar="NAME",
     envvar="TRANSLOAD_SERVE_USER",
-    help="Ask for this user; the password is a variable or a prompt.",
+    help="Demand a login as this user; the password comes from a variable or a prompt.",
 )
 @click.option("--password-stdin", is_flag=True, help="Read that user's password from standard input.")
 @options.bundle
@@ -102,7 +102,7 @@ def serve(
     with Stores(
         read_environment(), options.network_of(flags), Logins(), Cancellation(), given, Ears(warn, hosts=tell_host)
     ) as stores:
-        served = stores.target(place) if writable else stores.source(place)
+        served = stores.target(place, kept=True) if writable else stores.source(place)
         notes = [*signature_notes(stores.bundle(place))] if place.kind == "bundle" else []
         notes += serving_notes(served) if place.kind != "registry" else []
         mode = "read and write" if writable else "read-only"

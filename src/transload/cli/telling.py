@@ -14,7 +14,7 @@ from transload.errors import TransloadError
 from transload.events import HostTroubled
 from transload.report.problems import Problem, problem_lines
 from transload.report.sentences import host_sentence
-from transload.report.styled import Styled, dressable
+from transload.report.styled import Styled, dressable, folded
 
 
 def colour() -> bool | None:
@@ -56,14 +56,19 @@ def say(lines: Iterable[Styled | str]) -> None:
     _write(lines, sys.stderr)
 
 
+def say_folded(text: str, indent: str = "") -> None:
+    """A sentence for people, on standard error, no wider than the terminal."""
+    say(folded(indent, text, width_of(sys.stderr)))
+
+
 def tell_host(event: HostTroubled) -> None:
     """A host that does not answer, where nothing else is being shown yet."""
-    say([host_sentence(event)])
+    say_folded(host_sentence(event))
 
 
 def warn(text: str) -> None:
     """A sentence for people where nothing else is being shown yet."""
-    say([text])
+    say_folded(text)
 
 
 def show_result(lines: Iterable[Styled | str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attrs import evolve
 
 from transload.app.carried import carried_place, is_carried, signature_notes
 from transload.app.place import Place
@@ -23,14 +24,14 @@ from transload.cli.guide import gather, tell_the_same
 from transload.cli.progress import Output, Telling
 from transload.cli.stopping import stoppable
 from transload.cli.telling import say, show_result, width_of
-from transload.errors import UsageError
+from transload.errors import TransloadError, UsageError
 from transload.nursery import Cancellation
 from transload.report.problems import Problem, kin, problem_lines
 from transload.report.styled import Meaning, Styled, beside, folded
 from transload.report.texts import count, digest, size
 from transload.transfer.proof import Proof, Verdict
 
-_MARK = 10  # letters of a verdict and a blank
+_MARK = 9  # letters of a verdict; those that are longer widen the column
 _MARKS: dict[Verdict, Meaning] = {
     "identical": "good",
     "sound": "good",
@@ -144,18 +145,29 @@ def _local(sets: tuple[str, ...], carried: Carried, *, alone: bool) -> Place | N
 def _tell(checked: Checked, deep: bool, quiet: bool) -> None:
     shown = [proof for proof in checked.proofs if not (quiet and proof.good)]
     names = max((len(str(proof.name)) for proof in shown), default=0)
+    mark = max([_MARK, *(len(_in_words(proof.verdict)) for proof in shown)])
     explained: set[Problem] = set()  # one missing volume is the trouble of many images
     for proof in shown:
-        show_result(beside(*_line(proof), _MARK + names, width_of(sys.stdout)))
-        if proof.error is not None and proof.verdict != "absent":
+        show_result(beside(*_line(proof, mark), mark + 1 + names, width_of(sys.stdout)))
+        if proof.error is not None and proof.verdict != "absent" and not proof.unpublished:
             problem = Problem.of(proof.error, target=checked.target)
             if kin(problem) not in explained:
                 say(problem_lines(problem, width_of(sys.stderr), indent="  "))
             explained.add(kin(problem))
+    _tell_unpublished([proof.error for proof in shown if proof.error is not None and proof.unpublished])
     for trouble in checked.problems:
         say(problem_lines(Problem.of(trouble, target=checked.target), width_of(sys.stderr)))
     _tell_sum(checked, deep)
     say(f"note: {note}" for note in checked.notes)
+
+
+def _tell_unpublished(errors: list[TransloadError]) -> None:
+    """What the source lacks differs only by its name, so that it is explained once."""
+    if errors:
+        problem = Problem.of(errors[0])
+        problem = problem if len(errors) == 1 else problem.not_published()
+        hint = problem.hint or "check the names; with --allow-missing, what the source lacks is left out"
+        say(problem_lines(evolve(problem, hint=hint), width_of(sys.stderr)))
 
 
 def _tell_sum(checked: Checked, deep: bool) -> None:
@@ -198,10 +210,10 @@ def _in_words(verdict: Verdict) -> str:
     return "not checked" if verdict == "unchecked" else verdict
 
 
-def _line(proof: Proof) -> tuple[Styled, str]:
+def _line(proof: Proof, mark: int) -> tuple[Styled, str]:
     """The verdict on a name, and what it is about."""
     facts = [digest(proof.digest)] if proof.digest else []
     if proof.good:
         facts.append(f"{count(proof.manifests, 'manifest')}, {count(proof.blobs, 'blob')}, {size(proof.bytes)}")
-    words = f"{_in_words(proof.verdict):<{_MARK - 1}} "
+    words = f"{_in_words(proof.verdict):<{mark}} "
     return Styled.of((words, _MARKS[proof.verdict]), str(proof.name)), "  ".join(facts)

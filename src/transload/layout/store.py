@@ -35,6 +35,7 @@ from transload.layout.deleting import Deleting
 from transload.layout.ingest import LayoutIngest, ingesting, sweep
 from transload.layout.locks import awaited
 from transload.layout.space import check_space
+from transload.layout.unused import absent_folders, take_away
 from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.layoutindex import LEFT_OUT, Entry, LayoutIndex
@@ -69,6 +70,8 @@ class LayoutStore:
         self._index_path = self.root / _INDEX
         self._folder = Folder(self.root)
         self._own = self._folder.inner(_OWN)
+        self._may_create = create
+        self._made: tuple[Path, ...] | None = None
         if create:
             self._create()
         self._check_version()
@@ -278,6 +281,8 @@ class LayoutStore:
         """Make the folder of unfinished work, once, and drop what killed processes left there."""
         if self._prepared:
             return
+        if self._may_create:  # another run, which made it and brought nothing, may have taken it away
+            self._create()
         folder = self._own.inner("ingest")
         with local_errors("creating", folder.path):
             folder.make()
@@ -288,6 +293,7 @@ class LayoutStore:
         with local_errors("creating", self.root):
             if self.root.exists() and not self.root.is_dir():
                 raise LocalError(f"{self.root} is not a folder", subject=str(self.root))
+            absent = absent_folders(self.root)
             self.root.mkdir(parents=True, exist_ok=True)
             if (self.root / _MARKER).exists() and self._index_path.exists():
                 return
@@ -303,6 +309,12 @@ class LayoutStore:
                     replace_file(self._index_path, LayoutIndex.empty().encode())
                 # Last, so that a folder with the marker always has the rest.
                 replace_file(self.root / _MARKER, json.dumps({"imageLayoutVersion": _VERSION}).encode())
+            self._made = absent
+
+    def withdraw(self) -> None:
+        """Leave nothing behind of a layout that was made here and into which nothing came."""
+        if self._made is not None and not self._prepared:
+            take_away(self.root, self._made)
 
     def _check_version(self) -> None:
         marker = self.root / _MARKER
@@ -315,7 +327,7 @@ class LayoutStore:
                     f"{self.root} is not an OCI layout: it has no file {_MARKER}", subject=str(self.root)
                 ) from error
             except NotJson as error:
-                raise ManifestInvalid(f"{marker} cannot be read as JSON: {error}", subject=str(marker)) from error
+                raise ManifestInvalid(f"{marker} {error.verdict}", subject=str(marker)) from error
         version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
         if version != _VERSION:
             raise Refused(

@@ -60,7 +60,7 @@ class LayoutIndex:
         try:
             document = read_json(raw, limit=INDEX_BYTES, values=INDEX_VALUES)
         except NotJson as error:
-            raise ManifestInvalid(f"index.json cannot be read as JSON: {error}", subject="index.json") from error
+            raise ManifestInvalid(f"index.json {error.verdict}", subject="index.json") from error
         listed = document.get("manifests") if isinstance(document, dict) else None
         if not isinstance(listed, list):
             raise ManifestInvalid("index.json has no list of manifests", subject="index.json")

@@ -146,7 +146,7 @@ def _load(raw: bytes) -> dict[str, Any]:
     try:
         document = read_json(raw, limit=MANIFEST_BYTES, values=MANIFEST_VALUES)
     except NotJson as error:
-        raise ManifestInvalid(f"a manifest cannot be read as JSON: {error}") from error
+        raise ManifestInvalid(f"a manifest {error.verdict}") from error
     if not isinstance(document, dict):
         raise ManifestInvalid("a manifest is not a JSON object")
     check_spelling(document, _READ, "a manifest")

@@ -22,7 +22,5 @@ def read_config(source: Source, repository: str, descriptor: Descriptor) -> dict
     try:
         document = read_json(bytes(raw), limit=CONFIG_BYTES, values=CONFIG_VALUES)
     except NotJson as error:
-        raise ManifestInvalid(
-            f"the image's config {descriptor.digest.short} cannot be read as JSON: {error}"
-        ) from error
+        raise ManifestInvalid(f"the image's config {descriptor.digest.short} {error.verdict}") from error
     return document if isinstance(document, dict) else {}

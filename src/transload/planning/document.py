@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from attrs import frozen
 
 from transload.errors import DocumentInvalid, LimitExceeded, TransloadError
-from transload.strictjson import NotJson, check_size, read_json
+from transload.strictjson import NotJson, OtherEncoding, TooLarge, check_size, read_json
 
 Result = TypeVar("Result")
 
@@ -107,13 +107,10 @@ class Place:
 def document(raw: bytes, what: str, limit: int, values: int, hint: str) -> Place:
     """The root of the JSON in `raw`, called `what` in paths and sentences. Raises `DocumentInvalid`."""
     try:
-        check_size(raw, limit, values)
-    except NotJson as error:
-        raise DocumentInvalid(f"the {what} is too large: {error}", subject=what, hint=_SMALLER) from error
-    try:
         found = read_json(raw, limit=limit, values=values)
     except NotJson as error:
-        raise DocumentInvalid(f"the {what} cannot be read as JSON: {error}", subject=what, hint=hint) from error
+        way = _SMALLER if isinstance(error, TooLarge) else None if isinstance(error, OtherEncoding) else hint
+        raise DocumentInvalid(f"the {what} {error.verdict}", subject=what, hint=way) from error
     if not isinstance(found, dict):
         raise DocumentInvalid(f"the {what} is not a JSON object", subject=what, hint=hint)
     return Place(found, what, hint)

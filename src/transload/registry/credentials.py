@@ -25,7 +25,7 @@ DOCKER_AUTH_CONFIG = Path("DOCKER_AUTH_CONFIG")
 class DockerConfig:
     """Logins by registry. Helpers run at most once per registry; threads that ask meanwhile wait for the answer.
 
-    `troubles` are the files that could not be read.
+    `troubles` are the files that could not be read, and entries that cannot be used in others.
     """
 
     def __init__(
@@ -37,7 +37,8 @@ class DockerConfig:
         helper_variables: Mapping[str, str] | None = None,
         helper_timeout_s: float = HELPER_TIMEOUT_S,
     ) -> None:
-        self.troubles = tuple(troubles)
+        self.troubles = (*troubles, *(trouble for file in files for trouble in file.troubles))
+        self._unread = tuple(troubles)
         self._files = tuple(files)
         self._helpers = Surroundings(helper_path, helper_variables, helper_timeout_s)
         self._answers: dict[tuple[str, str], Future[Login | None]] = {}
@@ -88,18 +89,18 @@ class DockerConfig:
                         return login
                 except CredentialsUnavailable as error:
                     troubles.append(error)
-        if troubles or self.troubles:
-            raise (*troubles, *self.troubles)[0]
+        if troubles or self._unread:
+            raise (*troubles, *self._unread)[0]
         return None
 
     def _looks(self, file: CredentialFile, host: str, repository: str) -> Iterator[Callable[[], Login | None]]:
         """Where one file may have a login, in order."""
-        named = file.helper_for(host)
-        if named:
-            yield lambda: self._ask(named, host, file)
+        yield lambda: self._asked(file.helper_for(host), host, file)
         yield lambda: file.written(host, repository)
-        if file.store and file.store != named:
-            yield lambda: self._ask(file.store, host, file)
+        yield lambda: self._asked(file.store, host, file)
+
+    def _asked(self, helper: str | None, host: str, file: CredentialFile) -> Login | None:
+        return self._ask(helper, host, file) if helper else None
 
     def forget(self, registry: str) -> None:
         """Ask the helper again next time: what it gave may be a token that has expired since."""

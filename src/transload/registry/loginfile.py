@@ -27,6 +27,7 @@ HUB = "docker.io"
 _HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _TLS_PORT = ":443"
+_NOT_DOCKERS = "does not have the form that docker writes"
 _TOKEN_USER = "<token>"  # noqa: S105 - the user name that marks an identity token, no secret
 
 
@@ -35,11 +36,12 @@ class CredentialFile:
     """What one file says, its keys in the form that `place_of` gives them. `path` is its name for people.
 
     docker compares only the host of a key, podman the path too: `by_host` says that it is a file of docker's.
+    An entry that is not as docker writes it stands in the way of its own host only.
     """
 
     path: Path
-    entries: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=False)
-    helpers: Mapping[str, str] = field(factory=dict)
+    entries: Mapping[str, Any] = field(factory=dict, repr=False)
+    helpers: Mapping[str, Any] = field(factory=dict, repr=False)
     store: str = ""
     by_host: bool = False
 
@@ -76,11 +78,11 @@ class CredentialFile:
         if not isinstance(document, dict):
             raise broken(path, "is not a JSON object")
         if path.name == ".dockercfg":  # before docker 1.7 the map of logins was the whole file
-            return cls(path, _by_place({key: value for key, value in document.items() if isinstance(value, dict)}))
+            return cls(path, _by_place(document, dict))
         return cls(
             path,
-            _by_place(_section(path, document, "auths", dict)),
-            _by_place(_section(path, document, "credHelpers", str)),
+            _by_place(_section(path, document, "auths"), dict),
+            _by_place(_section(path, document, "credHelpers"), str),
             text_of(document, "credsStore"),
             by_host=path.name == "config.json",
         )
@@ -89,13 +91,29 @@ class CredentialFile:
         """The login that the file itself holds; the key that names most of the repository's path wins."""
         for place in self._places(host, repository):
             entry = self.entries.get(place)
+            if entry is not None and not isinstance(entry, dict):
+                raise self._odd("auths", place)
             if entry and (login := _written(entry, f"{self.path}: the entry of {place}")):
                 return login
         return None
 
     def helper_for(self, host: str) -> str | None:
-        """The helper that is named for this registry."""
-        return next((self.helpers[name] for name in _spellings(host) if name in self.helpers), None)
+        """The helper that is named for this registry. Raises `CredentialsUnavailable`."""
+        name = next((name for name in _spellings(host) if name in self.helpers), None)
+        helper = self.helpers[name] if name else None
+        if name and not isinstance(helper, str):
+            raise self._odd("credHelpers", name)
+        return helper
+
+    @property
+    def troubles(self) -> tuple[CredentialsUnavailable, ...]:
+        """The entries that cannot be used."""
+        entries = (self._odd("auths", place) for place, one in self.entries.items() if not isinstance(one, dict))
+        helpers = (self._odd("credHelpers", place) for place, one in self.helpers.items() if not isinstance(one, str))
+        return (*entries, *helpers)
+
+    def _odd(self, section: str, place: str) -> CredentialsUnavailable:
+        return broken(self.path, f"the entry of {place} in {section} {_NOT_DOCKERS}")
 
     def _places(self, host: str, repository: str) -> Iterator[str]:
         """`host/a/b`, `host/a`, `host`; in docker's file then whatever has this host before a path."""
@@ -145,14 +163,12 @@ def _spellings(host: str) -> tuple[str, ...]:
     return (host, host + _TLS_PORT) if ":" not in host.rpartition("]")[2] else (host,)
 
 
-def _section(path: Path, document: Mapping[str, Any], name: str, kind: type) -> Mapping[str, Any]:
+def _section(path: Path, document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     section = _member(document, name)
     if section is None:
         return {}
-    if isinstance(section, dict):  # null is the empty value, as Go reads it
-        section = {key: value for key, value in section.items() if value is not None}
-    if not isinstance(section, dict) or not all(isinstance(value, kind) for value in section.values()):
-        raise broken(path, f"{name} does not have the form that docker writes")
+    if not isinstance(section, dict):
+        raise broken(path, f"{name} {_NOT_DOCKERS}")
     return section
 
 
@@ -162,11 +178,11 @@ def _member(document: Mapping[str, Any], name: str) -> Any:
     return named[-1] if named else None
 
 
-def _by_place(section: Mapping[str, Any]) -> dict[str, Any]:
+def _by_place(section: Mapping[str, Any], kind: type) -> dict[str, Any]:
     """Keys made alike, empty values left out; a key written as it is wins over one with a scheme, as with docker."""
     places: dict[str, Any] = {}
     for key, value in sorted(section.items(), key=lambda item: bool(_SCHEME.match(item[0]))):
-        if value:
+        if value or not (value is None or isinstance(value, kind)):  # null is the empty value, as Go reads it
             places.setdefault(place_of(key), value)
     return places
 

@@ -60,7 +60,9 @@ def verdict(result: Result) -> tuple[str, Meaning]:
     failed = len(result.failures)
     if failed:
         return f"{failed} of {count(len(result.images), 'image')} failed", "bad"
-    return "nothing to do" if not _worked(result) else "done", "good"
+    if _worked(result):
+        return "done", "good"
+    return "nothing new" if result.target.startswith("bundle:") else "nothing to do", "good"  # a bundle is written
 
 
 def _worked(result: Result) -> bool:

@@ -70,6 +70,11 @@ class Proof:
         """Whether it is known not to be what it should; what could not be checked is neither this nor `good`."""
         return self.verdict in {"differs", "absent", "damaged"}
 
+    @property
+    def unpublished(self) -> bool:
+        """Whether there is nothing to compare with: the source lacks it."""
+        return self.verdict == "unproved" and isinstance(self.error, NotFound)
+
 
 class Prover:
     """Proves names of one store. With `deep`, every blob is read and hashed, each content once."""

@@ -110,6 +110,9 @@ OPTIONS = [
         (TO, "docker-archive:new.tar", 2, "cannot be a target"),
         ([*STORE, *TO], "https://registry.invalid/x", 2, "leave https:// out"),
         (FROM[:3], "https://registry.invalid/x:1", 2, "leave the scheme out"),
+        (CARRIED[1:3], "oci.tar", 2, "push, verify and serve take this one"),
+        (["inventory {} -o i.json"], "archive:oci.tar", 2, "name the registry or the folder"),
+        (["inventory {} -o i.json"], "bundle:bun", 2, "pack --against bun"),
         # slips
         ([f"{line} --platform {{}}" for line in OPTIONS], "linux/amd46", 2, "did you mean linux/amd64?"),
         ([f"{line} --platform {{}}" for line in OPTIONS], "amd64/linux", 2, "did you mean linux/amd64?"),
@@ -167,6 +170,53 @@ def test_the_commands_of_other_tools_are_told_what_they_are_here(run: Run, word:
     assert ran.code == 2
     assert f"there is no command {word!r}; " in ran.told
     assert here in ran.told.partition("; ")[2]
+
+
+def test_no_help_speaks_of_the_work_of_another_command(run: Run) -> None:
+    for verb in ("plan", "pack", "push", "verify", "list", "extract", "inventory", "releases", "serve"):
+        options = run(f"{verb} --help").told.partition("Options:")[2].lower()
+        assert "copy" not in options
+        assert "where to:" not in options
+        assert "where to;" not in options
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mirror --from oci:absent --to oci:{}",
+        "mirror unmarked.invalid/x:1 --to oci:{}",
+        "plan --from oci:layout --to oci:{}",
+        "push absent --to oci:{}",
+        "push layout --image none --to oci:{}",
+    ],
+)
+@pytest.mark.parametrize("folder", ["out", "deep/er", "made"])
+def test_no_folder_is_left_into_which_nothing_came(run: Run, line: str, folder: str) -> None:
+    Path("made").mkdir()
+    before = sorted(Path().rglob("*"))
+    run(line.format(folder))
+    assert [path for path in sorted(Path().rglob("*")) if "state" not in path.parts] == before
+
+
+def test_what_else_lies_there_is_left(run: Run) -> None:
+    assert run("mirror --from oci:layout --to oci:out").code == 0
+    before = sorted(Path("out").rglob("*"))
+    assert run("mirror --from oci:layout --image none --to oci:out").code != 0
+    assert sorted(Path("out").rglob("*")) == before
+
+
+def test_what_the_source_lacks_is_explained_once_and_how_to_leave_it_out(run: Run) -> None:
+    run("push layout --to oci:target")
+    ran = run("verify --from oci:layout --to oci:target acme/b:1 acme/c:1")
+    assert ran.code != 0
+    assert ran.told.count("error: ") == ran.told.count("--allow-missing") == 1
+
+
+def test_nothing_new_is_a_bundle_all_the_same(run: Run) -> None:
+    run("pack --from oci:layout -o one")
+    told = run("pack --from oci:layout --against one.tar -o two").told
+    assert "nothing new: 1 unchanged" in told
+    assert Path("two.tar").exists()
 
 
 def test_help_is_a_command_too(run: Run) -> None:

@@ -244,8 +244,9 @@ def test_what_is_no_plan_is_refused(raw: bytes) -> None:
     ],
 )
 def test_what_is_no_plan_is_said_in_our_words(raw: bytes, why: str) -> None:
-    with pytest.raises(DocumentInvalid, match=why):
+    with pytest.raises(DocumentInvalid, match=why) as caught:
         planfile.load(raw)
+    assert (caught.value.hint is None) == ("save it" in str(caught.value))  # then the plan is good as it is
 
 
 def test_a_file_beyond_any_plan_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:

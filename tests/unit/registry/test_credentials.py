@@ -208,6 +208,24 @@ def test_a_broken_file_is_named_and_not_shown_and_hides_no_other(box: Box, conte
         config.login("r.example")
 
 
+def test_an_entry_of_another_form_is_told_and_stands_in_the_way_of_its_host_only(box: Box) -> None:
+    config = box.load(
+        {
+            "auths": {"r.example": "hunter2", "good.example": auth("jo")},
+            "credHelpers": {"h.example": {"hunter2": 1}},
+        }
+    )
+    assert [str(trouble).partition(": the")[2] for trouble in config.troubles] == [
+        " entry of r.example in auths does not have the form that docker writes",
+        " entry of h.example in credHelpers does not have the form that docker writes",
+    ]
+    assert config.login("good.example") == login("jo")
+    assert config.login("other.example") is None
+    for host in ("r.example", "h.example"):
+        with pytest.raises(CredentialsUnavailable, match=f"the entry of {host}"):
+            config.login(host)
+
+
 def test_what_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     odd = [tmp_path, tmp_path / "pipe"]
