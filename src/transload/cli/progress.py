@@ -130,6 +130,7 @@ class Telling:
         if self._json:
             self._json.host(event)
         elif not self._quiet and self._is_news(event):
+            self._working.beside()
             told = getattr(self._progress, "host", None)
             if told is not None:
                 told(event)

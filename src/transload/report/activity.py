@@ -46,6 +46,10 @@ class Voice(Protocol):
         """Say what goes on."""
         ...
 
+    def beside(self) -> None:
+        """Something else was said, which is a sign of life, too."""
+        ...
+
     def rest(self) -> None:
         """Nothing goes on any more."""
         ...
@@ -122,6 +126,10 @@ class Working:
             pulse.stop()
             self._voice.rest()
 
+    def beside(self) -> None:
+        """People were told something else meanwhile."""
+        self._voice.beside()
+
     def _beat(self) -> None:
         with self._lock:
             now, moving = self._now, self._moving
@@ -147,22 +155,35 @@ class TerminalVoice:
         told = textwrap.shorten(", ".join(said), width, placeholder=" …") if width > 9 else ""
         self._draw(Styled.of((told, "faint")))
 
+    def beside(self) -> None:
+        """The line stays the last one."""
+
     def rest(self) -> None:
         """Take it away."""
         self._draw(None)
 
 
 class LogVoice:
-    """A line now and then."""
+    """A line now and then; none that says nothing new while other lines come."""
 
     first_s = every_s = LOG_S
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
+        self._told: Progressed | None = None
+        self._beside = False
 
     def say(self, now: Progressed, moving: Moving) -> None:
         """Write it."""
+        beside, self._beside = self._beside, False
+        if beside and now == self._told:
+            return
+        self._told = now
         self._write(", ".join([sentence(now), *moving.words(now)]))
+
+    def beside(self) -> None:
+        """See `Voice`."""
+        self._beside = True
 
     def rest(self) -> None:
         """Lines stay."""
@@ -184,6 +205,9 @@ class EventVoice:
         if now != self._told or self._silent >= LOG_S / SOON_S:
             self._told, self._silent = now, 0
             self._tell(now)
+
+    def beside(self) -> None:
+        """Programs get each event by itself."""
 
     def rest(self) -> None:
         """Nothing is to be taken away."""

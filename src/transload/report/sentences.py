@@ -41,6 +41,7 @@ class Sentences:
         self._tag = shared_tag(image.label for image in tally.plan.images)
         self._explained: set[Problem] = set()
         self._troubled: set[str] = set()
+        self._broken: set[Problem] = set()
 
     def short(self, label: str) -> str:
         """A name without the shared folder."""
@@ -51,6 +52,7 @@ class Sentences:
         planned = self.tally.plan.images[event.image]
         counted = self._counter()
         if event.error is None:
+            self._broken.clear()
             return [self._success(counted, planned, self.tally.images[event.image])]
         if planned.excused:
             return [self._fit(counted, planned, ("missing", "warn"), " at the source, as allowed")]
@@ -62,9 +64,15 @@ class Sentences:
         ]
 
     def retry(self, event: StepRetried, label: str) -> list[Styled]:
-        """An attempt that failed, and when the next one comes; not what the trouble of a host says already."""
-        if self._troubled and isinstance(event.error, Unreachable):
-            return []
+        """An attempt that failed, and when the next one comes; not what the trouble of a host says already.
+
+        A host that dies breaks every blob under way: one line is enough until an image arrives again.
+        """
+        if isinstance(event.error, Unreachable):
+            broken = kin(Problem.of(event.error))
+            if self._troubled or broken in self._broken:
+                return []
+            self._broken.add(broken)
         wait = f"again in {duration(event.wait_s)}" if event.wait_s > 0 else "again now"
         words = f"{self.short(label)}: {one_line(event.error.message)}; {wait} (attempt {event.attempt + 1})"
         return folded("  retry ", words, self.width, "warn")

@@ -43,6 +43,11 @@ Verdict = Literal["identical", "sound", "differs", "absent", "damaged", "unprove
 _NOT_ASKED = (Unreachable, AccessError, LocalError, Interrupted, Truncated, VolumeMissing)
 
 
+# A run takes an image that is there as whole, since registries do not take a manifest without what it needs.
+_WAY = "what is stored there has been lost: delete the image there, then mirror or push it again"
+_WAY_IN_FOLDERS = "what is stored there has been lost: mirror or copy the image again, into a new folder"
+
+
 def is_wrong(error: TransloadError) -> bool:
     """Whether the error, met while checking, means that content is wrong or missing, not that it was out of reach."""
     return not isinstance(error, _NOT_ASKED) and type(error) is not Refused
@@ -161,7 +166,7 @@ class Prover:
             raise BlobUnknown(
                 f"{repository} lacks blob {blob.digest.short} of {blob.size} bytes",
                 subject=blob.digest,
-                hint="mirror the image again: only what is missing is sent",
+                hint=_WAY_IN_FOLDERS if getattr(self._store, "lies", None) else _WAY,
             )
 
     def _hash(self, repository: str, blob: Descriptor) -> None:

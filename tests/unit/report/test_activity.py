@@ -70,6 +70,16 @@ def test_a_log_gets_a_whole_line() -> None:
     assert told == ["planning: 12 of 20 images asked about, 0.0 s"]
 
 
+def test_a_log_gets_no_line_without_news_while_others_come() -> None:
+    told: list[str] = []
+    voice = LogVoice(told.append)
+    for done in (1, 1, 2, 2):
+        voice.beside()
+        voice.say(Progressed("surveying", done, 20), Moving(StoppedClock()))
+    voice.say(Progressed("surveying", 2, 20), Moving(StoppedClock()))
+    assert [line[:14] for line in told] == ["planning: 1 of", "planning: 2 of", "planning: 2 of"]
+
+
 @pytest.mark.parametrize("width", [20, 40, 200])
 def test_a_line_on_a_terminal_is_never_too_wide(width: int) -> None:
     drawn: list[Styled | None] = []

@@ -92,6 +92,15 @@ def test_the_trouble_of_a_host_is_told_once_and_not_for_each_blob_again() -> Non
     assert [line.partition(": ")[2][:7] or line[:7] for line in told] == ["waiting", "damaged", "r.examp", "r.examp"]
 
 
+def test_a_host_that_dies_gets_one_line_for_all_blobs_under_way() -> None:
+    sentences = Sentences(Tally(planned([Wanted(name) for name in "ab"])))
+    cut = StepRetried(0, Unreachable("r.example breaks off", side="target"), 1, 0.5)
+    other = StepRetried(0, Unreachable("s.example breaks off", side="source"), 1, 0.5)
+    assert [len(sentences.retry(event, "a")) for event in (cut, cut, other, cut)] == [1, 0, 1, 0]
+    sentences.image(ImageDone(0, None))
+    assert len(sentences.retry(cut, "a")) == 1
+
+
 def test_a_log_shows_no_sign_of_life_beside_that_of_a_dead_host() -> None:
     clock, stream = StoppedClock(), io.StringIO()
     tally = Tally(planned(), clock)
