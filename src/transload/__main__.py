@@ -10,7 +10,7 @@ from transload.signals import ending
 
 def run() -> None:
     """Load the program and run it. A signal to end meanwhile ends it as later on, and shows nobody where it was."""
-    wanted = ending()
+    wanted = [number for number in ending() if signal.getsignal(number) is not signal.SIG_IGN]  # until work begins
     for number in wanted:
         signal.signal(number, lambda *_: _leave())
     from transload.cli.main import run as run_program
