@@ -73,29 +73,30 @@ class Api:
         """The whole answer. A 401 is answered once, if the request is the registry's and its body can be sent again."""
         if not self._owns(request):
             return self.http.ask(evolve(request, registry=self.origin))
-        sent = self._header(scopes, long)
+        sent, sent_s = self._header(scopes, long), self.http.clock.monotonic_s()
         reply = self.http.ask(_with(request, sent))
         if reply.status == 401 and reply.origin == self.origin:
             if not isinstance(request.body, (bytes, type(None))):
                 self._authorizer(scopes).forget(sent)
                 return reply
-            sent = self._authorizer(scopes).answer(reply.headers.get("WWW-Authenticate", ""), scopes, sent)
+            wanted = reply.headers.get("WWW-Authenticate", "")
+            sent = self._authorizer(scopes).answer(wanted, scopes, sent, sent_s)
             reply = self.http.ask(_with(request, sent))
             if reply.status == 401 and reply.origin == self.origin and sent.startswith("Basic "):
-                self._authorizer(scopes).answer("Basic", scopes, sent)  # raises CredentialsRejected
+                self._authorizer(scopes).answer("Basic", scopes, sent, sent_s)  # raises CredentialsRejected
         return reply
 
     @contextmanager
     def pour(self, request: Request, *scopes: Scope) -> Iterator[Answer]:
         """The same with the body still to come; only for requests without a body."""
         owned = self._owns(request)
-        sent = self._header(scopes, False) if owned else None
+        sent, sent_s = self._header(scopes, False) if owned else None, self.http.clock.monotonic_s()
         with self.http.pour(_with(request, sent)) as answer:
             if answer.status != 401 or not owned or Origin.of(answer.url) != self.origin:
                 yield answer
                 return
             refusal = answer.reply(0)
-        sent = self._authorizer(scopes).answer(refusal.headers.get("WWW-Authenticate", ""), scopes, sent)
+        sent = self._authorizer(scopes).answer(refusal.headers.get("WWW-Authenticate", ""), scopes, sent, sent_s)
         with self.http.pour(_with(request, sent)) as answer:
             yield answer
 

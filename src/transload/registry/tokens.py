@@ -54,8 +54,11 @@ class Authorizer:
             return None
         return self._header(challenge, scopes, _AHEAD_LONG if long else _AHEAD)
 
-    def answer(self, header: str, scopes: Scopes, sent: str | None) -> str:
-        """What to send after a 401 with this `WWW-Authenticate`, when `sent` was not enough.
+    def answer(self, header: str, scopes: Scopes, sent: str | None, sent_s: float) -> str:
+        """What to send after a 401 with this `WWW-Authenticate`, when `sent` was not enough at `sent_s`.
+
+        A server whose clock or key has changed takes none of the tokens of before: one that would do by its scopes is
+        not tried in the place of the one that was refused.
 
         Raises `CredentialsRejected`, `AccessDenied`, and what asking for a token raises.
         """
@@ -64,7 +67,8 @@ class Authorizer:
             raise rejected(self._applicant)
         with self._lock:
             self._challenge = challenge
-            self._tokens = [token for token in self._tokens if f"Bearer {token.value.reveal()}" != sent]
+            if sent:
+                self._tokens = [one for one in self._tokens if one.begins_s > sent_s or not covers(one.scopes, scopes)]
             demanded = parse_scopes(challenge.get("scope"))
             if demanded:
                 known = merged((*self._demanded.get(scopes, ()), *demanded))

@@ -62,7 +62,10 @@ def verdict(result: Result) -> tuple[str, Meaning]:
         return f"{failed} of {count(len(result.images), 'image')} failed", "bad"
     if _worked(result):
         return "done", "good"
-    return "nothing new" if result.target.startswith("bundle:") else "nothing to do", "good"  # a bundle is written
+    written = (
+        result.target.startswith("bundle:") and not result.share("present").blobs
+    )  # that only says what is not in it
+    return "nothing new" if written else "nothing to do", "good"
 
 
 def _worked(result: Result) -> bool:

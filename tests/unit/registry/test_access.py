@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from attrs import evolve
 
 from tests.unit.registry.wire import Asked, HastyClock, Said, Wire, plain_http, refused, serving
 from transload.errors import (
@@ -22,6 +23,7 @@ from transload.net.http import Http
 from transload.nursery import Nursery
 from transload.oci import Descriptor, Digest, Name
 from transload.registry.login import Login, Secret
+from transload.registry.scope import pull
 from transload.registry.store import RegistryStore
 
 BLOB = Descriptor("application/octet-stream", Digest.of(b"content"), 7)
@@ -133,6 +135,18 @@ def test_a_token_that_is_withdrawn_is_replaced_once(guarded: Guarded) -> None:
         store = store_for(guarded, http)
         store.holds("a/b", BLOB)
         guarded.expired.add("token0")
+        assert store.holds("a/b", BLOB)
+        assert len(guarded.asked_for("/token")) == 2
+
+
+def test_no_token_of_before_takes_the_place_of_one_that_was_withdrawn(guarded: Guarded) -> None:
+    with plain_http() as http:
+        store = store_for(guarded, http)
+        store.holds("a/b", BLOB)
+        tokens = store._api._authorizer((pull("a/b"),))._tokens
+        tokens.append(evolve(tokens[0], value=Secret("for more, and withdrawn too")))
+        guarded.expired.add("token0")
+        http.clock.sleep_s(1)
         assert store.holds("a/b", BLOB)
         assert len(guarded.asked_for("/token")) == 2
 
