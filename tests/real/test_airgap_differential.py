@@ -85,7 +85,7 @@ def test_against_the_bundle_before(shell: Shell, source: Vendor, registry: Regis
 
 def test_nothing_new_is_a_bundle_too(shell: Shell, source: Vendor, site: str, tmp_path: Path) -> None:
     ran = pack(shell, *map(source, MAY), "-o", "again", "--against", "may")
-    assert ran.out.startswith("nothing to do: 3 unchanged")
+    assert ran.out.startswith("nothing new: 3 unchanged")
     assert blobs_in(tmp_path / "again") == set()
     assert shell("push", "again", "--to", site).out.startswith("nothing to do: 3 unchanged")
     assert shell("verify", "again").code == 0
