@@ -33,7 +33,7 @@ def test_signed_and_verified(shell: Shell, registry: Registry, tmp_path: Path, k
     words = ("-o", "b", "--sign-key", "k")
     with vendor(images={"app/one:v1": ONE}) as source:
         ran = pack(shell, source("app/one:v1"), *words)
-        assert pack(shell, source("app/one:v1"), *words).out.startswith("nothing new")
+        assert pack(shell, source("app/one:v1"), *words).out.startswith("nothing to do")
     assert "signed:   by sha256:" in ran.out
     listed = shell("list", "b", "--key", public.name)
     assert "(verified)" in listed.out
