@@ -13,7 +13,7 @@ import click
 from transload.app.carried import carried_place
 from transload.app.settings import read_environment
 from transload.app.stores import Logins, Network, Stores
-from transload.cli import options
+from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.ledgers import Shown
 from transload.cli.progress import Output, Telling
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command("list", cls=Command)
-@click.argument("carried", metavar="BUNDLE")
+@click.argument("carried", metavar="BUNDLE", shell_complete=completion.files)
 @options.bundle
 @options.telling
 def list_(carried: str, key: Path | None, volumes: tuple[Path, ...], output: Output, quiet: bool) -> int:
@@ -65,7 +65,7 @@ def _lacking(one: Checked, width: int | None) -> list[Styled]:
 
 
 @click.command(cls=Command)
-@click.argument("carried", metavar="BUNDLE")
+@click.argument("carried", metavar="BUNDLE", shell_complete=completion.files)
 @click.argument("names", metavar="[FILE]...", nargs=-1)
 @click.option(
     "-C",

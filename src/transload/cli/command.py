@@ -9,7 +9,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -17,6 +17,9 @@ from click.core import ParameterSource
 from transload.app.answers import QUESTIONS
 from transload.app.settings import read_environment
 from transload.errors import LocalError, NotFound, TransloadError, UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # A default of the first gives way to the second if that one is written.
 _GIVES_WAY = (
@@ -54,6 +57,8 @@ class Command(click.Command):
     def make_parser(self, ctx: click.Context) -> Any:
         """See click, whose parser lets the last of two values win: a target that is silently not written to."""
         parser: Any = super().make_parser(ctx)
+        if ctx.resilient_parsing:  # a line that is completed in the shell, where nothing is complained about
+            return parser
         for option in {id(one): one for one in (parser._long_opt | parser._short_opt).values()}.values():
             if option.action == "store":
                 option.process = _once(option)
@@ -69,6 +74,13 @@ class Command(click.Command):
         _drop_what_gives_way(ctx)
         with _blamed(ctx):
             return super().invoke(ctx)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """See click. Files where it knows nothing: for bash a new word begins after the colon of `oci:DIR`."""
+        from click.shell_completion import CompletionItem
+
+        file = [] if incomplete.startswith("-") else [CompletionItem(incomplete, type="file")]
+        return super().shell_complete(ctx, incomplete) or file
 
 
 def _once(option: Any) -> Callable[[Any, Any], None]:

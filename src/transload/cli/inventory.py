@@ -12,7 +12,7 @@ from transload.app.carried import named_place
 from transload.app.place import Place
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
-from transload.cli import options
+from transload.cli import completion, options
 from transload.cli.asking import load_signer
 from transload.cli.command import Command
 from transload.cli.guide import gather_logins
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.argument("store", metavar="STORE")
+@click.argument("store", metavar="STORE", shell_complete=completion.stores)
 @click.option(
     "-o",
     "--out",

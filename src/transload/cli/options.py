@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from transload.app.stores import Carried, Network
+from transload.cli import completion
 from transload.errors import LocalError, ReferenceInvalid
 from transload.oci.reference import check_registry
 
@@ -64,10 +65,18 @@ def _stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return decorate
 
 
-to = _option("--to", metavar="STORE", help="The target: HOST[:PORT][/PREFIX] or oci:DIR.")
+to = _option(
+    "--to", metavar="STORE", shell_complete=completion.stores, help="The target: HOST[:PORT][/PREFIX] or oci:DIR."
+)
 
 platform = _stacked(
-    _option("--platform", metavar="OS/ARCH", multiple=True, help="Only this platform (repeatable)."),
+    _option(
+        "--platform",
+        metavar="OS/ARCH",
+        multiple=True,
+        shell_complete=completion.platforms,
+        help="Only this platform (repeatable).",
+    ),
     _option(
         "--narrow",
         type=click.Choice(["rewritten", "sparse"]),
@@ -78,8 +87,15 @@ platform = _stacked(
 )
 
 selection = _stacked(
-    _option("--from", metavar="STORE", help="The source; without a SET, everything in it."),
-    _option("--tag", metavar="RELEASE", help="Release of the catalogs, or a range FROM..TO. Default: the newest."),
+    _option(
+        "--from", metavar="STORE", shell_complete=completion.stores, help="The source; without a SET, everything in it."
+    ),
+    _option(
+        "--tag",
+        metavar="RELEASE",
+        shell_complete=completion.releases,
+        help="Release of the catalogs, or a range FROM..TO. Default: the newest.",
+    ),
     _option("--target-tag", metavar="TAG", help="Tag of the catalogs' images at the target. Default: the same."),
     _option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable)."),
     platform,
@@ -93,15 +109,17 @@ selection = _stacked(
 )
 
 named = _stacked(
-    _option("--to", metavar="STORE", help="The target, which must be the plan's."),
-    _option("--from", metavar="STORE", help="The source, which must be the plan's."),
+    _option("--to", metavar="STORE", shell_complete=completion.stores, help="The target, which must be the plan's."),
+    _option("--from", metavar="STORE", shell_complete=completion.stores, help="The source, which must be the plan's."),
 )
 
 compress = _option(
     "--compress", is_flag=True, help="Compress layers that are not compressed, for registries that take no others."
 )
 
-wanted = _stacked(click.argument("sets", metavar="[SET]...", nargs=-1), to, selection)
+wanted = _stacked(
+    click.argument("sets", metavar="[SET]...", nargs=-1, shell_complete=completion.catalogs), to, selection
+)
 
 source_login = _stacked(
     _option(

@@ -13,7 +13,7 @@ from transload.app.packing import Packed, Packing, bundle_path, prepare_pack
 from transload.app.place import Place
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
-from transload.cli import options
+from transload.cli import completion, options
 from transload.cli.again import command_line, command_words, connection_words
 from transload.cli.asking import load_signer
 from transload.cli.carrying import Began, carry
@@ -32,7 +32,7 @@ _NO_TARGET = dict.fromkeys(("to", "target_username", "target_password_stdin"))
 
 
 @click.command(cls=Command)
-@click.argument("sets", metavar="[SET]...", nargs=-1)
+@click.argument("sets", metavar="[SET]...", nargs=-1, shell_complete=completion.catalogs)
 @click.option(
     "-o", "--out", type=options.ANY_PATH, required=True, metavar="NAME", help="The bundle: a path without suffix."
 )

@@ -14,7 +14,7 @@ from transload.app.place import Place
 from transload.app.pushing import prepare_push
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
-from transload.cli import options
+from transload.cli import completion, options
 from transload.cli.again import command_line, connection_words, platform_words
 from transload.cli.asking import ask_for_volume
 from transload.cli.carrying import Began, carry
@@ -35,7 +35,7 @@ _NO_SOURCE = dict.fromkeys(("from", "tag", "source_registry", "source_repository
 
 
 @click.command(cls=Command)
-@click.argument("carried", metavar="BUNDLE")
+@click.argument("carried", metavar="BUNDLE", shell_complete=completion.files)
 @options.to
 @click.option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable).")
 @click.option("--target-tag", metavar="TAG", help="Tag at the target for the one image that has none.")

@@ -15,7 +15,7 @@ from transload.app.settings import read_environment
 from transload.app.stores import Logins, Stores
 from transload.catalog.catalog import Catalog
 from transload.catalog.release import Offer
-from transload.cli import options
+from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.progress import Output, Telling
 from transload.cli.telling import show_result, width_of
@@ -27,8 +27,14 @@ _TAG = 26  # letters
 
 
 @click.command(cls=Command)
-@click.argument("catalog")
-@click.option("--to", metavar="STORE", envvar="TRANSLOAD_TO", help="Say which releases this target has.")
+@click.argument("catalog", shell_complete=completion.catalogs)
+@click.option(
+    "--to",
+    metavar="STORE",
+    envvar="TRANSLOAD_TO",
+    shell_complete=completion.stores,
+    help="Say which releases this target has.",
+)
 @click.option(
     "--source-registry", metavar="HOST", envvar="TRANSLOAD_SOURCE_REGISTRY", help="Instead of the catalog's registry."
 )

@@ -11,7 +11,7 @@ from transload.app.carried import named_place, signature_notes
 from transload.app.settings import read_environment
 from transload.app.stores import Ears, Logins, Stores
 from transload.app.whole import serving_notes
-from transload.cli import options
+from transload.cli import completion, options
 from transload.cli.command import Command, is_written
 from transload.cli.passwords import piped_password
 from transload.cli.prompts import ask_password, is_interactive
@@ -24,7 +24,7 @@ HIGHEST_PORT = 65_535
 
 
 @click.command(cls=Command)
-@click.argument("store")
+@click.argument("store", shell_complete=completion.stores_and_files)
 @click.option(
     "--listen",
     metavar="HOST:PORT",
