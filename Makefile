@@ -10,7 +10,7 @@ JOBS   ?= 4
 MEMORY := $(firstword $(shell test -w /dev/shm && echo /dev/shm) $(TMPDIR) /tmp)
 QUICK  := TMPDIR=$(MEMORY) $(BIN)/pytest -q -n $(JOBS)
 
-.PHONY: demo test quick check bench format lock pyz clean
+.PHONY: demo test quick check bench format lock pyz dist clean
 
 demo: $(VENV)/ready
 	@$(BIN)/transload demo
@@ -54,6 +54,13 @@ lock:
 # One file that any Python from 3.11 on runs, for machines on which nothing can be installed.
 pyz: $(VENV)/ready
 	$(BIN)/python tools/pyz.py
+
+# What a release consists of: sdist, wheel, the one file, and what is in them (CycloneDX).
+dist: $(VENV)/ready
+	rm -rf dist
+	$(BIN)/python -m build --quiet --outdir dist .
+	$(BIN)/python tools/pyz.py
+	$(BIN)/python tools/sbom.py dist
 
 clean:
 	rm -rf $(VENV) dist build .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis
