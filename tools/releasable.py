@@ -1,6 +1,6 @@
 """Says what stands in the way of a release, and ends with 1 if anything does.
 
-    python tools/releasable.py v1.2.3
+python tools/releasable.py v1.2.3
 """
 
 from __future__ import annotations
