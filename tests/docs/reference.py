@@ -1,4 +1,4 @@
-"""Writes the pages of docs/reference from the program itself: `python -m tests.docs.reference`."""
+"""Writes docs/reference and share/ from the program itself: `python -m tests.docs.reference`."""
 
 from __future__ import annotations
 
@@ -8,25 +8,13 @@ from collections.abc import Iterator
 import click
 
 from tests.docs.pages import DOCS, ROOT
+from tools import share
+from tools.share import ENDINGS
 from transload import errors, limits
 from transload.cli.main import transload
 from transload.sizes import in_words
 
 WIDTH = 100
-ENDINGS = {
-    0: "done",
-    1: "done, with failures that were told",
-    2: "the request itself is wrong, or something is missing and nobody can be asked",
-    3: "access was refused",
-    4: "something named does not exist",
-    5: "the other end cannot be reached, or does not answer as it should",
-    6: "content is not what it claims to be",
-    7: "refused on principle",
-    8: "this machine stands in the way: disk, permission, another process",
-    9: "the target lacks what the work assumes",
-    70: "a bug; please report it with the traceback",
-    130: "interrupted",
-}
 
 
 def command_line() -> str:
@@ -148,6 +136,7 @@ def write() -> None:
     """Write every page anew."""
     for path, make in PAGES.items():
         path.write_text(make(), encoding="utf-8")
+    share.write()
 
 
 if __name__ == "__main__":

@@ -8,13 +8,20 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import DOCS, label
-from tests.docs.reference import ENDINGS, PAGES, families
+from tests.docs.reference import PAGES, families
+from tools import share
+from tools.share import ENDINGS
 from transload import errors
 
 
 @pytest.mark.parametrize(("page", "make"), PAGES.items(), ids=[label(page) for page in PAGES])
 def test_the_page_is_fresh(page: Path, make: Callable[[], str]) -> None:
     assert page.read_text() == make(), "stale; write it anew: python -m tests.docs.reference"
+
+
+def test_pages_of_the_manual_and_completions_are_fresh() -> None:
+    kept = {path: path.read_text(encoding="utf-8") for path in share.SHARE.rglob("*") if path.is_file()}
+    assert kept == share.files(), "stale; write them anew: python -m tests.docs.reference"
 
 
 def every_error() -> list[type[errors.TransloadError]]:

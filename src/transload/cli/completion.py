@@ -33,7 +33,7 @@ def files(_: click.Context, __: click.Parameter, incomplete: str) -> list[Comple
     """Files and folders, which the shell lists itself."""
     from click.shell_completion import CompletionItem
 
-    return [CompletionItem(incomplete, type="file")]
+    return [CompletionItem(incomplete or " ", type="file")]  # click's script for zsh would lose an empty text
 
 
 def catalogs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:

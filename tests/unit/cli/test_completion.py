@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.shell_completion import BashComplete, CompletionItem
+from click.shell_completion import BashComplete, CompletionItem, ZshComplete
 
 from transload.catalog import builtin, load_builtin
 from transload.cli.completion import PLATFORMS
@@ -57,6 +57,12 @@ def test_flags_of_the_command() -> None:
 def test_built_in_catalogs_and_files(command: str) -> None:
     assert values(command, "") == list(builtin())
     assert kinds(command, "") == {"file", "plain"}
+
+
+def test_zsh_gets_three_lines_of_each_and_none_is_empty() -> None:
+    complete = ZshComplete(transload, {}, "transload", "_")
+    lines = [line for item in offered("mirror", "") for line in complete.format_completion(item).split("\n")]
+    assert lines == ["file", " ", "_", "plain", "arcdata", "_", "plain", "bdc", "_"]
 
 
 def test_releases_of_the_catalogs_that_are_named() -> None:
