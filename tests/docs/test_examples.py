@@ -187,7 +187,7 @@ def _masked(line: str) -> str:
 
 def group() -> click.Context:
     """The context in which commands are made; with the program's own settings, since commands remember them."""
-    return transload.make_context("transload", [], resilient_parsing=True)
+    return transload.make_context("transload", ["mirror"])
 
 
 def parse(words: list[str]) -> None:
