@@ -10,7 +10,7 @@ JOBS   ?= 4
 MEMORY := $(firstword $(shell test -w /dev/shm && echo /dev/shm) $(TMPDIR) /tmp)
 QUICK  := -q -n $(JOBS) tests/unit tests/test_*.py
 
-.PHONY: demo test quick coverage check bench format lock pyz dist clean
+.PHONY: demo test quick coverage check bench format lock pyz docs dist clean
 
 demo: $(VENV)/ready
 	@$(BIN)/transload demo
@@ -62,6 +62,14 @@ lock:
 # One file that any Python from 3.11 on runs, for machines on which nothing can be installed.
 pyz: $(VENV)/ready
 	$(BIN)/python tools/pyz.py
+
+# The documentation as a site, in build/site; a warning is an error.
+docs: $(VENV)/docs
+	$(BIN)/python tools/docsite.py
+
+$(VENV)/docs: $(VENV)/ready
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group docs
+	@touch $@
 
 # What a release consists of: sdist, wheel, the one file, and what is in them (CycloneDX).
 dist: $(VENV)/ready

@@ -23,7 +23,7 @@ def locked() -> dict[str, str]:
 def named() -> Iterator[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     program = project["project"]
-    groups = [project["build-system"]["requires"], program["dependencies"], project["dependency-groups"]["dev"]]
+    groups = [project["build-system"]["requires"], program["dependencies"], *project["dependency-groups"].values()]
     for group in [*groups, *program["optional-dependencies"].values()]:
         yield from map(Requirement, group)
 

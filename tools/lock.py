@@ -19,13 +19,16 @@ HEAD = "# Made by `make lock` for what `make` installs; users of the program are
 def main() -> None:
     """Install into an empty environment, and keep what came of it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    groups = [
+        word for name in project["dependency-groups"] for word in ("--group", f"{ROOT / 'pyproject.toml'}:{name}")
+    ]
     with tempfile.TemporaryDirectory() as folder:
         _run(sys.executable, "-m", "venv", folder)
         pip = (f"{folder}/bin/python", "-m", "pip")
         install = (*pip, "install", "--quiet", "--upgrade")
         _run(*install, "pip")
         wanted = [*project["build-system"]["requires"], f"{ROOT}[serve,sign]"]
-        _run(*install, "--group", f"{ROOT / 'pyproject.toml'}:dev", *wanted)
+        _run(*install, *groups, *wanted)
         frozen = _run(*pip, "freeze", "--all", "--exclude", "transload", "--exclude", "setuptools")
     (ROOT / "constraints.txt").write_text(HEAD + frozen)
 

@@ -1,0 +1,142 @@
+"""Builds the documentation as a site in build/site: README, the pages of docs/, and a reference of the Python API.
+
+    make docs
+
+The pages are plain Markdown and stay so: what a site needs beyond them (the tree of pages, the reference made from
+`transload.__all__`) is written beside a copy of them in build/. A warning fails the build. Nothing in the site comes
+from the network.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+from sphinx.application import Sphinx
+
+import transload
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
+API = "docs/reference/api"
+_TREE = {
+    "Guides": "docs/guides/*.md",
+    "Reference": "docs/reference/*.md",
+    "File formats": "docs/formats/*.md",
+    "Inside": "docs/*.md",
+    "Decisions": "docs/decisions/*.md",
+}
+_PROJECT = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+_LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
+SETTINGS: dict[str, Any] = {
+    "project": "transload",
+    "release": transload.__version__,
+    "extensions": ["myst_parser", "sphinx.ext.autodoc"],
+    "html_theme": "furo",
+    "html_title": f"transload {transload.__version__}",
+    "html_show_copyright": False,
+    "html_copy_source": False,
+    "html_static_path": [str(SOURCE / "static")],
+    "html_css_files": ["wide.css"],
+    "html_show_sourcelink": False,
+    "myst_heading_anchors": 3,
+    "autodoc_member_order": "bysource",
+    "autodoc_class_signature": "separated",
+    "default_role": "literal",
+    "toc_object_entries": False,  # a page names what it describes in headings
+    "suppress_warnings": ["misc.highlighting_failure"],  # what a program prints is not always the language of its block
+}
+
+
+def prepare() -> None:
+    """Copy the pages, and write what a site needs beyond them."""
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    shutil.copytree(ROOT / "docs", SOURCE / "docs")
+    for name in (*_PROJECT, "LICENSE"):
+        shutil.copy(ROOT / name, SOURCE)
+    (SOURCE / f"{API}.md").write_text(api_page(), encoding="utf-8")
+    start = (ROOT / "README.md").read_text(encoding="utf-8")
+    (SOURCE / "index.md").write_text("\n".join([start, *tree(start)]), encoding="utf-8")
+    (SOURCE / "static").mkdir()
+    (SOURCE / "static" / "wide.css").write_text(
+        ".content { width: 54em; }\n", encoding="utf-8"
+    )  # 100 columns of --help
+    for page in SOURCE.rglob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(_LINK.sub(partial(_within, page.parent), text), encoding="utf-8")
+
+
+def _within(folder: Path, link: re.Match[str]) -> str:
+    """A link as it is; of one that leads to a folder or to the sources, only its text."""
+    file = link["target"].partition("#")[0]
+    return link[0] if not file or "://" in file or (folder / file).is_file() else link["text"]
+
+
+def tree(start: str) -> Iterator[str]:
+    """Every page in the list on the left, under its folder's name; first those that `start` names, in its order."""
+    for caption, pattern in _TREE.items():
+        names = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.glob(pattern))
+        names.sort(key=lambda name: start.rfind(name) if name in start else len(start))
+        yield from ("", "```{toctree}", ":hidden:", f":caption: {caption}", "", *names, "```")
+    yield from ("", "```{toctree}", ":hidden:", ":caption: Project", "", *_PROJECT, "```")
+
+
+def api_page() -> str:
+    """The names of `transload.__all__`, each as its own docstrings describe it."""
+    parts = [
+        "# Python API",
+        "",
+        "What `import transload` offers. [As a library](../guides/as-a-library.md) shows it at work.",
+    ]
+    for name in transload.__all__:
+        parts += ["", f"## {name}", "", "```{eval-rst}", *_described(name, getattr(transload, name)), "```"]
+    return "\n".join(parts) + "\n"
+
+
+def _described(name: str, value: object) -> list[str]:
+    if inspect.isclass(value):
+        return [f".. autoclass:: transload.{name}", "   :members:"]
+    if callable(value):
+        return [f".. autofunction:: transload.{name}"]
+    meant = f"One of {', '.join(f'`{each.__name__}`' for each in get_args(value))}." if get_args(value) else repr(value)
+    return [f".. py:data:: transload.{name}", "", f"   {meant}"]
+
+
+def _plain(_: Sphinx, __: str, ___: str, ____: object, _____: object, lines: list[str]) -> None:
+    """Docstrings are plain text with code in backticks: a star or a bar in them is itself."""
+    lines[:] = ["".join(_unmarked(part) for part in re.split(r"(`[^`]*`)", line)) for line in lines]
+
+
+def _unmarked(part: str) -> str:
+    return part if part.startswith("`") else re.sub(r"(?<=\S)[*_|]|[*|](?=\S)", r"\\\g<0>", part)
+
+
+def build() -> int:
+    """Build the site; what is returned is the exit code."""
+    app = Sphinx(
+        SOURCE,
+        None,
+        SITE,
+        ROOT / "build" / "site-state",
+        "html",
+        confoverrides=SETTINGS,
+        warningiserror=True,
+        freshenv=True,
+        status=None,
+    )
+    app.connect("autodoc-process-docstring", _plain)
+    app.build()
+    return app.statuscode
+
+
+if __name__ == "__main__":
+    prepare()
+    code = build()
+    sys.stdout.write(f"{SITE / 'index.html'}\n" if code == 0 else "")
+    sys.exit(code)
