@@ -39,7 +39,7 @@ def built(path: Path) -> Path:
 @pytest.fixture
 def run(program: Path, tmp_path: Path) -> Run:
     def run(*arguments: object, python: tuple[str, ...] = BARE) -> subprocess.CompletedProcess[str]:
-        command = [*python, program, *map(str, arguments)]
+        command = [*python, str(program), *map(str, arguments)]
         return subprocess.run(
             command, capture_output=True, text=True, cwd=tmp_path, env={"HOME": str(tmp_path)}, timeout=60, check=False
         )

@@ -34,8 +34,8 @@ def test_the_guided_run_is_as_shown(tmp_path_factory: pytest.TempPathFactory, tm
             terminal.sendline(answer)
         terminal.expect_exact("done: 21 copied", timeout=60)
         terminal.expect(pexpect.EOF, timeout=20)
-        said = re.sub(r" --ca-file \S+", "", terminal.before)  # what this world needs
+        said = re.sub(r" --ca-file \S+", "", terminal.before or "")  # what this world needs
         assert "\r\n".join(shown("guided end")) in said
         terminal.close()
         assert terminal.exitstatus == 0
-        assert here.target.resolve(Name("guided/arc-dns", "v1.46.0_2026-05-12"))
+        here.target.resolve(Name("guided/arc-dns", "v1.46.0_2026-05-12"))

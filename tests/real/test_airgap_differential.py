@@ -14,7 +14,7 @@ from tests.real.vendor import Shell, digest_at, held, push, store_at
 from transload.bundle import BundleStore
 from transload.sizes import in_words
 from transload.testing.images import artifact, image, multi_platform
-from transload.testing.layers import layer
+from transload.testing.layers import Layer, layer
 
 BASE, TOOLS = layer("base", 400_000), layer("tools", 90_000)
 MAY = {"one:5": image("one/5", (BASE, 2000)), "two:5": image("two/5", (BASE, TOOLS, 3000)), "kept:1": image("kept")}
@@ -73,7 +73,9 @@ def test_against_an_inventory(shell: Shell, source: Vendor, registry: Registry, 
 def test_against_the_bundle_before(shell: Shell, source: Vendor, registry: Registry, site: str, tmp_path: Path) -> None:
     pack(shell, *map(source, JUNE), "-o", "june", "--against", "may")
     assert blobs_in(tmp_path / "june") == NEW_BLOBS
-    july = {"one:7": image("one/7", (BASE, JUNE["one:6"].contents[2], 10))}
+    lately = JUNE["one:6"].contents[2]
+    assert isinstance(lately, Layer)
+    july = {"one:7": image("one/7", (BASE, lately, 10))}
     with vendor(images=july) as later:
         pack(shell, *map(later, july), "-o", "july", "--against", "june.tar")
     assert len(blobs_in(tmp_path / "july")) == 2  # one layer and the config; June had one layer, and needed the other

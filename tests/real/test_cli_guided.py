@@ -18,24 +18,29 @@ from transload.testing.images import fill, image
 IMAGE = "arc-dns"
 
 
-def at_terminal(*arguments: object, columns: int = 100) -> pexpect.spawn:
+def at_terminal(*arguments: object, columns: int = 100) -> pexpect.spawn[str]:
     """`transload arguments…` at a terminal of its own."""
     program, *words = command(*arguments)
     return pexpect.spawn(program, words, encoding="utf-8", timeout=20, use_poll=True, dimensions=(40, columns))
 
 
-def answer(terminal: pexpect.spawn, question: str, text: str = "") -> None:
+def before(terminal: pexpect.spawn[str]) -> str:
+    """All that came before what was expected last."""
+    return terminal.before or ""
+
+
+def answer(terminal: pexpect.spawn[str], question: str, text: str = "") -> None:
     """Wait for a question and answer it; nothing else may have been asked before."""
     terminal.expect(re.escape(question))
-    assert not re.search(r": \r?$", terminal.before, re.MULTILINE)
+    assert not re.search(r": \r?$", before(terminal), re.MULTILINE)
     terminal.sendline(text)
 
 
-def ended(terminal: pexpect.spawn) -> tuple[int, str]:
+def ended(terminal: pexpect.spawn[str]) -> tuple[int | None, str]:
     """The exit code, and all that came since the last question."""
     terminal.expect(pexpect.EOF)
     terminal.close()
-    return terminal.exitstatus, terminal.before
+    return terminal.exitstatus, before(terminal)
 
 
 def test_the_questions_of_the_vendors_script(shell: Shell, vendor: Registry, htpasswd_registry: Registry) -> None:
@@ -54,7 +59,7 @@ def test_the_questions_of_the_vendors_script(shell: Shell, vendor: Registry, htp
     answer(terminal, "Password there: ", user.password)
     answer(terminal, f"Tag there [{NEW}]: ", "v-here")
     answer(terminal, f"copy 1 image, 25 KiB, to {htpasswd_registry.host}/guided? [Y/n]: ")
-    planned = terminal.before
+    planned = before(terminal)
     code, told = ended(terminal)
     told = planned + told
     assert code == 0, told
@@ -138,7 +143,7 @@ def test_the_whole_guided_run_with_a_source_that_wants_a_password(
     answer(terminal, "User there (empty for none): ")
     answer(terminal, f"Tag there [{NEW}]: ")
     answer(terminal, f"copy 3 images, 31 KiB, to {registry.host}/whole? [Y/n]: ")
-    told = terminal.before
+    told = before(terminal)
     code, rest = ended(terminal)
     told += rest
     assert code == 0, told
@@ -147,12 +152,12 @@ def test_the_whole_guided_run_with_a_source_that_wants_a_password(
     assert CHART in told
 
 
-def said(terminal: pexpect.spawn) -> str:
+def said(terminal: pexpect.spawn[str]) -> str:
     """All that came before what was expected last, without colours, in one line."""
-    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", terminal.before).split())
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", before(terminal)).split())
 
 
-def up_to_the_target(shell: Shell, vendor: Registry, to: str) -> pexpect.spawn:
+def up_to_the_target(shell: Shell, vendor: Registry, to: str) -> pexpect.spawn[str]:
     """At the question for the release, everything else answered but the tag at the target."""
     shell.set(SOURCE_DOCKER_REGISTRY=vendor.host, SOURCE_DOCKER_REPOSITORY="arcdata", SOURCE_DOCKER_USERNAME="")
     odd = shell.home / "it's odd.pem"  # has to be quoted
@@ -174,6 +179,7 @@ def test_a_release_named_by_a_part_keeps_its_whole_tag_and_the_line_afterwards_d
     answer(terminal, f"Tag there [{OLD}]: ")
     answer(terminal, f"to {registry.host}/short? [Y/n]: ", "Y")
     terminal.expect("the same without questions:\\s+(transload [^\\r\\n]+)")
+    assert isinstance(terminal.match, re.Match)
     line = terminal.match.group(1)
     assert ended(terminal)[0] == 0
     assert held(registry, "short") == {f"{IMAGE}:{OLD}"}

@@ -157,8 +157,8 @@ def test_the_chart_is_optional_and_keeps_its_own_tag(
 ) -> None:
     source = start_registry()
     publish(source, (NEW,), images=["arc-controller"])
-    words = ("mirror", "arcdata", "--source-registry", source.host, "--to", f"{registry.host}/chart")
-    words = (*words, "--image", "arc-controller", "--image", CHART, "--target-tag", "ours")
+    both = ("--source-registry", source.host, "--to", f"{registry.host}/chart")
+    words = ("mirror", "arcdata", *both, "--image", "arc-controller", "--image", CHART, "--target-tag", "ours")
     without = shell(*words)
     assert without.code == 0
     assert "1 missing as allowed" in without.out

@@ -93,12 +93,12 @@ def test_what_could_not_be_asked_is_not_damaged(
 def test_every_verb_ends_so(shell: Shell, registry: Registry, references: list[str], verb: str, tmp_path: Path) -> None:
     with failing(registry, 3) as wire:
         moved = [reference.replace(registry.host, wire.host) for reference in references]
-        words = {
+        arguments: dict[str, list[object]] = {
             "plan": [*moved, "--to", f"oci:{tmp_path / 'folder'}"],
             "pack": [*moved, "-o", tmp_path / "bundle"],
             "inventory": [f"{wire.host}/dead", "-o", tmp_path / "site.json"],
-        }[verb]
-        ran = shell(verb, *words, *PATIENCE)
+        }
+        ran = shell(verb, *arguments[verb], *PATIENCE)
     assert ran.code in ({1, 5} if verb == "plan" else {5}), ran.told
     assert ", retrying (" in ran.err
     assert not (tmp_path / "site.json").exists()

@@ -29,8 +29,8 @@ def test_a_registry_is_asked_once_for_each_thing_and_the_plan_is_the_same(start_
     asking = RegistryStore(registry.host, Http(NetSettings()))
     inventory = take_inventory(asking, "shop")
     asked = [line for line, _ in registry.requests()[before:] if line != "GET /v2/"]
-    lists, tags, children = 1 + 3, 4, len(MANY.children)
-    assert len(asked) == lists + tags + children, asked
+    lists, resolved, children = 1 + 3, 4, len(MANY.children)
+    assert len(asked) == lists + resolved + children, asked
     assert set(inventory.repositories) == {"one", "many", "copy"}
     assert inventory.notes == ()
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_names_that_are_no_text(folder: Path, tmp_path: Path, locale: Mapping[st
     ],
     ids=lambda variables: ",".join(variables),
 )
-def test_variables(folder: Path, tmp_path: Path, variables: Mapping[str, str | None]) -> None:
+def test_variables(folder: Path, tmp_path: Path, variables: dict[str, Any]) -> None:
     before = set(tmp_path.iterdir())
     check(run("mirror", "--from", f"oci:{folder}", "--to", "oci:copy", cwd=tmp_path, **variables), 0)
     assert {path.name for path in set(tmp_path.iterdir()) - before} <= {"copy"}  # no folder called ~ or relative
@@ -131,8 +132,8 @@ def test_names_that_can_be_no_files(folder: Path, tmp_path: Path, words: tuple[s
 
 def test_closed_standard_input(tmp_path: Path) -> None:
     check(run("mirror", before="exec <&-", cwd=tmp_path), 2, "no terminal to ask on")
-    words = ("--target-username", "ann", "--target-password-stdin")
-    words = ("mirror", "r.invalid/a:1", "--to", "r.invalid", *words)
+    login = ("--target-username", "ann", "--target-password-stdin")
+    words = ("mirror", "r.invalid/a:1", "--to", "r.invalid", *login)
     check(run(*words, before="exec <&-", cwd=tmp_path), 2, "there is no password")
 
 

@@ -157,6 +157,7 @@ def test_a_child_may_start_children() -> None:
 def test_ctrl_c_while_waiting_cancels_the_children_and_still_waits_for_them() -> None:
     ended = []
     waiting = threading.main_thread().ident
+    assert waiting is not None
 
     def work(cancellation: Cancellation) -> None:
         while not any(frame.name == "_join" for frame in traceback.extract_stack(sys._current_frames()[waiting])):
@@ -179,7 +180,7 @@ def test_results_come_in_the_order_given(threads: int) -> None:
 
 
 def test_nothing_given_is_nothing_done() -> None:
-    assert in_parallel(fails, [], 4) == []
+    assert in_parallel(lambda _: fails(), [], 4) == []
 
 
 def test_work_is_done_side_by_side() -> None:

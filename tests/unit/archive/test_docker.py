@@ -22,8 +22,8 @@ from transload.nursery import in_parallel
 from transload.oci import Descriptor, Digest, Name
 from transload.oci.mediatype import OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_MANIFEST
 from transload.planning import Item, Request, make_plan
-from transload.testing.contract import OCTETS, read
 from transload.testing.layers import layer
+from transload.testing.reading import OCTETS, read
 from transload.transfer import run
 
 DIFF_TAR = OCI_LAYER
@@ -147,7 +147,7 @@ def test_one_damaged_image_does_not_hide_the_others(tmp_path: Path) -> None:
     store = archive(tmp_path, ((files, entry), ["acme/one:1"]), (TWO.flat(), ["acme/two:1"]))
     with pytest.raises(DigestMismatch):
         store.resolve(NAME)
-    assert store.resolve(Name("acme/two", "1"))
+    store.resolve(Name("acme/two", "1"))
     assert store.holds("", Descriptor(OCTETS, TWO.config_digest, len(TWO.config)))
 
 

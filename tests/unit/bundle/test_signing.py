@@ -14,7 +14,10 @@ from transload.bundle.keys import PublicKey, load_public_key, parse_public_key, 
 from transload.bundle.signing import load_private_key
 from transload.errors import KeyInvalid, LocalError, PartMissing
 
-PRIVATE = {"ed25519": ed25519.Ed25519PrivateKey.generate(), "ecdsa-p256": ec.generate_private_key(ec.SECP256R1())}
+PRIVATE: dict[str, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey] = {
+    "ed25519": ed25519.Ed25519PrivateKey.generate(),
+    "ecdsa-p256": ec.generate_private_key(ec.SECP256R1()),
+}
 PRIVATE_FORMS = {
     "pkcs8": (form.Encoding.PEM, form.PrivateFormat.PKCS8),
     "openssh": (form.Encoding.PEM, form.PrivateFormat.OpenSSH),

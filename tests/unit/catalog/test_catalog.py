@@ -1,6 +1,7 @@
 """Releases, ranges, order and differences of a catalog."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,9 +21,10 @@ from transload.errors import (
 ARCDATA = load_builtin("arcdata")
 
 
-def small(*tags: str, **changes: object) -> Catalog:
+def small(*tags: str, **changes: Any) -> Catalog:
     releases = tuple(Release(tag, ("a", "b")) for tag in tags)
-    return Catalog(**{"name": "small", "registry": "r.example", "repository": "p", "releases": releases, **changes})
+    given: dict[str, Any] = {"name": "small", "registry": "r.example", "repository": "p", "releases": releases}
+    return Catalog(**(given | changes))
 
 
 def test_the_names_are_those_of_the_files() -> None:

@@ -25,8 +25,9 @@ from transload.errors import (
 from transload.layout import LayoutStore
 from transload.oci import Descriptor, Digest, Name
 from transload.oci.refname import REF_NAME
-from transload.testing.contract import APP, OCTETS, blob, put, read
-from transload.testing.images import Built, fill, image, index, multi_platform, signature
+from transload.testing.contract import APP, blob, read
+from transload.testing.images import Built, fill, image, index, multi_platform, put, signature
+from transload.testing.reading import OCTETS
 
 IMAGE = image("foreign", layers=(100,))
 

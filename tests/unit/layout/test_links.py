@@ -9,8 +9,8 @@ import pytest
 from transload.errors import NotFound, Refused
 from transload.layout import LayoutStore
 from transload.oci import Name
-from transload.testing.contract import blob, put, read
-from transload.testing.images import fill, image
+from transload.testing.contract import blob, read
+from transload.testing.images import fill, image, put
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs links of POSIX")
 
@@ -85,7 +85,7 @@ def test_a_replaced_file_that_is_a_link_is_replaced(layout: Path, tmp_path: Path
     (layout / name).symlink_to(tmp_path / "victim")
     fill(LayoutStore(layout, create=True), image("after", layers=(20,)), "a", "2")
     assert (tmp_path / "victim").read_bytes() == before
-    assert LayoutStore(layout).resolve(Name("a", "2"))
+    LayoutStore(layout).resolve(Name("a", "2"))
 
 
 def _delete_tag(store: LayoutStore) -> None:

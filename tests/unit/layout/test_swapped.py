@@ -12,7 +12,7 @@ import pytest
 from transload.errors import TransloadError
 from transload.layout.blobs import Blobs
 from transload.oci import Descriptor, Digest
-from transload.testing.contract import OCTETS
+from transload.testing.reading import OCTETS
 
 CONTENT, SECRET = b"content", b"secret!"
 TRIES = 2000

@@ -223,15 +223,16 @@ def test_a_wish_beyond_patience_ends_it_at_once() -> None:
         assert http.clock.slept == []
 
 
-def test_trouble_with_one_request_is_not_trouble_with_the_host() -> None:
+def test_trouble_with_one_request_is_not_trouble_with_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(lambda asked: Said(503 if asked.path == "/bad" else 200)) as wire, plain_http(attempts=3) as http:
+        http.clock.sleep_s(1)
+        sleep = http.clock.sleep_s
 
-        def other(*_: object) -> None:
-            http.clock.monotonic_s()
+        def sleep_and_ask(seconds: float, wake: threading.Event | None = None) -> None:
+            sleep(seconds, wake)
             http.ask(get(wire, "/good"))
 
-        http.clock.sleep_s(1)
-        sleep, http.clock.sleep_s = http.clock.sleep_s, lambda s, wake=None: (sleep(s, wake), other())  # type: ignore
+        monkeypatch.setattr(http.clock, "sleep_s", sleep_and_ask)
         assert http.ask(get(wire, "/bad")).status == 503
         assert [asked.path for asked in wire.asked].count("/bad") == 3
         assert http.ask(get(wire, "/good")).status == 200
@@ -485,7 +486,12 @@ def test_an_interruption_ends_the_wait_for_a_name_server(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(socket, "getaddrinfo", silent_server)
     cancellation = Cancellation()
+
+    def cancel_when_asked() -> None:
+        asked.wait()
+        cancellation.cancel()
+
     with Http(NetSettings(), cancellation=cancellation) as http:
-        threading.Thread(target=lambda: (asked.wait(), cancellation.cancel()), daemon=True).start()
+        threading.Thread(target=cancel_when_asked, daemon=True).start()
         with pytest.raises(Interrupted):
             http.ask(Request("GET", "https://registry.invalid/", "asking", "test"))

@@ -39,7 +39,7 @@ def test_round_trip(descriptor: Descriptor) -> None:
 
 def test_only_fields_that_say_something_are_written() -> None:
     assert Descriptor.from_json(GOOD, "here").to_json() == GOOD
-    empty = {"platform": None, "artifactType": "", "annotations": {}, "urls": []}
+    empty: dict[str, object] = {"platform": None, "artifactType": "", "annotations": {}, "urls": []}
     assert Descriptor.from_json(GOOD | empty, "here").to_json() == GOOD
 
 

@@ -25,7 +25,7 @@ def index(*entries: dict[str, Any], **more: Any) -> LayoutIndex:
     return LayoutIndex.parse(json.dumps({"schemaVersion": 2, "manifests": list(entries), **more}).encode())
 
 
-def entry(content: bytes = b"manifest", **annotations: str) -> dict[str, Any]:
+def entry(content: bytes = b"manifest", /, **annotations: str) -> dict[str, Any]:
     return {**described(content).to_json(), "annotations": annotations} if annotations else described(content).to_json()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def of_platforms(when: str) -> Built:
     return index([(configured(when), AMD64), (image("other", (100,)), ARM64)])
 
 
-def told(new: Built, there: Built, **request: object) -> list[str]:
+def told(new: Built, there: Built, **request: Any) -> list[str]:
     scene = Scene()
     scene.deliver(there, "app:1")
     scene.publish(new, "app:1")

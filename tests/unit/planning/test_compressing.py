@@ -27,7 +27,8 @@ from transload.planning import Item, Request, make_plan
 from transload.planning.compressing import CompressedStore
 from transload.ports import Source
 from transload.testing.contract import read
-from transload.testing.images import Built, Content, fill, image, index
+from transload.testing.images import Built, fill, image, index
+from transload.testing.layers import Content
 from transload.transfer import run
 
 NAME = Name("acme/app", "1")

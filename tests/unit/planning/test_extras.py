@@ -1,10 +1,12 @@
 """What belongs to an image without being part of it: referrers, cosign's tags, layers kept by their publisher."""
 
+import json
+
 from tests.unit.planning.scene import Scene, copied, stored
 from transload.memory import MemoryStore
-from transload.oci import Name
+from transload.oci import Manifest, Name
 from transload.testing.images import Built, artifact, fill, image, multi_platform, signature
-from transload.testing.layers import layer
+from transload.testing.layers import Layer, layer
 
 FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 ONE = image("one")
@@ -117,11 +119,7 @@ def test_foreign_layers_stay_with_their_publisher_unless_wanted() -> None:
     assert plan.images[0].notes == ()
 
 
-def _with_foreign(foreign):  # type: ignore[no-untyped-def]
-    import json
-
-    from transload.oci import Manifest
-
+def _with_foreign(foreign: Layer) -> Built:
     plain = image("windows", (100,), family="docker")
     layers = [foreign.descriptor.to_json(), *plain.manifest.document["layers"]]
     document = plain.manifest.document | {"layers": layers}

@@ -270,14 +270,19 @@ def test_it_answers_as_the_target_does() -> None:
 def test_it_takes_and_gives_nothing() -> None:
     stand_in = InventoryTarget(take_inventory(stocked(), "shop"))
     layer = ONE.manifest.layers[0]
-    for write in (
+    writes: tuple[Callable[[], object], ...] = (
         lambda: stand_in.begin("shop/one", layer),
         lambda: stand_in.point(Name("shop/one", "2"), ONE.manifest),
         lambda: stand_in.mount(layer, "shop/one", "shop/two"),
-    ):
+    )
+    for write in writes:
         with pytest.raises(ReadOnly):
             write()
-    for read in (lambda: stand_in.fetch(Name("shop/one", "1")), lambda: stand_in.open("shop/one", layer)):
+    reads: tuple[Callable[[], object], ...] = (
+        lambda: stand_in.fetch(Name("shop/one", "1")),
+        lambda: stand_in.open("shop/one", layer),
+    )
+    for read in reads:
         with pytest.raises(Refused):
             read()
 

@@ -1,6 +1,7 @@
 """Some platforms of an image: what is kept, what is rewritten, what is left alone."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_a_rewritten_index_is_recognised_the_next_time() -> None:
 def test_a_rewritten_index_is_recognised_with_its_referrers_too() -> None:
     scene = Scene()
     scene.publish(MANY, "app:1")
-    wanted = {"platforms": WANT_AMD64, "referrers": True}
+    wanted: dict[str, Any] = {"platforms": WANT_AMD64, "referrers": True}
     scene.run(scene.plan("app:1", **wanted))
     assert scene.plan("app:1", **wanted).images[0].status == "unchanged"
 
@@ -70,7 +71,7 @@ def test_a_sparse_index_that_lacks_what_is_wanted_now_is_not_called_unchanged() 
     target.point(item(f"app@{amd64.digest}").target, amd64.manifest)
     target._repositories["app"].manifests[MANY.digest] = MANY.manifest  # type: ignore[attr-defined]
     target._repositories["app"].tags["1"] = MANY.digest  # type: ignore[attr-defined]  # as a registry that takes sparse
-    sparse = {"narrowing": Narrowing.SPARSE}
+    sparse: dict[str, Any] = {"narrowing": Narrowing.SPARSE}
     assert scene.plan("app:1", platforms=WANT_AMD64, **sparse).images[0].status == "unchanged"
     plan = scene.plan("app:1", platforms=WANT_BOTH, **sparse)
     assert plan.images[0].status == "changed"
@@ -125,16 +126,17 @@ def _attested() -> tuple[Built, list[Built]]:
     """As BuildKit writes it: each platform's provenance is a child of the index."""
     images = [image(f"attested/{each}", platform=each) for each in (AMD64, ARM64)]
     notes = [artifact(f"provenance/{place}") for place in range(2)]
-    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+    manifests: list[dict[str, object]] = []
     for built, platform in zip(images, (AMD64, ARM64), strict=True):
-        document["manifests"].append(built.descriptor.to_json() | {"platform": platform.to_json()})
+        manifests.append(built.descriptor.to_json() | {"platform": platform.to_json()})
     for built, note in zip(images, notes, strict=True):
         annotations = {
             "vnd.docker.reference.type": "attestation-manifest",
             "vnd.docker.reference.digest": str(built.digest),
         }
-        platform = {"os": "unknown", "architecture": "unknown"}
-        document["manifests"].append(note.descriptor.to_json() | {"annotations": annotations, "platform": platform})
+        nowhere = {"os": "unknown", "architecture": "unknown"}
+        manifests.append(note.descriptor.to_json() | {"annotations": annotations, "platform": nowhere})
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}
     return Built(Manifest.parse(json.dumps(document).encode()), (), (*images, *notes)), notes
 
 

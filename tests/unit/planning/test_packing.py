@@ -17,7 +17,7 @@ NOTHING = Inventory("bundle:", "", True, {}, {}, {})
 
 
 def scene_against(inventory: Inventory) -> Scene:
-    scene = Scene(target=InventoryTarget(inventory))  # type: ignore[arg-type]
+    scene = Scene(target=InventoryTarget(inventory))
     scene.publish(ONE, "one:1")
     scene.publish(TWO, "two:1")
     return scene

@@ -37,13 +37,15 @@ def plan() -> Plan:
     scene.deliver(image("known"), "known:1")
     denied = lambda: errors.AccessDenied("no", subject="secret:1", hint="log in")  # noqa: E731
     scene.script(faults.fails("fetch", denied, subject="secret:1"))
-    wanted = ["many:1", "a:1", "b:1", "known:1", "secret:1", item("c:1", "deep/c:1", store=OTHER_SOURCE)]
-    return scene.plan(*wanted, item(f"a@{image('a', (SHARED,)).digest}", "pinned"), "gone:1", referrers=True)
+    wanted = ["many:1", "a:1", "b:1", "known:1", "secret:1"]
+    other = item("c:1", "deep/c:1", store=OTHER_SOURCE)
+    return scene.plan(*wanted, other, item(f"a@{image('a', (SHARED,)).digest}", "pinned"), "gone:1", referrers=True)
 
 
 @pytest.fixture
 def document(plan: Plan) -> dict[str, Any]:
-    return json.loads(planfile.dump(plan))
+    loaded: dict[str, Any] = json.loads(planfile.dump(plan))
+    return loaded
 
 
 def dumped(document: object) -> bytes:
@@ -96,7 +98,7 @@ def test_a_plan_that_was_read_can_be_carried_out() -> None:
 def test_a_rewritten_index_travels_in_the_plan() -> None:
     scene = Scene()
     scene.publish(multi_platform("many"), "many:1")
-    want = {"platforms": (Platform.parse("linux/amd64"),), "narrowing": Narrowing.REWRITTEN}
+    want: dict[str, Any] = {"platforms": (Platform.parse("linux/amd64"),), "narrowing": Narrowing.REWRITTEN}
     plan = scene.plan("many:1", **want)
     scene.run(planfile.load(planfile.dump(plan)))
     assert scene.plan("many:1", **want).count("unchanged") == 1

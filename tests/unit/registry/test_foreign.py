@@ -13,7 +13,8 @@ from transload.memory import MemoryStore
 from transload.oci import Manifest, Name
 from transload.planning import Item, Plan, Request, make_plan, planfile
 from transload.registry.foreign import ForeignLayers
-from transload.testing.images import Built, fill, image, layer
+from transload.testing.images import Built, fill, image
+from transload.testing.layers import layer
 from transload.transfer import run
 
 NAME = Name("windows/core", "ltsc")

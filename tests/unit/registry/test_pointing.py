@@ -217,11 +217,13 @@ def test_docker_hub_is_reached_where_its_api_is() -> None:
 
 
 def test_a_refusal_of_layers_that_are_not_compressed_says_what_helps() -> None:
+    def incompatible(_: Asked) -> Said:
+        return refused(400, "MANIFEST_INVALID", "does not match schema")
+
     layer = {"mediaType": OCI_LAYER, "digest": BLOB.digest, "size": BLOB.size}
     for layers, hint in (([layer], "transload push --compress"), ([layer | {"mediaType": OCI_LAYER_GZIP}], "")):
         made = manifest(layers=layers)
-        script = refused(400, "MANIFEST_INVALID", "does not match schema")
-        with talking(lambda _, said=script: said) as (_, store), pytest.raises(Refused) as caught:
+        with talking(incompatible) as (_, store), pytest.raises(Refused) as caught:
             store.point(Name("a", "1"), made)
         assert hint in (caught.value.hint or "")
         assert ("--compress" in (caught.value.hint or "")) == bool(hint)

@@ -91,8 +91,8 @@ class Vault:
 
     def _other(self, asked: Asked) -> Said:
         if asked.method == "HEAD":
-            content = self.blobs.get(asked.path.rpartition("/")[2])
-            return Said(404) if content is None else Said(200, body=content)
+            blob = self.blobs.get(asked.path.rpartition("/")[2])
+            return Said(404) if blob is None else Said(200, body=blob)
         name, content = self._session(asked, state=False)
         if asked.method == "DELETE":
             self.sessions.pop(name, None)

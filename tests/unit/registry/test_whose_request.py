@@ -164,8 +164,8 @@ def read(store: RegistryStore) -> object:
         return list(chunks)
 
 
-def put(store: RegistryStore) -> object:
-    return store.point(Name("a", "1"), Manifest.parse(b'{"schemaVersion":2,"mediaType":"%s"}' % OCI.encode(), OCI))
+def put(store: RegistryStore) -> None:
+    store.point(Name("a", "1"), Manifest.parse(b'{"schemaVersion":2,"mediaType":"%s"}' % OCI.encode(), OCI))
 
 
 WAYS: dict[str, tuple[Place, Work]] = {

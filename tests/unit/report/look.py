@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from tests.unit.report.replay import Replay, StoppedClock, planned, result_of
+from transload.events import Listener, ignore
 from transload.report.console import make_console, show
 from transload.report.jsonl import JsonLines, JsonProgress
 from transload.report.lines import LineProgress
@@ -26,15 +29,15 @@ def main(kind: str = "screen", speed: str = "1", color: str = "auto", stop_after
         show(console, planned_lines(plan, width))
     if kind == "plan":
         return
-    progress = {
+    makers: dict[str, Callable[[], AbstractContextManager[Listener]]] = {
         "screen": lambda: TerminalProgress(tally, console),
         "lines": lambda: LineProgress(tally, sys.stderr),
         "json": lambda: JsonProgress(tally, JsonLines(sys.stdout, clock), clock),
-        "md": lambda: contextlib.nullcontext(lambda _: None),
-    }[kind]()
+        "md": lambda: contextlib.nullcontext(ignore),
+    }
     replay = Replay(plan, clock, stop_after_s=float(stop_after_s))
     shown_s = clock.now_s
-    with progress as told:
+    with makers[kind]() as told:
         listen = together(tally, told)
         for event in replay:
             listen(event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 from attrs import define, frozen
 
@@ -216,7 +217,7 @@ class Replay:
                 self._moving[step.id] = (step, 0.0, self.clock.now_s)
                 yield StepMoved(step.id, 0)
             else:
-                how = "mounted" if isinstance(step, BlobStep) else "tagged"
+                how: Literal["mounted", "tagged"] = "mounted" if isinstance(step, BlobStep) else "tagged"
                 yield from self._done(step, StepDone(step.id, how, 0, 0.01))
 
     def _advance(self, seconds: float) -> Iterator[Event]:

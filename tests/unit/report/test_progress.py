@@ -80,9 +80,10 @@ def test_the_trouble_of_a_host_is_told_once_and_not_for_each_blob_again() -> Non
     for event in Replay(planned(), StoppedClock()):
         tally(event)
         if isinstance(event, StepStarted):
+            started = event
             break
-    retried = StepRetried(event.step, Unreachable("r.example does not answer", side="target"), 1, 0.5)
-    damaged = StepRetried(event.step, DigestMismatch("damaged", side="source"), 1, 0.5)
+    retried = StepRetried(started.step, Unreachable("r.example does not answer", side="target"), 1, 0.5)
+    damaged = StepRetried(started.step, DigestMismatch("damaged", side="source"), 1, 0.5)
     progress.host(HostTroubled("r.example", "silent", 3, 117))
     progress(retried)
     progress(damaged)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.report.replay import MIB, SOURCE, Replay, StoppedClock, Trouble, Wanted, planned
 from transload.errors import ServerTrouble
-from transload.events import RunStarted, StepDone, StepFailed, StepMoved, StepRetried, StepStarted
+from transload.events import Event, RunStarted, StepDone, StepFailed, StepMoved, StepRetried, StepStarted
 from transload.memory import MemoryStore
 from transload.oci import Name
 from transload.planning import Item, Plan, Request, make_plan
@@ -179,7 +179,8 @@ def test_the_engine_itself_is_tallied_right() -> None:
         fill(source, image(name, (shared, 40_000)), f"team/{name}", "1")
     items = tuple(Item(SOURCE, Name(f"team/{name}", "1"), Name(f"mirror/{name}", "1")) for name in "abc")
     plan = make_plan(Request(items), {SOURCE: source}, target)
-    tally, seen = Tally(plan), []
+    tally = Tally(plan)
+    seen: list[Event] = []
     outcome = run(plan, {SOURCE: source}, target, listen=together(tally, seen.append))
     now = tally.snapshot()
     assert all(one.done and one.error is None for one in outcome.images)

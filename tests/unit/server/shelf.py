@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
@@ -26,7 +26,8 @@ class Shelf(MemoryStore):
         self.folder = folder
         self.adopted: list[Digest] = []
         self.opened: list[Digest] = []
-        self.lies = self.spools = self.deletes = self
+        self.lies: Shelf | None = self
+        self.spools = self.deletes = self
         self.gone: set[object] = set()
 
     def put(self, content: bytes) -> Digest:
@@ -53,11 +54,13 @@ class Shelf(MemoryStore):
         path.rename(self.folder / descriptor.digest.encoded)
         self.adopted.append(descriptor.digest)
 
+    @contextmanager
     def open(
         self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
-    ) -> AbstractContextManager[Iterator[Chunk]]:
+    ) -> Iterator[Iterator[Chunk]]:
         self.opened.append(descriptor.digest)
-        return super().open(repository, descriptor, offset, length)
+        with super().open(repository, descriptor, offset, length) as chunks:
+            yield chunks
 
     @contextmanager
     def begin(self, repository: str, descriptor: Descriptor) -> Iterator[MemoryIngest]:

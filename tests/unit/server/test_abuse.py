@@ -27,9 +27,9 @@ from transload.oci.mediatype import OCI_INDEX
 from transload.server import Served, ServeSettings, connections, serve_in_thread
 from transload.server.running import _Troubles
 from transload.server.uploads import Room, Spool, Uploads
-from transload.testing.contract import blob, put
+from transload.testing.contract import blob
 from transload.testing.faults import FaultyStore, out_of_space
-from transload.testing.images import fill, image, index
+from transload.testing.images import fill, image, index, put
 
 IMAGE = image("abused", layers=(100,))
 

@@ -152,7 +152,7 @@ class Plain:
 
 
 def test_sizes_are_learnt_from_manifests(store: MemoryStore) -> None:
-    with serve_in_thread(Plain(store)) as served:  # type: ignore[arg-type]
+    with serve_in_thread(Plain(store)) as served:
         path = f"/v2/team/app/blobs/{LAYER.digest}"
         assert ask(served, "GET", path).status == 404
         assert ask(served, "GET", "/v2/team/app/manifests/1.0").status == 200

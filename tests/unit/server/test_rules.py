@@ -125,7 +125,8 @@ def test_content_range_of_a_chunk(text: str, expected: Span | None) -> None:
 
 @given(st.sets(st.text("abc", min_size=1, max_size=3)), st.integers(1, 5))
 def test_pages_together_are_the_list(names: set[str], n: int) -> None:
-    entries, found, query = sorted(names), [], {"n": str(n)}
+    entries, query = sorted(names), {"n": str(n)}
+    found: list[str] = []
     while True:
         page = paging.page(entries, query, "/")
         found += page.entries

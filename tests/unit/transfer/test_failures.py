@@ -24,7 +24,7 @@ from transload.errors import (
     Truncated,
     Unreachable,
 )
-from transload.events import ImageDone, StepFailed, StepRetried, StepStarted
+from transload.events import ImageDone, StepFailed, StepMoved, StepRetried, StepStarted
 from transload.memory import MemoryStore
 from transload.oci import Manifest, Name
 from transload.planning import Narrowing, Plan
@@ -90,7 +90,7 @@ def test_the_server_says_how_long_to_wait() -> None:
 def test_a_broken_body_goes_on_where_it_broke() -> None:
     scene, _, outcome, recorder, _ = struck(faults.fails("open", after=131_072, subject=DIGEST))
     assert outcome.images[0].error is None
-    moved = [event.position for event in recorder.events if getattr(event, "position", 0)]
+    moved = [event.position for event in recorder.events if isinstance(event, StepMoved) and event.position]
     assert moved.count(65_536) == 1, "the first pieces came once only"
     assert scene.target.subjects.count(("begin", DIGEST)) == 2
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.planning.scene import Scene, copied
-from transload.errors import LocalError, RepositoryUnknown
+from transload.errors import LocalError, ReadOnly, RepositoryUnknown
 from transload.nursery import Nursery
 from transload.oci import Digest
 from transload.testing import faults
@@ -104,7 +104,7 @@ def test_a_run_notes_what_arrived_and_the_next_plan_believes_it_after_a_look(tmp
     scene = Scene()
     built = scene.publish(image("a", (100, 200)), "a:1")
     plan = scene.plan("a:1")
-    scene.script(faults.fails("point", lambda: faults.ReadOnly("not now")), at="target")
+    scene.script(faults.fails("point", lambda: ReadOnly("not now")), at="target")
     scene.run(plan, journal=Journal(tmp_path / "journal"))
     scene.script(faults.fails("tags", lambda: RepositoryUnknown("no manifests yet"), times=2), at="target")
     assert copied(scene.plan("a:1")) == set(built.blobs)

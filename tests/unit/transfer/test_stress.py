@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.unit.planning.scene import OTHER_SOURCE, TARGET, Scene, item
 from tests.unit.transfer.recorder import FakeClock, Recorder
-from transload.errors import AccessDenied, BlobUnknown, ServerTrouble, TransloadError
+from transload.errors import AccessDenied, BlobUnknown, ServerTrouble, TransloadError, Unreachable
 from transload.memory import MemoryStore
 from transload.oci import Name
 from transload.planning import Item
@@ -48,7 +48,7 @@ WANTED = st.lists(st.tuples(REPOSITORIES, st.sampled_from(BUILT), st.booleans())
 HELD = st.lists(st.tuples(REPOSITORIES, st.sampled_from(BUILT)), max_size=4)
 
 ERRORS: list[Callable[[], TransloadError]] = [
-    lambda: faults.Unreachable("the connection broke"),
+    lambda: Unreachable("the connection broke"),
     lambda: ServerTrouble("503"),
     lambda: AccessDenied("no"),
     lambda: BlobUnknown("gone"),
