@@ -132,7 +132,8 @@ def build() -> int:
     )
     app.connect("autodoc-process-docstring", _plain)
     app.build()
-    return app.statuscode
+    code: int = app.statuscode
+    return code
 
 
 if __name__ == "__main__":
