@@ -2,8 +2,9 @@
 
     python tools/share.py
 
-They are kept with the sources, so that a build needs nothing but hatchling. tests/docs/test_reference.py says when they
-are stale. A page has no date and no version in it: it changes when a command does.
+Our own generator, since click-man writes no page for commands that are loaded when they are called. What it makes is
+kept with the sources, so that a build needs nothing but hatchling; tests/docs/test_reference.py says when it is stale.
+A page has no date and no version in it: it changes when a command does.
 """
 
 from __future__ import annotations
