@@ -15,9 +15,9 @@ import pytest
 
 from tests.real.servers import Registry, running_registry
 from tools import pyz
+from transload.inventory.file import load
 from transload.layout import LayoutStore
 from transload.oci import Name
-from transload.planning.inventoryfile import load
 from transload.testing.releases import fill_release, release
 
 BARE = (sys.executable, "-I", "-S")  # no environment, no site-packages

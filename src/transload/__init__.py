@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from transload.memory import MemoryStore
     from transload.net.http import Http
     from transload.net.settings import NetSettings
-    from transload.nursery import Cancellation
     from transload.oci import Descriptor, Digest, Manifest, Name, Platform, Reference
     from transload.planning import Item, Narrowing, Plan, Request, make_plan
     from transload.ports import Source, Target
     from transload.registry.credentials import DockerConfig
     from transload.registry.login import Login, Secret
     from transload.registry.store import RegistryStore
+    from transload.threads import Cancellation
     from transload.transfer import Journal, Outcome, run
     from transload.transfer.proof import Proof, compare
 
@@ -73,7 +73,7 @@ _HOMES = {
     "transload.memory": ("MemoryStore",),
     "transload.net.http": ("Http",),
     "transload.net.settings": ("NetSettings",),
-    "transload.nursery": ("Cancellation",),
+    "transload.threads": ("Cancellation",),
     "transload.oci": ("Descriptor", "Digest", "Manifest", "Name", "Platform", "Reference"),
     "transload.planning": ("Item", "Narrowing", "Plan", "Request", "make_plan"),
     "transload.ports": ("Source", "Target"),

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from transload.errors import LimitExceeded
 from transload.limits import IMAGE_MANIFESTS, IMAGE_MANIFESTS_BYTES, INDEX_DEPTH
 from transload.oci import Descriptor, Digest, Manifest
-from transload.sizes import in_words
+from transload.wording import in_words
 
 
 @frozen

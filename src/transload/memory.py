@@ -10,7 +10,7 @@ from attrs import evolve
 
 from transload.errors import BlobUnknown, ManifestUnknown, RepositoryUnknown, SizeMismatch
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
-from transload.ports import Chunk, Tariff
+from transload.ports import Chunk, RequestCosts
 
 
 class _Repository:
@@ -28,8 +28,8 @@ class MemoryStore:
     It checks what a strict registry checks: a manifest is taken only when its blobs and children are there.
     """
 
-    scoped = True
-    tariff: Tariff | None = None
+    blobs_per_repository = True
+    request_costs: RequestCosts | None = None
 
     def __init__(self, locator: str = "memory:") -> None:
         self.locator = locator
@@ -119,7 +119,7 @@ class MemoryStore:
     # --- Sizes
 
     def size(self, repository: str, digest: Digest) -> int:
-        """See `Sizes`."""
+        """See `KnowsSizes`."""
         with self._lock:
             content = self._repositories.get(repository, _Repository()).blobs.get(digest)
         if content is None:
@@ -144,7 +144,7 @@ class MemoryStore:
 
     # --- Names
 
-    def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:  # noqa: ARG002 - it keeps no list
+    def put_manifest(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:  # noqa: ARG002 - it keeps no list
         """See `Names`."""
         with self._lock:
             self._check_needs(self._repositories.get(name.repository, _Repository()), manifest, sparse)
@@ -213,7 +213,7 @@ class MemoryIngest:
         """See `Ingest`."""
         return len(self.arrived)
 
-    def receive(self, chunks: Iterable[Chunk]) -> None:
+    def write(self, chunks: Iterable[Chunk]) -> None:
         """See `Ingest`."""
         for chunk in chunks:
             self.arrived += chunk

@@ -21,7 +21,7 @@ Chunk = bytes | bytearray | memoryview
 
 
 @frozen
-class Tariff:
+class RequestCosts:
     """What a store charges for its answers, in requests, so that a plan can say what it will cost."""
 
     open: int = 1
@@ -29,7 +29,7 @@ class Tariff:
     ingest_small: int = 2
     ingest_large: int = 3
     mount: int = 1
-    point: int = 1
+    put_manifest: int = 1
 
     def ingest(self, size: int) -> int:
         """Requests to upload a blob of `size` bytes."""
@@ -82,7 +82,7 @@ class Ingest(Protocol):
         """How many bytes the store already has: where the next byte belongs."""
         ...
 
-    def receive(self, chunks: Iterable[Chunk]) -> None:
+    def write(self, chunks: Iterable[Chunk]) -> None:
         """Take bytes from `offset` on. An error of `chunks` passes through unchanged."""
         ...
 
@@ -106,7 +106,7 @@ class Ingests(Protocol):
 class Names(Protocol):
     """Takes manifests in, under a tag or only under their digest."""
 
-    def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:
+    def put_manifest(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:
         """Store `manifest` and let `name` stand for it; its blobs and child manifests must be there.
 
         `part` says that an index which needs it will follow: a store that keeps a list need not list it by itself.
@@ -133,7 +133,7 @@ class Refers(Protocol):
         ...
 
 
-class Lies(Protocol):
+class HasPaths(Protocol):
     """Knows where on a local disk a blob lies, so that it can be sent without being read."""
 
     def path(self, digest: Digest) -> Path:
@@ -145,7 +145,7 @@ class Lies(Protocol):
         ...
 
 
-class Sizes(Protocol):
+class KnowsSizes(Protocol):
     """Knows how large a blob is when nothing but its digest is known (a URL of the distribution API tells no more)."""
 
     def size(self, repository: str, digest: Digest) -> int:
@@ -186,7 +186,7 @@ class Source(Resolves, Reads, Protocol):
         ...
 
     @property
-    def tariff(self) -> Tariff | None:
+    def request_costs(self) -> RequestCosts | None:
         """What answers cost; None for a local store."""
         ...
 
@@ -195,7 +195,7 @@ class Target(Source, Ingests, Names, Protocol):
     """A store to copy to. It can also be read, so every target is a source."""
 
     @property
-    def scoped(self) -> bool:
+    def blobs_per_repository(self) -> bool:
         """Whether each repository holds blobs of its own (a registry), rather than one pool for all (a layout)."""
         ...
 

@@ -12,7 +12,7 @@ from tools import share
 from tools.share import ENDINGS
 from transload import errors, limits
 from transload.cli.main import transload
-from transload.sizes import in_words
+from transload.wording import in_words
 
 WIDTH = 100
 

@@ -12,9 +12,9 @@ from tests.real.airgap import Vendor, pack, vendor, write_key
 from tests.real.servers import Registry
 from tests.real.vendor import Shell, digest_at, held, push, store_at
 from transload.bundle import BundleStore
-from transload.sizes import in_words
 from transload.testing.images import artifact, image, multi_platform
 from transload.testing.layers import Layer, layer
+from transload.wording import in_words
 
 BASE, TOOLS = layer("base", 400_000), layer("tools", 90_000)
 MAY = {"one:5": image("one/5", (BASE, 2000)), "two:5": image("two/5", (BASE, TOOLS, 3000)), "kept:1": image("kept")}

@@ -12,7 +12,7 @@ from tests.real.airgap import ONE, RELEASE, THREE, pack, vendor, volumes, write_
 from tests.real.servers import Registry
 from tests.real.vendor import Shell, command, held, store_at
 from transload.bundle import BundleStore
-from transload.bundle.format import starts
+from transload.bundle.format.blueprint import starts
 from transload.oci import Digest
 from transload.testing.images import signature
 

@@ -10,9 +10,9 @@ import pytest
 
 from tests.real.servers import Skopeo
 from tests.unit.bundle.packing import joined, named, pack
-from transload.bundle import BundleStore, Extra
-from transload.bundle.signing import load_private_key, load_public_key
-from transload.bundle.tarheader import END, header, padding
+from transload.bundle import BundleStore, ExtraFile
+from transload.bundle.format.signing import load_private_key, load_public_key
+from transload.bundle.format.tarheader import END, header, padding
 from transload.layout import LayoutStore
 from transload.oci import Name
 from transload.testing.images import image, multi_platform
@@ -47,7 +47,7 @@ def test_skopeo_reads_a_signed_bundle_with_all_it_can_hold(tmp_path: Path, skope
     (tmp_path / "Handbuch – ü.txt").write_text("read me")
     tool("openssl", "genpkey", "-algorithm", "ed25519", "-out", tmp_path / "key")
     images = {Name("multi", "1"): multi, Name("registry.example/team/long", "1"): long_digest}
-    extras = (Extra.of(tmp_path / "Handbuch – ü.txt"),)
+    extras = (ExtraFile.of(tmp_path / "Handbuch – ü.txt"),)
     *_, sums = pack(tmp_path / "b", images, 10_000, load_private_key(tmp_path / "key"), extras=extras)[1]
     (tmp_path / "joined.tar").write_bytes(joined(sorted(tmp_path.glob("b.*.tar"))))
     skopeo("copy", "--all", f"oci-archive:{tmp_path / 'joined.tar'}:multi:1", f"dir:{tmp_path / 'all'}")

@@ -182,12 +182,12 @@ def test_interrupted_while_it_plans(shell: Shell, registry: Registry) -> None:
     fill(memory, FIRST, "app/first", "v1")
     asked = threading.Event()
 
-    class Telling(FaultyStore):
+    class Output(FaultyStore):
         def fetch(self, name):  # type: ignore[no-untyped-def]
             asked.set()
             return super().fetch(name)
 
-    store = Telling(memory, [waits("fetch", gate, times=99)])
+    store = Output(memory, [waits("fetch", gate, times=99)])
     with serve_in_thread(store) as served:
         process = shell.start("mirror", f"{served.host_port}/app/first:v1", "--to", f"{registry.host}/planning")
         assert asked.wait(20)

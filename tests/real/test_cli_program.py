@@ -122,7 +122,7 @@ def test_the_demonstration(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_a_bug_keeps_its_traceback_and_has_an_exit_code(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("transload.app.mirroring.select")
+    monkeypatch.delattr("transload.app.mirror.select")
     ran = shell("plan", "arcdata", "--to", "127.0.0.1:1/x")
     assert ran.code == 70
     assert "NameError" in ran.err

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from tests.real.servers import Registry, StartRegistry
 from tests.real.vendor import Shell, store_at
-from transload.testing.releases import Release, fill_release, release
+from transload.testing.releases import SeededRelease, fill_release, release
 
 IMAGES, SIZE = 6, 12 << 20
 PREFIX = "vendor"
@@ -32,20 +32,20 @@ class Route:
     target: Registry
     folder: Path
 
-    def words(self, made: Release) -> list[str]:
+    def words(self, made: SeededRelease) -> list[str]:
         """What follows the command's name."""
         listed = self.folder / f"{made.tag}.txt"
         listed.write_text("".join(f"{self.source.host}/{PREFIX}/{name}:{made.tag}\n" for name in made.images))
         return [str(listed), "--to", f"{self.target.host}/site", "--output", "json"]
 
-    def mirror(self, made: Release) -> tuple[dict[str, Any], Requests, Requests]:
+    def mirror(self, made: SeededRelease) -> tuple[dict[str, Any], Requests, Requests]:
         """The result of a run, and what each side was asked during it."""
         before = len(settled(self.source)), len(settled(self.target))
         ran = self.shell("mirror", *self.words(made))
         assert ran.code == 0, ran.told
         return ran.events[-1]["result"], settled(self.source)[before[0] :], settled(self.target)[before[1] :]
 
-    def plan(self, made: Release) -> tuple[dict[str, Any], Requests, Requests]:
+    def plan(self, made: SeededRelease) -> tuple[dict[str, Any], Requests, Requests]:
         """The plan of such a run, and what each side was asked for it."""
         before = len(settled(self.source)), len(settled(self.target))
         ran = self.shell("plan", *self.words(made))
@@ -82,7 +82,7 @@ def fetched(requests: Requests) -> Counter[str]:
     return Counter(found[1] for line, _ in requests if (found := re.fullmatch(r"GET \S+/blobs/(sha256:\w+)", line)))
 
 
-def digests(made: Release) -> set[str]:
+def digests(made: SeededRelease) -> set[str]:
     """Every blob of a release."""
     return {content.descriptor.digest for content in made.contents()}
 

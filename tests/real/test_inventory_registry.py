@@ -1,14 +1,14 @@
 """The inventory of a real registry: complete, at the price that is documented, and as good as asking it."""
 
 from tests.real.servers import StartRegistry
+from transload.inventory.file import dump, load
+from transload.inventory.inventory import InventoryTarget
+from transload.inventory.take import take_inventory
 from transload.memory import MemoryStore
 from transload.net.http import Http
 from transload.net.settings import NetSettings
 from transload.oci import Name
 from transload.planning import Item, Request, make_plan
-from transload.planning.inventory import InventoryTarget
-from transload.planning.inventoryfile import dump, load
-from transload.planning.stocktaking import take_inventory
 from transload.registry.store import RegistryStore
 from transload.testing.images import fill, image, multi_platform
 from transload.testing.layers import layer
@@ -38,7 +38,7 @@ def test_a_registry_is_asked_once_for_each_thing_and_the_plan_is_the_same(start_
     wanted = Name("shop/two", "1")
     fill(source, TWO, wanted.repository, wanted.tag)
     request = Request((Item(source.locator, wanted, wanted),))
-    stand_in = InventoryTarget(load(dump(inventory)), target.tariff)
+    stand_in = InventoryTarget(load(dump(inventory)), target.request_costs)
     foretold = make_plan(request, {source.locator: source}, stand_in, elsewhere=inventory.holders)
     real = make_plan(request, {source.locator: source}, target, elsewhere=inventory.holders)
     assert foretold == real

@@ -41,7 +41,7 @@ def test_skopeo_reads_our_images(tmp_path: Path) -> None:
 def test_skopeo_reads_an_index_of_ours_beside_unfinished_work(tmp_path: Path) -> None:
     store, multi = LayoutStore(tmp_path / "layout", create=True), multi_platform("multi", layers=(3000,))
     with store.begin("", (unfinished := image("unfinished")).contents[1].descriptor) as ingest:
-        ingest.receive([unfinished.contents[1].read()[:100]])
+        ingest.write([unfinished.contents[1].read()[:100]])
     fill(store, multi, "acme/multi", "1")
     skopeo("copy", "--all", f"oci:{store.root}:acme/multi:1", f"dir:{tmp_path / 'all'}")
     assert (tmp_path / "all" / "manifest.json").read_bytes() == multi.manifest.raw

@@ -10,11 +10,11 @@ import pytest
 from tests.real.servers import Registry, Skopeo
 from transload.net.http import Http
 from transload.net.settings import NetSettings
-from transload.nursery import Nursery
 from transload.oci import Name
 from transload.registry.store import RegistryStore
 from transload.testing.contract import blob, read
 from transload.testing.images import fill, image, put, signature
+from transload.threads import TaskGroup
 
 LARGE = blob("transfer", 6_000_000)
 
@@ -30,7 +30,7 @@ def test_an_interrupted_upload_starts_over_where_the_registry_cannot_resume(regi
     with Http() as http:
         store = RegistryStore(registry.host, http)
         with pytest.raises(OSError) as caught, store.begin("interrupted", LARGE.descriptor) as ingest:
-            ingest.receive(breaking(LARGE.read()[:3_000_000], mine))
+            ingest.write(breaking(LARGE.read()[:3_000_000], mine))
         assert caught.value is mine
         put(store, "interrupted", LARGE)
         assert read(store, "interrupted", LARGE.descriptor) == LARGE.read()
@@ -39,7 +39,7 @@ def test_an_interrupted_upload_starts_over_where_the_registry_cannot_resume(regi
 def test_pieces_arrive_as_one(registry: Registry) -> None:
     with Http() as http:
         store = RegistryStore(registry.host, http)
-        store.traits.upload_mode, store.traits.piece_bytes = "pieces", 1 << 20
+        store.capabilities.upload_mode, store.capabilities.piece_bytes = "pieces", 1 << 20
         put(store, "pieces", LARGE)
         assert read(store, "pieces", LARGE.descriptor) == LARGE.read()
         assert http.traffic.kinds()["PATCH", "upload"] == 6
@@ -48,7 +48,7 @@ def test_pieces_arrive_as_one(registry: Registry) -> None:
 def test_the_whole_body_with_the_put(registry: Registry) -> None:
     with Http() as http:
         store = RegistryStore(registry.host, http)
-        store.traits.upload_mode = "put"
+        store.capabilities.upload_mode = "put"
         put(store, "monolithic", LARGE)
         assert read(store, "monolithic", LARGE.descriptor) == LARGE.read()
         assert http.traffic.requests == 3
@@ -61,7 +61,7 @@ def test_parts_of_a_blob(registry: Registry) -> None:
         for offset, length in ((0, 1), (5_999_999, None), (2_000_000, 3_000_000)):
             end = len(LARGE.read()) if length is None else offset + length
             assert read(store, "parts", LARGE.descriptor, offset, length) == LARGE.read()[offset:end]
-        assert store.traits.ranges is True
+        assert store.capabilities.ranges is True
 
 
 def test_copying_within_one_registry_with_few_slots_does_not_block(registry: Registry) -> None:
@@ -77,12 +77,12 @@ def test_copying_within_one_registry_with_few_slots_does_not_block(registry: Reg
             for content in contents[number::3]:
                 descriptor = content.descriptor
                 with store.open("within/a", descriptor) as chunks, store.begin("within/b", descriptor) as ingest:
-                    ingest.receive(chunks)
+                    ingest.write(chunks)
                     ingest.commit()
 
-        with Nursery() as nursery:
+        with TaskGroup() as group:
             for number in range(3):
-                nursery.start(copy, number)
+                group.start(copy, number)
         assert all(store.holds("within/b", content.descriptor) for content in contents)
 
 

@@ -22,38 +22,38 @@ from hypothesis import strategies as st
 
 from tests.unit.archive.writer import Saved, layout_files, saved_files, write_tar
 from tests.unit.bundle.packing import contents_of
-from transload.app.farside import inventory_of
+from transload.app.baseline import inventory_of
 from transload.archive import ArchiveStore
 from transload.bundle import lay_out
-from transload.bundle.keys import Signature, parse_public_key
-from transload.bundle.ledger import Ledger
+from transload.bundle.format.keys import Signature, parse_public_key
+from transload.bundle.format.ledger import Ledger
 from transload.catalog.definition import parse_catalog
 from transload.catalog.references import parse_references
 from transload.catalog.setfile import parse_set
 from transload.catalog.tagpattern import check_pattern
 from transload.errors import TransloadError
+from transload.inventory.file import dump as dump_inventory
+from transload.inventory.file import load as load_inventory
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
-from transload.net.answer import Reply
 from transload.net.backoff import retry_after_s
+from transload.net.messages import Reply
 from transload.oci import Descriptor, Digest, Manifest, Name, Platform, Reference
-from transload.oci.layoutindex import LayoutIndex
+from transload.oci.imagelayout import LayoutIndex
 from transload.oci.mediatype import OCI_CONFIG
 from transload.planning.configs import read_config
-from transload.planning.inventoryfile import dump as dump_inventory
-from transload.planning.inventoryfile import load as load_inventory
 from transload.planning.plan import Plan
 from transload.planning.planfile import dump as dump_plan
 from transload.planning.planfile import load as load_plan
 from transload.registry.api import json_object
+from transload.registry.capabilities import Capabilities
 from transload.registry.challenge import challenges
 from transload.registry.keychain import _answered
 from transload.registry.links import next_link
 from transload.registry.loginfile import CredentialFile
-from transload.registry.problems import complaints
 from transload.registry.ranges import parse_content_range, unsatisfied_total, upload_offset
 from transload.registry.referrers import _entries, index_with
-from transload.registry.traits import Traits
+from transload.registry.translate import complaints
 from transload.testing.images import image, index
 from transload.transfer import Journal
 
@@ -93,7 +93,7 @@ def token(raw: bytes, _: Path) -> object:
 def config(raw: bytes, _: Path) -> object:
     store, descriptor = MemoryStore(), Descriptor(OCI_CONFIG, Digest.of(raw), len(raw))
     with store.begin("a", descriptor) as ingest:
-        ingest.receive([raw])
+        ingest.write([raw])
         ingest.commit()
     return Platform.from_json(read_config(store, "a", descriptor))
 
@@ -145,7 +145,7 @@ LIFE = b'{"token":"t","expires_in":300}'
 PARSERS = [
     Parser("oci/manifest.py", lambda raw, _: Manifest.parse(raw), BUILT.manifest.raw),
     Parser("oci/manifest.py", lambda raw, _: Manifest.parse(raw), MANY.manifest.raw),
-    Parser("oci/layoutindex.py", lambda raw, _: LayoutIndex.parse(raw).encode(), INDEX),
+    Parser("oci/imagelayout.py", lambda raw, _: LayoutIndex.parse(raw).encode(), INDEX),
     Parser("oci/digest.py", text(Digest), BUILT.digest.encode()),
     Parser("oci/reference.py", text(Reference.parse), b"r.example:5000/a/b:v1"),
     Parser("oci/reference.py", text(Name.parse), b"a/b:v1@" + BUILT.digest.encode()),
@@ -156,23 +156,25 @@ PARSERS = [
     Parser("archive/layout.py", archive("index.json"), INDEX),
     Parser("archive/saved.py", archive("manifest.json"), SAVED),
     Parser("archive/headers.py", whole_archive, an_archive()),
-    Parser("bundle/ledger.py", lambda raw, _: Ledger.decode(raw), LEDGER.encode()),
-    Parser("bundle/keys.py", lambda raw, _: Signature.decode(raw), Signature("a", "k", b"s").encode()),
+    Parser("bundle/format/ledger.py", lambda raw, _: Ledger.decode(raw), LEDGER.encode()),
+    Parser("bundle/format/keys.py", lambda raw, _: Signature.decode(raw), Signature("a", "k", b"s").encode()),
     Parser(
-        "bundle/keys.py",
+        "bundle/format/keys.py",
         lambda raw, _: parse_public_key(raw),
         b"ssh-ed25519 " + b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)),
     ),
     Parser("planning/planfile.py", lambda raw, _: load_plan(raw), dump_plan(Plan("r.example", (), (), {}))),
-    Parser("planning/inventoryfile.py", lambda raw, _: load_inventory(raw), dump_inventory(inventory_of(LEDGER))),
-    Parser("catalog/document.py", lambda raw, _: parse_catalog(raw, "c.yaml"), CATALOG),
+    Parser("inventory/file.py", lambda raw, _: load_inventory(raw), dump_inventory(inventory_of(LEDGER))),
+    Parser("documents/yamltree.py", lambda raw, _: parse_catalog(raw, "c.yaml"), CATALOG),
     Parser("catalog/setfile.py", lambda raw, _: parse_set(raw, "s.yaml"), SET),
     Parser("catalog/references.py", lambda raw, _: parse_references(raw, "l.txt"), b"docker.io/a/b:1\n# c\n"),
     Parser("catalog/tagpattern.py", text(check_pattern), rb"v?([0-9]+)\.([a-z_]{1,3})(?:-(x|y))*"),
     Parser("registry/api.py", lambda raw, _: json_object(told(raw), "asking"), b'{"tags":["v1"]}'),
     Parser("registry/auth.py", token, LIFE),
-    Parser("registry/problems.py", lambda raw, _: complaints(told(raw, 400)), ERRORS),
-    Parser("registry/problems.py", lambda raw, _: complaints(told(raw, 502)), b"<html><title>a</title><b>b</b></html>"),
+    Parser("registry/translate.py", lambda raw, _: complaints(told(raw, 400)), ERRORS),
+    Parser(
+        "registry/translate.py", lambda raw, _: complaints(told(raw, 502)), b"<html><title>a</title><b>b</b></html>"
+    ),
     Parser("registry/referrers.py", lambda raw, _: index_with(Manifest.parse(raw), BUILT.manifest), MANY.manifest.raw),
     Parser("planning/configs.py", config, b'{"os":"linux","architecture":"amd64","rootfs":{"diff_ids":[]}}'),
     Parser(
@@ -255,8 +257,8 @@ def test_any_bytes_are_read_or_refused(parser: Parser, raw: bytes, tmp_path_fact
 def test_whatever_was_learnt_is_taken_or_left() -> None:
     for odd in ODD:
         for key in ("upload_mode", "piece_bytes", "mounts_accepted", "ranges"):
-            Traits.from_json({key: odd}).to_json()
-        Traits.from_json(odd)
+            Capabilities.from_json({key: odd}).to_json()
+        Capabilities.from_json(odd)
 
 
 def test_no_parser_is_missing() -> None:
@@ -268,7 +270,7 @@ def test_no_parser_is_missing() -> None:
     known = {parser.module for parser in PARSERS}
     elsewhere = {
         "strictjson.py",  # tests/unit/test_strictjson.py
-        "planning/document.py",  # by way of plans and inventories
+        "documents/value.py",  # by way of plans and inventories
         "app/stores.py",  # what was learnt, above
         "app/ownplans.py",  # tests/unit/cli/test_own_plans.py
         "cli/defaults.py",  # tests/unit/cli/test_defaults.py

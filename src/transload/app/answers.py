@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from attrs import evolve, field, frozen
 
-from transload.app.place import Place
+from transload.app.location import Location
 from transload.errors import SettingMissing
 from transload.oci.reference import check_registry, check_repository, check_tag
 from transload.registry.login import Login, Secret
@@ -65,12 +65,12 @@ class Answers:
         """The login for the target, if a user was named."""
         return _login(self.target_username, self.target_password)
 
-    def target(self) -> Place:
+    def target(self) -> Location:
         """Where to. Raises `SettingMissing`, `ReferenceInvalid`."""
         if not self.target_registry:
             raise missing((question_of("target_registry"),))
         prefix = (self.target_repository or "").strip("/")
-        return Place("registry", check_registry(self.target_registry), check_repository(prefix) if prefix else "")
+        return Location("registry", check_registry(self.target_registry), check_repository(prefix) if prefix else "")
 
     def checked(self) -> Answers:
         """The same, with empty answers as None. Raises `ReferenceInvalid` for what is no registry, path or tag."""

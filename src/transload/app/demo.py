@@ -12,7 +12,7 @@ from attrs import frozen
 from transload.files import local_errors, replace_file
 from transload.layout import LayoutStore
 from transload.server import Served, ServeSettings, serve_in_thread
-from transload.testing.releases import Release, fill_release, release
+from transload.testing.releases import SeededRelease, fill_release, release
 
 IMAGES = 20
 PREFIX = "shop"
@@ -28,7 +28,7 @@ class Stage:
     catalog: Path
     size: int
 
-    def publish(self, version: int) -> Release:
+    def publish(self, version: int) -> SeededRelease:
         """Let the vendor publish the next release; images that did not change keep their layers."""
         made = release("demo", IMAGES, self.size, version)
         fill_release(self.vendor, made, PREFIX)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from transload.app.place import Place
+from transload.app.location import Location
 from transload.oci import Platform
 from transload.planning import Narrowing
 
@@ -24,8 +24,8 @@ class Job:
     """
 
     sets: tuple[str, ...]
-    target: Place
-    origin: Place | None = None
+    target: Location
+    origin: Location | None = None
     source_registry: str | None = None
     source_repository: str | None = None
     tag: str | None = None

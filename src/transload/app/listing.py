@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from transload.app.place import Place
-from transload.app.selecting import source_tags
+from transload.app.location import Location
+from transload.app.selection import source_tags
 from transload.app.stores import Stores
 from transload.catalog.catalog import Catalog
 from transload.catalog.release import Offer
@@ -12,7 +12,7 @@ from transload.errors import NotFound, at_side
 from transload.events import Progressed
 
 
-def list_releases(catalog: Catalog, origin: Place, target: Place | None, stores: Stores) -> tuple[Offer, ...]:
+def list_releases(catalog: Catalog, origin: Location, target: Location | None, stores: Stores) -> tuple[Offer, ...]:
     """The releases at `origin`, newest first; with `target`, each with whether its anchor image is there.
 
     Raises `ReleaseUnknown` if there is none.

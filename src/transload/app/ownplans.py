@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from transload.app.place import Place
+from transload.app.location import Location
 from transload.errors import LocalError, Side, UsageError
 from transload.files import read_file, replace_file
 from transload.limits import SMALL_JSON_BYTES, SMALL_JSON_VALUES
@@ -35,7 +35,7 @@ def is_own(plan: bytes, state: Path | None) -> bool:
 
 def check_named(side: Side, hosts: Iterable[str], named: Iterable[str | None], user: str) -> None:
     """Raises `UsageError` unless the registries among `hosts`, stores of a plan from elsewhere, were `named` too."""
-    registries = {host for host in hosts if Place.parse(host).kind == "registry"}
+    registries = {host for host in hosts if Location.parse(host).kind == "registry"}
     unknown = sorted(registries - set(named))
     if unknown:
         flag = "--to" if side == "target" else "--from"

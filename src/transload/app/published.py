@@ -6,8 +6,8 @@ from transload.catalog.catalog import Catalog
 from transload.catalog.difference import Difference, Published, compare, images_directly_under
 from transload.catalog.release import Release
 from transload.errors import TransloadError
-from transload.nursery import Cancellation, in_parallel
 from transload.ports import Source
+from transload.threads import Cancellation, in_parallel
 
 _THREADS = 8
 

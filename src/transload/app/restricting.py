@@ -8,11 +8,11 @@ from typing import TypeVar
 from attrs import evolve
 
 from transload.app.job import Job
-from transload.catalog.matches import hint
 from transload.catalog.selection import Selected, join
 from transload.errors import ImageUnknown, UsageError
 from transload.oci import Name
 from transload.planning import Item
+from transload.wording import hint
 
 One = TypeVar("One")
 

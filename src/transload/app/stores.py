@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
-from transload.app.place import Place
+from transload.app.location import Location
 from transload.app.settings import Environment
 from transload.errors import BundleUnsigned, CredentialsUnavailable, LocalError, NotFound, Side, UsageError
 from transload.events import ActivityListener, HostListener, HostTroubled, ignore
 from transload.files import read_file, replace_file
 from transload.limits import LEARNT_BYTES, LEARNT_VALUES
-from transload.nursery import Cancellation
 from transload.registry.login import Login
 from transload.strictjson import NotJson, read_json
+from transload.threads import Cancellation
 
 if TYPE_CHECKING:
-    from transload.bundle.locating import Ask
-    from transload.bundle.reader import BundleStore
+    from transload.bundle.reading.reader import BundleStore
+    from transload.bundle.reading.volumefiles import Ask
     from transload.net.http import Http
     from transload.net.settings import NetSettings
     from transload.ports import Source, Target
@@ -95,7 +95,7 @@ class Carried:
     ask: Ask | None = None
     key_from: str = "--key"
 
-    def demand_signature(self, place: Place | None) -> None:
+    def demand_signature(self, place: Location | None) -> None:
         """With a key, only a bundle can be read: nothing else says who made it. None stands for registries.
 
         A key that is a default is for what is carried in, so it does not keep a command from a registry. Raises
@@ -119,7 +119,7 @@ NOTHING_SAID = Carried()
 _NOT_THERE = "check the path, or mount the medium"
 
 
-def _check_there(place: Place) -> None:
+def _check_there(place: Location) -> None:
     """A folder or archive that was named by its path. Raises `LocalError`, as for any file that is not there."""
     path = Path(place.value)
     if place.kind not in {"oci", "archive"} or path.exists():
@@ -173,7 +173,7 @@ class Stores:
         self._opened: dict[tuple[Side, str], Any] = {}
         self._http: Http | None = None
         self._learnt: dict[str, Any] | None = None
-        self._tried: set[Place] = set()
+        self._tried: set[Location] = set()
 
     def __enter__(self) -> Stores:
         return self
@@ -231,13 +231,13 @@ class Stores:
                 )
             self._logins = evolve(self._logins, source_hosts=hosts)
 
-    def source(self, place: Place) -> Source:
+    def source(self, place: Location) -> Source:
         """The store to read from. Raises `BundleUnsigned` for one that nobody signs, if a key is given."""
         self._carried.demand_signature(place)
         store: Source = self._open("source", place)
         return store
 
-    def target(self, place: Place, *, create: bool = True, kept: bool = False) -> Target:
+    def target(self, place: Location, *, create: bool = True, kept: bool = False) -> Target:
         """The store to write to; a folder that is not there yet is made, unless `create` is False.
 
         Nothing is left behind of one that was made and into which nothing came, unless it is to be `kept`.
@@ -251,12 +251,12 @@ class Stores:
             self._tried.add(place)
         return store
 
-    def greet(self, side: Side, place: Place) -> None:
+    def greet(self, side: Side, place: Location) -> None:
         """Ask a registry for nothing, to see whether it takes the login. Raises `CredentialsRejected` and others."""
         store: RegistryStore = self._open(side, place)
         store.greet()
 
-    def journal(self, place: Place) -> Journal:
+    def journal(self, place: Location) -> Journal:
         """The memory of unfinished runs to this target; a folder needs none, since it can be looked at."""
         from transload.transfer import Journal
 
@@ -268,7 +268,7 @@ class Stores:
             return Journal(state / "journal" / name)
         return Journal()
 
-    def _open(self, side: Side, place: Place, create: bool = False) -> Any:
+    def _open(self, side: Side, place: Location, create: bool = False) -> Any:
         key = (side, place.locator)
         if key not in self._opened:
             self._opened[key] = (
@@ -276,12 +276,12 @@ class Stores:
             )
         return self._opened[key]
 
-    def bundle(self, place: Place) -> BundleStore:
+    def bundle(self, place: Location) -> BundleStore:
         """A bundle as what it is, with its ledger."""
         store: BundleStore = self._open("source", place)
         return store
 
-    def _local(self, place: Place, create: bool) -> Source:
+    def _local(self, place: Location, create: bool) -> Source:
         if not create:
             _check_there(place)
         if place.kind == "oci":
@@ -292,8 +292,8 @@ class Stores:
             from transload.archive import ArchiveStore
 
             return ArchiveStore(Path(place.value))
-        from transload.bundle.keys import load_public_key
-        from transload.bundle.reader import BundleStore
+        from transload.bundle.format.keys import load_public_key
+        from transload.bundle.reading.reader import BundleStore
 
         verifier = load_public_key(self._carried.key) if self._carried.key else None
         try:
@@ -307,13 +307,17 @@ class Stores:
             raise LocalError(error.message, subject=error.subject, hint=_NOT_THERE) from error
 
     def _registry(self, side: Side, host: str) -> RegistryStore:
+        from transload.registry.capabilities import Capabilities
         from transload.registry.store import RegistryStore
-        from transload.registry.traits import Traits
 
         learnt = self._load_learnt().get(host)
-        traits = Traits.from_json(learnt) if isinstance(learnt, dict) else Traits()
+        capabilities = Capabilities.from_json(learnt) if isinstance(learnt, dict) else Capabilities()
         return RegistryStore(
-            host, self.http, login=self._given_login(side, host), logins=partial(self._kept_login, host), traits=traits
+            host,
+            self.http,
+            login=self._given_login(side, host),
+            logins=partial(self._kept_login, host),
+            capabilities=capabilities,
         )
 
     def _given_login(self, side: Side, host: str) -> Login | None:
@@ -369,7 +373,7 @@ class Stores:
 
     def _keep_learnt(self) -> None:
         registries = {host: store for (_, host), store in self._opened.items() if hasattr(store, "traits")}
-        now = self._load_learnt() | {host: store.traits.to_json() for host, store in registries.items()}
+        now = self._load_learnt() | {host: store.capabilities.to_json() for host, store in registries.items()}
         content = json.dumps(now, indent=1, sort_keys=True).encode()
         file = self._learnt_file
         if file is None:

@@ -6,21 +6,21 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from transload.app.job import Job
-from transload.app.place import Place
+from transload.app.location import Location
 from transload.app.restricting import chosen, to_item, with_target_tag
-from transload.catalog.matches import hint
 from transload.catalog.selection import Selected
 from transload.errors import NotFound, SelectionEmpty, TransloadError, UsageError, at_side
 from transload.oci import Name, Reference
 from transload.planning import Item
 from transload.planning.plan import PlannedImage
 from transload.ports import Source
+from transload.wording import hint
 
 _NAMED = 3  # images named in one sentence
 
 
 def everything(
-    source: Source, origin: Place, job: Job, found: Callable[[int], object] = lambda _number: None
+    source: Source, origin: Location, job: Job, found: Callable[[int], object] = lambda _number: None
 ) -> tuple[tuple[Item, ...], tuple[str, ...]]:
     """Every image at and under the prefix of `origin` that `job` wants; and what was passed over, in words.
 
@@ -42,7 +42,7 @@ def _tagless_notes(repositories: list[str]) -> Iterator[str]:
         yield f"{have} no tags, and their images can only be named by digest: {told}"
 
 
-def items_of(names: Sequence[Name], origin: Place, job: Job) -> tuple[Item, ...]:
+def items_of(names: Sequence[Name], origin: Location, job: Job) -> tuple[Item, ...]:
     """What the planner is asked for of `names` in the store at `origin`, those below its prefix first.
 
     An image without a repository (a bare tag, or nothing but a digest) gets the target's prefix as its repository;
@@ -86,7 +86,7 @@ def _tags(source: Source, repository: str) -> list[str]:
         return []
 
 
-def nothing_there(source: Source, place: Place) -> SelectionEmpty:
+def nothing_there(source: Source, place: Location) -> SelectionEmpty:
     """The error for a store, or a prefix, that has no image; it names what the store has instead."""
     repositories: list[str] = []
     with contextlib.suppress(TransloadError):  # asked only for the hint
@@ -104,24 +104,24 @@ def _is_under(repository: str, prefix: str) -> bool:
     return not prefix or f"{repository}/".startswith(f"{prefix}/")
 
 
-def _below(name: Name, origin: Place) -> bool:
+def _below(name: Name, origin: Location) -> bool:
     return name.repository not in {"", origin.prefix}
 
 
-def _offer(name: Name, origin: Place, job: Job) -> tuple[Item, tuple[str, ...]]:
+def _offer(name: Name, origin: Location, job: Job) -> tuple[Item, tuple[str, ...]]:
     relative = name.repository.removeprefix(f"{origin.prefix}/") if origin.prefix else name.repository
     one = Selected(Reference("localhost", name), relative, name.tag)
     return to_item(one, origin.locator, name, job), (relative, relative.rpartition("/")[2], one.place)
 
 
-def _bare_offer(name: Name, origin: Place, job: Job) -> tuple[Item, tuple[str, ...]]:
+def _bare_offer(name: Name, origin: Location, job: Job) -> tuple[Item, tuple[str, ...]]:
     """--image may call it by tag or digest, or as it is called at the target, which is how a retry names it."""
     target = Name(job.target.prefix, name.tag, name.digest)
     own = str(name.tag or name.digest)
     return Item(origin.locator, name, target), (own, str(target), job.target.prefix)
 
 
-def _without_repository(item: Item, origin: Place, job: Job) -> UsageError:
+def _without_repository(item: Item, origin: Location, job: Job) -> UsageError:
     called = (
         f"calls an image {item.source.tag!r}, without a repository"
         if item.source.tag

@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 
 from transload.errors import CorruptError, LimitExceeded
 from transload.limits import ARCHIVE_HEADERS_BYTES, ARCHIVE_MEMBERS
-from transload.sizes import whole_number
+from transload.wording import whole_number
 
 NAME_LENGTH = 4096
 _EXTENSION_BYTES = 1 << 20  # pax records and long names; honest ones have some hundred bytes

@@ -12,8 +12,8 @@ from transload.archive.saved import SavedImage
 from transload.errors import BlobUnknown, ManifestInvalid, Refused, SchemaUnsupported
 from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.layoutindex import LayoutIndex
-from transload.referrers import Listed, Referrers
+from transload.oci.imagelayout import LayoutIndex
+from transload.oci.referrers import Listed, ListedReferrers
 from transload.strictjson import NotJson, read_json
 
 MARKER = "oci-layout"
@@ -38,7 +38,7 @@ class LayoutContent:
         if index is None:
             raise ManifestInvalid(f"{members.path} is an OCI layout without {_INDEX}", subject=str(members.path))
         self._index = LayoutIndex.parse(members.read(index, INDEX_BYTES + 1))
-        self.refers = Referrers(lambda: [entry.descriptor for entry in self._index.entries], self._manifest)
+        self.refers = ListedReferrers(lambda: [entry.descriptor for entry in self._index.entries], self._manifest)
 
     @cached_property
     def names(self) -> Mapping[Name, Descriptor | SavedImage]:

@@ -15,8 +15,8 @@ from transload.archive.saved import SAVED, parse_saved
 from transload.errors import BlobUnknown, CorruptError, ManifestUnknown, Refused, RepositoryUnknown, SizeMismatch
 from transload.limits import MANIFEST_BYTES, SAVED_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.ports import Chunk, Tariff
-from transload.referrers import Referrers
+from transload.oci.referrers import ListedReferrers
+from transload.ports import Chunk, RequestCosts
 
 _ANCIENT = "repositories"
 
@@ -28,7 +28,7 @@ class ArchiveStore:
     a file, `Refused` for a compressed or very old archive, `CorruptError`, `LimitExceeded`. All names share the blobs.
     """
 
-    tariff: Tariff | None = None
+    request_costs: RequestCosts | None = None
     keeps_parts = True
 
     def __init__(self, path: Path | str) -> None:
@@ -38,7 +38,7 @@ class ArchiveStore:
         self._content = _content(self._members)
 
     @property
-    def refers(self) -> Referrers | None:
+    def refers(self) -> ListedReferrers | None:
         """Referrers, which docker's own format cannot hold."""
         return self._content.refers
 
@@ -100,7 +100,7 @@ class ArchiveStore:
         return found is not None and _size(found) == descriptor.size
 
     def size(self, repository: str, digest: Digest) -> int:  # noqa: ARG002 - one pool for all
-        """See `Sizes`."""
+        """See `KnowsSizes`."""
         return _size(self._found(digest))
 
     @contextmanager

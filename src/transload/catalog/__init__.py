@@ -6,7 +6,7 @@ from transload.catalog.definition import parse_catalog
 from transload.catalog.difference import Difference, images_directly_under
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import parse_references, select_references, wanted
-from transload.catalog.release import Companion, Offer, Release
+from transload.catalog.release import CompanionImage, Offer, Release
 from transload.catalog.selection import Selected, merge
 from transload.catalog.setfile import load_set, parse_set
 
@@ -14,7 +14,7 @@ __all__ = [
     "NEWEST",
     "Catalog",
     "CatalogUse",
-    "Companion",
+    "CompanionImage",
     "Difference",
     "ImageSet",
     "Offer",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from transload.catalog.catalog import Catalog
-from transload.catalog.matches import hint
 from transload.errors import CatalogUnknown
 from transload.oci.reference import shown
+from transload.wording import hint
 
 _NAMES = ("arcdata", "bdc")
 

@@ -8,14 +8,14 @@ from attrs import Factory, field, frozen
 
 from transload.catalog import difference
 from transload.catalog.difference import Difference, Published
-from transload.catalog.matches import hint
-from transload.catalog.ordering import VERSION_PATTERN, Order, TagOrder
-from transload.catalog.release import Companion, Offer, Release, day_in
+from transload.catalog.release import CompanionImage, Offer, Release, day_in
 from transload.catalog.selection import Selected, join
+from transload.catalog.tagorder import VERSION_PATTERN, Order, TagOrder
 from transload.catalog.tagpattern import check_pattern
 from transload.errors import DocumentInvalid, ImageUnknown, ReleaseUnknown, UsageError
 from transload.oci import Name, Reference
 from transload.oci.reference import check_registry, check_repository, check_tag
+from transload.wording import hint
 
 NEWEST = "newest"
 """What to ask for when the newest release is meant, whichever it is."""
@@ -38,7 +38,7 @@ class Catalog:
     releases: tuple[Release, ...]
     title: str = ""
     anchor: str = ""
-    companions: tuple[Companion, ...] = ()
+    companions: tuple[CompanionImage, ...] = ()
     order: Order = "version"
     tag_pattern: str | None = None
     note: str = ""

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from transload.catalog.catalog import Catalog
-from transload.catalog.matches import hint
-from transload.catalog.ordering import Order
-from transload.catalog.release import BASES, Basis, Companion, Release, day_in
+from transload.catalog.release import BASES, Basis, CompanionImage, Release, day_in
+from transload.catalog.tagorder import Order
 from transload.catalog.tagpattern import check_pattern
-from transload.catalog.view import View
+from transload.documents.view import View
 from transload.oci.reference import check_registry, check_repository, check_tag
+from transload.wording import hint
 
 KIND = "Catalog"
 _ORDERS: tuple[Order, ...] = ("version", "listed")
@@ -141,9 +141,9 @@ def _release(view: View, lists: Mapping[str, tuple[str, ...]]) -> Release:
         )
 
 
-def _companion(view: View) -> Companion:
+def _companion(view: View) -> CompanionImage:
     fields = view.fields(("image", "tag_fact"))
-    return Companion(checked_repository(fields["image"]), fields["tag_fact"].text())
+    return CompanionImage(checked_repository(fields["image"]), fields["tag_fact"].text())
 
 
 def _order(view: View) -> Order:

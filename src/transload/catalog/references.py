@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from transload.catalog.document import decoded
 from transload.catalog.selection import Selected, merge
-from transload.catalog.view import located
+from transload.documents.view import located
+from transload.documents.yamltree import decoded
 from transload.errors import ReferenceInvalid
 from transload.oci import Reference
 from transload.oci.reference import check_no_user, shown, without_transport

@@ -68,7 +68,7 @@ class Release:
 
 
 @frozen
-class Companion:
+class CompanionImage:
     """An artifact published beside the images under a tag of its own: the value of one of the release's facts.
 
     Always optional: a release without the fact has no companion, and a source without it is no failure.

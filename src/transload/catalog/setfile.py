@@ -13,7 +13,7 @@ from transload.catalog.definition import checked_registry, checked_repository
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import LIST_BYTES, parse_references
 from transload.catalog.selection import Selected, join, merge
-from transload.catalog.view import View
+from transload.documents.view import View
 from transload.errors import DocumentInvalid
 from transload.files import local_errors, read_file
 from transload.limits import YAML_BYTES

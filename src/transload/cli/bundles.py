@@ -10,54 +10,54 @@ from typing import TYPE_CHECKING
 
 import click
 
-from transload.app.carried import carried_place
+from transload.app.detect import carried_place
 from transload.app.settings import read_environment
 from transload.app.stores import Logins, Network, Stores
 from transload.cli import completion, options
 from transload.cli.command import Command
-from transload.cli.ledgers import Shown
-from transload.cli.progress import Output, Telling
-from transload.cli.telling import show_result, width_of
+from transload.cli.console import show_result, width_of
+from transload.cli.ledgers import BundleView
+from transload.cli.output import Output, OutputFormat
 from transload.errors import SelectionEmpty, UsageError
-from transload.nursery import Cancellation
 from transload.report.styled import Styled, folded
+from transload.threads import Cancellation
 
 if TYPE_CHECKING:
-    from transload.bundle.checking import Checked
-    from transload.bundle.reader import BundleStore
+    from transload.bundle.reading.checking import CheckedPart
+    from transload.bundle.reading.reader import BundleStore
 
 
 @click.command("list", cls=Command)
 @click.argument("carried", metavar="BUNDLE", shell_complete=completion.files)
 @options.bundle
-@options.telling
-def list_(carried: str, key: Path | None, volumes: tuple[Path, ...], output: Output, quiet: bool) -> int:
+@options.reporter
+def list_(carried: str, key: Path | None, volumes: tuple[Path, ...], output: OutputFormat, quiet: bool) -> int:
     """Show what a bundle holds: images, digests, sizes, prerequisites, signer, volumes (also those that are missing).
 
     \b
       transload list /media/usb/arcdata-2026-11
     """
-    with Telling("list", output, quiet) as telling:
+    with Output("list", output, quiet) as reporter:
         store = _bundle(carried, key, volumes)
         if not store.ledger.images and not store.ledger.extras:
             raise SelectionEmpty(f"there is nothing in {carried}", subject=carried, hint="pack it again")
         signer = store.signature.key_id if store.signature else None
-        shown = Shown(store.ledger, Path(store.locator.partition(":")[2]).name, signer, store.verified)
+        shown = BundleView(store.ledger, Path(store.locator.partition(":")[2]).name, signer, store.verified)
         troubles = list(_troubles(store))
-        if not telling.document("bundle", **shown.to_json(one.subject for one in troubles)):
+        if not reporter.document("bundle", **shown.to_json(one.subject for one in troubles)):
             width = width_of(sys.stdout)
             show_result([*shown.image_lines(width), *([] if quiet else [Styled(), *shown.facts(width)])])
             show_result(line for one in troubles for line in _lacking(one, width))
     return 0
 
 
-def _troubles(store: BundleStore) -> Iterator[Checked]:
+def _troubles(store: BundleStore) -> Iterator[CheckedPart]:
     """Volumes that are not there or not whole; no blob is read for it."""
     volumes = islice(store.check(), store.ledger.cut.count)
     return (one for one in volumes if one.error is not None)
 
 
-def _lacking(one: Checked, width: int | None) -> list[Styled]:
+def _lacking(one: CheckedPart, width: int | None) -> list[Styled]:
     needing = {0: "no image needs it", 1: "1 image needs it"}.get(
         len(one.images), f"{len(one.images):,} images need it"
     )
@@ -78,7 +78,7 @@ def _lacking(one: Checked, width: int | None) -> list[Styled]:
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @options.bundle
-@options.telling
+@options.reporter
 def extract(
     carried: str,
     names: tuple[str, ...],
@@ -86,7 +86,7 @@ def extract(
     overwrite: bool,
     key: Path | None,
     volumes: tuple[Path, ...],
-    output: Output,
+    output: OutputFormat,
     quiet: bool,
 ) -> int:
     """Take further files (pack --also) out of a bundle: the FILEs named, or all.
@@ -94,14 +94,14 @@ def extract(
     \b
       transload extract /media/usb/arcdata-2026-11 licence.txt -C /tmp
     """
-    from transload.bundle.extras import extract_extras
+    from transload.bundle.reading.extras import extract_extras
 
-    with Telling("extract", output, quiet) as telling:
+    with Output("extract", output, quiet) as reporter:
         store = _bundle(carried, key, volumes)
         if not store.ledger.extras and not names:
             raise SelectionEmpty(f"{carried} holds no further files", subject=carried, hint="pack --also puts them in")
         paths = extract_extras(store, into, names or None, overwrite=overwrite)
-        if not telling.document("extracted", files=[str(path) for path in paths]):
+        if not reporter.document("extracted", files=[str(path) for path in paths]):
             show_result(str(path) for path in paths)
     return 0
 

@@ -12,9 +12,9 @@ import click
 
 from transload.app.answers import QUESTIONS
 from transload.app.settings import read_environment
-from transload.catalog.document import parse
-from transload.cli.telling import warn
+from transload.cli.console import warn
 from transload.cli.words import close_match
+from transload.documents.yamltree import parse
 from transload.errors import DocumentInvalid, LocalError
 from transload.files import local_errors, read_file
 

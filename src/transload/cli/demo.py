@@ -10,23 +10,23 @@ import click
 
 from transload.app.demo import Stage, staged
 from transload.app.job import Job
-from transload.app.mirroring import prepare
-from transload.app.place import Place
+from transload.app.location import Location
+from transload.app.mirror import prepare
 from transload.app.settings import Environment
 from transload.app.stores import Logins, Network, Stores
-from transload.app.verifying import check_against_source
+from transload.app.verify import check_against_source
 from transload.cli import options
-from transload.cli.again import command_line, command_words, retry_command
-from transload.cli.carrying import Began, carry
 from transload.cli.command import Command
-from transload.cli.progress import Telling
-from transload.cli.stopping import stoppable
-from transload.cli.telling import show_result
-from transload.nursery import Cancellation
+from transload.cli.commandline import command_line, command_words, retry_command
+from transload.cli.console import show_result
+from transload.cli.interruption import stoppable
+from transload.cli.output import Output
+from transload.cli.running import StartTime, carry
 from transload.report.markdown import to_markdown
 from transload.report.result import Result, exit_code
 from transload.report.styled import Styled
 from transload.report.texts import count, size
+from transload.threads import Cancellation
 
 
 @click.command(cls=Command)
@@ -62,7 +62,7 @@ class _Show:
         self._environment = Environment(state=folder / "state")
         self._reports = [folder / "report.md", folder / "report.json"] if kept else []
         self._cancellation = Cancellation()
-        self._job = Job((str(stage.catalog),), Place.parse(f"{stage.target.host_port}/mirror"))
+        self._job = Job((str(stage.catalog),), Location.parse(f"{stage.target.host_port}/mirror"))
 
     def run(self) -> int:
         stage = self._stage
@@ -86,11 +86,11 @@ class _Show:
     def _mirror(self, title: str) -> Result:
         before = self._stage.source.requests.total + self._stage.target.requests.total
         self._act(title, ["mirror", *command_words(self._job)])
-        began = Began.now(command_line(["mirror", *command_words(self._job)]))
-        telling = Telling("mirror", "text", False, self._reports)
-        with stoppable(self._cancellation, telling.notice), self._stores() as stores:
+        began = StartTime.now(command_line(["mirror", *command_words(self._job)]))
+        reporter = Output("mirror", "text", False, self._reports)
+        with stoppable(self._cancellation, reporter.notice), self._stores() as stores:
             prepared = prepare(self._job, stores, self._cancellation)
-            result = carry(prepared, stores, telling, self._cancellation, began, retry_command(self._job))
+            result = carry(prepared, stores, reporter, self._cancellation, began, retry_command(self._job))
         asked = self._stage.source.requests.total + self._stage.target.requests.total - before
         self._say(f"Both registries counted {asked} requests.")
         return result

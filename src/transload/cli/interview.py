@@ -7,15 +7,15 @@ from collections.abc import Callable
 from attrs import evolve, frozen
 
 from transload.app.answers import Answers, Question
-from transload.app.place import Place
+from transload.app.location import Location
 from transload.app.settings import Environment
 from transload.app.stores import Ears, Logins, Network, Stores
+from transload.cli.console import say_folded, tell_host, warn
 from transload.cli.prompts import ask, ask_password
-from transload.cli.telling import say_folded, tell_host, warn
 from transload.errors import CredentialsRejected, NotFound, ReferenceInvalid, Side, TransloadError, UsageError
-from transload.nursery import Cancellation
 from transload.oci.reference import check_registry, check_repository, check_tag
 from transload.registry.login import Login
+from transload.threads import Cancellation
 
 DEFAULT_CATALOG = "arcdata"
 _TRIES = 3
@@ -77,7 +77,7 @@ class Interview:
         login = answers.source_login() if side == "source" else answers.target_login()
         if registry and (self.guided or answers.source_registry or side == "target"):
             with self._stores(side, registry, login) as stores:
-                stores.greet(side, Place("registry", registry))
+                stores.greet(side, Location("registry", registry))
 
     # --- releases
 
@@ -106,7 +106,7 @@ class Interview:
 
         Raises `ReleaseUnknown`, `UsageError`.
         """
-        from transload.app.selecting import find_releases
+        from transload.app.selection import find_releases
         from transload.catalog.builtin import load_builtin
 
         origin = self._origin(answers)
@@ -131,13 +131,13 @@ class Interview:
             meant = ""
         return meant or load_builtin(DEFAULT_CATALOG).newest().tag
 
-    def _origin(self, answers: Answers) -> Place:
+    def _origin(self, answers: Answers) -> Location:
         from transload.catalog.builtin import load_builtin
 
         catalog = load_builtin(DEFAULT_CATALOG)
         given = answers.checked()
         registry, repository = given.source_registry or catalog.registry, given.source_repository or catalog.repository
-        return Place("registry", registry, repository)
+        return Location("registry", registry, repository)
 
     def _stores(self, side: Side, host: str, login: Login | None) -> Stores:
         logins = Logins(login, None, frozenset({host})) if side == "source" else Logins(target=login)

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from transload.app.carried import named_place
-from transload.app.place import Place
+from transload.app.detect import named_place
+from transload.app.location import Location
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
 from transload.cli import completion, options
-from transload.cli.asking import load_signer
 from transload.cli.command import Command
-from transload.cli.guide import gather_logins
-from transload.cli.progress import Output, Telling
-from transload.cli.stopping import stoppable
-from transload.cli.telling import show_result, width_of
+from transload.cli.console import show_result, width_of
+from transload.cli.gather import gather_logins
+from transload.cli.interruption import stoppable
+from transload.cli.output import Output, OutputFormat
+from transload.cli.prompting import load_signer
 from transload.errors import UsageError
 from transload.files import check_replaceable
-from transload.nursery import Cancellation
 from transload.report.styled import folded
 from transload.report.texts import count, size
+from transload.threads import Cancellation
 
 if TYPE_CHECKING:
-    from transload.planning.inventory import Inventory
+    from transload.inventory.inventory import Inventory
 
 
 @click.command(cls=Command)
@@ -48,13 +48,13 @@ if TYPE_CHECKING:
 @options.sign_key
 @options.target_login
 @options.network
-@options.telling
+@options.reporter
 def inventory(
     store: str,
     out: Path,
     repository: tuple[str, ...],
     sign_key: Path | None,
-    output: Output,
+    output: OutputFormat,
     quiet: bool,
     **flags: Any,
 ) -> int:
@@ -65,13 +65,13 @@ def inventory(
     \b
       transload inventory registry.local/arcdata -o site.json
     """
-    from transload.app.farside import write_inventory
+    from transload.app.baseline import write_inventory
     from transload.app.whole import nothing_there
-    from transload.planning.stocktaking import take_inventory
+    from transload.inventory.take import take_inventory
 
     network = options.network_of(flags)
     environment = read_environment()
-    with Telling("inventory", output, quiet) as telling:
+    with Output("inventory", output, quiet) as reporter:
         place = named_place(store)
         _check_is_target(place)
         check_replaceable(out)
@@ -80,27 +80,27 @@ def inventory(
         logins = gather_logins({**flags, **absent}, environment, network, (), store)
         cancellation = Cancellation()
         with (
-            stoppable(cancellation, telling.notice),
-            Stores(environment, network, logins, cancellation, ears=telling.ears) as stores,
+            stoppable(cancellation, reporter.notice),
+            Stores(environment, network, logins, cancellation, ears=reporter.ears) as stores,
         ):
             named = tuple("/".join(filter(None, (place.prefix, path))) for path in repository) or None
             target = stores.target(place, create=False)
             found = take_inventory(
-                target, place.prefix, repositories=named, cancellation=cancellation, working=telling.working
+                target, place.prefix, repositories=named, cancellation=cancellation, working=reporter.working
             )
             if not found.manifests and not found.notes:
                 raise nothing_there(target, place)
         write_inventory(out, found, signer)
         for note in found.notes:
-            telling.notice(f"note: {note}")
+            reporter.notice(f"note: {note}")
         key_id = signer.key_id if signer else None
-        if not telling.document("inventory", file=str(out), **_json(found), signed_by=key_id):
+        if not reporter.document("inventory", file=str(out), **_json(found), signed_by=key_id):
             told = _words(found) + (f", signed by {key_id}" if key_id else "")
             show_result(folded(f"{out}: ", told, width_of(sys.stdout)))
         return 1 if found.notes else 0
 
 
-def _check_is_target(place: Place) -> None:
+def _check_is_target(place: Location) -> None:
     """An inventory says what a far side has, and no far side is a file."""
     if place.kind == "bundle":
         raise UsageError(f"{place} is a bundle", hint=f"pack --against {place.value} takes it without an inventory")

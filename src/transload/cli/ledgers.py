@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from transload.planning.packing import subject_of
+from transload.app.contents import subject_of
 from transload.report.styled import Styled, beside, folded
 from transload.report.texts import count, digest, size
 
 if TYPE_CHECKING:
-    from transload.bundle.ledger import Ledger, LedgerImage
+    from transload.bundle.format.ledger import Ledger, LedgerImage
 
 _NAMED = 4  # volumes named one by one
 
 
 @frozen
-class Shown:
+class BundleView:
     """A ledger, the name of its bundle, who signed it, and whether that was verified."""
 
     ledger: Ledger

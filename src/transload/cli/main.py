@@ -112,7 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         result: Any = transload.main(args=arguments, prog_name="transload", standalone_mode=False)
     except click.ClickException as error:
-        from transload.cli.telling import tell_misuse
+        from transload.cli.console import tell_misuse
 
         tell_misuse(_in_our_words(error))
         return error.exit_code
@@ -122,7 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
         click.echo("\ninterrupted", err=True)
         return INTERRUPTED
     except TransloadError as error:
-        from transload.cli.telling import tell_error
+        from transload.cli.console import tell_error
 
         tell_error(error)
         return error.exit_code
@@ -130,14 +130,14 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (OSError, MemoryError) as error:  # the machine's fault, wherever it was noticed
-        from transload.cli.telling import tell_error
+        from transload.cli.console import tell_error
 
         tell_error(_of_this_machine(error))
         return LocalError.exit_code
     except Exception:  # a bug: the traceback is what helps
         import traceback
 
-        from transload.cli.telling import say
+        from transload.cli.console import say
 
         say(traceback.format_exc().splitlines())
         say([f"this is a bug in transload {__version__}; please report it with the lines above"])
@@ -168,7 +168,7 @@ def _of_this_machine(error: OSError | MemoryError) -> LocalError:
 
 def run() -> None:
     """The console script. Ends the process at once: taking the modules apart would cost every command 40 ms."""
-    from transload.cli.output import prepare_streams
+    from transload.cli.streams import prepare_streams
 
     try:
         prepare_streams()

@@ -8,18 +8,18 @@ from typing import Any
 
 import click
 
-from transload.app.mirroring import prepare
+from transload.app.mirror import prepare
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
 from transload.cli import options
-from transload.cli.again import command_line, command_words, connection_words, retry_command
-from transload.cli.carrying import Began, carry
 from transload.cli.command import Command
-from transload.cli.guide import agreed, gather, no_question, tell_the_same
-from transload.cli.progress import Output, Telling
-from transload.cli.stopping import stoppable
-from transload.nursery import Cancellation
+from transload.cli.commandline import command_line, command_words, connection_words, retry_command
+from transload.cli.gather import agreed, gather, no_question, tell_the_same
+from transload.cli.interruption import stoppable
+from transload.cli.output import Output, OutputFormat
+from transload.cli.running import StartTime, carry
 from transload.report.result import exit_code
+from transload.threads import Cancellation
 
 
 @click.command(cls=Command)
@@ -27,8 +27,8 @@ from transload.report.result import exit_code
 @options.logins
 @options.network
 @options.reports
-@options.telling
-def mirror(output: Output, quiet: bool, report: tuple[Path, ...], **flags: Any) -> int:
+@options.reporter
+def mirror(output: OutputFormat, quiet: bool, report: tuple[Path, ...], **flags: Any) -> int:
     """Copy images from where they are published to your registry: complete, unchanged, each layer once.
 
     SET is a catalog (arcdata, bdc), a file (image set, catalog, list of references), or an image reference. On a
@@ -42,19 +42,19 @@ def mirror(output: Output, quiet: bool, report: tuple[Path, ...], **flags: Any) 
     """
     network = options.network_of(flags)
     environment = read_environment()
-    with Telling("mirror", output, quiet, report) as telling:
+    with Output("mirror", output, quiet, report) as reporter:
         given = gather(flags, environment, network)
         job = given.job
         more = connection_words(network, given.logins)
-        began = Began.now(command_line(["mirror", *command_words(job, more)]))
+        began = StartTime.now(command_line(["mirror", *command_words(job, more)]))
         cancellation = Cancellation()
         with (
-            stoppable(cancellation, telling.notice),
-            Stores(environment, network, given.logins, cancellation, ears=telling.ears) as stores,
+            stoppable(cancellation, reporter.notice),
+            Stores(environment, network, given.logins, cancellation, ears=reporter.ears) as stores,
         ):
             prepared = prepare(job, stores, cancellation)
             retry = retry_command(job, more)
             agree = partial(agreed, job.target) if given.asked else no_question
-            result = carry(prepared, stores, telling, cancellation, began, retry, job.bodies, agree)
+            result = carry(prepared, stores, reporter, cancellation, began, retry, job.bodies, agree)
         tell_the_same(given, ["mirror", *command_words(job, more)])
         return exit_code(result)

@@ -16,7 +16,7 @@ from transload.errors import LocalError, ReferenceInvalid
 from transload.oci.reference import check_registry
 
 if TYPE_CHECKING:
-    from transload.bundle.locating import Ask
+    from transload.bundle.reading.volumefiles import Ask
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -193,7 +193,7 @@ network = _stacked(
     ),
 )
 
-telling = _stacked(
+reporter = _stacked(
     _option(
         "--output",
         type=click.Choice(["text", "json"]),

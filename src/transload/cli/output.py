@@ -1,90 +1,206 @@
-"""Standard streams as they may be: closed, full, in another encoding, gone. What is lost of a result is told."""
+"""How one run is told: bars on a terminal, plain lines without one, JSON Lines for programs."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import sys
-from collections.abc import Iterator
-from typing import Any, TextIO, cast
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from transload.errors import LocalError
-from transload.report.lookalike import LOOKALIKE
+from transload import __version__
+from transload.app.stores import Ears
+from transload.cli.command import blame_defaults
+from transload.cli.console import colour, moves, say, show_result, width_of
+from transload.errors import TransloadError
+from transload.events import HostTroubled, Progressed
+from transload.planning import Plan
+from transload.report.activity import EventVoice, LogVoice, TerminalVoice, Voice, Working
+from transload.report.documents import check_report_path, write_reports
+from transload.report.jsonl import JsonLines, JsonProgress
+from transload.report.lines import LineProgress
+from transload.report.moving import MovingLines, size_of_terminal
+from transload.report.planned import planned_lines, planned_totals
+from transload.report.problem import Problem
+from transload.report.quiet import QuietProgress
+from transload.report.result import Result
+from transload.report.sentences import host_sentence
+from transload.report.styled import Styled, dressable, folded
+from transload.report.summary import summary_lines
+from transload.report.tally import Tally
+
+if TYPE_CHECKING:
+    from transload.report.terminal import TerminalProgress
+
+_NEWS_S = 2.5
+OutputFormat = Literal["text", "json"]
+Progress: TypeAlias = "LineProgress | JsonProgress | QuietProgress | TerminalProgress"
 
 
-def prepare_streams() -> None:
-    """Let every stream be written to (or read from), so that nothing else has to ask whether it is there."""
-    for number in (0, 1, 2):  # a closed one would be the next file that is opened, and get what is meant for people
+class Output:
+    """Everything a command tells, in the form that was asked for; as a block, it tells programs of an error too."""
+
+    def __init__(self, command: str, output: OutputFormat, quiet: bool, reports: Iterable[Path] = ()) -> None:
+        self._command = command
+        self._reports = tuple(reports)
+        self._quiet = quiet
+        self._json = JsonLines(sys.stdout) if output == "json" else None
+        self._progress: Progress | None = None
+        self._retried_hosts: dict[str, float] = {}
+        self._line = MovingLines(sys.stderr, moves=moves())
+        self._working = Working(self._voice())
+
+    def _voice(self) -> Voice:
+        if self._json:
+            return EventVoice(self._json.activity)
+        if self._line.moves:
+            return TerminalVoice(self._draw, lambda: size_of_terminal(sys.stderr))
+        return LogVoice(lambda text: say([text]))
+
+    def _draw(self, line: Styled | None) -> None:
+        beside = getattr(self._progress, "beside", None)
+        if beside is not None:
+            beside(line)
+        elif line is None:
+            self._line.clear()
+        else:
+            self._line.draw([line])
+
+    def __enter__(self) -> Output:
+        if self._json:
+            self._json.hello(self._command, __version__)
         try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-    sys.stdin = sys.stdin or _nothing("r")
-    result, words = sys.stdout or _nothing("w"), sys.stderr or _nothing("w")
-    for stream in (result, words):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors=LOOKALIKE)
-    sys.stdout, sys.stderr = cast("TextIO", _Result(result)), cast("TextIO", _Words(words))
+            for path in self._reports:
+                check_report_path(path)
+        except TransloadError as error:
+            self._failed(error)
+            raise
+        return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._working.rest()
+        if isinstance(error, TransloadError):
+            blame_defaults(error)
+            self._failed(error)
+        if error is None and self._json and self._json.full:
+            raise self._json.full
 
-def _nothing(mode: str) -> TextIO:
-    return cast("TextIO", open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123 - pathlib takes 5 ms to load
+    def _failed(self, error: TransloadError) -> None:
+        if self._json:
+            self._json.error(Problem.of(error))
 
+    def document(self, event: str, **fields: Any) -> bool:
+        """The result of a command that is no run, for programs; False where people are told in words instead."""
+        self._working.rest()
+        if self._json:
+            self._json.tell(event, **fields)
+        return self._json is not None
 
-class _Stream:
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._on_terminal = stream.isatty()
+    @property
+    def ears(self) -> Ears:
+        """For the stores."""
+        return Ears(self.notice, self.working, self.host)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+    @property
+    def speaks(self) -> bool:
+        """Whether people are told in words, be they few: who signed a bundle is no progress."""
+        return self._json is None
 
+    def notice(self, text: str) -> None:
+        """A sentence for people, above the bars if there are any."""
+        if self._progress is not None:
+            self._progress.notice(text)
+        elif self._json:
+            self._json.notice(text)
+        elif self._line.drawn:
+            self._line.above(folded("", text, size_of_terminal(sys.stderr)[0]))
+        else:
+            say([text])
 
-class _Words(_Stream):
-    """Standard error: what it does not take is lost, since there is nowhere left to tell it.
+    def working(self, event: Progressed) -> None:
+        """What goes on beside the copying; told when it lasts."""
+        if not self._quiet:
+            self._working(event)
 
-    So is what a signal handler has to say in the middle of a write (RuntimeError).
-    """
+    def host(self, event: HostTroubled) -> None:
+        """A host that does not answer as it should: told at any time, also before there is a plan."""
+        if self._json:
+            self._json.host(event)
+        elif not self._quiet and self._is_news(event):
+            self._working.beside()
+            told = getattr(self._progress, "host", None)
+            if told is not None:
+                told(event)
+            else:
+                self.notice(host_sentence(event))
 
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError, RuntimeError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
-
-
-class _Result(_Stream):
-    """Standard output: raises `LocalError` when it takes no more, and `BrokenPipeError` when its reader has gone.
-
-    A terminal that has gone takes nothing, and nobody is left to tell: the command ends as it would have.
-    """
-
-    def write(self, text: str) -> int:
-        with self._told():
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with self._told():
-            self._stream.flush()
+    def _is_news(self, event: HostTroubled) -> bool:
+        """The first retry at a host, and others ever more rarely; programs are told of each."""
+        if event.state != "retrying":
+            return True
+        past_s = event.troubled_s - self._retried_hosts.get(event.host, -_NEWS_S)
+        news = past_s < 0 or past_s >= max(_NEWS_S, event.troubled_s / 4)
+        if news:
+            self._retried_hosts[event.host] = event.troubled_s
+        return news
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
+    def paused(self) -> Iterator[None]:
+        """For a question in the middle of a run: bars, if there are any, stand still and out of its way."""
+        self._working.rest()
+        bars = getattr(self._progress, "paused", contextlib.nullcontext)
+        with bars():
             yield
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            if not (error.errno == errno.EIO and self._on_terminal):
-                raise _lost(error) from error
+
+    def whole_plan(self, plan: Plan, notes: Iterable[str]) -> None:
+        """A plan as the result of the command."""
+        self._working.rest()
+        if self._json:
+            self._json.plan(plan, notes)
+        else:
+            show_result(planned_lines(plan, width_of(sys.stdout), notes))
+
+    def totals(self, plan: Plan, notes: Iterable[str]) -> None:
+        """What is going to be done, before it is."""
+        self._working.rest()
+        if self._json:
+            self._json.plan(plan, notes)
+        elif not self._quiet:
+            say(planned_totals(plan, width_of(sys.stderr), notes))
+
+    def progress(self, tally: Tally) -> Progress:
+        """The listener for a run; a context manager."""
+        self._working.rest()
+        if self._json:
+            self._progress = JsonProgress(tally, self._json)
+        elif self._quiet:
+            self._progress = QuietProgress(sys.stderr)
+        elif self._line.moves and dressable():
+            self._progress = _bars(tally)
+        else:
+            self._progress = LineProgress(tally, sys.stderr)
+        return self._progress
+
+    def result(self, result: Result) -> None:
+        """What came of it, and the report files."""
+        self._working.rest()
+        self._progress = None
+        try:
+            if self._json:
+                self._json.result(result)
+            else:
+                show_result(summary_lines(result, width_of(sys.stdout)))
+        finally:  # whoever reads standard output may have gone; the files are kept all the same
+            write_reports(result, self._reports)
+        if self._reports and not self._json and not self._quiet:
+            say([f"report: {', '.join(map(str, self._reports))}"])
 
 
-def _lost(error: OSError) -> LocalError:
-    return LocalError(
-        f"writing to standard output failed, and the rest of the result is lost: {error.strerror or error}",
-        hint="write to a file on a disk with free space",
-    )
+def _bars(tally: Tally) -> Progress:
+    from transload.report.console import make_console
+    from transload.report.terminal import TerminalProgress
+
+    return TerminalProgress(tally, make_console(sys.stderr, color=colour()))

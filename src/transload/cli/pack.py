@@ -9,24 +9,24 @@ from typing import Any
 
 import click
 
-from transload.app.packing import Packed, Packing, bundle_path, prepare_pack
-from transload.app.place import Place
+from transload.app.location import Location
+from transload.app.pack import Packed, Packing, bundle_path, prepare_pack
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
 from transload.cli import completion, options
-from transload.cli.again import command_line, command_words, connection_words
-from transload.cli.asking import load_signer
-from transload.cli.carrying import Began, carry
 from transload.cli.command import Command
-from transload.cli.guide import gather, tell_the_same
-from transload.cli.ledgers import Shown
-from transload.cli.progress import Output, Telling
-from transload.cli.stopping import stoppable
-from transload.cli.telling import show_result, width_of
+from transload.cli.commandline import command_line, command_words, connection_words
+from transload.cli.console import show_result, width_of
+from transload.cli.gather import gather, tell_the_same
+from transload.cli.interruption import stoppable
+from transload.cli.ledgers import BundleView
+from transload.cli.output import Output, OutputFormat
+from transload.cli.prompting import load_signer
+from transload.cli.running import StartTime, carry
 from transload.errors import LocalError
 from transload.files import local_errors, replace_file
-from transload.nursery import Cancellation
 from transload.report.result import Result, exit_code
+from transload.threads import Cancellation
 
 _NO_TARGET = dict.fromkeys(("to", "target_username", "target_password_stdin"))
 
@@ -58,12 +58,12 @@ _NO_TARGET = dict.fromkeys(("to", "target_username", "target_password_stdin"))
 @options.source_login
 @options.network
 @options.reports
-@options.telling
+@options.reporter
 def pack(
     out: Path,
     volume_size: str,
     with_tool: Path | None,
-    output: Output,
+    output: OutputFormat,
     quiet: bool,
     report: tuple[Path, ...],
     **flags: Any,
@@ -80,13 +80,13 @@ def pack(
       transload pack arcdata -o arcdata --volume-size fat32 --sign-key key.pem
       transload pack arcdata -o arcdata --against site.json
     """
-    from transload.bundle.volumes import parse_volume_size
+    from transload.bundle.format.volumes import parse_volume_size
 
     network = options.network_of(flags)
     environment = read_environment()
     chosen = {name: flags.pop(name) for name in ("against", "against_key", "also", "sign_key")}
-    with Telling("pack", output, quiet, report) as telling:
-        given = gather({**flags, **_NO_TARGET}, environment, network, Place("bundle", str(out)))
+    with Output("pack", output, quiet, report) as reporter:
+        given = gather({**flags, **_NO_TARGET}, environment, network, Location("bundle", str(out)))
         signer = load_signer(chosen["sign_key"], environment)
         if with_tool is not None and not with_tool.is_file():
             raise LocalError(f"there is no file {with_tool}", subject=str(with_tool), hint="name the transload.pyz")
@@ -101,22 +101,22 @@ def pack(
         cancellation = Cancellation()
         more = [*_words(out, volume_size, chosen, with_tool), *connection_words(network, given.logins)]
         images = [word for image in given.job.images for word in ("--image", image)]
-        began = Began.now(command_line(["pack", *command_words(given.job, more), *images]))
+        began = StartTime.now(command_line(["pack", *command_words(given.job, more), *images]))
         with (
-            stoppable(cancellation, telling.notice),
-            Stores(environment, network, given.logins, cancellation, ears=telling.ears) as stores,
+            stoppable(cancellation, reporter.notice),
+            Stores(environment, network, given.logins, cancellation, ears=reporter.ears) as stores,
         ):
             packed = prepare_pack(given.job, packing, stores, cancellation)
             shown = _shown(packed, packing)
-            telling.document("bundle", **shown.to_json())
+            reporter.document("bundle", **shown.to_json())
             result = carry(
-                packed.prepared, stores, telling, cancellation, began, lambda _: began.asked, given.job.bodies
+                packed.prepared, stores, reporter, cancellation, began, lambda _: began.asked, given.job.bodies
             )
         if exit_code(result) == 0 and with_tool is not None:
             _put_tool(with_tool, packing.out.absolute().parent)
         tell_the_same(given, ["pack", *command_words(given.job, more)])
         if output == "text":
-            _tell_end(result, shown, telling, quiet)
+            _tell_end(result, shown, reporter, quiet)
         return exit_code(result)
 
 
@@ -129,20 +129,20 @@ def _words(out: Path, volume_size: str, chosen: dict[str, Any], with_tool: Path 
     return words + (["--with-tool", str(with_tool)] if with_tool else [])
 
 
-def _shown(packed: Packed, packing: Packing) -> Shown:
+def _shown(packed: Packed, packing: Packing) -> BundleView:
     signer = packing.signer
-    return Shown(packed.blueprint.ledger, packing.out.name, signer.key_id if signer else None, signer is not None)
+    return BundleView(packed.blueprint.ledger, packing.out.name, signer.key_id if signer else None, signer is not None)
 
 
-def _tell_end(result: Result, shown: Shown, telling: Telling, quiet: bool) -> None:
+def _tell_end(result: Result, shown: BundleView, reporter: Output, quiet: bool) -> None:
     if exit_code(result) != 0:
-        telling.notice("the bundle is not finished: what was fetched is kept, and the same command fetches the rest")
+        reporter.notice("the bundle is not finished: what was fetched is kept, and the same command fetches the rest")
     elif not quiet:
         show_result(["", *shown.facts(width_of(sys.stdout))])
 
 
 def _put_tool(tool: Path, folder: Path) -> None:
-    from transload.bundle.sums import write_sums
+    from transload.bundle.writing.sums import write_sums
 
     path = folder / tool.name
     with local_errors("reading", tool):

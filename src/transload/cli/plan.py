@@ -9,25 +9,25 @@ from typing import Any
 import click
 
 from transload.app.answers import Answers
-from transload.app.mirroring import prepare, prepare_saved
+from transload.app.location import Location
+from transload.app.mirror import prepare, prepare_saved
 from transload.app.ownplans import check_named, is_own, remember
-from transload.app.place import Place
 from transload.app.settings import Environment, read_environment
 from transload.app.stores import Stores
 from transload.cli import options
-from transload.cli.again import command_line, command_words, connection_words
-from transload.cli.carrying import Began, carry
 from transload.cli.command import Command, is_written
-from transload.cli.guide import gather, gather_logins, tell_the_same
-from transload.cli.progress import Output, Telling
-from transload.cli.stopping import stoppable
+from transload.cli.commandline import command_line, command_words, connection_words
+from transload.cli.gather import gather, gather_logins, tell_the_same
+from transload.cli.interruption import stoppable
+from transload.cli.output import Output, OutputFormat
+from transload.cli.running import StartTime, carry
 from transload.errors import TransloadError, UsageError
 from transload.files import check_replaceable, local_errors, read_file, replace_file
 from transload.limits import PLAN_BYTES
-from transload.nursery import Cancellation
 from transload.planning import Plan
 from transload.planning.planfile import load, writable
 from transload.report.result import exit_code
+from transload.threads import Cancellation
 
 
 @click.command(cls=Command)
@@ -37,8 +37,8 @@ from transload.report.result import exit_code
 )
 @options.logins
 @options.network
-@options.telling
-def plan(out: Path | None, output: Output, quiet: bool, **flags: Any) -> int:
+@options.reporter
+def plan(out: Path | None, output: OutputFormat, quiet: bool, **flags: Any) -> int:
     """Say what mirror would do: per image and in total what is to copy, to mount, already there; bytes and requests.
 
     \b
@@ -47,23 +47,23 @@ def plan(out: Path | None, output: Output, quiet: bool, **flags: Any) -> int:
     """
     network = options.network_of(flags)
     environment = read_environment()
-    with Telling("plan", output, quiet) as telling:
+    with Output("plan", output, quiet) as reporter:
         if out is not None:
             check_replaceable(out)
         given = gather(flags, environment, network)
         cancellation = Cancellation()
         with (
-            stoppable(cancellation, telling.notice),
-            Stores(environment, network, given.logins, cancellation, ears=telling.ears) as stores,
+            stoppable(cancellation, reporter.notice),
+            Stores(environment, network, given.logins, cancellation, ears=reporter.ears) as stores,
         ):
             prepared = prepare(given.job, stores, cancellation)
-        telling.whole_plan(prepared.plan, prepared.notes)
+        reporter.whole_plan(prepared.plan, prepared.notes)
         if out is not None:
             with local_errors("writing", out):
                 written = writable(prepared.plan)
                 replace_file(out, written)
             remember(written, environment.state)
-            telling.notice(f"plan written; to do it: {command_line(['apply', str(out)])}")
+            reporter.notice(f"plan written; to do it: {command_line(['apply', str(out)])}")
         tell_the_same(given, ["plan", *command_words(given.job, connection_words(network, given.logins))])
         return _exit_code(prepared.plan)
 
@@ -83,15 +83,15 @@ def _exit_code(made: Plan) -> int:
 @options.logins
 @options.network
 @options.reports
-@options.telling
-def apply(file: Path, output: Output, quiet: bool, report: tuple[Path, ...], jobs: int, **flags: Any) -> int:
+@options.reporter
+def apply(file: Path, output: OutputFormat, quiet: bool, report: tuple[Path, ...], jobs: int, **flags: Any) -> int:
     """Do what the plan in FILE says. What has arrived in the meantime is not sent again.
 
     A plan that was not made here does not say by itself who gets a password: --to and --from repeat the registry.
     """
     network = options.network_of(flags)
     environment = read_environment()
-    with Telling("apply", output, quiet, report) as telling:
+    with Output("apply", output, quiet, report) as reporter:
         with local_errors("reading", file):
             raw = read_file(file, PLAN_BYTES + 1)
             made = load(raw)
@@ -101,13 +101,13 @@ def apply(file: Path, output: Output, quiet: bool, report: tuple[Path, ...], job
         check = (lambda _: None) if own else partial(_check_logins, made, named, environment)
         logins = gather_logins(flags, environment, network, made.sources, made.target, check)
         words = [word for flag, store in named.items() for word in (f"--{flag}", store)]
-        began = Began.now(command_line(["apply", str(file), *words, *connection_words(network, logins)]))
+        began = StartTime.now(command_line(["apply", str(file), *words, *connection_words(network, logins)]))
         with (
-            stoppable(cancellation, telling.notice),
-            Stores(environment, network, logins, cancellation, ears=telling.ears) as stores,
+            stoppable(cancellation, reporter.notice),
+            Stores(environment, network, logins, cancellation, ears=reporter.ears) as stores,
         ):
             prepared = prepare_saved(made, stores)
-            return exit_code(carry(prepared, stores, telling, cancellation, began, lambda _: began.asked, jobs))
+            return exit_code(carry(prepared, stores, reporter, cancellation, began, lambda _: began.asked, jobs))
 
 
 def _named(flags: dict[str, Any], made: Plan) -> dict[str, str]:
@@ -120,7 +120,7 @@ def _named(flags: dict[str, Any], made: Plan) -> dict[str, str]:
         text = flags.pop(flag)
         if not text or (not is_written(flag) and text.partition("/")[0] not in stores):
             continue
-        named = Place.parse(text).locator
+        named = Location.parse(text).locator
         if named not in stores:
             theirs = " and ".join(stores)
             raise UsageError(f"--{flag} is {named}, but in the plan it is {theirs}", hint="make the plan again")

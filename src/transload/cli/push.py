@@ -8,23 +8,23 @@ from typing import Any
 
 import click
 
-from transload.app.carried import carried_place, signature_notes
+from transload.app.detect import carried_place, signature_notes
 from transload.app.job import BODIES, Job
-from transload.app.place import Place
-from transload.app.pushing import prepare_push
+from transload.app.location import Location
+from transload.app.push import prepare_push
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
 from transload.cli import completion, options
-from transload.cli.again import command_line, connection_words, platform_words
-from transload.cli.asking import ask_for_volume
-from transload.cli.carrying import Began, carry
 from transload.cli.command import Command
-from transload.cli.guide import gather
-from transload.cli.progress import Output, Telling
-from transload.cli.stopping import stoppable
-from transload.cli.telling import say
-from transload.nursery import Cancellation
+from transload.cli.commandline import command_line, connection_words, platform_words
+from transload.cli.console import say
+from transload.cli.gather import gather
+from transload.cli.interruption import stoppable
+from transload.cli.output import Output, OutputFormat
+from transload.cli.prompting import ask_for_volume
+from transload.cli.running import StartTime, carry
 from transload.report.result import exit_code
+from transload.threads import Cancellation
 
 _NO_SOURCE = dict.fromkeys(("from", "tag", "source_registry", "source_repository", "source_username", "discover")) | {
     "referrers": True,
@@ -46,12 +46,12 @@ _NO_SOURCE = dict.fromkeys(("from", "tag", "source_registry", "source_repository
 @options.target_login
 @options.network
 @options.reports
-@options.telling
+@options.reporter
 def push(
     carried: str,
     key: Path | None,
     volumes: tuple[Path, ...],
-    output: Output,
+    output: OutputFormat,
     quiet: bool,
     report: tuple[Path, ...],
     compress: bool,
@@ -71,25 +71,25 @@ def push(
     """
     network = options.network_of(flags)
     environment = read_environment()
-    with Telling("push", output, quiet, report) as telling:
+    with Output("push", output, quiet, report) as reporter:
         place = carried_place(carried, options.carried(volumes, key))
         more = {"sets": (), **_NO_SOURCE, "discover": False, "source_password_stdin": False, "from": str(place)}
         given = gather({**more, **flags}, environment, network)
         switches = ["--compress"] if compress else []
         words = [carried, *_words(key, volumes, given.job), *switches, *connection_words(network, given.logins)]
         again = _again(words, given.job)
-        began = Began.now(again(()))
+        began = StartTime.now(again(()))
         cancellation = Cancellation()
-        ask = ask_for_volume(Path(place.value), telling.paused) if place.kind == "bundle" else None
+        ask = ask_for_volume(Path(place.value), reporter.paused) if place.kind == "bundle" else None
         reading = options.carried(volumes, key, ask)
         with (
-            stoppable(cancellation, telling.notice),
-            Stores(environment, network, given.logins, cancellation, reading, telling.ears) as stores,
+            stoppable(cancellation, reporter.notice),
+            Stores(environment, network, given.logins, cancellation, reading, reporter.ears) as stores,
         ):
-            if quiet and telling.speaks and place.kind == "bundle":  # otherwise it is told beside the totals
+            if quiet and reporter.speaks and place.kind == "bundle":  # otherwise it is told beside the totals
                 say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
             prepared = prepare_push(place, given.job, stores, cancellation, compress=compress)
-            return exit_code(carry(prepared, stores, telling, cancellation, began, again, given.job.bodies))
+            return exit_code(carry(prepared, stores, reporter, cancellation, began, again, given.job.bodies))
 
 
 def _words(key: Path | None, volumes: Iterable[Path], job: Job) -> list[str]:
@@ -115,6 +115,6 @@ def _again(words: Iterable[str], job: Job) -> Callable[[tuple[str, ...]], str]:
     return command
 
 
-def _image_word(name: str, target: Place) -> str:
+def _image_word(name: str, target: Location) -> str:
     """A name at the target as --image takes it: `repository:tag` or `repository@digest` without the prefix."""
     return name.removeprefix(f"{target.prefix}/") if target.prefix else name

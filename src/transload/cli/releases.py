@@ -9,19 +9,19 @@ import click
 
 from transload.app.answers import Answers
 from transload.app.listing import list_releases
-from transload.app.place import Place
-from transload.app.selecting import load_catalog
+from transload.app.location import Location
+from transload.app.selection import load_catalog
 from transload.app.settings import read_environment
 from transload.app.stores import Logins, Stores
 from transload.catalog.catalog import Catalog
 from transload.catalog.release import Offer
 from transload.cli import completion, options
 from transload.cli.command import Command
-from transload.cli.progress import Output, Telling
-from transload.cli.telling import show_result, width_of
-from transload.nursery import Cancellation
+from transload.cli.console import show_result, width_of
+from transload.cli.output import Output, OutputFormat
 from transload.report.styled import Styled, beside
 from transload.report.texts import count
+from transload.threads import Cancellation
 
 _TAG = 26  # letters
 
@@ -46,41 +46,43 @@ _TAG = 26  # letters
 )
 @click.option("--known", is_flag=True, help="List what the catalog knows, without asking the source.")
 @options.network
-@options.telling
-def releases(catalog: str, to: str | None, known: bool, output: Output, quiet: bool, **flags: Any) -> int:
+@options.reporter
+def releases(catalog: str, to: str | None, known: bool, output: OutputFormat, quiet: bool, **flags: Any) -> int:
     """List the releases of CATALOG (arcdata, bdc, or a file), newest first, as the source has them now.
 
     \b
       transload releases arcdata
       transload releases arcdata --to registry.local/arcdata
     """
-    with Telling("releases", output, quiet) as telling:
-        found, origin, offers = _offers(catalog, to, known, flags, telling)
+    with Output("releases", output, quiet) as reporter:
+        found, origin, offers = _offers(catalog, to, known, flags, reporter)
         told = {"catalog": found.name, "source": str(origin), "releases": list(map(_json, offers))}
-        if not telling.document("releases", **told):
+        if not reporter.document("releases", **told):
             width = width_of(sys.stdout)
             show_result(line for offer in offers for line in _lines(offer, quiet, width))
     return 0
 
 
 def _offers(
-    name: str, to: str | None, known: bool, flags: dict[str, Any], telling: Telling
-) -> tuple[Catalog, Place, tuple[Offer, ...]]:
+    name: str, to: str | None, known: bool, flags: dict[str, Any], reporter: Output
+) -> tuple[Catalog, Location, tuple[Offer, ...]]:
     network = options.network_of(flags)
     environment = read_environment()
     found = load_catalog(name)
-    target = Place.parse(to) if to else None
+    target = Location.parse(to) if to else None
     answers = Answers(
         source_registry=flags["source_registry"],
         source_repository=flags["source_repository"],
         target_registry=target.value if target and target.kind == "registry" else None,
     )
     answers = answers.over(Answers.from_variables(environment.incumbent)).checked()
-    origin = Place("registry", answers.source_registry or found.registry, answers.source_repository or found.repository)
+    origin = Location(
+        "registry", answers.source_registry or found.registry, answers.source_repository or found.repository
+    )
     logins = Logins(answers.source_login(), answers.target_login(), frozenset({origin.value}))
     if known:
         return found, origin, tuple(Offer(release) for release in reversed(found.releases_in("..")))
-    with Stores(environment, network, logins, Cancellation(), ears=telling.ears) as stores:
+    with Stores(environment, network, logins, Cancellation(), ears=reporter.ears) as stores:
         return found, origin, list_releases(found, origin, target, stores)
 
 

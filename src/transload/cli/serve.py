@@ -7,18 +7,18 @@ from typing import Any
 
 import click
 
-from transload.app.carried import named_place, signature_notes
+from transload.app.detect import named_place, signature_notes
 from transload.app.settings import read_environment
 from transload.app.stores import Ears, Logins, Stores
 from transload.app.whole import serving_notes
 from transload.cli import completion, options
 from transload.cli.command import Command, is_written
+from transload.cli.console import say, tell_host, warn
 from transload.cli.passwords import piped_password
 from transload.cli.prompts import ask_password, is_interactive
-from transload.cli.telling import say, tell_host, warn
 from transload.errors import SettingMissing, UsageError
-from transload.nursery import Cancellation
-from transload.sizes import whole_number
+from transload.threads import Cancellation
+from transload.wording import whole_number
 
 HIGHEST_PORT = 65_535
 

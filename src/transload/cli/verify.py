@@ -10,25 +10,25 @@ from typing import Any
 import click
 from attrs import evolve
 
-from transload.app.carried import carried_place, is_carried, signature_notes
-from transload.app.place import Place
-from transload.app.selecting import FILE_SUFFIXES, kind_of
+from transload.app.detect import carried_place, is_carried, signature_notes
+from transload.app.location import Location
+from transload.app.selection import FILE_SUFFIXES, kind_of
 from transload.app.settings import Environment, read_environment
 from transload.app.stores import Carried, Logins, Network, Stores
-from transload.app.verifying import Checked, check_against_source, check_alone, check_bundle
+from transload.app.verify import Verification, check_against_source, check_alone, check_bundle
 from transload.catalog.builtin import builtin
 from transload.cli import options
-from transload.cli.again import command_words, connection_words
 from transload.cli.command import Command, is_written
-from transload.cli.guide import gather, tell_the_same
-from transload.cli.progress import Output, Telling
-from transload.cli.stopping import stoppable
-from transload.cli.telling import say, show_result, width_of
+from transload.cli.commandline import command_words, connection_words
+from transload.cli.console import say, show_result, width_of
+from transload.cli.gather import gather, tell_the_same
+from transload.cli.interruption import stoppable
+from transload.cli.output import Output, OutputFormat
 from transload.errors import TransloadError, UsageError
-from transload.nursery import Cancellation
-from transload.report.problems import Problem, kin, problem_lines
+from transload.report.problem import Problem, kin, problem_lines
 from transload.report.styled import Meaning, Styled, beside, folded
 from transload.report.texts import count, digest, size
+from transload.threads import Cancellation
 from transload.transfer.proof import Proof, Verdict
 
 _MARK = 9  # letters of a verdict; those that are longer widen the column
@@ -50,8 +50,10 @@ _OTHERWISE = ("from", "to", "tag", "source_registry", "source_repository", "sour
 @options.bundle
 @options.logins
 @options.network
-@options.telling
-def verify(deep: bool, key: Path | None, volumes: tuple[Path, ...], output: Output, quiet: bool, **flags: Any) -> int:
+@options.reporter
+def verify(
+    deep: bool, key: Path | None, volumes: tuple[Path, ...], output: OutputFormat, quiet: bool, **flags: Any
+) -> int:
     """Prove that a target holds what the source publishes, image by image.
 
     Compares the digest of every image with the source's, reads every manifest at the target, and asks for every blob;
@@ -66,16 +68,16 @@ def verify(deep: bool, key: Path | None, volumes: tuple[Path, ...], output: Outp
     """
     network = options.network_of(flags)
     cancellation = Cancellation()
-    with Telling("verify", output, quiet) as telling, stoppable(cancellation, telling.notice):
-        checked = _check(flags, deep, network, options.carried(volumes, key), cancellation, telling)
-        if not telling.document("verification", deep=deep, **checked.to_json()):
+    with Output("verify", output, quiet) as reporter, stoppable(cancellation, reporter.notice):
+        checked = _check(flags, deep, network, options.carried(volumes, key), cancellation, reporter)
+        if not reporter.document("verification", deep=deep, **checked.to_json()):
             _tell(checked, deep, quiet)
     return checked.exit_code
 
 
 def _check(
-    flags: dict[str, Any], deep: bool, network: Network, carried: Carried, cancellation: Cancellation, telling: Telling
-) -> Checked:
+    flags: dict[str, Any], deep: bool, network: Network, carried: Carried, cancellation: Cancellation, reporter: Output
+) -> Verification:
     environment = read_environment()
     place = _local(flags["sets"], carried, alone=flags["to"] is None and not flags["from"])
     if place is not None:  # what is named goes before where others usually come from and go to
@@ -84,14 +86,14 @@ def _check(
     if place is None:
         carried.demand_signature(_source(flags))  # before a file that somebody brought is read, or anybody asked
     if place is not None and flags["to"] is None and not flags["from"]:
-        return _check_alone(place, flags, deep, environment, network, carried, cancellation, telling)
+        return _check_alone(place, flags, deep, environment, network, carried, cancellation, reporter)
     if place is not None:
         if flags["from"]:
             raise UsageError(f"both {flags['from']} and {place} are to be compared with", hint="name one of them")
         flags = {**flags, "sets": (), "from": str(place)}
     given = gather(flags, environment, network)
-    with Stores(environment, network, given.logins, cancellation, carried, telling.ears) as stores:
-        if telling.speaks and place is not None and place.kind == "bundle":
+    with Stores(environment, network, given.logins, cancellation, carried, reporter.ears) as stores:
+        if reporter.speaks and place is not None and place.kind == "bundle":
             say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
         checked = check_against_source(given.job, stores, deep, cancellation, place)
     more = [*connection_words(network, given.logins), *(["--deep"] if deep else [])]
@@ -100,33 +102,33 @@ def _check(
 
 
 def _check_alone(
-    place: Place,
+    place: Location,
     flags: dict[str, Any],
     deep: bool,
     environment: Environment,
     network: Network,
     carried: Carried,
     cancellation: Cancellation,
-    telling: Telling,
-) -> Checked:
+    reporter: Output,
+) -> Verification:
     if flags["image"] or flags["tag"] or (flags["platform"] and is_written("platform")):
         raise UsageError(
             "a store checked by itself takes no --image, --tag or --platform", hint="say what to compare with"
         )
-    with Stores(environment, network, Logins(), cancellation, carried, telling.ears) as stores:
+    with Stores(environment, network, Logins(), cancellation, carried, reporter.ears) as stores:
         if place.kind == "bundle":
-            if telling.speaks:
+            if reporter.speaks:
                 say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
             return check_bundle(place, stores, cancellation)
         return check_alone(place, stores, deep, cancellation)
 
 
-def _source(flags: dict[str, Any]) -> Place | None:
+def _source(flags: dict[str, Any]) -> Location | None:
     """The store that is compared with, where --from names it; catalogs and references are at registries."""
-    return Place.parse(flags["from"]) if flags["from"] else None
+    return Location.parse(flags["from"]) if flags["from"] else None
 
 
-def _local(sets: tuple[str, ...], carried: Carried, *, alone: bool) -> Place | None:
+def _local(sets: tuple[str, ...], carried: Carried, *, alone: bool) -> Location | None:
     """The single local store that was named: by its kind, or by a path under which there is one.
 
     `alone`: nothing else is named, so that a bare word can only be one.
@@ -142,7 +144,7 @@ def _local(sets: tuple[str, ...], carried: Carried, *, alone: bool) -> Place | N
     return carried_place(text, carried) if is_one else None
 
 
-def _tell(checked: Checked, deep: bool, quiet: bool) -> None:
+def _tell(checked: Verification, deep: bool, quiet: bool) -> None:
     shown = [proof for proof in checked.proofs if not (quiet and proof.good)]
     names = max((len(str(proof.name)) for proof in shown), default=0)
     mark = max([_MARK, *(len(_in_words(proof.verdict)) for proof in shown)])
@@ -170,7 +172,7 @@ def _tell_unpublished(errors: list[TransloadError]) -> None:
         say(problem_lines(evolve(problem, hint=hint), width_of(sys.stderr)))
 
 
-def _tell_sum(checked: Checked, deep: bool) -> None:
+def _tell_sum(checked: Verification, deep: bool) -> None:
     width = width_of(sys.stdout)
     if checked.proofs or checked.problems:
         show_result(
@@ -189,7 +191,7 @@ def _tell_sum(checked: Checked, deep: bool) -> None:
         say(folded("  hint: ", told, width_of(sys.stderr), "strong"))
 
 
-def _in_sum(checked: Checked, deep: bool) -> str:
+def _in_sum(checked: Verification, deep: bool) -> str:
     """How many images came to each verdict; how it was proved stands beside what was."""
     how = "every blob read and hashed" if deep or checked.whole else "every manifest read, every blob asked for"
     bad = Counter(proof.verdict for proof in checked.proofs if not proof.good)
@@ -200,7 +202,7 @@ def _in_sum(checked: Checked, deep: bool) -> str:
     return ", ".join([*told, *(f"{bad[verdict]} {_in_words(verdict)}" for verdict in _MARKS if bad[verdict])])
 
 
-def _meaning(checked: Checked) -> Meaning:
+def _meaning(checked: Verification) -> Meaning:
     if checked.problems or any(proof.wrong for proof in checked.proofs):
         return "bad"
     return "good" if all(proof.good for proof in checked.proofs) else "warn"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from transload.wording import close_to
+
 
 def close_match(text: str, known: Iterable[str]) -> str:
     """`; did you mean 'mirror'?`, or nothing."""
-    import difflib  # only where something was mistyped
-
-    found = difflib.get_close_matches(text, list(known), 1)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    close = close_to(text, known)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 # What other tools call our commands.

@@ -16,7 +16,7 @@ from transload.errors import (
 from transload.layout.blobs import Blobs
 from transload.limits import MANIFEST_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.layoutindex import Entry, LayoutIndex
+from transload.oci.imagelayout import Entry, LayoutIndex
 
 
 class Deleting:

@@ -92,7 +92,7 @@ class LayoutIngest:
         """See `Ingest`."""
         return self._verifier.seen
 
-    def receive(self, chunks: Iterable[Chunk]) -> None:
+    def write(self, chunks: Iterable[Chunk]) -> None:
         """See `Ingest`; each chunk is hashed and written as it comes."""
         for chunk in chunks:
             try:

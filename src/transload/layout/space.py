@@ -8,7 +8,7 @@ from transload.errors import DiskFull
 from transload.files import Folder, free_bytes, local_errors
 from transload.layout.ingest import parked_name
 from transload.oci import Descriptor
-from transload.sizes import in_words
+from transload.wording import in_words
 
 
 def check_space(root: Folder, ingests: Folder, wanted: Iterable[Descriptor]) -> None:

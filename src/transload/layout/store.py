@@ -38,9 +38,9 @@ from transload.layout.space import check_space
 from transload.layout.unused import absent_folders, take_away
 from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.layoutindex import LEFT_OUT, Entry, LayoutIndex
-from transload.ports import Chunk, Tariff
-from transload.referrers import Listed, Referrers
+from transload.oci.imagelayout import LEFT_OUT, Entry, LayoutIndex
+from transload.oci.referrers import Listed, ListedReferrers
+from transload.ports import Chunk, RequestCosts
 from transload.strictjson import NotJson, read_json
 
 _VERSION = "1.0.0"
@@ -55,9 +55,9 @@ class LayoutStore:
     `patience_s` is how long a change of `index.json` waits for another process before it raises `Busy`.
     """
 
-    scoped = False
+    blobs_per_repository = False
     mounts: None = None
-    tariff: Tariff | None = None
+    request_costs: RequestCosts | None = None
     keeps_parts = True
 
     def __init__(
@@ -76,7 +76,7 @@ class LayoutStore:
             self._create()
         self._check_version()
         self._blobs = Blobs(self.root)
-        self._referrers = Referrers(
+        self._referrers = ListedReferrers(
             lambda: [entry.descriptor for entry in self._index().entries],
             lambda descriptor: self._manifest(descriptor.digest, descriptor.media_type),
         )
@@ -85,7 +85,7 @@ class LayoutStore:
         self._seen = (b"", LayoutIndex.empty())
 
     @property
-    def refers(self) -> Referrers:
+    def refers(self) -> ListedReferrers:
         """Referrers are found by looking at every manifest that is listed."""
         return self._referrers
 
@@ -202,7 +202,7 @@ class LayoutStore:
 
     # --- Names
 
-    def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:
+    def put_manifest(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:
         """See `Names`. Raises `Busy` if another process keeps `index.json` locked."""
         for blob in manifest.blobs:
             if not blob.is_foreign and not self._blobs.holds(blob):
@@ -246,7 +246,7 @@ class LayoutStore:
             if self._blobs.read(manifest.digest, len(manifest.raw) + 1) == manifest.raw:
                 return
         with self.begin("", manifest.descriptor) as ingest:
-            ingest.receive([manifest.raw[ingest.offset :]])
+            ingest.write([manifest.raw[ingest.offset :]])
             ingest.commit()
 
     def _flush_folders(self) -> None:

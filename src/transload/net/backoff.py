@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from transload.clock import Clock
-from transload.nursery import Cancellation
+from transload.threads import Cancellation
 
 # Answers after which the same request may succeed: the usual ones, and what proxies in front of registries send
 # (499 nginx: client went away; 522 Cloudflare: origin timed out).

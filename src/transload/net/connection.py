@@ -16,8 +16,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.wait import wait_for_read
 
 from transload.limits import INFORMATIONAL_ANSWERS
+from transload.net.boundedreader import BoundedReader
 from transload.net.flight import Flight, MeteredSocket, Watch
-from transload.net.lines import BoundedReader
 from transload.net.lookup import addresses
 
 # How much of a body is offered at a time; between two of them the answer is looked for.

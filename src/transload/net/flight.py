@@ -17,7 +17,7 @@ from typing import Any, Literal
 from transload.clock import Clock
 from transload.net.patience import Kind, Patience
 from transload.net.settings import NetSettings
-from transload.nursery import Cancellation
+from transload.threads import Cancellation
 
 Verdict = Literal["slow", "silent", "given-up", "interrupted"]
 

@@ -23,11 +23,11 @@ from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import HostUnknown, ProtocolTrouble, ServerTrouble, TooManyRequests, TransloadError, Unreachable
 from transload.events import HostListener, ignore
 from transload.net.address import Origin, Url, redacted, redirect_target
-from transload.net.answer import Answer, Reply, Request
 from transload.net.backoff import RETRIED, Backoff, retry_after_s
 from transload.net.certificate import Certificate, shown_by
 from transload.net.connection import pool_classes
 from transload.net.flight import Flight, Watch, watched_sockets
+from transload.net.messages import Answer, HttpRequest, Reply
 from transload.net.patience import Kind, Patience
 from transload.net.probe import speaks_tls
 from transload.net.proxies import Proxy, proxy_for
@@ -35,9 +35,9 @@ from transload.net.settings import NetSettings
 from transload.net.slots import Slots
 from transload.net.tls import Circle, Trust
 from transload.net.traffic import Traffic
-from transload.net.trouble import FOREIGN, proxy_refusal, sent_on, translated, was_cut
-from transload.nursery import Cancellation
+from transload.net.translate import FOREIGN, proxy_refusal, sent_on, translated, was_cut
 from transload.ports import Chunk
+from transload.threads import Cancellation
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 # What a host says that is restarting or overloaded; other trouble (500) may be this request's own.
@@ -129,7 +129,7 @@ class Http:
 
     # --- asking
 
-    def ask(self, request: Request) -> Reply:
+    def ask(self, request: HttpRequest) -> Reply:
         """The whole answer, whatever its status; retried within the budget if the request permits it.
 
         Raises `Unreachable` and its kin, `LimitExceeded`, `InsecureRefused`, `Interrupted`.
@@ -137,7 +137,7 @@ class Http:
         return self._tried(request, lambda answer: answer.reply(request.limit))
 
     @contextmanager
-    def pour(self, request: Request) -> Iterator[Answer]:
+    def stream(self, request: HttpRequest) -> Iterator[Answer]:
         """The same with the body still to come. The slot is held, and the connection busy, until the block is left."""
         answer = self._tried(request, lambda answer: answer)
         try:
@@ -173,7 +173,7 @@ class Http:
 
     # --- again and again
 
-    def _tried(self, request: Request, finish: Callable[[Answer], T]) -> T:
+    def _tried(self, request: HttpRequest, finish: Callable[[Answer], T]) -> T:
         trial = _Trial(self.clock.monotonic_s())
         while True:
             trial.attempt += 1
@@ -187,10 +187,10 @@ class Http:
                     raise
             self.traffic.retried(Origin.of(request.url).netloc)
 
-    def _is_enough(self, request: Request, trial: _Trial, resting: bool) -> bool:
+    def _is_enough(self, request: HttpRequest, trial: _Trial, resting: bool) -> bool:
         return not request.retried or trial.is_enough(self.settings, self.clock.monotonic_s(), resting)
 
-    def _followed(self, request: Request, trial: _Trial) -> Answer:
+    def _followed(self, request: HttpRequest, trial: _Trial) -> Answer:
         url, headers = request.url, dict(request.headers)
         for _ in range(_HOPS + 1):
             trial.host = self._host(Origin.of(url))
@@ -208,7 +208,7 @@ class Http:
 
     # --- once
 
-    def _once(self, request: Request, url: str, headers: dict[str, str]) -> Answer:
+    def _once(self, request: HttpRequest, url: str, headers: dict[str, str]) -> Answer:
         origin = Origin.of(url)
         host, kind = self._host(origin), Kind(request.method, request.purpose, request.lane)
         with ExitStack() as held:
@@ -280,7 +280,7 @@ class Http:
 
     def _sent(
         self,
-        request: Request,
+        request: HttpRequest,
         url: str,
         headers: dict[str, str],
         translate: Callable[[BaseException], TransloadError | None],
@@ -320,7 +320,7 @@ class Http:
         pool = manager.connection_from_host(origin.host, origin.port, origin.scheme)
         return pool.urlopen(method, target, assert_same_host=False, **options)
 
-    def _headers(self, request: Request, headers: dict[str, str]) -> dict[str, str]:
+    def _headers(self, request: HttpRequest, headers: dict[str, str]) -> dict[str, str]:
         said = {"User-Agent": self.settings.user_agent, **headers}
         if request.length is not None:
             said["Content-Length"] = str(request.length)

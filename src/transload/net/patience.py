@@ -42,7 +42,7 @@ def attempts_ahead(failures: int, left_s: float, cost_s: float) -> int:
 
 @frozen
 class Kind:
-    """Requests whose answers say something about one another: method, purpose and lane of a `Request`."""
+    """Requests whose answers say something about one another: method, purpose and lane of a `HttpRequest`."""
 
     method: str
     purpose: str

@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from transload.errors import UsageError
 from transload.net.address import Origin
-from transload.sizes import whole_number
+from transload.wording import whole_number
 
 # An @ in a password may stand as it is, since the last one counts; nothing may that ends the host, or is a host's.
 _PROXY = re.compile(

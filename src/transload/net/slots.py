@@ -10,7 +10,7 @@ from typing import Literal
 
 from attrs import define
 
-from transload.nursery import Cancellation
+from transload.threads import Cancellation
 
 Lane = Literal["small", "read", "write"]
 RESERVED = 2

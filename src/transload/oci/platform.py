@@ -8,6 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from transload.errors import PlatformInvalid
+from transload.wording import close_to
 
 _FORM = re.compile(r"[a-z0-9._-]+")
 # The names that containerd's platforms package takes for the same thing, and the variant that they imply.
@@ -109,11 +110,7 @@ def _meant(parts: list[str]) -> list[str]:
 
 
 def _close(name: str, known: tuple[str, ...]) -> str:
-    if name in known:
-        return name
-    from difflib import get_close_matches  # only names that nobody knows need it
-
-    return next(iter(get_close_matches(name, known, 1, 0.7)), name)
+    return name if name in known else next(iter(close_to(name, known, cutoff=0.7)), name)
 
 
 def _normal(architecture: str, variant: str) -> tuple[str, str]:

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from attrs import frozen
 
 from transload.errors import Interrupted, TransloadError
-from transload.nursery import Cancellation, in_parallel
 from transload.oci import Manifest, Name
 from transload.planning.configs import read_config
 from transload.planning.narrowing import is_attestation
 from transload.planning.plan import Plan, PlannedImage
 from transload.ports import Source
+from transload.threads import Cancellation, in_parallel
 
 CREATED = "org.opencontainers.image.created"
 _TEXT = 64

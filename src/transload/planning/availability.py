@@ -13,11 +13,11 @@ from attrs import evolve
 from transload.errors import PrerequisiteMissing
 from transload.graph import walk
 from transload.oci import Descriptor, Digest
-from transload.planning.holdings import Holdings, needed
 from transload.planning.request import Request
 from transload.planning.survey import Surveyed
+from transload.planning.targetcontent import TargetContent, needed
 from transload.ports import Source
-from transload.sizes import in_words
+from transload.wording import in_words
 
 _NAMED = 3
 
@@ -38,7 +38,7 @@ def stays_elsewhere(request: Request, sources: Mapping[str, Source]) -> Stays:
 
 
 def check_local_sources(
-    surveyed: Iterable[Surveyed], holdings: Holdings, sources: Mapping[str, Source], stays: Stays
+    surveyed: Iterable[Surveyed], holdings: TargetContent, sources: Mapping[str, Source], stays: Stays
 ) -> list[Surveyed]:
     """The same, images with an error that need a blob which neither their local source nor the target has."""
     anywhere = {digest for _, digest in holdings.pairs}
@@ -46,12 +46,12 @@ def check_local_sources(
 
 
 def _checked(
-    found: Surveyed, holdings: Holdings, anywhere: set[Digest], sources: Mapping[str, Source], stays: Stays
+    found: Surveyed, holdings: TargetContent, anywhere: set[Digest], sources: Mapping[str, Source], stays: Stays
 ) -> Surveyed:
     if found.error is not None:
         return found
     source = sources[found.item.source_store]
-    if source.tariff is not None:
+    if source.request_costs is not None:
         return found
     repository = found.item.source.repository
     lacking = {
@@ -62,7 +62,7 @@ def _checked(
     return evolve(found, error=_error(source, list(lacking.values()))) if lacking else found
 
 
-def _lacking(found: Surveyed, holdings: Holdings, stays: Stays) -> Iterable[Descriptor]:
+def _lacking(found: Surveyed, holdings: TargetContent, stays: Stays) -> Iterable[Descriptor]:
     """What the target does not hold in the image's repository; a foreign layer with a URL can be had there."""
     repository = found.item.target.repository
     for tree, _ in needed(found):

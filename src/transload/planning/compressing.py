@@ -23,7 +23,6 @@ from typing import Any
 
 from transload.errors import LimitExceeded, ManifestUnknown
 from transload.limits import INDEX_DEPTH
-from transload.nursery import Cancellation, in_parallel
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
 from transload.oci.mediatype import (
     DOCKER_CONFIG,
@@ -36,7 +35,8 @@ from transload.oci.mediatype import (
     UNCOMPRESSED_LAYERS,
 )
 from transload.planning.narrowing import held_children, rewritten
-from transload.ports import Chunk, Refers, Source, Sparse, Tariff
+from transload.ports import Chunk, Refers, RequestCosts, Source, Sparse
+from transload.threads import Cancellation, in_parallel
 
 _IN_OCI_FORM = {
     DOCKER_CONFIG: OCI_CONFIG,
@@ -90,9 +90,9 @@ class CompressedStore:
         return self._source.refers
 
     @property
-    def tariff(self) -> Tariff | None:
+    def request_costs(self) -> RequestCosts | None:
         """The source's own."""
-        return self._source.tariff
+        return self._source.request_costs
 
     # --- Resolves
 

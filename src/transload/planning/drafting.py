@@ -7,31 +7,33 @@ from collections.abc import Callable, Iterable, Mapping
 from transload.errors import NotFound, PlatformUnavailable
 from transload.graph import Node, walk
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.planning.holdings import Holdings
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Requests, Share, Status, Step
 from transload.planning.request import Request
-from transload.planning.survey import Extra, Surveyed
-from transload.ports import Tariff
+from transload.planning.survey import Companion, Surveyed
+from transload.planning.targetcontent import TargetContent
+from transload.ports import RequestCosts
 
 
 def draft(
     target: str,
     request: Request,
     surveyed: Iterable[Surveyed],
-    holdings: Holdings,
+    holdings: TargetContent,
     stays: Callable[[Surveyed, Descriptor], bool],
-    tariffs: Mapping[str, Tariff | None],
-    target_tariff: Tariff | None,
+    request_costs_of: Mapping[str, RequestCosts | None],
+    target_tariff: RequestCosts | None,
 ) -> Plan:
     """Lay the steps out: every blob copied once and mounted elsewhere, children before parents, tags last."""
     drafting = _Drafting(request, holdings, stays)
     images = tuple(drafting.image(found) for found in surveyed)
-    requests = _requests(drafting.steps, tariffs, target_tariff)
+    requests = _requests(drafting.steps, request_costs_of, target_tariff)
     return Plan(target, images, tuple(drafting.steps), drafting.manifests, requests)
 
 
 class _Drafting:
-    def __init__(self, request: Request, holdings: Holdings, stays: Callable[[Surveyed, Descriptor], bool]) -> None:
+    def __init__(
+        self, request: Request, holdings: TargetContent, stays: Callable[[Surveyed, Descriptor], bool]
+    ) -> None:
         self.request = request
         self.holdings = holdings
         self.stays = stays
@@ -74,7 +76,7 @@ class _Drafting:
             replaces=found.at_target.digest if found.at_target and found.at_target.digest != found.digest else None,
         )
 
-    def _extra(self, found: Surveyed, extra: Extra, counting: _Counting) -> int | None:
+    def _extra(self, found: Surveyed, extra: Companion, counting: _Counting) -> int | None:
         repository, digest = found.item.target.repository, extra.node.manifest.digest
         named = extra.tag is None or (Name(repository, extra.tag), digest) in self.holdings.names
         if named and self.holdings.has(repository, digest):
@@ -180,15 +182,17 @@ def _status(found: Surveyed, goals: list[int]) -> Status:
     return "new" if found.at_target is None else "changed"
 
 
-def _requests(steps: Iterable[Step], tariffs: Mapping[str, Tariff | None], target: Tariff | None) -> Requests:
+def _requests(
+    steps: Iterable[Step], request_costs_of: Mapping[str, RequestCosts | None], target: RequestCosts | None
+) -> Requests:
     source_count = target_count = 0
     for step in steps:
         if isinstance(step, ManifestStep):
-            target_count += target.point if target else 0
+            target_count += target.put_manifest if target else 0
         elif step.origin is not None:
             target_count += target.mount if target else 0
         else:
-            source = tariffs.get(step.source_store)
+            source = request_costs_of.get(step.source_store)
             source_count += source.open if source else 0
             target_count += target.ingest(step.descriptor.size) if target else 0
     return Requests(source_count, target_count)

@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from transload import errors
+from transload.documents.value import Value, document, readable
 from transload.errors import Side, TransloadError
 from transload.limits import PLAN_BYTES, PLAN_VALUES
 from transload.linedjson import lined
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.reference import check_repository
-from transload.planning.document import Place, document, readable
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Requests, Share, Status, Step
 
 FORMAT = 1
@@ -139,20 +139,20 @@ def _error_out(error: TransloadError) -> dict[str, Any]:
 # --- in
 
 
-def _content_in(place: Place) -> Manifest:
+def _content_in(place: Value) -> Manifest:
     place.only("digest", "media_type", "raw")
     digest, said = place.get("digest").read(Digest), place.get("media_type").text()
     return place.get("raw").read(lambda text: Manifest.parse(text.encode(), said, digest))
 
 
-def _step_in(place: Place, earlier: Sequence[Step], manifests: Mapping[Digest, Manifest]) -> Step:
+def _step_in(place: Value, earlier: Sequence[Step], manifests: Mapping[Digest, Manifest]) -> Step:
     step = _blob_in(place, earlier) if place.has("blob") else _manifest_in(place, len(earlier), manifests)
     if step.id != len(earlier):
         raise place.get("id").wrong(f"{len(earlier)}, its place in the list")
     return step
 
 
-def _blob_in(place: Place, earlier: Sequence[Step]) -> BlobStep:
+def _blob_in(place: Value, earlier: Sequence[Step]) -> BlobStep:
     place.only("id", "blob", "source_store", "source_repository", "repository", "origin", "after")
     with place.get("blob").explained():
         descriptor = Descriptor.from_json(place.get("blob").value, "it")
@@ -173,7 +173,7 @@ def _blob_in(place: Place, earlier: Sequence[Step]) -> BlobStep:
     return step
 
 
-def _manifest_in(place: Place, earlier: int, manifests: Mapping[Digest, Manifest]) -> ManifestStep:
+def _manifest_in(place: Value, earlier: int, manifests: Mapping[Digest, Manifest]) -> ManifestStep:
     place.only("id", "manifest", "name", "needs", "source_store", "source_repository", "left_out")
     digest, name = place.get("manifest").read(Digest), place.get("name").read(Name.parse)
     if digest not in manifests:
@@ -187,11 +187,11 @@ def _manifest_in(place: Place, earlier: int, manifests: Mapping[Digest, Manifest
         tuple(need.number(earlier) for need in place.get("needs").items()),
         place.get("source_store").text(),
         place.get("source_repository").read(_repository),
-        tuple(child.read(Digest) for child in place.get("left_out").maybe(Place.items) or ()),
+        tuple(child.read(Digest) for child in place.get("left_out").maybe(Value.items) or ()),
     )
 
 
-def _image_in(place: Place, steps: int) -> PlannedImage:
+def _image_in(place: Value, steps: int) -> PlannedImage:
     place.only(*_IMAGE_KEYS)
     image = PlannedImage(
         place.get("source_store").text(),
@@ -204,7 +204,7 @@ def _image_in(place: Place, steps: int) -> PlannedImage:
         _share_in(place.get("copied")),
         _share_in(place.get("mounted")),
         _share_in(place.get("present")),
-        tuple(note.text() for note in place.get("notes").maybe(Place.items) or ()),
+        tuple(note.text() for note in place.get("notes").maybe(Value.items) or ()),
         place.get("excused").truth(),
         place.get("replaces").maybe(lambda digest: digest.read(Digest)),
         place.get("error").maybe(_error_in),
@@ -214,19 +214,19 @@ def _image_in(place: Place, steps: int) -> PlannedImage:
     return image
 
 
-def _share_in(place: Place) -> Share:
+def _share_in(place: Value) -> Share:
     place.only("blobs", "bytes")
     return Share(place.get("blobs").number(), place.get("bytes").number())
 
 
-def _error_in(place: Place) -> TransloadError:
+def _error_in(place: Value) -> TransloadError:
     place.only("code", "exit_code", "message", "side", "subject", "hint")
     place.get("exit_code").number()  # for other readers: the code decides
     kind = _ERRORS.get(place.get("code").text(), TransloadError)  # a later version may know more kinds
     return kind(
         place.get("message").text(),
-        subject=place.get("subject").maybe(Place.text),
-        hint=place.get("hint").maybe(Place.text),
+        subject=place.get("subject").maybe(Value.text),
+        hint=place.get("hint").maybe(Value.text),
         side=place.get("side").maybe(lambda side: side.one_of(get_args(Side))),
     )
 

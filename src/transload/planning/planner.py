@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from transload.errors import TargetConflict
 from transload.events import ActivityListener, Counting, ignore
-from transload.nursery import Cancellation, in_parallel
 from transload.oci import Name
 from transload.planning.availability import check_local_sources, stays_elsewhere
 from transload.planning.drafting import draft
-from transload.planning.holdings import Elsewhere, Known, ask_holdings
 from transload.planning.plan import Plan
 from transload.planning.request import Request
 from transload.planning.survey import Surveyed, Surveyor
+from transload.planning.targetcontent import Elsewhere, Known, ask_holdings
 from transload.ports import Source, Target
+from transload.threads import Cancellation, in_parallel
 
 THREADS = 16
 
@@ -46,8 +46,8 @@ def make_plan(
     holdings = ask_holdings(surveyed, target, known, elsewhere, threads, cancellation, working)
     stays = stays_elsewhere(request, sources)
     surveyed = check_local_sources(surveyed, holdings, sources, stays)
-    tariffs = {locator: source.tariff for locator, source in sources.items()}
-    return draft(target.locator, request, surveyed, holdings, stays, tariffs, target.tariff)
+    request_costs_of = {locator: source.request_costs for locator, source in sources.items()}
+    return draft(target.locator, request, surveyed, holdings, stays, request_costs_of, target.request_costs)
 
 
 def _check_conflicts(surveyed: list[Surveyed]) -> None:

@@ -54,7 +54,7 @@ _REFERRER_DEPTH = 4  # a signature of an attestation of an SBOM of an image; dee
 
 
 @frozen
-class Extra:
+class Companion:
     """A manifest that belongs to an image without being part of it: a referrer, or what a cosign tag points at."""
 
     node: Node
@@ -69,7 +69,7 @@ class Surveyed:
     root: Node | None = None
     source_digest: Digest | None = None
     at_target: Descriptor | None = None
-    extras: tuple[Extra, ...] = ()
+    extras: tuple[Companion, ...] = ()
     notes: tuple[str, ...] = ()
     error: TransloadError | None = field(default=None, eq=False)
 
@@ -267,24 +267,24 @@ class Surveyor:
 
     # --- what belongs to an image without being part of it
 
-    def _extras(self, source: Source, item: Item, root: Node) -> tuple[Extra, ...]:
-        found: dict[tuple[Digest, str | None], Extra] = {}
+    def _extras(self, source: Source, item: Item, root: Node) -> tuple[Companion, ...]:
+        found: dict[tuple[Digest, str | None], Companion] = {}
         for node in walk(root):
             for extra in self._of_one(source, item, node.manifest.digest, _REFERRER_DEPTH):
                 found.setdefault((extra.node.manifest.digest, extra.tag), extra)
         return tuple(found.values())
 
-    def _of_one(self, source: Source, item: Item, digest: Digest, depth: int) -> Iterator[Extra]:
+    def _of_one(self, source: Source, item: Item, digest: Digest, depth: int) -> Iterator[Companion]:
         if depth == 0:
             return
         if source.refers is not None:
             for referrer in source.refers.referrers(item.source.repository, digest):
-                yield Extra(self._read(source, item, item.source.at(referrer.digest)))
+                yield Companion(self._read(source, item, item.source.at(referrer.digest)))
                 yield from self._of_one(source, item, referrer.digest, depth - 1)
         stem = f"{digest.algorithm}-{digest.encoded}"
         for tag in self._tags_of(source, item):
             if tag.startswith(stem) and tag[len(stem) :] in _COSIGN_SUFFIXES:
-                yield Extra(self._read(source, item, Name(item.source.repository, tag)), tag)
+                yield Companion(self._read(source, item, Name(item.source.repository, tag)), tag)
 
     def _read(self, source: Source, item: Item, name: Name) -> Node:
         return grow(self._fetch(source, item, name), lambda child: self._fetch(source, item, name.at(child.digest)))

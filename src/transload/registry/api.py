@@ -12,16 +12,16 @@ from attrs import evolve
 from transload.errors import CredentialsUnavailable
 from transload.limits import LIST_PAGE_BYTES, LIST_PAGE_VALUES
 from transload.net.address import Origin
-from transload.net.answer import Answer, Reply, Request
 from transload.net.http import Http
+from transload.net.messages import Answer, HttpRequest, Reply
 from transload.oci import Digest
 from transload.oci.reference import check_registry, check_repository
 from transload.registry.auth import Applicant
+from transload.registry.capabilities import Capabilities
 from transload.registry.login import Login
-from transload.registry.problems import looks_like_html, not_a_registry
 from transload.registry.scope import Scope
 from transload.registry.tokens import Authorizer
-from transload.registry.traits import Traits
+from transload.registry.translate import looks_like_html, not_a_registry
 from transload.strictjson import NotJson, read_json
 
 Logins = Callable[[str], Login | None]
@@ -32,10 +32,10 @@ _API_HOSTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-
 class Api:
     """Asks one registry. `host` is as people write it; Docker Hub's API lives elsewhere than its name says."""
 
-    def __init__(self, host: str, http: Http, logins: Logins, traits: Traits) -> None:
+    def __init__(self, host: str, http: Http, logins: Logins, capabilities: Capabilities) -> None:
         self.host = check_registry(host)
         self.http = http
-        self.traits = traits
+        self.capabilities = capabilities
         self._logins = logins
         self._lock = threading.Lock()
         self._authorizers: dict[Login | None, Authorizer] = {}
@@ -69,7 +69,7 @@ class Api:
 
     # --- requests
 
-    def ask(self, request: Request, *scopes: Scope, long: bool = False) -> Reply:
+    def ask(self, request: HttpRequest, *scopes: Scope, long: bool = False) -> Reply:
         """The whole answer. A 401 is answered once, if the request is the registry's and its body can be sent again."""
         if not self._owns(request):
             return self.http.ask(evolve(request, registry=self.origin))
@@ -87,20 +87,20 @@ class Api:
         return reply
 
     @contextmanager
-    def pour(self, request: Request, *scopes: Scope) -> Iterator[Answer]:
+    def stream(self, request: HttpRequest, *scopes: Scope) -> Iterator[Answer]:
         """The same with the body still to come; only for requests without a body."""
         owned = self._owns(request)
         sent, sent_s = self._header(scopes, False) if owned else None, self.http.clock.monotonic_s()
-        with self.http.pour(_with(request, sent)) as answer:
+        with self.http.stream(_with(request, sent)) as answer:
             if answer.status != 401 or not owned or Origin.of(answer.url) != self.origin:
                 yield answer
                 return
             refusal = answer.reply(0)
         sent = self._authorizer(scopes).answer(refusal.headers.get("WWW-Authenticate", ""), scopes, sent, sent_s)
-        with self.http.pour(_with(request, sent)) as answer:
+        with self.http.stream(_with(request, sent)) as answer:
             yield answer
 
-    def _owns(self, request: Request) -> bool:
+    def _owns(self, request: HttpRequest) -> bool:
         """Whether the request goes to this registry; to no other one go the credentials.
 
         An upload's Location may lead to another host, and what that one answers (a redirect back to the registry, a
@@ -134,7 +134,7 @@ class Api:
         return Applicant(self.origin, login, self.http.settings.allow_realms, trouble)
 
 
-def _with(request: Request, authorization: str | None) -> Request:
+def _with(request: HttpRequest, authorization: str | None) -> HttpRequest:
     if authorization is None:
         return request
     return evolve(request, headers={**request.headers, "Authorization": authorization})

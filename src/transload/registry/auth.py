@@ -30,12 +30,12 @@ from transload.errors import (
 )
 from transload.limits import SMALL_JSON_VALUES, TOKEN_BYTES
 from transload.net.address import Origin, is_loopback, joined, listed
-from transload.net.answer import Reply, Request
+from transload.net.messages import HttpRequest, Reply
 from transload.registry.challenge import Challenge
 from transload.registry.login import Login, Secret
 from transload.registry.scope import Scope
-from transload.sizes import whole_number
 from transload.strictjson import NotJson, read_json
+from transload.wording import whole_number
 
 CLIENT_ID = "transload"
 _SHORTEST_S = 60.0
@@ -128,7 +128,9 @@ def _parent_domain(host: str) -> str:
     return ".".join(labels)
 
 
-def obtain(challenge: Challenge, scopes: Sequence[Scope], applicant: Applicant) -> Generator[Request, Reply, Granted]:
+def obtain(
+    challenge: Challenge, scopes: Sequence[Scope], applicant: Applicant
+) -> Generator[HttpRequest, Reply, Granted]:
     """Ask the challenge's realm for a token for `scopes`.
 
     Raises `CredentialsRejected`, `AccessDenied`, `InsecureRefused`, `ProtocolTrouble`, `ServerTrouble`.
@@ -161,12 +163,12 @@ def _check_realm(realm: Origin, applicant: Applicant) -> None:
 
 def _get(
     realm: str, challenge: Challenge, scopes: Sequence[Scope], applicant: Applicant, login: Login | None
-) -> Request:
+) -> HttpRequest:
     parts = urlsplit(realm)
     pairs = [("service", challenge.get("service"))] if challenge.get("service") else []
     pairs += [("scope", str(scope)) for scope in scopes] + [("client_id", CLIENT_ID)]
     query = "&".join(filter(None, (parts.query, urlencode(pairs, safe=":/,"))))
-    return Request(
+    return HttpRequest(
         "GET",
         urlunsplit((parts.scheme, parts.netloc, parts.path or "/", query, "")),
         f"asking for a token for {applicant.registry.netloc}",
@@ -177,7 +179,7 @@ def _get(
     )
 
 
-def _post(realm: str, challenge: Challenge, scopes: Sequence[Scope], applicant: Applicant, login: Login) -> Request:
+def _post(realm: str, challenge: Challenge, scopes: Sequence[Scope], applicant: Applicant, login: Login) -> HttpRequest:
     form = {
         "grant_type": "refresh_token",
         "service": challenge.get("service"),
@@ -185,7 +187,7 @@ def _post(realm: str, challenge: Challenge, scopes: Sequence[Scope], applicant: 
         "scope": " ".join(map(str, scopes)),
         "refresh_token": login.identity_token.reveal(),
     }
-    return Request(
+    return HttpRequest(
         "POST",
         realm,
         f"asking for a token for {applicant.registry.netloc}",

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from transload.errors import ServerTrouble, SizeMismatch, TransloadError, Truncated
-from transload.net.answer import Answer, Request
+from transload.net.messages import Answer, HttpRequest
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.api import Api
-from transload.registry.problems import Asked, check_is_no_page, problem
 from transload.registry.ranges import closed_range, parse_content_range, unsatisfied_total
 from transload.registry.scope import pull
-from transload.sizes import whole_number
+from transload.registry.translate import Asked, check_is_no_page, problem
+from transload.wording import whole_number
 
 _WHOLE_AGAIN = 2
 """How often the front of a blob may be read just to be thrown away."""
@@ -44,7 +44,7 @@ class Download:
     def begin(self) -> None:
         """Ask for what is missing. Raises `BlobUnknown`, `SizeMismatch`, `AccessDenied`, `Unreachable`."""
         self._held.close()
-        self._answer = self._held.enter_context(self._api.pour(self._request(), pull(self._repository)))
+        self._answer = self._held.enter_context(self._api.stream(self._request(), pull(self._repository)))
         try:
             self._skip = self._skipped(self._answer)
         except TransloadError:
@@ -105,7 +105,7 @@ class Download:
                 subject=self._descriptor.digest,
             )
 
-    def _request(self) -> Request:
+    def _request(self) -> HttpRequest:
         descriptor = self._descriptor
         headers = {"Accept-Encoding": "identity"}
         if descriptor.is_manifest:
@@ -115,7 +115,7 @@ class Download:
             url = self._api.blob_url(self._repository, descriptor.digest)
         if self._is_part and self._ranged:
             headers["Range"] = closed_range(self._at, self._end)
-        return Request("GET", url, self._doing, "blob", headers, lane="read")
+        return HttpRequest("GET", url, self._doing, "blob", headers, lane="read")
 
     @property
     def _is_part(self) -> bool:
@@ -148,7 +148,7 @@ class Download:
             return -1
         if part.total is not None and part.total != self._descriptor.size:
             raise self._wrong_size(part.total)
-        self._api.traits.ranges = True
+        self._api.capabilities.ranges = True
         return 0
 
     def _of_whole(self, answer: Answer) -> int:
@@ -157,7 +157,7 @@ class Download:
         if length is not None and length != self._descriptor.size:
             raise self._wrong_size(length)
         if self._is_part:
-            self._api.traits.ranges = False
+            self._api.capabilities.ranges = False
         if self._at:
             self._discarded += 1
             if self._discarded > _WHOLE_AGAIN:

@@ -15,8 +15,8 @@ from contextlib import ExitStack, contextmanager
 
 from transload.errors import BlobUnknown, ServerTrouble, SizeMismatch, TransloadError, Truncated
 from transload.net.address import Url, redacted
-from transload.net.answer import Answer, Request
 from transload.net.http import Http
+from transload.net.messages import Answer, HttpRequest
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.ranges import closed_range, parse_content_range
@@ -46,7 +46,7 @@ class ForeignLayers:
         for url in descriptor.urls[:_URLS]:
             doing = f"reading foreign layer {descriptor.digest.short} of {repository} from {redacted(url)}"
             try:
-                answer = held.enter_context(self._http().pour(_request(url, doing, offset, end)))
+                answer = held.enter_context(self._http().stream(_request(url, doing, offset, end)))
                 skip = _skipped(answer, doing, descriptor, offset)
             except TransloadError as error:
                 held.close()
@@ -58,9 +58,9 @@ class ForeignLayers:
         )
 
 
-def _request(url: str, doing: str, offset: int, end: int) -> Request:
+def _request(url: str, doing: str, offset: int, end: int) -> HttpRequest:
     headers = {"Accept-Encoding": "identity"} | ({"Range": closed_range(offset, end)} if offset else {})
-    return Request("GET", str(Url.parse(url)), doing, "foreign layer", headers, lane="read")
+    return HttpRequest("GET", str(Url.parse(url)), doing, "foreign layer", headers, lane="read")
 
 
 def _skipped(answer: Answer, doing: str, descriptor: Descriptor, offset: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sized
 from transload.errors import LimitExceeded, ProtocolTrouble
 from transload.limits import HEADER_LENGTH, LIST_IDLE_PAGES, LIST_LINK_LENGTH, LIST_PAGES
 from transload.net.address import Origin, session_url
-from transload.net.answer import Reply
+from transload.net.messages import Reply
 
 # Every repetition keeps what it took (the +s), so that a header made to hurt is read once, and not for every letter.
 _VALUE = r"\s*+=\s*+(?:\"([^\"]*+)\"|([^\s;,\"]*+))"

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from transload.errors import DigestInvalid, DigestMismatch, LimitExceeded, NotFound, Refused, TransloadError
 from transload.limits import MANIFEST_BYTES
-from transload.net.answer import Reply, Request
+from transload.net.messages import HttpRequest, Reply
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.mediatype import ACCEPT, MANIFESTS, SCHEMA1, UNCOMPRESSED_LAYERS
 from transload.registry.api import Api
 from transload.registry.presence import Presence, is_no_answer
-from transload.registry.problems import looks_like_html, not_a_registry, problem
 from transload.registry.scope import pull, push
-from transload.sizes import whole_number
+from transload.registry.translate import looks_like_html, not_a_registry, problem
+from transload.wording import whole_number
 
 _PUT = {200, 201, 202, 204}
 _ACCEPT = {"Accept": ", ".join(ACCEPT)}
@@ -31,12 +31,12 @@ class Manifests:
         Raises `ManifestUnknown`, `DigestMismatch`, `AccessDenied`.
         """
         doing = f"resolving {self._api.host}/{name}"
-        if self._api.traits.head is False:
+        if self._api.capabilities.head is False:
             return self.fetch(name).descriptor
         reply = self._ask("HEAD", name, doing)
         if is_no_answer(self._url(name), reply):
             found = self.fetch(name).descriptor
-            self._api.traits.head = False
+            self._api.capabilities.head = False
             return found
         if reply.status != 200:
             raise problem(reply, doing, "manifest", str(name))
@@ -65,7 +65,7 @@ class Manifests:
         """One PUT of the exact bytes. Raises `NotFound`, `Refused`, `ReadOnly`, `DigestMismatch`, `AccessDenied`."""
         doing = f"storing {reference} in {repository} at {self._api.host}"
         url = self._api.manifest_url(repository, reference)
-        request = Request("PUT", url, doing, "manifest", {"Content-Type": manifest.media_type}, manifest.raw)
+        request = HttpRequest("PUT", url, doing, "manifest", {"Content-Type": manifest.media_type}, manifest.raw)
         reply = self._api.ask(request, push(repository))
         if reply.status not in _PUT:
             raise _explained(problem(reply, doing, "push", f"{repository}:{reference}"), manifest)
@@ -75,7 +75,7 @@ class Manifests:
     def _ask(self, method: str, name: Name, doing: str) -> Reply:
         if name.digest is None and name.tag is None:
             raise NotFound(f"{doing}: the name has neither tag nor digest", subject=str(name))
-        request = Request(method, self._url(name), doing, "manifest", _ACCEPT)
+        request = HttpRequest(method, self._url(name), doing, "manifest", _ACCEPT)
         return self._api.ask(request, pull(name.repository))
 
     def _url(self, name: Name) -> str:

@@ -8,11 +8,11 @@ from transload.oci import Verifier
 from transload.ports import Chunk
 
 
-class CutShort(Exception):
+class BodyTooShort(Exception):
     """The chunks ended before the announced length; raised so that the connection is dropped, not left waiting."""
 
 
-class Pieces:
+class ChunkedBody:
     """Hands chunks on in bodies of an exact length.
 
     `at` is where the first chunk belongs. What the verifier has already seen of it (a part that an interrupted upload
@@ -26,7 +26,7 @@ class Pieces:
         self._rest: memoryview = memoryview(b"")
 
     def take(self, length: int, *, proved: bool = False) -> Iterator[memoryview]:
-        """Exactly `length` bytes, or `CutShort`. With `proved`, the last chunk goes out only if the digest is right.
+        """Exactly `length` bytes, or `BodyTooShort`. With `proved`, the last chunk is sent only if the digest is right.
 
         Raises what the chunks raise, `SizeMismatch`, `DigestMismatch`.
         """
@@ -34,7 +34,7 @@ class Pieces:
         while left:
             chunk = self._rest or self._next()
             if chunk is None:
-                raise CutShort
+                raise BodyTooShort
             piece, self._rest = chunk[:left], chunk[left:]
             left -= len(piece)
             if proved and not left:

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from transload.net.answer import Answer, Reply, Request
+from transload.net.messages import Answer, HttpRequest, Reply
 from transload.oci import Descriptor
 from transload.registry.api import Api
-from transload.registry.problems import Asked, check_is_no_page, problem
 from transload.registry.ranges import closed_range, parse_content_range
 from transload.registry.scope import Scope
-from transload.sizes import whole_number
+from transload.registry.translate import Asked, check_is_no_page, problem
+from transload.wording import whole_number
 
 NO_HEAD = {400, 405, 501}
 """How servers say that they know no HEAD."""
@@ -35,16 +35,16 @@ class Presence:
 
     def ask(self, scope: Scope, headers: Mapping[str, str] | None = None) -> bool:
         """One HEAD; a GET more where that says nothing, and from then on instead of it. Raises `AccessDenied`."""
-        if self.api.traits.head_tells is not False:
-            reply = self.api.ask(Request("HEAD", self.url, self.doing, self.asked, headers or {}), scope)
+        if self.api.capabilities.head_tells is not False:
+            reply = self.api.ask(HttpRequest("HEAD", self.url, self.doing, self.asked, headers or {}), scope)
             found = self._by_head(reply)
             if found is not None:
                 return found
         part = {"Range": closed_range(0, 1)} if self.descriptor.size > 1 and self.asked == "blob" else {}
-        request = Request("GET", self.url, self.doing, self.asked, {**(headers or {}), **part})
-        with self.api.pour(request, scope) as answer:
+        request = HttpRequest("GET", self.url, self.doing, self.asked, {**(headers or {}), **part})
+        with self.api.stream(request, scope) as answer:
             found = self._by_get(answer)
-        self.api.traits.head_tells = False
+        self.api.capabilities.head_tells = False
         return found
 
     def _by_head(self, reply: Reply) -> bool | None:

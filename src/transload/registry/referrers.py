@@ -11,14 +11,14 @@ from typing import Any
 
 from transload.errors import ManifestInvalid, NotFound
 from transload.limits import IMAGE_MANIFESTS_BYTES, REFERRERS
-from transload.net.answer import Reply, Request
+from transload.net.messages import HttpRequest, Reply
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
 from transload.registry.api import Api, json_object
 from transload.registry.links import pages
 from transload.registry.manifests import Manifests
-from transload.registry.problems import problem
 from transload.registry.scope import pull
+from transload.registry.translate import problem
 
 _UNKNOWN = {400, 404, 405, 501}
 
@@ -68,7 +68,7 @@ class Referrers:
 
     def of(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
         """See `Refers`. Raises `AccessDenied`, `ProtocolTrouble`."""
-        if self._api.traits.referrers_api is not False:
+        if self._api.capabilities.referrers_api is not False:
             found = self._by_api(repository, digest)
             if found is not None:
                 return found
@@ -94,16 +94,16 @@ class Referrers:
         found: dict[Digest, Descriptor] = {}
 
         def fetch(url: str) -> Reply:
-            request = Request("GET", url, doing, "referrers", {"Accept": OCI_INDEX})
+            request = HttpRequest("GET", url, doing, "referrers", {"Accept": OCI_INDEX})
             return self._api.ask(request, pull(repository))
 
         for page in pages(self._api.url(f"{repository}/referrers/{digest}"), fetch, found):
             if page.status in _UNKNOWN or (page.status == 200 and page.content_type != OCI_INDEX):
-                self._api.traits.referrers_api = False
+                self._api.capabilities.referrers_api = False
                 return None
             if page.status != 200:
                 raise problem(page, doing, "manifest", digest)
-            self._api.traits.referrers_api = True
+            self._api.capabilities.referrers_api = True
             found.update((entry.digest, entry) for entry in _entries(json_object(page, doing), doing))
             if len(found) > REFERRERS or sum(each.weight for each in found.values()) > IMAGE_MANIFESTS_BYTES:
                 raise ManifestInvalid(f"{doing}: more than {REFERRERS} referrers, or much about them")

@@ -10,15 +10,15 @@ from collections.abc import Iterable
 
 from transload.errors import AccessDenied, Refused, ServerTrouble, TransloadError
 from transload.net.address import session_url, with_query, without_query
-from transload.net.answer import Reply, Request
+from transload.net.messages import HttpRequest, Reply
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.api import Api
 from transload.registry.presence import Presence
-from transload.registry.problems import complaints, not_a_registry, problem
 from transload.registry.ranges import upload_offset, upload_range
 from transload.registry.scope import pull, push
-from transload.sizes import whole_number
+from transload.registry.translate import complaints, not_a_registry, problem
+from transload.wording import whole_number
 
 ACCEPTED = {200, 201, 202, 204}
 """The specification says 201 and 202; older registries say the others."""
@@ -71,7 +71,7 @@ class UploadSession:
         `from` is always given, since Quay refuses a request without.
         """
         url = with_query(self._api.uploads_url(self.repository), mount=self._descriptor.digest, **{"from": origin})
-        request = Request("POST", url, self.doing, "mount")
+        request = HttpRequest("POST", url, self.doing, "mount")
         try:
             reply = self._api.ask(request, self._scope, pull(origin))
         except AccessDenied:
@@ -102,7 +102,7 @@ class UploadSession:
         if reply.status not in ACCEPTED:
             raise self._failed(reply, length)
         self._follow(reply)
-        self._api.traits.streamed = True
+        self._api.capabilities.streamed = True
         start, self.offset = self.offset, self.offset + length
         kept = upload_offset(reply.headers.get("Range"))
         if kept is not None and start < kept < self.offset:
@@ -125,7 +125,7 @@ class UploadSession:
             self._url = None
             return
         if isinstance(body, bytes) and reply.status in {404, 405} and not _codes(reply) & _SESSION_GONE:
-            self._api.traits.put_with_body = False
+            self._api.capabilities.put_with_body = False
             self._url = None
             raise self._again(f"{self.doing}: the registry takes no content with the last request")
         raise self._failed(reply, length)
@@ -141,8 +141,8 @@ class UploadSession:
         """
         if self._url is None:
             return False
-        traits = self._api.traits
-        if traits.resumes is False:
+        capabilities = self._api.capabilities
+        if capabilities.resumes is False:
             return False
         for pause_s in (0, *_MOMENTS_S):
             self._api.http.clock.sleep_s(pause_s, self._api.http.cancellation.wake)
@@ -151,9 +151,9 @@ class UploadSession:
             if kept is None or kept > self.offset or not sent:
                 break
         if not kept or kept > self._descriptor.size or not reply.headers.get("Location"):
-            traits.resumes = traits.resumes or False
+            capabilities.resumes = capabilities.resumes or False
             return False
-        traits.resumes, self._resumed = True, True
+        capabilities.resumes, self._resumed = True, True
         self._follow(reply)
         self.offset = kept
         return True
@@ -188,7 +188,7 @@ class UploadSession:
         *,
         retried: bool | None = None,
     ) -> Reply:
-        request = Request(
+        request = HttpRequest(
             method,
             url,
             self.doing,
@@ -222,26 +222,26 @@ class UploadSession:
         if reply.status in {404, 416} or codes & _SESSION_GONE or (self._resumed and codes & _MIXED_UP):
             return self._lost(reply, codes)
         if (reply.status in {405, 501} or "UNSUPPORTED" in codes) and self._never_streamed:
-            self._api.traits.takes_no_patch()
+            self._api.capabilities.takes_no_patch()
             self._url = None
             return self._again(f"{self.doing}: the registry takes no PATCH")
         return problem(reply, self.doing, "upload", self._descriptor.digest)
 
     @property
     def _never_streamed(self) -> bool:
-        return not self._api.traits.streamed and self._api.traits.upload_mode == "stream"
+        return not self._api.capabilities.streamed and self._api.capabilities.upload_mode == "stream"
 
     def _too_large(self, reply: Reply, length: int) -> TransloadError:
-        if length and self._api.traits.takes_less_than(length):
+        if length and self._api.capabilities.takes_less_than(length):
             self.cancel()
             return self._again(f"{self.doing}: the registry, or a proxy before it, takes no body of {length} bytes")
         return problem(reply, self.doing, "upload", self._descriptor.digest)
 
     def _lost(self, reply: Reply, codes: set[str]) -> TransloadError:
         if self._never_streamed and reply.status == 404 and not codes & _SESSION_GONE:
-            self._api.traits.takes_no_patch()
+            self._api.capabilities.takes_no_patch()
         if codes & _MIXED_UP:
-            self._api.traits.resumes = False
+            self._api.capabilities.resumes = False
             self.cancel()
         self._url, self.offset = None, 0
         told = "; ".join(complaint.message or complaint.code for complaint in complaints(reply)) or str(reply.status)

@@ -7,23 +7,23 @@ from contextlib import AbstractContextManager, contextmanager
 
 from transload.errors import AccessDenied, DigestMismatch, LimitExceeded, LoginMissing, ReferenceInvalid, Refused
 from transload.limits import LIST_ENTRIES, LIST_PAGE_BYTES
-from transload.net.answer import Reply, Request
 from transload.net.http import Http
+from transload.net.messages import HttpRequest, Reply
 from transload.net.traffic import Traffic
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.reference import check_repository, check_tag
-from transload.ports import Chunk, Tariff
+from transload.ports import Chunk, RequestCosts
 from transload.registry.api import Api, Logins, json_object
+from transload.registry.capabilities import Capabilities
 from transload.registry.download import Download
 from transload.registry.links import pages
 from transload.registry.login import Login
 from transload.registry.manifests import Manifests
 from transload.registry.presence import Presence
-from transload.registry.problems import looks_like_html, not_a_registry, problem
 from transload.registry.referrers import Referrers
 from transload.registry.scope import CATALOG, Scope, pull
 from transload.registry.session import UploadSession
-from transload.registry.traits import Traits
+from transload.registry.translate import looks_like_html, not_a_registry, problem
 from transload.registry.upload import Upload, Uploads
 
 _PAGE = 1000  # ECR takes no more
@@ -33,10 +33,10 @@ class RegistryStore:
     """A target (hence also a source) at one registry, `host` or `host:port`. Safe for threads.
 
     Several stores may share one `Http`. `login` is for the whole registry; without it `logins` is asked for each
-    repository, once the registry wants to know who asks. `traits` is what an earlier run learnt about the registry.
+    repository, once the registry wants to know who asks. `capabilities` is what an earlier run learnt about it.
     """
 
-    scoped = True
+    blobs_per_repository = True
 
     def __init__(
         self,
@@ -45,15 +45,15 @@ class RegistryStore:
         *,
         login: Login | None = None,
         logins: Logins | None = None,
-        traits: Traits | None = None,
+        capabilities: Capabilities | None = None,
     ) -> None:
         self.locator = host
-        self.traits = traits or Traits()
-        self.tariff: Tariff | None = Tariff()
-        self._api = Api(host, http, logins if logins and not login else lambda _: login, self.traits)
+        self.capabilities = capabilities or Capabilities()
+        self.request_costs: RequestCosts | None = RequestCosts()
+        self._api = Api(host, http, logins if logins and not login else lambda _: login, self.capabilities)
         self._manifests = Manifests(self._api)
         self._referrers = Referrers(self._api, self._manifests)
-        self._uploads = Uploads(self._api, Tariff().small_blob_bytes)
+        self._uploads = Uploads(self._api, RequestCosts().small_blob_bytes)
 
     @property
     def mounts(self) -> RegistryStore:
@@ -75,7 +75,7 @@ class RegistryStore:
 
         Raises `CredentialsRejected`, `Unreachable` and others; a registry that asks nobody takes every login.
         """
-        self._api.ask(Request("GET", self._api.url(""), f"logging in at {self.locator}", "login"))
+        self._api.ask(HttpRequest("GET", self._api.url(""), f"logging in at {self.locator}", "login"))
 
     # --- Resolves
 
@@ -123,7 +123,7 @@ class RegistryStore:
             raise Refused(f"{self.locator} does not list its repositories", subject=self.locator) from error
 
     def _list(self, url: str, doing: str, purpose: str, scope: Scope) -> Reply:
-        return self._api.ask(Request("GET", url, doing, purpose, limit=LIST_PAGE_BYTES), scope)
+        return self._api.ask(HttpRequest("GET", url, doing, purpose, limit=LIST_PAGE_BYTES), scope)
 
     # --- Reads
 
@@ -159,7 +159,7 @@ class RegistryStore:
 
     # --- Names
 
-    def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:  # noqa: ARG002 - the registry decides
+    def put_manifest(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:  # noqa: ARG002 - the registry decides
         """See `Names`."""
         if name.digest is not None and name.digest != manifest.digest:
             raise DigestMismatch(f"{name} cannot stand for {manifest.digest}", subject=manifest.digest)
@@ -171,12 +171,12 @@ class RegistryStore:
 
     def mount(self, descriptor: Descriptor, origin: str, repository: str) -> bool:
         """See `Mounts`. After three refusals without a success the registry is not asked any more."""
-        if not self.traits.mounts_worth_trying:
+        if not self.capabilities.mounts_worth_trying:
             return False
         session = UploadSession(self._api, repository, descriptor)
         accepted = session.mount(origin)
         if accepted is not None:
-            self.traits.mount_answered(accepted)
+            self.capabilities.mount_answered(accepted)
         return bool(accepted)
 
     # --- Refers

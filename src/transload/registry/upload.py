@@ -2,8 +2,8 @@
 
 The ladder: POST and PUT with the body for what is small; POST, one PATCH of known length without Content-Range, and an
 empty PUT for the rest (the flow that most registries take, and whose last request costs nothing when it fails). Where
-that does not work, `Traits` remembers what to do instead, and the next `begin` does it: the bytes come from a source
-that must be asked again anyway.
+that does not work, `Capabilities` remembers what to do instead, and the next `begin` does it: the bytes come from a
+source that must be asked again anyway.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from transload.errors import CorruptError, ServerTrouble, SizeMismatch
 from transload.oci import Descriptor, Digest, Verifier
 from transload.ports import Chunk
 from transload.registry.api import Api
-from transload.registry.pieces import CutShort, Pieces
+from transload.registry.pieces import BodyTooShort, ChunkedBody
 from transload.registry.session import UploadSession
 
 Key = tuple[str, Digest]
@@ -79,14 +79,14 @@ class Upload:
         self._settle()
         return self._session.offset
 
-    def receive(self, chunks: Iterable[Chunk]) -> None:
+    def write(self, chunks: Iterable[Chunk]) -> None:
         """See `Ingest`. Chunks that end before the blob does leave it unfinished, if the registry can resume."""
         self._settle()
-        pieces = Pieces(chunks, self._verifier, self._session.offset)
+        pieces = ChunkedBody(chunks, self._verifier, self._session.offset)
         self._certain = False
         try:
             self._send(pieces)
-        except CutShort:
+        except BodyTooShort:
             return
         except CorruptError:
             self.abandon()
@@ -125,15 +125,15 @@ class Upload:
             self._verifier = Verifier(self._descriptor.digest, self._descriptor.size)
         self._certain = True
 
-    def _send(self, pieces: Pieces) -> None:
-        traits, session, size = self._api.traits, self._session, self._descriptor.size
+    def _send(self, pieces: ChunkedBody) -> None:
+        capabilities, session, size = self._api.capabilities, self._session, self._descriptor.size
         session.open()
-        if traits.upload_mode == "put" and session.offset == 0:
+        if capabilities.upload_mode == "put" and session.offset == 0:
             session.put(pieces.take(size, proved=True), size)
             self._stored = True
-        elif traits.upload_mode == "pieces":
+        elif capabilities.upload_mode == "pieces":
             while session.offset < size:
-                length = min(traits.piece_size(session.piece_minimum), size - session.offset)
+                length = min(capabilities.piece_size(session.piece_minimum), size - session.offset)
                 session.patch(pieces.take(length), length, ranged=True)
         elif session.offset < size:
             left = size - session.offset
@@ -158,7 +158,7 @@ class SmallUpload(Upload):
         """See `Ingest`."""
         return len(self._content)
 
-    def receive(self, chunks: Iterable[Chunk]) -> None:
+    def write(self, chunks: Iterable[Chunk]) -> None:
         """See `Ingest`."""
         for chunk in chunks:
             if len(self._content) + len(chunk) > self._descriptor.size:
@@ -184,10 +184,10 @@ class SmallUpload(Upload):
 
     def _put(self, content: bytes) -> None:
         """Send all at once; by PATCH where no body may come with the PUT (old Artifactory) or it may not be so long."""
-        traits, session = self._api.traits, self._session
-        length = traits.piece_size(0) if traits.upload_mode == "pieces" else len(content)
+        capabilities, session = self._api.capabilities, self._session
+        length = capabilities.piece_size(0) if capabilities.upload_mode == "pieces" else len(content)
         session.open()
-        if length >= len(content) and traits.put_with_body is not False:
+        if length >= len(content) and capabilities.put_with_body is not False:
             session.put(content, len(content))
             return
         for start in range(0, len(content), max(length, 1)):

@@ -23,11 +23,11 @@ from transload.events import (
     StepRetried,
 )
 from transload.planning import BlobStep, Plan
+from transload.report.linestream import LineStream
 from transload.report.planned import planned_json
-from transload.report.problems import Problem
+from transload.report.problem import Problem
 from transload.report.pulse import Pulse
 from transload.report.result import ImageResult, Result
-from transload.report.stream import LineStream
 from transload.report.tally import Tally
 from transload.report.texts import harmless_json, instant
 from transload.transfer import ImageOutcome

@@ -7,9 +7,9 @@ from typing import TextIO
 
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.events import Event, HostTroubled, ImageDone, RunFinished, StepRetried
+from transload.report.linestream import LineStream
 from transload.report.pulse import Pulse
 from transload.report.sentences import Sentences
-from transload.report.stream import LineStream
 from transload.report.styled import Styled
 from transload.report.tally import Tally
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from transload.planning.plan import Share
-from transload.report.problems import Problem
+from transload.report.problem import Problem
 from transload.report.result import ImageResult, Result, exit_code
 from transload.report.summary import status_counts, verdict
 from transload.report.texts import count, duration, instant, one_line, rate, size

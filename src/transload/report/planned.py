@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from transload.planning.plan import Plan, PlannedImage, Share, Status
-from transload.report.problems import Problem, kin, problem_lines
+from transload.report.problem import Problem, kin, problem_lines
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.texts import count, one_line, shared_folder, shared_tag, shortened, size
 

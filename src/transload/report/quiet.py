@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TextIO
 
 from transload.events import Event
-from transload.report.stream import LineStream
+from transload.report.linestream import LineStream
 from transload.report.styled import Styled
 
 

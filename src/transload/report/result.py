@@ -14,7 +14,7 @@ from transload.oci import Digest
 from transload.planning import Plan
 from transload.planning.plan import PlannedImage, Share
 from transload.report.planned import share_json
-from transload.report.problems import Problem
+from transload.report.problem import Problem
 from transload.report.tally import ImageTally, Tally
 from transload.report.texts import instant
 from transload.transfer import ImageOutcome, Outcome
@@ -31,7 +31,7 @@ STATUSES: tuple[ImageStatus, ...] = ("copied", "updated", "unchanged", "missing"
 
 
 @frozen
-class HostTraffic:
+class HostTotals:
     """What one host was asked and what went over the wire; sizes in bytes. `side` None: both, or neither (tokens)."""
 
     host: str
@@ -138,7 +138,7 @@ class Result:
     duration_s: float
     transfer_s: float = 0.0
     moved_bytes: int = 0
-    traffic: tuple[HostTraffic, ...] = ()
+    traffic: tuple[HostTotals, ...] = ()
     retries: int = 0
     retry: str | None = None
     versions: Mapping[str, str] = field(factory=dict, hash=False)
@@ -155,7 +155,7 @@ class Result:
         began_wall_s: float,
         duration_s: float,
         versions: Mapping[str, str],
-        traffic: Sequence[HostTraffic] = (),
+        traffic: Sequence[HostTotals] = (),
         retry: Callable[[tuple[str, ...]], str] | None = None,
         notes: Sequence[str] = (),
     ) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from transload.errors import TransloadError, Unreachable
 from transload.events import HostTroubled, ImageDone, StepRetried
 from transload.planning.plan import PlannedImage
-from transload.report.problems import Problem, kin, problem_lines
+from transload.report.problem import Problem, kin, problem_lines
 from transload.report.speed import CRAWLING
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.tally import ImageTally, Snapshot, Tally

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from transload.report.problems import Problem, kin, problem_lines
-from transload.report.result import STATUSES, HostTraffic, ImageResult, Result
+from transload.report.problem import Problem, kin, problem_lines
+from transload.report.result import STATUSES, HostTotals, ImageResult, Result
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.texts import count, duration, one_line, rate, size
 
@@ -39,7 +39,7 @@ def _told(images: Sequence[ImageResult]) -> Iterator[str]:
         yield f"{found[status]} {status.replace('-', ' ')}" + (allowed if excused and status == "missing" else "")
 
 
-def traffic_of(host: HostTraffic) -> str:
+def traffic_of(host: HostTotals) -> str:
     """What one host was asked and what moved."""
     moved = [
         f"{size(number)} {way}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from transload.sizes import in_words, scaled
+from transload.wording import in_words, scaled
 
 _DIGEST = re.compile(r"sha\d{3}:[0-9a-f]{64,128}")
 _DIGEST_BEGINS = re.compile(r"sha\d{3}:")

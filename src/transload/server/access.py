@@ -14,7 +14,7 @@ from transload.server.settings import Hidden
 CHALLENGE = 'Basic realm="transload", charset="UTF-8"'
 
 
-class Door:
+class BasicAuth:
     """Open to everybody when there are no users. Keeps keyed fingerprints, not the passwords."""
 
     def __init__(self, users: Mapping[str, str | Hidden]) -> None:

@@ -8,7 +8,7 @@ from attrs import define, field, frozen
 
 
 @frozen
-class Tally:
+class ServedTotals:
     """What was asked of a server so far. Bytes are those of bodies.
 
     `by_kind` counts by method and kind of endpoint, such as `("GET", "blob")`; `by_status` by the answer's status.
@@ -23,7 +23,7 @@ class Tally:
 
 @define
 class Counts:
-    """The running sums behind a `Tally`; changed by the server's loop alone."""
+    """The running sums behind a `ServedTotals`; changed by the server's loop alone."""
 
     by_kind: Counter[tuple[str, str]] = field(factory=Counter)
     by_status: Counter[int] = field(factory=Counter)
@@ -34,7 +34,7 @@ class Counts:
         """A request has arrived."""
         self.by_kind[method, kind] += 1
 
-    def snapshot(self) -> Tally:
+    def snapshot(self) -> ServedTotals:
         """The sums as they are now."""
         by_kind = self.by_kind.copy()
-        return Tally(by_kind.total(), by_kind, self.by_status.copy(), self.bytes_sent, self.bytes_received)
+        return ServedTotals(by_kind.total(), by_kind, self.by_status.copy(), self.bytes_sent, self.bytes_received)

@@ -10,7 +10,7 @@ from aiohttp import web
 from transload.errors import TransloadError
 from transload.server import pull, push
 from transload.server.access import CHALLENGE
-from transload.server.answers import Refusal, printable, refusal
+from transload.server.refusals import Refusal, printable, refusal
 from transload.server.routes import Kind, Route, route
 from transload.server.service import Call, Service
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from attrs import frozen
 
-from transload.sizes import whole_number
+from transload.wording import whole_number
 
 
 class PageInvalid(ValueError):

@@ -10,13 +10,13 @@ from attrs import evolve
 from transload.errors import ManifestUnknown, NotFound, ReferenceInvalid
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
-from transload.server.answers import USUAL_HEADERS, Refusal
+from transload.server.bodies import send_blob
 from transload.server.conditions import is_known
 from transload.server.paging import PageInvalid, page
-from transload.server.ranges import Span, Unsatisfiable, requested
+from transload.server.ranges import ByteRange, Unsatisfiable, requested
+from transload.server.refusals import USUAL_HEADERS, Refusal
 from transload.server.routes import Route
 from transload.server.service import Call
-from transload.server.traffic import send_blob
 
 
 async def get_version(_: Call) -> web.StreamResponse:
@@ -68,10 +68,10 @@ async def get_blob(call: Call) -> web.StreamResponse:
     response.content_length = span.length if span else found.size
     if call.request.method == "HEAD" or found.size == 0:
         return response
-    return await send_blob(call, response, found, span or Span(0, found.size))
+    return await send_blob(call, response, found, span or ByteRange(0, found.size))
 
 
-def _span(call: Call, found: Descriptor) -> Span | None:
+def _span(call: Call, found: Descriptor) -> ByteRange | None:
     if call.request.headers.get("If-Range") not in {None, f'"{found.digest}"'}:
         return None
     try:

@@ -18,12 +18,12 @@ from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.mediatype import INDEXES
 from transload.oci.reference import check_repository
 from transload.ports import Source, Target
-from transload.server.answers import USUAL_HEADERS, Refusal
-from transload.server.holdings import OCTETS
-from transload.server.ranges import Span, stated
+from transload.server.backend import OCTETS
+from transload.server.bodies import receive, receive_whole
+from transload.server.ranges import ByteRange, stated
+from transload.server.refusals import USUAL_HEADERS, Refusal
 from transload.server.service import Call, Service
-from transload.server.traffic import receive, receive_whole
-from transload.server.uploads import Spool, Upload
+from transload.server.uploads import ServedUpload, Spool
 
 
 async def begin_upload(call: Call) -> web.StreamResponse:
@@ -50,7 +50,7 @@ async def _mount(call: Call, repository: str, digest: Digest, origin: str | None
         found = await call.service.run(call.service.holdings.descriptor, place, digest)
     except BlobUnknown:
         return False
-    if not call.service.holdings.target.scoped:
+    if not call.service.holdings.target.blobs_per_repository:
         return await call.service.run(call.service.store.holds, repository, found)
     mounts = call.service.holdings.mounts
     return bool(origin and mounts and await call.service.run(mounts.mount, found, place, repository))
@@ -90,7 +90,7 @@ async def cancel_upload(call: Call) -> web.StreamResponse:
     return _answer(204, {})
 
 
-async def _append(call: Call, upload: Upload) -> None:
+async def _append(call: Call, upload: ServedUpload) -> None:
     """Add the body to the session, unless it says that it belongs elsewhere, or a newer request takes over."""
     async with upload.lock:  # a write of the request before may still be under way, and moves where the next byte goes
         upload.owner = call.request
@@ -112,7 +112,7 @@ async def _append(call: Call, upload: Upload) -> None:
         raise Refusal(400, "SIZE_INVALID", "the chunk is shorter than its Content-Range", headers=upload.headers)
 
 
-def _chunk(call: Call, upload: Upload) -> Span | None:
+def _chunk(call: Call, upload: ServedUpload) -> ByteRange | None:
     text = call.request.headers.get("Content-Range")
     if text is None:
         return None
@@ -126,11 +126,11 @@ def _chunk(call: Call, upload: Upload) -> Span | None:
     return chunk
 
 
-def _misplaced(upload: Upload, message: str) -> Refusal:
+def _misplaced(upload: ServedUpload, message: str) -> Refusal:
     return Refusal(416, "BLOB_UPLOAD_INVALID", message, headers=upload.headers)
 
 
-async def _commit(call: Call, upload: Upload, digest: Digest) -> web.StreamResponse:
+async def _commit(call: Call, upload: ServedUpload, digest: Digest) -> web.StreamResponse:
     """Hand the session's bytes to the store. Whatever comes of it, the session is over."""
     async with upload.lock, call.service.flight(digest):
         upload.owner = None
@@ -163,7 +163,7 @@ def _ingest(target: Target, repository: str, descriptor: Descriptor, spool: Spoo
     """Whether the store took the bytes; False if a beginning that it had kept from elsewhere does not fit them."""
     with target.begin(repository, descriptor) as ingest:
         offset = ingest.offset
-        ingest.receive(spool.chunks(offset))
+        ingest.write(spool.chunks(offset))
         try:
             ingest.commit()
         except CorruptError:
@@ -208,7 +208,7 @@ def _point(service: Service, name: Name, manifest: Manifest) -> None:
     if sparse and lenient is not None:
         lenient.point_lacking(name, manifest)
     else:
-        service.holdings.target.point(name, manifest, sparse=sparse)
+        service.holdings.target.put_manifest(name, manifest, sparse=sparse)
 
 
 def check_depth(store: Source | Target, repository: str, root: Manifest) -> None:

@@ -11,7 +11,7 @@ _CHUNK = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)
 
 
 @frozen
-class Span:
+class ByteRange:
     """`length` bytes from `offset` on."""
 
     offset: int
@@ -26,13 +26,13 @@ class Unsatisfiable(ValueError):
     """A range that holds none of the bytes there are, or ends before it begins."""
 
 
-def requested(header: str | None, size: int) -> Span | None:
+def requested(header: str | None, size: int) -> ByteRange | None:
     """The part of `size` bytes that a Range header asks for; None for all of it. Raises `Unsatisfiable`.
 
     A header that is malformed, or lists several ranges, is ignored, as RFC 9110 permits.
 
     >>> requested("bytes=2-", 10), requested("bytes=-3", 10)
-    (Span(offset=2, length=8), Span(offset=7, length=3))
+    (ByteRange(offset=2, length=8), ByteRange(offset=7, length=3))
     """
     form = _SINGLE.fullmatch((header or "").strip())
     if not form or form.groups() == ("", ""):
@@ -42,14 +42,14 @@ def requested(header: str | None, size: int) -> Span | None:
         length = min(int(last), size)
         if not length:
             raise Unsatisfiable
-        return Span(size - length, length)
+        return ByteRange(size - length, length)
     start, end = int(first), int(last) if last else size - 1
     if end < start or start >= size:  # RFC 9110, 14.2 lets a server refuse what ends before it begins; Go's does
         raise Unsatisfiable
-    return Span(start, min(end, size - 1) - start + 1)
+    return ByteRange(start, min(end, size - 1) - start + 1)
 
 
-def stated(header: str) -> Span | None:
+def stated(header: str) -> ByteRange | None:
     """What the Content-Range of an upload's chunk states: `<start>-<end>`, both inclusive; None if it is malformed.
 
     The distribution specification writes no unit and no total here, unlike RFC 9110.
@@ -58,4 +58,4 @@ def stated(header: str) -> Span | None:
     if not form:
         return None
     start, end = int(form[1]), int(form[2])
-    return Span(start, end - start + 1) if end >= start else None
+    return ByteRange(start, end - start + 1) if end >= start else None

@@ -14,14 +14,14 @@ from typing import Any
 
 from transload.errors import Busy, LocalError, UsageError
 from transload.files import local_errors, open_file
-from transload.nursery import begin
 from transload.ports import Source, Target
 from transload.server.connections import Connections, files_allowed, places_for
-from transload.server.counting import Tally
+from transload.server.counting import ServedTotals
 from transload.server.dispatch import Dispatch
 from transload.server.service import Service
 from transload.server.settings import ServeSettings
 from transload.signals import HANGUP, ending
+from transload.threads import begin
 
 _READ_BUFFER_BYTES = 1 << 20
 _KEEPALIVE_S = 75.0
@@ -49,7 +49,7 @@ class Served:
         self._stop = stop
 
     @property
-    def requests(self) -> Tally:
+    def requests(self) -> ServedTotals:
         """What was asked so far."""
         return self._service.counts.snapshot()
 

@@ -14,12 +14,12 @@ from attrs import frozen
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.oci import Digest
 from transload.ports import Source, Target
-from transload.server.access import Door
+from transload.server.access import BasicAuth
+from transload.server.backend import Backend
 from transload.server.counting import Counts
-from transload.server.holdings import Holdings
 from transload.server.routes import Route
 from transload.server.settings import ServeSettings
-from transload.server.uploads import Uploads
+from transload.server.uploads import ServedUploads
 
 THREADS = 16
 
@@ -33,12 +33,12 @@ class Service:
     def __init__(self, store: Source | Target, settings: ServeSettings, clock: Clock = SYSTEM_CLOCK) -> None:
         self.store = store
         self.settings = settings
-        self.holdings = Holdings(store)
-        self.door = Door(settings.users)
+        self.holdings = Backend(store)
+        self.door = BasicAuth(settings.users)
         self.counts = Counts()
         spools = self.holdings.spools
         folder = spools.folder if spools is not None else settings.spool_folder
-        self.uploads = Uploads(folder, clock, hashing=spools is not None)
+        self.uploads = ServedUploads(folder, clock, hashing=spools is not None)
         self._flights: WeakValueDictionary[Digest, asyncio.Lock] = WeakValueDictionary()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="transload-serve")
 

@@ -17,7 +17,7 @@ from transload.errors import TooManyRequests
 from transload.files import Folder, local_errors
 from transload.limits import SERVED_UPLOADS, SERVED_UPLOADS_MEMORY_BYTES
 from transload.oci import Descriptor
-from transload.server.answers import Refusal
+from transload.server.refusals import Refusal
 
 IN_MEMORY_BYTES = 1 << 20
 IDLE_S = 3600.0
@@ -113,7 +113,7 @@ class Spool:
         self._memory = bytearray()
 
 
-class Upload:
+class ServedUpload:
     """A session of one client. The newest request owns it, so that a connection that died without a word does not
     block the one that goes on; `lock` is held while bytes are written.
     """
@@ -141,7 +141,7 @@ class Upload:
         }
 
 
-class Uploads:
+class ServedUploads:
     """Every session of a server. Sessions that nobody has touched for an hour are forgotten."""
 
     def __init__(self, folder: Path | None, clock: Clock, *, hashing: bool = False) -> None:
@@ -149,9 +149,9 @@ class Uploads:
         self._clock = clock
         self._hashing = hashing
         self._room = Room()
-        self._open: dict[str, Upload] = {}
+        self._open: dict[str, ServedUpload] = {}
 
-    def begin(self, repository: str) -> Upload:
+    def begin(self, repository: str) -> ServedUpload:
         """Open a session. Raises `TooManyRequests` when too many are open."""
         self.sweep()
         if len(self._open) >= SERVED_UPLOADS:
@@ -159,7 +159,7 @@ class Uploads:
         if len(self._open) >= SERVED_UPLOADS:
             raise TooManyRequests(f"{len(self._open)} uploads are under way", retry_after_s=60)
         spool = Spool(self._folder, hashing=self._hashing, room=self._room)
-        upload = Upload(repository, spool, self._clock.monotonic_s())
+        upload = ServedUpload(repository, spool, self._clock.monotonic_s())
         self._open[upload.id] = upload
         return upload
 
@@ -172,11 +172,11 @@ class Uploads:
         for idle in [upload for upload in self._open.values() if now_s - upload.touched_s > idle_s]:
             self.end(idle)
 
-    def touch(self, upload: Upload) -> None:
+    def touch(self, upload: ServedUpload) -> None:
         """Somebody works at a session."""
         upload.touched_s = self._clock.monotonic_s()
 
-    def find(self, repository: str, identifier: str) -> Upload:
+    def find(self, repository: str, identifier: str) -> ServedUpload:
         """Take a session up again. Refuses with BLOB_UPLOAD_UNKNOWN."""
         upload = self._open.get(identifier)
         if upload is None or upload.repository != repository:
@@ -184,7 +184,7 @@ class Uploads:
         self.touch(upload)
         return upload
 
-    def end(self, upload: Upload) -> None:
+    def end(self, upload: ServedUpload) -> None:
         """Close a session and drop what is left of its bytes."""
         self._open.pop(upload.id, None)
         upload.owner = None

@@ -20,12 +20,12 @@ from collections.abc import Iterator
 import pytest
 
 from transload.errors import BlobUnknown, DigestMismatch, NotFound, SizeMismatch
-from transload.nursery import Nursery
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Chunk, Ingest, Lists, Source, Sparse, Target
 from transload.testing.images import Built, artifact, fill, image, multi_platform, put, signature
 from transload.testing.layers import Content
 from transload.testing.reading import APP, OCTETS, OTHER, Broken, SourceContract, blob, breaks, read, sample
+from transload.threads import TaskGroup
 
 __all__ = ["APP", "OTHER", "Broken", "SourceContract", "StoreContract", "blob", "breaks", "read", "sample"]
 
@@ -36,7 +36,7 @@ class StoreContract(SourceContract):
     parks: bool = True
     """Whether bytes of an ingest that was left without commit are still there at the next `begin`."""
     checks_children: bool = True
-    """Whether `point` refuses a manifest whose blobs or children are missing."""
+    """Whether `put_manifest` refuses a manifest whose blobs or children are missing."""
     blob_algorithms: tuple[str, ...] = ("sha256", "sha512")
     manifest_algorithms: tuple[str, ...] = ("sha256", "sha512")
 
@@ -78,7 +78,7 @@ class StoreContract(SourceContract):
     def test_a_chunk_may_be_a_view_of_a_buffer_that_is_used_again(self, store: Target) -> None:
         content = blob("buffer", 100_000)
         with store.begin(APP, content.descriptor) as ingest:
-            ingest.receive(_reused(content.read(), 7000))
+            ingest.write(_reused(content.read(), 7000))
             ingest.commit()
         assert read(store, APP, content.descriptor) == content.read()
 
@@ -88,7 +88,7 @@ class StoreContract(SourceContract):
         with store.begin(APP, content.descriptor) as ingest:
             assert ingest.offset == 0
             for start in range(0, len(raw), 30_000):
-                ingest.receive([raw[start : start + 30_000]])
+                ingest.write([raw[start : start + 30_000]])
                 assert ingest.offset == start + 30_000
             ingest.commit()
         assert read(store, APP, content.descriptor) == raw
@@ -96,7 +96,7 @@ class StoreContract(SourceContract):
     def test_nothing_is_visible_before_commit(self, store: Target) -> None:
         content = blob("invisible", 1000)
         with store.begin(APP, content.descriptor) as ingest:
-            ingest.receive([content.read()])
+            ingest.write([content.read()])
             assert not store.holds(APP, content.descriptor)
             with pytest.raises(BlobUnknown):
                 read(store, APP, content.descriptor)
@@ -107,18 +107,18 @@ class StoreContract(SourceContract):
         content = blob("parked", 200_000)
         raw = content.read()
         with store.begin(APP, content.descriptor) as ingest:
-            ingest.receive([raw[:120_000]])
+            ingest.write([raw[:120_000]])
         assert not store.holds(APP, content.descriptor)
         with store.begin(APP, content.descriptor) as ingest:
             assert ingest.offset == 120_000 if self.parks else ingest.offset <= 120_000
-            ingest.receive([raw[ingest.offset :]])
+            ingest.write([raw[ingest.offset :]])
             ingest.commit()
         assert read(store, APP, content.descriptor) == raw
 
     def test_all_bytes_without_commit_are_not_sent_again(self, store: Target) -> None:
         content = blob("uncommitted", 5000)
         with store.begin(APP, content.descriptor) as ingest:
-            ingest.receive([content.read()])
+            ingest.write([content.read()])
         put(store, APP, content)
         assert read(store, APP, content.descriptor) == content.read()
 
@@ -126,7 +126,7 @@ class StoreContract(SourceContract):
         content = blob("broken", 150_000)
         raw = content.read()
         with pytest.raises(Broken), store.begin(APP, content.descriptor) as ingest:
-            ingest.receive(breaks(raw[:70_000]))
+            ingest.write(breaks(raw[:70_000]))
         assert not store.holds(APP, content.descriptor)
         with store.begin(APP, content.descriptor) as ingest:
             assert ingest.offset == 70_000 if self.parks else ingest.offset <= 70_000
@@ -137,13 +137,13 @@ class StoreContract(SourceContract):
         content = blob("oserror", 1000)
         mine = ConnectionResetError("of the other side")
         with pytest.raises(ConnectionResetError) as caught, store.begin(APP, content.descriptor) as ingest:
-            ingest.receive(_raises(mine))
+            ingest.write(_raises(mine))
         assert caught.value is mine
 
     def test_an_abandoned_blob_starts_over(self, store: Target) -> None:
         content = blob("abandoned", 1000)
         with store.begin(APP, content.descriptor) as ingest:
-            ingest.receive([b"wrong"])
+            ingest.write([b"wrong"])
             ingest.abandon()
         with store.begin(APP, content.descriptor) as ingest:
             assert ingest.offset == 0
@@ -155,7 +155,7 @@ class StoreContract(SourceContract):
         wrong = content.read()[:-1] + b"\0"
         assert wrong != content.read()
         with store.begin(APP, content.descriptor) as ingest:
-            ingest.receive([wrong])
+            ingest.write([wrong])
             with pytest.raises(DigestMismatch):
                 ingest.commit()
         self._is_still_missing(store, content)
@@ -193,27 +193,27 @@ class StoreContract(SourceContract):
         content = blob("both", 50_000)
         raw = content.read()
         with store.begin(APP, content.descriptor) as first:
-            first.receive([raw[:10_000]])
+            first.write([raw[:10_000]])
             with store.begin(APP, content.descriptor) as second:
-                second.receive([raw[second.offset :]])
+                second.write([raw[second.offset :]])
                 second.commit()
             assert store.holds(APP, content.descriptor)
-            first.receive([raw[first.offset :]])
+            first.write([raw[first.offset :]])
             first.commit()
         assert read(store, APP, content.descriptor) == raw
 
     def test_many_threads_write_at_once(self, store: Target) -> None:
         contents = [blob(f"thread{number}", 20_000) for number in range(6)]
-        with Nursery() as nursery:
+        with TaskGroup() as group:
             for content in contents + contents[:2]:
-                nursery.start(put, store, APP, content)
+                group.start(put, store, APP, content)
         for content in contents:
             assert read(store, APP, content.descriptor) == content.read()
 
     def test_blobs_belong_to_their_repository_if_scoped(self, store: Target) -> None:
         content = blob("scoped", 100)
         put(store, APP, content)
-        assert store.holds(OTHER, content.descriptor) is not store.scoped
+        assert store.holds(OTHER, content.descriptor) is not store.blobs_per_repository
 
     # --- Names
 
@@ -257,7 +257,7 @@ class StoreContract(SourceContract):
         fill(store, old, APP, "latest")
         put(store, APP, new.contents[0])
         with pytest.raises(NotFound):
-            store.point(Name(APP, "latest"), new.manifest)
+            store.put_manifest(Name(APP, "latest"), new.manifest)
         assert store.resolve(Name(APP, "latest")) == old.descriptor
 
     def test_an_index_without_its_children_gets_no_name(self, store: Target) -> None:
@@ -266,7 +266,7 @@ class StoreContract(SourceContract):
         built = multi_platform("childless", layers=(100,))
         fill(store, built.children[0], APP)
         with pytest.raises(NotFound):
-            store.point(Name(APP, "1"), built.manifest)
+            store.put_manifest(Name(APP, "1"), built.manifest)
         with pytest.raises(NotFound):
             store.resolve(Name(APP, "1"))
 
@@ -277,7 +277,7 @@ class StoreContract(SourceContract):
         built = multi_platform("sparse", layers=(100,))
         kept, absent = built.children
         fill(store, kept, APP)
-        store.point(Name(APP, "1"), built.manifest, sparse=True)
+        store.put_manifest(Name(APP, "1"), built.manifest, sparse=True)
         assert store.fetch(Name(APP, "1")).raw == built.manifest.raw
         assert sparse.left_out(APP, built.digest) == {absent.digest}
         assert sparse.left_out(APP, kept.digest) == frozenset()
@@ -288,7 +288,7 @@ class StoreContract(SourceContract):
         if not self.checks_children:
             pytest.skip("the store does not look for what a manifest needs")
         with pytest.raises(NotFound):
-            store.point(Name(APP, "1"), image("blobless", layers=(100,)).manifest, sparse=True)
+            store.put_manifest(Name(APP, "1"), image("blobless", layers=(100,)).manifest, sparse=True)
 
     def _lists(self, store: Target) -> Lists:
         lists: Lists = store.lists  # type: ignore[attr-defined]
@@ -312,9 +312,9 @@ class StoreContract(SourceContract):
     def test_many_threads_point_at_once(self, store: Target) -> None:
         built = image("pointed", layers=(100,))
         fill(store, built, APP, "0")
-        with Nursery() as nursery:
+        with TaskGroup() as group:
             for number in range(1, 9):
-                nursery.start(store.point, Name(APP, str(number)), built.manifest)
+                group.start(store.put_manifest, Name(APP, str(number)), built.manifest)
         assert sorted(store.tags(APP)) == [str(number) for number in range(9)]
 
     # --- Refers
@@ -354,7 +354,7 @@ class StoreContract(SourceContract):
 
 def _send(ingest: Ingest, raw: bytes) -> None:
     """A store may refuse content early or late."""
-    ingest.receive([raw])
+    ingest.write([raw])
     ingest.commit()
 
 

@@ -17,13 +17,13 @@ from attrs import evolve, field, frozen
 
 from transload.errors import DiskFull, ReadOnly, TransloadError, Truncated, Unreachable
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.ports import Chunk, Ingest, Lists, Mounts, Refers, Sparse, Target, Tariff
+from transload.ports import Chunk, Ingest, Lists, Mounts, Refers, RequestCosts, Sparse, Target
 
 Operation = (
     Literal["resolve", "fetch", "tags", "repositories", "holds", "open"]
-    | Literal["begin", "receive", "commit", "point", "mount", "referrers"]
+    | Literal["begin", "write", "commit", "put_manifest", "mount", "referrers"]
 )
-WRITES: tuple[Operation, ...] = ("begin", "receive", "commit", "point", "mount")
+WRITES: tuple[Operation, ...] = ("begin", "write", "commit", "put_manifest", "mount")
 ALWAYS = 1 << 62
 
 
@@ -31,7 +31,7 @@ ALWAYS = 1 << 62
 class Fault:
     """What happens to calls of `on`: to those about `subject` (a digest or a name as text; any when None).
 
-    The first `skip` fitting calls pass, the next `times` are struck. Bytes of `open` and `receive` pass up to `after`.
+    The first `skip` fitting calls pass, the next `times` are struck. Bytes of `open` and `write` pass up to `after`.
     """
 
     on: Operation
@@ -57,7 +57,7 @@ def fails(
     times: int = 1,
     after: int = 0,
 ) -> Fault:
-    """`on` raises `error()`; for `open` and `receive` after `after` bytes. Retryable unless another error is given."""
+    """`on` raises `error()`; for `open` and `write` after `after` bytes. Retryable unless another error is given."""
     return Fault(on, error, subject, skip, times, after)
 
 
@@ -102,8 +102,8 @@ def read_only() -> list[Fault]:
 
 
 def out_of_space(after: int = 0, *, subject: str | None = None, times: int = ALWAYS) -> Fault:
-    """`receive` takes `after` bytes of each blob and then raises `DiskFull`."""
-    return Fault("receive", lambda: DiskFull("no space left on the disk"), subject, 0, times, after)
+    """`write` takes `after` bytes of each blob and then raises `DiskFull`."""
+    return Fault("write", lambda: DiskFull("no space left on the disk"), subject, 0, times, after)
 
 
 def waits(on: Operation, gate: threading.Event, *, subject: str | None = None, skip: int = 0, times: int = 1) -> Fault:
@@ -117,8 +117,8 @@ class FaultyStore:
     def __init__(self, store: Target, script: Iterable[Fault] = ()) -> None:
         self.store = store
         self.locator = store.locator
-        self.scoped = store.scoped
-        self.tariff: Tariff | None = store.tariff
+        self.blobs_per_repository = store.blobs_per_repository
+        self.request_costs: RequestCosts | None = store.request_costs
         self.subjects: list[tuple[Operation, str]] = []
         self._script = [_Pending(fault) for fault in script]
         self._lock = threading.Lock()
@@ -213,10 +213,10 @@ class FaultyStore:
         with self.store.begin(repository, descriptor) as ingest:
             yield FaultyIngest(self, ingest, descriptor.digest)
 
-    def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:
+    def put_manifest(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:
         """See `Names`."""
-        self._ask("point", str(name))
-        self.store.point(name, manifest, part=part, sparse=sparse)
+        self._ask("put_manifest", str(name))
+        self.store.put_manifest(name, manifest, part=part, sparse=sparse)
 
     def mount(self, descriptor: Descriptor, origin: str, repository: str) -> bool:
         """See `Mounts`."""
@@ -243,10 +243,10 @@ class FaultyIngest:
         """See `Ingest`."""
         return self._ingest.offset
 
-    def receive(self, chunks: Iterable[Chunk]) -> None:
+    def write(self, chunks: Iterable[Chunk]) -> None:
         """See `Ingest`; what passes before the fault does arrive."""
-        fault = self._store.struck("receive", self._digest)
-        self._ingest.receive(_spoilt(chunks, fault, self.offset) if fault else chunks)
+        fault = self._store.struck("write", self._digest)
+        self._ingest.write(_spoilt(chunks, fault, self.offset) if fault else chunks)
 
     def commit(self) -> None:
         """See `Ingest`."""

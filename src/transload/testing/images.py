@@ -167,16 +167,16 @@ def fill(store: Target, built: Built, repository: str, tag: str | None = None) -
             put(store, repository, content)
     for child in built.walk():
         if child is not built:
-            store.point(Name(repository, None, child.digest), child.manifest, part=True)
+            store.put_manifest(Name(repository, None, child.digest), child.manifest, part=True)
     name = Name(repository, tag, None if tag else built.digest)
-    store.point(name, built.manifest)
+    store.put_manifest(name, built.manifest)
     return name
 
 
 def put(store: Target, repository: str, content: Content) -> None:
     """Write one blob into `store`, going on where an earlier attempt ended."""
     with store.begin(repository, content.descriptor) as ingest:
-        ingest.receive(_skip(content.chunks(), ingest.offset))
+        ingest.write(_skip(content.chunks(), ingest.offset))
         ingest.commit()
 
 

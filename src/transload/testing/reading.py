@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from transload.errors import BlobUnknown, CorruptError, NotFound, RepositoryUnknown, Unreachable
-from transload.nursery import Nursery
 from transload.oci import Descriptor, Digest, Name
 from transload.ports import Chunk, Source
 from transload.testing.images import SIGNATURE, Built, image, index, multi_platform, signature
 from transload.testing.layers import Content, noise
+from transload.threads import TaskGroup
 
 APP, OTHER = "acme/app", "acme/other"
 OCTETS = "application/octet-stream"
@@ -177,9 +177,9 @@ class SourceContract:
     def test_readers_do_not_disturb_each_other(self, source: Source) -> None:
         contents = sample()[Name(APP, "1.0")].contents
         seen: list[tuple[bytes, bytes]] = []
-        with Nursery() as nursery:
+        with TaskGroup() as group:
             for content in contents * 3:
-                nursery.start(lambda each: seen.append((read(source, APP, each.descriptor), each.read())), content)
+                group.start(lambda each: seen.append((read(source, APP, each.descriptor), each.read())), content)
         assert len(seen) == 3 * len(contents)
         assert all(got == wanted for got, wanted in seen)
 

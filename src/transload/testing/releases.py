@@ -25,7 +25,7 @@ _BASE_SHARE, _RUNTIME_SHARE, _DEPENDENCY_SHARE = 0.12, 0.10, 0.7
 
 
 @frozen
-class Release:
+class SeededRelease:
     """Images under the names that the vendor gives them, all with one tag."""
 
     tag: str
@@ -48,7 +48,7 @@ class Release:
 
 def release(
     seed: object = "release", images: int = 20, size: int = 64 << 20, version: int = 1, family: Family = "oci"
-) -> Release:
+) -> SeededRelease:
     """A release of about `size` bytes in all. With the same seed, each next `version` changes part of the images.
 
     Of the images, a quarter stays byte for byte the same in every version; the others get a new program layer, and
@@ -63,10 +63,10 @@ def release(
         shared = [bases[place % _BASES], runtimes[place // _BASES % _RUNTIMES]]
         name = _name(place)
         built[name] = _image(f"{seed}/{name}", place, int(own * weights[place] / sum(weights)), version, shared, family)
-    return Release(f"v1.{version}.0", built)
+    return SeededRelease(f"v1.{version}.0", built)
 
 
-def fill_release(store: Target, made: Release, prefix: str = "") -> list[Name]:
+def fill_release(store: Target, made: SeededRelease, prefix: str = "") -> list[Name]:
     """Write a whole release into `store`, its repositories under `prefix`; one layer at a time in memory."""
     path = f"{prefix.strip('/')}/" if prefix else ""
     return [fill(store, built, f"{path}{name}", made.tag) for name, built in made.images.items()]

@@ -14,10 +14,10 @@ from attrs import define, frozen
 from transload.clock import Clock
 from transload.errors import BlobUnknown, CorruptError, DigestMismatch, Side, SizeMismatch, TransloadError, at_side
 from transload.events import How, Listener, StepMoved, StepRetried
-from transload.nursery import Cancellation
 from transload.oci import Descriptor
 from transload.planning import BlobStep
 from transload.ports import Chunk, Source, Target
+from transload.threads import Cancellation
 
 _BACKOFF_S = 0.5
 _BACKOFF_MAX_S = 30.0
@@ -37,7 +37,7 @@ class Opens(Protocol):
 
 
 @frozen
-class Origin:
+class BlobOrigin:
     """Where the bytes of a blob come from."""
 
     store: Opens
@@ -78,7 +78,7 @@ class Placing:
 
     def place(self, step: BlobStep, source: Source) -> How:
         """Make the step's blob visible in its repository. Raises what finally stood in the way."""
-        origin = Origin(source, step.source_repository, "source")
+        origin = BlobOrigin(source, step.source_repository, "source")
         if self.recheck:
             with at_side("target"):
                 if self.target.holds(step.repository, step.descriptor):
@@ -88,8 +88,8 @@ class Placing:
                 if self.target.mounts and self.target.mounts.mount(step.descriptor, step.origin, step.repository):
                     return "mounted"
                 # A refused mount must not fetch a blob twice over a wire: the target itself has it nearby.
-                if source.tariff is not None and self.target.holds(step.origin, step.descriptor):
-                    origin = Origin(self.target, step.origin, "target")
+                if source.request_costs is not None and self.target.holds(step.origin, step.descriptor):
+                    origin = BlobOrigin(self.target, step.origin, "target")
         try:
             self._copy(step, origin)
         except BlobUnknown as error:
@@ -104,7 +104,7 @@ class Placing:
             lacking.hint = "it is a foreign layer, and the manifest names no URL for it: leave --foreign-layers out"
             raise lacking
         try:
-            self._copy(step, Origin(self.publishers, step.source_repository, "source"))
+            self._copy(step, BlobOrigin(self.publishers, step.source_repository, "source"))
         except CorruptError as error:
             from transload.net.address import redacted  # a plan between folders loads nothing of the network
 
@@ -113,7 +113,7 @@ class Placing:
             )
             raise
 
-    def _copy(self, step: BlobStep, origin: Origin) -> None:
+    def _copy(self, step: BlobStep, origin: BlobOrigin) -> None:
         chances = 1  # wrong content may have been damaged on the way, so it is asked for once more
         attempt = 1
         advance = Advance(self.clock.monotonic_s())
@@ -133,7 +133,7 @@ class Placing:
                 self.cancellation.check()
                 attempt += 1
 
-    def _attempt(self, step: BlobStep, origin: Origin, advance: Advance) -> None:
+    def _attempt(self, step: BlobStep, origin: BlobOrigin, advance: Advance) -> None:
         blob = step.descriptor
 
         def told(chunks: Iterable[Chunk], position: int) -> Iterator[Chunk]:
@@ -153,7 +153,7 @@ class Placing:
                 if ingest.offset < blob.size:
                     with at_side(origin.side):
                         chunks = stack.enter_context(origin.store.open(origin.repository, blob, ingest.offset))
-                ingest.receive(told(chunks, ingest.offset))
+                ingest.write(told(chunks, ingest.offset))
                 ingest.commit()
         except (DigestMismatch, SizeMismatch) as error:
             error.side = origin.side  # found while storing, but the fault of whoever delivered the bytes

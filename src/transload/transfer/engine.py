@@ -42,14 +42,14 @@ from transload.events import (
     StepStarted,
     ignore,
 )
-from transload.nursery import Cancellation, Nursery
 from transload.oci import Digest, Manifest
 from transload.planning import BlobStep, ManifestStep, Plan, Step
 from transload.ports import Source, Target
+from transload.threads import Cancellation, TaskGroup
 from transload.transfer.agenda import Agenda, is_heavy
 from transload.transfer.blobs import Opens, Placing
+from transload.transfer.bodyorder import in_order_of_images
 from transload.transfer.journal import Journal
-from transload.transfer.ordering import in_order_of_images
 
 BODIES = 8
 SMALL = 2
@@ -162,8 +162,8 @@ class _Engine:
             if image.error is not None or not image.goals:
                 self._image_done(number, image.error, tried=not isinstance(image.error, HostGivenUp))
         self._bodies_free = bodies
-        with Nursery(self._cancellation) as nursery:
-            nursery.staff(min(bodies + small, len(plan.steps)), self._work)
+        with TaskGroup(self._cancellation) as group:
+            group.staff(min(bodies + small, len(plan.steps)), self._work)
         duration_s = self._clock.monotonic_s() - started_s
         interrupted = self._cancellation.cancelled and self._agenda.open > 0
         self.tell(RunFinished(duration_s, interrupted))
@@ -254,7 +254,7 @@ class _Engine:
 
     def _point(self, step: ManifestStep, manifest: Manifest) -> None:
         """What completes no image is there for the sake of an index that follows."""
-        self._target.point(step.name, manifest, part=step.id not in self._images_of, sparse=bool(step.left_out))
+        self._target.put_manifest(step.name, manifest, part=step.id not in self._images_of, sparse=bool(step.left_out))
 
     def _point_healed(self, step: ManifestStep, manifest: Manifest) -> None:
         try:

@@ -25,13 +25,13 @@ from transload.errors import (
 )
 from transload.events import ActivityListener, Counting, ignore
 from transload.graph import Node, grow, walk
-from transload.nursery import Cancellation, in_parallel
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
 from transload.planning.narrowing import wanted_children
 from transload.planning.parts import NOTHING_LEFT_OUT, LeftOut
 from transload.planning.request import Item, Narrowing, Request
 from transload.planning.survey import Surveyed, Surveyor
 from transload.ports import Source, Target
+from transload.threads import Cancellation, in_parallel
 
 Verdict = Literal["identical", "sound", "differs", "absent", "damaged", "unproved", "unchecked"]
 """`sound`: complete, with nothing to compare it with. `unproved`: the source could not be asked, or lacks it.

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from tests.unit.registry.wire import Asked, Said, Wire, refused, serving
-from transload.app.mirroring import prepare_saved
-from transload.app.place import Place
+from transload.app.location import Location
+from transload.app.mirror import prepare_saved
 from transload.app.settings import Environment
 from transload.app.stores import Logins, Network, Stores
 from transload.cli.main import main
 from transload.errors import AccessDenied, NotFound, UsageError
-from transload.nursery import Cancellation
 from transload.oci import Name
 from transload.planning import Plan
 from transload.planning.plan import PlannedImage
 from transload.registry.login import Login, Secret
+from transload.threads import Cancellation
 
 USAGE, ACCESS = 2, 3
 VERBS = {
@@ -136,7 +136,7 @@ def test_till_the_registry_is_known_the_login_is_kept(two: tuple[Wire, Wire], tm
     logins = Logins(source=Login("ann", Secret("geheim")))
     stores = Stores(Environment(state=tmp_path), Network(), logins, Cancellation())
     with stores, pytest.raises(AccessDenied):
-        list(stores.source(Place("registry", two[0].host)).tags("a"))
+        list(stores.source(Location("registry", two[0].host)).tags("a"))
     assert [asked.headers.get("Authorization") for asked in two[0].asked] == [None]
 
 

@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 
 from transload.app.job import Job
-from transload.app.place import Place
-from transload.app.selecting import select
+from transload.app.location import Location
+from transload.app.selection import select
 from transload.app.settings import Environment
 from transload.app.stores import Logins, Network, Stores
 from transload.errors import UsageError
 from transload.layout import LayoutStore
-from transload.nursery import Cancellation
 from transload.testing.images import fill, image
+from transload.threads import Cancellation
 
 
 def items(folder: Path, to: str, **more: object) -> dict[str, str]:
-    job = Job((), Place.parse(to), Place.parse(f"oci:{folder}"), **more)  # type: ignore[arg-type]
+    job = Job((), Location.parse(to), Location.parse(f"oci:{folder}"), **more)  # type: ignore[arg-type]
     with Stores(Environment(state=folder.parent / "state"), Network(), Logins(), Cancellation()) as stores:
         found = select(job, stores, Cancellation())
     return {str(item.source): str(item.target) for item in found.items}

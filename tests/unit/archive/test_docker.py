@@ -18,12 +18,12 @@ from transload.errors import (
     RepositoryUnknown,
 )
 from transload.memory import MemoryStore
-from transload.nursery import in_parallel
 from transload.oci import Descriptor, Digest, Name
 from transload.oci.mediatype import OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_MANIFEST
 from transload.planning import Item, Request, make_plan
 from transload.testing.layers import layer
 from transload.testing.reading import OCTETS, read
+from transload.threads import in_parallel
 from transload.transfer import run
 
 DIFF_TAR = OCI_LAYER

@@ -13,11 +13,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from tests.unit.bundle.packing import blobs_of, contents_of, named
-from transload.bundle import BundleWriter, ingest, lay_out
+from transload.bundle import BundleWriter, lay_out
+from transload.bundle.writing import ingest
 from transload.errors import TransloadError
-from transload.nursery import in_parallel
 from transload.testing.layers import Content
 from transload.testing.releases import release
+from transload.threads import in_parallel
 
 MADE = named(release("packer", images=6, size=6_000_000))
 ingest.NOTE_BYTES = 100_000  # so that blobs small enough for a test are noted in parts
@@ -36,7 +37,7 @@ def main() -> int:
         with writer.begin("", content.descriptor) as taken:
             say(f"at {content.descriptor.digest} {taken.offset}")
             raw = content.read()
-            taken.receive(raw[start : start + 20_000] for start in range(taken.offset, len(raw), 20_000))
+            taken.write(raw[start : start + 20_000] for start in range(taken.offset, len(raw), 20_000))
             taken.commit()
         say(f"done {content.descriptor.digest}")
 
@@ -47,7 +48,7 @@ def main() -> int:
                 Path(sys.argv[3]).write_bytes(bytes(int(sys.argv[4])))
             in_parallel(work, contents, 4)
             for name, built in MADE.items():
-                writer.point(name, built.manifest)
+                writer.put_manifest(name, built.manifest)
             writer.finish()
     except TransloadError as error:
         say(f"error {error.code} {error}")

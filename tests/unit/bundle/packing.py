@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from transload.bundle import Blueprint, BundledImage, BundleWriter, Contents, lay_out
-from transload.bundle.format import Sign
+from transload.bundle.format.blueprint import Sign
 from transload.oci import Name
 from transload.testing.images import Built
 from transload.testing.layers import Content
-from transload.testing.releases import Release
+from transload.testing.releases import SeededRelease
 
 
 def contents_of(images: Mapping[Name, Built], **more: object) -> Contents:
@@ -21,7 +21,7 @@ def contents_of(images: Mapping[Name, Built], **more: object) -> Contents:
     return Contents(bundled, tuple(blobs.values()), tuple(manifests.values()), **more)  # type: ignore[arg-type]
 
 
-def named(made: Release, prefix: str = "acme/") -> dict[Name, Built]:
+def named(made: SeededRelease, prefix: str = "acme/") -> dict[Name, Built]:
     """A release under its tags."""
     return {Name(f"{prefix}{name}", made.tag): built for name, built in made.images.items()}
 
@@ -37,11 +37,11 @@ def send(writer: BundleWriter, images: Mapping[Name, Built]) -> int:
     for content in blobs_of(images).values():
         with writer.begin("", content.descriptor) as ingest:
             sent += content.descriptor.size - ingest.offset
-            ingest.receive(_from(content.read(), ingest.offset))
+            ingest.write(_from(content.read(), ingest.offset))
             ingest.commit()
     for name, built in images.items():
         for each in built.walk():
-            writer.point(name if each is built else name.at(each.digest), each.manifest)
+            writer.put_manifest(name if each is built else name.at(each.digest), each.manifest)
     return sent
 
 

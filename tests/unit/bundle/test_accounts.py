@@ -13,10 +13,10 @@ from attrs import evolve
 
 from tests.unit.bundle.packing import blobs_of, contents_of, pack
 from transload.bundle import BundleStore, BundleWriter, Prerequisite, lay_out
-from transload.bundle.accounts import Accounts
-from transload.bundle.format import head, head_size, index_content, index_of, placed
-from transload.bundle.ledger import Ledger, StoredBlob
-from transload.bundle.tarheader import END, header, padding
+from transload.bundle.format.accounts import Accounts
+from transload.bundle.format.blueprint import head, head_size, index_content, index_of, placed
+from transload.bundle.format.ledger import Ledger, StoredBlob
+from transload.bundle.format.tarheader import END, header, padding
 from transload.cli.main import main
 from transload.errors import IndexTampered, LedgerTampered
 from transload.layout import LayoutStore
@@ -179,9 +179,9 @@ def test_what_must_be_at_the_target_is_accounted_for(tmp_path: Path) -> None:
         for digest, content in blobs_of(made).items():
             if digest != layer.digest:
                 with writer.begin("", content.descriptor) as ingest:
-                    ingest.receive([content.read()])
+                    ingest.write([content.read()])
                     ingest.commit()
-        writer.point(Name("app/one", "1"), ONE.manifest)
+        writer.put_manifest(Name("app/one", "1"), ONE.manifest)
         writer.finish()
     store = BundleStore(tmp_path / "b")
     assert Accounts(store).contradiction_in(store.ledger.images[0]) is None

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from transload.bundle import BundledImage, Contents, Extra, Prerequisite, lay_out
-from transload.bundle.ledger import Ledger
+from transload.bundle import BundledImage, Contents, ExtraFile, Prerequisite, lay_out
+from transload.bundle.format.ledger import Ledger
 from transload.oci import Descriptor, Digest, Manifest, Name
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "formats" / "bundle.md"
@@ -32,7 +32,7 @@ def example() -> Contents:
         blobs=(LAYER,),
         manifests=(HELLO,),
         prerequisites=(Prerequisite(EMPTY, ("hello",), ("hello:1.1",)),),
-        extras=(Extra("LICENSE.txt", Path("LICENSE.txt"), 11358, Digest.of(b"licence")),),
+        extras=(ExtraFile("LICENSE.txt", Path("LICENSE.txt"), 11358, Digest.of(b"licence")),),
         against="inventory of registry.internal",
     )
 

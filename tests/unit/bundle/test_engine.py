@@ -81,4 +81,4 @@ def test_a_second_run_of_the_same_plan_reads_nothing_at_the_source(tmp_path: Pat
 class Pool(MemoryStore):
     """A target that holds nothing, as a plan for packing is made against."""
 
-    scoped = False
+    blobs_per_repository = False

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.bundle.packing import pack
-from transload.bundle import BundleStore, Extra
-from transload.bundle.extras import extract_extras
+from transload.bundle import BundleStore, ExtraFile
+from transload.bundle.reading.extras import extract_extras
 from transload.errors import CorruptError, FileExists, NotFound
 from transload.oci import Name
 from transload.testing.images import image
@@ -24,7 +24,7 @@ FILES = {
 def store(tmp_path: Path) -> BundleStore:
     for name, content in FILES.items():
         (tmp_path / name).write_bytes(content)
-    pack(tmp_path / "b", ONE, 1000, extras=tuple(Extra.of(tmp_path / name) for name in FILES))
+    pack(tmp_path / "b", ONE, 1000, extras=tuple(ExtraFile.of(tmp_path / name) for name in FILES))
     return BundleStore(tmp_path / "b")
 
 

@@ -10,9 +10,9 @@ import pytest
 from attrs import evolve
 
 from tests.unit.bundle.packing import contents_of, joined, named, pack
-from transload.bundle import BundledImage, Contents, Extra, Prerequisite, lay_out
-from transload.bundle.format import INDEX, LEDGER, head_size, index_content, index_of, is_in_place
-from transload.bundle.ledger import Ledger
+from transload.bundle import BundledImage, Contents, ExtraFile, Prerequisite, lay_out
+from transload.bundle.format.blueprint import INDEX, LEDGER, head_size, index_content, index_of, is_in_place
+from transload.bundle.format.ledger import Ledger
 from transload.errors import LimitExceeded, SizeMismatch, UsageError
 from transload.oci import Descriptor, Digest, Name
 from transload.testing.images import image, index, multi_platform
@@ -25,7 +25,7 @@ MADE = named(release(images=5, size=300_000))
 def test_every_offset_of_the_ledger_is_where_tar_finds_the_member(tmp_path: Path) -> None:
     licence = tmp_path / "licence.txt"
     licence.write_bytes(b"may be used\n" * 100)
-    blueprint, files = pack(tmp_path / "b", MADE | sample(), extras=(Extra.of(licence),))
+    blueprint, files = pack(tmp_path / "b", MADE | sample(), extras=(ExtraFile.of(licence),))
     stream = joined(files)
     assert len(stream) == blueprint.cut.size
     with tarfile.open(fileobj=io.BytesIO(stream)) as archive:
@@ -167,7 +167,7 @@ def test_contradictory_contents_are_refused() -> None:
         evolve(whole, blobs=(*whole.blobs, lie))
     with pytest.raises(UsageError, match="a:1"):
         evolve(whole, images=whole.images * 2)
-    extra = Extra("Manual.pdf", Path("x"), 1, Digest.of(b"x"))
+    extra = ExtraFile("Manual.pdf", Path("x"), 1, Digest.of(b"x"))
     with pytest.raises(UsageError, match=r"manual\.pdf"):
         evolve(whole, extras=(extra, evolve(extra, name="manual.PDF")))
 
@@ -194,7 +194,7 @@ def test_contradictory_contents_are_refused() -> None:
 )
 def test_names_of_extras_that_are_paths_or_devices_are_refused(name: str) -> None:
     with pytest.raises(UsageError):
-        Extra(name, Path("x"), 1, Digest.of(b"x"))
+        ExtraFile(name, Path("x"), 1, Digest.of(b"x"))
 
 
 def test_what_no_reader_takes_is_not_written() -> None:
@@ -209,7 +209,7 @@ def test_what_no_reader_takes_is_not_written() -> None:
 
 def test_a_ledger_says_nothing_of_this_machine_or_time(tmp_path: Path) -> None:
     (tmp_path / "manual").write_text("read me")
-    contents = contents_of(MADE, extras=(Extra.of(tmp_path / "manual"),))
+    contents = contents_of(MADE, extras=(ExtraFile.of(tmp_path / "manual"),))
     raw = lay_out(contents, None).ledger.encode().decode()
     assert str(tmp_path) not in raw
     assert INDEX not in raw

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.unit.bundle.packing import blobs_of, contents_of, named, send
-from transload.bundle import BundleStore, BundleWriter, ingest, lay_out
-from transload.bundle.flushing import Flusher
-from transload.bundle.progress import Progress
-from transload.bundle.sums import Sums
-from transload.bundle.volumes import Cut
+from transload.bundle import BundleStore, BundleWriter, lay_out
+from transload.bundle.format.volumes import Cut
+from transload.bundle.writing import ingest
+from transload.bundle.writing.flushing import Flusher
+from transload.bundle.writing.journal import PackJournal
+from transload.bundle.writing.sums import Sums
 from transload.errors import DigestMismatch, DiskFull, Truncated
 from transload.oci import Digest
 from transload.ports import Ingest
@@ -29,7 +30,7 @@ def are_right(sums: Path) -> bool:
 
 
 def _commit(taken: Ingest, raw: bytes) -> None:
-    taken.receive([raw[start : start + 500] for start in range(0, len(raw), 500)])
+    taken.write([raw[start : start + 500] for start in range(0, len(raw), 500)])
     taken.commit()
 
 
@@ -38,7 +39,7 @@ def test_sums_that_followed_wrong_bytes_are_computed_anew(
     tmp_path: Path, volume_bytes: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ingest, "NOTE_BYTES", 1000)
-    monkeypatch.setattr("transload.bundle.sums._READ_BYTES", 700)
+    monkeypatch.setattr("transload.bundle.writing.sums._READ_BYTES", 700)
     wrong = bytes(FIRST.descriptor.size)
     with BundleWriter(tmp_path / "b", lay_out(contents_of(MADE), volume_bytes)) as writer:
         for _ in range(3):
@@ -54,12 +55,12 @@ class Volumes:
     """Two volumes of 1000 bytes, their sums followed in pieces of one byte."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("transload.bundle.sums._READ_BYTES", 1)
+        monkeypatch.setattr("transload.bundle.writing.sums._READ_BYTES", 1)
         self.folder = folder
         self.content = bytes(range(250)) * 8
         for volume in (1, 2):
             self.path(volume).write_bytes(self.content[1000 * (volume - 1) : 1000 * volume])
-        self.progress = Progress(folder / "journal", Digest.of(b"ledger"))
+        self.progress = PackJournal(folder / "journal", Digest.of(b"ledger"))
         self.sums = Sums(Cut(2000, 1000), self.path, self.progress)
         self.wanted = {n: hashlib.sha256(self.content[1000 * (n - 1) : 1000 * n]).hexdigest() for n in (1, 2)}
 
@@ -163,7 +164,7 @@ def test_a_disk_that_is_full_when_it_is_flushed_stops_the_packing(
 
     with BundleWriter(tmp_path / "b", lay_out(contents_of(MADE), 100_000)) as writer:
         send(writer, MADE)
-        monkeypatch.setattr("transload.bundle.unfinished.os.fsync", full)
+        monkeypatch.setattr("transload.bundle.writing.partial.os.fsync", full)
         with pytest.raises(DiskFull, match="are free"):
             writer.finish()
     monkeypatch.undo()

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.bundle.packing import contents_of, joined, pack
-from transload.bundle import BundleStore, Extra, lay_out
-from transload.bundle.extras import extract_extras
-from transload.bundle.format import head, index_of
-from transload.bundle.tarheader import header
+from transload.bundle import BundleStore, ExtraFile, lay_out
+from transload.bundle.format.blueprint import head, index_of
+from transload.bundle.format.tarheader import header
+from transload.bundle.reading.extras import extract_extras
 from transload.errors import TransloadError
 from transload.oci import Digest, Name
 from transload.testing.images import image, multi_platform
@@ -34,7 +34,7 @@ MOST_S = 5.0
 def made() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "licence").write_bytes(b"may be used")
-        return joined(pack(Path(folder) / "b", IMAGES, extras=(Extra.of(Path(folder) / "licence"),))[1])
+        return joined(pack(Path(folder) / "b", IMAGES, extras=(ExtraFile.of(Path(folder) / "licence"),))[1])
 
 
 WHOLE = made()

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.bundle.packer import MADE
 from tests.unit.bundle.packing import blobs_of, contents_of, joined, pack
 from transload.bundle import BundleStore, lay_out
-from transload.bundle.progress import Progress
+from transload.bundle.writing.journal import PackJournal
 from transload.errors import BundleExists
 from transload.oci import Digest
 
@@ -93,7 +93,7 @@ ONE, TWO, LEDGER = Digest.of(b"1"), Digest.of(b"2"), Digest.of(b"ledger")
 
 
 def test_what_was_noted_is_known_again(path: Path) -> None:
-    progress = Progress(path, LEDGER)
+    progress = PackJournal(path, LEDGER)
     assert not progress.known
     progress.note_part(ONE, 5)
     progress.note_part(ONE, 9)
@@ -102,14 +102,14 @@ def test_what_was_noted_is_known_again(path: Path) -> None:
     progress.note_done(ONE)
     progress.note_sum(3, "ab" * 32)
     progress.close()
-    progress = Progress(path, LEDGER)
+    progress = PackJournal(path, LEDGER)
     assert (progress.known, progress.done, progress.synced, progress.whole) == (True, {ONE, TWO}, {TWO}, False)
     assert (progress.parts, progress.sums) == ({ONE: 9}, {3: "ab" * 32})
     progress.note_lost(ONE)
     progress.forget_sums()
     progress.note_whole()
     progress.close()
-    progress = Progress(path, LEDGER)
+    progress = PackJournal(path, LEDGER)
     assert (progress.done, progress.parts, progress.sums, progress.whole) == ({TWO}, {ONE: 0}, {}, True)
     progress.delete()
     assert not path.exists()
@@ -117,16 +117,16 @@ def test_what_was_noted_is_known_again(path: Path) -> None:
 
 @pytest.mark.parametrize("cut", range(1, 250, 7))
 def test_a_line_that_was_cut_short_is_passed_over(path: Path, cut: int) -> None:
-    progress = Progress(path, LEDGER)
+    progress = PackJournal(path, LEDGER)
     progress.note_done(ONE)
     progress.note_part(TWO, 12345)
     progress.close()
     path.write_bytes(path.read_bytes()[:cut])
-    progress = Progress(path, LEDGER)
+    progress = PackJournal(path, LEDGER)
     assert progress.done <= {ONE}
     progress.note_done(TWO)
     progress.close()
-    progress = Progress(path, LEDGER)
+    progress = PackJournal(path, LEDGER)
     assert TWO in progress.done
     progress.close()
 
@@ -136,18 +136,18 @@ def test_lines_that_say_nothing_known_are_passed_over(path: Path) -> None:
     path.write_bytes(
         b"\n".join([first, b"\0" * 300, b"part x y", b"done", b"sum 1 2", b"\xff", f"done {ONE}".encode(), b""])
     )
-    progress = Progress(path, LEDGER)
+    progress = PackJournal(path, LEDGER)
     assert (progress.done, progress.parts, progress.sums) == ({ONE}, {}, {})
     progress.close()
 
 
 def test_progress_of_another_bundle_is_not_touched(path: Path) -> None:
-    Progress(path, LEDGER).close()
+    PackJournal(path, LEDGER).close()
     before = path.read_bytes()
     with pytest.raises(BundleExists):
-        Progress(path, ONE)
+        PackJournal(path, ONE)
     assert path.read_bytes() == before
-    Progress(path, LEDGER).close()
+    PackJournal(path, LEDGER).close()
 
 
 def test_the_release_of_these_tests_spans_volumes() -> None:

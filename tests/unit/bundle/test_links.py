@@ -7,8 +7,8 @@ import pytest
 
 from tests.unit.bundle.packing import contents_of, pack
 from transload.bundle import BundleStore, BundleWriter, lay_out
-from transload.bundle.extras import extract_extras
-from transload.bundle.unfinished import discard
+from transload.bundle.reading.extras import extract_extras
+from transload.bundle.writing.partial import discard
 from transload.errors import LocalError, Refused
 from transload.oci import Name
 from transload.testing.images import image
@@ -84,10 +84,10 @@ def test_what_is_forgotten_is_the_link(disk: Path, victim: Path) -> None:
 
 
 def test_an_extracted_file_replaces_a_link(disk: Path, victim: Path, tmp_path: Path) -> None:
-    from transload.bundle import Extra
+    from transload.bundle import ExtraFile
 
     (tmp_path / "licence.txt").write_text("the licence")
-    pack(disk / "b", ONE, extras=(Extra.of(tmp_path / "licence.txt"),))
+    pack(disk / "b", ONE, extras=(ExtraFile.of(tmp_path / "licence.txt"),))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "licence.txt").symlink_to(victim)
     extract_extras(BundleStore(disk / "b"), tmp_path / "out", overwrite=True)

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transload.bundle.keys import PublicKey, load_public_key, parse_public_key, with_cryptography, with_ecdsa
-from transload.bundle.signing import load_private_key
+from transload.bundle.format.keys import PublicKey, load_public_key, parse_public_key, with_cryptography, with_ecdsa
+from transload.bundle.format.signing import load_private_key
 from transload.errors import KeyInvalid, LocalError, PartMissing
 
 PRIVATE: dict[str, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey] = {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transload.bundle.tarheader import BLOCK, END, header, header_size, padding, size_in, why_not
+from transload.bundle.format.tarheader import BLOCK, END, header, header_size, padding, size_in, why_not
 from transload.errors import MemberDamaged, MemberUnsafe, TransloadError
 
 SHA512 = "blobs/sha512/" + "ab" * 64

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from tests.unit.bundle.packing import blobs_of, contents_of, joined, named, pack
-from transload.bundle import BundleStore, Extra, lay_out
-from transload.bundle.format import head, index_of, starts
-from transload.bundle.keys import PublicKey, Signature
-from transload.bundle.ledger import Ledger
-from transload.bundle.signing import Signer, load_private_key
+from transload.bundle import BundleStore, ExtraFile, lay_out
+from transload.bundle.format.blueprint import head, index_of, starts
+from transload.bundle.format.keys import PublicKey, Signature
+from transload.bundle.format.ledger import Ledger
+from transload.bundle.format.signing import Signer, load_private_key
 from transload.errors import (
     BundleForeignSignature,
     BundleInvalid,
@@ -306,7 +306,7 @@ def test_a_damaged_blob_costs_its_images_and_nothing_gets_through(tmp_path: Path
     )
     target = MemoryStore()
     with target.begin("a", member.descriptor) as ingest, store.open("", member.descriptor) as chunks:
-        ingest.receive(chunks)
+        ingest.write(chunks)
         with pytest.raises(DigestMismatch):
             ingest.commit()
 
@@ -457,7 +457,7 @@ def test_a_damaged_header_does_not_make_a_volume_foreign(tmp_path: Path) -> None
 
 def test_a_whole_bundle_is_found_right(tmp_path: Path) -> None:
     (tmp_path / "manual").write_text("read me")
-    pack(tmp_path / "b", MADE, VOLUME, extras=(Extra.of(tmp_path / "manual"),))
+    pack(tmp_path / "b", MADE, VOLUME, extras=(ExtraFile.of(tmp_path / "manual"),))
     checked = list(BundleStore(tmp_path / "b").check())
     assert all(each.error is None for each in checked)
     members = [each.subject for each in checked if "/" in each.subject]

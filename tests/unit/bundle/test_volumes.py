@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transload.bundle.volumes import Cut, parse_volume_size, split_file_name
+from transload.bundle.format.volumes import Cut, parse_volume_size, split_file_name
 from transload.errors import UsageError
 
 GIB = 1 << 30

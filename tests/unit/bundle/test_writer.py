@@ -9,8 +9,8 @@ import pytest
 from attrs import evolve
 
 from tests.unit.bundle.packing import blobs_of, contents_of, joined, named, pack, send
-from transload.bundle import BundleStore, BundleWriter, Extra, lay_out
-from transload.bundle.unfinished import discard, is_finished
+from transload.bundle import BundleStore, BundleWriter, ExtraFile, lay_out
+from transload.bundle.writing.partial import discard, is_finished
 from transload.errors import (
     BlobUnknown,
     BundleExists,
@@ -24,12 +24,12 @@ from transload.errors import (
     RepositoryUnknown,
     SizeMismatch,
 )
-from transload.nursery import Nursery
 from transload.oci import Descriptor, Digest, Name
 from transload.ports import Ingest
 from transload.testing.images import image, multi_platform, put
 from transload.testing.reading import Broken, breaks, read
 from transload.testing.releases import release
+from transload.threads import TaskGroup
 
 MADE = named(release(images=4, size=400_000))
 ONE = {Name("acme/app", "1"): image("one", layers=(300_000, 1000))}
@@ -43,7 +43,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def _all(ingest: Ingest, raw: bytes) -> None:
-    ingest.receive([raw])
+    ingest.write([raw])
     ingest.commit()
 
 
@@ -72,9 +72,9 @@ def test_the_cut_does_not_change_what_is_inside(tmp_path: Path, volume_bytes: in
 
 def test_many_threads_write_the_same_bytes(tmp_path: Path, reference: bytes) -> None:
     with opened(tmp_path / "b") as writer:
-        with Nursery() as nursery:
+        with TaskGroup() as group:
             for content in blobs_of(MADE).values():
-                nursery.start(put, writer, "", content)
+                group.start(put, writer, "", content)
         send(writer, MADE)
         assert joined(writer.finish()) == reference
 
@@ -91,11 +91,11 @@ def test_writers_of_different_blobs_do_not_wait_for_each_other(tmp_path: Path) -
 
     def stuck() -> None:
         with writer.begin("", first.descriptor) as ingest:
-            ingest.receive(slowly())
+            ingest.write(slowly())
             ingest.commit()
 
-    with opened(tmp_path / "b") as writer, Nursery() as nursery:
-        nursery.start(stuck)
+    with opened(tmp_path / "b") as writer, TaskGroup() as group:
+        group.start(stuck)
         assert reached.wait(60)
         put(writer, "", second)
         with pytest.raises(Busy), writer.begin("", first.descriptor):
@@ -125,14 +125,14 @@ def test_part_of_a_blob_is_hashed_again_and_taken_up(tmp_path: Path) -> None:
     blueprint = lay_out(contents_of(ONE), 50_000)
     with BundleWriter(tmp_path / "b", blueprint) as writer:
         with pytest.raises(Broken), writer.begin("", BIG.descriptor) as ingest:
-            ingest.receive(breaks(raw[:120_000]))
+            ingest.write(breaks(raw[:120_000]))
         with writer.begin("", BIG.descriptor) as ingest:
             assert ingest.offset == 120_000
-            ingest.receive([raw[120_000:200_000]])
+            ingest.write([raw[120_000:200_000]])
     with BundleWriter(tmp_path / "b", blueprint) as writer:
         with writer.begin("", BIG.descriptor) as ingest:
             assert ingest.offset == 200_000
-            ingest.receive([raw[200_000:]])
+            ingest.write([raw[200_000:]])
             ingest.commit()
         send(writer, ONE)
         writer.finish()
@@ -160,10 +160,10 @@ def test_a_damaged_part_costs_that_blob_only(tmp_path: Path) -> None:
     raw = BIG.read()
     blueprint = lay_out(contents_of(ONE), None)
     with BundleWriter(tmp_path / "b", blueprint) as writer, writer.begin("", BIG.descriptor) as ingest:
-        ingest.receive([b"\0" + raw[1:1000]])
+        ingest.write([b"\0" + raw[1:1000]])
     with BundleWriter(tmp_path / "b", blueprint) as writer:
         with writer.begin("", BIG.descriptor) as ingest:
-            ingest.receive([raw[ingest.offset :]])
+            ingest.write([raw[ingest.offset :]])
             with pytest.raises(DigestMismatch):
                 ingest.commit()
         assert send(writer, ONE) == sum(each.descriptor.size for each in blobs_of(ONE).values())
@@ -185,7 +185,7 @@ def test_a_wrong_size_never_reaches_the_neighbours(tmp_path: Path, change: int) 
 def test_an_abandoned_blob_starts_over(tmp_path: Path) -> None:
     with BundleWriter(tmp_path / "b", lay_out(contents_of(ONE), None)) as writer:
         with writer.begin("", BIG.descriptor) as ingest:
-            ingest.receive([b"wrong"])
+            ingest.write([b"wrong"])
             ingest.abandon()
         with writer.begin("", BIG.descriptor) as ingest:
             assert ingest.offset == 0
@@ -199,7 +199,7 @@ def test_only_what_was_laid_out_is_taken(tmp_path: Path) -> None:
         with pytest.raises(Refused):
             writer.begin("", evolve(BIG.descriptor, size=1))
         with pytest.raises(Refused):
-            writer.point(Name("a", "1"), stranger.manifest)
+            writer.put_manifest(Name("a", "1"), stranger.manifest)
 
 
 def test_a_manifest_needs_its_blobs_and_children(tmp_path: Path) -> None:
@@ -208,11 +208,11 @@ def test_a_manifest_needs_its_blobs_and_children(tmp_path: Path) -> None:
     child = multi.children[0]
     with BundleWriter(tmp_path / "b", lay_out(contents_of(images), None)) as writer:
         with pytest.raises(BlobUnknown):
-            writer.point(Name("a", None, child.digest), child.manifest)
+            writer.put_manifest(Name("a", None, child.digest), child.manifest)
         for content in blobs_of(images).values():
             put(writer, "", content)
         with pytest.raises(ManifestUnknown):
-            writer.point(Name("a", "1"), multi.manifest)
+            writer.put_manifest(Name("a", "1"), multi.manifest)
         assert not writer.holds("", multi.descriptor)
         send(writer, images)
         assert writer.holds("", multi.descriptor)
@@ -325,7 +325,7 @@ def test_sums_of_other_bundles_in_the_folder_stay(tmp_path: Path) -> None:
 def test_extras_are_copied_and_must_not_have_changed(tmp_path: Path) -> None:
     manual = tmp_path / "manual.pdf"
     manual.write_bytes(b"read me " * 1000)
-    extra = Extra.of(manual)
+    extra = ExtraFile.of(manual)
     assert extra.digest == Digest.of(manual.read_bytes())
     blueprint = lay_out(contents_of(ONE, extras=(extra,)), 3000)
     manual.write_bytes(b"read him" * 1000)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transload import catalog as catalogs
-from transload.catalog import Catalog, Companion, Release, builtin, images_directly_under, load_builtin
+from transload.catalog import Catalog, CompanionImage, Release, builtin, images_directly_under, load_builtin
 from transload.errors import (
     CatalogUnknown,
     DocumentInvalid,
@@ -271,5 +271,5 @@ def test_a_pattern_must_be_a_regular_expression() -> None:
 
 def test_a_companion_that_is_also_an_image_is_taken_once() -> None:
     release = Release("v1.0", ("a", "chart"), facts={"chart": "9"})
-    catalog = small(releases=(release,), companions=(Companion("chart", "chart"),))
+    catalog = small(releases=(release,), companions=(CompanionImage("chart", "chart"),))
     assert [str(one.source) for one in catalog.select(release)] == ["r.example/p/a:v1.0", "r.example/p/chart:v1.0"]

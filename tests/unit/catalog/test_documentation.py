@@ -13,7 +13,6 @@ from transload.catalog import (
     definition,
     difference,
     load_set,
-    matches,
     parse_references,
     parse_set,
     references,
@@ -81,7 +80,7 @@ def test_every_key_is_documented() -> None:
     assert documented(IMAGE_SET) == shape | set(setfile._CATALOG) | set(setfile._IMAGE)
 
 
-@pytest.mark.parametrize("module", [difference, matches, references, release, selection])
+@pytest.mark.parametrize("module", [difference, references, release, selection])
 def test_docstrings_are_true(module: ModuleType) -> None:
     failed, tried = doctest.testmod(module)
     assert tried

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from transload.catalog.ordering import VERSION_PATTERN
+from transload.catalog.tagorder import VERSION_PATTERN
 from transload.catalog.tagpattern import check_pattern
 from transload.errors import DocumentInvalid
 

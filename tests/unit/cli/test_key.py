@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.bundle.packing import pack
-from transload.bundle.keys import PublicKey, Signature
+from transload.bundle.format.keys import PublicKey, Signature
 from transload.cli.main import main
 from transload.layout import LayoutStore
 from transload.oci import Name

@@ -133,16 +133,16 @@ def test_an_index_within_an_index_may_be_sparse_too(
 ) -> None:
     outer = index([(MANY, None)])
     fill(far, KEPT, "acme/many")
-    far.point(Name("acme/many", None, MANY.digest), MANY.manifest, sparse=True)
-    far.point(Name("acme/many", "1"), outer.manifest)
+    far.put_manifest(Name("acme/many", None, MANY.digest), MANY.manifest, sparse=True)
+    far.put_manifest(Name("acme/many", "1"), outer.manifest)
     store = LayoutStore("folder", create=True)
     for content in KEPT.walk_contents():
         with store.begin("a", content.descriptor) as ingest:
-            ingest.receive([content.read()])
+            ingest.write([content.read()])
             ingest.commit()
-    store.point(Name("a", None, KEPT.digest), KEPT.manifest, part=True)
-    store.point(Name("a", None, MANY.digest), MANY.manifest, part=True, sparse=True)
-    store.point(Name("a", "1"), outer.manifest)
+    store.put_manifest(Name("a", None, KEPT.digest), KEPT.manifest, part=True)
+    store.put_manifest(Name("a", None, MANY.digest), MANY.manifest, part=True, sparse=True)
+    store.put_manifest(Name("a", "1"), outer.manifest)
     assert told(capsys, "verify", "oci:folder")[0] == 0
     assert told(capsys, "pack", "--from", "oci:folder", "-o", "b")[0] == 0
     assert told(capsys, "verify", "b")[0] == 0

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from transload.app.farside import far_side
+from transload.app.baseline import far_side
 from transload.archive import ArchiveStore
-from transload.bundle import Extra
-from transload.bundle.keys import load_public_key
-from transload.bundle.reader import BundleStore
-from transload.bundle.signing import load_private_key
+from transload.bundle import ExtraFile
+from transload.bundle.format.keys import load_public_key
+from transload.bundle.format.signing import load_private_key
+from transload.bundle.reading.reader import BundleStore
 from transload.catalog.setfile import load_set
 from transload.errors import LocalError, NotFound, TransloadError
 
@@ -24,7 +24,7 @@ READERS: list[Callable[[Path], object]] = [
     ArchiveStore,
     BundleStore,
     far_side,
-    Extra.of,
+    ExtraFile.of,
 ]
 
 

@@ -10,7 +10,7 @@ from transload.cli.main import main
 from transload.errors import DiskFull, LocalError, PermissionRefused
 from transload.files import local_errors
 from transload.net.address import Origin
-from transload.net.trouble import translated
+from transload.net.translate import translated
 
 TROUBLE = [
     (errno.ENOSPC, DiskFull, "free some space"),

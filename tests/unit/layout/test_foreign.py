@@ -242,7 +242,7 @@ def test_a_damaged_blob_is_mended_by_writing_it_again(tmp_path: Path) -> None:
     put(LayoutStore(folder), "", IMAGE.contents[1])
     assert there.read_bytes() == IMAGE.contents[1].read()
     place(folder, IMAGE.digest).write_bytes(bytes(len(IMAGE.manifest.raw)))
-    LayoutStore(folder).point(Name("a", "1"), IMAGE.manifest)
+    LayoutStore(folder).put_manifest(Name("a", "1"), IMAGE.manifest)
     assert LayoutStore(folder).fetch(Name("a", "1")).raw == IMAGE.manifest.raw
 
 
@@ -259,12 +259,12 @@ def test_a_referrer_whose_tag_moves_on_is_still_found(tmp_path: Path) -> None:
 def test_leftovers_that_cannot_be_a_beginning_are_dropped(tmp_path: Path) -> None:
     store, content = LayoutStore(tmp_path, create=True), blob("leftover", 1000)
     with store.begin("", content.descriptor) as ingest:
-        ingest.receive([content.read()[:10]])
+        ingest.write([content.read()[:10]])
     (parked,) = (tmp_path / ".transload" / "ingest").iterdir()
     parked.write_bytes(bytes(1001))
     with store.begin("", content.descriptor) as ingest:
         assert ingest.offset == 0
-        ingest.receive([content.read()])
+        ingest.write([content.read()])
         ingest.commit()
     assert read(store, "", content.descriptor) == content.read()
 
@@ -302,7 +302,7 @@ def test_a_full_disk_is_told_and_work_goes_on_when_there_is_space(small_disk: Pa
     ballast.write_bytes(bytes(160_000))
     content = blob("large", 150_000)
     with pytest.raises(DiskFull) as caught, store.begin("", content.descriptor) as ingest:
-        ingest.receive([content.read()[:30_000], content.read()[30_000:]])
+        ingest.write([content.read()[:30_000], content.read()[30_000:]])
     assert caught.value.hint
     assert not store.holds("", content.descriptor)
     ballast.unlink()
@@ -316,7 +316,7 @@ def test_a_commit_after_a_failed_write_is_refused(small_disk: Path) -> None:
     store, content = LayoutStore(small_disk, create=True), blob("too large", 400_000)
     with store.begin("", content.descriptor) as ingest:
         with pytest.raises(DiskFull):
-            ingest.receive([content.read()])
+            ingest.write([content.read()])
         with pytest.raises(SizeMismatch):
             ingest.commit()
     assert not store.holds("", content.descriptor)
@@ -331,7 +331,7 @@ def test_a_disk_that_is_read_only(small_disk: Path) -> None:
     with pytest.raises(PermissionRefused):
         put(store, "a", blob("x", 10))
     with pytest.raises(PermissionRefused):
-        store.point(Name("a", "2"), IMAGE.manifest)
+        store.put_manifest(Name("a", "2"), IMAGE.manifest)
 
 
 def test_a_descriptor_of_nothing(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_too_little_room_is_told_with_the_numbers(store: LayoutStore) -> None:
 
 def test_what_is_parked_needs_no_room_again(store: LayoutStore) -> None:
     with store.begin("", LARGE.descriptor) as ingest:
-        ingest.receive([LARGE.read()[:150_000]])
+        ingest.write([LARGE.read()[:150_000]])
     store.check_space([LARGE.descriptor])
 
 

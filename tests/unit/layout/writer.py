@@ -11,10 +11,10 @@ from pathlib import Path
 
 from transload.files import Folder
 from transload.layout import LayoutStore
-from transload.nursery import Nursery
 from transload.testing.contract import APP, blob
 from transload.testing.images import Built, fill, image, signature
 from transload.testing.layers import layer
+from transload.threads import TaskGroup
 
 SHARED = layer("shared", 20_000)
 SAME = [blob("one", 5000), blob("two", 5000)]
@@ -41,13 +41,13 @@ def same(store: LayoutStore) -> None:
         for turn in range(60):
             for content in SAME:
                 with store.begin(APP, content.descriptor) as ingest:
-                    ingest.receive([content.read()[ingest.offset :]])
+                    ingest.write([content.read()[ingest.offset :]])
                     if turn % 3:
                         ingest.commit()
 
-    with Nursery() as nursery:
+    with TaskGroup() as group:
         for _ in range(4):
-            nursery.start(work)
+            group.start(work)
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def main() -> None:
             sys.stdin.read()
     else:
         with store.begin(APP, HALF.descriptor) as ingest:
-            ingest.receive([HALF.read()[:2_000_000]])
+            ingest.write([HALF.read()[:2_000_000]])
             print("half", flush=True)
             sys.stdin.read()
 

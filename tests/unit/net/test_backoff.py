@@ -9,7 +9,7 @@ import pytest
 from tests.unit.registry.wire import HastyClock
 from transload.errors import Interrupted
 from transload.net.backoff import Backoff, delay_s, retry_after_s
-from transload.nursery import Cancellation
+from transload.threads import Cancellation
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:

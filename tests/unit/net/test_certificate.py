@@ -23,9 +23,9 @@ from cryptography.x509.oid import NameOID
 from tests.unit.registry.wire import Said, Wire
 from transload.errors import CertificateUntrusted, DocumentInvalid
 from transload.net.address import Origin
-from transload.net.answer import Request
 from transload.net.certificate import Certificate, untrusted
 from transload.net.http import Http
+from transload.net.messages import HttpRequest
 from transload.net.settings import NetSettings
 
 PAST, FUTURE = datetime(2020, 1, 2, tzinfo=UTC), datetime(2090, 3, 4, tzinfo=UTC)
@@ -37,7 +37,7 @@ def refusal(certificate: trustme.LeafCert, *trusted: Path) -> tuple[str, str]:
     certificate.configure_cert(context)
     with Wire(lambda asked: Said(), context) as wire, Http(NetSettings(ca_files=trusted)) as http:
         with pytest.raises(CertificateUntrusted) as caught:
-            http.ask(Request("GET", f"https://{wire.host}/", "asking", "test"))
+            http.ask(HttpRequest("GET", f"https://{wire.host}/", "asking", "test"))
         assert f"--insecure-tls {wire.host}" in (caught.value.hint or "")
         assert http.traffic.retries == 0
         return caught.value.message, caught.value.hint or ""
@@ -124,7 +124,7 @@ def test_a_common_name_alone_names_nobody(tmp_path: Path) -> None:
     with Wire(lambda asked: Said(), context) as wire, Http(settings) as http:
         port = wire.host.rpartition(":")[2]
         with pytest.raises(CertificateUntrusted, match="names no host at all in subjectAltName"):
-            http.ask(Request("GET", f"https://localhost:{port}/", "asking", "test"))
+            http.ask(HttpRequest("GET", f"https://localhost:{port}/", "asking", "test"))
 
 
 def test_a_certificate_that_names_nobody_says_so() -> None:
@@ -142,7 +142,7 @@ def test_a_client_key_with_a_passphrase_is_told_and_nobody_is_asked_for_it(tmp_p
     (tmp_path / "client.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked))
     settings = NetSettings(client_certificate=tmp_path / "client.pem", client_key=tmp_path / "client.key")
     with Http(settings) as http, pytest.raises(DocumentInvalid, match=r"client\.key has a passphrase") as caught:
-        http.ask(Request("GET", "https://registry.invalid/", "asking", "test"))
+        http.ask(HttpRequest("GET", "https://registry.invalid/", "asking", "test"))
     assert "openssl pkey -in client.key" in (caught.value.hint or "")
 
 
@@ -156,4 +156,4 @@ def test_an_authority_in_between_and_a_servers_own_certificate_can_be_named(tmp_
     with Wire(lambda asked: Said(), context) as wire:
         for name in ("between.pem", "leaf.pem"):
             with Http(NetSettings(ca_files=(tmp_path / name,))) as http:
-                assert http.ask(Request("GET", f"https://{wire.host}/", "asking", "test")).status == 200
+                assert http.ask(HttpRequest("GET", f"https://{wire.host}/", "asking", "test")).status == 200

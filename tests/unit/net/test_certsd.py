@@ -14,9 +14,9 @@ import trustme
 
 from transload.errors import TransloadError
 from transload.net.address import Origin
-from transload.net.answer import Request
 from transload.net.certsd import certificates_for
 from transload.net.http import Http
+from transload.net.messages import HttpRequest
 from transload.net.settings import NetSettings
 from transload.net.tls import Trust
 
@@ -115,8 +115,8 @@ def test_authorities_count_for_where_a_registry_sends_and_whom_it_asks_for_token
         folder.mkdir()
         authority.cert_pem.write_to_path(str(folder / "site.crt"))
         with Http(NetSettings(certificate_folders=(tmp_path,), attempts=1)) as network:
-            assert network.ask(Request("GET", registry, "asking", "test")).status == 200
-            behalf = Request("GET", storage, "asking", "test", registry=Origin.of(registry))
+            assert network.ask(HttpRequest("GET", registry, "asking", "test")).status == 200
+            behalf = HttpRequest("GET", storage, "asking", "test", registry=Origin.of(registry))
             assert network.ask(behalf).status == 200
             with pytest.raises(TransloadError, match="certificate"):
-                network.ask(Request("GET", storage, "asking", "test"))
+                network.ask(HttpRequest("GET", storage, "asking", "test"))

@@ -26,13 +26,13 @@ from transload.errors import (
     Truncated,
     Unreachable,
 )
-from transload.net.answer import Request
 from transload.net.http import Http
+from transload.net.messages import HttpRequest
 from transload.net.settings import NetSettings
 
 
-def get(wire: Wire, path: str = "/", **more: object) -> Request:
-    request = Request("GET", f"http://{wire.host}{path}", "asking", "test")
+def get(wire: Wire, path: str = "/", **more: object) -> HttpRequest:
+    request = HttpRequest("GET", f"http://{wire.host}{path}", "asking", "test")
     return evolve(request, **more)  # type: ignore[arg-type]
 
 
@@ -68,7 +68,7 @@ def test_what_is_asked_for_is_written_as_it_stands_in_the_url(path: str, target:
 
 def test_the_pieces_of_a_large_body_are_complete_though_they_share_a_buffer() -> None:
     body = bytes(range(256)) * 4096
-    with serving(Sequence(Said(body=body))) as wire, plain_http() as http, http.pour(get(wire)) as answer:
+    with serving(Sequence(Said(body=body))) as wire, plain_http() as http, http.stream(get(wire)) as answer:
         pieces = [bytes(piece) for piece in answer.chunks(400_000)]
     assert b"".join(pieces) == body
     assert max(len(piece) for piece in pieces) <= 400_000
@@ -103,7 +103,7 @@ def test_what_has_come_is_handed_on_while_the_rest_is_still_on_its_way(tmp_path:
     thread.start()
     url = f"{'https' if secure else 'http'}://127.0.0.1:{server.server_address[1]}/"
     try:
-        with Http(settings) as http, http.pour(Request("GET", url, "asking", "test", lane="read")) as answer:
+        with Http(settings) as http, http.stream(HttpRequest("GET", url, "asking", "test", lane="read")) as answer:
             chunks, count = answer.chunks(), 0
             while count < 300_000:
                 count += len(next(chunks))
@@ -202,7 +202,7 @@ def test_a_body_over_the_limit_is_refused_and_a_long_explanation_is_cut() -> Non
 
 def test_a_body_that_ends_early_is_truncated_when_poured() -> None:
     script = Sequence(Said(body=b"x" * 1000, cut=400))
-    with serving(script) as wire, plain_http() as http, http.pour(get(wire, lane="read")) as answer:
+    with serving(script) as wire, plain_http() as http, http.stream(get(wire, lane="read")) as answer:
         chunks = answer.chunks()
         assert next(chunks) == b"x" * 400
         with pytest.raises(Truncated):
@@ -232,7 +232,7 @@ def test_nobody_listens() -> None:
     with plain_http(attempts=2) as http:
         url = f"http://127.0.0.1:{free_port()}/"
         with pytest.raises(Unreachable, match="refuses connections"):
-            http.ask(Request("GET", url, "asking", "test"))
+            http.ask(HttpRequest("GET", url, "asking", "test"))
         assert http.traffic.requests == 0
         with pytest.raises(Unreachable, match="refuses connections"):
             Http().origin(url.removeprefix("http://").rstrip("/"))
@@ -240,7 +240,7 @@ def test_nobody_listens() -> None:
 
 def test_an_unknown_host() -> None:
     with plain_http() as http, pytest.raises(HostUnknown, match=r"registry\.invalid is not known"):
-        http.ask(Request("GET", "http://registry.invalid/", "asking", "test"))
+        http.ask(HttpRequest("GET", "http://registry.invalid/", "asking", "test"))
 
 
 def test_what_is_no_http() -> None:
@@ -254,7 +254,7 @@ def test_what_is_no_http() -> None:
         thread = threading.Thread(target=talk, args=(server,))
         thread.start()
         with plain_http() as http, pytest.raises(ProtocolTrouble, match="does not answer in HTTP"):
-            http.ask(Request("GET", f"http://127.0.0.1:{server.getsockname()[1]}/", "asking", "test"))
+            http.ask(HttpRequest("GET", f"http://127.0.0.1:{server.getsockname()[1]}/", "asking", "test"))
         thread.join()
 
 
@@ -284,7 +284,7 @@ def test_an_early_refusal_over_tls_is_read_and_session_tickets_are_not_taken_for
         return Said(413, body=b"too large", unread=True) if asked.path == "/large" else Said(body=asked.body[-3:])
 
     with Wire(script, context) as wire, Http(NetSettings(ca_files=(tmp_path / "ca.pem",))) as http:
-        request = Request("PATCH", f"https://{wire.host}/", "sending", "test", retried=False, lane="write")
+        request = HttpRequest("PATCH", f"https://{wire.host}/", "sending", "test", retried=False, lane="write")
         for body in (b"first, on a new connection", b"second, on the same"):
             reply = http.ask(evolve(request, body=iter([body]), length=len(body)))
             assert reply.body == body[-3:]
@@ -297,7 +297,9 @@ def test_a_server_that_stops_reading_is_a_stall() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, plain_http(stall_timeout_s=0.2) as http:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/"
         chunks = (b"x" * (1 << 20) for _ in range(400))
-        request = Request("PATCH", url, "sending", "test", body=chunks, length=400 << 20, retried=False, lane="write")
+        request = HttpRequest(
+            "PATCH", url, "sending", "test", body=chunks, length=400 << 20, retried=False, lane="write"
+        )
         with pytest.raises(Stalled, match=r"sending: nothing moved for 0\.2 s"):
             http.ask(request)
 
@@ -319,7 +321,7 @@ def test_an_error_of_the_bodys_source_passes_as_it_is() -> None:
 
 def test_a_cancellation_is_seen_in_the_middle_of_a_body() -> None:
     with serving(lambda asked: Said(body=b"x" * 3_000_000)) as wire, plain_http() as http:
-        with http.pour(get(wire, lane="read")) as answer:
+        with http.stream(get(wire, lane="read")) as answer:
             chunks = answer.chunks()
             assert next(chunks)
             http.cancellation.cancel()
@@ -347,10 +349,10 @@ def test_a_proxy_is_asked_with_its_credentials() -> None:
     with serving(lambda asked: Said(body=b"from the proxy")) as proxy:
         proxies = {"http": f"http://user:p%40ss@{proxy.host}"}
         with Http(NetSettings(proxies=proxies, no_proxy="inner.invalid")) as http:
-            reply = http.ask(Request("GET", "http://registry.invalid/v2/", "asking", "test"))
+            reply = http.ask(HttpRequest("GET", "http://registry.invalid/v2/", "asking", "test"))
             assert reply.body == b"from the proxy"
             with pytest.raises(HostUnknown):
-                http.ask(Request("GET", "http://x.inner.invalid/", "asking", "test"))
+                http.ask(HttpRequest("GET", "http://x.inner.invalid/", "asking", "test"))
     assert proxy.lines == ["GET http://registry.invalid/v2/"]
     assert proxy.asked[0].headers["Proxy-Authorization"] == "Basic dXNlcjpwQHNz"
 
@@ -367,7 +369,7 @@ def test_a_proxy_that_wants_credentials_says_so() -> None:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         proxies = {"https": f"http://127.0.0.1:{server.server_address[1]}"}
         with Http(NetSettings(proxies=proxies, attempts=1)) as http, pytest.raises(AccessDenied, match="proxy asks"):
-            http.ask(Request("GET", "https://registry.invalid/v2/", "asking", "test"))
+            http.ask(HttpRequest("GET", "https://registry.invalid/v2/", "asking", "test"))
         server.shutdown()
 
 
@@ -376,16 +378,16 @@ def test_a_file_that_is_no_certificate(tmp_path: Path) -> None:
     wrong.write_text("not a certificate")
     for settings in (NetSettings(ca_files=(wrong,)), NetSettings(client_certificate=wrong)):
         with Http(settings) as http, pytest.raises(DocumentInvalid, match=r"ca\.pem"):
-            http.ask(Request("GET", "https://registry.invalid/", "asking", "test"))
+            http.ask(HttpRequest("GET", "https://registry.invalid/", "asking", "test"))
     with Http(NetSettings(ca_files=(tmp_path / "none",))) as http, pytest.raises(TransloadError, match="none"):
-        http.ask(Request("GET", "https://registry.invalid/", "asking", "test"))
+        http.ask(HttpRequest("GET", "https://registry.invalid/", "asking", "test"))
 
 
 def test_a_407_is_the_proxys_over_plain_http_too() -> None:
     with serving(lambda asked: Said(407)) as proxy:
         settings = NetSettings(proxies={"http": f"http://{proxy.host}"})
         with Http(settings) as http, pytest.raises(AccessDenied, match="the proxy asks for credentials"):
-            http.ask(Request("GET", "http://registry.invalid/v2/", "asking", "test"))
+            http.ask(HttpRequest("GET", "http://registry.invalid/v2/", "asking", "test"))
     assert len(proxy.asked) == 1
 
 
@@ -396,7 +398,7 @@ def test_what_a_proxy_answers_to_a_tunnel_names_the_host(status: int, kind: type
     with serving(lambda asked: Said(status)) as proxy:
         settings = NetSettings(proxies={"https": f"http://{proxy.host}"}, attempts=1)
         with Http(settings) as http, pytest.raises(kind, match=r"registry\.invalid") as caught:
-            http.ask(Request("GET", "https://registry.invalid/v2/", "asking", "test"))
+            http.ask(HttpRequest("GET", "https://registry.invalid/v2/", "asking", "test"))
     assert words in f"{caught.value.message} {caught.value.hint}"
 
 

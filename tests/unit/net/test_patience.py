@@ -14,12 +14,12 @@ from tests.unit.net.test_http import Sequence, free_port, get
 from tests.unit.registry.wire import Asked, HastyClock, Said, plain_http, serving
 from transload.errors import HostGivenUp, Interrupted, ServerTrouble, Stalled, TooSlow, TransloadError, Unreachable
 from transload.events import HostTroubled
-from transload.net.answer import Request
 from transload.net.flight import Flight
 from transload.net.http import Http
+from transload.net.messages import HttpRequest
 from transload.net.patience import Kind, Patience, attempts_ahead
 from transload.net.settings import NetSettings
-from transload.nursery import Cancellation
+from transload.threads import Cancellation
 
 Peer = Callable[[socket.socket], None]
 HEAD, GET = Kind("HEAD", "blob", "small"), Kind("GET", "blob", "read")
@@ -96,7 +96,7 @@ def impatient(**more: object) -> tuple[Http, list[HostTroubled]]:
 def test_a_host_that_dies_is_given_up_however_it_dies(talk: Peer) -> None:
     http, told = impatient()
     with peer(talk, answers=1) as host, http:
-        request = Request("GET", f"http://{host}/", "asking", "test")
+        request = HttpRequest("GET", f"http://{host}/", "asking", "test")
         assert http.ask(request).body == b"ok"
         with pytest.raises(HostGivenUp, match="gave no useful answer"):
             http.ask(request)
@@ -109,7 +109,7 @@ def test_a_host_that_dies_is_given_up_however_it_dies(talk: Peer) -> None:
 def test_a_server_that_takes_a_body_in_and_says_nothing_is_given_up() -> None:
     http, _ = impatient()
     with peer(silent, answers=1) as host, http:
-        request = Request("PUT", f"http://{host}/", "sending", "test", body=b"x" * 100_000)
+        request = HttpRequest("PUT", f"http://{host}/", "sending", "test", body=b"x" * 100_000)
         http.ask(evolve(request, method="GET", body=None))
         with pytest.raises(HostGivenUp):
             http.ask(request)
@@ -123,7 +123,7 @@ def test_a_host_whose_bodies_hang_is_given_up_though_it_answers_small_requests()
     def ask_until_it_fails(method: str) -> None:
         try:
             while True:
-                http.ask(Request(method, f"http://{wire.host}/", "asking", "blob"))
+                http.ask(HttpRequest(method, f"http://{wire.host}/", "asking", "blob"))
         except HostGivenUp as error:
             failed.append(error.message)
 
@@ -146,7 +146,7 @@ def test_all_threads_share_one_budget() -> None:
     http, _ = impatient()
     errors: list[TransloadError] = []
     with peer(silent, answers=1) as host, http:
-        request = Request("GET", f"http://{host}/", "asking", "test")
+        request = HttpRequest("GET", f"http://{host}/", "asking", "test")
         http.ask(request)
 
         def ask() -> None:
@@ -204,7 +204,7 @@ def test_a_connection_that_is_refused_in_the_middle_is_waited_for() -> None:
 
 def test_a_host_that_never_answered_is_given_up_after_the_attempts() -> None:
     with plain_http(attempts=4) as http:
-        request = Request("GET", f"http://127.0.0.1:{free_port()}/", "asking", "test")
+        request = HttpRequest("GET", f"http://127.0.0.1:{free_port()}/", "asking", "test")
         with pytest.raises(Unreachable, match="refuses connections") as caught:
             http.ask(request)
         assert not isinstance(caught.value, HostGivenUp)
@@ -245,7 +245,7 @@ def test_an_interruption_ends_any_wait(talk: Peer) -> None:
     with peer(talk) as host, Http(settings, cancellation=cancellation) as http:
         threading.Timer(0.1, cancellation.cancel).start()
         with pytest.raises(Interrupted):
-            http.ask(Request("GET", f"http://{host}/", "asking", "test"))
+            http.ask(HttpRequest("GET", f"http://{host}/", "asking", "test"))
 
 
 def test_an_interruption_ends_a_connection_that_is_being_made() -> None:
@@ -263,14 +263,14 @@ def test_an_interruption_ends_a_connection_that_is_being_made() -> None:
         with Http(settings, cancellation=cancellation) as http:
             threading.Timer(0.1, cancellation.cancel).start()
             with pytest.raises(Interrupted):
-                http.ask(Request("GET", f"http://{host}/", "asking", "test"))
+                http.ask(HttpRequest("GET", f"http://{host}/", "asking", "test"))
 
 
 def test_too_slow_is_told_as_such_where_the_host_has_time_left() -> None:
     http, _ = impatient(give_up_after_s=3)
     with peer(dripping) as host, http:
-        request = Request("GET", f"http://{host}/", "reading", "test", lane="read")
-        with http.pour(request) as answer, pytest.raises(TooSlow, match="less than 2000 B/s for 1.5 s"):
+        request = HttpRequest("GET", f"http://{host}/", "reading", "test", lane="read")
+        with http.stream(request) as answer, pytest.raises(TooSlow, match="less than 2000 B/s for 1.5 s"):
             for _ in answer.chunks():
                 pass
 
@@ -494,4 +494,4 @@ def test_an_interruption_ends_the_wait_for_a_name_server(monkeypatch: pytest.Mon
     with Http(NetSettings(), cancellation=cancellation) as http:
         threading.Thread(target=cancel_when_asked, daemon=True).start()
         with pytest.raises(Interrupted):
-            http.ask(Request("GET", "https://registry.invalid/", "asking", "test"))
+            http.ask(HttpRequest("GET", "https://registry.invalid/", "asking", "test"))

@@ -8,7 +8,7 @@ import pytest
 
 from transload.errors import Interrupted
 from transload.net.slots import Busyness, Slots, admits
-from transload.nursery import Cancellation
+from transload.threads import Cancellation
 
 
 def test_bodies_leave_room_for_small_requests() -> None:

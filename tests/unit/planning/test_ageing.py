@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.unit.planning.scene import Scene
-from transload.nursery import Cancellation
 from transload.oci import Manifest
 from transload.planning.ageing import CREATED, going_back
 from transload.testing.images import AMD64, ARM64, Built, artifact, image, index
 from transload.testing.layers import Content
+from transload.threads import Cancellation
 
 OLD, NEW = "2026-03-01T10:00:00Z", "2026-05-01T12:00:00.123456789+02:00"
 

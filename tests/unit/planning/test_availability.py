@@ -5,7 +5,7 @@ from transload.errors import PrerequisiteMissing
 from transload.memory import MemoryStore
 from transload.oci import Descriptor, Digest
 from transload.planning.plan import BlobStep
-from transload.ports import Tariff
+from transload.ports import RequestCosts
 from transload.testing.images import image
 from transload.testing.layers import layer
 
@@ -53,7 +53,7 @@ def test_what_the_target_has_in_another_repository_is_not_missing() -> None:
 
 def test_a_remote_source_is_not_asked() -> None:
     lossy = Lossy(SHARED.descriptor.digest)
-    lossy.tariff = Tariff()
+    lossy.request_costs = RequestCosts()
     scene = Scene(source=lossy)
     scene.publish(ONE, "one:1")
     scene.source.calls.clear()

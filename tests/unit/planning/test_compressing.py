@@ -12,7 +12,6 @@ from tests.unit.archive.writer import Saved, layout_files, saved_files, write_ta
 from transload.archive import ArchiveStore
 from transload.errors import DigestMismatch, Interrupted
 from transload.memory import MemoryStore
-from transload.nursery import Cancellation
 from transload.oci import Descriptor, Manifest, Name, Platform
 from transload.oci.mediatype import (
     DOCKER_LAYER,
@@ -29,6 +28,7 @@ from transload.ports import Source
 from transload.testing.contract import read
 from transload.testing.images import Built, fill, image, index
 from transload.testing.layers import Content
+from transload.threads import Cancellation
 from transload.transfer import run
 
 NAME = Name("acme/app", "1")
@@ -128,7 +128,7 @@ def test_an_index_leads_to_what_its_children_have_become_and_drops_what_spoke_of
     source = MemoryStore("memory:source")
     for each in (one, two, about):
         fill(source, each, NAME.repository)
-    source.point(NAME, Manifest.parse(json.dumps(document).encode(), OCI_INDEX))
+    source.put_manifest(NAME, Manifest.parse(json.dumps(document).encode(), OCI_INDEX))
     store = compressed(source)
     target = pushed(store, NAME)
     assert (store.layers, store.left_out) == (1, 1)

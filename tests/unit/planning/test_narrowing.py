@@ -66,9 +66,9 @@ def test_a_sparse_index_that_lacks_what_is_wanted_now_is_not_called_unchanged() 
     target = scene.target.store
     for content in amd64.walk_contents():
         with target.begin("app", content.descriptor) as ingest:
-            ingest.receive(content.chunks())
+            ingest.write(content.chunks())
             ingest.commit()
-    target.point(item(f"app@{amd64.digest}").target, amd64.manifest)
+    target.put_manifest(item(f"app@{amd64.digest}").target, amd64.manifest)
     target._repositories["app"].manifests[MANY.digest] = MANY.manifest  # type: ignore[attr-defined]
     target._repositories["app"].tags["1"] = MANY.digest  # type: ignore[attr-defined]  # as a registry that takes sparse
     sparse: dict[str, Any] = {"narrowing": Narrowing.SPARSE}

@@ -7,15 +7,15 @@ import pytest
 from tests.unit.planning.scene import OTHER_SOURCE, Scene, copied, item, mounted, stored
 from transload.errors import Interrupted, RepositoryUnknown, TargetConflict, Unreachable
 from transload.layout import LayoutStore
-from transload.nursery import Cancellation
 from transload.oci import Name
 from transload.planning import ManifestStep, Request, make_plan
 from transload.planning.plan import Requests, Share
-from transload.ports import Tariff
+from transload.ports import RequestCosts
 from transload.testing import faults
 from transload.testing.images import image, index, multi_platform, put
 from transload.testing.layers import layer
 from transload.testing.releases import release
+from transload.threads import Cancellation
 
 ONE = image("one", (100, 2000))
 SHARED = layer("shared", 5000)
@@ -227,13 +227,13 @@ def test_an_identical_child_many_times_over_costs_no_more_than_once() -> None:
     built = scene.publish(image("bottom"), "app:0")
     for depth in range(1, 6):
         built = index([built] * 50)
-        scene.source.store.point(Name("app", str(depth)), built.manifest)
+        scene.source.store.put_manifest(Name("app", str(depth)), built.manifest)
     assert len(stored(scene.plan("app:5"))) == 6
 
 
 def test_requests_are_foretold_with_the_tariffs_of_both_sides() -> None:
     scene = Scene()
-    scene.source.tariff = scene.target.tariff = Tariff(small_blob_bytes=3000)
+    scene.source.request_costs = scene.target.request_costs = RequestCosts(small_blob_bytes=3000)
     scene.publish(image("a", (SHARED,)), "a:1")
     scene.publish(image("b", (SHARED,)), "b:1")
     plan = scene.plan("a:1", "b:1")

@@ -20,11 +20,11 @@ from transload.errors import (
     ServerTrouble,
 )
 from transload.net.http import Http
-from transload.nursery import Nursery
 from transload.oci import Descriptor, Digest, Name
 from transload.registry.login import Login, Secret
 from transload.registry.scope import pull
 from transload.registry.store import RegistryStore
+from transload.threads import TaskGroup
 
 BLOB = Descriptor("application/octet-stream", Digest.of(b"content"), 7)
 ME = Login("me", Secret("right"))
@@ -210,9 +210,9 @@ def test_many_threads_ask_for_one_token(guarded: Guarded) -> None:
             together.wait()
             assert store.holds("c", BLOB)
 
-        with Nursery() as nursery:
+        with TaskGroup() as group:
             for _ in range(8):
-                nursery.start(ask)
+                group.start(ask)
         assert len(guarded.asked_for("/token")) == 2
 
 

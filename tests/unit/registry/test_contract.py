@@ -33,13 +33,13 @@ class TestServed(StoreContract):
         """Go on, and say where; the server may still be taking in what the broken connection left behind."""
         with contextlib.suppress(ServerTrouble), store.begin("app", LARGE.descriptor) as ingest:
             offset = ingest.offset
-            ingest.receive([LARGE.read()[offset:]])
+            ingest.write([LARGE.read()[offset:]])
             ingest.commit()
         return offset
 
     def test_a_large_blob_goes_on_where_it_was_interrupted(self, store: RegistryStore) -> None:
         with pytest.raises(Broken), store.begin("app", LARGE.descriptor) as ingest:
-            ingest.receive(breaks(LARGE.read()[:4_000_000]))
+            ingest.write(breaks(LARGE.read()[:4_000_000]))
         offsets = [self.finished(store) for _ in range(3) if not store.holds("app", LARGE.descriptor)]
         assert 0 < offsets[0] <= 4_000_000
         assert read(store, "app", LARGE.descriptor) == LARGE.read()

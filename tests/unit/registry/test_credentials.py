@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from transload.app.settings import INCUMBENT, read_environment
 from transload.errors import CredentialsUnavailable
-from transload.nursery import Nursery
 from transload.registry.credentials import DockerConfig
 from transload.registry.login import Login, Secret
 from transload.registry.loginfile import CredentialFile
+from transload.threads import TaskGroup
 
 SECRET = "pass:with:colons-and-ü"
 
@@ -476,9 +476,9 @@ def test_threads_ask_once(box: Box) -> None:
         start.wait(60)
         found.append(config.login("r.example", "team/app"))
 
-    with Nursery() as nursery:
+    with TaskGroup() as group:
         for _ in range(8):
-            nursery.start(ask)
+            group.start(ask)
     assert found == [login("jo")] * 8
     assert box.asked == ["one get r.example"]
 

@@ -73,7 +73,7 @@ def test_a_part_is_asked_for_with_a_closed_range(offset: int, length: int | None
         store = RegistryStore(wire.host, http)
         assert reading(store, offset, length) == BLOB[offset:end]
         assert wire.asked[0].headers["Range"] == f"bytes={offset}-{end - 1}"
-        assert store.traits.ranges is True
+        assert store.capabilities.ranges is True
 
 
 def test_nothing_is_not_asked_for() -> None:
@@ -89,7 +89,7 @@ def test_a_server_that_ignores_ranges_is_read_past(offset: int, length: int | No
         end = len(BLOB) if length is None else offset + length
         assert reading(store, offset, length) == BLOB[offset:end]
         assert len(wire.asked) == 1
-        assert store.traits.ranges is False
+        assert store.capabilities.ranges is False
 
 
 def test_a_body_that_breaks_off_is_continued_at_the_registrys_address() -> None:

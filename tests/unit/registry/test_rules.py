@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from transload.errors import AccessDenied, InsecureRefused, LimitExceeded, ProtocolTrouble
 from transload.net.address import Origin
-from transload.net.answer import Reply
+from transload.net.messages import Reply
 from transload.registry import links
 from transload.registry.auth import Applicant, basic, choose, may_get_password, obtain
+from transload.registry.capabilities import FIRST_PIECE, LARGEST_PIECE, SMALLEST_PIECE, Capabilities
 from transload.registry.challenge import Challenge, challenges
 from transload.registry.links import next_link, next_url, pages
 from transload.registry.login import Login, Secret
@@ -24,7 +25,6 @@ from transload.registry.ranges import (
     upload_range,
 )
 from transload.registry.scope import Scope, covers, merged, parse_scopes, pull, push
-from transload.registry.traits import FIRST_PIECE, LARGEST_PIECE, SMALLEST_PIECE, Traits
 
 # --- challenges
 
@@ -285,35 +285,35 @@ def test_a_list_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_was_learnt_survives_a_file() -> None:
-    traits = Traits()
-    traits.mount_answered(True)
-    traits.ranges = False
-    assert traits.takes_less_than(100 << 20)
-    again = Traits.from_json(json.loads(json.dumps(traits.to_json())))
-    assert again.to_json() == traits.to_json()
+    capabilities = Capabilities()
+    capabilities.mount_answered(True)
+    capabilities.ranges = False
+    assert capabilities.takes_less_than(100 << 20)
+    again = Capabilities.from_json(json.loads(json.dumps(capabilities.to_json())))
+    assert again.to_json() == capabilities.to_json()
     assert (again.upload_mode, again.piece_bytes, again.mounts_accepted, again.ranges) == ("pieces", 64 << 20, 1, False)
 
 
 @pytest.mark.parametrize("document", [None, [], {"upload_mode": "x", "piece_bytes": -1, "ranges": "yes", "head": 1}])
 def test_a_file_of_nonsense_is_nothing_learnt(document: object) -> None:
-    assert Traits.from_json(document).to_json() == Traits().to_json()
+    assert Capabilities.from_json(document).to_json() == Capabilities().to_json()
 
 
 def test_mounts_are_given_up_after_three_refusals_without_success() -> None:
-    traits = Traits()
+    capabilities = Capabilities()
     for expected in (True, True, False):
-        traits.mount_answered(False)
-        assert traits.mounts_worth_trying is expected
-    traits.mount_answered(True)
-    assert traits.mounts_worth_trying
+        capabilities.mount_answered(False)
+        assert capabilities.mounts_worth_trying is expected
+    capabilities.mount_answered(True)
+    assert capabilities.mounts_worth_trying
 
 
 def test_pieces_get_smaller_until_they_cannot() -> None:
-    traits = Traits()
+    capabilities = Capabilities()
     sizes = []
     refused = 1 << 40
-    while traits.takes_less_than(refused):
-        refused = traits.piece_size(0)
+    while capabilities.takes_less_than(refused):
+        refused = capabilities.piece_size(0)
         sizes.append(refused)
     assert sizes[0] == FIRST_PIECE
     assert sizes == sorted(set(sizes), reverse=True)
@@ -321,12 +321,12 @@ def test_pieces_get_smaller_until_they_cannot() -> None:
 
 
 def test_many_failures_at_once_are_one_lesson() -> None:
-    traits = Traits()
+    capabilities = Capabilities()
     for _ in range(8):
-        assert traits.takes_less_than(500 << 20)
-    assert traits.piece_bytes == FIRST_PIECE
+        assert capabilities.takes_less_than(500 << 20)
+    assert capabilities.piece_bytes == FIRST_PIECE
 
 
 def test_the_registrys_own_minimum_counts_within_reason() -> None:
-    assert Traits().piece_size(100 << 20) == 100 << 20
-    assert Traits().piece_size(1 << 40) == LARGEST_PIECE
+    assert Capabilities().piece_size(100 << 20) == 100 << 20
+    assert Capabilities().piece_size(1 << 40) == LARGEST_PIECE

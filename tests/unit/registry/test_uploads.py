@@ -124,7 +124,7 @@ def sending(content: bytes, size: int = MIB) -> Iterator[memoryview]:
 
 def upload(store: RegistryStore, content: bytes, descriptor: Descriptor | None = None) -> None:
     with store.begin("a/b", descriptor or described(content)) as ingest:
-        ingest.receive(sending(content[ingest.offset :]))
+        ingest.write(sending(content[ingest.offset :]))
         ingest.commit()
 
 
@@ -268,15 +268,15 @@ def test_an_error_of_the_source_passes_and_the_rest_is_sent_where_the_registry_c
     mine = ConnectionResetError("of the source")
     with talking(vault) as (wire, store):
         with pytest.raises(ConnectionResetError) as caught, store.begin("a/b", described(LARGE)) as ingest:
-            ingest.receive(breaking(LARGE[: 4 * MIB], mine))
+            ingest.write(breaking(LARGE[: 4 * MIB], mine))
         assert caught.value is mine
         assert noted.wait(60)
         with store.begin("a/b", described(LARGE)) as ingest:
             assert ingest.offset == 3 * MIB
-            ingest.receive(sending(LARGE[3 * MIB :]))
+            ingest.write(sending(LARGE[3 * MIB :]))
             ingest.commit()
         assert vault.blobs[described(LARGE).digest] == LARGE
-        assert store.traits.resumes is True
+        assert store.capabilities.resumes is True
         probe, resumed = wire.asked[2], wire.asked[3]
         assert (probe.method, "_state" in probe.target) == ("GET", False)
         assert resumed.headers["Content-Range"] == f"{3 * MIB}-{len(LARGE) - 1}"
@@ -300,11 +300,11 @@ def test_a_registry_that_still_takes_in_what_a_broken_connection_left_is_asked_a
 
     with talking(script) as (wire, store):
         with pytest.raises(ConnectionResetError), store.begin("a/b", described(LARGE)) as ingest:
-            ingest.receive(breaking(LARGE[: 4 * MIB], ConnectionResetError()))
+            ingest.write(breaking(LARGE[: 4 * MIB], ConnectionResetError()))
         assert over.wait(60)
         upload(store, LARGE)
         assert vault.blobs[described(LARGE).digest] == LARGE
-        assert store.traits.resumes is True
+        assert store.capabilities.resumes is True
         assert summary(wire.asked) == ["POST 0", f"PATCH {10 * MIB}", "GET", "GET", "GET", f"PATCH {7 * MIB}", "PUT 0"]
 
 
@@ -332,7 +332,7 @@ def test_a_registry_that_cannot_resume_is_given_a_new_session_and_not_asked_agai
             "PATCH",
             "PUT",
         ]
-        assert store.traits.resumes is False
+        assert store.capabilities.resumes is False
 
 
 def test_parts_that_were_mixed_up_are_sent_again_from_the_start() -> None:
@@ -351,7 +351,7 @@ def test_parts_that_were_mixed_up_are_sent_again_from_the_start() -> None:
     with talking(vault) as (_, store):
         until_done(store, LARGE, 3)
         assert vault.blobs[described(LARGE).digest] == LARGE
-        assert store.traits.resumes is False
+        assert store.capabilities.resumes is False
 
 
 def test_a_failed_commit_is_repeated_without_the_bytes() -> None:
@@ -382,8 +382,8 @@ def test_early_ends_leave_it_unfinished() -> None:
     vault = Vault()
     with talking(vault) as (_, store):
         with store.begin("a/b", described(LARGE)) as ingest:
-            ingest.receive(sending(LARGE[: 2 * MIB]))
-            ingest.receive(sending(LARGE[ingest.offset :]))
+            ingest.write(sending(LARGE[: 2 * MIB]))
+            ingest.write(sending(LARGE[ingest.offset :]))
             ingest.commit()
         assert vault.blobs[described(LARGE).digest] == LARGE
 
@@ -398,7 +398,7 @@ def test_bodies_that_are_too_large_are_cut_smaller_and_that_is_remembered(limit:
     with talking(vault) as (wire, store):
         until_done(store, LARGE, 6)
         assert vault.blobs[described(LARGE).digest] == LARGE
-        assert store.traits.upload_mode == "pieces"
+        assert store.capabilities.upload_mode == "pieces"
         before = len(wire.asked)
         other = LARGE[::-1]
         upload(store, other)
@@ -432,7 +432,7 @@ def test_the_registrys_smallest_chunk_is_heeded() -> None:
     vault = Vault()
     vault.headers = {"OCI-Chunk-Min-Length": str(4 * MIB)}
     with talking(vault) as (wire, store):
-        store.traits.upload_mode, store.traits.piece_bytes = "pieces", MIB
+        store.capabilities.upload_mode, store.capabilities.piece_bytes = "pieces", MIB
         upload(store, LARGE)
         sizes = [int(asked.headers["Content-Length"] or 0) for asked in wire.asked if asked.method == "PATCH"]
         assert sizes == [4 * MIB, 4 * MIB, 2 * MIB]
@@ -445,7 +445,7 @@ def test_where_patch_is_unknown_the_body_goes_with_the_put(said: Said) -> None:
     with talking(vault) as (wire, store):
         until_done(store, LARGE, 2)
         assert vault.blobs[described(LARGE).digest] == LARGE
-        assert store.traits.upload_mode == "put"
+        assert store.capabilities.upload_mode == "put"
         before = len(wire.asked)
         upload(store, LARGE[::-1])
         assert summary(wire.asked)[before:] == ["POST 0", f"PUT {len(LARGE)}"]
@@ -454,7 +454,7 @@ def test_where_patch_is_unknown_the_body_goes_with_the_put(said: Said) -> None:
 def test_a_put_with_the_body_does_not_commit_wrong_content() -> None:
     vault = Vault()
     with talking(vault) as (_, store):
-        store.traits.upload_mode = "put"
+        store.capabilities.upload_mode = "put"
         with pytest.raises(CorruptError):
             upload(store, b"!" + LARGE[1:], described(LARGE))
         assert vault.blobs == {}
@@ -495,7 +495,7 @@ def test_a_lost_session_is_begun_anew() -> None:
     vault.patch = lambda asked: refused(404, "BLOB_UPLOAD_UNKNOWN") if next(lost, False) else None
     with talking(vault) as (_, store):
         until_done(store, LARGE, 2)
-        assert store.traits.upload_mode == "stream"
+        assert store.capabilities.upload_mode == "stream"
 
 
 # --- refusals
@@ -534,7 +534,7 @@ def test_abandoning_tells_the_registry() -> None:
     vault = Vault()
     with talking(vault) as (wire, store):
         with store.begin("a/b", described(LARGE)) as ingest:
-            ingest.receive(sending(LARGE))
+            ingest.write(sending(LARGE))
             ingest.abandon()
         assert vault.sessions == {}
         assert wire.asked[-1].method == "DELETE"

@@ -144,7 +144,7 @@ def bring(content: bytes) -> Work:
         blob = Descriptor("application/octet-stream", Digest.of(content), len(content))
         for _ in range(3):
             with contextlib.suppress(TransloadError), store.begin("a", blob) as ingest:
-                ingest.receive([content[ingest.offset :]])
+                ingest.write([content[ingest.offset :]])
                 ingest.commit()
         return None
 
@@ -154,7 +154,7 @@ def bring(content: bytes) -> Work:
 def give_up(store: RegistryStore) -> object:
     with store.begin("a", Descriptor("application/octet-stream", Digest.of(LARGE), len(LARGE))) as ingest:
         with contextlib.suppress(TransloadError):
-            ingest.receive([LARGE])
+            ingest.write([LARGE])
         ingest.abandon()
     return None
 
@@ -165,7 +165,7 @@ def read(store: RegistryStore) -> object:
 
 
 def put(store: RegistryStore) -> None:
-    store.point(Name("a", "1"), Manifest.parse(b'{"schemaVersion":2,"mediaType":"%s"}' % OCI.encode(), OCI))
+    store.put_manifest(Name("a", "1"), Manifest.parse(b'{"schemaVersion":2,"mediaType":"%s"}' % OCI.encode(), OCI))
 
 
 WAYS: dict[str, tuple[Place, Work]] = {

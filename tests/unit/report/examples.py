@@ -14,7 +14,7 @@ from transload.events import HostTroubled, Progressed
 from transload.oci import Digest
 from transload.report.jsonl import JsonLines, JsonProgress
 from transload.report.markdown import to_markdown
-from transload.report.problems import Problem
+from transload.report.problem import Problem
 from transload.report.result import Result
 from transload.report.tally import Tally, together
 

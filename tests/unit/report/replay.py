@@ -26,10 +26,10 @@ from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.mediatype import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST
 from transload.planning import BlobStep, Item, Plan, Request, Step
 from transload.planning.drafting import draft
-from transload.planning.holdings import Holdings
 from transload.planning.survey import Surveyed
-from transload.ports import Tariff
-from transload.report.result import HostTraffic, Result
+from transload.planning.targetcontent import TargetContent
+from transload.ports import RequestCosts
+from transload.report.result import HostTotals, Result
 from transload.report.tally import Tally
 from transload.transfer import ImageOutcome, Outcome
 from transload.transfer.agenda import Agenda, is_body
@@ -106,8 +106,16 @@ def planned(wanted: Iterable[Wanted] = RELEASE) -> Plan:
     base = _blob("base", 74 * MIB)
     surveyed = [_surveyed(one, base) for one in wanted]
     held = frozenset({("mirror/arcdata/arc-controller", base.digest)})
-    tariffs = {SOURCE: Tariff()}
-    return draft(TARGET, Request(()), surveyed, Holdings(scoped=True, pairs=held), lambda *_: False, tariffs, Tariff())
+    request_costs_of = {SOURCE: RequestCosts()}
+    return draft(
+        TARGET,
+        Request(()),
+        surveyed,
+        TargetContent(blobs_per_repository=True, pairs=held),
+        lambda *_: False,
+        request_costs_of,
+        RequestCosts(),
+    )
 
 
 def _surveyed(wanted: Wanted, base: Descriptor) -> Surveyed:
@@ -280,8 +288,8 @@ def result_of(tally: Tally, outcome: Outcome) -> Result:
         duration_s=outcome.duration_s + 1.2,
         versions={"transload": "1.0.0", "python": "3.13.5"},
         traffic=(
-            HostTraffic(SOURCE, 87, 1_504_000_000, 41_000, "source"),
-            HostTraffic(TARGET, 143, 62_000, 1_505_000_000, "target"),
+            HostTotals(SOURCE, 87, 1_504_000_000, 41_000, "source"),
+            HostTotals(TARGET, 143, 62_000, 1_505_000_000, "target"),
         ),
         retry=lambda names: (
             f"transload mirror arcdata --to {TARGET}/mirror {' '.join(f'--image {one}' for one in names)}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.server.shelf import Shelf
+from tests.unit.server.shelf import RepositoryContent
 from transload.memory import MemoryStore
 from transload.server import Served, ServeSettings, serve_in_thread
 
@@ -24,11 +24,11 @@ def served(store: MemoryStore) -> Iterator[Served]:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path)
+def shelf(tmp_path: Path) -> RepositoryContent:
+    return RepositoryContent(tmp_path)
 
 
 @pytest.fixture
-def shelved(shelf: Shelf) -> Iterator[Served]:
+def shelved(shelf: RepositoryContent) -> Iterator[Served]:
     with serve_in_thread(shelf, ServeSettings(writable=True)) as served:
         yield served

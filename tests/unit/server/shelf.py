@@ -16,17 +16,17 @@ from transload.ports import Chunk
 POOL = "pool"
 
 
-class Shelf(MemoryStore):
+class RepositoryContent(MemoryStore):
     """Blobs are files when they were adopted or put there; everything else is the memory store's."""
 
-    scoped = False
+    blobs_per_repository = False
 
     def __init__(self, folder: Path) -> None:
         super().__init__("shelf:")
         self.folder = folder
         self.adopted: list[Digest] = []
         self.opened: list[Digest] = []
-        self.lies: Shelf | None = self
+        self.lies: RepositoryContent | None = self
         self.spools = self.deletes = self
         self.gone: set[object] = set()
 

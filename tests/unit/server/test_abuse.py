@@ -26,7 +26,7 @@ from transload.oci import Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
 from transload.server import Served, ServeSettings, connections, serve_in_thread
 from transload.server.running import _Troubles
-from transload.server.uploads import Room, Spool, Uploads
+from transload.server.uploads import Room, ServedUploads, Spool
 from transload.testing.contract import blob
 from transload.testing.faults import FaultyStore, out_of_space
 from transload.testing.images import fill, image, index, put
@@ -159,7 +159,7 @@ class _Now(Clock):
 
 def test_idle_sessions_make_room_and_busy_ones_do_not(tmp_path: Path) -> None:
     clock = _Now()
-    uploads = Uploads(tmp_path, clock)
+    uploads = ServedUploads(tmp_path, clock)
     opened = [uploads.begin("a") for _ in range(SERVED_UPLOADS)]
     with pytest.raises(TooManyRequests):
         uploads.begin("a")
@@ -221,8 +221,8 @@ def test_a_graph_that_repeats_is_walked_once(layout: LayoutStore) -> None:
     """Every manifest lists the one below twice, forty levels deep, as no push of ours would leave it."""
     below, top = nested(40)
     for manifest in below:
-        layout.point(Name("a", None, manifest.digest), manifest)
-    layout.point(Name("a", "deep"), top)
+        layout.put_manifest(Name("a", None, manifest.digest), manifest)
+    layout.put_manifest(Name("a", "deep"), top)
     put(layout, "a", spare := blob("spare", 10))
     with serve_in_thread(layout, ServeSettings(writable=True)) as served:
         assert ask(served, "DELETE", f"/v2/a/blobs/{spare.descriptor.digest}").status == 202

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.unit.server.asking import ask
-from tests.unit.server.shelf import Shelf
+from tests.unit.server.shelf import RepositoryContent
 from transload.memory import MemoryStore
 from transload.oci import Descriptor, Digest, mediatype
 from transload.server import Served, ServeSettings, serve_in_thread
@@ -84,7 +84,7 @@ def test_what_is_not_there(served: Served, path: str, status: int, code: str) ->
     ],
 )
 def test_blob_and_its_parts(
-    served: Served, shelved: Served, shelf: Shelf, header: str, status: int, part: slice
+    served: Served, shelved: Served, shelf: RepositoryContent, header: str, status: int, part: slice
 ) -> None:
     shelf.put(RAW)
     for where in (served, shelved):
@@ -115,12 +115,12 @@ def test_a_range_of_content_known_before(served: Served, etag: str, status: int)
     assert ask(served, "GET", f"/v2/team/app/blobs/{LAYER.digest}", headers=headers).status == status
 
 
-def test_an_empty_blob(shelved: Served, shelf: Shelf) -> None:
+def test_an_empty_blob(shelved: Served, shelf: RepositoryContent) -> None:
     answer = ask(shelved, "GET", f"/v2/any/blobs/{shelf.put(b'')}")
     assert (answer.status, answer.body, answer.headers["Content-Length"]) == (200, b"", "0")
 
 
-def test_a_large_file_leaves_in_several_parts(shelved: Served, shelf: Shelf) -> None:
+def test_a_large_file_leaves_in_several_parts(shelved: Served, shelf: RepositoryContent) -> None:
     content = os.urandom(9 << 20)
     digest = shelf.put(content)
     assert ask(shelved, "GET", f"/v2/any/blobs/{digest}").body == content
@@ -141,7 +141,7 @@ class Plain:
     """A source that has no optional power at all."""
 
     def __init__(self, store: MemoryStore) -> None:
-        self.locator, self.tariff, self.refers = "plain:", None, None
+        self.locator, self.request_costs, self.refers = "plain:", None, None
         self.resolve, self.fetch, self.tags, self.repositories = (
             store.resolve,
             store.fetch,
@@ -201,7 +201,7 @@ def test_requests_are_counted(served: Served) -> None:
     assert counted.by_status == {200: 2, 404: 1}
 
 
-def test_a_file_that_vanished(shelved: Served, shelf: Shelf, tmp_path: Path) -> None:
+def test_a_file_that_vanished(shelved: Served, shelf: RepositoryContent, tmp_path: Path) -> None:
     digest = shelf.put(b"short")
     (tmp_path / digest.encoded).unlink()
     assert ask(shelved, "GET", f"/v2/any/blobs/{digest}").code == "BLOB_UNKNOWN"
@@ -230,13 +230,13 @@ def heard() -> Iterator[Heard]:
 
 
 @pytest.mark.parametrize("lies", [True, False])
-def test_a_client_that_does_not_read_is_cut_off(shelf: Shelf, heard: Heard, lies: bool) -> None:
+def test_a_client_that_does_not_read_is_cut_off(shelf: RepositoryContent, heard: Heard, lies: bool) -> None:
     content = bytes(40 << 20)
     digest = shelf.put(content)
     if not lies:
         shelf.lies = None
         with MemoryStore.begin(shelf, "a", Descriptor("x", digest, len(content))) as ingest:
-            ingest.receive([content])
+            ingest.write([content])
             ingest.commit()
     with serve_in_thread(shelf, ServeSettings(stall_timeout_s=0.1)) as served:
         host, _, port = served.host_port.partition(":")

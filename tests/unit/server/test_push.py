@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.server.asking import Answer, ask, until
-from tests.unit.server.shelf import Shelf, Slow
+from tests.unit.server.shelf import RepositoryContent, Slow
 from transload.limits import MANIFEST_BYTES
 from transload.memory import MemoryStore
 from transload.oci import Descriptor, Digest, Name
@@ -215,7 +215,7 @@ class TestMounts:
         assert put.status == 201
 
     @pytest.mark.parametrize("query", ["&from=other", ""])
-    def test_one_pool_for_all_needs_no_mount(self, shelved: Served, shelf: Shelf, query: str) -> None:
+    def test_one_pool_for_all_needs_no_mount(self, shelved: Served, shelf: RepositoryContent, query: str) -> None:
         assert ask(shelved, "POST", f"{UPLOADS}?mount={shelf.put(SMALL)}{query}").status == 201
 
     def test_an_origin_that_is_no_repository(self, served: Served) -> None:
@@ -287,7 +287,7 @@ class TestManifests:
 
 
 class TestDeletions:
-    def test_where_the_store_can(self, shelved: Served, shelf: Shelf) -> None:
+    def test_where_the_store_can(self, shelved: Served, shelf: RepositoryContent) -> None:
         digest = shelf.put(SMALL)
         assert ask(shelved, "DELETE", f"/v2/a/blobs/{digest}").status == 202
         assert ask(shelved, "DELETE", f"/v2/a/blobs/{digest}").code == "BLOB_UNKNOWN"
@@ -304,12 +304,14 @@ class TestDeletions:
 
 
 class TestSpools:
-    def test_a_proved_file_is_adopted(self, shelved: Served, shelf: Shelf, tmp_path: Path) -> None:
+    def test_a_proved_file_is_adopted(self, shelved: Served, shelf: RepositoryContent, tmp_path: Path) -> None:
         assert ask(shelved, "POST", f"{UPLOADS}?digest={Digest.of(LARGE)}", LARGE).status == 201
         assert shelf.adopted == [Digest.of(LARGE)]
         assert [path.read_bytes() == LARGE for path in tmp_path.iterdir()] == [True]
 
-    def test_small_ones_and_other_algorithms_take_the_usual_way(self, shelved: Served, shelf: Shelf) -> None:
+    def test_small_ones_and_other_algorithms_take_the_usual_way(
+        self, shelved: Served, shelf: RepositoryContent
+    ) -> None:
         for digest, raw in ((Digest.of(SMALL), SMALL), (Digest.of(LARGE, "sha512"), LARGE)):
             assert ask(shelved, "POST", f"{UPLOADS}?digest={digest}", raw).status == 201
             assert ask(shelved, "GET", f"/v2/team/app/blobs/{digest}").body == raw
@@ -337,6 +339,6 @@ def test_a_beginning_that_the_store_kept_from_elsewhere(served: Served, store: M
     for kept in (SMALL[:5], b"wrong", b"longer than the small blob"):
         descriptor = Descriptor(OCTETS, Digest.of(SMALL), len(SMALL))
         with store.begin("team/app", descriptor) as ingest:
-            ingest.receive([kept])
+            ingest.write([kept])
         assert ask(served, "POST", f"{UPLOADS}?digest={Digest.of(SMALL)}", SMALL).status == 201
         assert stored(store, SMALL)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from transload import errors
 from transload.errors import ReferenceInvalid, TransloadError, UsageError
 from transload.server import ServeSettings, conditions, connections, paging, ranges, routes
-from transload.server.access import Door
-from transload.server.answers import printable, refusal
-from transload.server.ranges import Span, Unsatisfiable, requested, stated
+from transload.server.access import BasicAuth
+from transload.server.ranges import ByteRange, Unsatisfiable, requested, stated
+from transload.server.refusals import printable, refusal
 from transload.server.routes import Route, route
 
 
@@ -68,22 +68,22 @@ def test_any_path_is_a_route_or_refused(text: str) -> None:
     ("header", "expected"),
     [
         (None, None),
-        ("bytes=0-0", Span(0, 1)),
-        ("bytes=0-9", Span(0, 10)),
-        ("bytes=3-100", Span(3, 7)),
-        ("bytes=9-", Span(9, 1)),
-        ("bytes=-4", Span(6, 4)),
-        ("bytes=-99", Span(0, 10)),
-        ("Bytes = 1-2", Span(1, 2)),
+        ("bytes=0-0", ByteRange(0, 1)),
+        ("bytes=0-9", ByteRange(0, 10)),
+        ("bytes=3-100", ByteRange(3, 7)),
+        ("bytes=9-", ByteRange(9, 1)),
+        ("bytes=-4", ByteRange(6, 4)),
+        ("bytes=-99", ByteRange(0, 10)),
+        ("Bytes = 1-2", ByteRange(1, 2)),
         ("bytes=0-1,3-4", None),
-        (f"bytes=3-{10**40}", Span(3, 7)),
+        (f"bytes=3-{10**40}", ByteRange(3, 7)),
         ("bytes=-", None),
         ("bytes=a-b", None),
         ("lines=0-1", None),
         ("bytes=٣-٤", None),
     ],
 )
-def test_ranges(header: str | None, expected: Span | None) -> None:
+def test_ranges(header: str | None, expected: ByteRange | None) -> None:
     assert requested(header, 10) == expected
 
 
@@ -117,9 +117,16 @@ def test_a_range_is_a_slice(first: int, last: int, size: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("0-9", Span(0, 10)), ("5-5", Span(5, 1)), ("5-4", None), ("bytes 0-9/10", None), ("0-", None), ("", None)],
+    [
+        ("0-9", ByteRange(0, 10)),
+        ("5-5", ByteRange(5, 1)),
+        ("5-4", None),
+        ("bytes 0-9/10", None),
+        ("0-", None),
+        ("", None),
+    ],
 )
-def test_content_range_of_a_chunk(text: str, expected: Span | None) -> None:
+def test_content_range_of_a_chunk(text: str, expected: ByteRange | None) -> None:
     assert stated(text) == expected
 
 
@@ -170,11 +177,11 @@ class Masked:
     ],
 )
 def test_passwords(header: str | None, expected: bool) -> None:
-    assert Door({"ann": "one", "bob": Masked()}).admits(header) is expected
+    assert BasicAuth({"ann": "one", "bob": Masked()}).admits(header) is expected
 
 
 def test_without_users_everybody_comes_in() -> None:
-    assert Door({}).admits(None)
+    assert BasicAuth({}).admits(None)
 
 
 def every_error(root: type[TransloadError] = TransloadError) -> list[type[TransloadError]]:

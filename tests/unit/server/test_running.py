@@ -91,13 +91,13 @@ def test_tls(store: MemoryStore, authority: trustme.CA, tmp_path: Path) -> None:
 
 
 def test_tls_from_a_file(store: MemoryStore, authority: trustme.CA, tmp_path: Path) -> None:
-    from tests.unit.server.shelf import Shelf
+    from tests.unit.server.shelf import RepositoryContent
 
     pem = tmp_path / "both.pem"
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(pem))
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    shelf = Shelf(tmp_path)
+    shelf = RepositoryContent(tmp_path)
     content = os.urandom(2_500_000)
     digest = shelf.put(content)
     with serve_in_thread(shelf, ServeSettings(tls_certificate=pem)) as served:

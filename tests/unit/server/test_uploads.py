@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from transload.errors import TooManyRequests
 from transload.limits import SERVED_UPLOADS
 from transload.oci import Descriptor, Digest
-from transload.server.answers import Refusal
-from transload.server.uploads import IDLE_S, IN_MEMORY_BYTES, Spool, Uploads
+from transload.server.refusals import Refusal
+from transload.server.uploads import IDLE_S, IN_MEMORY_BYTES, ServedUploads, Spool
 
 OPEN_FILES = Path("/proc/self/fd")
 
@@ -60,7 +60,7 @@ def test_a_spool_lies_in_a_file_only_when_it_is_large(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="the system does not list what is open")
 def test_sessions_that_wait_hold_no_file_open(tmp_path: Path) -> None:
-    uploads = Uploads(tmp_path, Clock())
+    uploads = ServedUploads(tmp_path, Clock())
     before = len(list(OPEN_FILES.iterdir()))
     waiting = [uploads.begin("a/b") for _ in range(50)]
     for upload in waiting:
@@ -74,7 +74,7 @@ def test_sessions_that_wait_hold_no_file_open(tmp_path: Path) -> None:
 
 def test_sessions_that_nobody_touches_are_forgotten(tmp_path: Path) -> None:
     clock = Clock()
-    uploads = Uploads(tmp_path, clock)
+    uploads = ServedUploads(tmp_path, clock)
     idle, busy = uploads.begin("a"), uploads.begin("a")
     for upload in (idle, busy):
         upload.spool.write(bytes(IN_MEMORY_BYTES + 1))
@@ -91,7 +91,7 @@ def test_sessions_that_nobody_touches_are_forgotten(tmp_path: Path) -> None:
 
 
 def test_sessions_are_limited() -> None:
-    uploads = Uploads(None, Clock())
+    uploads = ServedUploads(None, Clock())
     for _ in range(SERVED_UPLOADS):
         uploads.begin("a")
     with pytest.raises(TooManyRequests):

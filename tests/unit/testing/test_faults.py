@@ -15,12 +15,12 @@ from transload.errors import (
     Unreachable,
 )
 from transload.memory import MemoryStore
-from transload.nursery import Nursery
 from transload.oci import Digest, Name
 from transload.testing import faults
 from transload.testing.contract import APP, OTHER, StoreContract, blob, read
 from transload.testing.faults import ALWAYS, Fault, FaultyStore
 from transload.testing.images import fill, image, put
+from transload.threads import TaskGroup
 
 CONTENT = blob("content", 100_000)
 RAW = CONTENT.read()
@@ -95,10 +95,10 @@ def test_a_refused_mount_and_a_forgotten_blob() -> None:
     "write",
     [
         lambda store: put(store, APP, CONTENT),
-        lambda store: store.point(Name(APP, "2"), IMAGE.manifest),
+        lambda store: store.put_manifest(Name(APP, "2"), IMAGE.manifest),
         lambda store: store.mount(CONTENT.descriptor, APP, OTHER),
     ],
-    ids=["begin", "point", "mount"],
+    ids=["begin", "put_manifest", "mount"],
 )
 def test_a_read_only_store_can_be_read(write: Callable[[FaultyStore], None]) -> None:
     store = faulty(*faults.read_only())
@@ -135,7 +135,7 @@ def test_a_retryable_failure_of_writing(on: faults.Operation) -> None:
 def test_a_corrupt_source_is_refused_by_an_honest_target() -> None:
     source, target = faulty(faults.corrupts(at=5)), MemoryStore()
     with source.open(APP, CONTENT.descriptor) as chunks, target.begin(APP, CONTENT.descriptor) as ingest:
-        ingest.receive(chunks)
+        ingest.write(chunks)
         with pytest.raises(DigestMismatch):
             ingest.commit()
 
@@ -143,8 +143,8 @@ def test_a_corrupt_source_is_refused_by_an_honest_target() -> None:
 def test_a_gate_holds_work_until_it_opens() -> None:
     gate, seen = threading.Event(), []
     store = faulty(faults.waits("open", gate))
-    with Nursery() as nursery:
-        nursery.start(lambda: seen.append(read(store, APP, CONTENT.descriptor)))
+    with TaskGroup() as group:
+        group.start(lambda: seen.append(read(store, APP, CONTENT.descriptor)))
         assert not seen
         gate.set()
     assert seen == [RAW]

@@ -12,7 +12,7 @@ from tests.unit.transfer.recorder import Recorder
 from transload.events import Event, ImageDone, StepDone, StepMoved
 from transload.memory import MemoryStore
 from transload.oci import Descriptor, Digest, Name
-from transload.ports import Chunk, Tariff
+from transload.ports import Chunk, RequestCosts
 from transload.testing import faults
 from transload.testing.images import image, multi_platform, signature
 from transload.testing.layers import layer
@@ -58,9 +58,9 @@ def test_no_manifest_before_its_content_and_the_tag_last() -> None:
     scene.run(scene.plan("app:1", referrers=True))
     order = {call: place for place, call in enumerate(scene.target.subjects)}
     for each in (*built.children, signed):
-        named = order["point", f"app@{each.digest}"]
-        assert all(order["commit", digest] < named < order["point", "app:1"] for digest in each.blobs)
-    assert scene.target.subjects[-1] == ("point", "app:1")
+        named = order["put_manifest", f"app@{each.digest}"]
+        assert all(order["commit", digest] < named < order["put_manifest", "app:1"] for digest in each.blobs)
+    assert scene.target.subjects[-1] == ("put_manifest", "app:1")
 
 
 def test_shared_blobs_are_mounted_in_the_other_repositories() -> None:
@@ -75,7 +75,7 @@ def test_shared_blobs_are_mounted_in_the_other_repositories() -> None:
 
 def test_refused_mounts_are_copied_within_the_target_and_never_fetched_again() -> None:
     scene = Scene()
-    scene.source.tariff = Tariff()  # far away
+    scene.source.request_costs = RequestCosts()  # far away
     for name in ("a", "b", "c"):
         scene.publish(image(name, (SHARED,)), f"{name}:1")
     plan = scene.plan("a:1", "b:1", "c:1")
@@ -120,7 +120,7 @@ def test_what_an_earlier_run_parked_is_not_fetched_again() -> None:
     scene, recorder = Scene(), Recorder()
     scene.publish(image("a", (BIG,)), "a:1")
     with scene.target.store.begin("a", BIG.descriptor) as ingest:
-        ingest.receive([BIG.read()[:100_000]])
+        ingest.write([BIG.read()[:100_000]])
     plan = scene.plan("a:1")
     assert all_well(scene.run(plan, listen=recorder))
     big = next(step.id for step in plan.blob_steps() if step.descriptor == BIG.descriptor)
@@ -131,7 +131,7 @@ def test_a_blob_that_is_parked_whole_is_committed_without_opening_the_source() -
     scene = Scene()
     scene.publish(image("a", (BIG,)), "a:1")
     with scene.target.store.begin("a", BIG.descriptor) as ingest:
-        ingest.receive([BIG.read()])
+        ingest.write([BIG.read()])
     assert all_well(scene.run(scene.plan("a:1")))
     assert BIG.descriptor.digest not in opened(scene.source)
 
@@ -152,7 +152,7 @@ def test_a_blob_that_the_target_forgot_since_the_plan_is_brought() -> None:
 
 def test_a_mount_from_a_repository_that_forgot_the_blob_copies_it() -> None:
     scene = Scene()
-    scene.source.tariff = Tariff()
+    scene.source.request_costs = RequestCosts()
     scene.deliver(image("old", (SHARED,)), "a:0")
     scene.publish(image("new a", (SHARED,)), "a:1")
     scene.publish(image("new b", (SHARED,)), "b:1")

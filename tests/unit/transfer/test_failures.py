@@ -28,7 +28,7 @@ from transload.events import ImageDone, StepFailed, StepMoved, StepRetried, Step
 from transload.memory import MemoryStore
 from transload.oci import Manifest, Name
 from transload.planning import Narrowing, Plan
-from transload.ports import Tariff
+from transload.ports import RequestCosts
 from transload.testing import faults
 from transload.testing.faults import ALWAYS, Fault
 from transload.testing.images import AMD64, image, multi_platform
@@ -98,7 +98,7 @@ def test_a_broken_body_goes_on_where_it_broke() -> None:
 def test_trouble_of_the_targets_upload_is_tried_again_as_well() -> None:
     script = [
         faults.fails("begin", subject=DIGEST),
-        faults.fails("receive", after=70_000, subject=DIGEST),
+        faults.fails("write", after=70_000, subject=DIGEST),
         faults.fails("commit", lambda: ServerTrouble("502"), subject=DIGEST),
     ]
     _, _, outcome, recorder, _ = struck(*script, at="target")
@@ -160,7 +160,7 @@ def test_a_failed_image_leaves_the_others_and_its_cause_reaches_all_it_concerns(
 
 def test_a_shared_blob_that_fails_is_not_tried_again_for_each_of_its_images() -> None:
     scene, recorder, clock = Scene(), Recorder(), FakeClock()
-    scene.source.tariff = Tariff()
+    scene.source.request_costs = RequestCosts()
     labels = [f"image{number}:1" for number in range(12)]
     for label in labels:
         scene.publish(image(label, (SHARED,)), label)
@@ -221,7 +221,7 @@ def test_a_hopeless_target_ends_quickly(script: list[Fault], kind: type[Transloa
     recorder.check(plan, outcome)
     assert {(type(image.error), image.error and image.error.side) for image in outcome.images} == {(kind, "target")}
     assert scene.target.calls["begin"] <= 4
-    assert scene.target.calls["receive"] <= 4
+    assert scene.target.calls["write"] <= 4
 
 
 def test_a_refused_repository_condemns_only_itself() -> None:
@@ -229,7 +229,7 @@ def test_a_refused_repository_condemns_only_itself() -> None:
     for name in ("a", "b"):
         scene.publish(image(name, (100,)), f"{name}:1")
     plan = scene.plan("a:1", "b:1")
-    no = faults.fails("point", lambda: AccessDenied("no push"), subject="a:1", times=ALWAYS)
+    no = faults.fails("put_manifest", lambda: AccessDenied("no push"), subject="a:1", times=ALWAYS)
     scene.script(no, at="target")
     assert names(plan, scene.run(plan)) == ["a:1"]
 
@@ -274,7 +274,7 @@ def _breaks() -> TransloadError:
     raise ZeroDivisionError
 
 
-@pytest.mark.parametrize(("at", "on"), [("source", "open"), ("target", "point")])
+@pytest.mark.parametrize(("at", "on"), [("source", "open"), ("target", "put_manifest")])
 def test_a_bug_passes_through_and_ends_the_run(at: str, on: faults.Operation) -> None:
     scene = Scene()
     for number in range(6):
@@ -289,14 +289,14 @@ def test_a_store_that_was_interrupted_interrupts_the_run() -> None:
     scene, _, outcome, _, _ = struck(faults.fails("open", lambda: Interrupted("interrupted")))
     assert outcome.interrupted
     assert not outcome.images[0].done
-    assert scene.target.calls["point"] == 0
+    assert scene.target.calls["put_manifest"] == 0
 
 
 @pytest.mark.parametrize("make", [lambda: BlobUnknown("x"), lambda: Unreachable("x")])
 def test_the_error_of_a_blob_copied_within_the_target_is_the_targets(make: Callable[[], TransloadError]) -> None:
     scene = Scene()
     scene.source.store = MemoryStore(SOURCE)
-    scene.source.tariff = Tariff()
+    scene.source.request_costs = RequestCosts()
     for name in ("a", "b"):
         scene.publish(image(name, (SHARED,)), f"{name}:1")
     plan = scene.plan("a:1", "b:1")
@@ -310,8 +310,8 @@ def test_the_error_of_a_blob_copied_within_the_target_is_the_targets(make: Calla
 class TakesNoSparse(MemoryStore):
     """As docker-registry before version 3."""
 
-    def point(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:  # noqa: ARG002
-        super().point(name, manifest, part=part)
+    def put_manifest(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:  # noqa: ARG002
+        super().put_manifest(name, manifest, part=part)
 
 
 def test_a_target_that_takes_no_sparse_index_says_what_to_do_instead() -> None:

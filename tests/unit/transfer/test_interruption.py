@@ -10,11 +10,11 @@ from tests.unit.transfer.recorder import FakeClock, Recorder
 from transload.errors import NotFound
 from transload.events import Event, ImageDone, StepDone, StepMoved
 from transload.layout import LayoutStore
-from transload.nursery import Cancellation
 from transload.oci import Name
 from transload.testing import faults
 from transload.testing.images import image
 from transload.testing.layers import layer
+from transload.threads import Cancellation
 
 BIG = layer("big", 300_000)
 IMAGE = image("a", (BIG, 100))

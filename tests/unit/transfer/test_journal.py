@@ -7,10 +7,10 @@ import pytest
 
 from tests.unit.planning.scene import Scene, copied
 from transload.errors import LocalError, ReadOnly, RepositoryUnknown
-from transload.nursery import Nursery
 from transload.oci import Digest
 from transload.testing import faults
 from transload.testing.images import image
+from transload.threads import TaskGroup
 from transload.transfer import Journal
 
 DIGEST = Digest.of(b"blob")
@@ -85,9 +85,9 @@ def test_many_threads_note_at_once(tmp_path: Path) -> None:
         for each in range(20):
             journal.note(f"app{number}", Digest.of(bytes([each])))
 
-    with Nursery() as nursery:
+    with TaskGroup() as group:
         for number in range(8):
-            nursery.start(note, number)
+            group.start(note, number)
     later = Journal(path)
     assert all(later.knows(f"app{number}", Digest.of(bytes([each]))) for number in range(8) for each in range(20))
 
@@ -104,7 +104,7 @@ def test_a_run_notes_what_arrived_and_the_next_plan_believes_it_after_a_look(tmp
     scene = Scene()
     built = scene.publish(image("a", (100, 200)), "a:1")
     plan = scene.plan("a:1")
-    scene.script(faults.fails("point", lambda: ReadOnly("not now")), at="target")
+    scene.script(faults.fails("put_manifest", lambda: ReadOnly("not now")), at="target")
     scene.run(plan, journal=Journal(tmp_path / "journal"))
     scene.script(faults.fails("tags", lambda: RepositoryUnknown("no manifests yet"), times=2), at="target")
     assert copied(scene.plan("a:1")) == set(built.blobs)

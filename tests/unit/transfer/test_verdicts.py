@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.unit.planning.scene import SOURCE, Scene, item
-from transload.app.verifying import Checked
+from transload.app.verify import Verification
 from transload.errors import (
     AccessDenied,
     BlobUnknown,
@@ -140,4 +140,4 @@ def unchecked(error: TransloadError) -> Proof:
     ],
 )
 def test_the_exit_code_tells_wrong_from_not_checked(proofs: list[Proof], code: int) -> None:
-    assert Checked("r.example", tuple(proofs)).exit_code == code
+    assert Verification("r.example", tuple(proofs)).exit_code == code

@@ -1,0 +1,137 @@
+"""What the far side is taken to hold when a bundle is packed: by its inventory, or by the bundle it got before."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from attrs import evolve
+
+from transload.bundle.format.blueprint import MARKER
+from transload.bundle.format.keys import PublicKey, Signature, load_public_key
+from transload.bundle.format.ledger import Ledger
+from transload.bundle.format.signing import Signer
+from transload.bundle.reading.reader import BundleStore
+from transload.errors import BundleForeignSignature, BundleUnsigned, LedgerTampered, UsageError
+from transload.files import check_kind, local_errors, read_file, replace_file
+from transload.inventory.file import load, writable
+from transload.inventory.inventory import Inventory, RepositoryContent
+from transload.limits import INVENTORY_BYTES, SMALL_JSON_BYTES
+from transload.oci import Descriptor, Digest
+
+
+def far_side(against: Path | None, key: Path | None = None) -> Inventory:
+    """What is at the far side: nothing, what the inventory at `against` says, or what the bundle there brought.
+
+    Names are relative to the prefix there, as they are in a bundle. With `key`, what it did not sign is refused.
+    Raises `DocumentInvalid` for an inventory that is none, `BundleUnsigned`, `BundleForeignSignature`,
+    `LedgerTampered`, `LocalError`, and what opening a bundle raises.
+    """
+    if against is None:
+        if key is not None:
+            raise UsageError("--against-key was given without --against", hint="add --against FILE")
+        return Inventory("bundle:", "", True, {}, {}, {})
+    verifier = load_public_key(key) if key else None
+    if verifier is not None and (against / MARKER).is_file():
+        raise BundleUnsigned(
+            f"{against} is a folder in OCI layout, and folders carry no signature",
+            subject=str(against),
+            hint="name a signed bundle, or an inventory with its signature beside it",
+        )
+    if _is_inventory(against):
+        return evolve(_read_inventory(against, verifier), prefix="")
+    return inventory_of(BundleStore(against, verifier=verifier).ledger)
+
+
+# --- inventories as files, signed on request
+
+
+def signature_path(path: Path) -> Path:
+    """Where the signature of an inventory lies: beside it, `.sig` added to its name."""
+    return path.with_name(f"{path.name}.sig")
+
+
+def write_inventory(path: Path, inventory: Inventory, signer: Signer | None = None) -> None:
+    """Write an inventory, and its signature in the form of a bundle's `ledger.sig`. Raises `LocalError`."""
+    raw = writable(inventory)
+    with local_errors("writing", path):
+        replace_file(path, raw)
+    if signer is not None:
+        with local_errors("writing", signature_path(path)):
+            replace_file(signature_path(path), signer(raw))
+
+
+def _is_inventory(path: Path) -> bool:
+    """Not a bundle: a file of any other name, or one that begins as JSON does."""
+    with local_errors("reading", path):
+        check_kind(path, stat.S_ISREG, stat.S_ISDIR)
+        if not path.is_file():
+            return False
+        return read_file(path, 1) == b"{" or not path.name.lower().endswith(".tar")
+
+
+def _read_inventory(path: Path, verifier: PublicKey | None) -> Inventory:
+    with local_errors("reading", path):
+        raw = read_file(path, INVENTORY_BYTES + 1)
+    if verifier is not None:
+        _check_signature(path, raw, verifier)
+    return load(raw)
+
+
+def _check_signature(path: Path, raw: bytes, verifier: PublicKey) -> None:
+    beside = signature_path(path)
+    if not beside.is_file():
+        raise BundleUnsigned(
+            f"the inventory {path} is not signed: there is no {beside.name} beside it",
+            subject=str(path),
+            hint="take it again with transload inventory --sign-key, and carry both files",
+        )
+    with local_errors("reading", beside):
+        content = read_file(beside, SMALL_JSON_BYTES)
+    try:
+        signature = Signature.decode(content)
+    except LedgerTampered as error:
+        raise LedgerTampered(f"{beside} is not a signature, or it is damaged", subject=str(beside)) from error
+    if (signature.key_id, signature.algorithm) != (verifier.key_id, verifier.algorithm):
+        raise BundleForeignSignature(
+            f"the inventory {path} is signed with the key {signature.key_id[:80]}, expected {verifier.key_id}",
+            subject=str(path),
+            hint="use the public key of the site that took it, if you trust it",
+        )
+    if not verifier.verify(raw, signature.value):
+        raise LedgerTampered(
+            f"the signature does not match the inventory {path}",
+            subject=str(path),
+            hint="do not use it: have it taken again, and signed",
+        )
+
+
+# --- an earlier bundle
+
+
+def inventory_of(ledger: Ledger) -> Inventory:
+    """What the far side has after a push of this bundle, with what it had to have before."""
+    manifests: dict[Digest, Descriptor] = {}
+    blobs: dict[Digest, int] = {}
+    shelves: dict[str, RepositoryContent] = {}
+
+    def put(repository: str, tags: dict[str, Digest], held: Iterable[Descriptor]) -> None:
+        before = shelves.get(repository, RepositoryContent({}, frozenset(), frozenset()))
+        found = tuple(held)
+        manifests.update({one.digest: one for one in found if one.is_manifest})
+        blobs.update({one.digest: one.size for one in found if not one.is_manifest})
+        shelves[repository] = RepositoryContent(
+            {**before.tags, **tags},
+            before.manifests | {one.digest for one in found if one.is_manifest},
+            before.blobs | {one.digest for one in found if not one.is_manifest},
+        )
+
+    for each in ledger.images:
+        image = each.image
+        tags = {image.name.tag: image.root.digest} if image.name.tag else {}
+        put(image.name.repository, tags, (image.root, *(ledger.blobs[place].descriptor for place in each.blobs)))
+    for one in ledger.prerequisites:
+        for repository in one.repositories:
+            put(repository, {}, (one.descriptor,))
+    return Inventory("bundle:", "", True, manifests, blobs, shelves)

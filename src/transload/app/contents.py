@@ -1,0 +1,177 @@
+"""From a plan for a far side to what a bundle carries there, and the plan that fills the bundle. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+
+from attrs import evolve
+
+from transload.bundle.format.contents import BundledImage, Contents, ExtraFile, Prerequisite
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Requests, Share, Step
+from transload.planning.planfile import digest
+
+Where = Callable[[Digest], tuple[str, ...]]
+"""In which repositories the far side holds something."""
+
+# How cosign calls what belongs to a digest: https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
+_COMPANION = re.compile(r"(sha256)-([0-9a-f]{64})\.(?:sig|att|sbom)")
+
+
+def contents_of(
+    plan: Plan,
+    resolve: Callable[[Name], Descriptor],
+    where: Where,
+    *,
+    extras: Iterable[ExtraFile] = (),
+    against: str = "",
+) -> Contents:
+    """What the bundle of `plan` holds: the images that can be planned; images that failed are left out.
+
+    `resolve` tells what an unchanged name stands for at the far side. What else is stored under a tag, such as a
+    signature of cosign, is listed like an image, so that the tag travels.
+    """
+    packed = [image for image in plan.images if image.error is None]
+    graph = _Graph(plan)
+    images = (*(_bundled(image, plan, resolve, graph) for image in packed), *_companions(plan))
+    blobs = {step.descriptor.digest: step.descriptor for step in plan.blob_steps() if _is_carried(step)}
+    manifests = {step.digest: plan.manifests[step.digest] for step in _manifest_steps(plan)}
+    needed: defaultdict[Digest, set[str]] = defaultdict(set)
+    descriptors: dict[Digest, Descriptor] = {}
+    extras_of = {_called(image): [graph.goals[goal] for goal in image.goals] for image in packed}
+    for image in images:
+        for one in graph.assumed(image.root, extras_of.get(image.name, ()), blobs):
+            needed[one.digest].add(str(image.name))
+            descriptors[one.digest] = one
+    prerequisites = tuple(
+        Prerequisite(descriptors[one], where(one), tuple(sorted(names))) for one, names in sorted(needed.items())
+    )
+    return Contents(
+        images,
+        tuple(blobs.values()),
+        tuple(manifests.values()),
+        prerequisites,
+        tuple(extras),
+        against,
+        digest(plan),
+    )
+
+
+def filling_plan(plan: Plan, target: str, held: Callable[[Descriptor], bool] = lambda _blob: False) -> Plan:
+    """The plan that fills the bundle: every blob and manifest once, nothing mounted, in the same order.
+
+    `held` says which blobs an earlier run left in the unfinished bundle; they are told as already there.
+    """
+    there = {step.id for step in plan.blob_steps() if step.origin is None and held(step.descriptor)}
+    steps: list[Step] = []
+    new_ids: dict[int, int] = {}
+    for step in plan.steps:
+        if isinstance(step, ManifestStep):
+            needs = tuple(dict.fromkeys(new_ids[need] for need in step.needs if need in new_ids))
+            new_ids[step.id] = len(steps)
+            steps.append(evolve(step, id=len(steps), needs=needs))
+        elif step.origin is None and step.id not in there:
+            new_ids[step.id] = len(steps)
+            steps.append(evolve(step, id=len(steps), after=None))
+        elif step.after in new_ids:
+            new_ids[step.id] = new_ids[step.after]
+    images = tuple(
+        evolve(
+            image,
+            goals=tuple(new_ids[goal] for goal in image.goals),
+            copied=Share(image.copied.blobs - share.blobs, image.copied.bytes - share.bytes),
+            present=Share(image.present.blobs + share.blobs, image.present.bytes + share.bytes),
+            mounted=Share(),
+        )
+        for image, share in zip(plan.images, _shares(plan, there), strict=True)
+    )
+    requests = Requests(source=max(0, plan.requests.source - len(there)))  # one for each, where there are any
+    return Plan(target, images, tuple(steps), plan.manifests, requests)
+
+
+def _shares(plan: Plan, steps: Set[int]) -> Iterator[Share]:
+    """What these blob steps come to for each image: a step counts for the first image that needs it."""
+    sizes = {step.id: step.descriptor.size for step in plan.blob_steps() if step.id in steps}
+    begin = 0
+    for image in plan.images:
+        end = max((begin, *(goal + 1 for goal in image.goals)))
+        own = [sizes[step] for step in range(begin, end) if step in sizes]
+        yield Share(len(own), sum(own))
+        begin = end
+
+
+def subject_of(tag: str | None) -> Digest | None:
+    """The digest that a tag of cosign's belongs to, None for any other tag.
+
+    >>> subject_of("v1"), subject_of(f"sha256-{'0' * 64}.sig") == "sha256:" + "0" * 64
+    (None, True)
+    """
+    form = _COMPANION.fullmatch(tag) if tag else None
+    return Digest(f"{form[1]}:{form[2]}") if form else None
+
+
+def _companions(plan: Plan) -> Iterator[BundledImage]:
+    """What the plan stores under tags that are not those of images."""
+    images = {image.target for image in plan.images}
+    for step in _manifest_steps(plan):
+        if step.name.tag and step.name not in images:
+            source = f"{step.source_store}/{step.source_repository}:{step.name.tag}"
+            yield BundledImage(step.name, plan.manifests[step.digest].descriptor, source)
+
+
+def _is_carried(step: BlobStep) -> bool:
+    """Not what the far side has in another repository already."""
+    return step.origin is None or step.after is not None
+
+
+def _manifest_steps(plan: Plan) -> Iterator[ManifestStep]:
+    return (step for step in plan.steps if isinstance(step, ManifestStep))
+
+
+def _called(image: PlannedImage) -> Name:
+    """Its name in the bundle: without a tag, the digest that it has there, which a narrowed index gets anew."""
+    if image.target.tag is not None or image.digest is None:
+        return image.target
+    return image.target.at(image.digest)
+
+
+def _bundled(image: PlannedImage, plan: Plan, resolve: Callable[[Name], Descriptor], graph: _Graph) -> BundledImage:
+    manifest = plan.manifests.get(image.digest) if image.digest else None
+    if manifest is None:
+        return BundledImage(_called(image), resolve(_called(image)), image.source_label, present=True)
+    left_out = {child for each in graph.below([manifest.digest]) for child in graph.left_out[each.digest]}
+    return BundledImage(_called(image), manifest.descriptor, image.source_label, left_out=tuple(sorted(left_out)))
+
+
+class _Graph:
+    """The manifests that a plan stores, and what they lead to."""
+
+    def __init__(self, plan: Plan) -> None:
+        steps = list(_manifest_steps(plan))
+        self._manifests = {step.digest: plan.manifests[step.digest] for step in steps}
+        self.goals = {step.id: step.digest for step in steps}
+        self.left_out = {step.digest: frozenset(step.left_out) for step in steps}
+
+    def below(self, roots: Iterable[Digest]) -> Iterator[Manifest]:
+        """Every manifest that the plan stores of what `roots` lead to, each once."""
+        pending, seen = list(roots), set(roots)
+        while pending:
+            manifest = self._manifests[pending.pop()]
+            yield manifest
+            new = {child.digest for child in manifest.manifests if child.digest in self._manifests} - seen
+            seen |= new
+            pending += sorted(new)
+
+    def assumed(
+        self, root: Descriptor, extras: Iterable[Digest], blobs: Mapping[Digest, Descriptor]
+    ) -> Iterator[Descriptor]:
+        """What an image, and what belongs to it, needs and the bundle does not hold."""
+        if root.digest not in self._manifests:
+            yield root
+        stored = {digest for digest in (root.digest, *extras) if digest in self._manifests}
+        for manifest in self.below(sorted(stored)):
+            yield from (blob for blob in manifest.blobs if blob.digest not in blobs and not blob.is_foreign)
+            meant = (child for child in manifest.manifests if child.digest not in self.left_out[manifest.digest])
+            yield from (child for child in meant if child.digest not in self._manifests)

@@ -1,0 +1,131 @@
+"""What was carried over the gap: which kind of store a path is, and which of its images are wanted."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transload.app.contents import subject_of
+from transload.app.job import Job
+from transload.app.location import SCHEMES, Location, is_path
+from transload.app.selection import Selection, select
+from transload.app.stores import NOTHING_SAID, Carried, Stores
+from transload.app.whole import items_of
+from transload.archive.headers import read_headers
+from transload.bundle.format.blueprint import LEDGER
+from transload.bundle.format.ledger import Ledger
+from transload.bundle.format.volumes import is_volume_name, split_file_name
+from transload.errors import CorruptError, LimitExceeded, LocalError, SelectionEmpty
+from transload.files import check_kind, expanded, local_errors, open_file
+from transload.oci import Name
+from transload.oci.reference import shown
+from transload.threads import Cancellation
+
+if TYPE_CHECKING:
+    from transload.bundle.reading.reader import BundleStore
+
+_LAYOUT = ("oci-layout", "index.json")  # one that lost the first is told as a layout, not as a missing bundle
+_LEADING = 4  # the ledger is among the first members of a bundle
+
+
+def carried_place(text: str, carried: Carried = NOTHING_SAID) -> Location:
+    """What a path is: a bundle (its name without suffix, or one of its volumes), an OCI layout folder, an archive.
+
+    `bundle:`, `oci:` and `archive:` before it say so. Raises `LocalError` if there is nothing, `BundleUnsigned` if
+    `carried` has a key and this is not a bundle: nothing is looked into before its signature is.
+    """
+    place = Location.parse(text) if _has_scheme(text) else _found(text, carried)
+    if place is None:
+        piped = "a pipe cannot be read twice: write it to a file first"
+        raise LocalError(
+            f"there is no bundle, folder or archive {shown(text)}",
+            subject=shown(text),
+            hint=piped if text == "-" else "check the path, or mount the medium",
+        )
+    carried.demand_signature(place)
+    return place
+
+
+def named_place(text: str, carried: Carried = NOTHING_SAID) -> Location:
+    """What `carried_place` finds, or the registry that is meant. Raises what it and `Location.parse` raise."""
+    if is_carried(text, carried) or is_path(text) or not set("/:.") & set(text):
+        return carried_place(text, carried)
+    return Location.parse(text)
+
+
+def is_carried(text: str, carried: Carried = NOTHING_SAID) -> bool:
+    """Whether `carried_place` finds something."""
+    return _has_scheme(text) or _found(text, carried) is not None
+
+
+def _has_scheme(text: str) -> bool:
+    scheme, colon, _ = text.partition(":")
+    return bool(colon) and scheme in SCHEMES
+
+
+def _found(text: str, carried: Carried) -> Location | None:
+    path = expanded(text)
+    with local_errors("looking at", path):
+        check_kind(path, stat.S_ISREG, stat.S_ISDIR)
+    if path.is_dir():
+        return Location("oci" if any((path / name).is_file() for name in _LAYOUT) else "bundle", str(path))
+    if path.is_file():
+        is_bundle = is_volume_name(path.name) if carried.key else _is_volume(path) or _has_ledger(path)
+        return Location("bundle" if is_bundle else "archive", str(path))
+    name = split_file_name(path.name)[0]
+    if any(_has_volume(folder, name) for folder in (path.parent, *carried.folders)):
+        return Location("bundle", str(path))
+    return None
+
+
+def _has_volume(folder: Path, name: str) -> bool:
+    """Any of them, so that whoever opens the bundle can say which one is missing."""
+    with local_errors("looking into", folder):
+        files = folder.iterdir() if folder.is_dir() else ()
+        return any(is_volume_name(file.name) and _same(split_file_name(file.name)[0], name) for file in files)
+
+
+def _same(found: str, wanted: str) -> bool:
+    return found in {wanted, wanted.upper()}
+
+
+def _is_volume(path: Path) -> bool:
+    return split_file_name(path.name)[1] is not None
+
+
+def _has_ledger(path: Path) -> bool:
+    try:
+        with open_file(path) as file:
+            leading = islice(read_headers(file, path.stat().st_size, str(path)), _LEADING)
+            return any(header.name == LEDGER for header in leading)
+    except (CorruptError, LimitExceeded, LocalError, OSError):
+        return False
+
+
+def signature_notes(bundle: BundleStore) -> Iterator[str]:
+    """Who signed a bundle, as long as nobody has checked it: what a file says of itself is only a claim."""
+    if bundle.signature is not None and not bundle.verified:
+        signer = bundle.signature.key_id
+        yield f"the bundle says that {signer} signed it, but this was not checked: give the public key with --key"
+
+
+def select_carried(place: Location, job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
+    """Everything in a carried store that `job` wants: of a bundle also what it left out, since the target has it.
+
+    Raises what `select` and opening the store raise.
+    """
+    if place.kind != "bundle":
+        return select(job, stores, cancellation)
+    names = _images(stores.bundle(place).ledger)
+    if not names:
+        raise SelectionEmpty(f"there is no image in {place}", subject=str(place), side="source")
+    return Selection(items_of(names, place, job), (), (place,))
+
+
+def _images(ledger: Ledger) -> list[Name]:
+    """Without the tags of signatures and the like, which come with the images that they belong to."""
+    known = ledger.by_digest.keys() | {each.image.root.digest for each in ledger.images}
+    return [each.image.name for each in ledger.images if subject_of(each.image.name.tag) not in known]

@@ -1,0 +1,114 @@
+"""Stores as people write them: `registry.example/prefix`, `oci:DIR`, `bundle:NAME`, `archive:FILE`. Pure reading.
+
+What users of skopeo and docker write is understood where it means one thing, and else answered with our word for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Literal
+
+from attrs import frozen
+
+from transload.errors import ReferenceInvalid, UsageError
+from transload.files import expanded
+from transload.oci.reference import check_no_user, check_registry, check_repository, shown, without_transport
+
+Kind = Literal["registry", "oci", "bundle", "archive"]
+
+_LOCAL: tuple[Kind, ...] = ("oci", "bundle", "archive")
+# The transports of skopeo and podman (containers-transports(5)) that have another word here, or none.
+_ARCHIVES = ("oci-archive", "docker-archive")
+_NO_STORES = {
+    "docker-daemon": "save the image first: docker save -o FILE IMAGE; the file is a store: archive:FILE",
+    "containers-storage": "save the image first: podman save -o FILE IMAGE; the file is a store: archive:FILE",
+    "docker": "save the image first: docker save -o FILE IMAGE; the file is a store: archive:FILE",
+    "dir": "make an OCI layout of it first: skopeo copy dir:PATH oci:DIR:NAME; then write oci:DIR",
+}
+_PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\")
+_ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tar.gz")
+SCHEMES = frozenset({*_LOCAL, *_ARCHIVES, *_NO_STORES})
+
+
+@frozen
+class Location:
+    """A store and a prefix for repositories in it. `value` is a registry's host[:port], or a path."""
+
+    kind: Kind
+    value: str
+    prefix: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Location:
+        """Read `host[:port][/prefix]`, or a local store after its kind. Raises `UsageError`, `ReferenceInvalid`."""
+        text = without_transport(text.strip())
+        scheme, colon, rest = text.partition(":")
+        if colon and scheme in SCHEMES and not rest.isdigit():  # dir:5000 is a host with its port
+            return cls._local(scheme, rest)
+        if "://" in text:
+            hint = (
+                "leave user name and password out, other options give them" if "@" in text else f"leave {scheme}:// out"
+            )
+            raise ReferenceInvalid(f"{shown(text)!r} is not a store", hint=hint)
+        if is_path(text):
+            told = text if text.startswith(_PATH_STARTS) else shown(text)
+            raise ReferenceInvalid(f"{told!r} is a path, and a registry was expected", hint=_path_hint(told))
+        check_no_user(text)
+        host, _, prefix = text.rstrip("/").partition("/")
+        if not host or not ({".", ":"} & set(host) or host == "localhost"):
+            raise ReferenceInvalid(
+                f"{text!r} names no registry",
+                hint="write host/prefix, for example registry.local/arcdata, or oci:DIR for a folder",
+            )
+        return cls("registry", check_registry(host), check_repository(prefix) if prefix else "")
+
+    @classmethod
+    def _local(cls, scheme: str, rest: str) -> Location:
+        if scheme in _NO_STORES:
+            raise UsageError(
+                f"{scheme}: is not a kind of store that transload knows",
+                subject=shown(f"{scheme}:{rest}"),
+                hint=_NO_STORES[scheme],
+            )
+        if not rest:
+            kind = "archive" if scheme in _ARCHIVES else scheme
+            raise UsageError(f"{scheme}: is not followed by anything", hint=f"write {kind}:PATH")
+        if scheme in _ARCHIVES:
+            path, colon, image = rest.partition(":")
+            if colon and len(path) > 1:  # a single letter is a drive of Windows
+                raise UsageError(
+                    f"{scheme}: is followed by a file only, not by an image",
+                    subject=f"{scheme}:{rest}",
+                    hint=f"write archive:{path}, and choose the image with --image {image}",
+                )
+        for kind in _LOCAL:
+            if scheme == kind:
+                return cls(kind, _expanded(rest))
+        return cls("archive", _expanded(rest))
+
+    @property
+    def locator(self) -> str:
+        """The store alone, as plans and messages name it."""
+        return self.value if self.kind == "registry" else f"{self.kind}:{self.value}"
+
+    def __str__(self) -> str:
+        return f"{self.locator}/{self.prefix}" if self.prefix else self.locator
+
+
+def is_path(text: str) -> bool:
+    """Whether this can only be a path: it begins as no host does, or ends as archives do."""
+    starts = text.startswith(_PATH_STARTS) or text in {".", ".."}
+    return starts or text.lower().endswith(_ARCHIVE_SUFFIXES)
+
+
+def _path_hint(text: str) -> str:
+    if text.lower().endswith(_ARCHIVE_SUFFIXES):
+        return f"an archive is written archive:{text}, and can only be read; transload pack writes bundles"
+    return f"a folder in OCI image layout is written oci:{text}"
+
+
+def _expanded(path: str) -> str:
+    """With the home folder for ~, which shells leave alone after a colon."""
+    with contextlib.suppress(RuntimeError):  # nobody knows where the home is
+        return str(expanded(path)) if path.startswith("~") else path
+    return path

@@ -1,0 +1,224 @@
+"""Planning and carrying out a copy between stores: what `mirror`, `plan` and `apply` have in common."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+
+from attrs import evolve, frozen
+
+from transload.app.job import Job
+from transload.app.location import Location
+from transload.app.published import compare_with_source
+from transload.app.selection import Selection, select, source_tags
+from transload.app.stores import Stores
+from transload.app.whole import nameless_notes
+from transload.errors import LocalError, NotFound, Refused, ReleaseUnknown, SelectionEmpty, TransloadError, at_side
+from transload.events import Listener, Progressed
+from transload.oci import Descriptor, Name
+from transload.planning import Plan, Request, make_plan
+from transload.planning.ageing import going_back
+from transload.planning.plan import ManifestStep, PlannedImage
+from transload.ports import Source, Target
+from transload.threads import Cancellation, in_parallel
+from transload.transfer import Outcome, run
+
+_NAMED = 3  # images named in one sentence
+_THREADS = 8
+
+
+@frozen
+class Prepared:
+    """A plan, and the stores that it speaks of. `finish` is what the target needs when the run is over.
+
+    `by_size`: the biggest blobs first, which is how they lie in a bundle, rather than image after image.
+    """
+
+    plan: Plan
+    sources: Mapping[str, Source]
+    target: Target
+    place: Location
+    notes: tuple[str, ...] = ()
+    finish: Callable[[Outcome], None] | None = None
+    made_earlier: bool = False
+    by_size: bool = False
+
+
+def request_of(job: Job, selection: Selection) -> Request:
+    """What the planner is asked."""
+    return Request(
+        selection.items,
+        platforms=job.platforms,
+        narrowing=job.narrowing,
+        referrers=job.referrers,
+        foreign_layers=job.foreign_layers,
+        foreign_as_held=job.foreign_as_held,
+        allow_missing=job.allow_missing,
+    )
+
+
+def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
+    """Select, ask both sides, draft the plan. Moves nothing. Raises what `select` and `make_plan` raise."""
+    selection = select(job, stores, cancellation)
+    sources = {place.locator: stores.source(place) for place in selection.places}
+    target = stores.target(job.target)
+    journal = stores.journal(job.target)
+    plan = make_plan(
+        request_of(job, selection),
+        sources,
+        target,
+        known=journal.knows,
+        elsewhere=journal.places,
+        cancellation=cancellation,
+        working=stores.working,
+    )
+    check_anything_published(selection, plan, stores)
+    notes = (*selection.notes, *source_notes(sources), *nameless_notes(plan.images))
+    notes += differences(job, selection, plan, stores, cancellation)
+    notes += older_notes(plan, sources, target, cancellation)
+    return Prepared(plan, sources, target, job.target, notes)
+
+
+def older_notes(
+    plan: Plan, sources: Mapping[str, Source], target: Source, cancellation: Cancellation | None = None
+) -> tuple[str, ...]:
+    """Which tags would go back to older content: a disk of last month over what came by the wire since."""
+    found = going_back(plan, sources, target, cancellation)
+    if not found:
+        return ()
+    told = ", ".join(map(str, found[:_NAMED])) + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
+    tags = "1 tag goes" if len(found) == 1 else f"{len(found)} tags go"
+    return (f"{tags} back to older content: {told}",)
+
+
+def source_notes(sources: Mapping[str, Source]) -> tuple[str, ...]:
+    """What sources have to say about themselves: that docker's archives do not keep the publisher's digests."""
+    return tuple(note for source in sources.values() for note in getattr(source, "notes", ()))
+
+
+def check_anything_published(selection: Selection, plan: Plan, stores: Stores) -> None:
+    """A release of which the source has no image at all is not there; one sentence says more than one for each image.
+
+    Raises `ReleaseUnknown`; `SelectionEmpty` if every image may be missing, and every one is.
+    """
+    if any(image.status != "missing" for image in plan.images):
+        return
+    if not selection.releases:
+        if all(image.excused for image in plan.images):
+            raise all_missing([image.label for image in plan.images])
+        return
+    chosen = selection.releases[-1]
+    newest: list[str] = []
+    with contextlib.suppress(TransloadError):  # asked only for the hint
+        tags = source_tags(chosen.catalog, chosen.origin, stores)
+        newest = [offer.release.tag for offer in chosen.catalog.releases_at_source(tags)][:4]
+    raise ReleaseUnknown(
+        f"{chosen.origin} has no image of {chosen.catalog.name} {chosen.release.tag}",
+        subject=chosen.release.tag,
+        side="source",
+        hint=f"its newest releases are {', '.join(newest)}" if newest else None,
+    )
+
+
+def all_missing(names: Sequence[str]) -> SelectionEmpty:
+    """The error for images of which each may be missing, and none is there."""
+    told = "the only image is" if len(names) == 1 else f"none of the {len(names)} images is"
+    named = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+    return SelectionEmpty(f"{told} published: {named}", side="source", hint="check the names")
+
+
+def differences(
+    job: Job, selection: Selection, plan: Plan, stores: Stores, cancellation: Cancellation
+) -> tuple[str, ...]:
+    """How the catalogs' lists differ from what is published; not asked when there is nothing to do about it."""
+    if job.discover or job.images or not (plan.steps or plan.failures):
+        return ()
+    notes: list[str] = []
+    if selection.releases:
+        stores.working(Progressed("comparing"))
+    for chosen in selection.releases:
+        source = stores.source(chosen.origin)
+        notes += compare_with_source(chosen.catalog, chosen.release, source, chosen.origin.prefix, cancellation)
+    return tuple(dict.fromkeys(notes))
+
+
+def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
+    """Open the stores of a plan that was made earlier. Raises `UsageError` for stores this command cannot open."""
+    if not plan.images:
+        raise SelectionEmpty("the plan has no image, so there is nothing to do", hint="make it again: transload plan")
+    place = Location.parse(plan.target)
+    origins = {locator: Location.parse(locator) for locator in plan.sources}
+    stores.limit_source_login(frozenset(one.value for one in origins.values() if one.kind == "registry"))
+    sources = {locator: stores.source(origin) for locator, origin in origins.items()}
+    target = stores.target(place)
+    images = in_parallel(lambda image: _as_it_is_now(image, target), plan.images, _THREADS)
+    plan = evolve(plan, images=tuple(images))
+    return Prepared(plan, sources, target, place, older_notes(plan, sources, target), made_earlier=True)
+
+
+def _as_it_is_now(image: PlannedImage, target: Target) -> PlannedImage:
+    """An image for which the plan has nothing to do has failed if the target has lost or changed it since."""
+    if image.status != "unchanged" or image.digest is None or image.goals:
+        return image
+    name = Name(image.target.repository, image.target.tag) if image.target.tag else image.target.at(image.digest)
+    hint = "make the plan again: transload plan"
+    try:
+        with at_side("target"):
+            if target.resolve(name).digest == image.digest:
+                return image
+            error: TransloadError = Refused(
+                f"{name} has got other content since the plan was made", subject=str(name), hint=hint
+            )
+    except NotFound:
+        error = NotFound(f"{name} was there when the plan was made, and is not there now", subject=str(name), hint=hint)
+    error.side = "target"
+    return evolve(image, status="failed", error=error)
+
+
+def check_room(prepared: Prepared) -> None:
+    """Raises `DiskFull` before anything is fetched, if the target is a folder on a disk that cannot take it."""
+    if prepared.place.kind != "oci":
+        return
+    from transload.layout import LayoutStore
+
+    plan, target = prepared.plan, prepared.target
+    manifests = (plan.manifests[step.digest].descriptor for step in plan.steps if isinstance(step, ManifestStep))
+    wanted = [*(step.descriptor for step in plan.blob_steps()), *manifests]
+    if isinstance(target, LayoutStore):
+        target.check_space(each for each in wanted if not _is_there(target, each))
+
+
+def _is_there(target: Target, descriptor: Descriptor) -> bool:
+    with contextlib.suppress(TransloadError):  # what is wrong with it, the run will tell
+        return target.holds("", descriptor)
+    return False
+
+
+def carry_out(
+    prepared: Prepared, stores: Stores, listen: Listener, cancellation: Cancellation, bodies: int = 8
+) -> Outcome:
+    """Run the plan, remembering what arrived until the run is complete."""
+    plan, journal = prepared.plan, stores.journal(prepared.place)
+    outcome = run(
+        plan,
+        prepared.sources,
+        prepared.target,
+        listen=listen,
+        journal=journal,
+        cancellation=cancellation,
+        bodies=bodies,
+        recheck=prepared.made_earlier,
+        by_size=prepared.by_size,
+        publishers=stores.publishers if any(blob.descriptor.is_foreign for blob in plan.blob_steps()) else None,
+        give_up_after_s=stores.patience_s,
+    )
+    if prepared.finish is not None:
+        prepared.finish(outcome)
+    in_order = (
+        ended.done and (ended.error is None or image.excused)
+        for image, ended in zip(prepared.plan.images, outcome.images, strict=True)
+    )
+    if all(in_order):
+        with contextlib.suppress(LocalError):  # a state folder that cannot be written to must not fail a finished run
+            journal.clear()
+    return outcome

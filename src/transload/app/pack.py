@@ -1,0 +1,204 @@
+"""Packing a release into a bundle: planned against what the far side has, laid out, then filled by the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from transload.app.baseline import far_side
+from transload.app.contents import contents_of, filling_plan
+from transload.app.job import Job
+from transload.app.location import Location
+from transload.app.mirror import Prepared, check_anything_published, differences, request_of
+from transload.app.selection import Selection, select
+from transload.app.stores import Stores
+from transload.app.whole import nameless_notes
+from transload.bundle.format.blueprint import Blueprint, lay_out
+from transload.bundle.format.contents import ExtraFile
+from transload.bundle.format.signing import Signer
+from transload.bundle.format.volumes import split_file_name
+from transload.bundle.writing.partial import discard, is_finished
+from transload.bundle.writing.writer import BundleWriter
+from transload.errors import BundleIncomplete, DiskFull, HostGivenUp, LocalError, NotFound, UsageError
+from transload.events import ActivityListener, Counting, Progressed
+from transload.files import expanded
+from transload.inventory.inventory import InventoryTarget
+from transload.planning import Plan, make_plan
+from transload.planning.plan import PlannedImage, Share
+from transload.report.texts import count
+from transload.threads import Cancellation
+from transload.transfer import Outcome
+
+_COMPRESSED = frozenset({".gz", ".tgz", ".zst", ".xz", ".bz2", ".zip"})
+_NAMED = 3  # images named in one sentence
+
+
+@frozen
+class Packing:
+    """How a bundle is made.
+
+    `out` is its path without suffix, `against` an inventory file or an earlier bundle, `against_key` the public key
+    that must have signed it, `also` further files.
+    """
+
+    out: Path
+    volume_bytes: int | None = None
+    against: Path | None = None
+    against_key: Path | None = None
+    also: tuple[Path, ...] = ()
+    signer: Signer | None = None
+
+
+@frozen
+class Packed:
+    """A run that fills a bundle, and the layout of that bundle."""
+
+    prepared: Prepared
+    blueprint: Blueprint
+
+
+def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cancellation) -> Packed:
+    """Decide what the bundle holds, and open it for writing. Moves nothing.
+
+    Raises what `prepare` and `far_side` raise, `BundleIncomplete` if an image that is wanted cannot be had,
+    `BundleExists`, `Busy`, and `DiskFull` when the disk has not got the room.
+    """
+    _check_folder(packing.out)
+    inventory = far_side(packing.against, packing.against_key)
+    selection = _in_order(select(job, stores, cancellation))
+    sources = {place.locator: stores.source(place) for place in selection.places}
+    far = InventoryTarget(inventory)
+    plan = make_plan(
+        request_of(job, selection),
+        sources,
+        far,
+        elsewhere=inventory.holders,
+        cancellation=cancellation,
+        working=stores.working,
+    )
+    check_anything_published(selection, plan, stores)
+    check_whole(plan)
+    extras = tuple(map(ExtraFile.of, packing.also))
+    against = packing.against.name if packing.against else ""
+    contents = contents_of(plan, far.resolve, inventory.holders, extras=extras, against=against)
+    blueprint = lay_out(contents, packing.volume_bytes, packing.signer)
+    place = Location("bundle", str(packing.out))
+    notes = (*selection.notes, *nameless_notes(plan.images))
+    notes += differences(job, selection, plan, stores, cancellation)
+    prepared = Prepared(plan, sources, far, place, notes)
+    if is_finished(packing.out, blueprint):
+        return Packed(evolve(prepared, plan=_nothing_to_do(plan, place)), blueprint)
+    return Packed(_to_fill(prepared, blueprint, stores.working), blueprint)
+
+
+def _in_order(selection: Selection) -> Selection:
+    """The same set gives the same bytes, in whatever order it was named."""
+    return evolve(selection, items=tuple(sorted(selection.items, key=lambda item: (item.target, item.source_store))))
+
+
+def bundle_path(out: Path) -> Path:
+    """Where the bundle called `out` lies; the suffix may be written too. Raises `UsageError`."""
+    path = expanded(out)
+    path = path.with_name(path.name.removesuffix(".tar")) if path.name.removesuffix(".tar") else path
+    if path.suffix in _COMPRESSED:
+        raise UsageError(
+            f"{path.name}: a bundle is not compressed, since layers already are",
+            subject=str(out),
+            hint=f"write {path.name.removesuffix(path.suffix).removesuffix('.tar')}",
+        )
+    name, number = split_file_name(f"{path.name}.tar")
+    if number is not None:
+        raise UsageError(
+            f"volume {number} of the bundle {name} would have the name {path.name}",
+            subject=str(out),
+            hint=f"write {name}",
+        )
+    return path
+
+
+def _check_folder(out: Path) -> None:
+    """A medium that is not mounted shall not become a folder on the disk that it would be mounted on."""
+    if out.name in {"", ".."} or out.is_dir():
+        raise LocalError(f"{out} is a folder, not a bundle", subject=str(out), hint=f"write {out / 'NAME'}")
+    folder = out.absolute().parent
+    if not folder.is_dir():
+        raise LocalError(f"there is no folder {folder}", subject=str(out), hint="make it, or mount the medium")
+
+
+def check_whole(plan: Plan) -> None:
+    """Refuse to pack a part: what a bundle lacks is found out where nobody can fetch it.
+
+    Raises `BundleIncomplete`; `NotFound` if the source has none of the images; if all fail alike (the source is down,
+    the login is wrong), their error.
+    """
+    failed = [image for image in plan.images if image.error is not None]
+    errors = [image.error for image in failed if image.error is not None]
+    if errors and len(errors) == len(plan.images):
+        if all(image.status == "missing" for image in failed):
+            told = "the image is" if len(failed) == 1 else f"none of the {count(len(failed), 'image')} is"
+            raise NotFound(f"{told} published: {_named(failed)}", side="source", hint="check the names")
+        if len({(error.code, str(error)) for error in errors}) == 1:
+            raise errors[0]
+    failures = plan.failures
+    for error in errors:
+        if isinstance(error, HostGivenUp):  # the images are as they may be; it is the source that is gone
+            raise error
+    if failures:
+        told = f"{len(failures)} of {count(len(plan.images), 'image')} cannot be packed, so nothing was written"
+        raise BundleIncomplete(f"{told}: {_named(failures)}", hint=_way_on(failures))
+
+
+def _named(failed: Sequence[PlannedImage]) -> str:
+    told = "; ".join(str(image.error) if image.status == "missing" else _told(image) for image in failed[:_NAMED])
+    return told + (f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else "")
+
+
+def _told(image: PlannedImage) -> str:
+    return f"{image.label}: {image.error}"
+
+
+def _way_on(failed: Sequence[PlannedImage]) -> str:
+    if all(image.status == "missing" for image in failed):
+        return "check the names; --allow-missing packs the others"
+    return "correct these errors or leave these images out, then run the same command again"
+
+
+def _to_fill(prepared: Prepared, blueprint: Blueprint, working: ActivityListener) -> Prepared:
+    writer = _opened(Path(prepared.place.value), blueprint)
+
+    def finish(outcome: Outcome) -> None:
+        with writer:  # leaving it keeps what there is for the next run, unless it is finished
+            planned = zip(prepared.plan.images, outcome.images, strict=True)
+            if all(ended.done and (ended.error is None or image.error is not None) for image, ended in planned):
+                working(Progressed("finishing"))
+                writer.finish()
+
+    writer.read = Counting(working, "rechecking", possible=True).add
+    filling = filling_plan(prepared.plan, writer.locator, lambda blob: writer.holds("", blob))
+    writer.read = lambda _length: None  # from here on the run tells what goes on
+    return evolve(prepared, plan=filling, target=writer, finish=finish, by_size=True)
+
+
+def _opened(path: Path, blueprint: Blueprint) -> BundleWriter:
+    writer = BundleWriter(path, blueprint)
+    try:
+        writer.check_space()
+    except DiskFull:
+        writer.park()
+        if writer.missing_bytes == blueprint.cut.size:  # nothing yet: another set may have the name
+            discard(path)
+        raise
+    return writer
+
+
+def _nothing_to_do(plan: Plan, place: Location) -> Plan:
+    """The bundle is there already, byte for byte as it would be made."""
+    images = (
+        image
+        if image.error
+        else evolve(image, status="unchanged", goals=(), copied=Share(), mounted=Share(), present=image.copied)
+        for image in plan.images
+    )
+    return Plan(place.locator, tuple(images), (), {})

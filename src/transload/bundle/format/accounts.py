@@ -1,0 +1,106 @@
+"""Whether a ledger accounts for what its manifests need, so that a bundle that says it is whole really is."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from transload.bundle.format.ledger import Ledger, LedgerImage
+from transload.errors import LedgerTampered, TransloadError
+from transload.oci import Descriptor, Digest, Manifest, Name
+
+if TYPE_CHECKING:
+    from transload.bundle.reading.reader import BundleStore
+
+
+def contradiction(what: str) -> LedgerTampered:
+    """The error for a ledger that does not fit the content of its bundle."""
+    return LedgerTampered(
+        f"the ledger of the bundle does not match its content: {what}",
+        subject="transload/ledger.json",
+        hint="do not use this bundle: have it packed again",
+    )
+
+
+def check_accounts(ledger: Ledger, manifest: Manifest, left_out: Set[Digest]) -> None:
+    """That everything directly below `manifest` is in the bundle, was left out on purpose, or must be at the target.
+
+    Raises `LedgerTampered`.
+    """
+    for blob in manifest.blobs:
+        if not blob.is_foreign:
+            _check(ledger, manifest, blob, "blob")
+    for child in manifest.manifests:
+        if child.digest not in left_out:
+            _check(ledger, manifest, child, "manifest")
+
+
+def _check(ledger: Ledger, manifest: Manifest, needed: Descriptor, what: str) -> None:
+    stored = ledger.by_digest.get(needed.digest)
+    found = stored.descriptor if stored else ledger.assumed.get(needed.digest)
+    told = f"{manifest.digest.short} needs {what} {needed.digest.short}"
+    if found is None:
+        raise contradiction(f"{told}, which is neither in the bundle nor a prerequisite")
+    if found.size != needed.size:
+        raise contradiction(f"{told} of {needed.size} bytes, and it has {found.size}")
+    if what == "manifest" and found.media_type != needed.media_type:
+        raise contradiction(f"{told} of another type")
+
+
+class Accounts:
+    """Goes through the graphs of the images in one bundle; what was read of a manifest is remembered for the next."""
+
+    def __init__(self, store: BundleStore) -> None:
+        self._store = store
+        self._known: dict[Digest, _Facts] = {}
+
+    def contradiction_in(self, image: LedgerImage) -> TransloadError | None:
+        """What is wrong with the graph of an image that is in the bundle: each manifest read, each blob accounted for.
+
+        What refers to the image is part of it, and the ledger has to list all that is found among what it needs.
+        """
+        listed = {self._store.ledger.blobs[place].digest for place in image.blobs}
+        name, seen = image.image.name, {image.image.root.digest}
+        pending = [image.image.root.digest]
+        try:
+            self._store.resolve(name)
+            while pending:
+                facts = self._facts(name.at(pending.pop()))
+                unlisted = facts.here - listed
+                if unlisted:
+                    raise contradiction(f"{name} needs {min(unlisted).short}, which is not listed for it")
+                pending += sorted(facts.next - seen)
+                seen |= facts.next
+        except TransloadError as error:
+            return error
+        return None
+
+    def _facts(self, name: Name) -> _Facts:
+        digest = name.digest
+        assert digest is not None  # noqa: S101 - by whom it is called
+        if digest not in self._known:
+            manifest = self._store.fetch(name)
+            referrers = {each.digest for each in self._store.referrers(name.repository, digest)}
+            self._known[digest] = _facts(self._store.ledger, manifest, referrers)
+        return self._known[digest]
+
+
+@frozen
+class _Facts:
+    """What of a manifest, and directly below it, is in the bundle; and the manifests to go on with."""
+
+    here: frozenset[Digest]
+    next: frozenset[Digest]
+
+
+def _facts(ledger: Ledger, manifest: Manifest, referrers: Set[Digest]) -> _Facts:
+    stored = ledger.by_digest[manifest.digest]
+    subject = manifest.subject.digest if manifest.subject else None
+    if stored.subject != subject:
+        raise contradiction(f"{manifest.digest.short} refers to another manifest than the ledger says")
+    known = ledger.by_digest.keys()
+    children = {child.digest for child in manifest.manifests} & known
+    blobs = {blob.digest for blob in manifest.blobs} & known
+    return _Facts(frozenset({manifest.digest, *blobs, *children}), frozenset(children | referrers))

@@ -1,0 +1,58 @@
+"""Proving what lies at a member's place: header, content and padding, to the byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from transload.bundle.format.blueprint import starts
+from transload.bundle.format.ledger import Stored
+from transload.bundle.format.stream import PathOf, StreamReader
+from transload.bundle.format.tarheader import header, padding, why_not
+from transload.bundle.format.volumes import Cut
+from transload.errors import CorruptError, MemberDamaged, Refused, Truncated
+from transload.oci import Verifier
+
+Read = Callable[[int], object]
+"""Hears how many bytes more were read."""
+
+
+def prove(member: Stored, cut: Cut, path_of: PathOf, read: Read = lambda _length: None) -> None:
+    """Read a member whole. Raises `MemberUnsafe`, `MemberDamaged`, `Truncated` and what `path_of` raises."""
+    with StreamReader(cut, path_of, starts(member)) as reader:
+        check_header(reader, member)
+        verifier = Verifier(member.digest, member.size)
+        for chunk in reader.chunks(member.size):
+            verifier.update(chunk)
+            read(len(chunk))
+        if verifier.seen < member.size:
+            raise Truncated(f"{member.path} ends {member.size - verifier.seen} bytes too early", subject=member.path)
+        try:
+            verifier.check()
+        except CorruptError as error:
+            raise MemberDamaged(
+                f"{member.path} is damaged: {error}",
+                subject=member.path,
+                hint="copy the volume again from where it was made",
+            ) from error
+        after = padding(member.size)
+        if reader.read(after) != bytes(after):
+            raise MemberDamaged(
+                f"{member.path} is followed by bytes that are not part of the bundle", subject=member.path
+            )
+
+
+def check_header(reader: StreamReader, member: Stored) -> None:
+    """Raises `MemberUnsafe` or `MemberDamaged` unless the header before the content is the one that we write."""
+    wanted = header(member.path, member.size)
+    found = reader.read(len(wanted))
+    if found != wanted:
+        raise why_not(found, member.path)
+
+
+def is_whole(member: Stored, cut: Cut, path_of: PathOf, read: Read = lambda _length: None) -> bool:
+    """Whether `prove` finds nothing wrong."""
+    try:
+        prove(member, cut, path_of, read)
+    except (CorruptError, Refused):
+        return False
+    return True

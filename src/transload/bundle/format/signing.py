@@ -1,0 +1,107 @@
+"""Private keys: signing a ledger with `cryptography`, which is an optional part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from transload.bundle.format.keys import PublicKey, Signature, load_public_key
+from transload.errors import KeyInvalid, PartMissing
+from transload.files import local_errors, read_file
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+    from cryptography.hazmat.primitives.serialization import SSHPrivateKeyTypes
+
+__all__ = ["PublicKey", "Signer", "load_private_key", "load_public_key"]
+
+_KEY_FILE_BYTES = 64 << 10
+_OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+_KINDS = "transload knows Ed25519 and ECDSA P-256 keys, as PEM or in the OpenSSH format"
+
+Passphrase = Callable[[], str]
+"""Asks for the passphrase of a key; called only if there is one."""
+
+
+@frozen
+class Signer:
+    """A private key at work. Calling it with a ledger gives the content of `ledger.sig`, as `lay_out` wants it."""
+
+    public: PublicKey
+    sign: Callable[[bytes], bytes] = field(repr=False)
+    """Signs bytes: 64 bytes for Ed25519, DER for ECDSA."""
+
+    @property
+    def key_id(self) -> str:
+        """See `PublicKey.key_id`."""
+        return self.public.key_id
+
+    def __call__(self, ledger: bytes) -> bytes:
+        """The content of `ledger.sig` for this ledger."""
+        return Signature(self.public.algorithm, self.key_id, self.sign(ledger)).encode()
+
+
+def load_private_key(path: Path, passphrase: Passphrase | None = None) -> Signer:
+    """Read a private key from a PEM (PKCS #8, SEC 1) or OpenSSH file.
+
+    Raises `PartMissing` without `cryptography`, `KeyInvalid` for anything that is not such a key, that has a
+    passphrase nobody was asked for, or whose passphrase is wrong, and `LocalError`.
+    """
+    with local_errors("reading", path):
+        content = read_file(path, _KEY_FILE_BYTES)
+    return _signer(_loaded(path, content, passphrase), path)
+
+
+def _loaded(path: Path, content: bytes, passphrase: Passphrase | None) -> PrivateKeyTypes | SSHPrivateKeyTypes:
+    try:
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives import serialization
+    except ImportError as error:
+        hint = "install it: python3 -m pip install cryptography"
+        raise PartMissing("signing needs the package cryptography", hint=hint) from error
+    ssh = content.lstrip().startswith(_OPENSSH)
+    load = serialization.load_ssh_private_key if ssh else serialization.load_pem_private_key
+    try:
+        return load(content, None)
+    except TypeError:  # what both say when the key is encrypted
+        secret = passphrase() if passphrase else None
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyInvalid(f"{path} is not a private key", subject=str(path), hint=_KINDS) from error
+    if secret is None:
+        raise KeyInvalid(f"{path} is protected by a passphrase, and none was given", subject=str(path))
+    try:
+        return load(content, secret.encode())
+    except UnsupportedAlgorithm as error:
+        raise PartMissing(f"decrypting {path}: {error}", hint="install the package bcrypt") from error
+    except (ValueError, TypeError) as error:
+        raise KeyInvalid(f"the passphrase of {path} is wrong", subject=str(path)) from error
+
+
+def _signer(key: PrivateKeyTypes | SSHPrivateKeyTypes, path: Path) -> Signer:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return Signer(PublicKey("ed25519", key.public_key().public_bytes_raw()), key.sign)
+    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
+        point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+        return Signer(PublicKey("ecdsa-p256", point), lambda message: _ecdsa(key, message))
+    raise KeyInvalid(
+        f"{path} is a private key of a kind that bundles are not signed with", subject=str(path), hint=_KINDS
+    )
+
+
+def _ecdsa(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
+    """Deterministic where the library can (RFC 6979), so that packing the same twice gives the same bytes."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    try:
+        return key.sign(message, ec.ECDSA(SHA256(), deterministic_signing=True))
+    except (TypeError, UnsupportedAlgorithm):
+        return key.sign(message, ec.ECDSA(SHA256()))

@@ -1,0 +1,146 @@
+"""Bytes of the logical stream, written to and read from the files of its volumes, one volume open at a time.
+
+Every writer and reader has file objects of its own, so that many of them work at different places at once without a
+lock, on systems with and without positional reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Callable, Iterator
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+
+from transload.bundle.format.volumes import Cut
+from transload.errors import LocalError, Truncated
+from transload.files import Folder, local_errors, open_file
+from transload.oci import Digest
+
+CHUNK = 1 << 20
+PathOf = Callable[[int], Path]
+"""Where the file of a volume lies. May raise what keeps it from being there."""
+
+
+class _Cursor:
+    """A place in the stream, and the open file of the volume that it is in."""
+
+    def __init__(self, cut: Cut, path_of: PathOf, offset: int) -> None:
+        self.offset = offset
+        self.path = Path()
+        self._cut = cut
+        self._path_of = path_of
+        self._volume = 0
+        self._file: FileIO | None = None
+
+    def file_at(self, volume: int, offset: int, mode: str) -> FileIO:
+        """The file of `volume`; when it was not open yet, positioned at `offset`."""
+        if self._file is None or volume != self._volume:
+            self.close()
+            self.path, self._volume = self._path_of(volume), volume
+            with local_errors("opening", self.path):
+                self._file = open_volume(self.path) if mode == "r+" else open_file(self.path)
+                self._file.seek(offset)
+        return self._file
+
+    def close(self) -> None:
+        """Close the file that is open, if any."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class StreamWriter(_Cursor):
+    """Writes at `offset` and onwards into volumes that exist, however short they still are."""
+
+    def __enter__(self) -> StreamWriter:
+        return self
+
+    def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Write all of `chunk`; `offset` is then behind what arrived on the disk, also if an error is raised."""
+        rest = memoryview(chunk)
+        for span in self._cut.spans(self.offset, len(rest)):
+            file = self.file_at(span.volume, span.offset, "r+")
+            part, rest = rest[: span.length], rest[span.length :]
+            with writing_errors(self.path):
+                while part:
+                    written = file.write(part)
+                    part = part[written:]
+                    self.offset += written
+
+
+class StreamReader(_Cursor):
+    """Reads from `offset` onwards."""
+
+    def __enter__(self) -> StreamReader:
+        return self
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Fill `buffer` as far as the stream reaches; fewer bytes mean that a volume is shorter than it should be."""
+        done = 0
+        for span in self._cut.spans(self.offset, min(len(buffer), self._cut.size - self.offset)):
+            file = self.file_at(span.volume, span.offset, "r")
+            end = done + span.length
+            while done < end:
+                with local_errors("reading", self.path):
+                    count = file.readinto(buffer[done:end])
+                if not count:
+                    return done
+                done += count
+                self.offset += count
+        return done
+
+    def skip(self, length: int) -> None:
+        """Go on `length` bytes further."""
+        self.close()
+        self.offset += length
+
+    def read(self, length: int) -> bytes:
+        """Up to `length` bytes, fewer as `read_into` gives fewer; memory is taken only for what is there."""
+        return b"".join([bytes(chunk) for chunk in self.chunks(length)])
+
+    def chunks(self, length: int) -> Iterator[memoryview]:
+        """The next `length` bytes as views of one buffer, possibly fewer."""
+        buffer = memoryview(bytearray(min(CHUNK, length)))
+        while length > 0:
+            count = self.read_into(buffer[: min(len(buffer), length)])
+            if not count:
+                return
+            length -= count
+            yield buffer[:count]
+
+
+def exactly(reader: StreamReader, length: int, digest: Digest) -> Iterator[memoryview]:
+    """`length` bytes, or `Truncated` behind those that there are."""
+    for chunk in reader.chunks(length):
+        length -= len(chunk)
+        yield chunk
+    if length > 0:
+        raise Truncated(f"blob {digest.short} ended {length} bytes too early", subject=digest)
+
+
+def open_volume(path: Path) -> FileIO:
+    """A volume to write to. Raises `FolderUnsafe` for a link, which may lead to any file of this machine; `OSError`."""
+    return Folder(path.parent).open(path.name, "r+")
+
+
+@contextlib.contextmanager
+def writing_errors(path: Path) -> Iterator[None]:
+    """As `local_errors`, and a file too large for its file system says what to do about it."""
+    with local_errors("writing", path):
+        try:
+            yield
+        except OSError as error:
+            if error.errno != errno.EFBIG:
+                raise
+            raise LocalError(
+                f"writing {path}: the file system does not take files of this size",
+                subject=str(path),
+                hint="choose smaller volumes, fat32 for disks formatted so",
+            ) from error

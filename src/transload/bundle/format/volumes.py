@@ -1,0 +1,147 @@
+"""How the logical stream of a bundle is cut into volumes: sizes that people write, names of files, places. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from attrs import field, frozen
+from attrs.validators import ge, optional
+
+from transload.errors import UsageError
+
+SMALLEST_BYTES = 1 << 20
+VOLUMES = 9999
+
+# What fits the medium together with its file system's own needs; multiples of 4096, so that cuts lie on blocks.
+_MEDIA = {
+    "fat32": (4 << 30) - (1 << 20),  # the largest file is 4 GiB - 1
+    "cd": 690 << 20,
+    "dvd": 4470 << 20,  # the smaller kind of single-layer disc holds 4,700,372,992 bytes
+    "bd": 22_960 << 20,  # a single-layer disc with spare areas, as they are formatted by default
+}
+_UNITS = {"": 1, "b": 1}
+for _power, _letter in enumerate("kmgt", 1):
+    _UNITS |= {_letter: 1024**_power, f"{_letter}ib": 1024**_power, f"{_letter}b": 1000**_power}
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([a-z]*)")
+_HINT = f"write a size such as 4GiB or 700MB, one of {', '.join(_MEDIA)}, or none"
+
+
+def parse_volume_size(text: str) -> int | None:
+    """Bytes of a volume: a size, a medium (`fat32`, `cd`, `dvd`, `bd`), or None for `none`, not cut at all.
+
+    K, M, G, T and KiB… are powers of 1024, KB… powers of 1000. Raises `UsageError`.
+
+    >>> parse_volume_size("4GiB"), parse_volume_size("1.5 MB"), parse_volume_size("none")
+    (4294967296, 1500000, None)
+    """
+    wanted = text.strip().lower()
+    if wanted == "none":
+        return None
+    if wanted in _MEDIA:
+        return _MEDIA[wanted]
+    form = _SIZE.fullmatch(wanted)
+    unit = _UNITS.get(form[2]) if form else None
+    if form is None or unit is None:
+        raise UsageError(f"{text!r} is not a volume size", subject=text, hint=_HINT)
+    size = int(float(form[1]) * unit) if "." in form[1] else int(form[1]) * unit
+    if size < SMALLEST_BYTES:
+        raise UsageError(f"a volume of {size} bytes is too small, at least 1 MiB is needed", subject=text, hint=_HINT)
+    return size
+
+
+@frozen
+class Extent:
+    """A piece of the stream within one volume. `volume` counts from 1, `offset` within its file."""
+
+    volume: int
+    offset: int
+    length: int
+
+
+@frozen
+class Cut:
+    """A stream of `size` bytes, cut into volumes of `volume_bytes` each (the last one shorter), or not at all."""
+
+    size: int = field(validator=ge(1))
+    volume_bytes: int | None = field(validator=optional(ge(1)))
+
+    @property
+    def count(self) -> int:
+        """How many volumes there are."""
+        return -(-self.size // self.volume_bytes) if self.volume_bytes else 1
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of all volumes."""
+        return range(1, self.count + 1)
+
+    def start_of(self, volume: int) -> int:
+        """Where in the stream a volume begins."""
+        return (volume - 1) * (self.volume_bytes or 0)
+
+    def size_of(self, volume: int) -> int:
+        """Bytes of a volume."""
+        return min(self.volume_bytes or self.size, self.size - self.start_of(volume))
+
+    def spans(self, offset: int, length: int) -> Iterator[Extent]:
+        """Where `length` bytes of the stream from `offset` lie, in order."""
+        while length > 0:
+            before, within = divmod(offset, self.volume_bytes or self.size)
+            part = min(length, (self.volume_bytes or self.size) - within)
+            yield Extent(before + 1, within, part)
+            offset, length = offset + part, length - part
+
+    def file_name(self, name: str, volume: int) -> str:
+        """What the file of a volume is called: `NAME.tar`, or `NAME.001.tar` when there are several."""
+        return file_name(name, volume if self.count > 1 else None, self.count)
+
+
+def file_name(name: str, volume: int | None, count: int = 1) -> str:
+    """The name of a volume's file; `volume` None is the whole stream."""
+    return f"{name}.tar" if volume is None else f"{name}.{volume:0{max(3, len(str(count)))}}.tar"
+
+
+_SUFFIX = ".tar"
+
+
+def is_volume_name(text: str) -> bool:
+    """Whether a file of this name may be a volume."""
+    return text.lower().endswith(_SUFFIX)
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """A volume's file name as it was written, and as media give it back that keep no small letters."""
+    upper = text.removesuffix(_SUFFIX) + _SUFFIX.upper()
+    return tuple(dict.fromkeys((text, upper, text.upper())))
+
+
+_COPY = re.compile(
+    r"(?: - (?:copy|kopie)| \(copy\)| copy(?: [0-9]{1,3})?)?(?: ?\([0-9]{1,3}\))?(?=\.tar$)", re.IGNORECASE
+)
+
+
+def before_copying(text: str) -> str:
+    """What a file was called before a program found the name taken.
+
+    >>> before_copying("release.002 (1).tar")
+    'release.002.tar'
+    >>> before_copying("release.002 - Copy (2).tar")
+    'release.002.tar'
+    """
+    return _COPY.sub("", text)
+
+
+_FILE = re.compile(r"(.+?)(?:\.([0-9]{3,4}))?\.tar", re.DOTALL | re.IGNORECASE)
+
+
+def split_file_name(text: str) -> tuple[str, int | None]:
+    """Bundle name and volume number of a file name; a name without `.tar` is a bundle's name already.
+
+    Some media give every name back in capitals, so `.TAR` is the same.
+
+    >>> split_file_name("release.002.tar"), split_file_name("release.tar"), split_file_name("release-2026.11")
+    (('release', 2), ('release', None), ('release-2026.11', None))
+    """
+    form = _FILE.fullmatch(text)
+    return (form[1], int(form[2]) if form[2] else None) if form else (text, None)

@@ -1,0 +1,1 @@
+"""Reading a bundle: opening it, proving it, serving it as a source of images."""

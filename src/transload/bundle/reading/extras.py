@@ -1,0 +1,61 @@
+"""Taking further files (a licence, a chart, a manual) out of a bundle: proved, inside one folder, never over others."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from transload.bundle.format.ledger import StoredExtra
+from transload.bundle.reading.reader import BundleStore
+from transload.errors import FileExists, NotFound
+from transload.files import fsync_folder, local_errors
+from transload.oci import Verifier
+
+
+def extract_extras(
+    store: BundleStore, folder: Path, names: Iterable[str] | None = None, *, overwrite: bool = False
+) -> tuple[Path, ...]:
+    """Write the files `names` (all when None) into `folder`; returns where they are.
+
+    A file gets its name when its digest is proved. Raises `NotFound` for a name that the bundle does not have,
+    `FileExists` for a file that is there unless `overwrite`, `CorruptError`, `LocalError`, and what `open_extra`
+    raises; nothing is written if one name is unknown or taken.
+    """
+    known = {extra.name: extra for extra in store.ledger.extras}
+    chosen = list(known) if names is None else list(dict.fromkeys(names))
+    for name in chosen:
+        if name not in known:
+            raise NotFound(f"{store.locator} has no file {name}", subject=name)
+        if not overwrite and os.path.lexists(folder / name):
+            raise FileExists(
+                f"{folder / name} is there already",
+                subject=name,
+                hint="name another folder with --into, or replace it with --overwrite",
+            )
+    with local_errors("creating", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return tuple(_extract(store, known[name], folder) for name in chosen)
+
+
+def _extract(store: BundleStore, extra: StoredExtra, folder: Path) -> Path:
+    path = folder / extra.name  # one plain name, as the ledger was checked
+    beside = folder / f".{os.getpid()}.{os.urandom(4).hex()}.partial"
+    verifier = Verifier(extra.digest, extra.size)
+    try:
+        with store.open_extra(extra.name) as chunks, local_errors("writing", path), beside.open("xb") as file:
+            for chunk in chunks:
+                verifier.update(chunk)
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        verifier.check()
+        with local_errors("writing", path):
+            beside.replace(path)
+            fsync_folder(folder)
+    except BaseException:
+        with contextlib.suppress(OSError):  # what went wrong before is what is to be told
+            beside.unlink(missing_ok=True)
+        raise
+    return path

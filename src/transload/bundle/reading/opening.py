@@ -1,0 +1,138 @@
+"""Opening a bundle: from the first bytes to a ledger that can be believed, in this order and no other.
+
+1. the stream begins as ours do, and its members stand where ours stand;
+2. if a key is demanded, the signature is there, by that key, and fits the ledger's bytes; nothing was parsed yet;
+3. the ledger is valid and in itself consistent: every offset follows from the sizes;
+4. `index.json` is the one that the ledger vouches for, and says what the ledger says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from attrs import frozen
+
+from transload.bundle.format.blueprint import (
+    INDEX,
+    INDEX_BYTES,
+    LEDGER,
+    MARKER,
+    MARKER_CONTENT,
+    SIGNATURE,
+    SIGNATURE_BYTES,
+    head_size,
+    index_of,
+    is_in_place,
+)
+from transload.bundle.format.keys import PublicKey, Signature, check_signature
+from transload.bundle.format.ledger import Ledger
+from transload.bundle.format.stream import StreamReader
+from transload.bundle.format.tarheader import BLOCK, header, names, padding, size_in
+from transload.errors import (
+    BundleInvalid,
+    BundleUnsigned,
+    IndexTampered,
+    LedgerTampered,
+    LimitExceeded,
+    VolumeTruncated,
+)
+from transload.limits import LEDGER_BYTES
+from transload.oci import Digest
+
+
+@frozen
+class Opened:
+    """A ledger, and who signed it as far as the bundle says; `verified` if that was checked with a key."""
+
+    ledger: Ledger
+    signature: Signature | None
+    verified: bool
+
+
+def open_bundle(reader: StreamReader, key: PublicKey | None) -> Opened:
+    """Read the head of the stream; `reader` stands at its beginning.
+
+    Raises `BundleInvalid`, `BundleUnsigned`, `BundleForeignSignature`, `LedgerTampered`, `IndexTampered`,
+    `MemberUnsafe`, `MemberDamaged`, `LimitExceeded`, `VolumeTruncated`, and what reading raises.
+    """
+    _check_beginning(reader, key)
+    index_size = _size(reader, INDEX, INDEX_BYTES)
+    index_place = reader.offset
+    reader.skip(index_size + padding(index_size))
+    raw = _content(reader, _size(reader, LEDGER, LEDGER_BYTES))
+    block = reader.read(BLOCK)
+    signature = None
+    if names(block, SIGNATURE):
+        signature = Signature.decode(_content(reader, _limited(size_in(block, SIGNATURE), SIGNATURE, SIGNATURE_BYTES)))
+    if key is not None:
+        if signature is None:
+            raise BundleUnsigned("the bundle is not signed", hint="get it again from whoever made it, signed")
+        check_signature(key, raw, signature)
+    ledger = Ledger.decode(raw)
+    if not is_in_place(ledger, head_size(index_size, len(raw), signed=signature is not None)):
+        raise LedgerTampered("the ledger of the bundle is damaged: it contradicts itself", subject=LEDGER)
+    reader.skip(index_place - reader.offset)
+    _check_index(reader, index_size, ledger)
+    return Opened(ledger, signature, verified=key is not None)
+
+
+def _check_beginning(reader: StreamReader, key: PublicKey | None) -> None:
+    wanted = header(MARKER, len(MARKER_CONTENT)) + MARKER_CONTENT + bytes(padding(len(MARKER_CONTENT)))
+    found = reader.read(len(wanted))
+    if found != wanted:
+        if found and wanted.startswith(found):
+            raise _truncated()
+        if key is not None:  # an archive of another tool, put in the bundle's place perhaps
+            raise BundleUnsigned(
+                "this is not a bundle of transload, so it carries no signature",
+                hint="get the bundle again from whoever made it, signed",
+            )
+        raise BundleInvalid(
+            "this is not a bundle of transload",
+            hint="an archive of another tool is written archive:FILE",
+        )
+
+
+def _size(reader: StreamReader, name: str, limit: int) -> int:
+    block = reader.read(BLOCK)
+    if len(block) < BLOCK:
+        raise _truncated()
+    return _limited(size_in(block, name), name, limit)
+
+
+def _limited(size: int, name: str, limit: int) -> int:
+    if size > limit:
+        raise LimitExceeded(f"{name} in the bundle has {size} bytes, {limit} are allowed", subject=name)
+    return size
+
+
+def _content(reader: StreamReader, size: int) -> bytes:
+    content = reader.read(size)
+    if len(content) < size:
+        raise _truncated()
+    reader.skip(padding(size))
+    return content
+
+
+def _check_index(reader: StreamReader, size: int, ledger: Ledger) -> None:
+    found = hashlib.new(ledger.index_digest.algorithm, usedforsecurity=False)
+    for chunk in reader.chunks(size):
+        found.update(chunk)
+    if found.hexdigest() != ledger.index_digest.encoded:
+        raise IndexTampered(
+            "index.json in the bundle does not have the digest that the ledger states",
+            subject=INDEX,
+            hint="do not use this bundle: get it again from whoever made it",
+        )
+    if Digest.of(index_of(ledger), ledger.index_digest.algorithm) != ledger.index_digest:
+        raise IndexTampered(
+            "index.json and the ledger of the bundle differ: other tools would read other images from it",
+            subject=INDEX,
+            hint="do not use this bundle: get it again from whoever made it",
+        )
+
+
+def _truncated() -> VolumeTruncated:
+    return VolumeTruncated(
+        "the bundle ends before its ledger does", hint="copy the first volume again from where it was made"
+    )

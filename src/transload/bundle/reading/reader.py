@@ -1,0 +1,322 @@
+"""The bundle as a source: blobs are read straight from the volumes, wherever they lie, without unpacking anything.
+
+What comes from a bundle is believed only as far as it was proved: the ledger by its signature where a key is demanded,
+manifests by their digests when they are read, blobs by their digests at whoever receives them. A volume that is missing
+or damaged costs the blobs in it, and the images that need them; the others can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from attrs import evolve
+
+from transload.bundle.format.accounts import check_accounts, contradiction
+from transload.bundle.format.blueprint import starts
+from transload.bundle.format.keys import PublicKey, Signature
+from transload.bundle.format.ledger import STREAM_BYTES, Ledger, LedgerImage, Stored, StoredBlob
+from transload.bundle.format.proof import Read, check_header
+from transload.bundle.format.stream import StreamReader, exactly
+from transload.bundle.format.volumes import Cut
+from transload.bundle.reading.checking import CheckedPart, check, volumes_of
+from transload.bundle.reading.opening import Opened, open_bundle
+from transload.bundle.reading.volumefiles import Ask, Located, Volumes
+from transload.errors import (
+    BlobUnknown,
+    LimitExceeded,
+    ManifestUnknown,
+    NotFound,
+    PrerequisiteMissing,
+    RepositoryUnknown,
+    SizeMismatch,
+    TransloadError,
+    Truncated,
+    VolumeMissing,
+    VolumeTruncated,
+)
+from transload.files import local_errors
+from transload.limits import MANIFEST_BYTES, RUN_MANIFESTS_BYTES
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.ports import Chunk, RequestCosts
+from transload.wording import in_words
+
+
+class BundleStore:
+    """The bundle at `path`: its name without `.tar`, one of its files, or the folder that it is alone in.
+
+    Several paths name several folders to look in. With `verifier`, nothing that its key did not sign is read. `ask` is
+    called when a volume is needed that is not there. Raises `NotFound`, and what `opening.open_bundle` raises.
+    """
+
+    request_costs: RequestCosts | None = None
+
+    def __init__(
+        self,
+        path: Path | str | Sequence[Path | str],
+        *,
+        verifier: PublicKey | None = None,
+        ask: Ask | None = None,
+    ) -> None:
+        located = Located([Path(path)] if isinstance(path, (str, Path)) else [Path(each) for each in path])
+        self.locator = f"bundle:{located.label}"
+        opened = _open(located, verifier)
+        self.ledger: Ledger = opened.ledger
+        self.signature: Signature | None = opened.signature
+        self.verified: bool = opened.verified
+        self._volumes = Volumes(located, self.ledger, ask)
+        self._cut = self._volumes.cut
+
+    @property
+    def refers(self) -> BundleStore:
+        """Referrers are found by looking at every manifest once."""
+        return self
+
+    @property
+    def lists(self) -> BundleStore:
+        """The ledger lists images without a tag too."""
+        return self
+
+    @property
+    def sparse(self) -> BundleStore:
+        """The ledger says what was left out on purpose."""
+        return self
+
+    @property
+    def sizes(self) -> BundleStore:
+        """The ledger knows every size."""
+        return self
+
+    @property
+    def asks(self) -> bool:
+        """Whether somebody is asked for a volume that is missing."""
+        return self._volumes.asks
+
+    # --- Resolves
+
+    def resolve(self, name: Name) -> Descriptor:
+        """See `Resolves`; an image that was left out still has a digest, which the target can be asked about."""
+        image = self._image(name)
+        return image.image.root if image is not None and image.image.present else self._manifest(name).descriptor
+
+    def fetch(self, name: Name) -> Manifest:
+        """See `Resolves`; what `open` raises can be raised as well.
+
+        Raises `PrerequisiteMissing` for an image that was left out, `LedgerTampered` for a manifest that needs what the
+        ledger does not account for: the bundle never was whole, whatever its digests say.
+        """
+        image = self._image(name)
+        if image is not None and image.image.present:
+            raise PrerequisiteMissing(
+                f"{name} was left out of {self.locator}, the far side should have it: {image.image.root.digest}",
+                subject=str(name),
+                hint="push the bundle that brought it first, or pack it again without --against",
+            )
+        manifest = self._read(self._manifest(name))
+        check_accounts(self.ledger, manifest, self.left_out("", manifest.digest))
+        return manifest
+
+    def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:  # noqa: ARG002 - one pool for all
+        """See `transload.ports.Sparse`."""
+        images = (self.ledger.images[place].image for place in self.ledger.needed_by.get(digest, ()))
+        return frozenset(child for image in images for child in image.left_out)
+
+    def _image(self, name: Name) -> LedgerImage | None:
+        """The image that a name means, also one that was left out."""
+        if name.tag is not None and name.digest is None:
+            return self.ledger.by_name.get(name)
+        same = (
+            each
+            for each in self.ledger.images
+            if (each.image.name.repository, each.image.root.digest) == (name.repository, name.digest)
+        )
+        return next(same, None)
+
+    def tags(self, repository: str) -> Iterator[str]:
+        """See `Resolves`; in the order of the ledger, without images that were left out."""
+        if repository not in self.repositories():
+            raise RepositoryUnknown(f"{self.locator} has no repository {repository}", subject=repository)
+        return (name.tag for name in self._here if name.repository == repository and name.tag)
+
+    def repositories(self) -> Iterator[str]:
+        """See `Resolves`."""
+        return iter(dict.fromkeys(name.repository for name in self._here))
+
+    def untagged(self) -> Iterator[Name]:
+        """See `transload.ports.Lists`."""
+        return (name for name in self._here if not name.tag)
+
+    @property
+    def _here(self) -> Iterator[Name]:
+        return (each.image.name for each in self.ledger.images if not each.image.present)
+
+    def _manifest(self, name: Name) -> StoredBlob:
+        image = self._image(name)
+        digest = name.digest or (image.image.root.digest if image else None)
+        stored = self.ledger.by_digest.get(digest) if digest else None
+        if image is not None and (stored is None or stored.descriptor != image.image.root):
+            raise contradiction(f"it lists {image.image.name}, but no manifest as it should be")
+        if stored is None or not stored.descriptor.is_manifest:
+            raise ManifestUnknown(f"{self.locator} has no {name}", subject=str(name))
+        return stored
+
+    def _read(self, stored: StoredBlob) -> Manifest:
+        if stored.size > MANIFEST_BYTES:
+            raise SizeMismatch(f"manifest {stored.digest.short} has {stored.size} bytes", subject=stored.digest)
+        with self.open("", stored.descriptor) as chunks:
+            raw = b"".join(map(bytes, chunks))
+        return Manifest.parse(raw, stored.descriptor.media_type, stored.digest)
+
+    # --- Reads, Sizes
+
+    def holds(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
+        """See `Reads`; as the ledger says, volumes are not looked at."""
+        stored = self.ledger.by_digest.get(descriptor.digest)
+        return stored is not None and stored.size == descriptor.size
+
+    def size(self, repository: str, digest: Digest) -> int:  # noqa: ARG002 - one pool for all
+        """See `KnowsSizes`."""
+        return self._stored(digest).size
+
+    def _stored(self, digest: Digest) -> StoredBlob:
+        stored = self.ledger.by_digest.get(digest)
+        if stored is None:
+            raise BlobUnknown(f"{self.locator} has no blob {digest.short}", subject=digest)
+        return stored
+
+    @contextmanager
+    def open(
+        self,
+        repository: str,  # noqa: ARG002 - one pool for all
+        descriptor: Descriptor,
+        offset: int = 0,
+        length: int | None = None,
+    ) -> Iterator[Iterator[Chunk]]:
+        """See `Reads`; manifests can be opened as well.
+
+        Raises `VolumeMissing`, `VolumeTruncated`, `VolumeForeign`, `VolumeSwapped`, `MemberUnsafe`, `MemberDamaged`.
+        """
+        stored = self._stored(descriptor.digest)
+        if stored.size != descriptor.size:
+            raise SizeMismatch(
+                f"blob {stored.digest.short} in {self.locator} has {stored.size} bytes, "
+                f"its descriptor says {descriptor.size}",
+                subject=stored.digest,
+            )
+        with self._opened(stored, offset, stored.size - offset if length is None else length) as chunks:
+            yield chunks
+
+    @contextmanager
+    def open_extra(self, name: str) -> Iterator[Iterator[Chunk]]:
+        """The bytes of a further file. Raises `NotFound`, and what `open` raises."""
+        stored = next((each for each in self.ledger.extras if each.name == name), None)
+        if stored is None:
+            raise NotFound(f"{self.locator} has no file {name}", subject=name)
+        with self._opened(stored, 0, stored.size) as chunks:
+            yield chunks
+
+    @contextmanager
+    def _opened(self, stored: Stored, offset: int, wanted: int) -> Iterator[Iterator[Chunk]]:
+        self._check_header(stored)
+        if not self._volumes.asks:  # what is bound to fail fails before the first byte
+            self._check_reach(stored.offset + offset, wanted)
+        with StreamReader(self._cut, self._volumes.path, stored.offset + offset) as reader:
+            yield self._chunks(reader, wanted, stored.digest)
+
+    def _chunks(self, reader: StreamReader, wanted: int, digest: Digest) -> Iterator[Chunk]:
+        try:
+            yield from exactly(reader, wanted, digest)
+        except Truncated:
+            self._check_reach(reader.offset, 1)
+            raise
+
+    def _check_header(self, stored: Stored) -> None:
+        """The header proves little beside the digest, so that it is looked at only where it lies before the content."""
+        if len(volumes_of(stored, self._cut)) == 1:
+            self._check_reach(starts(stored), stored.offset - starts(stored))
+            with StreamReader(self._cut, self._volumes.path, starts(stored)) as reader:
+                check_header(reader, stored)
+
+    def _check_reach(self, offset: int, length: int) -> None:
+        for span in self._cut.spans(offset, length):
+            self._volumes.check_size(span.volume, span.offset + span.length)
+
+    # --- Refers
+
+    def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:  # noqa: ARG002 - one pool for all
+        """See `Refers`. Raises what keeps a manifest from being read that may be a referrer of this one."""
+        found, unread = self._by_subject
+        for stored, error in unread:
+            if digest not in self.ledger.by_digest or self._go_together(digest, stored.digest):
+                raise error
+        return found.get(digest, ())
+
+    def _go_together(self, one: Digest, other: Digest) -> bool:
+        return not set(self.ledger.needed_by[one]).isdisjoint(self.ledger.needed_by[other])
+
+    @cached_property
+    def _by_subject(self) -> tuple[dict[Digest, tuple[Descriptor, ...]], tuple[tuple[StoredBlob, TransloadError], ...]]:
+        """What refers to each subject, and the manifests of which that cannot be told."""
+        found: dict[Digest, tuple[Descriptor, ...]] = {}
+        unread: list[tuple[StoredBlob, TransloadError]] = []
+        weight = 0
+        for stored in self.ledger.blobs:
+            if not stored.descriptor.is_manifest:
+                continue
+            try:
+                manifest = self._read(stored)
+            except TransloadError as error:
+                unread.append((stored, error))
+                continue
+            if manifest.subject is not None:
+                described = evolve(
+                    manifest.descriptor, artifact_type=manifest.artifact_type, annotations=manifest.annotations
+                )
+                weight += described.weight
+                if weight > RUN_MANIFESTS_BYTES:
+                    raise LimitExceeded(
+                        f"the referrers in {self.locator} take more than {in_words(RUN_MANIFESTS_BYTES)}"
+                    )
+                found[manifest.subject.digest] = (*found.get(manifest.subject.digest, ()), described)
+        return found, tuple(unread)
+
+    # --- what is where, and whether it is right
+
+    @property
+    def cut(self) -> Cut:
+        """How the stream is cut here: a concatenation of volumes is not, whatever its ledger says."""
+        return self._cut
+
+    def volumes_of(self, image: LedgerImage) -> tuple[int, ...]:
+        """The numbers of the volumes that an image needs."""
+        needed = (volumes_of(self.ledger.blobs[place], self._cut) for place in image.blobs)
+        return tuple(sorted({volume for volumes in needed for volume in volumes}))
+
+    def images_in(self, volume: int) -> tuple[Name, ...]:
+        """The images that need something of a volume."""
+        return tuple(each.image.name for each in self.ledger.images if volume in self.volumes_of(each))
+
+    def check(self, read: Read = lambda _length: None) -> Iterator[CheckedPart]:
+        """Look at every volume, then read and prove every member in order; see `checking.check`."""
+        return check(self.ledger, self._volumes, read)
+
+
+def _open(located: Located, verifier: PublicKey | None) -> Opened:
+    """Before the ledger is known, every volume but the last is as long as the first."""
+    first = located.first()
+    with local_errors("reading", first):
+        size = first.stat().st_size
+    if size == 0:
+        raise VolumeTruncated(f"{first} is empty", subject=first.name, hint="copy it again from where it was made")
+
+    def path_of(volume: int) -> Path:
+        path = located.find(volume)
+        if path is None:
+            raise VolumeMissing(f"volume {volume} of {located.label} is missing", subject=located.label)
+        return path
+
+    cut = Cut(size, None) if located.whole else Cut(STREAM_BYTES, size)
+    with StreamReader(cut, path_of, 0) as reader:
+        return open_bundle(reader, verifier)

@@ -1,0 +1,1 @@
+"""Making a bundle: volumes that are written by many threads, taken up again after an interruption."""

@@ -1,0 +1,116 @@
+"""A blob on its way to its place in a bundle: hashed as it is written, taken up again where it was left.
+
+Invariants, whatever moment the process ends at:
+1. nothing is written outside the member's own header, content and padding;
+2. a blob is noted as done only after its digest was proved and all of its bytes were handed to the disk;
+3. what an earlier run left of a blob is hashed again before anything is added to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+
+from transload.bundle.format.blueprint import starts
+from transload.bundle.format.ledger import Stored
+from transload.bundle.format.stream import PathOf, StreamReader, StreamWriter
+from transload.bundle.format.tarheader import header, padding
+from transload.bundle.format.volumes import Cut
+from transload.bundle.writing.frontier import Frontier
+from transload.bundle.writing.journal import PackJournal
+from transload.errors import CorruptError, TransloadError
+from transload.oci import Verifier
+from transload.ports import Chunk
+
+NOTE_BYTES = 2 << 20
+
+
+class FinishedIngest:
+    """What `begin` gives for a blob that is there: nothing to do, whatever is asked."""
+
+    def __init__(self, member: Stored) -> None:
+        self._verifier = Verifier(member.digest, 0)
+        self.offset = member.size
+
+    def write(self, chunks: Iterable[Chunk]) -> None:
+        """See `Ingest`; there is nothing left to receive."""
+        for chunk in chunks:
+            self._verifier.update(chunk)
+
+    def commit(self) -> None:
+        """See `Ingest`; done already."""
+
+    def abandon(self) -> None:
+        """See `Ingest`; what is proved stays."""
+
+
+class BundleIngest:
+    """See `transload.ports.Ingest`; what happens is noted in `progress` and told to `frontier`."""
+
+    def __init__(self, member: Stored, cut: Cut, path_of: PathOf, progress: PackJournal, frontier: Frontier) -> None:
+        self._member = member
+        self._progress = progress
+        self._frontier = frontier
+        self._verifier = Verifier(member.digest, member.size)
+        self._take_up(cut, path_of, min(progress.parts.get(member.digest, 0), member.size))
+        self._noted = self._verifier.seen
+        # The header is written anew each time: it costs a block, and a power cut may have taken the old one.
+        self._writer = StreamWriter(cut, path_of, starts(member))
+        self._writer.write(header(member.path, member.size))
+        self._writer.close()
+        self._writer = StreamWriter(cut, path_of, member.offset + self._verifier.seen)
+
+    def _take_up(self, cut: Cut, path_of: PathOf, written: int) -> None:
+        with StreamReader(cut, path_of, self._member.offset) as reader:
+            for chunk in reader.chunks(written):
+                self._verifier.update(chunk)
+
+    @property
+    def offset(self) -> int:
+        """See `Ingest`."""
+        return self._verifier.seen
+
+    def write(self, chunks: Iterable[Chunk]) -> None:
+        """See `Ingest`; each chunk is hashed and written as it comes, and progress noted every few MiB."""
+        for chunk in chunks:
+            try:
+                self._verifier.update(chunk)
+            except CorruptError:
+                self.abandon()
+                raise
+            self._writer.write(chunk)
+            if self._verifier.seen - self._noted >= NOTE_BYTES:
+                self._note()
+
+    def commit(self) -> None:
+        """See `Ingest`; content that is wrong is dropped, since taking it up again would be wrong too."""
+        try:
+            self._verifier.check()
+        except CorruptError:
+            self.abandon()
+            raise
+        self._writer.write(bytes(padding(self._member.size)))
+        self._writer.close()
+        self._progress.note_done(self._member.digest)
+        self._frontier.finished(self._member)
+
+    def abandon(self) -> None:
+        """See `Ingest`."""
+        self._verifier = Verifier(self._member.digest, self._member.size)
+        self._writer.offset = self._member.offset
+        self._writer.close()
+        self._frontier.dropped(self._member)
+        self._note()
+
+    def _note(self) -> None:
+        """Only what was written counts: a full disk may have taken less than was hashed."""
+        self._noted = max(0, min(self._writer.offset - self._member.offset, self._member.size))
+        self._progress.note_part(self._member.digest, self._noted)
+        self._frontier.moved(self._member, self._noted)
+
+    def leave(self) -> None:
+        """Close the files, and note how far the blob came unless it is done."""
+        self._writer.close()
+        if self._member.digest not in self._progress.done and self._noted != self._verifier.seen:
+            with contextlib.suppress(TransloadError):  # a full disk; then the last note that was written holds
+                self._note()

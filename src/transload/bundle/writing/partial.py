@@ -1,0 +1,156 @@
+"""The files of a bundle that is being made: volumes called `.partial` until they are whole, room on their disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from transload.bundle.format.blueprint import Blueprint
+from transload.bundle.format.stream import StreamReader, open_volume, writing_errors
+from transload.bundle.format.volumes import Cut, split_file_name
+from transload.bundle.writing.journal import PackJournal
+from transload.bundle.writing.sums import write_sums
+from transload.errors import BundleExists, DiskFull
+from transload.files import Folder, free_bytes, fsync_folder, local_errors
+from transload.wording import in_words
+
+_PARTIAL = ".partial"
+_LARGE_FILE = (4 << 30) - 1  # what FAT32 takes
+
+
+class Unfinished:
+    """Volumes beside `path`, as `cut` has them, and the progress of the bundle with this ledger.
+
+    Raises `Busy` if another process is making the bundle, `BundleExists` if a finished one has its name, or the
+    unfinished one has other contents.
+    """
+
+    def __init__(self, path: Path, blueprint: Blueprint) -> None:
+        self.folder = path.parent
+        self.cut: Cut = blueprint.cut
+        self._name = path.name
+        with local_errors("creating", self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        if not _journal(path).exists():
+            _check_free(path)
+        self.progress = PackJournal(_journal(path), blueprint.digest)
+
+    def final(self, volume: int) -> Path:
+        """What a volume is called when the bundle is finished."""
+        return self.folder / self.cut.file_name(self._name, volume)
+
+    def path(self, volume: int) -> Path:
+        """Where a volume lies now; after a crash while volumes got their names, some have them and some have not."""
+        final = self.final(volume)
+        partial = final.with_name(final.name + _PARTIAL)
+        return final if self.progress.whole and not partial.exists() else partial
+
+    def create(self) -> None:
+        """Make empty volumes where there are none. Raises `LocalError` if the file system takes no such sizes."""
+        fresh = not self.progress.known
+        largest = self.cut.size_of(1)
+        for volume in self.cut.numbers:
+            path = self.path(volume)
+            with writing_errors(path), Folder(path.parent).open(path.name, "a+") as file:
+                if fresh and volume == 1 and largest > _LARGE_FILE:
+                    file.truncate(largest)  # refused now, where the file system has no such files, not hours later
+                if fresh or file.tell() > self.cut.size_of(volume):  # left by somebody else
+                    file.truncate(0)
+
+    def free_bytes(self) -> int:
+        """Room on the disk."""
+        return free_bytes(self.folder)
+
+    def allocated_bytes(self) -> int:
+        """What the volumes occupy already, where the system tells."""
+        total = 0
+        for volume in self.cut.numbers:
+            with contextlib.suppress(FileNotFoundError):
+                total += getattr(self.path(volume).stat(), "st_blocks", 0) * 512
+        return total
+
+    def check_space(self, needed: int) -> None:
+        """Raises `DiskFull` if there is less room than `needed`."""
+        free = self.free_bytes()
+        if free < needed:
+            raise DiskFull(
+                f"the bundle needs {in_words(needed)} more ({needed} bytes), "
+                f"{self.folder} has {in_words(free)} free ({free} bytes)",
+                subject=str(self.folder),
+                hint=f"make room for {in_words(needed - free)}, or choose another disk, and run the same command again",
+            )
+
+    @contextlib.contextmanager
+    def telling_numbers(self, missing: Callable[[], int]) -> Iterator[None]:
+        """A disk that gets full in the block says what is there; `missing` tells how many bytes are to be written."""
+        try:
+            yield
+        except DiskFull as error:
+            raise DiskFull(
+                f"no space left in {self.folder}: {in_words(missing())} of {in_words(self.cut.size)} are still to be "
+                f"written, {in_words(self.free_bytes())} are free",
+                subject=str(self.folder),
+                hint="make room and run the same command again, it goes on where this one stopped",
+            ) from error
+
+    def sync(self) -> None:
+        """Flush what was written, and note what was done before."""
+        count = self.progress.count  # what is noted from now on may not be flushed
+        for volume in self.cut.numbers:
+            path = self.path(volume)
+            with writing_errors(path), open_volume(path) as file:
+                os.fsync(file.fileno())
+        self.progress.note_synced(count)
+
+    def publish(self, sums: Mapping[int, str]) -> tuple[Path, ...]:
+        """Give whole, flushed volumes their names and list their sums; returns all files."""
+        paths = [self.final(volume) for volume in self.cut.numbers]
+        for volume, path in zip(self.cut.numbers, paths, strict=True):
+            with local_errors("renaming", path):
+                self.path(volume).replace(path)
+        listed = write_sums(self.folder, {self.final(volume).name: sums[volume] for volume in self.cut.numbers})
+        with local_errors("flushing", self.folder):
+            fsync_folder(self.folder)
+        self.progress.delete()
+        return (*paths, listed)
+
+
+def is_finished(path: Path, blueprint: Blueprint) -> bool:
+    """Whether the finished bundle at `path` has this ledger and signature, and volumes of the right sizes.
+
+    Its blobs are not read: `BundleStore.check` does that.
+    """
+    cut = blueprint.cut
+    files = {volume: path.with_name(cut.file_name(path.name, volume)) for volume in cut.numbers}
+    with local_errors("reading", path.parent):
+        if any(not file.is_file() or file.stat().st_size != cut.size_of(volume) for volume, file in files.items()):
+            return False
+    with StreamReader(cut, files.__getitem__, 0) as reader:
+        return reader.read(len(blueprint.head)) == blueprint.head
+
+
+def discard(path: Path) -> None:
+    """Delete what an unfinished bundle left. Raises `Busy` if somebody is making it."""
+    journal = _journal(path)
+    if not journal.exists():
+        return
+    with Folder(journal.parent).locked(journal.name), local_errors("deleting", path):
+        for file in path.parent.iterdir():
+            if file.name.endswith(_PARTIAL) and split_file_name(file.name.removesuffix(_PARTIAL))[0] == path.name:
+                file.unlink()
+        journal.unlink()
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(f"{path.name}.partial.journal")
+
+
+def _check_free(path: Path) -> None:
+    """Volumes of another cut would be in the way as well: nobody could tell which belong together."""
+    for file in sorted(path.parent.iterdir()):
+        if file.name.endswith(".tar") and split_file_name(file.name)[0] == path.name:
+            raise BundleExists(
+                f"{file} exists already", subject=str(file), hint="delete it, or give the new bundle another name"
+            )

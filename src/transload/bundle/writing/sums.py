@@ -1,0 +1,175 @@
+"""`SHA256SUMS`: what each volume hashes to, computed behind the writers while the bytes are still in memory.
+
+Threads follow the frontier, up to where everything is written. Blobs lie in the order in which they are copied, so that
+it is behind by what is on its way only, and little has to be read again at the end. What is written and not proved yet
+may turn out wrong: a sum counts when everything in its volume is settled; if the frontier goes back, it is done again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import stat
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from transload.bundle.format.stream import PathOf, StreamReader
+from transload.bundle.format.volumes import Cut
+from transload.bundle.writing.journal import PackJournal
+from transload.errors import LocalError, Truncated
+from transload.files import Folder, local_errors, read_up_to, replace_file
+from transload.threads import begin
+
+SUMS = "SHA256SUMS"
+_SUMS_BYTES = 64 << 20
+_LINE = re.compile(r"[0-9a-f]{64} [ *](.+)")
+
+
+_THREADS = 2  # at the end, when everything is final at once; before that, one of them waits
+_READ_BYTES = 4 << 20  # few turns, since each of them waits for all the threads that write
+
+
+class Sums:
+    """Hashes volume after volume as far as `advance` allows. `result` waits for all; `stop` gives up."""
+
+    def __init__(self, cut: Cut, path_of: PathOf, progress: PackJournal) -> None:
+        self._cut = cut
+        self._path_of = path_of
+        self._progress = progress
+        self._frontier = self._settled = 0
+        self._turn = 0  # how often the frontier went back
+        self._unsettled: dict[int, str] = {}
+        self._queue: list[int] = []
+        self._stopped = False
+        self._error: Exception | None = None
+        self._changed = threading.Condition()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Begin; the threads end with `result` or `stop`."""
+        self._queue = [volume for volume in self._cut.numbers if volume not in self._progress.sums]
+        for _ in range(min(_THREADS, len(self._queue))):
+            thread = threading.Thread(target=self._run, name="sums", daemon=True)
+            try:
+                begin(thread)
+            except LocalError:
+                if not self._threads:
+                    raise
+                return
+            self._threads.append(thread)
+
+    def advance(self, settled: int, frontier: int) -> None:
+        """Everything before `settled` is final, everything before `frontier` is written."""
+        with self._changed:
+            self._settled = max(self._settled, settled)
+            self._frontier = max(self._frontier, frontier, settled)
+            for volume in [each for each in self._unsettled if self._end_of(each) <= self._settled]:
+                self._progress.note_sum(volume, self._unsettled.pop(volume))
+            self._changed.notify_all()
+
+    def retract(self, frontier: int) -> None:
+        """What was written from here on was wrong."""
+        with self._changed:
+            if frontier >= self._frontier:
+                return
+            self._frontier, self._turn = frontier, self._turn + 1
+            wrong = [volume for volume in self._unsettled if self._end_of(volume) > frontier]
+            for volume in wrong:
+                del self._unsettled[volume]
+            self._queue = sorted([*self._queue, *wrong])
+            self._changed.notify_all()
+
+    def result(self) -> Mapping[int, str]:
+        """The sums of all volumes; call it when everything is settled. Raises what stopped a thread."""
+        for thread in self._threads:
+            thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._progress.sums
+
+    def stop(self) -> None:
+        """End the threads, wherever they are."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _end_of(self, volume: int) -> int:
+        return self._cut.start_of(volume) + self._cut.size_of(volume)
+
+    def _run(self) -> None:
+        buffer = memoryview(bytearray(min(_READ_BYTES, self._cut.size_of(1))))
+        try:
+            while (volume := self._next()) is not None:
+                self._sum(volume, buffer)
+        except Exception as error:  # whatever it is, a bug too: it is raised in the thread that waits
+            with self._changed:
+                self._error, self._stopped = error, True
+                self._changed.notify_all()
+
+    def _next(self) -> int | None:
+        with self._changed:
+            while not self._queue and not self._stopped and len(self._progress.sums) < self._cut.count:
+                self._changed.wait()
+            return self._queue.pop(0) if self._queue and not self._stopped else None
+
+    def _sum(self, volume: int, buffer: memoryview) -> None:
+        """Hash one volume, again from its beginning whenever the frontier goes back meanwhile."""
+        while not self._stopped:
+            turn = self._turn
+            value = self._hash(volume, buffer, turn)
+            with self._changed:
+                if value is None or turn != self._turn:
+                    continue
+                if self._end_of(volume) <= self._settled:
+                    self._progress.note_sum(volume, value)
+                else:
+                    self._unsettled[volume] = value
+                self._changed.notify_all()
+                return
+
+    def _hash(self, volume: int, buffer: memoryview, turn: int) -> str | None:
+        """None if stopped, or if the frontier went back."""
+        end = self._end_of(volume)
+        found = hashlib.sha256(usedforsecurity=False)
+        with StreamReader(self._cut, self._path_of, self._cut.start_of(volume)) as reader:
+            while reader.offset < end:
+                ready = self._await(reader.offset, end, turn)
+                if ready is None:
+                    return None
+                count = reader.read_into(buffer[: min(len(buffer), ready - reader.offset)])
+                if not count:
+                    raise Truncated(f"volume {volume} became shorter while it was hashed", subject=str(reader.path))
+                found.update(buffer[:count])
+        return found.hexdigest()
+
+    def _await(self, place: int, end: int, turn: int) -> int | None:
+        """How far can be read, once that is some way behind `place`."""
+        with self._changed:
+            while self._frontier < min(end, place + _READ_BYTES) and not self._stopped and turn == self._turn:
+                self._changed.wait()
+            return None if self._stopped or turn != self._turn else min(self._frontier, end)
+
+
+def write_sums(folder: Path, sums: Mapping[str, str]) -> Path:
+    """Put lines for these files into `SHA256SUMS`, as `sha256sum -c` reads it; lines about other files stay."""
+    path = folder / SUMS
+    with local_errors("writing", path):
+        kept = [line for line in _listed(folder) if not ((form := _LINE.fullmatch(line)) and form[1] in sums)]
+        lines = [*kept, *(f"{sums[name]}  {name}" for name in sorted(sums))]
+        replace_file(path, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+    return path
+
+
+def _listed(folder: Path) -> list[str]:
+    """The lines there are; none behind a link, which would copy somebody's file onto the medium."""
+    found = Folder(folder).status(SUMS)
+    if found is None or not stat.S_ISREG(found.st_mode):
+        return []
+    with Folder(folder).open(SUMS, "r") as file:
+        raw = read_up_to(file, _SUMS_BYTES + 1)
+    if len(raw) > _SUMS_BYTES:
+        raise LocalError(f"{folder / SUMS} is too large for a list of sums", subject=str(folder / SUMS))
+    return raw.decode("utf-8", "surrogateescape").splitlines()

@@ -1,0 +1,301 @@
+"""The bundle as a target: every blob is written once, at its own place, by as many threads as like to.
+
+Invariants, whatever moment the process ends at:
+1. a file with a volume's final name is a whole volume of a bundle that was proved and flushed;
+2. running again with the same contents goes on where this run ended, and the bytes come out the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+
+from transload.bundle.format.blueprint import Blueprint, starts
+from transload.bundle.format.ledger import Stored, StoredExtra
+from transload.bundle.format.proof import Read, is_whole
+from transload.bundle.format.stream import CHUNK, StreamReader, StreamWriter, exactly
+from transload.bundle.format.tarheader import END, header, padding
+from transload.bundle.writing.flushing import Flusher
+from transload.bundle.writing.frontier import Frontier
+from transload.bundle.writing.ingest import BundleIngest, FinishedIngest
+from transload.bundle.writing.partial import Unfinished
+from transload.bundle.writing.sums import Sums
+from transload.errors import BlobUnknown, Busy, ManifestUnknown, Refused, RepositoryUnknown
+from transload.files import local_errors, open_file
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.ports import Chunk, RequestCosts
+from transload.wording import in_words
+
+
+class BundleWriter:
+    """Writes the bundle that `blueprint` lays out, as `path` plus `.tar` or `.001.tar` and so on.
+
+    Raises `Busy` if another process is making it, `BundleExists` if it is there already or the unfinished one has
+    other contents. `check_space` before the run, `finish` after it; leaving the block, or `park`, keeps what there is
+    for the next run.
+    """
+
+    blobs_per_repository = False
+    mounts: None = None
+    refers: None = None
+    request_costs: RequestCosts | None = None
+
+    def __init__(self, path: Path | str, blueprint: Blueprint) -> None:
+        self.path = Path(path)
+        self.locator = f"bundle:{self.path}"
+        self._blueprint = blueprint
+        self.read: Read = lambda _length: None  # hears of what an earlier run left and is read again
+        self._cut = blueprint.cut
+        self._members = {member.digest: member for member in blueprint.ledger.blobs}
+        self._manifests = blueprint.contents.manifest_of
+        self._files = Unfinished(self.path, blueprint)
+        self._progress = self._files.progress
+        self._active: set[Digest] = set()
+        self._state = threading.RLock()
+        self._started = False
+        self._sums = Sums(self._cut, self._files.path, self._progress)
+        self._flusher = Flusher(self._files.sync)
+        self._frontier = Frontier(blueprint.members, blueprint.end, self._progress.synced, self._sums, self._flusher)
+
+    # --- before
+
+    @property
+    def missing_bytes(self) -> int:
+        """What has still to be written, as far as is noted."""
+        return self._missing()
+
+    def _missing(self) -> int:
+        done, parts = self._progress.done, self._progress.parts
+        there = (m.size if m.digest in done else parts.get(m.digest, 0) for m in self._blueprint.members)
+        return self._cut.size - sum(there)
+
+    def check_space(self) -> None:
+        """Raises `DiskFull`, with the numbers, if the disk has less room than is still needed."""
+        unallocated = self._cut.size - self._files.allocated_bytes()
+        self._files.check_space(max(0, min(self.missing_bytes, unallocated)))
+
+    def start(self) -> None:
+        """Write what is known beforehand: head, further files, manifests. Otherwise the first `begin` does it.
+
+        Raises `DiskFull`, `LocalError`, and `DigestMismatch` or `SizeMismatch` if a further file has changed.
+        """
+        with self._state:
+            if self._started:
+                return
+            if not self._progress.whole:
+                with self._files.telling_numbers(self._missing):
+                    self._files.create()
+                    self._write_head()
+                    self._write_manifests()
+                self._write_extras()
+            self._frontier.start(self._manifests)
+            self._started = True
+
+    def _write_head(self) -> None:
+        head = self._blueprint.head
+        with StreamReader(self._cut, self._files.path, 0) as reader:
+            if reader.read(len(head)) == head:
+                return
+        if self._progress.sums:
+            self._progress.forget_sums()  # the signature is another one
+        with StreamWriter(self._cut, self._files.path, 0) as writer:
+            writer.write(head)
+
+    def _write_manifests(self) -> None:
+        for digest, manifest in sorted(self._manifests.items()):
+            member = self._members[digest]
+            with StreamWriter(self._cut, self._files.path, starts(member)) as writer:
+                writer.write(header(member.path, member.size) + manifest.raw + bytes(padding(member.size)))
+
+    def _write_extras(self) -> None:
+        paths = {extra.name: extra.path for extra in self._blueprint.contents.extras}
+        for member in self._blueprint.ledger.extras:
+            if not self._is_proved(member):
+                self._write_extra(member, paths[member.name])
+
+    def _write_extra(self, member: StoredExtra, path: Path) -> None:
+        with self._ingesting(member) as ingest:
+            with local_errors("opening", path):
+                file = open_file(path)
+            with file:
+                file.seek(ingest.offset)
+                ingest.write(_pieces(file, path))
+            ingest.commit()
+
+    # --- Ingests
+
+    def begin(
+        self,
+        repository: str,  # noqa: ARG002 - one pool for all
+        descriptor: Descriptor,
+    ) -> AbstractContextManager[BundleIngest | FinishedIngest]:
+        """See `Ingests`. Raises `Refused` for a blob that has no place, `Busy` while another thread writes it."""
+        member = self._members.get(descriptor.digest)
+        if member is None or member.size != descriptor.size:
+            raise Refused(
+                f"{self.locator} was not planned to hold blob {descriptor.digest.short} of {descriptor.size} bytes",
+                subject=descriptor.digest,
+            )
+        self.start()
+        return contextlib.nullcontext(FinishedIngest(member)) if self._is_proved(member) else self._ingesting(member)
+
+    @contextmanager
+    def _ingesting(self, member: Stored) -> Iterator[BundleIngest]:
+        with self._claimed(member), self._files.telling_numbers(self._missing):
+            ingest = BundleIngest(member, self._cut, self._files.path, self._progress, self._frontier)
+            try:
+                yield ingest
+            finally:
+                ingest.leave()
+
+    @contextmanager
+    def _claimed(self, member: Stored) -> Iterator[None]:
+        with self._state:
+            if member.digest in self._active:
+                raise Busy(f"blob {member.digest.short} is being written already", subject=member.digest)
+            self._active.add(member.digest)
+        try:
+            yield
+        finally:
+            with self._state:
+                self._active.discard(member.digest)
+
+    def _is_proved(self, member: Stored) -> bool:
+        """Whether a member is there; what was done before a crash is hashed before it is believed."""
+        if member.digest in self._frontier:
+            return True
+        if member.digest not in self._progress.done:
+            return False
+        if not is_whole(member, self._cut, self._files.path, self.read):
+            self._progress.note_lost(member.digest)
+            return False
+        self._frontier.finished(member)
+        return True
+
+    # --- Names
+
+    def put_manifest(
+        self,
+        name: Name,
+        manifest: Manifest,
+        *,
+        part: bool = False,  # noqa: ARG002 - the layout of the bundle says what is listed
+        sparse: bool = False,  # noqa: ARG002 - and what is left out
+    ) -> None:
+        """See `Names`. Raises `Refused` for what the bundle was not laid out for."""
+        if manifest.digest not in self._manifests:
+            raise Refused(f"{self.locator} was not planned to hold the manifest of {name}", subject=str(name))
+        self.start()
+        for blob in manifest.blobs:
+            member = self._members.get(blob.digest)  # those without a place are prerequisites
+            if member is not None and not self._is_proved(member):
+                raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)
+        for child in manifest.manifests:
+            if child.digest in self._manifests and child.digest not in self._progress.done:
+                raise ManifestUnknown(f"{manifest.digest.short} needs {child.digest.short}", subject=child.digest)
+        if manifest.digest not in self._progress.done:
+            self._progress.note_done(manifest.digest)
+
+    # --- Resolves and Reads: what is unfinished has blobs, but no names
+
+    def resolve(self, name: Name) -> Descriptor:
+        """See `Resolves`; always `NotFound`: a plan then lists every step, and those that are done cost nothing."""
+        raise ManifestUnknown(f"{self.locator} is not finished and has no {name}", subject=str(name))
+
+    def fetch(self, name: Name) -> Manifest:
+        """See `resolve`."""
+        raise ManifestUnknown(f"{self.locator} is not finished and has no {name}", subject=str(name))
+
+    def tags(self, repository: str) -> Iterator[str]:
+        """See `resolve`."""
+        raise RepositoryUnknown(f"{self.locator} is not finished and has no tags", subject=repository)
+
+    def repositories(self) -> Iterator[str]:
+        """See `resolve`."""
+        return iter(())
+
+    def holds(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
+        """See `Reads`; a manifest only when it was pointed at, and everything below it is there."""
+        member = self._members.get(descriptor.digest)
+        if member is None or member.size != descriptor.size or not self._is_proved(member):
+            return False
+        manifest = self._manifests.get(descriptor.digest)
+        if manifest is None:
+            return True
+        below = (*manifest.blobs, *manifest.manifests)
+        return manifest.digest in self._progress.done and all(
+            self.holds("", each) for each in below if each.digest in self._members
+        )
+
+    @contextmanager
+    def open(
+        self,
+        repository: str,  # noqa: ARG002 - one pool for all
+        descriptor: Descriptor,
+        offset: int = 0,
+        length: int | None = None,
+    ) -> Iterator[Iterator[Chunk]]:
+        """See `Reads`."""
+        member = self._members.get(descriptor.digest)
+        if member is None or member.size != descriptor.size or not self._is_proved(member):
+            raise BlobUnknown(f"{self.locator} has no blob {descriptor.digest.short} yet", subject=descriptor.digest)
+        with StreamReader(self._cut, self._files.path, member.offset + offset) as reader:
+            yield exactly(reader, member.size - offset if length is None else length, member.digest)
+
+    # --- after
+
+    def finish(self) -> tuple[Path, ...]:
+        """Check that everything is there, flush it, give the volumes their names; returns them and `SHA256SUMS`.
+
+        Raises `BlobUnknown` if something is missing, `DiskFull`; it can be called again in the next run.
+        """
+        self.start()
+        missing = [member for member in self._blueprint.members if not self._is_proved(member)]
+        if missing:
+            raise BlobUnknown(
+                f"the bundle is not complete: {len(missing)} of {len(self._blueprint.members)} blobs are missing, "
+                f"{in_words(sum(member.size for member in missing))}",
+                subject=missing[0].digest,
+                hint="run the same command again, it goes on where this one stopped",
+            )
+        self._flusher.stop()
+        if not self._progress.whole:
+            with self._files.telling_numbers(lambda: len(END)):
+                with StreamWriter(self._cut, self._files.path, self._blueprint.end) as writer:
+                    writer.write(END)
+                self._frontier.close(self._cut.size)
+                self._files.sync()
+        self._frontier.close(self._cut.size)
+        sums = self._sums.result()
+        if not self._progress.whole:
+            self._progress.note_whole()
+        return self._files.publish(sums)
+
+    def park(self) -> None:
+        """Leave everything so that the next run goes on here. Does nothing after `finish`."""
+        self._sums.stop()
+        self._flusher.stop()
+        self._progress.close()
+
+    def __enter__(self) -> BundleWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.park()
+
+
+def _pieces(file: FileIO, path: Path) -> Iterator[memoryview]:
+    buffer = memoryview(bytearray(CHUNK))
+    while True:
+        with local_errors("reading", path):
+            count = file.readinto(buffer)
+        if not count:
+            return
+        yield buffer[:count]

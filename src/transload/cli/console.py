@@ -1,0 +1,87 @@
+"""How results and troubles reach people and programs: consoles, errors, tables, JSON."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from transload.app.settings import read_environment
+from transload.errors import TransloadError
+from transload.events import HostTroubled
+from transload.report.problem import Problem, problem_lines
+from transload.report.sentences import host_sentence
+from transload.report.styled import Styled, dressable, folded
+
+
+def colour() -> bool | None:
+    """Whether to use colours; None leaves it to the terminal."""
+    return {"auto": None, "always": True, "never": False}[read_environment().colour]
+
+
+def moves() -> bool:
+    """Whether standard error is a terminal on which lines can be written over; others get one line after another."""
+    return sys.stderr.isatty() and not read_environment().dumb_terminal
+
+
+def tell_error(error: TransloadError) -> None:
+    """An error that ended the command, on standard error."""
+    say(problem_lines(Problem.of(error), width_of(sys.stderr)))
+
+
+def tell_misuse(error: click.ClickException) -> None:
+    """What click says of a command line, in its words, but with the harmless form of what stood there."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        say(
+            [
+                *context.get_usage().splitlines(),
+                f"Try '{context.command_path} {context.help_option_names[0]}' for help.",
+                "",
+            ]
+        )
+    say([f"Error: {error.format_message()}"])
+
+
+def width_of(stream: Any) -> int | None:
+    """Columns of the terminal that a stream is; None where it is none, and lines may be of any length."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def say(lines: Iterable[Styled | str]) -> None:
+    """Lines for people, on standard error."""
+    _write(lines, sys.stderr)
+
+
+def say_folded(text: str, indent: str = "") -> None:
+    """A sentence for people, on standard error, no wider than the terminal."""
+    say(folded(indent, text, width_of(sys.stderr)))
+
+
+def tell_host(event: HostTroubled) -> None:
+    """A host that does not answer, where nothing else is being shown yet."""
+    say_folded(host_sentence(event))
+
+
+def warn(text: str) -> None:
+    """A sentence for people where nothing else is being shown yet."""
+    say_folded(text)
+
+
+def show_result(lines: Iterable[Styled | str]) -> None:
+    """Lines that are the result, on standard output."""
+    _write(lines, sys.stdout)
+
+
+def _write(lines: Iterable[Styled | str], stream: Any) -> None:
+    styled = [line if isinstance(line, Styled) else Styled.of(line) for line in lines]
+    if colour() is False or (colour() is None and not stream.isatty()) or not dressable():
+        for line in styled:
+            click.echo(str(line), file=stream)
+        return
+    from transload.report.console import make_console, show
+
+    show(make_console(stream, color=colour()), styled)

@@ -1,0 +1,228 @@
+"""From flags, variables and, on a terminal, questions to a job with every answer given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+from attrs import evolve, frozen
+
+from transload.app.answers import Answers, missing, needed_without_terminal, question_of
+from transload.app.job import BODIES, Job
+from transload.app.location import Location
+from transload.app.settings import Environment
+from transload.app.stores import Logins, Network
+from transload.cli.command import is_written
+from transload.cli.commandline import command_line
+from transload.cli.console import say, say_folded
+from transload.cli.interview import DEFAULT_CATALOG, Interview
+from transload.cli.passwords import piped_password
+from transload.cli.prompts import confirm, is_interactive
+from transload.errors import SettingMissing, UsageError
+from transload.oci import Platform
+from transload.planning import Narrowing, Plan
+from transload.report.texts import count, harmless, size
+
+
+@frozen
+class Gathered:
+    """A job with the logins for it. `asked` is whether somebody answered questions for it."""
+
+    job: Job
+    logins: Logins
+    asked: bool = False
+
+
+def gather(
+    flags: dict[str, Any], environment: Environment, network: Network, target: Location | None = None
+) -> Gathered:
+    """Everything that `mirror`, `plan` and `verify` need to know; asks for what is missing where it can.
+
+    `target` is where to for a command that has no --to.
+
+    Raises `SettingMissing`, naming variables and flags, where it cannot; `UsageError` for what contradicts itself.
+    """
+    sets: tuple[str, ...] = flags["sets"]
+    origin, to = (Location.parse(flags[name]) if flags.get(name) else None for name in ("from", "to"))
+    to = target or to
+    if origin is not None and flags["source_registry"]:
+        raise UsageError("--from and --source-registry both say where to look", hint="leave one of them out")
+    guided = not sets and origin is None
+    _check_somebody_says_what(guided, to, environment)
+    answers = _flag_answers(flags, environment, origin, to).over(_variables(sets, environment))
+    answers = _without_needless_users(answers, origin, to)
+    asked = guided and is_interactive() and bool(answers.open())
+    answers = _completed(answers, guided, to is not None, Interview(network, environment, guided)).checked()
+    target_tag = None if guided and answers.target_tag == answers.source_tag else answers.target_tag
+    job = Job(
+        (DEFAULT_CATALOG,) if guided else sets,
+        to or answers.target(),
+        origin,
+        source_registry=None if origin else answers.source_registry,
+        source_repository=None if origin else answers.source_repository,
+        tag=answers.source_tag,
+        target_tag=target_tag,
+        images=flags["image"],
+        platforms=tuple(map(Platform.parse, flags["platform"])),
+        narrowing=Narrowing(flags["narrow"]),
+        referrers=flags["referrers"],
+        foreign_layers=flags["foreign_layers"],
+        foreign_as_held=flags.get("foreign_as_held", False),
+        allow_missing=flags["allow_missing"],
+        discover=flags["discover"],
+        flatten=flags["flatten"],
+        bodies=flags.get("jobs", BODIES),
+        tags_by_default=not (is_written("tag") or is_written("target_tag")),
+    )
+    return Gathered(job, _logins(answers), asked)
+
+
+def gather_logins(
+    flags: dict[str, Any],
+    environment: Environment,
+    network: Network,
+    sources: tuple[str, ...],
+    target: str,
+    check: Callable[[Answers], None] = lambda _: None,
+) -> Logins:
+    """The logins alone, for a command whose stores are named elsewhere; `check` sees them before a password is asked.
+
+    Raises `SettingMissing`, and what `check` raises.
+    """
+    absent = dict.fromkeys(("source_registry", "source_repository", "tag", "target_tag"))
+    origin = Location.parse(sources[0]) if len(sources) == 1 else None
+    answers = _flag_answers(flags | absent, environment, origin, Location.parse(target))
+    answers = answers.over(Answers.from_variables(environment.incumbent))
+    answers = _without_needless_users(answers, origin, Location.parse(target))
+    check(answers)
+    answers = _with_passwords(answers, Interview(network, environment, guided=False) if is_interactive() else None)
+    return _logins(answers)
+
+
+def _logins(answers: Answers) -> Logins:
+    hosts = frozenset({answers.source_registry}) if answers.source_registry else None
+    return Logins(answers.source_login(), answers.target_login(), hosts)
+
+
+def _check_somebody_says_what(guided: bool, to: Location | None, environment: Environment) -> None:
+    """Without a word on what is wanted, only a person or the vendor's variables can mean the vendor's product."""
+    if not guided or environment.incumbent or is_interactive():
+        return
+    error = missing(needed_without_terminal(Answers()))
+    example = f"transload mirror {DEFAULT_CATALOG} --to {to or 'registry.local/arcdata'}"
+    if to is not None and to.kind == "bundle":
+        example = f"transload pack {DEFAULT_CATALOG} -o {to.value}"
+    if to is not None:
+        raise SettingMissing("nothing says which images are wanted", hint=f"name them, for example: {example}")
+    error.hint = f"{error.hint}; or name everything: {example}"
+    raise error
+
+
+def _without_needless_users(answers: Answers, origin: Location | None, to: Location | None) -> Answers:
+    """The same without a user for a side that is no registry: nobody there asks who it is."""
+    if origin is not None and origin.kind != "registry":
+        answers = evolve(answers, source_username="", source_password="")
+    if to is not None and to.kind != "registry":
+        answers = evolve(answers, target_username="", target_password="")
+    return answers
+
+
+def _variables(sets: tuple[str, ...], environment: Environment) -> Answers:
+    """The vendor's variables; their tags are those of releases, which references alone do not have."""
+    from transload.app.selection import kind_of
+
+    answers = Answers.from_variables(environment.incumbent)
+    if sets and all(kind_of(text) == "reference" for text in sets):
+        return evolve(answers, source_tag=None, target_tag=None)
+    return answers
+
+
+def _flag_answers(
+    flags: dict[str, Any], environment: Environment, origin: Location | None, to: Location | None
+) -> Answers:
+    piped = _piped_password(flags)
+    registry, prefix = flags["source_registry"], flags["source_repository"]
+    if origin is not None and origin.kind == "registry":
+        registry, prefix = origin.value, origin.prefix
+    target: tuple[str | None, str | None] = (None, None)
+    if to is not None:  # both questions are answered, whatever kind of store it is
+        target = (to.value, to.prefix) if to.kind == "registry" else ("", "")
+    return Answers(
+        source_registry=registry,
+        source_repository=prefix,
+        source_username=flags["source_username"],
+        source_password=piped if flags["source_password_stdin"] else environment.source_password,
+        source_tag=flags["tag"],
+        target_registry=target[0],
+        target_repository=target[1],
+        target_username=flags["target_username"],
+        target_password=piped if flags["target_password_stdin"] else environment.target_password,
+        target_tag=flags["target_tag"],
+    )
+
+
+def _piped_password(flags: dict[str, Any]) -> str | None:
+    wanted = [side for side in ("source", "target") if flags[f"{side}_password_stdin"]]
+    if len(wanted) > 1:
+        raise UsageError(
+            "only one password can come from standard input", hint="set TRANSLOAD_SOURCE_PASSWORD for the other"
+        )
+    return piped_password() if wanted else None
+
+
+def _completed(answers: Answers, guided: bool, placed: bool, interview: Interview) -> Answers:
+    if not is_interactive():
+        needed = needed_without_terminal(answers)
+        if needed or (not placed and answers.target_registry == ""):
+            raise missing(needed or (question_of("target_registry"),))
+        return _with_passwords(answers, None)
+    if guided and answers.open():
+        say_folded("Enter takes the value in brackets; passwords are not shown.")
+        say([""])
+    for question in answers.open() if guided else needed_without_terminal(answers):
+        answers = interview.answered(question, answers)
+    return _with_passwords(answers, interview)
+
+
+def _with_passwords(answers: Answers, interview: Interview | None) -> Answers:
+    """A user without a password needs one."""
+    for side in ("source", "target"):
+        user, password = (getattr(answers, f"{side}_{what}") for what in ("username", "password"))
+        if user and password is None:
+            question = question_of(f"{side}_password")
+            if interview is None:
+                raise SettingMissing(
+                    f"user {user!r} at the {side} has no password, and there is no terminal to ask on",
+                    hint=f"set {question.variable}, or use {question.flag}",
+                )
+            answers = interview.with_password(question, answers)
+    return answers
+
+
+def no_question(_: Plan) -> None:
+    """Whoever wrote the whole command line has said that it is to be done."""
+
+
+def agreed(target: Location, plan: Plan) -> None:
+    """Ask before anything is copied to `target`, if anything is to be. Raises `click.Abort` for a no."""
+    if not plan.steps:
+        return
+    images = sum(bool(image.goals) for image in plan.images)
+    if not confirm(f"copy {count(images, 'image')}, {size(plan.copied.bytes)}, to {target}?"):
+        say(["nothing was copied"])
+        raise click.Abort
+
+
+def tell_the_same(given: Gathered, words: list[str]) -> None:
+    """After questions: the command line that does without them, and where it has its passwords from."""
+    if not given.asked:
+        return
+    images = [word for image in given.job.images for word in ("--image", image)]
+    line = command_line([*words, *images])
+    say(["", "the same without questions:"])
+    click.echo(harmless(f"  {line}"), err=True)  # never folded, so that it can be copied
+    users = {"SOURCE": given.logins.source, "TARGET": given.logins.target}
+    for side, login in users.items():
+        if login is not None:
+            say_folded(f"with the password of {login.username} in the variable TRANSLOAD_{side}_PASSWORD", "  ")

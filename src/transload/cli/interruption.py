@@ -1,0 +1,56 @@
+"""Ctrl-C, SIGTERM and SIGHUP: the first asks the run to stop at a safe point, the second leaves at once.
+
+When a terminal is closed, SIGHUP comes from the system and from the shell, so a second one means nothing more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import NoReturn
+
+from transload.cli.prompts import asking_thread
+from transload.signals import HANGUP, ending
+from transload.threads import Cancellation
+
+INTERRUPTED = 130
+
+
+_SHOW_CURSOR = "\x1b[?25h"
+
+
+@contextlib.contextmanager
+def stoppable(cancellation: Cancellation, notice: Callable[[str], None]) -> Iterator[None]:
+    """For the block, signals cancel instead of raising; `notice` tells people what is happening."""
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of signal handlers
+        asking = asking_thread()
+        if asking is threading.main_thread():  # this one: the question ends
+            raise KeyboardInterrupt
+        if cancellation.cancelled or asking is not None:
+            leave()
+        if number == HANGUP:
+            signal.signal(number, signal.SIG_IGN)
+        cancellation.cancel()
+        notice("stopping: what has arrived is kept where possible; Ctrl-C once more leaves at once")
+
+    before = {number: signal.signal(number, stop) for number in ending()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is stop:
+                signal.signal(number, handler)
+
+
+def leave() -> NoReturn:
+    """End without unwinding anything; only the cursor, which bars hide, is given back."""
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr.isatty():
+            os.write(sys.stderr.fileno(), f"{_SHOW_CURSOR}\ninterrupted\n".encode())
+    os._exit(INTERRUPTED)

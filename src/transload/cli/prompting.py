@@ -1,0 +1,75 @@
+"""Questions in the middle of the work, for somebody at a terminal: a medium, the passphrase of a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from transload.app.settings import Environment
+from transload.cli.console import say
+from transload.cli.interruption import leave
+from transload.cli.prompts import ask, ask_password, is_interactive
+from transload.errors import SettingMissing, VolumeMissing
+from transload.files import expanded
+from transload.report.texts import size
+
+if TYPE_CHECKING:
+    from transload.bundle.format.signing import Signer
+    from transload.bundle.reading.volumefiles import Ask, WantedVolume
+
+_WITHOUT = "-"
+
+
+def ask_for_volume(bundle: Path, paused: Callable[[], AbstractContextManager[None]]) -> Ask | None:
+    """Who asks for a medium that is not there while `bundle` is read; None where nobody can be asked.
+
+    `paused` keeps moving bars out of the way of the question.
+    """
+    if not is_interactive():
+        return None
+    home = bundle if bundle.is_dir() else bundle.absolute().parent
+
+    def ask_for(wanted: WantedVolume) -> Path | None:
+        with paused():
+            return _where_is(wanted, home)
+
+    return ask_for
+
+
+def _where_is(wanted: WantedVolume, home: Path) -> Path | None:
+    if not isinstance(wanted.problem, VolumeMissing):
+        say(["", str(wanted.problem)])
+    what = f"volume {wanted.number} of {wanted.count}, {size(wanted.size)}"
+    say(["", f"{wanted.file_name} ({what}) is needed. Insert its medium and press Enter,"])
+    say([f"or write the folder or file that it is in; {_WITHOUT} goes on without it."])
+    try:
+        answer = ask("Where is it", str(home))
+    except click.Abort:  # perhaps in a thread of the reader's, for which nobody has to wait
+        leave()
+    return None if answer == _WITHOUT else expanded(answer)
+
+
+def load_signer(path: Path | None, environment: Environment) -> Signer | None:
+    """The private key at `path`; its passphrase comes from a variable or a question. Raises `KeyInvalid` and others.
+
+    Raises `SettingMissing` if there is a passphrase and nobody can be asked.
+    """
+    if path is None:
+        return None
+    from transload.bundle.format.signing import load_private_key
+
+    def passphrase() -> str:
+        if environment.sign_passphrase is not None:
+            return environment.sign_passphrase
+        if not is_interactive():
+            raise SettingMissing(
+                f"the key {path} has a passphrase, and there is no terminal to ask for it on",
+                hint="set TRANSLOAD_SIGN_PASSPHRASE",
+            )
+        return ask_password(f"Passphrase of {path}")
+
+    return load_private_key(path, passphrase)

@@ -1,0 +1,176 @@
+"""YAML documents as trees that remember their lines, with limits that no honest file reaches.
+
+Invariants, held by `parse`:
+1. every scalar is text: `tag: 1.10` is 1.10 and not a number, `tag: no` is no refusal;
+2. keys are text and occur once; there are no YAML tags, hence no types of anybody's choosing;
+3. the tree has at most `YAML_VALUES` nodes with every alias written out, and is at most `YAML_DEPTH` deep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from transload.errors import DocumentInvalid
+from transload.limits import YAML_BYTES, YAML_DEPTH, YAML_VALUES
+
+if TYPE_CHECKING:
+    from yaml import YAMLError
+    from yaml.events import Event, NodeEvent
+
+_TEXT_TAGS = {None, "!", "tag:yaml.org,2002:str"}
+_NOTHING = {"", "~", "null", "Null", "NULL"}
+
+
+@frozen(eq=False)
+class YamlNode:
+    """One node. `value` is text, a list of nodes, or a mapping from key to (line of the key, node).
+
+    `line` counts from 1; `weight` is the number of nodes, itself included; None stands for YAML's null.
+    """
+
+    value: str | list[YamlNode] | dict[str, tuple[int, YamlNode]] | None
+    line: int
+    weight: int = 1
+
+
+def parse(content: bytes | str, file: str, *, empty: bool = False) -> YamlNode:
+    """The tree of a YAML text; `file` is its name for errors, `empty` says that it may hold nothing.
+
+    Raises `DocumentInvalid`.
+    """
+    text = decoded(content, file, YAML_BYTES)
+    import yaml  # as late as possible: a run without a file does not pay for it
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return _Builder(file, yaml.parse(text, Loader=loader)).document(empty)
+    except yaml.YAMLError as error:
+        raise _syntax(error, text, file) from error
+    except (ValueError, OverflowError) as error:  # the scanner in Python, for a character beyond Unicode
+        raise DocumentInvalid(f"{file}: not valid YAML: {error}", subject=file) from error
+
+
+def decoded(content: bytes | str, file: str, limit: int) -> str:
+    """`content` as text, a byte order mark dropped. Raises `DocumentInvalid` over `limit` bytes or unless UTF-8."""
+    if len(content) > limit:
+        raise DocumentInvalid(f"{file}: the file has more than {limit} bytes", subject=file, hint="split the file")
+    try:
+        encoded = content.encode() if isinstance(content, str) else content
+        return encoded.decode("utf-8-sig")
+    except UnicodeEncodeError as error:
+        raise DocumentInvalid(f"{file}: not text that UTF-8 can hold", subject=file) from error
+    except UnicodeDecodeError as error:
+        line = encoded[: error.start].count(b"\n") + 1
+        raise DocumentInvalid(
+            f"{file}:{line}: not UTF-8", subject=file, hint="save the file in the UTF-8 encoding"
+        ) from error
+
+
+class _Builder:
+    """Builds nodes from the events of a parser; stops at the first thing that breaks an invariant."""
+
+    def __init__(self, file: str, events: Iterator[Event]) -> None:
+        from yaml import events as kinds
+
+        self._kinds = kinds
+        self._file = file
+        self._events = events
+        self._anchors: dict[str, YamlNode] = {}
+        self._weight = 0
+
+    def document(self, empty: bool) -> YamlNode:
+        """The only document of the stream."""
+        next(self._events)
+        if not isinstance(next(self._events), self._kinds.DocumentStartEvent):
+            if empty:
+                return YamlNode(None, 1)
+            raise DocumentInvalid(f"{self._file}: the file is empty", subject=self._file)
+        root = self._node(next(self._events), 1)
+        next(self._events)
+        after = next(self._events)
+        if not isinstance(after, self._kinds.StreamEndEvent):
+            raise self._fail(after, "a second document begins", "write one document into one file")
+        return root
+
+    def _fail(self, event: Event, message: str, hint: str | None = None) -> DocumentInvalid:
+        return DocumentInvalid(f"{self._file}:{_line(event)}: {message}", subject=self._file, hint=hint)
+
+    def _node(self, event: Event, depth: int) -> YamlNode:
+        if depth > YAML_DEPTH:
+            raise self._fail(event, f"nested more than {YAML_DEPTH} levels deep")
+        return self._anchored(event) if isinstance(event, self._kinds.AliasEvent) else self._fresh(event, depth)
+
+    def _anchored(self, event: NodeEvent) -> YamlNode:
+        node = self._anchors.get(event.anchor or "")
+        if node is None:
+            raise self._fail(event, f"alias *{event.anchor} stands before its anchor, inside it, or has none")
+        self._weigh(event, node.weight)
+        return node
+
+    def _fresh(self, event: Event, depth: int) -> YamlNode:
+        self._weigh(event, 1)
+        before = self._weight
+        if isinstance(event, self._kinds.ScalarEvent):
+            self._check_tag(event, event.tag)
+            value: str | list[YamlNode] | dict[str, tuple[int, YamlNode]] | None = event.value
+            if event.implicit[0] and event.value in _NOTHING:  # implicit[0]: plain, hence nobody meant the word
+                value = None
+        elif isinstance(event, self._kinds.SequenceStartEvent):
+            self._check_tag(event, event.tag)
+            value = [self._node(child, depth + 1) for child in self._until(self._kinds.SequenceEndEvent)]
+        else:
+            assert isinstance(event, self._kinds.MappingStartEvent)  # noqa: S101 - the grammar of events
+            self._check_tag(event, event.tag)
+            value = self._mapping(depth)
+        node = YamlNode(value, _line(event), 1 + self._weight - before)
+        if event.anchor:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _mapping(self, depth: int) -> dict[str, tuple[int, YamlNode]]:
+        entries: dict[str, tuple[int, YamlNode]] = {}
+        for event in self._until(self._kinds.MappingEndEvent):
+            key = self._node(event, depth + 1).value
+            if not isinstance(key, str):
+                raise self._fail(event, "a key is not text")
+            if key in entries:
+                raise self._fail(event, f"key {key!r} is written twice, first on line {entries[key][0]}")
+            entries[key] = (_line(event), self._node(next(self._events), depth + 1))
+        return entries
+
+    def _until(self, end: type[Event]) -> Iterator[Event]:
+        for event in self._events:
+            if isinstance(event, end):
+                return
+            yield event
+
+    def _check_tag(self, event: Event, tag: str | None) -> None:
+        if tag not in _TEXT_TAGS:
+            raise self._fail(event, f"the YAML tag {tag!r} is not allowed", "values are plain text; leave the tag out")
+
+    def _weigh(self, event: Event, weight: int) -> None:
+        self._weight += weight
+        if self._weight > YAML_VALUES:
+            raise self._fail(event, f"more than {YAML_VALUES} values, aliases written out")
+
+
+def _line(event: Event) -> int:
+    return 1 + (event.start_mark.line if event.start_mark else 0)
+
+
+def _syntax(error: YAMLError, text: str, file: str) -> DocumentInvalid:
+    """One sentence with line and column, from an exception that tells the same in four lines or without a line."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is not None:
+        line, column = mark.line + 1, mark.column + 1
+        what = getattr(error, "problem", None) or getattr(error, "context", None) or "unexpected text"
+    else:  # a character that YAML excludes; the position counts characters or bytes, depending on the parser
+        before = text[: max(0, getattr(error, "position", 0) or 0)]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        what = getattr(error, "reason", None) or "unexpected text"
+    at = text.split("\n")[line - 1 : line]
+    hint = "indent with spaces, not with tabs" if at and at[0][column - 1 : column] == "\t" else None
+    return DocumentInvalid(f"{file}:{line}:{column}: not valid YAML: {what}", subject=file, hint=hint)

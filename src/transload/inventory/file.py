@@ -1,0 +1,138 @@
+"""The inventory as a file: canonical JSON (docs/formats/inventory.md), each digest written once, checked when read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from transload.documents.value import Value, document, readable
+from transload.inventory.inventory import Inventory, RepositoryContent
+from transload.limits import INVENTORY_BYTES, INVENTORY_VALUES
+from transload.oci import Descriptor, Digest
+from transload.oci.mediatype import is_printable
+from transload.oci.reference import check_repository, check_tag
+
+FORMAT = 1
+
+_KEYS = ("format", "target", "prefix", "scoped", "manifests", "blobs", "repositories", "notes")
+_HINT = "take the inventory again with transload inventory"
+
+
+def dump(inventory: Inventory) -> bytes:
+    """The inventory as canonical JSON: equal inventories give equal bytes. Holds no secret."""
+    manifests, blobs = sorted(inventory.manifests), sorted(inventory.blobs)
+    lists: dict[str, list[Any]] = {
+        "manifests": [_described(inventory.manifests[digest]) for digest in manifests],
+        "blobs": [{"digest": digest, "size": inventory.blobs[digest]} for digest in blobs],
+        "repositories": list(_shelves_out(inventory.repositories, _numbers(manifests), _numbers(blobs))),
+        "notes": list(inventory.notes),
+    }
+    head = {
+        "format": FORMAT,
+        "target": inventory.target,
+        "prefix": inventory.prefix,
+        "scoped": inventory.blobs_per_repository,
+    }
+    written = {key: _text(value) for key, value in head.items()}
+    written |= {key: _lines(items) for key, items in lists.items()}
+    return ("{\n" + ",\n".join(f'"{key}":{value}' for key, value in written.items()) + "\n}\n").encode("ascii")
+
+
+def writable(inventory: Inventory) -> bytes:
+    """The same for a file. Raises `LimitExceeded` where `load` would not read it."""
+    hint = "take it of a part: name a prefix, as in registry.local/arcdata"
+    return readable(dump(inventory), "inventory", INVENTORY_BYTES, INVENTORY_VALUES, hint)
+
+
+def load(raw: bytes) -> Inventory:
+    """The inventory that `dump` wrote. Raises `DocumentInvalid`, its subject the path of what is wrong."""
+    root = document(raw, "inventory", INVENTORY_BYTES, INVENTORY_VALUES, _HINT).only(*_KEYS)
+    if root.get("format").number() != FORMAT:
+        raise root.get("format").wrong(f"{FORMAT}, the format that this version of transload reads")
+    manifests = [_manifest_in(place) for place in root.get("manifests").items()]
+    blobs = [_blob_in(place) for place in root.get("blobs").items()]
+    described = {each.digest: each for each in manifests}
+    sizes = dict(blobs)
+    for key, distinct, listed in (("manifests", described, manifests), ("blobs", sizes, blobs)):
+        if len(distinct) != len(listed):
+            raise root.get(key).refused("has a digest twice")
+    digests = ([each.digest for each in manifests], [digest for digest, _ in blobs])
+    shelves: dict[str, RepositoryContent] = {}
+    for place in root.get("repositories").items():
+        name = place.only("name", "tags", "manifests", "blobs").get("name").read(_repository)
+        if name in shelves:
+            raise place.get("name").refused(f"is {name!r}, which is there already")
+        shelves[name] = _shelf_in(place, *digests)
+    prefix, blobs_per_repository = root.get("prefix").read(_repository), root.get("scoped").truth()
+    notes = tuple(note.text() for note in root.get("notes").items())
+    with root.get("repositories").explained():
+        return Inventory(root.get("target").text(), prefix, blobs_per_repository, described, sizes, shelves, notes)
+
+
+# --- out
+
+
+def _text(value: object) -> str:
+    """Pure ASCII, so that no editor, mail gateway or locale changes the bytes."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+def _lines(items: Sequence[object]) -> str:
+    """One item per line, so that inventories can be compared by line."""
+    return "[\n" + ",\n".join(map(_text, items)) + "\n]" if items else "[]"
+
+
+def _described(descriptor: Descriptor) -> dict[str, Any]:
+    return {"digest": descriptor.digest, "media_type": descriptor.media_type, "size": descriptor.size}
+
+
+def _numbers(digests: Iterable[Digest]) -> Mapping[Digest, int]:
+    return {digest: number for number, digest in enumerate(digests)}
+
+
+def _shelves_out(
+    shelves: Mapping[str, RepositoryContent], manifests: Mapping[Digest, int], blobs: Mapping[Digest, int]
+) -> Iterable[dict[str, Any]]:
+    for name in sorted(shelves):
+        shelf = shelves[name]
+        yield {
+            "name": name,
+            "tags": {tag: manifests[digest] for tag, digest in shelf.tags.items()},
+            "manifests": sorted(manifests[digest] for digest in shelf.manifests),
+            "blobs": sorted(blobs[digest] for digest in shelf.blobs),
+        }
+
+
+# --- in
+
+
+def _manifest_in(place: Value) -> Descriptor:
+    place.only("digest", "media_type", "size")
+    media_type = place.get("media_type").text()
+    if not is_printable(media_type):
+        raise place.get("media_type").wrong("printable")
+    return Descriptor(media_type, place.get("digest").read(Digest), place.get("size").number())
+
+
+def _blob_in(place: Value) -> tuple[Digest, int]:
+    place.only("digest", "size")
+    return place.get("digest").read(Digest), place.get("size").number()
+
+
+def _shelf_in(place: Value, manifests: Sequence[Digest], blobs: Sequence[Digest]) -> RepositoryContent:
+    held = frozenset(manifests[each.number(len(manifests))] for each in place.get("manifests").items())
+    tags = {}
+    for key, each in place.get("tags").entries():
+        with each.explained():
+            tag = check_tag(key)
+        tags[tag] = manifests[each.number(len(manifests))]
+        if tags[tag] not in held:
+            raise each.wrong("the number of a manifest of this repository")
+    return RepositoryContent(
+        tags, held, frozenset(blobs[each.number(len(blobs))] for each in place.get("blobs").items())
+    )
+
+
+def _repository(text: str) -> str:
+    return check_repository(text) if text else text  # the repository that is called like the prefix itself

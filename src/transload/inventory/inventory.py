@@ -1,0 +1,158 @@
+"""What a target holds, as a value: repositories, their tags, and the digests of their manifests and blobs.
+
+It is taken at the far side (`transload.inventory.take`), carried back as a file
+(`transload.inventory.file`), and stands in for the target when a plan is made where the target cannot be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import NoReturn
+
+from attrs import define, frozen
+
+from transload.errors import ManifestUnknown, ReadOnly, Refused, RepositoryUnknown
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.reference import check_repository, check_tag
+from transload.ports import RequestCosts
+
+
+@frozen
+class RepositoryContent:
+    """What one repository holds: what its tags stand for, and everything that these lead to."""
+
+    tags: Mapping[str, Digest]
+    manifests: frozenset[Digest]
+    blobs: frozenset[Digest]
+
+
+@define(frozen=True, slots=False)
+class Inventory:
+    """Everything under `prefix` at `target` (a locator). Names of repositories are relative to the prefix.
+
+    `manifests` and `blobs` describe each digest once; shelves only name digests. `notes` say what could not be read.
+    Raises `ReferenceInvalid` for names that are none, `ValueError` for a digest that is not described.
+    """
+
+    target: str
+    prefix: str
+    blobs_per_repository: bool
+    manifests: Mapping[Digest, Descriptor]
+    blobs: Mapping[Digest, int]
+    repositories: Mapping[str, RepositoryContent]
+    notes: tuple[str, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        if self.prefix:
+            check_repository(self.prefix)
+        for relative, shelf in self.repositories.items():
+            Name(self.full(relative))
+            for tag in shelf.tags:
+                check_tag(tag)
+            described = shelf.manifests <= self.manifests.keys() and shelf.blobs <= self.blobs.keys()
+            if not (described and shelf.manifests.issuperset(shelf.tags.values())):
+                raise ValueError(f"the repository {relative!r} lists digests that the inventory does not describe")
+
+    def full(self, relative: str) -> str:
+        """The repository's name at the target."""
+        return "/".join(filter(None, (self.prefix, relative)))
+
+    def holders(self, digest: Digest) -> tuple[str, ...]:
+        """Every repository of the target that holds this blob, by its name there; what `make_plan` calls elsewhere."""
+        return self._holders.get(digest, ())
+
+    @cached_property
+    def _holders(self) -> Mapping[Digest, tuple[str, ...]]:
+        found: dict[Digest, tuple[str, ...]] = {}
+        for relative in sorted(filter(self.full, self.repositories)):  # in a folder there may be one without a name
+            for digest in self.repositories[relative].blobs:
+                found[digest] = (*found.get(digest, ()), self.full(relative))
+        return found
+
+
+class InventoryTarget:
+    """A target that answers a planner's questions from an inventory, and takes nothing in.
+
+    Where the target is a registry, it can mount: a blob held in another repository need not travel. With
+    `request_costs`, a plan foretells the requests that the real target will see.
+    """
+
+    refers: None = None
+
+    def __init__(self, inventory: Inventory, request_costs: RequestCosts | None = None) -> None:
+        self.inventory = inventory
+        self.locator = inventory.target
+        self.blobs_per_repository = inventory.blobs_per_repository
+        self.request_costs = request_costs
+        self._shelves = {inventory.full(relative): shelf for relative, shelf in inventory.repositories.items()}
+
+    @property
+    def mounts(self) -> InventoryTarget | None:
+        """What the planner needs to know is only that there is such a power."""
+        return self if self.blobs_per_repository else None
+
+    # --- Resolves
+
+    def resolve(self, name: Name) -> Descriptor:
+        """See `Resolves`."""
+        digest = name.digest
+        if digest is None:
+            shelf = self._shelves.get(name.repository)
+            digest = shelf.tags.get(name.tag or "") if shelf else None
+        if digest is None or not self._has(name.repository, digest):
+            raise ManifestUnknown(f"the inventory of {self.locator} has no {name}", subject=str(name))
+        return self.inventory.manifests[digest]
+
+    def fetch(self, name: Name) -> Manifest:
+        """Refused: an inventory has digests, not content."""
+        self._refuse(f"reading {name}")
+
+    def tags(self, repository: str) -> Iterator[str]:
+        """See `Resolves`; in the order of the alphabet."""
+        if repository not in self._shelves:
+            raise RepositoryUnknown(
+                f"the inventory of {self.locator} has no repository {repository}", subject=repository
+            )
+        return iter(sorted(self._shelves[repository].tags))
+
+    def repositories(self) -> Iterator[str]:
+        """See `Resolves`."""
+        return iter(sorted(self._shelves))
+
+    # --- Reads
+
+    def holds(self, repository: str, descriptor: Descriptor) -> bool:
+        """See `Reads`."""
+        digest, inventory = descriptor.digest, self.inventory
+        manifest = inventory.manifests.get(digest)
+        size = inventory.blobs.get(digest) if manifest is None else manifest.size
+        return size == descriptor.size and self._has(repository, digest)
+
+    def open(self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None) -> NoReturn:  # noqa: ARG002 - the port's signature
+        """Refused: an inventory has digests, not content."""
+        self._refuse(f"reading {repository}@{descriptor.digest.short}")
+
+    def _has(self, repository: str, digest: Digest) -> bool:
+        shelves = [self._shelves.get(repository)] if self.blobs_per_repository else self._shelves.values()
+        return any(shelf and (digest in shelf.manifests or digest in shelf.blobs) for shelf in shelves)
+
+    # --- Ingests, Names, Mounts
+
+    def begin(self, repository: str, descriptor: Descriptor) -> NoReturn:
+        """Refused: nothing can be written into an inventory."""
+        raise self._read_only(f"{repository}@{descriptor.digest.short}")
+
+    def put_manifest(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> NoReturn:  # noqa: ARG002 - the port's signature
+        """Refused: nothing can be written into an inventory."""
+        raise self._read_only(str(name))
+
+    def mount(self, descriptor: Descriptor, origin: str, repository: str) -> NoReturn:  # noqa: ARG002 - the port's signature
+        """Refused: nothing can be written into an inventory."""
+        raise self._read_only(f"{repository}@{descriptor.digest.short}")
+
+    def _refuse(self, doing: str) -> NoReturn:
+        raise Refused(f"{doing}: an inventory of {self.locator} has no content", subject=self.locator)
+
+    def _read_only(self, what: str) -> ReadOnly:
+        return ReadOnly(f"an inventory of {self.locator} does not take {what}", subject=self.locator)

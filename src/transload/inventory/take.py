@@ -1,0 +1,166 @@
+"""Taking the inventory of a store through its ports: every repository, tag and manifest is asked for once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+from transload.errors import HostGivenUp, Interrupted, LimitExceeded, NotFound, TransloadError
+from transload.events import ActivityListener, Counting, ignore
+from transload.graph import Allowance
+from transload.inventory.inventory import Inventory, RepositoryContent
+from transload.limits import INDEX_DEPTH, RUN_IMAGE_BYTES, RUN_MANIFESTS_BYTES, RUN_MANIFESTS_MOST_BYTES
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.ports import Source, Target
+from transload.threads import Cancellation, in_parallel
+
+Given = TypeVar("Given")
+Answer = TypeVar("Answer")
+
+
+def take_inventory(
+    store: Target,
+    prefix: str = "",
+    *,
+    repositories: Iterable[str] | None = None,
+    threads: int = 8,
+    cancellation: Cancellation | None = None,
+    working: ActivityListener = ignore,
+) -> Inventory:
+    """What `store` holds at and under `prefix`; `repositories` (full names) where the store keeps no list of its own.
+
+    It costs one question per repository, one per tag, and one per child manifest that no tag stands for. What cannot
+    be read of a repository becomes a note. Raises `Refused` for a store without a list, `Interrupted`, and what
+    stands in the way of every single repository.
+    """
+    taking = _Taking(store, threads, cancellation or Cancellation(), Counting(working, "listing"))
+    listed = store.repositories() if repositories is None else repositories
+    apart = _untagged(store) if repositories is None else []
+    listed = {*listed, *(name.repository for name in apart)}
+    names = sorted(name for name in listed if not prefix or f"{name}/".startswith(f"{prefix}/"))
+    tagged = taking.tagged(taking.tags(names))
+    by_digest = taking.by_digest([name for name in apart if name.repository in names])
+    taking.read_children()
+    described = {manifest.digest: manifest.descriptor for manifest in taking.known.values()}
+    shelves = {
+        name[len(prefix) :].lstrip("/"): taking.shelf(tags, by_digest.get(name, ())) for name, tags in tagged.items()
+    }
+    blobs = {
+        blob.digest: blob.size for manifest in taking.known.values() for blob in manifest.blobs if not blob.is_foreign
+    }
+    return Inventory(store.locator, prefix, store.blobs_per_repository, described, blobs, shelves, tuple(taking.notes))
+
+
+def _untagged(store: Source) -> list[Name]:
+    """What only a list of the store's own leads to; registries keep none."""
+    lists = getattr(store, "lists", None)
+    return list(lists.untagged()) if lists else []
+
+
+class _Taking:
+    def __init__(self, store: Source, threads: int, cancellation: Cancellation, counting: Counting) -> None:
+        self.known: dict[Digest, Manifest] = {}
+        self.notes: list[str] = []
+        self._store = store
+        self._threads = threads
+        self._cancellation = cancellation
+        self._counting = counting
+        self._places: dict[Digest, str] = {}
+        self._lock = threading.Lock()
+        self._memory = Allowance("an inventory", RUN_MANIFESTS_BYTES)
+
+    def tags(self, repositories: list[str]) -> list[tuple[str, tuple[str, ...]]]:
+        """Every repository that is there, with its tags. Raises if none of them can be read."""
+        answers = self._ask(lambda repository: tuple(self._store.tags(repository)), repositories)
+        found = [(one, tags) for one, tags in zip(repositories, answers, strict=True) if isinstance(tags, tuple)]
+        errors = [answer for answer in answers if isinstance(answer, TransloadError)]
+        unread = [error for error in errors if not isinstance(error, NotFound)]
+        if unread and not found:
+            raise unread[0]
+        for repository, answer in zip(repositories, answers, strict=True):
+            self._note(repository, answer)
+        return found
+
+    def tagged(self, found: list[tuple[str, tuple[str, ...]]]) -> Mapping[str, Mapping[str, Digest]]:
+        """What each tag of each repository stands for."""
+        names = [Name(repository, tag) for repository, tags in found for tag in tags]
+        wide = RUN_MANIFESTS_BYTES + RUN_IMAGE_BYTES * len(names)
+        self._memory = Allowance("an inventory", min(wide, RUN_MANIFESTS_MOST_BYTES))
+        stands: dict[str, dict[str, Digest]] = {repository: {} for repository, _ in found}
+        for name, answer in zip(names, self._ask(self._fetch, names), strict=True):
+            if isinstance(answer, Manifest) and name.tag:
+                stands[name.repository][name.tag] = answer.digest
+                self._keep(answer, name.repository)
+            self._note(str(name), answer)
+        return stands
+
+    def by_digest(self, names: list[Name]) -> Mapping[str, list[Digest]]:
+        """The digests, by repository, of images without a tag that are there."""
+        stands: dict[str, list[Digest]] = {}
+        for name, answer in zip(names, self._ask(self._fetch, names), strict=True):
+            if isinstance(answer, Manifest):
+                stands.setdefault(name.repository, []).append(answer.digest)
+                self._keep(answer, name.repository)
+            self._note(str(name), answer)
+        return stands
+
+    def read_children(self) -> None:
+        """Read what the known manifests lead to, level by level. A child that is not there is not held, as may be."""
+        asked = set(self.known)
+        for _ in range(INDEX_DEPTH + 1):
+            below = {child.digest: digest for digest in asked for child in self.known[digest].manifests}
+            names = [
+                Name(self._places[parent], None, child)
+                for child, parent in sorted(below.items())
+                if child not in self.known
+            ]
+            if not names:
+                return
+            asked = set()
+            for name, answer in zip(names, self._ask(self._fetch, names), strict=True):
+                if isinstance(answer, Manifest):
+                    self._keep(answer, name.repository)
+                    asked.add(answer.digest)
+                self._note(str(name), answer)
+        raise LimitExceeded(f"{self._store.locator} has indexes nested deeper than {INDEX_DEPTH}")
+
+    def shelf(self, tags: Mapping[str, Digest], untagged: Iterable[Digest]) -> RepositoryContent:
+        """What a repository with these tags and images without one holds, as far as it was read."""
+        manifests: set[Digest] = set()
+        open_ends = {*tags.values(), *untagged}
+        while open_ends:
+            manifests |= open_ends
+            below = {child.digest for digest in open_ends for child in self.known[digest].manifests}
+            open_ends = (below & self.known.keys()) - manifests
+        blobs = {blob.digest for digest in manifests for blob in self._blobs(digest)}
+        return RepositoryContent(tags, frozenset(manifests), frozenset(blobs))
+
+    def _blobs(self, digest: Digest) -> Iterable[Descriptor]:
+        return (blob for blob in self.known[digest].blobs if not blob.is_foreign)
+
+    def _fetch(self, name: Name) -> Manifest:
+        """A manifest that will be kept; the same one under several names once."""
+        found = self._store.fetch(name)
+        with self._lock:
+            if found.digest not in self.known:
+                self.known[found.digest] = self._memory.take(found)
+            return self.known[found.digest]
+
+    def _keep(self, manifest: Manifest, repository: str) -> None:
+        self._places.setdefault(manifest.digest, repository)
+
+    def _ask(self, ask: Callable[[Given], Answer], given: Iterable[Given]) -> list[Answer | TransloadError]:
+        def answer(one: Given) -> Answer | TransloadError:
+            try:
+                return ask(one)
+            except (Interrupted, HostGivenUp):
+                raise
+            except TransloadError as error:
+                return error
+
+        return in_parallel(self._counting.around(answer), given, self._threads, self._cancellation)
+
+    def _note(self, subject: str, answer: object) -> None:
+        if isinstance(answer, TransloadError) and not isinstance(answer, NotFound):
+            self.notes.append(f"{subject}: {answer}")

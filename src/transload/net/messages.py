@@ -1,0 +1,189 @@
+"""What is asked and what is answered: requests and replies as values, and an answer whose body is still to come."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+
+from attrs import field, frozen
+from urllib3 import BaseHTTPResponse
+
+from transload.errors import LimitExceeded, ProtocolTrouble, TransloadError
+from transload.limits import MANIFEST_BYTES, PROBLEM_BYTES
+from transload.net.address import Origin, redacted
+from transload.net.backoff import RETRIED
+from transload.net.coding import unpacked
+from transload.net.flight import Flight
+from transload.net.slots import Lane
+from transload.ports import Chunk
+from transload.threads import Cancellation
+
+CHUNK = 768 << 10
+"""Bodies are handed on in pieces of at most this many bytes."""
+_FRAME = 16 << 10
+"""The same where a body has no length of its own (chunked): such a piece comes only when all of it is there."""
+
+
+@frozen
+class HttpRequest:
+    """One thing to ask. `doing` says it for people (in errors), `purpose` in one word (in the counts).
+
+    `body` is bytes, or chunks together with `length` (they can be sent once, so `retried` must be False then).
+    `limit` is how long a body `Http.ask` accepts. `retried`: whether asking again does no harm. `registry` is on whose
+    behalf another host is asked, if it is one: a token server, the storage behind it.
+    """
+
+    method: str
+    url: str
+    doing: str
+    purpose: str
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    body: bytes | Iterable[Chunk] | None = field(default=None, repr=False)
+    length: int | None = None
+    lane: Lane = "small"
+    retried: bool = True
+    limit: int = MANIFEST_BYTES
+    registry: Origin | None = None
+
+
+@frozen
+class Reply:
+    """A whole answer: status, headers (any case), body, and the URL that gave it in the end. `origin` is the server.
+
+    `by_proxy`: a proxy saw the request, and may be the one who answers. `is_last`: the host said *later* once too
+    often, and is asked for nothing more.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    url: str = field(repr=redacted)
+    by_proxy: bool = False
+    is_last: bool = False
+
+    @property
+    def origin(self) -> Origin:
+        """Who answered."""
+        return Origin.of(self.url)
+
+    @property
+    def content_type(self) -> str:
+        """The media type without parameters, lower case; empty if there is none."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+class Answer:
+    """Status and headers are there, the body is still on the wire. Made by `Http.pour`, which also closes it."""
+
+    def __init__(
+        self,
+        response: BaseHTTPResponse,
+        url: str,
+        held: ExitStack,
+        translate: Callable[[BaseException], TransloadError | None],
+        received: Callable[[int], None],
+        cancellation: Cancellation,
+        flight: Flight,
+        by_proxy: bool = False,
+    ) -> None:
+        self.by_proxy = by_proxy
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.url = url
+        self._response = response
+        self._held = held
+        self._translate = translate
+        self._received = received
+        self._cancellation = cancellation
+        self._flight = flight
+
+    def chunks(self, size: int = CHUNK) -> Iterator[Chunk]:
+        """The body as it comes from the wire, in pieces of at most `size` that may be views of one buffer.
+
+        Raises what `Http` raises, also in the middle.
+        """
+        size = min(size, _FRAME) if getattr(self._response, "chunked", False) else size
+        stream = self._response.stream(size, decode_content=False)
+        try:
+            while True:
+                self._flight.resume()
+                chunk = next(stream, None)
+                self._flight.pause()  # what becomes of it is not this host's affair
+                if chunk is None:
+                    break
+                self._received(len(chunk))
+                self._cancellation.check()
+                yield chunk
+            self._landed()
+        except Exception as error:  # the seam decides what is foreign; the rest passes on
+            translated = self._translate(error)
+            if translated is None:
+                raise
+            raise translated from error
+
+    @property
+    def head(self) -> Reply:
+        """What is known before the body is read."""
+        return Reply(self.status, self.headers, b"", self.url, self.by_proxy)
+
+    def reply(self, limit: int) -> Reply:
+        """Read the whole body and be done. A refusal's body is cut, a too long other one raises `LimitExceeded`."""
+        try:
+            body = self._read(limit if self.status < 400 else PROBLEM_BYTES)
+        finally:
+            self.close()
+        return Reply(self.status, self.headers, body, self.url, self.by_proxy, self._flight.is_last)
+
+    def _read(self, limit: int) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        self._flight.resume()
+        try:
+            while size <= limit and (part := self._response.read(min(1 << 16, limit + 1 - size))):
+                parts.append(bytes(part))  # it may be a view of a buffer that is used again
+                size += len(part)
+            self._landed()
+        except Exception as error:  # the seam decides what is foreign; the rest passes on
+            translated = self._translate(error)
+            if translated is None:
+                raise
+            if self.status >= 400 and self._flight.verdict is None:  # the status says more than the broken explanation
+                return b"".join(parts)
+            raise translated from error
+        finally:
+            self._received(size)
+        body = b"".join(parts)
+        if size <= limit:
+            body = self._unpacked(body, limit)
+        if len(body) > limit and self.status < 400:
+            raise LimitExceeded(f"{redacted(self.url)} answers with more than {limit} bytes")
+        return body[:limit]
+
+    def _unpacked(self, body: bytes, limit: int) -> bytes:
+        coding = self.headers.get("Content-Encoding", "")
+        try:
+            return unpacked(body, coding, limit)
+        except zlib.error as error:
+            if self.status >= 400:
+                return b""
+            raise ProtocolTrouble(
+                f"{redacted(self.url)} answers with what is no whole {coding.strip()[:20]!r}: {error}"
+            ) from error
+
+    def _landed(self) -> None:
+        """All of it is here, unless the connection was cut and the body has no promised length."""
+        if self._flight.verdict is not None:
+            raise ConnectionResetError
+        if self.status not in RETRIED:
+            self._flight.landed()
+
+    def pass_on(self) -> None:
+        """It only leads elsewhere: a useful answer, whose body nobody reads."""
+        self._flight.landed()
+        self.close()
+
+    def close(self) -> None:
+        """Give the slot back; a connection with an unread rest is dropped."""
+        self._response.close()
+        self._held.close()

@@ -1,0 +1,185 @@
+"""What the target already holds of the content that is wanted: asked once each, never where the answer is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+
+from attrs import frozen
+
+from transload.errors import AccessDenied, NotFound, at_side
+from transload.events import ActivityListener, Counting, ignore
+from transload.graph import Node, walk
+from transload.oci import Descriptor, Digest, Name
+from transload.planning.survey import Surveyed
+from transload.ports import Target
+from transload.threads import Cancellation, in_parallel
+
+Known = Callable[[str, Digest], bool]
+"""Whether an earlier run put this blob into this repository of the target: a hint, always checked."""
+
+Elsewhere = Callable[[Digest], Iterable[str]]
+"""Repositories of the target, besides the wanted ones, that may hold a blob: a hint, always checked."""
+
+_CANDIDATES = 3  # repositories asked about one blob: each is a question, and a copy costs little more than two
+
+
+@frozen
+class TargetContent:
+    """Pairs of repository and digest that the target holds. In a pool, every repository is the same one.
+
+    `names` are the tags of extras (cosign's) and what they stand for at the target.
+    """
+
+    blobs_per_repository: bool
+    pairs: frozenset[tuple[str, Digest]] = frozenset()
+    names: frozenset[tuple[Name, Digest]] = frozenset()
+
+    def scope(self, repository: str) -> str:
+        """What stands for the repository in `pairs`."""
+        return repository if self.blobs_per_repository else ""
+
+    def has(self, repository: str, digest: Digest) -> bool:
+        """Whether the target holds it there."""
+        return (self.scope(repository), digest) in self.pairs
+
+
+def ask_holdings(
+    surveyed: Iterable[Surveyed],
+    target: Target,
+    known: Known,
+    elsewhere: Elsewhere,
+    threads: int,
+    cancellation: Cancellation,
+    working: ActivityListener = ignore,
+) -> TargetContent:
+    """Ask the target about every child manifest and blob that a surveyed image needs.
+
+    A repository that does not exist holds nothing, and is only asked for what `known` remembers. What is below a
+    child manifest that is there, is there too: registries check it when they take a manifest.
+    """
+    moving = [found for found in surveyed if found.root is not None or found.extras]
+    fresh = _fresh_repositories(moving, target, threads, cancellation) if target.blobs_per_repository else frozenset()
+    holdings = TargetContent(target.blobs_per_repository)
+
+    def ask(wanted: Iterable[tuple[str, Descriptor]]) -> frozenset[tuple[str, Digest]]:
+        pairs = {(holdings.scope(repository), one.digest): (repository, one) for repository, one in wanted}
+        asked = [
+            (repository, one)
+            for repository, one in pairs.values()
+            if repository not in fresh or known(repository, one.digest)
+        ]
+        counting = Counting(working, "searching", len(asked))
+
+        def holds(pair: tuple[str, Descriptor]) -> bool:
+            return _holds(target, *pair)
+
+        with at_side("target"):
+            answers = in_parallel(counting.around(holds), asked, threads, cancellation)
+        return frozenset(
+            (holdings.scope(pair[0]), pair[1].digest) for pair, held in zip(asked, answers, strict=True) if held
+        )
+
+    manifests = TargetContent(target.blobs_per_repository, ask(_inner_manifests(moving)))
+    names = _extra_names(moving, manifests, target, threads, cancellation)
+    pairs = manifests.pairs | ask(_blobs(moving, manifests))
+    if target.blobs_per_repository:
+        held = {digest for _, digest in pairs}
+        lacking = {blob.digest: blob for _, blob in _blobs(moving, manifests) if blob.digest not in held}
+        pairs |= _held_elsewhere(lacking.values(), target, elsewhere, threads, cancellation)
+    return TargetContent(target.blobs_per_repository, pairs, names)
+
+
+def needed(found: Surveyed) -> Iterator[tuple[Node, bool]]:
+    """The trees that an image brings, each with whether its root is the image itself."""
+    for extra in found.extras:
+        yield extra.node, False
+    if found.root is not None:
+        yield found.root, True
+
+
+def _fresh_repositories(
+    moving: Iterable[Surveyed], target: Target, threads: int, cancellation: Cancellation
+) -> frozenset[str]:
+    existing = {found.item.target.repository for found in moving if found.at_target is not None}
+    unsure = sorted({found.item.target.repository for found in moving} - existing)
+
+    def is_fresh(repository: str) -> bool:
+        try:
+            next(iter(target.tags(repository)), None)
+        except (NotFound, AccessDenied):
+            return True
+        return False
+
+    with at_side("target"):
+        answers = in_parallel(is_fresh, unsure, threads, cancellation)
+    return frozenset(repository for repository, fresh in zip(unsure, answers, strict=True) if fresh)
+
+
+def _extra_names(
+    moving: Iterable[Surveyed], held: TargetContent, target: Target, threads: int, cancellation: Cancellation
+) -> frozenset[tuple[Name, Digest]]:
+    """Tags of extras whose manifests are there; for the others it does not matter what the tag stands for."""
+    asked = {
+        Name(found.item.target.repository, extra.tag)
+        for found in moving
+        for extra in found.extras
+        if extra.tag and held.has(found.item.target.repository, extra.node.manifest.digest)
+    }
+
+    def resolve(name: Name) -> Digest | None:
+        try:
+            return target.resolve(name).digest
+        except (NotFound, AccessDenied):
+            return None
+
+    names = sorted(asked)
+    with at_side("target"):
+        answers = in_parallel(resolve, names, threads, cancellation)
+    return frozenset((name, digest) for name, digest in zip(names, answers, strict=True) if digest is not None)
+
+
+def _held_elsewhere(
+    lacking: Iterable[Descriptor], target: Target, elsewhere: Elsewhere, threads: int, cancellation: Cancellation
+) -> frozenset[tuple[str, Digest]]:
+    """Blobs that no wanted repository has, each with the first other repository that turns out to have it."""
+    hinted = [(blob, tuple(islice(elsewhere(blob.digest), _CANDIDATES))) for blob in lacking]
+    asked = [(blob, candidates) for blob, candidates in hinted if candidates]
+
+    def find(pair: tuple[Descriptor, tuple[str, ...]]) -> str | None:
+        blob, candidates = pair
+        return next((repository for repository in candidates if _holds(target, repository, blob)), None)
+
+    with at_side("target"):
+        origins = in_parallel(find, asked, threads, cancellation)
+    return frozenset((origin, blob.digest) for origin, (blob, _) in zip(origins, asked, strict=True) if origin)
+
+
+def _holds(target: Target, repository: str, descriptor: Descriptor) -> bool:
+    try:
+        return target.holds(repository, descriptor)
+    except AccessDenied:  # not ours to see is not there, until the upload says more
+        return False
+
+
+def _inner_manifests(moving: Iterable[Surveyed]) -> Iterator[tuple[str, Descriptor]]:
+    for found in moving:
+        for tree, is_image in needed(found):
+            for node in walk(tree):
+                if node is not tree or not is_image:
+                    yield found.item.target.repository, node.manifest.descriptor
+
+
+def _blobs(moving: Iterable[Surveyed], manifests: TargetContent) -> Iterator[tuple[str, Descriptor]]:
+    for found in moving:
+        repository = found.item.target.repository
+        lacking = partial(_is_lacking, manifests, repository)
+        for tree, _ in needed(found):
+            for node in walk(tree, lacking):
+                for blob in node.manifest.blobs:
+                    yield repository, blob
+
+
+def _is_lacking(manifests: TargetContent, repository: str, node: Node) -> bool:
+    return not manifests.has(repository, node.manifest.digest)

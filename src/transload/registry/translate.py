@@ -1,0 +1,210 @@
+"""What a registry's refusal means: status and error body (distribution specification, "Error Codes") to our errors."""
+
+from __future__ import annotations
+
+import http
+import json
+import re
+from itertools import islice
+from typing import Literal
+
+from attrs import frozen
+
+from transload.errors import (
+    AccessDenied,
+    BlobUnknown,
+    HostGivenUp,
+    ManifestUnknown,
+    ProtocolTrouble,
+    ReadOnly,
+    Refused,
+    RepositoryUnknown,
+    ServerTrouble,
+    StorageFull,
+    TooLarge,
+    TooManyRequests,
+    TransloadError,
+    Unreachable,
+)
+from transload.limits import PROBLEM_BYTES, PROBLEM_VALUES
+from transload.net.backoff import retry_after_s
+from transload.net.messages import Reply
+from transload.net.patience import WAY_ON
+from transload.strictjson import NotJson, read_json
+from transload.wording import whole_number
+
+Asked = Literal["manifest", "blob", "repository", "upload", "push", "list"]
+"""What a 404 is about: `upload` is a blob going in, `push` a manifest going in, `list` the catalog."""
+_WRITES = {"upload", "push"}
+_TEXT = 300
+# Harbor wants the project, GitLab too, ECR and Nexus the repository; some answer 404 to that, some 401 or 403.
+_FIRST = "some registries want the repository or project to be created first"
+_DEPTH = "some registries take paths of two or three parts only: --flatten keeps the last one"
+_DOCKER_HUB = "docker.io"
+_DISK_FULL = re.compile(
+    r"no space left on device|\"Err\":\s*28\b|not enough space on the disk|disk quota exceeded", re.IGNORECASE
+)
+# Rules of a registry's own, told in words only: Harbor's quotas (403, 412), immutable tags of ECR (400), Harbor (412)
+# and ACR (409), Nexus without redeploy (400).
+_BY_RULE = {400, 403, 405, 409, 412, 422}
+_QUOTA = re.compile(r"\bquota\b|exceed the configured upper limit|\bstorage limit\b", re.IGNORECASE)
+_IMMUTABLE = re.compile(r"\bimmutable\b|\bcannot be overwritten\b|\bredeploy\b", re.IGNORECASE)
+_TITLE = re.compile(r"<title>([^<]*+)", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*+>")
+_TOLD = 8  # entries of an error body
+
+
+@frozen
+class Complaint:
+    """One entry of an error body, or what could be made of a body that is none."""
+
+    code: str
+    message: str
+
+
+def complaints(reply: Reply) -> tuple[Complaint, ...]:
+    """The entries of an error body; of text or HTML, one without a code."""
+    try:
+        entries = read_json(reply.body, limit=PROBLEM_BYTES, values=PROBLEM_VALUES)["errors"]
+        found = tuple(
+            Complaint(_printable(str(entry.get("code") or "")), _message(entry))
+            for entry in islice(entries, _TOLD)
+            if isinstance(entry, dict)
+        )
+    except (NotJson, KeyError, TypeError):
+        found = ()
+    if found:
+        return found
+    text = reply.body.decode("utf-8", "replace")
+    title = _TITLE.search(text)
+    plain = " ".join(_TAG.sub(" ", title[1] if title else text).split())
+    return (Complaint("", _printable(plain)),) if plain else ()
+
+
+def _message(entry: dict[str, object]) -> str:
+    message, detail = str(entry.get("message") or ""), entry.get("detail")
+    told = detail if isinstance(detail, str) else json.dumps(detail) if detail else ""
+    return _printable(f"{message} ({told})" if told else message)
+
+
+def _printable(text: str) -> str:
+    kept = "".join(letter if letter.isprintable() else " " for letter in text[:_TEXT])
+    return kept if len(text) <= _TEXT else kept + "…"
+
+
+def looks_like_html(reply: Reply) -> bool:
+    """Whether a web page answered where a registry was expected."""
+    return reply.content_type in {"text/html", "application/xhtml+xml"} or reply.body[:64].lstrip().startswith(b"<")
+
+
+def not_a_registry(reply: Reply, doing: str) -> ProtocolTrouble:
+    """The error for an answer of success that makes no sense."""
+    return ProtocolTrouble(
+        f"{doing}: what answers at {reply.origin.netloc} does not look like a registry"
+        f" ({reply.status}, {reply.content_type or 'no content type'})",
+        subject=reply.origin.netloc,
+        hint="check the address; a login page or a proxy may stand in the way",
+    )
+
+
+def check_is_no_page(reply: Reply, length: int | None, size: int, doing: str) -> None:
+    """A web page of another size than a blob's says nothing of the blob. Raises `ProtocolTrouble`."""
+    if length != size and looks_like_html(reply):
+        raise not_a_registry(reply, doing)
+
+
+def problem(reply: Reply, doing: str, asked: Asked, subject: str | None = None) -> TransloadError:
+    """The error for a reply that is not what was hoped for, met while `doing` something."""
+    error, host = _meaning(reply, doing, asked, subject), reply.origin.netloc
+    if not (reply.is_last and isinstance(error, Unreachable)):
+        return error
+    told = f"{host} gave no useful answer in time: {error.message}"
+    return HostGivenUp(told, subject=host, hint=error.hint or WAY_ON)
+
+
+def _meaning(reply: Reply, doing: str, asked: Asked, subject: str | None) -> TransloadError:
+    found = complaints(reply)
+    codes = {complaint.code for complaint in found}
+    told = "; ".join(complaint.message or complaint.code for complaint in found) or _phrase(reply.status)
+    text = f"{doing}: {reply.origin.netloc} answers {reply.status}: {told}"
+    if asked in _WRITES and reply.status in _BY_RULE and (hint := _rule(told, reply.origin.netloc)):
+        return Refused(text, subject=subject, hint=hint)
+    if reply.status in {401, 403}:
+        return _denied(reply, text, asked, subject)
+    if reply.status == 429 or "TOOMANYREQUESTS" in codes:
+        wait_s = retry_after_s(reply.headers.get("Retry-After"), 0.0) if _is_number(reply) else None
+        return TooManyRequests(text, subject=subject, retry_after_s=wait_s)
+    if reply.status == 413:
+        return TooLarge(text, subject=subject, hint="raise the limit of the registry or of the proxy in front of it")
+    if reply.status >= 500 or reply.status in {408, 499}:
+        return _trouble(reply, doing, text, asked, codes, subject)
+    if "MANIFEST_BLOB_UNKNOWN" in codes:
+        return BlobUnknown(text, subject=subject)
+    if asked == "push" and codes & {"MANIFEST_UNKNOWN", "BLOB_UNKNOWN"}:
+        return (ManifestUnknown if "MANIFEST_UNKNOWN" in codes else BlobUnknown)(text, subject=subject)
+    if reply.status == 404:
+        return _missing(reply, text, asked, subject)
+    if reply.status == 405 or "UNSUPPORTED" in codes:
+        return _unsupported(text, asked, subject)
+    if 400 <= reply.status < 500:
+        return Refused(text, subject=subject, hint=_DEPTH if "NAME_INVALID" in codes else None)
+    return not_a_registry(reply, doing)
+
+
+def _is_number(reply: Reply) -> bool:
+    return whole_number(reply.headers.get("Retry-After", "").strip()) is not None
+
+
+def _phrase(status: int) -> str:
+    try:
+        return http.HTTPStatus(status).phrase.lower()
+    except ValueError:
+        return "no explanation"
+
+
+def _rule(told: str, host: str) -> str | None:
+    """What to do where a registry refuses by a rule of its own, which no login mends; None for anything else."""
+    if _QUOTA.search(told):
+        return f"delete what is not needed there, or have the quota on {host} raised"
+    if _IMMUTABLE.search(told):
+        return f"{host} lets nobody replace this tag: take another with --target-tag, or have the rule changed"
+    return None
+
+
+def _denied(reply: Reply, text: str, asked: Asked, subject: str | None) -> AccessDenied:
+    host = reply.origin.netloc
+    hint = f"the login for {host} lacks this right, or there is no login for it"
+    if asked in _WRITES and host.endswith(_DOCKER_HUB):
+        hint = "repositories at Docker Hub are USER/NAME: write --to docker.io/USER --flatten"
+    elif asked in _WRITES:
+        hint = f"{hint}; {_FIRST}"
+    return AccessDenied(text, subject=subject or host, hint=hint)
+
+
+def _trouble(reply: Reply, doing: str, text: str, asked: Asked, codes: set[str], subject: str | None) -> TransloadError:
+    if _DISK_FULL.search(reply.body.decode("utf-8", "replace")) or reply.status == 507:
+        host = reply.origin.netloc
+        return StorageFull(
+            f"{doing}: the disk of {host} is full ({reply.status})", subject=host, hint=f"free some space on {host}"
+        )
+    if reply.status == 501 or "UNSUPPORTED" in codes:
+        return _unsupported(text, asked, subject)
+    gateway = reply.by_proxy and reply.status in {502, 503, 504}
+    maybe = f"this may be the proxy's answer: check that it can reach {reply.origin.netloc}" if gateway else None
+    return ServerTrouble(text, subject=subject, hint=maybe)
+
+
+def _missing(reply: Reply, text: str, asked: Asked, subject: str | None) -> TransloadError:
+    if asked in _WRITES:
+        return RepositoryUnknown(text, subject=subject, hint=f"check the path; {_FIRST}")
+    if asked == "manifest":
+        return ManifestUnknown(f"{reply.origin.netloc} has no {subject}" if subject else text, subject=subject)
+    if asked == "blob":
+        return BlobUnknown(text, subject=subject)
+    return RepositoryUnknown(text, subject=subject)
+
+
+def _unsupported(text: str, asked: Asked, subject: str | None) -> TransloadError:
+    if asked in _WRITES:
+        return ReadOnly(text, subject=subject, hint="the registry is read-only, perhaps for maintenance, or a mirror")
+    return Refused(text, subject=subject)

@@ -1,0 +1,67 @@
+"""What a store holds, asked by digest alone, as URLs ask; the store's optional powers, looked up in one place."""
+
+from __future__ import annotations
+
+from io import FileIO
+from pathlib import Path
+from typing import Any, cast
+
+from transload.errors import BlobUnknown
+from transload.files import local_errors
+from transload.oci import Descriptor, Digest, Manifest
+from transload.ports import HasPaths, KnowsSizes, Mounts, Refers, Source, Target
+from transload.server.powers import Deletes, Lenient, Spools
+
+OCTETS = "application/octet-stream"
+_REMEMBERED = 100_000
+
+
+class Backend:
+    """A store and its powers. Sizes come from the store, from a file, or from manifests that passed by."""
+
+    def __init__(self, store: Source | Target) -> None:
+        self.store = store
+        self.lies: HasPaths | None = _power(store, "lies")
+        self.sizes: KnowsSizes | None = _power(store, "sizes")
+        self.spools: Spools | None = _power(store, "spools")
+        self.deletes: Deletes | None = _power(store, "deletes")
+        self.lenient: Lenient | None = _power(store, "lenient")
+        self.mounts: Mounts | None = _power(store, "mounts")
+        self.refers: Refers | None = store.refers
+        self._learnt: dict[Digest, int] = {}
+
+    @property
+    def target(self) -> Target:
+        """The store as one that takes writes; the caller knows that it does."""
+        return cast("Target", self.store)
+
+    def descriptor(self, repository: str, digest: Digest) -> Descriptor:
+        """A blob with its size. Raises `BlobUnknown` if the repository does not hold it, or nothing tells its size."""
+        if self.sizes is not None:
+            return Descriptor(OCTETS, digest, self.sizes.size(repository, digest))
+        size = self._learnt.get(digest) if self.lies is None else _size(self.lies.path(digest))
+        if size is not None and self.store.holds(repository, found := Descriptor(OCTETS, digest, size)):
+            return found
+        raise BlobUnknown(f"{repository} has no blob {digest.short}", subject=digest)
+
+    def file(self, digest: Digest) -> FileIO | None:
+        """The file of a blob, open for reading, if the store keeps files."""
+        return None if self.lies is None else self.lies.file(digest)
+
+    def learn(self, manifest: Manifest) -> None:
+        """Remember the sizes that a manifest states, for a store that cannot tell any itself."""
+        if self.sizes is not None or self.lies is not None:
+            return
+        for blob in manifest.blobs:
+            self._learnt[blob.digest] = blob.size
+        while len(self._learnt) > _REMEMBERED:
+            self._learnt.pop(next(iter(self._learnt)))
+
+
+def _size(path: Path) -> int:
+    with local_errors("looking at", path):
+        return path.stat().st_size
+
+
+def _power(store: object, name: str) -> Any:
+    return getattr(store, name, None)

@@ -1,0 +1,207 @@
+"""Bodies on the wire: blobs that leave by sendfile or in chunks, uploads that arrive in batches; stalls are cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from io import FileIO
+from typing import BinaryIO
+
+from aiohttp import ClientPayloadError, HttpVersion11, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from transload.errors import LimitExceeded, Stalled, TransloadError, Truncated, Unreachable
+from transload.limits import SERVED_BODY_BYTES_S
+from transload.oci import Descriptor
+from transload.ports import Chunk
+from transload.server.ranges import ByteRange
+from transload.server.service import Call, Service
+
+BATCH_BYTES = 1 << 20
+# One stall period is granted per part, so that a client must take this much in it.
+_SENDFILE_BYTES = 4 << 20
+_PAUSE_S = 1.0
+
+_log = logging.getLogger("transload.server")
+
+
+async def send_blob(
+    call: Call, response: web.StreamResponse, descriptor: Descriptor, span: ByteRange
+) -> web.StreamResponse:
+    """Answer with the part `span` of a blob. When it breaks off midway, the connection does too."""
+    service = call.service
+    file = await service.run(service.holdings.file, descriptor.digest)
+    service.counts.by_status[response.status] += 1
+    try:
+        if file is None:
+            await _send_chunks(call, response, descriptor, span)
+        else:
+            await _send_file(call, response, file, span)
+    except (TransloadError, OSError, TimeoutError) as error:  # too late for another answer
+        if not response.prepared and isinstance(error, TransloadError):
+            service.counts.by_status[response.status] -= 1
+            raise
+        _log.debug("sending %s broke off: %s", descriptor.digest, str(error) or type(error).__name__)
+        if call.request.transport is not None:
+            call.request.transport.abort()
+    return response
+
+
+async def _send_file(call: Call, response: web.StreamResponse, file: FileIO, span: ByteRange) -> None:
+    service = call.service
+    try:
+        await response.prepare(call.request)
+        transport = call.request.transport
+        if transport is None:
+            raise ConnectionResetError("the client has gone")
+        if transport.get_extra_info("sslcontext") is None:
+            await _sendfile(service, transport, file, span)
+        else:  # the kernel does not encrypt, and asyncio's own fallback reads 16 KiB at a time
+            await _write(service, response, _pieces(file, span), span.length)
+        await response.write_eof()
+    finally:
+        file.close()
+
+
+async def _sendfile(service: Service, transport: asyncio.Transport, file: BinaryIO, span: ByteRange) -> None:
+    loop = asyncio.get_running_loop()
+    end = span.offset + span.length
+    for offset in range(span.offset, end, _SENDFILE_BYTES):
+        count = min(_SENDFILE_BYTES, end - offset)
+        service.counts.bytes_sent += count
+        async with asyncio.timeout(service.settings.stall_timeout_s):
+            if await loop.sendfile(transport, file, offset, count) < count:
+                raise Truncated("a file has become shorter while it was sent")
+
+
+async def _send_chunks(call: Call, response: web.StreamResponse, descriptor: Descriptor, span: ByteRange) -> None:
+    service = call.service
+    opened = service.store.open(call.route.repository, descriptor, span.offset, span.length)
+    chunks = await service.run(opened.__enter__)
+    try:
+        await response.prepare(call.request)
+        await _write(service, response, chunks, span.length)
+        await response.write_eof()
+    finally:
+        await service.run(opened.__exit__, None, None, None)
+
+
+async def _write(service: Service, response: web.StreamResponse, chunks: Iterator[Chunk], length: int) -> None:
+    """Between two batches no thread is held, however slowly the client reads."""
+    while batch := await service.run(_take, chunks):
+        length -= len(batch)
+        service.counts.bytes_sent += len(batch)
+        async with asyncio.timeout(service.settings.stall_timeout_s):
+            await response.write(batch)
+    if length:
+        raise Truncated("a blob ended before its promised length")
+
+
+def _take(chunks: Iterator[Chunk]) -> bytearray:
+    """A batch of its own, since a chunk may be a view of a buffer that the store uses again."""
+    batch = bytearray()
+    for chunk in chunks:
+        batch += chunk
+        if len(batch) >= BATCH_BYTES:
+            break
+    return batch
+
+
+def _pieces(file: BinaryIO, span: ByteRange) -> Iterator[bytes]:
+    file.seek(span.offset)
+    left = span.length
+    while left:
+        piece = file.read(min(left, BATCH_BYTES))
+        if not piece:
+            raise Truncated("a file has become shorter while it was sent")
+        left -= len(piece)
+        yield piece
+
+
+async def receive(call: Call) -> AsyncIterator[bytes]:
+    """The body of a request, in batches. What had arrived before a connection broke is still delivered.
+
+    Raises `Stalled` when nothing comes for a whole stall period, `Unreachable` when the connection breaks.
+    """
+    await _welcome(call.request)
+    service, request = call.service, call.request
+    stall_s = service.settings.stall_timeout_s
+    pace = _Pace(stall_s)
+    batch = bytearray()
+    try:
+        while True:
+            # A client that pauses must not keep a batch in memory: many could, at the same time.
+            chunk = await _next(request, min(_PAUSE_S, stall_s) if batch else stall_s)
+            if chunk is None and batch:
+                yield bytes(batch)
+                batch.clear()
+                continue
+            if chunk is None:
+                raise TimeoutError
+            if not chunk:
+                break
+            service.counts.bytes_received += len(chunk)
+            pace.moved(len(chunk))
+            batch += chunk
+            if len(batch) >= BATCH_BYTES:
+                yield bytes(batch)
+                batch.clear()
+    except TimeoutError as error:
+        failure: TransloadError | None = Stalled("nothing, or next to nothing, arrived for the whole stall period")
+        cause: BaseException = error
+    except (OSError, web.RequestPayloadError, ClientPayloadError, HttpProcessingError) as error:
+        failure, cause = Unreachable("the connection broke while a body arrived"), error
+    else:
+        failure = None
+    if batch:
+        yield bytes(batch)
+    if failure:
+        raise failure from cause
+
+
+async def _next(request: web.BaseRequest, patience_s: float) -> bytes | None:
+    """What has arrived, nothing at the end of the body; None if nothing comes."""
+    try:
+        async with asyncio.timeout(patience_s):
+            return await request.content.readany()
+    except TimeoutError:
+        return None
+
+
+class _Pace:
+    """Raises `TimeoutError` for a body that moves, but hardly."""
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s = period_s
+        self._ends_s = asyncio.get_running_loop().time() + period_s
+        self._bytes = 0
+
+    def moved(self, count: int) -> None:
+        """So many bytes have arrived."""
+        self._bytes += count
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._ends_s:
+            return
+        if self._bytes < SERVED_BODY_BYTES_S * self._period_s:
+            raise TimeoutError
+        self._bytes, self._ends_s = 0, now_s + self._period_s
+
+
+async def receive_whole(call: Call, limit: int) -> bytes:
+    """A small body. Raises `LimitExceeded` before more than `limit` bytes are kept."""
+    if (call.request.content_length or 0) > limit:
+        raise LimitExceeded(f"a body of {call.request.content_length} bytes is over the limit of {limit}")
+    whole = bytearray()
+    async for batch in receive(call):
+        whole += batch
+        if len(whole) > limit:
+            raise LimitExceeded(f"a body of over {limit} bytes is over the limit")
+    return bytes(whole)
+
+
+async def _welcome(request: web.BaseRequest) -> None:
+    """Tell a client that asked first (`Expect: 100-continue`) to send its body."""
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0

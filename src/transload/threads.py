@@ -1,0 +1,187 @@
+"""Threads that end before their parent, and one token that asks all of them to stop."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, TypeVar
+
+from transload.errors import Interrupted, LocalError
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
+
+_TICK_S = 0.5
+_PATIENCE_S = 1.0  # what is about to end by itself, such as the last request of an upload, is let end
+
+
+class Cancellation:
+    """Asked once, seen by everybody. `wake` ends sleeps at once."""
+
+    def __init__(self) -> None:
+        self.wake = threading.Event()
+        self._outer: Cancellation | None = None  # kept alive, since it passes on what comes from further out
+        self._within: list[weakref.ref[Cancellation]] = []  # parts that are over drop out of it
+        self._rousing: list[weakref.WeakMethod[Callable[[], None]]] = []
+
+    def cancel(self) -> None:
+        """Ask everybody to stop at the next safe point. Takes no lock of ours: a signal handler may call it."""
+        self.wake.set()
+        for part in tuple(self._within):
+            inner = part()
+            if inner is not None:
+                inner.cancel()
+
+    def on_silence(self, rouse: Callable[[], None]) -> None:
+        """Let `rouse` (a method, kept by its object) be called when cancelled work waits for what `wake` cannot reach.
+
+        Such as for a peer that says nothing. It may be called again and again, from any thread.
+        """
+        self._rousing.append(weakref.WeakMethod(rouse))
+
+    def end_silence(self) -> None:
+        """Rouse what waits in cancelled work; called by whoever waits for its end."""
+        if self.cancelled:
+            for reference in self._rousing:
+                rouse = reference()
+                if rouse is not None:
+                    rouse()
+        if self._outer is not None:
+            self._outer.end_silence()
+
+    @classmethod
+    def within(cls, outer: Cancellation) -> Cancellation:
+        """A token for a part of the work: stopping `outer` stops the part, stopping the part is its own affair."""
+        inner = cls()
+        inner._outer = outer
+        outer._within.append(weakref.ref(inner, outer._within.remove))
+        if outer.cancelled:
+            inner.cancel()
+        return inner
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked."""
+        return self.wake.is_set()
+
+    def check(self) -> None:
+        """Raises `Interrupted` if somebody asked; called at safe points."""
+        if self.cancelled:
+            raise Interrupted("interrupted")
+
+
+def begin(thread: threading.Thread) -> None:
+    """Start a thread. Raises `LocalError` where the operating system has no more to give."""
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise LocalError(
+            "the system gives no more threads",
+            hint="raise the limit on processes (ulimit -u, pids.max of the container), or end other programs",
+        ) from error
+
+
+class TaskGroup:
+    """`with TaskGroup() as group: group.start(work)`: leaving the block waits for every thread.
+
+    The first exception of a child (or of the block) cancels the others, and is raised when all have ended.
+    """
+
+    def __init__(self, cancellation: Cancellation | None = None) -> None:
+        self.cancellation = Cancellation.within(cancellation) if cancellation else Cancellation()
+        self._threads: list[threading.Thread] = []
+        self._error: BaseException | None = None
+        self._running: set[threading.Thread] = set()
+        self._ended = threading.Condition()
+
+    def __enter__(self) -> TaskGroup:
+        return self
+
+    def start(self, work: Callable[..., object], *arguments: Any) -> None:
+        """Run `work(*arguments)` in a thread of its own. Raises `LocalError` where the system has no more threads."""
+        thread = threading.Thread(target=self._run, args=(work, arguments), name=work.__name__, daemon=True)
+        with self._ended:
+            self._running.add(thread)
+        try:
+            begin(thread)
+        except LocalError:
+            self._running.discard(thread)
+            raise
+        self._threads.append(thread)
+
+    def staff(self, count: int, work: Callable[..., object], *arguments: Any) -> None:
+        """Run `work(*arguments)` `count` times at once; with fewer threads, or in this one, where there are no more."""
+        for started in range(count):
+            try:
+                self.start(work, *arguments)
+            except LocalError:
+                if not started:
+                    work(*arguments)
+                return
+
+    def _run(self, work: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        try:
+            work(*arguments)
+        except BaseException as error:
+            with self._ended:
+                if self._error is None:
+                    self._error = error
+            self.cancellation.cancel()
+        finally:
+            with self._ended:
+                self._running.discard(threading.current_thread())
+                self._ended.notify_all()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.cancellation.cancel()
+        try:
+            self._join()
+        except BaseException:  # Ctrl-C while waiting: the children end before their parent all the same
+            self.cancellation.cancel()
+            self._join()  # a second Ctrl-C leaves at once
+            raise
+        if error is None and self._error is not None:
+            raise self._error
+
+    def _join(self) -> None:
+        # Not by `join`: up to Python 3.12 one that Ctrl-C interrupts takes a running thread for ended.
+        silent = 0
+        with self._ended:
+            while self._running:
+                # A bounded wait, since Windows delivers Ctrl-C only between waits.
+                silent = 0 if self._ended.wait(_TICK_S) else silent + self.cancellation.cancelled
+                if silent * _TICK_S >= _PATIENCE_S:
+                    self.cancellation.end_silence()
+        for thread in self._threads:
+            thread.join()  # at once: nothing of it is left but its end
+
+
+def in_parallel(
+    work: Callable[[Given], Result], given: Iterable[Given], threads: int, cancellation: Cancellation | None = None
+) -> list[Result]:
+    """`[work(one) for one in given]` on several threads, results in the order given.
+
+    The first exception stops the taking of further work and is raised when all threads have ended.
+    """
+    queue = list(enumerate(given))[::-1]
+    results: dict[int, Result] = {}
+
+    def take(cancelled: Cancellation) -> None:
+        while not cancelled.cancelled:
+            try:
+                place, one = queue.pop()
+            except IndexError:
+                return
+            results[place] = work(one)
+
+    total = len(queue)
+    with TaskGroup(cancellation) as group:
+        group.staff(min(threads, total), take, group.cancellation)
+    if len(results) < total:
+        raise Interrupted("interrupted")
+    return [results[place] for place in range(total)]

@@ -1,0 +1,74 @@
+"""Text for people in one style for every floor: bytes in words, and what somebody probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_SHOWN = 8
+_TENTHS_FROM = 3  # from GiB on, whole units are too coarse to see something move
+
+
+def in_words(count_bytes: float) -> str:
+    """Bytes in binary units.
+
+    >>> in_words(812), in_words(1_300_000), in_words(12_582_912), in_words(13_500_000_000)
+    ('812 B', '1.2 MiB', '12 MiB', '12.6 GiB')
+    """
+    return " ".join(scaled(count_bytes))
+
+
+def scaled(count_bytes: float) -> tuple[str, str]:
+    """Number and unit apart.
+
+    >>> scaled(1_300_000)
+    ('1.2', 'MiB')
+    """
+    value = float(count_bytes)
+    for place, unit in enumerate(_UNITS):
+        tenths = place > 0 and (value < 9.95 or (place >= _TENTHS_FROM and value < 99.95))
+        number = f"{value:.1f}" if tenths else f"{value:.0f}"
+        if float(number) < 1024 or unit == _UNITS[-1]:
+            return number, unit
+        value /= 1024
+    raise AssertionError("the last unit takes everything")
+
+
+def whole_number(text: str) -> int | None:
+    """The number that plain digits write, at most 19 of them; None for anything else.
+
+    `str.isdigit` takes ² and digits of every script, and `int` refuses thousands of digits with an error of its own.
+
+    >>> whole_number("42"), whole_number("²"), whole_number("-1"), whole_number("9" * 5000)
+    (42, None, None, None)
+    """
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def close_to(text: str, known: Iterable[str], count: int = 1, cutoff: float = 0.6) -> list[str]:
+    """Those of `known` that `text` may have been meant for, the closest first, `count` at most; `cutoff` as in difflib.
+
+    >>> close_to("miror", ["mirror", "pack", "push"])
+    ['mirror']
+    """
+    from difflib import get_close_matches  # only errors need it
+
+    return get_close_matches(text[:200], list(known), count, cutoff)
+
+
+def hint(wanted: str, known: Iterable[str], *, what: str = "known", also: Iterable[str] = ()) -> str | None:
+    """`did you mean …` for close names, else the first few known ones; None if nothing is known.
+
+    `also` are further names of the same things: any of them may be what was meant, but only `known` ones are counted.
+
+    >>> hint("arc-controler", ["arc-controller", "arc-dns"])
+    'did you mean arc-controller?'
+    """
+    names = list(dict.fromkeys(known))
+    close = close_to(wanted, dict.fromkeys((*names, *also)), 3)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    if not names:
+        return None
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{what}: {', '.join(names[:_SHOWN])}{more}"
