@@ -151,7 +151,7 @@ class MemoryStore:
             self.point_lacking(name, manifest)
 
     def point_lacking(self, name: Name, manifest: Manifest) -> None:
-        """See `transload.server.powers.Lenient`."""
+        """See `transload.ports.Lenient`."""
         with self._lock:
             place = self._repositories.setdefault(name.repository, _Repository())
             place.manifests[manifest.digest] = manifest

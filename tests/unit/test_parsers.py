@@ -47,11 +47,9 @@ from transload.planning.planfile import dump as dump_plan
 from transload.planning.planfile import load as load_plan
 from transload.registry.api import json_object
 from transload.registry.capabilities import Capabilities
-from transload.registry.challenge import challenges
+from transload.registry.headers import challenges, next_link, parse_content_range, unsatisfied_total, upload_offset
 from transload.registry.keychain import _answered
-from transload.registry.links import next_link
 from transload.registry.loginfile import CredentialFile
-from transload.registry.ranges import parse_content_range, unsatisfied_total, upload_offset
 from transload.registry.referrers import _entries, index_with
 from transload.registry.translate import complaints
 from transload.testing.images import image, index
@@ -182,11 +180,11 @@ PARSERS = [
     ),
     Parser("registry/loginfile.py", lambda raw, _: CredentialFile.parse(Path("config.json"), raw), LOGINS),
     Parser("registry/keychain.py", lambda raw, _: _answered(raw, "h", "r"), b'{"Username":"u","Secret":"s"}'),
-    Parser("registry/challenge.py", text(challenges), b'Bearer realm="https://a/t",scope="x,y", Basic realm="r"'),
-    Parser("registry/links.py", text(next_link), b'</v2/_catalog?n=1>; rel="next", <b>; title="x"'),
-    Parser("registry/ranges.py", text(parse_content_range), b"bytes 0-99/200"),
-    Parser("registry/ranges.py", text(unsatisfied_total), b"bytes */200"),
-    Parser("registry/ranges.py", text(upload_offset), b"0-99"),
+    Parser("registry/headers.py", text(challenges), b'Bearer realm="https://a/t",scope="x,y", Basic realm="r"'),
+    Parser("registry/headers.py", text(next_link), b'</v2/_catalog?n=1>; rel="next", <b>; title="x"'),
+    Parser("registry/headers.py", text(parse_content_range), b"bytes 0-99/200"),
+    Parser("registry/headers.py", text(unsatisfied_total), b"bytes */200"),
+    Parser("registry/headers.py", text(upload_offset), b"0-99"),
     Parser("net/backoff.py", text(lambda header: retry_after_s(header, 0.0)), b"Wed, 21 Oct 2026 07:28:00 GMT"),
     Parser("transfer/journal.py", journal, b'["app/one", "%s"]\n' % BUILT.digest.encode()),
 ]

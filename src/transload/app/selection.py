@@ -19,7 +19,7 @@ from transload.catalog.catalog import NEWEST, Catalog
 from transload.catalog.difference import Published, discovered
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import select_references
-from transload.catalog.release import Release
+from transload.catalog.release import Offer, Release
 from transload.catalog.selection import Selected, join, merge
 from transload.catalog.setfile import load_set
 from transload.errors import (
@@ -327,3 +327,21 @@ def _everything(job: Job, origin: Location, stores: Stores) -> Selection:
     counting = Counting(stores.working, "selecting")
     items, notes = everything(stores.source(origin), origin, job, counting.add)
     return Selection(items, (), (origin,), notes)
+
+
+def list_releases(catalog: Catalog, origin: Location, target: Location | None, stores: Stores) -> tuple[Offer, ...]:
+    """The releases at `origin`, newest first; with `target`, each with whether its anchor image is there.
+
+    Raises `ReleaseUnknown` if there is none.
+    """
+    stores.working(Progressed("selecting"))
+    tags = source_tags(catalog, origin, stores)
+    catalog.newest(tags)  # which says that there is none
+    if target is None:
+        return catalog.releases_at_source(tags)
+    try:
+        with at_side("target"):
+            held = frozenset(stores.target(target).tags(join(target.prefix, catalog.anchor_image)))
+    except NotFound:
+        held = frozenset()
+    return catalog.releases_at_source(tags, held)

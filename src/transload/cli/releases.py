@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 from transload.app.answers import Answers
-from transload.app.listing import list_releases
 from transload.app.location import Location
-from transload.app.selection import load_catalog
+from transload.app.selection import list_releases, load_catalog
 from transload.app.settings import read_environment
 from transload.app.stores import Logins, Stores
 from transload.catalog.catalog import Catalog

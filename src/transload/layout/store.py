@@ -213,7 +213,7 @@ class LayoutStore:
         self._enter(name, manifest, absent, part=part)
 
     def point_lacking(self, name: Name, manifest: Manifest) -> None:
-        """See `transload.server.powers.Lenient`."""
+        """See `transload.ports.Lenient`."""
         self._enter(name, manifest, self._absent_children(manifest))
 
     def _absent_children(self, manifest: Manifest) -> list[Digest]:

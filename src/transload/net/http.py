@@ -29,11 +29,10 @@ from transload.net.connection import pool_classes
 from transload.net.flight import Flight, Watch, watched_sockets
 from transload.net.messages import Answer, HttpRequest, Reply
 from transload.net.patience import Kind, Patience
-from transload.net.probe import speaks_tls
 from transload.net.proxies import Proxy, proxy_for
 from transload.net.settings import NetSettings
 from transload.net.slots import Slots
-from transload.net.tls import Circle, Trust
+from transload.net.tls import Circle, Trust, speaks_tls
 from transload.net.traffic import Traffic
 from transload.net.translate import FOREIGN, proxy_refusal, sent_on, translated, was_cut
 from transload.ports import Chunk

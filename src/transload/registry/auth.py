@@ -31,7 +31,7 @@ from transload.errors import (
 from transload.limits import SMALL_JSON_VALUES, TOKEN_BYTES
 from transload.net.address import Origin, is_loopback, joined, listed
 from transload.net.messages import HttpRequest, Reply
-from transload.registry.challenge import Challenge
+from transload.registry.headers import Challenge
 from transload.registry.login import Login, Secret
 from transload.registry.scope import Scope
 from transload.strictjson import NotJson, read_json

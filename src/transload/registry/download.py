@@ -16,7 +16,7 @@ from transload.net.messages import Answer, HttpRequest
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.api import Api
-from transload.registry.ranges import closed_range, parse_content_range, unsatisfied_total
+from transload.registry.headers import closed_range, parse_content_range, unsatisfied_total
 from transload.registry.scope import pull
 from transload.registry.translate import Asked, check_is_no_page, problem
 from transload.wording import whole_number

@@ -19,7 +19,7 @@ from transload.net.http import Http
 from transload.net.messages import Answer, HttpRequest
 from transload.oci import Descriptor
 from transload.ports import Chunk
-from transload.registry.ranges import closed_range, parse_content_range
+from transload.registry.headers import closed_range, parse_content_range
 
 _URLS = 4  # tried of one layer; honest manifests have one
 

@@ -13,7 +13,7 @@ from attrs import frozen
 from transload.net.messages import Answer, HttpRequest, Reply
 from transload.oci import Descriptor
 from transload.registry.api import Api
-from transload.registry.ranges import closed_range, parse_content_range
+from transload.registry.headers import closed_range, parse_content_range
 from transload.registry.scope import Scope
 from transload.registry.translate import Asked, check_is_no_page, problem
 from transload.wording import whole_number

@@ -15,7 +15,7 @@ from transload.net.messages import HttpRequest, Reply
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
 from transload.registry.api import Api, json_object
-from transload.registry.links import pages
+from transload.registry.headers import pages
 from transload.registry.manifests import Manifests
 from transload.registry.scope import pull
 from transload.registry.translate import problem

@@ -14,8 +14,8 @@ from transload.net.messages import HttpRequest, Reply
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.api import Api
+from transload.registry.headers import upload_offset, upload_range
 from transload.registry.presence import Presence
-from transload.registry.ranges import upload_offset, upload_range
 from transload.registry.scope import pull, push
 from transload.registry.translate import complaints, not_a_registry, problem
 from transload.wording import whole_number

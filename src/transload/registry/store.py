@@ -16,7 +16,7 @@ from transload.ports import Chunk, RequestCosts
 from transload.registry.api import Api, Logins, json_object
 from transload.registry.capabilities import Capabilities
 from transload.registry.download import Download
-from transload.registry.links import pages
+from transload.registry.headers import pages
 from transload.registry.login import Login
 from transload.registry.manifests import Manifests
 from transload.registry.presence import Presence

@@ -9,7 +9,7 @@ from attrs import frozen
 from transload.errors import AccessDenied
 from transload.net.http import Http
 from transload.registry.auth import Applicant, Granted, basic, choose, obtain, rejected
-from transload.registry.challenge import Challenge, challenges
+from transload.registry.headers import Challenge, challenges
 from transload.registry.login import Secret
 from transload.registry.scope import Scope, covers, merged, parse_scopes
 

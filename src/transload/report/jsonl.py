@@ -23,7 +23,7 @@ from transload.events import (
     StepRetried,
 )
 from transload.planning import BlobStep, Plan
-from transload.report.linestream import LineStream
+from transload.report.lines import LineStream
 from transload.report.planned import planned_json
 from transload.report.problem import Problem
 from transload.report.pulse import Pulse

@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TextIO
 
 from transload.clock import SYSTEM_CLOCK, Clock
+from transload.errors import LocalError
 from transload.events import Event, HostTroubled, ImageDone, RunFinished, StepRetried
-from transload.report.linestream import LineStream
+from transload.report.lookalike import writable
 from transload.report.pulse import Pulse
 from transload.report.sentences import Sentences
 from transload.report.styled import Styled
 from transload.report.tally import Tally
+
+
+class LineStream:
+    """Writes lines and flushes each. `broken` says that no more can be written: a run does not end because of that.
+
+    `full` is why, if results are lost by it.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.broken = False
+        self.full: LocalError | None = None
+        self._stream = stream
+        self._lock = threading.RLock()  # reentrant, since a signal handler may write while the main thread does
+
+    def write(self, lines: Iterable[Styled | str]) -> None:
+        """Write each line in full; characters that the stream lacks become others that look alike.
+
+        A `Styled` line is harmless; a text is written as it is, and has to be harmless already.
+        """
+        text = writable("".join(f"{line}\n" for line in lines), self._stream)
+        with self._lock:
+            if self.broken:
+                return
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+            except (OSError, ValueError):  # a broken pipe, or a stream that somebody closed
+                self.broken = True
+            except LocalError as error:
+                self.broken, self.full = True, error
+            except RuntimeError:  # a signal handler in the middle of a write: its words are lost, and nothing else
+                pass
+
 
 HEARTBEAT_S = 10.0
 
@@ -67,3 +103,25 @@ class LineProgress:
         told, self._beside = self._beside and now.still_s >= self._heartbeat_s / 2, False
         if not (self._finished or told):
             self._lines.write([self._sentences.heartbeat(now)])
+
+
+class QuietProgress:
+    """A listener that says nothing; the result tells of failures."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._lines = LineStream(stream)
+
+    def __enter__(self) -> QuietProgress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing runs that would have to end."""
+
+    def __call__(self, event: Event) -> None:
+        """Say nothing."""
+
+    def notice(self, text: str) -> None:
+        """A line for people that no event stands for, such as that the run is being stopped."""
+        self._lines.write([Styled.of(text)])

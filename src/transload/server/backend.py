@@ -9,8 +9,7 @@ from typing import Any, cast
 from transload.errors import BlobUnknown
 from transload.files import local_errors
 from transload.oci import Descriptor, Digest, Manifest
-from transload.ports import HasPaths, KnowsSizes, Mounts, Refers, Source, Target
-from transload.server.powers import Deletes, Lenient, Spools
+from transload.ports import Deletes, HasPaths, KnowsSizes, Lenient, Mounts, Refers, Source, Spools, Target
 
 OCTETS = "application/octet-stream"
 _REMEMBERED = 100_000

@@ -15,7 +15,7 @@ from transload.errors import LimitExceeded, Stalled, TransloadError, Truncated, 
 from transload.limits import SERVED_BODY_BYTES_S
 from transload.oci import Descriptor
 from transload.ports import Chunk
-from transload.server.ranges import ByteRange
+from transload.server.headers import ByteRange
 from transload.server.service import Call, Service
 
 BATCH_BYTES = 1 << 20

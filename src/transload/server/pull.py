@@ -12,8 +12,7 @@ from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
 from transload.server.bodies import send_blob
 from transload.server.conditions import is_known
-from transload.server.paging import PageInvalid, page
-from transload.server.ranges import ByteRange, Unsatisfiable, requested
+from transload.server.headers import ByteRange, PageInvalid, Unsatisfiable, page, requested
 from transload.server.refusals import USUAL_HEADERS, Refusal
 from transload.server.routes import Route
 from transload.server.service import Call

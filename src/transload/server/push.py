@@ -20,7 +20,7 @@ from transload.oci.reference import check_repository
 from transload.ports import Source, Target
 from transload.server.backend import OCTETS
 from transload.server.bodies import receive, receive_whole
-from transload.server.ranges import ByteRange, stated
+from transload.server.headers import ByteRange, stated
 from transload.server.refusals import USUAL_HEADERS, Refusal
 from transload.server.service import Call, Service
 from transload.server.uploads import ServedUpload, Spool

@@ -16,9 +16,8 @@ from transload.errors import Busy, LocalError, UsageError
 from transload.files import local_errors, open_file
 from transload.ports import Source, Target
 from transload.server.connections import Connections, files_allowed, places_for
-from transload.server.counting import ServedTotals
 from transload.server.dispatch import Dispatch
-from transload.server.service import Service
+from transload.server.service import ServedTotals, Service
 from transload.server.settings import ServeSettings
 from transload.signals import HANGUP, ending
 from transload.threads import begin

@@ -11,7 +11,7 @@ from tests.unit.bundle.packing import blobs_of, contents_of, named, send
 from transload.bundle import BundleStore, BundleWriter, lay_out
 from transload.bundle.format.volumes import Cut
 from transload.bundle.writing import ingest
-from transload.bundle.writing.flushing import Flusher
+from transload.bundle.writing.frontier import Flusher
 from transload.bundle.writing.journal import PackJournal
 from transload.bundle.writing.sums import Sums
 from transload.errors import DigestMismatch, DiskFull, Truncated

@@ -30,7 +30,7 @@ from transload.limits import (
 )
 from transload.oci import Descriptor, Digest, Name
 from transload.oci.mediatype import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
-from transload.registry import links
+from transload.registry import headers
 from transload.registry.store import RegistryStore
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -75,7 +75,7 @@ def test_a_list_that_never_ends(key: str) -> None:
 
 
 def test_pages_of_few_names_that_never_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(links, "LIST_PAGES", 30)
+    monkeypatch.setattr(headers, "LIST_PAGES", 30)
     endless = paged(lambda number: [f"v{number}"])
     with talking(endless) as (_, store), pytest.raises(LimitExceeded, match="more than 30 pages"):
         list(store.tags("a/b"))

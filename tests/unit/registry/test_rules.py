@@ -11,19 +11,22 @@ from hypothesis import strategies as st
 from transload.errors import AccessDenied, InsecureRefused, LimitExceeded, ProtocolTrouble
 from transload.net.address import Origin
 from transload.net.messages import Reply
-from transload.registry import links
+from transload.registry import headers
 from transload.registry.auth import Applicant, basic, choose, may_get_password, obtain
 from transload.registry.capabilities import FIRST_PIECE, LARGEST_PIECE, SMALLEST_PIECE, Capabilities
-from transload.registry.challenge import Challenge, challenges
-from transload.registry.links import next_link, next_url, pages
-from transload.registry.login import Login, Secret
-from transload.registry.ranges import (
+from transload.registry.headers import (
+    Challenge,
+    challenges,
     closed_range,
+    next_link,
+    next_url,
+    pages,
     parse_content_range,
     unsatisfied_total,
     upload_offset,
     upload_range,
 )
+from transload.registry.login import Login, Secret
 from transload.registry.scope import Scope, covers, merged, parse_scopes, pull, push
 
 # --- challenges
@@ -276,7 +279,7 @@ def test_a_list_that_goes_round_ends() -> None:
 
 
 def test_a_list_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(links, "LIST_PAGES", 20)
+    monkeypatch.setattr(headers, "LIST_PAGES", 20)
     with pytest.raises(LimitExceeded):
         list(pages("https://r/a?1", lambda url: page(url, f'<{url}1>; rel="next"'), ()))
 

@@ -16,9 +16,7 @@ from transload.net.messages import Reply
 from transload.net.proxies import Proxy
 from transload.oci import Descriptor, Digest, Name, Platform, Reference
 from transload.oci.reference import check_registry, check_repository, check_tag
-from transload.registry.challenge import challenges
-from transload.registry.links import next_link
-from transload.registry.ranges import parse_content_range, unsatisfied_total, upload_offset
+from transload.registry.headers import challenges, next_link, parse_content_range, unsatisfied_total, upload_offset
 from transload.registry.scope import merged, parse_scopes
 from transload.registry.translate import complaints, problem
 from transload.report.texts import harmless, one_line, with_short_digests

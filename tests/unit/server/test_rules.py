@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from transload import errors
 from transload.errors import ReferenceInvalid, TransloadError, UsageError
-from transload.server import ServeSettings, conditions, connections, paging, ranges, routes
+from transload.server import ServeSettings, conditions, connections, headers, routes
 from transload.server.access import BasicAuth
-from transload.server.ranges import ByteRange, Unsatisfiable, requested, stated
+from transload.server.headers import ByteRange, Unsatisfiable, requested, stated
 from transload.server.refusals import printable, refusal
 from transload.server.routes import Route, route
 
 
-@pytest.mark.parametrize("module", [conditions, connections, paging, ranges, routes])
+@pytest.mark.parametrize("module", [conditions, connections, headers, routes])
 def test_examples(module: object) -> None:
     done = doctest.testmod(module)  # type: ignore[arg-type]
     assert done.attempted
@@ -135,7 +135,7 @@ def test_pages_together_are_the_list(names: set[str], n: int) -> None:
     entries, query = sorted(names), {"n": str(n)}
     found: list[str] = []
     while True:
-        page = paging.page(entries, query, "/")
+        page = headers.page(entries, query, "/")
         found += page.entries
         if page.link is None:
             break
@@ -146,8 +146,8 @@ def test_pages_together_are_the_list(names: set[str], n: int) -> None:
 
 @pytest.mark.parametrize("n", ["-1", "x", "1e3", "", "9999999999", "¹"])
 def test_page_size_must_be_a_number(n: str) -> None:
-    with pytest.raises(paging.PageInvalid):
-        paging.page([], {"n": n}, "/")
+    with pytest.raises(headers.PageInvalid):
+        headers.page([], {"n": n}, "/")
 
 
 def basic(credentials: str) -> str:

@@ -20,8 +20,7 @@ from transload.bundle.format.ledger import Stored, StoredExtra
 from transload.bundle.format.proof import Read, is_whole
 from transload.bundle.format.stream import CHUNK, StreamReader, StreamWriter, exactly
 from transload.bundle.format.tarheader import END, header, padding
-from transload.bundle.writing.flushing import Flusher
-from transload.bundle.writing.frontier import Frontier
+from transload.bundle.writing.frontier import Flusher, Frontier
 from transload.bundle.writing.ingest import BundleIngest, FinishedIngest
 from transload.bundle.writing.partial import Unfinished
 from transload.bundle.writing.sums import Sums

@@ -1,0 +1,166 @@
+"""What registries say in headers: pages of lists (RFC 8288), ranges (RFC 9110 and of uploads), challenges. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sized
+
+from attrs import field, frozen
+
+from transload.errors import LimitExceeded, ProtocolTrouble
+from transload.limits import HEADER_LENGTH, LIST_IDLE_PAGES, LIST_LINK_LENGTH, LIST_PAGES
+from transload.net.address import Origin, session_url
+from transload.net.messages import Reply
+
+# Every repetition keeps what it took (the +s), so that a header made to hurt is read once, and not for every letter.
+_VALUE = r"\s*+=\s*+(?:\"([^\"]*+)\"|([^\s;,\"]*+))"
+_PARAMETER = re.compile(rf"\s*+;\s*+([^\s=;,\"]++)(?:{_VALUE})?+")
+_LINK = re.compile(rf"<([^<>]*+)>((?:\s*+;\s*+[^\s=;,\"]++(?:{_VALUE})?+)*+)")
+_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
+_UNSATISFIED = re.compile(r"bytes\s+\*/([0-9]{1,19})")
+_UPLOAD_RANGE = re.compile(r"(?:bytes[= ])?([0-9]{1,19})-([0-9]{1,19})(?:/.*)?")
+_BETWEEN = re.compile(r"[\s,]*+")
+_PIECE = re.compile(
+    r"""([!#$%&'*+.^_`|~0-9A-Za-z-]++)(?:\s*+=\s*+(?:"((?:[^"\\]++|\\.)*+)(?:"|\\?$)|([^\s,"=]++)))?""", re.DOTALL
+)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def next_link(header: str | None) -> str | None:
+    """The target of the first link with `rel="next"`, as written; None if there is none. Raises `LimitExceeded`."""
+    if header is None:
+        return None
+    if len(header) > HEADER_LENGTH:  # read in part, it might say that a list ends which goes on
+        raise LimitExceeded(f"a Link of {len(header)} characters is over the limit of {HEADER_LENGTH}")
+    for link in _LINK.finditer(header):
+        told = (word for name, *value in _PARAMETER.findall(link[2]) if name.lower() == "rel" for word in value)
+        if any("next" in words.lower().split() for words in told):
+            return str(link[1])
+    return None
+
+
+def next_url(reply: Reply) -> str | None:
+    """Where the next page is. Raises `ProtocolTrouble` for a page on another host."""
+    target = next_link(reply.headers.get("Link"))
+    if target is None:
+        return None
+    url = session_url(reply.url, target)  # the same port trap as that of uploads
+    if Origin.of(url) != reply.origin:
+        raise ProtocolTrouble(f"{reply.origin.netloc} continues a list on another host, {Origin.of(url).netloc}")
+    return url
+
+
+def pages(first: str, fetch: Callable[[str], Reply], known: Sized) -> Iterator[Reply]:
+    """Every page from `first` on. A short page is not the end, only a missing link is.
+
+    `known` is what the caller has taken from the pages so far. Raises `ProtocolTrouble` for links in a circle,
+    `LimitExceeded` after `LIST_PAGES` pages, or after `LIST_IDLE_PAGES` in a row from which nothing was taken.
+    """
+    url: str | None = first
+    seen: set[str] = set()
+    idle = 0
+    while url is not None:
+        if len(url) > LIST_LINK_LENGTH:
+            raise ProtocolTrouble(f"{Origin.of(first).netloc} continues a list at an address of {len(url)} characters")
+        if url in seen:
+            raise ProtocolTrouble(f"{Origin.of(url).netloc} answers with a list that goes round in a circle")
+        if len(seen) >= LIST_PAGES:
+            raise LimitExceeded(f"{Origin.of(url).netloc} answers with a list of more than {LIST_PAGES} pages")
+        seen.add(url)
+        reply, before = fetch(url), len(known)
+        yield reply
+        idle = idle + 1 if len(known) == before else 0
+        if idle >= LIST_IDLE_PAGES:
+            raise LimitExceeded(f"{Origin.of(url).netloc} answers with a list whose last {idle} pages said nothing new")
+        url = next_url(reply)
+
+
+@frozen
+class ContentRange:
+    """Which bytes a 206 carries: from `start` up to but without `end`, of `total` (None when not told)."""
+
+    start: int
+    end: int
+    total: int | None
+
+
+def parse_content_range(header: str | None) -> ContentRange | None:
+    """Read `bytes 0-99/200`; None for anything else."""
+    form = _CONTENT_RANGE.fullmatch((header or "").strip())
+    if not form or int(form[1]) > int(form[2]):
+        return None
+    return ContentRange(int(form[1]), int(form[2]) + 1, None if form[3] == "*" else int(form[3]))
+
+
+def unsatisfied_total(header: str | None) -> int | None:
+    """The size that a 416 states, as in `bytes */200`."""
+    form = _UNSATISFIED.fullmatch((header or "").strip())
+    return int(form[1]) if form else None
+
+
+def closed_range(start: int, end: int) -> str:
+    """The `Range` header for bytes from `start` up to but without `end`: closed, since some refuse open ones."""
+    return f"bytes={start}-{end - 1}"
+
+
+def upload_offset(header: str | None) -> int | None:
+    """How many bytes an upload has by its `Range: 0-<last>`; None when it does not say.
+
+    `0-0` means nothing or one byte (distribution writes it for both), so it counts as nothing.
+    """
+    form = _UPLOAD_RANGE.fullmatch((header or "").strip())
+    if not form or int(form[1]) != 0:
+        return None
+    last = int(form[2])
+    return last + 1 if last else 0
+
+
+def upload_range(start: int, size: int) -> str:
+    """The `Content-Range` of a piece of an upload: no unit and no total (ACR refuses the form of RFC 9110)."""
+    return f"{start}-{start + size - 1}"
+
+
+# Every repetition keeps what it took (the +s), so that a header made to hurt is read once, and not for every letter.
+
+
+@frozen
+class Challenge:
+    """One way in that a server offers: `bearer` or `basic`, and its parameters, names in lower case."""
+
+    scheme: str
+    parameters: Mapping[str, str] = field(factory=dict)
+
+    def get(self, name: str) -> str:
+        """A parameter, or an empty text."""
+        return self.parameters.get(name, "")
+
+
+def challenges(header: str) -> tuple[Challenge, ...]:
+    """Every challenge of a header, or of several headers joined by commas. What cannot be read is skipped.
+
+    Raises `LimitExceeded` for a header that no registry needs.
+
+    >>> [c.scheme for c in challenges('Bearer realm="https://a/t",scope="repository:x:pull,push", Basic realm="r"')]
+    ['bearer', 'basic']
+    """
+    if len(header) > HEADER_LENGTH:
+        raise LimitExceeded(f"a WWW-Authenticate of {len(header)} characters is over the limit of {HEADER_LENGTH}")
+    found: list[tuple[str, dict[str, str]]] = []
+    place = 0
+    while (place := _end_of_blanks(header, place)) < len(header):
+        piece = _PIECE.match(header, place)
+        if piece is None:
+            place += 1
+            continue
+        place = piece.end()
+        word, quoted, plain = piece.groups()
+        if quoted is None and plain is None:
+            found.append((word.lower(), {}))
+        elif found:
+            found[-1][1].setdefault(word.lower(), plain if quoted is None else _ESCAPED.sub(r"\1", quoted))
+    return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
+
+
+def _end_of_blanks(header: str, place: int) -> int:
+    blanks = _BETWEEN.match(header, place)
+    return blanks.end() if blanks else place
