@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from transload.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from transload.archive import ArchiveStore
     from transload.bundle import BundleStore
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from transload.threads import Cancellation
     from transload.transfer import Journal, Outcome, run
     from transload.transfer.proof import Proof, compare
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ArchiveStore",

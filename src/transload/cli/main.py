@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from transload import __version__
 from transload.errors import LocalError, TransloadError
+from transload.version import __version__
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from transload import __version__
 from transload.app.stores import Ears
 from transload.cli.command import blame_defaults
 from transload.cli.console import colour, moves, say, show_result, width_of
@@ -28,6 +27,7 @@ from transload.report.sentences import host_sentence
 from transload.report.styled import Styled, dressable, folded
 from transload.report.summary import summary_lines
 from transload.report.tally import Tally
+from transload.version import __version__
 
 if TYPE_CHECKING:
     from transload.report.terminal import TerminalProgress

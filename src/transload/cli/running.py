@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from transload import __version__
 from transload.app.mirror import Prepared, carry_out, check_room
 from transload.app.stores import Stores
 from transload.cli.output import Output
@@ -17,6 +16,7 @@ from transload.planning import Plan
 from transload.report.result import HostTotals, Result
 from transload.report.tally import Tally, together
 from transload.threads import Cancellation
+from transload.version import __version__
 
 
 @frozen

@@ -8,10 +8,10 @@ from typing import Any
 
 from attrs import Attribute, field, frozen
 
-from transload import __version__
 from transload.errors import UsageError
 from transload.net.address import Origin, listed
 from transload.net.proxies import Proxy
+from transload.version import __version__
 
 
 def _check_proxies(_: object, __: Attribute[Mapping[str, str]], proxies: Mapping[str, str]) -> None:

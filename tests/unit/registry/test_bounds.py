@@ -228,12 +228,12 @@ def test_small_chunks_and_a_gzip_that_nobody_asked_for_are_read() -> None:
     raw = json.dumps({"tags": names}).encode()
     parts = [raw[at : at + 20] for at in range(0, len(raw), 20)]
     small = b"".join(b"%x;ext=1\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\nTrailer: x\r\n\r\n"
-    for headers, body in (
+    for named, body in (
         ({"Transfer-Encoding": "chunked", "Content-Length": ""}, small),
         ({"Content-Encoding": "gzip"}, gzip.compress(raw)),
         ({"Content-Encoding": "deflate"}, zlib.compress(raw)),
         ({"Content-Encoding": "identity"}, raw),
     ):
-        said = Said(200, {"Content-Type": "application/json", **headers}, body)
+        said = Said(200, {"Content-Type": "application/json", **named}, body)
         with talking(lambda _, said=said: said) as (_, store):  # type: ignore[misc]
             assert list(store.tags("a/b")) == names
