@@ -1,4 +1,4 @@
-"""Imports go down only, never sideways; and the environment is read in one file."""
+"""Imports go down only, never sideways, in the house and in its rooms; the environment is read in one file."""
 
 import ast
 from pathlib import Path
@@ -52,6 +52,28 @@ def test_imports_go_down_only(path: Path) -> None:
             assert there.startswith("__") or here in {"app", "cli", "__main__"}, f"{name} is on no floor"
         else:
             assert there == here or FLOOR_OF[there] < FLOOR_OF[here], f"{here} must not import {name}"
+
+
+# Inside the packages that have rooms of their own: each may import those before it.
+ROOMS: dict[str, list[set[str]]] = {"bundle": [{"format"}, {"reading", "writing"}]}
+STORES = {"archive", "bundle", "layout", "memory", "registry"}
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_rooms_of_a_package_are_entered_from_above_only(package: str) -> None:
+    floor_of = {name: number for number, rooms in enumerate(ROOMS[package]) for name in rooms}
+    for path in (ROOT / package).glob("*/*.py"):
+        here = path.parent.name
+        for name in imported(path):
+            _, outer, there, *_ = [*name.split("."), ""]
+            if outer == package:
+                assert there == here or floor_of[there] < floor_of[here], f"{package}.{here} must not import {name}"
+
+
+@pytest.mark.parametrize("package", ["inventory", "planning", "transfer", "report", "server", "catalog"])
+def test_what_decides_and_does_names_no_store(package: str) -> None:
+    for path in (ROOT / package).rglob("*.py"):
+        assert not {name for name in imported(path) if name.split(".")[1] in STORES}, path
 
 
 def test_every_module_has_a_floor() -> None:

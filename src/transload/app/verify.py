@@ -14,7 +14,7 @@ from transload.app.mirror import all_missing, request_of
 from transload.app.selection import select
 from transload.app.stores import Stores
 from transload.app.whole import names_under, nothing_there
-from transload.bundle.format.accounts import Accounts
+from transload.bundle.reading.accounts import Accounts
 from transload.errors import Interrupted, SelectionEmpty, TransloadError, at_side
 from transload.events import Counting
 from transload.oci import Descriptor, Digest, Manifest, Name

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from attrs import evolve
 
-from transload.bundle.format.accounts import check_accounts, contradiction
 from transload.bundle.format.blueprint import starts
 from transload.bundle.format.keys import PublicKey, Signature
 from transload.bundle.format.ledger import STREAM_BYTES, Ledger, LedgerImage, Stored, StoredBlob
 from transload.bundle.format.proof import Read, check_header
 from transload.bundle.format.stream import StreamReader, exactly
 from transload.bundle.format.volumes import Cut
+from transload.bundle.reading.accounts import check_accounts, contradiction
 from transload.bundle.reading.checking import CheckedPart, check, volumes_of
 from transload.bundle.reading.opening import Opened, open_bundle
 from transload.bundle.reading.volumefiles import Ask, Located, Volumes
