@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from transload.errors import TransloadError
     from transload.events import Event
     from transload.layout import LayoutStore
+    from transload.login import Login, Secret
     from transload.memory import MemoryStore
     from transload.net.http import Http
     from transload.net.settings import NetSettings
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from transload.planning import Item, Narrowing, Plan, Request, make_plan
     from transload.ports import Source, Target
     from transload.registry.credentials import DockerConfig
-    from transload.registry.login import Login, Secret
     from transload.registry.store import RegistryStore
     from transload.threads import Cancellation
     from transload.transfer import Journal, Outcome, run
@@ -78,7 +78,7 @@ _HOMES = {
     "transload.planning": ("Item", "Narrowing", "Plan", "Request", "make_plan"),
     "transload.ports": ("Source", "Target"),
     "transload.registry.credentials": ("DockerConfig",),
-    "transload.registry.login": ("Login", "Secret"),
+    "transload.login": ("Login", "Secret"),
     "transload.registry.store": ("RegistryStore",),
     "transload.transfer": ("Journal", "Outcome", "run"),
     "transload.transfer.proof": ("Proof", "compare"),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.real.servers import Registry, Skopeo
+from transload.login import Login, Secret
 from transload.registry.credentials import DockerConfig
-from transload.registry.login import Login, Secret
 
 
 @pytest.mark.parametrize("namespace", ["", "/team", "/team/inner"])

@@ -7,10 +7,10 @@ import pytest
 from tests.real.servers import Registry, StartRegistry
 from tests.real.token_server import User
 from transload.errors import AccessDenied, CertificateUntrusted, CredentialsRejected, ReadOnly, Unreachable
+from transload.login import Login, Secret
 from transload.net.http import Http
 from transload.net.settings import NetSettings
 from transload.oci import Name
-from transload.registry.login import Login, Secret
 from transload.registry.store import RegistryStore
 from transload.testing.contract import blob, read
 from transload.testing.images import fill, image, put

@@ -19,10 +19,10 @@ from tests.real.token_server import User
 from transload.catalog.builtin import load_builtin
 from transload.cli.main import main
 from transload.errors import NotFound
+from transload.login import Login, Secret
 from transload.net.http import Http
 from transload.net.settings import NetSettings
 from transload.oci import Name
-from transload.registry.login import Login, Secret
 from transload.registry.store import RegistryStore
 from transload.testing.images import Built, fill, image
 from transload.testing.layers import layer

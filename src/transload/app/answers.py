@@ -11,8 +11,8 @@ from attrs import evolve, field, frozen
 
 from transload.app.location import Location
 from transload.errors import SettingMissing
+from transload.login import Login, Secret
 from transload.oci.reference import check_registry, check_repository, check_tag
-from transload.registry.login import Login, Secret
 
 
 @frozen

@@ -19,7 +19,7 @@ from transload.errors import BundleUnsigned, CredentialsUnavailable, LocalError,
 from transload.events import ActivityListener, HostListener, HostTroubled, ignore
 from transload.files import read_file, replace_file
 from transload.limits import LEARNT_BYTES, LEARNT_VALUES
-from transload.registry.login import Login
+from transload.login import Login
 from transload.strictjson import NotJson, read_json
 from transload.threads import Cancellation
 

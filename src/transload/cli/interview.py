@@ -13,8 +13,8 @@ from transload.app.stores import Ears, Logins, Network, Stores
 from transload.cli.console import say_folded, tell_host, warn
 from transload.cli.prompts import ask, ask_password
 from transload.errors import CredentialsRejected, NotFound, ReferenceInvalid, Side, TransloadError, UsageError
+from transload.login import Login
 from transload.oci.reference import check_registry, check_repository, check_tag
-from transload.registry.login import Login
 from transload.threads import Cancellation
 
 DEFAULT_CATALOG = "arcdata"

@@ -11,6 +11,7 @@ from attrs import evolve
 
 from transload.errors import CredentialsUnavailable
 from transload.limits import LIST_PAGE_BYTES, LIST_PAGE_VALUES
+from transload.login import Login
 from transload.net.address import Origin
 from transload.net.http import Http
 from transload.net.messages import Answer, HttpRequest, Reply
@@ -18,7 +19,6 @@ from transload.oci import Digest
 from transload.oci.reference import check_registry, check_repository
 from transload.registry.auth import Applicant
 from transload.registry.capabilities import Capabilities
-from transload.registry.login import Login
 from transload.registry.scope import Scope
 from transload.registry.tokens import Authorizer
 from transload.registry.translate import looks_like_html, not_a_registry

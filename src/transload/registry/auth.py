@@ -29,10 +29,10 @@ from transload.errors import (
     TransloadError,
 )
 from transload.limits import SMALL_JSON_VALUES, TOKEN_BYTES
+from transload.login import Login, Secret
 from transload.net.address import Origin, is_loopback, joined, listed
 from transload.net.messages import HttpRequest, Reply
 from transload.registry.headers import Challenge
-from transload.registry.login import Login, Secret
 from transload.registry.scope import Scope
 from transload.strictjson import NotJson, read_json
 from transload.wording import whole_number

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from transload.errors import CredentialsUnavailable
+from transload.login import Login
 from transload.registry.keychain import HELPER_TIMEOUT_S, Surroundings, ask_helper
-from transload.registry.login import Login
 from transload.registry.loginfile import CredentialFile, place_of
 
 DOCKER_AUTH_CONFIG = Path("DOCKER_AUTH_CONFIG")

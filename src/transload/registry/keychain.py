@@ -19,7 +19,7 @@ from attrs import field, frozen
 from transload.errors import CredentialsUnavailable
 from transload.files import read_up_to
 from transload.limits import LOGINS_BYTES, LOGINS_VALUES
-from transload.registry.login import Login
+from transload.login import Login
 from transload.registry.loginfile import HUB, login_of, text_of
 from transload.strictjson import read_json
 

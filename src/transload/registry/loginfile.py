@@ -20,7 +20,7 @@ from attrs import field, frozen
 from transload.errors import CredentialsUnavailable, LocalError
 from transload.files import read_file
 from transload.limits import LOGINS_BYTES, LOGINS_VALUES
-from transload.registry.login import Login, Secret
+from transload.login import Login, Secret
 from transload.strictjson import read_json
 
 HUB = "docker.io"

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from transload.errors import AccessDenied, DigestMismatch, LimitExceeded, LoginMissing, ReferenceInvalid, Refused
 from transload.limits import LIST_ENTRIES, LIST_PAGE_BYTES
+from transload.login import Login
 from transload.net.http import Http
 from transload.net.messages import HttpRequest, Reply
 from transload.net.traffic import Traffic
@@ -17,7 +18,6 @@ from transload.registry.api import Api, Logins, json_object
 from transload.registry.capabilities import Capabilities
 from transload.registry.download import Download
 from transload.registry.headers import pages
-from transload.registry.login import Login
 from transload.registry.manifests import Manifests
 from transload.registry.presence import Presence
 from transload.registry.referrers import Referrers

@@ -7,10 +7,10 @@ import threading
 from attrs import frozen
 
 from transload.errors import AccessDenied
+from transload.login import Secret
 from transload.net.http import Http
 from transload.registry.auth import Applicant, Granted, basic, choose, obtain, rejected
 from transload.registry.headers import Challenge, challenges
-from transload.registry.login import Secret
 from transload.registry.scope import Scope, covers, merged, parse_scopes
 
 Scopes = tuple[Scope, ...]

@@ -9,7 +9,7 @@ import secrets
 from base64 import b64decode
 from collections.abc import Mapping
 
-from transload.server.settings import Hidden
+from transload.login import Secret
 
 CHALLENGE = 'Basic realm="transload", charset="UTF-8"'
 
@@ -17,12 +17,12 @@ CHALLENGE = 'Basic realm="transload", charset="UTF-8"'
 class BasicAuth:
     """Open to everybody when there are no users. Keeps keyed fingerprints, not the passwords."""
 
-    def __init__(self, users: Mapping[str, str | Hidden]) -> None:
+    def __init__(self, users: Mapping[str, str | Secret]) -> None:
         self._key = secrets.token_bytes(32)
         self._known = [self._fingerprint(f"{user}:{_reveal(secret)}".encode()) for user, secret in users.items()]
 
     def admits(self, authorization: str | None) -> bool:
-        """Whether the value of an Authorization header names a user with his password."""
+        """Whether the value of an Authorization header names a user with their password."""
         if not self._known:
             return True
         scheme, _, encoded = (authorization or "").partition(" ")
@@ -39,5 +39,5 @@ class BasicAuth:
         return hmac.digest(self._key, credentials, hashlib.sha256)
 
 
-def _reveal(secret: str | Hidden) -> str:
+def _reveal(secret: str | Secret) -> str:
     return secret if isinstance(secret, str) else secret.reveal()

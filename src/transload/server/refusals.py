@@ -73,7 +73,7 @@ _TABLE: tuple[tuple[type[TransloadError], int, str], ...] = (
 
 _KINDS = frozenset({"oci", "bundle", "archive"})  # whose locators end in a path
 
-# What a client is told of trouble that is not his: no path of this machine, no host behind it.
+# What a client is told of trouble that it did not cause: no path of this machine, no host behind it.
 _TROUBLE: tuple[tuple[type[TransloadError], str], ...] = (
     (errors.DiskFull, "the disk of this registry is full"),
     (errors.Busy, "somebody else is changing the same thing; try again"),
@@ -89,7 +89,7 @@ _TROUBLE: tuple[tuple[type[TransloadError], str], ...] = (
 def refusal(error: TransloadError, *, writing: bool, locator: str = "") -> Refusal:
     """What a client of the store at `locator` is told of `error`.
 
-    Content that is wrong is his fault only when he is the one who sent it. Where the store lies is not his business.
+    Content that is wrong is the client's fault only when the client sent it. Where the store lies is not its business.
     """
     status, code = next((status, code) for kind, status, code in _TABLE if isinstance(error, kind))
     status, code = (_writing if writing else _reading)(error, status, code)

@@ -6,19 +6,11 @@ import ipaddress
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 from attrs import field, frozen
 
 from transload.errors import UsageError
-
-
-class Hidden(Protocol):
-    """A secret that gives itself away only on request."""
-
-    def reveal(self) -> str:
-        """The secret itself."""
-        ...
+from transload.login import Secret
 
 
 @frozen
@@ -26,7 +18,7 @@ class ServeSettings:
     """Where and how a store is served; read-only, on loopback, unless said otherwise.
 
     `port` 0 takes a free one. `allow_sparse` takes manifests of which parts are not there. `users` are names with their
-    passwords; without users nobody is asked who he is.
+    passwords; without users nobody has to say who they are.
     `tls_key` may be left out when the certificate's file (PEM) holds the key too. Uploads lie in `spool_folder`
     (the system's folder for temporary files when None) until their digest is proved. A client that moves nothing
     for `stall_timeout_s` is cut off; on closing, running requests get `shutdown_timeout_s` to end.
@@ -39,7 +31,7 @@ class ServeSettings:
     allow_sparse: bool = False
     tls_certificate: Path | None = None
     tls_key: Path | None = None
-    users: Mapping[str, str | Hidden] = field(factory=dict, repr=False)
+    users: Mapping[str, str | Secret] = field(factory=dict, repr=False)
     spool_folder: Path | None = None
     stall_timeout_s: float = 120.0
     shutdown_timeout_s: float = 5.0

@@ -15,10 +15,10 @@ from transload.app.settings import Environment
 from transload.app.stores import Logins, Network, Stores
 from transload.cli.main import main
 from transload.errors import AccessDenied, NotFound, UsageError
+from transload.login import Login, Secret
 from transload.oci import Name
 from transload.planning import Plan
 from transload.planning.plan import PlannedImage
-from transload.registry.login import Login, Secret
 from transload.threads import Cancellation
 
 USAGE, ACCESS = 2, 3

@@ -13,9 +13,9 @@ from transload.app.location import Location
 from transload.app.stores import Logins, Network
 from transload.cli.commandline import command_line, command_words, connection_words, retry_command
 from transload.cli.main import transload
+from transload.login import Login, Secret
 from transload.oci import Platform
 from transload.planning import Narrowing
-from transload.registry.login import Login, Secret
 
 TO = Location("registry", "r.example", "mirror")
 JOB = Job(("arcdata", "my set.yaml"), TO)

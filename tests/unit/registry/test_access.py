@@ -19,9 +19,9 @@ from transload.errors import (
     ProtocolTrouble,
     ServerTrouble,
 )
+from transload.login import Login, Secret
 from transload.net.http import Http
 from transload.oci import Descriptor, Digest, Name
-from transload.registry.login import Login, Secret
 from transload.registry.scope import pull
 from transload.registry.store import RegistryStore
 from transload.threads import TaskGroup

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from transload.app.settings import INCUMBENT, read_environment
 from transload.errors import CredentialsUnavailable
+from transload.login import Login, Secret
 from transload.registry.credentials import DockerConfig
-from transload.registry.login import Login, Secret
 from transload.registry.loginfile import CredentialFile
 from transload.threads import TaskGroup
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transload.errors import AccessDenied, InsecureRefused, LimitExceeded, ProtocolTrouble
+from transload.login import Login, Secret
 from transload.net.address import Origin
 from transload.net.messages import Reply
 from transload.registry import headers
@@ -26,7 +27,6 @@ from transload.registry.headers import (
     upload_offset,
     upload_range,
 )
-from transload.registry.login import Login, Secret
 from transload.registry.scope import Scope, covers, merged, parse_scopes, pull, push
 
 # --- challenges

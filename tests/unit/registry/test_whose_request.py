@@ -18,8 +18,8 @@ from attrs import define, field
 from tests.unit.net.test_address import ELSEWHERE
 from tests.unit.registry.wire import Asked, Said, Wire, plain_http, refused, serving
 from transload.errors import TransloadError
+from transload.login import Login, Secret
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.registry.login import Login, Secret
 from transload.registry.store import RegistryStore
 
 HOST = "registry.example"

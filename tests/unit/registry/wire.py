@@ -14,9 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from attrs import define, field, frozen
 
+from transload.login import Login
 from transload.net.http import Http
 from transload.net.settings import NetSettings
-from transload.registry.login import Login
 from transload.registry.store import RegistryStore
 
 
