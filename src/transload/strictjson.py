@@ -34,7 +34,7 @@ class NotJson(ValueError):
         return f"cannot be read as JSON: {self}"
 
 
-class TooLarge(NotJson):
+class OverLimit(NotJson):
     """More than the limits allow; it may well be JSON."""
 
     @property
@@ -80,13 +80,13 @@ def decoded(raw: bytes) -> str:
 
 
 def check_size(raw: bytes, limit: int, values: int) -> None:
-    """Raises `TooLarge` for a text that `read_json` would not read with these limits, before it takes any memory."""
+    """Raises `OverLimit` for a text that `read_json` would not read with these limits, before it takes any memory."""
     if len(raw) > limit // 4 and not raw.isascii() and _WIDE.search(raw):
         limit //= 4  # Python keeps all letters of a text as wide as its widest
     if len(raw) > limit:
-        raise TooLarge(f"it has {len(raw)} bytes, {limit} are allowed")
+        raise OverLimit(f"it has {len(raw)} bytes, {limit} are allowed")
     if len(raw) > values and sum(map(raw.count, _BEFORE_VALUES)) > values:
-        raise TooLarge(f"it has more than {values} values")
+        raise OverLimit(f"it has more than {values} values")
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from attrs import frozen
 
 from transload.errors import DocumentInvalid, LimitExceeded, TransloadError
-from transload.strictjson import NotJson, OtherEncoding, TooLarge, check_size, read_json
+from transload.strictjson import NotJson, OtherEncoding, OverLimit, check_size, read_json
 
 Result = TypeVar("Result")
 
@@ -109,7 +109,7 @@ def document(raw: bytes, what: str, limit: int, values: int, hint: str) -> Value
     try:
         found = read_json(raw, limit=limit, values=values)
     except NotJson as error:
-        way = _SMALLER if isinstance(error, TooLarge) else None if isinstance(error, OtherEncoding) else hint
+        way = _SMALLER if isinstance(error, OverLimit) else None if isinstance(error, OtherEncoding) else hint
         raise DocumentInvalid(f"the {what} {error.verdict}", subject=what, hint=way) from error
     if not isinstance(found, dict):
         raise DocumentInvalid(f"the {what} is not a JSON object", subject=what, hint=hint)
