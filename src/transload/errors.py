@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 Side = Literal["source", "target"]
+Kept = TypeVar("Kept", bound="TransloadError")
 
 
 class TransloadError(Exception):
@@ -51,6 +52,18 @@ def at_side(side: Side) -> Iterator[None]:
         if error.side is None:
             error.side = side
         raise
+
+
+def as_result(error: Kept) -> Kept:
+    """The same error, to be kept and told later: without the calls that led to it.
+
+    A traceback holds the frames of those calls, and they hold all that they read: manifests, buffers, connections.
+    """
+    reason: BaseException | None = error
+    while reason is not None and reason.__traceback__ is not None:
+        reason.__traceback__ = None
+        reason = reason.__cause__ or reason.__context__
+    return error
 
 
 # --- 2: the request itself is wrong -------------------------------------------------------------------------------

@@ -51,13 +51,13 @@ class Allowance:
                 self._within._take(count, digest)
             self._taken += count
 
-    def give_back(self) -> None:
-        """Nothing is kept after all."""
+    def settle(self, kept: int) -> None:
+        """Only so many bytes are kept after all."""
         with self._lock:
-            taken, self._taken = self._taken, 0
+            change, self._taken = kept - self._taken, kept
         if self._within is not None:
             with self._within._lock:
-                self._within._taken -= taken
+                self._within._taken += change
 
 
 def grow(

@@ -1,8 +1,8 @@
 """Every bound on what comes from outside, in one place, each with its reason (docs/reference/limits.md shows them).
 
 What they are chosen for: no answer of a registry and no medium that somebody brings costs more than some 256 MiB of
-memory, and no single answer more than a second of processor time, while a mirror of 20,000 images, or of repositories
-with 100,000 tags, still passes. A bound that is exceeded is an ordinary error that says which one.
+memory, and no single answer more than a second of processor time, while a mirror of 10,000 images for two platforms,
+or of repositories with 100,000 tags, still passes. A bound that is exceeded is an ordinary error that says which one.
 """
 
 from __future__ import annotations
@@ -46,14 +46,12 @@ IMAGE_MANIFESTS = 20_000
 IMAGE_MANIFESTS_BYTES = 32 << 20
 """What they take in memory together. The largest images known take 300 KiB."""
 
-RUN_MANIFESTS_BYTES = 96 << 20
-"""Memory for the manifests of a run, which are all kept until it ends, whatever the number of images …"""
+RUN_MANIFESTS_BYTES = 144 << 20
+"""Memory for the manifests of a run, which are all kept until it ends. An image of five layers takes 7 KiB, one for two
+platforms 15 KiB: 20,000 or 10,000 of them in one run."""
 
-RUN_IMAGE_BYTES = 48 << 10
-"""… what each wanted image adds to that (one for two platforms with attestations takes 40 KiB) …"""
-
-RUN_MANIFESTS_MOST_BYTES = 1 << 30
-"""… and where that ends: 20,000 images of this kind are 800 MiB."""
+REFERRERS_BYTES = 48 << 20
+"""Memory for what refers to the manifests of a layout, an archive or a bundle. A signature takes 2 KiB."""
 
 # --- headers that are taken apart
 

@@ -113,7 +113,7 @@ def test_what_a_part_gives_back_can_be_taken_by_another() -> None:
     assert part.take(one) is one
     with pytest.raises(LimitExceeded, match="of a run"):
         other.take(one)
-    part.give_back()
+    part.settle(0)
     assert other.take(one) is one
 
 

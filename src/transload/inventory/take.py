@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from transload.errors import HostGivenUp, Interrupted, LimitExceeded, NotFound, TransloadError
+from transload.errors import HostGivenUp, Interrupted, LimitExceeded, NotFound, TransloadError, as_result
 from transload.events import ActivityListener, Counting, ignore
 from transload.graph import Allowance
 from transload.inventory.inventory import Inventory, RepositoryContent
-from transload.limits import INDEX_DEPTH, RUN_IMAGE_BYTES, RUN_MANIFESTS_BYTES, RUN_MANIFESTS_MOST_BYTES
+from transload.limits import INDEX_DEPTH, RUN_MANIFESTS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Source, Target
 from transload.threads import Cancellation, in_parallel
@@ -85,8 +85,6 @@ class _Taking:
     def tagged(self, found: list[tuple[str, tuple[str, ...]]]) -> Mapping[str, Mapping[str, Digest]]:
         """What each tag of each repository stands for."""
         names = [Name(repository, tag) for repository, tags in found for tag in tags]
-        wide = RUN_MANIFESTS_BYTES + RUN_IMAGE_BYTES * len(names)
-        self._memory = Allowance("an inventory", min(wide, RUN_MANIFESTS_MOST_BYTES))
         stands: dict[str, dict[str, Digest]] = {repository: {} for repository, _ in found}
         for name, answer in zip(names, self._ask(self._fetch, names), strict=True):
             if isinstance(answer, Manifest) and name.tag:
@@ -157,7 +155,7 @@ class _Taking:
             except (Interrupted, HostGivenUp):
                 raise
             except TransloadError as error:
-                return error
+                return as_result(error)
 
         return in_parallel(self._counting.around(answer), given, self._threads, self._cancellation)
 

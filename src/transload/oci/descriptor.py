@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from attrs import field, frozen
@@ -13,6 +14,9 @@ from transload.errors import DigestInvalid, ManifestInvalid
 from transload.oci.digest import Digest
 from transload.oci.mediatype import MANIFESTS, SCHEMA1, SHARED, is_foreign, is_printable
 from transload.oci.platform import Platform
+
+# One for all descriptors without annotations: a run keeps hundreds of thousands of them.
+NO_ANNOTATIONS: Mapping[str, str] = MappingProxyType({})
 
 _READ = frozenset({"mediaType", "digest", "size", "platform", "artifactType", "annotations", "urls", "data"})
 
@@ -26,7 +30,7 @@ class Descriptor:
     size: int
     platform: Platform | None = field(default=None, eq=False)
     artifact_type: str = field(default="", eq=False)
-    annotations: Mapping[str, str] = field(factory=dict, eq=False, hash=False)
+    annotations: Mapping[str, str] = field(default=NO_ANNOTATIONS, eq=False, hash=False)
     urls: tuple[str, ...] = field(default=(), eq=False)
 
     @classmethod
@@ -107,10 +111,10 @@ def text_weight(texts: Mapping[str, str]) -> int:
     return sum(150 + sys.getsizeof(key) + sys.getsizeof(value) for key, value in texts.items())
 
 
-def string_map(value: object, where: str) -> dict[str, str]:
+def string_map(value: object, where: str) -> Mapping[str, str]:
     """An annotations object, checked. Raises `ManifestInvalid`."""
-    if value is None:
-        return {}
+    if value is None or value == {}:
+        return NO_ANNOTATIONS
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
         raise ManifestInvalid(f"{where} is not a map of strings")
     return value

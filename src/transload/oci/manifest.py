@@ -17,12 +17,12 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from attrs import define, field
+from attrs import field, frozen
 
 from transload.errors import DigestMismatch, LimitExceeded, ManifestInvalid, SchemaUnsupported
 from transload.limits import MANIFEST_BYTES, MANIFEST_ENTRIES, MANIFEST_VALUES
 from transload.oci import mediatype
-from transload.oci.descriptor import Descriptor, check_spelling, string_map, text_weight
+from transload.oci.descriptor import NO_ANNOTATIONS, Descriptor, check_spelling, string_map, text_weight
 from transload.oci.digest import Digest
 from transload.strictjson import NotJson, read_json
 
@@ -48,7 +48,7 @@ _STRANGE = (
 )
 
 
-@define(frozen=True, slots=False)
+@frozen
 class Manifest:
     """Raw bytes, their descriptor, and read-only views of what they say. Made by `Manifest.parse`.
 
@@ -63,7 +63,7 @@ class Manifest:
     layers: tuple[Descriptor, ...] = field(default=(), repr=False, eq=False)
     manifests: tuple[Descriptor, ...] = field(default=(), repr=False, eq=False)
     subject: Descriptor | None = field(default=None, repr=False, eq=False)
-    annotations: Mapping[str, str] = field(factory=dict, repr=False, eq=False)
+    annotations: Mapping[str, str] = field(default=NO_ANNOTATIONS, repr=False, eq=False)
 
     @classmethod
     def parse(cls, raw: bytes, media_type: str | None = None, digest: Digest | None = None) -> Manifest:
@@ -80,7 +80,7 @@ class Manifest:
         if digest is not None and found != digest:
             raise DigestMismatch(f"manifest {digest} has content with digest {found}", subject=digest)
         kind = document.get("artifactType")
-        described = Descriptor(stated, found, len(raw), artifact_type=kind if isinstance(kind, str) else "")
+        described = Descriptor(stated, digest or found, len(raw), artifact_type=kind if isinstance(kind, str) else "")
         is_image = stated in mediatype.IMAGES
         subject = document.get("subject")
         return cls(

@@ -8,7 +8,7 @@ from contextlib import suppress
 from attrs import evolve, frozen
 
 from transload.errors import BlobUnknown, CorruptError, LimitExceeded, Refused, SchemaUnsupported
-from transload.limits import INDEX_DEPTH, KNOWN_MANIFESTS, RUN_MANIFESTS_BYTES
+from transload.limits import INDEX_DEPTH, KNOWN_MANIFESTS, REFERRERS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.imagelayout import Entry
 from transload.wording import in_words
@@ -93,10 +93,8 @@ class ListedReferrers:
             except (BlobUnknown, SchemaUnsupported):
                 return None
             weight = known.descriptor.weight + sum(each.weight for each in known.manifests)
-            if self._weight + weight > RUN_MANIFESTS_BYTES:
-                raise LimitExceeded(
-                    f"the manifests of the index take more than {in_words(RUN_MANIFESTS_BYTES)} of memory"
-                )
+            if self._weight + weight > REFERRERS_BYTES:
+                raise LimitExceeded(f"the manifests of the index take more than {in_words(REFERRERS_BYTES)} of memory")
             self._weight += weight
             self._known[descriptor.digest] = known
         return self._known[descriptor.digest]

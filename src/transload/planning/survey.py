@@ -22,15 +22,14 @@ from transload.errors import (
     TooManyRequests,
     TransloadError,
     Unreachable,
+    as_result,
     at_side,
 )
 from transload.graph import Allowance, Node, grow, walk
 from transload.limits import (
     CONFIG_BYTES,
     IMAGE_MANIFESTS_BYTES,
-    RUN_IMAGE_BYTES,
     RUN_MANIFESTS_BYTES,
-    RUN_MANIFESTS_MOST_BYTES,
 )
 from transload.oci import Descriptor, Digest, Manifest, Name, Platform
 from transload.planning.configs import read_config
@@ -81,6 +80,12 @@ class Surveyed:
         return self.at_target.digest if self.at_target is not None else None
 
     @property
+    def weight(self) -> int:
+        """About how many bytes of memory its manifests take."""
+        roots = [extra.node for extra in self.extras] + ([self.root] if self.root else [])
+        return sum({node.manifest.digest: node.manifest.weight for root in roots for node in walk(root)}.values())
+
+    @property
     def unchanged(self) -> bool:
         """Whether the target's name already stands for the wanted content."""
         return self.error is None and self.root is None
@@ -125,8 +130,7 @@ class Surveyor:
         self._down: dict[str, TransloadError] = {}
         self._tags: dict[tuple[str, str], tuple[str, ...]] = {}
         self._lock = threading.Lock()
-        images = RUN_MANIFESTS_BYTES + RUN_IMAGE_BYTES * len(request.items)
-        self._memory = Allowance("a run", min(images, RUN_MANIFESTS_MOST_BYTES))
+        self._memory = Allowance("a run", RUN_MANIFESTS_BYTES)
         self._shares: dict[Item, Allowance] = {}
 
     def survey(self, item: Item) -> Surveyed:
@@ -135,13 +139,16 @@ class Surveyor:
             at_target = self._at_target(item)
         try:
             with at_side("source"):
-                return self._compare(item, at_target)
+                found = self._compare(item, at_target)
+                self._share_of(item).settle(found.weight)
+                return found
         except TransloadError as error:
             if error.side == "target":
                 raise
+            as_result(error)
             if isinstance(error, _LASTING) and not isinstance(error, _PASSING):
                 self._down.setdefault(item.source_store, error)
-            self._share_of(item).give_back()
+            self._share_of(item).settle(0)
             return Surveyed(item, at_target=at_target, error=error)
 
     def _at_target(self, item: Item, anew: Digest | None = None) -> Descriptor | None:

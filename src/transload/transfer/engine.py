@@ -27,6 +27,7 @@ from transload.errors import (
     Side,
     TransloadError,
     Unreachable,
+    as_result,
     at_side,
 )
 from transload.events import (
@@ -186,7 +187,7 @@ class _Engine:
                 except Interrupted:
                     raise
                 except TransloadError as error:
-                    self._settle_failed(step, error)
+                    self._settle_failed(step, as_result(error))
         except BaseException as error:  # this thread's step will never be settled, so nobody may wait for it
             self._cancellation.cancel()
             with self._changed:

@@ -21,6 +21,7 @@ from transload.errors import (
     Truncated,
     Unreachable,
     VolumeMissing,
+    as_result,
     at_side,
 )
 from transload.events import ActivityListener, Counting, ignore
@@ -113,9 +114,9 @@ class Prover:
                 self._check_blobs(pairs)
         except NotFound as error:
             missing_root = isinstance(error, ManifestUnknown) and error.subject == str(name)
-            return Proof(name, "absent" if missing_root else "damaged", error=error)
+            return Proof(name, "absent" if missing_root else "damaged", error=as_result(error))
         except TransloadError as error:
-            return Proof(name, "damaged" if is_wrong(error) else "unchecked", error=error)
+            return Proof(name, "damaged" if is_wrong(error) else "unchecked", error=as_result(error))
         size = sum(blob.size for blob in blobs.values())
         return Proof(name, "sound", root.manifest.digest, len(nodes), len(blobs), size)
 
@@ -133,7 +134,7 @@ class Prover:
                 return self._store.fetch(name).digest
         except TransloadError as error:
             if not isinstance(error, NotFound):
-                return Proof(name, "damaged" if is_wrong(error) else "unchecked", error=error)
+                return Proof(name, "damaged" if is_wrong(error) else "unchecked", error=as_result(error))
         absent = ManifestUnknown(f"the target has no {name}", subject=str(name), side="target", hint="mirror it first")
         return Proof(name, "absent", error=absent)
 

@@ -14,7 +14,7 @@ from transload.bundle.format.stream import StreamReader
 from transload.bundle.format.tarheader import END
 from transload.bundle.format.volumes import Cut
 from transload.bundle.reading.volumefiles import Volumes
-from transload.errors import MemberDamaged, TransloadError, VolumeTruncated
+from transload.errors import MemberDamaged, TransloadError, VolumeTruncated, as_result
 from transload.oci import Digest, Name
 
 
@@ -93,7 +93,7 @@ def _problem(volumes: Volumes, volume: int) -> TransloadError | None:
     try:
         volumes.check_size(volume)
     except TransloadError as error:
-        return error
+        return as_result(error)
     return None
 
 
@@ -103,7 +103,7 @@ def _member_problem(member: Stored, volumes: Volumes, read: Read) -> TransloadEr
             volumes.check_size(span.volume, span.offset + span.length)
         prove(member, volumes.cut, volumes.path, read)
     except TransloadError as error:
-        return error
+        return as_result(error)
     return None
 
 
@@ -113,5 +113,5 @@ def _end_problem(ledger: Ledger, volumes: Volumes) -> TransloadError | None:
             if reader.read(len(END)) == END:
                 return None
         except TransloadError as error:
-            return error
+            return as_result(error)
     return MemberDamaged("the end of the bundle is damaged or missing")

@@ -36,9 +36,10 @@ from transload.errors import (
     Truncated,
     VolumeMissing,
     VolumeTruncated,
+    as_result,
 )
 from transload.files import local_errors
-from transload.limits import MANIFEST_BYTES, RUN_MANIFESTS_BYTES
+from transload.limits import MANIFEST_BYTES, REFERRERS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Chunk, RequestCosts
 from transload.wording import in_words
@@ -268,17 +269,15 @@ class BundleStore:
             try:
                 manifest = self._read(stored)
             except TransloadError as error:
-                unread.append((stored, error))
+                unread.append((stored, as_result(error)))
                 continue
             if manifest.subject is not None:
                 described = evolve(
                     manifest.descriptor, artifact_type=manifest.artifact_type, annotations=manifest.annotations
                 )
                 weight += described.weight
-                if weight > RUN_MANIFESTS_BYTES:
-                    raise LimitExceeded(
-                        f"the referrers in {self.locator} take more than {in_words(RUN_MANIFESTS_BYTES)}"
-                    )
+                if weight > REFERRERS_BYTES:
+                    raise LimitExceeded(f"the referrers in {self.locator} take more than {in_words(REFERRERS_BYTES)}")
                 found[manifest.subject.digest] = (*found.get(manifest.subject.digest, ()), described)
         return found, tuple(unread)
 
