@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
+from array import array
 from collections.abc import Iterable
 
 from transload.planning import BlobStep, Step
 
+_SETTLED = -1
 LIGHT_BYTES = 256 << 10
 """A body of up to this size costs round trips rather than bytes."""
 
 
 class Agenda:
-    """Hands steps out and learns how they ended. Not thread-safe: its user holds a lock.
+    """Hands the steps of a plan out and learns how they ended. Not thread-safe: its user holds a lock.
 
     `order` are steps that have bodies, as they are to begin; those that are not in it come last, the biggest first.
     """
 
     def __init__(self, steps: Iterable[Step], order: Iterable[int] = ()) -> None:
         self._places = {step: place for place, step in enumerate(order)}
-        self._steps = {step.id: step for step in steps}
-        self._waiting: dict[int, set[int]] = {}
-        self._followers: defaultdict[int, list[int]] = defaultdict(list)
+        self._steps = tuple(steps)
+        self._lacking = array("i", [0]) * len(self._steps)  # how many steps each waits for; negative when settled
+        self._followers: dict[int, list[int]] = {}
         self._quick: list[int] = []
         self._heavy: list[tuple[int, int, int]] = []
         self._light: list[tuple[int, int, int]] = []
         self.open = len(self._steps)
-        for step in self._steps.values():
+        for step in self._steps:
             before = {*step.needs, *(() if step.after is None else (step.after,))}
-            self._waiting[step.id] = before
-            for one in before:
-                self._followers[one].append(step.id)
+            self._lacking[step.id] = len(before)
+            for earlier in before:
+                self._followers.setdefault(earlier, []).append(step.id)
             if not before:
                 self._make_ready(step)
 
@@ -54,24 +55,23 @@ class Agenda:
         lost: list[Step] = []
         pending = [step.id]
         while pending:
-            one = pending.pop()
-            for follower in self._followers[one]:
-                if follower in self._waiting and one in self._steps[follower].needs:
+            settled = pending.pop()
+            for follower in self._followers.get(settled, ()):
+                if self._lacking[follower] >= 0 and settled in self._steps[follower].needs:
                     lost.append(self._steps[follower])
                     pending.append(follower)
-                    del self._waiting[follower]
-            self._settle(one)
+                    self._lacking[follower] = _SETTLED
+            self._settle(settled)
         return lost
 
-    def _settle(self, one: int) -> None:
+    def _settle(self, settled: int) -> None:
         self.open -= 1
-        self._waiting.pop(one, None)
-        for follower in self._followers[one]:
-            before = self._waiting.get(follower)
-            if before is None:
+        self._lacking[settled] = _SETTLED
+        for follower in self._followers.pop(settled, ()):
+            if self._lacking[follower] < 0:
                 continue
-            before.discard(one)
-            if not before:
+            self._lacking[follower] -= 1
+            if not self._lacking[follower]:
                 self._make_ready(self._steps[follower])
 
     def _make_ready(self, step: Step) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from attrs import frozen
@@ -148,10 +147,10 @@ class _Engine:
         self._bodies_free = 0
         self._outcomes: dict[int, ImageOutcome] = {}
         self._goals = {number: set(image.goals) for number, image in enumerate(plan.images)}
-        self._images_of: defaultdict[int, list[int]] = defaultdict(list)
+        self._images_of: dict[int, list[int]] = {}
         for number, goals in self._goals.items():
             for goal in goals:
-                self._images_of[goal].append(number)
+                self._images_of.setdefault(goal, []).append(number)
         self._down: dict[Side | str, TransloadError] = {}
         self._bad: dict[tuple[str, Digest], TransloadError] = {}
 
@@ -310,7 +309,7 @@ class _Engine:
 
     def _reach(self, step: Step, error: TransloadError | None, tried: bool = True) -> None:
         with self._telling:
-            for number in self._images_of[step.id]:
+            for number in self._images_of.get(step.id, ()):
                 goals = self._goals[number]
                 goals.discard(step.id)
                 if error is not None:
