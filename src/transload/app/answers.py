@@ -100,6 +100,9 @@ class Question:
     required: bool = False
 
 
+DEFAULT_CATALOG = "arcdata"
+"""What is meant where only the vendor's questions are answered: the product of the vendor's script."""
+
 QUESTIONS = (
     Question(
         "SOURCE_DOCKER_REGISTRY", "source_registry", "--source-registry", "Registry to copy from", "mcr.microsoft.com"

@@ -21,7 +21,6 @@ from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import select_references
 from transload.catalog.release import Offer, Release
 from transload.catalog.selection import Selected, join, merge
-from transload.catalog.setfile import load_set
 from transload.errors import (
     AccessError,
     CatalogUnknown,
@@ -163,6 +162,8 @@ def _load_file(text: str) -> Catalog | ImageSet:
         )
     if path.is_dir() or path.suffix.lower() in _ARCHIVE_SUFFIXES:
         raise _path_as_set(text, path)
+    from transload.catalog.setfile import load_set  # few runs read one
+
     found = load_set(path)
     if isinstance(found, ImageSet) and not (found.images or found.catalogs):
         raise SelectionEmpty(f"{text} lists no image", subject=text, hint="write at least one reference into it")

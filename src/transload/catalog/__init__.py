@@ -2,13 +2,11 @@
 
 from transload.catalog.builtin import builtin, load_builtin
 from transload.catalog.catalog import NEWEST, Catalog
-from transload.catalog.definition import parse_catalog
 from transload.catalog.difference import Difference, images_directly_under
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import parse_references, select_references, wanted
 from transload.catalog.release import CompanionImage, Offer, Release
 from transload.catalog.selection import Selected, merge
-from transload.catalog.setfile import load_set, parse_set
 
 __all__ = [
     "NEWEST",
@@ -23,11 +21,8 @@ __all__ = [
     "builtin",
     "images_directly_under",
     "load_builtin",
-    "load_set",
     "merge",
-    "parse_catalog",
     "parse_references",
-    "parse_set",
     "select_references",
     "wanted",
 ]

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from transload.catalog.catalog import NEWEST, Catalog
 from transload.catalog.selection import Selected, merge
-from transload.documents.view import located
+from transload.documents.text import located
 from transload.oci import Name, Reference
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from transload.catalog.selection import Selected, merge
-from transload.documents.view import located
-from transload.documents.yamltree import decoded
+from transload.documents.text import decoded, located
 from transload.errors import ReferenceInvalid
 from transload.oci import Reference
 from transload.oci.reference import check_no_user, shown, without_transport

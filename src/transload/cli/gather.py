@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import evolve, frozen
 
-from transload.app.answers import Answers, missing, needed_without_terminal, question_of
+from transload.app.answers import DEFAULT_CATALOG, Answers, missing, needed_without_terminal, question_of
 from transload.app.job import BODIES, Job
 from transload.app.location import Location
 from transload.app.settings import Environment
@@ -16,13 +16,15 @@ from transload.app.stores import Logins, Network
 from transload.cli.command import is_written
 from transload.cli.commandline import command_line
 from transload.cli.console import say, say_folded
-from transload.cli.interview import DEFAULT_CATALOG, Interview
 from transload.cli.passwords import piped_password
 from transload.cli.prompts import confirm, is_interactive
 from transload.errors import SettingMissing, UsageError
 from transload.oci import Platform
 from transload.planning import Narrowing, Plan
 from transload.report.texts import count, harmless, size
+
+if TYPE_CHECKING:
+    from transload.cli.interview import Interview
 
 
 @frozen
@@ -53,7 +55,7 @@ def gather(
     answers = _flag_answers(flags, environment, origin, to).over(_variables(sets, environment))
     answers = _without_needless_users(answers, origin, to)
     asked = guided and is_interactive() and bool(answers.open())
-    answers = _completed(answers, guided, to is not None, Interview(network, environment, guided)).checked()
+    answers = _completed(answers, guided, to is not None, _interview(network, environment, guided)).checked()
     target_tag = None if guided and answers.target_tag == answers.source_tag else answers.target_tag
     job = Job(
         (DEFAULT_CATALOG,) if guided else sets,
@@ -96,7 +98,7 @@ def gather_logins(
     answers = answers.over(Answers.from_variables(environment.incumbent))
     answers = _without_needless_users(answers, origin, Location.parse(target))
     check(answers)
-    answers = _with_passwords(answers, Interview(network, environment, guided=False) if is_interactive() else None)
+    answers = _with_passwords(answers, _interview(network, environment, guided=False))
     return _logins(answers)
 
 
@@ -171,8 +173,17 @@ def _piped_password(flags: dict[str, Any]) -> str | None:
     return piped_password() if wanted else None
 
 
-def _completed(answers: Answers, guided: bool, placed: bool, interview: Interview) -> Answers:
+def _interview(network: Network, environment: Environment, guided: bool) -> Interview | None:
+    """Who asks, where somebody can answer."""
     if not is_interactive():
+        return None
+    from transload.cli.interview import Interview
+
+    return Interview(network, environment, guided)
+
+
+def _completed(answers: Answers, guided: bool, placed: bool, interview: Interview | None) -> Answers:
+    if interview is None:
         needed = needed_without_terminal(answers)
         if needed or (not placed and answers.target_registry == ""):
             raise missing(needed or (question_of("target_registry"),))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from attrs import evolve, frozen
 
-from transload.app.answers import Answers, Question
+from transload.app.answers import DEFAULT_CATALOG, Answers, Question
 from transload.app.location import Location
 from transload.app.settings import Environment
 from transload.app.stores import Ears, Logins, Network, Stores
@@ -17,7 +17,6 @@ from transload.login import Login
 from transload.oci.reference import check_registry, check_repository, check_tag
 from transload.threads import Cancellation
 
-DEFAULT_CATALOG = "arcdata"
 _TRIES = 3
 _PATIENCE_S = 20.0  # somebody sits there and waits for the next question
 _CHECKS: dict[str, Callable[[str], object]] = {

@@ -7,28 +7,13 @@ from contextlib import contextmanager
 
 from attrs import frozen
 
+from transload.documents.text import located
 from transload.documents.yamltree import YamlNode, parse
-from transload.errors import DocumentInvalid, TargetConflict, TransloadError, UsageError
+from transload.errors import DocumentInvalid
 from transload.wording import hint
 
 FORMAT = "1"
 _TRUE, _FALSE = {"true", "True", "TRUE"}, {"false", "False", "FALSE"}
-
-
-@contextmanager
-def located(where: str, file: str) -> Iterator[None]:
-    """Put `where` before the message of errors that pass through.
-
-    What is wrong with the text becomes `DocumentInvalid`; what does not exist, or is wanted twice, stays what it is.
-    """
-    try:
-        yield
-    except TransloadError as error:
-        if isinstance(error, DocumentInvalid) and error.message.startswith(f"{file}:"):
-            raise  # a closer caller said where
-        wrong = isinstance(error, UsageError) and not isinstance(error, TargetConflict)
-        kind = DocumentInvalid if wrong else type(error)
-        raise kind(f"{where}: {error.message}", subject=error.subject or file, hint=error.hint) from error
 
 
 @frozen(eq=False)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from transload.documents.text import decoded
 from transload.errors import DocumentInvalid
 from transload.limits import YAML_BYTES, YAML_DEPTH, YAML_VALUES
 
@@ -51,22 +52,6 @@ def parse(content: bytes | str, file: str, *, empty: bool = False) -> YamlNode:
         raise _syntax(error, text, file) from error
     except (ValueError, OverflowError) as error:  # the scanner in Python, for a character beyond Unicode
         raise DocumentInvalid(f"{file}: not valid YAML: {error}", subject=file) from error
-
-
-def decoded(content: bytes | str, file: str, limit: int) -> str:
-    """`content` as text, a byte order mark dropped. Raises `DocumentInvalid` over `limit` bytes or unless UTF-8."""
-    if len(content) > limit:
-        raise DocumentInvalid(f"{file}: the file has more than {limit} bytes", subject=file, hint="split the file")
-    try:
-        encoded = content.encode() if isinstance(content, str) else content
-        return encoded.decode("utf-8-sig")
-    except UnicodeEncodeError as error:
-        raise DocumentInvalid(f"{file}: not text that UTF-8 can hold", subject=file) from error
-    except UnicodeDecodeError as error:
-        line = encoded[: error.start].count(b"\n") + 1
-        raise DocumentInvalid(
-            f"{file}:{line}: not UTF-8", subject=file, hint="save the file in the UTF-8 encoding"
-        ) from error
 
 
 class _Builder:

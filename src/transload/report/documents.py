@@ -8,7 +8,6 @@ from pathlib import Path
 
 from transload.errors import LocalError, TransloadError, UsageError
 from transload.files import check_replaceable, local_errors, replace_file
-from transload.report.markdown import to_markdown
 from transload.report.result import Result
 from transload.report.texts import harmless_json
 
@@ -17,7 +16,13 @@ def _to_json(result: Result) -> str:
     return json.dumps(harmless_json(result.to_json()), indent=2, ensure_ascii=False) + "\n"
 
 
-_WRITERS: Mapping[str, Callable[[Result], str]] = {".json": _to_json, ".md": to_markdown}
+def _to_markdown(result: Result) -> str:
+    from transload.report.markdown import to_markdown  # few runs write one
+
+    return to_markdown(result)
+
+
+_WRITERS: Mapping[str, Callable[[Result], str]] = {".json": _to_json, ".md": _to_markdown}
 
 
 def check_report_path(path: Path) -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transload.catalog import parse_catalog, parse_set
+from transload.catalog.definition import parse_catalog
+from transload.catalog.setfile import parse_set
 from transload.errors import DocumentInvalid, UsageError
 
 HEAD = "kind: Catalog\nversion: 1\nname: n\nregistry: r.example\n"

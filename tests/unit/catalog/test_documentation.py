@@ -12,14 +12,13 @@ from transload.catalog import (
     ImageSet,
     definition,
     difference,
-    load_set,
     parse_references,
-    parse_set,
     references,
     release,
     selection,
     setfile,
 )
+from transload.catalog.setfile import load_set, parse_set
 from transload.errors import DocumentInvalid
 
 FORMATS = Path(__file__).parents[3] / "docs" / "formats"
