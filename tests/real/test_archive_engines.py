@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,12 +82,12 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """podman with a folder of its own."""
-    folder = tmp_path_factory.mktemp("podman")
-    own = [f"--root={folder / 'root'}", f"--runroot={folder / 'run'}", "--storage-driver=vfs"]
+def podman() -> Iterator[Engine]:
+    """podman with a folder of its own; its runroot may have 50 letters, which those of pytest are over."""
     path = needs("podman")
-    return lambda *arguments: asked([path, *own, *map(str, arguments)])
+    with tempfile.TemporaryDirectory(prefix="podman") as folder:
+        own = [f"--root={folder}/root", f"--runroot={folder}/run", "--storage-driver=vfs"]
+        yield lambda *arguments: asked([path, *own, *map(str, arguments)])
 
 
 def mirrored(store: ArchiveStore, name: Name, registry: Registry, target: str) -> Name:
