@@ -16,7 +16,7 @@ from tests.real.servers import Registry, Skopeo, StartRegistry, running_registry
 from tests.real.vendor import Shell, publish
 
 HERE = Path(__file__).parent
-PACKAGES = {"docker-registry": "docker-registry", "skopeo": "skopeo"}
+PACKAGES = {"dockerd": "docker.io", "docker": "docker.io"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
