@@ -12,7 +12,7 @@ from aiohttp import ClientPayloadError, HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from transload.errors import LimitExceeded, Stalled, TransloadError, Truncated, Unreachable
-from transload.limits import SERVED_BODY_BYTES_S
+from transload.limits import CHUNK_BYTES, SERVED_BODY_BYTES_S, SMALL_CHUNKS
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.server.headers import ByteRange
@@ -122,17 +122,19 @@ def _pieces(file: BinaryIO, span: ByteRange) -> Iterator[bytes]:
 async def receive(call: Call) -> AsyncIterator[bytes]:
     """The body of a request, in batches. What had arrived before a connection broke is still delivered.
 
-    Raises `Stalled` when nothing comes for a whole stall period, `Unreachable` when the connection breaks.
+    Raises `Stalled` when nothing comes for a whole stall period, `Unreachable` when the connection breaks,
+    `LimitExceeded` for a body in chunks of next to nothing, and ends the connection then.
     """
     await _welcome(call.request)
     service, request = call.service, call.request
+    body = _Body(request)
     stall_s = service.settings.stall_timeout_s
     pace = _Pace(stall_s)
     batch = bytearray()
     try:
         while True:
             # A client that pauses must not keep a batch in memory: many could, at the same time.
-            chunk = await _next(request, min(_PAUSE_S, stall_s) if batch else stall_s)
+            chunk = await body.next(min(_PAUSE_S, stall_s) if batch else stall_s)
             if chunk is None and batch:
                 yield bytes(batch)
                 batch.clear()
@@ -160,13 +162,33 @@ async def receive(call: Call) -> AsyncIterator[bytes]:
         raise failure from cause
 
 
-async def _next(request: web.BaseRequest, patience_s: float) -> bytes | None:
-    """What has arrived, nothing at the end of the body; None if nothing comes."""
-    try:
-        async with asyncio.timeout(patience_s):
-            return await request.content.readany()
-    except TimeoutError:
-        return None
+class _Body:
+    """What arrives of a body. Each chunk costs work, however small it is, so they must hold something on average."""
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self._request = request
+        self._chunked = request.content_length is None
+        self._cost = 0  # of chunks that no content has paid for
+
+    async def next(self, patience_s: float) -> bytes | None:
+        """What has arrived, nothing at the end of the body; None if nothing comes. Raises `LimitExceeded`."""
+        try:
+            async with asyncio.timeout(patience_s):
+                return await (self._of_chunks() if self._chunked else self._request.content.readany())
+        except TimeoutError:
+            return None
+
+    async def _of_chunks(self) -> bytes:
+        whole = True
+        arrived = b""
+        while whole and not arrived:  # the end of a chunk may come by itself
+            arrived, whole = await self._request.content.readchunk()
+            self._cost = max(0, self._cost + CHUNK_BYTES * whole - len(arrived))
+        if self._cost > SMALL_CHUNKS * CHUNK_BYTES:
+            if self._request.transport is not None:
+                self._request.transport.abort()  # or aiohttp reads on, to throw it away
+            raise LimitExceeded(f"a body in chunks of less than {CHUNK_BYTES} bytes, without end")
+        return arrived
 
 
 class _Pace:

@@ -24,7 +24,7 @@ from transload.limits import INDEX_DEPTH, SERVED_UPLOADS
 from transload.memory import MemoryStore
 from transload.oci import Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
-from transload.server import Served, ServeSettings, connections, serve_in_thread
+from transload.server import Served, ServeSettings, bodies, connections, serve_in_thread
 from transload.server.running import _Troubles
 from transload.server.uploads import Room, ServedUploads, Spool
 from transload.testing.contract import blob
@@ -139,6 +139,35 @@ def test_a_body_that_drips_is_cut_off(store: MemoryStore) -> None:
             reader.join(0.05)
         reader.join()
         assert answer[0].startswith(b"HTTP/1.1 408 ") or answer[0] == b""
+
+
+HEAD = b"PUT /v2/a/manifests/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_a_body_in_chunks_of_nothing_is_cut_off(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs work, so four million of them would keep a server busy for seconds."""
+    monkeypatch.setattr(bodies, "SMALL_CHUNKS", 100)
+    with serve_in_thread(store, ServeSettings(writable=True)) as served, connect(served) as client:
+        client.sendall(HEAD)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(1000):
+                client.sendall(b"1\r\nx\r\n" * 100)
+            client.sendall(b"0\r\n\r\n")
+            assert client.recv(1000) == b""
+        assert served.requests.bytes_received < 10_000
+
+
+def test_a_body_in_chunks_that_hold_something_on_average_is_read(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "SMALL_CHUNKS", 100)
+    with serve_in_thread(store, ServeSettings(writable=True)) as served, connect(served) as client:
+        client.sendall(HEAD)
+        for _ in range(20):
+            client.sendall(b"1\r\nx\r\n" * 50 + b"7fff\r\n" + b"y" * 0x7FFF + b"\r\n")
+        client.sendall(b"0\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 400 ")  # read to its end, and no manifest
+        assert served.requests.bytes_received == 20 * (50 + 0x7FFF)
 
 
 # --- uploads
