@@ -26,11 +26,9 @@ class Clock(Protocol):
 class SystemClock:
     """The real clock."""
 
-    def monotonic_s(self) -> float:  # noqa: D102 - see Clock
-        return time.monotonic()
-
-    def wall_s(self) -> float:  # noqa: D102 - see Clock
-        return time.time()
+    # Called a dozen times for each request, so without a frame of Python's.
+    monotonic_s = staticmethod(time.monotonic)
+    wall_s = staticmethod(time.time)
 
     def sleep_s(self, seconds: float, wake: threading.Event | None = None) -> None:  # noqa: D102 - see Clock
         if wake is None:

@@ -44,7 +44,7 @@ class Flight:
         self._clock = clock
         self._socket: weakref.ref[socket.socket] | None = None
         self._mark = 0
-        self._mark_s = clock.monotonic_s()
+        self.began_s = self._mark_s = clock.monotonic_s()
         self._paused_s: float | None = None
 
     def hold(self, opened: socket.socket) -> None:
@@ -72,13 +72,14 @@ class Flight:
         """Whoever reads or feeds it is busy elsewhere, which is not the host's fault."""
         if self._paused_s is None:
             self._paused_s = self._clock.monotonic_s()
-            self.patience.end(self.kind)
+            self.patience.end(self.kind, self._paused_s)
 
     def resume(self) -> None:
         """The host is waited for again."""
         if self._paused_s is not None:
-            self.patience.begin(self.kind)
-            gap_s = self._clock.monotonic_s() - self._paused_s
+            now_s = self._clock.monotonic_s()
+            self.patience.begin(self.kind, now_s)
+            gap_s = now_s - self._paused_s
             self._mark_s += gap_s
             self._first_s = None if self._first_s is None else self._first_s + gap_s
             self._paused_s = None
@@ -145,7 +146,7 @@ class Watch:
     def flight(self, patience: Patience, kind: Kind) -> Iterator[Flight]:
         """A flight for as long as the block; it counts from its start, before anything is sent."""
         flight = Flight(patience, kind, self._clock, self._settings.min_rate)
-        patience.begin(kind)
+        patience.begin(kind, flight.began_s)
         with self._lock:
             self._flights.add(flight)
             start, self._running = not self._running, True

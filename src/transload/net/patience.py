@@ -40,7 +40,7 @@ def attempts_ahead(failures: int, left_s: float, cost_s: float) -> int:
     return max(1, number)
 
 
-@frozen
+@frozen(cache_hash=True)
 class Kind:
     """Requests whose answers say something about one another: method, purpose and lane of a `HttpRequest`."""
 
@@ -84,22 +84,23 @@ class Patience:
 
     # --- what happens
 
-    def begin(self, kind: Kind) -> None:
-        """Somebody waits for an answer of this kind from now on."""
+    def begin(self, kind: Kind, now_s: float) -> None:
+        """A thread waits for an answer of this kind from now on."""
         with self._lock:
-            now_s = self._clock.monotonic_s()
-            waiting = self._kinds.setdefault(kind, _Waiting(now_s, now_s))
+            waiting = self._kinds.get(kind)
+            if waiting is None:
+                waiting = self._kinds[kind] = _Waiting(now_s, now_s)
             idle_s = waiting.idle_s(now_s)
             if waiting.trouble is None or idle_s > _PAUSE_S:
                 waiting.since_s += idle_s
             waiting.asking += 1
 
-    def end(self, kind: Kind) -> None:
-        """And no longer."""
+    def end(self, kind: Kind, now_s: float) -> None:
+        """It no longer waits."""
         with self._lock:
             waiting = self._kinds[kind]
             waiting.asking -= 1
-            waiting.asked_s = self._clock.monotonic_s()
+            waiting.asked_s = now_s
 
     def answered(self) -> None:
         """It speaks, whatever it says."""

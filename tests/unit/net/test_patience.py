@@ -285,28 +285,28 @@ def patience(told: list[HostTroubled], budget_s: float = 120) -> tuple[Patience,
 
 def test_time_in_which_nobody_asks_is_not_spent() -> None:
     budget, clock = patience([])
-    budget.begin(GET)
+    budget.begin(GET, clock.monotonic_s())
     clock.sleep_s(50)
-    budget.end(GET)
+    budget.end(GET, clock.monotonic_s())
     clock.sleep_s(1000)
-    budget.begin(GET)
+    budget.begin(GET, clock.monotonic_s())
     assert budget.longest_pause_s(GET) == pytest.approx(70 - 2.4)
 
 
 def test_short_pauses_between_attempts_are_spent() -> None:
     budget, clock = patience([])
-    budget.begin(GET)
+    budget.begin(GET, clock.monotonic_s())
     budget.failed(GET, Stalled("x"), 1, None)
-    budget.end(GET)
+    budget.end(GET, clock.monotonic_s())
     clock.sleep_s(30)
-    budget.begin(GET)
+    budget.begin(GET, clock.monotonic_s())
     assert budget.longest_pause_s(GET) == pytest.approx(90 - 2.4)
 
 
 def test_silence_is_told_within_three_seconds_and_then_more_and_more_rarely() -> None:
     told: list[HostTroubled] = []
     budget, clock = patience(told)
-    budget.begin(GET)
+    budget.begin(GET, clock.monotonic_s())
     for _ in range(170):
         clock.sleep_s(0.5)
         budget.tell_silence()
@@ -317,21 +317,21 @@ def test_silence_is_told_within_three_seconds_and_then_more_and_more_rarely() ->
     assert len(told) == 7
 
 
-def asked(budget: Patience, kind: Kind) -> None:
+def asked(budget: Patience, kind: Kind, clock: HastyClock) -> None:
     """A useful answer to a request of this kind, at once."""
-    budget.begin(kind)
+    budget.begin(kind, clock.monotonic_s())
     budget.useful(kind)
-    budget.end(kind)
+    budget.end(kind, clock.monotonic_s())
 
 
 def test_answers_of_one_kind_do_not_make_up_for_those_of_another() -> None:
     told: list[HostTroubled] = []
     budget, clock = patience(told)
-    budget.begin(GET)
+    budget.begin(GET, clock.monotonic_s())
     for _ in range(12):
         assert not budget.is_over()
         clock.sleep_s(10)
-        asked(budget, HEAD)
+        asked(budget, HEAD, clock)
         budget.tell_silence()
     assert budget.is_over()
     assert [event.state for event in told] == ["silent"] * 4, "and it never said that the host is back"
@@ -341,11 +341,11 @@ def test_answers_of_one_kind_do_not_make_up_for_those_of_another() -> None:
 
 def test_a_body_that_moves_makes_up_for_whatever_serves_the_same_purpose() -> None:
     budget, clock = patience([])
-    budget.begin(COMMIT)
-    budget.begin(GET)
+    budget.begin(COMMIT, clock.monotonic_s())
+    budget.begin(GET, clock.monotonic_s())
     for _ in range(3):
         clock.sleep_s(50)
-        asked(budget, PATCH)
+        asked(budget, PATCH, clock)
         budget.useful(HEAD)
         assert budget.longest_pause_s(COMMIT) == pytest.approx(120 - 2.4)
     assert budget.longest_pause_s(GET) == 0
@@ -355,7 +355,7 @@ def test_what_is_told_of_one_kind_is_over_when_that_kind_is_answered() -> None:
     told: list[HostTroubled] = []
     budget, clock = patience(told)
     for kind in (HEAD, GET):
-        budget.begin(kind)
+        budget.begin(kind, clock.monotonic_s())
         budget.failed(kind, Stalled("x"), 1, 1.0)
     clock.sleep_s(5)
     budget.useful(HEAD)
@@ -367,7 +367,7 @@ def test_what_is_told_of_one_kind_is_over_when_that_kind_is_answered() -> None:
 def test_a_slow_body_beside_a_request_that_waits_is_not_silence() -> None:
     told: list[HostTroubled] = []
     budget, clock = patience(told)
-    budget.begin(COMMIT)
+    budget.begin(COMMIT, clock.monotonic_s())
     clock.sleep_s(5)
     budget.tell_silence({PATCH})
     assert told == []
@@ -387,7 +387,7 @@ def test_attempts_that_fit_into_what_is_left() -> None:
 def flight(told: list[HostTroubled]) -> tuple[Flight, Patience, HastyClock]:
     budget, clock = patience(told)
     one = Flight(budget, GET, clock, 1024)
-    budget.begin(GET)
+    budget.begin(GET, clock.monotonic_s())
     one.on_wire = True
     return one, budget, clock
 
