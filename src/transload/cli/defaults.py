@@ -14,7 +14,6 @@ from transload.app.answers import QUESTIONS
 from transload.app.settings import read_environment
 from transload.cli.console import warn
 from transload.cli.words import close_match
-from transload.documents.yamltree import parse
 from transload.errors import DocumentInvalid, LocalError
 from transload.files import local_errors, read_file
 
@@ -67,6 +66,8 @@ def _read(path: Path, named: bool) -> dict[str, Any] | None:
     if content is None:
         return None
     import yaml
+
+    from transload.documents.yamltree import parse
 
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as PowerShell writes it
         content = content.decode("utf-16", "replace").encode()
