@@ -19,7 +19,7 @@ FLOORS: list[set[str]] = [
     {"transfer"},
     {"report", "testing"},
     {"app"},
-    {"cli"},
+    {"cli", "verbs"},
     {"__main__"},
 ]
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS) for name in floor}

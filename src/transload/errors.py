@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 Side = Literal["source", "target"]
 Kept = TypeVar("Kept", bound="TransloadError")
@@ -492,6 +492,18 @@ class PrerequisiteMissing(TransloadError):
 
     code = "prerequisite-missing"
     exit_code = 9
+
+
+class ImagesFailed(TransloadError):
+    """Some images of a run failed, others may be done; raised by the library's verbs, not by the command line.
+
+    `result` (a `transload.Result`) tells of each image, `errors` are those of the failed ones, in the plan's order.
+    """
+
+    code = "images-failed"
+    exit_code = 1
+    result: Any = None
+    errors: tuple[TransloadError, ...] = ()
 
 
 class Interrupted(TransloadError):

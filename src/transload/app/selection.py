@@ -18,7 +18,7 @@ from transload.catalog.builtin import builtin, load_builtin
 from transload.catalog.catalog import NEWEST, Catalog
 from transload.catalog.difference import Published, discovered
 from transload.catalog.imageset import CatalogUse, ImageSet
-from transload.catalog.references import select_references
+from transload.catalog.references import ARROW, select_references
 from transload.catalog.release import Offer, Release
 from transload.catalog.selection import Selected, join, merge
 from transload.errors import (
@@ -313,13 +313,19 @@ def _from_store(job: Job, origin: Location, stores: Stores, cancellation: Cancel
         elif kind_of(text) == "file":
             raise UsageError("the file itself says where its images come from", subject=text, hint="leave --from out")
         else:
-            name = Name.parse(text)
-            name = name if name.tag or name.digest else Name(name.repository, "latest")
-            there = evolve(name, repository=join(origin.prefix, name.repository))
-            wanted.append(Selected(Reference("localhost", there), name.repository, name.tag))
+            wanted.append(_named_in_store(text, origin))
     _check_tags_have_a_use(job, chosen)
     items = tuple(to_item(one, origin.locator, one.source.name, job) for one in restricted(merge(wanted), job))
     return Selection(items, tuple(chosen), (origin,))
+
+
+def _named_in_store(text: str, origin: Location) -> Selected:
+    """`repository[:tag]` below the prefix of `origin`, or `repository[:tag] -> repository[:tag] at the target`."""
+    before, _, after = text.partition(ARROW)
+    name = Name.parse(before.strip())
+    name = name if name.tag or name.digest else Name(name.repository, "latest")
+    there = Reference("localhost", evolve(name, repository=join(origin.prefix, name.repository)))
+    return Selected.of(there, after.strip()) if after.strip() else Selected(there, name.repository, name.tag)
 
 
 def _everything(job: Job, origin: Location, stores: Stores) -> Selection:

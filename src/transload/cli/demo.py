@@ -12,6 +12,7 @@ from transload.app.demo import Stage, staged
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.mirror import prepare
+from transload.app.outcome import StartTime
 from transload.app.settings import Environment
 from transload.app.stores import Logins, Network, Stores
 from transload.app.verify import check_against_source
@@ -21,7 +22,7 @@ from transload.cli.commandline import command_line, command_words, retry_command
 from transload.cli.console import show_result
 from transload.cli.interruption import stoppable
 from transload.cli.output import Output
-from transload.cli.running import StartTime, carry
+from transload.cli.running import carry
 from transload.report.markdown import to_markdown
 from transload.report.result import Result, exit_code
 from transload.report.styled import Styled

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from transload.app.mirror import prepare
+from transload.app.outcome import StartTime
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
 from transload.cli import options
@@ -17,7 +18,7 @@ from transload.cli.commandline import command_line, command_words, connection_wo
 from transload.cli.gather import agreed, gather, no_question, tell_the_same
 from transload.cli.interruption import stoppable
 from transload.cli.output import Output, OutputFormat
-from transload.cli.running import StartTime, carry
+from transload.cli.running import carry
 from transload.report.result import exit_code
 from transload.threads import Cancellation
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from transload.app.location import Location
+from transload.app.outcome import StartTime
 from transload.app.pack import Packed, Packing, bundle_path, prepare_pack
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
@@ -22,7 +23,7 @@ from transload.cli.interruption import stoppable
 from transload.cli.ledgers import BundleView
 from transload.cli.output import Output, OutputFormat
 from transload.cli.prompting import load_signer
-from transload.cli.running import StartTime, carry
+from transload.cli.running import carry
 from transload.errors import LocalError
 from transload.files import local_errors, replace_file
 from transload.report.result import Result, exit_code

@@ -11,6 +11,7 @@ import click
 from transload.app.answers import Answers
 from transload.app.location import Location
 from transload.app.mirror import prepare, prepare_saved
+from transload.app.outcome import StartTime
 from transload.app.ownplans import check_named, is_own, remember
 from transload.app.settings import Environment, read_environment
 from transload.app.stores import Stores
@@ -20,7 +21,7 @@ from transload.cli.commandline import command_line, command_words, connection_wo
 from transload.cli.gather import gather, gather_logins, tell_the_same
 from transload.cli.interruption import stoppable
 from transload.cli.output import Output, OutputFormat
-from transload.cli.running import StartTime, carry
+from transload.cli.running import carry
 from transload.errors import TransloadError, UsageError
 from transload.files import check_replaceable, local_errors, read_file, replace_file
 from transload.limits import PLAN_BYTES

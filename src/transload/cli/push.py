@@ -11,6 +11,7 @@ import click
 from transload.app.detect import carried_place, signature_notes
 from transload.app.job import BODIES, Job
 from transload.app.location import Location
+from transload.app.outcome import StartTime
 from transload.app.push import prepare_push
 from transload.app.settings import read_environment
 from transload.app.stores import Stores
@@ -22,7 +23,7 @@ from transload.cli.gather import gather
 from transload.cli.interruption import stoppable
 from transload.cli.output import Output, OutputFormat
 from transload.cli.prompting import ask_for_volume
-from transload.cli.running import StartTime, carry
+from transload.cli.running import carry
 from transload.report.result import exit_code
 from transload.threads import Cancellation
 

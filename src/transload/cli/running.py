@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 
-from attrs import frozen
-
 from transload.app.mirror import Prepared, carry_out, check_room
+from transload.app.outcome import StartTime, result_of
 from transload.app.stores import Stores
 from transload.cli.output import Output
-from transload.clock import SYSTEM_CLOCK
-from transload.errors import Side
 from transload.planning import Plan
-from transload.report.result import HostTotals, Result
+from transload.report.result import Result
 from transload.report.tally import Tally, together
 from transload.threads import Cancellation
-from transload.version import __version__
-
-
-@frozen
-class StartTime:
-    """When a command began, on both clocks, and what it was asked."""
-
-    asked: str
-    wall_s: float
-    monotonic_s: float
-
-    @classmethod
-    def now(cls, asked: str) -> StartTime:
-        """This moment."""
-        return cls(asked, SYSTEM_CLOCK.wall_s(), SYSTEM_CLOCK.monotonic_s())
 
 
 def carry(
@@ -53,37 +34,9 @@ def carry(
     tally = Tally(prepared.plan)
     with reporter.progress(tally) as progress:
         outcome = carry_out(prepared, stores, together(tally, progress), cancellation, bodies)
-    result = Result.of(
-        tally,
-        outcome,
-        asked=began.asked,
-        began_wall_s=began.wall_s,
-        duration_s=SYSTEM_CLOCK.monotonic_s() - began.monotonic_s,
-        versions={"transload": __version__, "python": platform.python_version()},
-        traffic=_traffic(prepared, stores),
-        retry=lambda names: retry(names if len(names) < _expected(prepared.plan) else ()),
-        notes=prepared.notes,
+    everything = sum(not image.excused for image in prepared.plan.images)
+    result = result_of(
+        prepared, stores, tally, outcome, began, lambda names: retry(names if len(names) < everything else ())
     )
     reporter.result(result)
     return result
-
-
-def _expected(plan: Plan) -> int:
-    return sum(not image.excused for image in plan.images)
-
-
-def _traffic(prepared: Prepared, stores: Stores) -> tuple[HostTotals, ...]:
-    network = stores.used_network
-    if network is None:
-        return ()
-    sources, target = set(prepared.sources), prepared.target.locator
-
-    def side(host: str) -> Side | None:
-        if host == target:
-            return None if host in sources else "target"
-        return "source" if host in sources else None
-
-    return tuple(
-        HostTotals(host, sums.requests, sums.bytes_received, sums.bytes_sent, side(host))
-        for host, sums in sorted(network.traffic.hosts().items())
-    )

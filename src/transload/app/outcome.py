@@ -1,0 +1,70 @@
+"""How a run ended, as one value: what the command line reports and the library returns."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+
+from attrs import frozen
+
+from transload.app.mirror import Prepared
+from transload.app.stores import Stores
+from transload.clock import SYSTEM_CLOCK
+from transload.errors import Side
+from transload.report.result import HostTotals, Result
+from transload.report.tally import Tally
+from transload.transfer import Outcome
+from transload.version import __version__
+
+
+@frozen
+class StartTime:
+    """When a run began, on both clocks, and what was asked for: a command line or a call."""
+
+    asked: str
+    wall_s: float
+    monotonic_s: float
+
+    @classmethod
+    def now(cls, asked: str) -> StartTime:
+        """This moment."""
+        return cls(asked, SYSTEM_CLOCK.wall_s(), SYSTEM_CLOCK.monotonic_s())
+
+
+def result_of(
+    prepared: Prepared,
+    stores: Stores,
+    tally: Tally,
+    outcome: Outcome,
+    began: StartTime,
+    retry: Callable[[tuple[str, ...]], str] | None = None,
+) -> Result:
+    """The result of a run that was carried out; `retry` writes the command that does the named images again."""
+    return Result.of(
+        tally,
+        outcome,
+        asked=began.asked,
+        began_wall_s=began.wall_s,
+        duration_s=SYSTEM_CLOCK.monotonic_s() - began.monotonic_s,
+        versions={"transload": __version__, "python": platform.python_version()},
+        traffic=_traffic(prepared, stores),
+        retry=retry,
+        notes=prepared.notes,
+    )
+
+
+def _traffic(prepared: Prepared, stores: Stores) -> tuple[HostTotals, ...]:
+    network = stores.used_network
+    if network is None:
+        return ()
+    sources, target = set(prepared.sources), prepared.target.locator
+
+    def side(host: str) -> Side | None:
+        if host == target:
+            return None if host in sources else "target"
+        return "source" if host in sources else None
+
+    return tuple(
+        HostTotals(host, sums.requests, sums.bytes_received, sums.bytes_sent, side(host))
+        for host, sums in sorted(network.traffic.hosts().items())
+    )

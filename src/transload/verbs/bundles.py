@@ -1,0 +1,187 @@
+"""Bundles: what a medium carries over an air gap, packed on one side and pushed on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from attrs import frozen
+
+from transload.app.detect import carried_place
+from transload.app.job import BODIES, Job
+from transload.app.location import Location
+from transload.app.outcome import StartTime
+from transload.app.pack import Packing, bundle_path, prepare_pack
+from transload.app.push import prepare_push
+from transload.app.settings import Environment
+from transload.app.stores import Carried, Network
+from transload.bundle.format.ledger import Ledger
+from transload.bundle.format.signing import Signer
+from transload.bundle.format.volumes import parse_volume_size
+from transload.login import Login
+from transload.oci import Platform
+from transload.planning import Narrowing
+from transload.report.result import Result
+from transload.threads import Cancellation
+from transload.verbs.copying import platforms_of
+from transload.verbs.outcome import carried_out
+from transload.verbs.session import Means, Progress, session
+
+
+@frozen
+class PackResult:
+    """A bundle that was written: its `files` in the order of the volumes, its `ledger`, and how the run went."""
+
+    result: Result
+    ledger: Ledger
+    files: tuple[Path, ...]
+
+
+def pack(
+    sets: str | Iterable[str],
+    out: str | Path,
+    *,
+    volume_size: int | str | None = None,
+    against: str | Path | None = None,
+    against_key: str | Path | None = None,
+    also: Iterable[str | Path] = (),
+    sign_key: str | Path | None = None,
+    passphrase: Callable[[], str] | None = None,
+    origin: str | None = None,
+    tag: str | None = None,
+    images: Iterable[str] = (),
+    platforms: Iterable[str | Platform] = (),
+    narrowing: Narrowing = Narrowing.REWRITTEN,
+    referrers: bool = False,
+    foreign_layers: bool = False,
+    allow_missing: bool = False,
+    discover: bool = False,
+    jobs: int = BODIES,
+    source_login: Login | None = None,
+    network: Network | None = None,
+    environment: Environment | None = None,
+    progress: Progress | None = None,
+    cancellation: Cancellation | None = None,
+) -> PackResult:
+    """Write the images that `sets` name into the bundle `out` (a path without suffix): `transload pack`.
+
+    `volume_size` cuts the bundle into files of so many bytes, or as `--volume-size` says it (`4GiB`, `fat32`).
+    `against` is an inventory file or an earlier bundle: what it has is left out; `against_key` must have signed it.
+    `also` are files that travel along. `sign_key` is a private key (Ed25519 or ECDSA P-256, PEM or OpenSSH), whose
+    passphrase `passphrase` gives if it has one. The other parameters: see `mirror`.
+
+    Every image arrives or none: a bundle that lacks something is found out where nobody can fetch it. What was fetched
+    is kept, and the same call goes on. Raises what `mirror` raises, and `BundleIncomplete`, `BundleExists`,
+    `KeyInvalid`, `Busy`.
+    """
+    words = (sets,) if isinstance(sets, str) else tuple(sets)
+    began = StartTime.now(f"transload.pack({', '.join(map(repr, words))}, {str(out)!r})")
+    packing = Packing(
+        bundle_path(Path(out)),
+        parse_volume_size(volume_size) if isinstance(volume_size, str) else volume_size,
+        _path(against),
+        _path(against_key),
+        tuple(map(Path, also)),
+        _signer(_path(sign_key), passphrase),
+    )
+    job = Job(
+        words,
+        Location("bundle", str(out)),
+        Location.parse(origin) if origin is not None else None,
+        tag=tag,
+        images=tuple(images),
+        platforms=platforms_of(platforms),
+        narrowing=narrowing,
+        referrers=referrers,
+        foreign_layers=foreign_layers,
+        allow_missing=allow_missing,
+        discover=discover,
+        bodies=jobs,
+    )
+    means = Means(
+        source_login=source_login,
+        network=network,
+        environment=environment,
+        progress=progress,
+        cancellation=cancellation,
+    )
+    with session(means) as work:
+        packed = prepare_pack(job, packing, work.stores, work.cancellation)
+        result = carried_out(packed.prepared, work, began, jobs, check=True)
+    cut = packed.blueprint.cut
+    return PackResult(
+        result,
+        packed.blueprint.ledger,
+        tuple(packing.out.with_name(cut.file_name(packing.out.name, number)) for number in cut.numbers),
+    )
+
+
+def push(
+    bundle: str | Path,
+    *,
+    to: str,
+    images: Iterable[str] = (),
+    target_tag: str | None = None,
+    platforms: Iterable[str | Platform] = (),
+    narrowing: Narrowing = Narrowing.REWRITTEN,
+    compress: bool = False,
+    flatten: bool = False,
+    key: str | Path | None = None,
+    volumes: Iterable[str | Path] = (),
+    jobs: int = BODIES,
+    target_login: Login | None = None,
+    network: Network | None = None,
+    environment: Environment | None = None,
+    progress: Progress | None = None,
+    cancellation: Cancellation | None = None,
+    check: bool = True,
+) -> Result:
+    """Copy what a bundle, an OCI layout folder or an archive carries to the store `to`: `transload push`.
+
+    `key` is the public key that must have signed the bundle: without a good signature nothing is read. `volumes` are
+    further folders where its volumes lie. `target_tag` names the one image that has no tag, `compress` sends layers
+    that are not compressed with gzip (their images get new digests). Signatures and other referrers go along. The
+    other parameters, what is returned and what is raised: see `mirror`; and `BundleUnsigned`, `SignatureInvalid`,
+    `PrerequisiteMissing`, `VolumeMissing`.
+    """
+    carried = Carried(tuple(map(Path, volumes)), _path(key))
+    place = carried_place(str(bundle), carried)
+    began = StartTime.now(f"transload.push({str(bundle)!r}, to={to!r})")
+    job = Job(
+        (),
+        Location.parse(to),
+        place,
+        target_tag=target_tag,
+        images=tuple(images),
+        platforms=platforms_of(platforms),
+        narrowing=narrowing,
+        referrers=True,
+        foreign_layers=True,
+        foreign_as_held=True,
+        flatten=flatten,
+        bodies=jobs,
+    )
+    means = Means(
+        target_login=target_login,
+        network=network,
+        environment=environment,
+        progress=progress,
+        cancellation=cancellation,
+        key=carried.key,
+        volumes=carried.folders,
+    )
+    with session(means) as work:
+        prepared = prepare_push(place, job, work.stores, work.cancellation, compress=compress)
+        return carried_out(prepared, work, began, jobs, check=check)
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def _signer(path: Path | None, passphrase: Callable[[], str] | None) -> Signer | None:
+    if path is None:
+        return None
+    from transload.bundle.format.signing import load_private_key
+
+    return load_private_key(path, passphrase)

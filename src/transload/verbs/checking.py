@@ -1,0 +1,103 @@
+"""Proving that a target holds what its source publishes, or that a store is sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from transload.app.detect import carried_place, is_carried
+from transload.app.job import Job
+from transload.app.location import Location
+from transload.app.selection import kind_of
+from transload.app.settings import Environment
+from transload.app.stores import Carried, Network
+from transload.app.verify import Verification, check_against_source, check_alone, check_bundle
+from transload.errors import UsageError
+from transload.login import Login
+from transload.oci import Platform
+from transload.threads import Cancellation
+from transload.verbs.copying import platforms_of
+from transload.verbs.session import Means, Progress, session
+
+
+def verify(
+    sets: str | Iterable[str] = (),
+    *,
+    to: str | None = None,
+    origin: str | None = None,
+    deep: bool = False,
+    tag: str | None = None,
+    target_tag: str | None = None,
+    images: Iterable[str] = (),
+    platforms: Iterable[str | Platform] = (),
+    referrers: bool = False,
+    foreign_layers: bool = False,
+    allow_missing: bool = False,
+    flatten: bool = False,
+    key: str | Path | None = None,
+    volumes: Iterable[str | Path] = (),
+    source_login: Login | None = None,
+    target_login: Login | None = None,
+    network: Network | None = None,
+    environment: Environment | None = None,
+    progress: Progress | None = None,
+    cancellation: Cancellation | None = None,
+) -> Verification:
+    """Compare the store `to` with what `sets` publish, or check one store by itself: `transload verify`.
+
+    Without `to`, `sets` is one store (`bundle:NAME`, `oci:DIR`, `archive:FILE`, or the path of one): its own content is
+    proved; of a bundle every byte is read, of others with `deep`. With `to`, each image's digest is compared with the
+    source's, every manifest is read at the target and every blob asked for; with `deep` read and hashed.
+
+    The result has a proof for each image with its verdict (`identical`, `sound`, `differs`, `absent`, `damaged`,
+    `unproved`, `unchecked`); `result.good` is whether all of it is proved. What is wrong with images is never raised.
+    Raises what concerns the whole: `UsageError`, `SelectionEmpty`, `Unreachable`, `BundleUnsigned`, …; the parameters
+    are those of `mirror` and `push`.
+    """
+    words = (sets,) if isinstance(sets, str) else tuple(sets)
+    carried = Carried(tuple(map(Path, volumes)), None if key is None else Path(key))
+    place = _carried(words, carried, alone=to is None)
+    means = Means(
+        source_login=source_login,
+        target_login=target_login,
+        network=network,
+        environment=environment,
+        progress=progress,
+        cancellation=cancellation,
+        key=carried.key,
+        volumes=carried.folders,
+    )
+    if to is None:
+        if place is None:
+            raise UsageError("verify has nothing to compare", hint="give to=, or one store: oci:DIR, bundle:NAME")
+        with session(means) as work:
+            if place.kind == "bundle":
+                return check_bundle(place, work.stores, work.cancellation)
+            return check_alone(place, work.stores, deep, work.cancellation)
+    source = place or (Location.parse(origin) if origin is not None else None)
+    if place is None:
+        carried.demand_signature(source)
+    job = Job(
+        () if place else words,
+        Location.parse(to),
+        source,
+        tag=tag,
+        target_tag=target_tag,
+        images=tuple(images),
+        platforms=platforms_of(platforms),
+        referrers=referrers,
+        foreign_layers=foreign_layers,
+        allow_missing=allow_missing,
+        flatten=flatten,
+    )
+    with session(means) as work:
+        return check_against_source(job, work.stores, deep, work.cancellation, place)
+
+
+def _carried(words: tuple[str, ...], carried: Carried, *, alone: bool) -> Location | None:
+    """The one local store that is named, by its kind or by its path."""
+    if len(words) != 1:
+        return None
+    kind = kind_of(words[0])
+    is_store = kind == "store" or (kind != "file" and is_carried(words[0], carried))
+    return carried_place(words[0], carried) if is_store or (alone and kind == "file") else None

@@ -1,0 +1,57 @@
+"""How a verb ends: a typed result, or an error that says what is missing."""
+
+from __future__ import annotations
+
+from transload.app.mirror import Prepared, carry_out, check_room
+from transload.app.outcome import StartTime, result_of
+from transload.errors import HostGivenUp, ImagesFailed, Interrupted, TransloadError
+from transload.report.result import Result
+from transload.report.tally import Tally, together
+from transload.report.texts import count
+from transload.transfer import Outcome
+from transload.verbs.session import Session
+
+_NAMED = 3  # images named in one sentence
+
+
+def carried_out(prepared: Prepared, session: Session, began: StartTime, jobs: int, *, check: bool) -> Result:
+    """Run a plan that was prepared. With `check`, raises what `check_result` raises."""
+    check_room(prepared)
+    tally = Tally(prepared.plan)
+    outcome = carry_out(prepared, session.stores, together(tally, session.listen), session.cancellation, jobs)
+    result = result_of(prepared, session.stores, tally, outcome, began)
+    if check:
+        check_result(result, prepared, outcome)
+    return result
+
+
+def check_result(result: Result, prepared: Prepared, outcome: Outcome) -> None:
+    """Raise what went wrong, if anything did.
+
+    `Interrupted` when the run was cancelled; the error itself when one image was wanted, or when a host was given up;
+    else `ImagesFailed`, which names the images and carries `result`.
+    """
+    if result.interrupted:
+        raise Interrupted("interrupted")
+    failed = [
+        (image, ended.error)
+        for image, ended in zip(prepared.plan.images, outcome.images, strict=True)
+        if ended.error is not None and not image.excused
+    ]
+    if not failed:
+        return
+    errors = [error for _, error in failed]
+    if len(prepared.plan.images) == 1:
+        raise errors[0]
+    for error in errors:
+        if isinstance(error, HostGivenUp):
+            raise error
+    named = "; ".join(f"{image.label}: {error}" for image, error in failed[:_NAMED])
+    more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+    raise _failed(f"{len(failed)} of {count(len(prepared.plan.images), 'image')} failed: {named}{more}", result, errors)
+
+
+def _failed(message: str, result: Result, errors: list[TransloadError]) -> ImagesFailed:
+    error = ImagesFailed(message, hint="run the same again: what is there already is not sent again")
+    error.result, error.errors = result, tuple(errors)
+    return error

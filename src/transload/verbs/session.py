@@ -1,0 +1,84 @@
+"""What all verbs have in common: how stores are reached, who hears what happens, and how the work is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from attrs import frozen
+
+from transload.app.settings import Environment, read_environment
+from transload.app.stores import Carried, Ears, Logins, Network, Stores
+from transload.events import Event, HostTroubled, Progressed
+from transload.login import Login
+from transload.threads import Cancellation
+
+Happening = Event | Progressed | HostTroubled
+"""What a progress callback hears: events of the copying, what goes on beside it, and hosts that do not answer."""
+
+Progress = Callable[[Happening], None]
+"""Called by one thread at a time, from any thread of the work; it must return quickly and not raise."""
+
+_log = logging.getLogger("transload")
+
+
+@frozen
+class Session:
+    """The open stores of a verb, with its listener and its cancellation."""
+
+    stores: Stores
+    listen: Progress
+    cancellation: Cancellation
+
+
+@frozen(kw_only=True)
+class Means:
+    """How a verb reaches stores, and who follows it: the parameters that all verbs share.
+
+    Without `environment`, the process's own is read: logins of docker and podman, proxies, `certs.d`, the state folder.
+    `key` must have signed the bundles that are read; `volumes` are further folders where volumes of bundles lie.
+    """
+
+    source_login: Login | None = None
+    target_login: Login | None = None
+    network: Network | None = None
+    environment: Environment | None = None
+    progress: Progress | None = None
+    cancellation: Cancellation | None = None
+    key: Path | None = None
+    volumes: tuple[Path, ...] = ()
+
+
+@contextlib.contextmanager
+def session(means: Means) -> Iterator[Session]:
+    """Open what a verb needs; leaving the block ends the connections.
+
+    Warnings, such as a file of logins that cannot be read, go to the logger `transload`.
+    """
+    listen = _one_at_a_time(means.progress)
+    cancellation = means.cancellation or Cancellation()
+    stores = Stores(
+        means.environment or read_environment(),
+        means.network or Network(),
+        Logins(means.source_login, means.target_login),
+        cancellation,
+        Carried(means.volumes, means.key),
+        Ears(notice=lambda text: _log.warning(text.removeprefix("warning: ")), working=listen, hosts=listen),
+    )
+    with stores:
+        yield Session(stores, listen, cancellation)
+
+
+def _one_at_a_time(progress: Progress | None) -> Progress:
+    if progress is None:
+        return lambda _: None
+    lock = threading.RLock()
+
+    def listen(happening: Happening) -> None:
+        with lock:
+            progress(happening)
+
+    return listen
