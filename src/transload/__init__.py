@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 from transload.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from transload.app.settings import Environment
+    from transload.app.stores import Network
+    from transload.app.verify import Verification
     from transload.archive import ArchiveStore
     from transload.bundle import BundleStore
-    from transload.errors import TransloadError
+    from transload.errors import ImagesFailed, TransloadError
     from transload.events import Event
     from transload.layout import LayoutStore
     from transload.login import Login, Secret
@@ -25,9 +28,13 @@ if TYPE_CHECKING:
     from transload.ports import Source, Target
     from transload.registry.credentials import DockerConfig
     from transload.registry.store import RegistryStore
+    from transload.report.result import Result
     from transload.threads import Cancellation
     from transload.transfer import Journal, Outcome, run
     from transload.transfer.proof import Proof, compare
+    from transload.verbs.bundles import PackResult, pack, push
+    from transload.verbs.checking import verify
+    from transload.verbs.copying import copy, mirror
 
 __all__ = [
     "ArchiveStore",
@@ -36,8 +43,10 @@ __all__ = [
     "Descriptor",
     "Digest",
     "DockerConfig",
+    "Environment",
     "Event",
     "Http",
+    "ImagesFailed",
     "Item",
     "Journal",
     "LayoutStore",
@@ -47,27 +56,50 @@ __all__ = [
     "Name",
     "Narrowing",
     "NetSettings",
+    "Network",
     "Outcome",
+    "PackResult",
     "Plan",
     "Platform",
     "Proof",
     "Reference",
     "RegistryStore",
     "Request",
+    "Result",
     "Secret",
     "Source",
     "Target",
     "TransloadError",
+    "Verification",
     "compare",
+    "copy",
     "make_plan",
+    "mirror",
+    "pack",
+    "push",
     "run",
+    "verify",
 ]
 
 # The same as the imports above, for the time when the program runs; a test holds them together.
 _HOMES = {
+    "transload.verbs.copying": (
+        "copy",
+        "mirror",
+    ),
+    "transload.verbs.bundles": (
+        "PackResult",
+        "pack",
+        "push",
+    ),
+    "transload.verbs.checking": ("verify",),
+    "transload.report.result": ("Result",),
+    "transload.app.verify": ("Verification",),
+    "transload.app.stores": ("Network",),
+    "transload.app.settings": ("Environment",),
     "transload.archive": ("ArchiveStore",),
     "transload.bundle": ("BundleStore",),
-    "transload.errors": ("TransloadError",),
+    "transload.errors": ("ImagesFailed", "TransloadError"),
     "transload.events": ("Event",),
     "transload.layout": ("LayoutStore",),
     "transload.memory": ("MemoryStore",),
