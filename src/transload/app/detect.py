@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from transload.app.contents import subject_of
 from transload.app.job import Job
 from transload.app.location import SCHEMES, Location, is_path
-from transload.app.selection import Selection, select
+from transload.app.selection import FILE_SUFFIXES, Selection, kind_of, select
 from transload.app.stores import NOTHING_SAID, Carried, Stores
 from transload.app.whole import items_of
 from transload.archive.headers import read_headers
 from transload.bundle.format.blueprint import LEDGER
 from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.volumes import is_volume_name, split_file_name
+from transload.catalog.builtin import builtin
 from transload.errors import CorruptError, LimitExceeded, LocalError, SelectionEmpty
 from transload.files import check_kind, expanded, local_errors, open_file
 from transload.oci import Name
@@ -59,6 +60,23 @@ def named_place(text: str, carried: Carried = NOTHING_SAID) -> Location:
 def is_carried(text: str, carried: Carried = NOTHING_SAID) -> bool:
     """Whether `carried_place` finds something."""
     return _has_scheme(text) or _found(text, carried) is not None
+
+
+def only_store(words: tuple[str, ...], carried: Carried = NOTHING_SAID, *, alone: bool) -> Location | None:
+    """The single local store that was named: by its kind, or by a path under which there is one; else None.
+
+    `alone`: nothing else is named, so that a bare word can only be one. Raises what `carried_place` raises.
+    """
+    if len(words) != 1:
+        return None
+    text = words[0]
+    kind = kind_of(text)
+    if kind == "store":
+        return carried_place(text, carried)
+    if text.lower().endswith(FILE_SUFFIXES) or text in builtin():
+        return None
+    is_one = kind == "file" or (alone and kind == "catalog") or is_carried(text, carried)
+    return carried_place(text, carried) if is_one else None
 
 
 def _has_scheme(text: str) -> bool:

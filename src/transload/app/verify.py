@@ -47,6 +47,11 @@ class Verification:
     notes: tuple[str, ...] = ()
 
     @property
+    def good(self) -> bool:
+        """Whether all of it is proved."""
+        return self.exit_code == 0
+
+    @property
     def exit_code(self) -> int:
         """0 when all is proved. When something is wrong, its own code if all is wrong alike, else 1.
 
@@ -67,7 +72,7 @@ class Verification:
         """The `verification` object of docs/formats/json-output.md."""
         return {
             "target": self.target,
-            "good": self.exit_code == 0,
+            "good": self.good,
             "images": [_proof_json(proof, self.target) for proof in self.proofs],
             "problems": [Problem.of(problem, target=self.target).to_json() for problem in self.problems],
             "notes": list(self.notes),

@@ -10,13 +10,11 @@ from typing import Any
 import click
 from attrs import evolve
 
-from transload.app.detect import carried_place, is_carried, signature_notes
+from transload.app.detect import only_store, signature_notes
 from transload.app.location import Location
-from transload.app.selection import FILE_SUFFIXES, kind_of
 from transload.app.settings import Environment, read_environment
 from transload.app.stores import Carried, Logins, Network, Stores
 from transload.app.verify import Verification, check_against_source, check_alone, check_bundle
-from transload.catalog.builtin import builtin
 from transload.cli import options
 from transload.cli.command import Command, is_written
 from transload.cli.commandline import command_words, connection_words
@@ -79,7 +77,7 @@ def _check(
     flags: dict[str, Any], deep: bool, network: Network, carried: Carried, cancellation: Cancellation, reporter: Output
 ) -> Verification:
     environment = read_environment()
-    place = _local(flags["sets"], carried, alone=flags["to"] is None and not flags["from"])
+    place = only_store(flags["sets"], carried, alone=flags["to"] is None and not flags["from"])
     if place is not None:  # what is named goes before where others usually come from and go to
         flags = flags | {name: flags[name] if is_written(name) else None for name in _OTHERWISE}
         flags = flags | {"image": flags["image"] if is_written("image") else ()}
@@ -126,22 +124,6 @@ def _check_alone(
 def _source(flags: dict[str, Any]) -> Location | None:
     """The store that is compared with, where --from names it; catalogs and references are at registries."""
     return Location.parse(flags["from"]) if flags["from"] else None
-
-
-def _local(sets: tuple[str, ...], carried: Carried, *, alone: bool) -> Location | None:
-    """The single local store that was named: by its kind, or by a path under which there is one.
-
-    `alone`: nothing else is named, so that a bare word can only be one.
-    """
-    if len(sets) != 1:
-        return None
-    text = sets[0]
-    if kind_of(text) == "store":
-        return carried_place(text, carried)
-    if text.lower().endswith(FILE_SUFFIXES) or text in builtin():
-        return None
-    is_one = kind_of(text) == "file" or (alone and kind_of(text) == "catalog") or is_carried(text, carried)
-    return carried_place(text, carried) if is_one else None
 
 
 def _tell(checked: Verification, deep: bool, quiet: bool) -> None:

@@ -23,7 +23,7 @@ from transload.oci import Platform
 from transload.planning import Narrowing
 from transload.report.result import Result
 from transload.threads import Cancellation
-from transload.verbs.copying import platforms_of
+from transload.verbs.copying import platforms_of, words_of
 from transload.verbs.outcome import carried_out
 from transload.verbs.session import Means, Progress, session
 
@@ -38,7 +38,7 @@ class PackResult:
 
 
 def pack(
-    sets: str | Iterable[str],
+    sets: str | Path | Iterable[str],
     out: str | Path,
     *,
     volume_size: int | str | None = None,
@@ -74,11 +74,11 @@ def pack(
     is kept, and the same call goes on. Raises what `mirror` raises, and `BundleIncomplete`, `BundleExists`,
     `KeyInvalid`, `Busy`.
     """
-    words = (sets,) if isinstance(sets, str) else tuple(sets)
+    words = words_of(sets)
     began = StartTime.now(f"transload.pack({', '.join(map(repr, words))}, {str(out)!r})")
     packing = Packing(
         bundle_path(Path(out)),
-        parse_volume_size(volume_size) if isinstance(volume_size, str) else volume_size,
+        None if volume_size is None else parse_volume_size(str(volume_size)),
         _path(against),
         _path(against_key),
         tuple(map(Path, also)),

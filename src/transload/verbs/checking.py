@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from transload.app.detect import carried_place, is_carried
+from transload.app.detect import only_store
 from transload.app.job import Job
 from transload.app.location import Location
-from transload.app.selection import kind_of
 from transload.app.settings import Environment
 from transload.app.stores import Carried, Network
 from transload.app.verify import Verification, check_against_source, check_alone, check_bundle
@@ -16,12 +15,12 @@ from transload.errors import UsageError
 from transload.login import Login
 from transload.oci import Platform
 from transload.threads import Cancellation
-from transload.verbs.copying import platforms_of
+from transload.verbs.copying import platforms_of, words_of
 from transload.verbs.session import Means, Progress, session
 
 
 def verify(
-    sets: str | Iterable[str] = (),
+    sets: str | Path | Iterable[str] = (),
     *,
     to: str | None = None,
     origin: str | None = None,
@@ -54,9 +53,9 @@ def verify(
     Raises what concerns the whole: `UsageError`, `SelectionEmpty`, `Unreachable`, `BundleUnsigned`, …; the parameters
     are those of `mirror` and `push`.
     """
-    words = (sets,) if isinstance(sets, str) else tuple(sets)
+    words = words_of(sets)
     carried = Carried(tuple(map(Path, volumes)), None if key is None else Path(key))
-    place = _carried(words, carried, alone=to is None)
+    place = only_store(words, carried, alone=to is None)
     means = Means(
         source_login=source_login,
         target_login=target_login,
@@ -92,12 +91,3 @@ def verify(
     )
     with session(means) as work:
         return check_against_source(job, work.stores, deep, work.cancellation, place)
-
-
-def _carried(words: tuple[str, ...], carried: Carried, *, alone: bool) -> Location | None:
-    """The one local store that is named, by its kind or by its path."""
-    if len(words) != 1:
-        return None
-    kind = kind_of(words[0])
-    is_store = kind == "store" or (kind != "file" and is_carried(words[0], carried))
-    return carried_place(words[0], carried) if is_store or (alone and kind == "file") else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from transload.app.job import BODIES, Job
 from transload.app.location import SCHEMES, Location
@@ -82,7 +83,7 @@ def copy(
 
 
 def mirror(
-    sets: str | Iterable[str] = (),
+    sets: str | Path | Iterable[str] = (),
     *,
     to: str,
     origin: str | None = None,
@@ -117,7 +118,7 @@ def mirror(
     The rest, what is returned and what is raised: see `copy`; and `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`,
     `DocumentInvalid`.
     """
-    words = (sets,) if isinstance(sets, str) else tuple(sets)
+    words = words_of(sets)
     began = StartTime.now(f"transload.mirror({', '.join(map(repr, words))}, to={to!r})")
     job = Job(
         words,
@@ -157,7 +158,7 @@ def _where(source: str, target: str, images: tuple[str, ...]) -> tuple[tuple[str
     if not is_image(source):
         if is_image(target):
             raise UsageError(
-                f"{target} is one image, and {source} is a store", hint="name the image in the source, too"
+                f"{target} is one image, and {source} is a store", hint=f"name the store alone, and the image in images: 'NAME -> {target.partition('/')[2]}'"
             )
         return images, Location.parse(target), Location.parse(source)
     if images:
@@ -180,6 +181,11 @@ def is_image(text: str) -> bool:
     if colon and scheme in SCHEMES and not rest.partition("/")[0].isdigit():
         return False
     return "@" in text or (":" in text.rpartition("/")[2] and "/" in text)
+
+
+def words_of(sets: str | Path | Iterable[str]) -> tuple[str, ...]:
+    """Sets as the words of a command line."""
+    return (str(sets),) if isinstance(sets, (str, Path)) else tuple(sets)
 
 
 def platforms_of(platforms: Iterable[str | Platform]) -> tuple[Platform, ...]:
