@@ -1,1 +1,1 @@
-"""What a target holds, as a value, as a file, and as it is found out through a store's ports."""
+"""What a target holds: the value, its file, and how a store is asked for it."""

@@ -1,4 +1,4 @@
-"""The inventory as a file: canonical JSON (docs/formats/inventory.md), each digest written once, checked when read."""
+"""The inventory as a file: canonical JSON (docs/formats/inventory.md). Each digest is written once; reading checks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def dump(inventory: Inventory) -> bytes:
     lists: dict[str, list[Any]] = {
         "manifests": [_described(inventory.manifests[digest]) for digest in manifests],
         "blobs": [{"digest": digest, "size": inventory.blobs[digest]} for digest in blobs],
-        "repositories": list(_shelves_out(inventory.repositories, _numbers(manifests), _numbers(blobs))),
+        "repositories": list(_repositories_out(inventory.repositories, _numbers(manifests), _numbers(blobs))),
         "notes": list(inventory.notes),
     }
     head = {
@@ -40,34 +40,34 @@ def dump(inventory: Inventory) -> bytes:
 
 
 def writable(inventory: Inventory) -> bytes:
-    """The same for a file. Raises `LimitExceeded` where `load` would not read it."""
+    """The same, for writing to a file. Raises `LimitExceeded` if `load` would refuse its size."""
     hint = "take it of a part: name a prefix, as in registry.local/arcdata"
     return readable(dump(inventory), "inventory", INVENTORY_BYTES, INVENTORY_VALUES, hint)
 
 
 def load(raw: bytes) -> Inventory:
-    """The inventory that `dump` wrote. Raises `DocumentInvalid`, its subject the path of what is wrong."""
+    """The inventory that `dump` wrote. Raises `DocumentInvalid`; its subject is the path of the wrong value."""
     root = document(raw, "inventory", INVENTORY_BYTES, INVENTORY_VALUES, _HINT).only(*_KEYS)
     if root.get("format").number() != FORMAT:
         raise root.get("format").wrong(f"{FORMAT}, the format that this version of transload reads")
-    manifests = [_manifest_in(place) for place in root.get("manifests").items()]
-    blobs = [_blob_in(place) for place in root.get("blobs").items()]
-    described = {each.digest: each for each in manifests}
+    manifests = [_manifest_in(entry) for entry in root.get("manifests").items()]
+    blobs = [_blob_in(entry) for entry in root.get("blobs").items()]
+    described = {manifest.digest: manifest for manifest in manifests}
     sizes = dict(blobs)
     for key, distinct, listed in (("manifests", described, manifests), ("blobs", sizes, blobs)):
         if len(distinct) != len(listed):
             raise root.get(key).refused("has a digest twice")
-    digests = ([each.digest for each in manifests], [digest for digest, _ in blobs])
-    shelves: dict[str, RepositoryContent] = {}
-    for place in root.get("repositories").items():
-        name = place.only("name", "tags", "manifests", "blobs").get("name").read(_repository)
-        if name in shelves:
-            raise place.get("name").refused(f"is {name!r}, which is there already")
-        shelves[name] = _shelf_in(place, *digests)
+    digests = ([manifest.digest for manifest in manifests], [digest for digest, _ in blobs])
+    repositories: dict[str, RepositoryContent] = {}
+    for entry in root.get("repositories").items():
+        name = entry.only("name", "tags", "manifests", "blobs").get("name").read(_repository)
+        if name in repositories:
+            raise entry.get("name").refused(f"is {name!r}, which is there already")
+        repositories[name] = _repository_in(entry, *digests)
     prefix, blobs_per_repository = root.get("prefix").read(_repository), root.get("scoped").truth()
     notes = tuple(note.text() for note in root.get("notes").items())
     with root.get("repositories").explained():
-        return Inventory(root.get("target").text(), prefix, blobs_per_repository, described, sizes, shelves, notes)
+        return Inventory(root.get("target").text(), prefix, blobs_per_repository, described, sizes, repositories, notes)
 
 
 # --- out
@@ -79,7 +79,7 @@ def _text(value: object) -> str:
 
 
 def _lines(items: Sequence[object]) -> str:
-    """One item per line, so that inventories can be compared by line."""
+    """One item per line, so that tools can compare inventories by line."""
     return "[\n" + ",\n".join(map(_text, items)) + "\n]" if items else "[]"
 
 
@@ -91,48 +91,48 @@ def _numbers(digests: Iterable[Digest]) -> Mapping[Digest, int]:
     return {digest: number for number, digest in enumerate(digests)}
 
 
-def _shelves_out(
-    shelves: Mapping[str, RepositoryContent], manifests: Mapping[Digest, int], blobs: Mapping[Digest, int]
+def _repositories_out(
+    repositories: Mapping[str, RepositoryContent], manifests: Mapping[Digest, int], blobs: Mapping[Digest, int]
 ) -> Iterable[dict[str, Any]]:
-    for name in sorted(shelves):
-        shelf = shelves[name]
+    for name in sorted(repositories):
+        content = repositories[name]
         yield {
             "name": name,
-            "tags": {tag: manifests[digest] for tag, digest in shelf.tags.items()},
-            "manifests": sorted(manifests[digest] for digest in shelf.manifests),
-            "blobs": sorted(blobs[digest] for digest in shelf.blobs),
+            "tags": {tag: manifests[digest] for tag, digest in content.tags.items()},
+            "manifests": sorted(manifests[digest] for digest in content.manifests),
+            "blobs": sorted(blobs[digest] for digest in content.blobs),
         }
 
 
 # --- in
 
 
-def _manifest_in(place: Value) -> Descriptor:
-    place.only("digest", "media_type", "size")
-    media_type = place.get("media_type").text()
+def _manifest_in(entry: Value) -> Descriptor:
+    entry.only("digest", "media_type", "size")
+    media_type = entry.get("media_type").text()
     if not is_printable(media_type):
-        raise place.get("media_type").wrong("printable")
-    return Descriptor(media_type, place.get("digest").read(Digest), place.get("size").number())
+        raise entry.get("media_type").wrong("printable")
+    return Descriptor(media_type, entry.get("digest").read(Digest), entry.get("size").number())
 
 
-def _blob_in(place: Value) -> tuple[Digest, int]:
-    place.only("digest", "size")
-    return place.get("digest").read(Digest), place.get("size").number()
+def _blob_in(entry: Value) -> tuple[Digest, int]:
+    entry.only("digest", "size")
+    return entry.get("digest").read(Digest), entry.get("size").number()
 
 
-def _shelf_in(place: Value, manifests: Sequence[Digest], blobs: Sequence[Digest]) -> RepositoryContent:
-    held = frozenset(manifests[each.number(len(manifests))] for each in place.get("manifests").items())
+def _repository_in(entry: Value, manifests: Sequence[Digest], blobs: Sequence[Digest]) -> RepositoryContent:
+    held = frozenset(manifests[index.number(len(manifests))] for index in entry.get("manifests").items())
     tags = {}
-    for key, each in place.get("tags").entries():
-        with each.explained():
+    for key, index in entry.get("tags").entries():
+        with index.explained():
             tag = check_tag(key)
-        tags[tag] = manifests[each.number(len(manifests))]
+        tags[tag] = manifests[index.number(len(manifests))]
         if tags[tag] not in held:
-            raise each.wrong("the number of a manifest of this repository")
+            raise index.wrong("the number of a manifest of this repository")
     return RepositoryContent(
-        tags, held, frozenset(blobs[each.number(len(blobs))] for each in place.get("blobs").items())
+        tags, held, frozenset(blobs[index.number(len(blobs))] for index in entry.get("blobs").items())
     )
 
 
 def _repository(text: str) -> str:
-    return check_repository(text) if text else text  # the repository that is called like the prefix itself
+    return check_repository(text) if text else text  # empty: the repository that has the prefix as its name

@@ -1,7 +1,7 @@
 """What a target holds, as a value: repositories, their tags, and the digests of their manifests and blobs.
 
-It is taken at the far side (`transload.inventory.take`), carried back as a file
-(`transload.inventory.file`), and stands in for the target when a plan is made where the target cannot be asked.
+It is taken where the target is (`transload.inventory.take`) and carried back as a file
+(`transload.inventory.file`). A plan that is made where nobody can ask the target uses it instead.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class RepositoryContent:
 class Inventory:
     """Everything under `prefix` at `target` (a locator). Names of repositories are relative to the prefix.
 
-    `manifests` and `blobs` describe each digest once; shelves only name digests. `notes` say what could not be read.
-    Raises `ReferenceInvalid` for names that are none, `ValueError` for a digest that is not described.
+    `manifests` and `blobs` describe each digest once; `repositories` only name digests. `notes` say what could not
+    be read. Raises `ReferenceInvalid` for an invalid name, `ValueError` for a digest that is not described.
     """
 
     target: str
@@ -46,12 +46,12 @@ class Inventory:
     def __attrs_post_init__(self) -> None:
         if self.prefix:
             check_repository(self.prefix)
-        for relative, shelf in self.repositories.items():
+        for relative, content in self.repositories.items():
             Name(self.full(relative))
-            for tag in shelf.tags:
+            for tag in content.tags:
                 check_tag(tag)
-            described = shelf.manifests <= self.manifests.keys() and shelf.blobs <= self.blobs.keys()
-            if not (described and shelf.manifests.issuperset(shelf.tags.values())):
+            described = content.manifests <= self.manifests.keys() and content.blobs <= self.blobs.keys()
+            if not (described and content.manifests.issuperset(content.tags.values())):
                 raise ValueError(f"the repository {relative!r} lists digests that the inventory does not describe")
 
     def full(self, relative: str) -> str:
@@ -59,23 +59,23 @@ class Inventory:
         return "/".join(filter(None, (self.prefix, relative)))
 
     def holders(self, digest: Digest) -> tuple[str, ...]:
-        """Every repository of the target that holds this blob, by its name there; what `make_plan` calls elsewhere."""
+        """Every repository of the target that holds this blob, by its full name: the `elsewhere` of `make_plan`."""
         return self._holders.get(digest, ())
 
     @cached_property
     def _holders(self) -> Mapping[Digest, tuple[str, ...]]:
-        found: dict[Digest, tuple[str, ...]] = {}
+        holders: dict[Digest, tuple[str, ...]] = {}
         for relative in sorted(filter(self.full, self.repositories)):  # in a folder there may be one without a name
             for digest in self.repositories[relative].blobs:
-                found[digest] = (*found.get(digest, ()), self.full(relative))
-        return found
+                holders[digest] = (*holders.get(digest, ()), self.full(relative))
+        return holders
 
 
 class InventoryTarget:
-    """A target that answers a planner's questions from an inventory, and takes nothing in.
+    """A target that answers a planner's questions from an inventory. Nothing can be written to it.
 
-    Where the target is a registry, it can mount: a blob held in another repository need not travel. With
-    `request_costs`, a plan foretells the requests that the real target will see.
+    If the target is a registry, it can mount: a blob that another repository holds need not be copied. With
+    `request_costs`, a plan says how many requests the real target will see.
     """
 
     refers: None = None
@@ -85,11 +85,11 @@ class InventoryTarget:
         self.locator = inventory.target
         self.blobs_per_repository = inventory.blobs_per_repository
         self.request_costs = request_costs
-        self._shelves = {inventory.full(relative): shelf for relative, shelf in inventory.repositories.items()}
+        self._contents = {inventory.full(relative): content for relative, content in inventory.repositories.items()}
 
     @property
     def mounts(self) -> InventoryTarget | None:
-        """What the planner needs to know is only that there is such a power."""
+        """Itself: the planner only needs to know that the target can mount."""
         return self if self.blobs_per_repository else None
 
     # --- Resolves
@@ -98,8 +98,8 @@ class InventoryTarget:
         """See `Resolves`."""
         digest = name.digest
         if digest is None:
-            shelf = self._shelves.get(name.repository)
-            digest = shelf.tags.get(name.tag or "") if shelf else None
+            content = self._contents.get(name.repository)
+            digest = content.tags.get(name.tag or "") if content else None
         if digest is None or not self._has(name.repository, digest):
             raise ManifestUnknown(f"the inventory of {self.locator} has no {name}", subject=str(name))
         return self.inventory.manifests[digest]
@@ -109,16 +109,16 @@ class InventoryTarget:
         self._refuse(f"reading {name}")
 
     def tags(self, repository: str) -> Iterator[str]:
-        """See `Resolves`; in the order of the alphabet."""
-        if repository not in self._shelves:
+        """See `Resolves`; sorted."""
+        if repository not in self._contents:
             raise RepositoryUnknown(
                 f"the inventory of {self.locator} has no repository {repository}", subject=repository
             )
-        return iter(sorted(self._shelves[repository].tags))
+        return iter(sorted(self._contents[repository].tags))
 
     def repositories(self) -> Iterator[str]:
         """See `Resolves`."""
-        return iter(sorted(self._shelves))
+        return iter(sorted(self._contents))
 
     # --- Reads
 
@@ -134,8 +134,8 @@ class InventoryTarget:
         self._refuse(f"reading {repository}@{descriptor.digest.short}")
 
     def _has(self, repository: str, digest: Digest) -> bool:
-        shelves = [self._shelves.get(repository)] if self.blobs_per_repository else self._shelves.values()
-        return any(shelf and (digest in shelf.manifests or digest in shelf.blobs) for shelf in shelves)
+        contents = [self._contents.get(repository)] if self.blobs_per_repository else self._contents.values()
+        return any(content and (digest in content.manifests or digest in content.blobs) for content in contents)
 
     # --- Ingests, Names, Mounts
 

@@ -1,4 +1,4 @@
-"""Taking the inventory of a store through its ports: every repository, tag and manifest is asked for once."""
+"""Takes the inventory of a store through its ports: asks for every repository, tag and manifest once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Source, Target
 from transload.threads import Cancellation, in_parallel
 
-Given = TypeVar("Given")
+Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
 
@@ -28,32 +28,32 @@ def take_inventory(
     cancellation: Cancellation | None = None,
     working: ActivityListener = ignore,
 ) -> Inventory:
-    """What `store` holds at and under `prefix`; `repositories` (full names) where the store keeps no list of its own.
+    """What `store` holds at and under `prefix`. A store that keeps no list needs `repositories` (full names).
 
     It costs one question per repository, one per tag, and one per child manifest that no tag stands for. What cannot
-    be read of a repository becomes a note. Raises `Refused` for a store without a list, `Interrupted`, and what
-    stands in the way of every single repository.
+    be read of a repository becomes a note. Raises `Refused` for a store without a list, `Interrupted`, and the first
+    error when no repository can be read at all.
     """
     taking = _Taking(store, threads, cancellation or Cancellation(), Counting(working, "listing"))
     listed = store.repositories() if repositories is None else repositories
-    apart = _untagged(store) if repositories is None else []
-    listed = {*listed, *(name.repository for name in apart)}
+    untagged = _untagged(store) if repositories is None else []
+    listed = {*listed, *(name.repository for name in untagged)}
     names = sorted(name for name in listed if not prefix or f"{name}/".startswith(f"{prefix}/"))
     tagged = taking.tagged(taking.tags(names))
-    by_digest = taking.by_digest([name for name in apart if name.repository in names])
+    by_digest = taking.by_digest([name for name in untagged if name.repository in names])
     taking.read_children()
     described = {manifest.digest: manifest.descriptor for manifest in taking.known.values()}
-    shelves = {
-        name[len(prefix) :].lstrip("/"): taking.shelf(tags, by_digest.get(name, ())) for name, tags in tagged.items()
+    contents = {
+        name[len(prefix) :].lstrip("/"): taking.content(tags, by_digest.get(name, ())) for name, tags in tagged.items()
     }
     blobs = {
         blob.digest: blob.size for manifest in taking.known.values() for blob in manifest.blobs if not blob.is_foreign
     }
-    return Inventory(store.locator, prefix, store.blobs_per_repository, described, blobs, shelves, tuple(taking.notes))
+    return Inventory(store.locator, prefix, store.blobs_per_repository, described, blobs, contents, tuple(taking.notes))
 
 
 def _untagged(store: Source) -> list[Name]:
-    """What only a list of the store's own leads to; registries keep none."""
+    """Images without a tag, which only a list of the store's own names; registries keep none."""
     lists = getattr(store, "lists", None)
     return list(lists.untagged()) if lists else []
 
@@ -66,50 +66,54 @@ class _Taking:
         self._threads = threads
         self._cancellation = cancellation
         self._counting = counting
-        self._places: dict[Digest, str] = {}
+        self._repositories: dict[Digest, str] = {}
         self._lock = threading.Lock()
         self._memory = Allowance("an inventory", RUN_MANIFESTS_BYTES)
 
     def tags(self, repositories: list[str]) -> list[tuple[str, tuple[str, ...]]]:
-        """Every repository that is there, with its tags. Raises if none of them can be read."""
+        """Every repository that exists, with its tags. Raises if none of them can be read."""
         answers = self._ask(lambda repository: tuple(self._store.tags(repository)), repositories)
-        found = [(one, tags) for one, tags in zip(repositories, answers, strict=True) if isinstance(tags, tuple)]
+        tags_of = [
+            (repository, tags)
+            for repository, tags in zip(repositories, answers, strict=True)
+            if isinstance(tags, tuple)
+        ]
         errors = [answer for answer in answers if isinstance(answer, TransloadError)]
         unread = [error for error in errors if not isinstance(error, NotFound)]
-        if unread and not found:
+        if unread and not tags_of:
             raise unread[0]
         for repository, answer in zip(repositories, answers, strict=True):
             self._note(repository, answer)
-        return found
+        return tags_of
 
-    def tagged(self, found: list[tuple[str, tuple[str, ...]]]) -> Mapping[str, Mapping[str, Digest]]:
+    def tagged(self, tags_of: list[tuple[str, tuple[str, ...]]]) -> Mapping[str, Mapping[str, Digest]]:
         """What each tag of each repository stands for."""
-        names = [Name(repository, tag) for repository, tags in found for tag in tags]
-        stands: dict[str, dict[str, Digest]] = {repository: {} for repository, _ in found}
+        names = [Name(repository, tag) for repository, tags in tags_of for tag in tags]
+        digests: dict[str, dict[str, Digest]] = {repository: {} for repository, _ in tags_of}
         for name, answer in zip(names, self._ask(self._fetch, names), strict=True):
             if isinstance(answer, Manifest) and name.tag:
-                stands[name.repository][name.tag] = answer.digest
+                digests[name.repository][name.tag] = answer.digest
                 self._keep(answer, name.repository)
             self._note(str(name), answer)
-        return stands
+        return digests
 
     def by_digest(self, names: list[Name]) -> Mapping[str, list[Digest]]:
-        """The digests, by repository, of images without a tag that are there."""
-        stands: dict[str, list[Digest]] = {}
+        """The digests of the images without a tag that exist, by repository."""
+        digests: dict[str, list[Digest]] = {}
         for name, answer in zip(names, self._ask(self._fetch, names), strict=True):
             if isinstance(answer, Manifest):
-                stands.setdefault(name.repository, []).append(answer.digest)
+                digests.setdefault(name.repository, []).append(answer.digest)
                 self._keep(answer, name.repository)
             self._note(str(name), answer)
-        return stands
+        return digests
 
     def read_children(self) -> None:
-        """Read what the known manifests lead to, level by level. A child that is not there is not held, as may be."""
+        """Read what the known manifests lead to, level by level. A missing child is no error: it is not held."""
         asked = set(self.known)
         for _ in range(INDEX_DEPTH + 1):
             below = {child.digest: digest for digest in asked for child in self.known[digest].manifests}
             names = [
-                Name(self._places[parent], None, child)
+                Name(self._repositories[parent], None, child)
                 for child, parent in sorted(below.items())
                 if child not in self.known
             ]
@@ -123,8 +127,8 @@ class _Taking:
                 self._note(str(name), answer)
         raise LimitExceeded(f"{self._store.locator} has indexes nested deeper than {INDEX_DEPTH}")
 
-    def shelf(self, tags: Mapping[str, Digest], untagged: Iterable[Digest]) -> RepositoryContent:
-        """What a repository with these tags and images without one holds, as far as it was read."""
+    def content(self, tags: Mapping[str, Digest], untagged: Iterable[Digest]) -> RepositoryContent:
+        """What a repository with these tags and untagged images holds, as far as it was read."""
         manifests: set[Digest] = set()
         open_ends = {*tags.values(), *untagged}
         while open_ends:
@@ -138,26 +142,26 @@ class _Taking:
         return (blob for blob in self.known[digest].blobs if not blob.is_foreign)
 
     def _fetch(self, name: Name) -> Manifest:
-        """A manifest that will be kept; the same one under several names once."""
-        found = self._store.fetch(name)
+        """A manifest that will be kept. One that has several names is kept once."""
+        manifest = self._store.fetch(name)
         with self._lock:
-            if found.digest not in self.known:
-                self.known[found.digest] = self._memory.take(found)
-            return self.known[found.digest]
+            if manifest.digest not in self.known:
+                self.known[manifest.digest] = self._memory.take(manifest)
+            return self.known[manifest.digest]
 
     def _keep(self, manifest: Manifest, repository: str) -> None:
-        self._places.setdefault(manifest.digest, repository)
+        self._repositories.setdefault(manifest.digest, repository)
 
-    def _ask(self, ask: Callable[[Given], Answer], given: Iterable[Given]) -> list[Answer | TransloadError]:
-        def answer(one: Given) -> Answer | TransloadError:
+    def _ask(self, ask: Callable[[Question], Answer], questions: Iterable[Question]) -> list[Answer | TransloadError]:
+        def answer(question: Question) -> Answer | TransloadError:
             try:
-                return ask(one)
+                return ask(question)
             except (Interrupted, HostGivenUp):
                 raise
             except TransloadError as error:
                 return as_result(error)
 
-        return in_parallel(self._counting.around(answer), given, self._threads, self._cancellation)
+        return in_parallel(self._counting.around(answer), questions, self._threads, self._cancellation)
 
     def _note(self, subject: str, answer: object) -> None:
         if isinstance(answer, TransloadError) and not isinstance(answer, NotFound):

@@ -1,4 +1,4 @@
-"""Doing what a plan says: threads, retries, what is settled, and a journal of what arrived."""
+"""Carries out a plan: threads, retries, the outcome of each step, and a journal of the blobs that arrived."""
 
 from transload.transfer.engine import ImageOutcome, Outcome, run
 from transload.transfer.journal import Journal

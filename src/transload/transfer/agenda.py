@@ -1,4 +1,4 @@
-"""Which step comes next: ready ones only, quick ones before bodies, bodies in a given order. Pure bookkeeping."""
+"""Which step comes next: only ready ones, quick ones before bodies, bodies in a given order. No I/O."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ LIGHT_BYTES = 256 << 10
 
 
 class Agenda:
-    """Hands the steps of a plan out and learns how they ended. Not thread-safe: its user holds a lock.
+    """Hands out the steps of a plan and learns how they ended. Not thread-safe: its user holds a lock.
 
-    `order` are steps that have bodies, as they are to begin; those that are not in it come last, the biggest first.
+    `order` lists steps that have bodies, in the order in which they begin. Bodies that it does not list come last,
+    the biggest first.
     """
 
     def __init__(self, steps: Iterable[Step], order: Iterable[int] = ()) -> None:
-        self._places = {step: place for place, step in enumerate(order)}
+        self._places = {step: position for position, step in enumerate(order)}
         self._steps = tuple(steps)
-        self._lacking = array("i", [0]) * len(self._steps)  # how many steps each waits for; negative when settled
+        self._lacking = array("i", [0]) * len(self._steps)  # how many steps each one waits for; negative: settled
         self._followers: dict[int, list[int]] = {}
         self._quick: list[int] = []
         self._heavy: list[tuple[int, int, int]] = []
@@ -37,9 +38,9 @@ class Agenda:
                 self._make_ready(step)
 
     def take(self, *, heavy: bool = True) -> Step | None:
-        """The next ready step, or None if there is none; `heavy` False leaves the large bodies where they are.
+        """The next ready step, or None if there is none. With `heavy` False, it is never a large body.
 
-        Light ones come after the heavy ones, but do not wait for them: who may take nothing heavy takes those.
+        Light bodies come after the heavy ones, but do not wait for them: with `heavy` False they come at once.
         """
         if self._quick:
             return self._steps[heapq.heappop(self._quick)]
@@ -51,7 +52,7 @@ class Agenda:
         self._settle(step.id)
 
     def failed(self, step: Step) -> list[Step]:
-        """The step failed: returns the steps that can never be done because of it, which are settled with it."""
+        """The step failed. Settles and returns the steps that now can never be done."""
         lost: list[Step] = []
         pending = [step.id]
         while pending:
@@ -77,8 +78,8 @@ class Agenda:
     def _make_ready(self, step: Step) -> None:
         if is_body(step):
             bodies = self._heavy if is_heavy(step) else self._light
-            place = self._places.get(step.id, len(self._places))
-            heapq.heappush(bodies, (place, -step.descriptor.size, step.id))  # type: ignore[union-attr]
+            position = self._places.get(step.id, len(self._places))
+            heapq.heappush(bodies, (position, -step.descriptor.size, step.id))  # type: ignore[union-attr]
         else:
             heapq.heappush(self._quick, step.id)
 
@@ -89,5 +90,5 @@ def is_body(step: Step) -> bool:
 
 
 def is_heavy(step: Step) -> bool:
-    """Whether it has so many that it takes one of the places for bodies."""
+    """Whether it has so many bytes that it counts towards the limit of bodies that move at once."""
     return isinstance(step, BlobStep) and step.origin is None and step.descriptor.size > LIGHT_BYTES

@@ -1,4 +1,4 @@
-"""Bringing one blob to where a step wants it: mount, else copy with retries, resuming where the target's store can."""
+"""Brings one blob to the repository of a step: mounts it, or copies it with retries, resuming if the target can."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SWIFT_S, _SLOW_S = 0.1, 0.5
 
 
 class Opens(Protocol):
-    """What bytes can be read from; every source is one."""
+    """Something that bytes can be read from; every source can."""
 
     def open(
         self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
@@ -53,18 +53,18 @@ class Advance:
     position: int = 0
 
     def reach(self, position: int, now_s: float) -> None:
-        """The same bytes again are no advance."""
+        """Bytes that were copied before are no advance."""
         if position > self.position:
             self.at_s, self.position = now_s, position
 
 
 @frozen
 class Placing:
-    """What bringing a blob needs to know. `attempts` is how often a copy is tried in all.
+    """What bringing a blob needs. `attempts` is how often a copy is tried in total.
 
     `recheck` asks the target for each blob first, since a plan that was made earlier may be partly done by now.
-    `publishers` reads foreign layers that the source lacks from where their descriptors say. A blob that gets no
-    further for `give_up_after_s` is not tried again.
+    `publishers` reads foreign layers that the source lacks, from the URLs in their descriptors. A blob that makes no
+    progress for `give_up_after_s` is not tried again.
     """
 
     target: Target
@@ -77,7 +77,7 @@ class Placing:
     give_up_after_s: float = 120.0
 
     def place(self, step: BlobStep, source: Source) -> How:
-        """Make the step's blob visible in its repository. Raises what finally stood in the way."""
+        """Make the step's blob visible in its repository. Raises the error of the last attempt."""
         origin = BlobOrigin(source, step.source_repository, "source")
         if self.recheck:
             with at_side("target"):
@@ -87,7 +87,7 @@ class Placing:
             with at_side("target"):
                 if self.target.mounts and self.target.mounts.mount(step.descriptor, step.origin, step.repository):
                     return "mounted"
-                # A refused mount must not fetch a blob twice over a wire: the target itself has it nearby.
+                # After a refused mount, do not fetch the blob from a remote source again: the target has it nearby.
                 if source.request_costs is not None and self.target.holds(step.origin, step.descriptor):
                     origin = BlobOrigin(self.target, step.origin, "target")
         try:
@@ -99,14 +99,14 @@ class Placing:
         return "copied"
 
     def _copy_foreign(self, step: BlobStep, lacking: BlobUnknown) -> None:
-        """A layer that need not be at the source; the manifest says where its publisher keeps it."""
+        """Copy a layer that the source lacks from where its publisher keeps it, as the manifest says."""
         if self.publishers is None or not step.descriptor.urls:
             lacking.hint = "it is a foreign layer, and the manifest names no URL for it: leave --foreign-layers out"
             raise lacking
         try:
             self._copy(step, BlobOrigin(self.publishers, step.source_repository, "source"))
         except CorruptError as error:
-            from transload.net.address import redacted  # a plan between folders loads nothing of the network
+            from transload.net.address import redacted  # imported late: a copy between folders needs no network code
 
             error.hint = (
                 f"the source lacks this foreign layer, and what is at {redacted(step.descriptor.urls[0])} differs"
@@ -114,7 +114,7 @@ class Placing:
             raise
 
     def _copy(self, step: BlobStep, origin: BlobOrigin) -> None:
-        chances = 1  # wrong content may have been damaged on the way, so it is asked for once more
+        chances = 1  # wrong content may have been damaged on the way, so it is tried once more
         attempt = 1
         advance = Advance(self.clock.monotonic_s())
         while True:
@@ -136,7 +136,7 @@ class Placing:
     def _attempt(self, step: BlobStep, origin: BlobOrigin, advance: Advance) -> None:
         blob = step.descriptor
 
-        def told(chunks: Iterable[Chunk], position: int) -> Iterator[Chunk]:
+        def watched(chunks: Iterable[Chunk], position: int) -> Iterator[Chunk]:
             with at_side(origin.side):
                 for piece in paced(chunks, self.clock):
                     self.cancellation.check()
@@ -153,10 +153,10 @@ class Placing:
                 if ingest.offset < blob.size:
                     with at_side(origin.side):
                         chunks = stack.enter_context(origin.store.open(origin.repository, blob, ingest.offset))
-                ingest.write(told(chunks, ingest.offset))
+                ingest.write(watched(chunks, ingest.offset))
                 ingest.commit()
         except (DigestMismatch, SizeMismatch) as error:
-            error.side = origin.side  # found while storing, but the fault of whoever delivered the bytes
+            error.side = origin.side  # the target noticed it, but the side that sent the bytes is to blame
             if isinstance(error, DigestMismatch):
                 error.message = f"damaged content: {error.message}"
             error.hint = error.hint or _MENDED_BY[getattr(origin.store, "locator", "").partition(":")[0]]
@@ -172,9 +172,9 @@ _MENDED_BY = defaultdict(
 
 
 def paced(chunks: Iterable[Chunk], clock: Clock) -> Iterator[Chunk]:
-    """The same bytes in pieces that whoever takes them is done with soon, so that it can be told how far they are.
+    """The same bytes in pieces that are soon sent, so that progress can be shown.
 
-    A slow line takes half a minute for a whole chunk; on a fast one, every piece more would cost time.
+    A slow line takes half a minute for a whole chunk; on a fast line, more pieces would cost time.
     """
     size = _PIECE_BYTES
     for chunk in chunks:

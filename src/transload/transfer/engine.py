@@ -1,6 +1,6 @@
 """Runs a plan: threads take steps from the agenda, one failure never stops the rest, tags move last.
 
-The engine knows the ports and the plan. It has never heard of HTTP, files or any particular store.
+The engine knows only the ports and the plan: nothing of HTTP, of files, or of any particular store.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ from transload.transfer.journal import Journal
 BODIES = 8
 SMALL = 2
 GIVE_UP_AFTER_S = 120.0
-ATTEMPTS = 6  # a registry behind a proxy with a body limit needs some to find out how small the pieces must be
+ATTEMPTS = 6  # behind a proxy that limits bodies, some attempts go into finding out how small the pieces must be
 
-# What a target answers so is not going to answer differently for the next step.
+# A target that answered so will not answer differently for the next step.
 _HOPELESS = (CredentialsRejected, LoginMissing, ReadOnly, CertificateUntrusted, DiskFull)
 
 
@@ -64,7 +64,7 @@ _HOPELESS = (CredentialsRejected, LoginMissing, ReadOnly, CertificateUntrusted, 
 class ImageOutcome:
     """How one planned image ended. `done` with `error` None is success; not `done` means it was interrupted.
 
-    `tried` is False when `error` had ended the run before it was this image's turn.
+    `tried` is False if the run had already failed with `error` before this image's turn.
     """
 
     done: bool
@@ -74,7 +74,7 @@ class ImageOutcome:
 
 @frozen
 class Outcome:
-    """How a run ended; `images` in the order of the plan."""
+    """How a run ended; `images` are in the order of the plan."""
 
     images: tuple[ImageOutcome, ...]
     interrupted: bool
@@ -98,14 +98,14 @@ def run(
     publishers: Opens | None = None,
     give_up_after_s: float = GIVE_UP_AFTER_S,
 ) -> Outcome:
-    """Do every step of `plan`, `bodies` of them moving large blobs at a time, `small` more doing what is quick.
+    """Do every step of `plan`: up to `bodies` threads move large blobs, `small` more threads do the quick steps.
 
-    `sources` maps the locators of the plan to stores. Failures are part of the outcome and told to `listen`; nothing
-    is raised but bugs. When cancelled, running blobs are parked where the target's store can, and the rest is left.
+    `sources` maps the locators of the plan to stores. Failures are part of the outcome, and `listen` gets them as
+    events; only bugs are raised. When cancelled, running blobs are parked if the target can, and the rest is left.
     `recheck` asks for each blob before it is sent: for a plan that was made earlier, and may be partly done by now.
     Images are completed one after the other; with `by_size` the biggest blobs come first, as they lie in bundles.
-    `publishers` reads foreign layers that a source lacks. A store that is out of reach, and to or from which nothing
-    moved for half of `give_up_after_s`, is asked for nothing more: what was to come is not tried.
+    `publishers` reads foreign layers that a source lacks. If a store is out of reach and no byte has moved for half
+    of `give_up_after_s`, it is not asked again: the steps that still need it are not tried.
     """
     cancellation = Cancellation.within(cancellation or Cancellation())
     order = () if by_size else in_order_of_images(plan, bodies)
@@ -187,7 +187,7 @@ class _Engine:
                     raise
                 except TransloadError as error:
                     self._settle_failed(step, as_result(error))
-        except BaseException as error:  # this thread's step will never be settled, so nobody may wait for it
+        except BaseException as error:  # this thread's step will never be settled, so no thread may wait for it
             self._cancellation.cancel()
             with self._changed:
                 self._changed.notify_all()
@@ -201,7 +201,7 @@ class _Engine:
                 if step is not None:
                     self._bodies_free -= is_heavy(step)
                     return step
-                self._changed.wait(0.5)  # bounded, since a cancellation does not notify this condition
+                self._changed.wait(0.5)  # with a limit, since a cancellation does not notify this condition
             return None
 
     def _settle_done(self, step: Step, how: How, size: int, duration_s: float) -> None:
@@ -219,8 +219,8 @@ class _Engine:
             self._bodies_free += is_heavy(step)
             lost = self._agenda.failed(step)
             self._changed.notify_all()
-        for one in (step, *lost):
-            self._reach(one, error, tried)
+        for settled in (step, *lost):
+            self._reach(settled, error, tried)
 
     # --- one step
 
@@ -238,7 +238,7 @@ class _Engine:
 
     def _blob(self, step: BlobStep) -> How:
         how = self.placing.place(step, self._sources[step.source_store])
-        with contextlib.suppress(LocalError):  # a hint for the next run is not worth failing what has arrived
+        with contextlib.suppress(LocalError):  # the blob has arrived; a hint for the next run is no reason to fail
             self._journal.note(step.repository, step.descriptor.digest)
         return how
 
@@ -247,13 +247,13 @@ class _Engine:
         with at_side("target"):
             try:
                 self._point(step, manifest)
-            except NotFound:  # the target claimed a blob that it does not have (collected since): bring it, once
+            except NotFound:  # the target said that it has a blob, but has not (collected since): bring it, once
                 self._heal(step)
                 self._point_healed(step, manifest)
         return "tagged" if step.name.tag else "stored"
 
     def _point(self, step: ManifestStep, manifest: Manifest) -> None:
-        """What completes no image is there for the sake of an index that follows."""
+        """Store the manifest. If it completes no image, it is a part of an index that follows."""
         self._target.put_manifest(step.name, manifest, part=step.id not in self._images_of, sparse=bool(step.left_out))
 
     def _point_healed(self, step: ManifestStep, manifest: Manifest) -> None:
@@ -277,10 +277,10 @@ class _Engine:
                 lacking = BlobStep(step.id, blob, step.source_store, step.source_repository, repository)
                 self.placing.place(lacking, self._sources[step.source_store])
 
-    # --- what was learnt from failures
+    # --- what failures tell about a store
 
     def _hopeless(self, step: Step) -> TransloadError | None:
-        """What has put an end to this side, instead of waiting for it again with every step."""
+        """The error that ended the work with the target or this source, so that no further step waits for it."""
         source = self._down.get(f"source {step.source_store}") if isinstance(step, BlobStep) else None
         return self._down.get("target") or source
 
@@ -295,14 +295,14 @@ class _Engine:
             self._down.setdefault("target", error)
         elif error.side == "source" and isinstance(step, BlobStep):
             if step.descriptor.is_foreign:
-                return  # it may have been asked for at its publisher's, which says nothing about the source
+                return  # the publisher may have been asked for it, which says nothing about the source
             if hopeless:
                 self._down.setdefault(f"source {step.source_store}", error)
-            elif not isinstance(error, NotFound):  # another repository of the source may well have it
+            elif not isinstance(error, NotFound):  # another repository of the source may have it
                 self._bad.setdefault((step.source_store, step.descriptor.digest), error)
 
     def _is_lasting(self, error: Unreachable) -> bool:
-        """Whether the next step is going to meet the same; also what may pass, when nothing has moved for so long."""
+        """Whether the next step will meet the same error. A passing error lasts too if nothing moved for too long."""
         return not _is_passing(error) or self._clock.monotonic_s() - self._moved_s >= self._give_up_after_s / 2
 
     # --- images and events
@@ -328,7 +328,7 @@ class _Engine:
             self._listener(event)
 
     def _note_motion(self, event: Event) -> None:
-        """The same bytes again are no motion."""
+        """Bytes that were copied before are no motion."""
         if isinstance(event, StepMoved):
             if event.position <= self._positions.get(event.step, 0):
                 return
@@ -338,5 +338,5 @@ class _Engine:
 
 
 def _is_passing(error: Unreachable) -> bool:
-    """Trouble that the next step may well not meet: a server's own failure, a request to slow down."""
+    """Whether the next step may well succeed: after a server's own failure, or a request to slow down."""
     return error.code in {"server-trouble", "too-many-requests", "stalled", "too-slow"}

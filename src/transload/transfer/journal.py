@@ -1,6 +1,6 @@
 """Which blobs an unfinished run already brought to a target: a hint for the next plan, which checks each of them.
 
-A registry forgets to list a repository that has blobs but no manifest yet, so without this memory the next run would
+A registry does not list a repository that has blobs but no manifest yet. Without the journal, the next run would
 take such a repository for a new one and send everything again.
 """
 
@@ -22,7 +22,7 @@ from transload.strictjson import read_json
 class Journal:
     """Appends one JSON line `[repository, digest]` per blob; safe to use from several threads.
 
-    `path` None keeps nothing. A line cut short by a crash is ignored. Raises `LocalError` when it cannot write.
+    With `path` None nothing is kept. A line that a crash cut short is ignored. Raises `LocalError` if it cannot write.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -36,7 +36,7 @@ class Journal:
         return (repository, digest) in self._pairs
 
     def places(self, digest: Digest) -> tuple[str, ...]:
-        """Repositories into which an earlier run brought this blob: one of them may have been finished meanwhile."""
+        """Repositories to which an earlier run brought this blob; one of them may be complete by now."""
         return tuple(sorted(repository for repository, noted in self._pairs if noted == digest))
 
     def note(self, repository: str, digest: Digest) -> None:
@@ -48,12 +48,12 @@ class Journal:
             if not self._begun:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
             with Folder(self._path.parent).open(self._path.name, "a+") as file:
-                # What a crash may have left is a line without an end, which must not swallow the first new one.
+                # A crash may have left a line without an end. The first new line must not become part of it.
                 file.write((line if self._begun else f"\n{line}").encode())
             self._begun = True
 
     def clear(self) -> None:
-        """Forget everything: the run is complete, the manifests now tell what is there."""
+        """Forget everything: the run is complete, and the manifests now say what is there."""
         if self._path is not None:
             with local_errors("removing", self._path):
                 self._path.unlink(missing_ok=True)
@@ -64,7 +64,7 @@ def _read(path: Path) -> set[tuple[str, Digest]]:
     try:
         with local_errors("reading", path):
             lines = read_file(path, JOURNAL_BYTES).splitlines()
-    except LocalError:  # not there, or nothing that can be read: a hint is missing, no more
+    except LocalError:  # it does not exist or cannot be read: it was only a hint
         return set()
     for line in lines:
         with contextlib.suppress(ValueError, TypeError, TransloadError):

@@ -1,4 +1,4 @@
-"""Proving that a target holds what it should: manifests compared and re-read, blobs asked for or hashed again."""
+"""Proves that a target holds what it should: compares and reads manifests, asks for blobs or hashes them again."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ from transload.threads import Cancellation, in_parallel
 Verdict = Literal["identical", "sound", "differs", "absent", "damaged", "unproved", "unchecked"]
 """`sound`: complete, with nothing to compare it with. `unproved`: the source could not be asked, or lacks it.
 
-`unchecked`: the target could not be asked for all of it, and what could be was right.
+`unchecked`: the target could not be asked for all of it, and what it did answer was right.
 """
-# What says that the answer is not known, and nothing of the content. A body that breaks off each time is among them,
-# and a volume that is not there: what the rest is like, nobody has seen.
+# Errors that say nothing about the content, only that it could not be read. A body that always breaks off and a
+# missing volume belong to them: nobody has seen the rest of the content.
 _NOT_ASKED = (Unreachable, AccessError, LocalError, Interrupted, Truncated, VolumeMissing)
 
 
-# A run takes an image that is there as whole, since registries do not take a manifest without what it needs.
+# A run takes an existing image for complete, since registries refuse a manifest without the blobs that it needs.
 _WAY = "what is stored there has been lost: delete the image there, then mirror or push it again"
 _WAY_IN_FOLDERS = "what is stored there has been lost: mirror or copy the image again, into a new folder"
 
 
 def is_wrong(error: TransloadError) -> bool:
-    """Whether the error, met while checking, means that content is wrong or missing, not that it was out of reach."""
+    """Whether an error during a check means that content is wrong or missing, not that it was out of reach."""
     return not isinstance(error, _NOT_ASKED) and type(error) is not Refused
 
 
 @frozen
 class Proof:
-    """What was found out about one name at the target; counts are of what was checked below it, sizes in bytes."""
+    """The verdict on one name at the target. Counts are of what was checked below it, sizes in bytes."""
 
     name: Name
     verdict: Verdict
@@ -68,17 +68,17 @@ class Proof:
 
     @property
     def good(self) -> bool:
-        """Whether it is proved."""
+        """Whether it is as it should be."""
         return self.verdict in {"identical", "sound"}
 
     @property
     def wrong(self) -> bool:
-        """Whether it is known not to be what it should; what could not be checked is neither this nor `good`."""
+        """Whether it is known to be wrong. What could not be checked is neither `wrong` nor `good`."""
         return self.verdict in {"differs", "absent", "damaged"}
 
     @property
     def unpublished(self) -> bool:
-        """Whether there is nothing to compare with: the source lacks it."""
+        """Whether there is nothing to compare it with, since the source lacks it."""
         return self.verdict == "unproved" and isinstance(self.error, NotFound)
 
 
@@ -104,7 +104,7 @@ class Prover:
         self._lock = threading.Lock()
 
     def prove(self, name: Name, left_out: LeftOut = NOTHING_LEFT_OUT) -> Proof:
-        """Check everything below `name`; `left_out` tells which children of an index are not meant to be there."""
+        """Check everything below `name`. `left_out` says which children of an index are missing on purpose."""
         try:
             with at_side("target"):
                 root = self._read(name, left_out)
@@ -128,7 +128,7 @@ class Prover:
         )
 
     def look(self, name: Name) -> Digest | Proof:
-        """A name that the target did not tell: is it not there, may we not know, or is it told to a GET only?"""
+        """Ask again for a name that did not resolve: the digest if a GET finds it, else why there is none."""
         try:
             with at_side("target"):
                 return self._store.fetch(name).digest
@@ -139,7 +139,7 @@ class Prover:
         return Proof(name, "absent", error=absent)
 
     def _check_blobs(self, pairs: list[tuple[str, Descriptor]]) -> None:
-        """Raises what is wrong with one; only if nothing is, why one could not be checked."""
+        """Raises what is wrong with a blob. If no blob is wrong, raises why one could not be checked."""
 
         def check(pair: tuple[str, Descriptor]) -> TransloadError | None:
             try:
@@ -193,8 +193,8 @@ def compare(
 ) -> tuple[Proof, ...]:
     """Compare every item of `request` with what the target holds under its name, and check that it is complete.
 
-    An image that is not the source's is told as `differs`, one that is not there as `absent`. Raises what goes wrong
-    at the target as a whole (`Unreachable`, `CredentialsRejected`).
+    The verdict is `differs` for an image that is not the source's, `absent` for one that is missing. Raises errors of
+    the target as a whole (`Unreachable`, `CredentialsRejected`).
     """
     cancellation = cancellation or Cancellation()
     surveyor = Surveyor(request, sources, target)
@@ -203,53 +203,53 @@ def compare(
     counting = Counting(working, "proving", len(surveyed))
     prover = Prover(target, deep=deep, threads=threads, cancellation=cancellation, counting=counting)
 
-    def compared(found: Surveyed) -> Proof:
-        return _compared(found, prover, _expected(found, request, sources))
+    def compared(image: Surveyed) -> Proof:
+        return _compared(image, prover, _may_lack(image, request, sources))
 
     return tuple(map(counting.around(compared), surveyed))
 
 
-def _compared(found: Surveyed, prover: Prover, left_out: LeftOut) -> Proof:
-    name = _target_name(found.item, found)
-    if found.error is not None:
-        return Proof(name, "unproved", error=found.error)
-    there = found.at_target.digest if found.at_target else prover.look(name)
-    if isinstance(there, Proof):
-        return there
-    if found.digest != there and found.root is not None:
-        digest = found.root.manifest.digest
+def _compared(image: Surveyed, prover: Prover, left_out: LeftOut) -> Proof:
+    name = _target_name(image.item, image)
+    if image.error is not None:
+        return Proof(name, "unproved", error=image.error)
+    held = image.at_target.digest if image.at_target else prover.look(name)
+    if isinstance(held, Proof):
+        return held
+    if image.digest != held and image.root is not None:
+        digest = image.root.manifest.digest
         differs = ContentDiffers(
-            f"{name} is {there} at the target, but {digest} at the source",
+            f"{name} is {held} at the target, but {digest} at the source",
             subject=str(name),
             hint="mirror it again, or see who pushed something else under this name",
         )
-        return Proof(name, "differs", there, error=differs)
+        return Proof(name, "differs", held, error=differs)
     proof = prover.prove(name, left_out)
-    extras = [extra for extra in _extra_proofs(found, prover) if not extra.good]
-    lacking = next((extra for extra in extras if extra.wrong), extras[0] if extras else None)
+    companions = [companion for companion in _companion_proofs(image, prover) if not companion.good]
+    lacking = next((companion for companion in companions if companion.wrong), companions[0] if companions else None)
     if proof.good and lacking is not None:
         return evolve(proof, verdict="damaged" if lacking.wrong else lacking.verdict, error=lacking.error)
     return evolve(proof, verdict="identical") if proof.good else proof
 
 
-def _extra_proofs(found: Surveyed, prover: Prover) -> Iterable[Proof]:
-    repository = found.item.target.repository
-    return (prover.prove(Name(repository, None, extra.node.manifest.digest)) for extra in found.extras)
+def _companion_proofs(image: Surveyed, prover: Prover) -> Iterable[Proof]:
+    repository = image.item.target.repository
+    return (prover.prove(Name(repository, None, companion.node.manifest.digest)) for companion in image.extras)
 
 
-def _target_name(item: Item, found: Surveyed) -> Name:
-    digest = found.digest or found.source_digest or item.source.digest
+def _target_name(item: Item, image: Surveyed) -> Name:
+    digest = image.digest or image.source_digest or item.source.digest
     return Name(item.target.repository, item.target.tag, None if item.target.tag else digest)
 
 
-def _expected(found: Surveyed, request: Request, sources: Mapping[str, Source]) -> LeftOut:
-    """What was not wanted of a sparse index, and what its source lacks on purpose."""
-    item = found.item
+def _may_lack(image: Surveyed, request: Request, sources: Mapping[str, Source]) -> LeftOut:
+    """The children that may be missing: those not wanted of a sparse index, those its source lacks on purpose."""
+    item = image.item
     platforms = item.platforms or request.platforms
     narrowed = platforms and request.narrowing is Narrowing.SPARSE
 
     def unwanted(index: Manifest) -> Iterable[Digest]:
-        if not narrowed or index.digest != found.digest:
+        if not narrowed or index.digest != image.digest:
             return ()
         return {child.digest for child in index.manifests} - wanted_children(index, platforms)
 
