@@ -158,7 +158,8 @@ def _where(source: str, target: str, images: tuple[str, ...]) -> tuple[tuple[str
     if not is_image(source):
         if is_image(target):
             raise UsageError(
-                f"{target} is one image, and {source} is a store", hint=f"name the store alone, and the image in images: 'NAME -> {target.partition('/')[2]}'"
+                f"{target} is one image, and {source} is a store",
+                hint=f"name the store alone, and the image in images: 'NAME -> {target.partition('/')[2]}'",
             )
         return images, Location.parse(target), Location.parse(source)
     if images:
