@@ -147,7 +147,8 @@ def _run_python(block: Block, here: World) -> None:
         capture_output=True,
         text=True,
         cwd=here.folder,
-        env={key: value for key, value in here.environment.items() if not key.startswith(("TRANSLOAD", "HTTPS"))},
+        env={key: value for key, value in here.environment.items() if not key.startswith("TRANSLOAD")}
+        | {"SSL_CERT_FILE": str(here.folder / "site-ca.pem")},  # as on a machine that trusts the site's authority
         timeout=60,
         check=False,
     )
