@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
@@ -15,9 +14,6 @@ from transload.planning.planfile import digest
 
 Where = Callable[[Digest], tuple[str, ...]]
 """In which repositories the far side holds something."""
-
-# How cosign calls what belongs to a digest: https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
-_COMPANION = re.compile(r"(sha256)-([0-9a-f]{64})\.(?:sig|att|sbom)")
 
 
 def contents_of(
@@ -100,16 +96,6 @@ def _shares(plan: Plan, steps: Set[int]) -> Iterator[Share]:
         own = [sizes[step] for step in range(begin, end) if step in sizes]
         yield Share(len(own), sum(own))
         begin = end
-
-
-def subject_of(tag: str | None) -> Digest | None:
-    """The digest that a tag of cosign's belongs to, None for any other tag.
-
-    >>> subject_of("v1"), subject_of(f"sha256-{'0' * 64}.sig") == "sha256:" + "0" * 64
-    (None, True)
-    """
-    form = _COMPANION.fullmatch(tag) if tag else None
-    return Digest(f"{form[1]}:{form[2]}") if form else None
 
 
 def _companions(plan: Plan) -> Iterator[BundledImage]:

@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transload.app.contents import subject_of
 from transload.app.job import Job
 from transload.app.location import SCHEMES, Location, is_path
 from transload.app.selection import FILE_SUFFIXES, Selection, kind_of, select
@@ -22,6 +21,7 @@ from transload.catalog.builtin import builtin
 from transload.errors import CorruptError, LimitExceeded, LocalError, SelectionEmpty
 from transload.files import check_kind, expanded, local_errors, open_file
 from transload.oci import Name
+from transload.oci.cosign import subject_of
 from transload.oci.reference import shown
 from transload.threads import Cancellation
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from transload.app.contents import subject_of
+from transload.oci.cosign import subject_of
 from transload.report.styled import Styled, beside, folded
 from transload.report.texts import count, digest, size
 

@@ -32,6 +32,7 @@ from transload.limits import (
     RUN_MANIFESTS_BYTES,
 )
 from transload.oci import Descriptor, Digest, Manifest, Name, Platform
+from transload.oci.cosign import companion_tags
 from transload.planning.configs import read_config
 from transload.planning.narrowing import (
     held_children,
@@ -46,7 +47,6 @@ from transload.planning.parts import LeftOut, Parts
 from transload.planning.request import Item, Narrowing, Request
 from transload.ports import Source, Sparse, Target
 
-_COSIGN_SUFFIXES = (".sig", ".att", ".sbom")
 _LASTING = (Unreachable, CredentialsRejected)  # what a source answers to one image, it will answer to the next
 _PASSING = (ServerTrouble, TooManyRequests, Stalled)
 _REFERRER_DEPTH = 4  # a signature of an attestation of an SBOM of an image; deeper chains are not known in the wild
@@ -288,9 +288,9 @@ class Surveyor:
             for referrer in source.refers.referrers(item.source.repository, digest):
                 yield Companion(self._read(source, item, item.source.at(referrer.digest)))
                 yield from self._of_one(source, item, referrer.digest, depth - 1)
-        stem = f"{digest.algorithm}-{digest.encoded}"
+        signed_under = companion_tags(digest)
         for tag in self._tags_of(source, item):
-            if tag.startswith(stem) and tag[len(stem) :] in _COSIGN_SUFFIXES:
+            if tag in signed_under:
                 yield Companion(self._read(source, item, Name(item.source.repository, tag)), tag)
 
     def _read(self, source: Source, item: Item, name: Name) -> Node:

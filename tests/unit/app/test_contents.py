@@ -1,7 +1,7 @@
 """From a plan to the contents of a bundle, and to the plan that fills it."""
 
 from tests.unit.planning.scene import Scene, check_plan, copied, stored
-from transload.app.contents import contents_of, filling_plan, subject_of
+from transload.app.contents import contents_of, filling_plan
 from transload.inventory.inventory import Inventory, InventoryTarget
 from transload.inventory.take import take_inventory
 from transload.memory import MemoryStore
@@ -82,15 +82,7 @@ def test_a_tag_of_cosign_travels_like_an_image_and_a_referrer_with_its_image() -
     plan = scene.plan("app:1", referrers=True)
     contents = contents_of(plan, InventoryTarget(NOTHING).resolve, NOTHING.holders)
     assert [str(each.name) for each in contents.images] == ["app:1", f"app:{tag}"]
-    assert subject_of(tag) == built.digest
     assert signature(built).digest in contents.needs(contents.images[0])
-
-
-def test_only_tags_of_cosign_have_a_subject() -> None:
-    digest = "sha256-" + "0" * 64
-    assert {
-        subject_of(text) for text in (None, "", "v1", digest, f"{digest}.txt", f"x{digest}.sig", "sha256-0.sig")
-    } == {None}
 
 
 # --- filling

@@ -1,0 +1,31 @@
+"""cosign's tags: what it stores under a name that it makes of the digest which the content belongs to.
+
+The rule: https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md. Content with a sha512 digest has no such
+tags: they would be longer than the 128 characters that a tag may have.
+"""
+
+from __future__ import annotations
+
+import re
+
+from transload.oci.digest import Digest
+
+_SUFFIXES = ("sig", "att", "sbom")
+_TAG = re.compile(rf"sha256-([0-9a-f]{{64}})\.(?:{'|'.join(_SUFFIXES)})")
+
+
+def companion_tags(digest: Digest) -> frozenset[str]:
+    """Every tag under which cosign may have stored what belongs to `digest`: a signature, attestations, an SBOM."""
+    if digest.algorithm != "sha256":
+        return frozenset()
+    return frozenset(f"sha256-{digest.encoded}.{suffix}" for suffix in _SUFFIXES)
+
+
+def subject_of(tag: str | None) -> Digest | None:
+    """The digest that a tag of cosign's belongs to, None for any other tag.
+
+    >>> subject_of("v1"), subject_of(f"sha256-{'0' * 64}.sig") == "sha256:" + "0" * 64
+    (None, True)
+    """
+    form = _TAG.fullmatch(tag) if tag else None
+    return Digest(f"sha256:{form[1]}") if form else None
