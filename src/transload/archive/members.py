@@ -16,11 +16,10 @@ from pathlib import Path
 from attrs import frozen
 
 from transload.archive.headers import Header, read_headers
-from transload.errors import CorruptError, NotFound, Refused, Truncated, UsageError
-from transload.files import local_errors, open_file
+from transload.errors import CorruptError, NotFound, Refused, UsageError
+from transload.files import chunks_of, exactly, local_errors, open_file
 from transload.ports import Chunk
 
-_CHUNK = 1 << 20
 _LINKS = 8  # that lead from one to the next
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\0": "xz", b"BZh": "bzip2"}
 
@@ -115,17 +114,9 @@ class Members:
         with file:
             with local_errors("reading", self.path):
                 file.seek(member.offset + offset)
-            yield self._chunks(file, min(length, member.size - offset), member)
-
-    def _chunks(self, file: FileIO, wanted: int, member: Member) -> Iterator[memoryview]:
-        buffer = memoryview(bytearray(max(0, min(_CHUNK, wanted))))
-        while wanted > 0:
-            with local_errors("reading", self.path):
-                count = file.readinto(buffer[: min(len(buffer), wanted)])
-            if not count:
-                raise Truncated(f"{member.name} in {self.path} ended {wanted} bytes too early", subject=member.name)
-            wanted -= count
-            yield buffer[:count]
+            wanted = min(length, member.size - offset)
+            what = f"{member.name} in {self.path}"
+            yield exactly(chunks_of(file, self.path, wanted), wanted, what, member.name)
 
 
 def _opened(path: Path) -> FileIO:

@@ -3,13 +3,16 @@
 from transload.files.durable import check_replaceable, free_bytes, fsync_folder, replace_file
 from transload.files.folder import Folder
 from transload.files.home import expanded
-from transload.files.reading import check_kind, open_file, read_file, read_up_to
+from transload.files.reading import CHUNK_BYTES, check_kind, chunks_of, exactly, open_file, read_file, read_up_to
 from transload.files.trouble import local_error, local_errors
 
 __all__ = [
+    "CHUNK_BYTES",
     "Folder",
     "check_kind",
     "check_replaceable",
+    "chunks_of",
+    "exactly",
     "expanded",
     "free_bytes",
     "fsync_folder",

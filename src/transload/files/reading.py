@@ -6,17 +6,21 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from io import FileIO
 from pathlib import Path
 
-from transload.errors import LocalError
+from transload.errors import LocalError, Truncated
+from transload.files.trouble import local_errors
 
 # Opening does not wait for the other end of a pipe, and makes no terminal ours. Without these flags on Windows.
 PATIENT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 PLAIN = PATIENT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
-_PIECE_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
+"""How much of a file is read at once."""
+
 _OWN = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
 _KINDS = {
     stat.S_IFIFO: "a pipe",
@@ -53,10 +57,34 @@ def read_file(path: Path, count: int) -> bytes:
 def read_up_to(file: FileIO, count: int) -> bytes:
     """The next `count` bytes, fewer at the end; memory is taken only for what is there."""
     pieces = []
-    while count > 0 and (piece := file.read(min(count, _PIECE_BYTES))):
+    while count > 0 and (piece := file.read(min(count, CHUNK_BYTES))):
         pieces.append(piece)
         count -= len(piece)
     return b"".join(pieces)
+
+
+def chunks_of(file: FileIO, path: Path, length: int = sys.maxsize) -> Iterator[memoryview]:
+    """The next `length` bytes of a file, fewer at its end, as views of one buffer that is used again.
+
+    `path` is told when reading fails. Raises `LocalError`.
+    """
+    buffer = memoryview(bytearray(max(0, min(CHUNK_BYTES, length))))
+    while length > 0:
+        with local_errors("reading", path):
+            count = file.readinto(buffer[: min(len(buffer), length)])
+        if not count:
+            return
+        length -= count
+        yield buffer[:count]
+
+
+def exactly(chunks: Iterable[memoryview], length: int, what: str, subject: str) -> Iterator[memoryview]:
+    """`chunks`, which are `what`; raises `Truncated` behind the last one if they are fewer than `length` bytes."""
+    for chunk in chunks:
+        length -= len(chunk)
+        yield chunk
+    if length > 0:
+        raise Truncated(f"{what} ended {length} bytes too early", subject=subject)
 
 
 def check_kind(path: Path, *kinds: Callable[[int], bool]) -> None:

@@ -9,12 +9,10 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
-from transload.errors import BlobUnknown, FolderUnsafe, SizeMismatch, Truncated
-from transload.files import Folder, local_errors, read_up_to
+from transload.errors import BlobUnknown, FolderUnsafe, SizeMismatch
+from transload.files import Folder, chunks_of, exactly, local_errors, read_up_to
 from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
-
-_CHUNK = 1 << 20
 
 
 class Blobs:
@@ -74,7 +72,7 @@ class Blobs:
         with file:
             with local_errors("reading", path):
                 file.seek(offset)
-            yield _chunks(file, wanted, descriptor.digest, path)
+            yield exactly(chunks_of(file, path, wanted), wanted, f"blob {descriptor.digest.short}", descriptor.digest)
 
     def read(self, digest: Digest, limit: int) -> bytes:
         """The first `limit` bytes of a blob, whole if it is not longer. Raises as `path` does."""
@@ -97,14 +95,3 @@ class Blobs:
         """Take a blob away, if it is there."""
         with local_errors("deleting", self.place(digest)):
             Folder(self.root, ("blobs", digest.algorithm)).unlink(digest.encoded)
-
-
-def _chunks(file: FileIO, wanted: int, digest: Digest, path: Path) -> Iterator[memoryview]:
-    buffer = memoryview(bytearray(max(0, min(_CHUNK, wanted))))
-    while wanted > 0:
-        with local_errors("reading", path):
-            count = file.readinto(buffer[: min(len(buffer), wanted)])
-        if not count:
-            raise Truncated(f"blob {digest.short} ended {wanted} bytes too early", subject=digest)
-        wanted -= count
-        yield buffer[:count]

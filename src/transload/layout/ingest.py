@@ -17,12 +17,11 @@ from contextlib import ExitStack, contextmanager
 
 from transload.clock import Clock
 from transload.errors import Busy, CorruptError, SizeMismatch
-from transload.files import Folder, local_errors
+from transload.files import Folder, chunks_of, local_errors
 from transload.layout.locks import claimed
 from transload.oci import Descriptor, Digest, Verifier
 from transload.ports import Chunk
 
-_CHUNK = 1 << 20
 _FORGOTTEN_S = 24 * 3600.0  # a second writer's file as old as this was left by a process that was killed
 
 
@@ -83,9 +82,8 @@ class LayoutIngest:
         if os.fstat(self._file.fileno()).st_size > self._size:
             self._file.truncate(0)
         self._file.seek(0)
-        buffer = memoryview(bytearray(min(_CHUNK, self._size)))
-        while count := self._file.readinto(buffer):
-            self._verifier.update(buffer[:count])
+        for chunk in chunks_of(self._file, self._path, self._size):
+            self._verifier.update(chunk)
 
     @property
     def offset(self) -> int:

@@ -14,14 +14,13 @@ from pathlib import Path
 
 from transload.clock import Clock
 from transload.errors import TooManyRequests
-from transload.files import Folder, local_errors
+from transload.files import Folder, chunks_of, local_errors
 from transload.limits import SERVED_UPLOADS, SERVED_UPLOADS_MEMORY_BYTES
 from transload.oci import Descriptor
 from transload.server.refusals import Refusal
 
 IN_MEMORY_BYTES = 1 << 20
 IDLE_S = 3600.0
-_PIECE_BYTES = 1 << 20
 _RECLAIMED_S = 60.0  # when all sessions are taken, one that nobody touched for so long makes room
 
 
@@ -84,11 +83,7 @@ class Spool:
             file = _opened(self.path)
         with file:
             file.seek(offset)
-            view = memoryview(bytearray(_PIECE_BYTES))
-            left = self.size - offset
-            while left and (count := file.readinto(view[: min(left, _PIECE_BYTES)])):
-                yield view[:count]
-                left -= count
+            yield from chunks_of(file, self.path, self.size - offset)
 
     def proves(self, descriptor: Descriptor) -> bool:
         """Whether the bytes were hashed on their way, and are those of `descriptor`."""

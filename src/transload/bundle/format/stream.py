@@ -14,11 +14,9 @@ from pathlib import Path
 from types import TracebackType
 
 from transload.bundle.format.volumes import Cut
-from transload.errors import LocalError, Truncated
-from transload.files import Folder, local_errors, open_file
-from transload.oci import Digest
+from transload.errors import LocalError
+from transload.files import CHUNK_BYTES, Folder, local_errors, open_file
 
-CHUNK = 1 << 20
 PathOf = Callable[[int], Path]
 """Where the file of a volume lies. May raise what keeps it from being there."""
 
@@ -107,22 +105,13 @@ class StreamReader(_Cursor):
 
     def chunks(self, length: int) -> Iterator[memoryview]:
         """The next `length` bytes as views of one buffer, possibly fewer."""
-        buffer = memoryview(bytearray(min(CHUNK, length)))
+        buffer = memoryview(bytearray(min(CHUNK_BYTES, length)))
         while length > 0:
             count = self.read_into(buffer[: min(len(buffer), length)])
             if not count:
                 return
             length -= count
             yield buffer[:count]
-
-
-def exactly(reader: StreamReader, length: int, digest: Digest) -> Iterator[memoryview]:
-    """`length` bytes, or `Truncated` behind those that there are."""
-    for chunk in reader.chunks(length):
-        length -= len(chunk)
-        yield chunk
-    if length > 0:
-        raise Truncated(f"blob {digest.short} ended {length} bytes too early", subject=digest)
 
 
 def open_volume(path: Path) -> FileIO:

@@ -18,7 +18,7 @@ from transload.bundle.format.blueprint import starts
 from transload.bundle.format.keys import PublicKey, Signature
 from transload.bundle.format.ledger import STREAM_BYTES, Ledger, LedgerImage, Stored, StoredBlob
 from transload.bundle.format.proof import Read, check_header
-from transload.bundle.format.stream import StreamReader, exactly
+from transload.bundle.format.stream import StreamReader
 from transload.bundle.format.volumes import Cut
 from transload.bundle.reading.accounts import check_accounts, contradiction
 from transload.bundle.reading.checking import CheckedPart, check, volumes_of
@@ -38,7 +38,7 @@ from transload.errors import (
     VolumeTruncated,
     as_result,
 )
-from transload.files import local_errors
+from transload.files import exactly, local_errors
 from transload.limits import MANIFEST_BYTES, REFERRERS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Chunk, RequestCosts
@@ -228,7 +228,7 @@ class BundleStore:
 
     def _chunks(self, reader: StreamReader, wanted: int, digest: Digest) -> Iterator[Chunk]:
         try:
-            yield from exactly(reader, wanted, digest)
+            yield from exactly(reader.chunks(wanted), wanted, f"blob {digest.short}", digest)
         except Truncated:
             self._check_reach(reader.offset, 1)
             raise

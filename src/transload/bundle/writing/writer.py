@@ -11,21 +11,20 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from io import FileIO
 from pathlib import Path
 from types import TracebackType
 
 from transload.bundle.format.blueprint import Blueprint, starts
 from transload.bundle.format.ledger import Stored, StoredExtra
 from transload.bundle.format.proof import Read, is_whole
-from transload.bundle.format.stream import CHUNK, StreamReader, StreamWriter, exactly
+from transload.bundle.format.stream import StreamReader, StreamWriter
 from transload.bundle.format.tarheader import END, header, padding
 from transload.bundle.writing.frontier import Flusher, Frontier
 from transload.bundle.writing.ingest import BundleIngest, FinishedIngest
 from transload.bundle.writing.partial import Unfinished
 from transload.bundle.writing.sums import Sums
 from transload.errors import BlobUnknown, Busy, ManifestUnknown, Refused, RepositoryUnknown
-from transload.files import local_errors, open_file
+from transload.files import chunks_of, exactly, local_errors, open_file
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Chunk, RequestCosts
 from transload.wording import in_words
@@ -123,7 +122,7 @@ class BundleWriter:
                 file = open_file(path)
             with file:
                 file.seek(ingest.offset)
-                ingest.write(_pieces(file, path))
+                ingest.write(chunks_of(file, path))
             ingest.commit()
 
     # --- Ingests
@@ -244,7 +243,8 @@ class BundleWriter:
         if member is None or member.size != descriptor.size or not self._is_proved(member):
             raise BlobUnknown(f"{self.locator} has no blob {descriptor.digest.short} yet", subject=descriptor.digest)
         with StreamReader(self._cut, self._files.path, member.offset + offset) as reader:
-            yield exactly(reader, member.size - offset if length is None else length, member.digest)
+            wanted = member.size - offset if length is None else length
+            yield exactly(reader.chunks(wanted), wanted, f"blob {member.digest.short}", member.digest)
 
     # --- after
 
@@ -288,13 +288,3 @@ class BundleWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.park()
-
-
-def _pieces(file: FileIO, path: Path) -> Iterator[memoryview]:
-    buffer = memoryview(bytearray(CHUNK))
-    while True:
-        with local_errors("reading", path):
-            count = file.readinto(buffer)
-        if not count:
-            return
-        yield buffer[:count]
