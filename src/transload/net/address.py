@@ -1,7 +1,7 @@
 """URLs as values: the one parser, origins, loopback, the redactor, and where a Location leads. No input or output.
 
-`Url.parse` reads every URL that comes from outside, and what it found is what is connected to: two parsers that differ
-over one backslash are how a password gets to the wrong host.
+`Url.parse` reads every URL that comes from outside, and we connect to exactly what it read. Two parsers that disagree
+over one backslash can send a password to the wrong host.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from transload.errors import InsecureRefused, ProtocolTrouble
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL_LENGTH = 16 << 10
-# What no URL may hold (RFC 3986), but readers of URLs drop, turn or understand differently.
+# Characters that no URL may hold (RFC 3986). Parsers drop them, replace them, or disagree on what they mean.
 _ODD = re.compile(r"[^!-~]|\\")
 _URL = re.compile(
     r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(/[^?#]*)?(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE
 )
 _USER_INFO = re.compile(r"(?<=://)[^/?#@]*@")
-# Query values that are needed to understand a problem; every other one may be a signature.
+# Query values that help to understand a problem. Any other value may be a signature, so it is hidden.
 _HARMLESS = {"n", "last", "mount", "from", "digest", "scope", "service", "account", "artifactType"}
 
 
@@ -43,7 +43,7 @@ class Origin:
 
     @property
     def netloc(self) -> str:
-        """`host:port`, the port left out where it is the scheme's own, an IPv6 address in brackets."""
+        """`host:port`, without the scheme's default port; an IPv6 address is in brackets."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -58,9 +58,9 @@ class Origin:
 
 @frozen
 class Url:
-    """An absolute http or https URL, taken apart. `path` begins with a slash, the fragment is gone.
+    """The parts of an absolute http or https URL. `path` begins with a slash; the fragment is dropped.
 
-    `names_port`: whether the port was written out.
+    `names_port`: whether the text named the port.
     """
 
     origin: Origin
@@ -69,12 +69,12 @@ class Url:
     query: str | None
 
     @classmethod
-    @lru_cache(maxsize=1024)  # each request asks several times
+    @lru_cache(maxsize=1024)  # each request calls this several times
     def parse(cls, text: str) -> Url:
-        """Read a URL as RFC 3986 has it, and nothing looser. Raises `ProtocolTrouble`.
+        """Read a URL strictly by RFC 3986. Raises `ProtocolTrouble`.
 
-        No user information (nobody may choose our credentials), backslashes, blanks, control characters or letters
-        beyond ASCII: browsers, libraries and proxies disagree on what those mean.
+        User information is refused: a server may not choose our credentials. So are backslashes, blanks, control
+        characters and letters beyond ASCII: browsers, libraries and proxies disagree on what those mean.
         """
         _check_letters(text)
         form = _URL.fullmatch(text)
@@ -88,7 +88,7 @@ class Url:
 
     @property
     def target(self) -> str:
-        """Path and query, as they stand in the first line of a request."""
+        """Path and query, as the first line of a request has them."""
         return self.path if self.query is None else f"{self.path}?{self.query}"
 
     def __str__(self) -> str:
@@ -111,9 +111,9 @@ def _is_address(host: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=1024)  # each request asks several times
+@lru_cache(maxsize=1024)  # each request calls this several times
 def is_loopback(host: str) -> bool:
-    """`localhost`, 127.0.0.0/8 or ::1; names are not resolved, since what they resolve to can be anybody's wish."""
+    """`localhost`, 127.0.0.0/8 or ::1. Other names are not resolved: whoever runs their DNS decides the address."""
     if host == "localhost":
         return True
     try:
@@ -130,14 +130,14 @@ def listed(origin: Origin, hosts: Collection[str]) -> bool:
 
 
 def redacted(url: str) -> str:
-    """`url` fit for logs and messages: no user information, no query values but harmless ones, at most 300 characters.
+    """`url` made safe for logs and messages: no user information, harmless query values only, at most 300 characters.
 
-    Signed storage URLs carry their signature in the query, upload URLs their state.
+    The query of a signed storage URL holds its signature; the query of an upload URL holds its state.
     """
     bare = _USER_INFO.sub("", url[:_URL_LENGTH], count=1)
     form = _URL.fullmatch(bare)
     if form is None or _ODD.search(bare):
-        # where user information ends cannot be told, and letters that nobody sees are not shown
+        # we cannot know where user information ends, and invisible characters must not be printed
         return "(unreadable URL)" if "@" in bare or _ODD.search(bare) else bare.partition("?")[0][:300]
     pairs = parse_qsl(form[5] or "", keep_blank_values=True)
     query = "&".join(f"{quote(key)}={quote(value, '/:') if key in _HARMLESS else '…'}" for key, value in pairs)
@@ -146,7 +146,7 @@ def redacted(url: str) -> str:
 
 
 def with_query(url: str, **pairs: str) -> str:
-    """`url` with `key=value` appended, whatever query it has already: that one is the server's and kept to the byte."""
+    """`url` with `key=value` appended. Its own query comes from the server and is kept byte for byte."""
     query = Url.parse(url).query
     return f"{url}{'?' if query is None else '&' if query else ''}{urlencode(pairs, safe=':/')}"
 
@@ -154,12 +154,12 @@ def with_query(url: str, **pairs: str) -> str:
 def without_query(url: str, key: str) -> str:
     """`url` without this query parameter."""
     parts = Url.parse(url)
-    kept = "&".join(pair for pair in (parts.query or "").split("&") if pair and pair.partition("=")[0] != key)
-    return str(Url(parts.origin, parts.names_port, parts.path, kept or None))
+    query = "&".join(pair for pair in (parts.query or "").split("&") if pair and pair.partition("=")[0] != key)
+    return str(Url(parts.origin, parts.names_port, parts.path, query or None))
 
 
 def redirect_target(url: str, location: str) -> str:
-    """Where an answer's `Location` leads from `url`. Raises `InsecureRefused` for a downgrade to plain HTTP."""
+    """The URL that the `Location` of an answer to `url` means. Raises `InsecureRefused` if it leaves https for http."""
     target = joined(url, location)
     if Origin.of(url).scheme == "https" and Origin.of(target).scheme == "http":
         raise InsecureRefused(
@@ -170,16 +170,16 @@ def redirect_target(url: str, location: str) -> str:
 
 
 def session_url(url: str, location: str) -> str:
-    """Where an upload goes on, from the `Location` of an answer to `url`: relative, absolute, with a critical query.
+    """The URL where an upload continues: the `Location` of an answer to `url`, relative or absolute, query included.
 
-    Registries behind a proxy leave the port or the `s` of https out of their own address (oras-go's port trap), so an
-    address of the same host that lacks either stands for the origin that was asked.
+    Some registries behind a proxy leave the port or the `s` of https out of their own address (oras-go's port trap). So
+    an address of the same host that lacks either means the origin that was asked.
     """
-    asked, found = Origin.of(url), Url.parse(_absolute(url, location))
-    trapped = not found.names_port or found.origin.scheme != asked.scheme == "https"
-    if found.origin.host == asked.host and trapped:
-        return str(Url(asked, True, found.path, found.query))
-    return redirect_target(url, str(found))
+    asked, target = Origin.of(url), Url.parse(_absolute(url, location))
+    trapped = not target.names_port or target.origin.scheme != asked.scheme == "https"
+    if target.origin.host == asked.host and trapped:
+        return str(Url(asked, True, target.path, target.query))
+    return redirect_target(url, str(target))
 
 
 def joined(url: str, location: str) -> str:

@@ -1,4 +1,4 @@
-"""When to ask again: one back-off per host, shared by all threads, with jitter and the server's own wish."""
+"""When to retry: one back-off per host, shared by all threads, with jitter; it respects `Retry-After`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIRST_S = 0.5
 _CEILING_S = 15.0
 
 
-_LONGEST_TEXT = 64  # of a date with a zone; reading a long one costs more than it is worth
+_LONGEST_TEXT = 64  # characters, enough for a date with a zone; a longer text is not worth the time to parse
 
 
 def retry_after_s(header: str | None, now_s: float) -> float | None:
@@ -34,9 +34,10 @@ def retry_after_s(header: str | None, now_s: float) -> float | None:
 
 
 def delay_s(failures: int, wanted_s: float | None, jitter: float) -> float:
-    """How long to leave a host alone after its n-th failure in a row; `jitter` is from 0 to 1.
+    """Seconds to leave a host alone after its n-th failure in a row; `jitter` is from 0 to 1.
 
-    What the server asks for is never shortened; a tenth of it is added at most, so that not everybody comes at once.
+    A wait that the server asks for is never shortened. Up to a tenth is added, so that clients do not all return at
+    once.
     """
     if wanted_s is not None:
         return wanted_s * (1 + jitter / 10)
@@ -56,7 +57,7 @@ class Backoff:
         self._until_s = 0.0
 
     def wait(self, cancellation: Cancellation) -> int:
-        """Wait until the host may be asked; gives the round, to be handed to `failed`. Raises `Interrupted`."""
+        """Wait until the host may be asked. Returns the round, which `failed` takes. Raises `Interrupted`."""
         while True:
             cancellation.check()
             with self._lock:
@@ -66,20 +67,20 @@ class Backoff:
             self._clock.sleep_s(left_s, cancellation.wake)
 
     def failed(self, round_: int, wanted_s: float | None = None, longest_s: float = float("inf")) -> float | None:
-        """The host failed a request that was begun in this round; gives the pause, None if it was made before."""
+        """A request that began in this round has failed. Returns the pause in seconds; None if counted before."""
         with self._lock:
             first = round_ == self._round
             if first:
                 self.failures += 1
                 self._round += 1
             elif wanted_s is None:
-                return None  # somebody else's failure already made everybody wait
+                return None  # another thread's failure already makes all threads wait
             pause_s = min(delay_s(self.failures, wanted_s, self._jitter()), longest_s)
             self._until_s = max(self._until_s, self._clock.monotonic_s() + pause_s)
             return pause_s if first else None
 
     def succeeded(self) -> None:
-        """The host answered sensibly."""
+        """The host answered normally: the count of failures starts again at zero."""
         if self.failures:
             with self._lock:
                 self.failures = 0

@@ -1,7 +1,7 @@
-"""The lines of an answer, bounded: of its head, of chunked bodies, and of what follows those.
+"""Limits on the lines of an answer: in its head, between the chunks of a body, and in the trailer after it.
 
-http.client bounds the head of the last answer only; urllib3 reads lines of any length between chunks, chunks of a byte
-each, sizes below nothing (which mean "all there is" one floor below), and as many lines after the last chunk as come.
+http.client limits only the head of the last answer. urllib3 accepts lines of any length between chunks, chunks of one
+byte, negative sizes (which mean "all there is" to the reader below), and any number of lines after the last chunk.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from transload.limits import CHUNK_BYTES, HEADER_LINE_BYTES, HEADER_LINES, SMALL
 
 
 class BoundedReader(BufferedReader):
-    """Reads an answer. A line that is too long, too many in a row without content, or more lines than content raise
-    `HTTPException`.
+    """Reads an answer. Raises `HTTPException` for a line that is too long, too many lines in a row without content, or
+    more lines than content.
     """
 
     _lines = 0
-    _cost = 0  # of lines that no content has paid for
+    _cost = 0  # bytes of lines, less the bytes of content read since
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        """See io."""
+        """See `io`; raises `HTTPException` where a line breaks a limit."""
         self._lines += 1
         if self._lines > HEADER_LINES:
             raise http.client.HTTPException(f"more than {HEADER_LINES} lines without content")
@@ -35,7 +35,7 @@ class BoundedReader(BufferedReader):
         return line
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """See io; all that comes is never asked for."""
+        """See `io`; a negative size ("all there is") raises `HTTPException`."""
         if size is None or size < 0:
             raise http.client.HTTPException("a chunk of less than no bytes")
         self._lines = 0
@@ -44,6 +44,6 @@ class BoundedReader(BufferedReader):
         return content
 
     def readinto(self, buffer: Any, /) -> int:
-        """See io."""
+        """See `io`."""
         self._lines = 0
         return super().readinto(buffer)

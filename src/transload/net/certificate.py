@@ -1,4 +1,4 @@
-"""Why a certificate was not believed, in words: each cause with what mends it, and nothing that would not."""
+"""Why a certificate was not trusted, in words: each cause with a hint that fits it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from attrs import frozen
 from transload.errors import CertificateUntrusted
 from transload.net.address import Origin
 
-# X509_V_ERR_… of OpenSSL (openssl/x509_vfy.h); the ssl module hands the numbers on, but does not name them.
+# X509_V_ERR_… of OpenSSL (openssl/x509_vfy.h); the ssl module passes the numbers on, but has no names for them.
 _NOT_YET_VALID, _EXPIRED = 9, 10
 _SELF_SIGNED = 18
 _UNKNOWN_AUTHORITY = frozenset({2, 19, 20, 21, 27})
 _WRONG_NAME = frozenset({62, 64})
 _WEAK = frozenset({66, 67, 68})
 _WRONG_PURPOSE = frozenset({24, 26, 79})
-_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not name either
+_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, the ssl module has no name for it either
 
 _NAMES = 5
 _NAME_LENGTH = 253  # of a host name (RFC 1035)
@@ -28,7 +28,7 @@ _NAME_LENGTH = 253  # of a host name (RFC 1035)
 
 @frozen
 class Certificate:
-    """What a server's certificate says of itself: for which hosts it is, and from when to when, in seconds."""
+    """For which hosts a server's certificate is, and from when to when it is valid, in seconds since 1970."""
 
     names: tuple[str, ...] = ()
     not_before_s: float = 0
@@ -39,9 +39,9 @@ Ask = Callable[[], Certificate | None]
 
 
 def shown_by(origin: Origin, context: ssl.SSLContext, timeout_s: float) -> Certificate | None:
-    """What the server shows to those who mind neither its name nor the date; None if that cannot be found out.
+    """The server's certificate, read without a check of name and date; None if it cannot be read.
 
-    `context` is changed for that. It still verifies who issued the certificate; nothing but the handshake is sent.
+    `context` is changed for that. It still verifies who issued the certificate. Only the handshake is sent.
     """
     context.check_hostname = False
     context.verify_flags |= _NO_CHECK_TIME
@@ -63,28 +63,28 @@ def _read(shown: Mapping[str, object]) -> Certificate:
 def untrusted(
     cause: ssl.SSLCertVerificationError, origin: Origin, doing: str, ask: Ask, now_s: float
 ) -> CertificateUntrusted:
-    """The error for a certificate that was not believed; `ask` shows it where the cause is its name or date."""
+    """The error for a certificate that is not trusted. `ask` fetches it where the cause is its name or its date."""
     host, code = origin.netloc, cause.verify_code
     unverified = f"skip the check for this host with --insecure-tls {host}"
     if code in _WRONG_NAME:
-        told, hint = _wrong_name(origin, ask())
+        problem, hint = _wrong_name(origin, ask())
     elif code in {_EXPIRED, _NOT_YET_VALID}:
-        told, hint = _wrong_date(host, code, ask(), now_s)
+        problem, hint = _wrong_date(host, code, ask(), now_s)
     elif code == _SELF_SIGNED:
-        told = f"the certificate of {host} is signed by itself, not by an authority"
+        problem = f"the certificate of {host} is signed by itself, not by an authority"
         hint = "if it is yours, name the certificate itself with --ca-file FILE"
     elif code in _UNKNOWN_AUTHORITY:
-        told = f"the certificate of {host} is not trusted: no authority known here has issued it ({_reason(cause)})"
+        problem = f"the certificate of {host} is not trusted: no authority known here has issued it ({_reason(cause)})"
         hint = "name the authority with --ca-file FILE; if you did, the server lacks the intermediate: add it to FILE"
     elif code in _WEAK:
-        told = f"the certificate of {host} is too weak to be trusted ({_reason(cause)})"
+        problem = f"the certificate of {host} is too weak to be trusted ({_reason(cause)})"
         hint = "have it issued anew with a key of 2048 bits or more, and SHA-256"
     elif code in _WRONG_PURPOSE:
-        told = f"the certificate of {host}, or its authority's, is not made for this use ({_reason(cause)})"
+        problem = f"the certificate of {host}, or its authority's, is not made for this use ({_reason(cause)})"
         hint = "have it issued anew for server authentication"
     else:
-        told, hint = f"the certificate of {host} is not trusted: {_reason(cause)}", f"correct it on {host}"
-    return CertificateUntrusted(f"{doing}: {told}", subject=host, hint=f"{hint}, or {unverified}")
+        problem, hint = f"the certificate of {host} is not trusted: {_reason(cause)}", f"correct it on {host}"
+    return CertificateUntrusted(f"{doing}: {problem}", subject=host, hint=f"{hint}, or {unverified}")
 
 
 def _reason(cause: ssl.SSLCertVerificationError) -> str:
@@ -92,14 +92,14 @@ def _reason(cause: ssl.SSLCertVerificationError) -> str:
 
 
 def _wrong_name(origin: Origin, shown: Certificate | None) -> tuple[str, str]:
-    told = f"the certificate of {origin.netloc} is not for {origin.host}"
+    problem = f"the certificate of {origin.netloc} is not for {origin.host}"
     if shown is None or not shown.names:
-        told += "" if shown is None else "; it names no host at all in subjectAltName, the only place that counts"
-        return told, f"have it issued for {origin.host}, or use the name that it is for"
+        problem += "" if shown is None else "; it names no host at all in subjectAltName, the only place that counts"
+        return problem, f"have it issued for {origin.host}, or use the name that it is for"
     names = [name for name in shown.names if name.isprintable()][:_NAMES]
     more = ", …" if len(shown.names) > len(names) else ""
     hint = f"use one of its names instead of {origin.host}, or have it issued for {origin.host} too"
-    return f"{told}, but for {', '.join(names)}{more}", hint
+    return f"{problem}, but for {', '.join(names)}{more}", hint
 
 
 def _wrong_date(host: str, code: int, shown: Certificate | None, now_s: float) -> tuple[str, str]:
@@ -110,9 +110,9 @@ def _wrong_date(host: str, code: int, shown: Certificate | None, now_s: float) -
         return f"the certificate of {host} expired on {_date(shown.not_after_s)}", hint
     if shown is not None and not expired and shown.not_before_s > now_s:
         return f"the certificate of {host} is not valid before {_date(shown.not_before_s)}", hint
-    told = "is out of date" if expired else "is not valid yet"
+    problem = "is out of date" if expired else "is not valid yet"
     whose = f"the certificate of {host}" if shown is None else f"a certificate of the authorities of {host}"
-    return f"{whose} {told}", hint
+    return f"{whose} {problem}", hint
 
 
 def _date(seconds: float) -> str:

@@ -1,6 +1,6 @@
-"""The `certs.d` folders of docker and podman: certificates for one registry, in a folder of its name.
+"""The `certs.d` folders of docker and podman: the certificates for one registry are in a folder with its name.
 
-`HOST[:PORT]/*.crt` are authorities to believe for this registry, `NAME.cert` with `NAME.key` is what to show to it.
+`HOST[:PORT]/*.crt` are authorities to trust for this registry. `NAME.cert` with `NAME.key` is the client certificate.
 Rules: docker's "Verify repository client with certificates", containers-certs.d(5).
 """
 
@@ -20,7 +20,7 @@ _HUB = ("registry-1.docker.io", "docker.io")
 
 @frozen
 class HostCertificates:
-    """What the folders hold for one registry; `troubles` are sentences on what is there and cannot be used."""
+    """What the folders hold for one registry. `troubles` are sentences about files that cannot be used."""
 
     authorities: tuple[Path, ...] = ()
     pairs: tuple[tuple[Path, Path], ...] = ()
@@ -28,7 +28,7 @@ class HostCertificates:
 
 
 def certificates_for(origin: Origin, roots: Sequence[Path]) -> HostCertificates | None:
-    """Everything for `origin` that is in one of the `roots`; None where there is nothing."""
+    """All that the folders `roots` hold for `origin`; None if that is nothing."""
     authorities: list[Path] = []
     pairs: list[tuple[Path, Path]] = []
     troubles: list[str] = []
@@ -42,12 +42,12 @@ def certificates_for(origin: Origin, roots: Sequence[Path]) -> HostCertificates 
             continue
         authorities += [file for file in files if file.suffix == ".crt"]
         pairs += _pairs(files, troubles)
-    found = HostCertificates(tuple(authorities), tuple(pairs), tuple(troubles))
-    return None if found == HostCertificates() else found
+    certificates = HostCertificates(tuple(authorities), tuple(pairs), tuple(troubles))
+    return None if certificates == HostCertificates() else certificates
 
 
 def _pairs(files: Sequence[Path], troubles: list[str]) -> Iterator[tuple[Path, Path]]:
-    """Certificates with the key beside them; one without the other is what docker refuses."""
+    """Certificates with the key beside them. Docker refuses one without the other."""
     for file in files:
         certificate, key = file.with_suffix(".cert"), file.with_suffix(".key")
         if file.suffix == ".cert" and key in files:
@@ -59,7 +59,7 @@ def _pairs(files: Sequence[Path], troubles: list[str]) -> Iterator[tuple[Path, P
 
 
 def _names(origin: Origin) -> tuple[str, ...]:
-    """How the folder of a registry may be called; Windows allows no colon in a name, so docker leaves it out there."""
+    """Possible names of a registry's folder. Windows allows no colon in a name, so docker leaves it out there."""
     if origin.scheme != "https" or origin.host.startswith("."):
         return ()
     names = dict.fromkeys((origin.netloc, origin.netloc if origin.port != 443 else f"{origin.netloc}:443"))

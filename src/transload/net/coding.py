@@ -1,6 +1,6 @@
-"""Answers that come compressed although nobody asked for it (RFC 9110, section 8.4). Pure.
+"""Answers that come compressed although we did not ask for it (RFC 9110, section 8.4). Pure.
 
-Not left to urllib3: it reads on until there is content, and a stream of empty blocks never has any.
+urllib3 is not used for this: it reads until there is content, and a stream of empty blocks never has any.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ _EITHER = 32 + zlib.MAX_WBITS  # gzip's header or zlib's
 
 
 def unpacked(body: bytes, coding: str, limit: int) -> bytes:
-    """The content of a body, cut after `limit` bytes and one; as it is for a coding that is not known.
+    """The content of a body, cut after `limit` + 1 bytes. A body in an unknown coding is returned as it is.
 
-    Raises `zlib.error` for what is damaged or ends too early.
+    Raises `zlib.error` if the body is damaged or ends too early.
     """
     if coding.strip().lower() not in _KNOWN or not body:
         return body

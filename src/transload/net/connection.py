@@ -1,4 +1,4 @@
-"""Connections that wait for an upload as long as it moves, and that notice an answer before the body is out."""
+"""Connections that wait for an upload as long as it moves, and that notice an answer before the whole body is sent."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ from transload.net.boundedreader import BoundedReader
 from transload.net.flight import Flight, MeteredSocket, Watch
 from transload.net.lookup import addresses
 
-# How much of a body is offered at a time; between two of them the answer is looked for.
+# Bytes of a body that are offered to the socket at a time.
 _SLICE = 256 << 10
-# From here on a buffer of its own costs less than new memory for every piece of a body.
+# From this size on, one buffer that is used again costs less than new memory for every piece of a body.
 _LARGE = 64 << 10
-# What has come of a body waits no longer than this for more: bytes are counted, and hashed, as they arrive.
+# Bytes that have arrived wait no longer than this for more, so that they are counted and hashed as they arrive.
 _HAND_ON_S = 0.25
 _FAST_S = 0.005
-_RECORD = 16 << 10  # bytes, the most that TLS gives at a time
+_RECORD = 16 << 10  # bytes, the largest TLS record
 
 
 def opened(
     address: tuple[str, int], timeout_s: float | None, options: Iterable[tuple[Any, ...]] | None, watch: Watch | None
 ) -> socket.socket:
-    """A connection to the first address of a host that takes one; the flight knows it before it is made."""
+    """A connection to the first address of a host that accepts one. The flight gets the socket before it connects."""
     failure: OSError | None = None
-    for family, kind, protocol, _, place in addresses(*address, watch.current if watch else None):
-        one = MeteredSocket(family, kind, protocol)
+    for family, kind, protocol, _, target in addresses(*address, watch.current if watch else None):
+        connection = MeteredSocket(family, kind, protocol)
         try:
             for option in options or ():
-                one.setsockopt(*option)
-            one.settimeout(timeout_s)
+                connection.setsockopt(*option)
+            connection.settimeout(timeout_s)
             if watch is not None and watch.current is not None:
-                watch.current.hold(one)
-            one.connect(place)
-            return one
+                watch.current.hold(connection)
+            connection.connect(target)
+            return connection
         except OSError as error:
             failure = error
-            one.close()
+            connection.close()
     raise failure or OSError("the host name has no address")
 
 
 class ThriftyResponse(http.client.HTTPResponse):
-    """Pieces of a body as they come: what has arrived is handed on after a moment, and never lost to a later failure.
+    """Gives the pieces of a body as they arrive, after a moment at most. A later failure does not lose them.
 
-    Large pieces are views of one buffer that is used again; memory is neither fetched nor faulted in anew.
-    `transload.ports.Chunk` says so of every chunk.
+    Large pieces are views of one buffer that is used again, which saves new memory and page faults.
+    `transload.ports.Chunk` states this rule for every chunk.
     """
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
@@ -67,7 +67,7 @@ class ThriftyResponse(http.client.HTTPResponse):
         self._failure: Exception | None = None
 
     def _read_status(self) -> tuple[str, int, str]:
-        """The first line of the answer; others before it (RFC 9110, section 15.2) are passed over, but not for ever."""
+        """The first line of the answer. A limited number of interim answers (RFC 9110, section 15.2) is skipped."""
         for _ in range(INFORMATIONAL_ANSWERS + 1):
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if not http.client.CONTINUE <= status < http.client.OK or status == http.client.SWITCHING_PROTOCOLS:
@@ -76,7 +76,7 @@ class ThriftyResponse(http.client.HTTPResponse):
         raise http.client.HTTPException(f"more than {INFORMATIONAL_ANSWERS} interim answers (1xx)")
 
     def read(self, amt: int | None = None) -> Any:
-        """See http.client, but for one thing: less than `amt` is given as soon as that took `_HAND_ON_S`."""
+        """See `http.client`. One difference: after `_HAND_ON_S` seconds it returns what it has, even below `amt`."""
         size = min(amt or 0, self.length or 0)
         if not size or self.chunked or self.fp is None:
             return super().read(amt)
@@ -95,10 +95,10 @@ class ThriftyResponse(http.client.HTTPResponse):
         return self._buffer[:size]
 
     def _arriving(self, view: memoryview) -> int:
-        """How much has come. A failure is raised at the next call, after what came before it."""
+        """How many bytes have arrived. A failure is raised at the next call, so these bytes are handed on first."""
         if self._failure is not None:
             raise self._failure
-        # What came with the headers; from here on nothing is left in the buffer of `fp`.
+        # First what arrived with the headers; after that the buffer of `fp` is empty.
         count = more = self.fp.readinto1(view)
         until_s = time.monotonic() + _HAND_ON_S
         try:
@@ -110,11 +110,11 @@ class ThriftyResponse(http.client.HTTPResponse):
         return count
 
     def _comes_within(self, until_s: float, last: int) -> bool:
-        """Whether to wait for more, after `last` bytes."""
+        """Whether to wait for more, after a read of `last` bytes."""
         left_s = until_s - time.monotonic()
         if left_s <= 0 or self._poll is None:
             return left_s > 0
-        # Of full records in quick succession there are 64 in each MiB, and asking before each of them costs.
+        # A fast stream has 64 full records in each MiB; a call of poll() before each of them would cost too much.
         quick = last >= _RECORD and left_s > _HAND_ON_S - _FAST_S
         if isinstance(self._line, ssl.SSLSocket) and (quick or self._line.pending()):
             return True
@@ -122,7 +122,7 @@ class ThriftyResponse(http.client.HTTPResponse):
 
 
 def _poll_of(line: socket.socket) -> select.poll | None:
-    """None where there is none (Windows), or where what is decrypted already cannot be asked for (TLS in TLS)."""
+    """A poll for this socket. None without poll() (Windows), or where decrypted bytes cannot be seen (TLS in TLS)."""
     if not hasattr(select, "poll") or not isinstance(line, socket.socket):
         return None
     poll = select.poll()
@@ -131,7 +131,7 @@ def _poll_of(line: socket.socket) -> select.poll | None:
 
 
 class PatientConnection(HTTPConnection):
-    """Plain HTTP. `pool_classes` sets `stall_timeout_s` and `watch`; urllib3 sends under the connect timeout."""
+    """Plain HTTP. `pool_classes` sets `stall_timeout_s` and `watch`; urllib3 would send under the connect timeout."""
 
     stall_timeout_s: float = 60
     watch: Watch | None = None
@@ -145,7 +145,7 @@ class PatientConnection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """False also after a body that was cut short: whatever comes next would be taken for the rest of it."""
+        """False also after a body that was cut short: the server would take the next request for the rest of it."""
         return not self._cut and super().is_connected
 
     def connect(self) -> None:
@@ -156,7 +156,7 @@ class PatientConnection(HTTPConnection):
         self._join_flight()
 
     def _new_conn(self) -> socket.socket:
-        """As urllib3's, but the flight knows the socket before it waits for the other end."""
+        """As urllib3's, but the flight gets the socket before it connects."""
         try:
             return opened((self._dns_host.strip("[]"), self.port), self.timeout, self.socket_options, self.watch)
         except socket.gaierror as error:
@@ -173,7 +173,7 @@ class PatientConnection(HTTPConnection):
         return flight
 
     def request(self, *arguments: Any, **options: Any) -> None:
-        """See urllib3."""
+        """See `urllib3`."""
         self._in_body = False
         if self.sock is not None:
             self.timeout = self.stall_timeout_s
@@ -184,29 +184,31 @@ class PatientConnection(HTTPConnection):
             flight.turn()
 
     def endheaders(self, *arguments: Any, **options: Any) -> None:
-        """See http.client; what is sent from here on is the body."""
+        """See `http.client`; all that is sent after this is the body."""
         super().endheaders(*arguments, **options)
         self._in_body = True
 
     def getresponse(self) -> Any:
-        """See urllib3."""
+        """See `urllib3`."""
         response = super().getresponse()
         self._answers += 1
         return response
 
     def send(self, data: Any) -> None:
-        """Send; a body stops (for urllib3 by a broken pipe, after which it reads the answer) when an answer is there.
+        """Send. A body stops as soon as an answer is there: a `BrokenPipeError` makes urllib3 read the answer.
 
-        So a refusal (401, 413, 503) is read before the server resets a connection that nobody reads from.
+        So a refusal (401, 413, 503) is read before the server resets the connection.
         """
         if not self._in_body:
             super().send(data)
             return
-        self._stop_if_answered()  # once for each chunk of a body: asking costs more than sending a slice
+        self._stop_if_answered()  # once for each chunk of a body: a look costs more than sending a slice
         flight, view, sent = self.watch.current if self.watch else None, memoryview(data), 0
         while sent < len(view):
             try:
-                moved = self.sock.send(view[sent : sent + _SLICE])  # a timeout is for what moves, not for all of it
+                moved = self.sock.send(
+                    view[sent : sent + _SLICE]
+                )  # the timeout is for this slice, not for the whole body
                 sent += moved
                 if flight is not None:
                     flight.moved += moved
@@ -216,16 +218,16 @@ class PatientConnection(HTTPConnection):
                     raise BrokenPipeError from None
                 raise
             except (ConnectionError, ssl.SSLError):
-                # what the server said before it hung up can still be read, over TLS, too
+                # what the server sent before it closed the connection can still be read, over TLS too
                 self._cut = True
                 raise BrokenPipeError from None
 
     def _stop_if_answered(self) -> None:
         if self.sock is None:
             return
-        # Before its first answer a TLS 1.3 server sends session tickets, which look like one to select().
-        telling = self._answers > 0 or not isinstance(self.sock, ssl.SSLSocket)
-        if telling and wait_for_read(self.sock, timeout=0.0):
+        # A TLS 1.3 server sends session tickets before its first answer; to select() they look like an answer.
+        is_answer = self._answers > 0 or not isinstance(self.sock, ssl.SSLSocket)
+        if is_answer and wait_for_read(self.sock, timeout=0.0):
             self._cut = True
             raise BrokenPipeError
 
@@ -234,7 +236,7 @@ class PatientSecureConnection(PatientConnection, HTTPSConnection):
     """The same over TLS."""
 
     def connect(self) -> None:
-        """Connect; urllib3 need not warn of an unverified host, since the user named it."""
+        """Connect. urllib3 need not warn about an unverified host, because the user named it."""
         super().connect()
         self.is_verified = True
 

@@ -1,6 +1,6 @@
-"""Requests under way: what each has moved, and one thread that ends those whose host is silent or all too slow.
+"""Requests under way: the bytes that each has moved, and one thread that ends those whose host is silent or too slow.
 
-A wait in a socket cannot be ended from within, so the watch shuts the connection down, and whoever waits finds out.
+A thread that waits for a socket cannot end its own wait. So the watch shuts the connection down, and the wait ends.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Verdict = Literal["slow", "silent", "given-up", "interrupted"]
 
 WINDOW_S = 60.0
 _TICK_S = 0.25
-_TRICKLE_S = 5.0  # shorter than this, no rate can be told
-_PARTING_S = 1.0  # after Ctrl-C, what is about to end by itself is let end
+_TRICKLE_S = 5.0  # a shorter time is not enough to measure a rate
+_PARTING_S = 1.0  # after Ctrl-C, requests have this long to end by themselves
 
 
 class Flight:
-    """One request: `moved` bytes in either direction, and why it was cut, if it was. Bytes are added by one thread."""
+    """One request: `moved` bytes in either direction, and why it was cut, if it was. Only one thread adds bytes."""
 
     def __init__(self, patience: Patience, kind: Kind, clock: Clock, least: float) -> None:
         self.patience = patience
@@ -40,7 +40,7 @@ class Flight:
         self.verdict: Verdict | None = None
         self.on_wire = False
         self.is_last = False
-        """Whether it brings the host's last word, which may be read to its end."""
+        """Whether this is the last answer that is taken from the host; it may be read to its end."""
         self._clock = clock
         self._socket: weakref.ref[socket.socket] | None = None
         self._mark = 0
@@ -48,34 +48,34 @@ class Flight:
         self._paused_s: float | None = None
 
     def hold(self, opened: socket.socket) -> None:
-        """This is the connection that it goes over."""
+        """The request uses this connection."""
         self._socket = weakref.ref(opened)
         if isinstance(opened, (MeteredSocket, MeteredSSLSocket)):
             opened.flight = self
-        if self.verdict is not None:  # it was cut while there was nothing to cut yet
+        if self.verdict is not None:  # it was cut before it had a connection
             self.cut(self.verdict)
 
     def turn(self) -> None:
-        """What was under way is over (the request, or the headers); the next part gets a window of its own."""
+        """One part (the request, or the headers) is over; the next part is measured anew."""
         now_s = self._clock.monotonic_s()
         if self._first_s is not None and now_s - self._first_s >= _TRICKLE_S:
             self._trickled |= self.moved - self._mark < self._least * (now_s - self._first_s)
         self._mark, self._mark_s, self._first_s = self.moved, now_s, None
 
     def landed(self) -> None:
-        """The whole answer is here. One that came by the drop, rather than late, is of no use."""
+        """The whole answer is here. An answer that trickled in is not counted as useful; one that came late is."""
         self.turn()
         if not self._trickled:
             self.patience.useful(self.kind)
 
     def pause(self) -> None:
-        """Whoever reads or feeds it is busy elsewhere, which is not the host's fault."""
+        """Our own side is busy; this time does not count against the host."""
         if self._paused_s is None:
             self._paused_s = self._clock.monotonic_s()
             self.patience.end(self.kind, self._paused_s)
 
     def resume(self) -> None:
-        """The host is waited for again."""
+        """We wait for the host again."""
         if self._paused_s is not None:
             now_s = self._clock.monotonic_s()
             self.patience.begin(self.kind, now_s)
@@ -85,25 +85,25 @@ class Flight:
             self._paused_s = None
 
     def end(self) -> None:
-        """It is over; its connection may be somebody else's by now."""
+        """It is over; another request may use its connection now."""
         self._socket = None
         self.pause()
 
     def cut(self, verdict: Verdict) -> None:
-        """End the connection at both ends; who waits for bytes finds that there are no more."""
+        """Shut the connection down in both directions; a thread that waits for bytes sees the end."""
         self.verdict = self.verdict or verdict
         opened = self._socket() if self._socket is not None else None
         if opened is not None:
             with contextlib.suppress(OSError):
-                socket.socket.shutdown(opened, socket.SHUT_RDWR)  # of an SSLSocket, too, only what is below TLS
+                socket.socket.shutdown(opened, socket.SHUT_RDWR)  # the plain method: no TLS goodbye is sent
 
     @property
     def waits(self) -> bool:
-        """Whether it is the host's turn."""
+        """Whether the host has to act next."""
         return self.on_wire and self._paused_s is None
 
     def look(self, window_s: float, budget_s: float) -> bool:
-        """Judge it now; False unless it moves at the least rate."""
+        """Judge the request now, and cut it if it is slow or silent. True if it moves at the least rate."""
         if not self.waits:
             return False
         least = self._least
@@ -139,12 +139,12 @@ class Watch:
 
     @property
     def current(self) -> Flight | None:
-        """The flight that this thread is about to send."""
+        """The flight that this thread is sending."""
         return getattr(self._local, "flight", None)
 
     @contextmanager
     def flight(self, patience: Patience, kind: Kind) -> Iterator[Flight]:
-        """A flight for as long as the block; it counts from its start, before anything is sent."""
+        """A flight that lasts as long as the block. Its time starts here, before anything is sent."""
         flight = Flight(patience, kind, self._clock, self._settings.min_rate)
         patience.begin(kind, flight.began_s)
         with self._lock:
@@ -161,7 +161,7 @@ class Watch:
 
     @contextmanager
     def sending(self, flight: Flight) -> Iterator[None]:
-        """For the block, this thread's connections belong to the flight."""
+        """Within the block, this thread's connections belong to the flight."""
         self._local.flight, flight.on_wire = flight, True
         flight.turn()
         try:
@@ -170,12 +170,12 @@ class Watch:
             self._local.flight = None
 
     def cut(self) -> None:
-        """End every connection, since the work was cancelled."""
+        """End every connection, because the work was cancelled."""
         for flight in self._all():
             flight.cut("interrupted")
 
     def close(self) -> None:
-        """End the thread now, not a moment after the last flight."""
+        """End the thread now. Without this it ends a moment after the last flight."""
         self._closed.set()
         if self._thread is not None:
             self._thread.join()
@@ -189,7 +189,7 @@ class Watch:
         self._thread = threading.Thread(target=self._watch, args=(closed,), name="watch", daemon=True)
         try:
             self._thread.start()
-        except RuntimeError:  # no thread to be had: the timeouts of sockets still hold
+        except RuntimeError:  # the system gives no more threads; the timeouts of the sockets still work
             self._running, self._thread = False, None
 
     def _watch(self, closed: threading.Event) -> None:
@@ -198,7 +198,7 @@ class Watch:
             closed.wait(self._tick_s)
             with self._lock:
                 idle = 0 if self._flights else idle + 1
-                if idle > 8 or closed.is_set():  # bursts of small requests need no new thread each
+                if idle > 8 or closed.is_set():  # a burst of small requests shares one thread
                     self._running = False
                     return
             cancelled_s += self._tick_s if self._cancellation.cancelled else 0
@@ -221,12 +221,12 @@ class Watch:
 
 
 class MeteredSocket(socket.socket):
-    """Adds what it receives to its flight."""
+    """Adds the bytes that it receives to its flight."""
 
     flight: Flight | None = None
 
     def recv_into(self, *arguments: Any) -> int:
-        """See socket."""
+        """See `socket`."""
         size = super().recv_into(*arguments)
         if self.flight is not None:
             self.flight.moved += size
@@ -234,20 +234,20 @@ class MeteredSocket(socket.socket):
 
 
 class MeteredSSLSocket(ssl.SSLSocket):
-    """The same over TLS; a handshake belongs to the flight, too. `watched_sockets` sets the watch."""
+    """The same over TLS; the handshake belongs to the flight too. `watched_sockets` sets the watch."""
 
     flight: Flight | None = None
     watch: Watch | None = None
 
     def do_handshake(self, block: bool = False) -> None:
-        """See ssl."""
+        """See `ssl`."""
         current = self.watch.current if self.watch else None
         if current is not None:
             current.hold(self)
         super().do_handshake(block)
 
     def recv_into(self, *arguments: Any) -> int:
-        """See ssl."""
+        """See `ssl`."""
         size = super().recv_into(*arguments)
         if self.flight is not None:
             self.flight.moved += size
@@ -255,5 +255,5 @@ class MeteredSSLSocket(ssl.SSLSocket):
 
 
 def watched_sockets(watch: Watch) -> type[MeteredSSLSocket]:
-    """TLS sockets of this watch, for `SSLContext.sslsocket_class`."""
+    """A class of TLS sockets that report to this watch, for `SSLContext.sslsocket_class`."""
     return type("WatchedSSLSocket", (MeteredSSLSocket,), {"watch": watch})

@@ -1,10 +1,9 @@
-"""Asks hosts over HTTP: pools and slots, retry with one back-off per host, TLS by host, proxies, redirects, counting.
+"""HTTP requests: pools, slots, retries with one back-off per host, TLS settings per host, proxies, redirects, counts.
 
 Invariants:
-1. `Authorization` never leaves the origin that the caller gave it for, whatever redirects say;
+1. `Authorization` is sent only to the origin that the caller gave it for, whatever redirects say;
 2. no redirect leads from https to http, and none is followed more than ten times;
-3. only urllib3 and what it wraps raises inside, only errors of transload come out; errors of a body's source pass as
-   they are.
+3. errors of urllib3 and of what it wraps become errors of transload; errors of a body's source pass unchanged.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from transload.ports import Chunk
 from transload.threads import Cancellation
 
 _REDIRECTS = {301, 302, 303, 307, 308}
-# What a host says that is restarting or overloaded; other trouble (500) may be this request's own.
+# Answers of a host that is restarting or overloaded. Other errors (500) may concern this request only.
 _RESTING = {429, 502, 503, 504, 522}
 _HOPS = 10
 _POOLS = 64
@@ -48,7 +47,7 @@ T = TypeVar("T")
 
 
 class _SourceFailed(Exception):
-    """Carries an error of a body's source past urllib3, which would take an `OSError` for the network's."""
+    """Carries an error of a body's source through urllib3, which would take an `OSError` for one of the network."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(error)
@@ -67,17 +66,17 @@ class _Host:
 
 @define
 class _Trial:
-    """One request, asked again and again: since when, how often, and whom it failed at last."""
+    """One request and its retries: since when, how often, and at which host it failed last."""
 
     began_s: float
     attempt: int = 0
     host: _Host | None = None
 
     def is_enough(self, settings: NetSettings, now_s: float, resting: bool) -> bool:
-        """Whether to leave it at the last answer.
+        """Whether to stop retrying.
 
-        A host that is `resting` (restarting, overloaded, out of reach) is waited for as long as its patience lasts; one
-        that serves others meanwhile has trouble with this request only.
+        For a host that is `resting` (restarting, overloaded, out of reach) retries go on as long as its budget lasts.
+        If it served other requests meanwhile, only this request is in trouble.
         """
         if now_s - self.began_s >= settings.give_up_after_s or (self.host and self.host.patience.is_over()):
             return True
@@ -87,7 +86,7 @@ class _Trial:
 
 
 class Http:
-    """The only door to the network. Safe for threads; `close` (or a `with` block) drops its connections."""
+    """All access to the network goes through this class. Safe for threads; `close` (or a `with` block) ends it."""
 
     def __init__(
         self,
@@ -119,7 +118,7 @@ class Http:
         self.close()
 
     def close(self) -> None:
-        """Drop idle connections."""
+        """Close the idle connections."""
         self._watch.close()
         with self._lock:
             managers, self._managers = list(self._managers.values()), {}
@@ -129,15 +128,15 @@ class Http:
     # --- asking
 
     def ask(self, request: HttpRequest) -> Reply:
-        """The whole answer, whatever its status; retried within the budget if the request permits it.
+        """The whole answer, with any status; retried within the budget if the request permits it.
 
-        Raises `Unreachable` and its kin, `LimitExceeded`, `InsecureRefused`, `Interrupted`.
+        Raises `Unreachable` and its subclasses, `LimitExceeded`, `InsecureRefused`, `Interrupted`.
         """
         return self._tried(request, lambda answer: answer.reply(request.limit))
 
     @contextmanager
     def stream(self, request: HttpRequest) -> Iterator[Answer]:
-        """The same with the body still to come. The slot is held, and the connection busy, until the block is left."""
+        """Like `ask`, but the body is still to be read. The slot and the connection are held until the block ends."""
         answer = self._tried(request, lambda answer: answer)
         try:
             yield answer
@@ -145,9 +144,10 @@ class Http:
             answer.close()
 
     def origin(self, host: str) -> Origin:
-        """The origin of a registry written `host` or `host:port`: https, unless plain HTTP is permitted and spoken.
+        """The origin of a registry written as `host` or `host:port`: https, unless plain HTTP is allowed.
 
-        A loopback host that nobody named is offered TLS first, once. Raises `Unreachable` where nobody listens.
+        A loopback host that no setting names is asked once whether it speaks TLS. Raises `Unreachable` if nothing
+        listens there.
         """
         plain, secure = Origin.of(f"http://{host}"), Origin.of(f"https://{host}")
         if self.settings.permits_plain(plain):
@@ -162,15 +162,15 @@ class Http:
     def _spoken(self, secure: Origin, plain: Origin) -> Origin:
         try:
             return secure if speaks_tls(secure, self.settings.connect_timeout_s) else plain
-        except TimeoutError:  # it does not answer at all, which the first request will tell, and wait for
+        except TimeoutError:  # no answer at all: the first request will report that, after its full wait
             return plain
         except OSError as error:
-            if secure.port != plain.port:  # a bare host name: nobody at 443 leaves 80
+            if secure.port != plain.port:  # no port was named and nothing listens at 443, so try 80
                 return plain
             doing = f"connecting to {plain.netloc}"
             raise translated(error, plain, doing, self.settings.stall_timeout_s) from error
 
-    # --- again and again
+    # --- retries and redirects
 
     def _tried(self, request: HttpRequest, finish: Callable[[Answer], T]) -> T:
         trial = _Trial(self.clock.monotonic_s())
@@ -200,12 +200,12 @@ class Http:
             answer.pass_on()
             target = redirect_target(url, location)
             if Origin.of(target) != Origin.of(url):
-                # storage behind signed URLs refuses a second kind of credentials, and it is nobody's business there
+                # another host must not see the credentials, and storage behind signed URLs refuses a second kind
                 headers = {key: value for key, value in headers.items() if key.lower() != "authorization"}
             url = target
         raise ProtocolTrouble(f"{request.doing}: more than {_HOPS} redirects, the last one to {redacted(url)}")
 
-    # --- once
+    # --- one request
 
     def _once(self, request: HttpRequest, url: str, headers: dict[str, str]) -> Answer:
         origin = Origin.of(url)
@@ -220,10 +220,10 @@ class Http:
                 if not isinstance(error, FOREIGN):
                     return None
                 self.cancellation.check()
-                found = self._cause(error, origin, request.doing, flight)
+                cause = self._cause(error, origin, request.doing, flight)
                 asked = request.registry or Origin.of(request.url)
-                found = sent_on(found, asked, origin) if asked != origin else found
-                return self._failed(host, kind, round_, found, request.doing)
+                cause = sent_on(cause, asked, origin) if asked != origin else cause
+                return self._failed(host, kind, round_, cause, request.doing)
 
             with self._watch.sending(flight):
                 response = self._sent(request, url, headers, translate, flight)
@@ -239,15 +239,15 @@ class Http:
             else:
                 host.backoff.succeeded()
             received = partial(self.traffic.received, origin.netloc)
-            by_proxy = origin.scheme == "http" and self._proxy(origin) is not None  # a tunnel is not looked into
+            by_proxy = origin.scheme == "http" and self._proxy(origin) is not None  # a proxy cannot see into a tunnel
             return Answer(response, url, held.pop_all(), translate, received, self.cancellation, flight, by_proxy)
 
     def _cause(self, error: BaseException, origin: Origin, doing: str, flight: Flight) -> TransloadError:
-        """What went wrong: what the connection was cut for, or what the error means."""
+        """What went wrong: why we cut the connection, or what the error means."""
         cut = flight.verdict and was_cut(flight.verdict, origin, doing, self._watch.window_s, self.settings)
         if cut:
             return cut
-        found = translated(
+        cause = translated(
             error,
             origin,
             doing,
@@ -255,22 +255,24 @@ class Http:
             ask_certificate=partial(self._certificate, origin),
             now_s=self.clock.wall_s(),
         )
-        if isinstance(found, HostUnknown) and self._host(origin).patience.known:  # the name server has gone, too
-            return Unreachable(found.message, subject=found.subject, hint=found.hint)
-        return found
+        if (
+            isinstance(cause, HostUnknown) and self._host(origin).patience.known
+        ):  # the host has answered before: the name server is gone too
+            return Unreachable(cause.message, subject=cause.subject, hint=cause.hint)
+        return cause
 
     def _failed(
         self, host: _Host, kind: Kind, round_: int, error: TransloadError, doing: str, wanted_s: float | None = None
     ) -> TransloadError:
-        """Leave the host alone for a while, or for good; gives the error to raise."""
+        """Leave the host alone for a while, or for good. Returns the error to raise."""
         if error.retryable:
             pause_s = host.backoff.failed(round_, wanted_s, host.patience.longest_pause_s(kind))
             host.patience.failed(kind, error, host.backoff.failures, pause_s)
-        over = host.patience.is_over() and host.patience.known  # what never answered is told as it is
+        over = host.patience.is_over() and host.patience.known  # a host that never answered gets its own error
         return host.patience.error(doing) if over else error
 
     def _put_off(self, host: _Host, kind: Kind, round_: int, response: BaseHTTPResponse, doing: str) -> None:
-        """The host says that it cannot now: it is left alone for a while, or given up, with this as its last answer."""
+        """The host cannot answer now. Leave it alone for a while, or give it up with this as its last answer."""
         wanted_s = retry_after_s(response.headers.get("Retry-After"), self.clock.wall_s())
         trouble = TooManyRequests if response.status == 429 else ServerTrouble
         error = trouble(f"{doing}: {host.name} answers {response.status}", subject=host.name)
@@ -311,19 +313,19 @@ class Http:
         return response
 
     def _urlopen(self, origin: Origin, registry: Origin, method: str, url: str, **options: Any) -> BaseHTTPResponse:
-        """Straight to the pool of the host that was checked; nobody below takes the URL apart once more."""
+        """Use the pool of the host that was checked, so that urllib3 does not parse the URL again."""
         manager = self._manager(origin, registry)
         target = Url.parse(url).target
         if isinstance(manager, ProxyManager) and origin.scheme == "http":
-            target = f"{origin}{target}"  # what a proxy is asked for, where it does not only connect
+            target = f"{origin}{target}"  # a proxy without a tunnel is asked for the whole URL
         pool = manager.connection_from_host(origin.host, origin.port, origin.scheme)
         return pool.urlopen(method, target, assert_same_host=False, **options)
 
     def _headers(self, request: HttpRequest, headers: dict[str, str]) -> dict[str, str]:
-        said = {"User-Agent": self.settings.user_agent, **headers}
+        fields = {"User-Agent": self.settings.user_agent, **headers}
         if request.length is not None:
-            said["Content-Length"] = str(request.length)
-        return said
+            fields["Content-Length"] = str(request.length)
+        return fields
 
     def _guarded(
         self, origin: Origin, body: bytes | Iterable[Chunk] | None, flight: Flight
@@ -337,7 +339,7 @@ class Http:
 
     def _counted(self, netloc: str, chunks: Iterable[Chunk], flight: Flight) -> Iterator[Chunk]:
         try:
-            flight.pause()  # where the bytes come from takes its own time
+            flight.pause()  # the time that the source takes is not the host's
             for chunk in chunks:
                 self.cancellation.check()
                 flight.resume()
@@ -345,16 +347,16 @@ class Http:
                 flight.pause()
                 self.traffic.sent(netloc, len(chunk))
             flight.resume()
-        except Exception as error:  # all of the source's, unwrapped again in `_sent`
+        except Exception as error:  # an error of the source; `_sent` unwraps it
             raise _SourceFailed(error) from error
 
     def _certificate(self, origin: Origin) -> Certificate | None:
-        """What a host shows that was not believed; not asked for through a proxy."""
+        """The certificate that was not trusted; None behind a proxy, where it cannot be fetched this way."""
         if self._proxy(origin):
             return None
         return shown_by(origin, self._trust.make(self._trust.circle(origin)), self.settings.connect_timeout_s)
 
-    # --- what is kept
+    # --- hosts and pools
 
     def _proxy(self, origin: Origin) -> str | None:
         return proxy_for(origin, self.settings.proxies, self.settings.no_proxy)
@@ -383,7 +385,7 @@ class Http:
             manager = PoolManager(_POOLS, maxsize=size, ssl_context=context)
         else:
             named = Proxy.parse(proxy)
-            given = {"Proxy-Authorization": named.authorization} if named.authorization else None
-            manager = ProxyManager(named.url, _POOLS, proxy_headers=given, maxsize=size, ssl_context=context)
+            headers = {"Proxy-Authorization": named.authorization} if named.authorization else None
+            manager = ProxyManager(named.url, _POOLS, proxy_headers=headers, maxsize=size, ssl_context=context)
         manager.pool_classes_by_scheme = pool_classes(self.settings.stall_timeout_s, self._watch)
         return manager

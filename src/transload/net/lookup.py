@@ -1,4 +1,4 @@
-"""Host names to addresses. A name server that says nothing cannot be interrupted, so it is waited for beside."""
+"""Host names to addresses. A lookup cannot be interrupted, so a thread of its own waits for the name server."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Addresses = list[tuple[Any, ...]]
 
 
 def addresses(host: str, port: int, flight: Flight | None) -> Addresses:
-    """What `getaddrinfo` says. Raises `OSError`, also when the flight is cut meanwhile."""
+    """The addresses that `getaddrinfo` gives. Raises `OSError`, also when the flight is cut meanwhile."""
     if flight is None or _is_address(host):
         return _asked(host, port)
     lookup = _Lookup(host, port)
     try:
         threading.Thread(target=lookup.run, name="lookup", daemon=True).start()
-    except RuntimeError:  # no thread to be had
+    except RuntimeError:  # the system gives no more threads
         lookup.run()
     while not lookup.ended.wait(_LOOK_S):
         if flight.verdict is not None:
@@ -40,7 +40,7 @@ class _Lookup:
     def run(self) -> None:
         try:
             self.found = _asked(self._host, self._port)
-        except Exception as error:  # for whoever waits
+        except Exception as error:  # raised again in `addresses`
             self.failure = error
         finally:
             self.ended.set()

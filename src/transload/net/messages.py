@@ -1,4 +1,4 @@
-"""What is asked and what is answered: requests and replies as values, and an answer whose body is still to come."""
+"""HTTP messages: requests and replies as values, and an answer whose body is still to be read."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from transload.ports import Chunk
 from transload.threads import Cancellation
 
 CHUNK = 768 << 10
-"""Bodies are handed on in pieces of at most this many bytes."""
+"""Bodies are passed on in pieces of at most this many bytes."""
 _FRAME = 16 << 10
-"""The same where a body has no length of its own (chunked): such a piece comes only when all of it is there."""
+"""The same for a body without a length (chunked): a piece is passed on only when all of it is there."""
 
 
 @frozen
 class HttpRequest:
-    """One thing to ask. `doing` says it for people (in errors), `purpose` in one word (in the counts).
+    """One HTTP request. `doing` describes it for people (in errors), `purpose` in one word (in the counts).
 
-    `body` is bytes, or chunks together with `length` (they can be sent once, so `retried` must be False then).
-    `limit` is how long a body `Http.ask` accepts. `retried`: whether asking again does no harm. `registry` is on whose
-    behalf another host is asked, if it is one: a token server, the storage behind it.
+    `body` is bytes, or chunks with their total `length` in bytes. Chunks can be sent only once, so `retried` must be
+    False then. `limit` is the most bytes of a body that `Http.ask` accepts. `retried`: whether asking again does no
+    harm. `registry` is the registry for which another host is asked: a token server, or storage.
     """
 
     method: str
@@ -49,10 +49,10 @@ class HttpRequest:
 
 @frozen
 class Reply:
-    """A whole answer: status, headers (any case), body, and the URL that gave it in the end. `origin` is the server.
+    """A whole answer: status, headers (any case), body, and the URL it came from, after redirects.
 
-    `by_proxy`: a proxy saw the request, and may be the one who answers. `is_last`: the host said *later* once too
-    often, and is asked for nothing more.
+    `by_proxy`: a proxy saw the request, and may have answered itself. `is_last`: the host is given up and gets no more
+    requests.
     """
 
     status: int
@@ -64,7 +64,7 @@ class Reply:
 
     @property
     def origin(self) -> Origin:
-        """Who answered."""
+        """The server that answered."""
         return Origin.of(self.url)
 
     @property
@@ -74,7 +74,7 @@ class Reply:
 
 
 class Answer:
-    """Status and headers are there, the body is still on the wire. Made by `Http.pour`, which also closes it."""
+    """An answer whose body is still on the wire. `Http.stream` makes it and closes it."""
 
     def __init__(
         self,
@@ -99,9 +99,9 @@ class Answer:
         self._flight = flight
 
     def chunks(self, size: int = CHUNK) -> Iterator[Chunk]:
-        """The body as it comes from the wire, in pieces of at most `size` that may be views of one buffer.
+        """The body as it comes from the wire, in pieces of at most `size` bytes, which may be views of one buffer.
 
-        Raises what `Http` raises, also in the middle.
+        Raises what `Http` raises, also in the middle of the body.
         """
         size = min(size, _FRAME) if getattr(self._response, "chunked", False) else size
         stream = self._response.stream(size, decode_content=False)
@@ -109,14 +109,14 @@ class Answer:
             while True:
                 self._flight.resume()
                 chunk = next(stream, None)
-                self._flight.pause()  # what becomes of it is not this host's affair
+                self._flight.pause()  # the time that the caller takes is not the host's
                 if chunk is None:
                     break
                 self._received(len(chunk))
                 self._cancellation.check()
                 yield chunk
             self._landed()
-        except Exception as error:  # the seam decides what is foreign; the rest passes on
+        except Exception as error:  # `_translate` knows foreign errors; all others pass
             translated = self._translate(error)
             if translated is None:
                 raise
@@ -128,7 +128,7 @@ class Answer:
         return Reply(self.status, self.headers, b"", self.url, self.by_proxy)
 
     def reply(self, limit: int) -> Reply:
-        """Read the whole body and be done. A refusal's body is cut, a too long other one raises `LimitExceeded`."""
+        """Read the whole body and close. An error's body is cut at its limit; any other raises `LimitExceeded`."""
         try:
             body = self._read(limit if self.status < 400 else PROBLEM_BYTES)
         finally:
@@ -141,14 +141,14 @@ class Answer:
         self._flight.resume()
         try:
             while size <= limit and (part := self._response.read(min(1 << 16, limit + 1 - size))):
-                parts.append(bytes(part))  # it may be a view of a buffer that is used again
+                parts.append(bytes(part))  # a copy: it may be a view of a buffer that is used again
                 size += len(part)
             self._landed()
-        except Exception as error:  # the seam decides what is foreign; the rest passes on
+        except Exception as error:  # `_translate` knows foreign errors; all others pass
             translated = self._translate(error)
             if translated is None:
                 raise
-            if self.status >= 400 and self._flight.verdict is None:  # the status says more than the broken explanation
+            if self.status >= 400 and self._flight.verdict is None:  # the status matters more than a broken explanation
                 return b"".join(parts)
             raise translated from error
         finally:
@@ -172,18 +172,18 @@ class Answer:
             ) from error
 
     def _landed(self) -> None:
-        """All of it is here, unless the connection was cut and the body has no promised length."""
+        """The body is complete, unless the connection was cut: a body without a length ends then too."""
         if self._flight.verdict is not None:
             raise ConnectionResetError
         if self.status not in RETRIED:
             self._flight.landed()
 
     def pass_on(self) -> None:
-        """It only leads elsewhere: a useful answer, whose body nobody reads."""
+        """A redirect: a useful answer whose body is not read."""
         self._flight.landed()
         self.close()
 
     def close(self) -> None:
-        """Give the slot back; a connection with an unread rest is dropped."""
+        """Give the slot back. A connection with unread bytes is closed."""
         self._response.close()
         self._held.close()

@@ -1,11 +1,11 @@
-"""How long a host may give no useful answer: one budget for all threads, spent only while somebody waits for it.
+"""How long a host may give no useful answer: one budget for all threads, spent only while a request waits for it.
 
-Useful is a whole answer that does not ask to come again later, and a body that moves at the least rate. So neither
-503 for ever nor headers without a body count, and nothing multiplies the budget: not attempts, not requests, not blobs.
+An answer is useful if it is whole and does not ask to come again later; so is a body that moves at the least rate. So
+neither endless 503s nor headers without a body count. More attempts, requests or blobs do not make the budget longer.
 
-What is useful is so for its own kind of request: a host that answers every HEAD while all bodies hang is of no use, and
-the first kind whose budget is spent ends it for all. Only a body that moves speaks for more, for all that serves the
-same purpose: while others are sent, a registry may take its time to store a large blob.
+An answer counts for its own kind of request only: a host that answers every HEAD while all bodies hang is of no use.
+The first kind whose budget is spent gives up the host for all kinds. One exception: a body that moves counts for all
+requests with the same purpose, because a registry may take its time to store one large blob while others are sent.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from transload.net.slots import Lane
 
 WAY_ON = "check that it is up and can be reached, then run the same command again; --give-up-after sets how long to try"
 _LAST_SHARE = 0.02
-"""What of the budget is left when the last attempt begins."""
+"""The share of the budget that is left for the last attempt."""
 _PAUSE_S = 60.0
-"""Up to here, the time between two attempts counts as waiting for the host."""
+"""A pause between two attempts that is no longer than this counts as waiting for the host."""
 _FIRST_TOLD_S = 2.5
 _LIKELY = 0.75  # of the longest pause, which jitter shortens
 
 
 def attempts_ahead(failures: int, left_s: float, cost_s: float) -> int:
-    """About how many attempts fit into what is left, if each takes `cost_s`; at least one."""
+    """About how many attempts fit into the time left, if each takes `cost_s`; at least one."""
     number = 0
     while left_s > 0 and number < 99:
         left_s -= delay_s(failures + number, None, 1.0) * _LIKELY + cost_s
@@ -42,7 +42,7 @@ def attempts_ahead(failures: int, left_s: float, cost_s: float) -> int:
 
 @frozen(cache_hash=True)
 class Kind:
-    """Requests whose answers say something about one another: method, purpose and lane of a `HttpRequest`."""
+    """Requests that are judged together: those with the same method, purpose and lane (see `HttpRequest`)."""
 
     method: str
     purpose: str
@@ -60,7 +60,7 @@ class _Waiting:
     told: bool = False
 
     def idle_s(self, now_s: float) -> float:
-        """For how long nobody has waited for an answer."""
+        """For how long no request of this kind has waited for an answer."""
         return 0.0 if self.asking else now_s - self.asked_s
 
 
@@ -69,9 +69,9 @@ class Patience:
 
     def __init__(self, host: str, settings: NetSettings, clock: Clock, listen: HostListener) -> None:
         self.useful_s: float | None = None
-        """When it last gave a useful answer, of whatever kind."""
+        """When it last gave a useful answer of any kind."""
         self.known = False
-        """Whether it ever answered at all. One that never did is more likely mistyped than resting."""
+        """Whether it ever answered. If it never did, its name is probably mistyped."""
         self._host = host
         self._budget_s = settings.give_up_after_s
         self._attempts = settings.attempts
@@ -96,32 +96,32 @@ class Patience:
             waiting.asking += 1
 
     def end(self, kind: Kind, now_s: float) -> None:
-        """It no longer waits."""
+        """The thread no longer waits."""
         with self._lock:
             waiting = self._kinds[kind]
             waiting.asking -= 1
             waiting.asked_s = now_s
 
     def answered(self) -> None:
-        """It speaks, whatever it says."""
+        """The host answered, with any status."""
         self.known = True
 
     def useful(self, kind: Kind) -> None:
-        """It gave a useful answer of this kind, or such a body moves."""
+        """The host gave a useful answer of this kind, or a body of this kind moves."""
         with self._lock:
             now_s = self._clock.monotonic_s()
             self.useful_s, self.known = now_s, True
-            well = [one for each, one in self._kinds.items() if _speaks_for(kind, each)]
-            since_s = min((one.since_s for one in well if one.told), default=None)
-            for one in well:
-                one.since_s, one.trouble, one.told = now_s, None, False
-            told = any(one.told and one.idle_s(now_s) <= _PAUSE_S for one in self._kinds.values())
-            self._next_told_s = self._next_told_s if told else _FIRST_TOLD_S
-        if since_s is not None and not told:
+            well = [waiting for other, waiting in self._kinds.items() if _counts_for(kind, other)]
+            since_s = min((waiting.since_s for waiting in well if waiting.told), default=None)
+            for waiting in well:
+                waiting.since_s, waiting.trouble, waiting.told = now_s, None, False
+            in_trouble = any(waiting.told and waiting.idle_s(now_s) <= _PAUSE_S for waiting in self._kinds.values())
+            self._next_told_s = self._next_told_s if in_trouble else _FIRST_TOLD_S
+        if since_s is not None and not in_trouble:
             self._listen(HostTroubled(self._host, "back", now_s - since_s, self._budget_s))
 
     def failed(self, kind: Kind, error: TransloadError, failures: int, pause_s: float | None) -> None:
-        """A request failed, and the next one is to come after `pause_s` (None: somebody else has told it already)."""
+        """A request failed; the next attempt comes after `pause_s` (None: another thread has reported it already)."""
         with self._lock:
             if self._over is not None:
                 return
@@ -145,7 +145,7 @@ class Patience:
         )
 
     def refuse(self, kind: Kind, wish_s: float, error: TransloadError) -> bool:
-        """Whether the host asks to be left alone for longer than it gets; then it is given up."""
+        """Whether the host asks for a longer wait than the budget allows; then it is given up."""
         with self._lock:
             waiting = self._kinds[kind]
             if wish_s <= self._left_s(waiting) - self._margin_s:
@@ -154,20 +154,20 @@ class Patience:
             self._over = f"{error.message}, and asks to wait for {wish_s:.0f} s"
             return True
 
-    # --- what follows
+    # --- what to do
 
     def longest_pause_s(self, kind: Kind) -> float:
-        """How long may be waited before the next attempt."""
+        """The longest wait before the next attempt that the budget allows."""
         with self._lock:
             return max(0.0, self._left_s(self._kinds[kind]) - self._margin_s)
 
     def check(self, doing: str) -> None:
-        """Raises `HostGivenUp` once the budget is spent."""
+        """Raise `HostGivenUp` once the budget is spent."""
         if self.is_over():
             raise self.error(doing)
 
     def is_over(self) -> bool:
-        """Whether the host is given up: for good, whatever it says later."""
+        """Whether the host is given up. This is final, whatever it answers later."""
         with self._lock:
             for waiting in self._kinds.values():
                 if self._over is None and waiting.asking and self._left_s(waiting) <= 0:
@@ -175,7 +175,7 @@ class Patience:
             return self._over is not None
 
     def error(self, doing: str) -> HostGivenUp:
-        """What to raise then; a new one each time, since errors learn on their way up whose fault they are."""
+        """The error to raise then. It is new each time, because callers add to it which side failed."""
         return HostGivenUp(
             self._over or f"{doing}: {self._host} is given up",
             subject=self._host,
@@ -183,15 +183,15 @@ class Patience:
         )
 
     def tell_silence(self, lively: Collection[Kind] = ()) -> None:
-        """Called again and again while requests wait for an answer: says so, not too often; not of what moves."""
+        """Report that requests wait for an answer, not too often. Kinds that are `lively` (they move) do not count."""
         with self._lock:
             now_s = self._clock.monotonic_s()
             silent = [
-                one
-                for kind, one in self._kinds.items()
-                if one.asking and not any(_speaks_for(moving, kind) for moving in lively)
+                waiting
+                for kind, waiting in self._kinds.items()
+                if waiting.asking and not any(_counts_for(moving, kind) for moving in lively)
             ]
-            longest = min(silent, key=lambda one: one.since_s, default=None)
+            longest = min(silent, key=lambda waiting: waiting.since_s, default=None)
             silent_s = 0.0 if longest is None else now_s - longest.since_s
             if longest is None or self._over is not None or silent_s < self._next_told_s:
                 return
@@ -217,5 +217,5 @@ class Patience:
         self._over = f"{self._host} {what} for {max(1, round(troubled_s))} s{why}"
 
 
-def _speaks_for(useful: Kind, other: Kind) -> bool:
+def _counts_for(useful: Kind, other: Kind) -> bool:
     return useful == other or (useful.lane != "small" and useful.purpose == other.purpose)

@@ -1,4 +1,4 @@
-"""Which proxy a request goes through: the rules of the usual variables, without reading them. No input or output."""
+"""Which proxy a request uses, by the rules of the usual variables, which are passed in. No input or output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transload.errors import UsageError
 from transload.net.address import Origin
 from transload.wording import whole_number
 
-# An @ in a password may stand as it is, since the last one counts; nothing may that ends the host, or is a host's.
+# A password may hold an @, since the last one counts. It may not hold what ends a host or belongs to one.
 _PROXY = re.compile(
     r"(?:(https?)://)?(?:([^/?#\\\[\]\s]*)@)?([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?:/[^@]*)?", re.IGNORECASE
 )
@@ -22,14 +22,14 @@ _PROXY = re.compile(
 
 @frozen
 class Proxy:
-    """A proxy: its URL without user information, and what it is shown as `Proxy-Authorization`."""
+    """A proxy: its URL without user information, and the `Proxy-Authorization` that it gets."""
 
     url: str
     authorization: str | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, text: str, whose: str = "the proxy") -> Proxy:
-        """Read `[http[s]://][user:password@]host[:port]`, `http` if nothing is said; `whose` begins the error.
+        """Read `[http[s]://][user:password@]host[:port]`; without a scheme it is `http`. `whose` begins the error.
 
         Raises `UsageError`, which does not repeat the text: it may hold a password.
         """
@@ -46,22 +46,22 @@ class Proxy:
 
 
 def _basic(user: str) -> str:
-    given = unquote_to_bytes(user.encode("utf-8", "surrogateescape"))
-    return "Basic " + base64.b64encode(given if b":" in given else given + b":").decode("ascii")
+    credentials = unquote_to_bytes(user.encode("utf-8", "surrogateescape"))
+    return "Basic " + base64.b64encode(credentials if b":" in credentials else credentials + b":").decode("ascii")
 
 
 def proxy_for(origin: Origin, proxies: Mapping[str, str], no_proxy: str) -> str | None:
-    """The proxy's URL, or None to go straight. Loopback is always reached straight, as curl's and Go's users expect."""
+    """The proxy's URL, or None for a direct connection. Loopback is always direct, as in curl and Go."""
     if origin.is_loopback or bypasses(origin, no_proxy):
         return None
     return proxies.get(origin.scheme) or proxies.get("all") or None
 
 
 def bypasses(origin: Origin, no_proxy: str) -> bool:
-    """Whether `no_proxy` excepts this host.
+    """Whether `no_proxy` names this host.
 
-    Entries are separated by commas or blanks: `*`, a host (also everything below it, with or without a leading dot),
-    an address, a network in CIDR form, each with an optional `:port`.
+    Entries are separated by commas or blanks: `*`, a host (this includes all names below it, with or without a leading
+    dot), an address, a network in CIDR form; each with an optional `:port`.
     """
     return any(_matches(origin, entry.lower()) for entry in no_proxy.replace(",", " ").split())
 

@@ -1,4 +1,4 @@
-"""What the network needs to be told: trust, proxies, limits. Read from the environment by nobody here."""
+"""Settings of the network: trust, proxies, limits. This module does not read the environment."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class NetSettings:
     """Trust, proxies and limits of all connections. Hosts are written `host` (any port) or `host:port`.
 
     `ca_files` are trusted besides the system's authorities. `certificate_folders` are the `certs.d` folders of docker
-    and podman. `allow_realms` names token hosts elsewhere than the registry that may get its password. `proxies` has
-    the keys `http`, `https` and `all`. `slots_per_host` limits the requests under way at one host, `attempts` how often
-    a small request is made in all, at a host that is well otherwise. `give_up_after_s` is how long a host may give no
-    useful answer; a body that moves less than `min_rate` bytes a second, over a minute, is none.
+    and podman. `allow_realms` names token servers on other hosts that may get a registry's password. `proxies` has the
+    keys `http`, `https` and `all`. `slots_per_host` limits the requests under way at one host. `attempts` is how often
+    a small request is made in all, if the host works otherwise. `give_up_after_s` is how long a host may give no useful
+    answer; a body that moves less than `min_rate` bytes a second, over a minute, is not useful.
     """
 
     ca_files: tuple[Path, ...] = ()
@@ -54,9 +54,9 @@ class NetSettings:
     user_agent: str = f"transload/{__version__}"
 
     def trusts_blindly(self, origin: Origin) -> bool:
-        """Whether the user said not to verify this host's certificate."""
+        """Whether the user chose not to verify this host's certificate."""
         return listed(origin, self.allow_insecure_tls)
 
     def permits_plain(self, origin: Origin) -> bool:
-        """Whether the user said to speak to this host without TLS."""
+        """Whether the user chose to speak to this host without TLS."""
         return listed(origin, self.allow_plain_http)

@@ -1,4 +1,4 @@
-"""How many requests may be under way at one host, so that small ones never starve behind bodies."""
+"""How many requests may be under way at one host. Small requests never have to wait behind bodies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transload.threads import Cancellation
 
 Lane = Literal["small", "read", "write"]
 RESERVED = 2
-"""Slots that bodies leave to small requests."""
+"""Slots that are kept free for small requests."""
 _LOOK_S = 0.5
 
 
@@ -30,8 +30,8 @@ class Busyness:
 def admits(lane: Lane, busy: Busyness, slots: int) -> bool:
     """Whether one more request of this kind may begin.
 
-    Bodies take at most `slots - RESERVED` in either direction. Reads and writes do not limit each other: a copy within
-    one registry holds one of each, so a common limit could leave all copies waiting for one another.
+    Bodies take at most `slots - RESERVED` in each direction. Reads and writes have separate limits: a copy within one
+    registry holds one of each, and with a common limit all copies could wait for one another.
     """
     bodies = max(1, slots - RESERVED)
     if lane == "small":
@@ -49,9 +49,9 @@ class Slots:
 
     @contextmanager
     def hold(self, lane: Lane, cancellation: Cancellation) -> Iterator[None]:
-        """Hold a slot for the block, waiting for it as long as it takes. Raises `Interrupted`.
+        """Wait for a slot, and hold it for the block. Raises `Interrupted`.
 
-        A thread that already holds a slot for a body, anywhere, does not wait: it would block what it holds.
+        A thread that already holds a slot for a body, at any host, does not wait: it would block the slot it holds.
         """
         nested = _HELD.count() > 0
         with self._changed:
@@ -70,7 +70,7 @@ class Slots:
 
 
 class _Held:
-    """How many bodies each thread has under way; by thread, since a block may be left by another than entered it."""
+    """How many bodies each thread has under way. Counted by thread id: another thread may leave the block."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Whom to believe: TLS contexts from the system's authorities, the user's own, and the hosts named as insecure."""
+"""Whom to trust: TLS contexts from the system's authorities, the user's own, and the hosts named as insecure."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _PROBE_S = 2.0
 
 @frozen
 class Circle:
-    """What decides which context is right: whether to believe blindly, and the folders of docker and podman.
+    """Hosts that share one TLS context: whether certificates go unchecked, and the folders of docker and podman.
 
-    `shown` is whether the client certificate in them is shown.
+    `shown`: whether these hosts get the client certificate in the folders.
     """
 
     blind: bool = False
@@ -33,9 +33,9 @@ class Circle:
 
 
 class Trust:
-    """Makes each context once and only when it is needed, since reading the system's authorities takes a while.
+    """Makes each context once and only when it is needed, because reading the system's authorities takes time.
 
-    `notice` is told what of docker's and podman's folders cannot be used.
+    `notice` is called with a sentence for each file in docker's and podman's folders that cannot be used.
     """
 
     def __init__(self, settings: NetSettings, notice: Callable[[str], None] = lambda _: None) -> None:
@@ -46,10 +46,10 @@ class Trust:
         self._circles: dict[tuple[Origin, Origin], Circle] = {}
 
     def circle(self, origin: Origin, registry: Origin | None = None) -> Circle:
-        """Which context is right for `origin`, when it is asked on behalf of `registry` (itself, when None).
+        """The circle of `origin`, when it is asked for `registry` (None: for itself).
 
-        A registry's authorities also count for the token server and the storage that it sends to, as with docker and
-        podman; its client certificate is shown to its own host only.
+        A registry's authorities also count for its token server and its storage, as in docker and podman. Its client
+        certificate is shown to its own host only.
         """
         registry = registry or origin
         known = self._circles.get((origin, registry))
@@ -62,7 +62,7 @@ class Trust:
     def context(self, circle: Circle) -> ssl.SSLContext:
         """The context of a circle.
 
-        Raises `LocalError` where a file cannot be read, `DocumentInvalid` where it is not PEM.
+        Raises `LocalError` if a file cannot be read, `DocumentInvalid` if it is not PEM.
         """
         with self._lock:
             if circle not in self._contexts:
@@ -70,15 +70,15 @@ class Trust:
             return self._contexts[circle]
 
     def make(self, circle: Circle) -> ssl.SSLContext:
-        """A context of one's own, to be changed."""
+        """A new context, which the caller may change."""
         context = ssl.create_default_context()
-        # Python 3.13 began to refuse authorities without key identifiers, which private ones often lack; curl, Go and
-        # every registry client take them.
+        # Since Python 3.13, authorities without key identifiers are refused. Private ones often lack them; curl, Go and
+        # every registry client accept them.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        # What is named as trusted is trusted, also where it is not a root: people name the authority in between, or the
-        # server's own certificate, and curl and Go take that.
+        # Trust what the user names, also where it is not a root: an intermediate authority or the server's own
+        # certificate. curl and Go do the same.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        # RFC 9525 counts no common name, and docker does not either; OpenSSL would where there is no alternative name.
+        # RFC 9525 and docker ignore the common name; OpenSSL uses it where there is no alternative name.
         context.hostname_checks_common_name = False
         if circle.blind:
             context.check_hostname = False
@@ -94,13 +94,13 @@ class Trust:
         return context
 
     def _add(self, folder: HostCertificates, circle: Circle, context: ssl.SSLContext) -> None:
-        """What the folders hold, as far as it can be used; what the user named goes before it."""
+        """Load what the folders hold, as far as possible. A client certificate that the user named goes first."""
         troubles = list(folder.troubles)
         loads: list[Callable[[], None]] = []
         if not circle.blind:
             loads += [partial(_load_authorities, context, path) for path in folder.authorities]
         if circle.shown and not self._settings.client_certificate:
-            # of several with a key of one kind OpenSSL keeps the last
+            # of several pairs with the same kind of key, OpenSSL keeps the last
             loads += [partial(_load_pair, context, *pair) for pair in reversed(folder.pairs)]
         for load in loads:
             try:
@@ -116,7 +116,7 @@ def _load_authorities(context: ssl.SSLContext, path: Path) -> None:
 
 
 def _load_pair(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
-    def passphrase() -> str:  # or OpenSSL would ask for it on the terminal
+    def passphrase() -> str:  # without this, OpenSSL would ask for it on the terminal
         hint = f"write it without: openssl pkey -in {key.name} -out NEW"
         raise DocumentInvalid(f"{key} has a passphrase", subject=str(key), hint=hint)
 
@@ -140,14 +140,14 @@ def _load(path: Path, wrong: str, load: Callable[[Path], object]) -> None:
 
 
 def speaks_tls(origin: Origin, connect_timeout_s: float) -> bool:
-    """Offer TLS and see. Raises `OSError` where nobody listens, `TimeoutError` where nobody answers.
+    """Whether the server speaks TLS. Raises `OSError` if nothing listens, `TimeoutError` if there is no answer.
 
-    The offer carries line ends in its list of protocols, so that a plain HTTP server, which reads lines, answers at
-    once that it does not understand, rather than wait for more.
+    The list of protocols in the offer contains line ends. A plain HTTP server reads lines, so it answers at once that
+    it does not understand, and does not wait for more.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # nothing is said or believed here; the real connection verifies
+    context.verify_mode = ssl.CERT_NONE  # nothing is sent or trusted here; the real connection verifies
     context.set_alpn_protocols(["http/1.1", "\r\n\r\n"])
     with socket.create_connection((origin.host, origin.port), timeout=min(connect_timeout_s, _PROBE_S)) as plain:
         plain.settimeout(_PROBE_S)
@@ -156,7 +156,7 @@ def speaks_tls(origin: Origin, connect_timeout_s: float) -> bool:
                 return True
         except ssl.SSLError as error:
             return not _means_plain(error)
-        except OSError:  # it hung up, or waits for the end of a line that never comes
+        except OSError:  # it closed the connection, or waits for the end of a line
             return False
 
 

@@ -18,7 +18,7 @@ class _Sums:
 
 @frozen
 class HostTraffic:
-    """What went to and came from one host (or all of them). Bytes are of bodies only."""
+    """What was sent to and received from one host. Bytes are those of bodies only."""
 
     requests: int = 0
     bytes_received: int = 0
@@ -27,7 +27,7 @@ class HostTraffic:
 
 
 class Traffic:
-    """Running sums. Every HTTP request that was sent is one, redirect hops and token requests included."""
+    """Running sums. Every HTTP request that was sent counts, also redirects and token requests."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -52,7 +52,7 @@ class Traffic:
 
     @property
     def retries(self) -> int:
-        """Requests that were made again after a failure."""
+        """Requests that were repeated after a failure."""
         return self._total.retries
 
     def hosts(self) -> dict[str, HostTraffic]:
@@ -86,13 +86,13 @@ class Traffic:
                 sums.bytes_received += size
 
     def sent(self, netloc: str, size: int) -> None:
-        """Bytes of a body left."""
+        """Bytes of a body were sent."""
         with self._lock:
             for sums in (self._total, self._of(netloc)):
                 sums.bytes_sent += size
 
     def retried(self, netloc: str) -> None:
-        """A request is going to be made again."""
+        """A request is about to be repeated."""
         with self._lock:
             for sums in (self._total, self._of(netloc)):
                 sums.retries += 1

@@ -1,4 +1,4 @@
-"""The seam: what urllib3, http.client, ssl and sockets raise becomes an error of transload."""
+"""Turns what urllib3, http.client, ssl and sockets raise into errors of transload."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from transload.net.flight import Verdict
 from transload.net.settings import NetSettings
 
 FOREIGN = (exceptions.HTTPError, http.client.HTTPException, OSError)
-"""What `translated` understands."""
+"""The exceptions that `translated` understands."""
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}).*")
 _CONNECTION = re.compile(r"^\w+\(host=.*?\): ")  # urllib3 begins its texts with the object that failed
-_OURS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS}  # this machine's trouble, whatever host was meant
+_OURS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS}  # the trouble is on this machine, not at the host
 _UNREACHABLE = {
     errno.ECONNREFUSED: "refuses connections",
     errno.EHOSTUNREACH: "cannot be reached: no route to it",
@@ -54,16 +54,17 @@ def translated(
 ) -> TransloadError:
     """The error to raise in place of `error`, which happened while `doing` something at `origin`.
 
-    `ask_certificate` shows the server's certificate where the trouble is what it says; `now_s` is the time since 1970.
+    `ask_certificate` fetches the server's certificate where its name or date is the trouble. `now_s` is the time in
+    seconds since 1970.
     """
     causes = list(_causes(error))
     host = origin.netloc
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return untrusted(cause, origin, doing, ask_certificate, now_s)
-        found = _certainly(cause, origin, doing)
-        if found:
-            return found
+        trouble = _certainly(cause, origin, doing)
+        if trouble:
+            return trouble
     if any(_is_connect_timeout(cause) for cause in causes):
         return Unreachable(
             f"{doing}: {host} does not answer",
@@ -80,7 +81,7 @@ def translated(
 def was_cut(
     verdict: Verdict, origin: Origin, doing: str, window_s: float, settings: NetSettings
 ) -> TransloadError | None:
-    """The error for a connection that was ended on purpose; None where the host's patience has the word."""
+    """The error for a connection that we ended; None if the host's budget decides."""
     host = origin.netloc
     if verdict == "slow":
         return TooSlow(
@@ -94,7 +95,7 @@ def was_cut(
 
 
 def _is_connect_timeout(cause: BaseException) -> bool:
-    """urllib3 derives `NewConnectionError` from the timeout, but it also stands for a refusal."""
+    """In urllib3 `NewConnectionError` is a kind of connect timeout, but it also stands for a refusal."""
     return isinstance(cause, exceptions.ConnectTimeoutError) and not isinstance(cause, exceptions.NewConnectionError)
 
 
@@ -105,7 +106,7 @@ def _certainly(cause: BaseException, origin: Origin, doing: str) -> TransloadErr
     if isinstance(cause, OSError) and cause.errno in _OURS:
         return local_error(cause, doing, host)
     if isinstance(cause, exceptions.NameResolutionError):
-        if trouble := _no_file_to_be_had():  # asking a name server takes one
+        if trouble := _no_free_file():  # a name lookup needs a free file
             return local_error(trouble, doing, host)
         return HostUnknown(
             f"{doing}: the host name {origin.host} is not known",
@@ -116,7 +117,7 @@ def _certainly(cause: BaseException, origin: Origin, doing: str) -> TransloadErr
 
 
 def sent_on(error: TransloadError, asked: Origin, origin: Origin) -> TransloadError:
-    """The same for a host that `asked` chose for us, by a redirect or as the address of an upload."""
+    """The error with a note that `asked` sent us to this host, by a redirect or as the address of an upload."""
     if not isinstance(error, Unreachable):
         return error
     return type(error)(
@@ -128,7 +129,7 @@ def sent_on(error: TransloadError, asked: Origin, origin: Origin) -> TransloadEr
     )
 
 
-def _no_file_to_be_had() -> OSError | None:
+def _no_free_file() -> OSError | None:
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:
@@ -137,7 +138,7 @@ def _no_file_to_be_had() -> OSError | None:
 
 
 def proxy_refusal(doing: str) -> AccessDenied:
-    """The error for a 407, which only a proxy answers (RFC 9110, section 15.5.8)."""
+    """The error for a 407, an answer that only a proxy gives (RFC 9110, section 15.5.8)."""
     return AccessDenied(
         f"{doing}: the proxy asks for credentials (407), or does not accept those it got",
         hint="write them into its URL: http://user:password@proxy:3128",
@@ -147,19 +148,19 @@ def proxy_refusal(doing: str) -> AccessDenied:
 def _proxy_trouble(cause: exceptions.ProxyError, host: str, doing: str) -> TransloadError:
     answered = _TUNNEL.search(str(cause.original_error))
     if answered is None:
-        told = _last(cause.original_error)
-        return Unreachable(f"{doing}: the proxy cannot be used: {told}", hint="check the proxy URL")
-    status, said = int(answered[1]), answered[0].partition(": ")[2][:120]
+        reason = _last(cause.original_error)
+        return Unreachable(f"{doing}: the proxy cannot be used: {reason}", hint="check the proxy URL")
+    status, line = int(answered[1]), answered[0].partition(": ")[2][:120]
     if status == 407:
         return proxy_refusal(doing)
     if status in {502, 503, 504}:
         return Unreachable(
-            f"{doing}: the proxy cannot reach {host} ({said})",
+            f"{doing}: the proxy cannot reach {host} ({line})",
             subject=host,
             hint=f"check the name {host}, or name it in NO_PROXY if it can be reached without the proxy",
         )
     return AccessDenied(
-        f"{doing}: the proxy does not let the connection to {host} through ({said})",
+        f"{doing}: the proxy does not let the connection to {host} through ({line})",
         subject=host,
         hint=f"have the proxy allow {host}, or name it in NO_PROXY if it can be reached without the proxy",
     )
@@ -192,7 +193,7 @@ def _broken(causes: list[BaseException], origin: Origin, doing: str) -> Transloa
 
 def _tls_trouble(cause: ssl.SSLError, origin: Origin, doing: str) -> TransloadError:
     host, reason = origin.netloc, cause.reason or ""
-    told = f"{doing}: {host} refuses the TLS connection ({reason.lower().replace('_', ' ')})"
+    message = f"{doing}: {host} refuses the TLS connection ({reason.lower().replace('_', ' ')})"
     if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}:
         return ProtocolTrouble(
             f"{doing}: {host} does not speak TLS",
@@ -207,19 +208,19 @@ def _tls_trouble(cause: ssl.SSLError, origin: Origin, doing: str) -> TransloadEr
         )
     if any(sign in reason for sign in ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_EXPIRED", "CERTIFICATE_UNKNOWN")):
         return AccessDenied(
-            told, subject=host, hint="it does not take the client certificate: check --client-cert and --client-key"
+            message, subject=host, hint="it does not take the client certificate: check --client-cert and --client-key"
         )
     if "UNRECOGNIZED_NAME" in reason:
-        return ProtocolTrouble(told, subject=host, hint=f"the server knows no host {origin.host}: check the name")
+        return ProtocolTrouble(message, subject=host, hint=f"the server knows no host {origin.host}: check the name")
     if "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason:
         return AccessDenied(
-            told, subject=host, hint="it may ask for a client certificate: --client-cert FILE --client-key FILE"
+            message, subject=host, hint="it may ask for a client certificate: --client-cert FILE --client-key FILE"
         )
     return Unreachable(f"{doing}: TLS with {host} fails: {reason or cause}", subject=host)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception, then what it wraps, from outside in; urllib3 keeps causes as arguments as well as `__cause__`."""
+    """An exception, then all that it wraps. urllib3 keeps causes as arguments too, not only as `__cause__`."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:
