@@ -15,7 +15,7 @@ import pytest
 
 from tests.real.servers import Registry, running_registry
 from tools import pyz
-from transload.inventory.file import load
+from transload.inventory.file import load_inventory
 from transload.layout import LayoutStore
 from transload.oci import Name
 from transload.testing.releases import fill_release, release
@@ -105,7 +105,9 @@ def test_across_a_gap_on_a_disk(run: Run, vendor: Path, tmp_path: Path) -> None:
     assert pushed.returncode == 0, pushed.stderr
     taken = run("inventory", f"oci:{tmp_path / 'site'}", "-o", tmp_path / "site.json")
     assert taken.returncode == 0, taken.stderr
-    assert set(load((tmp_path / "site.json").read_bytes()).repositories) == {f"shop/{name}" for name in RELEASE.images}
+    assert set(load_inventory((tmp_path / "site.json").read_bytes()).repositories) == {
+        f"shop/{name}" for name in RELEASE.images
+    }
 
 
 @pytest.mark.real

@@ -15,106 +15,238 @@ if TYPE_CHECKING:
     from transload.app.stores import Network
     from transload.app.verify import Verification
     from transload.archive import ArchiveStore
-    from transload.bundle import BundleStore
-    from transload.errors import ImagesFailed, TransloadError
-    from transload.events import Event
+    from transload.bundle import (
+        Blueprint,
+        BundledImage,
+        BundleStore,
+        BundleWriter,
+        Contents,
+        ExtraFile,
+        Prerequisite,
+        lay_out,
+        parse_volume_size,
+    )
+    from transload.bundle.format.ledger import Ledger
+    from transload.bundle.format.signing import PublicKey, Signer, load_private_key, load_public_key
+    from transload.catalog import (
+        NEWEST,
+        Catalog,
+        CatalogUse,
+        CompanionImage,
+        Difference,
+        ImageSet,
+        Offer,
+        Release,
+        Selected,
+        load_builtin,
+        parse_references,
+    )
+    from transload.catalog.definition import parse_catalog
+    from transload.catalog.setfile import load_set, parse_set
+    from transload.errors import (
+        AccessDenied,
+        AccessError,
+        BlobUnknown,
+        BundleExists,
+        BundleForeignSignature,
+        BundleIncomplete,
+        BundleInvalid,
+        BundleUnsigned,
+        Busy,
+        CatalogUnknown,
+        CertificateUntrusted,
+        ContentDiffers,
+        CorruptError,
+        CredentialsRejected,
+        CredentialsUnavailable,
+        DigestInvalid,
+        DigestMismatch,
+        DiskFull,
+        DocumentInvalid,
+        FileExists,
+        FolderUnsafe,
+        HostGivenUp,
+        HostUnknown,
+        ImagesFailed,
+        ImageUnknown,
+        IndexTampered,
+        InsecureRefused,
+        Interrupted,
+        KeyInvalid,
+        LedgerTampered,
+        LimitExceeded,
+        LocalError,
+        LoginMissing,
+        ManifestInvalid,
+        ManifestUnknown,
+        MemberDamaged,
+        MemberUnsafe,
+        NotFound,
+        PartMissing,
+        PermissionRefused,
+        PlatformInvalid,
+        PlatformUnavailable,
+        PrerequisiteMissing,
+        ProtocolTrouble,
+        ReadOnly,
+        ReferenceInvalid,
+        Refused,
+        ReleaseUnknown,
+        RepositoryUnknown,
+        SchemaUnsupported,
+        SelectionEmpty,
+        ServerTrouble,
+        SettingMissing,
+        Side,
+        SizeMismatch,
+        Stalled,
+        StorageFull,
+        TargetConflict,
+        TooLarge,
+        TooManyRequests,
+        TooSlow,
+        TransloadError,
+        Truncated,
+        Unreachable,
+        UsageError,
+        VolumeForeign,
+        VolumeMissing,
+        VolumeSwapped,
+        VolumeTruncated,
+    )
+    from transload.events import (
+        Activity,
+        ActivityListener,
+        Event,
+        HostListener,
+        HostState,
+        HostTroubled,
+        How,
+        ImageDone,
+        Listener,
+        Progressed,
+        RunFinished,
+        RunStarted,
+        StepDone,
+        StepFailed,
+        StepMoved,
+        StepRetried,
+        StepStarted,
+    )
+    from transload.inventory.file import dump_inventory, load_inventory
+    from transload.inventory.inventory import Inventory, InventoryTarget, RepositoryContent
+    from transload.inventory.take import take_inventory
     from transload.layout import LayoutStore
     from transload.login import Login, Secret
     from transload.memory import MemoryStore
     from transload.net.http import Http
     from transload.net.settings import NetSettings
     from transload.oci import Descriptor, Digest, Manifest, Name, Platform, Reference
-    from transload.planning import Item, Narrowing, Plan, Request, make_plan
-    from transload.ports import Source, Target
+    from transload.planning import BlobStep, Item, ManifestStep, Narrowing, Plan, PlannedImage, Request, Step, make_plan
+    from transload.planning.planfile import dump_plan, load_plan
+    from transload.ports import Ingest, RequestCosts, Source, Target
     from transload.registry.credentials import DockerConfig
     from transload.registry.store import RegistryStore
     from transload.report.result import Result
+    from transload.server import Served, ServeSettings, serve
     from transload.threads import Cancellation
-    from transload.transfer import Journal, Outcome, run
-    from transload.transfer.proof import Proof, compare
+    from transload.transfer import ImageOutcome, Journal, Outcome, run
+    from transload.transfer.proof import Proof, Verdict, compare
     from transload.verbs.bundles import PackResult, pack, push
     from transload.verbs.checking import verify
     from transload.verbs.copying import copy, mirror
+    from transload.verbs.session import Happening, Progress
 
+# --- made by tools/publicnames.py from the imports above
+# fmt: off
 __all__ = [
-    "ArchiveStore",
-    "BundleStore",
-    "Cancellation",
-    "Descriptor",
-    "Digest",
-    "DockerConfig",
-    "Environment",
-    "Event",
-    "Http",
-    "ImagesFailed",
-    "Item",
-    "Journal",
-    "LayoutStore",
-    "Login",
-    "Manifest",
-    "MemoryStore",
-    "Name",
-    "Narrowing",
-    "NetSettings",
-    "Network",
-    "Outcome",
-    "PackResult",
-    "Plan",
-    "Platform",
-    "Proof",
-    "Reference",
-    "RegistryStore",
-    "Request",
-    "Result",
-    "Secret",
-    "Source",
-    "Target",
-    "TransloadError",
-    "Verification",
-    "compare",
-    "copy",
-    "make_plan",
-    "mirror",
-    "pack",
-    "push",
-    "run",
-    "verify",
+    "NEWEST", "AccessDenied", "AccessError", "Activity", "ActivityListener", "ArchiveStore", "BlobStep", "BlobUnknown",
+    "Blueprint", "BundleExists", "BundleForeignSignature", "BundleIncomplete", "BundleInvalid", "BundleStore",
+    "BundleUnsigned", "BundleWriter", "BundledImage", "Busy", "Cancellation", "Catalog", "CatalogUnknown", "CatalogUse",
+    "CertificateUntrusted", "CompanionImage", "ContentDiffers", "Contents", "CorruptError", "CredentialsRejected",
+    "CredentialsUnavailable", "Descriptor", "Difference", "Digest", "DigestInvalid", "DigestMismatch", "DiskFull",
+    "DockerConfig", "DocumentInvalid", "Environment", "Event", "ExtraFile", "FileExists", "FolderUnsafe", "Happening",
+    "HostGivenUp", "HostListener", "HostState", "HostTroubled", "HostUnknown", "How", "Http", "ImageDone",
+    "ImageOutcome", "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused",
+    "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore", "Ledger",
+    "LedgerTampered", "LimitExceeded", "Listener", "LocalError", "Login", "LoginMissing", "Manifest", "ManifestInvalid",
+    "ManifestStep", "ManifestUnknown", "MemberDamaged", "MemberUnsafe", "MemoryStore", "Name", "Narrowing",
+    "NetSettings", "Network", "NotFound", "Offer", "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Plan",
+    "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable", "Prerequisite", "PrerequisiteMissing",
+    "Progress", "Progressed", "Proof", "ProtocolTrouble", "PublicKey", "ReadOnly", "Reference", "ReferenceInvalid",
+    "Refused", "RegistryStore", "Release", "ReleaseUnknown", "RepositoryContent", "RepositoryUnknown", "Request",
+    "RequestCosts", "Result", "RunFinished", "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty",
+    "ServeSettings", "Served", "ServerTrouble", "SettingMissing", "Side", "Signer", "SizeMismatch", "Source", "Stalled",
+    "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Target",
+    "TargetConflict", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable",
+    "UsageError", "Verdict", "Verification", "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated",
+    "compare", "copy", "dump_inventory", "dump_plan", "lay_out", "load_builtin", "load_inventory", "load_plan",
+    "load_private_key", "load_public_key", "load_set", "make_plan", "mirror", "pack", "parse_catalog",
+    "parse_references", "parse_set", "parse_volume_size", "push", "run", "serve", "take_inventory", "verify",
 ]
 
-# The same as the imports above, for the time when the program runs; a test holds them together.
 _HOMES = {
-    "transload.verbs.copying": (
-        "copy",
-        "mirror",
-    ),
-    "transload.verbs.bundles": (
-        "PackResult",
-        "pack",
-        "push",
-    ),
-    "transload.verbs.checking": ("verify",),
-    "transload.report.result": ("Result",),
-    "transload.app.verify": ("Verification",),
-    "transload.app.stores": ("Network",),
     "transload.app.settings": ("Environment",),
+    "transload.app.stores": ("Network",),
+    "transload.app.verify": ("Verification",),
     "transload.archive": ("ArchiveStore",),
-    "transload.bundle": ("BundleStore",),
-    "transload.errors": ("ImagesFailed", "TransloadError"),
-    "transload.events": ("Event",),
+    "transload.bundle": (
+        "Blueprint", "BundledImage", "BundleStore", "BundleWriter", "Contents", "ExtraFile", "Prerequisite", "lay_out",
+        "parse_volume_size",
+    ),
+    "transload.bundle.format.ledger": ("Ledger",),
+    "transload.bundle.format.signing": ("PublicKey", "Signer", "load_private_key", "load_public_key"),
+    "transload.catalog": (
+        "NEWEST", "Catalog", "CatalogUse", "CompanionImage", "Difference", "ImageSet", "Offer", "Release", "Selected",
+        "load_builtin", "parse_references",
+    ),
+    "transload.catalog.definition": ("parse_catalog",),
+    "transload.catalog.setfile": ("load_set", "parse_set"),
+    "transload.errors": (
+        "AccessDenied", "AccessError", "BlobUnknown", "BundleExists", "BundleForeignSignature", "BundleIncomplete",
+        "BundleInvalid", "BundleUnsigned", "Busy", "CatalogUnknown", "CertificateUntrusted", "ContentDiffers",
+        "CorruptError", "CredentialsRejected", "CredentialsUnavailable", "DigestInvalid", "DigestMismatch", "DiskFull",
+        "DocumentInvalid", "FileExists", "FolderUnsafe", "HostGivenUp", "HostUnknown", "ImagesFailed", "ImageUnknown",
+        "IndexTampered", "InsecureRefused", "Interrupted", "KeyInvalid", "LedgerTampered", "LimitExceeded",
+        "LocalError", "LoginMissing", "ManifestInvalid", "ManifestUnknown", "MemberDamaged", "MemberUnsafe", "NotFound",
+        "PartMissing", "PermissionRefused", "PlatformInvalid", "PlatformUnavailable", "PrerequisiteMissing",
+        "ProtocolTrouble", "ReadOnly", "ReferenceInvalid", "Refused", "ReleaseUnknown", "RepositoryUnknown",
+        "SchemaUnsupported", "SelectionEmpty", "ServerTrouble", "SettingMissing", "Side", "SizeMismatch", "Stalled",
+        "StorageFull", "TargetConflict", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated",
+        "Unreachable", "UsageError", "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated",
+    ),
+    "transload.events": (
+        "Activity", "ActivityListener", "Event", "HostListener", "HostState", "HostTroubled", "How", "ImageDone",
+        "Listener", "Progressed", "RunFinished", "RunStarted", "StepDone", "StepFailed", "StepMoved", "StepRetried",
+        "StepStarted",
+    ),
+    "transload.inventory.file": ("dump_inventory", "load_inventory"),
+    "transload.inventory.inventory": ("Inventory", "InventoryTarget", "RepositoryContent"),
+    "transload.inventory.take": ("take_inventory",),
     "transload.layout": ("LayoutStore",),
+    "transload.login": ("Login", "Secret"),
     "transload.memory": ("MemoryStore",),
     "transload.net.http": ("Http",),
     "transload.net.settings": ("NetSettings",),
-    "transload.threads": ("Cancellation",),
     "transload.oci": ("Descriptor", "Digest", "Manifest", "Name", "Platform", "Reference"),
-    "transload.planning": ("Item", "Narrowing", "Plan", "Request", "make_plan"),
-    "transload.ports": ("Source", "Target"),
+    "transload.planning": (
+        "BlobStep", "Item", "ManifestStep", "Narrowing", "Plan", "PlannedImage", "Request", "Step", "make_plan",
+    ),
+    "transload.planning.planfile": ("dump_plan", "load_plan"),
+    "transload.ports": ("Ingest", "RequestCosts", "Source", "Target"),
     "transload.registry.credentials": ("DockerConfig",),
-    "transload.login": ("Login", "Secret"),
     "transload.registry.store": ("RegistryStore",),
-    "transload.transfer": ("Journal", "Outcome", "run"),
-    "transload.transfer.proof": ("Proof", "compare"),
+    "transload.report.result": ("Result",),
+    "transload.server": ("Served", "ServeSettings", "serve"),
+    "transload.threads": ("Cancellation",),
+    "transload.transfer": ("ImageOutcome", "Journal", "Outcome", "run"),
+    "transload.transfer.proof": ("Proof", "Verdict", "compare"),
+    "transload.verbs.bundles": ("PackResult", "pack", "push"),
+    "transload.verbs.checking": ("verify",),
+    "transload.verbs.copying": ("copy", "mirror"),
+    "transload.verbs.session": ("Happening", "Progress"),
 }
+# fmt: on
 
 
 def __getattr__(name: str) -> Any:

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from transload.catalog.builtin import load_builtin
 from transload.memory import MemoryStore
 from transload.oci import Name
-from transload.server import ServeSettings, serve_in_thread
+from transload.server import ServeSettings, serve
 from transload.testing.images import artifact, fill, image, multi_platform, signature
 from transload.testing.releases import release
 
@@ -131,7 +131,7 @@ def registries(folder: Path) -> Iterator[tuple[Path, Mapping[str, int]]]:
     vendor, quay = MemoryStore(), MemoryStore()
     _publish_arcdata(vendor)
     _publish_others(quay)
-    with serve_in_thread(vendor, settings) as first, serve_in_thread(quay, settings) as second:
+    with serve(vendor, settings) as first, serve(quay, settings) as second:
         yield folder, {"mcr.microsoft.com": _port(first.host_port), "quay.io": _port(second.host_port)}
 
 
@@ -147,8 +147,8 @@ def world(folder: Path, authority: Path, ports: Mapping[str, int]) -> Iterator[W
     )
     with contextlib.ExitStack() as stack:
         targets = {
-            "registry.local": stack.enter_context(serve_in_thread(open_target, plain)),
-            CLOSED_REGISTRY: stack.enter_context(serve_in_thread(closed_target, closed)),
+            "registry.local": stack.enter_context(serve(open_target, plain)),
+            CLOSED_REGISTRY: stack.enter_context(serve(closed_target, closed)),
         }
         way = stack.enter_context(
             _Way({**ports, **{host: _port(served.host_port) for host, served in targets.items()}})

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from tests.real.vendor import Ran, Shell
 from transload.memory import MemoryStore
 from transload.oci import Name
-from transload.server import Served, serve_in_thread
+from transload.server import Served, serve
 from transload.testing.faults import Fault, FaultyStore
 from transload.testing.images import Built, fill, image
 from transload.testing.layers import layer
@@ -60,7 +60,7 @@ def vendor(*script: Fault, images: Mapping[str, Built] = RELEASE) -> Iterator[Ve
         name = Name.parse(text)
         fill(memory, built, name.repository, name.tag)
     store = FaultyStore(memory, script)
-    with serve_in_thread(store) as served:
+    with serve(store) as served:
         yield Vendor(served, store)
 
 

@@ -21,7 +21,7 @@ from transload.errors import NotFound
 from transload.layout import LayoutStore
 from transload.memory import MemoryIngest, MemoryStore
 from transload.oci import Descriptor, Name
-from transload.server import ServeSettings, serve_in_thread
+from transload.server import ServeSettings, serve
 from transload.testing.images import AMD64, Built, artifact, fill, image, multi_platform, signature
 
 CUT = ("--volume-size", "1MiB")
@@ -181,7 +181,7 @@ class Gated(MemoryStore):
 def test_after_kill_9_what_arrived_is_not_sent_again(shell: Shell, bundle: Path, tmp_path: Path) -> None:
     gate = threading.Event()
     store = Gated(gate)
-    with serve_in_thread(store, ServeSettings(writable=True, spool_folder=tmp_path)) as target:
+    with serve(store, ServeSettings(writable=True, spool_folder=tmp_path)) as target:
         words = ("push", "disk", "--to", f"{target.host_port}/killed", "--output", "json")
         process = shell.start(*words)
         assert process.stdout

@@ -16,7 +16,7 @@ from tests.real.servers import Registry, StartRegistry
 from tests.real.vendor import IMAGES, NEW, Ran, Shell, held, publish, push
 from transload.memory import MemoryStore
 from transload.oci import Digest
-from transload.server import serve_in_thread
+from transload.server import serve
 from transload.testing.faults import ALWAYS, Fault, FaultyStore, corrupts
 from transload.testing.images import Built, fill, image, multi_platform
 from transload.testing.layers import layer
@@ -34,7 +34,7 @@ def serving(built: Built, *script: Fault) -> Iterator[str]:
     """A reference to an image at a source with faults."""
     memory = MemoryStore()
     fill(memory, built, "app/image", "v1")
-    with serve_in_thread(FaultyStore(memory, script)) as served:
+    with serve(FaultyStore(memory, script)) as served:
         yield f"{served.host_port}/app/image:v1"
 
 

@@ -20,7 +20,7 @@ from attrs import frozen
 from tests.real.servers import Registry
 from tests.real.vendor import Shell, command, digest_at, held
 from transload.memory import MemoryStore
-from transload.server import Served, serve_in_thread
+from transload.server import Served, serve
 from transload.testing.faults import FaultyStore, waits
 from transload.testing.images import fill, image
 from transload.testing.layers import layer
@@ -58,7 +58,7 @@ def source() -> Iterator[Held]:
     fill(memory, FIRST, "app/first", "v1")
     fill(memory, SECOND, "app/second", "v1")
     store = FaultyStore(memory, [waits("open", gate, subject=LARGE.descriptor.digest, times=99)])
-    with serve_in_thread(store) as served:
+    with serve(store) as served:
         yield Held(served, store, gate)
         gate.set()
 
@@ -188,7 +188,7 @@ def test_interrupted_while_it_plans(shell: Shell, registry: Registry) -> None:
             return super().fetch(name)
 
     store = Output(memory, [waits("fetch", gate, times=99)])
-    with serve_in_thread(store) as served:
+    with serve(store) as served:
         process = shell.start("mirror", f"{served.host_port}/app/first:v1", "--to", f"{registry.host}/planning")
         assert asked.wait(20)
         process.send_signal(signal.SIGINT)

@@ -1,7 +1,7 @@
 """The inventory of a real registry: complete, at the price that is documented, and as good as asking it."""
 
 from tests.real.servers import StartRegistry
-from transload.inventory.file import dump, load
+from transload.inventory.file import dump_inventory, load_inventory
 from transload.inventory.inventory import InventoryTarget
 from transload.inventory.take import take_inventory
 from transload.memory import MemoryStore
@@ -38,7 +38,7 @@ def test_a_registry_is_asked_once_for_each_thing_and_the_plan_is_the_same(start_
     wanted = Name("shop/two", "1")
     fill(source, TWO, wanted.repository, wanted.tag)
     request = Request((Item(source.locator, wanted, wanted),))
-    stand_in = InventoryTarget(load(dump(inventory)), target.request_costs)
+    stand_in = InventoryTarget(load_inventory(dump_inventory(inventory)), target.request_costs)
     foretold = make_plan(request, {source.locator: source}, stand_in, elsewhere=inventory.holders)
     real = make_plan(request, {source.locator: source}, target, elsewhere=inventory.holders)
     assert foretold == real

@@ -11,7 +11,7 @@ from tests.real.servers import Registry, StartRegistry
 from tests.unit.server.asking import ask
 from transload.memory import MemoryStore
 from transload.oci import Digest
-from transload.server import Served, ServeSettings, serve_in_thread
+from transload.server import Served, ServeSettings, serve
 from transload.testing.images import image
 
 IMAGE = image("beside", layers=(1000, 300_000))
@@ -25,7 +25,7 @@ HEADERS = ("Content-Length", "Content-Range", "Docker-Content-Digest", "Content-
 
 @pytest.fixture
 def served() -> Iterator[Served]:
-    with serve_in_thread(MemoryStore(), ServeSettings(writable=True)) as served:
+    with serve(MemoryStore(), ServeSettings(writable=True)) as served:
         yield served
 
 

@@ -14,7 +14,7 @@ from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.oci import Digest, Name
 from transload.ports import Target
-from transload.server import Served, ServeSettings, serve_in_thread
+from transload.server import Served, ServeSettings, serve
 from transload.testing.images import fill, image, multi_platform
 
 IMAGE = image("single", layers=(3_000, 2_500_000))
@@ -39,7 +39,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
 
 @pytest.fixture
 def served(target: Target) -> Iterator[Served]:
-    with serve_in_thread(target, ServeSettings(writable=True)) as served:
+    with serve(target, ServeSettings(writable=True)) as served:
         yield served
 
 
@@ -72,7 +72,7 @@ def test_a_second_repository_gets_its_blobs_by_mount(skopeo: Skopeo, origin: Lay
 
 
 def test_read_only(skopeo: Skopeo, origin: LayoutStore) -> None:
-    with serve_in_thread(origin) as served:
+    with serve(origin) as served:
         refused = skopeo(
             "copy",
             "--dest-tls-verify=false",
@@ -92,7 +92,7 @@ def test_users_and_tls(skopeo: Skopeo, origin: LayoutStore, tmp_path: Path) -> N
     authority.cert_pem.write_to_path(str(certs / "ca.crt"))
     store = MemoryStore()
     settings = ServeSettings(writable=True, tls_certificate=pem, users={"ann": "one"})
-    with serve_in_thread(store, settings) as served:
+    with serve(store, settings) as served:
         there = f"docker://{served.host_port}/a:1"
         push = ("copy", "--dest-cert-dir", certs, f"oci:{origin.root}:single", there)
         assert "authentication required" in skopeo(*push, check=False).stderr

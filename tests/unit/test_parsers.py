@@ -32,8 +32,7 @@ from transload.catalog.references import parse_references
 from transload.catalog.setfile import parse_set
 from transload.catalog.tagpattern import check_pattern
 from transload.errors import TransloadError
-from transload.inventory.file import dump as dump_inventory
-from transload.inventory.file import load as load_inventory
+from transload.inventory.file import dump_inventory, load_inventory
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.net.backoff import retry_after_s
@@ -43,8 +42,7 @@ from transload.oci.imagelayout import LayoutIndex
 from transload.oci.mediatype import OCI_CONFIG
 from transload.planning.configs import read_config
 from transload.planning.plan import Plan
-from transload.planning.planfile import dump as dump_plan
-from transload.planning.planfile import load as load_plan
+from transload.planning.planfile import dump_plan, load_plan
 from transload.registry.api import json_object
 from transload.registry.capabilities import Capabilities
 from transload.registry.headers import challenges, next_link, parse_content_range, unsatisfied_total, upload_offset

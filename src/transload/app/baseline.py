@@ -15,7 +15,7 @@ from transload.bundle.format.signing import Signer
 from transload.bundle.reading.reader import BundleStore
 from transload.errors import BundleForeignSignature, BundleUnsigned, LedgerTampered, UsageError
 from transload.files import check_kind, local_errors, read_file, replace_file
-from transload.inventory.file import load, writable
+from transload.inventory.file import dump_inventory, load_inventory
 from transload.inventory.inventory import Inventory, RepositoryContent
 from transload.limits import INVENTORY_BYTES, SMALL_JSON_BYTES
 from transload.oci import Descriptor, Digest
@@ -54,7 +54,7 @@ def signature_path(path: Path) -> Path:
 
 def write_inventory(path: Path, inventory: Inventory, signer: Signer | None = None) -> None:
     """Write an inventory, and its signature in the form of a bundle's `ledger.sig`. Raises `LocalError`."""
-    raw = writable(inventory)
+    raw = dump_inventory(inventory)
     with local_errors("writing", path):
         replace_file(path, raw)
     if signer is not None:
@@ -76,7 +76,7 @@ def _read_inventory(path: Path, verifier: PublicKey | None) -> Inventory:
         raw = read_file(path, INVENTORY_BYTES + 1)
     if verifier is not None:
         _check_signature(path, raw, verifier)
-    return load(raw)
+    return load_inventory(raw)
 
 
 def _check_signature(path: Path, raw: bytes, verifier: PublicKey) -> None:

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from transload.files import local_errors, replace_file
 from transload.layout import LayoutStore
-from transload.server import Served, ServeSettings, serve_in_thread
+from transload.server import Served, ServeSettings, serve
 from transload.testing.releases import SeededRelease, fill_release, release
 
 IMAGES = 20
@@ -41,7 +41,7 @@ def staged(folder: Path, size: int) -> Iterator[Stage]:
     vendor = LayoutStore(folder / "vendor", create=True)
     site = LayoutStore(folder / "site", create=True)
     writable = ServeSettings(writable=True, spool_folder=folder)
-    with serve_in_thread(vendor) as source, serve_in_thread(site, writable) as target:
+    with serve(vendor) as source, serve(site, writable) as target:
         catalog = folder / "shop.yaml"
         with local_errors("writing", catalog):
             replace_file(catalog, _catalog(source.host_port, size).encode())

@@ -26,7 +26,7 @@ from transload.errors import TransloadError, UsageError
 from transload.files import check_replaceable, local_errors, read_file, replace_file
 from transload.limits import PLAN_BYTES
 from transload.planning import Plan
-from transload.planning.planfile import load, writable
+from transload.planning.planfile import dump_plan, load_plan
 from transload.report.result import exit_code
 from transload.threads import Cancellation
 
@@ -61,7 +61,7 @@ def plan(out: Path | None, output: OutputFormat, quiet: bool, **flags: Any) -> i
         reporter.whole_plan(prepared.plan, prepared.notes)
         if out is not None:
             with local_errors("writing", out):
-                written = writable(prepared.plan)
+                written = dump_plan(prepared.plan)
                 replace_file(out, written)
             remember(written, environment.state)
             reporter.notice(f"plan written; to do it: {command_line(['apply', str(out)])}")
@@ -95,7 +95,7 @@ def apply(file: Path, output: OutputFormat, quiet: bool, report: tuple[Path, ...
     with Output("apply", output, quiet, report) as reporter:
         with local_errors("reading", file):
             raw = read_file(file, PLAN_BYTES + 1)
-            made = load(raw)
+            made = load_plan(raw)
         named = _named(flags, made)
         own = is_own(raw, environment.state)
         cancellation = Cancellation()

@@ -19,8 +19,7 @@ _KEYS = ("format", "target", "prefix", "scoped", "manifests", "blobs", "reposito
 _HINT = "take the inventory again with transload inventory"
 
 
-def dump(inventory: Inventory) -> bytes:
-    """The inventory as canonical JSON: equal inventories give equal bytes. Holds no secret."""
+def _written(inventory: Inventory) -> bytes:
     manifests, blobs = sorted(inventory.manifests), sorted(inventory.blobs)
     lists: dict[str, list[Any]] = {
         "manifests": [_described(inventory.manifests[digest]) for digest in manifests],
@@ -39,14 +38,20 @@ def dump(inventory: Inventory) -> bytes:
     return ("{\n" + ",\n".join(f'"{key}":{value}' for key, value in written.items()) + "\n}\n").encode("ascii")
 
 
-def writable(inventory: Inventory) -> bytes:
-    """The same, for writing to a file. Raises `LimitExceeded` if `load` would refuse its size."""
+def dump_inventory(inventory: Inventory) -> bytes:
+    """The inventory as canonical JSON: equal inventories give equal bytes. Holds no secret.
+
+    The format is docs/formats/inventory.md. Raises `LimitExceeded` where `load_inventory` would not read it.
+    """
     hint = "take it of a part: name a prefix, as in registry.local/arcdata"
-    return readable(dump(inventory), "inventory", INVENTORY_BYTES, INVENTORY_VALUES, hint)
+    return readable(_written(inventory), "inventory", INVENTORY_BYTES, INVENTORY_VALUES, hint)
 
 
-def load(raw: bytes) -> Inventory:
-    """The inventory that `dump` wrote. Raises `DocumentInvalid`; its subject is the path of the wrong value."""
+def load_inventory(raw: bytes) -> Inventory:
+    """The inventory in the content of a file (docs/formats/inventory.md).
+
+    Raises `DocumentInvalid`, its subject the path of what is wrong in the document.
+    """
     root = document(raw, "inventory", INVENTORY_BYTES, INVENTORY_VALUES, _HINT).only(*_KEYS)
     if root.get("format").number() != FORMAT:
         raise root.get("format").wrong(f"{FORMAT}, the format that this version of transload reads")

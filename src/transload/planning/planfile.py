@@ -33,8 +33,7 @@ _IMAGE_KEYS = (
 _HINT = "make the plan again with transload plan"
 
 
-def dump(plan: Plan) -> bytes:
-    """The plan as canonical JSON: equal plans give equal bytes. Holds no secret, as locators and errors hold none."""
+def _written(plan: Plan) -> bytes:
     contents = {
         "format": FORMAT,
         "target": plan.target,
@@ -46,19 +45,25 @@ def dump(plan: Plan) -> bytes:
     return lined(contents)
 
 
-def writable(plan: Plan) -> bytes:
-    """The same for a file. Raises `LimitExceeded` where `load` would not read it."""
+def dump_plan(plan: Plan) -> bytes:
+    """The plan as canonical JSON: equal plans give equal bytes. Holds no secret, as locators and errors hold none.
+
+    The format is docs/formats/plan.md. Raises `LimitExceeded` where `load_plan` would not read it.
+    """
     hint = "plan fewer images at a time, or mirror without a plan"
-    return readable(dump(plan), "plan", PLAN_BYTES, PLAN_VALUES, hint)
+    return readable(_written(plan), "plan", PLAN_BYTES, PLAN_VALUES, hint)
 
 
 def digest(plan: Plan) -> Digest:
     """What a plan is called: the digest of its canonical bytes."""
-    return Digest.of(dump(plan))
+    return Digest.of(_written(plan))
 
 
-def load(raw: bytes) -> Plan:
-    """The plan that `dump` wrote. Raises `DocumentInvalid`, its subject the path of what is wrong in the document."""
+def load_plan(raw: bytes) -> Plan:
+    """The plan in the content of a file (docs/formats/plan.md).
+
+    Raises `DocumentInvalid`, its subject the path of what is wrong in the document.
+    """
     root = document(raw, "plan", PLAN_BYTES, PLAN_VALUES, _HINT).only(
         "format", "target", "images", "steps", "manifests", "requests"
     )

@@ -9,9 +9,9 @@ from transload.errors import PartMissing
 from transload.server.settings import ServeSettings
 
 if TYPE_CHECKING:
-    from transload.server.running import Served, serve_forever, serve_in_thread
+    from transload.server.running import Served, serve, serve_forever
 
-__all__ = ["ServeSettings", "Served", "serve_forever", "serve_in_thread"]
+__all__ = ["ServeSettings", "Served", "serve", "serve_forever"]
 
 if find_spec("aiohttp") is None:
     raise PartMissing(

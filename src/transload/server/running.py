@@ -58,7 +58,7 @@ class Served:
 
 
 @contextlib.contextmanager
-def serve_in_thread(store: Source | Target, settings: ServeSettings | None = None) -> Iterator[Served]:
+def serve(store: Source | Target, settings: ServeSettings | None = None) -> Iterator[Served]:
     """Serve `store` for the block. Raises `Busy` if the port is taken, `LocalError`, `UsageError`."""
     service = Service(store, settings or ServeSettings())
     started: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
@@ -95,7 +95,7 @@ def serve_in_thread(store: Source | Target, settings: ServeSettings | None = Non
 def serve_forever(store: Source | Target, settings: ServeSettings, announce: Callable[[str], None]) -> None:
     """Serve `store` until a signal asks to end; `announce` gets the URL once connections are taken.
 
-    The first signal lets running requests end, the second does not. Raises what `serve_in_thread` raises.
+    The first signal lets running requests end, the second does not. Raises what `serve` raises.
     """
     service = Service(store, settings)
 

@@ -22,7 +22,7 @@ from transload.errors import IndexTampered, LedgerTampered
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.oci import Digest, Name
-from transload.server import ServeSettings, serve_in_thread
+from transload.server import ServeSettings, serve
 from transload.testing.images import image, multi_platform, signature
 
 ONE, TWO = image("one", layers=(1000, 500)), multi_platform("two", layers=(100,))
@@ -87,7 +87,7 @@ def test_an_image_that_is_not_whole_is_not_sound_and_is_never_tagged(
     assert (code, told in text, "all proved" in text) == (1, True, False), text
     assert text.count("sound") >= 1
     far = MemoryStore()
-    with serve_in_thread(far, ServeSettings(writable=True, spool_folder=tmp_path)) as served:
+    with serve(far, ServeSettings(writable=True, spool_folder=tmp_path)) as served:
         code, text = run(capsys, "push", str(tmp_path / "b"), "--to", served.host_port)
     assert (code, told in text) == (1, True), text
     assert "app/one" not in list(far.repositories()) or list(far.tags("app/one")) == []

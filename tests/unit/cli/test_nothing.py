@@ -15,7 +15,7 @@ from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.oci import Name
 from transload.oci.refname import REF_NAME
-from transload.server import Served, ServeSettings, serve_in_thread
+from transload.server import Served, ServeSettings, serve
 from transload.testing.images import Built, fill, image, multi_platform, signature
 
 ONE = image("one", (1000,))
@@ -37,7 +37,7 @@ def far() -> MemoryStore:
 
 @pytest.fixture
 def registry(far: MemoryStore, tmp_path: Path) -> Iterator[Served]:
-    with serve_in_thread(far, ServeSettings(writable=True, spool_folder=tmp_path)) as served:
+    with serve(far, ServeSettings(writable=True, spool_folder=tmp_path)) as served:
         yield served
 
 

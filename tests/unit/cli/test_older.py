@@ -12,7 +12,7 @@ from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.oci import Name
 from transload.planning.ageing import CREATED
-from transload.server import ServeSettings, serve_in_thread
+from transload.server import ServeSettings, serve
 from transload.testing.images import Built, fill, image
 
 
@@ -35,7 +35,7 @@ def test_every_way_of_going_back_is_told(desk: Path, capsys: pytest.CaptureFixtu
     for name in names:
         fill(folder, made(3), name.repository, name.tag)
     far = MemoryStore()
-    with serve_in_thread(far, ServeSettings(writable=True, spool_folder=desk)) as served:
+    with serve(far, ServeSettings(writable=True, spool_folder=desk)) as served:
         for words in (
             ("plan", "--from", "oci:folder"),
             ("push", "march"),

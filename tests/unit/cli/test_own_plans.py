@@ -11,7 +11,7 @@ from transload.app.ownplans import is_own, remember
 from transload.cli.main import main
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
-from transload.server import Served, ServeSettings, serve_in_thread
+from transload.server import Served, ServeSettings, serve
 from transload.testing.images import fill, image
 
 PASSWORD = "s3cret"  # noqa: S105 - of a registry that ends with the test
@@ -30,7 +30,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[Served]:
     settings = ServeSettings(writable=True, users={"ann": PASSWORD}, spool_folder=tmp_path)
-    with serve_in_thread(MemoryStore(), settings) as served:
+    with serve(MemoryStore(), settings) as served:
         yield served
 
 

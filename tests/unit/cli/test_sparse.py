@@ -13,7 +13,7 @@ from transload.cli.main import main
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.oci import Name
-from transload.server import Served, ServeSettings, serve_in_thread
+from transload.server import Served, ServeSettings, serve
 from transload.testing.images import AMD64, ARM64, fill, index, multi_platform
 
 MANY = multi_platform("many", platforms=(AMD64, ARM64), layers=(1000,))
@@ -33,7 +33,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def source(tmp_path: Path) -> Iterator[Served]:
     store = MemoryStore()
     fill(store, MANY, "acme/many", "1")
-    with serve_in_thread(store, ServeSettings(spool_folder=tmp_path)) as served:
+    with serve(store, ServeSettings(spool_folder=tmp_path)) as served:
         yield served
 
 
@@ -44,13 +44,13 @@ def far() -> MemoryStore:
 
 @pytest.fixture
 def lenient(far: MemoryStore, tmp_path: Path) -> Iterator[Served]:
-    with serve_in_thread(far, ServeSettings(writable=True, allow_sparse=True, spool_folder=tmp_path)) as served:
+    with serve(far, ServeSettings(writable=True, allow_sparse=True, spool_folder=tmp_path)) as served:
         yield served
 
 
 @pytest.fixture
 def strict(tmp_path: Path) -> Iterator[Served]:
-    with serve_in_thread(MemoryStore(), ServeSettings(writable=True, spool_folder=tmp_path)) as served:
+    with serve(MemoryStore(), ServeSettings(writable=True, spool_folder=tmp_path)) as served:
         yield served
 
 
@@ -153,7 +153,7 @@ def test_an_index_within_an_index_may_be_sparse_too(
 def test_a_layer_that_never_came_is_missing_and_not_left_out(capsys: pytest.CaptureFixture[str], desk: Path) -> None:
     store = LayoutStore(desk / "folder", create=True)
     layer = KEPT.manifest.layers[0]
-    with serve_in_thread(store, ServeSettings(writable=True, allow_sparse=True)) as served:
+    with serve(store, ServeSettings(writable=True, allow_sparse=True)) as served:
         for digest, content in KEPT.blobs.items():
             if digest != layer.digest:
                 assert ask(served, "POST", f"/v2/acme/many/blobs/uploads/?digest={digest}", content).status == 201

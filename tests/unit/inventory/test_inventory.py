@@ -14,7 +14,7 @@ from tests.unit.planning.scene import SOURCE, Scene, copied, mounted
 from transload import errors
 from transload.errors import DocumentInvalid, LimitExceeded, ManifestUnknown, ReadOnly, Refused, RepositoryUnknown
 from transload.inventory import file
-from transload.inventory.file import dump, load
+from transload.inventory.file import dump_inventory, load_inventory
 from transload.inventory.inventory import Inventory, InventoryTarget, RepositoryContent
 from transload.inventory.take import take_inventory
 from transload.layout import LayoutStore
@@ -143,14 +143,14 @@ def test_an_inventory_describes_every_digest() -> None:
 
 @pytest.fixture(scope="module")
 def written() -> bytes:
-    return dump(take_inventory(FaultyStore(stocked().store, [fails_always("fetch", "shop/many:1")]), "shop"))
+    return dump_inventory(take_inventory(FaultyStore(stocked().store, [fails_always("fetch", "shop/many:1")]), "shop"))
 
 
 def test_what_was_written_is_what_is_read(written: bytes) -> None:
-    assert load(written).notes
-    assert dump(load(written)) == written
+    assert load_inventory(written).notes
+    assert dump_inventory(load_inventory(written)) == written
     found = take_inventory(stocked())
-    assert load(dump(found)) == found
+    assert load_inventory(dump_inventory(found)) == found
     assert written.isascii()
 
 
@@ -158,7 +158,7 @@ def test_each_digest_is_written_once() -> None:
     made = release(images=8, size=100_000)
     store = MemoryStore()
     fill_release(store, made, "shop")
-    raw = dump(take_inventory(store)).decode()
+    raw = dump_inventory(take_inventory(store)).decode()
     for content in made.contents():
         assert raw.count(content.descriptor.digest) == 1
 
@@ -166,7 +166,7 @@ def test_each_digest_is_written_once() -> None:
 def test_the_documented_example_is_an_inventory() -> None:
     text = DOCUMENTATION.read_text()
     example = text.split("```json\n")[1].split("```")[0]
-    assert dump(load(example.encode())) == example.encode()
+    assert dump_inventory(load_inventory(example.encode())) == example.encode()
     for key in json.loads(example):
         assert f"`{key}`" in text
 
@@ -201,7 +201,7 @@ def test_a_changed_file_is_refused_and_the_place_is_named(written: bytes, name: 
     document = json.loads(written)
     change(document)
     with pytest.raises(DocumentInvalid) as caught:
-        load(json.dumps(document).encode())
+        load_inventory(json.dumps(document).encode())
     assert says in caught.value.message
     assert caught.value.subject
     assert caught.value.hint
@@ -210,13 +210,13 @@ def test_a_changed_file_is_refused_and_the_place_is_named(written: bytes, name: 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{", b'{"format":1,"format":1}', b"[" * 100_000])
 def test_what_is_no_inventory_is_refused(raw: bytes) -> None:
     with pytest.raises(DocumentInvalid):
-        load(raw)
+        load_inventory(raw)
 
 
 def test_a_file_beyond_any_inventory_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file, "INVENTORY_BYTES", 10)
     with pytest.raises(DocumentInvalid, match="too large"):
-        load(b" " * 11)
+        load_inventory(b" " * 11)
 
 
 JSON = st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.lists(st.integers(), max_size=2)
@@ -239,10 +239,10 @@ def test_no_damage_gets_past_as_anything_but_a_refusal_or_a_valid_inventory(
         place = place[key]
     place[last] = data.draw(JSON)
     try:
-        read = load(json.dumps(damaged).encode())
+        read = load_inventory(json.dumps(damaged).encode())
     except DocumentInvalid:
         return
-    assert load(dump(read)) == read
+    assert load_inventory(dump_inventory(read)) == read
 
 
 # --- standing in for the target
@@ -297,7 +297,7 @@ def test_a_plan_against_an_inventory_is_the_plan_against_the_target() -> None:
     items = tuple(
         Item(SOURCE, Name(f"shop/{name}", after.tag), Name(f"shop/{name}", after.tag)) for name in after.images
     )
-    stand_in = InventoryTarget(load(dump(take_inventory(target, "shop"))))
+    stand_in = InventoryTarget(load_inventory(dump_inventory(take_inventory(target, "shop"))))
     real, foretold = (make_plan(Request(items), {SOURCE: source}, one) for one in (target, stand_in))
     assert foretold == real
     assert foretold.count("unchanged") == 1
@@ -378,4 +378,4 @@ def test_signatures_without_a_tag_are_not_seen() -> None:
 def test_an_inventory_that_would_not_be_read_again_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file, "INVENTORY_BYTES", 10)
     with pytest.raises(LimitExceeded, match="too large for a file"):
-        file.writable(Inventory("oci:x", "", False, {}, {}, {}))
+        file.dump_inventory(Inventory("oci:x", "", False, {}, {}, {}))

@@ -10,7 +10,7 @@ import pytest
 from transload.errors import BlobUnknown, ManifestUnknown, Refused
 from transload.layout import LayoutStore
 from transload.oci import Name
-from transload.server import ServeSettings, serve_in_thread
+from transload.server import ServeSettings, serve
 from transload.testing.images import fill, image, multi_platform
 
 ONE, MANY = image("one"), multi_platform("many")
@@ -77,7 +77,7 @@ def test_reading_still_writes_nothing(tmp_path: Path, store: LayoutStore) -> Non
 @pytest.mark.parametrize(("writable", "statuses"), [(True, [202, 404, 202]), (False, [405, 200, 405])])
 def test_a_served_layout_deletes_when_it_is_writable(store: LayoutStore, writable: bool, statuses: list[int]) -> None:
     asked = [("DELETE", "app/manifests/v1"), ("HEAD", "app/manifests/v1"), ("DELETE", f"other/manifests/{ONE.digest}")]
-    with serve_in_thread(store, ServeSettings(writable=writable)) as served:
+    with serve(store, ServeSettings(writable=writable)) as served:
         found = []
         for method, path in asked:
             connection = http.client.HTTPConnection(served.host_port, timeout=60)

@@ -94,7 +94,7 @@ def check_plan(plan: Plan) -> None:
     assert len(copied) == len(set(copied)), "a blob is copied twice"
     assert plan.copied.blobs == len(copied)
     assert plan.mounted.blobs == len(places) - len(copied)
-    assert planfile.load(planfile.dump(plan)) == plan
+    assert planfile.load_plan(planfile.dump_plan(plan)) == plan
 
 
 def copied(plan: Plan) -> set[Digest]:

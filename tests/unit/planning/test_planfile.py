@@ -44,7 +44,7 @@ def plan() -> Plan:
 
 @pytest.fixture
 def document(plan: Plan) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(planfile.dump(plan))
+    loaded: dict[str, Any] = json.loads(planfile.dump_plan(plan))
     return loaded
 
 
@@ -53,17 +53,17 @@ def dumped(document: object) -> bytes:
 
 
 def test_what_was_written_is_what_is_read(plan: Plan) -> None:
-    again = planfile.load(planfile.dump(plan))
+    again = planfile.load_plan(planfile.dump_plan(plan))
     assert again == plan
-    assert planfile.dump(again) == planfile.dump(plan)
-    assert planfile.digest(again) == planfile.digest(plan) == Digest.of(planfile.dump(plan))
+    assert planfile.dump_plan(again) == planfile.dump_plan(plan)
+    assert planfile.digest(again) == planfile.digest(plan) == Digest.of(planfile.dump_plan(plan))
     assert {digest: each.raw for digest, each in again.manifests.items()} == {
         digest: each.raw for digest, each in plan.manifests.items()
     }
 
 
 def test_errors_come_back_as_what_they_were(plan: Plan) -> None:
-    for before, after in zip(plan.images, planfile.load(planfile.dump(plan)).images, strict=True):
+    for before, after in zip(plan.images, planfile.load_plan(planfile.dump_plan(plan)).images, strict=True):
         assert type(before.error) is type(after.error)
         if before.error is not None and after.error is not None:
             for name in ("code", "exit_code", "message", "side", "subject", "hint"):
@@ -74,14 +74,14 @@ def test_every_error_there_is_can_be_written_and_read() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TransloadError)]
     for kind in kinds:
         image = PlannedImage("s", Name("a", "1"), Name("a", "1"), "failed", error=kind("what happened", side="source"))
-        (read,) = planfile.load(planfile.dump(Plan("t", (image,), (), {}))).images
+        (read,) = planfile.load_plan(planfile.dump_plan(Plan("t", (image,), (), {}))).images
         assert type(read.error) is kind
 
 
 def test_an_error_of_a_later_version_is_read_as_an_error(document: dict[str, Any]) -> None:
     broken = next(each for each in document["images"] if "error" in each)
     broken["error"] |= {"code": "never-heard-of", "exit_code": 42}
-    error = next(each.error for each in planfile.load(dumped(document)).images if each.error)
+    error = next(each.error for each in planfile.load_plan(dumped(document)).images if each.error)
     assert type(error) is TransloadError
     assert error.message == broken["error"]["message"]
 
@@ -90,7 +90,7 @@ def test_a_plan_that_was_read_can_be_carried_out() -> None:
     scene = Scene()
     for name in ("a", "b"):
         scene.publish(image(name, (SHARED,)), f"{name}:1")
-    outcome = scene.run(planfile.load(planfile.dump(scene.plan("a:1", "b:1"))))
+    outcome = scene.run(planfile.load_plan(planfile.dump_plan(scene.plan("a:1", "b:1"))))
     assert all(each.error is None for each in outcome.images)
     assert scene.plan("a:1", "b:1").count("unchanged") == 2
 
@@ -100,19 +100,19 @@ def test_a_rewritten_index_travels_in_the_plan() -> None:
     scene.publish(multi_platform("many"), "many:1")
     want: dict[str, Any] = {"platforms": (Platform.parse("linux/amd64"),), "narrowing": Narrowing.REWRITTEN}
     plan = scene.plan("many:1", **want)
-    scene.run(planfile.load(planfile.dump(plan)))
+    scene.run(planfile.load_plan(planfile.dump_plan(plan)))
     assert scene.plan("many:1", **want).count("unchanged") == 1
 
 
 def test_the_same_plan_gives_the_same_bytes_and_another_plan_others() -> None:
     scene = Scene()
     scene.publish(image("a"), "a:1", "a:2")
-    assert planfile.dump(scene.plan("a:1")) == planfile.dump(scene.plan("a:1"))
+    assert planfile.dump_plan(scene.plan("a:1")) == planfile.dump_plan(scene.plan("a:1"))
     assert planfile.digest(scene.plan("a:1")) != planfile.digest(scene.plan("a:2"))
 
 
 def test_the_file_is_plain_ascii_with_one_value_on_a_line(plan: Plan) -> None:
-    raw = planfile.dump(plan)
+    raw = planfile.dump_plan(plan)
     assert raw.isascii()
     assert raw.endswith(b"}\n")
     assert max(map(len, raw.splitlines())) < 2 * max(len(each.raw) for each in plan.manifests.values())
@@ -121,7 +121,7 @@ def test_the_file_is_plain_ascii_with_one_value_on_a_line(plan: Plan) -> None:
 def test_a_manifest_keeps_its_bytes_whatever_is_written_in_it() -> None:
     scene = Scene()
     built = scene.publish(image("odd", annotations={"org.example.note": "ä…\u2028\U0001f6a2 \\ud800 \x7f"}), "a:1")
-    plan = planfile.load(planfile.dump(scene.plan("a:1")))
+    plan = planfile.load_plan(planfile.dump_plan(scene.plan("a:1")))
     assert plan.manifests[built.digest].raw == built.manifest.raw
     assert plan.manifests[built.digest].annotations == built.manifest.annotations
 
@@ -131,8 +131,8 @@ def test_a_manifest_keeps_its_bytes_whatever_is_written_in_it() -> None:
 
 def test_the_example_of_the_documentation_is_a_plan() -> None:
     example = DOCUMENTATION.read_text().split("```json\n")[1].split("```")[0].encode()
-    plan = planfile.load(example)
-    assert planfile.dump(plan) == example, "the example is written as dump writes it"
+    plan = planfile.load_plan(example)
+    assert planfile.dump_plan(plan) == example, "the example is written as dump_plan writes it"
     assert len(plan.steps) == 3
 
 
@@ -220,7 +220,7 @@ def test_a_changed_file_is_refused_and_the_place_is_named(document: dict[str, An
     says, change = CHANGES[name]
     change(document)
     with pytest.raises(DocumentInvalid) as caught:
-        planfile.load(dumped(document))
+        planfile.load_plan(dumped(document))
     assert says in caught.value.message
     assert caught.value.subject is not None
     assert caught.value.subject.startswith("plan")
@@ -233,7 +233,7 @@ def test_a_changed_file_is_refused_and_the_place_is_named(document: dict[str, An
 )
 def test_what_is_no_plan_is_refused(raw: bytes) -> None:
     with pytest.raises(DocumentInvalid):
-        planfile.load(raw)
+        planfile.load_plan(raw)
 
 
 @pytest.mark.parametrize(
@@ -247,14 +247,14 @@ def test_what_is_no_plan_is_refused(raw: bytes) -> None:
 )
 def test_what_is_no_plan_is_said_in_our_words(raw: bytes, why: str) -> None:
     with pytest.raises(DocumentInvalid, match=why) as caught:
-        planfile.load(raw)
+        planfile.load_plan(raw)
     assert (caught.value.hint is None) == ("save it" in str(caught.value))  # then the plan is good as it is
 
 
 def test_a_file_beyond_any_plan_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planfile, "PLAN_BYTES", 10)
     with pytest.raises(DocumentInvalid, match="too large: it has 11 bytes"):
-        planfile.load(b" " * 11)
+        planfile.load_plan(b" " * 11)
 
 
 def _places(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -276,19 +276,19 @@ JSON = st.recursive(
 
 @given(st.data())
 def test_no_damage_gets_past_as_anything_but_a_refusal_or_a_valid_plan(plan: Plan, data: st.DataObject) -> None:
-    damaged = copy.deepcopy(json.loads(planfile.dump(plan)))
+    damaged = copy.deepcopy(json.loads(planfile.dump_plan(plan)))
     *way, last = data.draw(st.sampled_from(_places(damaged)))
     place = damaged
     for key in way:
         place = place[key]
     place[last] = data.draw(JSON)
     try:
-        read = planfile.load(dumped(damaged))
+        read = planfile.load_plan(dumped(damaged))
     except DocumentInvalid:
         return
-    assert planfile.load(planfile.dump(read)) == read
+    assert planfile.load_plan(planfile.dump_plan(read)) == read
 
 
 def test_counts_of_an_empty_plan() -> None:
-    plan = planfile.load(planfile.dump(Plan("oci:there", (), (), {}, Requests(1, 2))))
+    plan = planfile.load_plan(planfile.dump_plan(Plan("oci:there", (), (), {}, Requests(1, 2))))
     assert (plan.target, plan.requests, plan.copied) == ("oci:there", Requests(1, 2), Share())

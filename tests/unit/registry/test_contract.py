@@ -14,7 +14,7 @@ from transload.memory import MemoryStore
 from transload.net.http import Http
 from transload.ports import Target
 from transload.registry.store import RegistryStore
-from transload.server import ServeSettings, serve_in_thread
+from transload.server import ServeSettings, serve
 from transload.testing.contract import Broken, StoreContract, blob, breaks, read
 
 LARGE = blob("resumed", 6_000_000)
@@ -26,7 +26,7 @@ class TestServed(StoreContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Target]:
         settings = ServeSettings(writable=True, spool_folder=tmp_path)
-        with serve_in_thread(MemoryStore(), settings) as served, plain_http() as http:
+        with serve(MemoryStore(), settings) as served, plain_http() as http:
             yield RegistryStore(served.host_port, http)
 
     def finished(self, store: RegistryStore) -> int:
@@ -47,6 +47,6 @@ class TestServed(StoreContract):
 
 def test_a_loopback_server_is_found_by_itself(tmp_path: Path) -> None:
     settings = ServeSettings(writable=True, spool_folder=tmp_path)
-    with serve_in_thread(MemoryStore(), settings) as served, Http() as http:
+    with serve(MemoryStore(), settings) as served, Http() as http:
         assert list(RegistryStore(served.host_port, http).repositories()) == []
         assert served.requests.total == 1

@@ -38,7 +38,7 @@ def brought(*urls: str, saved: bool = False) -> MemoryStore:
         Request((Item(source.locator, NAME, NAME),), foreign_layers=True), {source.locator: source}, target
     )
     if saved:
-        plan = planfile.load(planfile.dump(plan))
+        plan = planfile.load_plan(planfile.dump_plan(plan))
     (planned,) = plan.images
     if planned.error is not None:
         raise planned.error

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.server.shelf import RepositoryContent
 from transload.memory import MemoryStore
-from transload.server import Served, ServeSettings, serve_in_thread
+from transload.server import Served, ServeSettings, serve
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 def served(store: MemoryStore) -> Iterator[Served]:
-    with serve_in_thread(store, ServeSettings(writable=True)) as served:
+    with serve(store, ServeSettings(writable=True)) as served:
         yield served
 
 
@@ -30,5 +30,5 @@ def shelf(tmp_path: Path) -> RepositoryContent:
 
 @pytest.fixture
 def shelved(shelf: RepositoryContent) -> Iterator[Served]:
-    with serve_in_thread(shelf, ServeSettings(writable=True)) as served:
+    with serve(shelf, ServeSettings(writable=True)) as served:
         yield served

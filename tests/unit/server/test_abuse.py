@@ -24,7 +24,7 @@ from transload.limits import INDEX_DEPTH, SERVED_UPLOADS
 from transload.memory import MemoryStore
 from transload.oci import Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
-from transload.server import Served, ServeSettings, bodies, connections, serve_in_thread
+from transload.server import Served, ServeSettings, bodies, connections, serve
 from transload.server.running import _Troubles
 from transload.server.uploads import Room, ServedUploads, Spool
 from transload.testing.contract import blob
@@ -44,7 +44,7 @@ def connect(served: Served) -> socket.socket:
 
 def test_silent_connections_make_room(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "SERVED_CONNECTIONS", 20)
-    with serve_in_thread(store) as served:
+    with serve(store) as served:
         silent = [connect(served) for _ in range(60)]
         try:
             assert ask(served, "GET", "/v2/").status == 200
@@ -60,7 +60,7 @@ def test_connections_that_find_no_place_leave_no_traceback(
     monkeypatch.setattr(connections, "SERVED_CONNECTIONS", 16)
     head = b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n"
     path = head.replace(b"uploads/ ", f"uploads/?digest={Digest.of(b'content')} ".encode())
-    with serve_in_thread(store, ServeSettings(writable=True)) as served, contextlib.ExitStack() as stack:
+    with serve(store, ServeSettings(writable=True)) as served, contextlib.ExitStack() as stack:
         busy = [stack.enter_context(connect(served)) for _ in range(16)]
         for each in busy:
             each.sendall(path)
@@ -87,7 +87,7 @@ def test_connections_that_work_stay(store: MemoryStore, monkeypatch: pytest.Monk
     monkeypatch.setattr(connections, "SERVED_CONNECTIONS", 16)
     digest = Digest.of(b"content")
     head = f"POST /v2/a/blobs/uploads/?digest={digest} HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n"
-    with serve_in_thread(store, ServeSettings(writable=True)) as served, contextlib.ExitStack() as stack:
+    with serve(store, ServeSettings(writable=True)) as served, contextlib.ExitStack() as stack:
         busy = [stack.enter_context(connect(served)) for _ in range(16)]
         for each in busy:
             each.sendall(head.encode() + b"Expect: 100-continue\r\n\r\n")
@@ -108,14 +108,14 @@ def heard(connection: socket.socket) -> bytes:
 
 @pytest.mark.parametrize("sent", [b"", b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX-A: "])
 def test_a_head_that_does_not_come_is_not_waited_for(store: MemoryStore, sent: bytes) -> None:
-    with serve_in_thread(store, ServeSettings(stall_timeout_s=0.2)) as served, connect(served) as silent:
+    with serve(store, ServeSettings(stall_timeout_s=0.2)) as served, connect(served) as silent:
         with contextlib.suppress(OSError):  # it may be cut off before it has sent anything
             silent.sendall(sent)
         assert heard(silent) == b""
 
 
 def test_a_second_head_that_does_not_come(store: MemoryStore) -> None:
-    with serve_in_thread(store, ServeSettings(stall_timeout_s=1)) as served, connect(served) as kept:
+    with serve(store, ServeSettings(stall_timeout_s=1)) as served, connect(served) as kept:
         kept.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
         got = kept.recv(4096)
         assert b" 200 OK" in got
@@ -126,7 +126,7 @@ def test_a_second_head_that_does_not_come(store: MemoryStore) -> None:
 
 def test_a_body_that_drips_is_cut_off(store: MemoryStore) -> None:
     """At a byte now and then no stall period passes without one."""
-    with serve_in_thread(store, ServeSettings(writable=True, stall_timeout_s=0.5)) as served, connect(served) as slow:
+    with serve(store, ServeSettings(writable=True, stall_timeout_s=0.5)) as served, connect(served) as slow:
         slow.sendall(b"PUT /v2/a/manifests/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n")
         answer: list[bytes] = []
         reader = threading.Thread(target=lambda: answer.append(heard(slow)))
@@ -147,7 +147,7 @@ HEAD = b"PUT /v2/a/manifests/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked
 def test_a_body_in_chunks_of_nothing_is_cut_off(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each costs work, so four million of them would keep a server busy for seconds."""
     monkeypatch.setattr(bodies, "SMALL_CHUNKS", 100)
-    with serve_in_thread(store, ServeSettings(writable=True)) as served, connect(served) as client:
+    with serve(store, ServeSettings(writable=True)) as served, connect(served) as client:
         client.sendall(HEAD)
         with contextlib.suppress(ConnectionError):
             for _ in range(1000):
@@ -161,7 +161,7 @@ def test_a_body_in_chunks_that_hold_something_on_average_is_read(
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bodies, "SMALL_CHUNKS", 100)
-    with serve_in_thread(store, ServeSettings(writable=True)) as served, connect(served) as client:
+    with serve(store, ServeSettings(writable=True)) as served, connect(served) as client:
         client.sendall(HEAD)
         for _ in range(20):
             client.sendall(b"1\r\nx\r\n" * 50 + b"7fff\r\n" + b"y" * 0x7FFF + b"\r\n")
@@ -236,7 +236,7 @@ def layout(tmp_path: Path) -> LayoutStore:
 
 
 def test_deep_indexes_are_refused_before_anything_is_stored(layout: LayoutStore) -> None:
-    with serve_in_thread(layout, ServeSettings(writable=True)) as served:
+    with serve(layout, ServeSettings(writable=True)) as served:
         below, top = nested(INDEX_DEPTH)
         for manifest in (*below, top):
             assert ask(served, "PUT", f"/v2/a/manifests/{manifest.digest}", manifest.raw).status == 201
@@ -253,7 +253,7 @@ def test_a_graph_that_repeats_is_walked_once(layout: LayoutStore) -> None:
         layout.put_manifest(Name("a", None, manifest.digest), manifest)
     layout.put_manifest(Name("a", "deep"), top)
     put(layout, "a", spare := blob("spare", 10))
-    with serve_in_thread(layout, ServeSettings(writable=True)) as served:
+    with serve(layout, ServeSettings(writable=True)) as served:
         assert ask(served, "DELETE", f"/v2/a/blobs/{spare.descriptor.digest}").status == 202
         refused = ask(served, "DELETE", f"/v2/a/blobs/{IMAGE.contents[0].descriptor.digest}")
         assert (refused.status, refused.code) == (405, "UNSUPPORTED")
@@ -263,7 +263,7 @@ def test_a_graph_that_repeats_is_walked_once(layout: LayoutStore) -> None:
 
 def test_many_tags_at_once_are_refused(layout: LayoutStore) -> None:
     tags = "&".join(f"tag=t{number}" for number in range(101))
-    with serve_in_thread(layout, ServeSettings(writable=True)) as served:
+    with serve(layout, ServeSettings(writable=True)) as served:
         assert ask(served, "PUT", f"/v2/a/manifests/{IMAGE.digest}?{tags}", IMAGE.manifest.raw).status == 414
 
 
@@ -272,7 +272,7 @@ def test_many_tags_at_once_are_refused(layout: LayoutStore) -> None:
 
 @pytest.fixture
 def folder(layout: LayoutStore) -> Iterator[tuple[Served, LayoutStore]]:
-    with serve_in_thread(layout, ServeSettings(writable=True)) as served:
+    with serve(layout, ServeSettings(writable=True)) as served:
         yield served, layout
 
 
@@ -326,7 +326,7 @@ def test_trouble_with_the_store_is_for_the_log(
 
 
 def test_a_disk_that_is_full_is_not_named(store: MemoryStore) -> None:
-    with serve_in_thread(FaultyStore(store, [out_of_space()]), ServeSettings(writable=True)) as served:
+    with serve(FaultyStore(store, [out_of_space()]), ServeSettings(writable=True)) as served:
         answer = ask(served, "POST", f"/v2/a/blobs/uploads/?digest={Digest.of(b'x')}", b"x")
     assert (answer.status, answer.document["errors"][0]["message"]) == (507, "the disk of this registry is full")
 
@@ -360,7 +360,7 @@ def test_a_type_from_outside_does_not_become_a_header(layout: LayoutStore) -> No
     document = json.loads((layout.root / "index.json").read_text())
     document["manifests"][0]["mediaType"] = "application/x\r\nX-Evil: 1"
     (layout.root / "index.json").write_text(json.dumps(document))
-    with serve_in_thread(layout) as served:
+    with serve(layout) as served:
         for method in ("GET", "HEAD"):
             answer = ask(served, method, "/v2/a/manifests/1")
             assert "X-Evil" not in answer.headers
@@ -382,7 +382,7 @@ def test_an_index_of_images_costs_no_further_read(served: Served, store: MemoryS
 
 def test_what_a_pausing_client_sent_is_not_kept_in_memory(store: MemoryStore) -> None:
     """It goes to the session, so that another request sees how far the upload has come."""
-    with serve_in_thread(store, ServeSettings(writable=True, stall_timeout_s=60)) as served, connect(served) as slow:
+    with serve(store, ServeSettings(writable=True, stall_timeout_s=60)) as served, connect(served) as slow:
         location = ask(served, "POST", "/v2/a/blobs/uploads/").headers["Location"]
         slow.sendall(f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode() + bytes(500))
         uploads = served._service.uploads

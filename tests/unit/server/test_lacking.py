@@ -12,7 +12,7 @@ from tests.unit.server.asking import Answer, ask
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.oci import Name
-from transload.server import Served, ServeSettings, serve_in_thread
+from transload.server import Served, ServeSettings, serve
 from transload.testing.images import Built, fill, image, multi_platform
 
 APP = "team/app"
@@ -28,7 +28,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> MemoryStore | Layou
 
 @pytest.fixture
 def served(store: MemoryStore | LayoutStore) -> Iterator[Served]:
-    with serve_in_thread(store, ServeSettings(writable=True, allow_sparse=True)) as served:
+    with serve(store, ServeSettings(writable=True, allow_sparse=True)) as served:
         yield served
 
 
@@ -81,7 +81,7 @@ def test_what_was_missing_may_still_come(served: Served, store: MemoryStore | La
 
 
 def test_it_is_deleted_as_others_are(tmp_path: Path) -> None:
-    with serve_in_thread(
+    with serve(
         LayoutStore(tmp_path / "folder", create=True), ServeSettings(writable=True, allow_sparse=True)
     ) as served:
         send_blobs(served, IMAGE, but=LAYER)
@@ -95,7 +95,7 @@ def test_it_is_deleted_as_others_are(tmp_path: Path) -> None:
 
 
 def test_others_refuse_it(store: MemoryStore | LayoutStore) -> None:
-    with serve_in_thread(store, ServeSettings(writable=True)) as strict:
+    with serve(store, ServeSettings(writable=True)) as strict:
         send_blobs(strict, IMAGE, but=LAYER)
         assert [put(strict, "1.0", IMAGE).code, put(strict, "many", MANY).code] == ["MANIFEST_BLOB_UNKNOWN"] * 2
         assert ask(strict, "GET", f"/v2/{APP}/tags/list").body.find(b"1.0") == -1

@@ -17,7 +17,7 @@ from tests.unit.server.asking import ask
 from tests.unit.server.shelf import RepositoryContent
 from transload.memory import MemoryStore
 from transload.oci import Descriptor, Digest, mediatype
-from transload.server import Served, ServeSettings, serve_in_thread
+from transload.server import Served, ServeSettings, serve
 from transload.testing.faults import Fault, FaultyStore, ends_early, truncates
 from transload.testing.images import SIGNATURE, fill, image, signature
 
@@ -130,7 +130,7 @@ def test_a_large_file_leaves_in_several_parts(shelved: Served, shelf: Repository
 def test_a_blob_that_breaks_off_breaks_the_connection(store: MemoryStore, fault: Callable[..., Fault]) -> None:
     faulty = FaultyStore(store, [fault(1000, subject=LAYER.digest)])
     path = f"/v2/team/app/blobs/{LAYER.digest}"
-    with serve_in_thread(faulty) as served:
+    with serve(faulty) as served:
         assert ask(served, "GET", "/v2/team/app/manifests/1.0").status == 200
         with pytest.raises((http.client.IncompleteRead, OSError)):
             ask(served, "GET", path)
@@ -152,7 +152,7 @@ class Plain:
 
 
 def test_sizes_are_learnt_from_manifests(store: MemoryStore) -> None:
-    with serve_in_thread(Plain(store)) as served:
+    with serve(Plain(store)) as served:
         path = f"/v2/team/app/blobs/{LAYER.digest}"
         assert ask(served, "GET", path).status == 404
         assert ask(served, "GET", "/v2/team/app/manifests/1.0").status == 200
@@ -238,7 +238,7 @@ def test_a_client_that_does_not_read_is_cut_off(shelf: RepositoryContent, heard:
         with MemoryStore.begin(shelf, "a", Descriptor("x", digest, len(content))) as ingest:
             ingest.write([content])
             ingest.commit()
-    with serve_in_thread(shelf, ServeSettings(stall_timeout_s=0.1)) as served:
+    with serve(shelf, ServeSettings(stall_timeout_s=0.1)) as served:
         host, _, port = served.host_port.partition(":")
         with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(f"GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode())

@@ -16,7 +16,7 @@ from transload.limits import MANIFEST_BYTES
 from transload.memory import MemoryStore
 from transload.oci import Descriptor, Digest, Name
 from transload.oci.mediatype import OCI_INDEX
-from transload.server import Served, ServeSettings, serve_in_thread
+from transload.server import Served, ServeSettings, serve
 from transload.testing.faults import FaultyStore, out_of_space
 from transload.testing.images import fill, image, multi_platform, signature
 
@@ -161,7 +161,7 @@ def test_the_newest_request_owns_an_upload(served: Served, store: MemoryStore) -
 
 
 def test_a_client_that_stalls_is_cut_off(store: MemoryStore) -> None:
-    with serve_in_thread(store, ServeSettings(writable=True, stall_timeout_s=0.05)) as served:
+    with serve(store, ServeSettings(writable=True, stall_timeout_s=0.05)) as served:
         location = begin(served)
         host, _, port = served.host_port.partition(":")
         with socket.create_connection((host, int(port)), timeout=60) as connection:
@@ -196,7 +196,7 @@ def test_two_clients_bring_the_same_blob(served: Served, store: MemoryStore) -> 
 
 def test_a_full_disk_is_the_servers_trouble(store: MemoryStore) -> None:
     faulty = FaultyStore(store, [out_of_space()])
-    with serve_in_thread(faulty, ServeSettings(writable=True)) as served:
+    with serve(faulty, ServeSettings(writable=True)) as served:
         assert ask(served, "POST", f"{UPLOADS}?digest={Digest.of(SMALL)}", SMALL).status == 507
 
 
@@ -259,7 +259,7 @@ class TestManifests:
         raw = multi_platform("absent").manifest.raw
         answer = self.put(served, "1.0", raw, OCI_INDEX)
         assert (answer.status, answer.code) == (400, "MANIFEST_BLOB_UNKNOWN")
-        with serve_in_thread(store, ServeSettings(writable=True, allow_sparse=True)) as lenient:
+        with serve(store, ServeSettings(writable=True, allow_sparse=True)) as lenient:
             assert self.put(lenient, "1.0", raw, OCI_INDEX).status == 201
             assert ask(lenient, "GET", "/v2/team/app/manifests/1.0").body == raw
 
@@ -319,7 +319,7 @@ class TestSpools:
 
     def test_the_folder_is_empty_afterwards(self, store: MemoryStore, tmp_path: Path) -> None:
         settings = ServeSettings(writable=True, spool_folder=tmp_path)
-        with serve_in_thread(store, settings) as served:
+        with serve(store, settings) as served:
             for digest in (Digest.of(LARGE), Digest.of(SMALL)):
                 ask(served, "POST", f"{UPLOADS}?digest={digest}", LARGE)
             assert list(tmp_path.iterdir()) == []
@@ -329,7 +329,7 @@ class TestSpools:
 
     def test_a_folder_that_is_not_there(self, store: MemoryStore, tmp_path: Path) -> None:
         settings = ServeSettings(writable=True, spool_folder=tmp_path / "none", shutdown_timeout_s=0.1)
-        with serve_in_thread(store, settings) as served:
+        with serve(store, settings) as served:
             answer = ask(served, "PATCH", begin(served), LARGE)
             assert (answer.status, answer.code) == (500, "UNKNOWN")
 

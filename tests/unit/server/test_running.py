@@ -25,7 +25,7 @@ from tests.unit.server.asking import ask
 from transload.errors import Busy, LocalError, UsageError
 from transload.memory import MemoryStore
 from transload.oci import Digest
-from transload.server import Served, ServeSettings, serve_in_thread
+from transload.server import Served, ServeSettings, serve
 
 WRITES = [
     ("POST", "/v2/a/blobs/uploads/"),
@@ -40,7 +40,7 @@ WRITES = [
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
 def test_read_only_unless_asked_otherwise(store: MemoryStore, method: str, path: str) -> None:
-    with serve_in_thread(store) as served:
+    with serve(store) as served:
         answer = ask(served, method, path, b"x")
     assert (answer.status, answer.code) == (405, "UNSUPPORTED")
     assert "--writable" in answer.document["errors"][0]["message"]
@@ -54,7 +54,7 @@ def test_methods_that_do_not_exist(served: Served) -> None:
 
 
 def test_users(store: MemoryStore) -> None:
-    with serve_in_thread(store, ServeSettings(users={"ann": "one"})) as served:
+    with serve(store, ServeSettings(users={"ann": "one"})) as served:
         refused = ask(served, "GET", "/v2/")
         assert (refused.status, refused.code) == (401, "UNAUTHORIZED")
         assert refused.headers["WWW-Authenticate"].startswith("Basic realm=")
@@ -83,7 +83,7 @@ def test_tls(store: MemoryStore, authority: trustme.CA, tmp_path: Path) -> None:
         ServeSettings(tls_certificate=both, writable=True),
         ServeSettings(tls_certificate=chain, tls_key=key, writable=True),
     ):
-        with serve_in_thread(store, settings) as served:
+        with serve(store, settings) as served:
             assert served.url == f"https://{served.host_port}"
             path = f"/v2/a/blobs/uploads/?digest={Digest.of(content)}"
             assert ask(served, "POST", path, content, tls=context).status == 201
@@ -100,7 +100,7 @@ def test_tls_from_a_file(store: MemoryStore, authority: trustme.CA, tmp_path: Pa
     shelf = RepositoryContent(tmp_path)
     content = os.urandom(2_500_000)
     digest = shelf.put(content)
-    with serve_in_thread(shelf, ServeSettings(tls_certificate=pem)) as served:
+    with serve(shelf, ServeSettings(tls_certificate=pem)) as served:
         answer = ask(served, "GET", f"/v2/a/blobs/{digest}", headers={"Range": "bytes=5-2000000"}, tls=context)
     assert answer.body == content[5:2_000_001]
 
@@ -117,19 +117,19 @@ def test_a_certificate_that_cannot_be_read(store: MemoryStore, tmp_path: Path) -
     for name in ("none.pem", "no.pem", "pipe.pem", "locked.pem"):
         with (
             pytest.raises(LocalError, match="TLS certificate|pipe|has a passphrase"),
-            serve_in_thread(store, ServeSettings(tls_certificate=tmp_path / name)),
+            serve(store, ServeSettings(tls_certificate=tmp_path / name)),
         ):
             pass
 
 
 def test_a_port_that_is_taken(served: Served, store: MemoryStore) -> None:
     port = int(served.host_port.rpartition(":")[2])
-    with pytest.raises(Busy, match="cannot listen"), serve_in_thread(store, ServeSettings(port=port)):
+    with pytest.raises(Busy, match="cannot listen"), serve(store, ServeSettings(port=port)):
         pass
 
 
 def test_a_host_that_is_none(store: MemoryStore) -> None:
-    with pytest.raises(UsageError), serve_in_thread(store, ServeSettings(host="no host.invalid")):
+    with pytest.raises(UsageError), serve(store, ServeSettings(host="no host.invalid")):
         pass
 
 
@@ -140,7 +140,7 @@ def test_a_key_without_a_certificate(tmp_path: Path) -> None:
 
 def test_closing_ends_the_threads(store: MemoryStore) -> None:
     before = threading.active_count()
-    with serve_in_thread(store) as served:
+    with serve(store) as served:
         host, _, port = served.host_port.partition(":")
         idle = socket.create_connection((host, int(port)))
         ask(served, "GET", "/v2/a/tags/list")
@@ -153,7 +153,7 @@ def test_closing_ends_the_threads(store: MemoryStore) -> None:
 
 
 def test_two_servers_of_one_store(served: Served, store: MemoryStore) -> None:
-    with serve_in_thread(store) as other:
+    with serve(store) as other:
         assert ask(other, "GET", "/v2/").status == ask(served, "GET", "/v2/").status == 200
         assert other.host_port != served.host_port
 

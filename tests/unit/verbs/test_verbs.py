@@ -25,7 +25,7 @@ from transload.errors import (
 )
 from transload.events import ImageDone, Progressed, RunFinished, StepMoved
 from transload.oci import Name
-from transload.server import Served, ServeSettings, serve_in_thread
+from transload.server import Served, ServeSettings, serve
 from transload.testing.faults import FaultyStore, out_of_space
 from transload.testing.images import fill, image, multi_platform, signature
 from transload.verbs.copying import is_image
@@ -47,7 +47,7 @@ def vendor() -> Iterator[Served]:
     fill(store, ONE, "acme/app", "1")
     fill(store, TWO, "acme/web", "2")
     fill(store, signature(ONE), "acme/app")
-    with serve_in_thread(store) as served:
+    with serve(store) as served:
         yield served
 
 
@@ -58,7 +58,7 @@ def site() -> MemoryStore:
 
 @pytest.fixture
 def local(site: MemoryStore) -> Iterator[Served]:
-    with serve_in_thread(site, ServeSettings(writable=True)) as served:
+    with serve(site, ServeSettings(writable=True)) as served:
         yield served
 
 
@@ -186,7 +186,7 @@ def test_what_makes_no_sense_is_one_error_and_leaves_nothing(
 
 def test_a_disk_that_is_full(vendor: Served, tmp_path: Path) -> None:
     store = FaultyStore(MemoryStore(), [out_of_space()])
-    with serve_in_thread(store, ServeSettings(writable=True)) as full, pytest.raises(TransloadError):
+    with serve(store, ServeSettings(writable=True)) as full, pytest.raises(TransloadError):
         transload.copy(f"{vendor.host_port}/acme/app:1", f"{full.host_port}/app:1")
 
 
@@ -197,7 +197,7 @@ def test_logins_are_given_or_found_or_neither(
     site: MemoryStore, vendor: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = ServeSettings(writable=True, users={"me": Secret("right")})
-    with serve_in_thread(site, settings) as closed:
+    with serve(site, settings) as closed:
         source, target = f"{vendor.host_port}/acme/app:1", f"{closed.host_port}/app:1"
         with pytest.raises(LoginMissing):
             transload.copy(source, target)
