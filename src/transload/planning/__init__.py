@@ -1,4 +1,4 @@
-"""Deciding what has to be done, as data: what is wanted, what both sides have, which steps follow."""
+"""Decides what has to be done, as data: what is wanted, what both sides have, which steps follow."""
 
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Step
 from transload.planning.planner import make_plan

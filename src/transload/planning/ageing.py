@@ -1,7 +1,7 @@
-"""Which tags of a plan would go back to content that was made earlier than what they stand for now.
+"""Which tags of a plan would move to content that is older than what they stand for now.
 
-Only tags that move are looked at, so that an unchanged or new image costs no question. What does not say when it was
-made, or cannot be read, is not judged: this is for people, who may well mean to go back.
+Only tags that move are looked at, so that an unchanged or new image costs no request. An image that does not say when
+it was made, or cannot be read, is left out: this is only a note for people, who may well mean to go back.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from transload.threads import Cancellation, in_parallel
 CREATED = "org.opencontainers.image.created"
 _TEXT = 64
 _THREADS = 8
-_PLACEHOLDER = 1981  # tools that want the same bytes each time write 1970 or 1980 for no time at all
+_PLACEHOLDER = 1981  # tools that make reproducible images write a time in 1970 or 1980 instead of the real one
 
 
 @frozen
 class GoingBack:
-    """A tag that would go back, from content made at one time to content made at another."""
+    """A tag that would move from content made at `now` to older content, made at `then`."""
 
     name: Name
     now: datetime
@@ -42,14 +42,14 @@ class GoingBack:
 def going_back(
     plan: Plan, sources: Mapping[str, Source], target: Source, cancellation: Cancellation | None = None
 ) -> tuple[GoingBack, ...]:
-    """The tags that stand for newer content at `target` than what `plan` brings."""
+    """The tags that stand for newer content at `target` than the content that `plan` brings."""
 
     def judged(image: PlannedImage) -> GoingBack | None:
         try:
             return _judged(image, plan, sources[image.source_store], target)
         except Interrupted:
             raise
-        except TransloadError:  # asked for a sentence only
+        except TransloadError:  # only a note would have come of it
             return None
 
     moving = [image for image in plan.images if image.replaces is not None and image.target.tag]
@@ -68,7 +68,7 @@ def _judged(image: PlannedImage, plan: Plan, source: Source, target: Source) -> 
 
 
 def _made(manifest: Manifest, store: Source, name: Name) -> datetime | None:
-    """When an image says that it was made: by annotation, else by its config; an index without one, by its first."""
+    """When an image was made: by its annotation, else by its config. An index without one: its first image."""
     stated = moment(manifest.annotations.get(CREATED))
     if stated is not None:
         return stated
@@ -82,7 +82,7 @@ def _made(manifest: Manifest, store: Source, name: Name) -> datetime | None:
 
 
 def moment(text: object) -> datetime | None:
-    """The time in a text of RFC 3339, None for anything else and for what stands for no time.
+    """The time in a text of RFC 3339; None for any other text, and for times that are only placeholders.
 
     >>> moment("2026-05-12T08:30:00.123456789+02:00")
     datetime.datetime(2026, 5, 12, 6, 30, 0, 123456, tzinfo=datetime.timezone.utc)
@@ -92,7 +92,7 @@ def moment(text: object) -> datetime | None:
     if not isinstance(text, str) or len(text) > _TEXT:
         return None
     with contextlib.suppress(ValueError, OverflowError):
-        found = datetime.fromisoformat(text)
-        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-        return found if found.year >= _PLACEHOLDER else None
+        parsed = datetime.fromisoformat(text)
+        parsed = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+        return parsed if parsed.year >= _PLACEHOLDER else None
     return None

@@ -1,7 +1,7 @@
-"""Whether a source has what it will be asked for: asked beforehand where asking costs nothing.
+"""Checks before a run whether a local source has what it will be asked for, since asking it costs no request.
 
-A differential bundle leaves out what the far side is said to have, and a folder may lack a file. Without this check a
-run would find out in the middle, blob by blob.
+A differential bundle leaves out what the target should have already, and a folder may lack a file. Without this check,
+a run would fail in the middle, blob by blob.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ Stays = Callable[[Surveyed, Descriptor], bool]
 
 
 def stays_elsewhere(request: Request, sources: Mapping[str, Source]) -> Stays:
-    """Which foreign layers of an image are left where their publisher keeps them."""
+    """The rule which foreign layers of an image are left where their publisher keeps them."""
 
-    def stays(found: Surveyed, blob: Descriptor) -> bool:
+    def stays(image: Surveyed, blob: Descriptor) -> bool:
         if not blob.is_foreign or not request.foreign_layers:
             return blob.is_foreign
-        item = found.item
+        item = image.item
         return request.foreign_as_held and not sources[item.source_store].holds(item.source.repository, blob)
 
     return stays
@@ -40,40 +40,40 @@ def stays_elsewhere(request: Request, sources: Mapping[str, Source]) -> Stays:
 def check_local_sources(
     surveyed: Iterable[Surveyed], holdings: TargetContent, sources: Mapping[str, Source], stays: Stays
 ) -> list[Surveyed]:
-    """The same, images with an error that need a blob which neither their local source nor the target has."""
+    """The same images; those that need a blob that neither their local source nor the target has get an error."""
     anywhere = {digest for _, digest in holdings.pairs}
-    return [_checked(found, holdings, anywhere, sources, stays) for found in surveyed]
+    return [_checked(image, holdings, anywhere, sources, stays) for image in surveyed]
 
 
 def _checked(
-    found: Surveyed, holdings: TargetContent, anywhere: set[Digest], sources: Mapping[str, Source], stays: Stays
+    image: Surveyed, holdings: TargetContent, anywhere: set[Digest], sources: Mapping[str, Source], stays: Stays
 ) -> Surveyed:
-    if found.error is not None:
-        return found
-    source = sources[found.item.source_store]
+    if image.error is not None:
+        return image
+    source = sources[image.item.source_store]
     if source.request_costs is not None:
-        return found
-    repository = found.item.source.repository
+        return image
+    repository = image.item.source.repository
     lacking = {
         blob.digest: blob
-        for blob in _lacking(found, holdings, stays)
+        for blob in _lacking(image, holdings, stays)
         if blob.digest not in anywhere and not source.holds(repository, blob)
     }
-    return evolve(found, error=_error(source, list(lacking.values()))) if lacking else found
+    return evolve(image, error=_error(source, list(lacking.values()))) if lacking else image
 
 
-def _lacking(found: Surveyed, holdings: TargetContent, stays: Stays) -> Iterable[Descriptor]:
-    """What the target does not hold in the image's repository; a foreign layer with a URL can be had there."""
-    repository = found.item.target.repository
-    for tree, _ in needed(found):
+def _lacking(image: Surveyed, holdings: TargetContent, stays: Stays) -> Iterable[Descriptor]:
+    """Blobs that the image's repository at the target lacks. A foreign layer with a URL can be read from there."""
+    repository = image.item.target.repository
+    for tree, _ in needed(image):
         for node in walk(tree, lambda node: not holdings.has(repository, node.manifest.digest)):
             for blob in node.manifest.blobs:
-                if not (blob.is_foreign and (blob.urls or stays(found, blob))):
+                if not (blob.is_foreign and (blob.urls or stays(image, blob))):
                     yield blob
 
 
 def _error(source: Source, lacking: list[Descriptor]) -> PrerequisiteMissing:
-    """The same for every image that lacks the same, so that reports tell it once."""
+    """The error, with equal words for images that lack the same blobs, so that reports show it once."""
     named = ", ".join(blob.digest.short for blob in lacking[:_NAMED]) + (", …" if len(lacking) > _NAMED else "")
     blobs, verb = (f"{len(lacking)} blobs", "are") if len(lacking) > 1 else ("a blob", "is")
     size = in_words(sum(blob.size for blob in lacking))

@@ -1,14 +1,14 @@
-"""A store as it would be if its layers had been compressed, for registries that take no others.
+"""A view of a store with all layers compressed, for registries that take no others.
 
-`docker save`, podman and skopeo leave layers uncompressed in archives; Quay, as many set it up, refuses those. What is
-compressed is told by new manifests in OCI form; configs stay as they are, since they name layers by the digests that
-these have uncompressed.
+`docker save`, podman and skopeo leave layers uncompressed in archives; Quay, as many set it up, refuses those. New
+manifests in OCI form describe the compressed layers. Configs stay as they are, since they name layers by their
+uncompressed digests.
 
 Invariants:
 1. the same content gives the same bytes, as long as it is the same zlib: no time, no name, one level;
 2. nothing is written to disk: a layer is compressed once to learn its digest, and once more when it is sent;
 3. a layer is compressed only if it has the digest that its manifest says;
-4. an attestation that speaks of an image which got a new digest is left out, since it no longer speaks of it.
+4. an attestation of an image that got a new digest is left out, since the digest in it is no longer right.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ _IN_OCI_FORM = {
 _LAYERS = UNCOMPRESSED_LAYERS | {OCI_LAYER_GZIP, DOCKER_LAYER_GZIP}
 _MAGIC = b"\x1f\x8b"  # of gzip (RFC 1952)
 _LEVEL = 6
-_GZIP = 31  # zlib's word for a gzip header without time and name, around the largest window
+_GZIP = 31  # zlib's `wbits` for a gzip header without time and name, with the largest window
 _THREADS = 4
 
 
 class CompressedStore:
-    """`source` with the layers of every image compressed; a digest of its own stands for what has become of it."""
+    """`source` with the layers of every image compressed. Images that change have new digests."""
 
     def __init__(self, source: Source, cancellation: Cancellation) -> None:
         self._source = source
@@ -76,7 +76,7 @@ class CompressedStore:
 
     @property
     def left_out(self) -> int:
-        """How many attestations have been left out, since they speak of images as they were."""
+        """How many attestations have been left out, since they belong to the images as they were."""
         return len(self._left_out)
 
     @property
@@ -86,7 +86,7 @@ class CompressedStore:
 
     @property
     def refers(self) -> Refers | None:
-        """What refers to images that stay as they are."""
+        """The source's own: referrers of images that stay as they are."""
         return self._source.refers
 
     @property
@@ -97,7 +97,7 @@ class CompressedStore:
     # --- Resolves
 
     def resolve(self, name: Name) -> Descriptor:
-        """See `Resolves`; layers are compressed to know it."""
+        """See `Resolves`; it compresses layers to learn the digest."""
         return self.fetch(name).descriptor
 
     def fetch(self, name: Name) -> Manifest:
@@ -126,7 +126,7 @@ class CompressedStore:
     def open(
         self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
     ) -> Iterator[Iterator[Chunk]]:
-        """See `Reads`; what comes before `offset` is compressed and dropped."""
+        """See `Reads`; the bytes before `offset` are compressed and dropped."""
         original = self._originals.get(descriptor.digest)
         if original is None:
             with self._source.open(repository, descriptor, offset, length) as chunks:
@@ -153,7 +153,7 @@ class CompressedStore:
         is_image = manifest.config is not None and manifest.config.media_type in {OCI_CONFIG, DOCKER_CONFIG}
         layers = {layer.digest: layer for layer in manifest.layers if layer.media_type in _LAYERS}
         if not is_image or not all(self._source.holds(name.repository, layer) for layer in layers.values()):
-            return manifest  # what lacks a layer is left alone, and told by whoever looks for it
+            return manifest  # an image that lacks a layer stays as it is; the check of local sources reports it
         plain = [layer for layer in layers.values() if self._is_plain(name.repository, layer)]
         if not plain:
             return manifest
@@ -166,7 +166,7 @@ class CompressedStore:
         return Manifest.parse(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(), OCI_MANIFEST)
 
     def _is_plain(self, repository: str, layer: Descriptor) -> bool:
-        """Whether it is not compressed, whatever it claims: `podman save --uncompressed` calls its layers gzip."""
+        """Whether it is uncompressed, whatever its type says: `podman save --uncompressed` calls its layers gzip."""
         if layer.media_type in UNCOMPRESSED_LAYERS or layer.size < len(_MAGIC):
             return True
         with self._source.open(repository, layer, 0, len(_MAGIC)) as chunks:
@@ -183,12 +183,14 @@ class CompressedStore:
             raise LimitExceeded(f"indexes are nested deeper than {INDEX_DEPTH}", subject=index.digest)
         now = {child.digest: self._child(name.at(child.digest), child, depth + 1) for child in index.manifests}
         kept = held_children(index, lambda child: now[child.digest].digest == child.digest)
-        left = {was: one for was, one in now.items() if one.digest != was or was in kept}
-        self._left_out |= {was for was in now if was not in left and was in self._now}
-        return rewritten(index, left)
+        children = {
+            digest: descriptor for digest, descriptor in now.items() if descriptor.digest != digest or digest in kept
+        }
+        self._left_out |= {digest for digest in now if digest not in children and digest in self._now}
+        return rewritten(index, children)
 
     def _child(self, name: Name, child: Descriptor, depth: int) -> Descriptor:
-        """What the child has become; one that is not there stays what the index says."""
+        """The child's new descriptor; a child that is missing keeps the one from the index."""
         try:
             return self._converted(name, self._source.fetch(name), depth).descriptor
         except ManifestUnknown:
@@ -227,7 +229,7 @@ def gzipped(chunks: Iterable[Chunk]) -> Iterator[bytes]:
 
 
 def _between(chunks: Iterable[bytes], start: int, end: int) -> Iterator[bytes]:
-    """What of `chunks` lies from `start` up to but without `end`."""
+    """The bytes of `chunks` from position `start` up to, but not including, `end`."""
     position = 0
     for chunk in chunks:
         piece = chunk[max(0, start - position) : max(0, end - position)]

@@ -1,4 +1,4 @@
-"""The config of an image, read where it is needed at all: for its platform, and for when it was made."""
+"""Reads the config of an image where it is needed: for its platform, and for when it was made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transload.strictjson import NotJson, read_json
 
 
 def read_config(source: Source, repository: str, descriptor: Descriptor) -> dict[str, object]:
-    """The document, its digest proved; empty if it is no object. Raises `ManifestInvalid` and what reading raises."""
+    """The document, with its digest verified; empty if it is no object. Raises `ManifestInvalid` and read errors."""
     if descriptor.size > CONFIG_BYTES:
         raise LimitExceeded(f"config {descriptor.digest.short} has {descriptor.size} bytes", subject=descriptor.digest)
     verifier, raw = Verifier(descriptor.digest, descriptor.size), bytearray()

@@ -1,4 +1,4 @@
-"""From what was found to what is to be done: surveyed images and holdings in, a plan out. Pure."""
+"""Turns what both sides have into steps: surveyed images and the target's content in, a plan out. Pure."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def draft(
     holdings: TargetContent,
     stays: Callable[[Surveyed, Descriptor], bool],
     request_costs_of: Mapping[str, RequestCosts | None],
-    target_tariff: RequestCosts | None,
+    target_costs: RequestCosts | None,
 ) -> Plan:
     """Lay the steps out: every blob copied once and mounted elsewhere, children before parents, tags last."""
     drafting = _Drafting(request, holdings, stays)
-    images = tuple(drafting.image(found) for found in surveyed)
-    requests = _requests(drafting.steps, request_costs_of, target_tariff)
+    images = tuple(drafting.image(image) for image in surveyed)
+    requests = _requests(drafting.steps, request_costs_of, target_costs)
     return Plan(target, images, tuple(drafting.steps), drafting.manifests, requests)
 
 
@@ -40,85 +40,87 @@ class _Drafting:
         self.steps: list[Step] = []
         self.manifests: dict[Digest, Manifest] = {}
         self._placed: dict[tuple[str, Digest, str | None], int] = {}
-        # Where the target has a blob, or will have it after a step: what later repositories mount it from.
+        # Where the target has a blob, or will have it after a step: other repositories can mount it from there.
         self._carriers: dict[Digest, tuple[str, int | None]] = {
             digest: (repository, None) for repository, digest in sorted(holdings.pairs)
         }
 
-    def image(self, found: Surveyed) -> PlannedImage:
-        item = found.item
-        if found.error is not None:
-            missing = isinstance(found.error, NotFound) and not isinstance(found.error, PlatformUnavailable)
+    def image(self, image: Surveyed) -> PlannedImage:
+        item = image.item
+        if image.error is not None:
+            missing = isinstance(image.error, NotFound) and not isinstance(image.error, PlatformUnavailable)
             return PlannedImage(
                 item.source_store,
                 item.source,
                 item.target,
                 "missing" if missing else "failed",
                 excused=missing and (item.optional or self.request.allow_missing),
-                error=found.error,
+                error=image.error,
             )
         counting = _Counting()
-        goals = [goal for extra in found.extras if (goal := self._extra(found, extra, counting)) is not None]
-        if found.root is not None:
-            goals.append(self._tree(found, found.root, counting, item.target.tag, needs=tuple(goals)))
+        goals = [
+            goal for companion in image.extras if (goal := self._companion(image, companion, counting)) is not None
+        ]
+        if image.root is not None:
+            goals.append(self._tree(image, image.root, counting, item.target.tag, needs=tuple(goals)))
         return PlannedImage(
             item.source_store,
             item.source,
             item.target,
-            _status(found, goals),
-            found.digest,
-            found.source_digest,
+            _status(image, goals),
+            image.digest,
+            image.source_digest,
             tuple(dict.fromkeys(goals)),
             counting.copied,
             counting.mounted,
             counting.present,
-            found.notes + tuple(self._foreign_notes(found)),
-            replaces=found.at_target.digest if found.at_target and found.at_target.digest != found.digest else None,
+            image.notes + tuple(self._foreign_notes(image)),
+            replaces=image.at_target.digest if image.at_target and image.at_target.digest != image.digest else None,
         )
 
-    def _extra(self, found: Surveyed, extra: Companion, counting: _Counting) -> int | None:
-        repository, digest = found.item.target.repository, extra.node.manifest.digest
-        named = extra.tag is None or (Name(repository, extra.tag), digest) in self.holdings.names
+    def _companion(self, image: Surveyed, companion: Companion, counting: _Counting) -> int | None:
+        repository, digest = image.item.target.repository, companion.node.manifest.digest
+        named = companion.tag is None or (Name(repository, companion.tag), digest) in self.holdings.names
         if named and self.holdings.has(repository, digest):
             return None
-        return self._tree(found, extra.node, counting, extra.tag)
+        return self._tree(image, companion.node, counting, companion.tag)
 
     def _tree(
-        self, found: Surveyed, root: Node, counting: _Counting, tag: str | None, needs: tuple[int, ...] = ()
+        self, image: Surveyed, root: Node, counting: _Counting, tag: str | None, needs: tuple[int, ...] = ()
     ) -> int:
-        """Steps for everything below `root` that is not there, then for `root` under its tag; the last one's id."""
-        repository = found.item.target.repository
-        if self.holdings.has(repository, root.manifest.digest):  # with all below it: only the name is lacking
-            return self._manifest(found, root, tag, needs)
+        """Add steps for everything below `root` that is missing, then for `root` under its tag; the last step's id."""
+        repository = image.item.target.repository
+        if self.holdings.has(repository, root.manifest.digest):  # and so all below it: only the name is missing
+            return self._manifest(image, root, tag, needs)
         ids: dict[Digest, int] = {}
         for node in walk(root, lambda node: not self.holdings.has(repository, node.manifest.digest)):
             manifest = node.manifest
             below = [ids[child.manifest.digest] for child in node.children if child.manifest.digest in ids]
-            blobs = (self._blob(found, blob, counting) for blob in self._wanted(found, manifest))
+            blobs = (self._blob(image, blob, counting) for blob in self._wanted(image, manifest))
             own = [step for step in blobs if step is not None]
             more = needs if node is root else ()
             ids[manifest.digest] = self._manifest(
-                found, node, tag if node is root else None, tuple(dict.fromkeys((*own, *below, *more)))
+                image, node, tag if node is root else None, tuple(dict.fromkeys((*own, *below, *more)))
             )
         return ids[root.manifest.digest]
 
-    def _wanted(self, found: Surveyed, manifest: Manifest) -> Iterable[Descriptor]:
+    def _wanted(self, image: Surveyed, manifest: Manifest) -> Iterable[Descriptor]:
         unique = {blob.digest: blob for blob in manifest.blobs}
-        return (blob for blob in unique.values() if not self.stays(found, blob))
+        return (blob for blob in unique.values() if not self.stays(image, blob))
 
-    def _foreign_notes(self, found: Surveyed) -> Iterable[str]:
-        if found.root is None:
+    def _foreign_notes(self, image: Surveyed) -> Iterable[str]:
+        if image.root is None:
             return
-        blobs = {blob.digest: blob for node in walk(found.root) for blob in node.manifest.blobs}
-        left = [blob for blob in blobs.values() if self.stays(found, blob)]
-        if left:
-            stay = "1 foreign layer stays" if len(left) == 1 else f"{len(left)} foreign layers stay"
-            held = f"{found.item.source_store} does not hold {'it' if len(left) == 1 else 'them'}"
-            way = f"--foreign-layers copies {'it' if len(left) == 1 else 'them'}"
-            yield f"{stay} with the publisher; {held if self.request.foreign_layers else way}"
+        blobs = {blob.digest: blob for node in walk(image.root) for blob in node.manifest.blobs}
+        staying = [blob for blob in blobs.values() if self.stays(image, blob)]
+        if staying:
+            phrase = "1 foreign layer stays" if len(staying) == 1 else f"{len(staying)} foreign layers stay"
+            held = f"{image.item.source_store} does not hold {'it' if len(staying) == 1 else 'them'}"
+            option = f"--foreign-layers copies {'it' if len(staying) == 1 else 'them'}"
+            yield f"{phrase} with the publisher; {held if self.request.foreign_layers else option}"
 
-    def _blob(self, found: Surveyed, blob: Descriptor, counting: _Counting) -> int | None:
-        item = found.item
+    def _blob(self, image: Surveyed, blob: Descriptor, counting: _Counting) -> int | None:
+        item = image.item
         repository = item.target.repository
         if self.holdings.has(repository, blob.digest):
             counting.count_present((repository, blob.digest), blob.size)
@@ -136,13 +138,13 @@ class _Drafting:
             counting.mounted = counting.mounted.plus(blob.size)
         return step.id
 
-    def _manifest(self, found: Surveyed, node: Node, tag: str | None, needs: tuple[int, ...]) -> int:
-        repository, manifest = found.item.target.repository, node.manifest
+    def _manifest(self, image: Surveyed, node: Node, tag: str | None, needs: tuple[int, ...]) -> int:
+        repository, manifest = image.item.target.repository, node.manifest
         key = (repository, manifest.digest, tag or "")
         if key not in self._placed:
             self.manifests[manifest.digest] = manifest
             name = Name(repository, tag, None if tag else manifest.digest)
-            item = found.item
+            item = image.item
             step = ManifestStep(
                 len(self.steps),
                 manifest.digest,
@@ -161,8 +163,8 @@ class _Drafting:
 
 
 def _left_out(node: Node) -> tuple[Digest, ...]:
-    there = {child.manifest.digest for child in node.children}
-    return tuple(dict.fromkeys(child.digest for child in node.manifest.manifests if child.digest not in there))
+    children = {child.manifest.digest for child in node.children}
+    return tuple(dict.fromkeys(child.digest for child in node.manifest.manifests if child.digest not in children))
 
 
 class _Counting:
@@ -176,10 +178,10 @@ class _Counting:
             self.present = self.present.plus(size)
 
 
-def _status(found: Surveyed, goals: list[int]) -> Status:
+def _status(image: Surveyed, goals: list[int]) -> Status:
     if not goals:
         return "unchanged"
-    return "new" if found.at_target is None else "changed"
+    return "new" if image.at_target is None else "changed"
 
 
 def _requests(

@@ -1,4 +1,4 @@
-"""Keeping some platforms of a multi-platform image: which entries stay, and the index written anew. Pure."""
+"""Keeps some platforms of a multi-platform image: which entries stay, and the new index. Pure."""
 
 from __future__ import annotations
 
@@ -9,57 +9,57 @@ from typing import Any
 from transload.graph import Node, walk
 from transload.oci import Descriptor, Digest, Manifest, Platform
 
-# BuildKit hangs provenance into the index itself, as a child for the platform unknown/unknown that names by these
-# annotations the child it speaks of.
+# BuildKit adds provenance to the index itself, as a child for the platform unknown/unknown. These annotations name the
+# child that it is about.
 _REFERENCE_TYPE = "vnd.docker.reference.type"
 _REFERENCE_DIGEST = "vnd.docker.reference.digest"
 
-_NAMED = 8  # entries in one sentence
+_NAMED = 8  # entries that one sentence names
 
 
 def wanted_children(index: Manifest, platforms: Iterable[Platform]) -> frozenset[Digest]:
-    """The children of `index` for one of `platforms`, and the attestations that speak of those."""
+    """The children of `index` for one of `platforms`, and the attestations of those."""
     wanted = tuple(platforms)
     chosen = {
         child.digest
         for child in index.manifests
-        if child.platform is not None and any(child.platform.satisfies(one) for one in wanted)
+        if child.platform is not None and any(child.platform.satisfies(platform) for platform in wanted)
     }
-    return frozenset(chosen | {child.digest for child in index.manifests if _speaks_of(child) in chosen})
+    return frozenset(chosen | {child.digest for child in index.manifests if _subject_of(child) in chosen})
 
 
 def held_children(index: Manifest, has: Callable[[Descriptor], bool]) -> frozenset[Digest]:
-    """The children of `index` that are there, without attestations that speak of one that is not."""
-    there = {child.digest for child in index.manifests if has(child)}
-    speaking = {child.digest: about for child in index.manifests if (about := _speaks_of(child)) is not None}
-    return frozenset(digest for digest in there if speaking.get(digest, digest) in there)
+    """The children of `index` that are there, without the attestations of missing ones."""
+    held = {child.digest for child in index.manifests if has(child)}
+    subjects = {child.digest: subject for child in index.manifests if (subject := _subject_of(child)) is not None}
+    return frozenset(digest for digest in held if subjects.get(digest, digest) in held)
 
 
 def is_attestation(child: Descriptor) -> bool:
-    """Whether this entry of an index speaks of another one, and is no image by itself."""
-    return _speaks_of(child) is not None
+    """Whether this entry of an index is about another entry, and is no image itself."""
+    return _subject_of(child) is not None
 
 
 def narrowed(root: Node) -> Node:
-    """`root` with every index that has not all of its children in the tree written anew, from below."""
+    """`root`, with a new index for every index that lacks some of its children in the tree, from the leaves up."""
     known: dict[Digest, Node] = {}
     for node in walk(root):
         children = {child.manifest.digest: known[child.manifest.digest] for child in node.children}
-        kept = {digest: child.manifest.descriptor for digest, child in children.items()}
-        manifest = rewritten(node.manifest, kept) if node.manifest.is_index else node.manifest
+        descriptors = {digest: child.manifest.descriptor for digest, child in children.items()}
+        manifest = rewritten(node.manifest, descriptors) if node.manifest.is_index else node.manifest
         known[node.manifest.digest] = Node(manifest, tuple(children.values()))
     return known[root.manifest.digest]
 
 
-def rewritten(index: Manifest, kept: Mapping[Digest, Descriptor]) -> Manifest:
-    """`index` with only the entries of `kept`, each leading to what stands there; unchanged if nothing differs.
+def rewritten(index: Manifest, children: Mapping[Digest, Descriptor]) -> Manifest:
+    """`index` with only the entries in `children`, each with the descriptor given there; itself if nothing differs.
 
-    The same bytes each time for the same entries.
+    The same entries always give the same bytes.
     """
     entries = [
-        entry if (now := kept[entry["digest"]]).digest == entry["digest"] else _leading(entry, now)
+        entry if (now := children[entry["digest"]]).digest == entry["digest"] else _leading(entry, now)
         for entry in index.document["manifests"]
-        if entry["digest"] in kept
+        if entry["digest"] in children
     ]
     if entries == index.document["manifests"]:
         return index
@@ -74,36 +74,36 @@ def _leading(entry: dict[str, Any], to: Descriptor) -> dict[str, Any]:
 def narrowing_note(
     root: Node, wanted: Iterable[Platform], absent: Iterable[Descriptor], store: str, *, sparse: bool
 ) -> str:
-    """What people should know of an image of which `root` has a part only: what is left out, and what no longer holds.
+    """What people should know if `root` has only a part of an image: what is left out, and what is no longer valid.
 
-    `absent` is what was wanted, but is not in `store`, though the index lists it.
+    `absent` are wanted children that the index lists, but `store` does not hold.
     """
     total, kept = len(root.manifest.manifests), len({child.manifest.digest for child in root.children})
     chosen = f" ({', '.join(map(str, wanted))})" if wanted else ""
     lacking = f"; {store} does not hold {named(absent)}" if absent else ""
     note = f"{kept} of {total} platform entries{chosen}{lacking}"
     if sparse:
-        told = "index kept as published (sparse): digest and signatures stay valid, but many registries refuse it"
-        return f"{note}; {told}"
-    told = "index rewritten: it has a new digest, and signatures of the whole image are no longer valid"
-    return f"{note}; {told}"
+        effect = "index kept as published (sparse): digest and signatures stay valid, but many registries refuse it"
+        return f"{note}; {effect}"
+    effect = "index rewritten: it has a new digest, and signatures of the whole image are no longer valid"
+    return f"{note}; {effect}"
 
 
 def note_of_one(root: Node, store: str) -> str:
-    """What people should know where a name will stand for one image instead of for the index that was published."""
+    """What people should know if a name will stand for one image instead of for the published index."""
     (kept,) = (child.manifest.digest for child in root.children)
     entries = root.manifest.manifests
-    one = named(child for child in entries if child.digest == kept)
+    held = named(child for child in entries if child.digest == kept)
     others = named(child for child in entries if child.digest != kept)
-    told = f"{store} holds {one} only, not {others}: that image alone is copied, without the index of all platforms"
-    return f"{told}; its digest is the publisher's, but not that of the index"
+    note = f"{store} holds {held} only, not {others}: that image alone is copied, without the index of all platforms"
+    return f"{note}; its digest is the publisher's, but not that of the index"
 
 
 def named(absent: Iterable[Descriptor]) -> str:
-    """Entries of an index as people call them; an attestation only where what it speaks of is not among them."""
+    """Entries of an index in words. An attestation is named only if its image is not among them."""
     entries = {child.digest: child for child in absent}
-    about = ((child, _speaks_of(child)) for child in entries.values())
-    names = list(dict.fromkeys(_called(child) for child, subject in about if subject not in entries))
+    pairs = ((child, _subject_of(child)) for child in entries.values())
+    names = list(dict.fromkeys(_called(child) for child, subject in pairs if subject not in entries))
     return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
@@ -113,6 +113,6 @@ def _called(child: Descriptor) -> str:
     return str(child.platform) if child.platform and child.platform.os else child.digest.short
 
 
-def _speaks_of(child: Descriptor) -> str | None:
+def _subject_of(child: Descriptor) -> str | None:
     attests = child.annotations.get(_REFERENCE_TYPE) == "attestation-manifest"
     return child.annotations.get(_REFERENCE_DIGEST) if attests else None

@@ -1,7 +1,7 @@
-"""What of an index a store really has: docker saves the index of all platforms with the content of one.
+"""Which parts of an index a store really has: docker saves the index of all platforms with the content of one.
 
-So do `ctr images export --platform` and copies of folders in which files are missing on purpose. What is there can be
-copied; what is not there must be told.
+So do `ctr images export --platform` and copies of folders in which files are missing on purpose. The parts that are
+there can be copied; the run must say which ones are missing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from transload.ports import Source, Sparse
 
 
 class LeftOut:
-    """The children that were left out of an image on purpose, where its store remembers that.
+    """The children that were left out of an image on purpose, if its store remembers that.
 
-    `unwanted` tells of further ones that are not looked for.
+    `unwanted` names further children of an index that need not be there.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class LeftOut:
         self._digests: set[Digest] = set()
 
     def meet(self, manifest: Manifest) -> Manifest:
-        """Take note of what an index leaves out, before its children are looked for; returns it."""
+        """Note which children an index leaves out, before they are looked for. Returns the manifest."""
         if manifest.is_index:
             self._digests.update(self._unwanted(manifest))
             if self._sparse is not None:
@@ -52,7 +52,7 @@ NOTHING_LEFT_OUT = LeftOut()
 
 
 class Parts:
-    """Tells which children are there. What was read is kept, so that nothing is read twice for one image.
+    """Says which children are there. Keeps what it reads, so that nothing is read twice for one image.
 
     `fetch` reads a manifest, `holds` asks for a blob.
     """
@@ -61,37 +61,37 @@ class Parts:
         self._fetch = fetch
         self._holds = holds
         self._read: dict[Digest, Manifest | None] = {}
-        self._there: dict[Digest, bool] = {}
+        self._held: dict[Digest, bool] = {}
         self._allowance = Allowance("an image", IMAGE_MANIFESTS_BYTES)
 
     @classmethod
     def of(cls, store: Source, name: Name) -> Parts:
-        """Those of the image called `name`."""
+        """The parts of the image called `name`."""
         return cls(lambda child: store.fetch(name.at(child.digest)), lambda blob: store.holds(name.repository, blob))
 
     def fetch(self, child: Descriptor) -> Manifest:
         """The child's manifest. Raises `ManifestUnknown`."""
-        found = self._manifest(child)
-        if found is None:
+        manifest = self._manifest(child)
+        if manifest is None:
             raise ManifestUnknown(f"there is no manifest {child.digest.short}", subject=child.digest)
-        return found
+        return manifest
 
     def has(self, child: Descriptor, depth: int = 0) -> bool:
-        """Whether the child is there with content of its own; of an index, whether any of its children is."""
-        if child.digest not in self._there:
+        """Whether the child is there with its content; for an index, whether any of its children is."""
+        if child.digest not in self._held:
             manifest = self._manifest(child)
-            self._there[child.digest] = manifest is not None and self._has_content(manifest, depth)
-        return self._there[child.digest]
+            self._held[child.digest] = manifest is not None and self._has_content(manifest, depth)
+        return self._held[child.digest]
 
     def lacking(self, index: Manifest) -> tuple[Descriptor, ...]:
-        """The children that are not there; none where no image is there at all, since then this is no part of it."""
+        """The missing children. None if no image is there at all: then the store does not hold a part of the index."""
         held = held_children(index, self.has)
         if all(child.digest not in held or is_attestation(child) for child in index.manifests):
             return ()
         return tuple(child for child in index.manifests if child.digest not in held)
 
     def _has_content(self, manifest: Manifest, depth: int) -> bool:
-        """A lacking layer is damage, and told as such. Who leaves a platform out leaves out its config, or all layers.
+        """Tools that leave a platform out leave out its config or all its layers. One missing layer is damage.
 
         (containerd, archive.WithSkipMissing: the manifest may stay, its blobs are all there or none.)
         """

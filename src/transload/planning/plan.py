@@ -1,4 +1,4 @@
-"""The plan: frozen steps with what each needs, and what they come to per image and in total."""
+"""The plan: frozen steps with what each needs, and their sums per image and in total."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Status = Literal["unchanged", "new", "changed", "missing", "failed"]
 class BlobStep:
     """Make a blob visible in a repository of the target: by mounting from `origin`, else by copying its bytes.
 
-    `after` is the step that brings the blob to `origin`; it is waited for, but its failure does not fail this one.
+    `after` is the step that brings the blob to `origin`. This step waits for it, but does not fail with it.
     """
 
     id: int
@@ -32,7 +32,7 @@ class BlobStep:
 
     @property
     def needs(self) -> tuple[int, ...]:
-        """Nothing has to succeed before a blob."""
+        """None: no other step has to succeed first."""
         return ()
 
     @property
@@ -58,7 +58,7 @@ class ManifestStep:
 
     @property
     def after(self) -> None:
-        """A manifest waits for nothing but its needs."""
+        """None: a manifest waits only for its needs."""
         return
 
     @property
@@ -90,7 +90,7 @@ class Share:
 class PlannedImage:
     """One wanted image: where it is, what it will be called, what has to be done for it.
 
-    `replaces` is what the target's name stands for until then, if that is something else.
+    `replaces` is the digest that the target's name stands for now, if it is another one.
 
     `goals` are the steps that complete it (empty when nothing is to be done). `copied`, `mounted` and `present` count
     each (repository, blob) pair once; a blob that several images of a repository share counts for the first.
@@ -118,7 +118,7 @@ class PlannedImage:
 
     @property
     def source_label(self) -> str:
-        """Store and name at the source, as it can be given on the command line."""
+        """Store and name at the source, as people write it on the command line."""
         return f"{self.source_store}/{self.source}"
 
 
@@ -152,17 +152,17 @@ class Plan:
 
     @cached_property
     def copied(self) -> Share:
-        """What has to be read at the sources."""
+        """The blobs to read from the sources."""
         return _sum(image.copied for image in self.images)
 
     @cached_property
     def mounted(self) -> Share:
-        """What only has to be made visible in a further repository."""
+        """The blobs that the target has, or will have, and that only have to be mounted in another repository."""
         return _sum(image.mounted for image in self.images)
 
     @cached_property
     def present(self) -> Share:
-        """What is there already, as far as it was asked: unchanged images are not taken apart."""
+        """The blobs that are there already, as far as the target was asked: unchanged images are not counted."""
         return _sum(image.present for image in self.images)
 
     def count(self, *status: Status) -> int:
@@ -171,7 +171,7 @@ class Plan:
 
     @property
     def failures(self) -> tuple[PlannedImage, ...]:
-        """Images that cannot be done, and are not excused (optional, or missing ones allowed)."""
+        """Images that cannot be copied, and are not excused (optional, or missing ones allowed)."""
         return tuple(image for image in self.images if image.error is not None and not image.excused)
 
 

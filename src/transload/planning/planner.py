@@ -1,4 +1,4 @@
-"""From a request to a plan: survey the items, ask the target what it holds, draft the steps. Moves nothing."""
+"""From a request to a plan: surveys the items, asks the target what it holds, drafts the steps. Moves nothing."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def make_plan(
 ) -> Plan:
     """Find out what has to be done so that `target` holds every item of `request`.
 
-    `known` and `elsewhere` are hints (an earlier run, an inventory): what they say is asked, and used if it is so.
-    `sources` maps each item's `source_store` to a store. What goes wrong with one image at its source becomes that
-    image's `error`. Raises what goes wrong at the target (`Unreachable`, `CredentialsRejected`, …), `TargetConflict`
-    when one target name is wanted with different content, and `Interrupted` when cancelled. `working` hears how far
-    the asking is.
+    `known` and `elsewhere` are hints (an earlier run, an inventory): they are used only if the target confirms them.
+    `sources` maps each item's `source_store` to a store. An error with one image at its source becomes that image's
+    `error`. Raises errors of the target (`Unreachable`, `CredentialsRejected`, …), `TargetConflict` when one target
+    name is wanted with different content, and `Interrupted` when cancelled. `working` gets the progress of the
+    questions.
     """
     cancellation = cancellation or Cancellation()
     surveyor = Surveyor(request, sources, target)
@@ -52,14 +52,14 @@ def make_plan(
 
 def _check_conflicts(surveyed: list[Surveyed]) -> None:
     wanted: dict[Name, Surveyed] = {}
-    for found in surveyed:
-        if found.error is not None or found.item.target.tag is None:
+    for image in surveyed:
+        if image.error is not None or image.item.target.tag is None:
             continue
-        other = wanted.setdefault(found.item.target, found)
-        if other.digest != found.digest:
+        other = wanted.setdefault(image.item.target, image)
+        if other.digest != image.digest:
             raise TargetConflict(
-                f"{found.item.target} is wanted twice with different content: "
-                f"{other.item.source_store}/{other.item.source} and {found.item.source_store}/{found.item.source}",
-                subject=str(found.item.target),
+                f"{image.item.target} is wanted twice with different content: "
+                f"{other.item.source_store}/{other.item.source} and {image.item.source_store}/{image.item.source}",
+                subject=str(image.item.target),
                 hint="give one of them another target name or tag",
             )

@@ -10,22 +10,22 @@ from transload.oci import Name, Platform
 
 
 class Narrowing(Enum):
-    """The two honest ways to copy only some platforms of a multi-platform image."""
+    """The two ways to copy only some platforms of a multi-platform image."""
 
     REWRITTEN = "rewritten"
-    """The index is written anew with the kept entries: every registry takes it, but its digest is another one, so
-    digest pins and signatures of the whole image no longer hold."""
+    """A new index has only the wanted entries: every registry takes it, but its digest is another one, so digest pins
+    and signatures of the whole image are no longer valid."""
 
     SPARSE = "sparse"
-    """The index stays as published, the other children are left out: digest and signatures hold, but many registries
-    (distribution 2.8 among them) refuse an index whose children are missing."""
+    """The index stays as published, the other children are left out: digest and signatures stay valid, but many
+    registries (distribution 2.8 among them) refuse an index whose children are missing."""
 
 
 @frozen
 class Item:
     """One thing wanted: `source` in the store with locator `source_store`, to be stored as `target`.
 
-    `optional` means that its absence at the source is no failure; `platforms` stand before those of the request.
+    With `optional`, it is no failure if the source lacks it. `platforms` replace those of the request.
     """
 
     source_store: str
@@ -42,9 +42,10 @@ class Item:
 
 @frozen
 class Request:
-    """Everything wanted of one run. Without `platforms`, multi-platform images are copied whole.
+    """Everything that one run should copy. Without `platforms`, multi-platform images are copied whole.
 
-    `foreign_layers`: those that publishers keep elsewhere, too; with `foreign_as_held`, as far as the source has them.
+    `foreign_layers` also copies layers that publishers keep elsewhere; with `foreign_as_held`, only those that the
+    source has.
     """
 
     items: tuple[Item, ...]

@@ -1,6 +1,6 @@
-"""Asking both sides about each wanted image: what the source publishes, what the target's name stands for today.
+"""Asks both sides about each wanted image: what the source publishes, what the target's name stands for today.
 
-An unchanged image costs one question to each side: the target is asked first, the source then only for a digest.
+An unchanged image costs one request to each side: the target is asked first, and the source then only for a digest.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ from transload.planning.parts import LeftOut, Parts
 from transload.planning.request import Item, Narrowing, Request
 from transload.ports import Source, Sparse, Target
 
-_LASTING = (Unreachable, CredentialsRejected)  # what a source answers to one image, it will answer to the next
+_LASTING = (Unreachable, CredentialsRejected)  # a source that fails so for one image will fail so for the next
 _PASSING = (ServerTrouble, TooManyRequests, Stalled)
 _REFERRER_DEPTH = 4  # a signature of an attestation of an SBOM of an image; deeper chains are not known in the wild
 
 
 @frozen
 class Companion:
-    """A manifest that belongs to an image without being part of it: a referrer, or what a cosign tag points at."""
+    """A manifest that belongs to an image without being part of it: a referrer, or the manifest of a cosign tag."""
 
     node: Node
     tag: str | None = None
@@ -62,7 +62,7 @@ class Companion:
 
 @frozen
 class Surveyed:
-    """What was found about one item. `root` is None when nothing of the image itself has to be moved."""
+    """What both sides say about one item. `root` is None if nothing of the image itself has to be copied."""
 
     item: Item
     root: Node | None = None
@@ -74,7 +74,7 @@ class Surveyed:
 
     @property
     def digest(self) -> Digest | None:
-        """What the target's name stands for when the image is done."""
+        """The digest that the target's name stands for when the image is done."""
         if self.root is not None:
             return self.root.manifest.digest
         return self.at_target.digest if self.at_target is not None else None
@@ -82,7 +82,7 @@ class Surveyed:
     @property
     def weight(self) -> int:
         """About how many bytes of memory its manifests take."""
-        roots = [extra.node for extra in self.extras] + ([self.root] if self.root else [])
+        roots = [companion.node for companion in self.extras] + ([self.root] if self.root else [])
         return sum({node.manifest.digest: node.manifest.weight for root in roots for node in walk(root)}.values())
 
     @property
@@ -93,9 +93,9 @@ class Surveyed:
 
 @frozen
 class _Grown:
-    """The tree of an image; `absent` is what was wanted of it, but is not in the store. `parts` tells what is there.
+    """The tree of an image. `absent` are wanted children that the store lacks; `parts` says which ones are there.
 
-    `sparse` says that the store has it without some children on purpose.
+    `sparse` means that the store has it without some children on purpose.
     """
 
     root: Node
@@ -105,7 +105,7 @@ class _Grown:
 
     @property
     def images(self) -> tuple[Descriptor, ...]:
-        """What the index lists, attestations left out."""
+        """The entries of the index, without attestations."""
         return tuple(child for child in self.root.manifest.manifests if not is_attestation(child))
 
     @property
@@ -115,7 +115,7 @@ class _Grown:
 
     @property
     def is_one_of_many(self) -> bool:
-        """Whether this is the only image of those listed that is in the store, with nothing that speaks of it."""
+        """Whether the store has only this one of the listed images, and no attestation of it."""
         children = self.root.children
         return len(children) == 1 and not children[0].children and len(self.held) == 1 < len(self.images)
 
@@ -134,14 +134,14 @@ class Surveyor:
         self._shares: dict[Item, Allowance] = {}
 
     def survey(self, item: Item) -> Surveyed:
-        """Look at one item. Errors of the source are part of the answer; errors of the target are raised."""
+        """Ask both sides about one item. The answer contains errors of the source; raises errors of the target."""
         with at_side("target"):
             at_target = self._at_target(item)
         try:
             with at_side("source"):
-                found = self._compare(item, at_target)
-                self._share_of(item).settle(found.weight)
-                return found
+                surveyed = self._compare(item, at_target)
+                self._share_of(item).settle(surveyed.weight)
+                return surveyed
         except TransloadError as error:
             if error.side == "target":
                 raise
@@ -152,14 +152,14 @@ class Surveyor:
             return Surveyed(item, at_target=at_target, error=error)
 
     def _at_target(self, item: Item, anew: Digest | None = None) -> Descriptor | None:
-        """What the target has under the wanted name; without a tag, `anew` is the digest that the image gets there."""
+        """What the target has under the wanted name. Without a tag, `anew` is the digest that the image will have."""
         digest = None if item.target.tag else anew or item.source.digest
         name = Name(item.target.repository, item.target.tag, digest)
         if name.tag is None and name.digest is None:  # stored by a digest that only the source knows
             return None
         try:
             return self._target.resolve(name)
-        except LoginMissing:  # what this registry does not even say to strangers, it does not take from them either
+        except LoginMissing:  # a registry that answers nothing without a login takes no upload without one either
             raise
         except (NotFound, AccessDenied):  # some registries answer 401 or 403 for a repository that is not there yet
             return None
@@ -173,7 +173,7 @@ class Surveyor:
                 return self._unchanged(item, source, at_target)
         published = self._fetch(source, item, item.source)
         root, notes = self._narrow(item, source, self._grow(source, item, published))
-        extras = self._extras(source, item, root) if self._request.referrers else ()
+        extras = self._companions(source, item, root) if self._request.referrers else ()
         if item.target.tag is None and item.source.digest not in {None, root.manifest.digest}:
             with at_side("target"):
                 at_target = self._at_target(item, root.manifest.digest)
@@ -181,7 +181,7 @@ class Surveyor:
         return Surveyed(item, None if same else root, published.digest, at_target, extras, notes)
 
     def _is_whole(self, item: Item, root: Node) -> bool:
-        """Whether the target has what is wanted of an image: a sparse index may have come with other platforms."""
+        """Whether the target has all wanted parts of an image: its sparse index may have other platforms."""
         with at_side("target"):
             left_out = LeftOut(self._target, item.target.repository)
             left_out.meet(root.manifest)
@@ -190,18 +190,20 @@ class Surveyor:
             return all(self._target.holds(item.target.repository, child.manifest.descriptor) for child in root.children)
 
     def _leaves_out_more(self, item: Item, source: Source, digest: Digest) -> bool:
-        """Whether the target remembers that it lacks children on purpose which the source has."""
-        theirs: Sparse | None = getattr(self._target, "sparse", None)
-        ours: Sparse | None = getattr(source, "sparse", None)
-        lacking = theirs.left_out(item.target.repository, digest) if theirs else frozenset()
-        return bool(lacking - (ours.left_out(item.source.repository, digest) if ours and lacking else frozenset()))
+        """Whether the target remembers that children are left out which the source has."""
+        target_sparse: Sparse | None = getattr(self._target, "sparse", None)
+        source_sparse: Sparse | None = getattr(source, "sparse", None)
+        lacking = target_sparse.left_out(item.target.repository, digest) if target_sparse else frozenset()
+        if source_sparse and lacking:
+            lacking -= source_sparse.left_out(item.source.repository, digest)
+        return bool(lacking)
 
     def _unchanged(self, item: Item, source: Source, at_target: Descriptor) -> Surveyed:
-        found = Surveyed(item, None, at_target.digest, at_target)
+        surveyed = Surveyed(item, None, at_target.digest, at_target)
         if not self._request.referrers:
-            return found
+            return surveyed
         root = self._read_unchanged(item, source, at_target)
-        return evolve(found, extras=self._extras(source, item, root))
+        return evolve(surveyed, extras=self._companions(source, item, root))
 
     def _read_unchanged(self, item: Item, source: Source, at_target: Descriptor) -> Node:
         """The tree of an image that both sides have; a differential bundle has its digest, but not its content."""
@@ -221,9 +223,9 @@ class Surveyor:
         return self._sources[item.source_store]
 
     def _grow(self, source: Source, item: Item, root: Manifest) -> _Grown:
-        """The tree of an image as far as it is wanted and there."""
+        """The tree of an image: the children that are wanted and that the source has."""
         wanted = self._platforms(item)
-        kept = wanted_children(root, wanted) if root.is_index and wanted else None
+        chosen = wanted_children(root, wanted) if root.is_index and wanted else None
         parts = self._parts(source, item) if root.is_index else None
         listed = frozenset(child.digest for child in root.manifests)
         absent: dict[Digest, Descriptor] = {}
@@ -233,7 +235,7 @@ class Surveyor:
         def keep(child: Descriptor) -> bool:
             if child in left_out:
                 return False
-            if kept is not None and child.digest not in kept and child.digest in listed:
+            if chosen is not None and child.digest not in chosen and child.digest in listed:
                 return False
             if parts is None or parts.has(child):
                 return True
@@ -261,25 +263,25 @@ class Surveyor:
         return (root if sparse else anew), (narrowing_note(root, wanted, grown.absent, source.locator, sparse=sparse),)
 
     def _check_platform(self, item: Item, source: Source, manifest: Manifest, wanted: tuple[Platform, ...]) -> None:
-        """A single image states its platform in its config; an artifact has none and is for everybody."""
+        """Check a single image: its config states its platform. An artifact has none and fits every platform."""
         config = manifest.config
         if config is None or "image" not in config.media_type or config.size > CONFIG_BYTES:
             return
         document = read_config(source, item.source.repository, config)
-        found = Platform.from_json(document)
-        if found.os and not any(found.satisfies(one) for one in wanted):
+        published = Platform.from_json(document)
+        if published.os and not any(published.satisfies(platform) for platform in wanted):
             raise PlatformUnavailable(
-                f"{item.source} is published for {found} only", hint="leave --platform out, or add this one"
+                f"{item.source} is published for {published} only", hint="leave --platform out, or add this one"
             )
 
     # --- what belongs to an image without being part of it
 
-    def _extras(self, source: Source, item: Item, root: Node) -> tuple[Companion, ...]:
-        found: dict[tuple[Digest, str | None], Companion] = {}
+    def _companions(self, source: Source, item: Item, root: Node) -> tuple[Companion, ...]:
+        companions: dict[tuple[Digest, str | None], Companion] = {}
         for node in walk(root):
-            for extra in self._of_one(source, item, node.manifest.digest, _REFERRER_DEPTH):
-                found.setdefault((extra.node.manifest.digest, extra.tag), extra)
-        return tuple(found.values())
+            for companion in self._of_one(source, item, node.manifest.digest, _REFERRER_DEPTH):
+                companions.setdefault((companion.node.manifest.digest, companion.tag), companion)
+        return tuple(companions.values())
 
     def _of_one(self, source: Source, item: Item, digest: Digest, depth: int) -> Iterator[Companion]:
         if depth == 0:
@@ -297,7 +299,7 @@ class Surveyor:
         return grow(self._fetch(source, item, name), lambda child: self._fetch(source, item, name.at(child.digest)))
 
     def _parts(self, source: Source, item: Item) -> Parts | None:
-        """What tells the parts of an image apart from the rest, in a store that may hold parts; else None."""
+        """Says which parts of an image are there, if the store may hold images in parts; else None."""
         if not getattr(source, "keeps_parts", False):
             return None
         return Parts(
@@ -330,9 +332,9 @@ class Surveyor:
 
 
 def _stands_for(source: Source, name: Name) -> Digest | None:
-    """What a name stands for; None where only a GET can tell.
+    """What a name stands for; None if only a GET can say.
 
-    Registries that pass on what others hold (Nexus, Artifactory) may refuse a HEAD of what they serve to a GET.
+    Registries that proxy others (Nexus, Artifactory) may refuse a HEAD for what they serve to a GET.
     """
     try:
         return source.resolve(name).digest
@@ -343,14 +345,14 @@ def _stands_for(source: Source, name: Name) -> Digest | None:
 
 
 def _without_orphans(root: Node) -> Node:
-    """Without attestations that speak of a platform which is not there."""
-    there = {child.manifest.digest for child in root.children}
-    kept = held_children(root.manifest, lambda child: child.digest in there)
-    return evolve(root, children=tuple(child for child in root.children if child.manifest.digest in kept))
+    """The tree without the attestations of images that are missing."""
+    held = {child.manifest.digest for child in root.children}
+    children = held_children(root.manifest, lambda child: child.digest in held)
+    return evolve(root, children=tuple(child for child in root.children if child.manifest.digest in children))
 
 
 def _check_anything_left(source: Source, item: Item, grown: _Grown, wanted: tuple[Platform, ...]) -> None:
-    """Raises `PlatformUnavailable` where no image of an index is left, though it lists some."""
+    """Raises `PlatformUnavailable` if no image of an index is left, though it lists some."""
     listed, images = grown.root.manifest.manifests, {child.digest for child in grown.images}
     if not listed or any(child.manifest.digest in images for child in grown.root.children):
         return

@@ -1,4 +1,4 @@
-"""What the target already holds of the content that is wanted: asked once each, never where the answer is known."""
+"""What the target already holds of the wanted content: each question is asked once, and none with a known answer."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Known = Callable[[str, Digest], bool]
 Elsewhere = Callable[[Digest], Iterable[str]]
 """Repositories of the target, besides the wanted ones, that may hold a blob: a hint, always checked."""
 
-_CANDIDATES = 3  # repositories asked about one blob: each is a question, and a copy costs little more than two
+_CANDIDATES = 3  # repositories asked about one blob: each costs a request, and a copy costs little more than two
 
 
 @frozen
 class TargetContent:
-    """Pairs of repository and digest that the target holds. In a pool, every repository is the same one.
+    """Pairs of repository and digest that the target holds. A pool counts as one repository.
 
-    `names` are the tags of extras (cosign's) and what they stand for at the target.
+    `names` are the tags of companions (cosign's) and the digests that they stand for at the target.
     """
 
     blobs_per_repository: bool
@@ -37,7 +37,7 @@ class TargetContent:
     names: frozenset[tuple[Name, Digest]] = frozenset()
 
     def scope(self, repository: str) -> str:
-        """What stands for the repository in `pairs`."""
+        """The repository's name in `pairs`; empty in a pool."""
         return repository if self.blobs_per_repository else ""
 
     def has(self, repository: str, digest: Digest) -> bool:
@@ -56,19 +56,22 @@ def ask_holdings(
 ) -> TargetContent:
     """Ask the target about every child manifest and blob that a surveyed image needs.
 
-    A repository that does not exist holds nothing, and is only asked for what `known` remembers. What is below a
-    child manifest that is there, is there too: registries check it when they take a manifest.
+    A repository that does not exist holds nothing, and is only asked for what `known` remembers. If a child manifest
+    is there, everything below it is there too: registries check this when they take a manifest.
     """
-    moving = [found for found in surveyed if found.root is not None or found.extras]
+    moving = [image for image in surveyed if image.root is not None or image.extras]
     fresh = _fresh_repositories(moving, target, threads, cancellation) if target.blobs_per_repository else frozenset()
     holdings = TargetContent(target.blobs_per_repository)
 
     def ask(wanted: Iterable[tuple[str, Descriptor]]) -> frozenset[tuple[str, Digest]]:
-        pairs = {(holdings.scope(repository), one.digest): (repository, one) for repository, one in wanted}
+        pairs = {
+            (holdings.scope(repository), descriptor.digest): (repository, descriptor)
+            for repository, descriptor in wanted
+        }
         asked = [
-            (repository, one)
-            for repository, one in pairs.values()
-            if repository not in fresh or known(repository, one.digest)
+            (repository, descriptor)
+            for repository, descriptor in pairs.values()
+            if repository not in fresh or known(repository, descriptor.digest)
         ]
         counting = Counting(working, "searching", len(asked))
 
@@ -82,7 +85,7 @@ def ask_holdings(
         )
 
     manifests = TargetContent(target.blobs_per_repository, ask(_inner_manifests(moving)))
-    names = _extra_names(moving, manifests, target, threads, cancellation)
+    names = _companion_tags(moving, manifests, target, threads, cancellation)
     pairs = manifests.pairs | ask(_blobs(moving, manifests))
     if target.blobs_per_repository:
         held = {digest for _, digest in pairs}
@@ -91,19 +94,19 @@ def ask_holdings(
     return TargetContent(target.blobs_per_repository, pairs, names)
 
 
-def needed(found: Surveyed) -> Iterator[tuple[Node, bool]]:
-    """The trees that an image brings, each with whether its root is the image itself."""
-    for extra in found.extras:
-        yield extra.node, False
-    if found.root is not None:
-        yield found.root, True
+def needed(image: Surveyed) -> Iterator[tuple[Node, bool]]:
+    """The trees of an image and its companions, each with whether its root is the image itself."""
+    for companion in image.extras:
+        yield companion.node, False
+    if image.root is not None:
+        yield image.root, True
 
 
 def _fresh_repositories(
     moving: Iterable[Surveyed], target: Target, threads: int, cancellation: Cancellation
 ) -> frozenset[str]:
-    existing = {found.item.target.repository for found in moving if found.at_target is not None}
-    unsure = sorted({found.item.target.repository for found in moving} - existing)
+    existing = {image.item.target.repository for image in moving if image.at_target is not None}
+    unsure = sorted({image.item.target.repository for image in moving} - existing)
 
     def is_fresh(repository: str) -> bool:
         try:
@@ -117,15 +120,15 @@ def _fresh_repositories(
     return frozenset(repository for repository, fresh in zip(unsure, answers, strict=True) if fresh)
 
 
-def _extra_names(
+def _companion_tags(
     moving: Iterable[Surveyed], held: TargetContent, target: Target, threads: int, cancellation: Cancellation
 ) -> frozenset[tuple[Name, Digest]]:
-    """Tags of extras whose manifests are there; for the others it does not matter what the tag stands for."""
+    """Tags of companions whose manifests are there. For the others it does not matter what the tag stands for."""
     asked = {
-        Name(found.item.target.repository, extra.tag)
-        for found in moving
-        for extra in found.extras
-        if extra.tag and held.has(found.item.target.repository, extra.node.manifest.digest)
+        Name(image.item.target.repository, companion.tag)
+        for image in moving
+        for companion in image.extras
+        if companion.tag and held.has(image.item.target.repository, companion.node.manifest.digest)
     }
 
     def resolve(name: Name) -> Digest | None:
@@ -143,7 +146,7 @@ def _extra_names(
 def _held_elsewhere(
     lacking: Iterable[Descriptor], target: Target, elsewhere: Elsewhere, threads: int, cancellation: Cancellation
 ) -> frozenset[tuple[str, Digest]]:
-    """Blobs that no wanted repository has, each with the first other repository that turns out to have it."""
+    """Blobs that no wanted repository has, each with the first other repository that has it."""
     hinted = [(blob, tuple(islice(elsewhere(blob.digest), _CANDIDATES))) for blob in lacking]
     asked = [(blob, candidates) for blob, candidates in hinted if candidates]
 
@@ -159,23 +162,23 @@ def _held_elsewhere(
 def _holds(target: Target, repository: str, descriptor: Descriptor) -> bool:
     try:
         return target.holds(repository, descriptor)
-    except AccessDenied:  # not ours to see is not there, until the upload says more
+    except AccessDenied:  # a blob that we may not see counts as missing; the upload will say more
         return False
 
 
 def _inner_manifests(moving: Iterable[Surveyed]) -> Iterator[tuple[str, Descriptor]]:
-    for found in moving:
-        for tree, is_image in needed(found):
+    for image in moving:
+        for tree, is_image in needed(image):
             for node in walk(tree):
                 if node is not tree or not is_image:
-                    yield found.item.target.repository, node.manifest.descriptor
+                    yield image.item.target.repository, node.manifest.descriptor
 
 
 def _blobs(moving: Iterable[Surveyed], manifests: TargetContent) -> Iterator[tuple[str, Descriptor]]:
-    for found in moving:
-        repository = found.item.target.repository
+    for image in moving:
+        repository = image.item.target.repository
         lacking = partial(_is_lacking, manifests, repository)
-        for tree, _ in needed(found):
+        for tree, _ in needed(image):
             for node in walk(tree, lacking):
                 for blob in node.manifest.blobs:
                     yield repository, blob
