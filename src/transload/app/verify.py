@@ -15,12 +15,13 @@ from transload.app.selection import select
 from transload.app.stores import Stores
 from transload.app.whole import names_under, nothing_there
 from transload.bundle.reading.accounts import Accounts
-from transload.errors import Interrupted, SelectionEmpty, TransloadError, at_side
+from transload.errors import SelectionEmpty, TransloadError, at_side
 from transload.events import Counting
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.planning.narrowing import named
 from transload.planning.parts import LeftOut, Parts
 from transload.ports import Source
+from transload.report.exitcodes import code_of, of_verification
 from transload.report.problem import Problem
 from transload.threads import Cancellation
 from transload.transfer.proof import Proof, Prover, compare, is_wrong
@@ -53,20 +54,12 @@ class Verification:
 
     @property
     def exit_code(self) -> int:
-        """0 when all is proved. When something is wrong, its own code if all is wrong alike, else 1.
-
-        When nothing is wrong but something could not be checked, the code of what stood in the way.
-        """
-        wrong = {proof.error.exit_code if proof.error else 1 for proof in self.proofs if proof.wrong}
-        wrong |= {problem.exit_code for problem in self.problems if is_wrong(problem)}
-        if wrong:
-            alike = len(wrong) == 1 and all(proof.wrong for proof in self.proofs)
-            return wrong.pop() if alike else 1
-        open_ = {proof.error.exit_code if proof.error else 1 for proof in self.proofs if not proof.good}
-        open_ |= {problem.exit_code for problem in self.problems}
-        if Interrupted.exit_code in open_:
-            return Interrupted.exit_code
-        return 0 if not open_ else open_.pop() if len(open_) == 1 else 1
+        """What the process ends with (docs/formats/json-output.md, "Exit codes")."""
+        wrong = [code_of(proof.error) if proof.wrong else 0 for proof in self.proofs]
+        wrong += [problem.exit_code for problem in self.problems if is_wrong(problem)]
+        unchecked = [code_of(proof.error) for proof in self.proofs if not proof.good]
+        unchecked += [problem.exit_code for problem in self.problems]
+        return of_verification(wrong, unchecked)
 
     def to_json(self) -> dict[str, Any]:
         """The `verification` object of docs/formats/json-output.md."""

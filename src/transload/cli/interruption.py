@@ -15,11 +15,9 @@ from types import FrameType
 from typing import NoReturn
 
 from transload.cli.prompts import asking_thread
+from transload.errors import Interrupted
 from transload.signals import HANGUP, ending
 from transload.threads import Cancellation
-
-INTERRUPTED = 130
-
 
 _SHOW_CURSOR = "\x1b[?25h"
 
@@ -53,4 +51,4 @@ def leave() -> NoReturn:
     with contextlib.suppress(OSError, ValueError):
         if sys.stderr.isatty():
             os.write(sys.stderr.fileno(), f"{_SHOW_CURSOR}\ninterrupted\n".encode())
-    os._exit(INTERRUPTED)
+    os._exit(Interrupted.exit_code)

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from transload.errors import LocalError, TransloadError
+from transload.errors import Interrupted, LocalError, TransloadError
 from transload.version import __version__
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 BUG = 70
-INTERRUPTED = 130
 _HELP = "transload.help"
 
 # Command → where it is, and its line in --help, so that help imports nothing.
@@ -120,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
         return ending.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("\ninterrupted", err=True)
-        return INTERRUPTED
+        return Interrupted.exit_code
     except TransloadError as error:
         from transload.cli.console import tell_error
 
@@ -174,7 +173,7 @@ def run() -> None:
         prepare_streams()
         code = main()
     except KeyboardInterrupt:  # a second Ctrl-C while the first is being told
-        code = INTERRUPTED
+        code = Interrupted.exit_code
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, TransloadError, KeyboardInterrupt):  # told already, or not read
             stream.flush()

@@ -22,11 +22,12 @@ from transload.cli.gather import gather, gather_logins, tell_the_same
 from transload.cli.interruption import stoppable
 from transload.cli.output import Output, OutputFormat
 from transload.cli.running import carry
-from transload.errors import TransloadError, UsageError
+from transload.errors import UsageError
 from transload.files import check_replaceable, local_errors, read_file, replace_file
 from transload.limits import PLAN_BYTES
 from transload.planning import Plan
 from transload.planning.planfile import dump_plan, load_plan
+from transload.report.exitcodes import of_plan
 from transload.report.result import exit_code
 from transload.threads import Cancellation
 
@@ -66,16 +67,7 @@ def plan(out: Path | None, output: OutputFormat, quiet: bool, **flags: Any) -> i
             remember(written, environment.state)
             reporter.notice(f"plan written; to do it: {command_line(['apply', str(out)])}")
         tell_the_same(given, ["plan", *command_words(given.job, connection_words(network, given.logins))])
-        return _exit_code(prepared.plan)
-
-
-def _exit_code(made: Plan) -> int:
-    """0, or 1 when some image cannot be done; its errors' own code when none can."""
-    errors: list[TransloadError] = [image.error for image in made.failures if image.error is not None]
-    codes = {error.exit_code for error in errors}
-    if not codes:
-        return 0
-    return codes.pop() if len(codes) == 1 and len(errors) == len(made.images) else 1
+        return of_plan(prepared.plan)
 
 
 @click.command(cls=Command)

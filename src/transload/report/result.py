@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from attrs import define, field, frozen
 
-from transload.errors import HostGivenUp, Side
+from transload.errors import HostGivenUp, Interrupted, Side
 from transload.oci import Digest
 from transload.planning import Plan
 from transload.planning.plan import PlannedImage, Share
+from transload.report.exitcodes import MIXED, of_run
 from transload.report.planned import share_json
 from transload.report.problem import Problem
 from transload.report.tally import ImageTally, Tally
@@ -191,8 +192,8 @@ class Result:
     @cached_property
     def counts(self) -> Mapping[ImageStatus, int]:
         """How many images came to each status, all statuses named."""
-        found = Counter(image.status for image in self.images)
-        return {status: found[status] for status in STATUSES}
+        counts = Counter(image.status for image in self.images)
+        return {status: counts[status] for status in STATUSES}
 
     @property
     def ended_early(self) -> bool:
@@ -251,28 +252,33 @@ class Result:
 def exit_code(result: Result) -> int:
     """What the process ends with (docs/formats/json-output.md, "Exit codes").
 
-    0 when every image is in order; 130 when interrupted; the common code when every image (those apart whose absence is
-    excused) failed with the same; else 1. A problem before there was a plan decides alone, and so does one that ended
+    A problem before there was a plan decides alone. Without one, an interruption does, and then a problem that ended
     the run, as a host does that is given up.
     """
-    if result.problem is not None:
-        return result.problem.exit_code
-    if result.interrupted:
-        return 130
-    ended = _ended(result.images)
-    if ended is not None:
-        return ended.exit_code
-    expected = [image for image in result.images if not image.excused]
-    codes = {image.problem.exit_code if image.problem else 1 for image in expected if not image.in_order}
-    if not codes:
+    return of_run((_image_code(image) for image in result.images if not image.excused), _ended_by(result))
+
+
+def _image_code(image: ImageResult) -> int:
+    if image.in_order:
         return 0
-    return codes.pop() if len(codes) == 1 and not any(image.in_order for image in expected) else 1
+    return image.problem.exit_code if image.problem else MIXED
+
+
+def _ended_by(result: Result) -> int | None:
+    """The code of what ended the run before it was through, if anything did."""
+    if result.problem is None and result.interrupted:
+        return Interrupted.exit_code
+    problem = result.problem or _ended(result.images)
+    return problem.exit_code if problem else None
 
 
 def _ended(images: Sequence[ImageResult]) -> Problem | None:
     """What ended the run before it was every image's turn."""
-    given_up = HostGivenUp.code
-    ended = (one for one in images if one.status == "not-tried" or (one.problem and one.problem.code == given_up))
+    ended = (
+        image
+        for image in images
+        if image.status == "not-tried" or (image.problem and image.problem.code == HostGivenUp.code)
+    )
     return next((image.problem for image in ended), None)
 
 

@@ -245,3 +245,10 @@ def test_a_home_folder_after_a_colon_is_meant(run: Run, tmp_path: Path) -> None:
 def test_a_file_without_a_name_is_told_as_such(run: Run, line: str) -> None:
     ran = run(line)  # which ends in an empty word
     assert (ran.code, "it is empty: write the name of a file" in ran.told) == (2, True), ran.told
+
+
+@pytest.mark.parametrize("verb", ["plan", "mirror"])
+def test_an_image_that_may_be_missing_does_not_count_for_the_exit_code(run: Run, verb: str) -> None:
+    both = "acme/gone:1 acme/app:1 --from oci:layout --to oci:out --allow-missing --platform windows/amd64"
+    ran = run(f"{verb} {both}")
+    assert ran.code == 4, ran.told

@@ -1,0 +1,58 @@
+"""The exit codes of runs and of checks, as docs/formats/json-output.md ("Exit codes") has them. Pure.
+
+Each image comes with a code: 0 when it is in order, else the exit code of its error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from transload.errors import Interrupted, TransloadError
+from transload.planning import Plan
+
+MIXED = 1
+"""Something failed, and not everything failed alike."""
+
+
+def code_of(error: TransloadError | None) -> int:
+    """The exit code of a failure whose error may not be known."""
+    return error.exit_code if error else MIXED
+
+
+def of_run(images: Iterable[int], ended_by: int | None = None) -> int:
+    """What a run exits with. `images`: those whose absence is allowed are left out. `ended_by`: what ended it early.
+
+    >>> of_run([]), of_run([0, 0])
+    (0, 0)
+    >>> of_run([5, 5]), of_run([3, 5]), of_run([0, 5])
+    (5, 1, 1)
+    >>> of_run([0, 3], ended_by=5), of_run([0, 0], ended_by=130)
+    (5, 130)
+    """
+    if ended_by is not None:
+        return ended_by
+    codes = set(images)
+    return codes.pop() if len(codes) == 1 else MIXED if codes else 0
+
+
+def of_plan(plan: Plan) -> int:
+    """What `plan` exits with: nothing ends it early, so each image decides."""
+    images = [image for image in plan.images if not image.excused]
+    return of_run(image.error.exit_code if image.error else 0 for image in images)
+
+
+def of_verification(wrong: Sequence[int], unchecked: Sequence[int]) -> int:
+    """What `verify` exits with. `wrong`: a code for each image and problem, 0 where nothing is wrong with it.
+
+    `unchecked`: the codes of what stood in the way of a check. It decides only when nothing is wrong.
+
+    >>> of_verification([0, 0], [])
+    0
+    >>> of_verification([6, 6], []), of_verification([6, 4], []), of_verification([6, 0], [5])
+    (6, 1, 1)
+    >>> of_verification([0, 0], [5]), of_verification([0], [3, 5]), of_verification([0], [5, 130])
+    (5, 1, 130)
+    """
+    if any(wrong):
+        return of_run(wrong)
+    return of_run(unchecked, Interrupted.exit_code if Interrupted.exit_code in unchecked else None)
