@@ -153,8 +153,8 @@ if TYPE_CHECKING:
     from transload.transfer import ImageOutcome, Journal, Outcome, run
     from transload.transfer.proof import Proof, Verdict, compare
     from transload.verbs.bundles import PackResult, pack, push
-    from transload.verbs.checking import verify
     from transload.verbs.copying import copy, mirror
+    from transload.verbs.proving import verify
     from transload.verbs.session import Happening, Progress
 
 # --- made by tools/publicnames.py from the imports above
@@ -242,8 +242,8 @@ _HOMES = {
     "transload.transfer": ("ImageOutcome", "Journal", "Outcome", "run"),
     "transload.transfer.proof": ("Proof", "Verdict", "compare"),
     "transload.verbs.bundles": ("PackResult", "pack", "push"),
-    "transload.verbs.checking": ("verify",),
     "transload.verbs.copying": ("copy", "mirror"),
+    "transload.verbs.proving": ("verify",),
     "transload.verbs.session": ("Happening", "Progress"),
 }
 # fmt: on

@@ -8,7 +8,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from transload.app.baseline import far_side
-from transload.app.contents import contents_of, filling_plan
+from transload.app.bundling import contents_of, filling_plan
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.mirror import Prepared, check_anything_published, differences, request_of

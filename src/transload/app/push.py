@@ -14,7 +14,7 @@ from transload.app.whole import nameless_notes
 from transload.bundle.format.ledger import Ledger
 from transload.bundle.reading.checking import CheckedPart
 from transload.bundle.reading.reader import BundleStore
-from transload.catalog.selection import join
+from transload.catalog.selected import join
 from transload.errors import PrerequisiteMissing
 from transload.oci import Digest
 from transload.planning import Plan, make_plan

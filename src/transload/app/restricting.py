@@ -8,7 +8,7 @@ from typing import TypeVar
 from attrs import evolve
 
 from transload.app.job import Job
-from transload.catalog.selection import Selected, join
+from transload.catalog.selected import Selected, join
 from transload.errors import ImageUnknown, UsageError
 from transload.oci import Name
 from transload.planning import Item

@@ -20,7 +20,7 @@ from transload.catalog.difference import Published, discovered
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import ARROW, select_references
 from transload.catalog.release import Offer, Release
-from transload.catalog.selection import Selected, join, merge
+from transload.catalog.selected import Selected, join, merge
 from transload.errors import (
     AccessError,
     CatalogUnknown,

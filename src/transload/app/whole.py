@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.restricting import chosen, to_item, with_target_tag
-from transload.catalog.selection import Selected
+from transload.catalog.selected import Selected
 from transload.errors import NotFound, SelectionEmpty, TransloadError, UsageError, at_side
 from transload.oci import Name, Reference
 from transload.planning import Item

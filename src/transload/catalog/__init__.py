@@ -6,7 +6,7 @@ from transload.catalog.difference import Difference, images_directly_under
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import parse_references, select_references, wanted
 from transload.catalog.release import CompanionImage, Offer, Release
-from transload.catalog.selection import Selected, merge
+from transload.catalog.selected import Selected, merge
 
 __all__ = [
     "NEWEST",

@@ -9,7 +9,7 @@ from attrs import Factory, field, frozen
 from transload.catalog import difference
 from transload.catalog.difference import Difference, Published
 from transload.catalog.release import CompanionImage, Offer, Release, day_in
-from transload.catalog.selection import Selected, join
+from transload.catalog.selected import Selected, join
 from transload.catalog.tagorder import VERSION_PATTERN, Order, TagOrder
 from transload.catalog.tagpattern import check_pattern
 from transload.errors import DocumentInvalid, ImageUnknown, ReleaseUnknown, UsageError

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from attrs import frozen
 
 from transload.catalog.catalog import NEWEST, Catalog
-from transload.catalog.selection import Selected, merge
+from transload.catalog.selected import Selected, merge
 from transload.documents.text import located
 from transload.oci import Name, Reference
 

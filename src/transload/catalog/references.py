@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from transload.catalog.selection import Selected, merge
+from transload.catalog.selected import Selected, merge
 from transload.documents.text import decoded, located
 from transload.errors import ReferenceInvalid
 from transload.oci import Reference

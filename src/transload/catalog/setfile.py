@@ -12,7 +12,7 @@ from transload.catalog.catalog import NEWEST, Catalog
 from transload.catalog.definition import checked_registry, checked_repository
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import LIST_BYTES, parse_references
-from transload.catalog.selection import Selected, join, merge
+from transload.catalog.selected import Selected, join, merge
 from transload.documents.view import View
 from transload.errors import DocumentInvalid
 from transload.files import local_errors, read_file

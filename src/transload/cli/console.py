@@ -82,6 +82,6 @@ def _write(lines: Iterable[Styled | str], stream: Any) -> None:
         for line in styled:
             click.echo(str(line), file=stream)
         return
-    from transload.report.console import make_console, show
+    from transload.report.theme import make_console, show
 
     show(make_console(stream, color=colour()), styled)

@@ -199,7 +199,7 @@ class Output:
 
 
 def _bars(tally: Tally) -> Progress:
-    from transload.report.console import make_console
     from transload.report.terminal import TerminalProgress
+    from transload.report.theme import make_console
 
     return TerminalProgress(tally, make_console(sys.stderr, color=colour()))

@@ -3,7 +3,7 @@
 from transload.files.durable import check_replaceable, free_bytes, fsync_folder, replace_file
 from transload.files.folder import Folder
 from transload.files.home import expanded
-from transload.files.reading import CHUNK_BYTES, check_kind, chunks_of, exactly, open_file, read_file, read_up_to
+from transload.files.regular import CHUNK_BYTES, check_kind, chunks_of, exactly, open_file, read_file, read_up_to
 from transload.files.trouble import local_error, local_errors
 
 __all__ = [

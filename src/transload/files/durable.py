@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 
 from transload.errors import LocalError
-from transload.files.reading import check_kind
+from transload.files.regular import check_kind
 from transload.files.trouble import local_errors
 
 _NAME_CHARACTERS = 40  # of the name, in what lies beside it for a moment: the longest name there may be still fits

@@ -24,7 +24,7 @@ from pathlib import Path
 from attrs import define, field
 
 from transload.errors import Busy, FolderUnsafe, LocalError
-from transload.files.reading import PLAIN, no_file, regular
+from transload.files.regular import PLAIN, no_file, regular
 from transload.files.trouble import local_errors
 
 try:  # POSIX

@@ -9,13 +9,13 @@ from types import TracebackType
 from rich.console import Console
 
 from transload.events import Event, HostTroubled, ImageDone, RunFinished, StepRetried
-from transload.report.console import rendered
 from transload.report.moving import MovingLines
 from transload.report.pulse import Pulse
 from transload.report.screen import ROWS, screen
 from transload.report.sentences import Sentences
 from transload.report.styled import Styled, folded
 from transload.report.tally import Tally
+from transload.report.theme import rendered
 
 _PER_SECOND = 8
 _FOLDED = 3  # as often may a line be folded when the terminal becomes narrow; what leaves the screen stays for ever

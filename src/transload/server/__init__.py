@@ -9,7 +9,7 @@ from transload.errors import PartMissing
 from transload.server.settings import ServeSettings
 
 if TYPE_CHECKING:
-    from transload.server.running import Served, serve, serve_forever
+    from transload.server.serving import Served, serve, serve_forever
 
 __all__ = ["ServeSettings", "Served", "serve", "serve_forever"]
 
@@ -22,7 +22,7 @@ if find_spec("aiohttp") is None:
 def __getattr__(name: str) -> Any:
     """Load aiohttp when something is really served, not when this package is imported."""
     if name in __all__:
-        from transload.server import running
+        from transload.server import serving
 
-        return getattr(running, name)
+        return getattr(serving, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

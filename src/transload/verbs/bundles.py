@@ -24,7 +24,7 @@ from transload.planning import Narrowing
 from transload.report.result import Result
 from transload.threads import Cancellation
 from transload.verbs.copying import platforms_of, words_of
-from transload.verbs.outcome import carried_out
+from transload.verbs.run import carried_out
 from transload.verbs.session import Means, Progress, session
 
 

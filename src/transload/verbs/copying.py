@@ -17,7 +17,7 @@ from transload.oci import Platform, Reference
 from transload.planning import Narrowing
 from transload.report.result import Result
 from transload.threads import Cancellation
-from transload.verbs.outcome import carried_out
+from transload.verbs.run import carried_out
 from transload.verbs.session import Means, Progress, session
 
 

@@ -15,7 +15,7 @@ from transload.catalog import (
     parse_references,
     references,
     release,
-    selection,
+    selected,
     setfile,
 )
 from transload.catalog.setfile import load_set, parse_set
@@ -79,7 +79,7 @@ def test_every_key_is_documented() -> None:
     assert documented(IMAGE_SET) == shape | set(setfile._CATALOG) | set(setfile._IMAGE)
 
 
-@pytest.mark.parametrize("module", [difference, references, release, selection])
+@pytest.mark.parametrize("module", [difference, references, release, selected])
 def test_docstrings_are_true(module: ModuleType) -> None:
     failed, tried = doctest.testmod(module)
     assert tried

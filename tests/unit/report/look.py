@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager
 
 from tests.unit.report.replay import Replay, StoppedClock, planned, result_of
 from transload.events import Listener, ignore
-from transload.report.console import make_console, show
 from transload.report.jsonl import JsonLines, JsonProgress
 from transload.report.lines import LineProgress
 from transload.report.markdown import to_markdown
@@ -18,6 +17,7 @@ from transload.report.planned import planned_lines
 from transload.report.summary import summary_lines
 from transload.report.tally import Tally, together
 from transload.report.terminal import TerminalProgress
+from transload.report.theme import make_console, show
 
 
 def main(kind: str = "screen", speed: str = "1", color: str = "auto", stop_after_s: str = "1e9") -> None:

@@ -16,13 +16,13 @@ from tests.unit.report.replay import MIB, Replay, StoppedClock, Wanted, planned
 from transload.errors import AccessDenied, DigestMismatch, ServerTrouble, Unreachable
 from transload.events import HostTroubled, ImageDone, RunStarted, StepRetried, StepStarted
 from transload.planning import Plan
-from transload.report.console import make_console, show
 from transload.report.lines import LineProgress
 from transload.report.planned import planned_lines
 from transload.report.screen import ROWS, WIDEST, screen
 from transload.report.sentences import Sentences, host_sentence
 from transload.report.tally import Tally, together
 from transload.report.terminal import TerminalProgress
+from transload.report.theme import make_console, show
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 SGR = re.compile(r"\x1b\[[0-9;]*m")

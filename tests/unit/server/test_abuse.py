@@ -25,7 +25,7 @@ from transload.memory import MemoryStore
 from transload.oci import Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
 from transload.server import Served, ServeSettings, bodies, connections, serve
-from transload.server.running import _Troubles
+from transload.server.serving import _Troubles
 from transload.server.uploads import Room, ServedUploads, Spool
 from transload.testing.contract import blob
 from transload.testing.faults import FaultyStore, out_of_space

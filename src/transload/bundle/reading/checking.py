@@ -9,7 +9,7 @@ from attrs import frozen
 
 from transload.bundle.format.blueprint import ends, starts
 from transload.bundle.format.ledger import Ledger, Stored, StoredBlob
-from transload.bundle.format.proof import Read, prove
+from transload.bundle.format.member import Read, prove
 from transload.bundle.format.stream import StreamReader
 from transload.bundle.format.tarheader import END
 from transload.bundle.format.volumes import Cut

@@ -17,7 +17,7 @@ from attrs import evolve
 from transload.bundle.format.blueprint import starts
 from transload.bundle.format.keys import PublicKey, Signature
 from transload.bundle.format.ledger import STREAM_BYTES, Ledger, LedgerImage, Stored, StoredBlob
-from transload.bundle.format.proof import Read, check_header
+from transload.bundle.format.member import Read, check_header
 from transload.bundle.format.stream import StreamReader
 from transload.bundle.format.volumes import Cut
 from transload.bundle.reading.accounts import check_accounts, contradiction

@@ -16,7 +16,7 @@ from types import TracebackType
 
 from transload.bundle.format.blueprint import Blueprint, starts
 from transload.bundle.format.ledger import Stored, StoredExtra
-from transload.bundle.format.proof import Read, is_whole
+from transload.bundle.format.member import Read, is_whole
 from transload.bundle.format.stream import StreamReader, StreamWriter
 from transload.bundle.format.tarheader import END, header, padding
 from transload.bundle.writing.frontier import Flusher, Frontier

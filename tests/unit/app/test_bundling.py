@@ -1,7 +1,7 @@
 """From a plan to the contents of a bundle, and to the plan that fills it."""
 
 from tests.unit.planning.scene import Scene, check_plan, copied, stored
-from transload.app.contents import contents_of, filling_plan
+from transload.app.bundling import contents_of, filling_plan
 from transload.inventory.inventory import Inventory, InventoryTarget
 from transload.inventory.take import take_inventory
 from transload.memory import MemoryStore
