@@ -9,6 +9,8 @@ by which a name is loaded when it is used, follow from it; tests/docs/test_publi
 from __future__ import annotations
 
 import ast
+import inspect
+import itertools
 import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,6 +25,20 @@ def homes(source: str) -> Mapping[str, list[str]]:
     typed = next(node for node in ast.parse(source).body if isinstance(node, ast.If))
     imports = [node for node in typed.body if isinstance(node, ast.ImportFrom)]
     return {str(node.module): [alias.name for alias in node.names] for node in imports}
+
+
+def alias_docstring(name: str) -> str | None:
+    """The text below the assignment of a public name that is no class or function, in the module that it comes from."""
+    modules = homes(FILE.read_text(encoding="utf-8"))
+    module = next(module for module, names in modules.items() if name in names)
+    path = FILE.parents[1].joinpath(*module.split("."))
+    file = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    for statement, following in itertools.pairwise(body):
+        named = isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name
+        if named and isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
+            return inspect.cleandoc(str(following.value.value))
+    return None
 
 
 def written(source: str) -> str:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from transload.bundle.format.ledger import Ledger
     from transload.bundle.format.signing import PublicKey, Signer, load_private_key, load_public_key
     from transload.catalog import (
-        NEWEST,
         Catalog,
         CatalogUse,
         CompanionImage,
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
         load_builtin,
         parse_references,
     )
+    from transload.catalog.catalog import NEWEST
     from transload.catalog.definition import parse_catalog
     from transload.catalog.setfile import load_set, parse_set
     from transload.errors import (
@@ -142,7 +142,8 @@ if TYPE_CHECKING:
     from transload.net.http import Http
     from transload.net.settings import NetSettings
     from transload.oci import Descriptor, Digest, Manifest, Name, Platform, Reference
-    from transload.planning import BlobStep, Item, ManifestStep, Narrowing, Plan, PlannedImage, Request, Step, make_plan
+    from transload.planning import BlobStep, Item, ManifestStep, Narrowing, Plan, PlannedImage, Request, make_plan
+    from transload.planning.plan import Step
     from transload.planning.planfile import dump_plan, load_plan
     from transload.ports import Ingest, RequestCosts, Source, Target
     from transload.registry.credentials import DockerConfig
@@ -197,9 +198,10 @@ _HOMES = {
     "transload.bundle.format.ledger": ("Ledger",),
     "transload.bundle.format.signing": ("PublicKey", "Signer", "load_private_key", "load_public_key"),
     "transload.catalog": (
-        "NEWEST", "Catalog", "CatalogUse", "CompanionImage", "Difference", "ImageSet", "Offer", "Release", "Selected",
+        "Catalog", "CatalogUse", "CompanionImage", "Difference", "ImageSet", "Offer", "Release", "Selected",
         "load_builtin", "parse_references",
     ),
+    "transload.catalog.catalog": ("NEWEST",),
     "transload.catalog.definition": ("parse_catalog",),
     "transload.catalog.setfile": ("load_set", "parse_set"),
     "transload.errors": (
@@ -230,8 +232,9 @@ _HOMES = {
     "transload.net.settings": ("NetSettings",),
     "transload.oci": ("Descriptor", "Digest", "Manifest", "Name", "Platform", "Reference"),
     "transload.planning": (
-        "BlobStep", "Item", "ManifestStep", "Narrowing", "Plan", "PlannedImage", "Request", "Step", "make_plan",
+        "BlobStep", "Item", "ManifestStep", "Narrowing", "Plan", "PlannedImage", "Request", "make_plan",
     ),
+    "transload.planning.plan": ("Step",),
     "transload.planning.planfile": ("dump_plan", "load_plan"),
     "transload.ports": ("Ingest", "RequestCosts", "Source", "Target"),
     "transload.registry.credentials": ("DockerConfig",),

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Literal, TypeVar
 
 Side = Literal["source", "target"]
+"""Where an error happened: at the store copied from, or at the store copied to."""
+
 Kept = TypeVar("Kept", bound="TransloadError")
 
 

@@ -96,11 +96,14 @@ class RunFinished:
 
 
 Event = RunStarted | StepStarted | StepMoved | StepRetried | StepDone | StepFailed | ImageDone | RunFinished
+"""What a run tells, from its begin to its end: one `RunStarted` first, one `RunFinished` last."""
+
 Listener = Callable[[Event], None]
 """Called by one thread at a time, in the order of what happened; it must return quickly and not raise."""
 
 
 HostState = Literal["retrying", "silent", "back"]
+"""How it is with a host that gave no useful answer; see `HostTroubled`."""
 
 
 @frozen

@@ -64,11 +64,11 @@ class MemoryStore:
     # --- Resolves
 
     def resolve(self, name: Name) -> Descriptor:
-        """See `Resolves`."""
+        """The descriptor that `name` stands for. Raises `NotFound`."""
         return self.fetch(name).descriptor
 
     def fetch(self, name: Name) -> Manifest:
-        """See `Resolves`."""
+        """The manifest that `name` stands for. Raises `NotFound`."""
         with self._lock:
             repository = self._repositories.get(name.repository, _Repository())
             digest = name.digest or repository.tags.get(name.tag or "")
@@ -78,21 +78,21 @@ class MemoryStore:
         return manifest
 
     def tags(self, repository: str) -> Iterator[str]:
-        """See `Resolves`; in the order of the alphabet, as registries answer."""
+        """Every tag of a repository, sorted, as registries answer. Raises `RepositoryUnknown`."""
         with self._lock:
             if repository not in self._repositories:
                 raise RepositoryUnknown(f"{self.locator} has no repository {repository}", subject=repository)
             return iter(sorted(self._repositories[repository].tags))
 
     def repositories(self) -> Iterator[str]:
-        """See `Resolves`."""
+        """Every repository, sorted."""
         with self._lock:
             return iter(sorted(self._repositories))
 
     # --- Reads
 
     def holds(self, repository: str, descriptor: Descriptor) -> bool:
-        """See `Reads`."""
+        """Whether the repository holds this blob or manifest, with this size."""
         with self._lock:
             found = self._repositories.get(repository, _Repository())
             if descriptor.digest in found.manifests:
@@ -103,7 +103,10 @@ class MemoryStore:
     def open(
         self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
     ) -> Iterator[Iterator[Chunk]]:
-        """See `Reads`."""
+        """Bytes of a blob from `offset`, `length` of them (to the end when None).
+
+        Raises `BlobUnknown`, `SizeMismatch`.
+        """
         with self._lock:
             content = self._repositories.get(repository, _Repository()).blobs.get(descriptor.digest)
         if content is None:
@@ -119,7 +122,7 @@ class MemoryStore:
     # --- Sizes
 
     def size(self, repository: str, digest: Digest) -> int:
-        """See `KnowsSizes`."""
+        """How many bytes a blob has, when only its digest is known. Raises `BlobUnknown`."""
         with self._lock:
             content = self._repositories.get(repository, _Repository()).blobs.get(digest)
         if content is None:
@@ -130,7 +133,7 @@ class MemoryStore:
 
     @contextmanager
     def begin(self, repository: str, descriptor: Descriptor) -> Iterator[MemoryIngest]:
-        """See `Ingests`; what arrived is parked when the block is left without commit."""
+        """Begin a blob, or take an unfinished one up again; leaving the block without commit keeps what has arrived."""
         with self._lock:
             place = self._repositories.setdefault(repository, _Repository())
             arrived = place.parked.pop(descriptor.digest, bytearray())
@@ -145,13 +148,17 @@ class MemoryStore:
     # --- Names
 
     def put_manifest(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:  # noqa: ARG002 - it keeps no list
-        """See `Names`."""
+        """Store `manifest` and let `name` stand for it; its blobs and child manifests must be there.
+
+        `sparse` says that children of an index were left out on purpose; `part` changes nothing, since no list is kept.
+        Raises `BlobUnknown`, `ManifestUnknown`.
+        """
         with self._lock:
             self._check_needs(self._repositories.get(name.repository, _Repository()), manifest, sparse)
             self.point_lacking(name, manifest)
 
     def point_lacking(self, name: Name, manifest: Manifest) -> None:
-        """See `transload.ports.Lenient`."""
+        """Store `manifest` under `name` like `put_manifest`, although parts of it may be missing."""
         with self._lock:
             place = self._repositories.setdefault(name.repository, _Repository())
             place.manifests[manifest.digest] = manifest
@@ -170,7 +177,7 @@ class MemoryStore:
     # --- Sparse
 
     def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:
-        """See `Sparse`; what was there when the index came cannot be lost."""
+        """Children that this index lacked when it came, and that have not come since."""
         with self._lock:
             place = self._repositories.get(repository, _Repository())
             return place.left_out.get(digest, frozenset()) - place.manifests.keys()
@@ -178,7 +185,7 @@ class MemoryStore:
     # --- Mounts
 
     def mount(self, descriptor: Descriptor, origin: str, repository: str) -> bool:
-        """See `Mounts`."""
+        """Make a blob of `origin` visible in `repository`; False if `origin` does not hold it."""
         with self._lock:
             content = self._repositories.get(origin, _Repository()).blobs.get(descriptor.digest)
             if content is None:
@@ -189,7 +196,7 @@ class MemoryStore:
     # --- Refers
 
     def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
-        """See `Refers`."""
+        """Descriptors of the manifests whose subject is `digest`; empty if there are none."""
         with self._lock:
             manifests = list(self._repositories.get(repository, _Repository()).manifests.values())
         return tuple(
@@ -210,16 +217,19 @@ class MemoryIngest:
 
     @property
     def offset(self) -> int:
-        """See `Ingest`."""
+        """How many bytes have arrived: where the next byte belongs."""
         return len(self.arrived)
 
     def write(self, chunks: Iterable[Chunk]) -> None:
-        """See `Ingest`."""
+        """Take bytes from `offset` on. An error of `chunks` passes through unchanged."""
         for chunk in chunks:
             self.arrived += chunk
 
     def commit(self) -> None:
-        """See `Ingest`; content that is wrong is dropped, since taking it up again would be wrong too."""
+        """Check digest and size, then make the blob visible. Raises `DigestMismatch`, `SizeMismatch`.
+
+        Content that is wrong is dropped, since taking it up again would be wrong too.
+        """
         self.open = False
         verifier = Verifier(self._descriptor.digest, self._descriptor.size)
         verifier.update(self.arrived)
@@ -227,7 +237,7 @@ class MemoryIngest:
         self._place.blobs[self._descriptor.digest] = bytes(self.arrived)
 
     def abandon(self) -> None:
-        """See `Ingest`."""
+        """Drop what has arrived."""
         self.open = False
         self.arrived = bytearray()
 

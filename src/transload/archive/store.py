@@ -65,7 +65,7 @@ class ArchiveStore:
     # --- Resolves
 
     def resolve(self, name: Name) -> Descriptor:
-        """See `Resolves`; what is named but not there does not count."""
+        """The descriptor that `name` stands for; what is listed but not there does not count. Raises `NotFound`."""
         if name.digest:
             return self.fetch(name).descriptor
         described = self._described(name)
@@ -74,7 +74,7 @@ class ArchiveStore:
         return evolve(described, annotations={})
 
     def fetch(self, name: Name) -> Manifest:
-        """See `Resolves`."""
+        """The manifest that `name` stands for, its bytes verified. Raises `NotFound`, `CorruptError`."""
         digest = name.digest or self._described(name).digest
         found = self._content.find(digest)
         if found is None:
@@ -83,24 +83,27 @@ class ArchiveStore:
         return Manifest.parse(raw, self._content.media_type(digest), digest)
 
     def tags(self, repository: str) -> Iterator[str]:
-        """See `Resolves`; in the order of the archive. The repository of bare tags is always there."""
+        """Every tag of a repository, in the order of the archive. Raises `RepositoryUnknown`.
+
+        The repository of bare tags, whose name is empty, is always there.
+        """
         if repository and repository not in set(self.repositories()):
             raise RepositoryUnknown(f"{self.locator} has no repository {repository}", subject=repository)
         return (name.tag for name in self._content.names if name.repository == repository and name.tag)
 
     def repositories(self) -> Iterator[str]:
-        """See `Resolves`; the empty one is among them if there are bare tags."""
+        """Every repository that the archive names; the empty one is among them if there are bare tags."""
         return iter(dict.fromkeys(name.repository for name in self._content.names))
 
     # --- Reads, Sizes
 
     def holds(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
-        """See `Reads`."""
+        """Whether the archive has this blob or manifest, with this size; one pool serves all repositories."""
         found = self._content.find(descriptor.digest)
         return found is not None and _size(found) == descriptor.size
 
     def size(self, repository: str, digest: Digest) -> int:  # noqa: ARG002 - one pool for all
-        """See `KnowsSizes`."""
+        """How many bytes a blob has, when only its digest is known. Raises `BlobUnknown`."""
         return _size(self._found(digest))
 
     @contextmanager
@@ -111,7 +114,10 @@ class ArchiveStore:
         offset: int = 0,
         length: int | None = None,
     ) -> Iterator[Iterator[Chunk]]:
-        """See `Reads`; manifests can be opened as well."""
+        """Bytes of a blob or manifest from `offset`, `length` of them (to the end when None).
+
+        Raises `BlobUnknown`, `SizeMismatch`; while reading `Truncated`. Digests are the reader's to check.
+        """
         found = self._found(descriptor.digest)
         if _size(found) != descriptor.size:
             raise SizeMismatch(

@@ -95,7 +95,7 @@ class InventoryTarget:
     # --- Resolves
 
     def resolve(self, name: Name) -> Descriptor:
-        """See `Resolves`."""
+        """The descriptor that `name` stood for when the inventory was taken. Raises `NotFound`."""
         digest = name.digest
         if digest is None:
             content = self._contents.get(name.repository)
@@ -109,7 +109,7 @@ class InventoryTarget:
         self._refuse(f"reading {name}")
 
     def tags(self, repository: str) -> Iterator[str]:
-        """See `Resolves`; sorted."""
+        """Every tag of a repository, sorted. Raises `RepositoryUnknown`."""
         if repository not in self._contents:
             raise RepositoryUnknown(
                 f"the inventory of {self.locator} has no repository {repository}", subject=repository
@@ -117,13 +117,13 @@ class InventoryTarget:
         return iter(sorted(self._contents[repository].tags))
 
     def repositories(self) -> Iterator[str]:
-        """See `Resolves`."""
+        """Every repository of the inventory by its full name, sorted."""
         return iter(sorted(self._contents))
 
     # --- Reads
 
     def holds(self, repository: str, descriptor: Descriptor) -> bool:
-        """See `Reads`."""
+        """Whether the inventory lists this blob or manifest, with this size, in the repository."""
         digest, inventory = descriptor.digest, self.inventory
         manifest = inventory.manifests.get(digest)
         size = inventory.blobs.get(digest) if manifest is None else manifest.size

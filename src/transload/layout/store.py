@@ -106,7 +106,7 @@ class LayoutStore:
         return self
 
     def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:  # noqa: ARG002 - one pool for all
-        """See `transload.ports.Sparse`; what has come since is not left out any more."""
+        """Children of this index that were left out on purpose and have not come since; empty for anything else."""
         index = self._index()
         return frozenset(child for child in index.left_out.get(digest, ()) if not self._is_there(child))
 
@@ -134,7 +134,7 @@ class LayoutStore:
     # --- Resolves
 
     def resolve(self, name: Name) -> Descriptor:
-        """See `Resolves`; what is named but not there does not count."""
+        """The descriptor that `name` stands for; what is listed but not there does not count. Raises `NotFound`."""
         if name.digest:
             return self.fetch(name).descriptor
         listed = self._listed(name)
@@ -145,7 +145,7 @@ class LayoutStore:
         return evolve(listed, annotations={})
 
     def fetch(self, name: Name) -> Manifest:
-        """See `Resolves`."""
+        """The manifest that `name` stands for, its bytes verified. Raises `NotFound`, `CorruptError`."""
         digest, media_type = name.digest, None
         if digest is None:
             listed = self._listed(name)
@@ -158,20 +158,23 @@ class LayoutStore:
             raise self._unknown(name, "its blob is missing") from error
 
     def tags(self, repository: str) -> Iterator[str]:
-        """See `Resolves`; in the order of `index.json`. The repository of bare tags is always there."""
+        """Every tag of a repository, in the order of `index.json`. Raises `RepositoryUnknown`.
+
+        The repository of bare tags, whose name is empty, is always there.
+        """
         index = self._index()
         if repository and repository not in index.repositories:
             raise RepositoryUnknown(f"{self.locator} has no repository {repository}", subject=repository)
         return index.tags(repository)
 
     def repositories(self) -> Iterator[str]:
-        """See `Resolves`; the empty one is among them if there are bare tags."""
+        """Every repository that `index.json` names; the empty one is among them if there are bare tags."""
         return iter(self._index().repositories)
 
     # --- Reads
 
     def holds(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
-        """See `Reads`."""
+        """Whether the folder has this blob or manifest, with this size; one pool serves all repositories."""
         return self._blobs.holds(descriptor)
 
     def open(
@@ -181,7 +184,10 @@ class LayoutStore:
         offset: int = 0,
         length: int | None = None,
     ) -> AbstractContextManager[Iterator[Chunk]]:
-        """See `Reads`; manifests can be opened as well."""
+        """Bytes of a blob or manifest from `offset`, `length` of them (to the end when None).
+
+        Raises `BlobUnknown`, `SizeMismatch`; while reading `Truncated`. Digests are the reader's to check.
+        """
         return self._blobs.open(descriptor, offset, length)
 
     # --- Ingests
@@ -191,7 +197,10 @@ class LayoutStore:
         repository: str,  # noqa: ARG002 - one pool for all
         descriptor: Descriptor,
     ) -> AbstractContextManager[LayoutIngest]:
-        """See `Ingests`; a blob that is there already is written anew, which mends what a bad disk did to it."""
+        """Begin a blob, or take an unfinished one up again; leaving the block without commit keeps what has arrived.
+
+        A blob that is there already is written anew, which repairs what a bad disk did to it.
+        """
         self._prepare()
         blobs = self._folder.inner("blobs", descriptor.digest.algorithm)
         return ingesting(self._own.inner("ingest"), blobs, descriptor)
@@ -203,7 +212,11 @@ class LayoutStore:
     # --- Names
 
     def put_manifest(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:
-        """See `Names`. Raises `Busy` if another process keeps `index.json` locked."""
+        """Store `manifest`, and list it in `index.json` under `name`; its blobs and children must be there.
+
+        A `part` of an index is not listed by itself; `sparse` says that children were left out on purpose. Raises
+        `NotFound` for what is missing, `Busy` if another process keeps `index.json` locked, `LocalError`.
+        """
         for blob in manifest.blobs:
             if not blob.is_foreign and not self._blobs.holds(blob):
                 raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)
@@ -213,7 +226,10 @@ class LayoutStore:
         self._enter(name, manifest, absent, part=part)
 
     def point_lacking(self, name: Name, manifest: Manifest) -> None:
-        """See `transload.ports.Lenient`."""
+        """Store `manifest` under `name` like `put_manifest`, although parts of it may be missing.
+
+        Children that an index lacks are taken as left out on purpose.
+        """
         self._enter(name, manifest, self._absent_children(manifest))
 
     def _absent_children(self, manifest: Manifest) -> list[Digest]:

@@ -72,6 +72,7 @@ class ManifestStep:
 
 
 Step = BlobStep | ManifestStep
+"""One thing to do for a plan. Steps are numbered by `id`, and none needs a later one."""
 
 
 @frozen

@@ -80,15 +80,21 @@ class RegistryStore:
     # --- Resolves
 
     def resolve(self, name: Name) -> Descriptor:
-        """See `Resolves`."""
+        """The descriptor that `name` stands for, by a HEAD request. Raises `NotFound`, `AccessError`, `Unreachable`."""
         return self._manifests.resolve(name)
 
     def fetch(self, name: Name) -> Manifest:
-        """See `Resolves`."""
+        """The manifest that `name` stands for, its bytes verified (distribution specification, "Pulling manifests").
+
+        Raises `NotFound`, `CorruptError`, `AccessError`, `Unreachable`.
+        """
         return self._manifests.fetch(name)
 
     def tags(self, repository: str) -> Iterator[str]:
-        """See `Resolves`."""
+        """Every tag of a repository, in the registry's order (distribution specification, "Listing Tags").
+
+        Raises `RepositoryUnknown`, `AccessError`, `LimitExceeded`, at the first step or later.
+        """
         doing = f"listing the tags of {repository} at {self.locator}"
         first = self._api.url(f"{check_repository(repository)}/tags/list?n={_PAGE}")
 
@@ -101,7 +107,10 @@ class RegistryStore:
         return _entries(first, fetch, "tags", doing, check_tag)
 
     def repositories(self) -> Iterator[str]:
-        """See `Resolves`."""
+        """Every repository that the registry lists to this login, by `/v2/_catalog`, which not every registry has.
+
+        Raises `Refused` where there is no list, `AccessError`, `LimitExceeded`.
+        """
         doing = f"listing the repositories of {self.locator}"
 
         def fetch(url: str) -> Reply:
@@ -128,7 +137,10 @@ class RegistryStore:
     # --- Reads
 
     def holds(self, repository: str, descriptor: Descriptor) -> bool:
-        """See `Reads`. Raises `AccessDenied`."""
+        """Whether the repository holds this blob or manifest; of its size, what the registry tells.
+
+        Raises `AccessError`, `Unreachable`.
+        """
         if descriptor.is_manifest:
             return self._manifests.holds(repository, descriptor)
         doing = f"looking for {descriptor.digest.short} in {repository} at {self.locator}"
@@ -139,7 +151,10 @@ class RegistryStore:
     def open(
         self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
     ) -> Iterator[Iterator[Chunk]]:
-        """See `Reads`. A body that breaks off is continued where it broke, within the budget of attempts."""
+        """Bytes of a blob from `offset`, `length` of them (to the end when None). Raises `BlobUnknown`, `Unreachable`.
+
+        A body that breaks off is continued where it broke, within the budget of attempts. The reader checks the digest.
+        """
         end = descriptor.size if length is None else min(offset + length, descriptor.size)
         if offset >= end and descriptor.size:
             yield iter(())
@@ -154,13 +169,20 @@ class RegistryStore:
     # --- Ingests
 
     def begin(self, repository: str, descriptor: Descriptor) -> AbstractContextManager[Upload]:
-        """See `Ingests`. Unfinished uploads are kept as long as this store lives, if the registry can resume them."""
+        """Begin an upload, or take an unfinished one up again (distribution specification, "Pushing a blob in chunks").
+
+        Unfinished uploads are kept as long as this store lives, if the registry can resume them.
+        """
         return self._uploads.begin(repository, descriptor)
 
     # --- Names
 
     def put_manifest(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:  # noqa: ARG002 - the registry decides
-        """See `Names`."""
+        """Store `manifest` and let `name` stand for it; its blobs and child manifests must be there.
+
+        Keeps the list of referrers under the fallback tag, where the registry has no API for them (distribution
+        specification, "Pushing manifests with subject"). Raises `NotFound`, `ReadOnly`, `AccessDenied`, `TooLarge`.
+        """
         if name.digest is not None and name.digest != manifest.digest:
             raise DigestMismatch(f"{name} cannot stand for {manifest.digest}", subject=manifest.digest)
         reply = self._manifests.put(name.repository, name.tag or manifest.digest, manifest)
@@ -170,7 +192,11 @@ class RegistryStore:
     # --- Mounts
 
     def mount(self, descriptor: Descriptor, origin: str, repository: str) -> bool:
-        """See `Mounts`. After three refusals without a success the registry is not asked any more."""
+        """Ask for a blob of `origin` in `repository` without sending it; False if the bytes have to be sent.
+
+        After three refusals without a success the registry is not asked any more (distribution specification,
+        "Mounting a blob from another repository").
+        """
         if not self.capabilities.mounts_worth_trying:
             return False
         session = UploadSession(self._api, repository, descriptor)
@@ -182,7 +208,11 @@ class RegistryStore:
     # --- Refers
 
     def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
-        """See `Refers`."""
+        """Descriptors of the manifests whose subject is `digest`; empty if there are none.
+
+        They are asked for by the API, and read from the fallback tag where there is none (distribution specification,
+        "Listing Referrers"). Raises `AccessError`, `Unreachable`, `LimitExceeded`.
+        """
         return self._referrers.of(repository, digest)
 
 

@@ -37,7 +37,7 @@ class Signer:
 
     @property
     def key_id(self) -> str:
-        """See `PublicKey.key_id`."""
+        """What people compare: `sha256:` and the SHA-256 of the public key in hexadecimal; see `PublicKey`."""
         return self.public.key_id
 
     def __call__(self, ledger: bytes) -> bytes:

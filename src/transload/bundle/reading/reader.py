@@ -98,12 +98,15 @@ class BundleStore:
     # --- Resolves
 
     def resolve(self, name: Name) -> Descriptor:
-        """See `Resolves`; an image that was left out still has a digest, which the target can be asked about."""
+        """The descriptor that `name` stands for. Raises `NotFound`.
+
+        An image that was left out of the bundle has one too, so that the target can be asked for it.
+        """
         image = self._image(name)
         return image.image.root if image is not None and image.image.present else self._manifest(name).descriptor
 
     def fetch(self, name: Name) -> Manifest:
-        """See `Resolves`; what `open` raises can be raised as well.
+        """The manifest that `name` stands for, its bytes verified. Raises `NotFound`, and what `open` raises.
 
         Raises `PrerequisiteMissing` for an image that was left out, `LedgerTampered` for a manifest that needs what the
         ledger does not account for: the bundle never was whole, whatever its digests say.
@@ -120,7 +123,7 @@ class BundleStore:
         return manifest
 
     def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:  # noqa: ARG002 - one pool for all
-        """See `transload.ports.Sparse`."""
+        """Children of this index that the bundle leaves out on purpose; empty for anything else."""
         images = (self.ledger.images[place].image for place in self.ledger.needed_by.get(digest, ()))
         return frozenset(child for image in images for child in image.left_out)
 
@@ -136,17 +139,20 @@ class BundleStore:
         return next(same, None)
 
     def tags(self, repository: str) -> Iterator[str]:
-        """See `Resolves`; in the order of the ledger, without images that were left out."""
+        """Every tag of a repository, in the order of the ledger. Images that were left out are not among them.
+
+        Raises `RepositoryUnknown`.
+        """
         if repository not in self.repositories():
             raise RepositoryUnknown(f"{self.locator} has no repository {repository}", subject=repository)
         return (name.tag for name in self._here if name.repository == repository and name.tag)
 
     def repositories(self) -> Iterator[str]:
-        """See `Resolves`."""
+        """Every repository of the ledger that has an image in the bundle."""
         return iter(dict.fromkeys(name.repository for name in self._here))
 
     def untagged(self) -> Iterator[Name]:
-        """See `transload.ports.Lists`."""
+        """Every image in the bundle that has no tag, by its digest."""
         return (name for name in self._here if not name.tag)
 
     @property
@@ -173,12 +179,12 @@ class BundleStore:
     # --- Reads, Sizes
 
     def holds(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
-        """See `Reads`; as the ledger says, volumes are not looked at."""
+        """Whether the ledger lists this blob or manifest with this size. No volume is looked at."""
         stored = self.ledger.by_digest.get(descriptor.digest)
         return stored is not None and stored.size == descriptor.size
 
     def size(self, repository: str, digest: Digest) -> int:  # noqa: ARG002 - one pool for all
-        """See `KnowsSizes`."""
+        """How many bytes a blob has, as the ledger says. Raises `BlobUnknown`."""
         return self._stored(digest).size
 
     def _stored(self, digest: Digest) -> StoredBlob:
@@ -195,7 +201,7 @@ class BundleStore:
         offset: int = 0,
         length: int | None = None,
     ) -> Iterator[Iterator[Chunk]]:
-        """See `Reads`; manifests can be opened as well.
+        """Bytes of a blob or manifest from `offset`, `length` of them (to the end when None).
 
         Raises `VolumeMissing`, `VolumeTruncated`, `VolumeForeign`, `VolumeSwapped`, `MemberUnsafe`, `MemberDamaged`.
         """
@@ -247,7 +253,10 @@ class BundleStore:
     # --- Refers
 
     def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:  # noqa: ARG002 - one pool for all
-        """See `Refers`. Raises what keeps a manifest from being read that may be a referrer of this one."""
+        """Descriptors of the manifests whose subject is `digest`; empty if there are none.
+
+        Raises the error that keeps a manifest from being read which may be one of them.
+        """
         found, unread = self._by_subject
         for stored, error in unread:
             if digest not in self.ledger.by_digest or self._go_together(digest, stored.digest):

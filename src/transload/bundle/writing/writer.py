@@ -132,7 +132,10 @@ class BundleWriter:
         repository: str,  # noqa: ARG002 - one pool for all
         descriptor: Descriptor,
     ) -> AbstractContextManager[BundleIngest | FinishedIngest]:
-        """See `Ingests`. Raises `Refused` for a blob that has no place, `Busy` while another thread writes it."""
+        """Begin a blob at its place, or go on where an earlier run stopped. Leaving the block without commit keeps it.
+
+        Raises `Refused` for a blob that the blueprint gives no place, `Busy` while another thread writes it.
+        """
         member = self._members.get(descriptor.digest)
         if member is None or member.size != descriptor.size:
             raise Refused(
@@ -185,7 +188,11 @@ class BundleWriter:
         part: bool = False,  # noqa: ARG002 - the layout of the bundle says what is listed
         sparse: bool = False,  # noqa: ARG002 - and what is left out
     ) -> None:
-        """See `Names`. Raises `Refused` for what the bundle was not laid out for."""
+        """Note that a manifest is complete; its bytes are written by `start`. What it needs must be there.
+
+        Raises `Refused` for a manifest that is not in the blueprint, `BlobUnknown` or `ManifestUnknown` for what is not
+        there yet.
+        """
         if manifest.digest not in self._manifests:
             raise Refused(f"{self.locator} was not planned to hold the manifest of {name}", subject=str(name))
         self.start()
@@ -202,23 +209,23 @@ class BundleWriter:
     # --- Resolves and Reads: what is unfinished has blobs, but no names
 
     def resolve(self, name: Name) -> Descriptor:
-        """See `Resolves`; always `NotFound`: a plan then lists every step, and those that are done cost nothing."""
+        """Raises `NotFound` always, so that a plan lists every step; those that are done already cost nothing."""
         raise ManifestUnknown(f"{self.locator} is not finished and has no {name}", subject=str(name))
 
     def fetch(self, name: Name) -> Manifest:
-        """See `resolve`."""
+        """Raises `NotFound` always: an unfinished bundle has no names."""
         raise ManifestUnknown(f"{self.locator} is not finished and has no {name}", subject=str(name))
 
     def tags(self, repository: str) -> Iterator[str]:
-        """See `resolve`."""
+        """Raises `RepositoryUnknown` always: an unfinished bundle has no names."""
         raise RepositoryUnknown(f"{self.locator} is not finished and has no tags", subject=repository)
 
     def repositories(self) -> Iterator[str]:
-        """See `resolve`."""
+        """None: an unfinished bundle has no names."""
         return iter(())
 
     def holds(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
-        """See `Reads`; a manifest only when it was pointed at, and everything below it is there."""
+        """Whether this blob is written and proved; a manifest, when everything below it is there too."""
         member = self._members.get(descriptor.digest)
         if member is None or member.size != descriptor.size or not self._is_proved(member):
             return False
@@ -238,7 +245,7 @@ class BundleWriter:
         offset: int = 0,
         length: int | None = None,
     ) -> Iterator[Iterator[Chunk]]:
-        """See `Reads`."""
+        """Bytes of a written blob from `offset`, `length` of them (to the end when None). Raises `BlobUnknown`."""
         member = self._members.get(descriptor.digest)
         if member is None or member.size != descriptor.size or not self._is_proved(member):
             raise BlobUnknown(f"{self.locator} has no blob {descriptor.digest.short} yet", subject=descriptor.digest)
