@@ -57,6 +57,11 @@ class MemoryStore:
         return self
 
     @property
+    def deletes(self) -> MemoryStore:
+        """It can take things away again."""
+        return self
+
+    @property
     def sizes(self) -> MemoryStore:
         """Sizes are lengths."""
         return self
@@ -181,6 +186,26 @@ class MemoryStore:
         with self._lock:
             place = self._repositories.get(repository, _Repository())
             return place.left_out.get(digest, frozenset()) - place.manifests.keys()
+
+    # --- Deletes
+
+    def delete_manifest(self, name: Name) -> None:
+        """See `Deletes`."""
+        with self._lock:
+            digest = self.fetch(name).digest
+            repository = self._repositories[name.repository]
+            if name.digest is None:
+                del repository.tags[name.tag or ""]
+                return
+            del repository.manifests[digest]
+            repository.left_out.pop(digest, None)
+            repository.tags = {tag: other for tag, other in repository.tags.items() if other != digest}
+
+    def delete_blob(self, repository: str, digest: Digest) -> None:
+        """See `Deletes`."""
+        with self._lock:
+            self.size(repository, digest)
+            del self._repositories[repository].blobs[digest]
 
     # --- Mounts
 

@@ -230,9 +230,13 @@ class Deletes(Protocol):
     """Takes names and content away again."""
 
     def delete_manifest(self, name: Name) -> None:
-        """Take a tag away, or a manifest with every tag that stands for it. Raises `ManifestUnknown`."""
+        """Take a tag away, or a manifest with every tag of the repository that stands for it.
+
+        Other tags never go with a tag. Raises `ManifestUnknown`; `Refused` where a tag cannot go alone, or something
+        else needs the manifest.
+        """
         ...
 
     def delete_blob(self, repository: str, digest: Digest) -> None:
-        """Make a blob invisible in a repository. Raises `BlobUnknown`."""
+        """Make a blob invisible in a repository. Raises `BlobUnknown`, `Refused`."""
         ...

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from transload.errors import ManifestInvalid, NotFound
@@ -57,6 +58,19 @@ def index_with(index: Manifest | None, manifest: Manifest) -> bytes | None:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def index_without(index: Manifest, digest: Digest) -> bytes | None:
+    """The index less what it says of `digest`; None when it says nothing of it. Raises `ManifestInvalid`."""
+    if not index.is_index:
+        raise ManifestInvalid("what the tag for referrers stands for is no index", subject=index.digest)
+    document = index.document
+    entries = document.get("manifests") or []
+    kept = [entry for entry in entries if not (isinstance(entry, dict) and entry.get("digest") == digest)]
+    if len(kept) == len(entries):
+        return None
+    document["manifests"] = kept
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 class Referrers:
     """Reads lists of referrers, and keeps those right that the registry leaves to its clients."""
 
@@ -76,6 +90,20 @@ class Referrers:
 
     def record(self, repository: str, subject: Digest, manifest: Manifest) -> None:
         """Put `manifest` on the list of its subject, where the registry did not do so itself."""
+        self._change(repository, subject, lambda index: index_with(index, manifest))
+
+    def forget(self, repository: str, subject: Digest, digest: Digest) -> None:
+        """Take a manifest that was deleted off the list of its subject, where the registry did not do so itself.
+
+        Rules: distribution specification, "Deleting Manifests".
+        """
+        if self._api.capabilities.referrers_api is None:
+            self.of(repository, subject)  # finds out whether there is such an API
+        if self._api.capabilities.referrers_api is False:
+            self._change(repository, subject, lambda index: index_without(index, digest) if index else None)
+
+    def _change(self, repository: str, subject: Digest, change: Callable[[Manifest | None], bytes | None]) -> None:
+        """Replace the list of a subject by what `change` makes of it; None is no change."""
         tag = fallback_tag(subject)
         with self._lock:
             one_at_a_time = self._tags.setdefault((repository, tag), threading.Lock())
@@ -84,7 +112,7 @@ class Referrers:
                 index: Manifest | None = self._manifests.fetch(Name(repository, tag))
             except NotFound:
                 index = None
-            wanted = index_with(index, manifest)
+            wanted = change(index)
             if wanted is not None:
                 self._manifests.put(repository, tag, Manifest.parse(wanted, OCI_INDEX))
 

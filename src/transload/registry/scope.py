@@ -32,6 +32,14 @@ def push(repository: str) -> Scope:
     return Scope("repository", repository, frozenset({"pull", "push"}))
 
 
+def removal(repository: str) -> Scope:
+    """Deleting from a repository. What that is called (`delete`, or `push` at Quay) the registry's challenge says.
+
+    Quay gives no token at all to who asks for `delete`.
+    """
+    return Scope("repository", repository, frozenset({"push"}))
+
+
 CATALOG = Scope("registry", "catalog", frozenset({"*"}))
 
 

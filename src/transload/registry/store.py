@@ -16,6 +16,7 @@ from transload.oci.reference import check_repository, check_tag
 from transload.ports import Chunk, RequestCosts
 from transload.registry.api import Api, Logins, json_object
 from transload.registry.capabilities import Capabilities
+from transload.registry.deleting import Deleting
 from transload.registry.download import Download
 from transload.registry.headers import pages
 from transload.registry.manifests import Manifests
@@ -64,6 +65,11 @@ class RegistryStore:
     def refers(self) -> RegistryStore:
         """Referrers by the API or by the fallback tag."""
         return self
+
+    @property
+    def deletes(self) -> Deleting:
+        """What the registry lets its clients delete."""
+        return Deleting(self._api, self._manifests, self._referrers, self.tags)
 
     @property
     def traffic(self) -> Traffic:

@@ -23,7 +23,8 @@ class Backend:
         self.lies: HasPaths | None = _power(store, "lies")
         self.sizes: KnowsSizes | None = _power(store, "sizes")
         self.spools: Spools | None = _power(store, "spools")
-        self.deletes: Deletes | None = _power(store, "deletes")
+        # What is deleted from a registry behind this one would be deleted with our login, not with the client's.
+        self.deletes: Deletes | None = _power(store, "deletes") if store.request_costs is None else None
         self.lenient: Lenient | None = _power(store, "lenient")
         self.mounts: Mounts | None = _power(store, "mounts")
         self.refers: Refers | None = store.refers

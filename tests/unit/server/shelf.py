@@ -27,7 +27,7 @@ class RepositoryContent(MemoryStore):
         self.adopted: list[Digest] = []
         self.opened: list[Digest] = []
         self.lies: RepositoryContent | None = self
-        self.spools = self.deletes = self
+        self.spools = self
         self.gone: set[object] = set()
 
     def put(self, content: bytes) -> Digest:

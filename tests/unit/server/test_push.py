@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.registry.wire import plain_http
 from tests.unit.server.asking import Answer, ask, until
 from tests.unit.server.shelf import RepositoryContent, Slow
 from transload.limits import MANIFEST_BYTES
 from transload.memory import MemoryStore
 from transload.oci import Descriptor, Digest, Name
 from transload.oci.mediatype import OCI_INDEX
+from transload.registry.store import RegistryStore
 from transload.server import Served, ServeSettings, serve
 from transload.testing.faults import FaultyStore, out_of_space
 from transload.testing.images import fill, image, multi_platform, signature
@@ -286,7 +288,21 @@ class TestManifests:
         assert (answer.status, answer.headers["OCI-Subject"]) == (201, self.IMAGE.digest)
 
 
+class Keeping(MemoryStore):
+    """A store that deletes nothing."""
+
+    deletes = None  # type: ignore[assignment]
+
+
 class TestDeletions:
+    def test_the_registry_behind_a_served_one_keeps_everything(self, served: Served, store: MemoryStore) -> None:
+        fill(store, image("kept"), "a", "1.0")
+        with plain_http() as http:
+            behind = RegistryStore(served.host_port, http)
+            with serve(behind, ServeSettings(writable=True)) as front:
+                assert ask(front, "DELETE", "/v2/a/manifests/1.0").status == 405
+        assert list(store.tags("a")) == ["1.0"]
+
     def test_where_the_store_can(self, shelved: Served, shelf: RepositoryContent) -> None:
         digest = shelf.put(SMALL)
         assert ask(shelved, "DELETE", f"/v2/a/blobs/{digest}").status == 202
@@ -298,8 +314,9 @@ class TestDeletions:
         assert shelf.gone == {Name("a", "1.0"), Name("a", None, digest)}
 
     @pytest.mark.parametrize("path", ["manifests/1.0", f"blobs/{Digest.of(SMALL)}"])
-    def test_where_it_cannot(self, served: Served, path: str) -> None:
-        answer = ask(served, "DELETE", f"/v2/a/{path}")
+    def test_where_it_cannot(self, path: str) -> None:
+        with serve(Keeping(), ServeSettings(writable=True)) as served:
+            answer = ask(served, "DELETE", f"/v2/a/{path}")
         assert (answer.status, answer.code) == (405, "UNSUPPORTED")
 
 
