@@ -190,7 +190,7 @@ class MemoryStore:
     # --- Deletes
 
     def delete_manifest(self, name: Name) -> None:
-        """See `Deletes`."""
+        """Take a tag away, or a manifest by its digest with every tag of it. Raises `ManifestUnknown`."""
         with self._lock:
             digest = self.fetch(name).digest
             repository = self._repositories[name.repository]
@@ -202,7 +202,7 @@ class MemoryStore:
             repository.tags = {tag: other for tag, other in repository.tags.items() if other != digest}
 
     def delete_blob(self, repository: str, digest: Digest) -> None:
-        """See `Deletes`."""
+        """Take a blob out of a repository. Raises `BlobUnknown`."""
         with self._lock:
             self.size(repository, digest)
             del self._repositories[repository].blobs[digest]
