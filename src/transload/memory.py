@@ -6,9 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from attrs import evolve
-
-from transload.errors import BlobUnknown, ManifestUnknown, RepositoryUnknown, SizeMismatch
+from transload.errors import BlobUnknown, ManifestUnknown, RepositoryUnknown
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
 from transload.ports import Chunk, RequestCosts
 
@@ -117,11 +115,7 @@ class MemoryStore:
         if content is None:
             raise BlobUnknown(f"{repository} has no blob {descriptor.digest.short}", subject=descriptor.digest)
         end = descriptor.size if length is None else offset + length
-        if len(content) != descriptor.size:
-            raise SizeMismatch(
-                f"blob {descriptor.digest.short} has {len(content)} bytes, its descriptor says {descriptor.size}",
-                subject=descriptor.digest,
-            )
+        descriptor.check_size(len(content), self.locator)
         yield _pieces(memoryview(content)[offset:end])
 
     # --- Sizes
@@ -225,9 +219,7 @@ class MemoryStore:
         with self._lock:
             manifests = list(self._repositories.get(repository, _Repository()).manifests.values())
         return tuple(
-            evolve(m.descriptor, artifact_type=m.artifact_type, annotations=m.annotations)
-            for m in manifests
-            if m.subject and m.subject.digest == digest
+            manifest.as_referrer for manifest in manifests if manifest.subject and manifest.subject.digest == digest
         )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from attrs import evolve
 
-from transload.bundle.format.blueprint import MARKER
 from transload.bundle.format.keys import PublicKey, Signature, load_public_key
 from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.signing import Signer
@@ -19,6 +18,7 @@ from transload.inventory.file import dump_inventory, load_inventory
 from transload.inventory.inventory import Inventory, RepositoryContent
 from transload.limits import INVENTORY_BYTES, SMALL_JSON_BYTES
 from transload.oci import Descriptor, Digest
+from transload.oci.imagelayout import MARKER
 
 
 def far_side(against: Path | None, key: Path | None = None) -> Inventory:

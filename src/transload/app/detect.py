@@ -22,13 +22,14 @@ from transload.errors import CorruptError, LimitExceeded, LocalError, SelectionE
 from transload.files import check_kind, expanded, local_errors, open_file
 from transload.oci import Name
 from transload.oci.cosign import subject_of
+from transload.oci.imagelayout import INDEX, MARKER
 from transload.oci.reference import shown
 from transload.threads import Cancellation
 
 if TYPE_CHECKING:
     from transload.bundle.reading.reader import BundleStore
 
-_LAYOUT = ("oci-layout", "index.json")  # one that lost the first is told as a layout, not as a missing bundle
+_LAYOUT = (MARKER, INDEX)  # one that lost the first is told as a layout, not as a missing bundle
 _LEADING = 4  # the ledger is among the first members of a bundle
 
 

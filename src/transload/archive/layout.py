@@ -9,19 +9,13 @@ from functools import cached_property
 from transload.archive.docker import DockerContent
 from transload.archive.members import Member, Members
 from transload.archive.saved import SavedImage
-from transload.errors import BlobUnknown, ManifestInvalid, Refused, SchemaUnsupported
-from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
+from transload.errors import BlobUnknown, ManifestInvalid, SchemaUnsupported
+from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.imagelayout import LayoutIndex
+from transload.oci.imagelayout import INDEX, MARKER, LayoutIndex, check_marker
 from transload.oci.referrers import Listed, ListedReferrers
-from transload.strictjson import NotJson, read_json
-
-MARKER = "oci-layout"
 
 NOTE = "docker saved the layers uncompressed, so digests differ from the publisher's"
-
-_INDEX = "index.json"
-_VERSION = "1.0.0"
 
 
 class LayoutContent:
@@ -34,9 +28,9 @@ class LayoutContent:
         self._members = members
         self._saved = saved
         self._check_version()
-        index = members.find(_INDEX)
+        index = members.find(INDEX)
         if index is None:
-            raise ManifestInvalid(f"{members.path} is an OCI layout without {_INDEX}", subject=str(members.path))
+            raise ManifestInvalid(f"{members.path} is an OCI layout without {INDEX}", subject=str(members.path))
         self._index = LayoutIndex.parse(members.read(index, INDEX_BYTES + 1))
         self.refers = ListedReferrers(lambda: [entry.descriptor for entry in self._index.entries], self._manifest)
 
@@ -99,18 +93,10 @@ class LayoutContent:
         return self._members.find(f"blobs/{digest.algorithm}/{digest.encoded}") or self._rest.find(digest)
 
     def _check_version(self) -> None:
-        marker = self._members.find(MARKER)
-        raw = self._members.read(marker, SMALL_JSON_BYTES + 1) if marker else b""
-        try:
-            document = read_json(raw, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
-        except NotJson as error:
-            raise ManifestInvalid(f"{MARKER} in {self._members.path} {error.verdict}", subject=MARKER) from error
-        version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
-        if version != _VERSION:
-            raise Refused(
-                f"{self._members.path} is a layout of version {version!r}, transload reads version {_VERSION}",
-                subject=MARKER,
-            )
+        member = self._members.find(MARKER)
+        raw = self._members.read(member, SMALL_JSON_BYTES + 1) if member else b""
+        archive = str(self._members.path)
+        check_marker(raw, layout=archive, marker=f"{MARKER} in {archive}", subject=MARKER)
 
     def _names_beside(self) -> Iterator[tuple[Name, Descriptor]]:
         """Names that only docker's own list gives; config digests say which manifest is meant."""

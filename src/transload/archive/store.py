@@ -9,12 +9,14 @@ from pathlib import Path
 from attrs import evolve
 
 from transload.archive.docker import DockerContent
-from transload.archive.layout import MARKER, LayoutContent
+from transload.archive.layout import LayoutContent
 from transload.archive.members import Member, Members
 from transload.archive.saved import SAVED, parse_saved
-from transload.errors import BlobUnknown, CorruptError, ManifestUnknown, Refused, RepositoryUnknown, SizeMismatch
+from transload.errors import BlobUnknown, CorruptError, ManifestUnknown, Refused, RepositoryUnknown
 from transload.limits import MANIFEST_BYTES, SAVED_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.imagelayout import MARKER
+from transload.oci.reference import repositories_in, tags_in
 from transload.oci.referrers import ListedReferrers
 from transload.ports import Chunk, RequestCosts
 
@@ -87,13 +89,13 @@ class ArchiveStore:
 
         The repository of bare tags, whose name is empty, is always there.
         """
-        if repository and repository not in set(self.repositories()):
+        if repository and repository not in repositories_in(self._content.names):
             raise RepositoryUnknown(f"{self.locator} has no repository {repository}", subject=repository)
-        return (name.tag for name in self._content.names if name.repository == repository and name.tag)
+        return tags_in(self._content.names, repository)
 
     def repositories(self) -> Iterator[str]:
         """Every repository that the archive names; the empty one is among them if there are bare tags."""
-        return iter(dict.fromkeys(name.repository for name in self._content.names))
+        return iter(repositories_in(self._content.names))
 
     # --- Reads, Sizes
 
@@ -104,7 +106,7 @@ class ArchiveStore:
 
     def size(self, repository: str, digest: Digest) -> int:  # noqa: ARG002 - one pool for all
         """How many bytes a blob has, when only its digest is known. Raises `BlobUnknown`."""
-        return _size(self._found(digest))
+        return _size(self._content_of(digest))
 
     @contextmanager
     def open(
@@ -118,25 +120,20 @@ class ArchiveStore:
 
         Raises `BlobUnknown`, `SizeMismatch`; while reading `Truncated`. Digests are the reader's to check.
         """
-        found = self._found(descriptor.digest)
-        if _size(found) != descriptor.size:
-            raise SizeMismatch(
-                f"blob {descriptor.digest.short} in {self.path} has {_size(found)} bytes, "
-                f"its descriptor says {descriptor.size}",
-                subject=descriptor.digest,
-            )
+        content = self._content_of(descriptor.digest)
+        descriptor.check_size(_size(content), str(self.path))
         wanted = descriptor.size - offset if length is None else length
-        if isinstance(found, bytes):
-            yield iter((found[offset : offset + wanted],))
+        if isinstance(content, bytes):
+            yield iter((content[offset : offset + wanted],))
             return
-        with self._members.open(found, offset, wanted) as chunks:
+        with self._members.open(content, offset, wanted) as chunks:
             yield chunks
 
-    def _found(self, digest: Digest) -> Member | bytes:
-        found = self._content.find(digest)
-        if found is None:
+    def _content_of(self, digest: Digest) -> Member | bytes:
+        content = self._content.find(digest)
+        if content is None:
             raise BlobUnknown(f"{self.path} has no blob {digest.short}", subject=digest)
-        return found
+        return content
 
     def _described(self, name: Name) -> Descriptor:
         listed = Name(name.repository, name.tag)
@@ -170,5 +167,5 @@ def _content(members: Members) -> LayoutContent | DockerContent:
     )
 
 
-def _size(found: Member | bytes) -> int:
-    return len(found) if isinstance(found, bytes) else found.size
+def _size(content: Member | bytes) -> int:
+    return len(content) if isinstance(content, bytes) else content.size

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
-from transload.errors import BlobUnknown, FolderUnsafe, SizeMismatch
+from transload.errors import BlobUnknown, FolderUnsafe
 from transload.files import Folder, chunks_of, exactly, local_errors, read_up_to
 from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
@@ -60,12 +60,7 @@ class Blobs:
     def open(self, descriptor: Descriptor, offset: int = 0, length: int | None = None) -> Iterator[Iterator[Chunk]]:
         """See `transload.ports.Reads`; each chunk is a view of one buffer."""
         path, size = self._found(descriptor.digest)
-        if size != descriptor.size:
-            raise SizeMismatch(
-                f"blob {descriptor.digest.short} in oci:{self.root} has {size} bytes, "
-                f"its descriptor says {descriptor.size}",
-                subject=descriptor.digest,
-            )
+        descriptor.check_size(size, f"oci:{self.root}")
         wanted = descriptor.size - offset if length is None else length
         with local_errors("opening", path):
             file = self._opened(path)

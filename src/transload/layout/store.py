@@ -23,7 +23,6 @@ from transload.errors import (
     BlobUnknown,
     Busy,
     LocalError,
-    ManifestInvalid,
     ManifestUnknown,
     NotFound,
     Refused,
@@ -36,16 +35,14 @@ from transload.layout.ingest import LayoutIngest, ingesting, sweep
 from transload.layout.locks import awaited
 from transload.layout.space import check_space
 from transload.layout.unused import absent_folders, take_away
-from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
+from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.imagelayout import LEFT_OUT, Entry, LayoutIndex
+from transload.oci.imagelayout import INDEX, LEFT_OUT, MARKER, VERSION, Entry, LayoutIndex, check_marker
 from transload.oci.referrers import Listed, ListedReferrers
 from transload.ports import Chunk, RequestCosts
-from transload.strictjson import NotJson, read_json
 
-_VERSION = "1.0.0"
-_MARKER, _INDEX, _OWN = "oci-layout", "index.json", ".transload"
-_UNFINISHED = (f".{_INDEX}.", f".{_MARKER}.")  # what `replace_file` writes before it replaces
+_OWN = ".transload"
+_UNFINISHED = (f".{INDEX}.", f".{MARKER}.")  # what `replace_file` writes before it replaces
 
 
 class LayoutStore:
@@ -67,7 +64,7 @@ class LayoutStore:
         self.locator = f"oci:{self.root}"
         self._clock = clock
         self._patience_s = patience_s
-        self._index_path = self.root / _INDEX
+        self._index_path = self.root / INDEX
         self._folder = Folder(self.root)
         self._own = self._folder.inner(_OWN)
         self._may_create = create
@@ -287,7 +284,7 @@ class LayoutStore:
             with awaited(self._own, "lock", self._clock, self._patience_s):
                 with local_errors("cleaning", self.root):
                     for name in self._folder.entries():
-                        if name.startswith(f".{_INDEX}."):  # left by a process that was killed: we hold its lock
+                        if name.startswith(f".{INDEX}."):  # left by a process that was killed: we hold its lock
                             self._folder.unlink(name)
                 yield
         finally:
@@ -311,10 +308,10 @@ class LayoutStore:
                 raise LocalError(f"{self.root} is not a folder", subject=str(self.root))
             absent = absent_folders(self.root)
             self.root.mkdir(parents=True, exist_ok=True)
-            if (self.root / _MARKER).exists() and self._index_path.exists():
+            if (self.root / MARKER).exists() and self._index_path.exists():
                 return
             present = {path.name for path in self.root.iterdir() if not path.name.startswith(_UNFINISHED)}
-            if present - {_MARKER, _INDEX, _OWN, "blobs"}:
+            if present - {MARKER, INDEX, _OWN, "blobs"}:
                 raise Refused(
                     f"{self.root} is not an OCI layout and not empty", hint="name a new or an empty folder for it"
                 )
@@ -324,7 +321,7 @@ class LayoutStore:
                 if not self._index_path.exists():
                     replace_file(self._index_path, LayoutIndex.empty().encode())
                 # Last, so that a folder with the marker always has the rest.
-                replace_file(self.root / _MARKER, json.dumps({"imageLayoutVersion": _VERSION}).encode())
+                replace_file(self.root / MARKER, json.dumps({"imageLayoutVersion": VERSION}).encode())
             self._made = absent
 
     def withdraw(self) -> None:
@@ -333,23 +330,15 @@ class LayoutStore:
             take_away(self.root, self._made)
 
     def _check_version(self) -> None:
-        marker = self.root / _MARKER
+        marker = self.root / MARKER
         with local_errors("reading", marker):
             try:
                 raw = read_file(marker, SMALL_JSON_BYTES + 1)
-                document = read_json(raw, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
             except (FileNotFoundError, NotADirectoryError) as error:
                 raise NotFound(
-                    f"{self.root} is not an OCI layout: it has no file {_MARKER}", subject=str(self.root)
+                    f"{self.root} is not an OCI layout: it has no file {MARKER}", subject=str(self.root)
                 ) from error
-            except NotJson as error:
-                raise ManifestInvalid(f"{marker} {error.verdict}", subject=str(marker)) from error
-        version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
-        if version != _VERSION:
-            raise Refused(
-                f"{self.root} is a layout of version {version!r}, transload reads version {_VERSION}",
-                subject=str(marker),
-            )
+        check_marker(raw, layout=str(self.root), marker=str(marker), subject=str(marker))
 
     def _index(self) -> LayoutIndex:
         """What `index.json` says now; parsed again only if its bytes changed, since times and sizes can deceive."""
@@ -357,7 +346,7 @@ class LayoutStore:
             try:
                 raw = read_file(self._index_path, INDEX_BYTES + 1)
             except FileNotFoundError as error:
-                raise NotFound(f"{self.locator} has no {_INDEX}", subject=self.locator) from error
+                raise NotFound(f"{self.locator} has no {INDEX}", subject=self.locator) from error
         known, index = self._seen
         if raw != known:
             index = LayoutIndex.parse(raw)

@@ -6,7 +6,9 @@ import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
-_EMPTY = ("oci-layout", "index.json", ".transload/lock", ".transload/ingest", ".transload", "blobs/sha256", "blobs")
+from transload.oci.imagelayout import INDEX, MARKER
+
+_EMPTY = (MARKER, INDEX, ".transload/lock", ".transload/ingest", ".transload", "blobs/sha256", "blobs")
 
 
 def absent_folders(root: Path) -> tuple[Path, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from transload.errors import DigestInvalid, ManifestInvalid
+from transload.errors import DigestInvalid, ManifestInvalid, SizeMismatch
 from transload.oci.digest import Digest
 from transload.oci.mediatype import MANIFESTS, SCHEMA1, SHARED, is_foreign, is_printable
 from transload.oci.platform import Platform
@@ -72,6 +72,14 @@ class Descriptor:
             "urls": list(self.urls),
         }
         return document | {key: value for key, value in optional.items() if value}
+
+    def check_size(self, found: int, where: str) -> None:
+        """Raises `SizeMismatch` unless the `found` bytes that lie `where` under this digest are as many as it says."""
+        if found != self.size:
+            raise SizeMismatch(
+                f"blob {self.digest.short} in {where} has {found} bytes, its descriptor says {self.size}",
+                subject=self.digest,
+            )
 
     @property
     def weight(self) -> int:

@@ -1,6 +1,6 @@
-"""The `index.json` of a layout: what its entries are called, and how one more is written beside those of other tools.
+"""The two files that make a layout: its marker, `oci-layout`, and its `index.json` with the entries of many tools.
 
-Rules kept here:
+Rules kept here for `index.json`:
 1. an entry that was read is written back as it was, with every field, known or not;
 2. a name belongs to one entry; the first one wins where another tool wrote several;
 3. an entry without a name (or with one that is no name of ours) is there, but only its digest leads to it;
@@ -19,16 +19,42 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from transload.errors import DigestInvalid, LimitExceeded, ManifestInvalid
-from transload.limits import INDEX_BYTES, INDEX_ENTRIES, INDEX_VALUES, MANIFEST_ENTRIES
+from transload.errors import DigestInvalid, LimitExceeded, ManifestInvalid, Refused
+from transload.limits import (
+    INDEX_BYTES,
+    INDEX_ENTRIES,
+    INDEX_VALUES,
+    MANIFEST_ENTRIES,
+    SMALL_JSON_BYTES,
+    SMALL_JSON_VALUES,
+)
 from transload.oci.descriptor import Descriptor
 from transload.oci.digest import Digest
 from transload.oci.mediatype import OCI_INDEX
-from transload.oci.reference import Name
+from transload.oci.reference import Name, repositories_in, tags_in
 from transload.oci.refname import NAME_KEYS, annotations_for, name_of
 from transload.strictjson import NotJson, read_json
 
+MARKER, INDEX = "oci-layout", "index.json"
+VERSION = "1.0.0"
 LEFT_OUT = "io.transload.left-out"
+
+
+def check_marker(raw: bytes, *, layout: str, marker: str, subject: str) -> None:
+    """Whether the content of `oci-layout` states the version that is read here (image-layout.md, "oci-layout file").
+
+    `layout` and `marker` are what errors call the layout and this file. Raises `ManifestInvalid`, and `Refused` for
+    any other version.
+    """
+    try:
+        document = read_json(raw, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
+    except NotJson as error:
+        raise ManifestInvalid(f"{marker} {error.verdict}", subject=subject) from error
+    version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
+    if version != VERSION:
+        raise Refused(
+            f"{layout} is a layout of version {version!r}, transload reads version {VERSION}", subject=subject
+        )
 
 
 @frozen
@@ -56,16 +82,16 @@ class LayoutIndex:
     def parse(cls, raw: bytes) -> LayoutIndex:
         """Read the content of an `index.json`. Raises `ManifestInvalid`, `LimitExceeded`."""
         if len(raw) > INDEX_BYTES:
-            raise LimitExceeded(f"index.json is over the limit of {INDEX_BYTES} bytes", subject="index.json")
+            raise LimitExceeded(f"index.json is over the limit of {INDEX_BYTES} bytes", subject=INDEX)
         try:
             document = read_json(raw, limit=INDEX_BYTES, values=INDEX_VALUES)
         except NotJson as error:
-            raise ManifestInvalid(f"index.json {error.verdict}", subject="index.json") from error
+            raise ManifestInvalid(f"index.json {error.verdict}", subject=INDEX) from error
         listed = document.get("manifests") if isinstance(document, dict) else None
         if not isinstance(listed, list):
-            raise ManifestInvalid("index.json has no list of manifests", subject="index.json")
+            raise ManifestInvalid("index.json has no list of manifests", subject=INDEX)
         if len(listed) > INDEX_ENTRIES:
-            raise LimitExceeded(f"index.json is over the limit of {INDEX_ENTRIES} entries", subject="index.json")
+            raise LimitExceeded(f"index.json is over the limit of {INDEX_ENTRIES} entries", subject=INDEX)
         return cls(document, tuple(_entry(each, place) for place, each in enumerate(listed)))
 
     @cached_property
@@ -84,12 +110,12 @@ class LayoutIndex:
 
     def tags(self, repository: str) -> Iterator[str]:
         """Tags of one repository, in the order of the entries; images by digest have none."""
-        return (name.tag for name in self.names if name.repository == repository and name.tag)
+        return tags_in(self.names, repository)
 
     @property
     def repositories(self) -> tuple[str, ...]:
         """Every repository once; the empty one if there are bare tags."""
-        return tuple(dict.fromkeys(name.repository for name in self.names))
+        return repositories_in(self.names)
 
     @cached_property
     def left_out(self) -> Mapping[Digest, frozenset[Digest]]:

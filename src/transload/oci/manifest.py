@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from transload.errors import DigestMismatch, LimitExceeded, ManifestInvalid, SchemaUnsupported
 from transload.limits import MANIFEST_BYTES, MANIFEST_ENTRIES, MANIFEST_VALUES
@@ -117,6 +117,14 @@ class Manifest:
     def artifact_type(self) -> str:
         """`artifactType`, else the config's media type: the rule for referrers lists (distribution specification)."""
         return self.descriptor.artifact_type or (self.config.media_type if self.config else "")
+
+    @property
+    def as_referrer(self) -> Descriptor:
+        """What a list of referrers says of it (distribution specification, "Listing Referrers").
+
+        The descriptor, with the artifact type and the annotations of the manifest.
+        """
+        return evolve(self.descriptor, artifact_type=self.artifact_type, annotations=self.annotations)
 
     @property
     def blobs(self) -> tuple[Descriptor, ...]:

@@ -7,6 +7,7 @@ The grammar is that of distribution's `reference` package; the habits (default r
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 from attrs import evolve, field, frozen
 
@@ -150,6 +151,16 @@ class Name:
 
     def __str__(self) -> str:
         return self.repository + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
+
+
+def tags_in(names: Iterable[Name], repository: str) -> Iterator[str]:
+    """The tags of one repository among `names`, in their order; images by digest have none."""
+    return (name.tag for name in names if name.repository == repository and name.tag)
+
+
+def repositories_in(names: Iterable[Name]) -> tuple[str, ...]:
+    """Every repository among `names` once, in their order; the empty one if there are bare tags."""
+    return tuple(dict.fromkeys(name.repository for name in names))
 
 
 @frozen(order=True)

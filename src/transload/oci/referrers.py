@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from transload.errors import BlobUnknown, CorruptError, LimitExceeded, Refused, SchemaUnsupported
 from transload.limits import INDEX_DEPTH, KNOWN_MANIFESTS, REFERRERS_BYTES
@@ -101,10 +101,7 @@ class ListedReferrers:
 
 
 def _known(manifest: Manifest) -> _Known:
-    descriptor = evolve(
-        manifest.descriptor, artifact_type=manifest.artifact_type, annotations=dict(manifest.annotations)
-    )
-    return _Known(descriptor, manifest.subject.digest if manifest.subject else None, manifest.manifests)
+    return _Known(manifest.as_referrer, manifest.subject.digest if manifest.subject else None, manifest.manifests)
 
 
 @frozen

@@ -47,8 +47,9 @@ def name_of(annotations: Mapping[str, str]) -> Name | None:
 
 
 def annotations_for(name: Name) -> dict[str, str]:
-    """Annotations from which `name_of` reads this name, and other tools as much of it as they can."""
-    text = str(name) if name.repository else name.tag or ""
-    if name.digest:  # other readers know no such names; without one, they take the manifest by its place or digest
-        return {OWN_NAME: text}
-    return {REF_NAME: text} if name_in(text) == name else {REF_NAME: text, OWN_NAME: text}
+    """Annotations from which `name_of` reads this name, and other tools as much of it as they can; a tag is enough."""
+    if name.tag is None:  # other readers know no such names; they take the manifest by its place or digest
+        return {OWN_NAME: str(name)} if name.repository else {}
+    tagged = Name(name.repository, name.tag)
+    text = str(tagged) if tagged.repository else name.tag
+    return {REF_NAME: text} if name_in(text) == tagged else {REF_NAME: text, OWN_NAME: text}

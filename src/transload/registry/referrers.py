@@ -29,18 +29,6 @@ def fallback_tag(digest: Digest) -> str:
     return f"{digest.algorithm[:32]}-{digest.encoded[:64]}"
 
 
-def referring_entry(manifest: Manifest) -> dict[str, Any]:
-    """What a list of referrers says of `manifest`."""
-    entry = Descriptor(
-        manifest.media_type,
-        manifest.digest,
-        len(manifest.raw),
-        artifact_type=manifest.artifact_type,
-        annotations=manifest.annotations,
-    )
-    return entry.to_json()
-
-
 def index_with(index: Manifest | None, manifest: Manifest) -> bytes | None:
     """The index (None: there is none yet) with an entry for `manifest`; None when it has one already.
 
@@ -54,7 +42,7 @@ def index_with(index: Manifest | None, manifest: Manifest) -> bytes | None:
     entries = document.get("manifests") or []
     if any(isinstance(entry, dict) and entry.get("digest") == manifest.digest for entry in entries):
         return None
-    document["manifests"] = [*entries, referring_entry(manifest)]
+    document["manifests"] = [*entries, manifest.as_referrer.to_json()]
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 

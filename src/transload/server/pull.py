@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from aiohttp import web
-from attrs import evolve
 
 from transload.errors import ManifestUnknown, NotFound, ReferenceInvalid
 from transload.oci import Descriptor, Digest, Manifest, Name
@@ -136,7 +135,7 @@ async def _described(call: Call, referrer: Descriptor) -> Descriptor:
         )
     except NotFound:
         return referrer
-    return evolve(referrer, artifact_type=manifest.artifact_type, annotations=manifest.annotations)
+    return manifest.as_referrer
 
 
 def _is_known(call: Call, found: Descriptor) -> bool:

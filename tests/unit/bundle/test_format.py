@@ -11,10 +11,11 @@ from attrs import evolve
 
 from tests.unit.bundle.packing import contents_of, joined, named, pack
 from transload.bundle import BundledImage, Contents, ExtraFile, Prerequisite, lay_out
-from transload.bundle.format.blueprint import INDEX, LEDGER, head_size, index_content, index_of, is_in_place
+from transload.bundle.format.blueprint import LEDGER, head_size, index_content, index_of, is_in_place
 from transload.bundle.format.ledger import Ledger
 from transload.errors import LimitExceeded, SizeMismatch, UsageError
 from transload.oci import Descriptor, Digest, Name
+from transload.oci.imagelayout import INDEX
 from transload.testing.images import image, index, multi_platform
 from transload.testing.reading import sample
 from transload.testing.releases import release

@@ -20,18 +20,16 @@ from transload.bundle.format.ledger import Ledger, LedgerImage, Stored, StoredBl
 from transload.bundle.format.tarheader import BLOCK, END, header, header_size, padding
 from transload.bundle.format.volumes import VOLUMES, Cut
 from transload.errors import LimitExceeded, UsageError
+from transload.limits import INDEX_BYTES
 from transload.linedjson import lined
-from transload.oci import Descriptor, Digest, Name, Reference
-from transload.oci.imagelayout import left_out_annotation
+from transload.oci import Descriptor, Digest
+from transload.oci.imagelayout import INDEX, MARKER, left_out_annotation
 from transload.oci.mediatype import OCI_INDEX
+from transload.oci.refname import annotations_for
 
-MARKER, INDEX, LEDGER, SIGNATURE = "oci-layout", "index.json", "transload/ledger.json", "transload/ledger.sig"
+LEDGER, SIGNATURE = "transload/ledger.json", "transload/ledger.sig"
 MARKER_CONTENT = b'{"imageLayoutVersion":"1.0.0"}'
 SIGNATURE_BYTES = BLOCK  # at most, so that its length moves nothing
-INDEX_BYTES = 32 << 20
-
-_REF_NAME = "org.opencontainers.image.ref.name"
-_OWN_NAME = "io.transload.name"  # only where the other would be read as another name; as in a layout of ours
 
 Member = TypeVar("Member", StoredBlob, StoredExtra)
 Sign = Callable[[bytes], bytes]
@@ -142,7 +140,7 @@ def index_content(images: tuple[BundledImage, ...], referring: Iterable[Descript
 
 
 def _entry(image: BundledImage) -> dict[str, Any]:
-    annotations = _annotations(image.name) | left_out_annotation(image.left_out)
+    annotations = annotations_for(image.name) | left_out_annotation(image.left_out)
     return _bare(image.root).to_json() | ({"annotations": annotations} if annotations else {})
 
 
@@ -152,15 +150,6 @@ def _bare(root: Descriptor) -> Descriptor:
 
 def _printable(text: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in text)
-
-
-def _annotations(name: Name) -> dict[str, str]:
-    if name.tag is None:  # as in a layout of ours; others take it by its place or digest
-        return {_OWN_NAME: str(name)} if name.repository else {}
-    text = str(Name(name.repository, name.tag)) if name.repository else str(name.tag)
-    # A first part that looks like a host is read as a registry, and dropped, by whoever reads full references.
-    misread = "/" in text and Reference.parse(text).name != Name(name.repository, name.tag)
-    return {_REF_NAME: text} | ({_OWN_NAME: text} if misread else {})
 
 
 def _leading(index: bytes, ledger: bytes, signature: bytes | None) -> Iterator[tuple[str, bytes]]:

@@ -13,10 +13,7 @@ import hashlib
 from attrs import frozen
 
 from transload.bundle.format.blueprint import (
-    INDEX,
-    INDEX_BYTES,
     LEDGER,
-    MARKER,
     MARKER_CONTENT,
     SIGNATURE,
     SIGNATURE_BYTES,
@@ -36,8 +33,9 @@ from transload.errors import (
     LimitExceeded,
     VolumeTruncated,
 )
-from transload.limits import LEDGER_BYTES
+from transload.limits import INDEX_BYTES, LEDGER_BYTES
 from transload.oci import Digest
+from transload.oci.imagelayout import INDEX, MARKER
 
 
 @frozen

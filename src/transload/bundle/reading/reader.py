@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from attrs import evolve
-
 from transload.bundle.format.blueprint import starts
 from transload.bundle.format.keys import PublicKey, Signature
 from transload.bundle.format.ledger import STREAM_BYTES, Ledger, LedgerImage, Stored, StoredBlob
@@ -41,6 +39,7 @@ from transload.errors import (
 from transload.files import exactly, local_errors
 from transload.limits import MANIFEST_BYTES, REFERRERS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.reference import repositories_in, tags_in
 from transload.ports import Chunk, RequestCosts
 from transload.wording import in_words
 
@@ -145,11 +144,11 @@ class BundleStore:
         """
         if repository not in self.repositories():
             raise RepositoryUnknown(f"{self.locator} has no repository {repository}", subject=repository)
-        return (name.tag for name in self._here if name.repository == repository and name.tag)
+        return tags_in(self._here, repository)
 
     def repositories(self) -> Iterator[str]:
         """Every repository of the ledger that has an image in the bundle."""
-        return iter(dict.fromkeys(name.repository for name in self._here))
+        return iter(repositories_in(self._here))
 
     def untagged(self) -> Iterator[Name]:
         """Every image in the bundle that has no tag, by its digest."""
@@ -206,12 +205,7 @@ class BundleStore:
         Raises `VolumeMissing`, `VolumeTruncated`, `VolumeForeign`, `VolumeSwapped`, `MemberUnsafe`, `MemberDamaged`.
         """
         stored = self._stored(descriptor.digest)
-        if stored.size != descriptor.size:
-            raise SizeMismatch(
-                f"blob {stored.digest.short} in {self.locator} has {stored.size} bytes, "
-                f"its descriptor says {descriptor.size}",
-                subject=stored.digest,
-            )
+        descriptor.check_size(stored.size, self.locator)
         with self._opened(stored, offset, stored.size - offset if length is None else length) as chunks:
             yield chunks
 
@@ -257,11 +251,11 @@ class BundleStore:
 
         Raises the error that keeps a manifest from being read which may be one of them.
         """
-        found, unread = self._by_subject
+        referrers, unread = self._by_subject
         for stored, error in unread:
             if digest not in self.ledger.by_digest or self._go_together(digest, stored.digest):
                 raise error
-        return found.get(digest, ())
+        return referrers.get(digest, ())
 
     def _go_together(self, one: Digest, other: Digest) -> bool:
         return not set(self.ledger.needed_by[one]).isdisjoint(self.ledger.needed_by[other])
@@ -269,7 +263,7 @@ class BundleStore:
     @cached_property
     def _by_subject(self) -> tuple[dict[Digest, tuple[Descriptor, ...]], tuple[tuple[StoredBlob, TransloadError], ...]]:
         """What refers to each subject, and the manifests of which that cannot be told."""
-        found: dict[Digest, tuple[Descriptor, ...]] = {}
+        referrers: dict[Digest, tuple[Descriptor, ...]] = {}
         unread: list[tuple[StoredBlob, TransloadError]] = []
         weight = 0
         for stored in self.ledger.blobs:
@@ -281,14 +275,12 @@ class BundleStore:
                 unread.append((stored, as_result(error)))
                 continue
             if manifest.subject is not None:
-                described = evolve(
-                    manifest.descriptor, artifact_type=manifest.artifact_type, annotations=manifest.annotations
-                )
-                weight += described.weight
+                referrer = manifest.as_referrer
+                weight += referrer.weight
                 if weight > REFERRERS_BYTES:
                     raise LimitExceeded(f"the referrers in {self.locator} take more than {in_words(REFERRERS_BYTES)}")
-                found[manifest.subject.digest] = (*found.get(manifest.subject.digest, ()), described)
-        return found, tuple(unread)
+                referrers[manifest.subject.digest] = (*referrers.get(manifest.subject.digest, ()), referrer)
+        return referrers, tuple(unread)
 
     # --- what is where, and whether it is right
 

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from attrs import frozen
 
-from transload.bundle.format.blueprint import MARKER, starts
+from transload.bundle.format.blueprint import starts
 from transload.bundle.format.ledger import Ledger, Stored
 from transload.bundle.format.tarheader import header
 from transload.bundle.format.volumes import Cut, before_copying, file_name, is_volume_name, spellings, split_file_name
@@ -30,6 +30,7 @@ from transload.errors import (
     VolumeTruncated,
 )
 from transload.files import local_errors, open_file, read_file
+from transload.oci.imagelayout import MARKER
 
 _DAMAGED_BYTES = 24
 _GUESSES = 50_000  # at which volume a wrong file may be, all files together
