@@ -156,7 +156,7 @@ if TYPE_CHECKING:
     from transload.verbs.bundles import PackResult, pack, push
     from transload.verbs.copying import copy, mirror
     from transload.verbs.proving import verify
-    from transload.verbs.session import Happening, Progress
+    from transload.verbs.session import Happening, Options, Progress
 
 # --- made by tools/publicnames.py from the imports above
 # fmt: off
@@ -172,18 +172,19 @@ __all__ = [
     "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore", "Ledger",
     "LedgerTampered", "LimitExceeded", "Listener", "LocalError", "Login", "LoginMissing", "Manifest", "ManifestInvalid",
     "ManifestStep", "ManifestUnknown", "MemberDamaged", "MemberUnsafe", "MemoryStore", "Name", "Narrowing",
-    "NetSettings", "Network", "NotFound", "Offer", "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Plan",
-    "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable", "Prerequisite", "PrerequisiteMissing",
-    "Progress", "Progressed", "Proof", "ProtocolTrouble", "PublicKey", "ReadOnly", "Reference", "ReferenceInvalid",
-    "Refused", "RegistryStore", "Release", "ReleaseUnknown", "RepositoryContent", "RepositoryUnknown", "Request",
-    "RequestCosts", "Result", "RunFinished", "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty",
-    "ServeSettings", "Served", "ServerTrouble", "SettingMissing", "Side", "Signer", "SizeMismatch", "Source", "Stalled",
-    "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Target",
-    "TargetConflict", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable",
-    "UsageError", "Verdict", "Verification", "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated",
-    "compare", "copy", "dump_inventory", "dump_plan", "lay_out", "load_builtin", "load_inventory", "load_plan",
-    "load_private_key", "load_public_key", "load_set", "make_plan", "mirror", "pack", "parse_catalog",
-    "parse_references", "parse_set", "parse_volume_size", "push", "run", "serve", "take_inventory", "verify",
+    "NetSettings", "Network", "NotFound", "Offer", "Options", "Outcome", "PackResult", "PartMissing",
+    "PermissionRefused", "Plan", "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable", "Prerequisite",
+    "PrerequisiteMissing", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PublicKey", "ReadOnly", "Reference",
+    "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseUnknown", "RepositoryContent",
+    "RepositoryUnknown", "Request", "RequestCosts", "Result", "RunFinished", "RunStarted", "SchemaUnsupported",
+    "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServerTrouble", "SettingMissing", "Side",
+    "Signer", "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried",
+    "StepStarted", "StorageFull", "Target", "TargetConflict", "TooLarge", "TooManyRequests", "TooSlow",
+    "TransloadError", "Truncated", "Unreachable", "UsageError", "Verdict", "Verification", "VolumeForeign",
+    "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "compare", "copy", "dump_inventory", "dump_plan", "lay_out",
+    "load_builtin", "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set", "make_plan",
+    "mirror", "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "push", "run", "serve",
+    "take_inventory", "verify",
 ]
 
 _HOMES = {
@@ -247,7 +248,7 @@ _HOMES = {
     "transload.verbs.bundles": ("PackResult", "pack", "push"),
     "transload.verbs.copying": ("copy", "mirror"),
     "transload.verbs.proving": ("verify",),
-    "transload.verbs.session": ("Happening", "Progress"),
+    "transload.verbs.session": ("Happening", "Options", "Progress"),
 }
 # fmt: on
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Unpack
 
 from attrs import frozen
 
@@ -13,19 +14,16 @@ from transload.app.location import Location
 from transload.app.outcome import StartTime
 from transload.app.pack import Packing, bundle_path, prepare_pack
 from transload.app.push import prepare_push
-from transload.app.settings import Environment
-from transload.app.stores import Carried, Network
+from transload.app.stores import Carried
 from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.signing import Signer
 from transload.bundle.format.volumes import parse_volume_size
-from transload.login import Login
 from transload.oci import Platform
 from transload.planning import Narrowing
 from transload.report.result import Result
-from transload.threads import Cancellation
 from transload.verbs.copying import platforms_of, words_of
 from transload.verbs.run import carried_out
-from transload.verbs.session import Means, Progress, session
+from transload.verbs.session import Means, Options, session
 
 
 @frozen
@@ -57,11 +55,7 @@ def pack(
     allow_missing: bool = False,
     discover: bool = False,
     jobs: int = BODIES,
-    source_login: Login | None = None,
-    network: Network | None = None,
-    environment: Environment | None = None,
-    progress: Progress | None = None,
-    cancellation: Cancellation | None = None,
+    **options: Unpack[Options],
 ) -> PackResult:
     """Write the images that `sets` name into the bundle `out` (a path without suffix): `transload pack`.
 
@@ -98,13 +92,7 @@ def pack(
         discover=discover,
         bodies=jobs,
     )
-    means = Means(
-        source_login=source_login,
-        network=network,
-        environment=environment,
-        progress=progress,
-        cancellation=cancellation,
-    )
+    means = Means(**options)
     with session(means) as work:
         packed = prepare_pack(job, packing, work.stores, work.cancellation)
         result = carried_out(packed.prepared, work, began, jobs, check=True)
@@ -129,12 +117,8 @@ def push(
     key: str | Path | None = None,
     volumes: Iterable[str | Path] = (),
     jobs: int = BODIES,
-    target_login: Login | None = None,
-    network: Network | None = None,
-    environment: Environment | None = None,
-    progress: Progress | None = None,
-    cancellation: Cancellation | None = None,
     check: bool = True,
+    **options: Unpack[Options],
 ) -> Result:
     """Copy what a bundle, an OCI layout folder or an archive carries to the store `to`: `transload push`.
 
@@ -161,15 +145,7 @@ def push(
         flatten=flatten,
         bodies=jobs,
     )
-    means = Means(
-        target_login=target_login,
-        network=network,
-        environment=environment,
-        progress=progress,
-        cancellation=cancellation,
-        key=carried.key,
-        volumes=carried.folders,
-    )
+    means = Means(key=carried.key, volumes=carried.folders, **options)
     with session(means) as work:
         prepared = prepare_push(place, job, work.stores, work.cancellation, compress=compress)
         return carried_out(prepared, work, began, jobs, check=check)

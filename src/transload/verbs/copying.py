@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Unpack
 
 from transload.app.job import BODIES, Job
 from transload.app.location import SCHEMES, Location
 from transload.app.mirror import prepare
 from transload.app.outcome import StartTime
-from transload.app.settings import Environment
-from transload.app.stores import Network
 from transload.errors import UsageError
-from transload.login import Login
 from transload.oci import Platform, Reference
 from transload.planning import Narrowing
 from transload.report.result import Result
-from transload.threads import Cancellation
 from transload.verbs.run import carried_out
-from transload.verbs.session import Means, Progress, session
+from transload.verbs.session import Means, Options, session
 
 
 def copy(
@@ -31,13 +28,8 @@ def copy(
     referrers: bool = False,
     foreign_layers: bool = False,
     jobs: int = BODIES,
-    source_login: Login | None = None,
-    target_login: Login | None = None,
-    network: Network | None = None,
-    environment: Environment | None = None,
-    progress: Progress | None = None,
-    cancellation: Cancellation | None = None,
     check: bool = True,
+    **options: Unpack[Options],
 ) -> Result:
     """Copy one image, or the images of a store, complete and unchanged; what the target has already is not sent.
 
@@ -53,9 +45,8 @@ def copy(
     signatures, SBOMs and attestations along, `foreign_layers` layers that publishers keep elsewhere. `jobs` is how many
     blobs move at a time.
 
-    Logins come from docker's and podman's files unless given here; `environment=Environment()` reads nothing of this
-    process's surroundings. `network` has certificates, proxies' exceptions and time limits. `progress` hears what
-    happens; `cancellation` ends the run at a safe point, from any thread.
+    Logins come from docker's and podman's files, proxies from the usual variables; `Options` (`source_login`,
+    `target_login`, `network`, `environment`, `progress`, `cancellation`) says it otherwise.
 
     With `check` (the default), an image that could not be copied is an error: its own when one image was wanted, else
     `ImagesFailed`, whose `result` tells of each image; `Interrupted` after a cancellation. Without, the result tells
@@ -71,15 +62,7 @@ def copy(
         foreign_layers=foreign_layers,
         bodies=jobs,
     )
-    means = Means(
-        source_login=source_login,
-        target_login=target_login,
-        network=network,
-        environment=environment,
-        progress=progress,
-        cancellation=cancellation,
-    )
-    return _run(job, began, means, check=check)
+    return _run(job, began, Means(**options), check=check)
 
 
 def mirror(
@@ -98,13 +81,8 @@ def mirror(
     discover: bool = False,
     flatten: bool = False,
     jobs: int = BODIES,
-    source_login: Login | None = None,
-    target_login: Login | None = None,
-    network: Network | None = None,
-    environment: Environment | None = None,
-    progress: Progress | None = None,
-    cancellation: Cancellation | None = None,
     check: bool = True,
+    **options: Unpack[Options],
 ) -> Result:
     """Copy what sets of images name to the store `to`: `transload mirror` of the command line.
 
@@ -136,15 +114,7 @@ def mirror(
         flatten=flatten,
         bodies=jobs,
     )
-    means = Means(
-        source_login=source_login,
-        target_login=target_login,
-        network=network,
-        environment=environment,
-        progress=progress,
-        cancellation=cancellation,
-    )
-    return _run(job, began, means, check=check)
+    return _run(job, began, Means(**options), check=check)
 
 
 def _run(job: Job, began: StartTime, means: Means, *, check: bool) -> Result:

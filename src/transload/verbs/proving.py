@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Unpack
 
 from transload.app.detect import only_store
 from transload.app.job import Job
 from transload.app.location import Location
-from transload.app.settings import Environment
-from transload.app.stores import Carried, Network
+from transload.app.stores import Carried
 from transload.app.verify import Verification, check_against_source, check_alone, check_bundle
 from transload.errors import UsageError
-from transload.login import Login
 from transload.oci import Platform
-from transload.threads import Cancellation
 from transload.verbs.copying import platforms_of, words_of
-from transload.verbs.session import Means, Progress, session
+from transload.verbs.session import Means, Options, session
 
 
 def verify(
@@ -35,12 +33,7 @@ def verify(
     flatten: bool = False,
     key: str | Path | None = None,
     volumes: Iterable[str | Path] = (),
-    source_login: Login | None = None,
-    target_login: Login | None = None,
-    network: Network | None = None,
-    environment: Environment | None = None,
-    progress: Progress | None = None,
-    cancellation: Cancellation | None = None,
+    **options: Unpack[Options],
 ) -> Verification:
     """Compare the store `to` with what `sets` publish, or check one store by itself: `transload verify`.
 
@@ -56,16 +49,7 @@ def verify(
     words = words_of(sets)
     carried = Carried(tuple(map(Path, volumes)), None if key is None else Path(key))
     place = only_store(words, carried, alone=to is None)
-    means = Means(
-        source_login=source_login,
-        target_login=target_login,
-        network=network,
-        environment=environment,
-        progress=progress,
-        cancellation=cancellation,
-        key=carried.key,
-        volumes=carried.folders,
-    )
+    means = Means(key=carried.key, volumes=carried.folders, **options)
     if to is None:
         if place is None:
             raise UsageError("verify has nothing to compare", hint="give to=, or one store: oci:DIR, bundle:NAME")

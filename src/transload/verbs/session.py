@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypedDict
 
 from attrs import frozen
 
@@ -34,12 +35,28 @@ class Session:
     cancellation: Cancellation
 
 
+class Options(TypedDict, total=False):
+    """What all verbs take by name: how stores are reached, and who follows the work.
+
+    Without `environment`, that of the process is read: logins of docker and podman, proxies, `certs.d`, the state
+    folder; `environment=Environment()` reads nothing. `source_login` and `target_login` go before logins in files.
+    `network` has certificates, hosts without TLS and time limits. `progress` hears what happens; `cancellation` ends
+    the work at a safe point, from any thread.
+    """
+
+    source_login: Login | None
+    target_login: Login | None
+    network: Network | None
+    environment: Environment | None
+    progress: Progress | None
+    cancellation: Cancellation | None
+
+
 @frozen(kw_only=True)
 class Means:
-    """How a verb reaches stores, and who follows it: the parameters that all verbs share.
+    """`Options`, and how bundles are read.
 
-    Without `environment`, the process's own is read: logins of docker and podman, proxies, `certs.d`, the state folder.
-    `key` must have signed the bundles that are read; `volumes` are further folders where volumes of bundles lie.
+    `key` must have signed them; `volumes` are further folders where their volumes lie.
     """
 
     source_login: Login | None = None
