@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -9,11 +10,11 @@ from attrs import evolve, frozen
 from transload.catalog import definition
 from transload.catalog.builtin import load_builtin
 from transload.catalog.catalog import NEWEST, Catalog
-from transload.catalog.definition import checked_registry, checked_repository
+from transload.catalog.definition import check_kind, checked_registry, checked_repository
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import LIST_BYTES, parse_references
 from transload.catalog.selected import Selected, join, merge
-from transload.documents.view import View
+from transload.documents.value import Value
 from transload.errors import DocumentInvalid
 from transload.files import local_errors, read_file
 from transload.limits import YAML_BYTES
@@ -22,7 +23,7 @@ from transload.oci.reference import DEFAULT_REGISTRY, check_tag
 
 KIND = "ImageSet"
 _CATALOG = ("name", "file", "releases", "images", "registry", "repository", "target", "companions")
-_IMAGE = ("target", "tag", "digest", "platforms", "optional")
+_IMAGE = ("source", "target", "tag", "digest", "platforms", "optional")
 _YAML = {".yaml", ".yml"}
 
 
@@ -41,16 +42,12 @@ def parse_set(content: bytes | str, file: str) -> Catalog | ImageSet:
 
     Raises `DocumentInvalid` with file, line and path.
     """
-    root = View.parse(content, file)
-    entries = root.entries()
-    if "kind" not in entries:
-        raise root.fail("key 'kind' is missing", hint="write kind: ImageSet or kind: Catalog")
-    kind = entries["kind"].text()
-    if kind == definition.KIND:
-        return definition.catalog_of(root)
-    if kind == KIND:
+    root = Value.from_yaml(content, file)
+    if not root.has("kind"):
+        raise root.missing("kind", hint="write kind: ImageSet or kind: Catalog")
+    if root.get("kind").one_of((KIND, definition.KIND)) == KIND:
         return _image_set(root)
-    raise entries["kind"].fail(f"expected {KIND} or {definition.KIND}, found {kind[:40]!r}")
+    return definition.catalog_of(root)
 
 
 def _read(path: Path, limit: int) -> bytes:
@@ -68,46 +65,42 @@ class _Defaults:
     platforms: tuple[Platform, ...] = ()
 
 
-def _image_set(root: View) -> ImageSet:
-    root.check_kind(KIND)
-    fields = root.fields(("kind", "version"), ("name", "defaults", "images", "catalogs"))
-    if not {"images", "catalogs"} & set(fields):
+def _image_set(root: Value) -> ImageSet:
+    check_kind(root, KIND)
+    root.only("kind", "version", "name", "defaults", "images", "catalogs")
+    if not (root.has("images") or root.has("catalogs")):
         raise root.fail("the image set names no images", hint="write images, catalogs, or both")
-    defaults = _defaults(fields["defaults"]) if "defaults" in fields else _Defaults()
-    images = [_image(item, defaults) for item in fields["images"].list()] if "images" in fields else []
-    catalogs = [_catalog(item) for item in fields["catalogs"].list()] if "catalogs" in fields else []
-    with root.blame():
-        name = fields["name"].text() if "name" in fields else Path(root.file).stem
+    defaults = root.get("defaults").maybe(_defaults, _Defaults())
+    images = [_image(item, defaults) for item in root.get("images").maybe(Value.items, ())]
+    catalogs = [_catalog(item) for item in root.get("catalogs").maybe(Value.items, ())]
+    with root.explained():
+        name = root.get("name").maybe(Value.text) or Path(root.document.name).stem
         return ImageSet(name, merge(images), tuple(catalogs))
 
 
-def _defaults(view: View) -> _Defaults:
-    fields = view.fields((), ("registry", "repository", "tag", "platforms"))
+def _defaults(value: Value) -> _Defaults:
+    value.only("registry", "repository", "tag", "platforms")
     return _Defaults(
-        checked_registry(fields["registry"]) if "registry" in fields else None,
-        checked_repository(fields["repository"]) if "repository" in fields else "",
-        _tag(fields["tag"]) if "tag" in fields else None,
-        _platforms(fields["platforms"]) if "platforms" in fields else (),
+        value.get("registry").maybe(checked_registry),
+        value.get("repository").maybe(checked_repository, ""),
+        value.get("tag").maybe(_tag),
+        value.get("platforms").maybe(_platforms, ()),
     )
 
 
-def _image(view: View, defaults: _Defaults) -> Selected:
-    if isinstance(view.node.value, str):
-        with view.blame():
-            return evolve(_wanted(view.text(), defaults), platforms=defaults.platforms)
-    fields = view.fields(("source",), _IMAGE)
-    tag = _tag(fields["tag"]) if "tag" in fields else None
-    digest = _digest(fields["digest"]) if "digest" in fields else None
-    target = fields["target"].text() if "target" in fields else None
-    with fields["source"].blame():
-        wanted = _wanted(fields["source"].text(), defaults, tag, digest)
+def _image(value: Value, defaults: _Defaults) -> Selected:
+    if isinstance(value.content, str) and value.content:
+        return evolve(value.read(lambda text: _wanted(text, defaults)), platforms=defaults.platforms)
+    value.only(*_IMAGE).needs("source")
+    tag, digest = value.get("tag").maybe(_tag), value.get("digest").maybe(_digest)
+    target = value.get("target").maybe(Value.text)
+    wanted = value.get("source").read(lambda text: _wanted(text, defaults, tag, digest))
     if target is not None:
-        with fields["target"].blame():
-            wanted = Selected.of(wanted.source, target)
+        wanted = value.get("target").read(partial(Selected.of, wanted.source))
     return evolve(
         wanted,
-        optional="optional" in fields and fields["optional"].flag(),
-        platforms=_platforms(fields["platforms"]) if "platforms" in fields else defaults.platforms,
+        optional=value.get("optional").maybe(Value.truth, False),
+        platforms=value.get("platforms").maybe(_platforms, defaults.platforms),
     )
 
 
@@ -139,55 +132,46 @@ def _completed(name: Name, text: str, tag: str | None, digest: Digest | None, de
     return Name(name.repository, tag, digest)
 
 
-def _catalog(view: View) -> CatalogUse:
-    fields = view.fields((), _CATALOG)
-    if ("name" in fields) == ("file" in fields):
-        raise view.fail("expected either name or file", hint="name is a built-in catalog, file a catalog of your own")
+def _catalog(value: Value) -> CatalogUse:
+    value.only(*_CATALOG)
+    if value.has("name") == value.has("file"):
+        raise value.fail("expected either name or file", hint="name is a built-in catalog, file a catalog of your own")
+    releases = value.get("releases")
     return CatalogUse(
-        _built_in(fields["name"]) if "name" in fields else _from_file(fields["file"]),
-        _releases(fields["releases"]) if "releases" in fields else (NEWEST,),
-        definition.image_names(fields["images"]) if "images" in fields else (),
-        checked_registry(fields["registry"]) if "registry" in fields else None,
-        checked_repository(fields["repository"]) if "repository" in fields else None,
-        checked_repository(fields["target"]) if "target" in fields else "",
-        fields["companions"].flag() if "companions" in fields else True,
-        fields.get("releases", view).where,
+        value.get("name").read(load_builtin) if value.has("name") else _from_file(value.get("file")),
+        releases.maybe(_releases, (NEWEST,)),
+        value.get("images").maybe(definition.image_names, ()),
+        value.get("registry").maybe(checked_registry),
+        value.get("repository").maybe(checked_repository),
+        value.get("target").maybe(checked_repository, ""),
+        value.get("companions").maybe(Value.truth, True),
+        (releases if value.has("releases") else value).where,
     )
 
 
-def _built_in(view: View) -> Catalog:
-    with view.blame():
-        return load_builtin(view.text())
-
-
-def _from_file(view: View) -> Catalog:
-    path = Path(view.file).parent / view.text()
-    with view.blame():
+def _from_file(value: Value) -> Catalog:
+    path = Path(value.document.name).parent / value.text()
+    with value.explained():
         return definition.parse_catalog(_read(path, YAML_BYTES), str(path))
 
 
-def _releases(view: View) -> tuple[str, ...]:
-    releases = (view.text(),) if isinstance(view.node.value, str) else view.texts()
+def _releases(value: Value) -> tuple[str, ...]:
+    releases = (value.text(),) if isinstance(value.content, str) else value.texts()
     if not releases:
-        raise view.fail("the list is empty")
+        raise value.fail("the list is empty")
     return releases
 
 
-def _tag(view: View) -> str:
-    with view.blame():
-        return check_tag(view.text())
+def _tag(value: Value) -> str:
+    return value.read(check_tag)
 
 
-def _digest(view: View) -> Digest:
-    with view.blame():
-        return Digest(view.text())
+def _digest(value: Value) -> Digest:
+    return value.read(Digest)
 
 
-def _platforms(view: View) -> tuple[Platform, ...]:
-    found = []
-    for item in view.list():
-        with item.blame():
-            found.append(Platform.parse(item.text()))
-    if not found:
-        raise view.fail("the list is empty", hint="leave platforms out to mean those of the run")
-    return tuple(found)
+def _platforms(value: Value) -> tuple[Platform, ...]:
+    platforms = tuple(item.read(Platform.parse) for item in value.items())
+    if not platforms:
+        raise value.fail("the list is empty", hint="leave platforms out to mean those of the run")
+    return platforms

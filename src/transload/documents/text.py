@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from transload.errors import DocumentInvalid, TargetConflict, TransloadError, UsageError
+from transload.errors import (
+    CorruptError,
+    DocumentInvalid,
+    LimitExceeded,
+    SchemaUnsupported,
+    TargetConflict,
+    TransloadError,
+    UsageError,
+)
+
+_WRONG = (UsageError, CorruptError, LimitExceeded, SchemaUnsupported)
 
 
 def decoded(content: bytes | str, file: str, limit: int) -> str:
@@ -25,16 +35,23 @@ def decoded(content: bytes | str, file: str, limit: int) -> str:
 
 
 @contextmanager
-def located(where: str, file: str) -> Iterator[None]:
-    """Put `where` before the message of errors that pass through.
-
-    What is wrong with the text becomes `DocumentInvalid`; what does not exist, or is wanted twice, stays what it is.
-    """
+def located(where: str, file: str, hint: str | None = None) -> Iterator[None]:
+    """Errors that pass through become what `error_at` makes of them, unless their message says where already."""
     try:
         yield
     except TransloadError as error:
         if isinstance(error, DocumentInvalid) and error.message.startswith(f"{file}:"):
-            raise  # a closer caller said where
-        wrong = isinstance(error, UsageError) and not isinstance(error, TargetConflict)
-        kind = DocumentInvalid if wrong else type(error)
-        raise kind(f"{where}: {error.message}", subject=error.subject or file, hint=error.hint) from error
+            raise
+        raise error_at(where, file, hint, error) from error
+
+
+def error_at(where: str, file: str, hint: str | None, error: TransloadError) -> TransloadError:
+    """The same error with `where` before its message; with a `hint`, that and `file` replace its own hint and subject.
+
+    What is wrong with the content becomes `DocumentInvalid`. What does not exist, cannot be read, or is wanted twice
+    stays what it is.
+    """
+    wrong = isinstance(error, _WRONG) and not isinstance(error, TargetConflict)
+    kind = DocumentInvalid if wrong else type(error)
+    subject = file if hint else error.subject or file
+    return kind(f"{where}: {error.message}", subject=subject, hint=hint or error.hint)

@@ -1,125 +1,279 @@
-"""JSON that somebody gave us, read with suspicion: every complaint names the path of what is wrong."""
+"""What somebody wrote, read with suspicion: values of JSON and YAML, and errors that say where one of them is wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from attrs import frozen
 
+from transload.documents.text import error_at, located
 from transload.errors import DocumentInvalid, LimitExceeded, TransloadError
 from transload.strictjson import NotJson, OtherEncoding, OverLimit, check_size, read_json
+from transload.wording import hint as guess
 
 Result = TypeVar("Result")
+Default = TypeVar("Default")
+Word = TypeVar("Word", bound=str)
 
 _SMALLER = "one of fewer images is smaller"
+_YES, _NO = {"true", "True", "TRUE"}, {"false", "False", "FALSE"}
+_SHOWN = 40  # letters of a wrong value
 
 
-@frozen
+@frozen(eq=False)
+class Document:
+    """What the values of one document share: what it is called, what to do when it is wrong, where its root begins.
+
+    `line` counts from 1. It is None for JSON, whose values do not know their lines.
+    """
+
+    name: str
+    hint: str | None = None
+    line: int | None = None
+
+
+@frozen(eq=False)
 class Value:
-    """A value of a document, not believed yet, the path that leads to it, and what to do about a wrong one."""
+    """A value that nobody has checked yet, with the way that leads to it: answers of the right kind, or errors.
 
-    value: Any
-    path: str
-    hint: str
+    `content` is None where nothing is: a key is not there, or JSON says null. In YAML every scalar is text, and null
+    is the empty text; lists and mappings know the lines of their items (`transload.documents.yamltree`). Each method
+    that gives an answer raises `DocumentInvalid` for a value of another kind.
+    """
+
+    content: Any
+    document: Document
+    parent: Value | None = None
+    key: str | int = ""
+
+    @classmethod
+    def from_json(cls, raw: bytes, name: str, *, limit: int, values: int, hint: str) -> Value:
+        """The root of a JSON object of at most `limit` bytes and `values` values, called `name` in paths.
+
+        `hint` says what to do about a wrong one. Raises `DocumentInvalid`.
+        """
+        try:
+            content = read_json(raw, limit=limit, values=values)
+        except NotJson as error:
+            way = _SMALLER if isinstance(error, OverLimit) else None if isinstance(error, OtherEncoding) else hint
+            raise DocumentInvalid(f"the {name} {error.verdict}", subject=name, hint=way) from error
+        if not isinstance(content, dict):
+            raise DocumentInvalid(f"the {name} is not a JSON object", subject=name, hint=hint)
+        return cls(content, Document(name, hint))
+
+    @classmethod
+    def from_yaml(cls, content: bytes | str, file: str) -> Value:
+        """The root of a YAML document. Raises `DocumentInvalid`."""
+        from transload.documents.yamltree import parse  # only files that people write are YAML
+
+        tree, line = parse(content, file)
+        return cls(tree, Document(file, line=line))
+
+    # --- where it is
+
+    @property
+    def path(self) -> str:
+        """The way from the root, such as `images[2].tag`; empty for the root."""
+        if self.parent is None:
+            return ""
+        before = self.parent.path
+        if isinstance(self.key, int):
+            return f"{before}[{self.key}]"
+        key = self.key if self.key.isprintable() else repr(self.key)
+        return f"{before}.{key[:80]}" if before else key[:80]
+
+    @property
+    def line(self) -> int | None:
+        """The line on which it begins, if the document knows lines; that of the mapping where the key is missing."""
+        if self.parent is None:
+            return self.document.line
+        lines = getattr(self.parent.content, "lines", None)
+        return self.parent.line if lines is None or self.content is None else lines[self.key]
+
+    @property
+    def where(self) -> str:
+        """How errors begin: `plan.steps[3]`, or with a line `catalog.yaml:7: images[2].tag`."""
+        return _where(self.document.name, self.line, self.path)
+
+    def fail(self, message: str, *, hint: str | None = None) -> DocumentInvalid:
+        """An error about this value, to be raised. The document's hint goes before this one."""
+        return DocumentInvalid(f"{self.where}: {message}", subject=self._subject, hint=self.document.hint or hint)
 
     def wrong(self, expected: str) -> DocumentInvalid:
         """The error for a value that is missing, or not what was `expected`."""
-        return self.refused("is missing" if self.value is None else f"is not {expected}")
+        if self.content is None and self.parent is not None and isinstance(self.key, str):
+            return self.parent.missing(self.key)
+        if self.content is None or self._is_blank:
+            return self.fail(f"has no value; expected {expected}")
+        return self.fail(f"expected {expected}, found {_shown(self.content)}")
 
-    def refused(self, why: str) -> DocumentInvalid:
-        """The error for this place, ended with `why`."""
-        return DocumentInvalid(f"{self.path} {why}", subject=self.path, hint=self.hint)
-
-    def only(self, *keys: str) -> Value:
-        """This object, which may have these keys and no others."""
-        if not isinstance(self.value, dict):
-            raise self.wrong("an object")
-        unknown = sorted(self.value.keys() - set(keys))
-        if unknown:
-            raise self.refused(f"has the unknown key {unknown[0][:80]!r}")
-        return self
-
-    def has(self, key: str) -> bool:
-        """Whether this is an object with such a key."""
-        return isinstance(self.value, dict) and key in self.value
-
-    def get(self, key: str) -> Value:
-        """What stands under a key of this object; None as its value if there is nothing."""
-        return Value(self.value.get(key), f"{self.path}.{key}", self.hint)
-
-    def items(self) -> Iterator[Value]:
-        """The items of this list."""
-        if not isinstance(self.value, list):
-            raise self.wrong("a list")
-        return (Value(item, f"{self.path}[{number}]", self.hint) for number, item in enumerate(self.value))
-
-    def entries(self) -> Iterator[tuple[str, Value]]:
-        """Keys of this object, which may be any, and what stands under them."""
-        if not isinstance(self.value, dict):
-            raise self.wrong("an object")
-        return ((key, self.get(key)) for key in self.value)
-
-    def text(self) -> str:
-        """This text."""
-        if not isinstance(self.value, str):
-            raise self.wrong("text")
-        return self.value
-
-    def number(self, limit: int = 1 << 63) -> int:
-        """A count or an id below `limit`."""
-        if type(self.value) is not int or not 0 <= self.value < limit:
-            raise self.wrong(f"a whole number from 0 to {limit - 1}" if limit else "the number of one before it")
-        return self.value
-
-    def truth(self) -> bool:
-        """This yes or no."""
-        if not isinstance(self.value, bool):
-            raise self.wrong("true or false")
-        return self.value
-
-    def one_of(self, words: tuple[str, ...]) -> Any:
-        """This word, one of a few."""
-        if self.value not in words:
-            raise self.wrong(f"one of {', '.join(words)}")
-        return self.value
-
-    def read(self, parse: Callable[[str], Result]) -> Result:
-        """What `parse` makes of the text; what it complains about becomes a complaint about this place."""
-        text = self.text()
-        with self.explained():
-            return parse(text)
-
-    def maybe(self, read: Callable[[Value], Result]) -> Result | None:
-        """What `read` makes of the value, None if there is none."""
-        return None if self.value is None else read(self)
+    def missing(self, key: str, *, hint: str | None = None) -> DocumentInvalid:
+        """The error for a mapping that has no such key."""
+        return self.fail(f"key {key[:80]!r} is missing", hint=hint)
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Turn what goes wrong in the block into a complaint about this place."""
-        try:
+        """Errors about values inside the block become errors about this value (`documents.text.error_at`)."""
+        with located(self.where, self._subject, self.document.hint):
             yield
-        except (TransloadError, UnicodeEncodeError) as error:
-            raise self.refused(f"is not valid: {error}") from error
+
+    # --- what is in it
+
+    def only(self, *keys: str) -> Value:
+        """This mapping, which may have these keys and no others."""
+        mapping = self._mapping()
+        if not mapping.keys() <= set(keys):
+            raise self._unknown(next(key for key in mapping if key not in keys), keys)
+        return self
+
+    def needs(self, *keys: str) -> None:
+        """This mapping, which must have these keys."""
+        for key in keys:
+            if not self.has(key):
+                raise self.missing(key)
+
+    def has(self, key: str) -> bool:
+        """Whether this mapping has such a key."""
+        return key in self._mapping()
+
+    def get(self, key: str) -> Value:
+        """What stands under a key of this mapping; a value without content if there is nothing."""
+        return Value(self._mapping().get(key), self.document, self, key)
+
+    def entries(self) -> Iterator[tuple[str, Value]]:
+        """Keys of this mapping, which may be any, and what stands under them."""
+        document = self.document
+        return ((key, Value(content, document, self, key)) for key, content in self._mapping().items())
+
+    def items(self) -> Iterator[Value]:
+        """The items of this list."""
+        document = self.document
+        return (Value(content, document, self, number) for number, content in enumerate(self._list()))
+
+    def text(self) -> str:
+        """This text; in YAML, where null is an empty text, one that is not blank."""
+        content = self.content
+        if not isinstance(content, str) or self._is_blank:
+            raise self.wrong("text")
+        return content
+
+    def texts(self) -> tuple[str, ...]:
+        """The texts of this list, none of them twice."""
+        first: dict[str, Value] = {}
+        for item in self.items():
+            text = item.text()
+            if text in first:
+                raise item.listed_twice(text, first[text])
+            first[text] = item
+        return tuple(first)
+
+    def listed_twice(self, text: str, first: Value) -> DocumentInvalid:
+        """The error for a `text` that stands here and stood in `first` already."""
+        line = f", first on line {first.line}" if first.line else ""
+        return self.fail(f"{text!r} is listed twice{line}")
+
+    def number(self, limit: int = 1 << 63) -> int:
+        """This whole number, a count or an id below `limit`. JSON only: YAML's scalars are text."""
+        if not _is_number(self.content, limit):
+            raise self.wrong(f"a whole number from 0 to {limit - 1}" if limit else "the number of one before it")
+        number: int = self.content
+        return number
+
+    def numbers(self, limit: int = 1 << 63) -> tuple[int, ...]:
+        """The whole numbers of this list, each below `limit`."""
+        numbers = self._list()
+        for place, number in enumerate(numbers):
+            if not _is_number(number, limit):
+                Value(number, self.document, self, place).number(limit)
+        return tuple(numbers)
+
+    def truth(self) -> bool:
+        """This yes or no; in YAML a text that says so."""
+        if isinstance(self.content, bool):
+            return self.content
+        if not (self._is_yaml and isinstance(self.content, str) and self.content in _YES | _NO):
+            raise self.wrong("true or false")
+        return self.content in _YES
+
+    def one_of(self, words: Sequence[Word]) -> Word:
+        """This word, one of a few."""
+        for word in words:
+            if self.content == word:
+                return word
+        raise self.wrong(" or ".join(words))
+
+    def read(self, parse: Callable[[str], Result]) -> Result:
+        """What `parse` makes of the text; an error that it raises becomes one about this value."""
+        text = self.text()
+        try:
+            return parse(text)
+        except TransloadError as error:
+            raise error_at(self.where, self._subject, self.document.hint, error) from error
+
+    @overload
+    def maybe(self, read: Callable[[Value], Result]) -> Result | None: ...
+    @overload
+    def maybe(self, read: Callable[[Value], Result], default: Default) -> Result | Default: ...
+    def maybe(self, read: Callable[[Value], Any], default: Any = None) -> Any:
+        """What `read` makes of the value, `default` if there is none."""
+        return default if self.content is None else read(self)
+
+    # --- the same for all
+
+    @property
+    def _is_yaml(self) -> bool:
+        return self.document.line is not None
+
+    @property
+    def _is_blank(self) -> bool:
+        return self.document.line is not None and isinstance(self.content, str) and not self.content.strip()
+
+    @property
+    def _subject(self) -> str:
+        return self.document.name if self._is_yaml else self.where
+
+    def _mapping(self) -> dict[str, Any]:
+        if not isinstance(self.content, dict):
+            raise self.wrong("a mapping")
+        return self.content
+
+    def _list(self) -> list[Any]:
+        if not isinstance(self.content, list):
+            raise self.wrong("a list")
+        return self.content
+
+    def _unknown(self, key: str, known: Sequence[str]) -> DocumentInvalid:
+        """The error for a key that is not `known`. Its value may begin on a later line, so that the key's is told."""
+        lines = getattr(self.content, "key_lines", None)
+        where = _where(self.document.name, lines and lines[key], self.get(key).path)
+        way = self.document.hint or guess(key, known, what="the keys here are")
+        return DocumentInvalid(f"{where}: unknown key", subject=self.document.name if lines else where, hint=way)
 
 
-def document(raw: bytes, what: str, limit: int, values: int, hint: str) -> Value:
-    """The root of the JSON in `raw`, called `what` in paths and sentences. Raises `DocumentInvalid`."""
-    try:
-        found = read_json(raw, limit=limit, values=values)
-    except NotJson as error:
-        way = _SMALLER if isinstance(error, OverLimit) else None if isinstance(error, OtherEncoding) else hint
-        raise DocumentInvalid(f"the {what} {error.verdict}", subject=what, hint=way) from error
-    if not isinstance(found, dict):
-        raise DocumentInvalid(f"the {what} is not a JSON object", subject=what, hint=hint)
-    return Value(found, what, hint)
+def _where(name: str, line: int | None, path: str) -> str:
+    if line is None:
+        return f"{name}.{path}" if path else name
+    return f"{name}:{line}: {path}" if path else f"{name}:{line}"
 
 
-def readable(raw: bytes, what: str, limit: int, values: int, hint: str) -> bytes:
-    """The same bytes, which `document` will read again. Raises `LimitExceeded`."""
+def _is_number(content: Any, limit: int) -> bool:
+    return type(content) is int and 0 <= content < limit
+
+
+def _shown(content: Any) -> str:
+    """What was found, as errors end: a few letters of a scalar, no more."""
+    if isinstance(content, (dict, list)):
+        return "a mapping" if isinstance(content, dict) else "a list"
+    return repr(content[:_SHOWN]) if isinstance(content, str) else json.dumps(content)[:_SHOWN]
+
+
+def readable(raw: bytes, name: str, *, limit: int, values: int, hint: str) -> bytes:
+    """The same bytes, which `Value.from_json` will read again. Raises `LimitExceeded`."""
     try:
         check_size(raw, limit, values)
     except NotJson as error:
-        raise LimitExceeded(f"the {what} is too large for a file: {error}", hint=hint) from error
+        raise LimitExceeded(f"the {name} is too large for a file: {error}", hint=hint) from error
     return raw

@@ -1,7 +1,7 @@
-"""YAML documents as trees that remember their lines, with limits that no honest file reaches.
+"""YAML documents as lists and mappings that know the lines of their items, with limits that no honest file reaches.
 
 Invariants, held by `parse`:
-1. every scalar is text: `tag: 1.10` is 1.10 and not a number, `tag: no` is no refusal;
+1. every scalar is text: `tag: 1.10` is 1.10 and not a number, `tag: no` is no refusal, null is the empty text;
 2. keys are text and occur once; there are no YAML tags, hence no types of anybody's choosing;
 3. the tree has at most `YAML_VALUES` nodes with every alias written out, and is at most `YAML_DEPTH` deep.
 """
@@ -9,9 +9,7 @@ Invariants, held by `parse`:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
-from attrs import frozen
+from typing import TYPE_CHECKING, NamedTuple
 
 from transload.documents.text import decoded
 from transload.errors import DocumentInvalid
@@ -25,29 +23,47 @@ _TEXT_TAGS = {None, "!", "tag:yaml.org,2002:str"}
 _NOTHING = {"", "~", "null", "Null", "NULL"}
 
 
-@frozen(eq=False)
-class YamlNode:
-    """One node. `value` is text, a list of nodes, or a mapping from key to (line of the key, node).
+class YamlList(list["Tree"]):
+    """The items of a list; `lines` counts from 1 and says where each begins."""
 
-    `line` counts from 1; `weight` is the number of nodes, itself included; None stands for YAML's null.
-    """
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[int] = []
 
-    value: str | list[YamlNode] | dict[str, tuple[int, YamlNode]] | None
+
+class YamlMapping(dict[str, "Tree"]):
+    """The values of a mapping; `lines` says where each begins, `key_lines` where its key does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[str, int] = {}
+        self.key_lines: dict[str, int] = {}
+
+
+Tree = str | YamlList | YamlMapping
+
+
+class _Node(NamedTuple):
+    """A tree while it is built; `weight` is the number of its nodes, `null` says that it is YAML's null."""
+
+    tree: Tree
     line: int
     weight: int = 1
+    null: bool = False
 
 
-def parse(content: bytes | str, file: str, *, empty: bool = False) -> YamlNode:
-    """The tree of a YAML text; `file` is its name for errors, `empty` says that it may hold nothing.
+def parse(content: bytes | str, file: str, *, empty: bool = False) -> tuple[Tree, int]:
+    """The tree of a YAML text and the line on which it begins.
 
-    Raises `DocumentInvalid`.
+    `file` is its name for errors, `empty` says that it may hold nothing. Raises `DocumentInvalid`.
     """
     text = decoded(content, file, YAML_BYTES)
     import yaml  # as late as possible: a run without a file does not pay for it
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return _Builder(file, yaml.parse(text, Loader=loader)).document(empty)
+        root = _Builder(file, yaml.parse(text, Loader=loader)).document(empty)
+        return root.tree, root.line
     except yaml.YAMLError as error:
         raise _syntax(error, text, file) from error
     except (ValueError, OverflowError) as error:  # the scanner in Python, for a character beyond Unicode
@@ -63,15 +79,15 @@ class _Builder:
         self._kinds = kinds
         self._file = file
         self._events = events
-        self._anchors: dict[str, YamlNode] = {}
+        self._anchors: dict[str, _Node] = {}
         self._weight = 0
 
-    def document(self, empty: bool) -> YamlNode:
+    def document(self, empty: bool) -> _Node:
         """The only document of the stream."""
         next(self._events)
         if not isinstance(next(self._events), self._kinds.DocumentStartEvent):
             if empty:
-                return YamlNode(None, 1)
+                return _Node("", 1, null=True)
             raise DocumentInvalid(f"{self._file}: the file is empty", subject=self._file)
         root = self._node(next(self._events), 1)
         next(self._events)
@@ -83,48 +99,59 @@ class _Builder:
     def _fail(self, event: Event, message: str, hint: str | None = None) -> DocumentInvalid:
         return DocumentInvalid(f"{self._file}:{_line(event)}: {message}", subject=self._file, hint=hint)
 
-    def _node(self, event: Event, depth: int) -> YamlNode:
+    def _node(self, event: Event, depth: int) -> _Node:
         if depth > YAML_DEPTH:
             raise self._fail(event, f"nested more than {YAML_DEPTH} levels deep")
         return self._anchored(event) if isinstance(event, self._kinds.AliasEvent) else self._fresh(event, depth)
 
-    def _anchored(self, event: NodeEvent) -> YamlNode:
+    def _anchored(self, event: NodeEvent) -> _Node:
         node = self._anchors.get(event.anchor or "")
         if node is None:
             raise self._fail(event, f"alias *{event.anchor} stands before its anchor, inside it, or has none")
         self._weigh(event, node.weight)
         return node
 
-    def _fresh(self, event: Event, depth: int) -> YamlNode:
+    def _fresh(self, event: Event, depth: int) -> _Node:
         self._weigh(event, 1)
         before = self._weight
+        null = False
         if isinstance(event, self._kinds.ScalarEvent):
             self._check_tag(event, event.tag)
-            value: str | list[YamlNode] | dict[str, tuple[int, YamlNode]] | None = event.value
-            if event.implicit[0] and event.value in _NOTHING:  # implicit[0]: plain, hence nobody meant the word
-                value = None
+            null = event.implicit[0] and event.value in _NOTHING  # implicit[0]: plain, hence nobody meant the word
+            tree: Tree = "" if null else event.value
         elif isinstance(event, self._kinds.SequenceStartEvent):
             self._check_tag(event, event.tag)
-            value = [self._node(child, depth + 1) for child in self._until(self._kinds.SequenceEndEvent)]
+            tree = self._list(depth)
         else:
             assert isinstance(event, self._kinds.MappingStartEvent)  # noqa: S101 - the grammar of events
             self._check_tag(event, event.tag)
-            value = self._mapping(depth)
-        node = YamlNode(value, _line(event), 1 + self._weight - before)
+            tree = self._mapping(depth)
+        node = _Node(tree, _line(event), 1 + self._weight - before, null)
         if event.anchor:
             self._anchors[event.anchor] = node
         return node
 
-    def _mapping(self, depth: int) -> dict[str, tuple[int, YamlNode]]:
-        entries: dict[str, tuple[int, YamlNode]] = {}
+    def _list(self, depth: int) -> YamlList:
+        items = YamlList()
+        for event in self._until(self._kinds.SequenceEndEvent):
+            item = self._node(event, depth + 1)
+            items.append(item.tree)
+            items.lines.append(item.line)
+        return items
+
+    def _mapping(self, depth: int) -> YamlMapping:
+        mapping = YamlMapping()
         for event in self._until(self._kinds.MappingEndEvent):
-            key = self._node(event, depth + 1).value
-            if not isinstance(key, str):
+            node = self._node(event, depth + 1)
+            key = node.tree
+            if not isinstance(key, str) or node.null:
                 raise self._fail(event, "a key is not text")
-            if key in entries:
-                raise self._fail(event, f"key {key!r} is written twice, first on line {entries[key][0]}")
-            entries[key] = (_line(event), self._node(next(self._events), depth + 1))
-        return entries
+            if key in mapping:
+                raise self._fail(event, f"key {key!r} is written twice, first on line {mapping.key_lines[key]}")
+            mapping.key_lines[key] = _line(event)
+            value = self._node(next(self._events), depth + 1)
+            mapping[key], mapping.lines[key] = value.tree, value.line
+        return mapping
 
     def _until(self, end: type[Event]) -> Iterator[Event]:
         for event in self._events:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from transload.documents.value import Value, document, readable
+from transload.documents.value import Value, readable
 from transload.inventory.inventory import Inventory, RepositoryContent
 from transload.limits import INVENTORY_BYTES, INVENTORY_VALUES
 from transload.oci import Descriptor, Digest
@@ -44,7 +44,7 @@ def dump_inventory(inventory: Inventory) -> bytes:
     The format is docs/formats/inventory.md. Raises `LimitExceeded` where `load_inventory` would not read it.
     """
     hint = "take it of a part: name a prefix, as in registry.local/arcdata"
-    return readable(_written(inventory), "inventory", INVENTORY_BYTES, INVENTORY_VALUES, hint)
+    return readable(_written(inventory), "inventory", limit=INVENTORY_BYTES, values=INVENTORY_VALUES, hint=hint)
 
 
 def load_inventory(raw: bytes) -> Inventory:
@@ -52,7 +52,7 @@ def load_inventory(raw: bytes) -> Inventory:
 
     Raises `DocumentInvalid`, its subject the path of what is wrong in the document.
     """
-    root = document(raw, "inventory", INVENTORY_BYTES, INVENTORY_VALUES, _HINT).only(*_KEYS)
+    root = Value.from_json(raw, "inventory", limit=INVENTORY_BYTES, values=INVENTORY_VALUES, hint=_HINT).only(*_KEYS)
     if root.get("format").number() != FORMAT:
         raise root.get("format").wrong(f"{FORMAT}, the format that this version of transload reads")
     manifests = [_manifest_in(entry) for entry in root.get("manifests").items()]
@@ -61,18 +61,18 @@ def load_inventory(raw: bytes) -> Inventory:
     sizes = dict(blobs)
     for key, distinct, listed in (("manifests", described, manifests), ("blobs", sizes, blobs)):
         if len(distinct) != len(listed):
-            raise root.get(key).refused("has a digest twice")
+            raise root.get(key).fail("a digest is listed twice")
     digests = ([manifest.digest for manifest in manifests], [digest for digest, _ in blobs])
     repositories: dict[str, RepositoryContent] = {}
     for entry in root.get("repositories").items():
         name = entry.only("name", "tags", "manifests", "blobs").get("name").read(_repository)
         if name in repositories:
-            raise entry.get("name").refused(f"is {name!r}, which is there already")
+            raise entry.get("name").fail(f"{name!r} is listed twice")
         repositories[name] = _repository_in(entry, *digests)
     prefix, blobs_per_repository = root.get("prefix").read(_repository), root.get("scoped").truth()
-    notes = tuple(note.text() for note in root.get("notes").items())
+    target, notes = root.get("target").text(), tuple(note.text() for note in root.get("notes").items())
     with root.get("repositories").explained():
-        return Inventory(root.get("target").text(), prefix, blobs_per_repository, described, sizes, repositories, notes)
+        return Inventory(target, prefix, blobs_per_repository, described, sizes, repositories, notes)
 
 
 # --- out
@@ -116,7 +116,7 @@ def _manifest_in(entry: Value) -> Descriptor:
     entry.only("digest", "media_type", "size")
     media_type = entry.get("media_type").text()
     if not is_printable(media_type):
-        raise entry.get("media_type").wrong("printable")
+        raise entry.get("media_type").wrong("printable text")
     return Descriptor(media_type, entry.get("digest").read(Digest), entry.get("size").number())
 
 
@@ -126,7 +126,7 @@ def _blob_in(entry: Value) -> tuple[Digest, int]:
 
 
 def _repository_in(entry: Value, manifests: Sequence[Digest], blobs: Sequence[Digest]) -> RepositoryContent:
-    held = frozenset(manifests[index.number(len(manifests))] for index in entry.get("manifests").items())
+    held = frozenset(manifests[index] for index in entry.get("manifests").numbers(len(manifests)))
     tags = {}
     for key, index in entry.get("tags").entries():
         with index.explained():
@@ -134,9 +134,7 @@ def _repository_in(entry: Value, manifests: Sequence[Digest], blobs: Sequence[Di
         tags[tag] = manifests[index.number(len(manifests))]
         if tags[tag] not in held:
             raise index.wrong("the number of a manifest of this repository")
-    return RepositoryContent(
-        tags, held, frozenset(blobs[index.number(len(blobs))] for index in entry.get("blobs").items())
-    )
+    return RepositoryContent(tags, held, frozenset(blobs[index] for index in entry.get("blobs").numbers(len(blobs))))
 
 
 def _repository(text: str) -> str:

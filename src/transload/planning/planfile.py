@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from transload import errors
-from transload.documents.value import Value, document, readable
+from transload.documents.value import Value, readable
 from transload.errors import Side, TransloadError
 from transload.limits import PLAN_BYTES, PLAN_VALUES
 from transload.linedjson import lined
@@ -51,7 +51,7 @@ def dump_plan(plan: Plan) -> bytes:
     The format is docs/formats/plan.md. Raises `LimitExceeded` where `load_plan` would not read it.
     """
     hint = "plan fewer images at a time, or mirror without a plan"
-    return readable(_written(plan), "plan", PLAN_BYTES, PLAN_VALUES, hint)
+    return readable(_written(plan), "plan", limit=PLAN_BYTES, values=PLAN_VALUES, hint=hint)
 
 
 def digest(plan: Plan) -> Digest:
@@ -64,16 +64,15 @@ def load_plan(raw: bytes) -> Plan:
 
     Raises `DocumentInvalid`, its subject the path of what is wrong in the document.
     """
-    root = document(raw, "plan", PLAN_BYTES, PLAN_VALUES, _HINT).only(
-        "format", "target", "images", "steps", "manifests", "requests"
-    )
+    root = Value.from_json(raw, "plan", limit=PLAN_BYTES, values=PLAN_VALUES, hint=_HINT)
+    root.only("format", "target", "images", "steps", "manifests", "requests")
     if root.get("format").number() != FORMAT:
         raise root.get("format").wrong(f"{FORMAT}, the format that this version of transload reads")
-    manifests = {each.digest: each for each in map(_content_in, root.get("manifests").items())}
+    manifests = {manifest.digest: manifest for manifest in map(_content_in, root.get("manifests").items())}
     steps: list[Step] = []
-    for place in root.get("steps").items():
-        steps.append(_step_in(place, steps, manifests))
-    images = tuple(_image_in(place, len(steps)) for place in root.get("images").items())
+    for step in root.get("steps").items():
+        steps.append(_step_in(step, steps, manifests))
+    images = tuple(_image_in(image, len(steps)) for image in root.get("images").items())
     requests = root.get("requests").only("source", "target")
     counts = Requests(requests.get("source").number(), requests.get("target").number())
     return Plan(root.get("target").text(), images, tuple(steps), manifests, counts)
@@ -144,96 +143,104 @@ def _error_out(error: TransloadError) -> dict[str, Any]:
 # --- in
 
 
-def _content_in(place: Value) -> Manifest:
-    place.only("digest", "media_type", "raw")
-    digest, said = place.get("digest").read(Digest), place.get("media_type").text()
-    return place.get("raw").read(lambda text: Manifest.parse(text.encode(), said, digest))
+def _content_in(content: Value) -> Manifest:
+    content.only("digest", "media_type", "raw")
+    digest, media_type = content.get("digest").read(Digest), content.get("media_type").text()
+    return content.get("raw").read(lambda text: Manifest.parse(text.encode(), media_type, digest))
 
 
-def _step_in(place: Value, earlier: Sequence[Step], manifests: Mapping[Digest, Manifest]) -> Step:
-    step = _blob_in(place, earlier) if place.has("blob") else _manifest_in(place, len(earlier), manifests)
+def _step_in(value: Value, earlier: Sequence[Step], manifests: Mapping[Digest, Manifest]) -> Step:
+    step = _blob_in(value, earlier) if value.has("blob") else _manifest_in(value, len(earlier), manifests)
     if step.id != len(earlier):
-        raise place.get("id").wrong(f"{len(earlier)}, its place in the list")
+        raise value.get("id").wrong(f"{len(earlier)}, its place in the list")
     return step
 
 
-def _blob_in(place: Value, earlier: Sequence[Step]) -> BlobStep:
-    place.only("id", "blob", "source_store", "source_repository", "repository", "origin", "after")
-    with place.get("blob").explained():
-        descriptor = Descriptor.from_json(place.get("blob").value, "it")
+def _blob_in(value: Value, earlier: Sequence[Step]) -> BlobStep:
+    value.only("id", "blob", "source_store", "source_repository", "repository", "origin", "after")
+    with value.get("blob").explained():
+        descriptor = Descriptor.from_json(value.get("blob").content, "the descriptor")
     step = BlobStep(
-        place.get("id").number(),
+        value.get("id").number(),
         descriptor,
-        place.get("source_store").text(),
-        place.get("source_repository").read(_repository),
-        place.get("repository").read(_repository),
-        place.get("origin").maybe(lambda origin: origin.read(_repository)),
-        place.get("after").maybe(lambda after: after.number(len(earlier))),
+        value.get("source_store").text(),
+        value.get("source_repository").read(_repository),
+        value.get("repository").read(_repository),
+        value.get("origin").maybe(_repository_in),
+        value.get("after").maybe(lambda after: after.number(len(earlier))),
     )
     before = None if step.after is None else earlier[step.after]
     if before is not None and not (
         isinstance(before, BlobStep) and (before.descriptor, before.repository) == (descriptor, step.origin)
     ):
-        raise place.get("after").wrong("the step that brings this blob to its origin")
+        raise value.get("after").wrong("the step that brings this blob to its origin")
     return step
 
 
-def _manifest_in(place: Value, earlier: int, manifests: Mapping[Digest, Manifest]) -> ManifestStep:
-    place.only("id", "manifest", "name", "needs", "source_store", "source_repository", "left_out")
-    digest, name = place.get("manifest").read(Digest), place.get("name").read(Name.parse)
+def _manifest_in(value: Value, earlier: int, manifests: Mapping[Digest, Manifest]) -> ManifestStep:
+    value.only("id", "manifest", "name", "needs", "source_store", "source_repository", "left_out")
+    digest, name = value.get("manifest").read(Digest), value.get("name").read(Name.parse)
     if digest not in manifests:
-        raise place.get("manifest").wrong("the digest of a manifest of this plan")
+        raise value.get("manifest").wrong("the digest of a manifest of this plan")
     if name.digest not in ({None, digest} if name.tag else {digest}):
-        raise place.get("name").wrong("a name for this manifest")
+        raise value.get("name").wrong("a name for this manifest")
     return ManifestStep(
-        place.get("id").number(),
+        value.get("id").number(),
         digest,
         name,
-        tuple(need.number(earlier) for need in place.get("needs").items()),
-        place.get("source_store").text(),
-        place.get("source_repository").read(_repository),
-        tuple(child.read(Digest) for child in place.get("left_out").maybe(Value.items) or ()),
+        value.get("needs").numbers(earlier),
+        value.get("source_store").text(),
+        value.get("source_repository").read(_repository),
+        tuple(child.read(Digest) for child in value.get("left_out").maybe(Value.items, ())),
     )
 
 
-def _image_in(place: Value, steps: int) -> PlannedImage:
-    place.only(*_IMAGE_KEYS)
+def _image_in(value: Value, steps: int) -> PlannedImage:
+    value.only(*_IMAGE_KEYS)
     image = PlannedImage(
-        place.get("source_store").text(),
-        place.get("source").read(Name.parse),
-        place.get("target").read(Name.parse),
-        place.get("status").one_of(get_args(Status)),
-        place.get("digest").maybe(lambda digest: digest.read(Digest)),
-        place.get("source_digest").maybe(lambda digest: digest.read(Digest)),
-        tuple(goal.number(steps) for goal in place.get("goals").items()),
-        _share_in(place.get("copied")),
-        _share_in(place.get("mounted")),
-        _share_in(place.get("present")),
-        tuple(note.text() for note in place.get("notes").maybe(Value.items) or ()),
-        place.get("excused").truth(),
-        place.get("replaces").maybe(lambda digest: digest.read(Digest)),
-        place.get("error").maybe(_error_in),
+        value.get("source_store").text(),
+        value.get("source").read(Name.parse),
+        value.get("target").read(Name.parse),
+        value.get("status").one_of(get_args(Status)),
+        value.get("digest").maybe(_digest_in),
+        value.get("source_digest").maybe(_digest_in),
+        value.get("goals").numbers(steps),
+        _share_in(value.get("copied")),
+        _share_in(value.get("mounted")),
+        _share_in(value.get("present")),
+        tuple(note.text() for note in value.get("notes").maybe(Value.items, ())),
+        value.get("excused").truth(),
+        value.get("replaces").maybe(_digest_in),
+        value.get("error").maybe(_error_in),
     )
     if (image.error is not None) != (image.status in _FAILED) or (image.error is not None and image.goals):
-        raise place.refused(f"contradicts itself: status {image.status}")
+        raise value.fail(f"contradicts itself: status {image.status}")
     return image
 
 
-def _share_in(place: Value) -> Share:
-    place.only("blobs", "bytes")
-    return Share(place.get("blobs").number(), place.get("bytes").number())
+def _share_in(share: Value) -> Share:
+    share.only("blobs", "bytes")
+    return Share(share.get("blobs").number(), share.get("bytes").number())
 
 
-def _error_in(place: Value) -> TransloadError:
-    place.only("code", "exit_code", "message", "side", "subject", "hint")
-    place.get("exit_code").number()  # for other readers: the code decides
-    kind = _ERRORS.get(place.get("code").text(), TransloadError)  # a later version may know more kinds
+def _error_in(error: Value) -> TransloadError:
+    error.only("code", "exit_code", "message", "side", "subject", "hint")
+    error.get("exit_code").number()  # for other readers: the code decides
+    kind = _ERRORS.get(error.get("code").text(), TransloadError)  # a later version may know more kinds
     return kind(
-        place.get("message").text(),
-        subject=place.get("subject").maybe(Value.text),
-        hint=place.get("hint").maybe(Value.text),
-        side=place.get("side").maybe(lambda side: side.one_of(get_args(Side))),
+        error.get("message").text(),
+        subject=error.get("subject").maybe(Value.text),
+        hint=error.get("hint").maybe(Value.text),
+        side=error.get("side").maybe(lambda side: side.one_of(get_args(Side))),
     )
+
+
+def _digest_in(value: Value) -> Digest:
+    return value.read(Digest)
+
+
+def _repository_in(value: Value) -> str:
+    return value.read(_repository)
 
 
 def _repository(text: str) -> str:

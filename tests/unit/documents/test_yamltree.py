@@ -5,8 +5,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transload.documents.view import View
-from transload.documents.yamltree import YamlNode, parse
+from transload.documents.value import Value
+from transload.documents.yamltree import parse
 from transload.errors import DocumentInvalid
 from transload.limits import YAML_BYTES
 
@@ -19,23 +19,23 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return str(request.param)
 
 
-def plain(node: YamlNode) -> object:
-    if isinstance(node.value, dict):
-        return {key: plain(child) for key, (_, child) in node.value.items()}
-    return [plain(child) for child in node.value] if isinstance(node.value, list) else node.value
+def plain(content: str | bytes) -> object:
+    """The tree alone, as lists and dictionaries, which compare by what is in them."""
+    tree, _ = parse(content, "f")
+    return tree
 
 
 @pytest.mark.usefixtures("parser")
 def test_every_scalar_is_text_as_written() -> None:
     text = "a: 1.10\nb: no\nc: 2026-05-12\nd: 0x10\ne: ''\nf: ~\ng:\nh: 'null'\ni: [true, 1e3]\nj: !!str 1\n"
-    assert plain(parse(text, "f")) == {
+    assert plain(text) == {
         "a": "1.10",
         "b": "no",
         "c": "2026-05-12",
         "d": "0x10",
         "e": "",
-        "f": None,
-        "g": None,
+        "f": "",
+        "g": "",
         "h": "null",
         "i": ["true", "1e3"],
         "j": "1",
@@ -44,9 +44,9 @@ def test_every_scalar_is_text_as_written() -> None:
 
 @pytest.mark.usefixtures("parser")
 def test_nodes_know_their_lines() -> None:
-    view = View.parse("\n# c\na:\n  - b\n  - c: |\n      text\n    d: x\n", "f")
-    items = view.entries()["a"].list()
-    assert [items[0].where, items[1].entries()["d"].where] == ["f:4: a[0]", "f:7: a[1].d"]
+    root = Value.from_yaml("\n# c\na:\n  - b\n  - c: |\n      text\n    d: x\n", "f")
+    items = tuple(root.get("a").items())
+    assert [items[0].where, items[1].get("d").where] == ["f:4: a[0]", "f:7: a[1].d"]
 
 
 @pytest.mark.usefixtures("parser")
@@ -88,7 +88,7 @@ def test_tabs_are_explained() -> None:
 
 
 def test_an_alias_is_the_same_as_what_it_stands_for() -> None:
-    assert plain(parse("a: &x [b, c]\nd: *x\n", "f")) == {"a": ["b", "c"], "d": ["b", "c"]}
+    assert plain("a: &x [b, c]\nd: *x\n") == {"a": ["b", "c"], "d": ["b", "c"]}
 
 
 def test_a_bomb_of_aliases_does_not_go_off() -> None:
@@ -105,7 +105,7 @@ def test_sizes_and_encodings() -> None:
         parse(b"a: b\nc: \xff\n", "f")
     with pytest.raises(DocumentInvalid, match="UTF-8"):
         parse("a: \ud800", "f")
-    assert plain(parse(b"\xef\xbb\xbfa: b", "f")) == {"a": "b"}
+    assert plain(b"\xef\xbb\xbfa: b") == {"a": "b"}
 
 
 @given(st.text(max_size=60) | st.text("ab:-[]{}&*!|>'\"\\#?%~ \n\tU0", max_size=40) | st.binary(max_size=40))
@@ -121,22 +121,6 @@ def test_any_text_parses_or_is_refused(content: str | bytes) -> None:
 def outcome(content: str | bytes) -> object:
     """The document wrapped in a list, or the message of its refusal."""
     try:
-        return [plain(parse(content, "f"))]
+        return [plain(content)]
     except DocumentInvalid as error:
         return str(error)
-
-
-def test_values_of_the_wrong_kind() -> None:
-    view = View.parse("a: [x]\nb: {c: d}\ne: f\ng:\nh: maybe\ni: '  '\n", "f").entries()
-    cases = [
-        (view["a"].text, "f:1: a: expected text, found a list"),
-        (view["b"].list, "f:2: b: expected a list, found a mapping"),
-        (view["e"].entries, "f:3: e: expected a mapping, found 'f'"),
-        (view["g"].text, "f:4: g: has no value; expected text"),
-        (view["h"].flag, "f:5: h: expected true or false, found 'maybe'"),
-        (view["i"].text, "f:6: i: has no value"),
-    ]
-    for ask, message in cases:
-        with pytest.raises(DocumentInvalid) as caught:
-            ask()
-        assert str(caught.value) == message

@@ -176,22 +176,40 @@ def _first(document: Any) -> Any:
 
 
 CHANGES: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "format": ("inventory.format is not 1", lambda d: d.update(format=2)),
-    "unknown key": ("unknown key 'more'", lambda d: d.update(more=1)),
-    "missing": ("inventory.scoped is missing", lambda d: d.pop("scoped")),
-    "prefix": ("inventory.prefix is not valid", lambda d: d.update(prefix="../x")),
-    "digest": ("manifests[0].digest is not valid", lambda d: d["manifests"][0].update(digest="sha256:x")),
-    "media type": ("manifests[0].media_type is not printable", lambda d: d["manifests"][0].update(media_type="\n")),
-    "size": ("blobs[0].size is not a whole number", lambda d: d["blobs"][0].update(size=-1)),
-    "twice": ("inventory.blobs has a digest twice", lambda d: d["blobs"].append(d["blobs"][0])),
-    "same name": ("is 'many', which is there already", lambda d: d["repositories"][2].update(name="many")),
-    "name": ("repositories[0].name is not valid", lambda d: _first(d).update(name="a//b")),
-    "long name": ("inventory.repositories is not valid", lambda d: _first(d).update(name="a" * 253)),
-    "number": ("blobs[0] is not a whole number", lambda d: d["repositories"][2]["blobs"].insert(0, 99)),
-    "tag": ("is not valid: '-x' is not a tag", lambda d: d["repositories"][2]["tags"].update({"-x": 0})),
-    "tags": ("tags is not an object", lambda d: _first(d).update(tags=[])),
+    "format": (
+        "inventory.format: expected 1, the format that this version of transload reads, found 2",
+        lambda d: d.update(format=2),
+    ),
+    "unknown key": ("inventory.more: unknown key", lambda d: d.update(more=1)),
+    "missing": ("inventory: key 'scoped' is missing", lambda d: d.pop("scoped")),
+    "prefix": ("inventory.prefix: '../x' is not a repository", lambda d: d.update(prefix="../x")),
+    "digest": (
+        "inventory.manifests[0].digest: 'sha256:x': sha256 takes 64",
+        lambda d: d["manifests"][0].update(digest="sha256:x"),
+    ),
+    "media type": (
+        "manifests[0].media_type: expected printable text, found '\\n'",
+        lambda d: d["manifests"][0].update(media_type="\n"),
+    ),
+    "size": ("inventory.blobs[0].size: expected a whole number", lambda d: d["blobs"][0].update(size=-1)),
+    "twice": ("inventory.blobs: a digest is listed twice", lambda d: d["blobs"].append(d["blobs"][0])),
+    "same name": (
+        "inventory.repositories[2].name: 'many' is listed twice",
+        lambda d: d["repositories"][2].update(name="many"),
+    ),
+    "name": ("repositories[0].name: 'a//b' is not a repository", lambda d: _first(d).update(name="a//b")),
+    "long name": ("inventory.repositories: repository 'shop/aaa", lambda d: _first(d).update(name="a" * 253)),
+    "number": (
+        "inventory.repositories[2].blobs[0]: expected a whole number from 0 to 4, found 99",
+        lambda d: d["repositories"][2]["blobs"].insert(0, 99),
+    ),
+    "tag": (
+        "inventory.repositories[2].tags.-x: '-x' is not a tag",
+        lambda d: d["repositories"][2]["tags"].update({"-x": 0}),
+    ),
+    "tags": ("inventory.repositories[0].tags: expected a mapping, found a list", lambda d: _first(d).update(tags=[])),
     "tag elsewhere": ("of a manifest of this repository", lambda d: d["repositories"][1]["tags"].update(x=0)),
-    "notes": ("inventory.notes[0] is not text", lambda d: d.update(notes=[1])),
+    "notes": ("inventory.notes[0]: expected text, found 1", lambda d: d.update(notes=[1])),
 }
 
 

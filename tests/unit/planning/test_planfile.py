@@ -159,59 +159,116 @@ def step_with(document: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 CHANGES: dict[str, tuple[str, Change]] = {
-    "no format": ("plan.format is missing", lambda d: d.pop("format")),
-    "later format": ("plan.format is not 1", lambda d: d.update(format=2)),
-    "true is not a number": ("plan.format is not a whole number", lambda d: d.update(format=True)),
-    "unknown key": ("plan has the unknown key 'x'", lambda d: d.update(x=1)),
-    "no target": ("plan.target is missing", lambda d: d.pop("target")),
-    "target of another kind": ("plan.target is not text", lambda d: d.update(target=["x"])),
-    "steps of another kind": ("plan.steps is not a list", lambda d: d.update(steps={})),
-    "step of another kind": ("plan.steps[0] is not an object", lambda d: d["steps"].__setitem__(0, 7)),
-    "step without work": ("plan.steps[0] has the unknown key", lambda d: d["steps"][0].pop("blob")),
-    "step ids with a gap": ("plan.steps[1].id is not 1", lambda d: d["steps"][1].update(id=2)),
-    "step ids in disorder": ("plan.steps[0].id is not 0", lambda d: d["steps"].insert(0, d["steps"].pop(1))),
-    "negative size": ("plan.steps[0].blob is not valid", lambda d: d["steps"][0]["blob"].update(size=-1)),
-    "wrong digest": ("plan.steps[0].blob is not valid", lambda d: d["steps"][0]["blob"].update(digest="sha256:x")),
-    "path as repository": ("repository is not valid", lambda d: d["steps"][0].update(repository="../../etc")),
-    "path as source": ("source_repository is not valid", lambda d: d["steps"][0].update(source_repository="/etc")),
-    "path as origin": (".origin is not valid", lambda d: step_with(d, "origin").update(origin="a/../b")),
-    "wait for a later step": (".after is not", lambda d: step_with(d, "after").update(after=999)),
-    "wait for another blob": (".after is not the step that", lambda d: step_with(d, "after").update(after=0)),
-    "need of a later step": (".needs[0] is not", lambda d: step_with(d, "needs").update(needs=[999])),
+    "no format": ("plan: key 'format' is missing", lambda d: d.pop("format")),
+    "later format": (
+        "plan.format: expected 1, the format that this version of transload reads, found 2",
+        lambda d: d.update(format=2),
+    ),
+    "true is not a number": (
+        "plan.format: expected a whole number from 0 to 9223372036854775807, found true",
+        lambda d: d.update(format=True),
+    ),
+    "unknown key": ("plan.x: unknown key", lambda d: d.update(x=1)),
+    "no target": ("plan: key 'target' is missing", lambda d: d.pop("target")),
+    "target of another kind": ("plan.target: expected text, found a list", lambda d: d.update(target=["x"])),
+    "steps of another kind": ("plan.steps: expected a list, found a mapping", lambda d: d.update(steps={})),
+    "step of another kind": ("plan.steps[0]: expected a mapping, found 7", lambda d: d["steps"].__setitem__(0, 7)),
+    "step without work": ("plan.steps[0].repository: unknown key", lambda d: d["steps"][0].pop("blob")),
+    "step ids with a gap": (
+        "plan.steps[1].id: expected 1, its place in the list, found 2",
+        lambda d: d["steps"][1].update(id=2),
+    ),
+    "step ids in disorder": (
+        "plan.steps[0].id: expected 0, its place in the list, found 1",
+        lambda d: d["steps"].insert(0, d["steps"].pop(1)),
+    ),
+    "negative size": (
+        "plan.steps[0].blob: the descriptor has no valid size",
+        lambda d: d["steps"][0]["blob"].update(size=-1),
+    ),
+    "wrong digest": (
+        "plan.steps[0].blob: the descriptor: 'sha256:x': sha256 takes 64",
+        lambda d: d["steps"][0]["blob"].update(digest="sha256:x"),
+    ),
+    "path as repository": (
+        "plan.steps[0].repository: '../../etc' is not a repository",
+        lambda d: d["steps"][0].update(repository="../../etc"),
+    ),
+    "path as source": (
+        "plan.steps[0].source_repository: '/etc' is not a repository",
+        lambda d: d["steps"][0].update(source_repository="/etc"),
+    ),
+    "path as origin": (
+        ".origin: 'a/../b' is not a repository",
+        lambda d: step_with(d, "origin").update(origin="a/../b"),
+    ),
+    "wait for a later step": (
+        "].after: expected a whole number from 0 to 15, found 999",
+        lambda d: step_with(d, "after").update(after=999),
+    ),
+    "wait for another blob": (
+        ".after: expected the step that brings this blob to its origin, found 0",
+        lambda d: step_with(d, "after").update(after=0),
+    ),
+    "need of a later step": (
+        "plan.steps[2].needs[0]: expected a whole number from 0 to 1, found 999",
+        lambda d: step_with(d, "needs").update(needs=[999]),
+    ),
     "need of itself": (
-        ".needs[0] is not",
+        "plan.steps[2].needs[0]: expected a whole number from 0 to 1, found 2",
         lambda d: step_with(d, "needs").update(needs=[step_with(d, "needs")["id"]]),
     ),
-    "need as text": (".needs[0] is not", lambda d: step_with(d, "needs").update(needs=["0"])),
+    "need as text": (
+        "plan.steps[2].needs[0]: expected a whole number from 0 to 1, found '0'",
+        lambda d: step_with(d, "needs").update(needs=["0"]),
+    ),
     "manifest not there": ("of a manifest of this plan", lambda d: d["manifests"].clear()),
-    "manifest changed": ("plan.manifests[0].raw is not valid", lambda d: d["manifests"][0].update(raw="{}")),
+    "manifest changed": ("plan.manifests[0].raw: manifest sha256:", lambda d: d["manifests"][0].update(raw="{}")),
     "manifest by another digest": (
-        "plan.manifests[0].raw is not valid",
+        "plan.manifests[0].raw: manifest sha256:",
         lambda d: d["manifests"][0].update(digest=Digest.of(b"")),
     ),
-    "manifest of no bytes": ("plan.manifests[0].raw is not valid", lambda d: d["manifests"][0].update(raw="\ud900")),
+    "manifest of no bytes": (
+        "plan.manifests[0].raw: a manifest cannot be read as JSON",
+        lambda d: d["manifests"][0].update(raw="\ud900"),
+    ),
     "manifest as another type": (
-        "plan.manifests[0].raw is not valid",
+        "plan.manifests[0].raw: the manifest states mediaType",
         lambda d: d["manifests"][0].update(media_type="application/vnd.docker.distribution.manifest.list.v2+json"),
     ),
     "name of another digest": (
-        ".name is not a name for this manifest",
+        ".name: expected a name for this manifest, found 'a",
         lambda d: step_with(d, "name").update(name=f"a@{Digest.of(b'')}"),
     ),
-    "name of nothing": (".name is not a name for this manifest", lambda d: step_with(d, "name").update(name="a")),
-    "name that is none": (".name is not valid", lambda d: step_with(d, "name").update(name="A:1")),
-    "goal not there": ("plan.images[0].goals[0] is not", lambda d: d["images"][0].update(goals=[999])),
-    "unknown status": ("plan.images[0].status is not one of", lambda d: d["images"][0].update(status="fine")),
-    "failed without error": ("plan.images[0] contradicts", lambda d: d["images"][0].update(status="failed")),
+    "name of nothing": (
+        ".name: expected a name for this manifest, found 'a",
+        lambda d: step_with(d, "name").update(name="a"),
+    ),
+    "name that is none": (
+        ".name: repository 'A' has capital letters",
+        lambda d: step_with(d, "name").update(name="A:1"),
+    ),
+    "goal not there": (
+        "plan.images[0].goals[0]: expected a whole number from 0 to 23, found 999",
+        lambda d: d["images"][0].update(goals=[999]),
+    ),
+    "unknown status": (
+        "images[0].status: expected unchanged or new or changed or missing or failed, found 'fine'",
+        lambda d: d["images"][0].update(status="fine"),
+    ),
+    "failed without error": (
+        "plan.images[0]: contradicts itself: status failed",
+        lambda d: d["images"][0].update(status="failed"),
+    ),
     "negative count": ("plan.images[0].copied.bytes", lambda d: d["images"][0]["copied"].update(bytes=-1)),
     "huge count": ("plan.images[0].copied.bytes", lambda d: d["images"][0]["copied"].update(bytes=1 << 63)),
     "no count": ("plan.images[0].copied.bytes", lambda d: d["images"][0]["copied"].update(bytes=1.5)),
     "excuse as number": ("plan.images[0].excused", lambda d: d["images"][0].update(excused=0)),
     "side unknown": (
-        ".error.side is not one of source, target",
+        ".error.side: expected source or target, found 'left'",
         lambda d: next(i for i in d["images"] if "error" in i)["error"].update(side="left"),
     ),
-    "requests missing": ("plan.requests is missing", lambda d: d.pop("requests")),
+    "requests missing": ("plan: key 'requests' is missing", lambda d: d.pop("requests")),
 }
 
 
