@@ -1,1 +1,1 @@
-"""Folds over events and plans: what people see, what programs read, what is kept."""
+"""Turns events and plans into what people see, what programs read, and what is kept in files."""

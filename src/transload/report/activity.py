@@ -1,7 +1,7 @@
-"""What goes on before, beside and after the copying, in a sentence: planning, verifying, hashing, listing.
+"""Says what goes on besides copying: planning, verifying, hashing, listing.
 
-Nothing is said of what is over at once. Then a terminal gets one line that vanishes, a log a line now and then, and a
-program an event.
+What ends at once is not shown. What takes longer is shown as one line that a terminal removes again, as a line now and
+then in a log, and as an event for a program.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SOON_S, LOG_S = 1.0, 10.0
 _TERMINAL_S = 0.2
 _WIDEST = 78
 
-_SAID: dict[Activity, tuple[str, str, str]] = {  # what goes on, what is counted, what was done with it
+_WORDS: dict[Activity, tuple[str, str, str]] = {  # what goes on, what is counted, what was done with it
     "selecting": ("asking what is published", "image", "found"),
     "surveying": ("planning", "image", "asked about"),
     "searching": ("planning", "blob", "looked for at the target"),
@@ -37,21 +37,21 @@ _SAID: dict[Activity, tuple[str, str, str]] = {  # what goes on, what is counted
 
 
 class Voice(Protocol):
-    """Where it is said: after `first_s`, then every `every_s` seconds."""
+    """Where the sentence goes: after `first_s`, then every `every_s` seconds."""
 
     first_s: float
     every_s: float
 
     def say(self, now: Progressed, moving: Moving) -> None:
-        """Say what goes on."""
+        """Show what goes on."""
         ...
 
     def beside(self) -> None:
-        """Something else was said, which is a sign of life, too."""
+        """Something else was shown, which is a sign of life too."""
         ...
 
     def rest(self) -> None:
-        """Nothing goes on any more."""
+        """The activity is over."""
         ...
 
 
@@ -64,28 +64,28 @@ class Moving:
         self._speed = Speed(self.began_s)
 
     def heard(self, now: Progressed) -> None:
-        """Take a count in."""
+        """Take in a count."""
         self._speed.heard(now.done, self._clock.monotonic_s())
 
     def words(self, now: Progressed) -> list[str]:
-        """The speed and the time left as far as they are known, else how long it has lasted."""
+        """The speed and the time left if they are known, else how long it has lasted."""
         now_s = self._clock.monotonic_s()
         elapsed = duration(now_s - self.began_s)
-        if _SAID[now.activity][1] != "B":
+        if _WORDS[now.activity][1] != "B":
             return [elapsed]
         left_s = None if now.total is None else self._speed.left_s(now.total - now.done, now_s)
         return [elapsed] if left_s is None else [rate(self._speed.rate(now_s)), f"{duration(left_s)} left"]
 
 
 def sentence(now: Progressed) -> str:
-    """What goes on, and how far it is.
+    """What goes on, and how much of it is done.
 
     >>> sentence(Progressed("surveying", 12, 20)), sentence(Progressed("selecting"))
     ('planning: 12 of 20 images asked about', 'asking what is published')
     >>> sentence(Progressed("hashing", 1 << 20, 4 << 20))
     'verifying: 1.0 of 4.0 MiB (25%) read and hashed'
     """
-    what, unit, done = _SAID[now.activity]
+    what, unit, done = _WORDS[now.activity]
     if not unit or (now.total is None and not now.done):
         return what
     if unit == "B":
@@ -97,7 +97,7 @@ def sentence(now: Progressed) -> str:
 
 
 class Working:
-    """A listener for `Progressed`, safe for threads; `rest` when something else is to be shown."""
+    """A listener for `Progressed`, safe to use from several threads. Call `rest` before something else is shown."""
 
     def __init__(self, voice: Voice, clock: Clock = SYSTEM_CLOCK) -> None:
         self._voice = voice
@@ -108,7 +108,7 @@ class Working:
         self._lock = threading.RLock()
 
     def __call__(self, event: Progressed) -> None:
-        """Take one in; it is said when its time has come."""
+        """Take in an event; it is shown at the next beat."""
         with self._lock:
             if self._now is None or self._moving is None or self._now.activity != event.activity:
                 self._moving = Moving(self._clock)
@@ -119,7 +119,7 @@ class Working:
                 self._pulse.start()
 
     def rest(self) -> None:
-        """Say nothing until the next event; a line on a terminal vanishes."""
+        """Show nothing until the next event. A line on a terminal disappears."""
         with self._lock:
             pulse, self._pulse, self._now = self._pulse, None, None
         if pulse is not None:
@@ -127,7 +127,7 @@ class Working:
             self._voice.rest()
 
     def beside(self) -> None:
-        """People were told something else meanwhile."""
+        """Something else was shown meanwhile."""
         self._voice.beside()
 
     def _beat(self) -> None:
@@ -138,7 +138,7 @@ class Working:
 
 
 class TerminalVoice:
-    """One line at the end of a terminal, given to `draw`; None takes it away."""
+    """One line at the end of a terminal, passed to `draw`; None removes it."""
 
     first_s, every_s = SOON_S, _TERMINAL_S
 
@@ -149,36 +149,36 @@ class TerminalVoice:
     def say(self, now: Progressed, moving: Moving) -> None:
         """Draw it."""
         width = min(self._size()[0] - 1, _WIDEST)
-        said = [sentence(now), *moving.words(now)]
-        while len(", ".join(said)) > width and len(said) > 1:
-            said.pop()
-        told = textwrap.shorten(", ".join(said), width, placeholder=" …") if width > 9 else ""
-        self._draw(Styled.of((told, "faint")))
+        phrases = [sentence(now), *moving.words(now)]
+        while len(", ".join(phrases)) > width and len(phrases) > 1:
+            phrases.pop()
+        text = textwrap.shorten(", ".join(phrases), width, placeholder=" …") if width > 9 else ""
+        self._draw(Styled.of((text, "faint")))
 
     def beside(self) -> None:
         """The line stays the last one."""
 
     def rest(self) -> None:
-        """Take it away."""
+        """Remove it."""
         self._draw(None)
 
 
 class LogVoice:
-    """A line now and then; none that says nothing new while other lines come."""
+    """A line now and then; while other lines come, only if it says something new."""
 
     first_s = every_s = LOG_S
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
-        self._told: Progressed | None = None
+        self._last: Progressed | None = None
         self._beside = False
 
     def say(self, now: Progressed, moving: Moving) -> None:
         """Write it."""
         beside, self._beside = self._beside, False
-        if beside and now == self._told:
+        if beside and now == self._last:
             return
-        self._told = now
+        self._last = now
         self._write(", ".join([sentence(now), *moving.words(now)]))
 
     def beside(self) -> None:
@@ -190,24 +190,24 @@ class LogVoice:
 
 
 class EventVoice:
-    """For programs: once a second while it comes further, else every ten seconds."""
+    """For programs: once a second while there is progress, else every ten seconds."""
 
     first_s = every_s = SOON_S
 
     def __init__(self, tell: Callable[[Progressed], None]) -> None:
         self._tell = tell
-        self._told: Progressed | None = None
+        self._last: Progressed | None = None
         self._silent = 0
 
     def say(self, now: Progressed, moving: Moving) -> None:  # noqa: ARG002 - programs measure for themselves
-        """Tell it."""
+        """Send it."""
         self._silent += 1
-        if now != self._told or self._silent >= LOG_S / SOON_S:
-            self._told, self._silent = now, 0
+        if now != self._last or self._silent >= LOG_S / SOON_S:
+            self._last, self._silent = now, 0
             self._tell(now)
 
     def beside(self) -> None:
-        """Programs get each event by itself."""
+        """Nothing to do: programs get the other events anyway."""
 
     def rest(self) -> None:
-        """Nothing is to be taken away."""
+        """Nothing to remove."""

@@ -1,4 +1,4 @@
-"""Report files: JSON or Markdown by the name's suffix, refused before the run if they could not be written after it."""
+"""Report files: JSON or Markdown by the name's suffix, checked before the run so that they can be written after it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _WRITERS: Mapping[str, Callable[[Result], str]] = {".json": _to_json, ".md": _to
 
 
 def check_report_path(path: Path) -> None:
-    """Whether a report can be kept there; asked before a run, since after it would be too late to choose another.
+    """Check that a report can be written there; before a run, since after it people can no longer choose another path.
 
-    Raises `UsageError` for a suffix that stands for no format, `LocalError` for a folder that is not there,
+    Raises `UsageError` for a suffix that stands for no format, `LocalError` for a folder that does not exist,
     `PermissionRefused` for one that cannot be written to.
     """
     if path.suffix.lower() not in _WRITERS:
@@ -43,9 +43,9 @@ def check_report_path(path: Path) -> None:
 
 
 def write_reports(result: Result, paths: Iterable[Path]) -> None:
-    """Write the result to each path, whole or not at all.
+    """Write the result to each path, each file whole or not at all.
 
-    Raises what `check_report_path` does, and `DiskFull`: the first such error, when all the others are written.
+    Raises what `check_report_path` raises, and `DiskFull`: the first such error, after all other files are written.
     """
     failed: list[TransloadError] = []
     for path in paths:

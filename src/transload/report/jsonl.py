@@ -38,7 +38,7 @@ HEARTBEAT_S = 10.0
 
 
 class JsonLines:
-    """Writes the stream. `hello` comes first, `result` or `error` last; what is between is told by the events of a run.
+    """Writes the stream. `hello` comes first, `result` or `error` last; between them come the events of a run.
 
     Lines are ASCII, so that no locale can damage them. Safe to use from several threads.
     """
@@ -46,19 +46,19 @@ class JsonLines:
     def __init__(self, stream: TextIO, clock: Clock = SYSTEM_CLOCK) -> None:
         self._lines = LineStream(stream)
         self._clock = clock
-        self._lock = threading.RLock()  # reentrant, since a signal handler may tell while the main thread does
+        self._lock = threading.RLock()  # reentrant, since a signal handler may write while the main thread does
 
     @property
     def full(self) -> LocalError | None:
-        """Why lines are missing, if not because nobody reads them any more."""
+        """Why lines are missing, if the reader has not simply gone."""
         return self._lines.full
 
     def hello(self, command: str, version: str) -> None:
-        """The first line: which contract the rest follows."""
+        """The first line: the format that the rest follows."""
         self.tell("hello", format=STREAM_FORMAT, tool="transload", version=version, command=command)
 
     def plan(self, plan: Plan, notes: Iterable[str] = ()) -> None:
-        """What is going to be done."""
+        """The plan."""
         self.tell("plan", plan=planned_json(plan, notes))
 
     def result(self, result: Result) -> None:
@@ -70,11 +70,11 @@ class JsonLines:
         self.tell("error", problem=problem.to_json())
 
     def notice(self, text: str) -> None:
-        """A sentence for people that no other event stands for."""
+        """A sentence for people that no other event contains."""
         self.tell("notice", text=text)
 
     def host(self, event: HostTroubled) -> None:
-        """A host that does not answer as it should, or does again."""
+        """A host that does not answer as it should, or that answers again."""
         self.tell(
             "host",
             host=event.host,
@@ -89,7 +89,7 @@ class JsonLines:
         )
 
     def activity(self, event: Progressed) -> None:
-        """What goes on beside the copying."""
+        """What goes on besides copying."""
         self.tell("activity", activity=event.activity, done=event.done, total=event.total, bytes=event.bytes)
 
     def tell(self, event: str, **fields: Any) -> None:
@@ -100,9 +100,9 @@ class JsonLines:
 
 
 class JsonProgress:
-    """A listener that reads `tally`, which must hear of each event first.
+    """A listener that reads `tally`, which must get each event first.
 
-    Progress is told at most once a second, and every ten seconds when nothing moves.
+    Writes progress at most once a second, and every ten seconds when nothing moves.
     """
 
     def __init__(self, tally: Tally, lines: JsonLines, clock: Clock = SYSTEM_CLOCK, look_s: float = PROGRESS_S) -> None:
@@ -123,7 +123,7 @@ class JsonProgress:
         self._pulse.stop()
 
     def __call__(self, event: Event) -> None:
-        """Tell what the contract names."""
+        """Write the events that the format names."""
         match event:
             case StepMoved():
                 self._progress()

@@ -18,9 +18,9 @@ from transload.report.tally import Tally
 
 
 class LineStream:
-    """Writes lines and flushes each. `broken` says that no more can be written: a run does not end because of that.
+    """Writes lines and flushes each. `broken` says that no more can be written; a run goes on without them.
 
-    `full` is why, if results are lost by it.
+    `full` is the error, if results are lost because of it.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -30,9 +30,9 @@ class LineStream:
         self._lock = threading.RLock()  # reentrant, since a signal handler may write while the main thread does
 
     def write(self, lines: Iterable[Styled | str]) -> None:
-        """Write each line in full; characters that the stream lacks become others that look alike.
+        """Write each line in full; characters that the stream's encoding lacks become similar ones.
 
-        A `Styled` line is harmless; a text is written as it is, and has to be harmless already.
+        A `Styled` line is always harmless; a `str` is written as it is and must be harmless already.
         """
         text = writable("".join(f"{line}\n" for line in lines), self._stream)
         with self._lock:
@@ -41,11 +41,11 @@ class LineStream:
             try:
                 self._stream.write(text)
                 self._stream.flush()
-            except (OSError, ValueError):  # a broken pipe, or a stream that somebody closed
+            except (OSError, ValueError):  # a broken pipe, or a closed stream
                 self.broken = True
             except LocalError as error:
                 self.broken, self.full = True, error
-            except RuntimeError:  # a signal handler in the middle of a write: its words are lost, and nothing else
+            except RuntimeError:  # a signal handler in the middle of a write: only its own line is lost
                 pass
 
 
@@ -53,10 +53,10 @@ HEARTBEAT_S = 10.0
 
 
 class LineProgress:
-    """A listener that reads `tally`, which must hear of each event first. No carriage returns, no escapes.
+    """A listener that reads `tally`, which must get each event first. No carriage returns, no escapes.
 
-    As a context manager it also gives a sign of life every `heartbeat_s` seconds, moving or not: jobs that are silent
-    for long get killed, and people look for what hangs.
+    As a context manager it also writes a line every `heartbeat_s` seconds, whether bytes move or not: CI systems kill
+    jobs that are silent for long, and people want to see what hangs.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class LineProgress:
         self._pulse.stop()
 
     def __call__(self, event: Event) -> None:
-        """Tell what is worth a line."""
+        """Write a line for events that people want to know."""
         match event:
             case ImageDone() if event.tried:
                 self._lines.write(self._sentences.image(event))
@@ -90,23 +90,23 @@ class LineProgress:
                 self._finished = True
 
     def notice(self, text: str) -> None:
-        """A line for people that no event stands for, such as that the run is being stopped."""
+        """A line for people that no event contains, such as that the run is being stopped."""
         self._lines.write([Styled.of(text)])
 
     def host(self, event: HostTroubled) -> None:
-        """A host that does not answer as it should; which is a sign of life, too."""
+        """A host that does not answer as it should. The line counts as a sign of life."""
         self._beside = True
         self._lines.write(self._sentences.host(event))
 
     def _beat(self) -> None:
         now = self._tally.snapshot()
-        told, self._beside = self._beside and now.still_s >= self._heartbeat_s / 2, False
-        if not (self._finished or told):
+        skip, self._beside = self._beside and now.still_s >= self._heartbeat_s / 2, False
+        if not (self._finished or skip):
             self._lines.write([self._sentences.heartbeat(now)])
 
 
 class QuietProgress:
-    """A listener that says nothing; the result tells of failures."""
+    """A listener that writes nothing; the result reports failures."""
 
     def __init__(self, stream: TextIO) -> None:
         self._lines = LineStream(stream)
@@ -117,11 +117,11 @@ class QuietProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing runs that would have to end."""
+        """Nothing to stop."""
 
     def __call__(self, event: Event) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
     def notice(self, text: str) -> None:
-        """A line for people that no event stands for, such as that the run is being stopped."""
+        """A line for people that no event contains, such as that the run is being stopped."""
         self._lines.write([Styled.of(text)])

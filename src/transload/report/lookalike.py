@@ -1,4 +1,4 @@
-"""Characters for streams that lack ours (Latin-1, ASCII): the nearest one they have, so that no line is ever lost."""
+"""Similar characters for streams whose encoding lacks ours (Latin-1, ASCII), so that no line is ever lost."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ codecs.register_error(LOOKALIKE, _replace)
 
 
 def writable(text: str, stream: Any) -> str:
-    """A text as `stream` can take it, whatever its encoding; as many characters as before."""
+    """A text that `stream` can take, whatever its encoding; as many characters as before."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, LOOKALIKE).decode(encoding)

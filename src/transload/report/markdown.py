@@ -14,7 +14,7 @@ _ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|#"})
 
 
 def to_markdown(result: Result) -> str:
-    """Headings, tables and the failures in full; texts from outside cannot turn into markup."""
+    """Headings, tables and all failures. Texts from outside are escaped, so that they cannot become markup."""
     return "\n".join([f"# transload: {verdict(result)[0]}", "", *_asked(result), *_sections(result)]) + "\n"
 
 
@@ -25,7 +25,7 @@ def _sections(result: Result) -> Iterator[str]:
         yield from ("", "## Notes", "", *(f"* {_escaped(note)}" for note in result.notes))
     if result.failures:
         yield from ("", "## Failures")
-        for image in [one for one in result.failures if one.status != "not-tried"] or result.failures[:1]:
+        for image in [image for image in result.failures if image.status != "not-tried"] or result.failures[:1]:
             yield from _failure(image)
     if result.retry:
         yield from ("", "## Next", "", "```", one_line(result.retry).replace("```", "'''"), "```")
@@ -74,7 +74,7 @@ def _image_row(image: ImageResult) -> tuple[str, ...]:
 
 
 def _digests(result: Result) -> Iterator[str]:
-    """Whole digests: what a reader compares the target with."""
+    """Full digests, for comparing with the target."""
     rows = []
     for image in result.images:
         other = image.source_digest if image.source_digest != image.digest else None
@@ -116,7 +116,7 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]
 
 
 def _code(text: str) -> str:
-    """As code, in which a backtick and, inside tables, a bar cannot be escaped."""
+    """Text as code. Backticks and bars are replaced, since code in a table cannot escape them."""
     return f"`{one_line(text).replace('`', chr(39)).replace('|', '¦')}`" if text else ""
 
 

@@ -1,4 +1,4 @@
-"""The last lines of a terminal, drawn anew again and again; whatever else is written goes above them."""
+"""The last lines of a terminal, which are drawn again and again; everything else is written above them."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from transload.report.lookalike import writable
 from transload.report.styled import Styled
 
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
-# Line by line: tmux takes clearing all from the first line on for the end of a page, and keeps that.
+# Line by line: if everything is cleared at once, tmux takes it for the end of a page and keeps the old lines.
 _CLEAR_LINE, _CLEAR_LINE_ABOVE = "\r\x1b[K", "\x1b[A\x1b[K"
 
 Size = Callable[[], tuple[int, int]]
-"""Columns and rows, as they are now."""
+"""Gives columns and rows as they are now."""
 
 
 class MovingLines:
-    """Draws lines, and takes away exactly these before anything else is written. Safe to use from several threads.
+    """Draws lines, and removes exactly these before anything else is written. Safe to use from several threads.
 
-    Terminals fold lines anew when they become narrower, so that what was drawn may take more rows than it did: how many
-    is reckoned from the width of the moment. `moves` False (no terminal) draws nothing, and only passes lines on.
+    A terminal that becomes narrower folds its lines again, so that they may take more rows than before. The number of
+    rows is computed from the current width. `moves` False (no terminal) draws nothing, and only passes lines on.
     """
 
     def __init__(
-        self, stream: IO[str], size: Size | None = None, dress: Callable[[Styled], str] = str, *, moves: bool = True
+        self, stream: IO[str], size: Size | None = None, render: Callable[[Styled], str] = str, *, moves: bool = True
     ) -> None:
         self.broken = False
         self._stream = stream
         self._size = size or (lambda: size_of_terminal(stream))
-        self._dress = dress
+        self._render = render
         self.moves = moves
         self._drawn: tuple[Styled, ...] = ()
         self._hidden = False
@@ -44,7 +44,7 @@ class MovingLines:
         return bool(self._drawn)
 
     def draw(self, lines: Iterable[Styled]) -> None:
-        """Show these instead of those that are shown."""
+        """Show these lines instead of the current ones."""
         wanted = tuple(lines)
         with self._lock:
             if self.moves and wanted != self._drawn:
@@ -56,16 +56,16 @@ class MovingLines:
         """Write lines that stay."""
         with self._lock:
             drawn = self._drawn
-            told = "".join(f"{self._dress(line)}\n" for line in lines)
-            self._write(self._taken_away() + told + self._shown(drawn))
+            text = "".join(f"{self._render(line)}\n" for line in lines)
+            self._write(self._taken_away() + text + self._shown(drawn))
 
     def clear(self) -> None:
-        """Take away what is shown, and give the cursor back."""
+        """Remove the lines, and show the cursor again."""
         with self._lock:
             self._write(self._taken_away() + self._cursor())
 
     def leave(self) -> None:
-        """What is shown stays, and whatever comes next goes below it."""
+        """Leave the lines where they are; the next output goes below them."""
         with self._lock:
             self._write(("\n" if self._drawn else "") + self._cursor())
             self._drawn = ()
@@ -85,7 +85,7 @@ class MovingLines:
 
     def _shown(self, lines: tuple[Styled, ...]) -> str:
         self._drawn = lines
-        return "\n".join(self._dress(line) for line in lines)
+        return "\n".join(self._render(line) for line in lines)
 
     def _write(self, text: str) -> None:
         if self.broken or not text:
@@ -107,9 +107,9 @@ def columns(text: str) -> int:
 
 
 def size_of_terminal(stream: IO[str]) -> tuple[int, int]:
-    """Columns and rows of the terminal behind a stream; 80 and 24 where it does not tell."""
+    """Columns and rows of the terminal behind a stream; 80 and 24 if it does not say."""
     try:
-        found = os.get_terminal_size(stream.fileno())
+        terminal = os.get_terminal_size(stream.fileno())
     except (OSError, ValueError):
         return 80, 24
-    return found.columns or 80, found.lines or 24
+    return terminal.columns or 80, terminal.lines or 24

@@ -1,4 +1,4 @@
-"""A plan as people read it, in a table that fits their terminal, and as programs read it."""
+"""A plan for people, as a table that fits their terminal, and for programs, as JSON."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _ORDER: tuple[Status, ...] = ("new", "changed", "unchanged", "missing", "failed"
 
 
 def planned_lines(plan: Plan, width: int | None = None, notes: Iterable[str] = ()) -> list[Styled]:
-    """The table, what it comes to, notes and problems. `width` None lets names be as long as they are.
+    """The table, its totals, notes and problems. With `width` None, names are never shortened.
 
-    `notes` are remarks on the whole, such as how a catalog differs from what is published.
+    `notes` are about the whole plan, such as how a catalog differs from what is published.
     """
     folder, tag = _shared(plan, width)
     named = {id(image): one_line(image.label.removeprefix(folder).removesuffix(tag)) for image in plan.images}
@@ -38,21 +38,21 @@ def planned_lines(plan: Plan, width: int | None = None, notes: Iterable[str] = (
     heading = folded("Plan: ", f"{count(len(rows), 'image')} to {plan.target}{shared}", width, "strong")
     general = [line for note in notes for line in folded("note:     ", one_line(note), width, "warn")]
     noted = [
-        line for images in _alike(plan) for line in _noted(images, plan, [named[id(one)] for one in images], width)
+        line for images in _alike(plan) for line in _noted(images, plan, [named[id(image)] for image in images], width)
     ]
     return [*heading, Styled(), *_table(rows, width), Styled(), *_totals(plan, width), *general, *noted]
 
 
 def planned_totals(plan: Plan, width: int | None = None, notes: Iterable[str] = ()) -> list[Styled]:
-    """What the plan comes to, without the table, as it is told before a run; `notes` as in `planned_lines`."""
+    """The totals without the table, as shown before a run; `notes` as in `planned_lines`."""
     heading = Styled.of(("Plan: ", "strong"), f"{count(len(plan.images), 'image')} to {plan.target}")
     general = [line for note in notes for line in folded("note:     ", one_line(note), width, "warn")]
-    told = dict.fromkeys(note for image in plan.images for note in image.notes)
+    image_notes = dict.fromkeys(note for image in plan.images for note in image.notes)
     return [
         heading,
         *_totals(plan, width),
         *general,
-        *(line for note in told for line in folded("note:     ", one_line(note), width, "warn")),
+        *(line for note in image_notes for line in folded("note:     ", one_line(note), width, "warn")),
     ]
 
 
@@ -73,7 +73,7 @@ def planned_json(plan: Plan, notes: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def share_json(share: Share) -> dict[str, int]:
-    """Blobs and their bytes."""
+    """A count of blobs and their bytes."""
     return {"blobs": share.blobs, "bytes": share.bytes}
 
 
@@ -82,7 +82,7 @@ def share_json(share: Share) -> dict[str, int]:
 
 @frozen
 class _Row:
-    """The cells of one image; empty where there is nothing to say."""
+    """The cells of one image; empty where the number is 0."""
 
     name: str
     status: Status
@@ -132,15 +132,15 @@ def _totals(plan: Plan, width: int | None) -> Iterator[Styled]:
     counted = [f"{plan.count(status)} {status}" for status in _ORDER if plan.count(status)]
     yield from folded("images:   ", ", ".join(counted) or "none", width, "faint")
     shares = (("copy", plan.copied), ("mount", plan.mounted), ("already there", plan.present))
-    told = [f"{what} {count(share.blobs, 'blob')} ({size(share.bytes)})" for what, share in shares if share.blobs]
-    yield from folded("content:  ", ", ".join(told) or "nothing to copy", width, "faint")
+    phrases = [f"{what} {count(share.blobs, 'blob')} ({size(share.bytes)})" for what, share in shares if share.blobs]
+    yield from folded("content:  ", ", ".join(phrases) or "nothing to copy", width, "faint")
     if plan.requests.source or plan.requests.target:
-        asked = f"{count(plan.requests.source, 'request')} to the source, {plan.requests.target:,} to the target"
-        yield from folded("requests: ", asked, width, "faint")
+        requests = f"{count(plan.requests.source, 'request')} to the source, {plan.requests.target:,} to the target"
+        yield from folded("requests: ", requests, width, "faint")
 
 
 def _alike(plan: Plan) -> Iterable[list[PlannedImage]]:
-    """Images of which the same is to be said; what the source lacks differs only by its name."""
+    """Groups of images with the same notes and the same problem. Missing images differ only by their names."""
     groups: dict[tuple[tuple[str, ...], Problem | None, bool], list[PlannedImage]] = {}
     for image in plan.images:
         problem = _problem(image, plan) if image.error else None
@@ -150,7 +150,7 @@ def _alike(plan: Plan) -> Iterable[list[PlannedImage]]:
 
 
 def _noted(images: list[PlannedImage], plan: Plan, names: list[str], width: int | None) -> Iterator[Styled]:
-    """Notes, and what stands in the way; said once for all images of which it is true."""
+    """Notes and the problem, once for all images that share them."""
     image = images[0]
     if not image.notes and image.error is None:
         return
@@ -168,7 +168,7 @@ def _noted(images: list[PlannedImage], plan: Plan, names: list[str], width: int 
 
 
 def _shared(plan: Plan, width: int | None) -> tuple[str, str]:
-    """What the heading says once and the rows need not; the tag only where room is scarce."""
+    """The folder and tag that all names share: the heading has them once. The tag only if the width is limited."""
     labels = [image.label for image in plan.images]
     return shared_folder(labels), shared_tag(labels) if width is not None else ""
 

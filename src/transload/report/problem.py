@@ -1,4 +1,4 @@
-"""An error as a value that reports can keep: told to people in one way everywhere, and to programs as an object."""
+"""An error as a value for reports: always the same words for people, and an object for programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transload.errors import AccessError, DiskFull, Interrupted, ReadOnly, Side,
 from transload.report.styled import Styled, folded
 from transload.report.texts import cut, one_line, with_short_digests
 
-# What stops one image stops others, too, each in its own words: which blob was on its way.
+# Errors that stop many images for one reason, with different words each: which blob was on its way.
 _SHARED_EXIT_CODES = {AccessError.exit_code, Unreachable.exit_code}
 _SHARED_CODES = {DiskFull.code, ReadOnly.code}
 
@@ -45,13 +45,13 @@ class Problem:
 
     @property
     def where(self) -> str:
-        """Side, store and subject in one text; what the message says already is not repeated; empty if unknown."""
-        told = self.subject is None or self.subject in self.message or self.subject == self.store
-        place = " ".join(filter(None, (self.side, self.store)))
-        return one_line(", ".join(filter(None, (place, None if told else self.subject))))
+        """Side, store and subject in one text, without what the message already says; empty if unknown."""
+        repeated = self.subject is None or self.subject in self.message or self.subject == self.store
+        store = " ".join(filter(None, (self.side, self.store)))
+        return one_line(", ".join(filter(None, (store, None if repeated else self.subject))))
 
     def not_published(self) -> Problem:
-        """The same for every image that the source lacks, so that it is told once."""
+        """The problem in words that are the same for every image that the source lacks, so that it is shown once."""
         return evolve(self, message=f"not published at {self.store or 'the source'}", subject=None)
 
     def to_json(self) -> dict[str, Any]:
@@ -69,9 +69,9 @@ class Problem:
 
 
 def kin(problem: Problem) -> Problem:
-    """The same for all that one trouble stops, so that it is explained once: no access, no way there, no room.
+    """A value that is equal for all problems with one cause (no access, unreachable, disk full), to explain it once.
 
-    What is wrong with content is each time another trouble.
+    Problems with content never share a cause.
     """
     if problem.exit_code in _SHARED_EXIT_CODES or problem.code in _SHARED_CODES:
         return evolve(problem, message="", subject=None)
@@ -79,13 +79,13 @@ def kin(problem: Problem) -> Problem:
 
 
 def problem_lines(problem: Problem, width: int | None = None, indent: str = "", title: str = "error") -> list[Styled]:
-    """For people: what happened, where, and what to do next; digests in short where there is a `width` to keep.
+    """For people: what happened, where, and what to do next. Digests are shortened if there is a `width`.
 
     >>> print(*problem_lines(Problem("busy", 8, "another run is at work", hint="wait for it")), sep="\\n")
     error: another run is at work
       hint: wait for it
     """
-    if problem.code == Interrupted.code:  # by whoever reads this: there is nothing to explain
+    if problem.code == Interrupted.code:  # the reader did it, so there is nothing to explain
         return [Styled.of(f"{indent}interrupted")]
     message = one_line(problem.message)
     lines = folded(f"{indent}{title}: ", message if width is None else with_short_digests(message), width, "bad")

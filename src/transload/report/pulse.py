@@ -1,4 +1,4 @@
-"""Something done every so often, in a thread of its own, until it is stopped."""
+"""Calls a function every few seconds, in a thread of its own, until it is stopped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transload.clock import SYSTEM_CLOCK, Clock
 
 
 class Pulse:
-    """Calls `beat` after `first_s`, then every `every_s` seconds. Where no thread is to be had, it never does."""
+    """Calls `beat` after `first_s`, then every `every_s` seconds. If no thread can be started, it never does."""
 
     def __init__(
         self, beat: Callable[[], None], every_s: float, *, first_s: float | None = None, clock: Clock = SYSTEM_CLOCK
@@ -23,14 +23,14 @@ class Pulse:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         thread = threading.Thread(target=self._run, name="pulse", daemon=True)
         with contextlib.suppress(RuntimeError):  # the operating system has no more threads to give
             thread.start()
             self._thread = thread
 
     def stop(self) -> None:
-        """Beat no more; a beat that is under way ends first, unless it is the one that stops."""
+        """Stop. A beat that is running ends first, unless it is the caller."""
         self._ended.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()

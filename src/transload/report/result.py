@@ -1,4 +1,4 @@
-"""The result of a run as one value: what was asked, what became of each image, what it took, and what to do next."""
+"""The result of a run as one value: what was asked, how each image ended, what it cost, and what to do next."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RESULT_FORMAT = 1
 ImageStatus = Literal["unchanged", "copied", "updated", "missing", "failed", "not-tried", "interrupted"]
 """`updated`: the name stood for something else before. `missing`: the source lacks it. `failed` has a problem.
 
-`not-tried`: the problem had ended the run before it was this image's turn.
+`not-tried`: the problem ended the run before this image's turn.
 """
 
 STATUSES: tuple[ImageStatus, ...] = ("copied", "updated", "unchanged", "missing", "failed", "not-tried", "interrupted")
@@ -33,7 +33,7 @@ STATUSES: tuple[ImageStatus, ...] = ("copied", "updated", "unchanged", "missing"
 
 @frozen
 class HostTotals:
-    """What one host was asked and what went over the wire; sizes in bytes. `side` None: both, or neither (tokens)."""
+    """Requests to one host and the bytes sent and received. `side` None: both sides, or neither (a token service)."""
 
     host: str
     requests: int
@@ -54,10 +54,10 @@ class HostTotals:
 
 @frozen
 class ImageResult:
-    """What became of one image. `size` is None where the image was not taken apart, since it was unchanged.
+    """How one image ended. `size` is None if its manifests were not read, since it was unchanged.
 
-    `copied`, `mounted` and `present` are what was done, as far as it was done; a blob that several images share counts
-    for the first.
+    `copied`, `mounted` and `present` count what was really done; a blob that several images share counts for the
+    first.
     """
 
     name: str
@@ -99,7 +99,7 @@ class ImageResult:
 
     @property
     def in_order(self) -> bool:
-        """Whether nobody has to do anything about it."""
+        """Whether there is nothing left to do for it."""
         return self.status in {"unchanged", "copied", "updated"} or self.excused
 
     def to_json(self) -> dict[str, Any]:
@@ -124,10 +124,10 @@ class ImageResult:
 
 @define(frozen=True, slots=False)
 class Result:
-    """A whole run. `problem` is what ended it before there was a plan; `retry` the command for what is not in order.
+    """A whole run. `problem` is the error that ended it before there was a plan; `retry` the command for the rest.
 
-    `duration_s` is the wall time from `began_wall_s` on, planning included; `transfer_s` that of moving bytes, which
-    the rate is measured over.
+    `duration_s` is the wall time from `began_wall_s` on, with planning; `transfer_s` is the time of moving bytes, over
+    which the rate is measured.
     """
 
     asked: str
@@ -160,12 +160,12 @@ class Result:
         retry: Callable[[tuple[str, ...]], str] | None = None,
         notes: Sequence[str] = (),
     ) -> Result:
-        """Of a run of the tally's plan.
+        """The result of a run of the tally's plan.
 
-        `retry` writes the command that does the named images again; it is called without names when the run was
-        interrupted, since then the whole command is to be given again, and what is there already costs little.
+        `retry` makes the command that copies the named images again. It gets no names if the run was interrupted:
+        then the whole command should be given again, and content that is already there costs little.
 
-        `notes` are remarks on the whole run, such as how a catalog differs from what is published.
+        `notes` are about the whole run, such as how a catalog differs from what is published.
         """
         plan = tally.plan
         images = tuple(
@@ -191,18 +191,18 @@ class Result:
 
     @cached_property
     def counts(self) -> Mapping[ImageStatus, int]:
-        """How many images came to each status, all statuses named."""
+        """How many images have each status; every status has an entry."""
         counts = Counter(image.status for image in self.images)
         return {status: counts[status] for status in STATUSES}
 
     @property
     def ended_early(self) -> bool:
-        """Whether a problem ended the run before it was every image's turn."""
+        """Whether a problem ended the run before every image had its turn."""
         return _ended(self.images) is not None
 
     @property
     def failures(self) -> tuple[ImageResult, ...]:
-        """Images that were to be there and are not, interrupted ones apart."""
+        """Images that should be at the target and are not, without interrupted ones."""
         return tuple(image for image in self.images if not image.in_order and image.status != "interrupted")
 
     def share(self, kind: Literal["copied", "mounted", "present"]) -> Share:
@@ -212,7 +212,7 @@ class Result:
 
     @property
     def rate_bytes_per_s(self) -> float:
-        """What moved over the time it took; 0 when nothing did."""
+        """Moved bytes divided by the time of the transfer; 0 if nothing moved."""
         return self.moved_bytes / self.transfer_s if self.transfer_s > 0 else 0.0
 
     def to_json(self) -> dict[str, Any]:
@@ -250,10 +250,10 @@ class Result:
 
 
 def exit_code(result: Result) -> int:
-    """What the process ends with (docs/formats/json-output.md, "Exit codes").
+    """The exit code of the process (docs/formats/json-output.md, "Exit codes").
 
-    A problem before there was a plan decides alone. Without one, an interruption does, and then a problem that ended
-    the run, as a host does that is given up.
+    A problem before there was a plan gives its own code. Else the code is that of an interruption, or of the problem
+    that ended the run, such as a host that was given up.
     """
     return of_run((_image_code(image) for image in result.images if not image.excused), _ended_by(result))
 
@@ -265,7 +265,7 @@ def _image_code(image: ImageResult) -> int:
 
 
 def _ended_by(result: Result) -> int | None:
-    """The code of what ended the run before it was through, if anything did."""
+    """The code of the problem that ended the run early, if one did."""
     if result.problem is None and result.interrupted:
         return Interrupted.exit_code
     problem = result.problem or _ended(result.images)
@@ -273,7 +273,7 @@ def _ended_by(result: Result) -> int | None:
 
 
 def _ended(images: Sequence[ImageResult]) -> Problem | None:
-    """What ended the run before it was every image's turn."""
+    """The problem that ended the run before every image had its turn."""
     ended = (
         image
         for image in images
@@ -295,7 +295,7 @@ def _status(image: PlannedImage, outcome: ImageOutcome) -> ImageStatus:
 
 
 def _size(plan: Plan, image: PlannedImage) -> int | None:
-    """Manifests and distinct blobs below the image; None where the plan does not hold all its manifests."""
+    """Bytes of the manifests and distinct blobs of an image; None if the plan does not hold all its manifests."""
     sizes: dict[Digest, int] = {}
     pending = [image.digest]
     while pending:

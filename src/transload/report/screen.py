@@ -1,4 +1,4 @@
-"""The moving part of the terminal as lines: what the run has come to, and below it what runs now. Pure."""
+"""The moving part of the terminal as lines: how far the run is, and below it the transfers of now. Pure."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from transload.report.styled import Meaning, Styled
 from transload.report.tally import Running, Snapshot
 from transload.report.texts import duration, percent, shortened, size, size_of
 
-WIDEST = 80  # beyond this the eye loses the line between a name and its number
+WIDEST = 80  # in longer lines it is hard to see which number belongs to which name
 ROWS = 8
 _ONE_LINE = 72  # from this width on, all facts stand on one line
 _ROW_BAR = 64  # from this width on, each transfer has a bar of its own
-_SIZES = 32  # from this width on, a name beside the size still says something
+_SIZES = 32  # from this width on, a name still fits beside the size
 _FULL, _EMPTY = "━", "─"
 
 
 def screen(now: Snapshot, width: int, short: Callable[[str], str], rows: int = ROWS) -> list[Styled]:
-    """At most `rows` transfers, the biggest first, and how many more there are; no line longer than `width`."""
+    """At most `rows` transfers, the biggest first, and the number of others. No line is longer than `width`."""
     width = max(10, min(width, WIDEST))
     shown = now.running[:rows]
-    lines = [_overall(now, width), *_facts(now, width), *(_row(one, width, short) for one in shown)]
+    lines = [_overall(now, width), *_facts(now, width), *(_row(blob, width, short) for blob in shown)]
     if len(now.running) > len(shown):
         lines.append(_cut(f"  and {len(now.running) - len(shown)} more", width, "faint"))
     return lines
 
 
 def bar(part: int, whole: int, width: int) -> tuple[str, str]:
-    """The full and the empty piece of a bar; full to the end only when nothing is missing.
+    """The full and the empty part of a bar. It is only full to the end if nothing is missing.
 
     >>> bar(999, 1000, 4), bar(1, 2, 4), bar(0, 0, 4)
     (('━━━', '─'), ('━━', '──'), ('━━━━', ''))
@@ -39,50 +39,50 @@ def bar(part: int, whole: int, width: int) -> tuple[str, str]:
 
 def _overall(now: Snapshot, width: int) -> Styled:
     part, whole = (now.position, now.total) if now.total else (now.images_done, now.images)
-    told = f" {percent(part, whole):>4}"
-    full, empty = bar(part, whole, width - len(told))
-    return Styled.of((full, "bad" if now.images_failed else "good"), (empty, "faint"), (told, "strong"))
+    percentage = f" {percent(part, whole):>4}"
+    full, empty = bar(part, whole, width - len(percentage))
+    return Styled.of((full, "bad" if now.images_failed else "good"), (empty, "faint"), (percentage, "strong"))
 
 
 def _facts(now: Snapshot, width: int) -> list[Styled]:
-    """One line or two; how many depends on the width alone, so that the screen does not jump."""
+    """One line or two. The number depends only on the width, so that the screen does not jump."""
     if width >= _ONE_LINE:
         return [_joined(facts(now), width)]
     images = image_facts(now)
     return [_joined(facts(now)[: -len(images)] or ["nothing to copy"], width), _joined(images, width)]
 
 
-def _joined(said: list[str], width: int) -> Styled:
-    """As many as fit, those said first rather than the last."""
-    while len(" · ".join(said)) > width and len(said) > 1:
-        said = said[:-1]
+def _joined(phrases: list[str], width: int) -> Styled:
+    """The first phrases, as many as fit."""
+    while len(" · ".join(phrases)) > width and len(phrases) > 1:
+        phrases = phrases[:-1]
     parts: list[tuple[str, Meaning]] = []
-    for one in said:
+    for phrase in phrases:
         if parts:
             parts.append((" · ", "faint"))
-        parts.append((shortened(one, width), "bad" if one.endswith("failed") else ""))
+        parts.append((shortened(phrase, width), "bad" if phrase.endswith("failed") else ""))
     return Styled(tuple(parts))
 
 
-def _row(one: Running, width: int, short: Callable[[str], str]) -> Styled:
-    waits = one.waiting_s is not None
-    ended = f"retry in {duration(one.waiting_s or 0)}" if waits else size_of(one.position, one.size)
+def _row(blob: Running, width: int, short: Callable[[str], str]) -> Styled:
+    waits = blob.waiting_s is not None
+    ended = f"retry in {duration(blob.waiting_s or 0)}" if waits else size_of(blob.position, blob.size)
     if width >= _ROW_BAR:
-        ended = f"{ended:>20} {percent(one.position, one.size):>4}"
+        ended = f"{ended:>20} {percent(blob.position, blob.size):>4}"
         length = width // 5
-        full, empty = bar(one.position, one.size, length)
-        name = _named(one, width - len(ended) - length - 4, short)
+        full, empty = bar(blob.position, blob.size, length)
+        name = _named(blob, width - len(ended) - length - 4, short)
         return Styled.of(f"  {name} ", (full, "warn" if waits else "good"), (empty, "faint"), f" {ended}")
     if width < _SIZES:
-        ended = f" {percent(one.position, one.size):>4}"
-        return Styled.of(f"  {_named(one, width - len(ended) - 2, short)}", (ended, "warn" if waits else ""))
-    ended = f" {ended if waits else size(one.size):>8} {percent(one.position, one.size):>4}"
-    return Styled.of(f"  {_named(one, width - len(ended) - 2, short)}", (ended, "warn" if waits else ""))
+        ended = f" {percent(blob.position, blob.size):>4}"
+        return Styled.of(f"  {_named(blob, width - len(ended) - 2, short)}", (ended, "warn" if waits else ""))
+    ended = f" {ended if waits else size(blob.size):>8} {percent(blob.position, blob.size):>4}"
+    return Styled.of(f"  {_named(blob, width - len(ended) - 2, short)}", (ended, "warn" if waits else ""))
 
 
-def _named(one: Running, width: int, short: Callable[[str], str]) -> str:
-    """The name in exactly `width`; where it is too long the digest goes before the front of the name."""
-    name = short(one.label)
+def _named(blob: Running, width: int, short: Callable[[str], str]) -> str:
+    """The name in exactly `width`. If it is too long, it loses its digest first, then its beginning."""
+    name = short(blob.label)
     if len(name) > width:
         name = name.partition("@")[0]
     return f"{shortened(name, width):<{max(width, 0)}}"

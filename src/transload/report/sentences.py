@@ -1,4 +1,4 @@
-"""One sentence each for an image that ended, a retry, and how far the run is: the same in logs and on terminals."""
+"""Sentences about an image that ended, a retry, and the progress of a run: the same in logs and on terminals."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from transload.report.texts import (
     size_of,
 )
 
-_STILL_S = 5.0  # a pause as long as this is worth a word
-_SOON_S = 1.0  # a speed over less than this says nothing
-_NAME_LEAST = 16  # below this a name says nothing any more; details go first
+_STILL_S = 5.0  # people are told of a pause from this length on
+_SOON_S = 1.0  # a speed measured over less than this is a guess
+_NAME_LEAST = 16  # a shorter name cannot be recognised; details are left out first
 
 
 class Sentences:
-    """Speaks of one run. `width` is that of the terminal; None where lines may be of any length.
+    """The sentences about one run. `width` is that of the terminal; None if lines may have any length.
 
-    Names are told without the folder that all of them share, and on a terminal without the tag that all share. The
-    same failure is explained once: an unreachable target fails every image with the same words.
+    Names lose the folder that all of them share, and on a terminal also the tag that all share. The same failure is
+    explained once: an unreachable target fails every image with the same words.
     """
 
     def __init__(self, tally: Tally, width: int | None = None) -> None:
@@ -48,7 +48,7 @@ class Sentences:
         return one_line(label.removeprefix(self._folder))
 
     def image(self, event: ImageDone) -> list[Styled]:
-        """An image that ended: what became of it, and if it failed, why."""
+        """How an image ended, and if it failed, why."""
         planned = self.tally.plan.images[event.image]
         counted = self._counter()
         if event.error is None:
@@ -64,9 +64,9 @@ class Sentences:
         ]
 
     def retry(self, event: StepRetried, label: str) -> list[Styled]:
-        """An attempt that failed, and when the next one comes; not what the trouble of a host says already.
+        """An attempt that failed, and when the next one comes. Nothing if a line about the host already says it.
 
-        A host that dies breaks every blob under way: one line is enough until an image arrives again.
+        If a host fails, every blob on its way fails: one line is enough until the next image arrives.
         """
         if isinstance(event.error, Unreachable):
             broken = kin(Problem.of(event.error))
@@ -78,12 +78,12 @@ class Sentences:
         return folded("  retry ", words, self.width, "warn")
 
     def host(self, event: HostTroubled) -> list[Styled]:
-        """A host that does not answer as it should, or does again."""
+        """A host that does not answer as it should, or that answers again."""
         (self._troubled.discard if event.state == "back" else self._troubled.add)(event.host)
         return folded("", host_sentence(event), self.width)
 
     def heartbeat(self, now: Snapshot) -> Styled:
-        """How far, how fast, how long still."""
+        """How much is done, how fast it goes, how long it still takes."""
         return Styled.of((f"[{percent(now.position, now.total):>5}] ", "faint"), ", ".join(facts(now)))
 
     # --- parts
@@ -110,7 +110,7 @@ class Sentences:
     def _fit(
         self, counted: str, planned: PlannedImage, word: tuple[str, Meaning], detail: str, more: str = ""
     ) -> Styled:
-        """One line of at most `width`: what is said last goes first, then the front of the name."""
+        """One line of at most `width`. If it is too long, it loses its last parts first, then the name's beginning."""
         name = self.short(planned.label)
         if self.width is not None:
             name = name.removesuffix(self._tag)
@@ -131,7 +131,7 @@ class Sentences:
 
 
 def host_sentence(event: HostTroubled) -> str:
-    """What is known of a host that does not answer as it should, before, during and after a run."""
+    """A sentence about a host that does not answer as it should, before, during and after a run."""
     if event.state == "back":
         return f"{event.host} answers again, after {_whole(event.troubled_s)}"
     if event.state == "silent":
@@ -145,27 +145,27 @@ def host_sentence(event: HostTroubled) -> str:
 
 
 def _whole(seconds: float) -> str:
-    """A duration in whole seconds: tenths of a wait are nobody's concern."""
+    """A duration in whole seconds: for a wait, nobody needs tenths."""
     return f"{max(1, round(seconds))} s" if seconds < 9.95 else duration(seconds)
 
 
 def facts(now: Snapshot) -> list[str]:
-    """What there is to say about a moment, the most wanted first."""
-    said = [size_of(now.position, now.total)] if now.total else []
+    """The numbers of a moment in words, the most important first."""
+    phrases = [size_of(now.position, now.total)] if now.total else []
     if now.still_s >= _STILL_S:
-        said.append(f"nothing new for {duration(now.still_s)}")
+        phrases.append(f"nothing new for {duration(now.still_s)}")
     elif now.moved and now.elapsed_s >= _SOON_S:
-        said.append(rate(now.rate_bytes_per_s) if now.rate_bytes_per_s >= CRAWLING else "under 1 KiB/s")
+        phrases.append(rate(now.rate_bytes_per_s) if now.rate_bytes_per_s >= CRAWLING else "under 1 KiB/s")
     if now.left_s is not None:
-        said.append(f"{duration(now.left_s)} left")
-    return [*said, *image_facts(now)]
+        phrases.append(f"{duration(now.left_s)} left")
+    return [*phrases, *image_facts(now)]
 
 
 def image_facts(now: Snapshot) -> list[str]:
-    """How many images are done, and what went wrong so far."""
-    said = [f"{now.images_done} of {count(now.images, 'image')}"]
+    """How many images are done or failed, and the number of retries."""
+    phrases = [f"{now.images_done} of {count(now.images, 'image')}"]
     if now.images_failed:
-        said.append(f"{now.images_failed} failed")
+        phrases.append(f"{now.images_failed} failed")
     if now.retries:
-        said.append(count(now.retries, "retry"))
-    return said
+        phrases.append(count(now.retries, "retry"))
+    return phrases

@@ -1,4 +1,4 @@
-"""How fast something moves over the last seconds, and how long still: told only while that can be known. Pure."""
+"""How fast bytes have moved in the last seconds, and the time left if it can be known. Pure."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections import deque
 
 WINDOW_S = 10.0
 _SAMPLE_S = 0.2
-_SETTLED_S = 3.0  # a rate measured over less than this makes a wild guess of the time left
+_SETTLED_S = 3.0  # with a rate measured over less than this, the time left would be a wild guess
 _STILL_S = 3.0  # after this long without a byte, nobody knows when the next one comes
 CRAWLING = 1024.0
-"""Bytes per second; whatever is slower is about to stop, or has just begun."""
+"""Bytes per second. A slower transfer has just begun, or is about to stop."""
 
 
 class Speed:
-    """Hears from time to time how many bytes have moved in all; asked at any moment. Times in seconds of one clock."""
+    """Takes the number of bytes moved so far, and answers at any moment. Times are seconds of one clock."""
 
     def __init__(self, began_s: float, window_s: float = WINDOW_S) -> None:
         self._window_s = window_s
@@ -23,7 +23,7 @@ class Speed:
         self._first_s: float | None = None
 
     def heard(self, moved: int, now_s: float) -> None:
-        """So much has moved by now."""
+        """Take in how many bytes have moved by now."""
         if moved > self._moved:
             self._moved, self._moved_s = moved, now_s
             self._first_s = now_s if self._first_s is None else self._first_s
@@ -38,11 +38,11 @@ class Speed:
         return (self._moved - moved) / (now_s - since_s) if now_s > since_s else 0.0
 
     def still_s(self, now_s: float) -> float:
-        """For how long nothing has moved."""
+        """How long nothing has moved, in seconds."""
         return now_s - self._moved_s
 
     def left_s(self, open_bytes: int, now_s: float) -> float | None:
-        """None before the line has shown for a while what it can do, and when it moves no more."""
+        """Seconds until `open_bytes` have moved; None if that cannot be known: too early, or nothing moves."""
         settled = self._first_s is not None and now_s - self._first_s >= _SETTLED_S
         rate = self.rate(now_s)
         if not settled or self.still_s(now_s) >= _STILL_S or rate < CRAWLING:

@@ -1,4 +1,4 @@
-"""Lines whose parts say what they mean (good, bad, faint), so that one wording serves logs and colour terminals."""
+"""Lines whose parts have a meaning (good, bad, faint), so that logs and colour terminals share the same words."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def _harmless_parts(parts: tuple[tuple[str, Meaning], ...]) -> tuple[tuple[str, 
 
 @frozen
 class Styled:
-    """One line, harmless whatever it was made of. `str()` gives it without any dress."""
+    """One line. Its text is always harmless, whatever it was made of. `str()` gives plain text without colours."""
 
     parts: tuple[tuple[str, Meaning], ...] = field(default=(), converter=_harmless_parts)
 
     @classmethod
     def of(cls, *parts: Part) -> Styled:
-        """From texts, and texts with a meaning.
+        """A line of texts, and of texts with a meaning.
 
         >>> str(Styled.of("mirror ", ("done", "good")))
         'mirror done'
@@ -39,12 +39,12 @@ class Styled:
 
 
 def dressable() -> bool:
-    """Whether rich is there; the one-file program travels without it, and then shows lines as they are."""
+    """Whether rich is installed. The one-file program does not contain it, and then prints plain lines."""
     return find_spec("rich") is not None
 
 
 def folded(label: str, text: str, width: int | None, meaning: Meaning = "") -> list[Styled]:
-    """`label` and a text of any length, continued below its own beginning; never folded where `width` is None.
+    """`label` and a text of any length, folded so that it continues below its beginning. `width` None: no folding.
 
     >>> [str(line) for line in folded("hint: ", "free some more space", 22)]
     ['hint: free some more', '      space']
@@ -56,7 +56,7 @@ def folded(label: str, text: str, width: int | None, meaning: Meaning = "") -> l
 
 
 def beside(head: Styled, text: str, room: int, width: int | None) -> list[Styled]:
-    """`text` on the line of `head`, in the column after `room` letters; below it where the line has not that much.
+    """`text` on the line of `head`, after `room` letters and two blanks; on the next line if it does not fit.
 
     >>> [str(line) for line in beside(Styled.of("sound app:v1"), "3 blobs", 14, 30)]
     ['sound app:v1    3 blobs']
@@ -71,5 +71,5 @@ def beside(head: Styled, text: str, room: int, width: int | None) -> list[Styled
 
 
 def texts_of(lines: Iterable[Styled]) -> str:
-    """Lines as one undressed text, each ended."""
+    """Lines as one plain text, each with a line end."""
     return "".join(f"{line}\n" for line in lines)

@@ -1,4 +1,4 @@
-"""The end of a run for people: what was done, what was not and why, and the command that does the rest."""
+"""The end of a run for people: what was done, what was not and why, and the command for the rest."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from transload.report.result import STATUSES, HostTotals, ImageResult, Result
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.texts import count, duration, one_line, rate, size
 
-_NAMED = 6  # names told under one problem; the report files have all of them
+_NAMED = 6  # names shown under one problem; the report files have all of them
 
 
 def summary_lines(result: Result, width: int | None = None) -> list[Styled]:
-    """The verdict first; failures grouped by what they have in common; the way on last, where the eye ends."""
+    """The verdict first, then failures grouped by cause, and last, where people look, the command to go on with."""
     lines = [*_verdict(result, width), *_facts(result, width)]
     if result.problem is not None:
         lines += problem_lines(result.problem, width)
@@ -27,20 +27,20 @@ def summary_lines(result: Result, width: int | None = None) -> list[Styled]:
 
 
 def status_counts(result: Result) -> str:
-    """How many images came to which end; the ends that nothing came to are left out."""
-    return ", ".join(_told(result.images))
+    """How many images have each status, without statuses that no image has."""
+    return ", ".join(_counted(result.images))
 
 
-def _told(images: Sequence[ImageResult]) -> Iterator[str]:
-    found = Counter(image.status for image in images)
+def _counted(images: Sequence[ImageResult]) -> Iterator[str]:
+    counts = Counter(image.status for image in images)
     excused = sum(image.excused for image in images)
-    allowed = " as allowed" if excused == found["missing"] else f" ({excused} allowed)"
-    for status in (one for one in STATUSES if found[one]):
-        yield f"{found[status]} {status.replace('-', ' ')}" + (allowed if excused and status == "missing" else "")
+    allowed = " as allowed" if excused == counts["missing"] else f" ({excused} allowed)"
+    for status in (status for status in STATUSES if counts[status]):
+        yield f"{counts[status]} {status.replace('-', ' ')}" + (allowed if excused and status == "missing" else "")
 
 
 def traffic_of(host: HostTotals) -> str:
-    """What one host was asked and what moved."""
+    """The number of requests to one host, and the bytes that moved."""
     moved = [
         f"{size(number)} {way}"
         for number, way in ((host.bytes_received, "received"), (host.bytes_sent, "sent"))
@@ -50,7 +50,7 @@ def traffic_of(host: HostTotals) -> str:
 
 
 def verdict(result: Result) -> tuple[str, Meaning]:
-    """In a few words, whether anybody has to do anything."""
+    """The outcome in a few words."""
     if result.problem is not None:
         return "not started", "bad"
     if result.interrupted:
@@ -64,7 +64,7 @@ def verdict(result: Result) -> tuple[str, Meaning]:
         return "done", "good"
     written = (
         result.target.startswith("bundle:") and not result.share("present").blobs
-    )  # that only says what is not in it
+    )  # in a bundle, "present" only means what it leaves out
     return "nothing new" if written else "nothing to do", "good"
 
 
@@ -79,11 +79,11 @@ def _verdict(result: Result, width: int | None) -> list[Styled]:
     took = f"in {duration(result.duration_s)}"
     if not words.endswith("failed"):
         return folded(f"{words}: ", f"{status_counts(result)}, {took}", width, meaning)
-    others = _told([image for image in result.images if image not in result.failures])
-    said, rest = f"{words}{_absent(result)}", ", ".join([*others, took])
-    if width is None or len(said) + len(rest) + 2 <= width:
-        return [Styled.of((said, meaning), f", {rest}")]
-    return [*(Styled.of((str(line), meaning)) for line in folded("", f"{said},", width)), *folded("  ", rest, width)]
+    others = _counted([image for image in result.images if image not in result.failures])
+    head, rest = f"{words}{_absent(result)}", ", ".join([*others, took])
+    if width is None or len(head) + len(rest) + 2 <= width:
+        return [Styled.of((head, meaning), f", {rest}")]
+    return [*(Styled.of((str(line), meaning)) for line in folded("", f"{head},", width)), *folded("  ", rest, width)]
 
 
 def _absent(result: Result) -> str:
@@ -96,22 +96,22 @@ def _absent(result: Result) -> str:
 
 def _facts(result: Result, width: int | None) -> Iterator[Styled]:
     copied, mounted, present = (result.share(kind) for kind in ("copied", "mounted", "present"))
-    told = [f"{size(copied.bytes)} copied in {count(copied.blobs, 'blob')}"] if copied.blobs else []
-    told += [
+    phrases = [f"{size(copied.bytes)} copied in {count(copied.blobs, 'blob')}"] if copied.blobs else []
+    phrases += [
         f"{share.blobs:,} {what}" for share, what in ((mounted, "mounted"), (present, "already there")) if share.blobs
     ]
     if copied.blobs and result.rate_bytes_per_s:
-        told.append(rate(result.rate_bytes_per_s))
+        phrases.append(rate(result.rate_bytes_per_s))
     if result.retries:
-        told.append(count(result.retries, "retry"))
-    if told:
-        yield from folded("  content: ", ", ".join(told), width, "faint")
-    for place, host in enumerate(result.traffic):
-        yield from folded("           " if place else "  traffic: ", traffic_of(host), width, "faint")
+        phrases.append(count(result.retries, "retry"))
+    if phrases:
+        yield from folded("  content: ", ", ".join(phrases), width, "faint")
+    for number, host in enumerate(result.traffic):
+        yield from folded("           " if number else "  traffic: ", traffic_of(host), width, "faint")
 
 
 def _grouped(result: Result) -> list[tuple[Problem | None, list[ImageResult]]]:
-    """Failures by problem, since one cause often stops many images; what the source lacks differs only by its name."""
+    """Failures by problem, since one cause often stops many images. Missing images differ only by their names."""
     groups: dict[Problem | None, tuple[Problem | None, list[ImageResult]]] = {}
     for image in result.failures:
         problem = image.problem

@@ -1,4 +1,4 @@
-"""Folds the events of a run into numbers: how far, how fast, how long still, and what runs now."""
+"""Folds the events of a run into numbers: how much is done, how fast, the time left, and what runs now."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from transload.report.speed import WINDOW_S, Speed
 
 @frozen
 class Running:
-    """A blob on its way. `waiting_s` is what is left of the pause before its next attempt, None when it moves."""
+    """A blob on its way. `waiting_s` is the rest of the pause before its next attempt, None while it moves."""
 
     step: int
     label: str
@@ -42,10 +42,10 @@ class Running:
 
 @frozen
 class Snapshot:
-    """The numbers of one moment. Sizes in bytes; `left_s` is None while nobody can know it.
+    """The numbers of one moment. Sizes in bytes; `left_s` is None while it cannot be known.
 
-    `position` is how much of `total` has arrived; `moved` is what went over the wire in this run, repeats included.
-    `still_s` is for how long no byte has come.
+    `position` is how much of `total` has arrived; `moved` is what went over the wire in this run, with repeats.
+    `still_s` is how long no byte has come.
     """
 
     images: int
@@ -65,7 +65,7 @@ class Snapshot:
 
 @define
 class ImageTally:
-    """What one image came to. `duration_s` runs from its first step to its end; None until then."""
+    """The counts of one image. `duration_s` is from its first step to its end; None until then."""
 
     copied: Share = field(factory=Share)
     mounted: Share = field(factory=Share)
@@ -89,7 +89,7 @@ class _Moving:
 
 
 class Tally:
-    """A listener for one run of one plan; readable from any thread by `snapshot`.
+    """A listener for one run of one plan. Any thread can read it with `snapshot`.
 
     A blob that several images share counts for the first of them, as in the plan.
     """
@@ -114,10 +114,10 @@ class Tally:
         self._steps = {step.id: step for step in plan.steps}
         self._owners = owners(plan)
         self._moving: dict[int, _Moving] = {}
-        self._lock = threading.RLock()  # reentrant, since a signal handler may ask while the main thread tells
+        self._lock = threading.RLock()  # reentrant, since a signal handler may read while the main thread writes
 
     def __call__(self, event: Event) -> None:
-        """Take one event in."""
+        """Take in an event."""
         now_s = self._clock.monotonic_s()
         with self._lock:
             match event:
@@ -141,14 +141,14 @@ class Tally:
                     self._moving.clear()
 
     def snapshot(self) -> Snapshot:
-        """The numbers as they are now, the biggest of what runs first."""
+        """The numbers as they are now; the biggest running blob comes first."""
         now_s = self._clock.monotonic_s()
         with self._lock:
             rate = self._rate(now_s)
             elapsed_s = now_s - self._started_s if self.duration_s is None else self.duration_s
             over = self.duration_s is not None
             open_bytes = self.total - self.position - self.lost
-            moving = [_shown(step, one, now_s) for step, one in self._moving.items() if one.is_body]
+            bodies = [_shown(step, blob, now_s) for step, blob in self._moving.items() if blob.is_body]
             return Snapshot(
                 len(self.images),
                 self.images_done,
@@ -162,7 +162,7 @@ class Tally:
                 self.retries,
                 over,
                 0.0 if over else self._speed.still_s(now_s),
-                tuple(sorted(moving, key=lambda one: (-one.size, one.step))),
+                tuple(sorted(bodies, key=lambda blob: (-blob.size, blob.step))),
             )
 
     def label(self, step: int) -> str:
@@ -180,26 +180,26 @@ class Tally:
             image.started_s = now_s
 
     def _move(self, event: StepMoved, now_s: float) -> None:
-        one = self._moving.get(event.step)
-        if one is None:
+        moving = self._moving.get(event.step)
+        if moving is None:
             return
-        if not one.is_body and isinstance(self._steps.get(event.step), BlobStep):
-            one.is_body = True  # a refused mount: its bytes come after all
-            self.total += one.size
-        fresh = event.position - one.position if event.position >= one.position else event.position
-        if fresh and not one.attempt_is_new:  # the first report tells where the attempt begins
+        if not moving.is_body and isinstance(self._steps.get(event.step), BlobStep):
+            moving.is_body = True  # the mount was refused: its bytes are copied after all
+            self.total += moving.size
+        fresh = event.position - moving.position if event.position >= moving.position else event.position
+        if fresh and not moving.attempt_is_new:  # the first event says where the attempt begins
             self.moved += fresh
-        if one.is_body:
-            self.position += event.position - one.position
-        one.position, one.attempt_is_new, one.resumes_s = event.position, False, None
+        if moving.is_body:
+            self.position += event.position - moving.position
+        moving.position, moving.attempt_is_new, moving.resumes_s = event.position, False, None
         self._speed.heard(self.moved, now_s)
 
     def _finish(self, event: StepDone) -> None:
-        one = self._moving.pop(event.step, None)
+        moving = self._moving.pop(event.step, None)
         self.steps[event.how] += 1
         step = self._steps.get(event.step)
-        if one is not None and one.is_body:
-            self.position += one.size - one.position
+        if moving is not None and moving.is_body:
+            self.position += moving.size - moving.position
         image = self._image_of(event.step)
         if image is None or not isinstance(step, BlobStep):
             return
@@ -213,19 +213,19 @@ class Tally:
 
     def _retry(self, event: StepRetried, now_s: float) -> None:
         self.retries += 1
-        one = self._moving.get(event.step)
-        if one is not None:
-            one.attempt_is_new, one.resumes_s = True, now_s + event.wait_s
+        moving = self._moving.get(event.step)
+        if moving is not None:
+            moving.attempt_is_new, moving.resumes_s = True, now_s + event.wait_s
         image = self._image_of(event.step)
         if image is not None:
             image.retries += 1
 
     def _fail(self, event: StepFailed) -> None:
         self.steps_failed += 1
-        one = self._moving.pop(event.step, None)
-        if one is not None and one.is_body:
-            self.position -= one.position
-            self.lost += one.size
+        moving = self._moving.pop(event.step, None)
+        if moving is not None and moving.is_body:
+            self.position -= moving.position
+            self.lost += moving.size
 
     def _image(self, event: ImageDone, now_s: float) -> None:
         image = self.images[event.image]
@@ -243,29 +243,29 @@ class Tally:
         return None if number is None else self.images[number]
 
     def _rate(self, now_s: float) -> float:
-        """Over the window; over the whole run once it is finished."""
+        """The rate over the window; over the whole run once it is finished."""
         if self.duration_s is None:
             return self._speed.rate(now_s)
         return self.moved / self.duration_s if self.duration_s > 0 else 0.0
 
 
 def owners(plan: Plan) -> dict[int, int]:
-    """Which image each step is counted for: the first, in the plan's order, that needs it."""
+    """The image that each step counts for: the first in the plan that needs it."""
     steps = {step.id: step for step in plan.steps}
-    found: dict[int, int] = {}
+    numbers: dict[int, int] = {}
     for number, image in enumerate(plan.images):
         pending = list(image.goals)
         while pending:
-            one = pending.pop()
-            if one in found:
+            step = pending.pop()
+            if step in numbers:
                 continue
-            found[one] = number
-            pending.extend(steps[one].needs)
-    return found
+            numbers[step] = number
+            pending.extend(steps[step].needs)
+    return numbers
 
 
 def together(*listeners: Callable[[Event], None]) -> Listener:
-    """One listener that tells several, in order: the tally first, then those that read it."""
+    """One listener that passes events to several, in order: the tally first, then those that read it."""
 
     def tell(event: Event) -> None:
         for listener in listeners:
@@ -274,6 +274,6 @@ def together(*listeners: Callable[[Event], None]) -> Listener:
     return tell
 
 
-def _shown(step: int, one: _Moving, now_s: float) -> Running:
-    waiting_s = None if one.resumes_s is None else max(0.0, one.resumes_s - now_s)
-    return Running(step, one.label, one.size, one.position, now_s - one.started_s, waiting_s)
+def _shown(step: int, blob: _Moving, now_s: float) -> Running:
+    waiting_s = None if blob.resumes_s is None else max(0.0, blob.resumes_s - now_s)
+    return Running(step, blob.label, blob.size, blob.position, now_s - blob.started_s, waiting_s)

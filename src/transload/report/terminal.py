@@ -1,4 +1,4 @@
-"""Progress on a terminal: what ended, failed or is tried again stays above, the bars of what runs move below."""
+"""Progress on a terminal: lines about what ended, failed or is retried stay above, and the bars move below."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from transload.report.tally import Tally
 from transload.report.theme import rendered
 
 _PER_SECOND = 8
-_FOLDED = 3  # as often may a line be folded when the terminal becomes narrow; what leaves the screen stays for ever
-_AROUND = 4  # lines that are not transfers: the bar, the facts, how many more there are
+_FOLDED = 3  # into so many rows a line may fold if the terminal becomes narrow; rows off the screen cannot be removed
+_AROUND = 4  # lines that are not transfers: the bar, the facts, the number of others
 
 
 class TerminalProgress:
-    """A listener that reads `tally`, which must hear of each event first; bars move while the block is open.
+    """A listener that reads `tally`, which must get each event first. Bars move while the block is open.
 
-    Unchanged images are only counted: on a terminal, eighteen lines of nothing would hide the one that matters.
+    Unchanged images are only counted: on a terminal, eighteen such lines would hide the one that matters.
     """
 
     def __init__(self, tally: Tally, console: Console) -> None:
@@ -51,19 +51,19 @@ class TerminalProgress:
         self._lines.leave()
 
     def __call__(self, event: Event) -> None:
-        """Print what is to stay; the bars look at the tally by themselves."""
+        """Print the lines that stay. The bars read the tally by themselves."""
         self._sentences.width = self._console.width
         match event:
             case ImageDone() if event.tried and (event.error is not None or self._tally.plan.images[event.image].goals):
                 self._lines.above(self._sentences.image(event))
-            case StepRetried() if told := self._sentences.retry(event, self._tally.label(event.step)):
-                self._lines.above(told)
+            case StepRetried() if lines := self._sentences.retry(event, self._tally.label(event.step)):
+                self._lines.above(lines)
             case RunFinished():
                 self._finished = True
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """The bars are gone for the block, so that somebody can be asked something."""
+        """Hide the bars during the block, for a question to the user."""
         self._pulse.stop()
         self._lines.clear()
         try:
@@ -73,21 +73,21 @@ class TerminalProgress:
             self._pulse.start()
 
     def beside(self, line: Styled | None) -> None:
-        """What goes on beside the copying, below the bars until it is over."""
+        """Show what goes on besides copying, below the bars, until it is over."""
         self._beside = line
 
     def notice(self, text: str) -> None:
-        """A line for people that no event stands for, such as that the run is being stopped."""
+        """A line for people that no event contains, such as that the run is being stopped."""
         self._lines.above(folded("", text, self._console.width))
 
     def host(self, event: HostTroubled) -> None:
-        """A host that does not answer as it should, or does again."""
+        """A host that does not answer as it should, or that answers again."""
         self._sentences.width = self._console.width
         self._lines.above(self._sentences.host(event))
 
     def _draw(self) -> None:
         width, height = self._console.size
         rows = 0 if self._finished else max(1, min(ROWS, height // _FOLDED - _AROUND))
-        # One column is left free: some terminals fold a line that fills the last one.
+        # One column stays free: some terminals fold a line that fills the last one.
         bars = screen(self._tally.snapshot(), width - 1, self._sentences.short, rows)
         self._lines.draw([*bars, self._beside] if self._beside else bars)

@@ -1,4 +1,4 @@
-"""How sizes, durations, counts, digests and names are written for people: one style everywhere."""
+"""Writes sizes, durations, counts, digests and names for people, in one style everywhere."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def size(count_bytes: float) -> str:
 
 
 def size_of(part_bytes: int, whole_bytes: int) -> str:
-    """A part of a whole, the unit written once if it is the same.
+    """A part of a whole; the unit is written once if it is the same.
 
     >>> size_of(196_083_712, 408_944_640), size_of(900, 408_944_640)
     ('187 of 390 MiB', '900 B of 390 MiB')
@@ -46,7 +46,7 @@ def rate(bytes_per_s: float) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """Rounded down, so that 100% means all of it; nothing of nothing is all of it.
+    """A percentage, rounded down, so that 100% means all of it; 0 of 0 is 100%.
 
     >>> percent(999, 1000), percent(0, 0)
     ('99%', '100%')
@@ -55,7 +55,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Two units at most.
+    """A duration in two units at most.
 
     >>> duration(0.84), duration(42.4), duration(200), duration(7500), duration(93_600)
     ('0.8 s', '42 s', '3 min 20 s', '2 h 5 min', '1 d 2 h')
@@ -87,7 +87,7 @@ def count(number: int, noun: str) -> str:
 
 
 def digest(text: str) -> str:
-    """Algorithm and the first twelve digits.
+    """A digest in short: its algorithm and the first twelve digits.
 
     >>> digest("sha256:" + "0123456789abcdef" * 4)
     'sha256:0123456789ab…'
@@ -107,10 +107,10 @@ def instant(wall_s: float) -> str:
 
 
 def harmless(text: str) -> str:
-    r"""`text` as everybody may be shown it, and every encoding can hold it: the seam through which all output goes.
+    r"""`text` made safe to show and to encode. All output goes through this function.
 
-    What moves the cursor, turns the direction of writing, is not seen, or is half a character becomes a question mark,
-    a line's end a blank; user name and password in a URL become dots.
+    Characters that move the cursor, change the direction of writing, are invisible, or are half a character become
+    question marks, line ends become blanks, and user name and password in a URL become dots.
 
     >>> harmless("denied:\r\n\x1b[31mno\u202e\ud800")
     'denied:  ?[31mno??'
@@ -132,7 +132,7 @@ def _harmless_letter(letter: str) -> str:
 
 
 def _without_user(word: re.Match[str]) -> str:
-    """The @ before a digest is none that ends user information."""
+    """The word without user information. The @ before a digest does not end any."""
     scheme, slashes, rest = word[0].partition("://")
     pieces = rest.split("@")
     if len(pieces) > 1 and _DIGEST_BEGINS.match(pieces[-1]):
@@ -142,20 +142,20 @@ def _without_user(word: re.Match[str]) -> str:
 
 
 def harmless_json(value: Any) -> Any:
-    """The same for every text in a JSON value, keys included."""
+    """`harmless` for every text in a JSON value, and for keys."""
     match value:
         case str():
             return harmless(value)
         case Mapping():
-            return {harmless(str(key)): harmless_json(each) for key, each in value.items()}
+            return {harmless(str(key)): harmless_json(element) for key, element in value.items()}
         case list() | tuple():
-            return [harmless_json(each) for each in value]
+            return [harmless_json(element) for element in value]
         case _:
             return value
 
 
 def one_line(text: str) -> str:
-    r"""Text of any shape in one line, fit to be shown.
+    r"""A text of any shape in one harmless line.
 
     >>> one_line("denied:\r\n  \x1b[31mno\x07")
     'denied: ?[31mno?'
@@ -164,12 +164,12 @@ def one_line(text: str) -> str:
 
 
 def cut(text: str) -> str:
-    """A text of which nobody would read more than so much."""
+    """A text, cut where nobody would read on."""
     return text if len(text) <= _TEXT_LENGTH else f"{text[:_TEXT_LENGTH]}…"
 
 
 def shortened(text: str, width: int) -> str:
-    """Cut in front, since names differ at their ends.
+    """A name cut at its beginning, since names differ at their ends.
 
     >>> shortened("arcdata/arc-controller:v1", 12)
     '…ntroller:v1'
@@ -180,7 +180,7 @@ def shortened(text: str, width: int) -> str:
 
 
 def shared_folder(names: Iterable[str]) -> str:
-    """The leading path that all names have in common, with its slash: what a list need not repeat.
+    """The leading path that all names share, with its slash, so that a list need not repeat it.
 
     >>> shared_folder(["mirror/arcdata/a:1", "mirror/arcdata/b/c:1"])
     'mirror/arcdata/'
@@ -195,7 +195,7 @@ def shared_folder(names: Iterable[str]) -> str:
 
 
 def shared_tag(names: Iterable[str]) -> str:
-    """The tag, with its colon, that several names all have; empty if they differ or there is only one name.
+    """The tag that several names share, with its colon; empty if they differ or there is only one name.
 
     >>> shared_tag(["a:1", "b/c:1"]), shared_tag(["a:1", "b:2"]), shared_tag(["a:1"])
     (':1', '', '')
@@ -205,9 +205,9 @@ def shared_tag(names: Iterable[str]) -> str:
 
 
 def with_short_digests(text: str) -> str:
-    """Every digest inside a text in the short form.
+    """The text, with every digest in the short form.
 
     >>> with_short_digests("found sha256:" + "0123456789abcdef" * 4 + " instead")
     'found sha256:0123456789ab… instead'
     """
-    return _DIGEST.sub(lambda found: digest(found[0]), text)
+    return _DIGEST.sub(lambda match: digest(match[0]), text)

@@ -1,4 +1,4 @@
-"""The one place that knows rich: how meanings look, and consoles made from decisions that others took."""
+"""The only module that uses rich: how meanings look, and consoles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from transload.report.styled import Meaning, Styled
 
-# The sixteen colours that every terminal lets its user choose; faint is readable on dark and light grounds.
+# The sixteen colours that users can choose in every terminal; dim is readable on dark and light backgrounds.
 _LOOK: dict[Meaning, str] = {
     "": "",
     "good": "green",
@@ -24,10 +24,10 @@ _LOOK: dict[Meaning, str] = {
 def make_console(
     stream: TextIO, *, color: bool | None = None, terminal: bool | None = None, width: int | None = None
 ) -> Console:
-    """A console on `stream`. `color` None means: if the stream is a terminal that has colours.
+    """A console on `stream`. With `color` None, it has colours if the stream is a terminal that has colours.
 
-    `color` False takes bold and dim away as well, so that what is printed has no escapes in it. `terminal` and
-    `width` are found out when None.
+    `color` False removes bold and dim too, so that the output has no escapes. `terminal` and `width` None mean that
+    rich finds them out.
     """
     if color is None:
         return Console(file=stream, force_terminal=terminal, width=width, highlight=False, markup=False, emoji=False)
@@ -43,8 +43,8 @@ def make_console(
     )
 
 
-def dressed(line: Styled) -> Text:
-    """A line as rich shows it; it is never folded again, a line that is too long is cut."""
+def as_rich(line: Styled) -> Text:
+    """A line for rich, which does not fold it again and cuts it if it is too long."""
     parts = ((text, _LOOK[meaning]) for text, meaning in line.parts)
     text = Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
     text.rstrip()
@@ -52,13 +52,13 @@ def dressed(line: Styled) -> Text:
 
 
 def rendered(console: Console, line: Styled) -> str:
-    """A line as the console would write it, without its end."""
+    """A line as the console would write it, without the line end."""
     with console.capture() as captured:
-        console.print(dressed(line), soft_wrap=True, end="")
+        console.print(as_rich(line), soft_wrap=True, end="")
     return captured.get()
 
 
 def show(console: Console, lines: Iterable[Styled]) -> None:
-    """Print lines as they are: made for this width, or left to the terminal to fold."""
+    """Print lines as they are: they fit the width, or the terminal folds them."""
     for line in lines:
-        console.print(dressed(line), soft_wrap=True)
+        console.print(as_rich(line), soft_wrap=True)
