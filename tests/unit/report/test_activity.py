@@ -8,19 +8,19 @@ import pytest
 
 from tests.unit.report.replay import StoppedClock
 from transload.events import Counting, Progressed
-from transload.report.activity import _SAID, EventVoice, LogVoice, Moving, TerminalVoice, Working, sentence
+from transload.report.activity import _WORDS, EventVoice, LogVoice, Moving, TerminalVoice, Working, sentence
 from transload.report.moving import MovingLines, columns
 from transload.report.styled import Styled
 
 MIB = 1 << 20
 
 
-@pytest.mark.parametrize("activity", _SAID)
+@pytest.mark.parametrize("activity", _WORDS)
 @pytest.mark.parametrize(("done", "total"), [(0, None), (7, None), (0, 0), (1, 1), (12, 20)])
 def test_every_activity_has_its_sentence(activity: str, done: int, total: int | None) -> None:
     told = sentence(Progressed(activity, done, total))  # type: ignore[arg-type]
     assert told
-    assert str(done) in told or not _SAID[activity][1] or total is None  # type: ignore[index]
+    assert str(done) in told or not _WORDS[activity][1] or total is None  # type: ignore[index]
 
 
 def test_sentences_say_how_far_it_is() -> None:
