@@ -306,7 +306,9 @@ def _from_store(job: Job, origin: Location, stores: Stores, cancellation: Cancel
     chosen: list[ChosenRelease] = []
     wanted: list[Selected] = []
     for text in job.sets:
-        if kind_of(text) == "catalog":
+        if ARROW in text:
+            wanted.append(_named_in_store(text, origin))
+        elif kind_of(text) == "catalog":
             wanted += _catalog(load_builtin(text), origin, job, stores, cancellation, chosen)
         elif kind_of(text) == "store":
             raise _store_as_set(text, Location.parse(text))
@@ -321,11 +323,11 @@ def _from_store(job: Job, origin: Location, stores: Stores, cancellation: Cancel
 
 def _named_in_store(text: str, origin: Location) -> Selected:
     """`repository[:tag]` below the prefix of `origin`, or `repository[:tag] -> repository[:tag] at the target`."""
-    before, _, after = text.partition(ARROW)
+    before, arrow, after = text.partition(ARROW)
     name = Name.parse(before.strip())
     name = name if name.tag or name.digest else Name(name.repository, "latest")
     there = Reference("localhost", evolve(name, repository=join(origin.prefix, name.repository)))
-    return Selected.of(there, after.strip()) if after.strip() else Selected(there, name.repository, name.tag)
+    return Selected.of(there, after.strip()) if arrow else Selected(there, name.repository, name.tag)
 
 
 def _everything(job: Job, origin: Location, stores: Stores) -> Selection:

@@ -97,6 +97,18 @@ def test_a_whole_store_and_images_of_it_under_new_names(vendor: Served, local: S
     assert names(result) == {"in/app:3": "copied", "in/acme/web:2": "copied"}
 
 
+@pytest.mark.parametrize("text", ["acme/app:1 ->", "-> app:3", "acme/app:1 -> app:3 -> app:4", "acme/app:1 -> A b"])
+def test_half_a_new_name_is_refused(text: str, vendor: Served, local: Served, site: MemoryStore) -> None:
+    with pytest.raises(ReferenceInvalid):
+        transload.copy(vendor.host_port, local.host_port, [text])
+    assert list(site.repositories()) == []
+
+
+def test_a_new_name_without_a_tag_keeps_the_tag(vendor: Served, local: Served, site: MemoryStore) -> None:
+    transload.copy(vendor.host_port, local.host_port, ["acme/app:1 -> app"])
+    assert list(site.tags("app")) == ["1"]
+
+
 def test_platforms_and_referrers(vendor: Served, local: Served, site: MemoryStore) -> None:
     transload.copy(f"{vendor.host_port}/acme/web:2", f"{local.host_port}/web:2", platforms=["linux/amd64"])
     kept = site.fetch(Name.parse("web:2"))
