@@ -65,7 +65,7 @@ pyz: $(VENV)/ready
 
 # The documentation as a site, in build/site; a warning is an error.
 docs: $(VENV)/docs
-	$(BIN)/python tools/docsite.py
+	$(BIN)/python -m tools.docsite
 
 $(VENV)/docs: $(VENV)/ready
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group docs

@@ -13,18 +13,21 @@ import inspect
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from sphinx.application import Sphinx
 
 import transload
+from tools.publicnames import alias_docstring
+from transload import events
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
 API = "docs/reference/api"
+_GROUPS = ("Functions", "Stores and values", "Events", "Errors")
 _TREE = {
     "Guides": "docs/guides/*.md",
     "Reference": "docs/reference/*.md",
@@ -88,29 +91,57 @@ def tree(start: str) -> Iterator[str]:
 
 
 def api_page() -> str:
-    """The names of `transload.__all__`, each as its own docstrings describe it."""
+    """The names of `transload.__all__`, each as its own docstrings describe it, what is called first and errors last."""
     parts = [
         "# Python API",
         "",
         "What `import transload` offers. [As a library](../guides/as-a-library.md) shows it at work.",
     ]
-    for name in transload.__all__:
-        parts += ["", f"## {name}", "", "```{eval-rst}", *_described(name, getattr(transload, name)), "```"]
+    for title in _GROUPS:
+        parts += ["", f"## {title}"]
+        for name in transload.__all__:
+            value = getattr(transload, name)
+            if _group(name, value) == title:
+                parts += ["", f"### {name}", "", "```{eval-rst}", *_described(name, value), "```"]
     return "\n".join(parts) + "\n"
+
+
+def _group(name: str, value: object) -> str:
+    if inspect.isfunction(value):
+        return "Functions"
+    if inspect.isclass(value) and issubclass(value, transload.TransloadError):
+        return "Errors"
+    return "Events" if name in vars(events) else "Stores and values"
 
 
 def _described(name: str, value: object) -> list[str]:
     if inspect.isclass(value):
         return [f".. autoclass:: transload.{name}", "   :members:"]
-    if callable(value):
+    if inspect.isfunction(value):
         return [f".. autofunction:: transload.{name}"]
-    meant = f"One of {', '.join(f'`{each.__name__}`' for each in get_args(value))}." if get_args(value) else repr(value)
-    return [f".. py:data:: transload.{name}", "", f"   {meant}"]
+    meaning = map(_escaped, (alias_docstring(name) or "").splitlines())
+    return [f".. py:data:: transload.{name}", "", *(f"   {line}" for line in [_stands_for(value), "", *meaning])]
+
+
+def _stands_for(value: object) -> str:
+    """What an alias or a constant is short for."""
+    if get_origin(value) is Callable:
+        parameters, _ = get_args(value)
+        return f"A function with the parameters ({', '.join(map(_choices, parameters))})."
+    return f"One of {_choices(value)}." if get_args(value) else f"`{value!r}`."
+
+
+def _choices(value: object) -> str:
+    return ", ".join(f"`{getattr(choice, '__name__', repr(choice))}`" for choice in get_args(value) or (value,))
 
 
 def _plain(_: Sphinx, __: str, ___: str, ____: object, _____: object, lines: list[str]) -> None:
     """Docstrings are plain text with code in backticks: a star or a bar in them is itself."""
-    lines[:] = ["".join(_unmarked(part) for part in re.split(r"(`[^`]*`)", line)) for line in lines]
+    lines[:] = map(_escaped, lines)
+
+
+def _escaped(line: str) -> str:
+    return "".join(_unmarked(part) for part in re.split(r"(`[^`]*`)", line))
 
 
 def _unmarked(part: str) -> str:

@@ -58,3 +58,8 @@ def test_values_load_no_network() -> None:
     loaded = loaded_by("from transload import Reference, LayoutStore, make_plan, run")
     assert "transload.layout.store" in loaded
     assert not {name for name in loaded if name.startswith(("transload.net", "transload.registry", "transload.cli"))}
+
+
+def test_every_name_can_be_looked_at_where_no_optional_part_is_installed() -> None:
+    program = "import sys; sys.modules |= {'aiohttp': None, 'cryptography': None}; from transload import *; serve"
+    assert "transload.server" in loaded_by(program)

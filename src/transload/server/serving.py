@@ -17,7 +17,8 @@ from transload.files import local_errors, open_file
 from transload.ports import Source, Target
 from transload.server.connections import Connections, files_allowed, places_for
 from transload.server.dispatch import Dispatch
-from transload.server.service import ServedTotals, Service
+from transload.server.served import Served
+from transload.server.service import Service
 from transload.server.settings import ServeSettings
 from transload.signals import HANGUP, ending
 from transload.threads import begin
@@ -37,30 +38,10 @@ _wire.addHandler(logging.NullHandler())
 _wire.propagate = False
 
 
-class Served:
-    """A store being served in a thread of its own. `host_port` is what image references begin with."""
-
-    def __init__(self, service: Service, port: int, stop: Callable[[], None]) -> None:
-        host = service.settings.host
-        self.host_port = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self.url = f"{'https' if service.settings.tls_certificate else 'http'}://{self.host_port}"
-        self._service = service
-        self._stop = stop
-
-    @property
-    def requests(self) -> ServedTotals:
-        """What was asked so far."""
-        return self._service.counts.snapshot()
-
-    def close(self) -> None:
-        """End, after the running requests or the shutdown period; returns when the thread has ended."""
-        self._stop()
-
-
 @contextlib.contextmanager
-def serve(store: Source | Target, settings: ServeSettings | None = None) -> Iterator[Served]:
-    """Serve `store` for the block. Raises `Busy` if the port is taken, `LocalError`, `UsageError`."""
-    service = Service(store, settings or ServeSettings())
+def in_thread(store: Source | Target, settings: ServeSettings) -> Iterator[Served]:
+    """Serve `store` for the block; see `transload.server.serve`."""
+    service = Service(store, settings)
     started: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def live() -> None:

@@ -206,11 +206,14 @@ def run(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
-def test_without_aiohttp_the_hint_says_what_to_install() -> None:
+@pytest.mark.parametrize(
+    "serving", ["from transload.server import serve_forever", "with transload.serve(transload.MemoryStore()): pass"]
+)
+def test_without_aiohttp_the_hint_says_what_to_install(serving: str) -> None:
     said = run(
         "import sys; sys.modules['aiohttp'] = None\n"
-        "from transload.errors import PartMissing\n"
-        "try:\n    import transload.server\nexcept PartMissing as error:\n    print(error.hint)"
+        "import transload\n"
+        f"try:\n    {serving}\nexcept transload.PartMissing as error:\n    print(error.hint)"
     )
     assert said == "install it: python3 -m pip install aiohttp\n"
 
