@@ -16,12 +16,12 @@ from transload.errors import TransloadError
 from transload.events import HostTroubled, Progressed
 from transload.planning import Plan
 from transload.report.activity import EventVoice, LogVoice, TerminalVoice, Voice, Working
-from transload.report.documents import check_report_path, write_reports
 from transload.report.jsonl import JsonLines, JsonProgress
 from transload.report.lines import LineProgress, QuietProgress
 from transload.report.moving import MovingLines, size_of_terminal
 from transload.report.planned import planned_lines, planned_totals
 from transload.report.problem import Problem
+from transload.report.reportfile import check_report_path, write_reports
 from transload.report.result import Result
 from transload.report.sentences import host_sentence
 from transload.report.styled import Styled, dressable, folded

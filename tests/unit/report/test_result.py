@@ -25,10 +25,10 @@ from transload.errors import (
     UsageError,
 )
 from transload.planning import Plan
-from transload.report.documents import check_report_path, write_reports
 from transload.report.markdown import to_markdown
 from transload.report.planned import planned_json, planned_lines, planned_totals
 from transload.report.problem import Problem, problem_lines
+from transload.report.reportfile import check_report_path, write_reports
 from transload.report.result import Result, exit_code
 from transload.report.summary import summary_lines
 from transload.report.tally import Tally
