@@ -1,4 +1,4 @@
-"""Products as lists of references: catalogs, image sets, reference lists. Values and pure decisions, no network."""
+"""Products as lists of references: catalogs, image sets, reference lists. Values and pure functions, no network."""
 
 from transload.catalog.builtin import builtin, load_builtin
 from transload.catalog.catalog import NEWEST, Catalog

@@ -1,4 +1,4 @@
-"""The catalogs that travel with transload."""
+"""The catalogs that come with transload."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load_builtin(name: str) -> Catalog:
         )
     from transload.catalog.definition import parse_catalog
 
-    # Through the loader, since transload also travels as one zipped file; pkgutil does the same, but imports slowly.
+    # Through the loader, since transload can also be one zipped file. pkgutil does the same, but imports slowly.
     loader: Any = __spec__.loader  # every importer of files answers get_data (PEP 302)
     content: bytes = loader.get_data(str(Path(__file__).with_name("data") / f"{name}.yaml"))
     return parse_catalog(content, f"{name}.yaml")

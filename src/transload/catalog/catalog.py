@@ -1,4 +1,4 @@
-"""A product: where its releases are published, what belongs to each, and which one is the newest."""
+"""A product: where its releases are published, which images belong to each, and which one is the newest."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from transload.oci.reference import check_registry, check_repository, check_tag
 from transload.wording import hint
 
 NEWEST = "newest"
-"""What to ask for when the newest release is meant, whichever it is."""
+"""The word for the newest release, whichever it is."""
 
 
 @frozen
 class Catalog:
     """A product's releases, oldest first. Raises `DocumentInvalid`, `ReferenceInvalid` when contradictory.
 
-    `repository` is the prefix at the vendor's `registry`, empty for none. `anchor` is the image whose tags tell
-    which releases a registry has. `tag_pattern` says which tags look like releases (see `TagOrder`); left out, it
-    is `VERSION_PATTERN` in version order, and only listed tags are releases in listed order.
+    `repository` is the prefix at the vendor's `registry`, empty for none. `anchor` is the image whose tags say
+    which releases a registry has. `tag_pattern` says which tags look like releases (see `TagOrder`). Without it,
+    version order uses `VERSION_PATTERN`, and in listed order only listed tags are releases.
 
-    Wherever `tags` is asked for, it means the tags that the source really has on the anchor image.
+    A parameter `tags` always means the tags that the source really has on the anchor image.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Catalog:
 
     @property
     def anchor_image(self) -> str:
-        """The image whose tags tell which releases a registry has: `anchor`, else the newest list's first image."""
+        """The image whose tags say which releases a registry has: `anchor`, else the newest list's first image."""
         return self.anchor or self.newest().images[0]
 
     def anchor_repository(self, repository: str | None = None) -> str:
@@ -69,7 +69,7 @@ class Catalog:
     # --- which release
 
     def newest(self, tags: Iterable[str] | None = None) -> Release:
-        """The newest release that the catalog knows; with `tags`, the newest at the source, known or not.
+        """The newest release that the catalog knows; with `tags`, the newest one at the source, known or not.
 
         Raises `ReleaseUnknown` when none of `tags` is a release.
         """
@@ -88,22 +88,22 @@ class Catalog:
     def release(self, text: str, tags: Iterable[str] | None = None) -> Release:
         """The release that `text` means: its tag, its name, the tag's beginning (`1.46`), or `newest`.
 
-        Releases unknown to the catalog are found among `tags`. Raises `ReleaseUnknown` with close matches, also
-        when `text` could mean several.
+        `tags` adds releases that the catalog does not know. Raises `ReleaseUnknown` with close matches, also if `text`
+        could mean several.
         """
         if text == NEWEST:
             return self.newest(tags)
         candidates = self._candidates(tags)
-        found = [release for release in candidates if release.tag == text]
-        found = found or [release for release in candidates if release.answers_to(text)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            told = ", ".join(release.tag for release in found[:8])
+        matches = [release for release in candidates if release.tag == text]
+        matches = matches or [release for release in candidates if release.answers_to(text)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            tags_shown = ", ".join(release.tag for release in matches[:8])
             raise ReleaseUnknown(
-                f"{text!r} could be {len(found)} releases of {self.name}",
+                f"{text!r} could be {len(matches)} releases of {self.name}",
                 subject=text,
-                hint=f"write one of them in full: {told}",
+                hint=f"write one of them in full: {tags_shown}",
             )
         names = [name for release in candidates for name in (release.tag, release.name) if name]
         raise ReleaseUnknown(
@@ -113,7 +113,7 @@ class Catalog:
     def assume(self, tag: str) -> Release:
         """The release with exactly this tag; one that the catalog does not know gets the newest known list.
 
-        For a tag that is trusted to exist. `Release.known` tells which it was. Raises `ReferenceInvalid`.
+        For a tag that surely exists. `Release.known` says whether the catalog knows it. Raises `ReferenceInvalid`.
         """
         for release in self.releases:
             if release.tag == tag:
@@ -132,8 +132,8 @@ class Catalog:
     def releases_in(self, text: str, tags: Iterable[str] | None = None) -> tuple[Release, ...]:
         """One release, or with `FROM..TO` every release between the two, both included, oldest first.
 
-        An end left out is the oldest or the newest. Raises `ReleaseUnknown`; `UsageError` for a range the wrong
-        way round.
+        Without FROM the range begins with the oldest, without TO it ends with the newest. Raises `ReleaseUnknown`;
+        `UsageError` if FROM is newer than TO.
         """
         tags = None if tags is None else list(tags)
         first, dots, last = text.partition("..")
@@ -174,26 +174,26 @@ class Catalog:
         target_tag: str | None = None,
         companions: bool = True,
     ) -> tuple[Selected, ...]:
-        """What `release` consists of, each image directly under the target's prefix.
+        """The images of `release`, each directly under the target's prefix.
 
-        `registry` and `repository` replace the vendor's, `images` keeps only these, `target_tag` renames the
-        images' tag at the target (companions keep their own). Raises `ImageUnknown` with close matches.
+        `registry` and `repository` replace the vendor's, `images` keeps only these, `target_tag` is the images' tag at
+        the target (companions keep their own). Raises `ImageUnknown` with close matches.
         """
-        home = self.registry if registry is None else registry
+        host = self.registry if registry is None else registry
         prefix = self.repository if repository is None else repository
 
-        def one(image: str, tag: str, target: str, optional: bool) -> Selected:
-            return Selected(Reference(home, Name(join(prefix, image), tag)), image, target, optional)
+        def selected_as(image: str, tag: str, target: str, optional: bool) -> Selected:
+            return Selected(Reference(host, Name(join(prefix, image), tag)), image, target, optional)
 
-        wanted = [one(image, release.tag, target_tag or release.tag, False) for image in release.images]
-        beside = self.companions_of(release)
+        wanted = [selected_as(image, release.tag, target_tag or release.tag, False) for image in release.images]
+        companion_tags = self.companions_of(release)
         if companions or images:
-            wanted += [one(image, tag, tag, True) for image, tag in beside.items()]
+            wanted += [selected_as(image, tag, tag, True) for image, tag in companion_tags.items()]
         self.check_images(images, [release])
         return tuple(selected for selected in wanted if not images or selected.repository in images)
 
     def companions_of(self, release: Release) -> dict[str, str]:
-        """The companions that `release` has: image → its own tag."""
+        """The companions of `release`, each with its own tag."""
         return {
             companion.image: release.facts[companion.tag_fact]
             for companion in self.companions
@@ -201,24 +201,24 @@ class Catalog:
         }
 
     def check_images(self, images: Iterable[str], releases: Iterable[Release]) -> None:
-        """That each image belongs to one of `releases`. Raises `ImageUnknown` with close matches."""
+        """Check that each image belongs to one of `releases`. Raises `ImageUnknown` with close matches."""
         releases = list(releases)
         known = [name for release in releases for name in (*release.images, *self.companions_of(release))]
         for image in images:
             if image not in known:
-                told = ", ".join(release.tag for release in releases[:3]) + (" …" if len(releases) > 3 else "")
+                tags = ", ".join(release.tag for release in releases[:3]) + (" …" if len(releases) > 3 else "")
                 raise ImageUnknown(
-                    f"{self.name} {told} lists no image {image[:140]!r}",
+                    f"{self.name} {tags} lists no image {image[:140]!r}",
                     subject=image,
                     hint=hint(image, known, what="its images are"),
                 )
 
     def difference(self, release: Release, published: Published, *, repository: str | None = None) -> Difference:
-        """What differs between the list of `release` and what the source publishes under its tag."""
+        """The difference between the list of `release` and what the source publishes under its tag."""
         return difference.compare(release, self.repository if repository is None else repository, published)
 
     def discovered(self, release: Release, published: Published, *, repository: str | None = None) -> Release:
-        """`release` with the set of images that the source really has."""
+        """`release` with the images that the source really has."""
         return difference.discovered(release, self.repository if repository is None else repository, published)
 
 

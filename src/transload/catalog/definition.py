@@ -1,4 +1,4 @@
-"""Catalogs from their file format (docs/formats/catalog.md)."""
+"""Reads catalogs from their file format (docs/formats/catalog.md)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def catalog_of(root: Value) -> Catalog:
 
 
 def check_kind(root: Value, kind: str) -> None:
-    """That this is a document of this kind, in the format version that this release reads. Raises `DocumentInvalid`."""
+    """Check that a document has this kind, and the format version that we read. Raises `DocumentInvalid`."""
     for key, expected in (("kind", kind), ("version", FORMAT)):
         if not root.has(key):
             raise root.missing(key, hint=f"write {key}: {expected}")

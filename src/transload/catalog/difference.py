@@ -1,8 +1,8 @@
-"""A release's list compared with what a registry really publishes under its tag.
+"""Compares a release's list with what a registry really publishes under its tag.
 
-The rule: an image belongs to a release if its repository lies exactly one segment under the catalog's prefix and
-carries the release's tag. Deeper repositories are other channels (`arcdata/preview/…`), and repositories without the
-tag are left over from earlier releases.
+The rule: an image belongs to a release if its repository is exactly one segment under the catalog's prefix and has the
+release's tag. Deeper repositories are other channels (`arcdata/preview/…`), and repositories without the tag are from
+earlier releases.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from attrs import evolve, frozen
 from transload.catalog.release import Release
 
 Published = Mapping[str, Collection[str] | None]
-"""Tags by full repository path, as the registry calls it; None where the registry would not list them."""
+"""The tags of each repository, by its full path at the registry; None if the registry does not list them."""
 
 
 @frozen
 class Difference:
     """Image names, sorted. `missing`: listed, but the source does not have the tag. `extra`: has the tag, but is not
-    listed. `unclear`: listed, but the source would not say which tags it has."""
+    listed. `unclear`: listed, but the source does not say which tags it has."""
 
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
@@ -42,11 +42,11 @@ def images_directly_under(prefix: str, repositories: Iterable[str]) -> tuple[str
 
 
 def compare(release: Release, prefix: str, published: Published) -> Difference:
-    """What differs between the list of `release` and what lies under `prefix`."""
+    """The difference between the list of `release` and what is published under `prefix`."""
     start = f"{prefix}/" if prefix else ""
     carrying = set(_carrying(release.tag, prefix, published))
     unclear = {image for image in release.images if published.get(start + image, ()) is None}
-    # Listed images may lie deeper than one segment; they are asked for by name.
+    # Listed images may be deeper than one segment; they are asked for by name.
     deeper = {image for image in release.images if release.tag in (published.get(start + image) or ())}
     return Difference(
         missing=tuple(sorted(set(release.images) - carrying - deeper - unclear)),
@@ -56,9 +56,9 @@ def compare(release: Release, prefix: str, published: Published) -> Difference:
 
 
 def discovered(release: Release, prefix: str, published: Published) -> Release:
-    """`release` with the set that the source really has; what the source would not tell is believed to the list."""
-    found = compare(release, prefix, published)
-    images = (set(release.images) - set(found.missing)) | set(found.extra)
+    """`release` with the images that the source really has. Where the source does not say, the list counts."""
+    differences = compare(release, prefix, published)
+    images = (set(release.images) - set(differences.missing)) | set(differences.extra)
     return evolve(release, images=tuple(sorted(images)), list_name="", basis="discovered")
 
 

@@ -1,4 +1,4 @@
-"""Image sets: what one site wants, from catalogs and of its own (docs/formats/image-set.md)."""
+"""Image sets: what one site wants, from catalogs and as single images (docs/formats/image-set.md)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from transload.oci import Name, Reference
 
 @frozen
 class CatalogUse:
-    """A catalog, and what of it is wanted.
+    """A catalog, and which part of it is wanted.
 
-    `releases` are releases, `newest`, or ranges `FROM..TO`; `images` restricts them, `registry` and `repository`
-    replace the vendor's, `target` is a prefix for this catalog alone. `where` is its place in the file, for errors.
+    `releases` are releases, `newest`, or ranges `FROM..TO`; `images` keeps only these, `registry` and `repository`
+    replace the vendor's, `target` is a prefix for this catalog alone. `where` is its position in the file, for errors.
     """
 
     catalog: Catalog
@@ -31,19 +31,19 @@ class CatalogUse:
 
     @property
     def anchor(self) -> Reference:
-        """The image whose tags tell which releases the source has."""
+        """The image whose tags say which releases the source has."""
         repository = self.catalog.anchor_repository(self.repository)
         return Reference(self.registry or self.catalog.registry, Name(repository))
 
     def select(self, tags: Iterable[str] | None = None) -> tuple[Selected, ...]:
-        """What is wanted; with `tags` (the source's, of `anchor`) also of releases that the catalog does not know.
+        """The wanted images. `tags` (of `anchor` at the source) adds releases that the catalog does not know.
 
         An image that only some of the releases have is taken from those. Raises `ReleaseUnknown`, `ImageUnknown`,
         `UsageError`.
         """
         tags = None if tags is None else list(tags)
         with located(self.where or self.catalog.name, self.catalog.name):
-            releases = [found for text in self.releases for found in self.catalog.releases_in(text, tags)]
+            releases = [release for text in self.releases for release in self.catalog.releases_in(text, tags)]
             self.catalog.check_images(self.images, releases)
         chosen = (
             selected
@@ -52,24 +52,28 @@ class CatalogUse:
                 release, registry=self.registry, repository=self.repository, companions=self.companions
             )
         )
-        return merge(one.under(self.target) for one in chosen if not self.images or one.repository in self.images)
+        return merge(
+            selected.under(self.target) for selected in chosen if not self.images or selected.repository in self.images
+        )
 
 
 @frozen
 class ImageSet:
-    """Images of a site's own, and catalogs."""
+    """Single images, and catalogs."""
 
     name: str
     images: tuple[Selected, ...] = ()
     catalogs: tuple[CatalogUse, ...] = ()
 
     def select(self, tags: Mapping[str, Iterable[str]] | None = None) -> tuple[Selected, ...]:
-        """Everything wanted; `tags` maps `str(use.anchor)`, or a catalog's name, to the tags that the source has.
+        """All wanted images; `tags` maps `str(use.anchor)`, or a catalog's name, to the tags that the source has.
 
         Raises `ReleaseUnknown`, `ImageUnknown`, `TargetConflict`.
         """
-        told = tags or {}
+        tags_of = tags or {}
         of_catalogs = (
-            one for use in self.catalogs for one in use.select(told.get(str(use.anchor), told.get(use.catalog.name)))
+            selected
+            for use in self.catalogs
+            for selected in use.select(tags_of.get(str(use.anchor), tags_of.get(use.catalog.name)))
         )
         return merge([*self.images, *of_catalogs])

@@ -1,8 +1,8 @@
-"""Lists of references: text files with one reference a line, and what stands on a command line.
+"""Lists of references: text files with one reference per line, and references on a command line.
 
-A plain reference keeps its repository path under the target's prefix, Docker's `library/` included: `nginx:1.27` is
-`docker.io/library/nginx:1.27` and becomes `library/nginx:1.27`. Its tag stays; pinned by digest alone it gets no tag;
-with both, the digest decides what is copied, and the tag is what it is called at the target.
+A plain reference keeps its repository path under the target's prefix, also Docker's `library/`: `nginx:1.27` is
+`docker.io/library/nginx:1.27` and becomes `library/nginx:1.27`. It keeps its tag. With only a digest, it gets no tag;
+with both, the digest decides what is copied, and the tag is its name at the target.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ARROW = "->"
 
 
 def wanted(text: str) -> Selected:
-    """`reference`, `reference -> repository[:tag]`, or the two with only a blank between. Raises `ReferenceInvalid`.
+    """Reads `reference`, `reference -> repository[:tag]`, or the same without the arrow. Raises `ReferenceInvalid`.
 
     >>> wanted("quay.io/jetstack/cert-manager-webhook:v1.14.0 -> certs/webhook").place
     'certs/webhook:v1.14.0'
@@ -41,26 +41,26 @@ def wanted(text: str) -> Selected:
 
 
 def select_references(texts: Iterable[str]) -> tuple[Selected, ...]:
-    """What the references of a command line ask for. Raises `ReferenceInvalid`, `TargetConflict`."""
+    """The images that the references of a command line name. Raises `ReferenceInvalid`, `TargetConflict`."""
     return merge(map(wanted, texts))
 
 
 def parse_references(content: bytes | str, file: str) -> tuple[Selected, ...]:
-    """What a list of references asks for; `#` at the start of a line or after a blank begins a comment.
+    """The images that a list of references names; `#` at the start of a line or after a blank begins a comment.
 
     Raises `DocumentInvalid` with file and line, also for two lines that want one target name.
     """
-    found: list[Selected] = []
+    selected: list[Selected] = []
     for number, line in enumerate(decoded(content, file, LIST_BYTES).split("\n"), 1):
         text = _without_comment(line)
         if text:
             with located(f"{file}:{number}", file):
-                found.append(wanted(text))
+                selected.append(wanted(text))
     with located(file, file):
-        return merge(found)
+        return merge(selected)
 
 
 def _without_comment(line: str) -> str:
     words = line.split()
-    marks = (place for place, word in enumerate(words) if word.startswith("#"))
-    return " ".join(words[: next(marks, len(words))])
+    comments = (position for position, word in enumerate(words) if word.startswith("#"))
+    return " ".join(words[: next(comments, len(words))])

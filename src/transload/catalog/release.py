@@ -21,23 +21,23 @@ _DATE = re.compile(r"[0-9]{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01])
 
 
 def day_in(tag: str) -> str | None:
-    """The date that a tag carries, if it carries one.
+    """The date in a tag, if it has one.
 
     >>> day_in("v1.46.0_2026-05-12")
     '2026-05-12'
     """
-    found = _DAY.search(tag)
-    return found.group() if found and _DATE.fullmatch(found.group()) else None
+    match = _DAY.search(tag)
+    return match.group() if match and _DATE.fullmatch(match.group()) else None
 
 
 @frozen
 class Release:
     """A set of images that belong together, all under one tag.
 
-    `images` are paths under the catalog's repository. `list_name` names the catalog's list they come from, empty
-    for a list of its own. `date` is ISO 8601, as precise as it is known: year, month or day. `facts` are versions
-    of what belongs to the release, such as `chart`. `known` is False for a release seen only at the source: its
-    images are then those of the newest release that the catalog knows.
+    `images` are paths under the catalog's repository. `list_name` is the catalog's list that they come from, empty if
+    the release has a list of its own. `date` is ISO 8601, as precise as it is known: year, month or day. `facts` are
+    versions of what belongs to the release, such as `chart`. `known` is False for a release seen only at the source:
+    its images are then those of the newest release that the catalog knows.
     """
 
     tag: str = field(converter=check_tag)
@@ -57,9 +57,9 @@ class Release:
             raise DocumentInvalid(f"{self.date[:40]!r} is not a date", hint="write YYYY-MM-DD, YYYY-MM or YYYY")
 
     def answers_to(self, text: str) -> bool:
-        """Whether `text` is this release's tag or name, or the tag's beginning up to a full part, v or no v.
+        """Whether `text` is this release's tag or name, or the tag's beginning up to a full part, with or without v.
 
-        `1.46` and `v1.46.0` are answered by `v1.46.0_2026-05-12`, `1.4` is not.
+        `v1.46.0_2026-05-12` answers to `1.46` and `v1.46.0`, but not to `1.4`.
         """
         if text == self.tag or (self.name and text.lower() == self.name.lower()):
             return True
@@ -69,9 +69,9 @@ class Release:
 
 @frozen
 class CompanionImage:
-    """An artifact published beside the images under a tag of its own: the value of one of the release's facts.
+    """An artifact published beside the images under a tag of its own, which is one of the release's facts.
 
-    Always optional: a release without the fact has no companion, and a source without it is no failure.
+    It is always optional: a release without the fact has no companion, and it is no failure if the source lacks it.
     """
 
     image: str = field(converter=check_repository)

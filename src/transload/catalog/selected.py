@@ -1,4 +1,4 @@
-"""What is wanted: one source reference, its place under the target's prefix, and how wants become one set."""
+"""One wanted image: its source reference and its name under the target's prefix; and how images become one set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transload.oci.reference import check_repository, check_tag
 
 
 def join(*segments: str) -> str:
-    """A repository path of the segments that are not empty.
+    """A repository path of those segments that are not empty.
 
     >>> join("mirror", "", "arc-controller")
     'mirror/arc-controller'
@@ -22,11 +22,11 @@ def join(*segments: str) -> str:
 
 @frozen
 class Selected:
-    """One thing wanted. Raises `ReferenceInvalid` for a target name that no registry would take.
+    """One wanted image. Raises `ReferenceInvalid` for a target name that no registry would take.
 
-    `repository` is the path under the target's prefix. `tag` is the tag at the target; None keeps the content by
-    digest only, so the source must then be pinned by digest. `optional` means that its absence at the source is no
-    failure. `platforms` restricts an index to these platforms; empty means whatever the run says.
+    `repository` is the path under the target's prefix. `tag` is the tag at the target; None stores the content by
+    digest only, so the source must then have a digest. With `optional`, it is no failure if the source lacks it.
+    `platforms` restricts an index to these platforms; empty means those of the run.
     """
 
     source: Reference
@@ -51,49 +51,49 @@ class Selected:
         """
         if target is None:
             return cls(source, source.name.repository, source.name.tag, optional)
-        place = Name.parse(target)
-        if place.digest is not None:
+        name = Name.parse(target)
+        if name.digest is not None:
             raise ReferenceInvalid(
                 f"target {target!r} has a digest", hint="pin the source by digest; a target is repository[:tag]"
             )
-        return cls(source, place.repository, place.tag or source.name.tag, optional)
+        return cls(source, name.repository, name.tag or source.name.tag, optional)
 
     def under(self, prefix: str) -> Selected:
-        """The same thing one or more path segments deeper."""
+        """The same image, with its target name under `prefix`."""
         return evolve(self, repository=join(prefix, self.repository))
 
     @property
     def place(self) -> str:
-        """The name at the target, under its prefix: what no two different things may share."""
+        """The name at the target, under its prefix. No two different images may share it."""
         return str(Name(self.repository, self.tag, None if self.tag else self.source.name.digest))
 
     def same_content(self, other: Selected) -> bool:
-        """Whether both are sure to be the same content: one digest, or one reference; and the same platforms."""
-        ours, theirs = self.source.name.digest, other.source.name.digest
-        same = ours == theirs if ours and theirs else self.source == other.source
+        """Whether both surely have the same content: the same digest or reference, and the same platforms."""
+        digest, other_digest = self.source.name.digest, other.source.name.digest
+        same = digest == other_digest if digest and other_digest else self.source == other.source
         return same and set(self.platforms) == set(other.platforms)
 
 
 def merge(wanted: Iterable[Selected]) -> tuple[Selected, ...]:
-    """Every target name once, in the order of first appearance; the same thing twice is one thing.
+    """Every target name once, in the order of first appearance. The same image twice counts as one.
 
-    Wanted once as optional and once as not, it is not optional. Raises `TargetConflict` for one target name with
-    different content.
+    An image that is wanted both as optional and as not optional is not optional. Raises `TargetConflict` for one
+    target name with different content.
     """
-    places: dict[str, Selected] = {}
-    for one in wanted:
-        first = places.setdefault(one.place, one)
-        if not first.same_content(one):
+    by_place: dict[str, Selected] = {}
+    for selected in wanted:
+        first = by_place.setdefault(selected.place, selected)
+        if not first.same_content(selected):
             raise TargetConflict(
-                f"{one.place} is wanted twice at the target: as {_told(first)} and as {_told(one)}",
-                subject=one.place,
+                f"{selected.place} is wanted twice at the target: as {_described(first)} and as {_described(selected)}",
+                subject=selected.place,
                 hint="give one of them another target name or tag",
             )
-        if first.optional and not one.optional:
-            places[one.place] = evolve(first, optional=False)
-    return tuple(places.values())
+        if first.optional and not selected.optional:
+            by_place[selected.place] = evolve(first, optional=False)
+    return tuple(by_place.values())
 
 
-def _told(wanted: Selected) -> str:
+def _described(wanted: Selected) -> str:
     platforms = ", ".join(map(str, wanted.platforms))
     return f"{wanted.source} ({platforms})" if platforms else str(wanted.source)

@@ -1,4 +1,4 @@
-"""Files that say what is wanted: image sets, catalogs and lists of references, told apart by what they say they are."""
+"""Reads the files that say what is wanted: image sets, catalogs and lists of references."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _read(path: Path, limit: int) -> bytes:
 
 @frozen
 class _Defaults:
-    """What the images of a set have in common. `registry` None means Docker's default registry."""
+    """Defaults for the images of a set. `registry` None means Docker's default registry."""
 
     registry: str | None = None
     repository: str = ""
@@ -105,9 +105,9 @@ def _image(value: Value, defaults: _Defaults) -> Selected:
 
 
 def _wanted(text: str, defaults: _Defaults, tag: str | None = None, digest: Digest | None = None) -> Selected:
-    """The image `text`; without a registry in it, at the default registry and under the default repository.
+    """The image `text`. Without a registry in it, it is at the default registry, under the default repository.
 
-    The default repository is not part of the name at the target, just as a catalog's is not.
+    As with a catalog, the default repository is not part of the name at the target.
     """
     text = text.strip()
     reference = Reference.parse(text)
@@ -120,7 +120,7 @@ def _wanted(text: str, defaults: _Defaults, tag: str | None = None, digest: Dige
 
 
 def _completed(name: Name, text: str, tag: str | None, digest: Digest | None, default_tag: str | None) -> Name:
-    """`name`, whose `latest` may only be a filler, with the tag and digest written beside it."""
+    """`name` with the tag and digest of the keys. Its tag `latest` may only be a default."""
     filled = name.digest is None and not text.endswith(f":{name.tag}")
     written = None if filled else name.tag
     for what, inside, beside in (("tag", written, tag), ("digest", name.digest, digest)):

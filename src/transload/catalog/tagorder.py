@@ -14,21 +14,21 @@ from transload.oci.reference import check_tag
 Order = Literal["version", "listed"]
 
 VERSION_PATTERN = r"v?([0-9]+)\.([0-9]+)(?:\.([0-9]+))?(?:_([A-Za-z0-9_.-]+))?"
-"""Optional v, major.minor, optional patch, optional label: what `az arcdata` takes for a version."""
+"""Optional v, major.minor, optional patch, optional label: what `az arcdata` accepts as a version."""
 
 _Part = tuple[int, int, str]
 Key = tuple[int, tuple[_Part, ...]]
-"""Compares as releases do: the greater key is the newer release."""
+"""The greater key is the newer release."""
 
 
 @frozen
 class TagOrder:
     """The order of a catalog's releases.
 
-    `version`: tags that match the pattern whole are ordered by its groups, from first to last, digits as numbers and
-    everything else as text; releases of the catalog that do not match are older, in the order of the catalog.
-    `listed`: the order of the catalog, oldest first; tags that match the pattern but are not listed are older than
-    all of them, since nothing tells their place.
+    `version`: tags that match the whole pattern are ordered by its groups, from first to last, digits as numbers and
+    everything else as text. Releases of the catalog that do not match are older, in the order of the catalog.
+    `listed`: the order of the catalog, oldest first. Tags that match the pattern but are not listed count as older
+    than all of them, since nothing says where they belong.
     """
 
     order: Order
@@ -36,7 +36,7 @@ class TagOrder:
     positions: Mapping[str, int]
 
     def key(self, tag: str) -> Key | None:
-        """Where `tag` stands; None for a tag that is no release."""
+        """The key to sort `tag` by; None for a tag that is no release."""
         groups = self._groups(tag)
         position = self.positions.get(tag)
         if self.order == "version":

@@ -1,16 +1,17 @@
-"""Patterns that tags are matched against: regular expressions that cannot take long, whatever the tag.
+"""Patterns for tags: regular expressions that never take long, whatever the tag.
 
-A backtracking matcher takes its time where it can go on in more than one way: a repeat whose next character could also
-belong to what follows it, alternatives that begin alike. Each such choice multiplies the work, once for every character
-that a repeat can end at, and a choice inside a repeat multiplies it without end. So the choices are counted, over the
-characters that tags are made of, and a pattern with too many is refused (`v?[0-9]+[.][0-9]+` has none).
+A backtracking matcher is slow where it can go on in more than one way: at a repeat whose next character could also
+belong to what follows, and at alternatives with the same beginning. Each such choice multiplies the work, once for
+every character that a repeat can end at, and a choice inside a repeat multiplies it without end. So the choices are
+counted, over the characters that tags consist of, and a pattern with too many is refused (`v?[0-9]+[.][0-9]+` has
+none).
 """
 
 from __future__ import annotations
 
 import re
 import warnings
-from re import _constants, _parser  # type: ignore[attr-defined]  # private, but what re itself understands of a pattern
+from re import _constants, _parser  # type: ignore[attr-defined]  # private, but this is how re itself parses a pattern
 from string import ascii_letters, digits
 from typing import Any
 
@@ -39,7 +40,7 @@ def check_pattern(text: str) -> re.Pattern[str]:
         raise DocumentInvalid(f"a tag pattern of {len(text)} characters is over the limit of {PATTERN_LENGTH}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what Python warns of, it may read differently tomorrow
+            warnings.simplefilter("error")  # a pattern that Python warns of may mean something else in a later version
             pattern = re.compile(text, re.ASCII)
             choices = _Choices()
             choices.of(_parser.parse(text, re.ASCII), frozenset(), repeated=False)
@@ -54,13 +55,13 @@ def check_pattern(text: str) -> re.Pattern[str]:
 
 
 class _Choices:
-    """How often the work multiplies: once for each way in which a sequence can be gone through."""
+    """How far choices multiply the work: `work` counts the ways in which a sequence can be matched."""
 
     def __init__(self) -> None:
         self.work = 1
 
     def of(self, sequence: Any, after: Letters, *, repeated: bool) -> None:
-        """`after` is what can follow the sequence, `repeated` that all of it may come again and again."""
+        """Count a sequence. `after` are the characters that can follow it; `repeated` means that it is in a repeat."""
         for kind, value in reversed(list(sequence)):
             if kind in _REPEATS:
                 self._repeat(*value, after=after, repeated=repeated)
@@ -95,7 +96,7 @@ class _Choices:
 
 
 def _first(sequence: Any) -> tuple[Letters, bool]:
-    """What a sequence can begin with, and whether it can be empty."""
+    """The characters that a sequence can begin with, and whether it can be empty."""
     first: Letters = frozenset()
     for kind, value in sequence:
         begins, empty = _first_of_one(kind, value)
@@ -126,7 +127,7 @@ def _inside(kind: Any, value: Any) -> Any:
 
 
 def _letters(kind: Any, value: Any) -> Letters:
-    """What one item takes; capital and small letters are not told apart, in case that the pattern does not."""
+    """The characters that one item matches, in both cases, since the pattern may ignore case."""
     if kind is _constants.ANY:
         return _ALPHABET
     if kind is _constants.LITERAL:
@@ -134,16 +135,16 @@ def _letters(kind: Any, value: Any) -> Letters:
     if kind is _constants.NOT_LITERAL:
         return _ALPHABET
     negated = bool(value) and value[0][0] is _constants.NEGATE
-    found: set[str] = set()
-    for each, what in value:
-        if each is _constants.LITERAL:
-            found.add(chr(what))
-        elif each is _constants.RANGE:
-            found |= {letter for letter in _ALPHABET if what[0] <= ord(letter) <= what[1]}
-        elif each is _constants.CATEGORY:
-            found |= _CLASSES[what]
-    return _ALPHABET - found if negated else _either_case(found)
+    letters: set[str] = set()
+    for part, argument in value:
+        if part is _constants.LITERAL:
+            letters.add(chr(argument))
+        elif part is _constants.RANGE:
+            letters |= {letter for letter in _ALPHABET if argument[0] <= ord(letter) <= argument[1]}
+        elif part is _constants.CATEGORY:
+            letters |= _CLASSES[argument]
+    return _ALPHABET - letters if negated else _either_case(letters)
 
 
-def _either_case(found: set[str]) -> Letters:
-    return frozenset(each for letter in found for each in (letter.lower(), letter.upper())) & _ALPHABET
+def _either_case(letters: set[str]) -> Letters:
+    return frozenset(variant for letter in letters for variant in (letter.lower(), letter.upper())) & _ALPHABET
