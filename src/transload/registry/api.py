@@ -25,12 +25,12 @@ from transload.registry.translate import looks_like_html, not_a_registry
 from transload.strictjson import NotJson, read_json
 
 Logins = Callable[[str], Login | None]
-"""The login for a repository; podman keeps several for one registry. Raises `CredentialsUnavailable`."""
+"""Gives the login for a repository; podman keeps several for one registry. Raises `CredentialsUnavailable`."""
 _API_HOSTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
 
 
 class Api:
-    """Asks one registry. `host` is as people write it; Docker Hub's API lives elsewhere than its name says."""
+    """Asks one registry. `host` is as people write it; Docker Hub's API is at another host than its name says."""
 
     def __init__(self, host: str, http: Http, logins: Logins, capabilities: Capabilities) -> None:
         self.host = check_registry(host)
@@ -44,7 +44,7 @@ class Api:
 
     @property
     def origin(self) -> Origin:
-        """Scheme, host and port of the API. Raises `Unreachable` for a loopback port where nobody listens."""
+        """Scheme, host and port of the API. Raises `Unreachable` for a loopback port where nothing listens."""
         if self._origin is None:
             self._origin = self.http.origin(_API_HOSTS.get(self.host, self.host))
         return self._origin
@@ -56,21 +56,21 @@ class Api:
         return f"{self.origin}/v2/{path}"
 
     def manifest_url(self, repository: str, reference: str) -> str:
-        """Where a manifest is, by tag or digest."""
+        """The URL of a manifest, by tag or digest."""
         return self.url(f"{check_repository(repository)}/manifests/{reference}")
 
     def blob_url(self, repository: str, digest: Digest) -> str:
-        """Where a blob is."""
+        """The URL of a blob."""
         return self.url(f"{check_repository(repository)}/blobs/{digest}")
 
     def uploads_url(self, repository: str) -> str:
-        """Where uploads begin."""
+        """The URL where uploads begin."""
         return self.url(f"{check_repository(repository)}/blobs/uploads/")
 
     # --- requests
 
     def ask(self, request: HttpRequest, *scopes: Scope, long: bool = False) -> Reply:
-        """The whole answer. A 401 is answered once, if the request is the registry's and its body can be sent again."""
+        """The whole answer. After a 401 from the registry it asks once more with a login, if the body can be resent."""
         if not self._owns(request):
             return self.http.ask(evolve(request, registry=self.origin))
         sent, sent_s = self._header(scopes, long), self.http.clock.monotonic_s()
@@ -88,7 +88,7 @@ class Api:
 
     @contextmanager
     def stream(self, request: HttpRequest, *scopes: Scope) -> Iterator[Answer]:
-        """The same with the body still to come; only for requests without a body."""
+        """Like `ask`, but the answer's body is still to be read. Only for requests without a body."""
         owned = self._owns(request)
         sent, sent_s = self._header(scopes, False) if owned else None, self.http.clock.monotonic_s()
         with self.http.stream(_with(request, sent)) as answer:
@@ -101,21 +101,21 @@ class Api:
             yield answer
 
     def _owns(self, request: HttpRequest) -> bool:
-        """Whether the request goes to this registry; to no other one go the credentials.
+        """Whether the request goes to this registry. No other host gets the credentials.
 
-        An upload's Location may lead to another host, and what that one answers (a redirect back to the registry, a
-        401) does not change whose host it is that gets the next try.
+        The Location of an upload may lead to another host. Whatever that host answers (a redirect back to the registry,
+        a 401), the next attempt goes to it again, without credentials.
         """
         return Origin.of(request.url) == self.origin
 
     def _header(self, scopes: tuple[Scope, ...], long: bool) -> str | None:
-        """What to send unasked; nobody looks for a login as long as the registry never wanted one."""
+        """The header to send at once. No login is looked for until the registry asks for one."""
         if not self._authorizers:
             return None
         return self._authorizer(scopes).header(scopes, long=long)
 
     def _authorizer(self, scopes: tuple[Scope, ...]) -> Authorizer:
-        """What knows how to get in to the first repository of `scopes`; repositories with one login share it."""
+        """The authorizer for the first repository of `scopes`. Repositories with the same login share one."""
         repository = next((scope.name for scope in scopes if scope.type == "repository"), "")
         known = self._by_repository.get(repository)
         if known is None:
@@ -129,7 +129,7 @@ class Api:
         login, trouble = None, None
         try:
             login = self._logins(repository)
-        except CredentialsUnavailable as error:  # many a repository can be read without
+        except CredentialsUnavailable as error:  # many repositories can be read without a login
             trouble = error
         return Applicant(self.origin, login, self.http.settings.allow_realms, trouble)
 

@@ -1,11 +1,11 @@
-"""The rules of authentication as a conversation: it yields requests, is sent replies, and returns a token.
+"""The rules of authentication as a generator: it yields requests, is sent replies, and returns a token.
 
 Invariants:
-1. a password leaves only for the registry's own host, a host of its parent domain, or one that the user allowed;
-2. what came in over https never makes a password go out over http;
+1. a password is sent only to the registry's own host, a host of its parent domain, or one that the user allowed;
+2. an answer that came over https never causes a password to be sent over http;
 3. nothing here does input or output, or looks at a clock.
 
-Rules: distribution, docs/spec/auth/token.md and oauth.md, and what registries make of them.
+Rules: distribution, docs/spec/auth/token.md and oauth.md, and how registries apply them.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ from transload.wording import whole_number
 CLIENT_ID = "transload"
 _SHORTEST_S = 60.0
 _LONGEST_S = 24 * 3600.0
-# Second levels that are nobody's own domain: co.uk, com.au, ac.jp.
+# Second levels that do not belong to one owner: co.uk, com.au, ac.jp.
 _SHARED_LEVELS = {"ac", "co", "com", "edu", "gov", "gob", "ne", "net", "or", "org"}
-# Three names of one host; other addresses of loopback (127.0.0.2) stand for other hosts: containers, forwarded ports.
+# Three names of one host. Other loopback addresses (127.0.0.2) may be other hosts: containers, forwarded ports.
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 
 
 @frozen
 class Granted:
-    """A token and how many seconds it lives."""
+    """A token and its lifetime in seconds."""
 
     token: Secret
     lifetime_s: float
@@ -56,21 +56,21 @@ class Granted:
 
 @frozen
 class Applicant:
-    """Who asks for tokens: at which registry, with what credentials, and which further realms may see them."""
+    """Who asks for tokens: at which registry, with which credentials, and which other realms may get them."""
 
     registry: Origin
     login: Login | None = field(default=None, repr=False)
     allow_realms: frozenset[str] = frozenset()
     trouble: TransloadError | None = field(default=None, eq=False)
-    """Why no login was found, where one may be kept that could not be read."""
+    """Why a login that may exist could not be read."""
 
     @property
     def has_credentials(self) -> bool:
-        """Whether there is anything to prove oneself with."""
+        """Whether there is a user name or an identity token."""
         return self.login is not None and bool(self.login.identity_token or self.login.username)
 
     def missing(self) -> TransloadError:
-        """The error for a registry that wants a login while none is known."""
+        """The error when a registry asks for a login and none is known."""
         return self.trouble or LoginMissing(
             f"{self.registry.netloc} asks for user name and password, and none are known for it",
             subject=self.registry.netloc,
@@ -79,9 +79,9 @@ class Applicant:
 
 
 def basic(login: Login) -> str:
-    """The Basic form of `Authorization`; an identity token takes the password's place.
+    """The Basic form of `Authorization`; an identity token is sent as the password.
 
-    Bytes that came in as no UTF-8 go out as they were (RFC 7617 leaves the encoding to both sides).
+    Bytes that are not UTF-8 are sent unchanged (RFC 7617 leaves the encoding to both sides).
     """
     username = login.username or "<token>"
     password = login.password.reveal() or login.identity_token.reveal()
@@ -89,7 +89,7 @@ def basic(login: Login) -> str:
 
 
 def choose(offered: Sequence[Challenge], applicant: Applicant) -> Challenge:
-    """The challenge to answer: Bearer before Basic. Raises `LoginMissing`, and `AccessDenied` where nothing fits."""
+    """The challenge to answer: Bearer before Basic. Raises `LoginMissing`, or `AccessDenied` if none fits."""
     for scheme in ("bearer", "basic"):
         for challenge in offered:
             if challenge.scheme != scheme or (scheme == "bearer" and not challenge.get("realm")):
@@ -119,7 +119,7 @@ def may_get_password(realm: Origin, registry: Origin, allowed: Collection[str]) 
 
 
 def _parent_domain(host: str) -> str:
-    """`docker.io` of `registry-1.docker.io`; empty where the parent is a whole country's or an address."""
+    """`docker.io` of `registry-1.docker.io`; empty for addresses, and if the parent is shared (`co.uk`)."""
     labels = host.split(".")[1:]
     if ":" in host or is_loopback(host) or len(labels) < 2 or whole_number(labels[-1]) is not None:
         return ""
@@ -141,7 +141,7 @@ def obtain(
         _check_realm(Origin.of(realm), applicant)
     if login and login.identity_token:
         reply = yield _post(realm, challenge, scopes, applicant, login)
-        if reply.status not in {404, 405}:  # where OAuth2 is unknown, the older GET is
+        if reply.status not in {404, 405}:  # a server without OAuth2 knows the older GET
             return _read(reply, applicant)
     reply = yield _get(realm, challenge, scopes, applicant, login)
     return _read(reply, applicant)
@@ -217,7 +217,7 @@ def _read(reply: Reply, applicant: Applicant) -> Granted:
 
 
 def _lifetime_s(stated: object) -> float:
-    """What a server says of a token's life, as far as that can be: a wrong number only costs asking again."""
+    """The lifetime that a server states, within limits. A wrong number only costs another request."""
     if isinstance(stated, str) and re.fullmatch("[0-9]{1,9}", stated):  # as some servers write it
         stated = int(stated)
     if isinstance(stated, bool) or not isinstance(stated, (int, float)):
@@ -229,7 +229,7 @@ def _refusal(reply: Reply, applicant: Applicant) -> TransloadError:
     registry, realm = applicant.registry.netloc, reply.origin.netloc
     identity = applicant.login is not None and bool(applicant.login.identity_token)
     if applicant.has_credentials and (reply.status == 401 or (reply.status == 400 and identity)):
-        return rejected(applicant)  # 400 is OAuth2's answer to a refresh token that is not good any more
+        return rejected(applicant)  # 400 is OAuth2's answer to a refresh token that is no longer valid
     if applicant.trouble is not None and not applicant.has_credentials and reply.status in {401, 403}:
         return applicant.trouble
     if reply.status in {400, 401, 403, 404}:
@@ -246,7 +246,7 @@ def _refusal(reply: Reply, applicant: Applicant) -> TransloadError:
 
 
 def rejected(applicant: Applicant) -> CredentialsRejected:
-    """The error for credentials that a server does not take."""
+    """The error for credentials that a server does not accept."""
     registry = applicant.registry.netloc
     user = applicant.login.username if applicant.login and applicant.login.username else "an identity token"
     return CredentialsRejected(

@@ -1,4 +1,4 @@
-"""What was learnt about one registry, so that nothing is tried twice in vain; kept between runs by who wants to."""
+"""What was learnt about one registry, so that what failed is not tried again. Callers may keep it between runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Capabilities:
 
     @classmethod
     def from_json(cls, document: object) -> Capabilities:
-        """From `to_json`; what is not understood is taken as not known, since all of it can be learnt again."""
+        """Read the result of `to_json`. Invalid values count as unknown; they can be learnt again."""
         capabilities = cls()
         if not isinstance(document, Mapping):
             return capabilities
@@ -57,7 +57,7 @@ class Capabilities:
         """What is known, as JSON values."""
         with self._lock:
             known: dict[str, Any] = {"upload_mode": self.upload_mode, "piece_bytes": self.piece_bytes}
-            # one refusal is left open, so that a registry which mounts by now is found out about
+            # one try is left, to notice a registry that supports mounts by now
             known |= {"mounts_accepted": self.mounts_accepted, "mounts_refused": min(self.mounts_refused, REFUSALS - 1)}
             known |= {name: getattr(self, name) for name in _FLAGS}
         return {name: value for name, value in known.items() if value is not None}
@@ -70,7 +70,7 @@ class Capabilities:
         return self.mounts_accepted > 0 or self.mounts_refused < REFUSALS
 
     def mount_answered(self, accepted: bool) -> None:
-        """A mount was tried."""
+        """Count the answer to a mount."""
         with self._lock:
             if accepted:
                 self.mounts_accepted += 1
@@ -80,7 +80,7 @@ class Capabilities:
     # --- uploads
 
     def takes_no_patch(self) -> None:
-        """PATCH is not understood: send whole bodies with the PUT."""
+        """The registry does not know PATCH: send whole bodies with the PUT."""
         with self._lock:
             self.upload_mode = "put"
 
@@ -89,7 +89,7 @@ class Capabilities:
         with self._lock:
             current = self.piece_bytes if self.upload_mode == "pieces" else None
             if current is not None and current < size:
-                return True  # others that failed beside this one have taught it already
+                return True  # another upload has learnt it already
             smaller = FIRST_PIECE if current is None and size > FIRST_PIECE else max(size // 4, SMALLEST_PIECE)
             if smaller >= size:
                 return False
@@ -97,5 +97,5 @@ class Capabilities:
             return True
 
     def piece_size(self, wanted_minimum: int) -> int:
-        """How large the pieces of an upload are to be; the registry's own minimum is heeded within reason."""
+        """The size of the pieces of an upload. The registry's minimum is respected, up to `LARGEST_PIECE`."""
         return min(max(self.piece_bytes or FIRST_PIECE, wanted_minimum), LARGEST_PIECE)

@@ -1,8 +1,8 @@
-"""Logins that other tools left behind: docker's `config.json`, podman's `auth.json`, and credential helpers.
+"""Logins that other tools stored: docker's `config.json`, podman's `auth.json`, and credential helpers.
 
-Within one file a helper named for the registry comes first, then a login written in the file, then the helper for
-everything (`credsStore`). Between files the first one that has a login wins. A file, an entry or a helper that cannot
-be used hides nothing that another one says.
+Within one file a helper named for the registry comes first, then a login written in the file, then the helper for all
+registries (`credsStore`). Between files the first one that has a login wins. A file, an entry or a helper that cannot
+be used does not hide a login that another one has.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from pathlib import Path
 from transload.errors import CredentialsUnavailable
 from transload.login import Login
 from transload.registry.keychain import HELPER_TIMEOUT_S, Surroundings, ask_helper
-from transload.registry.loginfile import CredentialFile, place_of
+from transload.registry.loginfile import CredentialFile, key_of
 
 DOCKER_AUTH_CONFIG = Path("DOCKER_AUTH_CONFIG")
-"""Names the variable in messages where other logins have the path of their file."""
+"""Stands for the file's path in messages about logins from this variable."""
 
 
 class DockerConfig:
-    """Logins by registry. Helpers run at most once per registry; threads that ask meanwhile wait for the answer.
+    """Logins by registry. A helper runs at most once per registry; threads that ask meanwhile wait for the answer.
 
-    `troubles` are the files that could not be read, and entries that cannot be used in others.
+    `troubles` are errors for files that could not be read, and for entries that cannot be used.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class DockerConfig:
     ) -> DockerConfig:
         """Read the files that exist; the first one that has a login for a registry wins.
 
-        `inline` is the content of such a file, which goes before all of them. `helper_path` is where helpers are
-        looked for, in the form of PATH (None: the PATH of the process), `helper_variables` is what they see (None:
-        those of the process). A file that cannot be read is one of the `troubles`.
+        `inline` is the content of such a file, and comes before all of them. `helper_path` is where helpers are looked
+        for, in the form of PATH (None: the PATH of the process). `helper_variables` is their environment (None: that
+        of the process). A file that cannot be read is one of the `troubles`.
         """
         files: list[CredentialFile] = []
         troubles: list[CredentialsUnavailable] = []
@@ -75,12 +75,12 @@ class DockerConfig:
         return cls(files, troubles=troubles, helper_path=helper_path, helper_variables=helper_variables)
 
     def login(self, registry: str, repository: str = "") -> Login | None:
-        """What to log in with at `registry` (host[:port]) for `repository`; None where nobody has logged in.
+        """The login at `registry` (host[:port]) for `repository`; None if there is none.
 
-        Raises `CredentialsUnavailable` where no login is found and something that might hold one could not be used: a
-        file, an entry, a helper.
+        Raises `CredentialsUnavailable` if no login is found, and a file, an entry or a helper that might hold one could
+        not be used.
         """
-        host = place_of(registry)
+        host = key_of(registry)
         troubles: list[CredentialsUnavailable] = []
         for file in self._files:
             for look in self._looks(file, host, repository):
@@ -94,7 +94,7 @@ class DockerConfig:
         return None
 
     def _looks(self, file: CredentialFile, host: str, repository: str) -> Iterator[Callable[[], Login | None]]:
-        """Where one file may have a login, in order."""
+        """The places where one file may have a login, in order."""
         yield lambda: self._asked(file.helper_for(host), host, file)
         yield lambda: file.written(host, repository)
         yield lambda: self._asked(file.store, host, file)
@@ -103,14 +103,14 @@ class DockerConfig:
         return self._ask(helper, host, file) if helper else None
 
     def forget(self, registry: str) -> None:
-        """Ask the helper again next time: what it gave may be a token that has expired since."""
-        host = place_of(registry)
+        """Ask the helper again next time: its answer may be a token that has expired."""
+        host = key_of(registry)
         with self._lock:
             for key in [key for key in self._answers if key[1] == host]:
                 del self._answers[key]
 
     def _ask(self, helper: str, host: str, file: CredentialFile) -> Login | None:
-        """The helper's answer, from memory if it was asked before; failures are remembered too, since they are slow."""
+        """The helper's answer. Answers are remembered; failures too, because they are slow."""
         with self._lock:
             answer = self._answers.get((helper, host))
             first = answer is None
@@ -121,6 +121,6 @@ class DockerConfig:
                 answer.set_result(ask_helper(helper, host, file.path, self._helpers))
             except BaseException as error:
                 answer.set_exception(error)
-                if not isinstance(error, CredentialsUnavailable):  # an interrupt says nothing about the next time
+                if not isinstance(error, CredentialsUnavailable):  # an interrupt does not mean that the next call fails
                     self.forget(host)
         return answer.result()

@@ -2,8 +2,8 @@
 
 Invariants:
 1. exactly the promised bytes are handed on, in order, or an error is raised;
-2. every request goes to the registry's own address, since signed storage addresses expire;
-3. the budget is of failures in a row, and of time, without a byte in between.
+2. every request goes to the registry's own address, because signed storage addresses expire;
+3. the budget counts failures in a row, and time, without a new byte.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from transload.registry.translate import Asked, check_is_no_page, problem
 from transload.wording import whole_number
 
 _WHOLE_AGAIN = 2
-"""How often the front of a blob may be read just to be thrown away."""
+"""How often the beginning of a blob may be read again and thrown away."""
 
 
 class Download:
-    """One reading of a blob, from `offset` up to but without `end`: `begin`, then `chunks`; `close` in any case."""
+    """One reading of a blob, from `offset` to before `end`: `begin`, then `chunks`; always `close`."""
 
     def __init__(self, api: Api, repository: str, descriptor: Descriptor, offset: int, end: int) -> None:
         self._api = api
@@ -54,13 +54,13 @@ class Download:
             self.begin()
 
     def chunks(self) -> Iterator[Chunk]:
-        """The bytes; failures on the way are mended by asking for the rest."""
+        """The bytes. After a failure on the way it asks for the rest."""
         failures, http = 0, self._api.http
         since_s = http.clock.monotonic_s()
         while True:
             before = self._at
             try:
-                yield from self._poured()
+                yield from self._streamed()
                 return
             except TransloadError as error:
                 now_s = http.clock.monotonic_s()
@@ -75,7 +75,7 @@ class Download:
         """Give the connection back."""
         self._held.close()
 
-    def _poured(self) -> Iterator[Chunk]:
+    def _streamed(self) -> Iterator[Chunk]:
         if self._answer is None:
             raise ServerTrouble(f"{self._doing}: nothing was asked for")
         for chunk in self._answer.chunks():
@@ -92,7 +92,7 @@ class Download:
                 self._at += len(piece)
                 yield piece
             if self._at == self._end and self._end < self._descriptor.size:
-                return  # a server that ignored the range sends on
+                return  # a server that ignored the range sends more
         if self._at < self._end:
             raise Truncated(
                 f"{self._doing}: the body ended {self._end - self._at} bytes early", subject=self._descriptor.digest
@@ -122,9 +122,9 @@ class Download:
         return self._at > 0 or self._end < self._descriptor.size
 
     def _skipped(self, answer: Answer) -> int:
-        """How many bytes of the body come before those that are wanted; -1 when asking anew, without a range, may help.
+        """How many bytes of the body come before the wanted ones; -1 if a new request without a range may help.
 
-        Raises what the answer amounts to.
+        Raises the error that the answer means.
         """
         if answer.status == 206:
             return self._of_part(answer)
@@ -167,8 +167,8 @@ class Download:
                 )
         return self._at
 
-    def _wrong_size(self, found: int) -> SizeMismatch:
+    def _wrong_size(self, size: int) -> SizeMismatch:
         return SizeMismatch(
-            f"{self._doing}: the registry's blob has {found} bytes, its descriptor says {self._descriptor.size}",
+            f"{self._doing}: the registry's blob has {size} bytes, its descriptor says {self._descriptor.size}",
             subject=self._descriptor.digest,
         )

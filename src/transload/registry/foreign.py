@@ -3,8 +3,8 @@
 (OCI image specification, descriptor.md, "urls"; layer.md, "Non-Distributable Layers".)
 
 Invariants:
-1. no credentials are ever sent: who writes a manifest chooses where its URLs lead;
-2. exactly the promised bytes are handed on; their digest is the reader's to check, so plain HTTP does no harm here;
+1. no credentials are ever sent, because the author of a manifest chooses its URLs;
+2. exactly the promised bytes are handed on; the reader checks their digest, so plain HTTP is safe here;
 3. every error names the URL.
 """
 
@@ -21,11 +21,11 @@ from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.headers import closed_range, parse_content_range
 
-_URLS = 4  # tried of one layer; honest manifests have one
+_URLS = 4  # how many are tried for one layer; honest manifests have one
 
 
 class ForeignLayers:
-    """Opens foreign layers where their publisher keeps them; `http` gives the client when it is needed."""
+    """Opens foreign layers at their publisher's URLs. `http` makes the client when it is needed."""
 
     def __init__(self, http: Callable[[], Http]) -> None:
         self._http = http
@@ -34,7 +34,7 @@ class ForeignLayers:
     def open(
         self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
     ) -> Iterator[Iterator[Chunk]]:
-        """See `Reads`. The first URL that has the layer is read."""
+        """Bytes of a layer, as `Reads.open` gives them, from the first of its URLs that has it."""
         end = descriptor.size if length is None else min(offset + length, descriptor.size)
         with ExitStack() as held:
             yield self._begun(repository, descriptor, offset, end, held)
@@ -64,7 +64,7 @@ def _request(url: str, doing: str, offset: int, end: int) -> HttpRequest:
 
 
 def _skipped(answer: Answer, doing: str, descriptor: Descriptor, offset: int) -> int:
-    """How many bytes come before those that are wanted. Raises what the answer amounts to."""
+    """How many bytes come before the wanted ones. Raises the error that the answer means."""
     if answer.status == 206:
         part = parse_content_range(answer.headers.get("Content-Range"))
         if part is None or part.start != offset:

@@ -1,4 +1,4 @@
-"""What registries say in headers: pages of lists (RFC 8288), ranges (RFC 9110 and of uploads), challenges. No I/O."""
+"""Headers of registries: links to the next page (RFC 8288), ranges (RFC 9110, and of uploads), challenges. No I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transload.limits import HEADER_LENGTH, LIST_IDLE_PAGES, LIST_LINK_LENGTH, L
 from transload.net.address import Origin, session_url
 from transload.net.messages import Reply
 
-# Every repetition keeps what it took (the +s), so that a header made to hurt is read once, and not for every letter.
+# Every repetition is possessive (the extra +): it never backtracks, so a hostile header takes linear time.
 _VALUE = r"\s*+=\s*+(?:\"([^\"]*+)\"|([^\s;,\"]*+))"
 _PARAMETER = re.compile(rf"\s*+;\s*+([^\s=;,\"]++)(?:{_VALUE})?+")
 _LINK = re.compile(rf"<([^<>]*+)>((?:\s*+;\s*+[^\s=;,\"]++(?:{_VALUE})?+)*+)")
@@ -30,31 +30,31 @@ def next_link(header: str | None) -> str | None:
     """The target of the first link with `rel="next"`, as written; None if there is none. Raises `LimitExceeded`."""
     if header is None:
         return None
-    if len(header) > HEADER_LENGTH:  # read in part, it might say that a list ends which goes on
+    if len(header) > HEADER_LENGTH:  # if cut, it could hide the link to the next page
         raise LimitExceeded(f"a Link of {len(header)} characters is over the limit of {HEADER_LENGTH}")
     for link in _LINK.finditer(header):
-        told = (word for name, *value in _PARAMETER.findall(link[2]) if name.lower() == "rel" for word in value)
-        if any("next" in words.lower().split() for words in told):
+        values = (value for name, *forms in _PARAMETER.findall(link[2]) if name.lower() == "rel" for value in forms)
+        if any("next" in value.lower().split() for value in values):
             return str(link[1])
     return None
 
 
 def next_url(reply: Reply) -> str | None:
-    """Where the next page is. Raises `ProtocolTrouble` for a page on another host."""
+    """The URL of the next page; None on the last. Raises `ProtocolTrouble` for a page on another host."""
     target = next_link(reply.headers.get("Link"))
     if target is None:
         return None
-    url = session_url(reply.url, target)  # the same port trap as that of uploads
+    url = session_url(reply.url, target)  # the same port trap as in uploads
     if Origin.of(url) != reply.origin:
         raise ProtocolTrouble(f"{reply.origin.netloc} continues a list on another host, {Origin.of(url).netloc}")
     return url
 
 
 def pages(first: str, fetch: Callable[[str], Reply], known: Sized) -> Iterator[Reply]:
-    """Every page from `first` on. A short page is not the end, only a missing link is.
+    """Every page from `first` on. The list ends where the link is missing, not at a short page.
 
-    `known` is what the caller has taken from the pages so far. Raises `ProtocolTrouble` for links in a circle,
-    `LimitExceeded` after `LIST_PAGES` pages, or after `LIST_IDLE_PAGES` in a row from which nothing was taken.
+    `known` holds what the caller has taken from the pages so far. Raises `ProtocolTrouble` for links in a circle,
+    `LimitExceeded` after `LIST_PAGES` pages, or after `LIST_IDLE_PAGES` pages in a row with nothing new.
     """
     url: str | None = first
     seen: set[str] = set()
@@ -77,7 +77,7 @@ def pages(first: str, fetch: Callable[[str], Reply], known: Sized) -> Iterator[R
 
 @frozen
 class ContentRange:
-    """Which bytes a 206 carries: from `start` up to but without `end`, of `total` (None when not told)."""
+    """Which bytes a 206 carries: from `start` to before `end`, of `total` (None if not stated)."""
 
     start: int
     end: int
@@ -99,14 +99,14 @@ def unsatisfied_total(header: str | None) -> int | None:
 
 
 def closed_range(start: int, end: int) -> str:
-    """The `Range` header for bytes from `start` up to but without `end`: closed, since some refuse open ones."""
+    """The `Range` header for bytes from `start` to before `end`. It names both, since some refuse an open range."""
     return f"bytes={start}-{end - 1}"
 
 
 def upload_offset(header: str | None) -> int | None:
-    """How many bytes an upload has by its `Range: 0-<last>`; None when it does not say.
+    """How many bytes an upload has by its `Range: 0-<last>`; None if that cannot be read.
 
-    `0-0` means nothing or one byte (distribution writes it for both), so it counts as nothing.
+    `0-0` means no bytes or one byte (distribution writes it for both), so it counts as none.
     """
     form = _UPLOAD_RANGE.fullmatch((header or "").strip())
     if not form or int(form[1]) != 0:
@@ -120,12 +120,9 @@ def upload_range(start: int, size: int) -> str:
     return f"{start}-{start + size - 1}"
 
 
-# Every repetition keeps what it took (the +s), so that a header made to hurt is read once, and not for every letter.
-
-
 @frozen
 class Challenge:
-    """One way in that a server offers: `bearer` or `basic`, and its parameters, names in lower case."""
+    """One way to log in that a server offers: `bearer` or `basic`, and its parameters, with names in lower case."""
 
     scheme: str
     parameters: Mapping[str, str] = field(factory=dict)
@@ -136,31 +133,31 @@ class Challenge:
 
 
 def challenges(header: str) -> tuple[Challenge, ...]:
-    """Every challenge of a header, or of several headers joined by commas. What cannot be read is skipped.
+    """Every challenge of a header, or of several headers joined by commas. Text that cannot be read is skipped.
 
-    Raises `LimitExceeded` for a header that no registry needs.
+    Raises `LimitExceeded` for a header longer than `HEADER_LENGTH`.
 
     >>> [c.scheme for c in challenges('Bearer realm="https://a/t",scope="repository:x:pull,push", Basic realm="r"')]
     ['bearer', 'basic']
     """
     if len(header) > HEADER_LENGTH:
         raise LimitExceeded(f"a WWW-Authenticate of {len(header)} characters is over the limit of {HEADER_LENGTH}")
-    found: list[tuple[str, dict[str, str]]] = []
-    place = 0
-    while (place := _end_of_blanks(header, place)) < len(header):
-        piece = _PIECE.match(header, place)
+    offered: list[tuple[str, dict[str, str]]] = []
+    position = 0
+    while (position := _end_of_blanks(header, position)) < len(header):
+        piece = _PIECE.match(header, position)
         if piece is None:
-            place += 1
+            position += 1
             continue
-        place = piece.end()
+        position = piece.end()
         word, quoted, plain = piece.groups()
         if quoted is None and plain is None:
-            found.append((word.lower(), {}))
-        elif found:
-            found[-1][1].setdefault(word.lower(), plain if quoted is None else _ESCAPED.sub(r"\1", quoted))
-    return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
+            offered.append((word.lower(), {}))
+        elif offered:
+            offered[-1][1].setdefault(word.lower(), plain if quoted is None else _ESCAPED.sub(r"\1", quoted))
+    return tuple(Challenge(scheme, parameters) for scheme, parameters in offered)
 
 
-def _end_of_blanks(header: str, place: int) -> int:
-    blanks = _BETWEEN.match(header, place)
-    return blanks.end() if blanks else place
+def _end_of_blanks(header: str, position: int) -> int:
+    blanks = _BETWEEN.match(header, position)
+    return blanks.end() if blanks else position

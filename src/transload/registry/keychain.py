@@ -1,4 +1,4 @@
-"""Asking a credential helper, the program `docker-credential-NAME` of docker's protocol, for one registry's login."""
+"""Asks a credential helper (the program `docker-credential-NAME` of docker's protocol) for one registry's login."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from transload.registry.loginfile import HUB, login_of, text_of
 from transload.strictjson import read_json
 
 HELPER_TIMEOUT_S = 30.0
-_HUB_SERVER = "https://index.docker.io/v1/"  # what `docker login` stores the Hub's login under, also in helpers
+_HUB_SERVER = (
+    "https://index.docker.io/v1/"  # the key under which `docker login` stores the Hub's login, also in helpers
+)
 _HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # docker-credential-helpers, credentials/error.go
 _NOT_FOUND = (b"credentials not found in native keychain", b"no credentials server URL", b"no credentials username")
@@ -32,8 +34,8 @@ _NOT_FOUND = (b"credentials not found in native keychain", b"no credentials serv
 
 @frozen
 class Surroundings:
-    """What helpers run in: where they are looked for (None: the PATH of the process), the variables that they see
-    (None: those of the process), and how long one may take.
+    """The environment of helpers: where they are looked for (None: the PATH of the process), their variables (None:
+    those of the process), and how many seconds one may take.
     """
 
     path: str | None = None
@@ -41,16 +43,16 @@ class Surroundings:
     timeout_s: float = HELPER_TIMEOUT_S
 
 
-def ask_helper(helper: str, host: str, file: Path, given: Surroundings) -> Login | None:
-    """What `helper`, which `file` names, knows of `host`; None where that is nothing.
+def ask_helper(helper: str, host: str, file: Path, surroundings: Surroundings) -> Login | None:
+    """The login for `host` that `helper` has; None if it has none. `file` is the file that names the helper.
 
-    It is asked for the host as docker asks, then with `https://` before it, as people and other tools stored it.
+    It is asked for the host as docker asks, then with `https://` before it, as people and other tools store it.
 
-    Raises `CredentialsUnavailable` where it is missing, fails, says what is no answer or too much, or says nothing in
-    time.
+    Raises `CredentialsUnavailable` if it is missing, fails, gives no valid answer or one that is too long, or does not
+    answer in time.
     """
     name = f"docker-credential-{helper}"
-    program = shutil.which(name, path=given.path) if _HELPER_NAME.fullmatch(helper) else None
+    program = shutil.which(name, path=surroundings.path) if _HELPER_NAME.fullmatch(helper) else None
     if program is None:
         raise CredentialsUnavailable(
             f"asking for the login of {host}: {file} names the helper {name}, which is not on the PATH",
@@ -58,16 +60,16 @@ def ask_helper(helper: str, host: str, file: Path, given: Surroundings) -> Login
             hint=f"install {name}, or take it out of {file} and log in again",
         )
     for server in _servers(host):
-        if login := _ask(program, name, server, host, given):
+        if login := _ask(program, name, server, host, surroundings):
             return login
     return None
 
 
-def _ask(program: str, name: str, server: str, host: str, given: Surroundings) -> Login | None:
+def _ask(program: str, name: str, server: str, host: str, surroundings: Surroundings) -> Login | None:
     try:
-        done = _run(program, server, given)
+        done = _run(program, server, surroundings)
     except subprocess.TimeoutExpired:
-        raise _failed(name, host, f"gave no answer for {given.timeout_s:g} s") from None
+        raise _failed(name, host, f"gave no answer for {surroundings.timeout_s:g} s") from None
     except OSError as error:
         raise _failed(name, host, f"cannot be run: {error.strerror or error}") from error
     if len(done.stdout) > LOGINS_BYTES or len(done.stderr) > LOGINS_BYTES:
@@ -79,10 +81,10 @@ def _ask(program: str, name: str, server: str, host: str, given: Surroundings) -
     raise _failed(name, host, f"ended with {done.returncode}{_complaint(done)}")
 
 
-def _run(program: str, server: str, given: Surroundings) -> subprocess.CompletedProcess[bytes]:
-    """`docker-credential-NAME get`, the server's name on standard input and nothing secret in the arguments.
+def _run(program: str, server: str, surroundings: Surroundings) -> subprocess.CompletedProcess[bytes]:
+    """Run `docker-credential-NAME get` with the server's name on standard input. Nothing secret is in the arguments.
 
-    What it writes is kept up to the limit and one byte more; a helper that writes more is ended.
+    A helper that writes more than the limit is ended.
     """
     process = subprocess.Popen(  # noqa: S603 - the program that the user's own configuration names
         [program, "get"],
@@ -90,52 +92,52 @@ def _run(program: str, server: str, given: Surroundings) -> subprocess.Completed
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=given.variables,
+        env=surroundings.variables,
     )
-    until_s = time.monotonic() + given.timeout_s
+    until_s = time.monotonic() + surroundings.timeout_s
     try:
-        ears = [_Ear(process, pipe) for pipe in (process.stdout, process.stderr)]
+        readers = [_PipeReader(process, pipe) for pipe in (process.stdout, process.stderr)]
         assert process.stdin is not None  # noqa: S101 - it is piped
         with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
             pipe.write(server.encode())
-        for ear in ears:
-            ear.join(max(0.0, until_s - time.monotonic()))
-            if ear.is_alive():
-                raise subprocess.TimeoutExpired(program, given.timeout_s)
+        for reader in readers:
+            reader.join(max(0.0, until_s - time.monotonic()))
+            if reader.is_alive():
+                raise subprocess.TimeoutExpired(program, surroundings.timeout_s)
         code = process.wait(max(0.0, until_s - time.monotonic()))
     finally:
         process.kill()
         process.wait()
-    return subprocess.CompletedProcess(program, code, *(ear.heard for ear in ears))
+    return subprocess.CompletedProcess(program, code, *(reader.content for reader in readers))
 
 
-class _Ear(threading.Thread):
-    """Hears one pipe of a process to its end, or ends the process when it writes without end. The pipe is its own.
+class _PipeReader(threading.Thread):
+    """Reads one pipe of a process to its end, and closes it. A process that writes too much is ended.
 
-    It is not waited for: what the helper started may hold the pipe open when the helper is gone.
+    Nothing waits for this thread: a child of the helper may hold the pipe open after the helper has ended.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], pipe: IO[bytes] | None) -> None:
         super().__init__(daemon=True, name="helper")
-        self.heard = b""
+        self.content = b""
         self._process = process
-        self._pipe = cast("FileIO", pipe)  # of an unbuffered process
+        self._pipe = cast("FileIO", pipe)  # since the process is unbuffered
         self.start()
 
     def run(self) -> None:
         with self._pipe:
-            self.heard = read_up_to(self._pipe, LOGINS_BYTES + 1)
-            if len(self.heard) > LOGINS_BYTES:
+            self.content = read_up_to(self._pipe, LOGINS_BYTES + 1)
+            if len(self.content) > LOGINS_BYTES:
                 self._process.kill()
 
 
 def _servers(host: str) -> tuple[str, ...]:
-    """What helpers may know a registry by."""
+    """The names under which a helper may have stored a registry's login."""
     return (_HUB_SERVER,) if host == HUB else (host, f"https://{host}")
 
 
 def _answered(output: bytes, name: str, host: str) -> Login | None:
-    """The login in a helper's answer; the answer is never shown, since it may hold a secret even when it is wrong."""
+    """The login in a helper's answer. The answer is never printed: even an invalid one may hold a secret."""
     try:
         document = read_json(output.removeprefix(codecs.BOM_UTF8), limit=LOGINS_BYTES, values=LOGINS_VALUES, twins=True)
     except ValueError:
@@ -146,9 +148,9 @@ def _answered(output: bytes, name: str, host: str) -> Login | None:
 
 
 def _complaint(done: subprocess.CompletedProcess[bytes]) -> str:
-    """What a failed helper said, one line of it; on standard output unless that might be an answer."""
-    spoken = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace")
-    return f": {spoken.splitlines()[0][:200]}" if spoken and not spoken.startswith("{") else ""
+    """The first line that a failed helper wrote. Standard output counts only if it cannot be an answer."""
+    text = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace")
+    return f": {text.splitlines()[0][:200]}" if text and not text.startswith("{") else ""
 
 
 def _failed(name: str, host: str, what: str) -> CredentialsUnavailable:

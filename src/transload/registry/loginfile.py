@@ -1,7 +1,7 @@
-"""One file of logins as docker, podman and their kin write it: `config.json`, `auth.json`, the old `.dockercfg`.
+"""One file of logins as docker, podman and similar tools write it: `config.json`, `auth.json`, the old `.dockercfg`.
 
-Read as Go reads JSON: names of fields in any case, line ends inside base64. What no program writes is read kindly
-too where it can mean only one thing, since people write these files by hand.
+It is read as Go reads JSON: names of fields in any case, line ends inside base64. People also write these files by
+hand, so other small mistakes are accepted where the meaning is clear.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _TOKEN_USER = "<token>"  # noqa: S105 - the user name that marks an identity tok
 
 @frozen
 class CredentialFile:
-    """What one file says, its keys in the form that `place_of` gives them. `path` is its name for people.
+    """The logins of one file. Keys have the form that `key_of` gives them; `path` names the file in messages.
 
-    docker compares only the host of a key, podman the path too: `by_host` says that it is a file of docker's.
-    An entry that is not as docker writes it stands in the way of its own host only.
+    docker compares only the host of a key, podman the path too. `by_host`: this is a file of docker's. An entry that
+    does not have docker's form is an error for its own host only.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class CredentialFile:
 
     @classmethod
     def read(cls, path: Path) -> CredentialFile | None:
-        """The file at `path`, or None where there is none. Raises `CredentialsUnavailable`."""
+        """Read the file at `path`; None if there is none. Raises `CredentialsUnavailable`."""
         try:
             content = b"" if str(path) == os.devnull else read_file(path, LOGINS_BYTES + 1)
         except (FileNotFoundError, NotADirectoryError):
@@ -56,44 +56,44 @@ class CredentialFile:
             raise broken(path, error.strerror or "cannot be read") from error
         except LocalError as error:
             raise broken(path, "is not a file") from error
-        except ValueError:  # a NUL in the name
+        except ValueError:  # the name has a NUL in it
             return None
         return cls.parse(path, content)
 
     @classmethod
     def parse(cls, path: Path, content: bytes) -> CredentialFile:
-        """What `content` says, in UTF-8 or UTF-16, with a byte order mark or without. Raises as `read` does."""
+        """Read `content`, in UTF-8 or UTF-16, with or without a byte order mark. Raises `CredentialsUnavailable`."""
         if len(content) > LOGINS_BYTES:
             raise broken(path, f"is larger than {LOGINS_BYTES >> 20} MiB")
         try:
             text = content.decode(json.detect_encoding(content))
-            # docker, too, takes the last of equal keys
+            # docker also takes the last of equal keys
             document = (
                 read_json(text.encode(), limit=2 * LOGINS_BYTES, values=LOGINS_VALUES, twins=True)
                 if text.strip()
                 else {}
             )
-        except ValueError:  # without the cause, whose text may show what is in the file
+        except ValueError:  # without the cause: its text may show content of the file
             raise broken(path, "is not JSON") from None
         if not isinstance(document, dict):
             raise broken(path, "is not a JSON object")
         if path.name == ".dockercfg":  # before docker 1.7 the map of logins was the whole file
-            return cls(path, _by_place(document, dict))
+            return cls(path, _by_key(document, dict))
         return cls(
             path,
-            _by_place(_section(path, document, "auths"), dict),
-            _by_place(_section(path, document, "credHelpers"), str),
+            _by_key(_section(path, document, "auths"), dict),
+            _by_key(_section(path, document, "credHelpers"), str),
             text_of(document, "credsStore"),
             by_host=path.name == "config.json",
         )
 
     def written(self, host: str, repository: str) -> Login | None:
-        """The login that the file itself holds; the key that names most of the repository's path wins."""
-        for place in self._places(host, repository):
-            entry = self.entries.get(place)
+        """The login that the file itself holds. The key with the longest part of the repository's path wins."""
+        for key in self._keys(host, repository):
+            entry = self.entries.get(key)
             if entry is not None and not isinstance(entry, dict):
-                raise self._odd("auths", place)
-            if entry and (login := _written(entry, f"{self.path}: the entry of {place}")):
+                raise self._odd("auths", key)
+            if entry and (login := _written(entry, f"{self.path}: the entry of {key}")):
                 return login
         return None
 
@@ -108,21 +108,21 @@ class CredentialFile:
     @property
     def troubles(self) -> tuple[CredentialsUnavailable, ...]:
         """The entries that cannot be used."""
-        entries = (self._odd("auths", place) for place, one in self.entries.items() if not isinstance(one, dict))
-        helpers = (self._odd("credHelpers", place) for place, one in self.helpers.items() if not isinstance(one, str))
+        entries = (self._odd("auths", key) for key, entry in self.entries.items() if not isinstance(entry, dict))
+        helpers = (self._odd("credHelpers", key) for key, name in self.helpers.items() if not isinstance(name, str))
         return (*entries, *helpers)
 
-    def _odd(self, section: str, place: str) -> CredentialsUnavailable:
-        return broken(self.path, f"the entry of {place} in {section} {_NOT_DOCKERS}")
+    def _odd(self, section: str, key: str) -> CredentialsUnavailable:
+        return broken(self.path, f"the entry of {key} in {section} {_NOT_DOCKERS}")
 
-    def _places(self, host: str, repository: str) -> Iterator[str]:
-        """`host/a/b`, `host/a`, `host`; in docker's file then whatever has this host before a path."""
+    def _keys(self, host: str, repository: str) -> Iterator[str]:
+        """`host/a/b`, `host/a`, `host`; in docker's file then any key with this host and a path."""
         parts = list(filter(None, repository.split("/")))
         for length in range(len(parts), -1, -1):
             for name in _spellings(host):
                 yield "/".join([name, *parts[:length]])
         if self.by_host:
-            yield from (place for place in self.entries if place.partition("/")[0] == host)
+            yield from (key for key in self.entries if key.partition("/")[0] == host)
 
 
 def broken(path: Path, what: str) -> CredentialsUnavailable:
@@ -132,8 +132,8 @@ def broken(path: Path, what: str) -> CredentialsUnavailable:
     )
 
 
-def place_of(key: str) -> str:
-    """A key as host[:port][/path]. With a scheme the path is that of an API, without one it is podman's namespace."""
+def key_of(key: str) -> str:
+    """A key as host[:port][/path]. A path after a scheme is that of an API and is dropped; else it is a namespace."""
     bare = _SCHEME.sub("", key.strip(), count=1)
     if bare != key.strip():
         bare = bare.partition("/")[0]
@@ -143,13 +143,13 @@ def place_of(key: str) -> str:
 
 
 def text_of(document: Mapping[str, Any], name: str) -> str:
-    """A field of text; empty where there is none."""
+    """The text in a field; empty if there is none."""
     value = _member(document, name)
     return value if isinstance(value, str) else ""
 
 
 def login_of(username: str, password: str, identity_token: str = "", registry_token: str = "") -> Login | None:
-    """A login as docker means these fields; None where they say nothing."""
+    """A login from these fields, read as docker does; None if all are empty."""
     if username == _TOKEN_USER:
         username, password, identity_token = "", "", identity_token or password
     login = Login(username, Secret(password), Secret(identity_token), Secret(registry_token))
@@ -157,7 +157,7 @@ def login_of(username: str, password: str, identity_token: str = "", registry_to
 
 
 def _spellings(host: str) -> tuple[str, ...]:
-    """The host as it is asked for, then with or without the port that https has anyway."""
+    """The host as given, then with or without https's default port."""
     if host.endswith(_TLS_PORT):
         return (host, host.removesuffix(_TLS_PORT))
     return (host, host + _TLS_PORT) if ":" not in host.rpartition("]")[2] else (host,)
@@ -173,18 +173,18 @@ def _section(path: Path, document: Mapping[str, Any], name: str) -> Mapping[str,
 
 
 def _member(document: Mapping[str, Any], name: str) -> Any:
-    """A field by its name in any case; of several the last that is not null, as Go's encoding/json decides."""
+    """A field by its name in any case. Of several the last that is not null counts, as in Go's encoding/json."""
     named = [value for key, value in document.items() if key.lower() == name.lower() and value is not None]
     return named[-1] if named else None
 
 
-def _by_place(section: Mapping[str, Any], kind: type) -> dict[str, Any]:
-    """Keys made alike, empty values left out; a key written as it is wins over one with a scheme, as with docker."""
-    places: dict[str, Any] = {}
+def _by_key(section: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """Entries under keys of one form, without empty values. A key without a scheme wins, as in docker."""
+    entries: dict[str, Any] = {}
     for key, value in sorted(section.items(), key=lambda item: bool(_SCHEME.match(item[0]))):
         if value or not (value is None or isinstance(value, kind)):  # null is the empty value, as Go reads it
-            places.setdefault(place_of(key), value)
-    return places
+            entries.setdefault(key_of(key), value)
+    return entries
 
 
 def _written(entry: Mapping[str, Any], where: str) -> Login | None:
@@ -198,9 +198,9 @@ def _written(entry: Mapping[str, Any], where: str) -> Login | None:
 
 
 def _decoded(encoded: str, where: str) -> tuple[str, str]:
-    """User and password of an `auth` field: base64 of both with a colon between; more colons are the password's.
+    """User and password of an `auth` field: base64 of `user:password`. The password may have more colons.
 
-    Bytes that are no UTF-8 are kept as they are, for the registry may know them.
+    Bytes that are not UTF-8 are kept; the registry may understand them.
     """
     bare = "".join(encoded.split()).rstrip("=")
     try:
@@ -212,4 +212,4 @@ def _decoded(encoded: str, where: str) -> tuple[str, str]:
         raise CredentialsUnavailable(
             f"{where} has an auth field that is not base64 of user:password", hint="log in again with docker or podman"
         )
-    return username, password.strip("\0")  # docker pads
+    return username, password.strip("\0")  # docker pads with NUL

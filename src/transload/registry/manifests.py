@@ -1,4 +1,4 @@
-"""Manifests of one registry: what a name stands for, their exact bytes, and putting them there."""
+"""Manifests of one registry: resolving names, fetching exact bytes, and putting them there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ class Manifests:
         self._api = api
 
     def resolve(self, name: Name) -> Descriptor:
-        """One HEAD where that tells everything, else (and from then on, if HEAD is not known there) a GET.
+        """What a name stands for: by one HEAD if its answer is complete, else by a GET.
+
+        If the registry does not know HEAD, later calls use GET at once.
 
         Raises `ManifestUnknown`, `DigestMismatch`, `AccessDenied`.
         """
@@ -35,15 +37,18 @@ class Manifests:
             return self.fetch(name).descriptor
         reply = self._ask("HEAD", name, doing)
         if is_no_answer(self._url(name), reply):
-            found = self.fetch(name).descriptor
+            descriptor = self.fetch(name).descriptor
             self._api.capabilities.head = False
-            return found
+            return descriptor
         if reply.status != 200:
             raise problem(reply, doing, "manifest", str(name))
         return self._described(reply, name, doing) or self.fetch(name).descriptor
 
     def fetch(self, name: Name) -> Manifest:
-        """One GET. Raises `ManifestUnknown`, `DigestMismatch`, `ManifestInvalid`, `ProtocolTrouble`, `AccessDenied`."""
+        """The manifest, by one GET.
+
+        Raises `ManifestUnknown`, `DigestMismatch`, `ManifestInvalid`, `ProtocolTrouble`, `AccessDenied`.
+        """
         doing = f"fetching {self._api.host}/{name}"
         reply = self._ask("GET", name, doing)
         if reply.status != 200:
@@ -55,14 +60,17 @@ class Manifests:
         return manifest
 
     def holds(self, repository: str, descriptor: Descriptor) -> bool:
-        """One HEAD. Raises `AccessDenied`."""
+        """Whether the manifest is there, by one HEAD. Raises `AccessDenied`."""
         name = Name(repository, None, descriptor.digest)
         url = self._api.manifest_url(repository, descriptor.digest)
         presence = Presence(self._api, url, descriptor, f"looking for {self._api.host}/{name}", "manifest", str(name))
         return presence.ask(pull(repository), _ACCEPT)
 
     def put(self, repository: str, reference: str, manifest: Manifest) -> Reply:
-        """One PUT of the exact bytes. Raises `NotFound`, `Refused`, `ReadOnly`, `DigestMismatch`, `AccessDenied`."""
+        """Store the exact bytes, by one PUT.
+
+        Raises `NotFound`, `Refused`, `ReadOnly`, `DigestMismatch`, `AccessDenied`.
+        """
         doing = f"storing {reference} in {repository} at {self._api.host}"
         url = self._api.manifest_url(repository, reference)
         request = HttpRequest("PUT", url, doing, "manifest", {"Content-Type": manifest.media_type}, manifest.raw)
@@ -82,7 +90,7 @@ class Manifests:
         return self._api.manifest_url(name.repository, name.digest or name.tag or "")
 
     def _described(self, reply: Reply, name: Name, doing: str) -> Descriptor | None:
-        """What the headers say; None when they do not say all of it, or something that no manifest is."""
+        """The descriptor that the headers give; None if they are incomplete, or do not describe a manifest."""
         claimed = _claimed(reply.headers)
         length = whole_number(reply.headers.get("Content-Length", ""))
         digest = name.digest or claimed
@@ -98,7 +106,7 @@ class Manifests:
 
 
 def _explained(error: TransloadError, manifest: Manifest) -> TransloadError:
-    """With a hint where the manifest has what some registries are known to refuse."""
+    """The error with a hint, if the manifest has something that some registries are known to refuse."""
     plain = any(layer.media_type in UNCOMPRESSED_LAYERS for layer in manifest.layers)
     if type(error) is Refused and plain and error.hint is None:  # Quay, for one: MANIFEST_INVALID
         error.hint = "its layers are not compressed, which this registry may not take: transload push --compress"
@@ -106,7 +114,7 @@ def _explained(error: TransloadError, manifest: Manifest) -> TransloadError:
 
 
 def _claimed(headers: Mapping[str, str]) -> Digest | None:
-    """The `Docker-Content-Digest`, which is only a hint; None where it is missing or none that can be proved."""
+    """The `Docker-Content-Digest`, which is only a hint; None if it is missing or not a digest that we can check."""
     try:
         return Digest(headers.get("Docker-Content-Digest", "").strip())
     except DigestInvalid:

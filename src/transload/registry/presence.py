@@ -1,7 +1,7 @@
-"""Whether a registry has a blob or manifest of a size: asked by HEAD, and by GET where HEAD cannot be answered.
+"""Whether a registry has a blob or manifest with a given size: asked by HEAD, or by GET where HEAD does not work.
 
-Storage behind signed addresses refuses the HEAD that a registry redirects there, since the signature is for GET (403
-from MinIO and R2, 400 from S3 in China); others answer HEAD without a length, or with 0.
+Storage behind signed addresses refuses a redirected HEAD, because the signature is for GET (403 from MinIO and R2, 400
+from S3 in China). Other storage answers HEAD without a length, or with 0.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from transload.registry.translate import Asked, check_is_no_page, problem
 from transload.wording import whole_number
 
 NO_HEAD = {400, 405, 501}
-"""How servers say that they know no HEAD."""
+"""Answers of servers that do not know HEAD."""
 
 
 @frozen
 class Presence:
-    """One question about `descriptor`, which is at `url`; `subject` is what errors call it."""
+    """One question about `descriptor`, which should be at `url`. `subject` is its name in errors."""
 
     api: Api
     url: str
@@ -34,18 +34,21 @@ class Presence:
     subject: str
 
     def ask(self, scope: Scope, headers: Mapping[str, str] | None = None) -> bool:
-        """One HEAD; a GET more where that says nothing, and from then on instead of it. Raises `AccessDenied`."""
+        """Whether it is there: one HEAD, then a GET if HEAD gives no answer. Raises `AccessDenied`.
+
+        After that, GET is used at once for this registry.
+        """
         if self.api.capabilities.head_tells is not False:
             reply = self.api.ask(HttpRequest("HEAD", self.url, self.doing, self.asked, headers or {}), scope)
-            found = self._by_head(reply)
-            if found is not None:
-                return found
+            present = self._by_head(reply)
+            if present is not None:
+                return present
         part = {"Range": closed_range(0, 1)} if self.descriptor.size > 1 and self.asked == "blob" else {}
         request = HttpRequest("GET", self.url, self.doing, self.asked, {**(headers or {}), **part})
         with self.api.stream(request, scope) as answer:
-            found = self._by_get(answer)
+            present = self._by_get(answer)
         self.api.capabilities.head_tells = False
-        return found
+        return present
 
     def _by_head(self, reply: Reply) -> bool | None:
         if is_no_answer(self.url, reply):
@@ -72,6 +75,6 @@ class Presence:
 
 
 def is_no_answer(url: str, reply: Reply) -> bool:
-    """Whether a HEAD of `url` was refused as such, or by what it was redirected to, which says nothing of `url`."""
+    """Whether HEAD itself was refused, or its redirect was. Then the answer does not tell whether `url` exists."""
     elsewhere = reply.url != url and 400 <= reply.status < 500 and reply.status not in {404, 408, 429, 499}
     return elsewhere or reply.status in NO_HEAD

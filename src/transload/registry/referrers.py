@@ -1,4 +1,4 @@
-"""Who refers to a manifest: the referrers API where there is one, else the tag that stands in for it.
+"""Who refers to a manifest: by the referrers API if the registry has one, else by its fallback tag.
 
 Rules: distribution specification, "Listing Referrers" and "Referrers Tag Schema".
 """
@@ -25,15 +25,14 @@ _UNKNOWN = {400, 404, 405, 501}
 
 
 def fallback_tag(digest: Digest) -> str:
-    """The tag whose index lists the referrers of `digest` where the registry does not."""
+    """The tag whose index lists the referrers of `digest`, for registries without the API."""
     return f"{digest.algorithm[:32]}-{digest.encoded[:64]}"
 
 
 def index_with(index: Manifest | None, manifest: Manifest) -> bytes | None:
-    """The index (None: there is none yet) with an entry for `manifest`; None when it has one already.
+    """The bytes of `index` (None: there is none yet) with an entry for `manifest`; None if it has one already.
 
-    Entries of others are kept value by value, also what this program does not understand of them. Raises
-    `ManifestInvalid` for what is no index.
+    Other entries are kept as they are, with all their fields. Raises `ManifestInvalid` if `index` is not an index.
     """
     if index is not None and not index.is_index:
         raise ManifestInvalid("what the tag for referrers stands for is no index", subject=index.digest)
@@ -60,7 +59,7 @@ def index_without(index: Manifest, digest: Digest) -> bytes | None:
 
 
 class Referrers:
-    """Reads lists of referrers, and keeps those right that the registry leaves to its clients."""
+    """Reads lists of referrers. Where the registry leaves the list to its clients, it also updates it."""
 
     def __init__(self, api: Api, manifests: Manifests) -> None:
         self._api = api
@@ -69,15 +68,15 @@ class Referrers:
         self._tags: dict[tuple[str, str], threading.Lock] = {}
 
     def of(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
-        """See `Refers`. Raises `AccessDenied`, `ProtocolTrouble`."""
+        """Descriptors of the manifests whose subject is `digest`. Raises `AccessDenied`, `ProtocolTrouble`."""
         if self._api.capabilities.referrers_api is not False:
-            found = self._by_api(repository, digest)
-            if found is not None:
-                return found
+            referrers = self._by_api(repository, digest)
+            if referrers is not None:
+                return referrers
         return self._by_tag(repository, digest)
 
     def record(self, repository: str, subject: Digest, manifest: Manifest) -> None:
-        """Put `manifest` on the list of its subject, where the registry did not do so itself."""
+        """Add `manifest` to the list of its subject, if the registry did not do so itself."""
         self._change(repository, subject, lambda index: index_with(index, manifest))
 
     def forget(self, repository: str, subject: Digest, digest: Digest) -> None:
@@ -94,8 +93,8 @@ class Referrers:
         """Replace the list of a subject by what `change` makes of it; None is no change."""
         tag = fallback_tag(subject)
         with self._lock:
-            one_at_a_time = self._tags.setdefault((repository, tag), threading.Lock())
-        with one_at_a_time:
+            tag_lock = self._tags.setdefault((repository, tag), threading.Lock())
+        with tag_lock:
             try:
                 index: Manifest | None = self._manifests.fetch(Name(repository, tag))
             except NotFound:
@@ -105,25 +104,28 @@ class Referrers:
                 self._manifests.put(repository, tag, Manifest.parse(wanted, OCI_INDEX))
 
     def _by_api(self, repository: str, digest: Digest) -> tuple[Descriptor, ...] | None:
-        """None where the registry has no such API."""
+        """The referrers by the API; None if the registry does not have it."""
         doing = f"asking {self._api.host} who refers to {digest.short} in {repository}"
-        found: dict[Digest, Descriptor] = {}
+        referrers: dict[Digest, Descriptor] = {}
 
         def fetch(url: str) -> Reply:
             request = HttpRequest("GET", url, doing, "referrers", {"Accept": OCI_INDEX})
             return self._api.ask(request, pull(repository))
 
-        for page in pages(self._api.url(f"{repository}/referrers/{digest}"), fetch, found):
+        for page in pages(self._api.url(f"{repository}/referrers/{digest}"), fetch, referrers):
             if page.status in _UNKNOWN or (page.status == 200 and page.content_type != OCI_INDEX):
                 self._api.capabilities.referrers_api = False
                 return None
             if page.status != 200:
                 raise problem(page, doing, "manifest", digest)
             self._api.capabilities.referrers_api = True
-            found.update((entry.digest, entry) for entry in _entries(json_object(page, doing), doing))
-            if len(found) > REFERRERS or sum(each.weight for each in found.values()) > IMAGE_MANIFESTS_BYTES:
+            referrers.update((entry.digest, entry) for entry in _entries(json_object(page, doing), doing))
+            if (
+                len(referrers) > REFERRERS
+                or sum(referrer.weight for referrer in referrers.values()) > IMAGE_MANIFESTS_BYTES
+            ):
                 raise ManifestInvalid(f"{doing}: more than {REFERRERS} referrers, or much about them")
-        return tuple(found.values())
+        return tuple(referrers.values())
 
     def _by_tag(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
         try:
@@ -137,4 +139,4 @@ def _entries(document: dict[str, Any], doing: str) -> list[Descriptor]:
     entries = document.get("manifests") or []
     if not isinstance(entries, list):
         raise ManifestInvalid(f"{doing}: manifests is not a list")
-    return [Descriptor.from_json(entry, f"manifests[{place}]") for place, entry in enumerate(entries)]
+    return [Descriptor.from_json(entry, f"manifests[{index}]") for index, entry in enumerate(entries)]

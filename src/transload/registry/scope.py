@@ -1,4 +1,4 @@
-"""Scopes of tokens: what one wants to do to which repository (distribution, docs/spec/auth/scope.md)."""
+"""Scopes of tokens: which actions on which repository (distribution, docs/spec/auth/scope.md)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ORDER = ("pull", "push", "delete", "*")
 
 @frozen
 class Scope:
-    """Actions on one resource; `str()` is the form of the wire, `repository:a/b:pull,push`."""
+    """Actions on one resource. `str()` gives the form that is sent: `repository:a/b:pull,push`."""
 
     type: str
     name: str
@@ -28,7 +28,7 @@ def pull(repository: str) -> Scope:
 
 
 def push(repository: str) -> Scope:
-    """Writing a repository; registries want both actions for it."""
+    """Writing a repository; registries require both actions for it."""
     return Scope("repository", repository, frozenset({"pull", "push"}))
 
 
@@ -44,7 +44,7 @@ CATALOG = Scope("registry", "catalog", frozenset({"*"}))
 
 
 def parse_scopes(text: str) -> tuple[Scope, ...]:
-    """The scopes of a challenge, separated by blanks; a name may have colons of its own. The malformed are skipped."""
+    """The scopes of a challenge, separated by blanks. A name may contain colons. Malformed scopes are skipped."""
     scopes = []
     for word in text.split():
         kind, _, rest = word.partition(":")
@@ -55,7 +55,7 @@ def parse_scopes(text: str) -> tuple[Scope, ...]:
 
 
 def merged(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
-    """One scope per resource, those that push first: some token servers look at the first one only."""
+    """One scope per resource, those with push first, because some token servers look at the first one only."""
     actions: dict[tuple[str, str], frozenset[str]] = {}
     for scope in scopes:
         resource = (scope.type, scope.name)
@@ -65,6 +65,6 @@ def merged(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
 
 
 def covers(have: Iterable[Scope], want: Iterable[Scope]) -> bool:
-    """Whether a token for `have` should do for `want`."""
+    """Whether a token for `have` is enough for `want`."""
     granted = {(scope.type, scope.name): scope.actions for scope in have}
     return all(scope.actions <= granted.get((scope.type, scope.name), frozenset()) for scope in want)

@@ -1,6 +1,6 @@
-"""An upload session at a registry: opened, followed from Location to Location, fed, closed, cancelled.
+"""An upload session at a registry: open it, follow its Locations, send bytes, close or cancel it.
 
-Rules: distribution specification, "Pushing Blobs", and what registries make of it.
+Rules: distribution specification, "Pushing Blobs", and how registries apply it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from transload.registry.translate import complaints, not_a_registry, problem
 from transload.wording import whole_number
 
 ACCEPTED = {200, 201, 202, 204}
-"""The specification says 201 and 202; older registries say the others."""
+"""The specification has 201 and 202; older registries send the others."""
 _SESSION_GONE = {"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "RANGE_INVALID"}
 _MIXED_UP = {"DIGEST_INVALID", "SIZE_INVALID"}
-"""What a registry says to the end of a resumed upload whose parts it did not put together rightly."""
+"""Answers to the end of a resumed upload whose parts the registry put together wrongly."""
 _PATIENCE = 2
 _MOMENTS_S = (0.2, 0.8)
 _OCTETS = {"Content-Type": "application/octet-stream"}
 
 
 class UploadSession:
-    """One session. `offset` is what the registry has for certain; `url` is always the latest Location."""
+    """One session. `offset` is the number of bytes that the registry has for certain."""
 
     def __init__(self, api: Api, repository: str, descriptor: Descriptor) -> None:
         self.offset = 0
@@ -46,29 +46,29 @@ class UploadSession:
 
     @property
     def doing(self) -> str:
-        """For people."""
+        """What is being done, in words, for errors."""
         return f"uploading {self._descriptor.digest.short} to {self.repository} at {self._api.host}"
 
     @property
     def is_open(self) -> bool:
-        """Whether the registry knows of it."""
+        """Whether the session exists at the registry."""
         return self._url is not None
 
     def open(self) -> None:
-        """Begin at the registry, unless begun. Raises `AccessDenied`, `RepositoryUnknown`, `ReadOnly` and more."""
+        """Begin the session, if it has not begun. Raises `AccessDenied`, `RepositoryUnknown`, `ReadOnly` and more."""
         if self._url is not None:
             return
-        # asking twice only leaves an empty session behind, so it may be retried
+        # a retry only leaves an empty session behind, so it is allowed
         reply = self._ask("POST", self._api.uploads_url(self.repository))
         if reply.status not in ACCEPTED:
             raise problem(reply, self.doing, "upload", self._descriptor.digest)
         self._adopt(reply)
 
     def mount(self, origin: str) -> bool | None:
-        """Ask for the blob to be made visible from repository `origin`; a session opened instead is cancelled.
+        """Ask to mount the blob from repository `origin`. If the registry opens a session instead, cancel it.
 
-        Every refusal is a no, for the bytes can be sent; None where access is denied, which says nothing about mounts.
-        `from` is always given, since Quay refuses a request without.
+        A refusal gives False: the bytes can be sent. Denied access gives None, because it says nothing about mounts.
+        `from` is always sent, since Quay refuses a request without it.
         """
         url = with_query(self._api.uploads_url(self.repository), mount=self._descriptor.digest, **{"from": origin})
         request = HttpRequest("POST", url, self.doing, "mount")
@@ -91,9 +91,10 @@ class UploadSession:
         self.piece_minimum = whole_number(minimum) or 0
 
     def patch(self, body: Iterable[Chunk], length: int, *, ranged: bool) -> None:
-        """Send `length` bytes from `offset` on. `ranged` says where they belong, which some registries cannot bear.
+        """Send `length` bytes from `offset` on. `ranged` adds a Content-Range, which some registries refuse.
 
-        Raises `ServerTrouble` also for what the next upload will do otherwise, since the body cannot be sent again.
+        A body cannot be sent twice. So where another kind of upload may work, it raises `ServerTrouble`, and the next
+        upload uses that kind.
         """
         headers = dict(_OCTETS)
         if ranged or self.offset:
@@ -104,17 +105,17 @@ class UploadSession:
         self._follow(reply)
         self._api.capabilities.streamed = True
         start, self.offset = self.offset, self.offset + length
-        kept = upload_offset(reply.headers.get("Range"))
-        if kept is not None and start < kept < self.offset:
-            self.offset = kept
-            raise ServerTrouble(f"{self.doing}: the registry kept {kept - start} of {length} bytes")
-        # a Range that stands still (ECR) says nothing: what was sent counts, and the digest decides
+        offset = upload_offset(reply.headers.get("Range"))
+        if offset is not None and start < offset < self.offset:
+            self.offset = offset
+            raise ServerTrouble(f"{self.doing}: the registry kept {offset - start} of {length} bytes")
+        # a Range that did not move (ECR) is ignored: the bytes sent count, and the digest decides
 
     def put(self, body: bytes | Iterable[Chunk] | None = None, length: int = 0) -> None:
-        """Close the session under the digest, with the whole content or after it. Raises what the registry says.
+        """Close the session with the digest, and send `body` with it if given. Raises the error that the answer means.
 
-        A refusal is not believed before the blob was looked for: an answer got lost, or somebody else was faster
-        (Nexus refuses the second of two uploads of one blob).
+        After a refusal it first looks whether the blob is there: an answer may have been lost, or another client was
+        faster (Nexus refuses the second of two uploads of one blob).
         """
         url = with_query(self._latest(), digest=self._descriptor.digest)
         reply = self._ask("PUT", url, body, None if body is None else length, {} if body is None else _OCTETS)
@@ -131,13 +132,13 @@ class UploadSession:
         raise self._failed(reply, length)
 
     def ask_offset(self, sent: int) -> bool:
-        """Ask how much the registry kept of an interrupted body; False when it cannot go on from there.
+        """Ask how much the registry kept of an interrupted body. False if the upload cannot continue.
 
-        It may still be taking in what the broken connection left, so that one that has nothing yet of the `sent` bytes
+        The registry may still be storing what the broken connection left. So if it has none of the `sent` bytes yet, it
         is asked again after a moment.
 
-        `_state` is left out of the address: distribution 2.8 cancels an upload that is asked about with a stale one,
-        and takes no harm without it; 3.0 does not look at it.
+        `_state` is left out of the address: distribution 2.8 cancels an upload if it gets a stale one, and does not
+        need it; 3.0 ignores it.
         """
         if self._url is None:
             return False
@@ -147,19 +148,19 @@ class UploadSession:
         for pause_s in (0, *_MOMENTS_S):
             self._api.http.clock.sleep_s(pause_s, self._api.http.cancellation.wake)
             reply = self._ask("GET", without_query(self._url, "_state"))
-            kept = upload_offset(reply.headers.get("Range")) if reply.status in ACCEPTED else None
-            if kept is None or kept > self.offset or not sent:
+            offset = upload_offset(reply.headers.get("Range")) if reply.status in ACCEPTED else None
+            if offset is None or offset > self.offset or not sent:
                 break
-        if not kept or kept > self._descriptor.size or not reply.headers.get("Location"):
+        if not offset or offset > self._descriptor.size or not reply.headers.get("Location"):
             capabilities.resumes = capabilities.resumes or False
             return False
         capabilities.resumes, self._resumed = True, True
         self._follow(reply)
-        self.offset = kept
+        self.offset = offset
         return True
 
     def cancel(self) -> None:
-        """Tell the registry to forget it. Whether it does is its own affair: not everybody may delete."""
+        """Ask the registry to delete the session. Errors are ignored: not every login may delete."""
         url, self._url, self.offset = self._url, None, 0
         if url is not None:
             with contextlib.suppress(TransloadError):
@@ -210,14 +211,14 @@ class UploadSession:
             return False
 
     def _failed(self, reply: Reply, length: int) -> TransloadError:
-        """What a refused body means for the next try; the error to raise now."""
+        """Learn from a refused body for the next attempt. Returns the error to raise now."""
         codes = _codes(reply)
         if reply.status == 413:
             return self._too_large(reply, length)
         if reply.status == 401:
             return self._again(f"{self.doing}: the registry stopped accepting its token")
         if reply.status == 416 and self._resumed and self._misplaced < _PATIENCE:
-            self._misplaced += 1  # it was still taking in what the broken connection had left; ask it again
+            self._misplaced += 1  # it was still storing what the broken connection left; ask again
             return self._again(f"{self.doing}: the registry wants to go on at another place than it said")
         if reply.status in {404, 416} or codes & _SESSION_GONE or (self._resumed and codes & _MIXED_UP):
             return self._lost(reply, codes)
@@ -244,8 +245,8 @@ class UploadSession:
             self._api.capabilities.resumes = False
             self.cancel()
         self._url, self.offset = None, 0
-        told = "; ".join(complaint.message or complaint.code for complaint in complaints(reply)) or str(reply.status)
-        return self._again(f"{self.doing}: the registry lost the upload ({told})")
+        reason = "; ".join(complaint.message or complaint.code for complaint in complaints(reply)) or str(reply.status)
+        return self._again(f"{self.doing}: the registry lost the upload ({reason})")
 
     def _again(self, text: str) -> ServerTrouble:
         return ServerTrouble(text, subject=self._descriptor.digest)

@@ -27,14 +27,14 @@ from transload.registry.session import UploadSession
 from transload.registry.translate import looks_like_html, not_a_registry, problem
 from transload.registry.upload import Upload, Uploads
 
-_PAGE = 1000  # ECR takes no more
+_PAGE = 1000  # ECR accepts no more
 
 
 class RegistryStore:
-    """A target (hence also a source) at one registry, `host` or `host:port`. Safe for threads.
+    """A target (so also a source) at one registry, `host` or `host:port`. Safe for threads.
 
-    Several stores may share one `Http`. `login` is for the whole registry; without it `logins` is asked for each
-    repository, once the registry wants to know who asks. `capabilities` is what an earlier run learnt about it.
+    Several stores may share one `Http`. `login` is for the whole registry. Without it, `logins` is called for each
+    repository, once the registry asks for a login. `capabilities` is what an earlier run learnt about the registry.
     """
 
     blobs_per_repository = True
@@ -73,13 +73,13 @@ class RegistryStore:
 
     @property
     def traffic(self) -> Traffic:
-        """What went over the wire, of all stores that share the `Http`."""
+        """Counts of requests and bytes, for all stores that share the `Http`."""
         return self._api.http.traffic
 
     def greet(self) -> None:
-        """Ask for nothing, so that a login that is not taken is known before anything is done with it.
+        """Log in, to learn before the work begins whether the login is accepted.
 
-        Raises `CredentialsRejected`, `Unreachable` and others; a registry that asks nobody takes every login.
+        Raises `CredentialsRejected`, `Unreachable` and others. A registry that never asks for a login accepts any.
         """
         self._api.ask(HttpRequest("GET", self._api.url(""), f"logging in at {self.locator}", "login"))
 
@@ -225,7 +225,7 @@ class RegistryStore:
 def _entries(
     first: str, fetch: Callable[[str], Reply], key: str, doing: str, check: Callable[[str], str]
 ) -> Iterator[str]:
-    """The names of a list in pages, each once; a list of nothing may be null. What `check` refuses is left out."""
+    """The names of a paged list, each once. An empty list may be null. Names that `check` refuses are left out."""
     count, known = 0, set[str]()
     for page in pages(first, fetch, known):
         entries = json_object(page, doing).get(key) or []

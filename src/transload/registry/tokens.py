@@ -1,4 +1,4 @@
-"""Holds what was learnt about getting in: the challenge, tokens per set of scopes, each asked for once at a time."""
+"""Holds a registry's challenge and its tokens, one per set of scopes. No token is requested twice at a time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from transload.registry.scope import Scope, covers, merged, parse_scopes
 
 Scopes = tuple[Scope, ...]
 _AHEAD = 0.25
-"""A token counts as used up when this part of its life is left; half of it for something that takes long."""
+"""A token is not used when less than this part of its life is left; half of it for a request that takes long."""
 _AHEAD_LONG = 0.5
 _MOST_SCOPES = 100
-"""Of what a registry wants besides, so that one which always wants more does not make requests grow for ever."""
+"""How many scopes a registry may demand besides ours, so that requests do not grow for ever."""
 
 
 @frozen
@@ -45,7 +45,7 @@ class Authorizer:
         self._demanded: dict[Scopes, Scopes] = {}
 
     def header(self, scopes: Scopes, *, long: bool = False) -> str | None:
-        """What to send unasked; None as long as the registry never challenged anybody.
+        """The header to send at once; None as long as the registry has sent no challenge.
 
         `long` asks for a token with much of its life left, for a request that takes long.
         """
@@ -55,42 +55,44 @@ class Authorizer:
         return self._header(challenge, scopes, _AHEAD_LONG if long else _AHEAD)
 
     def answer(self, header: str, scopes: Scopes, sent: str | None, sent_s: float) -> str:
-        """What to send after a 401 with this `WWW-Authenticate`, when `sent` was not enough at `sent_s`.
+        """The header to send after a 401 with this `WWW-Authenticate`, if `sent` was refused at `sent_s`.
 
-        A server whose clock or key has changed takes none of the tokens of before: one that would do by its scopes is
-        not tried in the place of the one that was refused.
+        Older tokens that cover the scopes are dropped too: a server whose clock or key has changed accepts none of
+        them.
 
-        Raises `CredentialsRejected`, `AccessDenied`, and what asking for a token raises.
+        Raises `CredentialsRejected`, `AccessDenied`, and what `obtain` raises.
         """
         challenge = choose(challenges(header), self._applicant)
-        if sent and (sent == self._given_token() or (challenge.scheme == "basic" and sent.startswith("Basic "))):
+        if sent and (sent == self._registry_token() or (challenge.scheme == "basic" and sent.startswith("Basic "))):
             raise rejected(self._applicant)
         with self._lock:
             self._challenge = challenge
             if sent:
-                self._tokens = [one for one in self._tokens if one.begins_s > sent_s or not covers(one.scopes, scopes)]
+                self._tokens = [
+                    token for token in self._tokens if token.begins_s > sent_s or not covers(token.scopes, scopes)
+                ]
             demanded = parse_scopes(challenge.get("scope"))
             if demanded:
                 known = merged((*self._demanded.get(scopes, ()), *demanded))
                 self._demanded[scopes] = known[:_MOST_SCOPES]
-        found = self._header(challenge, scopes, _AHEAD)
-        if found is None:
+        authorization = self._header(challenge, scopes, _AHEAD)
+        if authorization is None:
             raise AccessDenied(f"{self._applicant.registry.netloc} refuses access")
-        return found
+        return authorization
 
     def forget(self, sent: str | None) -> None:
-        """A token that was sent is not accepted any more."""
+        """Drop a token that the registry no longer accepts."""
         with self._lock:
             self._tokens = [token for token in self._tokens if f"Bearer {token.value.reveal()}" != sent]
 
-    def _given_token(self) -> str | None:
-        """A token that was left with the login, to be sent as it is."""
+    def _registry_token(self) -> str | None:
+        """The login's own registry token, which is sent as it is."""
         login = self._applicant.login
         return f"Bearer {login.registry_token.reveal()}" if login and login.registry_token else None
 
     def _header(self, challenge: Challenge, scopes: Scopes, ahead: float) -> str | None:
-        if given := self._given_token():
-            return given
+        if authorization := self._registry_token():
+            return authorization
         if challenge.scheme == "basic":
             return basic(self._applicant.login) if self._applicant.login else None
         with self._lock:
@@ -111,7 +113,7 @@ class Authorizer:
         granted = self._converse(challenge, wanted)
         token = _Token(granted.token, wanted, begins_s, granted.lifetime_s)
         with self._lock:
-            alive = [kept for kept in self._tokens if kept.serves((), begins_s, 0)]
+            alive = [known for known in self._tokens if known.serves((), begins_s, 0)]
             self._tokens = [*alive, token]
         return token
 

@@ -1,4 +1,4 @@
-"""What a registry's refusal means: status and error body (distribution specification, "Error Codes") to our errors."""
+"""Turns a registry's refusal into one of our errors (distribution specification, "Error Codes")."""
 
 from __future__ import annotations
 
@@ -44,37 +44,37 @@ _DOCKER_HUB = "docker.io"
 _DISK_FULL = re.compile(
     r"no space left on device|\"Err\":\s*28\b|not enough space on the disk|disk quota exceeded", re.IGNORECASE
 )
-# Rules of a registry's own, told in words only: Harbor's quotas (403, 412), immutable tags of ECR (400), Harbor (412)
-# and ACR (409), Nexus without redeploy (400).
+# Statuses for a registry's own rules, which only the text explains: Harbor's quotas (403, 412), immutable tags of ECR
+# (400), Harbor (412) and ACR (409), Nexus without redeploy (400).
 _BY_RULE = {400, 403, 405, 409, 412, 422}
 _QUOTA = re.compile(r"\bquota\b|exceed the configured upper limit|\bstorage limit\b", re.IGNORECASE)
 _IMMUTABLE = re.compile(r"\bimmutable\b|\bcannot be overwritten\b|\bredeploy\b", re.IGNORECASE)
 _TITLE = re.compile(r"<title>([^<]*+)", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*+>")
-_TOLD = 8  # entries of an error body
+_ENTRIES = 8  # of an error body that are shown
 
 
 @frozen
 class Complaint:
-    """One entry of an error body, or what could be made of a body that is none."""
+    """One entry of an error body, or the text of a body in another form."""
 
     code: str
     message: str
 
 
 def complaints(reply: Reply) -> tuple[Complaint, ...]:
-    """The entries of an error body; of text or HTML, one without a code."""
+    """The entries of an error body. Text or HTML gives one entry without a code."""
     try:
         entries = read_json(reply.body, limit=PROBLEM_BYTES, values=PROBLEM_VALUES)["errors"]
-        found = tuple(
+        listed = tuple(
             Complaint(_printable(str(entry.get("code") or "")), _message(entry))
-            for entry in islice(entries, _TOLD)
+            for entry in islice(entries, _ENTRIES)
             if isinstance(entry, dict)
         )
     except (NotJson, KeyError, TypeError):
-        found = ()
-    if found:
-        return found
+        listed = ()
+    if listed:
+        return listed
     text = reply.body.decode("utf-8", "replace")
     title = _TITLE.search(text)
     plain = " ".join(_TAG.sub(" ", title[1] if title else text).split())
@@ -83,13 +83,13 @@ def complaints(reply: Reply) -> tuple[Complaint, ...]:
 
 def _message(entry: dict[str, object]) -> str:
     message, detail = str(entry.get("message") or ""), entry.get("detail")
-    told = detail if isinstance(detail, str) else json.dumps(detail) if detail else ""
-    return _printable(f"{message} ({told})" if told else message)
+    explanation = detail if isinstance(detail, str) else json.dumps(detail) if detail else ""
+    return _printable(f"{message} ({explanation})" if explanation else message)
 
 
 def _printable(text: str) -> str:
-    kept = "".join(letter if letter.isprintable() else " " for letter in text[:_TEXT])
-    return kept if len(text) <= _TEXT else kept + "…"
+    shown = "".join(letter if letter.isprintable() else " " for letter in text[:_TEXT])
+    return shown if len(text) <= _TEXT else shown + "…"
 
 
 def looks_like_html(reply: Reply) -> bool:
@@ -98,7 +98,7 @@ def looks_like_html(reply: Reply) -> bool:
 
 
 def not_a_registry(reply: Reply, doing: str) -> ProtocolTrouble:
-    """The error for an answer of success that makes no sense."""
+    """The error for an answer that reports success but is not a registry's."""
     return ProtocolTrouble(
         f"{doing}: what answers at {reply.origin.netloc} does not look like a registry"
         f" ({reply.status}, {reply.content_type or 'no content type'})",
@@ -108,26 +108,26 @@ def not_a_registry(reply: Reply, doing: str) -> ProtocolTrouble:
 
 
 def check_is_no_page(reply: Reply, length: int | None, size: int, doing: str) -> None:
-    """A web page of another size than a blob's says nothing of the blob. Raises `ProtocolTrouble`."""
+    """Raise `ProtocolTrouble` for a web page whose size is not the blob's: it does not tell whether the blob exists."""
     if length != size and looks_like_html(reply):
         raise not_a_registry(reply, doing)
 
 
 def problem(reply: Reply, doing: str, asked: Asked, subject: str | None = None) -> TransloadError:
-    """The error for a reply that is not what was hoped for, met while `doing` something."""
+    """The error for an unexpected reply, which came while `doing` something."""
     error, host = _meaning(reply, doing, asked, subject), reply.origin.netloc
     if not (reply.is_last and isinstance(error, Unreachable)):
         return error
-    told = f"{host} gave no useful answer in time: {error.message}"
-    return HostGivenUp(told, subject=host, hint=error.hint or WAY_ON)
+    message = f"{host} gave no useful answer in time: {error.message}"
+    return HostGivenUp(message, subject=host, hint=error.hint or WAY_ON)
 
 
 def _meaning(reply: Reply, doing: str, asked: Asked, subject: str | None) -> TransloadError:
-    found = complaints(reply)
-    codes = {complaint.code for complaint in found}
-    told = "; ".join(complaint.message or complaint.code for complaint in found) or _phrase(reply.status)
-    text = f"{doing}: {reply.origin.netloc} answers {reply.status}: {told}"
-    if asked in _WRITES and reply.status in _BY_RULE and (hint := _rule(told, reply.origin.netloc)):
+    listed = complaints(reply)
+    codes = {complaint.code for complaint in listed}
+    reason = "; ".join(complaint.message or complaint.code for complaint in listed) or _phrase(reply.status)
+    text = f"{doing}: {reply.origin.netloc} answers {reply.status}: {reason}"
+    if asked in _WRITES and reply.status in _BY_RULE and (hint := _rule(reason, reply.origin.netloc)):
         return Refused(text, subject=subject, hint=hint)
     if reply.status in {401, 403}:
         return _denied(reply, text, asked, subject)
@@ -162,11 +162,11 @@ def _phrase(status: int) -> str:
         return "no explanation"
 
 
-def _rule(told: str, host: str) -> str | None:
-    """What to do where a registry refuses by a rule of its own, which no login mends; None for anything else."""
-    if _QUOTA.search(told):
+def _rule(reason: str, host: str) -> str | None:
+    """A hint for a refusal by a registry's own rule, where another login does not help; None for other refusals."""
+    if _QUOTA.search(reason):
         return f"delete what is not needed there, or have the quota on {host} raised"
-    if _IMMUTABLE.search(told):
+    if _IMMUTABLE.search(reason):
         return f"{host} lets nobody replace this tag: take another with --target-tag, or have the rule changed"
     return None
 

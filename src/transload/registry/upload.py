@@ -1,9 +1,9 @@
-"""Takes a blob in: small ones whole, large ones as a stream, and in pieces where a body has a limit.
+"""Uploads a blob: a small one whole, a large one as a stream, or in pieces where bodies have a limit.
 
-The ladder: POST and PUT with the body for what is small; POST, one PATCH of known length without Content-Range, and an
-empty PUT for the rest (the flow that most registries take, and whose last request costs nothing when it fails). Where
-that does not work, `Capabilities` remembers what to do instead, and the next `begin` does it: the bytes come from a
-source that must be asked again anyway.
+The ladder: a small blob is sent by POST and a PUT with the body. A large one is sent by POST, one PATCH of known length
+without Content-Range, and an empty PUT: most registries accept this flow, and its last request is cheap to repeat.
+Where that does not work, `Capabilities` remembers what to do instead, and the next `begin` does it: the bytes have to
+be read from their source again anyway.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from transload.registry.session import UploadSession
 
 
 class BodyTooShort(Exception):
-    """The chunks ended before the announced length; raised so that the connection is dropped, not left waiting."""
+    """The chunks ended before the announced length. Raised so that the connection is closed and does not wait."""
 
 
 class ChunkedBody:
-    """Hands chunks on in bodies of an exact length.
+    """Passes chunks on in bodies of an exact length.
 
-    `at` is where the first chunk belongs. What the verifier has already seen of it (a part that an interrupted upload
-    sends again) is not hashed twice; that it is the same, the registry proves with the digest.
+    `at` is the position of the first chunk in the blob. Bytes that an interrupted upload sends again are not hashed
+    twice; the registry checks by the digest that they are the same.
     """
 
     def __init__(self, chunks: Iterable[Chunk], verifier: Verifier, at: int) -> None:
@@ -37,9 +37,9 @@ class ChunkedBody:
         self._rest: memoryview = memoryview(b"")
 
     def take(self, length: int, *, proved: bool = False) -> Iterator[memoryview]:
-        """Exactly `length` bytes, or `BodyTooShort`. With `proved`, the last chunk is sent only if the digest is right.
+        """Exactly `length` bytes. With `proved`, the last chunk is sent only if the digest is right.
 
-        Raises what the chunks raise, `SizeMismatch`, `DigestMismatch`.
+        Raises `BodyTooShort`, `SizeMismatch`, `DigestMismatch`, and what the chunks raise.
         """
         left = length
         while left:
@@ -53,7 +53,7 @@ class ChunkedBody:
             yield piece
 
     def finish(self) -> None:
-        """Look whether more comes than promised. Raises `SizeMismatch`."""
+        """Check that no more bytes come than promised. Raises `SizeMismatch`."""
         while self._next() is not None:
             pass
 
@@ -76,7 +76,7 @@ Key = tuple[str, Digest]
 
 
 class Uploads:
-    """Begins uploads at one registry, and keeps the unfinished ones for the next `begin` of the same blob."""
+    """Begins uploads at one registry. Keeps unfinished ones for the next `begin` of the same blob."""
 
     def __init__(self, api: Api, small_blob_bytes: int) -> None:
         self._api = api
@@ -118,12 +118,12 @@ class Upload:
         self._stored = False
 
     def fits(self, descriptor: Descriptor) -> bool:
-        """Whether this unfinished upload is one of this very blob."""
+        """Whether this unfinished upload is for the same blob."""
         return self._descriptor == descriptor
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether there is something to take up again."""
+        """Whether the upload can be continued later."""
         return not self._closed and self._session.is_open
 
     @property
@@ -133,7 +133,7 @@ class Upload:
         return self._session.offset
 
     def write(self, chunks: Iterable[Chunk]) -> None:
-        """See `Ingest`. Chunks that end before the blob does leave it unfinished, if the registry can resume."""
+        """See `Ingest`. If the chunks end before the blob does, it stays unfinished and can be resumed."""
         self._settle()
         pieces = ChunkedBody(chunks, self._verifier, self._session.offset)
         self._certain = False
@@ -147,7 +147,7 @@ class Upload:
         self._certain = True
 
     def commit(self) -> None:
-        """See `Ingest`. What fails for the registry's reasons can be committed again."""
+        """See `Ingest`. After a failure at the registry, commit may be called again."""
         if not self._stored:
             self._checked(self._verifier)
             if self._session.offset != self._descriptor.size:
@@ -161,7 +161,7 @@ class Upload:
         self._session.cancel()
 
     def _checked(self, verifier: Verifier) -> None:
-        """Content that is wrong is dropped, since taking it up again would be wrong, too."""
+        """Check the content. Wrong content is dropped, because it would be wrong on the next attempt too."""
         try:
             verifier.check()
         except CorruptError:
@@ -169,7 +169,7 @@ class Upload:
             raise
 
     def _settle(self) -> None:
-        """Find out where an interrupted upload stands; where that cannot be found out, it starts over."""
+        """Find out how much of an interrupted upload the registry has. If that fails, start again at 0."""
         if self._certain:
             return
         sent = self._verifier.seen - self._session.offset
@@ -195,7 +195,7 @@ class Upload:
 
 
 class SmallUpload(Upload):
-    """One small blob: kept in memory until it is committed, then sent at once."""
+    """One small blob: kept in memory until commit, then sent in one body."""
 
     def __init__(self, api: Api, repository: str, descriptor: Descriptor) -> None:
         super().__init__(api, repository, descriptor)
@@ -203,7 +203,7 @@ class SmallUpload(Upload):
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether there is something to take up again."""
+        """Whether the upload can be continued later."""
         return not self._closed
 
     @property
@@ -236,7 +236,7 @@ class SmallUpload(Upload):
         self._closed = True
 
     def _put(self, content: bytes) -> None:
-        """Send all at once; by PATCH where no body may come with the PUT (old Artifactory) or it may not be so long."""
+        """Send all in the PUT; by PATCH if the PUT may not have a body (old Artifactory) or not one of this size."""
         capabilities, session = self._api.capabilities, self._session
         length = capabilities.piece_size(0) if capabilities.upload_mode == "pieces" else len(content)
         session.open()
