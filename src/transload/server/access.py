@@ -1,4 +1,4 @@
-"""Who may come in: basic authentication (RFC 7617), compared in constant time."""
+"""Who may use the server: basic authentication (RFC 7617), compared in constant time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHALLENGE = 'Basic realm="transload", charset="UTF-8"'
 
 
 class BasicAuth:
-    """Open to everybody when there are no users. Keeps keyed fingerprints, not the passwords."""
+    """Admits everyone if there are no users. It keeps keyed hashes, not the passwords."""
 
     def __init__(self, users: Mapping[str, str | Secret]) -> None:
         self._key = secrets.token_bytes(32)
@@ -32,7 +32,9 @@ class BasicAuth:
             presented = self._fingerprint(b64decode(encoded.strip(), validate=True))
         except (binascii.Error, ValueError):
             return False
-        matches = [hmac.compare_digest(presented, known) for known in self._known]  # every user is looked at
+        matches = [
+            hmac.compare_digest(presented, known) for known in self._known
+        ]  # compare with all users: constant time
         return True in matches
 
     def _fingerprint(self, credentials: bytes) -> bytes:

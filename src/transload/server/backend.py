@@ -1,4 +1,4 @@
-"""What a store holds, asked by digest alone, as URLs ask; the store's optional powers, looked up in one place."""
+"""Looks up blobs by digest alone, as URLs name them; finds the store's optional powers in one place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REMEMBERED = 100_000
 
 
 class Backend:
-    """A store and its powers. Sizes come from the store, from a file, or from manifests that passed by."""
+    """A store and its powers. Sizes come from the store, from a file, or from manifests that were served."""
 
     def __init__(self, store: Source | Target) -> None:
         self.store = store
@@ -32,16 +32,16 @@ class Backend:
 
     @property
     def target(self) -> Target:
-        """The store as one that takes writes; the caller knows that it does."""
+        """The store as a target. Only for callers that know that it can be written to."""
         return cast("Target", self.store)
 
     def descriptor(self, repository: str, digest: Digest) -> Descriptor:
-        """A blob with its size. Raises `BlobUnknown` if the repository does not hold it, or nothing tells its size."""
+        """A blob with its size. Raises `BlobUnknown` if the repository does not hold it, or its size is not known."""
         if self.sizes is not None:
             return Descriptor(OCTETS, digest, self.sizes.size(repository, digest))
         size = self._learnt.get(digest) if self.lies is None else _size(self.lies.path(digest))
-        if size is not None and self.store.holds(repository, found := Descriptor(OCTETS, digest, size)):
-            return found
+        if size is not None and self.store.holds(repository, blob := Descriptor(OCTETS, digest, size)):
+            return blob
         raise BlobUnknown(f"{repository} has no blob {digest.short}", subject=digest)
 
     def file(self, digest: Digest) -> FileIO | None:
@@ -49,7 +49,7 @@ class Backend:
         return None if self.lies is None else self.lies.file(digest)
 
     def learn(self, manifest: Manifest) -> None:
-        """Remember the sizes that a manifest states, for a store that cannot tell any itself."""
+        """Remember the sizes in a manifest, for a store that does not know sizes itself."""
         if self.sizes is not None or self.lies is not None:
             return
         for blob in manifest.blobs:

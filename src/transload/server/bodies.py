@@ -1,4 +1,4 @@
-"""Bodies on the wire: blobs that leave by sendfile or in chunks, uploads that arrive in batches; stalls are cut off."""
+"""Bodies on the wire: blobs are sent by sendfile or in chunks, uploads arrive in batches; stalled ones are ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from transload.server.headers import ByteRange
 from transload.server.service import Call, Service
 
 BATCH_BYTES = 1 << 20
-# One stall period is granted per part, so that a client must take this much in it.
+# A client has one stall period to receive a part of this size.
 _SENDFILE_BYTES = 4 << 20
 _PAUSE_S = 1.0
 
@@ -29,7 +29,7 @@ _log = logging.getLogger("transload.server")
 async def send_blob(
     call: Call, response: web.StreamResponse, descriptor: Descriptor, span: ByteRange
 ) -> web.StreamResponse:
-    """Answer with the part `span` of a blob. When it breaks off midway, the connection does too."""
+    """Answer with the part `span` of a blob. If that fails midway, the connection is aborted."""
     service = call.service
     file = await service.run(service.holdings.file, descriptor.digest)
     service.counts.by_status[response.status] += 1
@@ -57,7 +57,7 @@ async def _send_file(call: Call, response: web.StreamResponse, file: FileIO, spa
             raise ConnectionResetError("the client has gone")
         if transport.get_extra_info("sslcontext") is None:
             await _sendfile(service, transport, file, span)
-        else:  # the kernel does not encrypt, and asyncio's own fallback reads 16 KiB at a time
+        else:  # sendfile cannot encrypt, and asyncio's own fallback reads 16 KiB at a time
             await _write(service, response, _pieces(file, span), span.length)
         await response.write_eof()
     finally:
@@ -88,7 +88,7 @@ async def _send_chunks(call: Call, response: web.StreamResponse, descriptor: Des
 
 
 async def _write(service: Service, response: web.StreamResponse, chunks: Iterator[Chunk], length: int) -> None:
-    """Between two batches no thread is held, however slowly the client reads."""
+    """Send batches. While the client reads slowly, no thread waits for it."""
     while batch := await service.run(_take, chunks):
         length -= len(batch)
         service.counts.bytes_sent += len(batch)
@@ -99,7 +99,7 @@ async def _write(service: Service, response: web.StreamResponse, chunks: Iterato
 
 
 def _take(chunks: Iterator[Chunk]) -> bytearray:
-    """A batch of its own, since a chunk may be a view of a buffer that the store uses again."""
+    """Copy chunks into a batch, because a chunk may be a view of a buffer that the store uses again."""
     batch = bytearray()
     for chunk in chunks:
         batch += chunk
@@ -120,10 +120,10 @@ def _pieces(file: BinaryIO, span: ByteRange) -> Iterator[bytes]:
 
 
 async def receive(call: Call) -> AsyncIterator[bytes]:
-    """The body of a request, in batches. What had arrived before a connection broke is still delivered.
+    """The body of a request, in batches. Bytes that arrived before the connection broke are still delivered.
 
-    Raises `Stalled` when nothing comes for a whole stall period, `Unreachable` when the connection breaks,
-    `LimitExceeded` for a body in chunks of next to nothing, and ends the connection then.
+    Raises `Stalled` if nothing comes for a whole stall period, `Unreachable` if the connection breaks. For a body of
+    very small chunks it raises `LimitExceeded` and ends the connection.
     """
     await _welcome(call.request)
     service, request = call.service, call.request
@@ -133,7 +133,7 @@ async def receive(call: Call) -> AsyncIterator[bytes]:
     batch = bytearray()
     try:
         while True:
-            # A client that pauses must not keep a batch in memory: many could, at the same time.
+            # A client that pauses must not keep a batch in memory: many clients could do so at once.
             chunk = await body.next(min(_PAUSE_S, stall_s) if batch else stall_s)
             if chunk is None and batch:
                 yield bytes(batch)
@@ -163,15 +163,15 @@ async def receive(call: Call) -> AsyncIterator[bytes]:
 
 
 class _Body:
-    """What arrives of a body. Each chunk costs work, however small it is, so they must hold something on average."""
+    """Reads a body. Each chunk costs work, however small it is, so chunks must have a least size on average."""
 
     def __init__(self, request: web.BaseRequest) -> None:
         self._request = request
         self._chunked = request.content_length is None
-        self._cost = 0  # of chunks that no content has paid for
+        self._cost = 0  # `CHUNK_BYTES` for each chunk, less the bytes received
 
     async def next(self, patience_s: float) -> bytes | None:
-        """What has arrived, nothing at the end of the body; None if nothing comes. Raises `LimitExceeded`."""
+        """The bytes that have arrived, none at the end of the body; None if it stalls. Raises `LimitExceeded`."""
         try:
             async with asyncio.timeout(patience_s):
                 return await (self._of_chunks() if self._chunked else self._request.content.readany())
@@ -186,13 +186,13 @@ class _Body:
             self._cost = max(0, self._cost + CHUNK_BYTES * whole - len(arrived))
         if self._cost > SMALL_CHUNKS * CHUNK_BYTES:
             if self._request.transport is not None:
-                self._request.transport.abort()  # or aiohttp reads on, to throw it away
+                self._request.transport.abort()  # without this, aiohttp would read the rest
             raise LimitExceeded(f"a body in chunks of less than {CHUNK_BYTES} bytes, without end")
         return arrived
 
 
 class _Pace:
-    """Raises `TimeoutError` for a body that moves, but hardly."""
+    """Raises `TimeoutError` for a body that moves too slowly."""
 
     def __init__(self, period_s: float) -> None:
         self._period_s = period_s
@@ -200,7 +200,7 @@ class _Pace:
         self._bytes = 0
 
     def moved(self, count: int) -> None:
-        """So many bytes have arrived."""
+        """Count bytes that have arrived."""
         self._bytes += count
         now_s = asyncio.get_running_loop().time()
         if now_s < self._ends_s:
@@ -223,7 +223,7 @@ async def receive_whole(call: Call, limit: int) -> bytes:
 
 
 async def _welcome(request: web.BaseRequest) -> None:
-    """Tell a client that asked first (`Expect: 100-continue`) to send its body."""
+    """Send `100 Continue` to a client that waits for it (`Expect: 100-continue`)."""
     if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0

@@ -1,7 +1,7 @@
-"""The connections of a server: how many there are, and which of them waits for a request that does not come.
+"""The connections of a server: how many there are, and which of them wait for a request.
 
-A connection costs a file of the process, and one that says nothing must not keep others out: when all places are taken,
-the one that has waited longest goes; a request's head must arrive whole within `head_timeout_s`, however it drips.
+A connection takes a file of the process, and an idle one must not keep others out. When all places are taken, the one
+that has waited longest is closed. The whole head of a request must arrive within `head_timeout_s`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FULL = (
 
 
 class Connections(web.Server):
-    """aiohttp's server with a limit of `places` connections. Used by the loop alone."""
+    """aiohttp's server with a limit of `places` connections. Only the event loop may use it."""
 
     def __init__(self, handle: Handler, *, places: int, head_timeout_s: float, **more: Any) -> None:
         super().__init__(self._answer, **more)
@@ -34,12 +34,12 @@ class Connections(web.Server):
         self._busy: set[web.RequestHandler] = set()
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """Called by aiohttp: somebody has connected."""
+        """Called by aiohttp: a client has connected."""
         super().connection_made(handler, transport)
         if len(self._waiting) + len(self._busy) >= self._places:
             if not self._waiting:
                 transport.write(_FULL)
-                # not at once: aiohttp begins to work at a connection after this, and takes a closed one for a bug
+                # not at once: aiohttp starts on the connection after this call, and reports a closed one as a bug
                 asyncio.get_running_loop().call_soon(transport.close)
                 return
             self._end(next(iter(self._waiting)))
@@ -52,7 +52,7 @@ class Connections(web.Server):
         super().connection_lost(handler, exc)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """A head is here; when its answer is made, its bytes and the next head have the same time."""
+        """Answer a request whose head has arrived. After that, sending and the next head get `head_timeout_s`."""
         handler = request.protocol
         if self._stop_waiting(handler):
             self._busy.add(handler)
@@ -76,11 +76,11 @@ class Connections(web.Server):
     def _end(self, handler: web.RequestHandler) -> None:
         self._stop_waiting(handler)
         if isinstance(handler.transport, asyncio.Transport):
-            handler.transport.abort()  # what it does not read is not waited for
+            handler.transport.abort()  # do not wait until it has read the rest
 
 
 def places_for(files: int | None) -> int:
-    """How many connections fit into a process that may have `files` open: an answer needs up to three.
+    """How many connections a process can have that may open `files` files: an answer needs up to three.
 
     >>> places_for(None), places_for(1024), places_for(64)
     (512, 320, 16)
@@ -89,7 +89,7 @@ def places_for(files: int | None) -> int:
 
 
 def files_allowed() -> int | None:
-    """How many files this process may have open; None where nobody says (Windows)."""
+    """How many files this process may have open; None if there is no limit, or none known (Windows)."""
     try:
         import resource
     except ImportError:

@@ -1,4 +1,4 @@
-"""From a request to its handler, and from whatever goes wrong to an answer."""
+"""Finds the handler for a request, and turns every error into an answer."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _log = logging.getLogger("transload.server")
 
 
 class Dispatch:
-    """Called by aiohttp with every request. No exception leaves it, but for those that end the server.
+    """Called by aiohttp with every request. It raises only the exceptions that end the server.
 
-    The logger `transload.server` tells each request with its status at level INFO.
+    The logger `transload.server` logs each request with its status at level INFO.
     """
 
     def __init__(self, service: Service) -> None:
@@ -57,10 +57,10 @@ class Dispatch:
             response = error.response()
         except TransloadError as error:
             refused = refusal(error, writing=writing, locator=self._service.store.locator)
-            if refused.status >= 500:  # the client is not told what happened here
+            if refused.status >= 500:  # the client does not see the details
                 _log.warning("%s %s: %s", request.method, _shown(request), printable(error.message))
             response = refused.response()
-        except Exception:  # a bug; the client learns that, and the log learns the rest
+        except Exception:  # a bug: the details are in the log only
             _log.exception("%s %s failed", request.method, _shown(request))
             response = Refusal(500, "UNKNOWN", "the server has failed; see its log").response()
         if not response.prepared:
@@ -78,7 +78,7 @@ class Dispatch:
         return await self._handler(request.method, where)(Call(self._service, request, where))
 
     def _handler(self, method: str, where: Route) -> Handler:
-        """Raises the refusal that fits when there is none."""
+        """The handler for a method and an endpoint. Raises the `Refusal` that fits if there is none."""
         reading = _READING.get(("GET" if method == "HEAD" else method, where.kind))
         if reading:
             return reading
@@ -99,7 +99,7 @@ def _shown(request: web.BaseRequest) -> str:
 
 
 def _allowed(kind: Kind, *, writable: bool) -> str:
-    """The methods that make sense, as RFC 9110 wants them told."""
+    """The methods of an endpoint, in the form of an Allow header (RFC 9110)."""
     methods = {method for method, known in _READING if known == kind}
     methods |= {"HEAD"} if methods else set()
     methods |= {method for method, known in _WRITING if known == kind and writable}

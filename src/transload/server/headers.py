@@ -1,4 +1,4 @@
-"""Headers as values: ranges that readers ask for and that chunks state (RFC 9110, 14), and pages of lists. Pure."""
+"""Headers as values: ranges that clients ask for or state (RFC 9110, 14), and pages of lists. Pure."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class ByteRange:
 
 
 class Unsatisfiable(ValueError):
-    """A range that holds none of the bytes there are, or ends before it begins."""
+    """A range with none of the existing bytes, or one that ends before it begins."""
 
 
 def requested(header: str | None, size: int) -> ByteRange | None:
     """The part of `size` bytes that a Range header asks for; None for all of it. Raises `Unsatisfiable`.
 
-    A header that is malformed, or lists several ranges, is ignored, as RFC 9110 permits.
+    A malformed header, or one with several ranges, is ignored, as RFC 9110 permits.
 
     >>> requested("bytes=2-", 10), requested("bytes=-3", 10)
     (ByteRange(offset=2, length=8), ByteRange(offset=7, length=3))
@@ -49,15 +49,15 @@ def requested(header: str | None, size: int) -> ByteRange | None:
             raise Unsatisfiable
         return ByteRange(size - length, length)
     start, end = int(first), int(last) if last else size - 1
-    if end < start or start >= size:  # RFC 9110, 14.2 lets a server refuse what ends before it begins; Go's does
+    if end < start or start >= size:  # RFC 9110, 14.2 lets a server refuse a reversed range; Go's does
         raise Unsatisfiable
     return ByteRange(start, min(end, size - 1) - start + 1)
 
 
 def stated(header: str) -> ByteRange | None:
-    """What the Content-Range of an upload's chunk states: `<start>-<end>`, both inclusive; None if it is malformed.
+    """The range in an upload chunk's Content-Range: `<start>-<end>`, both inclusive; None if it is malformed.
 
-    The distribution specification writes no unit and no total here, unlike RFC 9110.
+    The distribution specification has no unit and no total here, unlike RFC 9110.
     """
     form = _CHUNK.fullmatch(header.strip())
     if not form:
@@ -79,7 +79,7 @@ class Page:
 
 
 def page(entries: Sequence[str], query: Mapping[str, str], path: str) -> Page:
-    """Cut the page that `query` asks for out of `entries`, which are in order. Raises `PageInvalid`.
+    """The page of the sorted `entries` that `query` asks for. Raises `PageInvalid`.
 
     >>> page(["a", "b", "c"], {"n": "1", "last": "a"}, "/v2/x/tags/list")
     Page(entries=['b'], link='</v2/x/tags/list?n=1&last=b>; rel="next"')
@@ -91,7 +91,7 @@ def page(entries: Sequence[str], query: Mapping[str, str], path: str) -> Page:
     n = whole_number(text)
     if n is None or n >= 10**9:
         raise PageInvalid(f"{text[:20]!r} is not a number of entries")
-    found = entries[start : start + n]
-    if not found or start + n >= len(entries):
-        return Page(found)
-    return Page(found, f'<{path}?{urlencode({"n": n, "last": found[-1]})}>; rel="next"')
+    shown = entries[start : start + n]
+    if not shown or start + n >= len(entries):
+        return Page(shown)
+    return Page(shown, f'<{path}?{urlencode({"n": n, "last": shown[-1]})}>; rel="next"')

@@ -18,12 +18,12 @@ from transload.server.service import Call
 
 
 async def get_version(_: Call) -> web.StreamResponse:
-    """`GET /v2/`: this is a registry, and you may come in."""
+    """`GET /v2/`: this is a registry, and the client has access."""
     return _json(b"{}")
 
 
 async def get_manifest(call: Call) -> web.StreamResponse:
-    """A manifest, its bytes exactly as they were stored; HEAD asks for no more than the descriptor."""
+    """A manifest with exactly the stored bytes. HEAD asks the store for the descriptor only."""
     name = manifest_name(call.route)
     if call.request.method == "HEAD":
         found = await call.service.run(call.service.store.resolve, name)
@@ -43,7 +43,7 @@ async def get_manifest(call: Call) -> web.StreamResponse:
 
 
 def manifest_name(route: Route) -> Name:
-    """What the path names. A tag that cannot exist is one that does not exist. Raises `DigestInvalid`."""
+    """The name in the path. Raises `DigestInvalid`; `ManifestUnknown` for an invalid tag, since it cannot exist."""
     if ":" in route.reference:
         return Name(route.repository, None, Digest(route.reference))
     try:
@@ -69,46 +69,46 @@ async def get_blob(call: Call) -> web.StreamResponse:
     return await send_blob(call, response, found, span or ByteRange(0, found.size))
 
 
-def _span(call: Call, found: Descriptor) -> ByteRange | None:
-    if call.request.headers.get("If-Range") not in {None, f'"{found.digest}"'}:
+def _span(call: Call, blob: Descriptor) -> ByteRange | None:
+    if call.request.headers.get("If-Range") not in {None, f'"{blob.digest}"'}:
         return None
     try:
-        return requested(call.request.headers.get("Range"), found.size)
+        return requested(call.request.headers.get("Range"), blob.size)
     except Unsatisfiable as error:
         raise Refusal(
             416,
             "SIZE_INVALID",
-            f"the blob has {found.size} bytes, none of them in the range asked for",
-            subject=found.digest,
-            headers={"Content-Range": f"bytes */{found.size}"},
+            f"the blob has {blob.size} bytes, none of them in the range asked for",
+            subject=blob.digest,
+            headers={"Content-Range": f"bytes */{blob.size}"},
         ) from error
 
 
 async def get_tags(call: Call) -> web.StreamResponse:
-    """The tags of a repository in the order of the alphabet, in pages if the client wants them so."""
+    """The tags of a repository, sorted, in pages if the client asks for pages."""
     tags = await call.service.run(lambda: sorted(call.service.store.tags(call.route.repository)))
     return _paged(call, "tags", tags, {"name": call.route.repository})
 
 
 async def get_catalog(call: Call) -> web.StreamResponse:
-    """Every repository, in the order of the alphabet; names without a repository have no place in this API."""
+    """Every repository, sorted. Names without a repository cannot be shown in this API."""
     repositories = await call.service.run(lambda: sorted(filter(None, call.service.store.repositories())))
     return _paged(call, "repositories", repositories, {})
 
 
 def _paged(call: Call, key: str, entries: list[str], rest: dict[str, object]) -> web.Response:
     try:
-        found = page(entries, call.request.query, call.request.path)
+        shown = page(entries, call.request.query, call.request.path)
     except PageInvalid as error:
         raise Refusal(400, "PAGINATION_NUMBER_INVALID", str(error)) from error
-    response = _json(json.dumps(rest | {key: list(found.entries)}).encode())
-    if found.link:
-        response.headers["Link"] = found.link
+    response = _json(json.dumps(rest | {key: list(shown.entries)}).encode())
+    if shown.link:
+        response.headers["Link"] = shown.link
     return response
 
 
 async def get_referrers(call: Call) -> web.StreamResponse:
-    """An index of the manifests that have this one as subject, of one artifact type if the client wants that."""
+    """An index of the manifests with this one as subject; with one artifact type if the client asks for one."""
     digest = Digest(call.route.reference)
     refers = call.service.holdings.refers
     if refers is None:
@@ -126,7 +126,7 @@ async def get_referrers(call: Call) -> web.StreamResponse:
 
 
 async def _described(call: Call, referrer: Descriptor) -> Descriptor:
-    """With artifact type and annotations, which the specification wants here and not every store remembers."""
+    """The referrer with artifact type and annotations: the specification wants them, not every store keeps them."""
     if referrer.artifact_type:
         return referrer
     try:
@@ -138,12 +138,12 @@ async def _described(call: Call, referrer: Descriptor) -> Descriptor:
     return manifest.as_referrer
 
 
-def _is_known(call: Call, found: Descriptor) -> bool:
-    return is_known(call.request.headers.getall("If-None-Match", []), found.digest)
+def _is_known(call: Call, descriptor: Descriptor) -> bool:
+    return is_known(call.request.headers.getall("If-None-Match", []), descriptor.digest)
 
 
-def _not_modified(found: Descriptor) -> web.Response:
-    return web.Response(status=304, headers=_content_headers(found))
+def _not_modified(descriptor: Descriptor) -> web.Response:
+    return web.Response(status=304, headers=_content_headers(descriptor))
 
 
 def _content_headers(descriptor: Descriptor) -> dict[str, str]:

@@ -27,7 +27,7 @@ from transload.server.uploads import ServedUpload, Spool
 
 
 async def begin_upload(call: Call) -> web.StreamResponse:
-    """`POST …/uploads/`: mount a blob, take a whole one in, or open a session."""
+    """`POST …/uploads/`: mount a blob, receive a whole one, or open a session."""
     query = call.request.query
     if "mount" in query and await _mount(call, call.route.repository, Digest(query["mount"]), query.get("from")):
         return _created(call.route.repository, Digest(query["mount"]))
@@ -44,27 +44,27 @@ async def begin_upload(call: Call) -> web.StreamResponse:
 
 
 async def _mount(call: Call, repository: str, digest: Digest, origin: str | None) -> bool:
-    """Whether the blob is in the repository now. Without an origin only a store with one pool for all can do it."""
-    place = check_repository(origin) if origin else repository
+    """Whether the blob is in the repository now. Without an origin, only a store with one pool of blobs can mount."""
+    home = check_repository(origin) if origin else repository
     try:
-        found = await call.service.run(call.service.holdings.descriptor, place, digest)
+        blob = await call.service.run(call.service.holdings.descriptor, home, digest)
     except BlobUnknown:
         return False
     if not call.service.holdings.target.blobs_per_repository:
-        return await call.service.run(call.service.store.holds, repository, found)
+        return await call.service.run(call.service.store.holds, repository, blob)
     mounts = call.service.holdings.mounts
-    return bool(origin and mounts and await call.service.run(mounts.mount, found, place, repository))
+    return bool(origin and mounts and await call.service.run(mounts.mount, blob, home, repository))
 
 
 async def continue_upload(call: Call) -> web.StreamResponse:
-    """`PATCH`: the next bytes, streamed, or a chunk that states where it belongs."""
+    """`PATCH`: the next bytes, as a stream, or as a chunk with a Content-Range."""
     upload = call.service.uploads.find(call.route.repository, call.route.reference)
     await _append(call, upload)
     return _answer(202, upload.headers | {"Content-Length": "0"})
 
 
 async def finish_upload(call: Call) -> web.StreamResponse:
-    """`PUT ?digest=`: the last bytes, if there are any left, and what all of them must hash to."""
+    """`PUT ?digest=`: the last bytes, if any are left, and the digest of all bytes."""
     upload = call.service.uploads.find(call.route.repository, call.route.reference)
     if "digest" not in call.request.query:
         raise DigestInvalid("an upload ends with the blob's digest", hint="add ?digest=sha256:…")
@@ -74,7 +74,7 @@ async def finish_upload(call: Call) -> web.StreamResponse:
 
 
 async def get_upload(call: Call) -> web.StreamResponse:
-    """How far an upload has come. Who asks wants to go on from there, so that a body still on its way ends here."""
+    """How many bytes an upload has. The client wants to continue from there, so a body still on its way is ended."""
     upload = call.service.uploads.find(call.route.repository, call.route.reference)
     async with upload.lock:
         upload.owner = call.request
@@ -91,8 +91,8 @@ async def cancel_upload(call: Call) -> web.StreamResponse:
 
 
 async def _append(call: Call, upload: ServedUpload) -> None:
-    """Add the body to the session, unless it says that it belongs elsewhere, or a newer request takes over."""
-    async with upload.lock:  # a write of the request before may still be under way, and moves where the next byte goes
+    """Add the body to the session, unless its Content-Range does not fit, or a newer request takes over."""
+    async with upload.lock:  # an earlier request may still be writing, which moves the offset
         upload.owner = call.request
         chunk = _chunk(call, upload)
     end = None if chunk is None else chunk.offset + chunk.length
@@ -105,7 +105,7 @@ async def _append(call: Call, upload: ServedUpload) -> None:
             call.service.uploads.touch(upload)
             try:
                 await call.service.run(upload.spool.write, batch)
-            except DiskFull:  # what filled the disk must not keep it full
+            except DiskFull:  # delete this upload, so that the disk does not stay full
                 call.service.uploads.end(upload)
                 raise
     if end is not None and upload.spool.size != end:
@@ -131,7 +131,7 @@ def _misplaced(upload: ServedUpload, message: str) -> Refusal:
 
 
 async def _commit(call: Call, upload: ServedUpload, digest: Digest) -> web.StreamResponse:
-    """Hand the session's bytes to the store. Whatever comes of it, the session is over."""
+    """Pass the session's bytes to the store. The session ends, also after an error."""
     async with upload.lock, call.service.flight(digest):
         upload.owner = None
         try:
@@ -145,7 +145,7 @@ def _store_blob(service: Service, repository: str, digest: Digest, spool: Spool)
     try:
         _hand_over(service, repository, digest, spool)
     finally:
-        spool.discard()  # here in the thread, since deleting a large file takes its time
+        spool.discard()  # here in the thread, because deleting a large file takes time
 
 
 def _hand_over(service: Service, repository: str, digest: Digest, spool: Spool) -> None:
@@ -160,7 +160,7 @@ def _hand_over(service: Service, repository: str, digest: Digest, spool: Spool) 
 
 
 def _ingest(target: Target, repository: str, descriptor: Descriptor, spool: Spool) -> bool:
-    """Whether the store took the bytes; False if a beginning that it had kept from elsewhere does not fit them."""
+    """Whether the store took the bytes. False if it had a parked beginning of the blob that turned out wrong."""
     with target.begin(repository, descriptor) as ingest:
         offset = ingest.offset
         ingest.write(spool.chunks(offset))
@@ -189,8 +189,8 @@ async def put_manifest(call: Call) -> web.StreamResponse:
     raw = await receive_whole(call, MANIFEST_BYTES)
     manifest = Manifest.parse(raw, call.request.headers.get("Content-Type"), digest)
     await call.service.run(check_depth, call.service.store, call.route.repository, manifest)
-    for each in (name, *tags):
-        await call.service.run(_point, call.service, each, manifest)
+    for each_name in (name, *tags):
+        await call.service.run(_point, call.service, each_name, manifest)
     headers = {
         "Location": f"/v2/{call.route.repository}/manifests/{manifest.digest}",
         "Docker-Content-Digest": manifest.digest,
@@ -198,8 +198,8 @@ async def put_manifest(call: Call) -> web.StreamResponse:
     if manifest.subject and call.service.holdings.refers is not None:
         headers["OCI-Subject"] = manifest.subject.digest  # the client need not keep a list of referrers itself
     response = _answer(201, headers)
-    for each in tags:
-        response.headers.add("OCI-Tag", each.tag or "")
+    for tagged in tags:
+        response.headers.add("OCI-Tag", tagged.tag or "")
     return response
 
 
@@ -212,30 +212,30 @@ def _point(service: Service, name: Name, manifest: Manifest) -> None:
 
 
 def check_depth(store: Source | Target, repository: str, root: Manifest) -> None:
-    """Raises `LimitExceeded` for indexes that are nested deeper than clients read; each is read once."""
+    """Raise `LimitExceeded` for indexes that are nested deeper than clients read. Each index is read once."""
     known: dict[Digest, Manifest | None] = {}
     level: dict[Digest, Manifest] = {root.digest: root}
     for _ in range(INDEX_DEPTH):
-        below = {child.digest for each in level.values() for child in each.manifests if child.media_type in INDEXES}
+        below = {child.digest for index in level.values() for child in index.manifests if child.media_type in INDEXES}
         if not below:
             return
         for digest in below - known.keys():
             if len(known) >= IMAGE_MANIFESTS:
                 raise LimitExceeded(f"an index of more than {IMAGE_MANIFESTS} indexes", subject=root.digest)
             known[digest] = _fetched(store, Name(repository, None, digest))
-        level = {digest: found for digest in below if (found := known[digest]) is not None}
+        level = {digest: index for digest in below if (index := known[digest]) is not None}
     raise LimitExceeded(f"indexes are nested deeper than {INDEX_DEPTH}", subject=root.digest)
 
 
 def _fetched(store: Source | Target, name: Name) -> Manifest | None:
     try:
         return store.fetch(name)
-    except NotFound:  # whether it may be missing, the store decides
+    except NotFound:  # the store decides whether it may be missing
         return None
 
 
 async def delete_manifest(call: Call) -> web.StreamResponse:
-    """Take a tag or a manifest away, where the store can."""
+    """Delete a tag or a manifest, if the store can."""
     deletes = call.service.holdings.deletes
     if deletes is None:
         raise _no_deletes()
@@ -247,13 +247,13 @@ async def delete_manifest(call: Call) -> web.StreamResponse:
     )
     try:
         await call.service.run(deletes.delete_manifest, name)
-    except NotFound as error:  # not what a push lacks, which is what it means for other writes
+    except NotFound as error:  # for other writes it would mean that a push needs it
         raise Refusal(404, "MANIFEST_UNKNOWN", f"there is no {name}") from error
     return _answer(202, {})
 
 
 async def delete_blob(call: Call) -> web.StreamResponse:
-    """Take a blob away, where the store can."""
+    """Delete a blob, if the store can."""
     deletes = call.service.holdings.deletes
     if deletes is None:
         raise _no_deletes()

@@ -15,7 +15,7 @@ USUAL_HEADERS = {"Docker-Distribution-API-Version": "registry/2.0", "Server": "t
 
 
 class Refusal(Exception):
-    """An answer that is not what was asked for: an HTTP status, a code of the specification, a sentence."""
+    """An error answer: an HTTP status, a code of the specification, a sentence."""
 
     def __init__(
         self,
@@ -38,13 +38,13 @@ class Refusal(Exception):
         error: dict[str, object] = {"code": self.code, "message": self.message}
         if self.subject:
             error["detail"] = {"subject": self.subject}
-        body = json.dumps({"errors": [error]}).encode()  # ASCII: what came in may be no text at all
+        body = json.dumps({"errors": [error]}).encode()  # ASCII: parts of the request may not be valid text
         return web.Response(
             status=self.status, body=body, headers=USUAL_HEADERS | self.headers, content_type="application/json"
         )
 
 
-# From the special to the general: the first class that fits decides.
+# From special to general: the first class that fits decides.
 _TABLE: tuple[tuple[type[TransloadError], int, str], ...] = (
     (errors.ManifestUnknown, 404, "MANIFEST_UNKNOWN"),
     (errors.BlobUnknown, 404, "BLOB_UNKNOWN"),
@@ -71,12 +71,12 @@ _TABLE: tuple[tuple[type[TransloadError], int, str], ...] = (
 )
 
 
-_KINDS = frozenset({"oci", "bundle", "archive"})  # whose locators end in a path
+_KINDS = frozenset({"oci", "bundle", "archive"})  # their locators end in a path
 
-# What a client is told of trouble that it did not cause: no path of this machine, no host behind it.
+# What a client reads about errors that it did not cause: no path of this machine, no host behind it.
 _TROUBLE: tuple[tuple[type[TransloadError], str], ...] = (
     (errors.DiskFull, "the disk of this registry is full"),
-    (errors.Busy, "somebody else is changing the same thing; try again"),
+    (errors.Busy, "another client is changing the same thing; try again"),
     (errors.LocalError, "this registry cannot read or write its store; see its log"),
     (errors.FolderUnsafe, "the folder of this registry is not safe to use; see its log"),
     (errors.Unreachable, "the registry behind this one does not answer; see the log"),
@@ -87,9 +87,9 @@ _TROUBLE: tuple[tuple[type[TransloadError], str], ...] = (
 
 
 def refusal(error: TransloadError, *, writing: bool, locator: str = "") -> Refusal:
-    """What a client of the store at `locator` is told of `error`.
+    """The answer to a client of the store at `locator` for `error`.
 
-    Content that is wrong is the client's fault only when the client sent it. Where the store lies is not its business.
+    Wrong content is the client's fault only if the client sent it. The location of the store is not shown.
     """
     status, code = next((status, code) for kind, status, code in _TABLE if isinstance(error, kind))
     status, code = (_writing if writing else _reading)(error, status, code)
@@ -102,15 +102,15 @@ def refusal(error: TransloadError, *, writing: bool, locator: str = "") -> Refus
 
 
 def _without(locator: str, message: str) -> str:
-    """The message without the place of the store, written with its kind (`oci:DIR`) or as a path alone."""
+    """The message without the location of the store, written with its kind (`oci:DIR`) or as a path alone."""
     kind, _, path = locator.partition(":")
-    names = [re.escape(one) for one in (locator, path if kind in _KINDS else "") if one]
+    names = [re.escape(name) for name in (locator, path if kind in _KINDS else "") if name]
     return re.sub(rf"(?<![\w/.:@-])({'|'.join(names)})(?![\w/.@-])", "this registry", message) if names else message
 
 
 def printable(text: str) -> str:
-    """Text from outside as it can stand in a log."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+    """Text from outside, made safe for a log."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _writing(error: TransloadError, status: int, code: str) -> tuple[int, str]:

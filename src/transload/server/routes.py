@@ -13,7 +13,7 @@ Kind = Literal["version", "catalog", "manifest", "blob", "uploads", "upload", "t
 
 @frozen
 class Route:
-    """An endpoint, the repository it is about, and the tag, digest or upload that it names."""
+    """An endpoint, its repository, and the tag, digest or upload that the path names."""
 
     kind: Kind
     repository: str = ""
@@ -24,7 +24,7 @@ _UNKNOWN = Route("unknown")
 
 
 def route(path: str) -> Route:
-    """Read a decoded path from its end, since repositories have slashes. Raises `ReferenceInvalid`.
+    """Read a decoded path from its end, because repositories contain slashes. Raises `ReferenceInvalid`.
 
     >>> route("/v2/team/app/manifests/1.0")
     Route(kind='manifest', repository='team/app', reference='1.0')

@@ -1,4 +1,4 @@
-"""What every handler of one server shares: the store, the settings, the sessions, the counters, the threads."""
+"""What all handlers of a server share: the store, the settings, the uploads, the counters, the threads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from transload.server.uploads import ServedUploads
 
 @frozen
 class ServedTotals:
-    """What was asked of a server so far. Bytes are those of bodies.
+    """Counts of a server's requests so far. Bytes are those of bodies.
 
     `by_kind` counts by method and kind of endpoint, such as `("GET", "blob")`; `by_status` by the answer's status.
     """
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 @define
 class Counts:
-    """The running sums behind a `ServedTotals`; changed by the server's loop alone."""
+    """The running sums behind `ServedTotals`. Only the server's event loop changes them."""
 
     by_kind: Counter[tuple[str, str]] = field(factory=Counter)
     by_status: Counter[int] = field(factory=Counter)
@@ -62,7 +62,7 @@ class Counts:
 
 
 class Service:
-    """One store being served. Stores block, so their methods run in a bounded set of threads, never in the loop."""
+    """One store that is served. Its methods block, so they run in a limited number of threads, never in the loop."""
 
     def __init__(self, store: Source | Target, settings: ServeSettings, clock: Clock = SYSTEM_CLOCK) -> None:
         self.store = store
@@ -82,18 +82,18 @@ class Service:
         return await loop.run_in_executor(self._threads, lambda: work(*arguments, **named))
 
     def flight(self, digest: Digest) -> asyncio.Lock:
-        """Held while a blob goes into the store, so that two clients who bring the same one do not collide there."""
+        """A lock that is held while a blob is stored, so that two clients with the same blob do not collide."""
         return self._flights.setdefault(digest, asyncio.Lock())
 
     def close(self) -> None:
-        """Drop unfinished uploads and end the threads; called when no request is left."""
+        """Drop unfinished uploads and end the threads. Called after the last request."""
         self._threads.shutdown(wait=True, cancel_futures=True)
         self.uploads.close()
 
 
 @frozen
 class Call:
-    """One request to one server, and what its path asks for."""
+    """One request to a server, and its route."""
 
     service: Service
     request: web.BaseRequest

@@ -1,4 +1,4 @@
-"""A server at work: in a thread beside its caller, or in the foreground until a signal comes."""
+"""Runs a server: in a thread of its own, or in the foreground until a signal comes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _READ_BUFFER_BYTES = 1 << 20
 _KEEPALIVE_S = 75.0
 _HANDSHAKE_TIMEOUT_S = 10.0
 _BACKLOG = 128  # connections that the system keeps until they are accepted
-_ACCEPTED_AT_ONCE = 8  # so few that those which wait can make room before the next
+_ACCEPTED_AT_ONCE = 8  # few, so that idle connections can be closed before the next ones
 _SWEEP_S = 60.0
 
 _log = logging.getLogger("transload.server")
 
-# What aiohttp tells of requests that are no HTTP: with tracebacks, as often as somebody sends some.
+# aiohttp's log of requests that are not HTTP. It has a traceback for each of them, so it is not passed on.
 _wire = logging.getLogger("transload.server.wire")
 _wire.addHandler(logging.NullHandler())
 _wire.propagate = False
@@ -93,8 +93,8 @@ def serve_forever(store: Source | Target, settings: ServeSettings, announce: Cal
 
 @contextlib.contextmanager
 def _signals(stop: asyncio.Event) -> Iterator[None]:
-    """Set `stop` at the first signal, cancel the task at the second; where loops take no signals (Windows), Ctrl-C
-    cancels at once.
+    """Set `stop` at the first signal, cancel the task at the second. Where the loop cannot handle signals (Windows),
+    Ctrl-C cancels at once.
     """
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
@@ -107,7 +107,7 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
     taken = []
     with contextlib.suppress(NotImplementedError):
         for number in ending():
-            loop.add_signal_handler(number, stop.set if number == HANGUP else asked)  # which comes twice
+            loop.add_signal_handler(number, stop.set if number == HANGUP else asked)  # SIGHUP may come twice
             taken.append(number)
     try:
         yield
@@ -118,7 +118,7 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def _listening(service: Service) -> AsyncIterator[int]:
-    """Take connections for the block; the value is the port. Afterwards nothing of the service is left."""
+    """Accept connections for the block; the value is the port. Afterwards the service is closed."""
     asyncio.get_running_loop().set_exception_handler(_Troubles())
     try:
         encryption = _tls(service.settings)
@@ -146,7 +146,7 @@ async def _listening(service: Service) -> AsyncIterator[int]:
 
 
 class _Troubles:
-    """What the loop tells of connections that cannot be taken: once in a while a sentence, not a traceback for each."""
+    """Logs connections that could not be accepted: one sentence per minute at most, without a traceback."""
 
     def __init__(self) -> None:
         self._again_s = 0.0
@@ -162,7 +162,7 @@ class _Troubles:
 
 
 async def _sweep(service: Service) -> None:
-    """Uploads that nobody goes on with end also when nobody begins another one."""
+    """End idle uploads regularly, also if no new upload begins."""
     while True:
         await asyncio.sleep(_SWEEP_S)
         service.uploads.sweep()
@@ -175,7 +175,7 @@ def _server(service: Service) -> Connections:
         head_timeout_s=service.settings.stall_timeout_s,
         access_log=None,
         logger=_wire,
-        auto_decompress=False,  # a body is kept as it came, whatever it says about its encoding
+        auto_decompress=False,  # a body is kept as it came, with any Content-Encoding
         read_bufsize=_READ_BUFFER_BYTES,
         keepalive_timeout=_KEEPALIVE_S,
     )
@@ -201,12 +201,12 @@ def _tls(settings: ServeSettings) -> ssl.SSLContext | None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     key = settings.tls_key or settings.tls_certificate
 
-    def passphrase() -> str:  # or OpenSSL would ask for it on the terminal
+    def passphrase() -> str:  # without this, OpenSSL would ask for it on the terminal
         hint = f"write it without: openssl pkey -in {key.name} -out NEW"
         raise LocalError(f"the TLS key {key} has a passphrase", subject=str(key), hint=hint)
 
     with local_errors("reading the TLS certificate", settings.tls_certificate):
         for path in dict.fromkeys((settings.tls_certificate, key)):
-            open_file(path).close()  # ssl would wait for ever at a pipe
+            open_file(path).close()  # ssl would wait for ever for a pipe
         context.load_cert_chain(settings.tls_certificate, settings.tls_key, passphrase)
     return context

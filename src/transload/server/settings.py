@@ -1,4 +1,4 @@
-"""How a store is served: where, to whom, and whether it takes writes."""
+"""How a store is served: where, to whom, and whether clients may write."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from transload.login import Secret
 
 @frozen
 class ServeSettings:
-    """Where and how a store is served; read-only, on loopback, unless said otherwise.
+    """Where and how a store is served. By default it is read-only and on loopback.
 
-    `port` 0 takes a free one. `allow_sparse` takes manifests of which parts are not there. `users` are names with their
-    passwords; without users nobody has to say who they are.
-    `tls_key` may be left out when the certificate's file (PEM) holds the key too. Uploads lie in `spool_folder`
-    (the system's folder for temporary files when None) until their digest is proved. A client that moves nothing
-    for `stall_timeout_s` is cut off; on closing, running requests get `shutdown_timeout_s` to end.
+    `port` 0 means a free port. `allow_sparse` accepts manifests whose parts are missing. `users` are names with their
+    passwords; without users no login is needed. `tls_key` may be left out if the certificate's file (PEM) holds the key
+    too. Uploads are kept in `spool_folder` (None: the system's folder for temporary files) until their digest is
+    checked. A client that moves nothing for `stall_timeout_s` seconds is disconnected. On closing, running requests
+    have `shutdown_timeout_s` seconds to end.
     Raises `UsageError` for settings that contradict each other.
     """
 
@@ -51,10 +51,10 @@ class ServeSettings:
 
     @property
     def exposure(self) -> str | None:
-        """What people should know before they start it: that others reach it, and what would keep them out."""
+        """A warning for people: other machines can reach the server, and a login or TLS is missing; None if not."""
         lacking = [
-            word for word, there in (("login", self.users), ("TLS", self.tls_certificate)) if not there
-        ]  # in this order, since without the first nobody is kept out
+            word for word, setting in (("login", self.users), ("TLS", self.tls_certificate)) if not setting
+        ]  # the login first: without it the server is open to all
         if not lacking or _is_loopback(self.host):
             return None
         if self.users:
@@ -67,9 +67,9 @@ class ServeSettings:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there; a name counts by all of its addresses."""
+    """Whether only this machine can reach this host. All addresses of a name must be loopback."""
     try:
-        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except OSError:  # what is wrong with it, listening tells
+        addresses = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except OSError:  # listening will report what is wrong
         return True
-    return all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in found)
+    return all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in addresses)

@@ -1,4 +1,4 @@
-"""Uploads under way: what a client has sent of a blob whose digest it states only at the end."""
+"""Uploads under way: the bytes of a blob that a client has sent. It states the digest only at the end."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ from transload.server.refusals import Refusal
 
 IN_MEMORY_BYTES = 1 << 20
 IDLE_S = 3600.0
-_RECLAIMED_S = 60.0  # when all sessions are taken, one that nobody touched for so long makes room
+_RECLAIMED_S = 60.0  # when all sessions are taken, those idle for longer than this are ended
 
 
 class Room:
-    """So many bytes of memory, for several threads to share."""
+    """An amount of memory, in bytes, that several threads share."""
 
     def __init__(self, size: int = SERVED_UPLOADS_MEMORY_BYTES) -> None:
         self._left = size
         self._lock = threading.Lock()
 
     def take(self, count: int) -> bool:
-        """Whether there is so much room; then it is taken."""
+        """Take `count` bytes if there is room for them; whether there was."""
         with self._lock:
-            there = count <= self._left
-            self._left -= count if there else 0
-            return there
+            fits = count <= self._left
+            self._left -= count if fits else 0
+            return fits
 
     def give(self, count: int) -> None:
-        """Give back what was taken."""
+        """Give `count` bytes back."""
         with self._lock:
             self._left += count
 
 
 class Spool:
-    """Bytes on their way: in memory while they are few, then in a file of its own. Used by one thread at a time.
+    """The bytes of an upload: in memory while they are few, then in a file. Used by one thread at a time.
 
-    The file is open only while something is read or written: a thousand sessions that wait would take all the files
-    that a process may open, and with them every connection.
-    It hashes (sha256) only when told to, for a store that adopts the file; any other store hashes what it takes in.
+    The file is open only for a read or a write: a thousand waiting sessions would use up all files that the process may
+    open, and connections need files too. It hashes (sha256) only with `hashing`, for a store that adopts the file;
+    other stores hash the bytes themselves.
     """
 
     def __init__(self, folder: Path | None, *, hashing: bool = False, room: Room | None = None) -> None:
@@ -61,7 +61,7 @@ class Spool:
         self._hash = hashlib.sha256() if hashing else None
 
     def write(self, batch: bytes) -> None:
-        """Append. Raises `DiskFull` and other `LocalError`s; then nothing of `batch` counts."""
+        """Append. Raises `DiskFull` and other `LocalError`s; then no byte of `batch` counts."""
         if self.path is None and (self.size + len(batch) > IN_MEMORY_BYTES or not self._room.take(len(batch))):
             self._move_to_file()
         if self.path is None:
@@ -86,11 +86,11 @@ class Spool:
             yield from chunks_of(file, self.path, self.size - offset)
 
     def proves(self, descriptor: Descriptor) -> bool:
-        """Whether the bytes were hashed on their way, and are those of `descriptor`."""
+        """Whether the bytes were hashed as they came, and are those of `descriptor`."""
         return self._hash is not None and descriptor.digest == f"sha256:{self._hash.hexdigest()}"
 
     def discard(self) -> None:
-        """Forget everything; harmless when done twice, or when the file has moved away."""
+        """Delete everything. It may be called twice, or after the file was moved."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
         self._free_memory()
@@ -109,8 +109,8 @@ class Spool:
 
 
 class ServedUpload:
-    """A session of one client. The newest request owns it, so that a connection that died without a word does not
-    block the one that goes on; `lock` is held while bytes are written.
+    """A session of one client. The newest request owns it, so that a dead connection does not block the next one.
+    `lock` is held while bytes are written.
     """
 
     def __init__(self, repository: str, spool: Spool, now_s: float) -> None:
@@ -123,12 +123,12 @@ class ServedUpload:
 
     @property
     def location(self) -> str:
-        """Where the session goes on; relative, so that it is right behind any proxy."""
+        """The address where the session continues; relative, so that it is right behind any proxy."""
         return f"/v2/{self.repository}/blobs/uploads/{self.id}"
 
     @property
     def headers(self) -> dict[str, str]:
-        """Where the session stands: both ends of Range are inclusive, and an empty session says 0-0."""
+        """The headers with the session's state. Both ends of Range are inclusive; an empty session has 0-0."""
         return {
             "Location": self.location,
             "Range": f"0-{max(0, self.spool.size - 1)}",
@@ -137,7 +137,7 @@ class ServedUpload:
 
 
 class ServedUploads:
-    """Every session of a server. Sessions that nobody has touched for an hour are forgotten."""
+    """Every session of a server. Sessions that were idle for an hour are ended."""
 
     def __init__(self, folder: Path | None, clock: Clock, *, hashing: bool = False) -> None:
         self._folder = folder
@@ -159,7 +159,7 @@ class ServedUploads:
         return upload
 
     def sweep(self) -> None:
-        """Forget the sessions that nobody has touched for an hour."""
+        """End the sessions that were idle for an hour."""
         self._end_idle(IDLE_S)
 
     def _end_idle(self, idle_s: float) -> None:
@@ -168,11 +168,11 @@ class ServedUploads:
             self.end(idle)
 
     def touch(self, upload: ServedUpload) -> None:
-        """Somebody works at a session."""
+        """Note that a session is in use."""
         upload.touched_s = self._clock.monotonic_s()
 
     def find(self, repository: str, identifier: str) -> ServedUpload:
-        """Take a session up again. Refuses with BLOB_UPLOAD_UNKNOWN."""
+        """The session with this identifier. Raises a `Refusal` with BLOB_UPLOAD_UNKNOWN."""
         upload = self._open.get(identifier)
         if upload is None or upload.repository != repository:
             raise Refusal(404, "BLOB_UPLOAD_UNKNOWN", f"{repository} has no such upload; begin a new one")
@@ -180,7 +180,7 @@ class ServedUploads:
         return upload
 
     def end(self, upload: ServedUpload) -> None:
-        """Close a session and drop what is left of its bytes."""
+        """Close a session and delete its remaining bytes."""
         self._open.pop(upload.id, None)
         upload.owner = None
         upload.spool.discard()
