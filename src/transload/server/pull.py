@@ -26,11 +26,11 @@ async def get_manifest(call: Call) -> web.StreamResponse:
     """A manifest with exactly the stored bytes. HEAD asks the store for the descriptor only."""
     name = manifest_name(call.route)
     if call.request.method == "HEAD":
-        found = await call.service.run(call.service.store.resolve, name)
-        if _is_known(call, found):
-            return _not_modified(found)
-        head = web.StreamResponse(headers=_content_headers(found) | {"Content-Type": found.media_type})
-        head.content_length = found.size
+        descriptor = await call.service.run(call.service.store.resolve, name)
+        if _is_known(call, descriptor):
+            return _not_modified(descriptor)
+        head = web.StreamResponse(headers=_content_headers(descriptor) | {"Content-Type": descriptor.media_type})
+        head.content_length = descriptor.size
         return head
     manifest: Manifest = await call.service.run(call.service.store.fetch, name)
     call.service.holdings.learn(manifest)
@@ -55,18 +55,18 @@ def manifest_name(route: Route) -> Name:
 async def get_blob(call: Call) -> web.StreamResponse:
     """A blob or a part of it."""
     digest = Digest(call.route.reference)
-    found = await call.service.run(call.service.holdings.descriptor, call.route.repository, digest)
-    if _is_known(call, found):
-        return _not_modified(found)
-    headers = _content_headers(found) | {"Content-Type": found.media_type, "Accept-Ranges": "bytes"}
-    span = None if call.request.method == "HEAD" else _span(call, found)
+    blob = await call.service.run(call.service.holdings.descriptor, call.route.repository, digest)
+    if _is_known(call, blob):
+        return _not_modified(blob)
+    headers = _content_headers(blob) | {"Content-Type": blob.media_type, "Accept-Ranges": "bytes"}
+    span = None if call.request.method == "HEAD" else _span(call, blob)
     response = web.StreamResponse(status=206 if span else 200, headers=headers)
     if span:
-        response.headers["Content-Range"] = span.content_range(found.size)
-    response.content_length = span.length if span else found.size
-    if call.request.method == "HEAD" or found.size == 0:
+        response.headers["Content-Range"] = span.content_range(blob.size)
+    response.content_length = span.length if span else blob.size
+    if call.request.method == "HEAD" or blob.size == 0:
         return response
-    return await send_blob(call, response, found, span or ByteRange(0, found.size))
+    return await send_blob(call, response, blob, span or ByteRange(0, blob.size))
 
 
 def _span(call: Call, blob: Descriptor) -> ByteRange | None:
@@ -113,12 +113,12 @@ async def get_referrers(call: Call) -> web.StreamResponse:
     refers = call.service.holdings.refers
     if refers is None:
         raise Refusal(404, "UNSUPPORTED", "this store keeps no list of referrers")
-    found = await call.service.run(refers.referrers, call.route.repository, digest)
-    found = tuple([await _described(call, one) for one in found])
+    referrers = await call.service.run(refers.referrers, call.route.repository, digest)
+    referrers = tuple([await _described(call, referrer) for referrer in referrers])
     wanted = call.request.query.get("artifactType")
     if wanted:
-        found = tuple(one for one in found if one.artifact_type == wanted)
-    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [one.to_json() for one in found]}
+        referrers = tuple(referrer for referrer in referrers if referrer.artifact_type == wanted)
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [referrer.to_json() for referrer in referrers]}
     response = _json(json.dumps(index).encode(), OCI_INDEX)
     if wanted:
         response.headers["OCI-Filters-Applied"] = "artifactType"

@@ -189,8 +189,8 @@ async def put_manifest(call: Call) -> web.StreamResponse:
     raw = await receive_whole(call, MANIFEST_BYTES)
     manifest = Manifest.parse(raw, call.request.headers.get("Content-Type"), digest)
     await call.service.run(check_depth, call.service.store, call.route.repository, manifest)
-    for each_name in (name, *tags):
-        await call.service.run(_point, call.service, each_name, manifest)
+    for wanted in (name, *tags):
+        await call.service.run(_point, call.service, wanted, manifest)
     headers = {
         "Location": f"/v2/{call.route.repository}/manifests/{manifest.digest}",
         "Docker-Content-Digest": manifest.digest,
