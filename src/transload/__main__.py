@@ -1,4 +1,4 @@
-"""`python -m transload`, and what the console script calls: signals to end work from the first moment on."""
+"""`python -m transload`, and the console script. Signals to end work from the first moment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from transload.signals import ending
 
 
 def run() -> None:
-    """Load the program and run it. A signal to end meanwhile ends it as later on, and shows nobody where it was."""
+    """Load the program and run it. A signal to end during loading ends it too, without a traceback."""
     wanted = [number for number in ending() if signal.getsignal(number) is not signal.SIG_IGN]  # until work begins
     for number in wanted:
         signal.signal(number, lambda *_: _leave())

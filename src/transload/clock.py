@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Seconds since some fixed moment, wall time, and a sleep that a cancellation can cut short."""
+    """A monotonic clock, wall time, and a sleep that a cancellation can end early."""
 
     def monotonic_s(self) -> float:
         """Seconds on a clock that never goes back."""
@@ -26,7 +26,7 @@ class Clock(Protocol):
 class SystemClock:
     """The real clock."""
 
-    # Called a dozen times for each request, so without a frame of Python's.
+    # Called a dozen times for each request, so no Python function is put around them.
     monotonic_s = staticmethod(time.monotonic)
     wall_s = staticmethod(time.time)
 

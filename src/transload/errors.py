@@ -1,9 +1,9 @@
 """Every error that transload raises on purpose: one root, families by kind of fault, an exit code for each family.
 
-An error says what was being done and what was found (the message, lower case, no full stop), on which side, about
+An error says what was being done and what went wrong (the message, lower case, no full stop), on which side, about
 which subject, and what to do next (the hint). A bug is not a `TransloadError`: it passes through with a traceback.
 
-A long file of short classes, kept as one so that codes and exit codes can be read, and compared, in one place.
+The short classes are all in this one long file, so that codes and exit codes can be compared in one place.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Kept = TypeVar("Kept", bound="TransloadError")
 
 
 class TransloadError(Exception):
-    """The root. `code` names the error for programs, `exit_code` is what the command line ends with.
+    """The root of all errors. `code` names the error for programs; the command line ends with `exit_code`.
 
-    `retryable` says that the same call may succeed later without anybody changing anything.
+    `retryable`: the same call may succeed later, although nothing is changed.
     """
 
     code: ClassVar[str] = "error"
@@ -47,7 +47,7 @@ class TransloadError(Exception):
 
 @contextmanager
 def at_side(side: Side) -> Iterator[None]:
-    """Mark errors that pass through with the side they came from, unless a closer caller already did."""
+    """Mark errors that pass through with their side, unless an inner block has done so."""
     try:
         yield
     except TransloadError as error:
@@ -57,9 +57,9 @@ def at_side(side: Side) -> Iterator[None]:
 
 
 def as_result(error: Kept) -> Kept:
-    """The same error, to be kept and told later: without the calls that led to it.
+    """The same error without its traceback, to be kept and reported later.
 
-    A traceback holds the frames of those calls, and they hold all that they read: manifests, buffers, connections.
+    A traceback keeps the frames of all calls alive, with all that they read: manifests, buffers, connections.
     """
     reason: BaseException | None = error
     while reason is not None and reason.__traceback__ is not None:
@@ -72,7 +72,7 @@ def as_result(error: Kept) -> Kept:
 
 
 class UsageError(TransloadError):
-    """What was asked for cannot be understood or contradicts itself."""
+    """The request cannot be understood, or it contradicts itself."""
 
     code = "usage"
     exit_code = 2
@@ -103,24 +103,24 @@ class DocumentInvalid(UsageError):
 
 
 class SettingMissing(UsageError):
-    """Something needed was not given, and nobody is there to be asked."""
+    """A needed setting is missing, and there is no terminal to ask for it."""
 
     code = "setting-missing"
 
 
 class TargetConflict(UsageError):
-    """Two wanted images would be stored under one name with different content."""
+    """Two images with different content would be stored under one name."""
 
     code = "target-conflict"
 
 
 class KeyInvalid(UsageError):
-    """A file is no key that bundles can be signed or verified with, or its passphrase is wrong."""
+    """A file is not a key that can sign or verify bundles, or its passphrase is wrong."""
 
     code = "key-invalid"
 
 
-# --- 3: the server knows us and says no ---------------------------------------------------------------------------
+# --- 3: the server does not give access ---------------------------------------------------------------------------
 
 
 class AccessError(TransloadError):
@@ -131,19 +131,19 @@ class AccessError(TransloadError):
 
 
 class AccessDenied(AccessError):
-    """The credentials (or the lack of them) do not permit this; some registries answer so for what does not exist."""
+    """The login, or the lack of one, does not permit this. Some registries also say so if something does not exist."""
 
     code = "access-denied"
 
 
 class LoginMissing(AccessDenied):
-    """The registry asks who we are, and no login for it is known."""
+    """The registry asks for a login, and none is known for it."""
 
     code = "login-missing"
 
 
 class CredentialsRejected(AccessError):
-    """User name or password are wrong."""
+    """The user name or the password is wrong."""
 
     code = "credentials-rejected"
 
@@ -158,7 +158,7 @@ class CredentialsUnavailable(AccessError):
 
 
 class NotFound(TransloadError):
-    """Something named does not exist."""
+    """Something with this name does not exist."""
 
     code = "not-found"
     exit_code = 4
@@ -201,13 +201,13 @@ class ImageUnknown(NotFound):
 
 
 class SelectionEmpty(NotFound):
-    """Nothing is there to be taken, checked or listed: an empty store, prefix, set or release."""
+    """There is nothing to copy, check or list: the store, prefix, set or release is empty."""
 
     code = "selection-empty"
 
 
 class PlatformUnavailable(NotFound):
-    """The image exists, but not for the wanted platform."""
+    """The image exists, but not for the requested platform."""
 
     code = "platform-unavailable"
 
@@ -238,19 +238,19 @@ class CertificateUntrusted(Unreachable):
 
 
 class Stalled(Unreachable):
-    """Nothing moved for the whole stall period."""
+    """No byte moved for the whole stall period."""
 
     code = "stalled"
 
 
 class TooSlow(Stalled):
-    """Something moved, but less than the least rate."""
+    """Bytes moved, but more slowly than the least rate."""
 
     code = "too-slow"
 
 
 class HostGivenUp(Unreachable):
-    """A host gave no useful answer for so long that nothing more is asked of it."""
+    """A host gave no useful answer for so long that it gets no more requests."""
 
     code = "host-given-up"
     retryable = False
@@ -263,13 +263,13 @@ class ServerTrouble(Unreachable):
 
 
 class TooManyRequests(Unreachable):
-    """The server asks to slow down (429)."""
+    """The server asks for fewer requests (429)."""
 
     code = "too-many-requests"
 
 
 class ProtocolTrouble(Unreachable):
-    """What answered does not speak the distribution protocol."""
+    """The server does not speak the distribution protocol."""
 
     code = "protocol-trouble"
     retryable = False
@@ -298,7 +298,7 @@ class SizeMismatch(CorruptError):
 
 
 class Truncated(CorruptError):
-    """The body ended before its promised length; the rest can be asked for."""
+    """The body ended before its promised length. The rest can be requested."""
 
     code = "truncated"
     retryable = True
@@ -323,31 +323,31 @@ class BundleInvalid(CorruptError):
 
 
 class LedgerTampered(CorruptError):
-    """A bundle's ledger is not what was signed, or contradicts itself."""
+    """A bundle's ledger is not the one that was signed, or it contradicts itself."""
 
     code = "ledger-tampered"
 
 
 class IndexTampered(CorruptError):
-    """A bundle's index.json is not the one that its ledger vouches for."""
+    """A bundle's index.json is not the one in its ledger."""
 
     code = "index-tampered"
 
 
 class MemberDamaged(CorruptError):
-    """A place in a bundle does not hold what its ledger says is there."""
+    """A part of a bundle does not have the content that its ledger states."""
 
     code = "member-damaged"
 
 
 class VolumeMissing(CorruptError):
-    """A volume of a bundle is not where it was looked for."""
+    """A volume of a bundle was not found."""
 
     code = "volume-missing"
 
 
 class VolumeTruncated(CorruptError):
-    """A volume of a bundle is shorter than its ledger says: copied in part."""
+    """A volume of a bundle is shorter than its ledger says: it was copied in part."""
 
     code = "volume-truncated"
 
@@ -368,26 +368,26 @@ class VolumeSwapped(CorruptError):
 
 
 class Refused(TransloadError):
-    """The other end, or transload itself, will not do this."""
+    """The other side, or transload itself, refuses to do this."""
 
     code = "refused"
     exit_code = 7
 
 
 class SchemaUnsupported(Refused):
-    """Docker image manifest schema 1: unsafe to copy unchanged, gone from current registries."""
+    """Docker image manifest schema 1. It cannot be copied unchanged, and current registries do not take it."""
 
     code = "schema1-unsupported"
 
 
 class LimitExceeded(Refused):
-    """A number from outside is beyond what any honest registry sends."""
+    """Something from outside is larger than any honest registry, file or bundle needs."""
 
     code = "limit-exceeded"
 
 
 class ReadOnly(Refused):
-    """The target does not take writes."""
+    """The target cannot be written to."""
 
     code = "read-only"
 
@@ -399,25 +399,25 @@ class StorageFull(ReadOnly):
 
 
 class TooLarge(Refused):
-    """The server, or a proxy before it, does not take a body of this size (413)."""
+    """The server, or a proxy before it, does not accept a body of this size (413)."""
 
     code = "too-large"
 
 
 class InsecureRefused(Refused):
-    """Plain HTTP, a downgrade, or a token realm elsewhere, that nobody allowed by name."""
+    """Plain HTTP, a downgrade to it, or a token server at another host, which no setting allows."""
 
     code = "insecure-refused"
 
 
 class BundleUnsigned(Refused):
-    """A signature is demanded, and the bundle has none."""
+    """A signature is required, and the bundle has none."""
 
     code = "bundle-unsigned"
 
 
 class BundleForeignSignature(Refused):
-    """A bundle is signed with another key than the one demanded."""
+    """A bundle is signed with another key than the required one."""
 
     code = "bundle-foreign-signature"
 
@@ -429,25 +429,25 @@ class BundleExists(Refused):
 
 
 class BundleIncomplete(Refused):
-    """A bundle would lack images that were asked for; it would be found out where nobody can fetch them."""
+    """A bundle would lack images that were requested. They cannot be fetched later, where the bundle is used."""
 
     code = "bundle-incomplete"
 
 
 class MemberUnsafe(Refused):
-    """A bundle holds something that no bundle of ours does: a link, a device, a path that leads out."""
+    """A bundle holds something that transload never writes: a link, a device, a path that leads out."""
 
     code = "member-unsafe"
 
 
 class FolderUnsafe(Refused):
-    """A folder holds a link, or a second name of a file, through which something outside would be read or written."""
+    """A folder holds a link, or a file with a second name, so that something outside would be read or written."""
 
     code = "folder-unsafe"
 
 
 class FileExists(Refused):
-    """A file that would be written is there already, and nobody allowed overwriting it."""
+    """A file that would be written exists already, and overwriting it was not allowed."""
 
     code = "file-exists"
 
@@ -456,7 +456,7 @@ class FileExists(Refused):
 
 
 class LocalError(TransloadError):
-    """The local disk or process environment stands in the way."""
+    """The local disk, or the environment of the process, is the cause."""
 
     code = "local"
     exit_code = 8
@@ -475,7 +475,7 @@ class PermissionRefused(LocalError):
 
 
 class Busy(LocalError):
-    """Another process is at work on the same thing."""
+    """Another process is using the same thing."""
 
     code = "busy"
 
@@ -490,7 +490,7 @@ class PartMissing(LocalError):
 
 
 class PrerequisiteMissing(TransloadError):
-    """The target lacks content that the work assumes to be there."""
+    """The target lacks content that the work needs."""
 
     code = "prerequisite-missing"
     exit_code = 9

@@ -1,4 +1,4 @@
-"""What happened, as frozen values. The engine tells, reports fold; nothing is called back to decide anything."""
+"""What happened, as frozen values. The engine sends events and reports read them; a listener decides nothing."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from attrs import evolve, frozen
 
 from transload.errors import Side, TransloadError
 
-Given = TypeVar("Given")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 How = Literal["copied", "mounted", "present", "stored", "tagged"]
-"""What a step came to: bytes moved, blob mounted, blob already there, manifest stored by digest, tag moved."""
+"""The result of a step: bytes moved, blob mounted, blob already there, manifest stored by digest, tag moved."""
 
 
 @frozen
 class RunStarted:
-    """A run begins: what the plan says is to be done. Sizes in bytes."""
+    """A run begins. The numbers are those of its plan; `bytes_total` in bytes."""
 
     images: int
     steps: int
@@ -28,7 +28,7 @@ class RunStarted:
 
 @frozen
 class StepStarted:
-    """A worker took a step. `subject` is a digest, `label` what a person would call it, `size` its bytes."""
+    """A worker began a step. `subject` is a digest, `label` its name for people, `size` its size in bytes."""
 
     step: int
     subject: str
@@ -40,7 +40,7 @@ class StepStarted:
 class StepMoved:
     """The target has `position` bytes of a step's blob now.
 
-    The first event of each attempt tells where it begins: at 0, or further on where the target kept what had arrived.
+    The first event of each attempt says where it begins: at 0, or later if the target kept a part of the blob.
     """
 
     step: int
@@ -59,7 +59,7 @@ class StepRetried:
 
 @frozen
 class StepDone:
-    """A step is done. `size` is what was moved: 0 unless `how` is `copied`."""
+    """A step is done. `size` is the number of bytes moved: 0 unless `how` is `copied`."""
 
     step: int
     how: How
@@ -69,7 +69,7 @@ class StepDone:
 
 @frozen
 class StepFailed:
-    """A step cannot be done; everything that needs it is skipped."""
+    """A step failed for good; all steps that need it are skipped."""
 
     step: int
     error: TransloadError
@@ -77,9 +77,9 @@ class StepFailed:
 
 @frozen
 class ImageDone:
-    """Every step of an image is settled. `error` is None when the image is complete at the target.
+    """Every step of an image has ended. `error` is None if the image is complete at the target.
 
-    `tried` is False when nothing was asked for it any more, since `error` had ended the run already.
+    `tried` is False if no request was made for it, because `error` had already ended the run.
     """
 
     image: int
@@ -89,7 +89,7 @@ class ImageDone:
 
 @frozen
 class RunFinished:
-    """The run is over. `interrupted` when it was asked to stop before the end."""
+    """The run is over. `interrupted`: it was asked to stop before the end."""
 
     duration_s: float
     interrupted: bool
@@ -108,11 +108,11 @@ HostState = Literal["retrying", "silent", "back"]
 
 @frozen
 class HostTroubled:
-    """A host gives no useful answer, or gives one again; told outside of runs, too: while planning, verifying, listing.
+    """A host gives no useful answer, or gives one again. Sent outside of runs too: while planning, verifying, listing.
 
-    `retrying`: a request failed by `error`, and number `attempt` of about `attempts` follows after `wait_s`. `silent`:
-    requests wait for an answer. `back`: it answers again. `troubled_s` is how long it has given no useful answer by
-    now, `left_s` how long until the run gives it up.
+    `retrying`: a request failed with `error`, and attempt number `attempt` of about `attempts` follows after `wait_s`
+    seconds. `silent`: requests wait for an answer. `back`: it answers again. `troubled_s` is for how many seconds it
+    has given no useful answer; `left_s` is how many are left until it is given up.
     """
 
     host: str
@@ -133,16 +133,16 @@ HostListener = Callable[[HostTroubled], None]
 Activity = Literal[
     "selecting", "surveying", "searching", "comparing", "proving", "hashing", "listing", "rechecking", "finishing"
 ]
-"""What goes on beside the copying: the source asked what it publishes; images asked about at both sides; blobs looked
-for at the target; a catalog compared with its source; images proved; bytes read and hashed; names read for an
-inventory; bytes of an unfinished bundle read again; a bundle flushed and given its names."""
+"""What is going on beside the copying, in this order: listing what the source publishes; asking for images at both
+sides; looking for blobs at the target; comparing a catalog with its source; proving images; reading and hashing bytes;
+reading names for an inventory; reading an unfinished bundle again; flushing a bundle and giving it its names."""
 
 
 @frozen
 class Progressed:
-    """An activity came further: `done` of `total` of what it counts; None where nobody knows how many there are.
+    """An activity made progress: `done` of `total` things; `total` is None if it is not known.
 
-    `bytes` is what was read for it, where that is counted beside.
+    `bytes` is the number of bytes read for it, where that is counted too.
     """
 
     activity: Activity
@@ -156,9 +156,9 @@ ActivityListener = Callable[[Progressed], None]
 
 
 class Counting:
-    """Counts what is done of one activity, from any thread, and tells each step.
+    """Counts the progress of one activity, from any thread, and reports each step.
 
-    0 of them are told at once, unless it is only `possible` that there will be any.
+    It reports 0 at once, unless it is only `possible` that there will be anything to do.
     """
 
     def __init__(
@@ -171,22 +171,22 @@ class Counting:
             listen(self._now)
 
     def add(self, number: int = 1) -> None:
-        """So many more are done."""
+        """Count `number` more as done."""
         with self._lock:
             now = self._now = evolve(self._now, done=self._now.done + number)
         self._listen(now)
 
     def read(self, length: int) -> None:
-        """So many bytes more were read for it."""
+        """Count `length` more bytes as read."""
         with self._lock:
             now = self._now = evolve(self._now, bytes=self._now.bytes + length)
         self._listen(now)
 
-    def around(self, work: Callable[[Given], Result]) -> Callable[[Given], Result]:
-        """The same work, counted."""
+    def around(self, work: Callable[[Item], Result]) -> Callable[[Item], Result]:
+        """The same function, which also counts each call as one done."""
 
-        def counted(given: Given) -> Result:
-            result = work(given)
+        def counted(item: Item) -> Result:
+            result = work(item)
             self.add()
             return result
 
@@ -194,4 +194,4 @@ class Counting:
 
 
 def ignore(event: Event | HostTroubled | Progressed) -> None:
-    """A listener for nobody."""
+    """A listener that does nothing."""

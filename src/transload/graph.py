@@ -15,16 +15,16 @@ from transload.wording import in_words
 
 @frozen
 class Node:
-    """A manifest and those of its children that are part of the graph."""
+    """A manifest and its children, as far as they are part of the graph."""
 
     manifest: Manifest
     children: tuple[Node, ...] = field(default=(), repr=False)
 
 
 class Allowance:
-    """How many bytes of memory manifests may take together, and what has been taken. Safe for threads.
+    """How many bytes of memory some manifests may take together, and how many they take. Safe for threads.
 
-    `within` is a larger one, of which this is a part.
+    `within` is a larger allowance that this one is a part of.
     """
 
     def __init__(self, what: str, limit: int, within: Allowance | None = None) -> None:
@@ -35,7 +35,7 @@ class Allowance:
         self._lock = threading.Lock()
 
     def take(self, manifest: Manifest) -> Manifest:
-        """The same manifest, which is going to be kept. Raises `LimitExceeded`."""
+        """Count a manifest that will be kept in memory, and return it. Raises `LimitExceeded`."""
         self._take(manifest.weight, manifest.digest)
         return manifest
 
@@ -52,7 +52,7 @@ class Allowance:
             self._taken += count
 
     def settle(self, kept: int) -> None:
-        """Only so many bytes are kept after all."""
+        """Correct the count: only `kept` bytes are kept in the end."""
         with self._lock:
             change, self._taken = kept - self._taken, kept
         if self._within is not None:
@@ -65,9 +65,9 @@ def grow(
     fetch: Callable[[Descriptor], Manifest],
     keep: Callable[[Descriptor], bool] = lambda _: True,
 ) -> Node:
-    """Read the children of `root`, and theirs, with `fetch`; children that `keep` refuses are left out.
+    """Read all manifests below `root` with `fetch`. Children for which `keep` is False are left out.
 
-    A child is read once, however often it is listed. Raises `LimitExceeded` for indexes nested deeper than
+    Each child is read once, however often it is listed. Raises `LimitExceeded` for indexes nested deeper than
     `INDEX_DEPTH`, for more than `IMAGE_MANIFESTS` manifests or `IMAGE_MANIFESTS_BYTES` of them in all, and whatever
     `fetch` raises.
     """
@@ -93,9 +93,9 @@ def grow(
 
 
 def walk(root: Node, enter: Callable[[Node], bool] = lambda _: True) -> Iterator[Node]:
-    """Every node once, children before their parents, the root last; what `enter` refuses is left out with all below.
+    """Every node once, children before their parents, the root last.
 
-    A node of which one parent was left out is still there for the sake of another.
+    Nodes for which `enter` is False are left out with all below them, unless another parent leads there.
     """
     seen: set[Digest] = set()
 

@@ -1,8 +1,8 @@
-"""JSON as transload writes it to files that are compared, signed or named by their digest: one text for one value.
+"""JSON for files that are compared, signed or named by their digest: the same value always gives the same text.
 
-Each value has a line, and all is pure ASCII, so that no editor, mail gateway or locale changes the bytes: what
-`json.dumps(value, indent=1)` gives and a line feed. Python's writer takes three times as long for that, since its fast
-part does not know lines, and a ledger or plan can have half a million values.
+Each value has a line, and all is pure ASCII, so that no editor, mail gateway or locale changes the bytes. The text is
+that of `json.dumps(value, indent=1)` and a line feed. Python's writer takes three times as long, because its fast part
+cannot write lines, and a ledger or plan can have half a million values.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Order = Callable[[Iterable[str]], Iterable[str]]
 
 
 def lined(document: Mapping[str, Any], order: Order = sorted) -> bytes:
-    """The whole text of an object; see `pieces`."""
+    """The whole text of an object, as `pieces` writes it."""
     return "".join(pieces(document, order)).encode("ascii")
 
 
 def pieces(document: Mapping[str, Any], order: Order = sorted) -> Iterator[str]:
-    """The text of an object bit by bit, its keys in `order`: `sorted`, or `iter` for the order that they have.
+    """The text of an object in pieces. `order` of the keys is `sorted`, or `iter` for the order that they have.
 
-    A value that is an iterator is written as a list, and its items are not kept.
+    A value that is an iterator is written as a list; its items are not kept in memory.
     """
     before = "{"
     for key in order(document):
@@ -47,7 +47,7 @@ def _items(items: Iterator[Any], order: Order) -> Iterator[str]:
 
 
 def _written(value: Any, line: str, order: Order) -> str:
-    """`line` is how the line begins on which the value ends."""
+    """The text of a value. `line` is a line feed and the indentation of the value's last line."""
     if isinstance(value, str):
         return _quoted(value)
     if type(value) is int:

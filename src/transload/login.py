@@ -1,4 +1,4 @@
-"""Credentials for one registry. A secret is a type of its own, whose every printed form is a mask."""
+"""Credentials for one registry. A secret has a type of its own, which always prints as a mask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference store: repositories in a dictionary. Slow paths of nobody, rules of everybody."""
+"""The reference store: repositories in a dictionary. It follows every rule of the ports, as a strict registry does."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class _Repository:
 
 
 class MemoryStore:
-    """A target (hence also a source) that holds everything in memory; each repository has blobs of its own.
+    """A target (so also a source) that holds everything in memory. Each repository has blobs of its own.
 
-    It checks what a strict registry checks: a manifest is taken only when its blobs and children are there.
+    It checks what a strict registry checks: it accepts a manifest only if its blobs and children are there.
     """
 
     blobs_per_repository = True
@@ -46,12 +46,12 @@ class MemoryStore:
 
     @property
     def sparse(self) -> MemoryStore:
-        """What was left out is remembered with the index."""
+        """It remembers what was left out of an index."""
         return self
 
     @property
     def lenient(self) -> MemoryStore:
-        """It can take what lacks parts."""
+        """It can store manifests whose parts are missing."""
         return self
 
     @property
@@ -61,7 +61,7 @@ class MemoryStore:
 
     @property
     def sizes(self) -> MemoryStore:
-        """Sizes are lengths."""
+        """It knows the size of each blob."""
         return self
 
     # --- Resolves
@@ -97,10 +97,13 @@ class MemoryStore:
     def holds(self, repository: str, descriptor: Descriptor) -> bool:
         """Whether the repository holds this blob or manifest, with this size."""
         with self._lock:
-            found = self._repositories.get(repository, _Repository())
-            if descriptor.digest in found.manifests:
-                return len(found.manifests[descriptor.digest].raw) == descriptor.size
-            return len(found.blobs.get(descriptor.digest, b"")) == descriptor.size and descriptor.digest in found.blobs
+            contents = self._repositories.get(repository, _Repository())
+            if descriptor.digest in contents.manifests:
+                return len(contents.manifests[descriptor.digest].raw) == descriptor.size
+            return (
+                len(contents.blobs.get(descriptor.digest, b"")) == descriptor.size
+                and descriptor.digest in contents.blobs
+            )
 
     @contextmanager
     def open(
@@ -134,15 +137,15 @@ class MemoryStore:
     def begin(self, repository: str, descriptor: Descriptor) -> Iterator[MemoryIngest]:
         """Begin a blob, or take an unfinished one up again; leaving the block without commit keeps what has arrived."""
         with self._lock:
-            place = self._repositories.setdefault(repository, _Repository())
-            arrived = place.parked.pop(descriptor.digest, bytearray())
-        ingest = MemoryIngest(place, descriptor, arrived)
+            contents = self._repositories.setdefault(repository, _Repository())
+            arrived = contents.parked.pop(descriptor.digest, bytearray())
+        ingest = MemoryIngest(contents, descriptor, arrived)
         try:
             yield ingest
         finally:
             if ingest.open:
                 with self._lock:
-                    place.parked[descriptor.digest] = ingest.arrived
+                    contents.parked[descriptor.digest] = ingest.arrived
 
     # --- Names
 
@@ -159,18 +162,18 @@ class MemoryStore:
     def point_lacking(self, name: Name, manifest: Manifest) -> None:
         """Store `manifest` under `name` like `put_manifest`, although parts of it may be missing."""
         with self._lock:
-            place = self._repositories.setdefault(name.repository, _Repository())
-            place.manifests[manifest.digest] = manifest
-            place.left_out[manifest.digest] = frozenset(child.digest for child in manifest.manifests)
+            contents = self._repositories.setdefault(name.repository, _Repository())
+            contents.manifests[manifest.digest] = manifest
+            contents.left_out[manifest.digest] = frozenset(child.digest for child in manifest.manifests)
             if name.tag:
-                place.tags[name.tag] = manifest.digest
+                contents.tags[name.tag] = manifest.digest
 
-    def _check_needs(self, place: _Repository, manifest: Manifest, sparse: bool) -> None:
+    def _check_needs(self, contents: _Repository, manifest: Manifest, sparse: bool) -> None:
         for blob in manifest.blobs:
-            if blob.digest not in place.blobs and not blob.is_foreign:
+            if blob.digest not in contents.blobs and not blob.is_foreign:
                 raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)
         for child in manifest.manifests:
-            if child.digest not in place.manifests and not sparse:
+            if child.digest not in contents.manifests and not sparse:
                 raise ManifestUnknown(f"{manifest.digest.short} needs {child.digest.short}", subject=child.digest)
 
     # --- Sparse
@@ -178,8 +181,8 @@ class MemoryStore:
     def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:
         """Children that this index lacked when it came, and that have not come since."""
         with self._lock:
-            place = self._repositories.get(repository, _Repository())
-            return place.left_out.get(digest, frozenset()) - place.manifests.keys()
+            contents = self._repositories.get(repository, _Repository())
+            return contents.left_out.get(digest, frozenset()) - contents.manifests.keys()
 
     # --- Deletes
 
@@ -226,10 +229,10 @@ class MemoryStore:
 class MemoryIngest:
     """One blob on its way into a `MemoryStore`."""
 
-    def __init__(self, place: _Repository, descriptor: Descriptor, arrived: bytearray) -> None:
+    def __init__(self, contents: _Repository, descriptor: Descriptor, arrived: bytearray) -> None:
         self.arrived = arrived
         self.open = True
-        self._place = place
+        self._contents = contents
         self._descriptor = descriptor
 
     @property
@@ -251,7 +254,7 @@ class MemoryIngest:
         verifier = Verifier(self._descriptor.digest, self._descriptor.size)
         verifier.update(self.arrived)
         verifier.check()
-        self._place.blobs[self._descriptor.digest] = bytes(self.arrived)
+        self._contents.blobs[self._descriptor.digest] = bytes(self.arrived)
 
     def abandon(self) -> None:
         """Drop what has arrived."""

@@ -1,6 +1,6 @@
 """What a store may be able to do: the few small protocols that the planner and the engine know.
 
-A registry, an OCI layout folder, a bundle and a Docker engine are stores. Required powers are methods; optional powers
+A registry, an OCI layout folder, an archive and a bundle are stores. Required powers are methods; optional powers
 are attributes that are an object or None. `transload.testing.contract` proves any implementation.
 """
 
@@ -17,12 +17,12 @@ from attrs import frozen
 from transload.oci import Descriptor, Digest, Manifest, Name
 
 Chunk = bytes | bytearray | memoryview
-"""Bytes on their way. A chunk may be a view of a buffer that is used again: take what you need before the next one."""
+"""A piece of content. It may be a view of a buffer that is used again, so copy what you need before the next chunk."""
 
 
 @frozen
 class RequestCosts:
-    """What a store charges for its answers, in requests, so that a plan can say what it will cost."""
+    """How many requests a store's operations take, so that a plan can state its cost. `small_blob_bytes` in bytes."""
 
     open: int = 1
     small_blob_bytes: int = 1 << 20
@@ -37,10 +37,10 @@ class RequestCosts:
 
 
 class Resolves(Protocol):
-    """Names and what they stand for."""
+    """Finds what a name stands for, and lists names."""
 
     def resolve(self, name: Name) -> Descriptor:
-        """What `name` stands for. Raises `NotFound`."""
+        """The descriptor that `name` stands for. Raises `NotFound`."""
         ...
 
     def fetch(self, name: Name) -> Manifest:
@@ -57,10 +57,10 @@ class Resolves(Protocol):
 
 
 class Reads(Protocol):
-    """Content by descriptor."""
+    """Reads content by its descriptor."""
 
     def holds(self, repository: str, descriptor: Descriptor) -> bool:
-        """Whether the repository holds this blob or manifest, with this size as far as the store tells sizes."""
+        """Whether the repository holds this blob or manifest, with this size if the store knows sizes."""
         ...
 
     def open(
@@ -69,17 +69,17 @@ class Reads(Protocol):
         """Bytes of a blob from `offset`, `length` of them (to the end when None). Raises `BlobUnknown`.
 
         The iterator ends after exactly the promised bytes or raises: `Truncated`, `Unreachable`, `SizeMismatch`.
-        Digests are the reader's to check, since a part of a blob has none.
+        The reader checks the digest, because a part of a blob has none.
         """
         ...
 
 
 class Ingest(Protocol):
-    """One blob on its way in. Invisible until `commit`; left without it, what the medium can park is kept."""
+    """One blob on its way into a store. It is invisible until `commit`. Without commit it is parked, if possible."""
 
     @property
     def offset(self) -> int:
-        """How many bytes the store already has: where the next byte belongs."""
+        """How many bytes the store already has: the position of the next byte."""
         ...
 
     def write(self, chunks: Iterable[Chunk]) -> None:
@@ -96,23 +96,23 @@ class Ingest(Protocol):
 
 
 class Ingests(Protocol):
-    """Takes blobs in."""
+    """Stores blobs."""
 
     def begin(self, repository: str, descriptor: Descriptor) -> AbstractContextManager[Ingest]:
-        """Begin a blob, or take an unfinished one up again. Leaving the block without commit parks it if possible."""
+        """Begin a blob, or continue an unfinished one. Leaving the block without commit parks it, if possible."""
         ...
 
 
 class Names(Protocol):
-    """Takes manifests in, under a tag or only under their digest."""
+    """Stores manifests, under a tag or under their digest only."""
 
     def put_manifest(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:
         """Store `manifest` and let `name` stand for it; its blobs and child manifests must be there.
 
-        `part` says that an index which needs it will follow: a store that keeps a list need not list it by itself.
-        `sparse` says that children of an index were left out on purpose; not every store takes that. Keeps the list
-        of referrers right if the manifest has a subject. Raises `NotFound` where the store sees that something it
-        needs is missing, `ReadOnly`, `AccessDenied`.
+        `part`: an index that needs it will follow, so a store that keeps a list need not list it separately. `sparse`:
+        children of an index were left out on purpose; not every store accepts that. If the manifest has a subject, the
+        list of its referrers is updated. Raises `NotFound` if the store notices that a needed part is missing,
+        `ReadOnly`, `AccessDenied`.
         """
         ...
 
@@ -121,12 +121,12 @@ class Mounts(Protocol):
     """Makes a blob of one repository visible in another without moving bytes."""
 
     def mount(self, descriptor: Descriptor, origin: str, repository: str) -> bool:
-        """Whether it worked; False means that the bytes have to be sent."""
+        """Whether the blob is in `repository` now; if False, its bytes have to be sent."""
         ...
 
 
 class Refers(Protocol):
-    """Knows who refers to a manifest (signatures, SBOMs, attestations)."""
+    """Knows what refers to a manifest (signatures, SBOMs, attestations)."""
 
     def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
         """Descriptors of the manifests whose subject is `digest`; empty if there are none."""
@@ -134,41 +134,41 @@ class Refers(Protocol):
 
 
 class HasPaths(Protocol):
-    """Knows where on a local disk a blob lies, so that it can be sent without being read."""
+    """Knows the file of a blob on a local disk, so that the kernel can send it."""
 
     def path(self, digest: Digest) -> Path:
         """An existing file with exactly the blob's bytes. Raises `BlobUnknown`."""
         ...
 
     def file(self, digest: Digest) -> FileIO:
-        """The same file, open for reading: what its path leads to may change. Raises `BlobUnknown`, `LocalError`."""
+        """The same file, open for reading, because its path may change. Raises `BlobUnknown`, `LocalError`."""
         ...
 
 
 class KnowsSizes(Protocol):
-    """Knows how large a blob is when nothing but its digest is known (a URL of the distribution API tells no more)."""
+    """Knows the size of a blob by its digest alone (a URL of the distribution API has no more)."""
 
     def size(self, repository: str, digest: Digest) -> int:
-        """Bytes of a blob that the repository holds. Raises `BlobUnknown`."""
+        """The size in bytes of a blob that the repository holds. Raises `BlobUnknown`."""
         ...
 
 
 class Lists(Protocol):
-    """Keeps a list of what it holds, so that images without a tag are found too (`lists`; a registry has none)."""
+    """Keeps a list of its images, so that those without a tag are found too (`lists`; a registry has none)."""
 
     def untagged(self) -> Iterator[Name]:
-        """Every listed image that no tag leads to, by its digest; the repository is empty where the list tells none.
+        """Every listed image without a tag, by its digest; the repository is empty where the list has none.
 
-        What belongs to another manifest that is there (a child of an index, a referrer) is no image of its own.
+        A manifest that belongs to another one in the store (a child of an index, a referrer) is not counted.
         """
         ...
 
 
 class Sparse(Protocol):
-    """Remembers which children of an index were left out on purpose (`sparse`), which is not the same as missing."""
+    """Remembers which children of an index were left out on purpose (`sparse`): they do not count as missing."""
 
     def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:
-        """Children of this index that are not there, and are not meant to be; empty for anything else."""
+        """Children of this index that are absent on purpose; empty for anything else."""
         ...
 
 
@@ -177,7 +177,7 @@ class Source(Resolves, Reads, Protocol):
 
     @property
     def locator(self) -> str:
-        """How people write this store on the command line; never with a secret in it."""
+        """The store as people write it on the command line; it never contains a secret."""
         ...
 
     @property
@@ -187,12 +187,12 @@ class Source(Resolves, Reads, Protocol):
 
     @property
     def request_costs(self) -> RequestCosts | None:
-        """What answers cost; None for a local store."""
+        """How many requests its operations take; None for a local store."""
         ...
 
 
 class Target(Source, Ingests, Names, Protocol):
-    """A store to copy to. It can also be read, so every target is a source."""
+    """A store to copy to. It can also be read: every target is a source."""
 
     @property
     def blobs_per_repository(self) -> bool:

@@ -1,4 +1,4 @@
-"""The signals that ask this process to end: Ctrl-C, kill, and the end of the terminal that it was started from."""
+"""The signals that ask this process to end: Ctrl-C, kill, and the end of its terminal."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ HANGUP: int | None = getattr(signal, "SIGHUP", None)  # Windows has none
 
 
 def ending() -> list[int]:
-    """Their numbers. SIGHUP is left out where somebody has us ignore it, as `nohup` does.
+    """The numbers of these signals. SIGHUP is left out if it is ignored, as under `nohup`.
 
-    For work under way SIGINT counts even then: a script's shell ignores it for whatever it starts in the background,
-    and it is with SIGINT that such a program is asked to end.
+    SIGINT is included even if it is ignored: a script's shell sets that for programs that it starts in the background,
+    and such programs are asked to end with SIGINT.
     """
     if HANGUP is None or signal.getsignal(HANGUP) is signal.SIG_IGN:
         return [signal.SIGINT, signal.SIGTERM]

@@ -1,9 +1,9 @@
-"""JSON that came from outside, read in one way only; what two readers could take for two things is refused.
+"""Reads JSON that came from outside. Text that two readers could understand differently is refused.
 
 Invariants, held by `read_json`:
-1. the text is UTF-8, at most `limit` bytes long (a quarter of it with letters of four bytes), with at most `values`
-   values in it, nested at most `JSON_DEPTH` deep, so that memory and time cannot grow beyond what the limits allow;
-2. no object has a key twice; NaN and Infinity, also written as 1e999, are no numbers;
+1. the text is UTF-8, at most `limit` bytes long (a quarter of that if it has letters of four bytes), with at most
+   `values` values, nested at most `JSON_DEPTH` deep, so that memory and time stay within the limits;
+2. no object has a key twice; NaN and Infinity, also written as 1e999, are not numbers;
 3. half of a surrogate pair, which no text can hold, is read as U+FFFD, as readers written in Go do.
 """
 
@@ -26,34 +26,34 @@ _LONE = re.compile(r"[\ud800-\udfff]")
 
 
 class NotJson(ValueError):
-    """A text that is not JSON, or none that is read here. The message says why."""
+    """A text that is not JSON, or JSON that is refused here. The message says why."""
 
     @property
     def verdict(self) -> str:
-        """What to say of the text, after its name."""
+        """The end of a sentence that begins with the name of the text."""
         return f"cannot be read as JSON: {self}"
 
 
 class OverLimit(NotJson):
-    """More than the limits allow; it may well be JSON."""
+    """The text is over a limit; it may still be JSON."""
 
     @property
     def verdict(self) -> str:
-        """See `NotJson`."""
+        """The end of a sentence, as in `NotJson`."""
         return f"is too large: {self}"
 
 
 class OtherEncoding(NotJson):
-    """JSON perhaps, saved in another way; the message says what to do about it."""
+    """The text is in another encoding; it may be JSON. The message says what to do about it."""
 
 
 def read_json(raw: bytes, *, limit: int, values: int, twins: bool = False) -> Any:
-    """The value that `raw` holds; `twins` lets the last of equal keys win. Raises `NotJson`, and nothing else."""
+    """The value in `raw`. With `twins`, an object may have a key twice: the last one wins. Raises only `NotJson`."""
     check_size(raw, limit, values)
     if not raw:
         raise NotJson("it is empty")
     try:
-        text = decoded(raw)  # json would guess at UTF-16 too
+        text = decoded(raw)  # the json module would also accept UTF-16
         hook = None if twins else _without_twins
         document = json.loads(text, object_pairs_hook=hook, parse_constant=_refuse, parse_float=_finite)
         if sum(map(raw.count, _OPENING)) > JSON_DEPTH:
@@ -68,7 +68,7 @@ def read_json(raw: bytes, *, limit: int, values: int, twins: bool = False) -> An
 
 
 def decoded(raw: bytes) -> str:
-    """`raw` as UTF-8. Raises `ValueError`, which says what else it is; `OtherEncoding` where that is known."""
+    """`raw` as UTF-8. Raises `OtherEncoding` if another encoding is recognized, else `ValueError`."""
     if raw.startswith(codecs.BOM_UTF8):
         raise OtherEncoding("it begins with a byte order mark (BOM): save it as UTF-8 without one")
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
@@ -80,9 +80,9 @@ def decoded(raw: bytes) -> str:
 
 
 def check_size(raw: bytes, limit: int, values: int) -> None:
-    """Raises `OverLimit` for a text that `read_json` would not read with these limits, before it takes any memory."""
+    """Raise `OverLimit` for a text that is over these limits of `read_json`, without using more memory."""
     if len(raw) > limit // 4 and not raw.isascii() and _WIDE.search(raw):
-        limit //= 4  # Python keeps all letters of a text as wide as its widest
+        limit //= 4  # Python stores all letters of a text as wide as the widest
     if len(raw) > limit:
         raise OverLimit(f"it has {len(raw)} bytes, {limit} are allowed")
     if len(raw) > values and sum(map(raw.count, _BEFORE_VALUES)) > values:
@@ -90,12 +90,12 @@ def check_size(raw: bytes, limit: int, values: int) -> None:
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    document = dict(pairs)
+    if len(document) != len(pairs):
         seen: set[str] = set()
         twin = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise ValueError(f"an object has the key {twin[:80]!r} twice")
-    return found
+    return document
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -110,26 +110,26 @@ def _finite(text: str) -> float:
 
 
 def _check_depth(document: Any) -> None:
-    """Level by level: a function that calls itself would fail of what it is to find."""
+    """Raise `ValueError` for deep nesting. It goes level by level, because recursion would fail on deep nesting."""
     level = [document]
     for _ in range(JSON_DEPTH):
-        inner = chain.from_iterable(each.values() if isinstance(each, dict) else each for each in level)
-        level = [each for each in inner if isinstance(each, (dict, list))]
+        inner = chain.from_iterable(value.values() if isinstance(value, dict) else value for value in level)
+        level = [value for value in inner if isinstance(value, (dict, list))]
         if not level:
             return
     raise ValueError(f"it is nested more than {JSON_DEPTH} deep")
 
 
 def _mended(value: Any) -> Any:
-    """The same without halves of pairs, changed where it is: a second document may be too much for the memory."""
+    """The value without half surrogate pairs. It is changed in place, to save the memory for a second document."""
     if isinstance(value, str):
         return _LONE.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, list):
-        for place, each in enumerate(value):
-            value[place] = _mended(each)
+        for index, item in enumerate(value):
+            value[index] = _mended(item)
     if isinstance(value, dict):
-        for key, each in value.items():
-            value[key] = _mended(each)
+        for key, item in value.items():
+            value[key] = _mended(item)
         if any(map(_LONE.search, value)):
-            return _without_twins([(_mended(key), each) for key, each in value.items()])
+            return _without_twins([(_mended(key), item) for key, item in value.items()])
     return value

@@ -1,4 +1,4 @@
-"""Threads that end before their parent, and one token that asks all of them to stop."""
+"""Threads that end before their parent, and a token that asks all of them to stop."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any, TypeVar
 
 from transload.errors import Interrupted, LocalError
 
-Given = TypeVar("Given")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _TICK_S = 0.5
-_PATIENCE_S = 1.0  # what is about to end by itself, such as the last request of an upload, is let end
+_PATIENCE_S = 1.0  # time for work to end by itself, such as the last request of an upload
 
 
 class Cancellation:
-    """Asked once, seen by everybody. `wake` ends sleeps at once."""
+    """A request to stop that all threads can see. `wake` ends their sleeps at once."""
 
     def __init__(self) -> None:
         self.wake = threading.Event()
-        self._outer: Cancellation | None = None  # kept alive, since it passes on what comes from further out
-        self._within: list[weakref.ref[Cancellation]] = []  # parts that are over drop out of it
+        self._outer: Cancellation | None = None  # kept alive, because it passes on requests from outside
+        self._within: list[weakref.ref[Cancellation]] = []  # parts that have ended disappear from this list
         self._rousing: list[weakref.WeakMethod[Callable[[], None]]] = []
 
     def cancel(self) -> None:
-        """Ask everybody to stop at the next safe point. Takes no lock of ours: a signal handler may call it."""
+        """Ask all threads to stop at the next safe point. It uses no lock of ours, so a signal handler may call it."""
         self.wake.set()
         for part in tuple(self._within):
             inner = part()
@@ -35,14 +35,14 @@ class Cancellation:
                 inner.cancel()
 
     def on_silence(self, rouse: Callable[[], None]) -> None:
-        """Let `rouse` (a method, kept by its object) be called when cancelled work waits for what `wake` cannot reach.
+        """Call `rouse` when cancelled work waits for something that `wake` cannot end, such as a silent peer.
 
-        Such as for a peer that says nothing. It may be called again and again, from any thread.
+        `rouse` is a method; it is forgotten with its object. It may be called repeatedly, from any thread.
         """
         self._rousing.append(weakref.WeakMethod(rouse))
 
     def end_silence(self) -> None:
-        """Rouse what waits in cancelled work; called by whoever waits for its end."""
+        """End the waits of cancelled work. The thread that waits for the end of that work calls this."""
         if self.cancelled:
             for reference in self._rousing:
                 rouse = reference()
@@ -53,7 +53,7 @@ class Cancellation:
 
     @classmethod
     def within(cls, outer: Cancellation) -> Cancellation:
-        """A token for a part of the work: stopping `outer` stops the part, stopping the part is its own affair."""
+        """A token for a part of the work. Cancelling `outer` cancels the part, but not the other way round."""
         inner = cls()
         inner._outer = outer
         outer._within.append(weakref.ref(inner, outer._within.remove))
@@ -63,17 +63,17 @@ class Cancellation:
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody asked."""
+        """Whether `cancel` was called."""
         return self.wake.is_set()
 
     def check(self) -> None:
-        """Raises `Interrupted` if somebody asked; called at safe points."""
+        """Raise `Interrupted` if `cancel` was called. Work calls this at safe points."""
         if self.cancelled:
             raise Interrupted("interrupted")
 
 
 def begin(thread: threading.Thread) -> None:
-    """Start a thread. Raises `LocalError` where the operating system has no more to give."""
+    """Start a thread. Raises `LocalError` if the operating system gives no more threads."""
     try:
         thread.start()
     except RuntimeError as error:
@@ -86,7 +86,7 @@ def begin(thread: threading.Thread) -> None:
 class TaskGroup:
     """`with TaskGroup() as group: group.start(work)`: leaving the block waits for every thread.
 
-    The first exception of a child (or of the block) cancels the others, and is raised when all have ended.
+    The first exception in a thread (or in the block) cancels the others, and is raised when all have ended.
     """
 
     def __init__(self, cancellation: Cancellation | None = None) -> None:
@@ -100,7 +100,7 @@ class TaskGroup:
         return self
 
     def start(self, work: Callable[..., object], *arguments: Any) -> None:
-        """Run `work(*arguments)` in a thread of its own. Raises `LocalError` where the system has no more threads."""
+        """Run `work(*arguments)` in a thread of its own. Raises `LocalError` if the system gives no more threads."""
         thread = threading.Thread(target=self._run, args=(work, arguments), name=work.__name__, daemon=True)
         with self._ended:
             self._running.add(thread)
@@ -112,7 +112,7 @@ class TaskGroup:
         self._threads.append(thread)
 
     def staff(self, count: int, work: Callable[..., object], *arguments: Any) -> None:
-        """Run `work(*arguments)` `count` times at once; with fewer threads, or in this one, where there are no more."""
+        """Run `work(*arguments)` in `count` threads; in fewer, or in this one, if the system gives no more."""
         for started in range(count):
             try:
                 self.start(work, *arguments)
@@ -141,7 +141,7 @@ class TaskGroup:
             self.cancellation.cancel()
         try:
             self._join()
-        except BaseException:  # Ctrl-C while waiting: the children end before their parent all the same
+        except BaseException:  # Ctrl-C while waiting: still wait for all threads
             self.cancellation.cancel()
             self._join()  # a second Ctrl-C leaves at once
             raise
@@ -149,39 +149,39 @@ class TaskGroup:
             raise self._error
 
     def _join(self) -> None:
-        # Not by `join`: up to Python 3.12 one that Ctrl-C interrupts takes a running thread for ended.
+        # Not with `join`: up to Python 3.12, a join that Ctrl-C interrupts takes a running thread for ended.
         silent = 0
         with self._ended:
             while self._running:
-                # A bounded wait, since Windows delivers Ctrl-C only between waits.
+                # A wait with a limit, because Windows delivers Ctrl-C only between waits.
                 silent = 0 if self._ended.wait(_TICK_S) else silent + self.cancellation.cancelled
                 if silent * _TICK_S >= _PATIENCE_S:
                     self.cancellation.end_silence()
         for thread in self._threads:
-            thread.join()  # at once: nothing of it is left but its end
+            thread.join()  # this returns at once: the thread is about to exit
 
 
 def in_parallel(
-    work: Callable[[Given], Result], given: Iterable[Given], threads: int, cancellation: Cancellation | None = None
+    work: Callable[[Item], Result], items: Iterable[Item], threads: int, cancellation: Cancellation | None = None
 ) -> list[Result]:
-    """`[work(one) for one in given]` on several threads, results in the order given.
+    """`[work(item) for item in items]` on several threads, with the results in the order of the items.
 
-    The first exception stops the taking of further work and is raised when all threads have ended.
+    After the first exception no further work begins; it is raised when all threads have ended.
     """
-    queue = list(enumerate(given))[::-1]
+    queue = list(enumerate(items))[::-1]
     results: dict[int, Result] = {}
 
     def take(cancelled: Cancellation) -> None:
         while not cancelled.cancelled:
             try:
-                place, one = queue.pop()
+                index, item = queue.pop()
             except IndexError:
                 return
-            results[place] = work(one)
+            results[index] = work(item)
 
     total = len(queue)
     with TaskGroup(cancellation) as group:
         group.staff(min(threads, total), take, group.cancellation)
     if len(results) < total:
         raise Interrupted("interrupted")
-    return [results[place] for place in range(total)]
+    return [results[index] for index in range(total)]

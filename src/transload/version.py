@@ -1,3 +1,3 @@
-"""Which version this is; the wheel takes it from here."""
+"""The version of transload. The wheel takes it from here."""
 
 __version__ = "0.1.0"

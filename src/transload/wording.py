@@ -1,4 +1,4 @@
-"""Text for people in one style for every floor: bytes in words, and what somebody probably meant."""
+"""Text for people, in one style everywhere: bytes in words, and suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SHOWN = 8
-_TENTHS_FROM = 3  # from GiB on, whole units are too coarse to see something move
+_TENTHS_FROM = 3  # from GiB on, whole units are too coarse to show progress
 
 
 def in_words(count_bytes: float) -> str:
@@ -19,14 +19,14 @@ def in_words(count_bytes: float) -> str:
 
 
 def scaled(count_bytes: float) -> tuple[str, str]:
-    """Number and unit apart.
+    """Number and unit, separately.
 
     >>> scaled(1_300_000)
     ('1.2', 'MiB')
     """
     value = float(count_bytes)
-    for place, unit in enumerate(_UNITS):
-        tenths = place > 0 and (value < 9.95 or (place >= _TENTHS_FROM and value < 99.95))
+    for power, unit in enumerate(_UNITS):
+        tenths = power > 0 and (value < 9.95 or (power >= _TENTHS_FROM and value < 99.95))
         number = f"{value:.1f}" if tenths else f"{value:.0f}"
         if float(number) < 1024 or unit == _UNITS[-1]:
             return number, unit
@@ -35,9 +35,9 @@ def scaled(count_bytes: float) -> tuple[str, str]:
 
 
 def whole_number(text: str) -> int | None:
-    """The number that plain digits write, at most 19 of them; None for anything else.
+    """The number in a text of plain digits, at most 19 of them; None for anything else.
 
-    `str.isdigit` takes ² and digits of every script, and `int` refuses thousands of digits with an error of its own.
+    `str.isdigit` accepts ² and digits of every script, and `int` raises an error for thousands of digits.
 
     >>> whole_number("42"), whole_number("²"), whole_number("-1"), whole_number("9" * 5000)
     (42, None, None, None)
@@ -46,7 +46,7 @@ def whole_number(text: str) -> int | None:
 
 
 def close_to(text: str, known: Iterable[str], count: int = 1, cutoff: float = 0.6) -> list[str]:
-    """Those of `known` that `text` may have been meant for, the closest first, `count` at most; `cutoff` as in difflib.
+    """The names in `known` that `text` may mean, the closest first, at most `count`; `cutoff` is difflib's.
 
     >>> close_to("miror", ["mirror", "pack", "push"])
     ['mirror']
@@ -57,9 +57,9 @@ def close_to(text: str, known: Iterable[str], count: int = 1, cutoff: float = 0.
 
 
 def hint(wanted: str, known: Iterable[str], *, what: str = "known", also: Iterable[str] = ()) -> str | None:
-    """`did you mean …` for close names, else the first few known ones; None if nothing is known.
+    """`did you mean …` with close names, else the first few known names; None if there are none.
 
-    `also` are further names of the same things: any of them may be what was meant, but only `known` ones are counted.
+    `also` are other names for the same things. They may be suggested, but are not listed.
 
     >>> hint("arc-controler", ["arc-controller", "arc-dns"])
     'did you mean arc-controller?'

@@ -74,9 +74,9 @@ def in_thread(store: Source | Target, settings: ServeSettings) -> Iterator[Serve
 
 
 def serve_forever(store: Source | Target, settings: ServeSettings, announce: Callable[[str], None]) -> None:
-    """Serve `store` until a signal asks to end; `announce` gets the URL once connections are taken.
+    """Serve `store` until a signal asks to end. `announce` gets the URL when the server accepts connections.
 
-    The first signal lets running requests end, the second does not. Raises what `serve` raises.
+    After the first signal running requests may end; the second stops at once. Raises what `serve` raises.
     """
     service = Service(store, settings)
 
