@@ -153,38 +153,42 @@ if TYPE_CHECKING:
     from transload.threads import Cancellation
     from transload.transfer import ImageOutcome, Journal, Outcome, run
     from transload.transfer.proof import Proof, Verdict, compare
+    from transload.verbs.artifacts import ArtifactFiles
     from transload.verbs.bundles import PackResult, pack, push
     from transload.verbs.copying import copy, mirror
     from transload.verbs.proving import verify
     from transload.verbs.session import Happening, Options, Progress
+    from transload.verbs.single import delete, get_artifact, put_artifact, referrers, tags
+    from transload.verbs.stores import Store, open_store
 
 # --- made by tools/publicnames.py from the imports above
 # fmt: off
 __all__ = [
-    "NEWEST", "AccessDenied", "AccessError", "Activity", "ActivityListener", "ArchiveStore", "BlobStep", "BlobUnknown",
-    "Blueprint", "BundleExists", "BundleForeignSignature", "BundleIncomplete", "BundleInvalid", "BundleStore",
-    "BundleUnsigned", "BundleWriter", "BundledImage", "Busy", "Cancellation", "Catalog", "CatalogUnknown", "CatalogUse",
-    "CertificateUntrusted", "CompanionImage", "ContentDiffers", "Contents", "CorruptError", "CredentialsRejected",
-    "CredentialsUnavailable", "Descriptor", "Difference", "Digest", "DigestInvalid", "DigestMismatch", "DiskFull",
-    "DockerConfig", "DocumentInvalid", "Environment", "Event", "ExtraFile", "FileExists", "FolderUnsafe", "Happening",
-    "HostGivenUp", "HostListener", "HostState", "HostTroubled", "HostUnknown", "How", "Http", "ImageDone",
-    "ImageOutcome", "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused",
-    "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore", "Ledger",
-    "LedgerTampered", "LimitExceeded", "Listener", "LocalError", "Login", "LoginMissing", "Manifest", "ManifestInvalid",
-    "ManifestStep", "ManifestUnknown", "MemberDamaged", "MemberUnsafe", "MemoryStore", "Name", "Narrowing",
-    "NetSettings", "Network", "NotFound", "Offer", "Options", "Outcome", "PackResult", "PartMissing",
-    "PermissionRefused", "Plan", "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable", "Prerequisite",
-    "PrerequisiteMissing", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PublicKey", "ReadOnly", "Reference",
-    "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseUnknown", "RepositoryContent",
-    "RepositoryUnknown", "Request", "RequestCosts", "Result", "RunFinished", "RunStarted", "SchemaUnsupported",
-    "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServerTrouble", "SettingMissing", "Side",
-    "Signer", "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried",
-    "StepStarted", "StorageFull", "Target", "TargetConflict", "TooLarge", "TooManyRequests", "TooSlow",
-    "TransloadError", "Truncated", "Unreachable", "UsageError", "Verdict", "Verification", "VolumeForeign",
-    "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "compare", "copy", "dump_inventory", "dump_plan", "lay_out",
-    "load_builtin", "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set", "make_plan",
-    "mirror", "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "push", "run", "serve",
-    "take_inventory", "verify",
+    "NEWEST", "AccessDenied", "AccessError", "Activity", "ActivityListener", "ArchiveStore", "ArtifactFiles",
+    "BlobStep", "BlobUnknown", "Blueprint", "BundleExists", "BundleForeignSignature", "BundleIncomplete",
+    "BundleInvalid", "BundleStore", "BundleUnsigned", "BundleWriter", "BundledImage", "Busy", "Cancellation", "Catalog",
+    "CatalogUnknown", "CatalogUse", "CertificateUntrusted", "CompanionImage", "ContentDiffers", "Contents",
+    "CorruptError", "CredentialsRejected", "CredentialsUnavailable", "Descriptor", "Difference", "Digest",
+    "DigestInvalid", "DigestMismatch", "DiskFull", "DockerConfig", "DocumentInvalid", "Environment", "Event",
+    "ExtraFile", "FileExists", "FolderUnsafe", "Happening", "HostGivenUp", "HostListener", "HostState", "HostTroubled",
+    "HostUnknown", "How", "Http", "ImageDone", "ImageOutcome", "ImageSet", "ImageUnknown", "ImagesFailed",
+    "IndexTampered", "Ingest", "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal",
+    "KeyInvalid", "LayoutStore", "Ledger", "LedgerTampered", "LimitExceeded", "Listener", "LocalError", "Login",
+    "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown", "MemberDamaged", "MemberUnsafe",
+    "MemoryStore", "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "Options", "Outcome",
+    "PackResult", "PartMissing", "PermissionRefused", "Plan", "PlannedImage", "Platform", "PlatformInvalid",
+    "PlatformUnavailable", "Prerequisite", "PrerequisiteMissing", "Progress", "Progressed", "Proof", "ProtocolTrouble",
+    "PublicKey", "ReadOnly", "Reference", "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseUnknown",
+    "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Result", "RunFinished", "RunStarted",
+    "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServerTrouble",
+    "SettingMissing", "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed",
+    "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "Target", "TargetConflict", "TooLarge",
+    "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "UsageError", "Verdict", "Verification",
+    "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "compare", "copy", "delete", "dump_inventory",
+    "dump_plan", "get_artifact", "lay_out", "load_builtin", "load_inventory", "load_plan", "load_private_key",
+    "load_public_key", "load_set", "make_plan", "mirror", "open_store", "pack", "parse_catalog", "parse_references",
+    "parse_set", "parse_volume_size", "push", "put_artifact", "referrers", "run", "serve", "tags", "take_inventory",
+    "verify",
 ]
 
 _HOMES = {
@@ -245,10 +249,13 @@ _HOMES = {
     "transload.threads": ("Cancellation",),
     "transload.transfer": ("ImageOutcome", "Journal", "Outcome", "run"),
     "transload.transfer.proof": ("Proof", "Verdict", "compare"),
+    "transload.verbs.artifacts": ("ArtifactFiles",),
     "transload.verbs.bundles": ("PackResult", "pack", "push"),
     "transload.verbs.copying": ("copy", "mirror"),
     "transload.verbs.proving": ("verify",),
     "transload.verbs.session": ("Happening", "Options", "Progress"),
+    "transload.verbs.single": ("delete", "get_artifact", "put_artifact", "referrers", "tags"),
+    "transload.verbs.stores": ("Store", "open_store"),
 }
 # fmt: on
 

@@ -159,6 +159,9 @@ LEARNT_BYTES = 4 << 20
 LEARNT_VALUES = 200_000
 """Values in it: ten for each registry."""
 
+READ_BYTES = 32 << 20
+"""A blob that a program reads into memory (`Store.read_blob`), unless it gives a limit of its own."""
+
 # --- other answers
 
 PROBLEM_BYTES = 64 << 10

@@ -1,5 +1,6 @@
 """Files of this machine: folders that are not left through links, durable writing, locks, OS errors told as ours."""
 
+from transload.files.arriving import Arrivals, is_plain_name
 from transload.files.durable import check_replaceable, free_bytes, fsync_folder, replace_file
 from transload.files.folder import Folder
 from transload.files.home import expanded
@@ -8,6 +9,7 @@ from transload.files.trouble import local_error, local_errors
 
 __all__ = [
     "CHUNK_BYTES",
+    "Arrivals",
     "Folder",
     "check_kind",
     "check_replaceable",
@@ -16,6 +18,7 @@ __all__ = [
     "expanded",
     "free_bytes",
     "fsync_folder",
+    "is_plain_name",
     "local_error",
     "local_errors",
     "open_file",

@@ -91,7 +91,7 @@ class Placing:
                 if source.request_costs is not None and self.target.holds(step.origin, step.descriptor):
                     origin = BlobOrigin(self.target, step.origin, "target")
         try:
-            self._copy(step, origin)
+            self.copy(step, origin)
         except BlobUnknown as error:
             if not step.descriptor.is_foreign or error.side != "source":
                 raise
@@ -104,7 +104,7 @@ class Placing:
             lacking.hint = "it is a foreign layer, and the manifest names no URL for it: leave --foreign-layers out"
             raise lacking
         try:
-            self._copy(step, BlobOrigin(self.publishers, step.source_repository, "source"))
+            self.copy(step, BlobOrigin(self.publishers, step.source_repository, "source"))
         except CorruptError as error:
             from transload.net.address import redacted  # imported late: a copy between folders needs no network code
 
@@ -113,7 +113,8 @@ class Placing:
             )
             raise
 
-    def _copy(self, step: BlobStep, origin: BlobOrigin) -> None:
+    def copy(self, step: BlobStep, origin: BlobOrigin) -> None:
+        """Copy the bytes from `origin`, as often as it takes. Raises the error of the last attempt."""
         chances = 1  # wrong content may have been damaged on the way, so it is tried once more
         attempt = 1
         advance = Advance(self.clock.monotonic_s())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +10,10 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from transload.errors import SizeMismatch, UsageError
-from transload.files import local_errors, open_file
+from transload.files import is_plain_name, local_errors, open_file
 from transload.oci import Descriptor, Digest, Manifest, Name
 
 EXTRA_NAME_BYTES = 150
-# What some system would read as a path, a stream or a device; a name must mean the same file wherever it is extracted.
-_UNSAFE_EXTRA = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]|^\.|[. ]$')
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 
 
 @frozen
@@ -50,7 +46,7 @@ class Prerequisite:
 
 
 def _check_extra_name(_extra: object, _attribute: object, name: str) -> None:
-    if not name or _UNSAFE_EXTRA.search(name) or _DEVICE.fullmatch(name) or not name.isprintable():
+    if not is_plain_name(name):
         raise UsageError(
             f"{name!r} cannot be the name of a file in a bundle",
             subject=name,

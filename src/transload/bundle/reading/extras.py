@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from transload.bundle.format.ledger import StoredExtra
 from transload.bundle.reading.reader import BundleStore
 from transload.errors import FileExists, NotFound
-from transload.files import fsync_folder, local_errors
+from transload.files import Arrivals, local_errors
 from transload.oci import Verifier
 
 
@@ -40,22 +39,11 @@ def extract_extras(
 
 
 def _extract(store: BundleStore, extra: StoredExtra, folder: Path) -> Path:
-    path = folder / extra.name  # one plain name, as the ledger was checked
-    beside = folder / f".{os.getpid()}.{os.urandom(4).hex()}.partial"
     verifier = Verifier(extra.digest, extra.size)
-    try:
-        with store.open_extra(extra.name) as chunks, local_errors("writing", path), beside.open("xb") as file:
+    with Arrivals(folder) as arrivals:  # its name is a plain one, as the ledger was checked
+        with store.open_extra(extra.name) as chunks, arrivals.file(extra.name) as file:
             for chunk in chunks:
                 verifier.update(chunk)
                 file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
         verifier.check()
-        with local_errors("writing", path):
-            beside.replace(path)
-            fsync_folder(folder)
-    except BaseException:
-        with contextlib.suppress(OSError):  # what went wrong before is what is to be told
-            beside.unlink(missing_ok=True)
-        raise
-    return path
+    return folder / extra.name

@@ -1,0 +1,159 @@
+"""Single calls on a registry, in one line each: it is opened, asked, and closed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transload.app.settings import Environment
+from transload.app.stores import Network
+from transload.errors import DigestInvalid, ReferenceInvalid
+from transload.login import Login
+from transload.oci import Descriptor, Digest, Reference
+from transload.oci.reference import shown
+from transload.threads import Cancellation
+from transload.verbs.session import Progress
+from transload.verbs.stores import open_store
+
+if TYPE_CHECKING:
+    from transload.verbs.artifacts import ArtifactFiles
+
+
+def tags(
+    repository: str,
+    *,
+    login: Login | None = None,
+    network: Network | None = None,
+    environment: Environment | None = None,
+    cancellation: Cancellation | None = None,
+) -> tuple[str, ...]:
+    """Every tag of a repository at a registry, in the registry's order: `tags("registry.local/app")`.
+
+    Logins come from docker's and podman's files unless `login` is given; `environment=Environment()` reads nothing of
+    this process's surroundings. Raises `RepositoryUnknown`, `ReferenceInvalid`, `AccessDenied`, `Unreachable`.
+    """
+    registry, name = _parts(repository)
+    if ":" in name or "@" in name:
+        raise ReferenceInvalid(f"{shown(repository)!r} is an image", hint="leave the tag and the digest out")
+    with open_store(
+        registry, login=login, network=network, environment=environment, cancellation=cancellation
+    ) as store:
+        return store.tags(name)
+
+
+def referrers(
+    reference: str,
+    artifact_type: str | None = None,
+    *,
+    login: Login | None = None,
+    network: Network | None = None,
+    environment: Environment | None = None,
+    cancellation: Cancellation | None = None,
+) -> tuple[Descriptor, ...]:
+    """What refers to an image at a registry, such as its signatures: `referrers("registry.local/app:1")`.
+
+    See `Store.referrers`, and `tags` for the other parameters. Raises `ManifestUnknown`.
+    """
+    registry, name = _parts(reference)
+    with open_store(
+        registry, login=login, network=network, environment=environment, cancellation=cancellation
+    ) as store:
+        return store.referrers(name, artifact_type)
+
+
+def delete(
+    reference: str,
+    *,
+    login: Login | None = None,
+    network: Network | None = None,
+    environment: Environment | None = None,
+    cancellation: Cancellation | None = None,
+) -> None:
+    """Take a tag away from a registry, or a manifest by its digest with all its tags: `delete("registry.local/app:1")`.
+
+    See `Store.delete`, and `tags` for the other parameters. Raises `ManifestUnknown`, `Refused`.
+    """
+    registry, name = _parts(reference)
+    with open_store(
+        registry, login=login, network=network, environment=environment, cancellation=cancellation
+    ) as store:
+        store.delete(name)
+
+
+def put_artifact(
+    reference: str,
+    files: ArtifactFiles,
+    *,
+    artifact_type: str,
+    subject: str | Descriptor | None = None,
+    annotations: Mapping[str, str] | None = None,
+    media_type: str = "application/octet-stream",
+    login: Login | None = None,
+    network: Network | None = None,
+    environment: Environment | None = None,
+    progress: Progress | None = None,
+    cancellation: Cancellation | None = None,
+) -> Descriptor:
+    """Store files at a registry as an OCI artifact, under a reference such as `registry.local/app:notes`.
+
+    `subject` is a digest in the same repository, or a reference such as `registry.local/app:1`. See
+    `Store.put_artifact`, and `tags` for the other parameters. Raises `UsageError`, `LocalError`, `ManifestUnknown`.
+    """
+    registry, name = _parts(reference)
+    if isinstance(subject, str):
+        subject = _subject(subject, registry)
+    with open_store(
+        registry,
+        login=login,
+        network=network,
+        environment=environment,
+        progress=progress,
+        cancellation=cancellation,
+    ) as store:
+        return store.put_artifact(
+            name,
+            files,
+            artifact_type=artifact_type,
+            subject=subject,
+            annotations=annotations,
+            media_type=media_type,
+        )
+
+
+def get_artifact(
+    reference: str,
+    folder: str | Path,
+    *,
+    overwrite: bool = False,
+    login: Login | None = None,
+    network: Network | None = None,
+    environment: Environment | None = None,
+    cancellation: Cancellation | None = None,
+) -> tuple[Path, ...]:
+    """Write the files of an artifact at a registry into `folder`: `get_artifact("registry.local/app:notes", "notes")`.
+
+    See `Store.get_artifact`, and `tags` for the other parameters. Raises `MemberUnsafe`, `FileExists`, `Refused`.
+    """
+    registry, name = _parts(reference)
+    with open_store(
+        registry, login=login, network=network, environment=environment, cancellation=cancellation
+    ) as store:
+        return store.get_artifact(name, folder, overwrite=overwrite)
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """The registry of a reference, and the name in it; without the tag that `docker pull` would add."""
+    reference = Reference.parse(text)
+    tagged = "@" in text or ":" in text.rpartition("/")[2]
+    return reference.registry, str(reference.name) if tagged else reference.name.repository
+
+
+def _subject(text: str, registry: str) -> str:
+    try:
+        return Digest(text)
+    except DigestInvalid:
+        home, name = _parts(text)
+    if home != registry:
+        raise ReferenceInvalid(f"{shown(text)!r} is at another registry than the artifact, {registry}")
+    return name
