@@ -15,7 +15,7 @@ from transload.oci.digest import Digest
 from transload.oci.mediatype import MANIFESTS, SCHEMA1, SHARED, is_foreign, is_printable
 from transload.oci.platform import Platform
 
-# One for all descriptors without annotations: a run keeps hundreds of thousands of them.
+# Shared by all descriptors without annotations, because a run keeps hundreds of thousands of descriptors.
 NO_ANNOTATIONS: Mapping[str, str] = MappingProxyType({})
 
 _READ = frozenset({"mediaType", "digest", "size", "platform", "artifactType", "annotations", "urls", "data"})
@@ -23,7 +23,7 @@ _READ = frozenset({"mediaType", "digest", "size", "platform", "artifactType", "a
 
 @frozen
 class Descriptor:
-    """Points at content. Two descriptors are equal when they point at the same bytes as the same type."""
+    """Points at content. `size` is in bytes. Two descriptors with the same media type, digest and size are equal."""
 
     media_type: str
     digest: Digest
@@ -35,7 +35,7 @@ class Descriptor:
 
     @classmethod
     def from_json(cls, document: object, where: str) -> Descriptor:
-        """From a descriptor object; `where` names its place for the error. Raises `ManifestInvalid`."""
+        """Read a descriptor object; `where` is its place in the document, for errors. Raises `ManifestInvalid`."""
         if not isinstance(document, dict):
             raise ManifestInvalid(f"{where} is not a descriptor")
         check_spelling(document, _READ, where)
@@ -63,7 +63,7 @@ class Descriptor:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """A descriptor object, optional fields only where they say something."""
+        """A descriptor object, without optional fields that are empty."""
         document: dict[str, Any] = {"mediaType": self.media_type, "digest": str(self.digest), "size": self.size}
         optional = {
             "platform": self.platform.to_json() if self.platform else None,
@@ -73,35 +73,35 @@ class Descriptor:
         }
         return document | {key: value for key, value in optional.items() if value}
 
-    def check_size(self, found: int, where: str) -> None:
-        """Raises `SizeMismatch` unless the `found` bytes that lie `where` under this digest are as many as it says."""
-        if found != self.size:
+    def check_size(self, count: int, where: str) -> None:
+        """Raise `SizeMismatch` unless `count`, the bytes under this digest in the store `where`, is its size."""
+        if count != self.size:
             raise SizeMismatch(
-                f"blob {self.digest.short} in {where} has {found} bytes, its descriptor says {self.size}",
+                f"blob {self.digest.short} in {where} has {count} bytes, its descriptor says {self.size}",
                 subject=self.digest,
             )
 
     @property
     def weight(self) -> int:
-        """About how many bytes of memory it takes to keep this."""
+        """About how many bytes of memory this takes."""
         texts = (self.artifact_type, *self.urls, *(self.platform.to_json().values() if self.platform else ()))
         return 400 + sum(map(sys.getsizeof, (self.media_type, *texts))) + text_weight(self.annotations)
 
     @property
     def is_manifest(self) -> bool:
-        """Whether registries keep this content under `/manifests/` rather than `/blobs/`."""
+        """Whether registries keep this content under `/manifests/`, not under `/blobs/`."""
         return self.media_type in MANIFESTS or self.media_type in SCHEMA1
 
     @property
     def is_foreign(self) -> bool:
-        """Whether this is a layer that its publisher may keep elsewhere (see `urls`)."""
+        """Whether this is a layer that may be kept elsewhere, at its `urls`."""
         return is_foreign(self.media_type)
 
 
 def check_spelling(document: Mapping[str, object], known: frozenset[str], where: str) -> None:
-    """Refuse a key that readers written in Go take for a known one.
+    """Raise `ManifestInvalid` for a key that differs from a known one in case only.
 
-    Raises `ManifestInvalid`.
+    Readers written in Go take it for the known key.
     """
     for key in document.keys() - known:
         meant = _by_folded(known).get(key.casefold())
@@ -120,7 +120,7 @@ def text_weight(texts: Mapping[str, str]) -> int:
 
 
 def string_map(value: object, where: str) -> Mapping[str, str]:
-    """An annotations object, checked. Raises `ManifestInvalid`."""
+    """The map in an annotations object. Raises `ManifestInvalid` if it is not a map of strings."""
     if value is None or value == {}:
         return NO_ANNOTATIONS
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):

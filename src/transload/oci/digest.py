@@ -1,4 +1,4 @@
-"""Digests: what content is called by its own bytes (OCI image specification, descriptor.md, "Digests")."""
+"""Digests: names of content made from its bytes (OCI image specification, descriptor.md, "Digests")."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FORM = re.compile(r"([a-z0-9]+(?:[.+_-][a-z0-9]+)*):[a-zA-Z0-9=_-]+")
 
 
 class Digest(str):
-    """A validated digest such as `sha256:e3b0…`; a `str`, so it can be a key, be joined and be written as it is.
+    """A validated digest such as `sha256:e3b0…`. It is a `str`, so it can be a key, and be joined and printed.
 
     Raises `DigestInvalid` for anything but sha256 and sha512 in lower-case hexadecimal of the right length.
     """
@@ -72,7 +72,7 @@ class Digest(str):
 
 
 class Verifier:
-    """Counts and hashes bytes on their way, and says at the end whether they are what was promised."""
+    """Counts and hashes bytes as they come, and checks at the end that they have the expected size and digest."""
 
     def __init__(self, digest: Digest, size: int) -> None:
         self.digest = digest
@@ -81,7 +81,7 @@ class Verifier:
         self._hash: _Hash = hashlib.new(digest.algorithm, usedforsecurity=False)
 
     def update(self, chunk: Chunk) -> None:
-        """Take the next bytes; raises `SizeMismatch` as soon as there are more than promised."""
+        """Take the next bytes. Raises `SizeMismatch` as soon as there are more than promised."""
         self.seen += len(chunk)
         if self.seen > self.size:
             raise SizeMismatch(
@@ -90,12 +90,14 @@ class Verifier:
         self._hash.update(chunk)
 
     def check(self) -> None:
-        """Raises `SizeMismatch` or `DigestMismatch` unless exactly the promised bytes were seen."""
+        """Raise `SizeMismatch` or `DigestMismatch` unless exactly the promised bytes came."""
         if self.seen != self.size:
             raise SizeMismatch(
                 f"content of {self.digest.short} has {self.seen} bytes, its descriptor says {self.size}",
                 subject=self.digest,
             )
-        found = self._hash.hexdigest()
-        if found != self.digest.encoded:
-            raise DigestMismatch(f"expected {self.digest}, found {self.digest.algorithm}:{found}", subject=self.digest)
+        encoded = self._hash.hexdigest()
+        if encoded != self.digest.encoded:
+            raise DigestMismatch(
+                f"expected {self.digest}, found {self.digest.algorithm}:{encoded}", subject=self.digest
+            )

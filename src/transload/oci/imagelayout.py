@@ -1,12 +1,12 @@
 """The two files that make a layout: its marker, `oci-layout`, and its `index.json` with the entries of many tools.
 
 Rules kept here for `index.json`:
-1. an entry that was read is written back as it was, with every field, known or not;
-2. a name belongs to one entry; the first one wins where another tool wrote several;
-3. an entry without a name (or with one that is no name of ours) is there, but only its digest leads to it;
-4. which children of an index were left out on purpose stands in an annotation of its entry;
-5. an image that has a digest and no tag is listed with its repository, as `repository@digest`, until an index in the
-   same repository has it as a child.
+1. an entry that was read is written back unchanged, with every field, known or not;
+2. a name belongs to one entry; if another tool wrote several, the first one wins;
+3. an entry without a name (or with one that we cannot read) can be found by its digest only;
+4. an annotation of an index's entry lists the children that were left out on purpose;
+5. an image with a digest and no tag is listed with its repository, as `repository@digest`, until an index in the same
+   repository has it as a child.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ LEFT_OUT = "io.transload.left-out"
 
 
 def check_marker(raw: bytes, *, layout: str, marker: str, subject: str) -> None:
-    """Whether the content of `oci-layout` states the version that is read here (image-layout.md, "oci-layout file").
+    """Check that the content of `oci-layout` states our version (image-layout.md, "oci-layout file").
 
-    `layout` and `marker` are what errors call the layout and this file. Raises `ManifestInvalid`, and `Refused` for
-    any other version.
+    `layout` and `marker` name the layout and this file in errors. Raises `ManifestInvalid`; `Refused` for any other
+    version.
     """
     try:
         document = read_json(raw, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
@@ -68,14 +68,14 @@ class Entry:
 
 @define(frozen=True, slots=False)
 class LayoutIndex:
-    """A whole `index.json`, its entries in order."""
+    """A whole `index.json`, with its entries in order."""
 
     document: Mapping[str, Any] = field(eq=False, repr=False)
     entries: tuple[Entry, ...]
 
     @classmethod
     def empty(cls) -> LayoutIndex:
-        """What a new layout begins with."""
+        """The index of a new layout."""
         return cls({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}, ())
 
     @classmethod
@@ -92,16 +92,16 @@ class LayoutIndex:
             raise ManifestInvalid("index.json has no list of manifests", subject=INDEX)
         if len(listed) > INDEX_ENTRIES:
             raise LimitExceeded(f"index.json is over the limit of {INDEX_ENTRIES} entries", subject=INDEX)
-        return cls(document, tuple(_entry(each, place) for place, each in enumerate(listed)))
+        return cls(document, tuple(_entry(item, number) for number, item in enumerate(listed)))
 
     @cached_property
     def names(self) -> Mapping[Name, Descriptor]:
         """Every name, in the order of the entries."""
-        found: dict[Name, Descriptor] = {}
+        names: dict[Name, Descriptor] = {}
         for entry in self.entries:
             if entry.name:
-                found.setdefault(entry.name, entry.descriptor)
-        return found
+                names.setdefault(entry.name, entry.descriptor)
+        return names
 
     @cached_property
     def digests(self) -> Mapping[Digest, Descriptor]:
@@ -119,18 +119,18 @@ class LayoutIndex:
 
     @cached_property
     def left_out(self) -> Mapping[Digest, frozenset[Digest]]:
-        """For each index that was stored sparse, the children that were left out of it on purpose."""
+        """For each sparse index, the children that were left out on purpose."""
         marked = ((entry.descriptor.digest, _left_out(entry)) for entry in self.entries)
         return {digest: children for digest, children in marked if children}
 
     def pointing(
         self, name: Name, descriptor: Descriptor, *, keep_old: bool = False, left_out: Iterable[Digest] = ()
     ) -> LayoutIndex:
-        """This index with `name` standing for `descriptor`, in the place where the name stood.
+        """This index with `name` standing for `descriptor`; an entry with this name keeps its position.
 
-        Without a repository the manifest is listed without a name, unless it is listed already; without a tag under
-        its digest. With `keep_old`, what the name stood for stays listed without a name. The same index is returned
-        if there is nothing to change.
+        Without a tag and a repository, the manifest is listed without a name, unless it is listed already. Without a
+        tag only, it is listed under its digest. With `keep_old`, the manifest that the name stood for stays listed
+        without a name. If nothing changes, the same index is returned.
         """
         if name.tag is None and not name.repository:
             listed = descriptor.digest in self.digests
@@ -139,18 +139,18 @@ class LayoutIndex:
         left_out = frozenset(left_out)
         if self.names.get(wanted) == descriptor and self.left_out.get(descriptor.digest, frozenset()) == left_out:
             return self
-        places = [place for place, entry in enumerate(self.entries) if entry.name == wanted]
-        first = places[0] if places else len(self.entries)
+        positions = [position for position, entry in enumerate(self.entries) if entry.name == wanted]
+        first = positions[0] if positions else len(self.entries)
         others = [_unnamed(entry) if entry.name == wanted else entry for entry in self.entries]
-        dropped = () if keep_old else places
-        before = [entry for place, entry in enumerate(others[:first]) if place not in dropped]
-        after = [entry for place, entry in enumerate(others[first:], first) if place not in dropped]
+        dropped = () if keep_old else positions
+        before = [entry for position, entry in enumerate(others[:first]) if position not in dropped]
+        after = [entry for position, entry in enumerate(others[first:], first) if position not in dropped]
         return self._with((*before, _written(wanted, descriptor, left_out), *after))
 
     def without(self, dropped: Callable[[Entry], bool]) -> LayoutIndex:
-        """This index less some entries; the same one if there are none of those."""
-        kept = tuple(entry for entry in self.entries if not dropped(entry))
-        return self if len(kept) == len(self.entries) else self._with(kept)
+        """This index without some entries; the same index if it has none of them."""
+        entries = tuple(entry for entry in self.entries if not dropped(entry))
+        return self if len(entries) == len(self.entries) else self._with(entries)
 
     def encode(self) -> bytes:
         """The content of the file."""
@@ -160,10 +160,10 @@ class LayoutIndex:
         return LayoutIndex({**self.document, "manifests": [dict(entry.document) for entry in entries]}, entries)
 
 
-def _entry(document: object, place: int) -> Entry:
-    descriptor = Descriptor.from_json(document, f"index.json: manifests[{place}]")
+def _entry(document: object, number: int) -> Entry:
+    descriptor = Descriptor.from_json(document, f"index.json: manifests[{number}]")
     if not isinstance(document, dict):
-        raise ManifestInvalid(f"index.json: manifests[{place}] is not an object")
+        raise ManifestInvalid(f"index.json: manifests[{number}] is not an object")
     return Entry(descriptor, name_of(descriptor.annotations), document)
 
 
@@ -174,21 +174,21 @@ def _written(name: Name | None, descriptor: Descriptor, left_out: Iterable[Diges
 
 
 def left_out_annotation(children: Iterable[Digest]) -> dict[str, str]:
-    """How an entry says which children of its index were left out on purpose; nothing if there are none."""
-    told = ",".join(sorted(children))
-    return {LEFT_OUT: told} if told else {}
+    """The annotation that lists the children of an index that were left out on purpose; empty if there are none."""
+    digests = ",".join(sorted(children))
+    return {LEFT_OUT: digests} if digests else {}
 
 
 def _left_out(entry: Entry) -> frozenset[Digest]:
-    """What the annotation of an entry says; what is no digest says nothing."""
-    found = set()
+    """The digests in an entry's annotation. Other texts in it are ignored."""
+    digests = set()
     for text in entry.descriptor.annotations.get(LEFT_OUT, "").split(",", MANIFEST_ENTRIES)[:MANIFEST_ENTRIES]:
         with suppress(DigestInvalid):
-            found.add(Digest(text))
-    return frozenset(found)
+            digests.add(Digest(text))
+    return frozenset(digests)
 
 
 def _unnamed(entry: Entry) -> Entry:
-    kept = {key: value for key, value in entry.document.items() if key != "annotations"}
+    rest = {key: value for key, value in entry.document.items() if key != "annotations"}
     annotations = {key: value for key, value in entry.descriptor.annotations.items() if key not in NAME_KEYS}
-    return Entry(entry.descriptor, None, kept | ({"annotations": annotations} if annotations else {}))
+    return Entry(entry.descriptor, None, rest | ({"annotations": annotations} if annotations else {}))

@@ -1,14 +1,14 @@
-"""Manifests and indexes of both families. The raw bytes are the identity; the parsed view is read, never written back.
+"""Manifests and indexes of both families. The raw bytes are the identity; the parsed view is never written back.
 
 Invariants, held by `Manifest.parse`:
 1. the bytes are JSON within the limits of a manifest, and hash to the descriptor's digest;
 2. the media type is the one that the content states, if it states one;
-3. no content can be read both as an image and as an index (CVE-2021-41190), nor differently by tools that take
-   `Layers` for `layers`, as those written in Go do; no key stands there twice;
+3. no content can be read both as an image and as an index (CVE-2021-41190), or differently by tools that take `Layers`
+   for `layers`, as those written in Go do; no object has a key twice;
 4. the media type is one whose children are known, so that nothing is copied in part;
 5. every child has a valid descriptor, and there are at most `MANIFEST_ENTRIES` of them;
 6. schema 1 is refused;
-7. what is kept of the content is what is read of it: a document is many times as large in memory as its bytes.
+7. only the parts that are used are kept parsed: a document takes many times as much memory as its bytes.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ _STRANGE = (
 
 @frozen
 class Manifest:
-    """Raw bytes, their descriptor, and read-only views of what they say. Made by `Manifest.parse`.
+    """Raw bytes, their descriptor, and the parsed content. Made by `Manifest.parse`.
 
-    `config` is the image configuration, or what an artifact has in its place. `layers` are those of an image, or the
-    blobs of an artifact, in order; `manifests` the children of an index, in order; `subject` is the manifest that this
-    one refers to (a signature's image).
+    `config` is the image configuration, or what an artifact has in its place. `layers` are the layers of an image, or
+    the blobs of an artifact, in order. `manifests` are the children of an index, in order. `subject` is the manifest
+    that this one refers to: for a signature, the signed image.
     """
 
     descriptor: Descriptor
@@ -69,18 +69,18 @@ class Manifest:
     def parse(cls, raw: bytes, media_type: str | None = None, digest: Digest | None = None) -> Manifest:
         """Check `raw` against the invariants of this module.
 
-        `media_type` is what the server or the descriptor said, `digest` what the caller asked for (computed when
-        None). Raises `ManifestInvalid`, `DigestMismatch`, `LimitExceeded`, `SchemaUnsupported`.
+        `media_type` is the type that the server or a descriptor stated. `digest` is the one that was asked for (None:
+        it is computed). Raises `ManifestInvalid`, `DigestMismatch`, `LimitExceeded`, `SchemaUnsupported`.
         """
         if len(raw) > MANIFEST_BYTES:
             raise LimitExceeded(f"a manifest of {len(raw)} bytes is over the limit of {MANIFEST_BYTES}")
-        found = Digest.of(raw, digest.algorithm if digest else "sha256")
+        actual = Digest.of(raw, digest.algorithm if digest else "sha256")
         document = _load(raw)
         stated = _media_type(document, media_type)  # before the digest: schema 1 digests are not of the raw bytes
-        if digest is not None and found != digest:
-            raise DigestMismatch(f"manifest {digest} has content with digest {found}", subject=digest)
+        if digest is not None and actual != digest:
+            raise DigestMismatch(f"manifest {digest} has content with digest {actual}", subject=digest)
         kind = document.get("artifactType")
-        described = Descriptor(stated, digest or found, len(raw), artifact_type=kind if isinstance(kind, str) else "")
+        described = Descriptor(stated, digest or actual, len(raw), artifact_type=kind if isinstance(kind, str) else "")
         is_image = stated in mediatype.IMAGES
         subject = document.get("subject")
         return cls(
@@ -95,12 +95,12 @@ class Manifest:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The whole content, read anew each time."""
+        """The whole content, parsed again at each call."""
         return _load(self.raw)
 
     @property
     def media_type(self) -> str:
-        """What the bytes are stored as."""
+        """The media type under which the bytes are stored."""
         return self.descriptor.media_type
 
     @property
@@ -128,26 +128,26 @@ class Manifest:
 
     @property
     def blobs(self) -> tuple[Descriptor, ...]:
-        """What must be in the same repository before this manifest: config and layers."""
+        """Config and layers, which must be in the repository before this manifest."""
         return (self.config, *self.layers) if self.config else self.layers
 
     @cached_property
     def weight(self) -> int:
-        """About how many bytes of memory it takes to keep this."""
+        """About how many bytes of memory this takes."""
         more = (self.subject,) if self.subject else ()
         described: tuple[Descriptor, ...] = (self.descriptor, *self.blobs, *self.manifests, *more)
-        return 1000 + len(self.raw) + text_weight(self.annotations) + sum(each.weight for each in described)
+        return 1000 + len(self.raw) + text_weight(self.annotations) + sum(descriptor.weight for descriptor in described)
 
 
 def _descriptors(document: dict[str, Any], key: str) -> tuple[Descriptor, ...]:
     entries = document.get(key)
-    if entries is None:  # an index or artifact of nothing is allowed to leave the list out or null
+    if entries is None:  # an empty index or artifact may leave the list out, or have null there
         return ()
     if not isinstance(entries, list):
         raise ManifestInvalid(f"{key} is not a list")
     if len(entries) > MANIFEST_ENTRIES:
         raise LimitExceeded(f"a manifest with {len(entries)} {key} is over the limit of {MANIFEST_ENTRIES}")
-    return tuple(Descriptor.from_json(entry, f"{key}[{place}]") for place, entry in enumerate(entries))
+    return tuple(Descriptor.from_json(entry, f"{key}[{number}]") for number, entry in enumerate(entries))
 
 
 def _load(raw: bytes) -> dict[str, Any]:
@@ -161,19 +161,19 @@ def _load(raw: bytes) -> dict[str, Any]:
     return document
 
 
-def _media_type(document: dict[str, Any], said: str | None) -> str:
+def _media_type(document: dict[str, Any], delivered: str | None) -> str:
     stated = document.get("mediaType")
     if stated is not None and not isinstance(stated, str):
         raise ManifestInvalid("mediaType is not a string")
-    said = (said or "").partition(";")[0].strip() or None
-    if document.get("schemaVersion") == 1 or said in mediatype.SCHEMA1 or stated in mediatype.SCHEMA1:
+    delivered = (delivered or "").partition(";")[0].strip() or None
+    if document.get("schemaVersion") == 1 or delivered in mediatype.SCHEMA1 or stated in mediatype.SCHEMA1:
         raise SchemaUnsupported(
             "the image is published as Docker image manifest schema 1, which cannot be copied unchanged",
             hint="ask the publisher for an OCI image, or convert it by pulling and pushing with a recent docker",
         )
-    if stated and said in mediatype.MANIFESTS and said != stated:
-        raise ManifestInvalid(f"the manifest states mediaType {stated[:80]}, but was delivered as {said}")
-    family = stated or (said if said in mediatype.MANIFESTS else None) or _guess(document)
+    if stated and delivered in mediatype.MANIFESTS and delivered != stated:
+        raise ManifestInvalid(f"the manifest states mediaType {stated[:80]}, but was delivered as {delivered}")
+    family = stated or (delivered if delivered in mediatype.MANIFESTS else None) or _guess(document)
     if family not in mediatype.MANIFESTS:
         raise ManifestInvalid(f"content of type {family[:80]!r} is not a manifest or index that transload knows")
     if strange := _STRANGE[family] & document.keys():
@@ -182,7 +182,7 @@ def _media_type(document: dict[str, Any], said: str | None) -> str:
 
 
 def _guess(document: dict[str, Any]) -> str:
-    """OCI content may leave its media type out, and some servers deliver it as application/json."""
+    """The media type, from the content. OCI content may leave it out, and some servers send application/json."""
     if "manifests" in document:
         return mediatype.OCI_INDEX
     if "layers" in document:

@@ -24,11 +24,11 @@ SCHEMA1 = frozenset({DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED})
 MANIFESTS = INDEXES | IMAGES | {OCI_ARTIFACT}
 UNCOMPRESSED_LAYERS = frozenset({OCI_LAYER, DOCKER_LAYER})
 
-# Asked for in this order. Schema 1 is in it only so that a registry shows it as it is instead of answering 404.
+# The order of preference. Schema 1 is included only so that a registry sends it and does not answer 404.
 ACCEPT = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, OCI_ARTIFACT, DOCKER_SCHEMA1_SIGNED, DOCKER_SCHEMA1)
 
-# The same few texts stand in every layer of every image, and need not be kept as often.
-SHARED = {each: each for each in (*MANIFESTS, OCI_CONFIG, OCI_LAYER_GZIP, DOCKER_CONFIG, DOCKER_LAYER_GZIP)}
+# Every layer of every image has one of these few texts, so they are kept in memory once.
+SHARED = {text: text for text in (*MANIFESTS, OCI_CONFIG, OCI_LAYER_GZIP, DOCKER_CONFIG, DOCKER_LAYER_GZIP)}
 
 
 def is_foreign(media_type: str) -> bool:
@@ -37,5 +37,5 @@ def is_foreign(media_type: str) -> bool:
 
 
 def is_printable(media_type: str) -> bool:
-    """Whether this can stand in a header: nothing but printable ASCII. RFC 6838 allows less, publishers write more."""
+    """Whether this fits in a header: printable ASCII only. RFC 6838 allows less, but publishers use more."""
     return media_type.isascii() and media_type.isprintable()

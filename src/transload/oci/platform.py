@@ -11,7 +11,7 @@ from transload.errors import PlatformInvalid
 from transload.wording import close_to
 
 _FORM = re.compile(r"[a-z0-9._-]+")
-# The names that containerd's platforms package takes for the same thing, and the variant that they imply.
+# Other names for an architecture, as containerd's platforms package knows them, and the variant that they imply.
 _ARCHITECTURES = {
     "x86_64": ("amd64", ""),
     "x86-64": ("amd64", ""),
@@ -22,7 +22,7 @@ _ARCHITECTURES = {
 }
 _OPERATING_SYSTEMS = {"macos": "darwin"}
 _DEFAULT_VARIANT = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
-# What Go knows (internal/syslist): a name that is none of these, but close to one, is taken for a slip.
+# The names that Go knows (internal/syslist). A name that is close to one of these is probably a typing mistake.
 _KNOWN_ARCHITECTURES = (
     *("386", "amd64", "arm", "arm64", "armbe", "arm64be", "loong64", "mips", "mips64", "mips64le", "mipsle"),
     *("ppc", "ppc64", "ppc64le", "riscv", "riscv64", "s390", "s390x", "sparc", "sparc64", "wasm", "unknown"),
@@ -31,13 +31,13 @@ _KNOWN_SYSTEMS = (
     *("aix", "android", "darwin", "dragonfly", "freebsd", "illumos", "ios", "js", "linux", "netbsd", "openbsd"),
     *("plan9", "solaris", "unknown", "wasip1", "wasi", "windows", "zos"),
 )
-# A bare one of these is half a platform, not an architecture.
+# One of these alone is half a platform, not an architecture.
 _BARE_REFUSED = frozenset({"linux", "windows", "darwin", "macos", "freebsd"})
 
 
 @frozen
 class Platform:
-    """Operating system, architecture and the finer points, as an index states them of each child."""
+    """Operating system, architecture, variant and version, as an index states them for each child."""
 
     os: str
     architecture: str
@@ -56,12 +56,12 @@ class Platform:
         if meant != parts:
             raise PlatformInvalid(f"{text!r} is not a platform that is known", hint=f"did you mean {'/'.join(meant)}?")
         architecture, variant = _normal(parts[1], parts[2] if len(parts) == 3 else "")
-        said = variant if architecture == "arm" or variant != _DEFAULT_VARIANT.get(architecture) else ""
-        return cls(_OPERATING_SYSTEMS.get(parts[0], parts[0]), architecture, said)
+        stated = variant if architecture == "arm" or variant != _DEFAULT_VARIANT.get(architecture) else ""
+        return cls(_OPERATING_SYSTEMS.get(parts[0], parts[0]), architecture, stated)
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Platform:
-        """From the `platform` object of an index entry; missing fields become empty."""
+        """Read the `platform` object of an index entry. Missing fields become empty."""
         fields = (document.get(key) for key in ("os", "architecture", "variant", "os.version"))
         return cls(*(field if isinstance(field, str) else "" for field in fields))
 
@@ -76,7 +76,7 @@ class Platform:
         return {key: value for key, value in named.items() if value}
 
     def satisfies(self, wanted: Platform) -> bool:
-        """Whether an image for this platform is what `wanted` asks for; what `wanted` leaves out, it does not mind."""
+        """Whether an image for this platform fits `wanted`. Fields that are empty in `wanted` may have any value."""
         architecture, variant = _normal(self.architecture, self.variant)
         wanted_architecture, wanted_variant = _normal(wanted.architecture, wanted.variant)
         return (
@@ -91,14 +91,14 @@ class Platform:
 
 def _hint(parts: list[str]) -> str:
     if any("," in part for part in parts):
-        return "write --platform once for each, or in a file a list"
+        return "write --platform once for each; in a file, write a list"
     if parts[0] in _BARE_REFUSED and len(parts) == 1:
         return f"write {parts[0]}/amd64, or another architecture after the slash"
     return "write os/architecture[/variant], for example linux/amd64"
 
 
 def _meant(parts: list[str]) -> list[str]:
-    """The same, or with what is close to a known name instead of a name that nobody knows."""
+    """The parts with each unknown name replaced by a known one that is close to it, if there is one."""
     system, architecture, *variant = parts
     if system in {*_KNOWN_ARCHITECTURES, *_ARCHITECTURES} and architecture in _BARE_REFUSED:
         return [architecture, system, *variant]
@@ -114,6 +114,6 @@ def _close(name: str, known: tuple[str, ...]) -> str:
 
 
 def _normal(architecture: str, variant: str) -> tuple[str, str]:
-    """Other names for an architecture, and variants written without their v, told in one way."""
+    """Architecture and variant in one spelling: other names are replaced, and the variant gets its v."""
     architecture, implied = _ARCHITECTURES.get(architecture, (architecture, ""))
     return architecture, f"v{variant}" if variant.isdecimal() else variant or implied

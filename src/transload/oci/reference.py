@@ -1,7 +1,7 @@
-"""References: registry, repository, tag and digest in one text, with Docker's grammar and habits.
+"""References: registry, repository, tag and digest in one text, with Docker's grammar and defaults.
 
-The grammar is that of distribution's `reference` package; the habits (default registry, `library/`) are those that
-`docker pull` has and that people rely on.
+The grammar is that of distribution's `reference` package. The defaults (registry, `library/`) are those of
+`docker pull`, which people rely on.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _HEX64 = re.compile(r"[a-f0-9]{64}")
 _DIGEST_BEGINS = re.compile(r"(?:sha|md|blake)[0-9a-z]*:")
 _REPOSITORY_LENGTH = 255
-_REFERENCE_LENGTH = 1024  # all parts at their longest
+_REFERENCE_LENGTH = 1024  # all parts with their greatest length
 _REGISTRY_LENGTH = 253 + len(":65535")  # RFC 1035, section 2.3.4
 
 
 def check_repository(text: str) -> str:
-    """`text` if it is a repository path. Raises `ReferenceInvalid` with what is wrong with it."""
+    """`text` if it is a repository path. Raises `ReferenceInvalid`, which says what is wrong."""
     if len(text) <= _REPOSITORY_LENGTH and _REPOSITORY.fullmatch(text):
         return text
     if len(text) > _REPOSITORY_LENGTH:
@@ -53,7 +53,7 @@ def _repository_hint(text: str) -> str:
 
 
 def without_transport(text: str) -> str:
-    """The text without `docker://`, which skopeo and podman want before what is at a registry."""
+    """The text without `docker://`, which skopeo and podman write before the name of a registry."""
     return text.removeprefix("docker://")
 
 
@@ -71,7 +71,7 @@ def _registry_hint(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """What somebody wrote for a name or a store, as messages repeat it: what stands before an @ may be a password.
+    """The text of a name or a store, made safe for messages: the part before an @ may be a password.
 
     >>> shown("ann:secret@registry.example/a"), shown("registry.example/a@sha256:00")
     ('…@registry.example/a', 'registry.example/a@sha256:00')
@@ -83,7 +83,7 @@ def shown(text: str) -> str:
 
 
 def check_no_user(text: str) -> str:
-    """`text` if no @ is in it but that of a digest. Raises `ReferenceInvalid`, which does not repeat a password."""
+    """`text` if it has no @ except that of a digest. Raises `ReferenceInvalid`, which does not repeat a password."""
     before, at, after = text.rpartition("@")
     if at and "://" in before:
         raise ReferenceInvalid(
@@ -108,7 +108,7 @@ def check_tag(text: str) -> str:
         f"{text[:140]!r} is not a tag",
         hint=f"leave the blank out: {joined}"
         if blank
-        else "a tag has up to 128 letters, digits, _ . -, and starts with none of . -",
+        else "a tag has up to 128 letters, digits, _ . -, and does not start with . or -",
     )
 
 
@@ -123,9 +123,9 @@ def _absent_first(part: str | None) -> str:
 
 @frozen(order=True)
 class Name:
-    """What a store calls a manifest: a repository with a tag, a digest, or both (then the digest decides).
+    """The name of a manifest in a store: a repository with a tag, a digest, or both (then the digest decides).
 
-    `repository` is empty in stores that have none (a layout written by another tool, with bare tags).
+    `repository` is empty in a store without repositories (a layout from another tool, with bare tags).
     """
 
     repository: str
@@ -146,7 +146,7 @@ class Name:
         return cls(repository, tag, digest)
 
     def at(self, digest: Digest) -> Name:
-        """The same repository, a manifest by digest."""
+        """The name of the manifest with this digest in the same repository."""
         return Name(self.repository, None, digest)
 
     def __str__(self) -> str:
@@ -165,7 +165,7 @@ def repositories_in(names: Iterable[Name]) -> tuple[str, ...]:
 
 @frozen(order=True)
 class Reference:
-    """A name at a registry; `str()` gives the full form, `Reference.parse` reads it and all short forms."""
+    """A name at a registry. `str()` gives the full form; `Reference.parse` reads it and all short forms."""
 
     registry: str = field(converter=check_registry)
     name: Name

@@ -1,4 +1,4 @@
-"""Who refers to what in a store with an `index.json`: found by looking at every manifest it leads to, each once."""
+"""Finds referrers in a store with an `index.json`: reads every listed manifest and all below, each once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from transload.wording import in_words
 
 @frozen
 class _Known:
-    """What has to be remembered of a manifest."""
+    """The parts of a manifest that are kept in memory."""
 
     descriptor: Descriptor
     subject: Digest | None
@@ -24,7 +24,7 @@ class _Known:
 
 
 class ListedReferrers:
-    """Walks from the listed manifests; what was learnt of a digest stays true, so it is remembered."""
+    """Walks from the listed manifests. What it reads is remembered, because the content of a digest never changes."""
 
     def __init__(self, listed: Callable[[], Iterable[Descriptor]], read: Callable[[Descriptor], Manifest]) -> None:
         self._listed = listed
@@ -33,7 +33,7 @@ class ListedReferrers:
         self._weight = 0
 
     def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:  # noqa: ARG002 - one pool for all
-        """See `transload.ports.Refers`; the descriptors as the distribution specification lists referrers."""
+        """Descriptors of the manifests whose subject is `digest`, as the distribution specification lists referrers."""
         return tuple(known.descriptor for known in self._walk() if known.subject == digest)
 
     def refers(self, descriptor: Descriptor) -> bool:
@@ -42,20 +42,20 @@ class ListedReferrers:
         return known is not None and known.subject is not None
 
     def independent(self, listed: Iterable[Descriptor]) -> Iterator[Descriptor]:
-        """Those of some manifests that are neither part of another one that is there, nor refer to one.
+        """Those of `listed` that are not part of another manifest in the store, and do not refer to one.
 
-        What cannot be read belongs to nothing that we could know of, so that whoever wants it is told.
+        A manifest that cannot be read is included, so that its error is reported to whoever copies it.
         """
         listed = tuple(listed)
-        known = {each.descriptor.digest: each for each in self._readable()} if listed else {}
-        below = {child.digest for each in known.values() for child in each.manifests}
+        known = {manifest.descriptor.digest: manifest for manifest in self._readable()} if listed else {}
+        below = {child.digest for manifest in known.values() for child in manifest.manifests}
         for descriptor in listed:
-            found = known.get(descriptor.digest)
-            if descriptor.digest not in below and not (found and found.subject in known):
+            readable = known.get(descriptor.digest)
+            if descriptor.digest not in below and not (readable and readable.subject in known):
                 yield descriptor
 
     def _readable(self) -> Iterator[_Known]:
-        """Everything listed and below, each once, that can be read."""
+        """Every listed manifest and all below that can be read, each once."""
         seen: set[Digest] = set()
         waiting = list(self._listed())
         while waiting:
@@ -84,7 +84,7 @@ class ListedReferrers:
             level = below
 
     def _look(self, descriptor: Descriptor) -> _Known | None:
-        """None for what is not there (a layout may hold part of an index only) and for what refers to nothing."""
+        """What is known of a manifest; None if it is absent (a layout may hold part of an index) or not a manifest."""
         if descriptor.digest not in self._known:
             if not descriptor.is_manifest:
                 return None
@@ -92,7 +92,7 @@ class ListedReferrers:
                 known = _known(self._read(descriptor))
             except (BlobUnknown, SchemaUnsupported):
                 return None
-            weight = known.descriptor.weight + sum(each.weight for each in known.manifests)
+            weight = known.descriptor.weight + sum(child.weight for child in known.manifests)
             if self._weight + weight > REFERRERS_BYTES:
                 raise LimitExceeded(f"the manifests of the index take more than {in_words(REFERRERS_BYTES)} of memory")
             self._weight += weight
@@ -106,7 +106,7 @@ def _known(manifest: Manifest) -> _Known:
 
 @frozen
 class Listed:
-    """What an `index.json` lists; see `transload.ports.Lists`. `named` has every name, also those given elsewhere."""
+    """The content of an `index.json` as a list (`transload.ports.Lists`). `named` has also names from other files."""
 
     entries: tuple[Entry, ...]
     named: Mapping[Name, Descriptor]
@@ -114,27 +114,27 @@ class Listed:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What people should know of names that several images have."""
+        """Sentences for people about names that several images have."""
         names = dict.fromkeys(name for name, _ in self._shadowed())
         return tuple(f"{name} is the name of several images in it: the first one keeps it" for name in names)
 
     def _shadowed(self) -> Iterator[tuple[Name, Digest]]:
-        """Images whose name belongs to another one, listed before them."""
+        """Images whose name belongs to another image, which is listed before them."""
         seen: set[tuple[Name, Digest]] = set()
-        for each in self.entries:
-            first = self.named.get(each.name) if each.name is not None and each.name.tag else None
-            if each.name is None or first is None or first.digest == each.descriptor.digest:
+        for entry in self.entries:
+            first = self.named.get(entry.name) if entry.name is not None and entry.name.tag else None
+            if entry.name is None or first is None or first.digest == entry.descriptor.digest:
                 continue
-            if (each.name, each.descriptor.digest) not in seen:
-                seen.add((each.name, each.descriptor.digest))
-                yield each.name, each.descriptor.digest
+            if (entry.name, entry.descriptor.digest) not in seen:
+                seen.add((entry.name, entry.descriptor.digest))
+                yield entry.name, entry.descriptor.digest
 
     def untagged(self) -> Iterator[Name]:
-        """Images by repository and digest, then those of which nothing but the digest is known."""
+        """Images by repository and digest, then those with a digest only."""
         tagged = {(name.repository, descriptor.digest) for name, descriptor in self.named.items() if name.tag}
         yield from (name for name in self.named if not name.tag and (name.repository, name.digest) not in tagged)
         yield from (name.at(digest) for name, digest in self._shadowed() if (name.repository, digest) not in tagged)
         known = {descriptor.digest for descriptor in self.named.values()}
-        nameless = {each.descriptor.digest: each.descriptor for each in self.entries if each.name is None}
+        nameless = {entry.descriptor.digest: entry.descriptor for entry in self.entries if entry.name is None}
         loose = (descriptor for digest, descriptor in nameless.items() if digest not in known)
         yield from (Name("", None, descriptor.digest) for descriptor in self.referrers.independent(loose))

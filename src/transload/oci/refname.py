@@ -1,4 +1,4 @@
-"""Names in annotations: what other tools call a manifest in an `index.json`, and how ours are written beside theirs."""
+"""Names in the annotations of an `index.json`: reading those of other tools, and writing ours beside them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ NAME_KEYS = frozenset({REF_NAME, CONTAINERD_NAME, OWN_NAME})
 
 
 def name_in(text: str) -> Name | None:
-    """The name that a `ref.name` annotation gives, None if it is not one.
+    """The name in a `ref.name` annotation; None if it has none.
 
-    Tools write a bare tag (`v1`, as the specification has it), `repository:tag`, or a full reference, of which the
-    registry is dropped: where an image came from is not what it is called here. A digest in it is dropped as well.
+    Tools write a bare tag (`v1`, as in the specification), `repository:tag`, or a full reference. Its registry is
+    dropped, because the origin of an image is not part of its name here. A digest is dropped too.
 
     >>> name_in("localhost:5000/acme/app:1"), name_in("acme/app"), name_in("v1")
     (Name(repository='acme/app', tag='1', digest=None), Name(repository='acme/app', tag='latest', digest=None), \
@@ -35,20 +35,23 @@ Name(repository='', tag='v1', digest=None))
 
 
 def name_of(annotations: Mapping[str, str]) -> Name | None:
-    """The name that the annotations of an index's entry give, None if they give none."""
+    """The name in the annotations of an index's entry; None if there is none."""
     own = annotations.get(OWN_NAME)
     if own:
         try:
             return Name.parse(own)
         except ReferenceInvalid:
             return None
-    # Docker and containerd put the full name here, and the bare tag into REF_NAME, where many images share it.
+    # Docker and containerd write the full name here, and the bare tag into REF_NAME, where many images share it.
     return name_in(annotations.get(CONTAINERD_NAME, "")) or name_in(annotations.get(REF_NAME, ""))
 
 
 def annotations_for(name: Name) -> dict[str, str]:
-    """Annotations from which `name_of` reads this name, and other tools as much of it as they can; a tag is enough."""
-    if name.tag is None:  # other readers know no such names; they take the manifest by its place or digest
+    """Annotations from which `name_of` reads this name, and other tools as much of it as they can.
+
+    A digest beside a tag is not written.
+    """
+    if name.tag is None:  # other readers do not know such names; they find the manifest by its position or digest
         return {OWN_NAME: str(name)} if name.repository else {}
     tagged = Name(name.repository, name.tag)
     text = str(tagged) if tagged.repository else name.tag
