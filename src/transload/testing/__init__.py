@@ -1,1 +1,1 @@
-"""What tests of stores and of the engine are made of: seeded images, scripted faults, the contract of a store."""
+"""Tools for tests of stores and of the engine: seeded images, scripted faults, the contract of a store."""

@@ -1,4 +1,4 @@
-"""The contract of stores: one suite that every store passes, ours or somebody else's.
+"""The contract of stores: one suite that every store passes, ours or another one.
 
     pytest.register_assert_rewrite("transload.testing")  # in conftest.py, for readable failures
 
@@ -7,11 +7,11 @@
         def store(self) -> Target:
             return MyStore(...)  # fresh and empty
 
-A store that can only be read inherits `SourceContract` and gives a fixture `source` that holds `sample()`. What a store
-may do otherwise than the strictest one is said by the class attributes, and by the optional powers of the store itself.
+A store that can only be read inherits `SourceContract` and gives a fixture `source` that holds `sample()`. The class
+attributes, and the optional powers of the store itself, say where it may be less strict.
 """
 
-# ruff: noqa: D102, S101 - tests say what they prove in their names, and prove it with assert
+# ruff: noqa: D102, S101 - the names of the tests say what they prove, and they prove it with assert
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ __all__ = ["APP", "OTHER", "Broken", "SourceContract", "StoreContract", "blob", 
 
 
 class StoreContract(SourceContract):
-    """What can be written: `Ingests`, `Names` and `Mounts`; and all of it can be read back."""
+    """Tests of writing: `Ingests`, `Names` and `Mounts`. All that was written can be read back."""
 
     parks: bool = True
-    """Whether bytes of an ingest that was left without commit are still there at the next `begin`."""
+    """Whether the bytes of an ingest without commit are still there at the next `begin`."""
     checks_children: bool = True
     """Whether `put_manifest` refuses a manifest whose blobs or children are missing."""
     blob_algorithms: tuple[str, ...] = ("sha256", "sha512")
@@ -275,12 +275,12 @@ class StoreContract(SourceContract):
         if sparse is None:
             pytest.skip("the store does not remember what was left out on purpose")
         built = multi_platform("sparse", layers=(100,))
-        kept, absent = built.children
-        fill(store, kept, APP)
+        present, absent = built.children
+        fill(store, present, APP)
         store.put_manifest(Name(APP, "1"), built.manifest, sparse=True)
         assert store.fetch(Name(APP, "1")).raw == built.manifest.raw
         assert sparse.left_out(APP, built.digest) == {absent.digest}
-        assert sparse.left_out(APP, kept.digest) == frozenset()
+        assert sparse.left_out(APP, present.digest) == frozenset()
         fill(store, absent, APP)
         assert sparse.left_out(APP, built.digest) == frozenset()
 
@@ -328,9 +328,9 @@ class StoreContract(SourceContract):
         fill(store, app, APP, "1")
         fill(store, listed, APP, "sbom")
         fill(store, signed, APP)
-        found = store.refers.referrers(APP, app.digest)
-        assert sorted(each.digest for each in found) == sorted([signed.digest, listed.digest])
-        assert len(found) == 2
+        referrers = store.refers.referrers(APP, app.digest)
+        assert sorted(referrer.digest for referrer in referrers) == sorted([signed.digest, listed.digest])
+        assert len(referrers) == 2
 
     # --- Mounts
 

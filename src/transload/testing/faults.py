@@ -1,8 +1,8 @@
-"""A store that fails on a script: a wrapper around any target that implements the ports and counts what it is asked.
+"""A store that fails by a script: a wrapper around any target, which implements the ports and counts the calls.
 
     store = FaultyStore(MemoryStore(), [fails("open", times=2), corrupts(at=100, subject=digest)])
 
-Faults are consumed in the order of the script: the first one that fits a call and has times left strikes.
+For each call, the first fault of the script that fits and has times left is used.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ ALWAYS = 1 << 62
 
 @frozen
 class Fault:
-    """What happens to calls of `on`: to those about `subject` (a digest or a name as text; any when None).
+    """A fault in calls of `on` about `subject` (a digest or a name as text; None: any).
 
-    The first `skip` fitting calls pass, the next `times` are struck. Bytes of `open` and `write` pass up to `after`.
+    The first `skip` fitting calls pass, the next `times` fail. `open` and `write` pass `after` bytes first.
     """
 
     on: Operation
@@ -57,22 +57,22 @@ def fails(
     times: int = 1,
     after: int = 0,
 ) -> Fault:
-    """`on` raises `error()`; for `open` and `write` after `after` bytes. Retryable unless another error is given."""
+    """`on` raises `error()`; `open` and `write` do so after `after` bytes. The default error is retryable."""
     return Fault(on, error, subject, skip, times, after)
 
 
 def truncates(after: int, *, subject: str | None = None, skip: int = 0, times: int = 1) -> Fault:
-    """`open` gives `after` bytes and then raises `Truncated`, as a store does that notices."""
+    """`open` gives `after` bytes and then raises `Truncated`, as a store does when it notices."""
     return Fault("open", lambda: Truncated(f"the body ended after {after} bytes"), subject, skip, times, after)
 
 
 def ends_early(after: int, *, subject: str | None = None, skip: int = 0, times: int = 1) -> Fault:
-    """`open` gives `after` bytes and ends as if that were all: against the port's promise, to see who notices."""
+    """`open` gives `after` bytes and ends as if that were all. This breaks the port's rule, to test who notices."""
     return Fault("open", None, subject, skip, times, after, ends=True)
 
 
 def corrupts(at: int = 0, *, subject: str | None = None, skip: int = 0, times: int = 1) -> Fault:
-    """`open` gives the byte at position `at` of the blob wrong, if it is among those asked for."""
+    """`open` gives a wrong byte at position `at` of the blob, if that byte was requested."""
     return Fault("open", None, subject, skip, times, corrupt_at=at)
 
 
@@ -87,12 +87,12 @@ def lies_about_digest(digest: Digest, *, subject: str | None = None, times: int 
 
 
 def refuses_mount(*, subject: str | None = None, times: int = ALWAYS) -> Fault:
-    """`mount` says that it did not work."""
+    """`mount` returns False."""
     return Fault("mount", None, subject, 0, times, refuse=True)
 
 
 def forgets(*, subject: str | None = None, times: int = ALWAYS) -> Fault:
-    """`holds` says no, whatever is there."""
+    """`holds` returns False, whatever is there."""
     return Fault("holds", None, subject, 0, times, refuse=True)
 
 
@@ -107,12 +107,12 @@ def out_of_space(after: int = 0, *, subject: str | None = None, times: int = ALW
 
 
 def waits(on: Operation, gate: threading.Event, *, subject: str | None = None, skip: int = 0, times: int = 1) -> Fault:
-    """`on` goes on only when `gate` is set; for `open`, before the first byte. Lets a test hold work at a place."""
+    """`on` waits until `gate` is set; `open` waits before the first byte. So a test can stop work at one point."""
     return Fault(on, None, subject, skip, times, gate=gate)
 
 
 class FaultyStore:
-    """A target around another target. `calls` counts operations, `subjects` lists each with what it was about."""
+    """A target around another target. `calls` counts operations; `subjects` lists each operation with its subject."""
 
     def __init__(self, store: Target, script: Iterable[Fault] = ()) -> None:
         self.store = store
@@ -125,17 +125,17 @@ class FaultyStore:
 
     @property
     def calls(self) -> Counter[str]:
-        """How often each operation was asked for."""
+        """How often each operation was called."""
         return Counter(on for on, _ in self.subjects)
 
     @property
     def mounts(self) -> Mounts | None:
-        """This wrapper, where the wrapped store mounts."""
+        """This wrapper, if the wrapped store can mount."""
         return self if self.store.mounts else None
 
     @property
     def refers(self) -> Refers | None:
-        """This wrapper, where the wrapped store knows referrers."""
+        """This wrapper, if the wrapped store knows referrers."""
         return self if self.store.refers else None
 
     @property
@@ -149,13 +149,13 @@ class FaultyStore:
         return getattr(self.store, "lists", None)
 
     def struck(self, on: Operation, subject: str) -> Fault | None:
-        """Count a call and find the fault that strikes it; faults that wait have waited when this returns."""
+        """Count a call and return the fault that it gets. A fault with a gate waits for it here."""
         with self._lock:
             self.subjects.append((on, subject))
-            found = self._next(on, subject)
-        if found and found.gate:
-            found.gate.wait()
-        return found
+            fault = self._next(on, subject)
+        if fault and fault.gate:
+            fault.gate.wait()
+        return fault
 
     def _next(self, on: Operation, subject: str) -> Fault | None:
         for pending in self._script:
@@ -172,10 +172,10 @@ class FaultyStore:
     def resolve(self, name: Name) -> Descriptor:
         """See `Resolves`."""
         fault = self._ask("resolve", str(name))
-        found = self.store.resolve(name)
+        descriptor = self.store.resolve(name)
         if fault is None:
-            return found
-        return evolve(found, size=found.size + fault.size_by, digest=fault.digest or found.digest)
+            return descriptor
+        return evolve(descriptor, size=descriptor.size + fault.size_by, digest=fault.digest or descriptor.digest)
 
     def fetch(self, name: Name) -> Manifest:
         """See `Resolves`."""
@@ -244,7 +244,7 @@ class FaultyIngest:
         return self._ingest.offset
 
     def write(self, chunks: Iterable[Chunk]) -> None:
-        """See `Ingest`; what passes before the fault does arrive."""
+        """See `Ingest`. The bytes before the fault do arrive."""
         fault = self._store.struck("write", self._digest)
         self._ingest.write(_spoilt(chunks, fault, self.offset) if fault else chunks)
 
@@ -261,7 +261,7 @@ class FaultyIngest:
 
 
 class _Pending:
-    """A fault of the script and how much of it is left."""
+    """A fault of the script, with the calls that are left to skip and to fail."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -279,7 +279,7 @@ class _Pending:
 
 
 def _spoilt(chunks: Iterable[Chunk], fault: Fault, offset: int) -> Iterator[Chunk]:
-    """The chunks with what `fault` does to them; `offset` is where in the blob they begin."""
+    """The chunks, changed by `fault`. `offset` is their position in the blob."""
     passed = 0
     for chunk in chunks:
         if (fault.error or fault.ends) and passed + len(chunk) > fault.after:

@@ -1,4 +1,4 @@
-"""Fixtures for pytest: registries on loopback, each in a thread beside the test. Needs the extra `serve`.
+"""Fixtures for pytest: registries on loopback, each in a thread of its own. Needs the extra `serve`.
 
 pytest_plugins = ["transload.testing.fixtures"]  # in the conftest.py at the top
 
@@ -25,19 +25,19 @@ Store = TypeVar("Store", bound=Source | Target)
 
 @frozen
 class ServedStore(Generic[Store]):
-    """A registry at work, and the `store` behind it, in which a test can put and find content without HTTP."""
+    """A running registry, and the `store` behind it, which a test can write and read without HTTP."""
 
     store: Store
     served: Served = field(repr=False)
 
     @property
     def host_port(self) -> str:
-        """Where it listens, as image references begin: `127.0.0.1:PORT`."""
+        """Its address, as the beginning of image references: `127.0.0.1:PORT`."""
         return self.served.host_port
 
     @property
     def url(self) -> str:
-        """The same with its scheme: `http://127.0.0.1:PORT`."""
+        """Its address with the scheme: `http://127.0.0.1:PORT`."""
         return self.served.url
 
 
@@ -72,5 +72,5 @@ def serve_registry() -> Iterator[ServeRegistry]:
 
 @pytest.fixture
 def registry(serve_registry: ServeRegistry) -> ServedStore[MemoryStore]:
-    """An empty registry that takes pushes and asks nobody for a login."""
+    """An empty registry that accepts pushes and needs no login."""
     return serve_registry()

@@ -33,7 +33,7 @@ _TYPES: dict[Family, tuple[str, str, str, str]] = {
 
 @frozen
 class Built:
-    """A manifest with everything below it: its own blobs, and for an index its children."""
+    """A manifest with all that belongs to it: its own blobs, and the children of an index."""
 
     manifest: Manifest
     contents: tuple[Content, ...] = ()
@@ -51,7 +51,7 @@ class Built:
 
     @property
     def blobs(self) -> dict[Digest, bytes]:
-        """Every blob of this manifest and of its children, whole: for small images."""
+        """Every blob of this manifest and of its children, in memory: for small images."""
         return {descriptor.digest: raw for descriptor, raw in self.walk_blobs()}
 
     def walk(self) -> Iterator[Built]:
@@ -61,7 +61,7 @@ class Built:
         yield self
 
     def walk_contents(self) -> Iterator[Content]:
-        """Every blob once, none of them made yet."""
+        """Every blob once; its bytes are made only when they are read."""
         seen = set()
         for built in self.walk():
             for content in built.contents:
@@ -70,7 +70,7 @@ class Built:
                     yield content
 
     def walk_blobs(self) -> Iterator[tuple[Descriptor, bytes]]:
-        """Every blob once with its bytes, one at a time in memory."""
+        """Every blob once with its bytes; one is in memory at a time."""
         return ((content.descriptor, content.read()) for content in self.walk_contents())
 
 
@@ -85,12 +85,12 @@ def image(
 ) -> Built:
     """An image that a container engine can load. `layers` are file sizes in bytes, or layers to share with others.
 
-    `algorithm` is that of the blobs' digests; `annotations` and `subject` are taken into an OCI manifest only.
+    `algorithm` is that of the blobs' digests. Only OCI manifests get `annotations` and `subject`.
     """
     manifest_type, config_type, layer_type, _ = _TYPES[family]
     made = [
-        entry.typed(layer_type) if isinstance(entry, Layer) else layer(f"{seed}/{place}", entry, layer_type, algorithm)
-        for place, entry in enumerate(layers)
+        entry.typed(layer_type) if isinstance(entry, Layer) else layer(f"{seed}/{number}", entry, layer_type, algorithm)
+        for number, entry in enumerate(layers)
     ]
     config = Content.of(_json(_config(seed, platform, made)), config_type, algorithm)
     document: dict[str, Any] = {
@@ -109,7 +109,7 @@ def index(
     family: Family = "oci",
     annotations: Mapping[str, str] | None = None,
 ) -> Built:
-    """An index of `children`, each with the platform it is for."""
+    """An index of `children`, each with its platform."""
     pairs = [(entry, None) if isinstance(entry, Built) else entry for entry in children]
     entries = [
         built.descriptor.to_json() | ({"platform": platform.to_json()} if platform else {}) for built, platform in pairs
@@ -128,7 +128,7 @@ def multi_platform(
 ) -> Built:
     """An index of one image for each platform."""
     sizes = tuple(layers)
-    return index([(image(f"{seed}/{each}", sizes, each, family), each) for each in platforms], family)
+    return index([(image(f"{seed}/{platform}", sizes, platform, family), platform) for platform in platforms], family)
 
 
 def artifact(
@@ -140,7 +140,7 @@ def artifact(
 ) -> Built:
     """An OCI artifact: an image manifest with an empty config (OCI image specification, manifest.md, "artifacts")."""
     config = Content.of(b"{}", types.OCI_EMPTY)
-    made = [Content.of(b"".join(noise(f"{seed}/{place}", size)), artifact_type) for place, size in enumerate(sizes)]
+    made = [Content.of(b"".join(noise(f"{seed}/{number}", size)), artifact_type) for number, size in enumerate(sizes)]
     document: dict[str, Any] = {
         "schemaVersion": 2,
         "mediaType": types.OCI_MANIFEST,
@@ -153,14 +153,14 @@ def artifact(
 
 
 def signature(subject: Built | Descriptor, seed: object = "signature") -> Built:
-    """Something that refers to `subject` and says it is a signature (it does not sign anything)."""
+    """An artifact that refers to `subject` and has a signature's type (it does not sign anything)."""
     return artifact(seed, (250,), SIGNATURE, subject, {"org.opencontainers.image.created": _CREATED})
 
 
 def fill(store: Target, built: Built, repository: str, tag: str | None = None) -> Name:
     """Write `built` into `store` through the ports: missing blobs, children by digest, then the manifest itself.
 
-    Returns the name it can be found by. Whatever the store raises passes through.
+    Returns the name under which it is stored. Raises what the store raises.
     """
     for content in built.walk_contents():
         if not store.holds(repository, content.descriptor):
@@ -174,7 +174,7 @@ def fill(store: Target, built: Built, repository: str, tag: str | None = None) -
 
 
 def put(store: Target, repository: str, content: Content) -> None:
-    """Write one blob into `store`, going on where an earlier attempt ended."""
+    """Write one blob into `store`. An unfinished earlier attempt is continued."""
     with store.begin(repository, content.descriptor) as ingest:
         ingest.write(_skip(content.chunks(), ingest.offset))
         ingest.commit()
@@ -203,5 +203,5 @@ def _optional(annotations: Mapping[str, str] | None, subject: Descriptor | None)
 
 
 def _json(document: Mapping[str, Any]) -> bytes:
-    """Indented by three, as no tool writes it, so that writing parsed content back instead of the bytes is noticed."""
+    """JSON indented by three, as no tool writes it. So tests notice code that writes parsed content back."""
     return json.dumps(document, indent=3, ensure_ascii=False).encode()

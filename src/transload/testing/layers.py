@@ -1,7 +1,7 @@
-"""Layers from a seed: valid gzipped tars with one pseudo-random file, made again whenever they are read.
+"""Layers from a seed: valid gzipped tars with one pseudo-random file, which are made again at each reading.
 
 Nothing is compressed (RFC 1951, section 3.2.4, "stored" blocks): random bytes would not shrink, and the output must not
-depend on the version of a compressor. A layer is never whole in memory unless somebody joins it.
+depend on the version of a compressor. A layer is made piece by piece, so it is never whole in memory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # no name, no time, operating sy
 
 @frozen
 class Content:
-    """A blob: its descriptor, and how to make its bytes as often as they are wanted."""
+    """A blob: its descriptor, and a function that makes its bytes, as often as needed."""
 
     descriptor: Descriptor
     make: Callable[[], Iterable[bytes]] = field(eq=False, repr=False)

@@ -1,6 +1,6 @@
-"""The contract of everything that can be read; see `transload.testing.contract`, where both suites are to be had."""
+"""The contract of all stores that can be read. Import it from `transload.testing.contract`, which has both suites."""
 
-# ruff: noqa: D102, S101 - tests say what they prove in their names, and prove it with assert
+# ruff: noqa: D102, S101 - the names of the tests say what they prove, and they prove it with assert
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNKNOWN = Digest.of(b"nobody has this")
 
 
 def sample() -> dict[Name, Built]:
-    """What the source of a `SourceContract` holds: both families, indexes, referrers, shared blobs, odd annotations."""
+    """The content for a `SourceContract`: both families, indexes, referrers, shared blobs, unusual annotations."""
     app = image("app", layers=(100, 70_000), annotations={"title": 'ünïcode – "quoted" 鯨 \u2028', "empty": ""})
     signed = signature(app)
     return {
@@ -41,26 +41,26 @@ def blob(seed: object, size: int, algorithm: str = "sha256") -> Content:
 
 
 def read(store: Source, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None) -> bytes:
-    """Bytes of a blob, joined; each chunk is copied before the next one is asked for, as the port allows."""
+    """Bytes of a blob, joined. Each chunk is copied before the next one, because its buffer may be used again."""
     with store.open(repository, descriptor, offset, length) as chunks:
         return b"".join([bytes(chunk) for chunk in chunks])
 
 
 class Broken(Exception):
-    """An error that no store can know."""
+    """An error that no store knows."""
 
 
 def breaks(*chunks: Chunk) -> Iterator[Chunk]:
-    """Chunks, and then `Broken`."""
+    """Give the chunks, then raise `Broken`."""
     yield from chunks
     raise Broken
 
 
 class SourceContract:
-    """What can be read: `Resolves`, `Reads` and `Refers`."""
+    """Tests of reading: `Resolves`, `Reads` and `Refers`."""
 
     lists: bool = True
-    """Whether `repositories` gives a list rather than raising `Refused`."""
+    """Whether `repositories` gives a list; if not, it raises `Refused`."""
     tells_sizes: bool = True
     """Whether `holds` notices a descriptor with another size."""
 
@@ -122,7 +122,7 @@ class SourceContract:
 
     def test_every_manifest_is_held(self, source: Source) -> None:
         for name, built in sample().items():
-            assert all(source.holds(name.repository, each.descriptor) for each in built.walk())
+            assert all(source.holds(name.repository, part.descriptor) for part in built.walk())
 
     def test_what_is_not_there_is_not_held(self, source: Source) -> None:
         assert not source.holds(APP, Descriptor(OCTETS, UNKNOWN, 15))
@@ -179,7 +179,7 @@ class SourceContract:
         seen: list[tuple[bytes, bytes]] = []
         with TaskGroup() as group:
             for content in contents * 3:
-                group.start(lambda each: seen.append((read(source, APP, each.descriptor), each.read())), content)
+                group.start(lambda blob: seen.append((read(source, APP, blob.descriptor), blob.read())), content)
         assert len(seen) == 3 * len(contents)
         assert all(got == wanted for got, wanted in seen)
 
