@@ -1,9 +1,9 @@
-"""The plan of a bundle's bytes: which member lies where, decided before the first blob is fetched. Pure.
+"""The plan of a bundle's bytes: the offset of every member, decided before the first blob is fetched. Pure.
 
 The stream is a tar archive and an OCI image layout. Its members, in order: `oci-layout`, `index.json`,
-`transload/ledger.json`, `transload/ledger.sig` where there is a key, further files, manifests by digest, blobs from the
-biggest to the smallest; then two empty blocks. The ledger states offsets that depend on its own length, which is why
-laying out repeats until nothing moves.
+`transload/ledger.json`, `transload/ledger.sig` if there is a key, extra files, manifests by digest, blobs from the
+biggest to the smallest; then two empty blocks. The ledger contains offsets that depend on its own length, so the
+layout is computed again until no offset changes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from transload.oci.refname import annotations_for
 
 LEDGER, SIGNATURE = "transload/ledger.json", "transload/ledger.sig"
 MARKER_CONTENT = b'{"imageLayoutVersion":"1.0.0"}'
-SIGNATURE_BYTES = BLOCK  # at most, so that its length moves nothing
+SIGNATURE_BYTES = BLOCK  # at most, so that its length changes no offset
 
 Member = TypeVar("Member", StoredBlob, StoredExtra)
 Sign = Callable[[bytes], bytes]
@@ -38,7 +38,7 @@ Sign = Callable[[bytes], bytes]
 
 @define(frozen=True, slots=False)
 class Blueprint:
-    """Everything about a bundle that is known beforehand: the bytes up to the first stored member, and all places."""
+    """Everything about a bundle that is known beforehand: the bytes before the first stored member, and all offsets."""
 
     contents: Contents = field(repr=False)
     ledger: Ledger
@@ -46,7 +46,7 @@ class Blueprint:
 
     @cached_property
     def digest(self) -> Digest:
-        """What this bundle is called: the digest of its ledger. It says all but who signed it."""
+        """The identity of this bundle: the digest of its ledger. It depends on everything except the signature."""
         return Digest.of(self.ledger.encode())
 
     @property
@@ -56,20 +56,20 @@ class Blueprint:
 
     @property
     def members(self) -> tuple[Stored, ...]:
-        """What lies behind the head, in order."""
+        """The members behind the head, in order."""
         return _members(self.ledger)
 
     @property
     def end(self) -> int:
-        """Where the last member ends, and the two empty blocks begin."""
+        """The offset where the last member ends and the two empty blocks begin."""
         return self.ledger.size - len(END)
 
 
 def lay_out(contents: Contents, volume_bytes: int | None, sign: Sign | None = None) -> Blueprint:
-    """Decide every byte's place. What fits into one volume is not cut.
+    """Decide the place of every byte. A bundle that fits into one volume is not cut.
 
-    Raises `UsageError` if the volumes are so small that there would be too many, `LimitExceeded` for contents beyond
-    what a reader accepts, and whatever `sign` raises.
+    Raises `UsageError` if the volumes are so small that there would be too many, `LimitExceeded` for contents that a
+    reader would refuse, and what `sign` raises.
     """
     whole = _settled(contents, None, signed=sign is not None)
     ledger = whole
@@ -81,7 +81,7 @@ def lay_out(contents: Contents, volume_bytes: int | None, sign: Sign | None = No
             hint="choose a larger volume size",
         )
     raw = ledger.encode()
-    Ledger.decode(raw)  # what no reader would take must not be written
+    Ledger.decode(raw)  # do not write a bundle that readers refuse
     signature = sign(raw) if sign else None
     if signature is not None and not 0 < len(signature) <= SIGNATURE_BYTES:
         raise ValueError(f"a signature of {len(signature)} bytes is too long for a bundle")
@@ -97,42 +97,43 @@ def head(index: bytes, ledger: bytes, signature: bytes | None) -> bytes:
 
 
 def head_size(index_bytes: int, ledger_bytes: int, *, signed: bool) -> int:
-    """How long the head is, given the lengths of what is in it."""
+    """The length of the head in bytes, from the lengths of its members."""
     sizes = (len(MARKER_CONTENT), index_bytes, ledger_bytes, *((SIGNATURE_BYTES,) if signed else ()))
     return sum(BLOCK + size + padding(size) for size in sizes)
 
 
 def is_in_place(ledger: Ledger, head_bytes: int) -> bool:
-    """Whether every offset and the size of the stream are what they must be behind a head of this length."""
-    *places, end = _places(ledger, head_bytes)
-    return ledger.size == end and places == [each.offset for each in _members(ledger)]
+    """Whether every offset and the size of the stream are right for a head of this length."""
+    *offsets, end = _offsets(ledger, head_bytes)
+    return ledger.size == end and offsets == [member.offset for member in _members(ledger)]
 
 
 def starts(member: Stored) -> int:
-    """Where in the stream a member's header begins."""
+    """The offset in the stream where a member's header begins."""
     return member.offset - header_size(member.path, member.size)
 
 
 def ends(member: Stored) -> int:
-    """Where in the stream the next member begins."""
+    """The offset in the stream where the next member begins."""
     return member.offset + member.size + padding(member.size)
 
 
 def index_of(ledger: Ledger) -> bytes:
-    """The `index.json` that says what the ledger says."""
-    referring = (each.descriptor for each in ledger.blobs if each.subject is not None)
-    return index_content(tuple(each.image for each in ledger.images), tuple(referring))
+    """The `index.json` for this ledger."""
+    referring = (blob.descriptor for blob in ledger.blobs if blob.subject is not None)
+    return index_content(tuple(entry.image for entry in ledger.images), tuple(referring))
 
 
 def index_content(images: tuple[BundledImage, ...], referring: Iterable[Descriptor]) -> bytes:
     """The `index.json` with every image that is in the bundle, under names that skopeo and podman find.
 
-    What refers to another manifest, and is no image by itself, comes last and without a name, so that whoever reads the
-    layout finds it.
+    Referrers that are no images themselves come last and without a name, so that readers of the layout find them.
     """
-    here = sorted((image for image in images if not image.present), key=lambda each: each.name)
+    here = sorted((image for image in images if not image.present), key=lambda image: image.name)
     listed = {image.root.digest for image in here}
-    entries = chain(map(_entry, here), (_bare(each).to_json() for each in referring if each.digest not in listed))
+    entries = chain(
+        map(_entry, here), (_bare(referrer).to_json() for referrer in referring if referrer.digest not in listed)
+    )
     raw = lined({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}, order=iter)
     if len(raw) > INDEX_BYTES:
         raise LimitExceeded(f"an index.json of {len(raw)} bytes is over the limit of {INDEX_BYTES}")
@@ -149,7 +150,7 @@ def _bare(root: Descriptor) -> Descriptor:
 
 
 def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else "?" for each in text)
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _leading(index: bytes, ledger: bytes, signature: bytes | None) -> Iterator[tuple[str, bytes]]:
@@ -161,30 +162,30 @@ def _leading(index: bytes, ledger: bytes, signature: bytes | None) -> Iterator[t
 
 
 def _settled(contents: Contents, volume_bytes: int | None, *, signed: bool) -> Ledger:
-    """Larger offsets make a longer ledger, never a shorter one, so that this climbs to where nothing moves."""
+    """The ledger with its final offsets. Larger offsets never make a shorter ledger, so this comes to an end."""
     index = index_content(contents.images, contents.referring)
-    ledger, behind = placed(_listed(contents, Digest.of(index), volume_bytes), 0), 0
-    while (needed := head_size(len(index), len(ledger.encode()), signed=signed)) != behind:
-        ledger, behind = placed(ledger, needed), needed
+    ledger, head_bytes = placed(_listed(contents, Digest.of(index), volume_bytes), 0), 0
+    while (needed := head_size(len(index), len(ledger.encode()), signed=signed)) != head_bytes:
+        ledger, head_bytes = placed(ledger, needed), needed
     return ledger
 
 
 def _listed(contents: Contents, index_digest: Digest, volume_bytes: int | None) -> Ledger:
-    """A ledger in which nothing has its place yet."""
-    places = {each.digest: place for place, each in enumerate(contents.carried)}
+    """A ledger without offsets."""
+    numbers = {carried.digest: number for number, carried in enumerate(contents.carried)}
 
     def listed(image: BundledImage) -> LedgerImage:
-        needed = () if image.present else tuple(sorted(places[digest] for digest in contents.needs(image)))
+        needed = () if image.present else tuple(sorted(numbers[digest] for digest in contents.needs(image)))
         return LedgerImage(evolve(image, root=_bare(image.root), source=_printable(image.source)), needed)
 
     return Ledger(
-        images=tuple(listed(image) for image in sorted(contents.images, key=lambda each: each.name)),
-        blobs=tuple(StoredBlob(each, 0, _subject(contents, each.digest)) for each in contents.carried),
+        images=tuple(listed(image) for image in sorted(contents.images, key=lambda image: image.name)),
+        blobs=tuple(StoredBlob(carried, 0, _subject(contents, carried.digest)) for carried in contents.carried),
         extras=tuple(
-            StoredExtra(each.name, each.size, each.digest, 0)
-            for each in sorted(contents.extras, key=lambda each: each.name)
+            StoredExtra(extra.name, extra.size, extra.digest, 0)
+            for extra in sorted(contents.extras, key=lambda extra: extra.name)
         ),
-        prerequisites=tuple(sorted(contents.prerequisites, key=lambda each: each.descriptor.digest)),
+        prerequisites=tuple(sorted(contents.prerequisites, key=lambda needed: needed.descriptor.digest)),
         against=_printable(contents.against),
         plan_digest=contents.plan_digest,
         index_digest=index_digest,
@@ -199,10 +200,10 @@ def _subject(contents: Contents, digest: Digest) -> Digest | None:
 
 
 def placed(ledger: Ledger, head_bytes: int) -> Ledger:
-    """The same ledger with everything one behind the other."""
-    *places, end = _places(ledger, head_bytes)
-    extras = tuple(map(_moved, ledger.extras, places))
-    blobs = tuple(map(_moved, ledger.blobs, places[len(extras) :]))
+    """The same ledger with offsets, one member behind the other."""
+    *offsets, end = _offsets(ledger, head_bytes)
+    extras = tuple(map(_moved, ledger.extras, offsets))
+    blobs = tuple(map(_moved, ledger.blobs, offsets[len(extras) :]))
     return evolve(ledger, extras=extras, blobs=blobs, size=end)
 
 
@@ -214,11 +215,11 @@ def _moved(member: Member, offset: int) -> Member:
     return evolve(member, offset=offset)
 
 
-def _places(ledger: Ledger, head_bytes: int) -> Iterator[int]:
-    """Where each member's content begins, and at last how long the stream is."""
-    place = head_bytes
+def _offsets(ledger: Ledger, head_bytes: int) -> Iterator[int]:
+    """The offset of each member's content, and at the end the length of the stream."""
+    offset = head_bytes
     for member in _members(ledger):
-        place += header_size(member.path, member.size)
-        yield place
-        place += member.size + padding(member.size)
-    yield place + len(END)
+        offset += header_size(member.path, member.size)
+        yield offset
+        offset += member.size + padding(member.size)
+    yield offset + len(END)

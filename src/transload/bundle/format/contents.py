@@ -1,4 +1,4 @@
-"""What goes into a bundle: images, their blobs and manifests, what the far side must have already, further files."""
+"""What goes into a bundle: images, their blobs and manifests, prerequisites of the target, and extra files."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ EXTRA_NAME_BYTES = 150
 
 @frozen
 class BundledImage:
-    """One image or artifact under the name it gets below the target's prefix.
+    """One image or artifact, with its name below the target's prefix.
 
-    `root` describes its topmost manifest, `source` is where it was published, for people. An image that is `present`
-    is part of the release, but was left out because the far side has it. `left_out` are the children of sparse indexes
-    that it goes without on purpose.
+    `root` describes its topmost manifest; `source` says where it was published, for people. An image that is `present`
+    is part of the release, but the bundle leaves it out because the target has it. `left_out` are children of sparse
+    indexes that are missing on purpose.
     """
 
     name: Name
@@ -36,8 +36,8 @@ class BundledImage:
 class Prerequisite:
     """Content that is not in the bundle and that the target must hold before anything is pushed.
 
-    `repositories` is where the far side had it, relative to the target's prefix; `images` are the names of the images
-    that need it.
+    `repositories` are those where the target had it, relative to the target's prefix; `images` are the names of the
+    images that need it.
     """
 
     descriptor: Descriptor
@@ -58,7 +58,7 @@ def _check_extra_name(_extra: object, _attribute: object, name: str) -> None:
 
 @frozen
 class ExtraFile:
-    """A file that travels with the images: a licence, a chart archive, a manual. `name` is what it is called there."""
+    """A file that the bundle carries besides images: a licence, a chart archive, a manual. `name` is its name there."""
 
     name: str = field(validator=_check_extra_name)
     path: Path
@@ -76,11 +76,11 @@ class ExtraFile:
 
 @define(frozen=True, slots=False)
 class Contents:
-    """Everything that one bundle holds and says.
+    """Everything that one bundle holds and states.
 
-    `blobs` are the blobs to be carried, `manifests` the manifests of every image that is not left out. `against` says
-    what the far side was taken to hold, `plan_digest` which plan decided this. Raises `ValueError` if something needed
-    is in neither, `SizeMismatch` if one digest has two sizes, `UsageError` if two things have one name.
+    `blobs` are the blobs to carry, `manifests` the manifests of every image that is not left out. `against` says what
+    the target was assumed to hold, `plan_digest` which plan decided this. Raises `ValueError` if needed content is in
+    neither, `SizeMismatch` if one digest has two sizes, `UsageError` if two files or images have one name.
     """
 
     images: tuple[BundledImage, ...]
@@ -93,16 +93,18 @@ class Contents:
 
     def __attrs_post_init__(self) -> None:
         names = [str(image.name) for image in self.images]
-        extras = [extra.name.casefold() for extra in self.extras]  # some file systems do not tell A from a
-        for given in (names, extras):
-            if len(set(given)) < len(given):
-                twice = next(each for place, each in enumerate(given) if each in given[:place])
-                raise UsageError(f"two files in the bundle would have the name {twice}", subject=twice)
+        extras = [extra.name.casefold() for extra in self.extras]  # for some file systems A and a are the same
+        for taken in (names, extras):
+            if len(set(taken)) < len(taken):
+                name = next(name for number, name in enumerate(taken) if name in taken[:number])
+                raise UsageError(f"two files in the bundle would have the name {name}", subject=name)
         sizes: dict[Digest, int] = {}
-        for each in (*self.blobs, *(manifest.descriptor for manifest in self.manifests)):
-            if sizes.setdefault(each.digest, each.size) != each.size:
-                raise SizeMismatch(f"blob {each.digest.short} is stated with two sizes", subject=each.digest)
-        self._check_complete(sizes.keys() | {each.descriptor.digest for each in self.prerequisites})
+        for descriptor in (*self.blobs, *(manifest.descriptor for manifest in self.manifests)):
+            if sizes.setdefault(descriptor.digest, descriptor.size) != descriptor.size:
+                raise SizeMismatch(
+                    f"blob {descriptor.digest.short} is stated with two sizes", subject=descriptor.digest
+                )
+        self._check_complete(sizes.keys() | {needed.descriptor.digest for needed in self.prerequisites})
 
     def _check_complete(self, known: set[Digest]) -> None:
         for image in self.images:
@@ -120,26 +122,28 @@ class Contents:
 
     @cached_property
     def carried(self) -> tuple[Descriptor, ...]:
-        """Every piece of content once, in the order of the bundle.
+        """Every manifest and blob once, in the order of the bundle.
 
-        Manifests first, since whoever reads a bundle wants them first; then the biggest blobs first, as they are
-        copied on both sides: so volumes fill one after the other, and are read one after the other.
+        Manifests come first, since readers need them first. Then come the blobs, the biggest first, in the order in
+        which both sides copy them: so volumes are filled, and read, one after the other.
         """
         manifests = {digest: _bare(manifest.descriptor) for digest, manifest in self.manifest_of.items()}
         blobs: dict[Digest, Descriptor] = {}
-        for blob in sorted(self.blobs, key=lambda each: each.media_type):  # one digest may have several types
+        for blob in sorted(self.blobs, key=lambda blob: blob.media_type):  # one digest may have several types
             if blob.digest not in manifests:
                 blobs.setdefault(blob.digest, _bare(blob))
         return (
-            *sorted(manifests.values(), key=lambda each: each.digest),
-            *sorted(blobs.values(), key=lambda each: (-each.size, each.digest)),
+            *sorted(manifests.values(), key=lambda manifest: manifest.digest),
+            *sorted(blobs.values(), key=lambda blob: (-blob.size, blob.digest)),
         )
 
     @cached_property
     def referring(self) -> tuple[Descriptor, ...]:
         """The manifests that refer to another one, by digest."""
-        found = {each.digest: each.descriptor for each in self.manifests if each.subject is not None}
-        return tuple(_bare(found[digest]) for digest in sorted(found))
+        referrers = {
+            manifest.digest: manifest.descriptor for manifest in self.manifests if manifest.subject is not None
+        }
+        return tuple(_bare(referrers[digest]) for digest in sorted(referrers))
 
     def needs(self, image: BundledImage) -> frozenset[Digest]:
         """What is carried for an image: its manifests and their blobs, and what refers to them."""
@@ -147,25 +151,25 @@ class Contents:
 
     @cached_property
     def _carried_digests(self) -> frozenset[Digest]:
-        return frozenset(each.digest for each in self.carried)
+        return frozenset(descriptor.digest for descriptor in self.carried)
 
-    def _below(self, digest: Digest, found: set[Digest]) -> set[Digest]:
-        if digest not in found:
-            found.add(digest)
+    def _below(self, digest: Digest, digests: set[Digest]) -> set[Digest]:
+        if digest not in digests:
+            digests.add(digest)
             manifest = self.manifest_of.get(digest)
             for child in _children(manifest) if manifest else ():
-                self._below(child.digest, found)
+                self._below(child.digest, digests)
             for referrer in self._referrers.get(digest, ()):
-                self._below(referrer, found)
-        return found
+                self._below(referrer, digests)
+        return digests
 
     @cached_property
     def _referrers(self) -> Mapping[Digest, tuple[Digest, ...]]:
-        found: dict[Digest, tuple[Digest, ...]] = {}
+        referrers: dict[Digest, tuple[Digest, ...]] = {}
         for manifest in self.manifests:
             if manifest.subject is not None:
-                found[manifest.subject.digest] = (*found.get(manifest.subject.digest, ()), manifest.digest)
-        return found
+                referrers[manifest.subject.digest] = (*referrers.get(manifest.subject.digest, ()), manifest.digest)
+        return referrers
 
 
 def _children(manifest: Manifest) -> Iterator[Descriptor]:
@@ -174,5 +178,5 @@ def _children(manifest: Manifest) -> Iterator[Descriptor]:
 
 
 def _bare(descriptor: Descriptor) -> Descriptor:
-    """Only what says which bytes these are: annotations and platforms belong to whoever points at them."""
+    """Only media type, digest and size: annotations and platforms belong to the index that has the descriptor."""
     return Descriptor(descriptor.media_type, descriptor.digest, descriptor.size)

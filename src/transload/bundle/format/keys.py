@@ -1,6 +1,6 @@
-"""Public keys and signatures: who vouches for a ledger, checked with whatever library is there.
+"""Public keys and signatures: who signed a ledger, checked with the library that is installed.
 
-Ed25519 (RFC 8032) and ECDSA on P-256 with SHA-256 (FIPS 186-5). A signature is over the very bytes of the ledger, so
+Ed25519 (RFC 8032) and ECDSA on P-256 with SHA-256 (FIPS 186-5). A signature covers exactly the bytes of the ledger, so
 that `openssl` can check it too (docs/formats/bundle.md).
 """
 
@@ -49,11 +49,11 @@ class PublicKey:
 
     @property
     def key_id(self) -> str:
-        """What people compare: `sha256:` and the SHA-256 of SubjectPublicKeyInfo in hexadecimal."""
+        """The text that people compare: `sha256:` and the SHA-256 of SubjectPublicKeyInfo in hexadecimal."""
         return f"sha256:{hashlib.sha256(self.der).hexdigest()}"
 
     def verify(self, message: bytes, signature: bytes) -> bool:
-        """Whether `signature` is this key's over `message`. Raises `KeyInvalid`, `PartMissing`."""
+        """Whether this key made `signature` for `message`. Raises `KeyInvalid`, `PartMissing`."""
         return _checker()(self, message, signature)
 
 
@@ -87,7 +87,7 @@ class Signature:
 
 
 def check_signature(key: PublicKey, ledger: bytes, signature: Signature) -> None:
-    """Raises `BundleForeignSignature` if it is another key's, `LedgerTampered` if it does not fit the ledger."""
+    """Raises `BundleForeignSignature` if another key signed, `LedgerTampered` if the ledger is not what was signed."""
     if signature.key_id != key.key_id or signature.algorithm != key.algorithm:
         raise BundleForeignSignature(
             f"the bundle is signed with the key {signature.key_id[:80]}, expected {key.key_id}",
@@ -133,7 +133,7 @@ def _from_der(der: bytes) -> PublicKey:
 
 
 def _from_openssh(line: bytes) -> PublicKey:
-    """RFC 4253 section 6.6: fields with their lengths before them; RFC 8709 and RFC 5656 say which."""
+    """RFC 4253 section 6.6: each field follows its length; RFC 8709 and RFC 5656 name the fields."""
     words = line.split()
     blob = _decoded(words[1]) if len(words) > 1 else b""
     fields = []
@@ -166,7 +166,7 @@ Checker = Callable[[PublicKey, bytes, bytes], bool]
 
 
 def _checker() -> Checker:
-    """`cryptography` where it is installed, since it is fast; else `ecdsa`, which is pure Python and runs anywhere."""
+    """`cryptography` if it is installed, since it is fast; else `ecdsa`, which is pure Python and runs anywhere."""
     for checker in (with_cryptography, with_ecdsa):
         try:
             return checker()

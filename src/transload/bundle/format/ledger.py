@@ -1,9 +1,9 @@
 """The ledger: what a bundle holds and where, as canonical JSON that can be signed (docs/formats/bundle.md).
 
 Invariants, held by `Ledger.decode`:
-1. the bytes are those that `Ledger.encode` writes, so that there is one ledger for one set of facts, and no key twice;
+1. the bytes are those that `Ledger.encode` writes, so that the same facts have only one ledger, and no key is twice;
 2. every name, digest and size is valid, and every number is within the limits of this module;
-3. every image knows which of the blobs it needs, so that the loss of a volume can be told without reading manifests.
+3. every image lists the blobs that it needs, so that a lost volume can be reported without reading manifests.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from transload.oci import Descriptor, Digest, Name
 from transload.oci.reference import check_repository
 from transload.strictjson import NotJson, check_size, read_json
 
-KIND = "transload-bundle"  # a signature over a ledger must not be one over anything else
+KIND = "transload-bundle"  # so that the signature of a ledger cannot be used for another document
 FORMAT = 1
 MEMBERS = 200_000
 STREAM_BYTES = 1 << 50  # a pebibyte
@@ -38,7 +38,7 @@ Item = TypeVar("Item")
 
 @frozen
 class StoredBlob:
-    """A blob or manifest, where in the stream its first byte lies, and which manifest it refers to, if it does."""
+    """A blob or manifest, the offset of its first byte in the stream, and its subject, if it is a referrer."""
 
     descriptor: Descriptor
     offset: int
@@ -51,18 +51,18 @@ class StoredBlob:
 
     @property
     def size(self) -> int:
-        """Bytes of content."""
+        """The size of the content in bytes."""
         return self.descriptor.size
 
     @property
     def digest(self) -> Digest:
-        """What the content must hash to."""
+        """The digest that the content must have."""
         return self.descriptor.digest
 
 
 @frozen
 class StoredExtra:
-    """A further file, and where in the stream its first byte lies."""
+    """An extra file, and the offset of its first byte in the stream."""
 
     name: str
     size: int
@@ -80,7 +80,7 @@ Stored = StoredBlob | StoredExtra
 
 @frozen
 class LedgerImage:
-    """An image, and the places in `Ledger.blobs` of everything that it needs from this bundle."""
+    """An image, and the positions in `Ledger.blobs` of everything that it needs from this bundle."""
 
     image: BundledImage
     blobs: tuple[int, ...]
@@ -88,7 +88,7 @@ class LedgerImage:
 
 @define(frozen=True, slots=False)
 class Ledger:
-    """The whole ledger. `size` is that of the stream, offsets are within it; `volume_bytes` None means not cut."""
+    """The whole ledger. `size` is that of the stream; offsets are in the stream. `volume_bytes` None means not cut."""
 
     images: tuple[LedgerImage, ...]
     blobs: tuple[StoredBlob, ...] = field(repr=False)
@@ -102,52 +102,56 @@ class Ledger:
 
     @property
     def cut(self) -> Cut:
-        """How the stream is cut."""
+        """How the stream is cut into volumes."""
         return Cut(self.size, self.volume_bytes)
 
     @cached_property
     def by_digest(self) -> Mapping[Digest, StoredBlob]:
-        """Every blob and manifest."""
+        """Every blob and manifest by its digest."""
         return {blob.digest: blob for blob in self.blobs}
 
     @cached_property
     def assumed(self) -> Mapping[Digest, Descriptor]:
-        """What is not here, and must be at the target: prerequisites, and images that were left out."""
-        left_out = {each.image.root.digest: each.image.root for each in self.images if each.image.present}
-        return left_out | {each.descriptor.digest: each.descriptor for each in self.prerequisites}
+        """Content that is not in the bundle and must be at the target: prerequisites, and images that were left out."""
+        left_out = {entry.image.root.digest: entry.image.root for entry in self.images if entry.image.present}
+        return left_out | {needed.descriptor.digest: needed.descriptor for needed in self.prerequisites}
 
     @cached_property
     def by_name(self) -> Mapping[Name, LedgerImage]:
-        """Every image, whether it is here or was left out."""
-        return {each.image.name: each for each in self.images}
+        """Every image by its name, also those that were left out."""
+        return {entry.image.name: entry for entry in self.images}
 
     @cached_property
     def needed_by(self) -> Mapping[Digest, Sequence[int]]:
-        """The places in `images` of those that need each blob."""
-        found: list[list[int]] = [[] for _ in self.blobs]
-        for number, each in enumerate(self.images):
-            for place in each.blobs:
-                found[place].append(number)
-        return {blob.digest: needing for blob, needing in zip(self.blobs, found, strict=True)}
+        """The positions in `images` of the images that need each blob."""
+        needing: list[list[int]] = [[] for _ in self.blobs]
+        for number, image in enumerate(self.images):
+            for position in image.blobs:
+                needing[position].append(number)
+        return {blob.digest: images for blob, images in zip(self.blobs, needing, strict=True)}
 
     def encode(self) -> bytes:
-        """Canonical JSON: pure ASCII, keys in order, one value on a line."""
+        """Canonical JSON: pure ASCII, sorted keys, one value on a line."""
         return b"".join(self._encoded())
 
     def _encoded(self) -> Iterator[bytes]:
-        """The same in pieces, so that reading a ledger does not take the memory of a second one."""
+        """The same in pieces, so that checking a ledger does not take the memory of a second one."""
         document = {
             "kind": KIND,
             "format": FORMAT,
             "images": map(_image_out, self.images),
             "blobs": map(_blob_out, self.blobs),
             "extras": (
-                {"name": each.name, "size": each.size, "digest": each.digest, "offset": each.offset}
-                for each in self.extras
+                {"name": extra.name, "size": extra.size, "digest": extra.digest, "offset": extra.offset}
+                for extra in self.extras
             ),
             "prerequisites": (
-                {**each.descriptor.to_json(), "repositories": list(each.repositories), "images": list(each.images)}
-                for each in self.prerequisites
+                {
+                    **needed.descriptor.to_json(),
+                    "repositories": list(needed.repositories),
+                    "images": list(needed.images),
+                }
+                for needed in self.prerequisites
             ),
             "against": self.against,
             "plan": self.plan_digest,
@@ -159,16 +163,16 @@ class Ledger:
         return (piece.encode("ascii") for piece in pieces(document))
 
     def _is_written_as(self, raw: bytes) -> bool:
-        place = 0
+        position = 0
         for piece in self._encoded():
-            if not raw.startswith(piece, place):
+            if not raw.startswith(piece, position):
                 return False
-            place += len(piece)
-        return place == len(raw)
+            position += len(piece)
+        return position == len(raw)
 
     @classmethod
     def decode(cls, raw: bytes) -> Ledger:
-        """Read and check. Raises `LedgerTampered`, `LimitExceeded`; `BundleInvalid` for a format of later times."""
+        """Read and check. Raises `LedgerTampered`, `LimitExceeded`; `BundleInvalid` for a later format."""
         try:
             check_size(raw, LEDGER_BYTES, LEDGER_VALUES)
         except NotJson as error:
@@ -179,7 +183,7 @@ class Ledger:
             document = read_json(raw, limit=LEDGER_BYTES, values=LEDGER_VALUES)
             _check_format(document)
             ledger = _ledger_in(document)
-            del document  # larger than the ledger
+            del document  # it takes more memory than the ledger
             if ledger._is_written_as(raw):
                 return ledger
         except (BundleInvalid, LimitExceeded):
@@ -214,20 +218,20 @@ def _blob_out(blob: StoredBlob) -> dict[str, Any]:
     return document | ({"subject": blob.subject} if blob.subject else {})
 
 
-def _image_out(each: LedgerImage) -> dict[str, Any]:
-    document = each.image.root.to_json() | {"name": str(each.image.name), "source": each.image.source}
-    if each.image.left_out:
-        document["left_out"] = list(each.image.left_out)
-    return document | ({"present": True} if each.image.present else {"blobs": list(each.blobs)})
+def _image_out(entry: LedgerImage) -> dict[str, Any]:
+    document = entry.image.root.to_json() | {"name": str(entry.image.name), "source": entry.image.source}
+    if entry.image.left_out:
+        document["left_out"] = list(entry.image.left_out)
+    return document | ({"present": True} if entry.image.present else {"blobs": list(entry.blobs)})
 
 
 def _ledger_in(document: dict[str, Any]) -> Ledger:
-    blobs = _each(document["blobs"], _blob_in)
+    blobs = _list(document["blobs"], _blob_in)
     ledger = Ledger(
-        images=_each(document["images"], lambda item: _image_in(item, len(blobs))),
+        images=_list(document["images"], lambda item: _image_in(item, len(blobs))),
         blobs=blobs,
-        extras=_each(document["extras"], _extra_in),
-        prerequisites=_each(document["prerequisites"], _prerequisite_in),
+        extras=_list(document["extras"], _extra_in),
+        prerequisites=_list(document["prerequisites"], _prerequisite_in),
         against=_text(document["against"]),
         plan_digest=None if document["plan"] is None else Digest(_text(document["plan"])),
         index_digest=Digest(_text(document["index"])),
@@ -252,23 +256,23 @@ def _image_in(item: dict[str, Any], blobs: int) -> LedgerImage:
         _descriptor(item),
         _text(item["source"]),
         item.get("present", False) is True,
-        _each(item.get("left_out", []), lambda each: Digest(_text(each))),
+        _list(item.get("left_out", []), lambda digest: Digest(_text(digest))),
     )
-    places = _each(item.get("blobs", []), _number)
-    if places and (places[-1] >= blobs or any(map(ge, places, places[1:]))):
+    positions = _list(item.get("blobs", []), _number)
+    if positions and (positions[-1] >= blobs or any(map(ge, positions, positions[1:]))):
         raise ValueError(f"{image.name} needs a blob that is not listed, or one twice")
-    return LedgerImage(image, places)
+    return LedgerImage(image, positions)
 
 
 def _extra_in(item: dict[str, Any]) -> StoredExtra:
-    # Made as what is packed, so that the same rules hold for its name.
+    # Made as an `ExtraFile`, so that the same rules hold for its name.
     extra = ExtraFile(_text(item["name"]), Path(), _number(item["size"]), Digest(_text(item["digest"])))
     return StoredExtra(extra.name, extra.size, extra.digest, _number(item["offset"]))
 
 
 def _prerequisite_in(item: dict[str, Any]) -> Prerequisite:
-    repositories = _each(item["repositories"], lambda each: check_repository(_text(each)))
-    return Prerequisite(_descriptor(item), repositories, _each(item["images"], _text))
+    repositories = _list(item["repositories"], lambda repository: check_repository(_text(repository)))
+    return Prerequisite(_descriptor(item), repositories, _list(item["images"], _text))
 
 
 def _descriptor(item: Any) -> Descriptor:
@@ -278,7 +282,7 @@ def _descriptor(item: Any) -> Descriptor:
     return descriptor
 
 
-def _each(items: Any, read: Callable[[Any], Item]) -> tuple[Item, ...]:
+def _list(items: Any, read: Callable[[Any], Item]) -> tuple[Item, ...]:
     if not isinstance(items, list):
         raise TypeError("a list is missing")
     if len(items) > MEMBERS:

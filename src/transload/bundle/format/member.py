@@ -1,4 +1,4 @@
-"""Proving what lies at a member's place: header, content and padding, to the byte."""
+"""Checks a member of a bundle byte by byte: header, content and padding."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from transload.errors import CorruptError, MemberDamaged, Refused, Truncated
 from transload.oci import Verifier
 
 Read = Callable[[int], object]
-"""Hears how many bytes more were read."""
+"""Gets the number of bytes that were read since the last call."""
 
 
 def prove(member: Stored, cut: Cut, path_of: PathOf, read: Read = lambda _length: None) -> None:
-    """Read a member whole. Raises `MemberUnsafe`, `MemberDamaged`, `Truncated` and what `path_of` raises."""
+    """Read and check a whole member. Raises `MemberUnsafe`, `MemberDamaged`, `Truncated` and what `path_of` raises."""
     with StreamReader(cut, path_of, starts(member)) as reader:
         check_header(reader, member)
         verifier = Verifier(member.digest, member.size)
@@ -42,11 +42,11 @@ def prove(member: Stored, cut: Cut, path_of: PathOf, read: Read = lambda _length
 
 
 def check_header(reader: StreamReader, member: Stored) -> None:
-    """Raises `MemberUnsafe` or `MemberDamaged` unless the header before the content is the one that we write."""
-    wanted = header(member.path, member.size)
-    found = reader.read(len(wanted))
-    if found != wanted:
-        raise why_not(found, member.path)
+    """Raises `MemberUnsafe` or `MemberDamaged` if the header before the content is not the one that we write."""
+    expected = header(member.path, member.size)
+    content = reader.read(len(expected))
+    if content != expected:
+        raise why_not(content, member.path)
 
 
 def is_whole(member: Stored, cut: Cut, path_of: PathOf, read: Read = lambda _length: None) -> bool:

@@ -1,4 +1,4 @@
-"""Private keys: signing a ledger with `cryptography`, which is an optional part."""
+"""Private keys: signs a ledger with `cryptography`, which is an optional part."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 _KINDS = "transload knows Ed25519 and ECDSA P-256 keys, as PEM or in the OpenSSH format"
 
 Passphrase = Callable[[], str]
-"""Asks for the passphrase of a key; called only if there is one."""
+"""Asks for the passphrase of a key; called only if the key has one."""
 
 
 @frozen
 class Signer:
-    """A private key at work. Calling it with a ledger gives the content of `ledger.sig`, as `lay_out` wants it."""
+    """A private key. Calling it with a ledger gives the content of `ledger.sig`, as `lay_out` needs it."""
 
     public: PublicKey
     sign: Callable[[bytes], bytes] = field(repr=False)
@@ -37,7 +37,7 @@ class Signer:
 
     @property
     def key_id(self) -> str:
-        """What people compare: `sha256:` and the SHA-256 of the public key in hexadecimal; see `PublicKey`."""
+        """The text that people compare: `sha256:` and the SHA-256 of the public key in hexadecimal; see `PublicKey`."""
         return self.public.key_id
 
     def __call__(self, ledger: bytes) -> bytes:
@@ -48,8 +48,8 @@ class Signer:
 def load_private_key(path: Path, passphrase: Passphrase | None = None) -> Signer:
     """Read a private key from a PEM (PKCS #8, SEC 1) or OpenSSH file.
 
-    Raises `PartMissing` without `cryptography`, `KeyInvalid` for anything that is not such a key, that has a
-    passphrase nobody was asked for, or whose passphrase is wrong, and `LocalError`.
+    Raises `PartMissing` without `cryptography`, `KeyInvalid` for a file that is no such key, a missing `passphrase` or
+    a wrong one, and `LocalError`.
     """
     with local_errors("reading", path):
         content = read_file(path, _KEY_FILE_BYTES)
@@ -96,7 +96,7 @@ def _signer(key: PrivateKeyTypes | SSHPrivateKeyTypes, path: Path) -> Signer:
 
 
 def _ecdsa(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
-    """Deterministic where the library can (RFC 6979), so that packing the same twice gives the same bytes."""
+    """Deterministic if the library can (RFC 6979), so that packing the same content twice gives the same bytes."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.hashes import SHA256

@@ -1,6 +1,6 @@
-"""Bytes of the logical stream, written to and read from the files of its volumes, one volume open at a time.
+"""Writes and reads bytes of the logical stream in the files of its volumes, with one volume open at a time.
 
-Every writer and reader has file objects of its own, so that many of them work at different places at once without a
+Every writer and reader has its own file objects, so that many of them work at different offsets at once without a
 lock, on systems with and without positional reads.
 """
 
@@ -18,11 +18,11 @@ from transload.errors import LocalError
 from transload.files import CHUNK_BYTES, Folder, local_errors, open_file
 
 PathOf = Callable[[int], Path]
-"""Where the file of a volume lies. May raise what keeps it from being there."""
+"""The path of a volume's file. May raise the reason why there is none."""
 
 
 class _Cursor:
-    """A place in the stream, and the open file of the volume that it is in."""
+    """An offset in the stream, and the open file of the volume that it is in."""
 
     def __init__(self, cut: Cut, path_of: PathOf, offset: int) -> None:
         self.offset = offset
@@ -33,7 +33,7 @@ class _Cursor:
         self._file: FileIO | None = None
 
     def file_at(self, volume: int, offset: int, mode: str) -> FileIO:
-        """The file of `volume`; when it was not open yet, positioned at `offset`."""
+        """The file of `volume`; if it was not open yet, positioned at `offset`."""
         if self._file is None or volume != self._volume:
             self.close()
             self.path, self._volume = self._path_of(volume), volume
@@ -43,7 +43,7 @@ class _Cursor:
         return self._file
 
     def close(self) -> None:
-        """Close the file that is open, if any."""
+        """Close the open file, if there is one."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -55,13 +55,13 @@ class _Cursor:
 
 
 class StreamWriter(_Cursor):
-    """Writes at `offset` and onwards into volumes that exist, however short they still are."""
+    """Writes from `offset` on, into volumes that exist but may still be short."""
 
     def __enter__(self) -> StreamWriter:
         return self
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Write all of `chunk`; `offset` is then behind what arrived on the disk, also if an error is raised."""
+        """Write all of `chunk`. `offset` then is behind the bytes that were written, also if an error is raised."""
         rest = memoryview(chunk)
         for span in self._cut.spans(self.offset, len(rest)):
             file = self.file_at(span.volume, span.offset, "r+")
@@ -74,13 +74,13 @@ class StreamWriter(_Cursor):
 
 
 class StreamReader(_Cursor):
-    """Reads from `offset` onwards."""
+    """Reads from `offset` on."""
 
     def __enter__(self) -> StreamReader:
         return self
 
     def read_into(self, buffer: memoryview) -> int:
-        """Fill `buffer` as far as the stream reaches; fewer bytes mean that a volume is shorter than it should be."""
+        """Fill `buffer` as far as the stream goes; fewer bytes mean that a volume is shorter than it should be."""
         done = 0
         for span in self._cut.spans(self.offset, min(len(buffer), self._cut.size - self.offset)):
             file = self.file_at(span.volume, span.offset, "r")
@@ -95,12 +95,12 @@ class StreamReader(_Cursor):
         return done
 
     def skip(self, length: int) -> None:
-        """Go on `length` bytes further."""
+        """Move on by `length` bytes."""
         self.close()
         self.offset += length
 
     def read(self, length: int) -> bytes:
-        """Up to `length` bytes, fewer as `read_into` gives fewer; memory is taken only for what is there."""
+        """Up to `length` bytes, fewer if `read_into` gives fewer; takes memory only for bytes that are there."""
         return b"".join([bytes(chunk) for chunk in self.chunks(length)])
 
     def chunks(self, length: int) -> Iterator[memoryview]:
@@ -115,13 +115,13 @@ class StreamReader(_Cursor):
 
 
 def open_volume(path: Path) -> FileIO:
-    """A volume to write to. Raises `FolderUnsafe` for a link, which may lead to any file of this machine; `OSError`."""
+    """Open a volume for writing. Raises `FolderUnsafe` for a link, which may lead to any file here; `OSError`."""
     return Folder(path.parent).open(path.name, "r+")
 
 
 @contextlib.contextmanager
 def writing_errors(path: Path) -> Iterator[None]:
-    """As `local_errors`, and a file too large for its file system says what to do about it."""
+    """As `local_errors`, with a hint if the file is too large for its file system."""
     with local_errors("writing", path):
         try:
             yield

@@ -1,8 +1,8 @@
-"""Tar headers of a bundle's members: always the same bytes for the same name and size, and nothing else is believed.
+"""Tar headers of a bundle's members: always the same bytes for the same name and size; readers accept no others.
 
-Headers are ustar (POSIX.1-1988). A pax header precedes them only where ustar has no room: a size from 8 GiB on, a path
-that is too long (blobs by sha512) or not ASCII. GNU tar, Python and Go (skopeo, podman) read both. There is no time, no
-user and no group in them.
+Headers are ustar (POSIX.1-1988). A pax header comes before them only if ustar has no room: a size from 8 GiB on, a path
+that is too long (blobs by sha512) or not ASCII. GNU tar, Python and Go (skopeo, podman) read both. Headers contain no
+time, no user and no group.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _PREFIX = slice(345, 500)
 
 
 def padding(size: int) -> int:
-    """How many zero bytes follow `size` bytes of content."""
+    """The number of zero bytes after `size` bytes of content."""
     return -size % BLOCK
 
 
 def header(name: str, size: int) -> bytes:
-    """What stands before the content of a regular file, one or more blocks."""
+    """The header of a regular file, one or more blocks."""
     content = _extended(name, size)
     short = name.encode("ascii", "replace")[:_USTAR_NAME].replace(b"?", b"_")
     plain = _ustar(short, size if size < _USTAR_SIZE else 0, _REGULAR)
@@ -38,7 +38,7 @@ def header(name: str, size: int) -> bytes:
 
 
 def header_size(name: str, size: int) -> int:
-    """How long the header is, without making it: there are many members."""
+    """The length of the header in bytes, without making it: there are many members."""
     extended = len(_extended(name, size))
     return 2 * BLOCK + extended + padding(extended) if extended else BLOCK
 
@@ -46,7 +46,7 @@ def header_size(name: str, size: int) -> int:
 def size_in(block: bytes, name: str) -> int:
     """The size that a header of a small member called `name` states.
 
-    Raises `MemberUnsafe` or `MemberDamaged` unless it is exactly the header that we write for this name and size.
+    Raises `MemberUnsafe` or `MemberDamaged` if it is not exactly the header that we write for this name and size.
     """
     try:
         size = int(block[_SIZE].rstrip(b"\0 "), 8)
@@ -58,13 +58,13 @@ def size_in(block: bytes, name: str) -> int:
 
 
 def names(block: bytes, name: str) -> bool:
-    """Whether a block is a header of a member that says it has this name, whatever else it says."""
+    """Whether a block is a header with this name, whatever else it contains."""
     return block[:_USTAR_NAME].rstrip(b"\0") == name.encode()
 
 
-def why_not(found: bytes, name: str) -> MemberUnsafe | MemberDamaged:
-    """The error for what was found where the header of `name` should be."""
-    last = found[-BLOCK:]
+def why_not(content: bytes, name: str) -> MemberUnsafe | MemberDamaged:
+    """The error for the `content` where the header of `name` should be."""
+    last = content[-BLOCK:]
     stated = (last[_PREFIX].rstrip(b"\0") + b"/" if last[_PREFIX].strip(b"\0") else b"") + last[:100].rstrip(b"\0")
     path = PurePosixPath(stated.decode("utf-8", "replace"))
     shown = str(path)[:80]
@@ -81,13 +81,13 @@ def why_not(found: bytes, name: str) -> MemberUnsafe | MemberDamaged:
 
 
 def _extended(name: str, size: int) -> bytes:
-    """The pax records for what has no room in ustar; mostly none."""
+    """The pax records for fields that ustar has no room for; mostly none."""
     path = b"" if name.isascii() and len(name) <= _USTAR_NAME else _record("path", name)
     return path + (_record("size", str(size)) if size >= _USTAR_SIZE else b"")
 
 
 def _record(key: str, value: str) -> bytes:
-    """A pax record says its own length, which counts its own digits (POSIX.1-2001, pax)."""
+    """A pax record. It begins with its own length, which includes the digits of that length (POSIX.1-2001, pax)."""
     rest = f" {key}={value}\n".encode()
     length = len(rest)
     while length != len(rest) + len(str(length)):
@@ -103,7 +103,7 @@ def _ustar(name: bytes, size: int, kind: bytes) -> bytes:
         b"0000000\0",
         b"%011o\0" % size,
         b"%011o\0" % 0,
-        b" " * 8,  # the checksum is computed over blanks in its place
+        b" " * 8,  # the checksum is computed with blanks in its field
         kind,
         bytes(100),
         b"ustar\x0000",

@@ -1,4 +1,4 @@
-"""How the logical stream of a bundle is cut into volumes: sizes that people write, names of files, places. No I/O."""
+"""How the logical stream of a bundle is cut into volumes: sizes that people write, file names, offsets. No I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transload.errors import UsageError
 SMALLEST_BYTES = 1 << 20
 VOLUMES = 9999
 
-# What fits the medium together with its file system's own needs; multiples of 4096, so that cuts lie on blocks.
+# What fits on the medium, without the space that its file system needs; multiples of 4096, so that cuts are on blocks.
 _MEDIA = {
     "fat32": (4 << 30) - (1 << 20),  # the largest file is 4 GiB - 1
     "cd": 690 << 20,
@@ -28,7 +28,7 @@ _HINT = f"write a size such as 4GiB or 700MB, one of {', '.join(_MEDIA)}, or non
 
 
 def parse_volume_size(text: str) -> int | None:
-    """Bytes of a volume: a size, a medium (`fat32`, `cd`, `dvd`, `bd`), or None for `none`, not cut at all.
+    """The size of a volume in bytes, from a size or a medium (`fat32`, `cd`, `dvd`, `bd`); None for `none`: not cut.
 
     K, M, G, T and KiB… are powers of 1024, KB… powers of 1000. Raises `UsageError`.
 
@@ -52,7 +52,7 @@ def parse_volume_size(text: str) -> int | None:
 
 @frozen
 class Extent:
-    """A piece of the stream within one volume. `volume` counts from 1, `offset` within its file."""
+    """A piece of the stream in one volume. `volume` counts from 1; `offset` is in its file."""
 
     volume: int
     offset: int
@@ -77,15 +77,15 @@ class Cut:
         return range(1, self.count + 1)
 
     def start_of(self, volume: int) -> int:
-        """Where in the stream a volume begins."""
+        """The offset in the stream where a volume begins."""
         return (volume - 1) * (self.volume_bytes or 0)
 
     def size_of(self, volume: int) -> int:
-        """Bytes of a volume."""
+        """The size of a volume in bytes."""
         return min(self.volume_bytes or self.size, self.size - self.start_of(volume))
 
     def spans(self, offset: int, length: int) -> Iterator[Extent]:
-        """Where `length` bytes of the stream from `offset` lie, in order."""
+        """The extents that hold `length` bytes of the stream from `offset` on, in order."""
         while length > 0:
             before, within = divmod(offset, self.volume_bytes or self.size)
             part = min(length, (self.volume_bytes or self.size) - within)
@@ -93,7 +93,7 @@ class Cut:
             offset, length = offset + part, length - part
 
     def file_name(self, name: str, volume: int) -> str:
-        """What the file of a volume is called: `NAME.tar`, or `NAME.001.tar` when there are several."""
+        """The name of a volume's file: `NAME.tar`, or `NAME.001.tar` if there are several."""
         return file_name(name, volume if self.count > 1 else None, self.count)
 
 
@@ -111,7 +111,7 @@ def is_volume_name(text: str) -> bool:
 
 
 def spellings(text: str) -> tuple[str, ...]:
-    """A volume's file name as it was written, and as media give it back that keep no small letters."""
+    """A volume's file name as it was written, and in capitals, since some media keep no small letters."""
     upper = text.removesuffix(_SUFFIX) + _SUFFIX.upper()
     return tuple(dict.fromkeys((text, upper, text.upper())))
 
@@ -122,7 +122,7 @@ _COPY = re.compile(
 
 
 def before_copying(text: str) -> str:
-    """What a file was called before a program found the name taken.
+    """The name of a file before a program changed it because the name was taken.
 
     >>> before_copying("release.002 (1).tar")
     'release.002.tar'
@@ -136,9 +136,9 @@ _FILE = re.compile(r"(.+?)(?:\.([0-9]{3,4}))?\.tar", re.DOTALL | re.IGNORECASE)
 
 
 def split_file_name(text: str) -> tuple[str, int | None]:
-    """Bundle name and volume number of a file name; a name without `.tar` is a bundle's name already.
+    """The bundle name and volume number in a file name; a name without `.tar` is a bundle name already.
 
-    Some media give every name back in capitals, so `.TAR` is the same.
+    Some media return every name in capitals, so `.TAR` is the same.
 
     >>> split_file_name("release.002.tar"), split_file_name("release.tar"), split_file_name("release-2026.11")
     (('release', 2), ('release', None), ('release-2026.11', None))

@@ -1,1 +1,1 @@
-"""Reading a bundle: opening it, proving it, serving it as a source of images."""
+"""Reads a bundle: opens it, checks it, and offers it as a source of images."""

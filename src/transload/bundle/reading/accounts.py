@@ -1,4 +1,4 @@
-"""Whether a ledger accounts for what its manifests need, so that a bundle that says it is whole really is."""
+"""Checks that a ledger lists everything that its manifests need, so that a bundle is as complete as it says."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def contradiction(what: str) -> LedgerTampered:
-    """The error for a ledger that does not fit the content of its bundle."""
+    """The error for a ledger that does not match the content of its bundle."""
     return LedgerTampered(
         f"the ledger of the bundle does not match its content: {what}",
         subject="transload/ledger.json",
@@ -25,7 +25,7 @@ def contradiction(what: str) -> LedgerTampered:
 
 
 def check_accounts(ledger: Ledger, manifest: Manifest, left_out: Set[Digest]) -> None:
-    """That everything directly below `manifest` is in the bundle, was left out on purpose, or must be at the target.
+    """Check that everything directly below `manifest` is in the bundle, left out on purpose, or must be at the target.
 
     Raises `LedgerTampered`.
     """
@@ -39,29 +39,29 @@ def check_accounts(ledger: Ledger, manifest: Manifest, left_out: Set[Digest]) ->
 
 def _check(ledger: Ledger, manifest: Manifest, needed: Descriptor, what: str) -> None:
     stored = ledger.by_digest.get(needed.digest)
-    found = stored.descriptor if stored else ledger.assumed.get(needed.digest)
-    told = f"{manifest.digest.short} needs {what} {needed.digest.short}"
-    if found is None:
-        raise contradiction(f"{told}, which is neither in the bundle nor a prerequisite")
-    if found.size != needed.size:
-        raise contradiction(f"{told} of {needed.size} bytes, and it has {found.size}")
-    if what == "manifest" and found.media_type != needed.media_type:
-        raise contradiction(f"{told} of another type")
+    descriptor = stored.descriptor if stored else ledger.assumed.get(needed.digest)
+    need = f"{manifest.digest.short} needs {what} {needed.digest.short}"
+    if descriptor is None:
+        raise contradiction(f"{need}, which is neither in the bundle nor a prerequisite")
+    if descriptor.size != needed.size:
+        raise contradiction(f"{need} of {needed.size} bytes, and it has {descriptor.size}")
+    if what == "manifest" and descriptor.media_type != needed.media_type:
+        raise contradiction(f"{need} of another type")
 
 
 class Accounts:
-    """Goes through the graphs of the images in one bundle; what was read of a manifest is remembered for the next."""
+    """Walks the graphs of the images in one bundle. Remembers each manifest that it has read."""
 
     def __init__(self, store: BundleStore) -> None:
         self._store = store
         self._known: dict[Digest, _Facts] = {}
 
     def contradiction_in(self, image: LedgerImage) -> TransloadError | None:
-        """What is wrong with the graph of an image that is in the bundle: each manifest read, each blob accounted for.
+        """Read every manifest of an image in the bundle, and check that every blob is listed; the error, or None.
 
-        What refers to the image is part of it, and the ledger has to list all that is found among what it needs.
+        Referrers of the image belong to it. The ledger must list everything found among what the image needs.
         """
-        listed = {self._store.ledger.blobs[place].digest for place in image.blobs}
+        listed = {self._store.ledger.blobs[position].digest for position in image.blobs}
         name, seen = image.image.name, {image.image.root.digest}
         pending = [image.image.root.digest]
         try:
@@ -79,17 +79,17 @@ class Accounts:
 
     def _facts(self, name: Name) -> _Facts:
         digest = name.digest
-        assert digest is not None  # noqa: S101 - by whom it is called
+        assert digest is not None  # noqa: S101 - all callers name a digest
         if digest not in self._known:
             manifest = self._store.fetch(name)
-            referrers = {each.digest for each in self._store.referrers(name.repository, digest)}
+            referrers = {referrer.digest for referrer in self._store.referrers(name.repository, digest)}
             self._known[digest] = _facts(self._store.ledger, manifest, referrers)
         return self._known[digest]
 
 
 @frozen
 class _Facts:
-    """What of a manifest, and directly below it, is in the bundle; and the manifests to go on with."""
+    """What the bundle holds of a manifest and directly below it (`here`), and the manifests to read next."""
 
     here: frozenset[Digest]
     next: frozenset[Digest]

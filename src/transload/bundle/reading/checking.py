@@ -1,4 +1,4 @@
-"""Checking a whole bundle: every volume looked at, every member read and proved, what is lost told by image."""
+"""Checks a whole bundle: looks at every volume, reads every member, and says which images are lost."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from transload.oci import Digest, Name
 
 @frozen
 class CheckedPart:
-    """Something that was looked at: the file of a volume, or a member. `error` None means that it is right.
+    """The result for one volume or member. `error` None means that it is right.
 
-    `size` is what was read for it, in bytes; `images` are those that cannot be had whole because of the error.
+    `size` is the number of bytes that were read; `images` are those that are not complete because of the error.
     """
 
     subject: str
@@ -37,10 +37,10 @@ def volumes_of(member: Stored, cut: Cut) -> tuple[int, ...]:
 
 
 def check(ledger: Ledger, volumes: Volumes, read: Read = lambda _length: None) -> Iterator[CheckedPart]:
-    """First every volume, then every member in order; one `CheckedPart` for each as it is done.
+    """Check first every volume, then every member in order; gives one `CheckedPart` for each when it is done.
 
-    A member is not read if one of its volumes is missing or another one's; the volume's error stands for it. Of a
-    volume that is too short, what is there is read.
+    A member is not read if one of its volumes is missing or belongs elsewhere; the volume's error counts for it. A
+    volume that is too short is read as far as it goes.
     """
     members: tuple[Stored, ...] = (*ledger.extras, *ledger.blobs)
     losses = _Losses(ledger, volumes.cut)
@@ -60,7 +60,7 @@ def check(ledger: Ledger, volumes: Volumes, read: Read = lambda _length: None) -
 
 
 class _Losses:
-    """Which images are lost with what. Each answer is found once: many volumes may hold parts of the same blob only."""
+    """Which images are lost with a volume or member. Remembers answers, since many volumes may hold one big blob."""
 
     def __init__(self, ledger: Ledger, cut: Cut) -> None:
         self._ledger = ledger
@@ -75,17 +75,17 @@ class _Losses:
 
     @cached_property
     def _in_volumes(self) -> Mapping[int, list[Digest]]:
-        """What lies in each volume, in whole or in part."""
-        found: dict[int, list[Digest]] = {}
+        """The blobs in each volume, whole or in part."""
+        digests: dict[int, list[Digest]] = {}
         for blob in self._ledger.blobs:
             for volume in volumes_of(blob, self._cut):
-                found.setdefault(volume, []).append(blob.digest)
-        return found
+                digests.setdefault(volume, []).append(blob.digest)
+        return digests
 
     def _images(self, lost: tuple[Digest, ...]) -> tuple[Name, ...]:
         if lost not in self._known:
-            places = sorted({place for digest in lost for place in self._ledger.needed_by[digest]})
-            self._known[lost] = tuple(self._ledger.images[place].image.name for place in places)
+            positions = sorted({position for digest in lost for position in self._ledger.needed_by[digest]})
+            self._known[lost] = tuple(self._ledger.images[position].image.name for position in positions)
         return self._known[lost]
 
 

@@ -1,4 +1,4 @@
-"""Taking further files (a licence, a chart, a manual) out of a bundle: proved, inside one folder, never over others."""
+"""Extracts extra files (a licence, a chart, a manual) from a bundle: checked, in one folder, never over other files."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from transload.oci import Verifier
 def extract_extras(
     store: BundleStore, folder: Path, names: Iterable[str] | None = None, *, overwrite: bool = False
 ) -> tuple[Path, ...]:
-    """Write the files `names` (all when None) into `folder`; returns where they are.
+    """Write the files `names` (all if None) into `folder`; returns their paths.
 
-    A file gets its name when its digest is proved. Raises `NotFound` for a name that the bundle does not have,
-    `FileExists` for a file that is there unless `overwrite`, `CorruptError`, `LocalError`, and what `open_extra`
+    A file gets its name when its digest is verified. Raises `NotFound` for a name that the bundle does not have,
+    `FileExists` for a file that exists unless `overwrite`, `CorruptError`, `LocalError`, and what `open_extra`
     raises; nothing is written if one name is unknown or taken.
     """
     known = {extra.name: extra for extra in store.ledger.extras}
@@ -40,7 +40,7 @@ def extract_extras(
 
 def _extract(store: BundleStore, extra: StoredExtra, folder: Path) -> Path:
     verifier = Verifier(extra.digest, extra.size)
-    with Arrivals(folder) as arrivals:  # its name is a plain one, as the ledger was checked
+    with Arrivals(folder) as arrivals:  # its name is plain: reading the ledger has checked it
         with store.open_extra(extra.name) as chunks, arrivals.file(extra.name) as file:
             for chunk in chunks:
                 verifier.update(chunk)

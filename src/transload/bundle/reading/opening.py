@@ -1,9 +1,9 @@
-"""Opening a bundle: from the first bytes to a ledger that can be believed, in this order and no other.
+"""Opens a bundle: from the first bytes to a ledger that can be trusted, always in this order.
 
-1. the stream begins as ours do, and its members stand where ours stand;
-2. if a key is demanded, the signature is there, by that key, and fits the ledger's bytes; nothing was parsed yet;
-3. the ledger is valid and in itself consistent: every offset follows from the sizes;
-4. `index.json` is the one that the ledger vouches for, and says what the ledger says.
+1. the stream begins as ours do, and its members are where ours are;
+2. if a key is demanded, the signature is there, by that key, and over the ledger's bytes; nothing was parsed before;
+3. the ledger is valid and consistent: every offset follows from the sizes;
+4. `index.json` has the digest that the ledger states, and says the same as the ledger.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from transload.oci.imagelayout import INDEX, MARKER
 
 @frozen
 class Opened:
-    """A ledger, and who signed it as far as the bundle says; `verified` if that was checked with a key."""
+    """A ledger, and the signature that the bundle has; `verified` if it was checked with a key."""
 
     ledger: Ledger
     signature: Signature | None
@@ -48,14 +48,14 @@ class Opened:
 
 
 def open_bundle(reader: StreamReader, key: PublicKey | None) -> Opened:
-    """Read the head of the stream; `reader` stands at its beginning.
+    """Read the head of the stream; `reader` must be at its beginning.
 
     Raises `BundleInvalid`, `BundleUnsigned`, `BundleForeignSignature`, `LedgerTampered`, `IndexTampered`,
     `MemberUnsafe`, `MemberDamaged`, `LimitExceeded`, `VolumeTruncated`, and what reading raises.
     """
     _check_beginning(reader, key)
     index_size = _size(reader, INDEX, INDEX_BYTES)
-    index_place = reader.offset
+    index_offset = reader.offset
     reader.skip(index_size + padding(index_size))
     raw = _content(reader, _size(reader, LEDGER, LEDGER_BYTES))
     block = reader.read(BLOCK)
@@ -69,18 +69,18 @@ def open_bundle(reader: StreamReader, key: PublicKey | None) -> Opened:
     ledger = Ledger.decode(raw)
     if not is_in_place(ledger, head_size(index_size, len(raw), signed=signature is not None)):
         raise LedgerTampered("the ledger of the bundle is damaged: it contradicts itself", subject=LEDGER)
-    reader.skip(index_place - reader.offset)
+    reader.skip(index_offset - reader.offset)
     _check_index(reader, index_size, ledger)
     return Opened(ledger, signature, verified=key is not None)
 
 
 def _check_beginning(reader: StreamReader, key: PublicKey | None) -> None:
-    wanted = header(MARKER, len(MARKER_CONTENT)) + MARKER_CONTENT + bytes(padding(len(MARKER_CONTENT)))
-    found = reader.read(len(wanted))
-    if found != wanted:
-        if found and wanted.startswith(found):
+    expected = header(MARKER, len(MARKER_CONTENT)) + MARKER_CONTENT + bytes(padding(len(MARKER_CONTENT)))
+    beginning = reader.read(len(expected))
+    if beginning != expected:
+        if beginning and expected.startswith(beginning):
             raise _truncated()
-        if key is not None:  # an archive of another tool, put in the bundle's place perhaps
+        if key is not None:  # perhaps somebody put another tool's archive in the bundle's place
             raise BundleUnsigned(
                 "this is not a bundle of transload, so it carries no signature",
                 hint="get the bundle again from whoever made it, signed",
@@ -113,10 +113,10 @@ def _content(reader: StreamReader, size: int) -> bytes:
 
 
 def _check_index(reader: StreamReader, size: int, ledger: Ledger) -> None:
-    found = hashlib.new(ledger.index_digest.algorithm, usedforsecurity=False)
+    hasher = hashlib.new(ledger.index_digest.algorithm, usedforsecurity=False)
     for chunk in reader.chunks(size):
-        found.update(chunk)
-    if found.hexdigest() != ledger.index_digest.encoded:
+        hasher.update(chunk)
+    if hasher.hexdigest() != ledger.index_digest.encoded:
         raise IndexTampered(
             "index.json in the bundle does not have the digest that the ledger states",
             subject=INDEX,

@@ -1,8 +1,8 @@
-"""Finding the volumes of a bundle: in several folders, on disks that come later, and whether they are what they say.
+"""Finds the volumes of a bundle, in several folders and on disks that come later, and checks which volume a file is.
 
-A volume is a cut of a plain tar stream and carries no name of its own. What tells it is the header of the first member
-that begins in it: its digest and its place are known from the ledger. A volume in the middle of one huge blob has no
-header; then only the blob's digest tells.
+A volume is a piece of a plain tar stream and has no name inside. It is recognised by the header of the first member
+that begins in it, whose digest and offset the ledger states. A volume in the middle of one huge blob has no header;
+then only the blob's digest can show that it is right.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from transload.files import local_errors, open_file, read_file
 from transload.oci.imagelayout import MARKER
 
 _DAMAGED_BYTES = 24
-_GUESSES = 50_000  # at which volume a wrong file may be, all files together
+_GUESSES = 50_000  # how often a wrong file is compared with another volume, for all files together
 _TRIED = 16  # headers to look at before a volume is called foreign rather than damaged
 
 
 @frozen
 class WantedVolume:
-    """A volume that is needed and not there, or not as it should be: `problem` says which."""
+    """A volume that is needed, but missing or wrong; `problem` says what is the matter."""
 
     number: int
     count: int
@@ -49,11 +49,11 @@ class WantedVolume:
 
 
 Ask = Callable[[WantedVolume], Path | None]
-"""Where a wanted volume is: its file, or a folder that it is in; None to do without it. One thread asks at a time."""
+"""Gives the file of a wanted volume, or a folder with it; None to go on without it. One thread asks at a time."""
 
 
 class Located:
-    """Where the user says that a bundle is: a name and folders to look in."""
+    """Where a bundle is, as the user says: a name, and folders to look in."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         if not paths:
@@ -64,11 +64,11 @@ class Located:
                 self.folders, (self.name, number) = [first], (_only_bundle_in(first), None)
             else:
                 self.folders, (self.name, number) = [first.parent], _split(first.name)
-                if number not in (None, 1) and _begins_a_stream(first):  # a whole one whose name ends in digits
+                if number not in (None, 1) and _begins_a_stream(first):  # not cut: its name only ends in digits
                     self.name, number = first.name[: -len(".tar")], None
             self.folders += [path if path.is_dir() else path.parent for path in paths[1:]]
         self.label = str(self.folders[0] / self.name)
-        # Beside volumes may lie their concatenation; what was named decides, else the whole is simpler.
+        # The joined file may be beside the volumes. The file that was named counts, else the joined one is simpler.
         self.whole = None if number is not None else self._whole_stream(first)
 
     def _whole_stream(self, named: Path) -> Path | None:
@@ -77,7 +77,7 @@ class Located:
         return self._in_folders([file_name(self.name, None)])
 
     def find(self, volume: int) -> Path | None:
-        """The file of a volume, None if there is none."""
+        """The file of a volume; None if there is none."""
         if self.whole is not None:
             return self.whole if volume == 1 else None
         return self._in_folders([file_name(self.name, volume), file_name(self.name, volume, 1000)])
@@ -91,7 +91,7 @@ class Located:
         return None
 
     def hint_for(self, names: Iterable[str]) -> str:
-        """What to do about a missing volume, which may be called any of these."""
+        """A hint about a missing volume, which may have any of these names."""
         wanted = {spelt for name in names for spelt in spellings(name)}
         for folder in filter(Path.is_dir, self.folders):
             for path in folder.iterdir():
@@ -101,10 +101,10 @@ class Located:
         return "put it beside the others; push, verify, list, extract and serve also take --volumes DIR"
 
     def first(self) -> Path:
-        """The file that the stream begins in. Raises `LocalError`, or `VolumeMissing` if there are only later ones."""
-        found = self.find(1)
-        if found is not None:
-            return found
+        """The file with the beginning of the stream. Raises `LocalError`, or `VolumeMissing` if only others exist."""
+        path = self.find(1)
+        if path is not None:
+            return path
         with local_errors("looking for", self.folders[0]):
             later = [
                 path.name
@@ -125,7 +125,7 @@ class Located:
 
 
 def _split(text: str) -> tuple[str, int | None]:
-    """See `split_file_name`; of a volume that was renamed, what it was called before."""
+    """As `split_file_name`; for a copy that got another name, the parts of its old name."""
     plain = split_file_name(before_copying(text))
     return split_file_name(text) if plain[1] is None else plain
 
@@ -139,18 +139,18 @@ def _begins_a_stream(path: Path) -> bool:
 
 def _only_bundle_in(folder: Path) -> str:
     split = [_split(path.name) for path in folder.iterdir() if is_volume_name(path.name)]
-    begun = sorted({name for name, number in split if number in (1, None)})
-    found = begun or sorted({name for name, _ in split})  # the first volume may lie elsewhere, or lack
-    if len(found) != 1:
-        what = f"several bundles: {', '.join(found[:5])}" if found else "no bundle"
-        raise (UsageError if found else NotFound)(
-            f"{folder} holds {what}", subject=str(folder), hint=f"write {folder / 'NAME'}" if found else None
+    with_first_volume = sorted({name for name, number in split if number in (1, None)})
+    bundles = with_first_volume or sorted({name for name, _ in split})  # the first volume may be elsewhere, or missing
+    if len(bundles) != 1:
+        what = f"several bundles: {', '.join(bundles[:5])}" if bundles else "no bundle"
+        raise (UsageError if bundles else NotFound)(
+            f"{folder} holds {what}", subject=str(folder), hint=f"write {folder / 'NAME'}" if bundles else None
         )
-    return found[0]
+    return bundles[0]
 
 
 class Volumes:
-    """The volumes that `ledger` tells of, each looked at once when it is first needed."""
+    """The volumes of `ledger`. Each file is checked once, when it is first needed."""
 
     def __init__(self, located: Located, ledger: Ledger, ask: Ask | None) -> None:
         self.cut = Cut(ledger.size, None) if located.whole else ledger.cut
@@ -164,17 +164,17 @@ class Volumes:
 
     @property
     def asks(self) -> bool:
-        """Whether what is missing may still come."""
+        """Whether a missing volume may still come."""
         return self._ask is not None
 
     def file_name(self, volume: int) -> str:
-        """What a volume's file is called."""
+        """The name of a volume's file."""
         return self.cut.file_name(self._located.name, volume)
 
     def path(self, volume: int) -> Path:
         """The file of a volume. Raises `VolumeMissing`, `VolumeForeign`, `VolumeSwapped`.
 
-        One that is too short is given nevertheless, since what is in it can be read; see `check_size`.
+        A volume that is too short is returned too, since its content can be read; see `check_size`.
         """
         known = self._good.get(volume)
         if known is not None and known.is_file():  # a disk may have been taken out
@@ -187,10 +187,10 @@ class Volumes:
             return path
 
     def _look(self, volume: int) -> Path:
-        given = self._located.find(volume)
+        path = self._located.find(volume)
         while True:
             try:
-                return self._checked(given, volume)
+                return self._checked(path, volume)
             except (VolumeMissing, VolumeForeign, VolumeSwapped) as error:
                 answer = self._ask(self._wanted(volume, error)) if self._ask else None
                 if answer is None:
@@ -198,9 +198,9 @@ class Volumes:
                     raise
             if answer.is_dir():
                 self._located.folders.insert(0, answer)
-                given = self._located.find(volume)
+                path = self._located.find(volume)
             else:
-                given = answer
+                path = answer
 
     def _wanted(self, volume: int, problem: TransloadError) -> WantedVolume:
         return WantedVolume(volume, self.cut.count, self.file_name(volume), self.cut.size_of(volume), problem)
@@ -216,15 +216,15 @@ class Volumes:
         with local_errors("reading", path), open_file(path) as file:
             size = path.stat().st_size
             headers = self._headers.in_volume(self.cut, volume, _TRIED)
-            stands = [_stands(file, *each) for each in headers if each[0] + len(each[1]) <= size]
-            other = None if all(stands[:1]) else self._told_by(file, volume)
+            matches = [_stands(file, *expected) for expected in headers if expected[0] + len(expected[1]) <= size]
+            other = None if all(matches[:1]) else self._told_by(file, volume)
         if other is not None:
             raise VolumeSwapped(
                 f"{path} holds volume {other}, not volume {volume}",
                 subject=name,
                 hint=f"rename it to {self.file_name(other)}",
             )
-        if size > self.cut.size_of(volume) or (stands and not any(stands)):
+        if size > self.cut.size_of(volume) or (matches and not any(matches)):
             raise VolumeForeign(
                 f"{path} does not belong to this bundle, or is damaged from the start",
                 subject=name,
@@ -233,17 +233,19 @@ class Volumes:
         return path
 
     def _told_by(self, file: BinaryIO, claimed: int) -> int | None:
-        """Which other volume has its first header where one stands in this file."""
+        """The other volume that this file is, by its first header; None if it is none."""
         for volume in self.cut.numbers:
             self._guesses -= 1
-            if self._guesses < 0:  # thousands of wrong files: what each of them is matters little
+            if self._guesses < 0:  # with thousands of wrong files, it matters little what each of them is
                 return None
-            if volume != claimed and any(_stands(file, *each) for each in self._headers.in_volume(self.cut, volume, 1)):
+            if volume != claimed and any(
+                _stands(file, *expected) for expected in self._headers.in_volume(self.cut, volume, 1)
+            ):
                 return volume
         return None
 
     def check_size(self, volume: int, end: int | None = None) -> None:
-        """Raises `VolumeTruncated` if the file is shorter than `end`, by default than the whole volume."""
+        """Raises `VolumeTruncated` if the file is shorter than `end`; by default, than the whole volume."""
         path, wanted = self.path(volume), self.cut.size_of(volume)
         with local_errors("reading", path):
             size = path.stat().st_size
@@ -255,16 +257,16 @@ class Volumes:
             )
 
 
-def _stands(file: BinaryIO, place: int, wanted: bytes) -> bool:
-    """Whether a header stands there, a few bytes of it damaged perhaps: another one differs in most of its digest."""
-    file.seek(place)
-    found = file.read(len(wanted))
-    differing = sum(one != other for one, other in zip(found, wanted, strict=False))
-    return len(found) == len(wanted) and differing <= _DAMAGED_BYTES
+def _stands(file: BinaryIO, offset: int, expected: bytes) -> bool:
+    """Whether this header is at `offset`. A few bytes may be damaged: other headers differ in most of the digest."""
+    file.seek(offset)
+    content = file.read(len(expected))
+    differing = sum(byte != other for byte, other in zip(content, expected, strict=False))
+    return len(content) == len(expected) and differing <= _DAMAGED_BYTES
 
 
 class _Headers:
-    """Where which header stands."""
+    """The headers of all members, and their offsets."""
 
     def __init__(self, ledger: Ledger) -> None:
         members: tuple[Stored, ...] = (*ledger.extras, *ledger.blobs)
@@ -272,11 +274,13 @@ class _Headers:
         self._starts = [starts(member) for member in self._members]
 
     def in_volume(self, cut: Cut, volume: int, most: int) -> Iterator[tuple[int, bytes]]:
-        """The first headers that lie wholly in a volume: where in its file, and their bytes."""
+        """The first headers that are complete in a volume: the offset in its file, and their bytes."""
         begin = cut.start_of(volume)
         end = begin + cut.size_of(volume)
-        place = bisect_left(self._starts, begin)
-        for member, start in zip(self._members[place : place + most], self._starts[place : place + most], strict=True):
+        position = bisect_left(self._starts, begin)
+        for member, start in zip(
+            self._members[position : position + most], self._starts[position : position + most], strict=True
+        ):
             content = header(member.path, member.size)
             if start + len(content) > end:
                 return
