@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from transload.app.detect import carried_place
-from transload.app.settings import read_environment
-from transload.app.stores import Logins, Network, Stores
+from transload.app.stores import Carried
 from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.console import show_result, width_of
 from transload.cli.ledgers import BundleView
-from transload.cli.output import Output, OutputFormat
+from transload.cli.output import OutputFormat
+from transload.cli.session import Session, open_session
 from transload.errors import SelectionEmpty, UsageError
 from transload.report.styled import Styled, folded
-from transload.threads import Cancellation
 
 if TYPE_CHECKING:
     from transload.bundle.reading.checking import CheckedPart
@@ -31,37 +30,37 @@ if TYPE_CHECKING:
 @click.argument("carried", metavar="BUNDLE", shell_complete=completion.files)
 @options.bundle
 @options.reporter
-def list_(carried: str, key: Path | None, volumes: tuple[Path, ...], output: OutputFormat, quiet: bool) -> int:
+def list_(carried: str, reading: Carried, output: OutputFormat, quiet: bool) -> int:
     """Show what a bundle holds: images, digests, sizes, prerequisites, signer, volumes (also those that are missing).
 
     \b
       transload list /media/usb/arcdata-2026-11
     """
-    with Output("list", output, quiet) as reporter:
-        store = _bundle(carried, key, volumes)
+    with open_session("list", output, quiet) as session:
+        store = _bundle(session, carried, reading)
         if not store.ledger.images and not store.ledger.extras:
             raise SelectionEmpty(f"there is nothing in {carried}", subject=carried, hint="pack it again")
         signer = store.signature.key_id if store.signature else None
-        shown = BundleView(store.ledger, Path(store.locator.partition(":")[2]).name, signer, store.verified)
-        troubles = list(_troubles(store))
-        if not reporter.document("bundle", **shown.to_json(one.subject for one in troubles)):
+        view = BundleView(store.ledger, Path(store.locator.partition(":")[2]).name, signer, store.verified)
+        lacking = list(_lacking_volumes(store))
+        if not session.output.document("bundle", **view.to_json(volume.subject for volume in lacking)):
             width = width_of(sys.stdout)
-            show_result([*shown.image_lines(width), *([] if quiet else [Styled(), *shown.facts(width)])])
-            show_result(line for one in troubles for line in _lacking(one, width))
+            show_result([*view.image_lines(width), *([] if quiet else [Styled(), *view.facts(width)])])
+            show_result(line for volume in lacking for line in _problem(volume, width))
     return 0
 
 
-def _troubles(store: BundleStore) -> Iterator[CheckedPart]:
+def _lacking_volumes(store: BundleStore) -> Iterator[CheckedPart]:
     """Volumes that are not there or not whole; no blob is read for it."""
     volumes = islice(store.check(), store.ledger.cut.count)
-    return (one for one in volumes if one.error is not None)
+    return (volume for volume in volumes if volume.error is not None)
 
 
-def _lacking(one: CheckedPart, width: int | None) -> list[Styled]:
+def _problem(volume: CheckedPart, width: int | None) -> list[Styled]:
     needing = {0: "no image needs it", 1: "1 image needs it"}.get(
-        len(one.images), f"{len(one.images):,} images need it"
+        len(volume.images), f"{len(volume.images):,} images need it"
     )
-    return folded(f"{'problem:':<9} ", f"{one.error} ({needing})", width, "warn")
+    return folded(f"{'problem:':<9} ", f"{volume.error} ({needing})", width, "warn")
 
 
 @click.command(cls=Command)
@@ -84,8 +83,7 @@ def extract(
     names: tuple[str, ...],
     into: Path,
     overwrite: bool,
-    key: Path | None,
-    volumes: tuple[Path, ...],
+    reading: Carried,
     output: OutputFormat,
     quiet: bool,
 ) -> int:
@@ -96,24 +94,23 @@ def extract(
     """
     from transload.bundle.reading.extras import extract_extras
 
-    with Output("extract", output, quiet) as reporter:
-        store = _bundle(carried, key, volumes)
+    with open_session("extract", output, quiet) as session:
+        store = _bundle(session, carried, reading)
         if not store.ledger.extras and not names:
             raise SelectionEmpty(f"{carried} holds no further files", subject=carried, hint="pack --also puts them in")
         paths = extract_extras(store, into, names or None, overwrite=overwrite)
-        if not reporter.document("extracted", files=[str(path) for path in paths]):
+        if not session.output.document("extracted", files=[str(path) for path in paths]):
             show_result(str(path) for path in paths)
     return 0
 
 
-def _bundle(carried: str, key: Path | None, volumes: tuple[Path, ...]) -> BundleStore:
-    given = options.carried(volumes, key)
-    place = carried_place(carried, given)
+def _bundle(session: Session, carried: str, reading: Carried) -> BundleStore:
+    place = carried_place(carried, reading)
     if place.kind != "bundle":
         raise UsageError(
             f"{carried} is not a bundle of transload",
             subject=carried,
             hint="only bundles can be listed and extracted from; push, verify and serve take this one, too",
         )
-    with Stores(read_environment(), Network(), Logins(), Cancellation(), given) as stores:
+    with session.stores(carried=reading) as stores:
         return stores.bundle(place)

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 # A default of the first gives way to the second if that one is written.
 _GIVES_WAY = (
-    ("source_registry", "from"),
-    ("source_repository", "from"),
-    ("from", "source_registry"),
-    ("source_username", "from"),
+    ("source_registry", "origin"),
+    ("source_repository", "origin"),
+    ("origin", "source_registry"),
+    ("source_username", "origin"),
     ("source_username", "source_registry"),
     ("target_username", "to"),
 )
 # Means nothing without the second.
-_NEEDS = (("against_key", "against"), ("tls_key", "tls_cert"), ("client_key", "client_cert"))
+_NEEDS = (("against_key", "against"), ("tls_key", "tls_cert"), ("client_key", "client_certificate"))
 _BY_DEFAULT = (ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
 
 

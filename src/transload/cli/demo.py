@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -14,15 +15,15 @@ from transload.app.location import Location
 from transload.app.mirror import prepare
 from transload.app.outcome import StartTime
 from transload.app.settings import Environment
-from transload.app.stores import Logins, Network, Stores
+from transload.app.stores import Network
 from transload.app.verify import check_against_source
 from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, retry_command
 from transload.cli.console import show_result
-from transload.cli.interruption import stoppable
 from transload.cli.output import Output
 from transload.cli.running import carry
+from transload.cli.session import Session
 from transload.report.markdown import to_markdown
 from transload.report.result import Result, exit_code
 from transload.report.styled import Styled
@@ -88,10 +89,10 @@ class _Show:
         before = self._stage.source.requests.total + self._stage.target.requests.total
         self._act(title, ["mirror", *command_words(self._job)])
         began = StartTime.now(command_line(["mirror", *command_words(self._job)]))
-        reporter = Output("mirror", "text", False, self._reports)
-        with stoppable(self._cancellation, reporter.notice), self._stores() as stores:
-            prepared = prepare(self._job, stores, self._cancellation)
-            result = carry(prepared, stores, reporter, self._cancellation, began, retry_command(self._job))
+        session = self._session("mirror", self._reports)
+        with session.stoppable(), session.stores() as stores:
+            prepared = prepare(self._job, stores, session.cancellation)
+            result = carry(session, stores, prepared, began, retry_command(self._job))
         asked = self._stage.source.requests.total + self._stage.target.requests.total - before
         self._say(f"Both registries counted {asked} requests.")
         return result
@@ -101,8 +102,9 @@ class _Show:
             "4. Prove it: every manifest compared, every blob at the target read and hashed again.",
             ["verify", *command_words(self._job), "--deep"],
         )
-        with self._stores() as stores:
-            checked = check_against_source(self._job, stores, True, self._cancellation)
+        session = self._session("verify")
+        with session.stores() as stores:
+            checked = check_against_source(self._job, stores, True, session.cancellation)
         good = sum(proof.good for proof in checked.proofs)
         read = sum(proof.bytes for proof in checked.proofs)
         show_result(
@@ -138,5 +140,6 @@ class _Show:
     def _say(self, text: str) -> None:
         show_result([Styled.of((text, "faint"))])
 
-    def _stores(self) -> Stores:
-        return Stores(self._environment, Network(), Logins(), self._cancellation)
+    def _session(self, command: str, reports: Iterable[Path] = ()) -> Session:
+        output = Output(command, "text", quiet=False, reports=reports)
+        return Session(output, self._environment, Network(), self._cancellation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from attrs import evolve, frozen
@@ -12,12 +12,14 @@ from transload.app.answers import DEFAULT_CATALOG, Answers, missing, needed_with
 from transload.app.job import BODIES, Job
 from transload.app.location import Location
 from transload.app.settings import Environment
-from transload.app.stores import Logins, Network
+from transload.app.stores import Logins
 from transload.cli.command import is_written
 from transload.cli.commandline import command_line
 from transload.cli.console import say, say_folded
+from transload.cli.flags import LoginFlags, WantedFlags
 from transload.cli.passwords import piped_password
 from transload.cli.prompts import confirm, is_interactive
+from transload.cli.session import Session
 from transload.errors import SettingMissing, UsageError
 from transload.oci import Platform
 from transload.planning import Narrowing, Plan
@@ -37,53 +39,61 @@ class Gathered:
 
 
 def gather(
-    flags: dict[str, Any], environment: Environment, network: Network, target: Location | None = None
+    session: Session,
+    wanted: WantedFlags,
+    logins: LoginFlags,
+    *,
+    target: Location | None = None,
+    bodies: int = BODIES,
 ) -> Gathered:
-    """Everything that `mirror`, `plan` and `verify` need to know; asks for what is missing where it can.
+    """Everything that a run needs to know; asks for what is missing where it can.
 
     `target` is where to for a command that has no --to.
 
     Raises `SettingMissing`, naming variables and flags, where it cannot; `UsageError` for what contradicts itself.
     """
-    sets: tuple[str, ...] = flags["sets"]
-    origin, to = (Location.parse(flags[name]) if flags.get(name) else None for name in ("from", "to"))
-    to = target or to
-    if origin is not None and flags["source_registry"]:
+    environment = session.environment
+    origin = Location.parse(wanted.origin) if wanted.origin else None
+    to = target or (Location.parse(wanted.to) if wanted.to else None)
+    if origin is not None and wanted.source_registry:
         raise UsageError("--from and --source-registry both say where to look", hint="leave one of them out")
-    guided = not sets and origin is None
+    guided = not wanted.sets and origin is None
     _check_somebody_says_what(guided, to, environment)
-    answers = _flag_answers(flags, environment, origin, to).over(_variables(sets, environment))
+    answers = _flag_answers(wanted, logins, environment, origin, to).over(_variables(wanted.sets, environment))
     answers = _without_needless_users(answers, origin, to)
     asked = guided and is_interactive() and bool(answers.open())
-    answers = _completed(answers, guided, to is not None, _interview(network, environment, guided)).checked()
-    target_tag = None if guided and answers.target_tag == answers.source_tag else answers.target_tag
-    job = Job(
-        (DEFAULT_CATALOG,) if guided else sets,
+    answers = _completed(answers, guided, to is not None, _interview(session, guided)).checked()
+    return Gathered(_job(wanted, answers, origin, to, guided, bodies), _logins(answers), asked)
+
+
+def _job(
+    wanted: WantedFlags, answers: Answers, origin: Location | None, to: Location | None, guided: bool, bodies: int
+) -> Job:
+    return Job(
+        (DEFAULT_CATALOG,) if guided else wanted.sets,
         to or answers.target(),
         origin,
         source_registry=None if origin else answers.source_registry,
         source_repository=None if origin else answers.source_repository,
         tag=answers.source_tag,
-        target_tag=target_tag,
-        images=flags["image"],
-        platforms=tuple(map(Platform.parse, flags["platform"])),
-        narrowing=Narrowing(flags["narrow"]),
-        referrers=flags["referrers"],
-        foreign_layers=flags["foreign_layers"],
-        foreign_as_held=flags.get("foreign_as_held", False),
-        allow_missing=flags["allow_missing"],
-        discover=flags["discover"],
-        flatten=flags["flatten"],
-        bodies=flags.get("jobs", BODIES),
+        target_tag=None if guided and answers.target_tag == answers.source_tag else answers.target_tag,
+        images=wanted.image,
+        platforms=tuple(map(Platform.parse, wanted.platform)),
+        narrowing=Narrowing(wanted.narrow),
+        referrers=wanted.referrers,
+        foreign_layers=wanted.foreign_layers,
+        foreign_as_held=wanted.foreign_as_held,
+        allow_missing=wanted.allow_missing,
+        discover=wanted.discover,
+        flatten=wanted.flatten,
+        bodies=bodies,
         tags_by_default=not (is_written("tag") or is_written("target_tag")),
     )
-    return Gathered(job, _logins(answers), asked)
 
 
 def gather_logins(
-    flags: dict[str, Any],
-    environment: Environment,
-    network: Network,
+    session: Session,
+    logins: LoginFlags,
     sources: tuple[str, ...],
     target: str,
     check: Callable[[Answers], None] = lambda _: None,
@@ -92,14 +102,13 @@ def gather_logins(
 
     Raises `SettingMissing`, and what `check` raises.
     """
-    absent = dict.fromkeys(("source_registry", "source_repository", "tag", "target_tag"))
+    environment = session.environment
     origin = Location.parse(sources[0]) if len(sources) == 1 else None
-    answers = _flag_answers(flags | absent, environment, origin, Location.parse(target))
+    answers = _flag_answers(WantedFlags(), logins, environment, origin, Location.parse(target))
     answers = answers.over(Answers.from_variables(environment.incumbent))
     answers = _without_needless_users(answers, origin, Location.parse(target))
     check(answers)
-    answers = _with_passwords(answers, _interview(network, environment, guided=False))
-    return _logins(answers)
+    return _logins(_with_passwords(answers, _interview(session, guided=False)))
 
 
 def _logins(answers: Answers) -> Logins:
@@ -141,10 +150,10 @@ def _variables(sets: tuple[str, ...], environment: Environment) -> Answers:
 
 
 def _flag_answers(
-    flags: dict[str, Any], environment: Environment, origin: Location | None, to: Location | None
+    wanted: WantedFlags, logins: LoginFlags, environment: Environment, origin: Location | None, to: Location | None
 ) -> Answers:
-    piped = _piped_password(flags)
-    registry, prefix = flags["source_registry"], flags["source_repository"]
+    piped = _piped_password(logins)
+    registry, prefix = wanted.source_registry, wanted.source_repository
     if origin is not None and origin.kind == "registry":
         registry, prefix = origin.value, origin.prefix
     target: tuple[str | None, str | None] = (None, None)
@@ -153,33 +162,32 @@ def _flag_answers(
     return Answers(
         source_registry=registry,
         source_repository=prefix,
-        source_username=flags["source_username"],
-        source_password=piped if flags["source_password_stdin"] else environment.source_password,
-        source_tag=flags["tag"],
+        source_username=logins.source_username,
+        source_password=piped if logins.source_password_stdin else environment.source_password,
+        source_tag=wanted.tag,
         target_registry=target[0],
         target_repository=target[1],
-        target_username=flags["target_username"],
-        target_password=piped if flags["target_password_stdin"] else environment.target_password,
-        target_tag=flags["target_tag"],
+        target_username=logins.target_username,
+        target_password=piped if logins.target_password_stdin else environment.target_password,
+        target_tag=wanted.target_tag,
     )
 
 
-def _piped_password(flags: dict[str, Any]) -> str | None:
-    wanted = [side for side in ("source", "target") if flags[f"{side}_password_stdin"]]
-    if len(wanted) > 1:
+def _piped_password(logins: LoginFlags) -> str | None:
+    if logins.source_password_stdin and logins.target_password_stdin:
         raise UsageError(
             "only one password can come from standard input", hint="set TRANSLOAD_SOURCE_PASSWORD for the other"
         )
-    return piped_password() if wanted else None
+    return piped_password() if logins.source_password_stdin or logins.target_password_stdin else None
 
 
-def _interview(network: Network, environment: Environment, guided: bool) -> Interview | None:
+def _interview(session: Session, guided: bool) -> Interview | None:
     """Who asks, where somebody can answer."""
     if not is_interactive():
         return None
     from transload.cli.interview import Interview
 
-    return Interview(network, environment, guided)
+    return Interview(session.network, session.environment, guided)
 
 
 def _completed(answers: Answers, guided: bool, placed: bool, interview: Interview | None) -> Answers:
@@ -225,15 +233,15 @@ def agreed(target: Location, plan: Plan) -> None:
         raise click.Abort
 
 
-def tell_the_same(given: Gathered, words: list[str]) -> None:
+def tell_the_same(gathered: Gathered, words: list[str]) -> None:
     """After questions: the command line that does without them, and where it has its passwords from."""
-    if not given.asked:
+    if not gathered.asked:
         return
-    images = [word for image in given.job.images for word in ("--image", image)]
+    images = [word for image in gathered.job.images for word in ("--image", image)]
     line = command_line([*words, *images])
     say(["", "the same without questions:"])
     click.echo(harmless(f"  {line}"), err=True)  # never folded, so that it can be copied
-    users = {"SOURCE": given.logins.source, "TARGET": given.logins.target}
+    users = {"SOURCE": gathered.logins.source, "TARGET": gathered.logins.target}
     for side, login in users.items():
         if login is not None:
             say_folded(f"with the password of {login.username} in the variable TRANSLOAD_{side}_PASSWORD", "  ")

@@ -10,20 +10,19 @@ import click
 
 from transload.app.detect import named_place
 from transload.app.location import Location
-from transload.app.settings import read_environment
-from transload.app.stores import Stores
+from transload.app.stores import Network
 from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.console import show_result, width_of
+from transload.cli.flags import LoginFlags
 from transload.cli.gather import gather_logins
-from transload.cli.interruption import stoppable
-from transload.cli.output import Output, OutputFormat
+from transload.cli.output import OutputFormat
 from transload.cli.prompting import load_signer
+from transload.cli.session import open_session
 from transload.errors import UsageError
 from transload.files import check_replaceable
 from transload.report.styled import folded
 from transload.report.texts import count, size
-from transload.threads import Cancellation
 
 if TYPE_CHECKING:
     from transload.inventory.inventory import Inventory
@@ -54,9 +53,10 @@ def inventory(
     out: Path,
     repository: tuple[str, ...],
     sign_key: Path | None,
+    logins: LoginFlags,
+    network: Network,
     output: OutputFormat,
     quiet: bool,
-    **flags: Any,
 ) -> int:
     """Write down what STORE holds: repositories, tags, digests. transload pack --against FILE leaves that out.
 
@@ -69,35 +69,32 @@ def inventory(
     from transload.app.whole import nothing_there
     from transload.inventory.take import take_inventory
 
-    network = options.network_of(flags)
-    environment = read_environment()
-    with Output("inventory", output, quiet) as reporter:
+    with open_session("inventory", output, quiet, network) as session:
         place = named_place(store)
         _check_is_target(place)
         check_replaceable(out)
-        signer = load_signer(sign_key, environment)
-        absent = {"source_username": None, "source_password_stdin": False}
-        logins = gather_logins({**flags, **absent}, environment, network, (), store)
-        cancellation = Cancellation()
-        with (
-            stoppable(cancellation, reporter.notice),
-            Stores(environment, network, logins, cancellation, ears=reporter.ears) as stores,
-        ):
+        signer = load_signer(sign_key, session.environment)
+        gathered = gather_logins(session, logins, (), store)
+        with session.stoppable(), session.stores(gathered) as stores:
             named = tuple("/".join(filter(None, (place.prefix, path))) for path in repository) or None
             target = stores.target(place, create=False)
-            found = take_inventory(
-                target, place.prefix, repositories=named, cancellation=cancellation, working=reporter.working
+            taken = take_inventory(
+                target,
+                place.prefix,
+                repositories=named,
+                cancellation=session.cancellation,
+                working=session.output.working,
             )
-            if not found.manifests and not found.notes:
+            if not taken.manifests and not taken.notes:
                 raise nothing_there(target, place)
-        write_inventory(out, found, signer)
-        for note in found.notes:
-            reporter.notice(f"note: {note}")
+        write_inventory(out, taken, signer)
+        for note in taken.notes:
+            session.output.notice(f"note: {note}")
         key_id = signer.key_id if signer else None
-        if not reporter.document("inventory", file=str(out), **_json(found), signed_by=key_id):
-            told = _words(found) + (f", signed by {key_id}" if key_id else "")
-            show_result(folded(f"{out}: ", told, width_of(sys.stdout)))
-        return 1 if found.notes else 0
+        if not session.output.document("inventory", file=str(out), **_json(taken), signed_by=key_id):
+            words = _words(taken) + (f", signed by {key_id}" if key_id else "")
+            show_result(folded(f"{out}: ", words, width_of(sys.stdout)))
+        return 1 if taken.notes else 0
 
 
 def _check_is_target(place: Location) -> None:
@@ -108,23 +105,23 @@ def _check_is_target(place: Location) -> None:
         raise UsageError(f"{place} is an archive", hint="name the registry or the folder that it was pushed to")
 
 
-def _tags(found: Inventory) -> int:
-    return sum(len(shelf.tags) for shelf in found.repositories.values())
+def _tags(inventory: Inventory) -> int:
+    return sum(len(content.tags) for content in inventory.repositories.values())
 
 
-def _words(found: Inventory) -> str:
-    blobs = f"{count(len(found.blobs), 'blob')} ({size(sum(found.blobs.values()))})"
-    return f"{count(len(found.repositories), 'repository')}, {count(_tags(found), 'tag')}, {blobs}"
+def _words(inventory: Inventory) -> str:
+    blobs = f"{count(len(inventory.blobs), 'blob')} ({size(sum(inventory.blobs.values()))})"
+    return f"{count(len(inventory.repositories), 'repository')}, {count(_tags(inventory), 'tag')}, {blobs}"
 
 
-def _json(found: Inventory) -> dict[str, Any]:
+def _json(inventory: Inventory) -> dict[str, Any]:
     return {
-        "target": found.target,
-        "prefix": found.prefix,
-        "repositories": len(found.repositories),
-        "tags": _tags(found),
-        "manifests": len(found.manifests),
-        "blobs": len(found.blobs),
-        "bytes": sum(found.blobs.values()),
-        "notes": list(found.notes),
+        "target": inventory.target,
+        "prefix": inventory.prefix,
+        "repositories": len(inventory.repositories),
+        "tags": _tags(inventory),
+        "manifests": len(inventory.manifests),
+        "blobs": len(inventory.blobs),
+        "bytes": sum(inventory.blobs.values()),
+        "notes": list(inventory.notes),
     }

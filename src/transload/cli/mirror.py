@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
 from transload.app.mirror import prepare
 from transload.app.outcome import StartTime
-from transload.app.settings import read_environment
-from transload.app.stores import Stores
+from transload.app.stores import Network
 from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words, retry_command
+from transload.cli.flags import LoginFlags, WantedFlags
 from transload.cli.gather import agreed, gather, no_question, tell_the_same
-from transload.cli.interruption import stoppable
-from transload.cli.output import Output, OutputFormat
+from transload.cli.output import OutputFormat
 from transload.cli.running import carry
+from transload.cli.session import open_session
 from transload.report.result import exit_code
-from transload.threads import Cancellation
 
 
 @click.command(cls=Command)
@@ -29,7 +27,15 @@ from transload.threads import Cancellation
 @options.network
 @options.reports
 @options.reporter
-def mirror(output: OutputFormat, quiet: bool, report: tuple[Path, ...], **flags: Any) -> int:
+def mirror(
+    wanted: WantedFlags,
+    logins: LoginFlags,
+    network: Network,
+    output: OutputFormat,
+    quiet: bool,
+    report: tuple[Path, ...],
+    jobs: int,
+) -> int:
     """Copy images from where they are published to your registry: complete, unchanged, each layer once.
 
     SET is a catalog (arcdata, bdc), a file (image set, catalog, list of references), or an image reference. On a
@@ -41,21 +47,15 @@ def mirror(output: OutputFormat, quiet: bool, report: tuple[Path, ...], **flags:
       transload mirror arcdata --tag 1.39..1.46 --to registry.local/arcdata
       transload mirror quay.io/prometheus/node-exporter:v1.8.2 --to oci:folder
     """
-    network = options.network_of(flags)
-    environment = read_environment()
-    with Output("mirror", output, quiet, report) as reporter:
-        given = gather(flags, environment, network)
-        job = given.job
-        more = connection_words(network, given.logins)
-        began = StartTime.now(command_line(["mirror", *command_words(job, more)]))
-        cancellation = Cancellation()
-        with (
-            stoppable(cancellation, reporter.notice),
-            Stores(environment, network, given.logins, cancellation, ears=reporter.ears) as stores,
-        ):
-            prepared = prepare(job, stores, cancellation)
-            retry = retry_command(job, more)
-            agree = partial(agreed, job.target) if given.asked else no_question
-            result = carry(prepared, stores, reporter, cancellation, began, retry, job.bodies, agree)
-        tell_the_same(given, ["mirror", *command_words(job, more)])
+    with open_session("mirror", output, quiet, network, report) as session:
+        gathered = gather(session, wanted, logins, bodies=jobs)
+        job = gathered.job
+        more = connection_words(network, gathered.logins)
+        words = ["mirror", *command_words(job, more)]
+        began = StartTime.now(command_line(words))
+        agree = partial(agreed, job.target) if gathered.asked else no_question
+        with session.stoppable(), session.stores(gathered.logins) as stores:
+            prepared = prepare(job, stores, session.cancellation)
+            result = carry(session, stores, prepared, began, retry_command(job, more), job.bodies, agree)
+        tell_the_same(gathered, words)
         return exit_code(result)

@@ -1,22 +1,21 @@
-"""Flags that several commands share, and the values they come to."""
+"""Flags that several commands share. Those that belong together reach the command as one value."""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 from click.core import ParameterSource
 
 from transload.app.stores import Carried, Network
 from transload.cli import completion
+from transload.cli.flags import LoginFlags, WantedFlags
 from transload.errors import LocalError, ReferenceInvalid
 from transload.oci.reference import check_registry
-
-if TYPE_CHECKING:
-    from transload.bundle.reading.volumefiles import Ask
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -43,10 +42,10 @@ class Number(click.FloatRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """See click."""
-        found = super().convert(value, param, ctx)
-        if not math.isfinite(found):
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
             self.fail(f"{value!r} is not a number", param, ctx)
-        return found
+        return number
 
 
 def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
@@ -54,6 +53,25 @@ def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
     long = next(name for name in names if name.startswith("--")).partition("/")[0]
     variable = "TRANSLOAD_" + long.removeprefix("--").replace("-", "_").upper()
     return click.option(*names, envvar=variable, **settings)
+
+
+def _as_value(
+    argument: str, make: Callable[..., object], *options: Callable[[Command], Command]
+) -> Callable[[Command], Command]:
+    """Options that reach the command together, as one argument: what `make` makes of them."""
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_value(**flags: Any) -> Any:
+            values = {name: flags.pop(name) for name in names}
+            return command(**{argument: make(**values)}, **flags)
+
+        others = len(_parameters(command))
+        decorated = _stacked(*options)(cast("Command", with_value))
+        names = [str(parameter.name) for parameter in _parameters(decorated)[others:]]
+        return decorated
+
+    return decorate
 
 
 def _stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -65,11 +83,19 @@ def _stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return decorate
 
 
-to = _option(
+def _parameters(command: Callable[..., Any]) -> list[click.Parameter]:
+    """What click has noted of a command that is not made yet."""
+    parameters: list[click.Parameter] = getattr(command, "__click_params__", [])
+    return parameters
+
+
+_sets = click.argument("sets", metavar="[SET]...", nargs=-1, shell_complete=completion.catalogs)
+
+_to = _option(
     "--to", metavar="STORE", shell_complete=completion.stores, help="The target: HOST[:PORT][/PREFIX] or oci:DIR."
 )
 
-platform = _stacked(
+_platform = _stacked(
     _option(
         "--platform",
         metavar="OS/ARCH",
@@ -86,9 +112,13 @@ platform = _stacked(
     ),
 )
 
-selection = _stacked(
+_selection = _stacked(
     _option(
-        "--from", metavar="STORE", shell_complete=completion.stores, help="The source; without a SET, everything in it."
+        "--from",
+        "origin",
+        metavar="STORE",
+        shell_complete=completion.stores,
+        help="The source; without a SET, everything in it.",
     ),
     _option(
         "--tag",
@@ -98,7 +128,7 @@ selection = _stacked(
     ),
     _option("--target-tag", metavar="TAG", help="Tag of the catalogs' images at the target. Default: the same."),
     _option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable)."),
-    platform,
+    _platform,
     _option("--referrers", is_flag=True, help="Signatures, SBOMs and attestations, too."),
     _option("--foreign-layers", is_flag=True, help="Layers that the publisher keeps elsewhere (foreign layers), too."),
     _option("--allow-missing", is_flag=True, help="Do not fail when the source lacks a listed image."),
@@ -108,34 +138,64 @@ selection = _stacked(
     _option("--source-repository", metavar="PREFIX", help="Instead of the catalog's repository prefix."),
 )
 
+wanted = _as_value("wanted", WantedFlags, _sets, _to, _selection)
+
+packed = _as_value("wanted", WantedFlags, _sets, _selection)
+
+pushed = _as_value(
+    "wanted",
+    WantedFlags,
+    _to,
+    click.option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable)."),
+    click.option("--target-tag", metavar="TAG", help="Tag at the target for the one image that has none."),
+    click.option("--flatten", is_flag=True, help="At the target, only the last part of each repository path."),
+    _platform,
+)
+
 named = _stacked(
     _option("--to", metavar="STORE", shell_complete=completion.stores, help="The target, which must be the plan's."),
-    _option("--from", metavar="STORE", shell_complete=completion.stores, help="The source, which must be the plan's."),
+    _option(
+        "--from",
+        "origin",
+        metavar="STORE",
+        shell_complete=completion.stores,
+        help="The source, which must be the plan's.",
+    ),
 )
 
 compress = _option(
     "--compress", is_flag=True, help="Compress layers that are not compressed, for registries that take no others."
 )
 
-wanted = _stacked(
-    click.argument("sets", metavar="[SET]...", nargs=-1, shell_complete=completion.catalogs), to, selection
-)
-
-source_login = _stacked(
+_source_login = _stacked(
     _option(
         "--source-username", metavar="USER", help="User at the source; the password comes from a variable or a prompt."
     ),
     click.option("--source-password-stdin", is_flag=True, help="Read the source's password from standard input."),
 )
 
-target_login = _stacked(
+_target_login = _stacked(
     _option("--target-username", metavar="USER", help="User at the target."),
     click.option("--target-password-stdin", is_flag=True, help="Read the target's password from standard input."),
 )
 
-logins = _stacked(source_login, target_login)
+source_login = _as_value("logins", LoginFlags, _source_login)
 
-bundle = _stacked(
+target_login = _as_value("logins", LoginFlags, _target_login)
+
+logins = _as_value("logins", LoginFlags, _source_login, _target_login)
+
+
+def _carried(key: Path | None, volumes: tuple[Path, ...]) -> Carried:
+    """How bundles are read, and who demands a signature: a variable is easily forgotten."""
+    source = click.get_current_context().get_parameter_source("key")
+    names = {ParameterSource.ENVIRONMENT: "TRANSLOAD_KEY", ParameterSource.DEFAULT_MAP: "the configuration file"}
+    return Carried(volumes, key, key_from=names.get(source, "--key") if source else "--key")
+
+
+bundle = _as_value(
+    "reading",
+    _carried,
     _option(
         "--key",
         type=FILE,
@@ -151,24 +211,23 @@ bundle = _stacked(
 )
 
 
-def carried(folders: tuple[Path, ...], key: Path | None, ask: Ask | None = None) -> Carried:
-    """The flags of `bundle` as a value that remembers who demands a signature: a variable is easily forgotten."""
-    source = click.get_current_context().get_parameter_source("key")
-    names = {ParameterSource.ENVIRONMENT: "TRANSLOAD_KEY", ParameterSource.DEFAULT_MAP: "the configuration file"}
-    return Carried(folders, key, ask, names.get(source, "--key") if source else "--key")
-
-
 sign_key = _option("--sign-key", type=FILE, help="Private key (Ed25519 or ECDSA P-256; PEM or OpenSSH) to sign with.")
 
-network = _stacked(
-    _option("--ca-file", type=FILE, multiple=True, help="Trust these certificate authorities too (PEM)."),
-    _option("--client-cert", type=FILE, help="Client certificate (PEM)."),
+
+network = _as_value(
+    "network",
+    Network,
+    _option("--ca-file", "ca_files", type=FILE, multiple=True, help="Trust these certificate authorities too (PEM)."),
+    _option("--client-cert", "client_certificate", type=FILE, help="Client certificate (PEM)."),
     _option("--client-key", type=FILE, help="Its key, if in a file of its own."),
     _option("--insecure-tls", metavar="HOST", multiple=True, help="Do not verify this host's certificate."),
     _option("--plain-http", metavar="HOST", multiple=True, help="Speak to this host without TLS."),
-    _option("--allow-realm", metavar="HOST", multiple=True, help="Also send the password to this token host."),
+    _option(
+        "--allow-realm", "realms", metavar="HOST", multiple=True, help="Also send the password to this token host."
+    ),
     _option(
         "--stall-timeout",
+        "stall_timeout_s",
         metavar="SECONDS",
         type=Number(1, 86_400),
         default=60,
@@ -177,6 +236,7 @@ network = _stacked(
     ),
     _option(
         "--give-up-after",
+        "give_up_after_s",
         metavar="SECONDS",
         type=Number(1),
         default=120,
@@ -216,34 +276,17 @@ reports = _stacked(
     ),
 )
 
-_PATIENCE = ("stall_timeout", "give_up_after", "min_rate")
-_NETWORK = ("ca_file", "client_cert", "client_key", "insecure_tls", "plain_http", "allow_realm", *_PATIENCE)
 
-
-def network_of(flags: dict[str, Any]) -> Network:
-    """The flags of `network` as a value, taken out of `flags`.
-
-    Raises `LocalError` for a file that is not there, `ReferenceInvalid` for what is no host.
-    """
-    taken = {name: flags.pop(name) for name in _NETWORK}
-    for name in ("insecure_tls", "plain_http", "allow_realm"):
-        _check_hosts(f"--{name.replace('_', '-')}", taken[name])
-    for path in (*taken["ca_file"], taken["client_cert"], taken["client_key"]):
+def check_network(network: Network) -> None:
+    """Raises `LocalError` for a file that is not there, `ReferenceInvalid` for what is no host."""
+    _check_hosts("--insecure-tls", network.insecure_tls)
+    _check_hosts("--plain-http", network.plain_http)
+    _check_hosts("--allow-realm", network.realms)
+    for path in (*network.ca_files, network.client_certificate, network.client_key):
         if path is not None and not path.is_file():
             raise LocalError(
                 f"there is no file {path}", subject=str(path), hint="check --ca-file, --client-cert and --client-key"
             )
-    return Network(
-        ca_files=taken["ca_file"],
-        client_certificate=taken["client_cert"],
-        client_key=taken["client_key"],
-        insecure_tls=taken["insecure_tls"],
-        plain_http=taken["plain_http"],
-        realms=taken["allow_realm"],
-        stall_timeout_s=taken["stall_timeout"],
-        give_up_after_s=taken["give_up_after"],
-        min_rate=taken["min_rate"],
-    )
 
 
 def _check_hosts(flag: str, hosts: Iterable[str]) -> None:

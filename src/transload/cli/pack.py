@@ -4,36 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
 from transload.app.location import Location
 from transload.app.outcome import StartTime
 from transload.app.pack import Packed, Packing, bundle_path, prepare_pack
-from transload.app.settings import read_environment
-from transload.app.stores import Stores
-from transload.cli import completion, options
+from transload.app.stores import Network
+from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words
 from transload.cli.console import show_result, width_of
+from transload.cli.flags import LoginFlags, WantedFlags
 from transload.cli.gather import gather, tell_the_same
-from transload.cli.interruption import stoppable
 from transload.cli.ledgers import BundleView
 from transload.cli.output import Output, OutputFormat
 from transload.cli.prompting import load_signer
 from transload.cli.running import carry
+from transload.cli.session import open_session
 from transload.errors import LocalError
 from transload.files import local_errors, replace_file
 from transload.report.result import Result, exit_code
-from transload.threads import Cancellation
 
 _NO_TARGET = dict.fromkeys(("to", "target_username", "target_password_stdin"))
 
 
 @click.command(cls=Command)
-@click.argument("sets", metavar="[SET]...", nargs=-1, shell_complete=completion.catalogs)
 @click.option(
     "-o", "--out", type=options.ANY_PATH, required=True, metavar="NAME", help="The bundle: a path without suffix."
 )
@@ -55,7 +53,7 @@ _NO_TARGET = dict.fromkeys(("to", "target_username", "target_password_stdin"))
     "--with-tool", type=options.FILE, metavar="PYZ",
     help="Put this file beside the volumes: transload.pyz, the program as one file for the far side.",
 )  # fmt: skip
-@options.selection
+@options.packed
 @options.source_login
 @options.network
 @options.reports
@@ -63,11 +61,18 @@ _NO_TARGET = dict.fromkeys(("to", "target_username", "target_password_stdin"))
 def pack(
     out: Path,
     volume_size: str,
+    against: Path | None,
+    against_key: Path | None,
+    also: tuple[Path, ...],
+    sign_key: Path | None,
     with_tool: Path | None,
+    wanted: WantedFlags,
+    logins: LoginFlags,
+    network: Network,
     output: OutputFormat,
     quiet: bool,
     report: tuple[Path, ...],
-    **flags: Any,
+    jobs: int,
 ) -> int:
     """Pack images into a bundle that crosses an air gap on a disk: NAME.tar, or volumes NAME.001.tar and so on.
 
@@ -83,63 +88,51 @@ def pack(
     """
     from transload.bundle.format.volumes import parse_volume_size
 
-    network = options.network_of(flags)
-    environment = read_environment()
-    chosen = {name: flags.pop(name) for name in ("against", "against_key", "also", "sign_key")}
-    with Output("pack", output, quiet, report) as reporter:
-        given = gather({**flags, **_NO_TARGET}, environment, network, Location("bundle", str(out)))
-        signer = load_signer(chosen["sign_key"], environment)
+    with open_session("pack", output, quiet, network, report) as session:
+        gathered = gather(session, wanted, logins, target=Location("bundle", str(out)), bodies=jobs)
+        job = gathered.job
+        signer = load_signer(sign_key, session.environment)
         if with_tool is not None and not with_tool.is_file():
             raise LocalError(f"there is no file {with_tool}", subject=str(with_tool), hint="name the transload.pyz")
-        packing = Packing(
-            bundle_path(out),
-            parse_volume_size(volume_size),
-            chosen["against"],
-            chosen["against_key"],
-            chosen["also"],
-            signer,
-        )
-        cancellation = Cancellation()
-        more = [*_words(out, volume_size, chosen, with_tool), *connection_words(network, given.logins)]
-        images = [word for image in given.job.images for word in ("--image", image)]
-        began = StartTime.now(command_line(["pack", *command_words(given.job, more), *images]))
-        with (
-            stoppable(cancellation, reporter.notice),
-            Stores(environment, network, given.logins, cancellation, ears=reporter.ears) as stores,
-        ):
-            packed = prepare_pack(given.job, packing, stores, cancellation)
-            shown = _shown(packed, packing)
-            reporter.document("bundle", **shown.to_json())
-            result = carry(
-                packed.prepared, stores, reporter, cancellation, began, lambda _: began.asked, given.job.bodies
-            )
+        packing = Packing(bundle_path(out), parse_volume_size(volume_size), against, against_key, also, signer)
+        paths = {"--against": against, "--against-key": against_key, "--sign-key": sign_key}
+        more = [*_words(out, volume_size, paths, also, with_tool), *connection_words(network, gathered.logins)]
+        words = ["pack", *command_words(job, more)]
+        images = [word for image in job.images for word in ("--image", image)]
+        began = StartTime.now(command_line([*words, *images]))
+        with session.stoppable(), session.stores(gathered.logins) as stores:
+            packed = prepare_pack(job, packing, stores, session.cancellation)
+            view = _view(packed, packing)
+            session.output.document("bundle", **view.to_json())
+            result = carry(session, stores, packed.prepared, began, lambda _: began.asked, job.bodies)
         if exit_code(result) == 0 and with_tool is not None:
             _put_tool(with_tool, packing.out.absolute().parent)
-        tell_the_same(given, ["pack", *command_words(given.job, more)])
+        tell_the_same(gathered, words)
         if output == "text":
-            _tell_end(result, shown, reporter, quiet)
+            _tell_end(result, view, session.output, quiet)
         return exit_code(result)
 
 
-def _words(out: Path, volume_size: str, chosen: dict[str, Any], with_tool: Path | None) -> list[str]:
+def _words(
+    out: Path, volume_size: str, paths: Mapping[str, Path | None], also: Iterable[Path], with_tool: Path | None
+) -> list[str]:
     words = ["-o", str(out)]
     words += ["--volume-size", volume_size] if volume_size != "none" else []
-    for name in ("against", "against_key", "sign_key"):
-        words += [f"--{name.replace('_', '-')}", str(chosen[name])] if chosen[name] else []
-    words += [word for path in chosen["also"] for word in ("--also", str(path))]
+    words += [word for flag, path in paths.items() if path for word in (flag, str(path))]
+    words += [word for path in also for word in ("--also", str(path))]
     return words + (["--with-tool", str(with_tool)] if with_tool else [])
 
 
-def _shown(packed: Packed, packing: Packing) -> BundleView:
+def _view(packed: Packed, packing: Packing) -> BundleView:
     signer = packing.signer
     return BundleView(packed.blueprint.ledger, packing.out.name, signer.key_id if signer else None, signer is not None)
 
 
-def _tell_end(result: Result, shown: BundleView, reporter: Output, quiet: bool) -> None:
+def _tell_end(result: Result, view: BundleView, reporter: Output, quiet: bool) -> None:
     if exit_code(result) != 0:
         reporter.notice("the bundle is not finished: what was fetched is kept, and the same command fetches the rest")
     elif not quiet:
-        show_result(["", *shown.facts(width_of(sys.stdout))])
+        show_result(["", *view.facts(width_of(sys.stdout))])
 
 
 def _put_tool(tool: Path, folder: Path) -> None:

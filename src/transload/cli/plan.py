@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -13,15 +13,16 @@ from transload.app.location import Location
 from transload.app.mirror import prepare, prepare_saved
 from transload.app.outcome import StartTime
 from transload.app.ownplans import check_named, is_own, remember
-from transload.app.settings import Environment, read_environment
-from transload.app.stores import Stores
+from transload.app.settings import Environment
+from transload.app.stores import Network
 from transload.cli import options
 from transload.cli.command import Command, is_written
 from transload.cli.commandline import command_line, command_words, connection_words
+from transload.cli.flags import LoginFlags, WantedFlags
 from transload.cli.gather import gather, gather_logins, tell_the_same
-from transload.cli.interruption import stoppable
-from transload.cli.output import Output, OutputFormat
+from transload.cli.output import OutputFormat
 from transload.cli.running import carry
+from transload.cli.session import Session, open_session
 from transload.errors import UsageError
 from transload.files import check_replaceable, local_errors, read_file, replace_file
 from transload.limits import PLAN_BYTES
@@ -29,7 +30,6 @@ from transload.planning import Plan
 from transload.planning.planfile import dump_plan, load_plan
 from transload.report.exitcodes import of_plan
 from transload.report.result import exit_code
-from transload.threads import Cancellation
 
 
 @click.command(cls=Command)
@@ -40,34 +40,35 @@ from transload.threads import Cancellation
 @options.logins
 @options.network
 @options.reporter
-def plan(out: Path | None, output: OutputFormat, quiet: bool, **flags: Any) -> int:
+def plan(
+    wanted: WantedFlags, out: Path | None, logins: LoginFlags, network: Network, output: OutputFormat, quiet: bool
+) -> int:
     """Say what mirror would do: per image and in total what is to copy, to mount, already there; bytes and requests.
 
     \b
       transload plan arcdata --to registry.local/arcdata
       transload plan arcdata --to registry.local/arcdata -o plan.json
     """
-    network = options.network_of(flags)
-    environment = read_environment()
-    with Output("plan", output, quiet) as reporter:
+    with open_session("plan", output, quiet, network) as session:
         if out is not None:
             check_replaceable(out)
-        given = gather(flags, environment, network)
-        cancellation = Cancellation()
-        with (
-            stoppable(cancellation, reporter.notice),
-            Stores(environment, network, given.logins, cancellation, ears=reporter.ears) as stores,
-        ):
-            prepared = prepare(given.job, stores, cancellation)
-        reporter.whole_plan(prepared.plan, prepared.notes)
+        gathered = gather(session, wanted, logins)
+        with session.stoppable(), session.stores(gathered.logins) as stores:
+            prepared = prepare(gathered.job, stores, session.cancellation)
+        session.output.whole_plan(prepared.plan, prepared.notes)
         if out is not None:
-            with local_errors("writing", out):
-                written = dump_plan(prepared.plan)
-                replace_file(out, written)
-            remember(written, environment.state)
-            reporter.notice(f"plan written; to do it: {command_line(['apply', str(out)])}")
-        tell_the_same(given, ["plan", *command_words(given.job, connection_words(network, given.logins))])
+            _write(prepared.plan, out, session)
+        words = command_words(gathered.job, connection_words(network, gathered.logins))
+        tell_the_same(gathered, ["plan", *words])
         return of_plan(prepared.plan)
+
+
+def _write(decided: Plan, path: Path, session: Session) -> None:
+    with local_errors("writing", path):
+        content = dump_plan(decided)
+        replace_file(path, content)
+    remember(content, session.environment.state)
+    session.output.notice(f"plan written; to do it: {command_line(['apply', str(path)])}")
 
 
 @click.command(cls=Command)
@@ -77,54 +78,62 @@ def plan(out: Path | None, output: OutputFormat, quiet: bool, **flags: Any) -> i
 @options.network
 @options.reports
 @options.reporter
-def apply(file: Path, output: OutputFormat, quiet: bool, report: tuple[Path, ...], jobs: int, **flags: Any) -> int:
+def apply(
+    file: Path,
+    to: str | None,
+    origin: str | None,
+    logins: LoginFlags,
+    network: Network,
+    output: OutputFormat,
+    quiet: bool,
+    report: tuple[Path, ...],
+    jobs: int,
+) -> int:
     """Do what the plan in FILE says. What has arrived in the meantime is not sent again.
 
     A plan that was not made here does not say by itself who gets a password: --to and --from repeat the registry.
     """
-    network = options.network_of(flags)
-    environment = read_environment()
-    with Output("apply", output, quiet, report) as reporter:
+    with open_session("apply", output, quiet, network, report) as session:
         with local_errors("reading", file):
-            raw = read_file(file, PLAN_BYTES + 1)
-            made = load_plan(raw)
-        named = _named(flags, made)
-        own = is_own(raw, environment.state)
-        cancellation = Cancellation()
-        check = (lambda _: None) if own else partial(_check_logins, made, named, environment)
-        logins = gather_logins(flags, environment, network, made.sources, made.target, check)
+            content = read_file(file, PLAN_BYTES + 1)
+            decided = load_plan(content)
+        named = _named(decided, to, origin)
+        own = is_own(content, session.environment.state)
+        check = (lambda _: None) if own else partial(_check_logins, decided, named, session.environment)
+        gathered = gather_logins(session, logins, decided.sources, decided.target, check)
         words = [word for flag, store in named.items() for word in (f"--{flag}", store)]
-        began = StartTime.now(command_line(["apply", str(file), *words, *connection_words(network, logins)]))
-        with (
-            stoppable(cancellation, reporter.notice),
-            Stores(environment, network, logins, cancellation, ears=reporter.ears) as stores,
-        ):
-            prepared = prepare_saved(made, stores)
-            return exit_code(carry(prepared, stores, reporter, cancellation, began, lambda _: began.asked, jobs))
+        began = StartTime.now(command_line(["apply", str(file), *words, *connection_words(network, gathered)]))
+        with session.stoppable(), session.stores(gathered) as stores:
+            prepared = prepare_saved(decided, stores)
+            return exit_code(carry(session, stores, prepared, began, lambda _: began.asked, jobs))
 
 
-def _named(flags: dict[str, Any], made: Plan) -> dict[str, str]:
+def _named(decided: Plan, to: str | None, origin: str | None) -> dict[str, str]:
     """The stores of the plan that the command line names too, by flag; a default for other commands may not fit.
 
     Raises `UsageError` where they are not the plan's.
     """
-    found: dict[str, str] = {}
-    for flag, stores in (("to", (made.target,)), ("from", made.sources)):
-        text = flags.pop(flag)
-        if not text or (not is_written(flag) and text.partition("/")[0] not in stores):
+    named: dict[str, str] = {}
+    for flag, name, text, stores in (
+        ("to", "to", to, (decided.target,)),
+        ("from", "origin", origin, decided.sources),
+    ):
+        if not text or (not is_written(name) and text.partition("/")[0] not in stores):
             continue
-        named = Location.parse(text).locator
-        if named not in stores:
-            theirs = " and ".join(stores)
-            raise UsageError(f"--{flag} is {named}, but in the plan it is {theirs}", hint="make the plan again")
-        found[flag] = named
-    return found
+        store = Location.parse(text).locator
+        if store not in stores:
+            planned = " and ".join(stores)
+            raise UsageError(f"--{flag} is {store}, but in the plan it is {planned}", hint="make the plan again")
+        named[flag] = store
+    return named
 
 
-def _check_logins(made: Plan, named: dict[str, str], environment: Environment, given: Answers) -> None:
+def _check_logins(decided: Plan, named: Mapping[str, str], environment: Environment, answers: Answers) -> None:
     """A plan from elsewhere may name any registry; a password goes to those that the user has named too."""
     variables = Answers.from_variables(environment.incumbent)
-    if given.target_username:
-        check_named("target", (made.target,), (named.get("to"), variables.target_registry), given.target_username)
-    if given.source_username:
-        check_named("source", made.sources, (named.get("from"), variables.source_registry), given.source_username)
+    if answers.target_username:
+        registries = (named.get("to"), variables.target_registry)
+        check_named("target", (decided.target,), registries, answers.target_username)
+    if answers.source_username:
+        registries = (named.get("from"), variables.source_registry)
+        check_named("source", decided.sources, registries, answers.source_username)

@@ -6,21 +6,21 @@ import sys
 from typing import Any
 
 import click
+from attrs import evolve
 
 from transload.app.answers import Answers
 from transload.app.location import Location
 from transload.app.selection import list_releases, load_catalog
-from transload.app.settings import read_environment
-from transload.app.stores import Logins, Stores
+from transload.app.stores import Logins, Network
 from transload.catalog.catalog import Catalog
 from transload.catalog.release import Offer
 from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.console import show_result, width_of
-from transload.cli.output import Output, OutputFormat
+from transload.cli.output import OutputFormat
+from transload.cli.session import Session, open_session
 from transload.report.styled import Styled, beside
 from transload.report.texts import count
-from transload.threads import Cancellation
 
 _TAG = 26  # letters
 
@@ -46,43 +46,48 @@ _TAG = 26  # letters
 @click.option("--known", is_flag=True, help="List what the catalog knows, without asking the source.")
 @options.network
 @options.reporter
-def releases(catalog: str, to: str | None, known: bool, output: OutputFormat, quiet: bool, **flags: Any) -> int:
+def releases(
+    catalog: str,
+    to: str | None,
+    source_registry: str | None,
+    source_repository: str | None,
+    known: bool,
+    network: Network,
+    output: OutputFormat,
+    quiet: bool,
+) -> int:
     """List the releases of CATALOG (arcdata, bdc, or a file), newest first, as the source has them now.
 
     \b
       transload releases arcdata
       transload releases arcdata --to registry.local/arcdata
     """
-    with Output("releases", output, quiet) as reporter:
-        found, origin, offers = _offers(catalog, to, known, flags, reporter)
-        told = {"catalog": found.name, "source": str(origin), "releases": list(map(_json, offers))}
-        if not reporter.document("releases", **told):
+    with open_session("releases", output, quiet, network) as session:
+        asked = load_catalog(catalog)
+        answers = Answers(source_registry=source_registry, source_repository=source_repository)
+        origin, offers = _offers(session, asked, answers, Location.parse(to) if to else None, known)
+        fields = {"catalog": asked.name, "source": str(origin), "releases": list(map(_json, offers))}
+        if not session.output.document("releases", **fields):
             width = width_of(sys.stdout)
             show_result(line for offer in offers for line in _lines(offer, quiet, width))
     return 0
 
 
 def _offers(
-    name: str, to: str | None, known: bool, flags: dict[str, Any], reporter: Output
-) -> tuple[Catalog, Location, tuple[Offer, ...]]:
-    network = options.network_of(flags)
-    environment = read_environment()
-    found = load_catalog(name)
-    target = Location.parse(to) if to else None
-    answers = Answers(
-        source_registry=flags["source_registry"],
-        source_repository=flags["source_repository"],
-        target_registry=target.value if target and target.kind == "registry" else None,
-    )
-    answers = answers.over(Answers.from_variables(environment.incumbent)).checked()
+    session: Session, catalog: Catalog, answers: Answers, target: Location | None, known: bool
+) -> tuple[Location, tuple[Offer, ...]]:
+    """Where the releases of `catalog` were looked for, and what there is, newest first."""
+    if target is not None and target.kind == "registry":
+        answers = evolve(answers, target_registry=target.value)
+    answers = answers.over(Answers.from_variables(session.environment.incumbent)).checked()
     origin = Location(
-        "registry", answers.source_registry or found.registry, answers.source_repository or found.repository
+        "registry", answers.source_registry or catalog.registry, answers.source_repository or catalog.repository
     )
-    logins = Logins(answers.source_login(), answers.target_login(), frozenset({origin.value}))
     if known:
-        return found, origin, tuple(Offer(release) for release in reversed(found.releases_in("..")))
-    with Stores(environment, network, logins, Cancellation(), ears=reporter.ears) as stores:
-        return found, origin, list_releases(found, origin, target, stores)
+        return origin, tuple(Offer(release) for release in reversed(catalog.releases_in("..")))
+    logins = Logins(answers.source_login(), answers.target_login(), frozenset({origin.value}))
+    with session.stores(logins) as stores:
+        return origin, list_releases(catalog, origin, target, stores)
 
 
 def _lines(offer: Offer, quiet: bool, width: int | None) -> list[Styled]:

@@ -7,18 +7,16 @@ from collections.abc import Callable
 from transload.app.mirror import Prepared, carry_out, check_room
 from transload.app.outcome import StartTime, result_of
 from transload.app.stores import Stores
-from transload.cli.output import Output
+from transload.cli.session import Session
 from transload.planning import Plan
 from transload.report.result import Result
 from transload.report.tally import Tally, together
-from transload.threads import Cancellation
 
 
 def carry(
-    prepared: Prepared,
+    session: Session,
     stores: Stores,
-    reporter: Output,
-    cancellation: Cancellation,
+    prepared: Prepared,
     began: StartTime,
     retry: Callable[[tuple[str, ...]], str],
     bodies: int = 8,
@@ -28,15 +26,15 @@ def carry(
 
     `agree` is called before anything is copied, and raises if that is not wanted.
     """
-    reporter.totals(prepared.plan, prepared.notes)
+    session.output.totals(prepared.plan, prepared.notes)
     check_room(prepared)
     agree(prepared.plan)
     tally = Tally(prepared.plan)
-    with reporter.progress(tally) as progress:
-        outcome = carry_out(prepared, stores, together(tally, progress), cancellation, bodies)
+    with session.output.progress(tally) as progress:
+        outcome = carry_out(prepared, stores, together(tally, progress), session.cancellation, bodies)
     everything = sum(not image.excused for image in prepared.plan.images)
     result = result_of(
         prepared, stores, tally, outcome, began, lambda names: retry(names if len(names) < everything else ())
     )
-    reporter.result(result)
+    session.output.result(result)
     return result

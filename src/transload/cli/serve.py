@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from transload.app.detect import named_place, signature_notes
-from transload.app.settings import read_environment
-from transload.app.stores import Ears, Logins, Stores
+from transload.app.settings import Environment
+from transload.app.stores import Carried, Ears, Network
 from transload.app.whole import serving_notes
 from transload.cli import completion, options
 from transload.cli.command import Command, is_written
 from transload.cli.console import say, tell_host, warn
 from transload.cli.passwords import piped_password
 from transload.cli.prompts import ask_password, is_interactive
+from transload.cli.session import open_session
 from transload.errors import SettingMissing, UsageError
-from transload.threads import Cancellation
 from transload.wording import whole_number
 
 HIGHEST_PORT = 65_535
@@ -65,9 +64,8 @@ def serve(
     tls_key: Path | None,
     user: str | None,
     password_stdin: bool,
-    key: Path | None,
-    volumes: tuple[Path, ...],
-    **flags: Any,
+    reading: Carried,
+    network: Network,
 ) -> int:
     """Serve STORE (oci:DIR, or a registry as a read-through) as a registry until Ctrl-C; read-only unless --writable.
 
@@ -81,56 +79,58 @@ def serve(
     """
     from transload.server import ServeSettings, serve_forever
 
-    given = options.carried(volumes, key)
-    place = named_place(store, given)
-    given.demand_signature(place)
-    writable = writable and (is_written("writable") or place.kind == "oci")
+    with open_session("serve", "text", quiet=False, network=network) as session:
+        place = named_place(store, reading)
+        reading.demand_signature(place)
+        writable = writable and (is_written("writable") or place.kind == "oci")
+        host, port = _address(listen)
+        settings = ServeSettings(
+            host=host,
+            port=port,
+            writable=writable,
+            allow_sparse=allow_sparse,
+            tls_certificate=tls_cert,
+            tls_key=tls_key,
+            users=_users(user, session.environment, password_stdin),
+        )
+        with session.stores(carried=reading, ears=Ears(warn, hosts=tell_host)) as stores:
+            served = stores.target(place, kept=True) if writable else stores.source(place)
+            notes = [*signature_notes(stores.bundle(place))] if place.kind == "bundle" else []
+            notes += serving_notes(served) if place.kind != "registry" else []
+            mode = "read and write" if writable else "read-only"
+            more = [f"note: {note}" for note in notes]
+            more += [f"warning: {settings.exposure}"] if settings.exposure else []
+            serve_forever(
+                served, settings, lambda url: say([f"serving {place} at {url}, {mode}; Ctrl-C ends it", *more])
+            )
+    return 0
+
+
+def _address(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     number = whole_number(port)
     if not host or number is None or number > HIGHEST_PORT:
         raise click.BadParameter(f"{listen!r} is not HOST:PORT", param_hint="--listen")
-    users = _users(user, password_stdin)
-    settings = ServeSettings(
-        host=host.strip("[]"),
-        port=number,
-        writable=writable,
-        allow_sparse=allow_sparse,
-        tls_certificate=tls_cert,
-        tls_key=tls_key,
-        users=users,
-    )
-    with Stores(
-        read_environment(), options.network_of(flags), Logins(), Cancellation(), given, Ears(warn, hosts=tell_host)
-    ) as stores:
-        served = stores.target(place, kept=True) if writable else stores.source(place)
-        notes = [*signature_notes(stores.bundle(place))] if place.kind == "bundle" else []
-        notes += serving_notes(served) if place.kind != "registry" else []
-        mode = "read and write" if writable else "read-only"
-        told = [f"note: {note}" for note in notes]
-        told += [f"warning: {settings.exposure}"] if settings.exposure else []
-        serve_forever(served, settings, lambda url: say([f"serving {place} at {url}, {mode}; Ctrl-C ends it", *told]))
-    return 0
+    return host.strip("[]"), number
 
 
-def _users(user: str | None, from_stdin: bool) -> dict[str, str]:
+def _users(user: str | None, environment: Environment, from_stdin: bool) -> dict[str, str]:
     """A password without a name, or a name that is empty, must not mean that everybody may come in."""
-    given = read_environment().serve_password is not None or from_stdin
-    if user is None and given:
+    if user is None and (from_stdin or environment.serve_password is not None):
         raise SettingMissing(
             "a password was given, but no user",
             hint="add --user NAME, or leave --password-stdin and TRANSLOAD_SERVE_PASSWORD out",
         )
     if user is not None and not user.strip():
         raise UsageError("--user (TRANSLOAD_SERVE_USER) is empty", hint="name a user, or leave it out")
-    return {} if user is None else {user: _password(user, from_stdin)}
+    return {} if user is None else {user: _password(user, environment, from_stdin)}
 
 
-def _password(user: str, from_stdin: bool) -> str:
+def _password(user: str, environment: Environment, from_stdin: bool) -> str:
     if from_stdin:
         return piped_password(f"Password for {user}")
-    given = read_environment().serve_password
-    if given is not None:
-        return given
+    if environment.serve_password is not None:
+        return environment.serve_password
     if not is_interactive():
         raise SettingMissing(
             f"user {user!r} has no password, and there is no terminal to ask on",

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import click
 from attrs import evolve
 
 from transload.app.detect import only_store, signature_notes
 from transload.app.location import Location
-from transload.app.settings import Environment, read_environment
-from transload.app.stores import Carried, Logins, Network, Stores
+from transload.app.stores import Carried, Network, Stores
 from transload.app.verify import Verification, check_against_source, check_alone, check_bundle
 from transload.cli import options
 from transload.cli.command import Command, is_written
 from transload.cli.commandline import command_words, connection_words
 from transload.cli.console import say, show_result, width_of
+from transload.cli.flags import LoginFlags, WantedFlags
 from transload.cli.gather import gather, tell_the_same
-from transload.cli.interruption import stoppable
-from transload.cli.output import Output, OutputFormat
+from transload.cli.output import OutputFormat
+from transload.cli.session import Session, open_session
 from transload.errors import TransloadError, UsageError
 from transload.report.problem import Problem, kin, problem_lines
 from transload.report.styled import Meaning, Styled, beside, folded
 from transload.report.texts import count, digest, size
-from transload.threads import Cancellation
 from transload.transfer.proof import Proof, Verdict
+
+Flag = TypeVar("Flag")
 
 _MARK = 9  # letters of a verdict; those that are longer widen the column
 _MARKS: dict[Verdict, Meaning] = {
@@ -39,7 +39,6 @@ _MARKS: dict[Verdict, Meaning] = {
     "unproved": "warn",
     "unchecked": "warn",
 }
-_OTHERWISE = ("from", "to", "tag", "source_registry", "source_repository", "source_username")
 
 
 @click.command(cls=Command)
@@ -50,7 +49,13 @@ _OTHERWISE = ("from", "to", "tag", "source_registry", "source_repository", "sour
 @options.network
 @options.reporter
 def verify(
-    deep: bool, key: Path | None, volumes: tuple[Path, ...], output: OutputFormat, quiet: bool, **flags: Any
+    wanted: WantedFlags,
+    deep: bool,
+    reading: Carried,
+    logins: LoginFlags,
+    network: Network,
+    output: OutputFormat,
+    quiet: bool,
 ) -> int:
     """Prove that a target holds what the source publishes, image by image.
 
@@ -64,66 +69,68 @@ def verify(
       transload verify /media/usb/arcdata-2026-11 --to registry.local/arcdata
       transload verify oci:folder --deep
     """
-    network = options.network_of(flags)
-    cancellation = Cancellation()
-    with Output("verify", output, quiet) as reporter, stoppable(cancellation, reporter.notice):
-        checked = _check(flags, deep, network, options.carried(volumes, key), cancellation, reporter)
-        if not reporter.document("verification", deep=deep, **checked.to_json()):
-            _tell(checked, deep, quiet)
-    return checked.exit_code
+    with open_session("verify", output, quiet, network) as session, session.stoppable():
+        verification = _check(session, wanted, logins, reading, deep)
+        if not session.output.document("verification", deep=deep, **verification.to_json()):
+            _tell(verification, deep, quiet)
+    return verification.exit_code
 
 
-def _check(
-    flags: dict[str, Any], deep: bool, network: Network, carried: Carried, cancellation: Cancellation, reporter: Output
-) -> Verification:
-    environment = read_environment()
-    place = only_store(flags["sets"], carried, alone=flags["to"] is None and not flags["from"])
-    if place is not None:  # what is named goes before where others usually come from and go to
-        flags = flags | {name: flags[name] if is_written(name) else None for name in _OTHERWISE}
-        flags = flags | {"image": flags["image"] if is_written("image") else ()}
+def _check(session: Session, wanted: WantedFlags, logins: LoginFlags, reading: Carried, deep: bool) -> Verification:
+    place = only_store(wanted.sets, reading, alone=wanted.to is None and not wanted.origin)
     if place is None:
-        carried.demand_signature(_source(flags))  # before a file that somebody brought is read, or anybody asked
-    if place is not None and flags["to"] is None and not flags["from"]:
-        return _check_alone(place, flags, deep, environment, network, carried, cancellation, reporter)
-    if place is not None:
-        if flags["from"]:
-            raise UsageError(f"both {flags['from']} and {place} are to be compared with", hint="name one of them")
-        flags = {**flags, "sets": (), "from": str(place)}
-    given = gather(flags, environment, network)
-    with Stores(environment, network, given.logins, cancellation, carried, reporter.ears) as stores:
-        if reporter.speaks and place is not None and place.kind == "bundle":
-            say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
-        checked = check_against_source(given.job, stores, deep, cancellation, place)
-    more = [*connection_words(network, given.logins), *(["--deep"] if deep else [])]
-    tell_the_same(given, ["verify", *command_words(given.job, more)])
-    return checked
+        # Before a file that was brought here is read, or a question asked. Catalogs and references are at registries.
+        reading.demand_signature(Location.parse(wanted.origin) if wanted.origin else None)
+    else:
+        wanted, logins = _as_written(wanted, logins)
+        if wanted.to is None and not wanted.origin:
+            return _check_alone(session, place, wanted, reading, deep)
+        if wanted.origin:
+            raise UsageError(f"both {wanted.origin} and {place} are to be compared with", hint="name one of them")
+        wanted = evolve(wanted, sets=(), origin=str(place))
+    gathered = gather(session, wanted, logins)
+    with session.stores(gathered.logins, reading) as stores:
+        if place is not None:
+            _note_signature(session, place, stores)
+        verification = check_against_source(gathered.job, stores, deep, session.cancellation, place)
+    more = [*connection_words(session.network, gathered.logins), *(["--deep"] if deep else [])]
+    tell_the_same(gathered, ["verify", *command_words(gathered.job, more)])
+    return verification
 
 
-def _check_alone(
-    place: Location,
-    flags: dict[str, Any],
-    deep: bool,
-    environment: Environment,
-    network: Network,
-    carried: Carried,
-    cancellation: Cancellation,
-    reporter: Output,
-) -> Verification:
-    if flags["image"] or flags["tag"] or (flags["platform"] and is_written("platform")):
+def _as_written(wanted: WantedFlags, logins: LoginFlags) -> tuple[WantedFlags, LoginFlags]:
+    """The flags without defaults that say where images usually come from and go to: a store was named instead."""
+    wanted = evolve(
+        wanted,
+        origin=_written("origin", wanted.origin),
+        to=_written("to", wanted.to),
+        tag=_written("tag", wanted.tag),
+        image=wanted.image if is_written("image") else (),
+        source_registry=_written("source_registry", wanted.source_registry),
+        source_repository=_written("source_repository", wanted.source_repository),
+    )
+    return wanted, evolve(logins, source_username=_written("source_username", logins.source_username))
+
+
+def _written(name: str, value: Flag) -> Flag | None:
+    return value if is_written(name) else None
+
+
+def _check_alone(session: Session, place: Location, wanted: WantedFlags, reading: Carried, deep: bool) -> Verification:
+    if wanted.image or wanted.tag or (wanted.platform and is_written("platform")):
         raise UsageError(
             "a store checked by itself takes no --image, --tag or --platform", hint="say what to compare with"
         )
-    with Stores(environment, network, Logins(), cancellation, carried, reporter.ears) as stores:
+    with session.stores(carried=reading) as stores:
+        _note_signature(session, place, stores)
         if place.kind == "bundle":
-            if reporter.speaks:
-                say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
-            return check_bundle(place, stores, cancellation)
-        return check_alone(place, stores, deep, cancellation)
+            return check_bundle(place, stores, session.cancellation)
+        return check_alone(place, stores, deep, session.cancellation)
 
 
-def _source(flags: dict[str, Any]) -> Location | None:
-    """The store that is compared with, where --from names it; catalogs and references are at registries."""
-    return Location.parse(flags["from"]) if flags["from"] else None
+def _note_signature(session: Session, place: Location, stores: Stores) -> None:
+    if session.output.speaks and place.kind == "bundle":
+        say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
 
 
 def _tell(checked: Verification, deep: bool, quiet: bool) -> None:

@@ -66,9 +66,9 @@ def test_a_plain_job_is_a_short_line() -> None:
 def test_everything_that_was_said_is_said_again() -> None:
     params = parsed(retry_command(FULL, connection_words(NETWORK, LOGINS))(()))
     assert params["sets"] == ("arcdata",)
-    assert {key: params[key] for key in ("to", "from", "tag", "target_tag", "narrow", "jobs")} == {
+    assert {key: params[key] for key in ("to", "origin", "tag", "target_tag", "narrow", "jobs")} == {
         "to": "r.example/mirror",
-        "from": "from.example/p",
+        "origin": "from.example/p",
         "tag": "1.39..1.40",
         "target_tag": "ours",
         "narrow": "sparse",
@@ -77,7 +77,7 @@ def test_everything_that_was_said_is_said_again() -> None:
     assert all(params[flag] for flag in ("referrers", "foreign_layers", "allow_missing", "discover", "flatten"))
     assert params["platform"] == ("linux/amd64",)
     assert params["plain_http"] == ("y.example", "z.example")
-    assert (params["stall_timeout"], params["allow_realm"]) == (5, ("t.example",))
+    assert (params["stall_timeout_s"], params["realms"]) == (5, ("t.example",))
     assert (params["source_username"], params["target_username"]) == ("ann", "bob")
 
 

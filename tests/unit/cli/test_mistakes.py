@@ -252,3 +252,11 @@ def test_an_image_that_may_be_missing_does_not_count_for_the_exit_code(run: Run,
     both = "acme/gone:1 acme/app:1 --from oci:layout --to oci:out --allow-missing --platform windows/amd64"
     ran = run(f"{verb} {both}")
     assert ran.code == 4, ran.told
+
+
+@pytest.mark.parametrize("flag", ["--ca-file none.pem", "--plain-http http://x", "--report report.pdf"])
+def test_programs_hear_of_a_flag_that_cannot_be_used(run: Run, flag: str) -> None:
+    ran = run(f"mirror --from oci:layout --to oci:out --output json {flag}")
+    events = [json.loads(line) for line in ran.told.splitlines() if line.startswith("{")]
+    assert [event["event"] for event in events] == ["hello", "error"]
+    assert events[-1]["problem"]["exit_code"] == ran.code

@@ -1,0 +1,56 @@
+"""What every command that works on stores has: the environment, the network settings, what it tells, how it is stopped.
+
+The order is the same for all: the output is opened first, so that programs hear of every error; then what the flags
+say is checked; stores are opened last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from attrs import field, frozen
+
+from transload.app.settings import Environment, read_environment
+from transload.app.stores import NOTHING_SAID, Carried, Ears, Logins, Network, Stores
+from transload.cli.interruption import stoppable
+from transload.cli.options import check_network
+from transload.cli.output import Output, OutputFormat
+from transload.threads import Cancellation
+
+
+@frozen
+class Session:
+    """The surroundings of one command."""
+
+    output: Output
+    environment: Environment
+    network: Network
+    cancellation: Cancellation = field(factory=Cancellation)
+
+    def stoppable(self) -> AbstractContextManager[None]:
+        """For the block, the first Ctrl-C ends the work at a safe point."""
+        return stoppable(self.cancellation, self.output.notice)
+
+    def stores(self, logins: Logins | None = None, carried: Carried = NOTHING_SAID, ears: Ears | None = None) -> Stores:
+        """The stores of the command, for a block. What they notice goes to the output, or to `ears`."""
+        return Stores(
+            self.environment, self.network, logins or Logins(), self.cancellation, carried, ears or self.output.ears
+        )
+
+
+@contextlib.contextmanager
+def open_session(
+    command: str, output: OutputFormat, quiet: bool, network: Network | None = None, reports: Iterable[Path] = ()
+) -> Iterator[Session]:
+    """The session of `command` for a block; what the command cannot begin with is told before anything is opened.
+
+    Raises `LocalError` for a file of `network` or a report that cannot be used, `ReferenceInvalid` for what is no host,
+    `UsageError` for a report without a known format.
+    """
+    with Output(command, output, quiet, reports) as opened:
+        if network is not None:
+            check_network(network)
+        yield Session(opened, read_environment(), network or Network())
