@@ -159,7 +159,7 @@ if TYPE_CHECKING:
     from transload.verbs.proving import verify
     from transload.verbs.session import Happening, Options, Progress
     from transload.verbs.single import delete, get_artifact, put_artifact, referrers, tags
-    from transload.verbs.stores import Store, open_store
+    from transload.verbs.stores import Store, StoreOptions, open_store
 
 # --- made by tools/publicnames.py from the imports above
 # fmt: off
@@ -182,13 +182,13 @@ __all__ = [
     "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Result", "RunFinished", "RunStarted",
     "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServerTrouble",
     "SettingMissing", "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed",
-    "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "Target", "TargetConflict", "TooLarge",
-    "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "UsageError", "Verdict", "Verification",
-    "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "compare", "copy", "delete", "dump_inventory",
-    "dump_plan", "get_artifact", "lay_out", "load_builtin", "load_inventory", "load_plan", "load_private_key",
-    "load_public_key", "load_set", "make_plan", "mirror", "open_store", "pack", "parse_catalog", "parse_references",
-    "parse_set", "parse_volume_size", "push", "put_artifact", "referrers", "run", "serve", "tags", "take_inventory",
-    "verify",
+    "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions", "Target", "TargetConflict",
+    "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "UsageError", "Verdict",
+    "Verification", "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "compare", "copy", "delete",
+    "dump_inventory", "dump_plan", "get_artifact", "lay_out", "load_builtin", "load_inventory", "load_plan",
+    "load_private_key", "load_public_key", "load_set", "make_plan", "mirror", "open_store", "pack", "parse_catalog",
+    "parse_references", "parse_set", "parse_volume_size", "push", "put_artifact", "referrers", "run", "serve", "tags",
+    "take_inventory", "verify",
 ]
 
 _HOMES = {
@@ -255,7 +255,7 @@ _HOMES = {
     "transload.verbs.proving": ("verify",),
     "transload.verbs.session": ("Happening", "Options", "Progress"),
     "transload.verbs.single": ("delete", "get_artifact", "put_artifact", "referrers", "tags"),
-    "transload.verbs.stores": ("Store", "open_store"),
+    "transload.verbs.stores": ("Store", "StoreOptions", "open_store"),
 }
 # fmt: on
 

@@ -4,80 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
-from transload.app.settings import Environment
-from transload.app.stores import Network
 from transload.errors import DigestInvalid, ReferenceInvalid
-from transload.login import Login
 from transload.oci import Descriptor, Digest, Reference
 from transload.oci.reference import shown
-from transload.threads import Cancellation
-from transload.verbs.session import Progress
-from transload.verbs.stores import open_store
+from transload.verbs.stores import StoreOptions, open_store
 
 if TYPE_CHECKING:
     from transload.verbs.artifacts import ArtifactFiles
 
 
-def tags(
-    repository: str,
-    *,
-    login: Login | None = None,
-    network: Network | None = None,
-    environment: Environment | None = None,
-    cancellation: Cancellation | None = None,
-) -> tuple[str, ...]:
+def tags(repository: str, **options: Unpack[StoreOptions]) -> tuple[str, ...]:
     """Every tag of a repository at a registry, in the registry's order: `tags("registry.local/app")`.
 
-    Logins come from docker's and podman's files unless `login` is given; `environment=Environment()` reads nothing of
-    this process's surroundings. Raises `RepositoryUnknown`, `ReferenceInvalid`, `AccessDenied`, `Unreachable`.
+    `options` are those of `StoreOptions`. Raises `RepositoryUnknown`, `ReferenceInvalid`, `AccessDenied` and others.
     """
     registry, name = _parts(repository)
     if ":" in name or "@" in name:
         raise ReferenceInvalid(f"{shown(repository)!r} is an image", hint="leave the tag and the digest out")
-    with open_store(
-        registry, login=login, network=network, environment=environment, cancellation=cancellation
-    ) as store:
+    with open_store(registry, **options) as store:
         return store.tags(name)
 
 
 def referrers(
     reference: str,
     artifact_type: str | None = None,
-    *,
-    login: Login | None = None,
-    network: Network | None = None,
-    environment: Environment | None = None,
-    cancellation: Cancellation | None = None,
+    **options: Unpack[StoreOptions],
 ) -> tuple[Descriptor, ...]:
     """What refers to an image at a registry, such as its signatures: `referrers("registry.local/app:1")`.
 
-    See `Store.referrers`, and `tags` for the other parameters. Raises `ManifestUnknown`.
+    See `Store.referrers`, and `StoreOptions` for `options`. Raises `ManifestUnknown`.
     """
     registry, name = _parts(reference)
-    with open_store(
-        registry, login=login, network=network, environment=environment, cancellation=cancellation
-    ) as store:
+    with open_store(registry, **options) as store:
         return store.referrers(name, artifact_type)
 
 
-def delete(
-    reference: str,
-    *,
-    login: Login | None = None,
-    network: Network | None = None,
-    environment: Environment | None = None,
-    cancellation: Cancellation | None = None,
-) -> None:
+def delete(reference: str, **options: Unpack[StoreOptions]) -> None:
     """Take a tag away from a registry, or a manifest by its digest with all its tags: `delete("registry.local/app:1")`.
 
-    See `Store.delete`, and `tags` for the other parameters. Raises `ManifestUnknown`, `Refused`.
+    See `Store.delete`, and `StoreOptions` for `options`. Raises `ManifestUnknown`, `Refused`.
     """
     registry, name = _parts(reference)
-    with open_store(
-        registry, login=login, network=network, environment=environment, cancellation=cancellation
-    ) as store:
+    with open_store(registry, **options) as store:
         store.delete(name)
 
 
@@ -89,28 +59,17 @@ def put_artifact(
     subject: str | Descriptor | None = None,
     annotations: Mapping[str, str] | None = None,
     media_type: str = "application/octet-stream",
-    login: Login | None = None,
-    network: Network | None = None,
-    environment: Environment | None = None,
-    progress: Progress | None = None,
-    cancellation: Cancellation | None = None,
+    **options: Unpack[StoreOptions],
 ) -> Descriptor:
     """Store files at a registry as an OCI artifact, under a reference such as `registry.local/app:notes`.
 
     `subject` is a digest in the same repository, or a reference such as `registry.local/app:1`. See
-    `Store.put_artifact`, and `tags` for the other parameters. Raises `UsageError`, `LocalError`, `ManifestUnknown`.
+    `Store.put_artifact`, and `StoreOptions` for `options`. Raises `UsageError`, `LocalError`, `ManifestUnknown`.
     """
     registry, name = _parts(reference)
     if isinstance(subject, str):
         subject = _subject(subject, registry)
-    with open_store(
-        registry,
-        login=login,
-        network=network,
-        environment=environment,
-        progress=progress,
-        cancellation=cancellation,
-    ) as store:
+    with open_store(registry, **options) as store:
         return store.put_artifact(
             name,
             files,
@@ -126,19 +85,14 @@ def get_artifact(
     folder: str | Path,
     *,
     overwrite: bool = False,
-    login: Login | None = None,
-    network: Network | None = None,
-    environment: Environment | None = None,
-    cancellation: Cancellation | None = None,
+    **options: Unpack[StoreOptions],
 ) -> tuple[Path, ...]:
     """Write the files of an artifact at a registry into `folder`: `get_artifact("registry.local/app:notes", "notes")`.
 
-    See `Store.get_artifact`, and `tags` for the other parameters. Raises `MemberUnsafe`, `FileExists`, `Refused`.
+    See `Store.get_artifact`, and `StoreOptions` for `options`. Raises `MemberUnsafe`, `FileExists`, `Refused`.
     """
     registry, name = _parts(reference)
-    with open_store(
-        registry, login=login, network=network, environment=environment, cancellation=cancellation
-    ) as store:
+    with open_store(registry, **options) as store:
         return store.get_artifact(name, folder, overwrite=overwrite)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from transload.app.location import Location
 from transload.app.settings import Environment
@@ -24,6 +24,21 @@ if TYPE_CHECKING:
     from transload.verbs.artifacts import ArtifactFiles
 
 _OCTETS = "application/octet-stream"
+
+
+class StoreOptions(TypedDict, total=False):
+    """What every single call on a store takes by name: how it is reached, and who follows it.
+
+    `login` goes before logins in docker's and podman's files. Without `environment`, that of the process is read;
+    `environment=Environment()` reads nothing. `network` has certificates, hosts without TLS and time limits.
+    `progress` hears what happens; `cancellation` ends the work at a safe point, from any thread.
+    """
+
+    login: Login | None
+    network: Network | None
+    environment: Environment | None
+    progress: Progress | None
+    cancellation: Cancellation | None
 
 
 class Store:

@@ -36,7 +36,9 @@ def store(held: MemoryStore) -> Iterator[RegistryStore]:
 
 
 def test_a_tag_goes_alone(store: RegistryStore, held: MemoryStore) -> None:
+    before = store.traffic.requests
     store.deletes.delete_manifest(Name("app", "1"))
+    assert store.traffic.requests - before == 4  # what is it, what else is there, delete, what is left
     assert list(held.tags("app")) == ["2", "3"]
     assert held.fetch(Name("app", None, APP.digest)).raw == APP.manifest.raw
 
