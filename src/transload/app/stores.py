@@ -171,6 +171,7 @@ class Stores:
         self._logins = logins
         self._cancellation = cancellation
         self._opened: dict[tuple[Side, str], Any] = {}
+        self._registries: dict[str, RegistryStore] = {}
         self._http: Http | None = None
         self._learnt: dict[str, Any] | None = None
         self._tried: set[Location] = set()
@@ -312,13 +313,14 @@ class Stores:
 
         learnt = self._load_learnt().get(host)
         capabilities = Capabilities.from_json(learnt) if isinstance(learnt, dict) else Capabilities()
-        return RegistryStore(
+        store = self._registries[host] = RegistryStore(
             host,
             self.http,
             login=self._given_login(side, host),
             logins=partial(self._kept_login, host),
             capabilities=capabilities,
         )
+        return store
 
     def _given_login(self, side: Side, host: str) -> Login | None:
         given = self._logins.target if side == "target" else self._logins.source
@@ -372,8 +374,7 @@ class Stores:
         return self._learnt
 
     def _keep_learnt(self) -> None:
-        registries = {host: store for (_, host), store in self._opened.items() if hasattr(store, "traits")}
-        now = self._load_learnt() | {host: store.capabilities.to_json() for host, store in registries.items()}
+        now = self._load_learnt() | {host: store.capabilities.to_json() for host, store in self._registries.items()}
         content = json.dumps(now, indent=1, sort_keys=True).encode()
         file = self._learnt_file
         if file is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -245,6 +246,13 @@ def test_docker_s_own_login_is_found(held: MemoryStore, tmp_path: Path) -> None:
         (tmp_path / "auth.json").write_text(f'{{"auths": {{"{closed.host_port}": {{"auth": "YW5uOnJpZ2h0"}}}}}}')
         environment = Environment(credential_files=(tmp_path / "auth.json",))
         assert transload.tags(f"{closed.host_port}/team/app", environment=environment) == ("1", "2")
+
+
+def test_what_was_learnt_about_a_registry_is_kept(served: Served, tmp_path: Path) -> None:
+    environment = Environment(state=tmp_path / "state")
+    transload.referrers(f"{served.host_port}/team/app:1", environment=environment)
+    learnt = json.loads((tmp_path / "state" / "registries.json").read_text())
+    assert learnt[served.host_port]["referrers_api"] is True
 
 
 def test_a_cancelled_store_does_nothing_more(served: Served, tmp_path: Path) -> None:
