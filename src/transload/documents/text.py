@@ -35,14 +35,14 @@ def decoded(content: bytes | str, file: str, limit: int) -> str:
 
 
 @contextmanager
-def located(where: str, file: str, hint: str | None = None) -> Iterator[None]:
+def located(where: str, file: str) -> Iterator[None]:
     """Errors that pass through become what `error_at` makes of them, unless their message says where already."""
     try:
         yield
     except TransloadError as error:
         if isinstance(error, DocumentInvalid) and error.message.startswith(f"{file}:"):
             raise
-        raise error_at(where, file, hint, error) from error
+        raise error_at(where, file, None, error) from error
 
 
 def error_at(where: str, file: str, hint: str | None, error: TransloadError) -> TransloadError:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, overload
 
-from attrs import frozen
+from attrs import define, frozen
 
-from transload.documents.text import error_at, located
+from transload.documents.text import error_at
 from transload.errors import DocumentInvalid, LimitExceeded, TransloadError
 from transload.strictjson import NotJson, OtherEncoding, OverLimit, check_size, read_json
 from transload.wording import hint as guess
@@ -35,7 +35,7 @@ class Document:
     line: int | None = None
 
 
-@frozen(eq=False)
+@define(eq=False)  # frozen, it takes a fifth more time to read a plan; a large one is half a million of these
 class Value:
     """A value that nobody has checked yet, with the way that leads to it: answers of the right kind, or errors.
 
@@ -117,8 +117,13 @@ class Value:
     @contextmanager
     def explained(self) -> Iterator[None]:
         """Errors about values inside the block become errors about this value (`documents.text.error_at`)."""
-        with located(self.where, self._subject, self.document.hint):
+        try:
             yield
+        except TransloadError as error:
+            begins = f"{self.document.name}:" if self._is_yaml else (f"{self.document.name}:", f"{self.document.name}.")
+            if isinstance(error, DocumentInvalid) and error.message.startswith(begins):
+                raise  # the message says where already
+            raise self._about(error) from error
 
     # --- what is in it
 
@@ -141,7 +146,10 @@ class Value:
 
     def get(self, key: str) -> Value:
         """What stands under a key of this mapping; a value without content if there is nothing."""
-        return Value(self._mapping().get(key), self.document, self, key)
+        content = self.content
+        if not isinstance(content, dict):
+            raise self.wrong("a mapping")
+        return Value(content.get(key), self.document, self, key)
 
     def entries(self) -> Iterator[tuple[str, Value]]:
         """Keys of this mapping, which may be any, and what stands under them."""
@@ -156,7 +164,7 @@ class Value:
     def text(self) -> str:
         """This text; in YAML, where null is an empty text, one that is not blank."""
         content = self.content
-        if not isinstance(content, str) or self._is_blank:
+        if not isinstance(content, str) or (self.document.line is not None and not content.strip()):
             raise self.wrong("text")
         return content
 
@@ -177,16 +185,16 @@ class Value:
 
     def number(self, limit: int = 1 << 63) -> int:
         """This whole number, a count or an id below `limit`. JSON only: YAML's scalars are text."""
-        if not _is_number(self.content, limit):
+        number = self.content
+        if type(number) is not int or not 0 <= number < limit:
             raise self.wrong(f"a whole number from 0 to {limit - 1}" if limit else "the number of one before it")
-        number: int = self.content
         return number
 
     def numbers(self, limit: int = 1 << 63) -> tuple[int, ...]:
         """The whole numbers of this list, each below `limit`."""
         numbers = self._list()
         for place, number in enumerate(numbers):
-            if not _is_number(number, limit):
+            if type(number) is not int or not 0 <= number < limit:
                 Value(number, self.document, self, place).number(limit)
         return tuple(numbers)
 
@@ -207,11 +215,15 @@ class Value:
 
     def read(self, parse: Callable[[str], Result]) -> Result:
         """What `parse` makes of the text; an error that it raises becomes one about this value."""
-        text = self.text()
+        self.text()
+        return self.made(parse)
+
+    def made(self, make: Callable[[Any], Result]) -> Result:
+        """What `make` makes of the content, of any kind; an error that it raises becomes one about this value."""
         try:
-            return parse(text)
+            return make(self.content)
         except TransloadError as error:
-            raise error_at(self.where, self._subject, self.document.hint, error) from error
+            raise self._about(error) from error
 
     @overload
     def maybe(self, read: Callable[[Value], Result]) -> Result | None: ...
@@ -245,6 +257,9 @@ class Value:
             raise self.wrong("a list")
         return self.content
 
+    def _about(self, error: TransloadError) -> TransloadError:
+        return error_at(self.where, self._subject, self.document.hint, error)
+
     def _unknown(self, key: str, known: Sequence[str]) -> DocumentInvalid:
         """The error for a key that is not `known`. Its value may begin on a later line, so that the key's is told."""
         lines = getattr(self.content, "key_lines", None)
@@ -257,10 +272,6 @@ def _where(name: str, line: int | None, path: str) -> str:
     if line is None:
         return f"{name}.{path}" if path else name
     return f"{name}:{line}: {path}" if path else f"{name}:{line}"
-
-
-def _is_number(content: Any, limit: int) -> bool:
-    return type(content) is int and 0 <= content < limit
 
 
 def _shown(content: Any) -> str:

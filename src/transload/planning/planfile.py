@@ -158,8 +158,7 @@ def _step_in(value: Value, earlier: Sequence[Step], manifests: Mapping[Digest, M
 
 def _blob_in(value: Value, earlier: Sequence[Step]) -> BlobStep:
     value.only("id", "blob", "source_store", "source_repository", "repository", "origin", "after")
-    with value.get("blob").explained():
-        descriptor = Descriptor.from_json(value.get("blob").content, "the descriptor")
+    descriptor = value.get("blob").made(lambda content: Descriptor.from_json(content, "the descriptor"))
     step = BlobStep(
         value.get("id").number(),
         descriptor,

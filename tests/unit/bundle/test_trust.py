@@ -193,6 +193,26 @@ def test_a_ledger_that_contradicts_itself_is_refused(tmp_path: Path, change: Cal
 
 
 @pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda document: document["blobs"][3].pop("offset"), "ledger.blobs[3]: key 'offset' is missing"),
+        (lambda document: document["blobs"][3].update(offset="0"), "ledger.blobs[3].offset: expected a whole number"),
+        (lambda document: document["images"][0]["blobs"].append(10_000), "ledger.images[0].blobs["),
+        (lambda document: document["images"][0].update(source="\x1b[2J"), "found '\\x1b[2J'"),
+        (lambda document: document.update(images="all"), "ledger.images: expected a list, found 'all'"),
+    ],
+)
+def test_the_error_of_a_ledger_names_the_value(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], says: str
+) -> None:
+    path = packed(tmp_path, None)
+    with_ledger(path, change)
+    with pytest.raises(LedgerTampered) as caught:
+        BundleStore(path)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "change",
     [
         lambda document: document["blobs"][0].update(size=1 << 62),

@@ -18,6 +18,7 @@ from attrs import define, field, frozen
 
 from transload.bundle.format.contents import BundledImage, ExtraFile, Prerequisite
 from transload.bundle.format.volumes import VOLUMES, Cut
+from transload.documents.value import Document, Value
 from transload.errors import BundleInvalid, LedgerTampered, LimitExceeded, TransloadError
 from transload.limits import LEDGER_BYTES, LEDGER_VALUES
 from transload.linedjson import pieces
@@ -182,13 +183,13 @@ class Ledger:
         try:
             document = read_json(raw, limit=LEDGER_BYTES, values=LEDGER_VALUES)
             _check_format(document)
-            ledger = _ledger_in(document)
+            ledger = _ledger_in(Value(document, Document("ledger")))
             del document  # it takes more memory than the ledger
             if ledger._is_written_as(raw):
                 return ledger
         except (BundleInvalid, LimitExceeded):
             raise
-        except (ValueError, TypeError, KeyError, IndexError, RecursionError, TransloadError) as error:
+        except (ValueError, TransloadError) as error:
             raise _tampered(f"it cannot be read ({str(error)[:200]})") from error
         raise _tampered("it does not have the form of a ledger")
 
@@ -225,80 +226,93 @@ def _image_out(entry: LedgerImage) -> dict[str, Any]:
     return document | ({"present": True} if entry.image.present else {"blobs": list(entry.blobs)})
 
 
-def _ledger_in(document: dict[str, Any]) -> Ledger:
-    blobs = _list(document["blobs"], _blob_in)
+def _ledger_in(root: Value) -> Ledger:
+    blobs = _list(root.get("blobs"), _blob_in)
     ledger = Ledger(
-        images=_list(document["images"], lambda item: _image_in(item, len(blobs))),
+        images=_list(root.get("images"), lambda image: _image_in(image, len(blobs))),
         blobs=blobs,
-        extras=_list(document["extras"], _extra_in),
-        prerequisites=_list(document["prerequisites"], _prerequisite_in),
-        against=_text(document["against"]),
-        plan_digest=None if document["plan"] is None else Digest(_text(document["plan"])),
-        index_digest=Digest(_text(document["index"])),
-        volume_bytes=None if document["volume_size"] is None else _number(document["volume_size"]),
-        size=_number(document["size"]),
+        extras=_list(root.get("extras"), _extra_in),
+        prerequisites=_list(root.get("prerequisites"), _prerequisite_in),
+        against=_text(root.get("against")),
+        plan_digest=root.get("plan").maybe(_digest),
+        index_digest=_digest(root.get("index")),
+        volume_bytes=root.get("volume_size").maybe(_bytes),
+        size=_bytes(root.get("size")),
     )
     if len(ledger.by_digest) != len(blobs) or len(ledger.by_name) != len(ledger.images):
-        raise ValueError("something is listed twice")
+        raise root.fail("something is listed twice")
     if ledger.cut.count > VOLUMES:
         raise LimitExceeded(f"a bundle of {ledger.cut.count} volumes, {VOLUMES} are allowed")
     return ledger
 
 
-def _blob_in(item: dict[str, Any]) -> StoredBlob:
-    subject = Digest(_text(item["subject"])) if "subject" in item else None
-    return StoredBlob(_descriptor(item), _number(item["offset"]), subject)
+def _blob_in(blob: Value) -> StoredBlob:
+    return StoredBlob(_descriptor(blob), _bytes(blob.get("offset")), blob.get("subject").maybe(_digest))
 
 
-def _image_in(item: dict[str, Any], blobs: int) -> LedgerImage:
+def _image_in(value: Value, blobs: int) -> LedgerImage:
     image = BundledImage(
-        Name.parse(_text(item["name"])),
-        _descriptor(item),
-        _text(item["source"]),
-        item.get("present", False) is True,
-        _list(item.get("left_out", []), lambda digest: Digest(_text(digest))),
+        value.get("name").read(Name.parse),
+        _descriptor(value),
+        _text(value.get("source")),
+        value.get("present").maybe(Value.truth, False),
+        value.get("left_out").maybe(lambda left_out: _list(left_out, _digest), ()),
     )
-    positions = _list(item.get("blobs", []), _number)
-    if positions and (positions[-1] >= blobs or any(map(ge, positions, positions[1:]))):
-        raise ValueError(f"{image.name} needs a blob that is not listed, or one twice")
-    return LedgerImage(image, positions)
+    needed = value.get("blobs").maybe(lambda numbers: _bounded(numbers).numbers(blobs), ())
+    if any(map(ge, needed, needed[1:])):
+        raise value.get("blobs").fail(f"{image.name} needs a blob twice, or they are not in order")
+    return LedgerImage(image, needed)
 
 
-def _extra_in(item: dict[str, Any]) -> StoredExtra:
+def _extra_in(value: Value) -> StoredExtra:
     # Made as an `ExtraFile`, so that the same rules hold for its name.
-    extra = ExtraFile(_text(item["name"]), Path(), _number(item["size"]), Digest(_text(item["digest"])))
-    return StoredExtra(extra.name, extra.size, extra.digest, _number(item["offset"]))
+    size, digest, offset = _bytes(value.get("size")), _digest(value.get("digest")), _bytes(value.get("offset"))
+    extra = value.get("name").read(lambda name: ExtraFile(name, Path(), size, digest))
+    return StoredExtra(extra.name, extra.size, extra.digest, offset)
 
 
-def _prerequisite_in(item: dict[str, Any]) -> Prerequisite:
-    repositories = _list(item["repositories"], lambda repository: check_repository(_text(repository)))
-    return Prerequisite(_descriptor(item), repositories, _list(item["images"], _text))
+def _prerequisite_in(value: Value) -> Prerequisite:
+    repositories = _list(value.get("repositories"), lambda repository: repository.read(check_repository))
+    return Prerequisite(_descriptor(value), repositories, _list(value.get("images"), _text))
 
 
-def _descriptor(item: Any) -> Descriptor:
-    descriptor = Descriptor.from_json(item, "an entry")
-    _number(descriptor.size)
-    _text(descriptor.artifact_type)
+def _descriptor(value: Value) -> Descriptor:
+    descriptor = value.made(_to_descriptor)
+    if descriptor.size > STREAM_BYTES:
+        raise LimitExceeded(f"a size of {descriptor.size} bytes, no bundle is larger than {STREAM_BYTES}")
+    if not descriptor.artifact_type.isprintable():
+        raise value.fail("has an artifact type that is not printable")
     return descriptor
 
 
-def _list(items: Any, read: Callable[[Any], Item]) -> tuple[Item, ...]:
-    if not isinstance(items, list):
-        raise TypeError("a list is missing")
-    if len(items) > MEMBERS:
-        raise LimitExceeded(f"a ledger with a list of {len(items)} entries, {MEMBERS} are allowed")
-    return tuple(read(item) for item in items)
+def _to_descriptor(content: Any) -> Descriptor:
+    return Descriptor.from_json(content, "the descriptor")
 
 
-def _number(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{str(value)[:20]} is not a number of bytes")
-    if value > STREAM_BYTES:
-        raise LimitExceeded(f"a size of {str(value)[:40]} bytes, no bundle is larger than {STREAM_BYTES}")
+def _list(value: Value, read: Callable[[Value], Item]) -> tuple[Item, ...]:
+    return tuple(map(read, _bounded(value).items()))
+
+
+def _bounded(value: Value) -> Value:
+    """This list, of at most `MEMBERS` entries."""
+    if isinstance(value.content, list) and len(value.content) > MEMBERS:
+        raise LimitExceeded(f"a ledger with a list of {len(value.content)} entries, {MEMBERS} are allowed")
     return value
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.isprintable():  # people see these texts on their terminals
-        raise TypeError(f"{str(value)[:40]!r} is not a text")
-    return value
+def _bytes(value: Value) -> int:
+    number = value.number()
+    if number > STREAM_BYTES:
+        raise LimitExceeded(f"a size of {number} bytes, no bundle is larger than {STREAM_BYTES}")
+    return number
+
+
+def _digest(value: Value) -> Digest:
+    return value.read(Digest)
+
+
+def _text(value: Value) -> str:
+    text = value.text()
+    if not text.isprintable():  # these texts are printed to terminals
+        raise value.wrong("printable text")
+    return text
