@@ -34,6 +34,13 @@ class Cancellation:
             if inner is not None:
                 inner.cancel()
 
+    def cancel_all(self) -> None:
+        """Cancel the whole work that this is a part of, as Ctrl-C asks for."""
+        whole = self
+        while whole._outer is not None:
+            whole = whole._outer
+        whole.cancel()
+
     def on_silence(self, rouse: Callable[[], None]) -> None:
         """Call `rouse` when cancelled work waits for something that `wake` cannot end, such as a silent peer.
 
@@ -137,12 +144,14 @@ class TaskGroup:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            self.cancellation.cancel_all()
+        elif error is not None:
             self.cancellation.cancel()
         try:
             self._join()
         except BaseException:  # Ctrl-C while waiting: still wait for all threads
-            self.cancellation.cancel()
+            self.cancellation.cancel_all()  # what they wait for may listen to the whole work's token only
             self._join()  # a second Ctrl-C leaves at once
             raise
         if error is None and self._error is not None:

@@ -171,6 +171,30 @@ def test_ctrl_c_while_waiting_cancels_the_children_and_still_waits_for_them() ->
     assert ended == [True]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows delivers no signal to a process of its own choosing")
+def test_ctrl_c_ends_what_waits_for_a_peer_further_out() -> None:
+    class Peer:
+        over = threading.Event()
+
+        def cut(self) -> None:
+            self.over.set()
+
+    whole, peer, waiting = Cancellation(), Peer(), threading.main_thread().ident
+    whole.on_silence(peer.cut)
+    assert waiting is not None
+
+    def work() -> None:
+        while not any(frame.name == "_join" for frame in traceback.extract_stack(sys._current_frames()[waiting])):
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+        assert peer.over.wait(60)
+
+    with pytest.raises(KeyboardInterrupt), TaskGroup(whole) as group:
+        group.start(work)
+    assert peer.over.is_set()
+    assert whole.cancelled
+
+
 # --- in_parallel
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +28,7 @@ from transload.errors import (
 from transload.events import ImageDone, Progressed, RunFinished, StepMoved
 from transload.oci import Name
 from transload.server import Served, ServeSettings, serve
-from transload.testing.faults import FaultyStore, out_of_space
+from transload.testing.faults import FaultyStore, out_of_space, waits
 from transload.testing.images import fill, image, multi_platform, signature
 from transload.verbs.copying import is_image
 
@@ -308,3 +310,22 @@ def test_cancelled_on_the_way(vendor: Served, local: Served, site: MemoryStore) 
         )
     with pytest.raises(NotFound):
         site.resolve(Name.parse("app:1"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows delivers no signal to a process of its own choosing")
+def test_ctrl_c_does_not_wait_for_a_server_that_says_nothing(tmp_path: Path) -> None:
+    class Gate(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            os.kill(os.getpid(), signal.SIGINT)  # as "Interrupt the kernel" does in a notebook
+            return super().wait(timeout)
+
+    store, gate = MemoryStore(), Gate()
+    fill(store, ONE, "acme/app", "1")
+    patient = transload.Network(stall_timeout_s=10_000, give_up_after_s=10_000)
+    with serve(FaultyStore(store, [waits("open", gate)])) as silent:
+        with pytest.raises(KeyboardInterrupt):
+            transload.copy(f"{silent.host_port}/acme/app:1", f"oci:{tmp_path / 'out'}", network=patient)
+        gate.set()
+        assert names(transload.copy(f"{silent.host_port}/acme/app:1", f"oci:{tmp_path / 'out'}")) == {
+            "acme/app:1": "copied"
+        }
