@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from transload.errors import Side, TransloadError
 
@@ -119,11 +119,11 @@ class HostTroubled:
     state: HostState
     troubled_s: float
     left_s: float
-    attempt: int = 0
-    attempts: int = 0
-    wait_s: float = 0.0
-    error: TransloadError | None = None
-    side: Side | None = None
+    attempt: int = field(default=0, kw_only=True)
+    attempts: int = field(default=0, kw_only=True)
+    wait_s: float = field(default=0.0, kw_only=True)
+    error: TransloadError | None = field(default=None, kw_only=True)
+    side: Side | None = field(default=None, kw_only=True)
 
 
 HostListener = Callable[[HostTroubled], None]

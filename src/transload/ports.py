@@ -20,7 +20,7 @@ Chunk = bytes | bytearray | memoryview
 """A piece of content. It may be a view of a buffer that is used again, so copy what you need before the next chunk."""
 
 
-@frozen
+@frozen(kw_only=True)
 class RequestCosts:
     """How many requests a store's operations take, so that a plan can state its cost. `small_blob_bytes` in bytes."""
 

@@ -159,7 +159,11 @@ PARSERS = [
         lambda raw, _: parse_public_key(raw),
         b"ssh-ed25519 " + b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)),
     ),
-    Parser("planning/planfile.py", lambda raw, _: load_plan(raw), dump_plan(Plan("r.example", (), (), {}))),
+    Parser(
+        "planning/planfile.py",
+        lambda raw, _: load_plan(raw),
+        dump_plan(Plan(target="r.example", images=(), steps=(), manifests={})),
+    ),
     Parser("inventory/file.py", lambda raw, _: load_inventory(raw), dump_inventory(inventory_of(LEDGER))),
     Parser("documents/yamltree.py", lambda raw, _: parse_catalog(raw, "c.yaml"), CATALOG),
     Parser("catalog/setfile.py", lambda raw, _: parse_set(raw, "s.yaml"), SET),

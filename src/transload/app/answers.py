@@ -15,7 +15,7 @@ from transload.login import Login, Secret
 from transload.oci.reference import check_registry, check_repository, check_tag
 
 
-@frozen
+@frozen(kw_only=True)
 class Answers:
     """One field per question, in the order of the questions; None is not answered yet."""
 
@@ -105,10 +105,18 @@ DEFAULT_CATALOG = "arcdata"
 
 QUESTIONS = (
     Question(
-        "SOURCE_DOCKER_REGISTRY", "source_registry", "--source-registry", "Registry to copy from", "mcr.microsoft.com"
+        "SOURCE_DOCKER_REGISTRY",
+        "source_registry",
+        "--source-registry",
+        "Registry to copy from",
+        default="mcr.microsoft.com",
     ),
     Question(
-        "SOURCE_DOCKER_REPOSITORY", "source_repository", "--source-repository", "Repository prefix there", "arcdata"
+        "SOURCE_DOCKER_REPOSITORY",
+        "source_repository",
+        "--source-repository",
+        "Repository prefix there",
+        default="arcdata",
     ),
     Question("SOURCE_DOCKER_USERNAME", "source_username", "--source-username", "User there (empty for none)"),
     Question("SOURCE_DOCKER_PASSWORD", "source_password", "--source-password-stdin", "Password there", secret=True),

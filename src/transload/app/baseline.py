@@ -31,7 +31,9 @@ def far_side(against: Path | None, key: Path | None = None) -> Inventory:
     if against is None:
         if key is not None:
             raise UsageError("--against-key was given without --against", hint="add --against FILE")
-        return Inventory("bundle:", "", True, {}, {}, {})
+        return Inventory(
+            target="bundle:", prefix="", blobs_per_repository=True, manifests={}, blobs={}, repositories={}
+        )
     verifier = load_public_key(key) if key else None
     if verifier is not None and (against / MARKER).is_file():
         raise BundleUnsigned(
@@ -134,4 +136,6 @@ def inventory_of(ledger: Ledger) -> Inventory:
     for one in ledger.prerequisites:
         for repository in one.repositories:
             put(repository, {}, (one.descriptor,))
-    return Inventory("bundle:", "", True, manifests, blobs, shelves)
+    return Inventory(
+        target="bundle:", prefix="", blobs_per_repository=True, manifests=manifests, blobs=blobs, repositories=shelves
+    )

@@ -45,13 +45,13 @@ def contents_of(
         Prerequisite(descriptors[one], where(one), tuple(sorted(names))) for one, names in sorted(needed.items())
     )
     return Contents(
-        images,
-        tuple(blobs.values()),
-        tuple(manifests.values()),
-        prerequisites,
-        tuple(extras),
-        against,
-        digest(plan),
+        images=images,
+        blobs=tuple(blobs.values()),
+        manifests=tuple(manifests.values()),
+        prerequisites=prerequisites,
+        extras=tuple(extras),
+        against=against,
+        plan_digest=digest(plan),
     )
 
 
@@ -84,7 +84,7 @@ def filling_plan(plan: Plan, target: str, held: Callable[[Descriptor], bool] = l
         for image, share in zip(plan.images, _shares(plan, there), strict=True)
     )
     requests = Requests(source=max(0, plan.requests.source - len(there)))  # one for each, where there are any
-    return Plan(target, images, tuple(steps), plan.manifests, requests)
+    return Plan(target=target, images=images, steps=tuple(steps), manifests=plan.manifests, requests=requests)
 
 
 def _shares(plan: Plan, steps: Set[int]) -> Iterator[Share]:

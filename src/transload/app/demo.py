@@ -18,7 +18,7 @@ IMAGES = 20
 PREFIX = "shop"
 
 
-@frozen
+@frozen(kw_only=True)
 class Stage:
     """Both registries at work, and the catalog that describes what the source publishes."""
 
@@ -45,7 +45,7 @@ def staged(folder: Path, size: int) -> Iterator[Stage]:
         catalog = folder / "shop.yaml"
         with local_errors("writing", catalog):
             replace_file(catalog, _catalog(source.host_port, size).encode())
-        yield Stage(source, target, vendor, catalog, size)
+        yield Stage(source=source, target=target, vendor=vendor, catalog=catalog, size=size)
 
 
 def _catalog(registry: str, size: int) -> str:

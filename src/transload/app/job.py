@@ -11,7 +11,7 @@ from transload.planning import Narrowing
 BODIES = 8
 
 
-@frozen
+@frozen(kw_only=True)
 class Job:
     """What is wanted, from where, to where.
 

@@ -27,7 +27,7 @@ _NAMED = 3  # images named in one sentence
 _THREADS = 8
 
 
-@frozen
+@frozen(kw_only=True)
 class Prepared:
     """A plan, and the stores that it speaks of. `finish` is what the target needs when the run is over.
 
@@ -76,7 +76,7 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
     notes = (*selection.notes, *source_notes(sources), *nameless_notes(plan.images))
     notes += differences(job, selection, plan, stores, cancellation)
     notes += older_notes(plan, sources, target, cancellation)
-    return Prepared(plan, sources, target, job.target, notes)
+    return Prepared(plan=plan, sources=sources, target=target, place=job.target, notes=notes)
 
 
 def older_notes(
@@ -153,7 +153,14 @@ def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
     target = stores.target(place)
     images = in_parallel(lambda image: _as_it_is_now(image, target), plan.images, _THREADS)
     plan = evolve(plan, images=tuple(images))
-    return Prepared(plan, sources, target, place, older_notes(plan, sources, target), made_earlier=True)
+    return Prepared(
+        plan=plan,
+        sources=sources,
+        target=target,
+        place=place,
+        notes=older_notes(plan, sources, target),
+        made_earlier=True,
+    )
 
 
 def _as_it_is_now(image: PlannedImage, target: Target) -> PlannedImage:

@@ -65,6 +65,12 @@ def _traffic(prepared: Prepared, stores: Stores) -> tuple[HostTotals, ...]:
         return "source" if host in sources else None
 
     return tuple(
-        HostTotals(host, sums.requests, sums.bytes_received, sums.bytes_sent, side(host))
+        HostTotals(
+            host=host,
+            requests=sums.requests,
+            bytes_received=sums.bytes_received,
+            bytes_sent=sums.bytes_sent,
+            side=side(host),
+        )
         for host, sums in sorted(network.traffic.hosts().items())
     )

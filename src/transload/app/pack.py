@@ -35,7 +35,7 @@ _COMPRESSED = frozenset({".gz", ".tgz", ".zst", ".xz", ".bz2", ".zip"})
 _NAMED = 3  # images named in one sentence
 
 
-@frozen
+@frozen(kw_only=True)
 class Packing:
     """How a bundle is made.
 
@@ -87,7 +87,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     place = Location("bundle", str(packing.out))
     notes = (*selection.notes, *nameless_notes(plan.images))
     notes += differences(job, selection, plan, stores, cancellation)
-    prepared = Prepared(plan, sources, far, place, notes)
+    prepared = Prepared(plan=plan, sources=sources, target=far, place=place, notes=notes)
     if is_finished(packing.out, blueprint):
         return Packed(evolve(prepared, plan=_nothing_to_do(plan, place)), blueprint)
     return Packed(_to_fill(prepared, blueprint, stores.working), blueprint)
@@ -201,4 +201,4 @@ def _nothing_to_do(plan: Plan, place: Location) -> Plan:
         else evolve(image, status="unchanged", goals=(), copied=Share(), mounted=Share(), present=image.copied)
         for image in plan.images
     )
-    return Plan(place.locator, tuple(images), (), {})
+    return Plan(target=place.locator, images=tuple(images), steps=(), manifests={})

@@ -54,7 +54,7 @@ def prepare_push(
     notes = (*notes, *nameless_notes(plan.images), *_compression_notes(compressed))
     notes += older_notes(plan, sources, target, cancellation)
     one_by_one = bundle is not None and any(_lacking_volumes(bundle))
-    return Prepared(plan, sources, target, job.target, notes, by_size=one_by_one)
+    return Prepared(plan=plan, sources=sources, target=target, place=job.target, notes=notes, by_size=one_by_one)
 
 
 def _compression_notes(compressed: CompressedStore | None) -> Iterator[str]:

@@ -44,7 +44,7 @@ def to_item(one: Selected, store: str, source: Name, job: Job) -> Item:
     """What the planner is asked for: `one`, called `source` in `store`, under the job's target prefix."""
     repository = one.repository.rpartition("/")[2] if job.flatten else one.repository
     target = Name(join(job.target.prefix, repository), one.tag, None if one.tag else source.digest)
-    return Item(store, source, target, one.optional, one.platforms)
+    return Item(store, source, target, optional=one.optional, platforms=one.platforms)
 
 
 def with_target_tag(items: tuple[Item, ...], job: Job) -> tuple[Item, ...]:

@@ -40,7 +40,7 @@ _SECRET = frozenset(
 Colour = Literal["auto", "always", "never"]
 
 
-@frozen
+@frozen(kw_only=True)
 class Environment:
     """Everything that variables decide.
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from transload.transfer import Journal
 
 
-@frozen
+@frozen(kw_only=True)
 class Network:
     """What the command line says about connections; the environment adds proxies."""
 
@@ -157,6 +157,7 @@ class Stores:
         network: Network,
         logins: Logins,
         cancellation: Cancellation,
+        *,
         carried: Carried | None = None,
         ears: Ears = DEAF,
     ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from transload.app.detect import select_carried
 from transload.app.job import Job
@@ -41,11 +41,11 @@ class Verification:
 
     target: str
     proofs: tuple[Proof, ...]
-    problems: tuple[TransloadError, ...] = ()
-    whole: bool = False
-    left_out: int = 0
-    prerequisites: tuple[Descriptor, ...] = ()
-    notes: tuple[str, ...] = ()
+    problems: tuple[TransloadError, ...] = field(default=(), kw_only=True)
+    whole: bool = field(default=False, kw_only=True)
+    left_out: int = field(default=0, kw_only=True)
+    prerequisites: tuple[Descriptor, ...] = field(default=(), kw_only=True)
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def good(self) -> bool:
@@ -159,7 +159,7 @@ def check_bundle(place: Location, stores: Stores, cancellation: Cancellation) ->
     return Verification(
         place.locator,
         proofs,
-        tuple(problems),
+        problems=tuple(problems),
         whole=True,
         left_out=len(ledger.images) - len(proofs),
         prerequisites=tuple(each.descriptor for each in ledger.prerequisites),
@@ -169,10 +169,17 @@ def check_bundle(place: Location, stores: Stores, cancellation: Cancellation) ->
 def _bundled(each: LedgerImage, ledger: Ledger, broken: Mapping[Name, TransloadError]) -> Proof:
     name, root = each.image.name, each.image.root
     if name in broken:
-        return Proof(name, "damaged" if is_wrong(broken[name]) else "unchecked", root.digest, error=broken[name])
+        return Proof(name, "damaged" if is_wrong(broken[name]) else "unchecked", digest=root.digest, error=broken[name])
     held = [ledger.blobs[place].descriptor for place in each.blobs]
     manifests = sum(one.is_manifest for one in held)
-    return Proof(name, "sound", root.digest, manifests, len(held) - manifests, sum(one.size for one in held))
+    return Proof(
+        name,
+        "sound",
+        digest=root.digest,
+        manifests=manifests,
+        blobs=len(held) - manifests,
+        bytes=sum(one.size for one in held),
+    )
 
 
 def _excused(proof: Proof, excused: Iterable[str]) -> bool:

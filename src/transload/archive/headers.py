@@ -34,7 +34,7 @@ _EXTENSIONS = _PAX | {tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE
 _OURS = ("path", "linkpath", "size")
 
 
-@frozen
+@frozen(kw_only=True)
 class Header:
     """One member: its name as written, where its bytes begin, how many they are, and where it leads if it is a link."""
 
@@ -111,7 +111,7 @@ def _header(info: tarfile.TarInfo, name: str, extension: _Extension, start: int,
         raise _sparse(name, where)
     symlink = info.type == tarfile.SYMTYPE
     link = (extension.linkpath or info.linkname) if symlink or info.type == tarfile.LNKTYPE else ""
-    return Header(name, start, size, info.type in _FILES, link, symlink)
+    return Header(name=name, offset=start, size=size, is_file=info.type in _FILES, link=link, is_symlink=symlink)
 
 
 def _content(file: FileIO, size: int, where: str) -> bytes:

@@ -21,7 +21,7 @@ NEWEST = "newest"
 """The word for the newest release, whichever it is."""
 
 
-@frozen
+@frozen(kw_only=True)
 class Catalog:
     """A product's releases, oldest first. Raises `DocumentInvalid`, `ReferenceInvalid` when contradictory.
 
@@ -120,10 +120,10 @@ class Catalog:
                 return release
         like = self.newest()
         return Release(
-            tag,
-            like.images,
-            like.list_name,
-            "inferred",
+            tag=tag,
+            images=like.images,
+            list_name=like.list_name,
+            basis="inferred",
             date=day_in(tag),
             note=f"those of {like.tag}, since the catalog does not have this release",
             known=False,

@@ -12,7 +12,7 @@ from transload.documents.text import located
 from transload.oci import Name, Reference
 
 
-@frozen
+@frozen(kw_only=True)
 class CatalogUse:
     """A catalog, and which part of it is wanted.
 

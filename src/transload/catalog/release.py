@@ -30,7 +30,7 @@ def day_in(tag: str) -> str | None:
     return match.group() if match and _DATE.fullmatch(match.group()) else None
 
 
-@frozen
+@frozen(kw_only=True)
 class Release:
     """A set of images that belong together, all under one tag.
 

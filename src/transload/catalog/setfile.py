@@ -138,14 +138,14 @@ def _catalog(value: Value) -> CatalogUse:
         raise value.fail("expected either name or file", hint="name is a built-in catalog, file a catalog of your own")
     releases = value.get("releases")
     return CatalogUse(
-        value.get("name").read(load_builtin) if value.has("name") else _from_file(value.get("file")),
-        releases.maybe(_releases, (NEWEST,)),
-        value.get("images").maybe(definition.image_names, ()),
-        value.get("registry").maybe(checked_registry),
-        value.get("repository").maybe(checked_repository),
-        value.get("target").maybe(checked_repository, ""),
-        value.get("companions").maybe(Value.truth, True),
-        (releases if value.has("releases") else value).where,
+        catalog=value.get("name").read(load_builtin) if value.has("name") else _from_file(value.get("file")),
+        releases=releases.maybe(_releases, (NEWEST,)),
+        images=value.get("images").maybe(definition.image_names, ()),
+        registry=value.get("registry").maybe(checked_registry),
+        repository=value.get("repository").maybe(checked_repository),
+        target=value.get("target").maybe(checked_repository, ""),
+        companions=value.get("companions").maybe(Value.truth, True),
+        where=(releases if value.has("releases") else value).where,
     )
 
 

@@ -64,7 +64,7 @@ class _Show:
         self._environment = Environment(state=folder / "state")
         self._reports = [folder / "report.md", folder / "report.json"] if kept else []
         self._cancellation = Cancellation()
-        self._job = Job((str(stage.catalog),), Location.parse(f"{stage.target.host_port}/mirror"))
+        self._job = Job(sets=(str(stage.catalog),), target=Location.parse(f"{stage.target.host_port}/mirror"))
 
     def run(self) -> int:
         stage = self._stage

@@ -70,9 +70,9 @@ def _job(
     wanted: WantedFlags, answers: Answers, origin: Location | None, to: Location | None, guided: bool, bodies: int
 ) -> Job:
     return Job(
-        (DEFAULT_CATALOG,) if guided else wanted.sets,
-        to or answers.target(),
-        origin,
+        sets=(DEFAULT_CATALOG,) if guided else wanted.sets,
+        target=to or answers.target(),
+        origin=origin,
         source_registry=None if origin else answers.source_registry,
         source_repository=None if origin else answers.source_repository,
         tag=answers.source_tag,

@@ -94,7 +94,14 @@ def pack(
         signer = load_signer(sign_key, session.environment)
         if with_tool is not None and not with_tool.is_file():
             raise LocalError(f"there is no file {with_tool}", subject=str(with_tool), hint="name the transload.pyz")
-        packing = Packing(bundle_path(out), parse_volume_size(volume_size), against, against_key, also, signer)
+        packing = Packing(
+            out=bundle_path(out),
+            volume_bytes=parse_volume_size(volume_size),
+            against=against,
+            against_key=against_key,
+            also=also,
+            signer=signer,
+        )
         paths = {"--against": against, "--against-key": against_key, "--sign-key": sign_key}
         more = [*_words(out, volume_size, paths, also, with_tool), *connection_words(network, gathered.logins)]
         words = ["pack", *command_words(job, more)]

@@ -72,7 +72,15 @@ def load_inventory(raw: bytes) -> Inventory:
     prefix, blobs_per_repository = root.get("prefix").read(_repository), root.get("scoped").truth()
     target, notes = root.get("target").text(), tuple(note.text() for note in root.get("notes").items())
     with root.get("repositories").explained():
-        return Inventory(target, prefix, blobs_per_repository, described, sizes, repositories, notes)
+        return Inventory(
+            target=target,
+            prefix=prefix,
+            blobs_per_repository=blobs_per_repository,
+            manifests=described,
+            blobs=sizes,
+            repositories=repositories,
+            notes=notes,
+        )
 
 
 # --- out

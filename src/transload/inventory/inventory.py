@@ -27,7 +27,7 @@ class RepositoryContent:
     blobs: frozenset[Digest]
 
 
-@define(frozen=True, slots=False)
+@define(frozen=True, slots=False, kw_only=True)
 class Inventory:
     """Everything under `prefix` at `target` (a locator). Names of repositories are relative to the prefix.
 

@@ -49,7 +49,15 @@ def take_inventory(
     blobs = {
         blob.digest: blob.size for manifest in taking.known.values() for blob in manifest.blobs if not blob.is_foreign
     }
-    return Inventory(store.locator, prefix, store.blobs_per_repository, described, blobs, contents, tuple(taking.notes))
+    return Inventory(
+        target=store.locator,
+        prefix=prefix,
+        blobs_per_repository=store.blobs_per_repository,
+        manifests=described,
+        blobs=blobs,
+        repositories=contents,
+        notes=tuple(taking.notes),
+    )
 
 
 def _untagged(store: Source) -> list[Name]:

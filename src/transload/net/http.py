@@ -240,7 +240,16 @@ class Http:
                 host.backoff.succeeded()
             received = partial(self.traffic.received, origin.netloc)
             by_proxy = origin.scheme == "http" and self._proxy(origin) is not None  # a proxy cannot see into a tunnel
-            return Answer(response, url, held.pop_all(), translate, received, self.cancellation, flight, by_proxy)
+            return Answer(
+                response,
+                url=url,
+                held=held.pop_all(),
+                translate=translate,
+                received=received,
+                cancellation=self.cancellation,
+                flight=flight,
+                by_proxy=by_proxy,
+            )
 
     def _cause(self, error: BaseException, origin: Origin, doing: str, flight: Flight) -> TransloadError:
         """What went wrong: why we cut the connection, or what the error means."""

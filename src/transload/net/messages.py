@@ -38,13 +38,13 @@ class HttpRequest:
     url: str
     doing: str
     purpose: str
-    headers: Mapping[str, str] = field(factory=dict, repr=False)
-    body: bytes | Iterable[Chunk] | None = field(default=None, repr=False)
-    length: int | None = None
-    lane: Lane = "small"
-    retried: bool = True
-    limit: int = MANIFEST_BYTES
-    registry: Origin | None = None
+    headers: Mapping[str, str] = field(factory=dict, repr=False, kw_only=True)
+    body: bytes | Iterable[Chunk] | None = field(default=None, repr=False, kw_only=True)
+    length: int | None = field(default=None, kw_only=True)
+    lane: Lane = field(default="small", kw_only=True)
+    retried: bool = field(default=True, kw_only=True)
+    limit: int = field(default=MANIFEST_BYTES, kw_only=True)
+    registry: Origin | None = field(default=None, kw_only=True)
 
 
 @frozen
@@ -59,8 +59,8 @@ class Reply:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     url: str = field(repr=redacted)
-    by_proxy: bool = False
-    is_last: bool = False
+    by_proxy: bool = field(default=False, kw_only=True)
+    is_last: bool = field(default=False, kw_only=True)
 
     @property
     def origin(self) -> Origin:
@@ -79,6 +79,7 @@ class Answer:
     def __init__(
         self,
         response: BaseHTTPResponse,
+        *,
         url: str,
         held: ExitStack,
         translate: Callable[[BaseException], TransloadError | None],
@@ -125,7 +126,7 @@ class Answer:
     @property
     def head(self) -> Reply:
         """What is known before the body is read."""
-        return Reply(self.status, self.headers, b"", self.url, self.by_proxy)
+        return Reply(self.status, self.headers, b"", self.url, by_proxy=self.by_proxy)
 
     def reply(self, limit: int) -> Reply:
         """Read the whole body and close. An error's body is cut at its limit; any other raises `LimitExceeded`."""
@@ -133,7 +134,7 @@ class Answer:
             body = self._read(limit if self.status < 400 else PROBLEM_BYTES)
         finally:
             self.close()
-        return Reply(self.status, self.headers, body, self.url, self.by_proxy, self._flight.is_last)
+        return Reply(self.status, self.headers, body, self.url, by_proxy=self.by_proxy, is_last=self._flight.is_last)
 
     def _read(self, limit: int) -> bytes:
         parts: list[bytes] = []

@@ -141,7 +141,17 @@ class Patience:
         ahead = attempts_ahead(failures, left_s, max(0.0, troubled_s / failures - pause_s))
         attempts = failures + ahead if self.known else self._attempts
         self._listen(
-            HostTroubled(self._host, "retrying", troubled_s, left_s, failures + 1, attempts, pause_s, error, error.side)
+            HostTroubled(
+                self._host,
+                "retrying",
+                troubled_s,
+                left_s,
+                attempt=failures + 1,
+                attempts=attempts,
+                wait_s=pause_s,
+                error=error,
+                side=error.side,
+            )
         )
 
     def refuse(self, kind: Kind, wish_s: float, error: TransloadError) -> bool:

@@ -25,7 +25,7 @@ def _check_positive(_: object, attribute: Attribute[Any], value: float) -> None:
         raise UsageError(f"{attribute.name} must be above zero, not {value}")
 
 
-@frozen
+@frozen(kw_only=True)
 class NetSettings:
     """Trust, proxies and limits of all connections. Hosts are written `host` (any port) or `host:port`.
 

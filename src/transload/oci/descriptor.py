@@ -28,10 +28,10 @@ class Descriptor:
     media_type: str
     digest: Digest
     size: int
-    platform: Platform | None = field(default=None, eq=False)
-    artifact_type: str = field(default="", eq=False)
-    annotations: Mapping[str, str] = field(default=NO_ANNOTATIONS, eq=False, hash=False)
-    urls: tuple[str, ...] = field(default=(), eq=False)
+    platform: Platform | None = field(default=None, eq=False, kw_only=True)
+    artifact_type: str = field(default="", eq=False, kw_only=True)
+    annotations: Mapping[str, str] = field(default=NO_ANNOTATIONS, eq=False, hash=False, kw_only=True)
+    urls: tuple[str, ...] = field(default=(), eq=False, kw_only=True)
 
     @classmethod
     def from_json(cls, document: object, where: str) -> Descriptor:
@@ -56,10 +56,10 @@ class Descriptor:
             media_type,
             valid,
             size,
-            Platform.from_json(platform) if isinstance(platform, dict) else None,
-            artifact_type if isinstance(artifact_type, str) else "",
-            string_map(document.get("annotations"), f"{where}.annotations"),
-            tuple(url for url in urls if isinstance(url, str)) if isinstance(urls, list) else (),
+            platform=Platform.from_json(platform) if isinstance(platform, dict) else None,
+            artifact_type=artifact_type if isinstance(artifact_type, str) else "",
+            annotations=string_map(document.get("annotations"), f"{where}.annotations"),
+            urls=tuple(url for url in urls if isinstance(url, str)) if isinstance(urls, list) else (),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -59,11 +59,11 @@ class Manifest:
 
     descriptor: Descriptor
     raw: bytes = field(repr=False)
-    config: Descriptor | None = field(default=None, repr=False, eq=False)
-    layers: tuple[Descriptor, ...] = field(default=(), repr=False, eq=False)
-    manifests: tuple[Descriptor, ...] = field(default=(), repr=False, eq=False)
-    subject: Descriptor | None = field(default=None, repr=False, eq=False)
-    annotations: Mapping[str, str] = field(default=NO_ANNOTATIONS, repr=False, eq=False)
+    config: Descriptor | None = field(default=None, repr=False, eq=False, kw_only=True)
+    layers: tuple[Descriptor, ...] = field(default=(), repr=False, eq=False, kw_only=True)
+    manifests: tuple[Descriptor, ...] = field(default=(), repr=False, eq=False, kw_only=True)
+    subject: Descriptor | None = field(default=None, repr=False, eq=False, kw_only=True)
+    annotations: Mapping[str, str] = field(default=NO_ANNOTATIONS, repr=False, eq=False, kw_only=True)
 
     @classmethod
     def parse(cls, raw: bytes, media_type: str | None = None, digest: Digest | None = None) -> Manifest:
@@ -86,11 +86,11 @@ class Manifest:
         return cls(
             described,
             raw,
-            Descriptor.from_json(document.get("config"), "config") if is_image else None,
-            _descriptors(document, "layers" if is_image else "blobs") if stated in _WITH_BLOBS else (),
-            _descriptors(document, "manifests") if stated in mediatype.INDEXES else (),
-            None if subject is None else Descriptor.from_json(subject, "subject"),
-            string_map(document.get("annotations"), "annotations"),
+            config=Descriptor.from_json(document.get("config"), "config") if is_image else None,
+            layers=_descriptors(document, "layers" if is_image else "blobs") if stated in _WITH_BLOBS else (),
+            manifests=_descriptors(document, "manifests") if stated in mediatype.INDEXES else (),
+            subject=None if subject is None else Descriptor.from_json(subject, "subject"),
+            annotations=string_map(document.get("annotations"), "annotations"),
         )
 
     @property

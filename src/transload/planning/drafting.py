@@ -27,7 +27,9 @@ def draft(
     drafting = _Drafting(request, holdings, stays)
     images = tuple(drafting.image(image) for image in surveyed)
     requests = _requests(drafting.steps, request_costs_of, target_costs)
-    return Plan(target, images, tuple(drafting.steps), drafting.manifests, requests)
+    return Plan(
+        target=target, images=images, steps=tuple(drafting.steps), manifests=drafting.manifests, requests=requests
+    )
 
 
 class _Drafting:
@@ -50,10 +52,10 @@ class _Drafting:
         if image.error is not None:
             missing = isinstance(image.error, NotFound) and not isinstance(image.error, PlatformUnavailable)
             return PlannedImage(
-                item.source_store,
-                item.source,
-                item.target,
-                "missing" if missing else "failed",
+                source_store=item.source_store,
+                source=item.source,
+                target=item.target,
+                status="missing" if missing else "failed",
                 excused=missing and (item.optional or self.request.allow_missing),
                 error=image.error,
             )
@@ -64,17 +66,17 @@ class _Drafting:
         if image.root is not None:
             goals.append(self._tree(image, image.root, counting, item.target.tag, needs=tuple(goals)))
         return PlannedImage(
-            item.source_store,
-            item.source,
-            item.target,
-            _status(image, goals),
-            image.digest,
-            image.source_digest,
-            tuple(dict.fromkeys(goals)),
-            counting.copied,
-            counting.mounted,
-            counting.present,
-            image.notes + tuple(self._foreign_notes(image)),
+            source_store=item.source_store,
+            source=item.source,
+            target=item.target,
+            status=_status(image, goals),
+            digest=image.digest,
+            source_digest=image.source_digest,
+            goals=tuple(dict.fromkeys(goals)),
+            copied=counting.copied,
+            mounted=counting.mounted,
+            present=counting.present,
+            notes=image.notes + tuple(self._foreign_notes(image)),
             replaces=image.at_target.digest if image.at_target and image.at_target.digest != image.digest else None,
         )
 
@@ -129,7 +131,15 @@ class _Drafting:
         if key in self._placed:
             return self._placed[key]
         origin, after = self._carriers.get(blob.digest, (None, None))
-        step = BlobStep(len(self.steps), blob, item.source_store, item.source.repository, repository, origin, after)
+        step = BlobStep(
+            id=len(self.steps),
+            descriptor=blob,
+            source_store=item.source_store,
+            source_repository=item.source.repository,
+            repository=repository,
+            origin=origin,
+            after=after,
+        )
         self._add(step, key)
         if origin is None:
             self._carriers[blob.digest] = (repository, step.id)
@@ -146,13 +156,13 @@ class _Drafting:
             name = Name(repository, tag, None if tag else manifest.digest)
             item = image.item
             step = ManifestStep(
-                len(self.steps),
-                manifest.digest,
-                name,
-                needs,
-                item.source_store,
-                item.source.repository,
-                _left_out(node),
+                id=len(self.steps),
+                digest=manifest.digest,
+                name=name,
+                needs=needs,
+                source_store=item.source_store,
+                source_repository=item.source.repository,
+                left_out=_left_out(node),
             )
             self._add(step, key)
         return self._placed[key]

@@ -15,7 +15,7 @@ Status = Literal["unchanged", "new", "changed", "missing", "failed"]
 """`missing`: the source lacks it. `failed`: it could not be planned; `error` says why."""
 
 
-@frozen
+@frozen(kw_only=True)
 class BlobStep:
     """Make a blob visible in a repository of the target: by mounting from `origin`, else by copying its bytes.
 
@@ -41,7 +41,7 @@ class BlobStep:
         return f"{self.repository}@{self.descriptor.digest.short}"
 
 
-@frozen
+@frozen(kw_only=True)
 class ManifestStep:
     """Store a manifest of `Plan.manifests` under `name`, once every step in `needs` has succeeded.
 
@@ -87,7 +87,7 @@ class Share:
         return Share(self.blobs + 1, self.bytes + size)
 
 
-@frozen
+@frozen(kw_only=True)
 class PlannedImage:
     """One wanted image: where it is, what it will be called, what has to be done for it.
 
@@ -131,7 +131,7 @@ class Requests:
     target: int = 0
 
 
-@define(frozen=True, slots=False)
+@define(frozen=True, slots=False, kw_only=True)
 class Plan:
     """What will be done at `target` (a locator), in an order in which every step follows what it needs."""
 

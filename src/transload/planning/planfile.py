@@ -75,7 +75,9 @@ def load_plan(raw: bytes) -> Plan:
     images = tuple(_image_in(image, len(steps)) for image in root.get("images").items())
     requests = root.get("requests").only("source", "target")
     counts = Requests(requests.get("source").number(), requests.get("target").number())
-    return Plan(root.get("target").text(), images, tuple(steps), manifests, counts)
+    return Plan(
+        target=root.get("target").text(), images=images, steps=tuple(steps), manifests=manifests, requests=counts
+    )
 
 
 # --- out
@@ -160,13 +162,13 @@ def _blob_in(value: Value, earlier: Sequence[Step]) -> BlobStep:
     value.only("id", "blob", "source_store", "source_repository", "repository", "origin", "after")
     descriptor = value.get("blob").made(lambda content: Descriptor.from_json(content, "the descriptor"))
     step = BlobStep(
-        value.get("id").number(),
-        descriptor,
-        value.get("source_store").text(),
-        value.get("source_repository").read(_repository),
-        value.get("repository").read(_repository),
-        value.get("origin").maybe(_repository_in),
-        value.get("after").maybe(lambda after: after.number(len(earlier))),
+        id=value.get("id").number(),
+        descriptor=descriptor,
+        source_store=value.get("source_store").text(),
+        source_repository=value.get("source_repository").read(_repository),
+        repository=value.get("repository").read(_repository),
+        origin=value.get("origin").maybe(_repository_in),
+        after=value.get("after").maybe(lambda after: after.number(len(earlier))),
     )
     before = None if step.after is None else earlier[step.after]
     if before is not None and not (
@@ -184,33 +186,33 @@ def _manifest_in(value: Value, earlier: int, manifests: Mapping[Digest, Manifest
     if name.digest not in ({None, digest} if name.tag else {digest}):
         raise value.get("name").wrong("a name for this manifest")
     return ManifestStep(
-        value.get("id").number(),
-        digest,
-        name,
-        value.get("needs").numbers(earlier),
-        value.get("source_store").text(),
-        value.get("source_repository").read(_repository),
-        tuple(child.read(Digest) for child in value.get("left_out").maybe(Value.items, ())),
+        id=value.get("id").number(),
+        digest=digest,
+        name=name,
+        needs=value.get("needs").numbers(earlier),
+        source_store=value.get("source_store").text(),
+        source_repository=value.get("source_repository").read(_repository),
+        left_out=tuple(child.read(Digest) for child in value.get("left_out").maybe(Value.items, ())),
     )
 
 
 def _image_in(value: Value, steps: int) -> PlannedImage:
     value.only(*_IMAGE_KEYS)
     image = PlannedImage(
-        value.get("source_store").text(),
-        value.get("source").read(Name.parse),
-        value.get("target").read(Name.parse),
-        value.get("status").one_of(get_args(Status)),
-        value.get("digest").maybe(_digest_in),
-        value.get("source_digest").maybe(_digest_in),
-        value.get("goals").numbers(steps),
-        _share_in(value.get("copied")),
-        _share_in(value.get("mounted")),
-        _share_in(value.get("present")),
-        tuple(note.text() for note in value.get("notes").maybe(Value.items, ())),
-        value.get("excused").truth(),
-        value.get("replaces").maybe(_digest_in),
-        value.get("error").maybe(_error_in),
+        source_store=value.get("source_store").text(),
+        source=value.get("source").read(Name.parse),
+        target=value.get("target").read(Name.parse),
+        status=value.get("status").one_of(get_args(Status)),
+        digest=value.get("digest").maybe(_digest_in),
+        source_digest=value.get("source_digest").maybe(_digest_in),
+        goals=value.get("goals").numbers(steps),
+        copied=_share_in(value.get("copied")),
+        mounted=_share_in(value.get("mounted")),
+        present=_share_in(value.get("present")),
+        notes=tuple(note.text() for note in value.get("notes").maybe(Value.items, ())),
+        excused=value.get("excused").truth(),
+        replaces=value.get("replaces").maybe(_digest_in),
+        error=value.get("error").maybe(_error_in),
     )
     if (image.error is not None) != (image.status in _FAILED) or (image.error is not None and image.goals):
         raise value.fail(f"contradicts itself: status {image.status}")

@@ -31,8 +31,8 @@ class Item:
     source_store: str
     source: Name
     target: Name
-    optional: bool = False
-    platforms: tuple[Platform, ...] = ()
+    optional: bool = field(default=False, kw_only=True)
+    platforms: tuple[Platform, ...] = field(default=(), kw_only=True)
 
     @property
     def label(self) -> str:

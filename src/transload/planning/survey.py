@@ -60,7 +60,7 @@ class Companion:
     tag: str | None = None
 
 
-@frozen
+@frozen(kw_only=True)
 class Surveyed:
     """What both sides say about one item. `root` is None if nothing of the image itself has to be copied."""
 
@@ -149,7 +149,7 @@ class Surveyor:
             if isinstance(error, _LASTING) and not isinstance(error, _PASSING):
                 self._down.setdefault(item.source_store, error)
             self._share_of(item).settle(0)
-            return Surveyed(item, at_target=at_target, error=error)
+            return Surveyed(item=item, at_target=at_target, error=error)
 
     def _at_target(self, item: Item, anew: Digest | None = None) -> Descriptor | None:
         """What the target has under the wanted name. Without a tag, `anew` is the digest that the image will have."""
@@ -178,7 +178,14 @@ class Surveyor:
             with at_side("target"):
                 at_target = self._at_target(item, root.manifest.digest)
         same = at_target is not None and root.manifest.digest == at_target.digest and self._is_whole(item, root)
-        return Surveyed(item, None if same else root, published.digest, at_target, extras, notes)
+        return Surveyed(
+            item=item,
+            root=None if same else root,
+            source_digest=published.digest,
+            at_target=at_target,
+            extras=extras,
+            notes=notes,
+        )
 
     def _is_whole(self, item: Item, root: Node) -> bool:
         """Whether the target has all wanted parts of an image: its sparse index may have other platforms."""
@@ -199,7 +206,7 @@ class Surveyor:
         return bool(lacking)
 
     def _unchanged(self, item: Item, source: Source, at_target: Descriptor) -> Surveyed:
-        surveyed = Surveyed(item, None, at_target.digest, at_target)
+        surveyed = Surveyed(item=item, root=None, source_digest=at_target.digest, at_target=at_target)
         if not self._request.referrers:
             return surveyed
         root = self._read_unchanged(item, source, at_target)

@@ -173,7 +173,7 @@ def _get(
         urlunsplit((parts.scheme, parts.netloc, parts.path or "/", query, "")),
         f"asking for a token for {applicant.registry.netloc}",
         "token",
-        {"Authorization": basic(login)} if login else {},
+        headers={"Authorization": basic(login)} if login else {},
         limit=TOKEN_BYTES,
         registry=applicant.registry,
     )
@@ -192,8 +192,8 @@ def _post(realm: str, challenge: Challenge, scopes: Sequence[Scope], applicant: 
         realm,
         f"asking for a token for {applicant.registry.netloc}",
         "token",
-        {"Content-Type": "application/x-www-form-urlencoded"},
-        urlencode(form, errors="surrogateescape").encode("ascii"),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        body=urlencode(form, errors="surrogateescape").encode("ascii"),
         limit=TOKEN_BYTES,
         registry=applicant.registry,
     )

@@ -28,7 +28,7 @@ _WHOLE_AGAIN = 2
 class Download:
     """One reading of a blob, from `offset` to before `end`: `begin`, then `chunks`; always `close`."""
 
-    def __init__(self, api: Api, repository: str, descriptor: Descriptor, offset: int, end: int) -> None:
+    def __init__(self, *, api: Api, repository: str, descriptor: Descriptor, offset: int, end: int) -> None:
         self._api = api
         self._repository = repository
         self._descriptor = descriptor
@@ -115,7 +115,7 @@ class Download:
             url = self._api.blob_url(self._repository, descriptor.digest)
         if self._is_part and self._ranged:
             headers["Range"] = closed_range(self._at, self._end)
-        return HttpRequest("GET", url, self._doing, "blob", headers, lane="read")
+        return HttpRequest("GET", url, self._doing, "blob", headers=headers, lane="read")
 
     @property
     def _is_part(self) -> bool:

@@ -63,7 +63,14 @@ class Manifests:
         """Whether the manifest is there, by one HEAD. Raises `AccessDenied`."""
         name = Name(repository, None, descriptor.digest)
         url = self._api.manifest_url(repository, descriptor.digest)
-        presence = Presence(self._api, url, descriptor, f"looking for {self._api.host}/{name}", "manifest", str(name))
+        presence = Presence(
+            api=self._api,
+            url=url,
+            descriptor=descriptor,
+            doing=f"looking for {self._api.host}/{name}",
+            asked="manifest",
+            subject=str(name),
+        )
         return presence.ask(pull(repository), _ACCEPT)
 
     def put(self, repository: str, reference: str, manifest: Manifest) -> Reply:
@@ -73,7 +80,9 @@ class Manifests:
         """
         doing = f"storing {reference} in {repository} at {self._api.host}"
         url = self._api.manifest_url(repository, reference)
-        request = HttpRequest("PUT", url, doing, "manifest", {"Content-Type": manifest.media_type}, manifest.raw)
+        request = HttpRequest(
+            "PUT", url, doing, "manifest", headers={"Content-Type": manifest.media_type}, body=manifest.raw
+        )
         reply = self._api.ask(request, push(repository))
         if reply.status not in _PUT:
             raise _explained(problem(reply, doing, "push", f"{repository}:{reference}"), manifest)
@@ -83,7 +92,7 @@ class Manifests:
     def _ask(self, method: str, name: Name, doing: str) -> Reply:
         if name.digest is None and name.tag is None:
             raise NotFound(f"{doing}: the name has neither tag nor digest", subject=str(name))
-        request = HttpRequest(method, self._url(name), doing, "manifest", _ACCEPT)
+        request = HttpRequest(method, self._url(name), doing, "manifest", headers=_ACCEPT)
         return self._api.ask(request, pull(name.repository))
 
     def _url(self, name: Name) -> str:

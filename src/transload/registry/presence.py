@@ -22,7 +22,7 @@ NO_HEAD = {400, 405, 501}
 """Answers of servers that do not know HEAD."""
 
 
-@frozen
+@frozen(kw_only=True)
 class Presence:
     """One question about `descriptor`, which should be at `url`. `subject` is its name in errors."""
 
@@ -39,12 +39,12 @@ class Presence:
         After that, GET is used at once for this registry.
         """
         if self.api.capabilities.head_tells is not False:
-            reply = self.api.ask(HttpRequest("HEAD", self.url, self.doing, self.asked, headers or {}), scope)
+            reply = self.api.ask(HttpRequest("HEAD", self.url, self.doing, self.asked, headers=headers or {}), scope)
             present = self._by_head(reply)
             if present is not None:
                 return present
         part = {"Range": closed_range(0, 1)} if self.descriptor.size > 1 and self.asked == "blob" else {}
-        request = HttpRequest("GET", self.url, self.doing, self.asked, {**(headers or {}), **part})
+        request = HttpRequest("GET", self.url, self.doing, self.asked, headers={**(headers or {}), **part})
         with self.api.stream(request, scope) as answer:
             present = self._by_get(answer)
         self.api.capabilities.head_tells = False

@@ -109,7 +109,7 @@ class Referrers:
         referrers: dict[Digest, Descriptor] = {}
 
         def fetch(url: str) -> Reply:
-            request = HttpRequest("GET", url, doing, "referrers", {"Accept": OCI_INDEX})
+            request = HttpRequest("GET", url, doing, "referrers", headers={"Accept": OCI_INDEX})
             return self._api.ask(request, pull(repository))
 
         for page in pages(self._api.url(f"{repository}/referrers/{digest}"), fetch, referrers):

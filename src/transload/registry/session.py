@@ -194,17 +194,24 @@ class UploadSession:
             url,
             self.doing,
             "upload",
-            headers or {},
-            body,
-            length,
-            "small" if body is None else "write",
-            body is None if retried is None else retried,
+            headers=headers or {},
+            body=body,
+            length=length,
+            lane="small" if body is None else "write",
+            retried=body is None if retried is None else retried,
         )
         return self._api.ask(request, self._scope, long=body is not None)
 
     def _is_there(self) -> bool:
         url = self._api.blob_url(self.repository, self._descriptor.digest)
-        presence = Presence(self._api, url, self._descriptor, self.doing, "blob", self._descriptor.digest)
+        presence = Presence(
+            api=self._api,
+            url=url,
+            descriptor=self._descriptor,
+            doing=self.doing,
+            asked="blob",
+            subject=self._descriptor.digest,
+        )
         try:
             return presence.ask(self._scope)
         except (AccessDenied, Refused):

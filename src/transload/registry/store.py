@@ -151,7 +151,9 @@ class RegistryStore:
             return self._manifests.holds(repository, descriptor)
         doing = f"looking for {descriptor.digest.short} in {repository} at {self.locator}"
         url = self._api.blob_url(repository, descriptor.digest)
-        return Presence(self._api, url, descriptor, doing, "blob", descriptor.digest).ask(pull(repository))
+        return Presence(
+            api=self._api, url=url, descriptor=descriptor, doing=doing, asked="blob", subject=descriptor.digest
+        ).ask(pull(repository))
 
     @contextmanager
     def open(
@@ -165,7 +167,7 @@ class RegistryStore:
         if offset >= end and descriptor.size:
             yield iter(())
             return
-        download = Download(self._api, repository, descriptor, offset, end)
+        download = Download(api=self._api, repository=repository, descriptor=descriptor, offset=offset, end=end)
         try:
             download.begin()
             yield download.chunks()

@@ -80,7 +80,7 @@ def share_json(share: Share) -> dict[str, int]:
 # --- for people
 
 
-@frozen
+@frozen(kw_only=True)
 class _Row:
     """The cells of one image; empty where the number is 0."""
 
@@ -95,13 +95,13 @@ class _Row:
     @classmethod
     def of(cls, image: PlannedImage, name: str) -> _Row:
         return cls(
-            name,
-            image.status,
-            image.excused,
-            _number(image.copied.blobs),
-            size(image.copied.bytes) if image.copied.blobs else "",
-            _number(image.mounted.blobs),
-            _number(image.present.blobs),
+            name=name,
+            status=image.status,
+            excused=image.excused,
+            blobs=_number(image.copied.blobs),
+            bytes=size(image.copied.bytes) if image.copied.blobs else "",
+            mount=_number(image.mounted.blobs),
+            present=_number(image.present.blobs),
         )
 
 

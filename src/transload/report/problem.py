@@ -15,7 +15,7 @@ _SHARED_EXIT_CODES = {AccessError.exit_code, Unreachable.exit_code}
 _SHARED_CODES = {DiskFull.code, ReadOnly.code}
 
 
-@frozen
+@frozen(kw_only=True)
 class Problem:
     """What an error says, without the traceback. `store` is the locator of the store on its side, where known."""
 
@@ -33,14 +33,14 @@ class Problem:
         """From an error; `source` and `target` are the locators of the stores in question."""
         store = {"source": source, "target": target, None: None}[error.side]
         return cls(
-            error.code,
-            error.exit_code,
-            cut(error.message),
-            error.side,
-            store,
-            None if error.subject is None else cut(str(error.subject)),
-            None if error.hint is None else cut(error.hint),
-            error.retryable,
+            code=error.code,
+            exit_code=error.exit_code,
+            message=cut(error.message),
+            side=error.side,
+            store=store,
+            subject=None if error.subject is None else cut(str(error.subject)),
+            hint=None if error.hint is None else cut(error.hint),
+            retryable=error.retryable,
         )
 
     @property
@@ -81,7 +81,8 @@ def kin(problem: Problem) -> Problem:
 def problem_lines(problem: Problem, width: int | None = None, indent: str = "", title: str = "error") -> list[Styled]:
     """For people: what happened, where, and what to do next. Digests are shortened if there is a `width`.
 
-    >>> print(*problem_lines(Problem("busy", 8, "another run is at work", hint="wait for it")), sep="\\n")
+    >>> problem = Problem(code="busy", exit_code=8, message="another run is at work", hint="wait for it")
+    >>> print(*problem_lines(problem), sep="\\n")
     error: another run is at work
       hint: wait for it
     """

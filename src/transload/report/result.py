@@ -31,7 +31,7 @@ ImageStatus = Literal["unchanged", "copied", "updated", "missing", "failed", "no
 STATUSES: tuple[ImageStatus, ...] = ("copied", "updated", "unchanged", "missing", "failed", "not-tried", "interrupted")
 
 
-@frozen
+@frozen(kw_only=True)
 class HostTotals:
     """Requests to one host and the bytes sent and received. `side` None: both sides, or neither (a token service)."""
 
@@ -52,7 +52,7 @@ class HostTotals:
         }
 
 
-@frozen
+@frozen(kw_only=True)
 class ImageResult:
     """How one image ended. `size` is None if its manifests were not read, since it was unchanged.
 
@@ -81,20 +81,20 @@ class ImageResult:
         image = plan.images[number]
         error = outcome.error
         return cls(
-            image.label,
-            image.source_label,
-            _status(image, outcome),
-            image.digest,
-            image.source_digest,
-            _size(plan, image),
-            counted.copied,
-            counted.mounted,
-            counted.present,
-            counted.retries,
-            counted.duration_s,
-            image.notes,
-            image.excused,
-            None if error is None else Problem.of(error, source=image.source_store, target=plan.target),
+            name=image.label,
+            source=image.source_label,
+            status=_status(image, outcome),
+            digest=image.digest,
+            source_digest=image.source_digest,
+            size=_size(plan, image),
+            copied=counted.copied,
+            mounted=counted.mounted,
+            present=counted.present,
+            retries=counted.retries,
+            duration_s=counted.duration_s,
+            notes=image.notes,
+            excused=image.excused,
+            problem=None if error is None else Problem.of(error, source=image.source_store, target=plan.target),
         )
 
     @property
@@ -122,7 +122,7 @@ class ImageResult:
         }
 
 
-@define(frozen=True, slots=False)
+@define(frozen=True, slots=False, kw_only=True)
 class Result:
     """A whole run. `problem` is the error that ended it before there was a plan; `retry` the command for the rest.
 
@@ -173,20 +173,20 @@ class Result:
         )
         open_names = tuple(image.name for image in images if not image.in_order)
         return cls(
-            asked,
-            plan.sources,
-            plan.target,
-            images,
-            outcome.interrupted,
-            began_wall_s,
-            duration_s,
-            outcome.duration_s,
-            tally.moved,
-            tuple(traffic),
-            tally.retries,
-            retry(() if outcome.interrupted or _ended(images) else open_names) if retry and open_names else None,
-            versions,
-            tuple(notes),
+            asked=asked,
+            sources=plan.sources,
+            target=plan.target,
+            images=images,
+            interrupted=outcome.interrupted,
+            began_wall_s=began_wall_s,
+            duration_s=duration_s,
+            transfer_s=outcome.duration_s,
+            moved_bytes=tally.moved,
+            traffic=tuple(traffic),
+            retries=tally.retries,
+            retry=retry(() if outcome.interrupted or _ended(images) else open_names) if retry and open_names else None,
+            versions=versions,
+            notes=tuple(notes),
         )
 
     @cached_property

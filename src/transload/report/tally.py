@@ -28,7 +28,7 @@ from transload.planning.plan import Share
 from transload.report.speed import WINDOW_S, Speed
 
 
-@frozen
+@frozen(kw_only=True)
 class Running:
     """A blob on its way. `waiting_s` is the rest of the pause before its next attempt, None while it moves."""
 
@@ -40,7 +40,7 @@ class Running:
     waiting_s: float | None = None
 
 
-@frozen
+@frozen(kw_only=True)
 class Snapshot:
     """The numbers of one moment. Sizes in bytes; `left_s` is None while it cannot be known.
 
@@ -63,7 +63,7 @@ class Snapshot:
     running: tuple[Running, ...] = ()
 
 
-@define
+@define(kw_only=True)
 class ImageTally:
     """The counts of one image. `duration_s` is from its first step to its end; None until then."""
 
@@ -77,7 +77,7 @@ class ImageTally:
     started_s: float | None = None
 
 
-@define
+@define(kw_only=True)
 class _Moving:
     label: str
     size: int
@@ -150,19 +150,19 @@ class Tally:
             open_bytes = self.total - self.position - self.lost
             bodies = [_shown(step, blob, now_s) for step, blob in self._moving.items() if blob.is_body]
             return Snapshot(
-                len(self.images),
-                self.images_done,
-                self.images_failed,
-                self.total,
-                self.position,
-                self.moved,
-                rate,
-                None if over else self._speed.left_s(open_bytes, now_s),
-                elapsed_s,
-                self.retries,
-                over,
-                0.0 if over else self._speed.still_s(now_s),
-                tuple(sorted(bodies, key=lambda blob: (-blob.size, blob.step))),
+                images=len(self.images),
+                images_done=self.images_done,
+                images_failed=self.images_failed,
+                total=self.total,
+                position=self.position,
+                moved=self.moved,
+                rate_bytes_per_s=rate,
+                left_s=None if over else self._speed.left_s(open_bytes, now_s),
+                elapsed_s=elapsed_s,
+                retries=self.retries,
+                finished=over,
+                still_s=0.0 if over else self._speed.still_s(now_s),
+                running=tuple(sorted(bodies, key=lambda blob: (-blob.size, blob.step))),
             )
 
     def label(self, step: int) -> str:
@@ -174,7 +174,7 @@ class Tally:
     def _start(self, event: StepStarted, now_s: float) -> None:
         step = self._steps.get(event.step)
         is_body = isinstance(step, BlobStep) and step.origin is None
-        self._moving[event.step] = _Moving(event.label, event.size, now_s, is_body=is_body)
+        self._moving[event.step] = _Moving(label=event.label, size=event.size, started_s=now_s, is_body=is_body)
         image = self._image_of(event.step)
         if image is not None and image.started_s is None:
             image.started_s = now_s
@@ -276,4 +276,11 @@ def together(*listeners: Callable[[Event], None]) -> Listener:
 
 def _shown(step: int, blob: _Moving, now_s: float) -> Running:
     waiting_s = None if blob.resumes_s is None else max(0.0, blob.resumes_s - now_s)
-    return Running(step, blob.label, blob.size, blob.position, now_s - blob.started_s, waiting_s)
+    return Running(
+        step=step,
+        label=blob.label,
+        size=blob.size,
+        position=blob.position,
+        duration_s=now_s - blob.started_s,
+        waiting_s=waiting_s,
+    )

@@ -22,7 +22,7 @@ from transload.server.settings import ServeSettings
 from transload.server.uploads import ServedUploads
 
 
-@frozen
+@frozen(kw_only=True)
 class ServedTotals:
     """Counts of a server's requests so far. Bytes are those of bodies.
 
@@ -58,7 +58,13 @@ class Counts:
     def snapshot(self) -> ServedTotals:
         """The sums as they are now."""
         by_kind = self.by_kind.copy()
-        return ServedTotals(by_kind.total(), by_kind, self.by_status.copy(), self.bytes_sent, self.bytes_received)
+        return ServedTotals(
+            total=by_kind.total(),
+            by_kind=by_kind,
+            by_status=self.by_status.copy(),
+            bytes_sent=self.bytes_sent,
+            bytes_received=self.bytes_received,
+        )
 
 
 class Service:

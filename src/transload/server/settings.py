@@ -13,7 +13,7 @@ from transload.errors import UsageError
 from transload.login import Secret
 
 
-@frozen
+@frozen(kw_only=True)
 class ServeSettings:
     """Where and how a store is served. By default it is read-only and on loopback.
 

@@ -27,7 +27,7 @@ WRITES: tuple[Operation, ...] = ("begin", "write", "commit", "put_manifest", "mo
 ALWAYS = 1 << 62
 
 
-@frozen
+@frozen(kw_only=True)
 class Fault:
     """A fault in calls of `on` about `subject` (a digest or a name as text; None: any).
 
@@ -58,42 +58,49 @@ def fails(
     after: int = 0,
 ) -> Fault:
     """`on` raises `error()`; `open` and `write` do so after `after` bytes. The default error is retryable."""
-    return Fault(on, error, subject, skip, times, after)
+    return Fault(on=on, error=error, subject=subject, skip=skip, times=times, after=after)
 
 
 def truncates(after: int, *, subject: str | None = None, skip: int = 0, times: int = 1) -> Fault:
     """`open` gives `after` bytes and then raises `Truncated`, as a store does when it notices."""
-    return Fault("open", lambda: Truncated(f"the body ended after {after} bytes"), subject, skip, times, after)
+    return Fault(
+        on="open",
+        error=lambda: Truncated(f"the body ended after {after} bytes"),
+        subject=subject,
+        skip=skip,
+        times=times,
+        after=after,
+    )
 
 
 def ends_early(after: int, *, subject: str | None = None, skip: int = 0, times: int = 1) -> Fault:
     """`open` gives `after` bytes and ends as if that were all. This breaks the port's rule, to test who notices."""
-    return Fault("open", None, subject, skip, times, after, ends=True)
+    return Fault(on="open", error=None, subject=subject, skip=skip, times=times, after=after, ends=True)
 
 
 def corrupts(at: int = 0, *, subject: str | None = None, skip: int = 0, times: int = 1) -> Fault:
     """`open` gives a wrong byte at position `at` of the blob, if that byte was requested."""
-    return Fault("open", None, subject, skip, times, corrupt_at=at)
+    return Fault(on="open", error=None, subject=subject, skip=skip, times=times, corrupt_at=at)
 
 
 def lies_about_size(by: int = 1, *, subject: str | None = None, times: int = ALWAYS) -> Fault:
     """`resolve` gives a descriptor whose size is off by `by`."""
-    return Fault("resolve", None, subject, 0, times, size_by=by)
+    return Fault(on="resolve", error=None, subject=subject, skip=0, times=times, size_by=by)
 
 
 def lies_about_digest(digest: Digest, *, subject: str | None = None, times: int = ALWAYS) -> Fault:
     """`resolve` gives a descriptor with another digest."""
-    return Fault("resolve", None, subject, 0, times, digest=digest)
+    return Fault(on="resolve", error=None, subject=subject, skip=0, times=times, digest=digest)
 
 
 def refuses_mount(*, subject: str | None = None, times: int = ALWAYS) -> Fault:
     """`mount` returns False."""
-    return Fault("mount", None, subject, 0, times, refuse=True)
+    return Fault(on="mount", error=None, subject=subject, skip=0, times=times, refuse=True)
 
 
 def forgets(*, subject: str | None = None, times: int = ALWAYS) -> Fault:
     """`holds` returns False, whatever is there."""
-    return Fault("holds", None, subject, 0, times, refuse=True)
+    return Fault(on="holds", error=None, subject=subject, skip=0, times=times, refuse=True)
 
 
 def read_only() -> list[Fault]:
@@ -103,12 +110,19 @@ def read_only() -> list[Fault]:
 
 def out_of_space(after: int = 0, *, subject: str | None = None, times: int = ALWAYS) -> Fault:
     """`write` takes `after` bytes of each blob and then raises `DiskFull`."""
-    return Fault("write", lambda: DiskFull("no space left on the disk"), subject, 0, times, after)
+    return Fault(
+        on="write",
+        error=lambda: DiskFull("no space left on the disk"),
+        subject=subject,
+        skip=0,
+        times=times,
+        after=after,
+    )
 
 
 def waits(on: Operation, gate: threading.Event, *, subject: str | None = None, skip: int = 0, times: int = 1) -> Fault:
     """`on` waits until `gate` is set; `open` waits before the first byte. So a test can stop work at one point."""
-    return Fault(on, None, subject, skip, times, gate=gate)
+    return Fault(on=on, error=None, subject=subject, skip=skip, times=times, gate=gate)
 
 
 class FaultyStore:

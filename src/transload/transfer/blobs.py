@@ -58,7 +58,7 @@ class Advance:
             self.at_s, self.position = now_s, position
 
 
-@frozen
+@frozen(kw_only=True)
 class Placing:
     """What bringing a blob needs. `attempts` is how often a copy is tried in total.
 

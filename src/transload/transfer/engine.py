@@ -109,9 +109,26 @@ def run(
     """
     cancellation = Cancellation.within(cancellation or Cancellation())
     order = () if by_size else in_order_of_images(plan, bodies)
-    engine = _Engine(plan, sources, target, listen, journal or Journal(), cancellation, clock, order, give_up_after_s)
+    engine = _Engine(
+        plan=plan,
+        sources=sources,
+        target=target,
+        listen=listen,
+        journal=journal or Journal(),
+        cancellation=cancellation,
+        clock=clock,
+        order=order,
+        give_up_after_s=give_up_after_s,
+    )
     engine.placing = Placing(
-        target, engine.tell, cancellation, clock, attempts, recheck, publishers, give_up_after_s=give_up_after_s
+        target=target,
+        listen=engine.tell,
+        cancellation=cancellation,
+        clock=clock,
+        attempts=attempts,
+        recheck=recheck,
+        publishers=publishers,
+        give_up_after_s=give_up_after_s,
     )
     return engine.run(bodies, small)
 
@@ -121,6 +138,7 @@ class _Engine:
 
     def __init__(
         self,
+        *,
         plan: Plan,
         sources: Mapping[str, Source],
         target: Target,
@@ -274,7 +292,13 @@ class _Engine:
         repository = step.name.repository
         for blob in self._plan.manifests[step.digest].blobs:
             if not self._target.holds(repository, blob):
-                lacking = BlobStep(step.id, blob, step.source_store, step.source_repository, repository)
+                lacking = BlobStep(
+                    id=step.id,
+                    descriptor=blob,
+                    source_store=step.source_store,
+                    source_repository=step.source_repository,
+                    repository=repository,
+                )
                 self.placing.place(lacking, self._sources[step.source_store])
 
     # --- what failures tell about a store

@@ -60,11 +60,11 @@ class Proof:
 
     name: Name
     verdict: Verdict
-    digest: Digest | None = None
-    manifests: int = 0
-    blobs: int = 0
-    bytes: int = 0
-    error: TransloadError | None = field(default=None, eq=False)
+    digest: Digest | None = field(default=None, kw_only=True)
+    manifests: int = field(default=0, kw_only=True)
+    blobs: int = field(default=0, kw_only=True)
+    bytes: int = field(default=0, kw_only=True)
+    error: TransloadError | None = field(default=None, eq=False, kw_only=True)
 
     @property
     def good(self) -> bool:
@@ -118,7 +118,7 @@ class Prover:
         except TransloadError as error:
             return Proof(name, "damaged" if is_wrong(error) else "unchecked", error=as_result(error))
         size = sum(blob.size for blob in blobs.values())
-        return Proof(name, "sound", root.manifest.digest, len(nodes), len(blobs), size)
+        return Proof(name, "sound", digest=root.manifest.digest, manifests=len(nodes), blobs=len(blobs), bytes=size)
 
     def _read(self, name: Name, left_out: LeftOut) -> Node:
         return grow(
@@ -223,7 +223,7 @@ def _compared(image: Surveyed, prover: Prover, left_out: LeftOut) -> Proof:
             subject=str(name),
             hint="mirror it again, or see who pushed something else under this name",
         )
-        return Proof(name, "differs", held, error=differs)
+        return Proof(name, "differs", digest=held, error=differs)
     proof = prover.prove(name, left_out)
     companions = [companion for companion in _companion_proofs(image, prover) if not companion.good]
     lacking = next((companion for companion in companions if companion.wrong), companions[0] if companions else None)

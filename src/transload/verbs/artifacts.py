@@ -99,7 +99,7 @@ def put_files(
     empty = _File(b"{}", Descriptor(types.OCI_EMPTY, Digest.of(b"{}"), 2))
     layers = [file.descriptor for file in given] or [empty.descriptor]
     manifest = Manifest.parse(_manifest(artifact_type, empty.descriptor, layers, subject, annotations or {}))
-    placing = Placing(target, listen, cancellation, SYSTEM_CLOCK, ATTEMPTS)
+    placing = Placing(target=target, listen=listen, cancellation=cancellation, clock=SYSTEM_CLOCK, attempts=ATTEMPTS)
     needed = {file.descriptor.digest: file for file in (empty, *given)}
     for number, file in enumerate(needed.values()):
         cancellation.check()
@@ -174,7 +174,13 @@ def _manifest(
 
 
 def _send(placing: Placing, number: int, repository: str, file: _File) -> None:
-    step = BlobStep(number, file.descriptor, file.locator, repository, repository)
+    step = BlobStep(
+        id=number,
+        descriptor=file.descriptor,
+        source_store=file.locator,
+        source_repository=repository,
+        repository=repository,
+    )
     try:
         placing.copy(step, BlobOrigin(file, repository, "source"))
     except (DigestMismatch, SizeMismatch) as error:

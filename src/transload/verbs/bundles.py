@@ -71,17 +71,17 @@ def pack(
     words = words_of(sets)
     began = StartTime.now(f"transload.pack({', '.join(map(repr, words))}, {str(out)!r})")
     packing = Packing(
-        bundle_path(Path(out)),
-        None if volume_size is None else parse_volume_size(str(volume_size)),
-        _path(against),
-        _path(against_key),
-        tuple(map(Path, also)),
-        _signer(_path(sign_key), passphrase),
+        out=bundle_path(Path(out)),
+        volume_bytes=None if volume_size is None else parse_volume_size(str(volume_size)),
+        against=_path(against),
+        against_key=_path(against_key),
+        also=tuple(map(Path, also)),
+        signer=_signer(_path(sign_key), passphrase),
     )
     job = Job(
-        words,
-        Location("bundle", str(out)),
-        Location.parse(origin) if origin is not None else None,
+        sets=words,
+        target=Location("bundle", str(out)),
+        origin=Location.parse(origin) if origin is not None else None,
         tag=tag,
         images=tuple(images),
         platforms=platforms_of(platforms),
@@ -132,9 +132,9 @@ def push(
     place = carried_place(str(bundle), carried)
     began = StartTime.now(f"transload.push({str(bundle)!r}, to={to!r})")
     job = Job(
-        (),
-        Location.parse(to),
-        place,
+        sets=(),
+        target=Location.parse(to),
+        origin=place,
         target_tag=target_tag,
         images=tuple(images),
         platforms=platforms_of(platforms),

@@ -54,8 +54,11 @@ def copy(
     `Unreachable` of the target, `TargetConflict`, `DiskFull`, `SelectionEmpty`.
     """
     began = StartTime.now(f"transload.copy({source!r}, {target!r})")
+    sets, place, origin = _where(source, target, tuple(images))
     job = Job(
-        *_where(source, target, tuple(images)),
+        sets=sets,
+        target=place,
+        origin=origin,
         platforms=platforms_of(platforms),
         narrowing=narrowing,
         referrers=referrers,
@@ -99,9 +102,9 @@ def mirror(
     words = words_of(sets)
     began = StartTime.now(f"transload.mirror({', '.join(map(repr, words))}, to={to!r})")
     job = Job(
-        words,
-        Location.parse(to),
-        Location.parse(origin) if origin is not None else None,
+        sets=words,
+        target=Location.parse(to),
+        origin=Location.parse(origin) if origin is not None else None,
         tag=tag,
         target_tag=target_tag,
         images=tuple(images),

@@ -61,9 +61,9 @@ def verify(
     if place is None:
         carried.demand_signature(source)
     job = Job(
-        () if place else words,
-        Location.parse(to),
-        source,
+        sets=() if place else words,
+        target=Location.parse(to),
+        origin=source,
         tag=tag,
         target_tag=target_tag,
         images=tuple(images),

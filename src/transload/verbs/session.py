@@ -82,8 +82,8 @@ def session(means: Means) -> Iterator[Session]:
         means.network or Network(),
         Logins(means.source_login, means.target_login),
         cancellation,
-        Carried(means.volumes, means.key),
-        Ears(notice=lambda text: _log.warning(text.removeprefix("warning: ")), working=listen, hosts=listen),
+        carried=Carried(means.volumes, means.key),
+        ears=Ears(notice=lambda text: _log.warning(text.removeprefix("warning: ")), working=listen, hosts=listen),
     )
     with stores:
         yield Session(stores, listen, cancellation)

@@ -13,7 +13,7 @@ from transload.testing.layers import layer
 SHARED = layer("shared", 4000)
 ONE = image("one", (100, SHARED))
 TWO = image("two", (200, SHARED))
-NOTHING = Inventory("bundle:", "", True, {}, {}, {})
+NOTHING = Inventory(target="bundle:", prefix="", blobs_per_repository=True, manifests={}, blobs={}, repositories={})
 
 
 def scene_against(inventory: Inventory) -> Scene:

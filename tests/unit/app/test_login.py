@@ -122,10 +122,10 @@ def test_a_saved_plan_of_two_sources(two: tuple[Wire, Wire], tmp_path: Path) -> 
     logins = Logins(source=Login("ann", Secret("geheim")))
     name = Name("a", "1")
     images = tuple(
-        PlannedImage(host, name, name, "failed", error=NotFound("no"))
+        PlannedImage(source_store=host, source=name, target=name, status="failed", error=NotFound("no"))
         for host in (one.host, other.host, f"oci:{tmp_path}")
     )
-    plan = Plan(f"oci:{tmp_path / 'out'}", images, (), {})
+    plan = Plan(target=f"oci:{tmp_path / 'out'}", images=images, steps=(), manifests={})
     stores = Stores(Environment(state=tmp_path), Network(), logins, Cancellation())
     with stores, pytest.raises(UsageError, match="several registries"):
         prepare_saved(plan, stores)

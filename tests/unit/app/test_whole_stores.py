@@ -16,7 +16,7 @@ from transload.threads import Cancellation
 
 
 def items(folder: Path, to: str, **more: object) -> dict[str, str]:
-    job = Job((), Location.parse(to), Location.parse(f"oci:{folder}"), **more)  # type: ignore[arg-type]
+    job = Job(sets=(), target=Location.parse(to), origin=Location.parse(f"oci:{folder}"), **more)  # type: ignore[arg-type]
     with Stores(Environment(state=folder.parent / "state"), Network(), Logins(), Cancellation()) as stores:
         found = select(job, stores, Cancellation())
     return {str(item.source): str(item.target) for item in found.items}

@@ -18,7 +18,7 @@ def contents_of(images: Mapping[Name, Built], **more: object) -> Contents:
     blobs = {each.descriptor.digest: each.descriptor for built in images.values() for each in built.walk_contents()}
     manifests = {each.digest: each.manifest for built in images.values() for each in built.walk()}
     bundled = tuple(BundledImage(name, built.descriptor, f"source.example/{name}") for name, built in images.items())
-    return Contents(bundled, tuple(blobs.values()), tuple(manifests.values()), **more)  # type: ignore[arg-type]
+    return Contents(images=bundled, blobs=tuple(blobs.values()), manifests=tuple(manifests.values()), **more)  # type: ignore[arg-type]
 
 
 def named(made: SeededRelease, prefix: str = "acme/") -> dict[Name, Built]:

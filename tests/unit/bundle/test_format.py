@@ -105,7 +105,7 @@ def test_the_index_has_plain_names_and_the_ledger_says_what_was_left_out() -> No
         BundledImage(Name("acme/gone", "3"), gone.descriptor, "x", present=True),
     )
     blobs = tuple(each.descriptor for built in (one, two) for each in built.contents)
-    blueprint = lay_out(Contents(images, blobs, (one.manifest, two.manifest)), None)
+    blueprint = lay_out(Contents(images=images, blobs=blobs, manifests=(one.manifest, two.manifest)), None)
     entries = json.loads(index_content(images, ()))["manifests"]
     named_as = [entry.get("annotations", {}) for entry in entries]
     ref = "org.opencontainers.image.ref.name"

@@ -22,7 +22,7 @@ ARCDATA = load_builtin("arcdata")
 
 
 def small(*tags: str, **changes: Any) -> Catalog:
-    releases = tuple(Release(tag, ("a", "b")) for tag in tags)
+    releases = tuple(Release(tag=tag, images=("a", "b")) for tag in tags)
     given: dict[str, Any] = {"name": "small", "registry": "r.example", "repository": "p", "releases": releases}
     return Catalog(**(given | changes))
 
@@ -270,6 +270,6 @@ def test_a_pattern_must_be_a_regular_expression() -> None:
 
 
 def test_a_companion_that_is_also_an_image_is_taken_once() -> None:
-    release = Release("v1.0", ("a", "chart"), facts={"chart": "9"})
+    release = Release(tag="v1.0", images=("a", "chart"), facts={"chart": "9"})
     catalog = small(releases=(release,), companions=(CompanionImage("chart", "chart"),))
     assert [str(one.source) for one in catalog.select(release)] == ["r.example/p/a:v1.0", "r.example/p/chart:v1.0"]

@@ -123,7 +123,7 @@ def test_each_use_of_a_catalog_has_the_tags_of_its_own_source() -> None:
 
 
 def test_an_image_is_taken_from_the_releases_that_have_it() -> None:
-    use = CatalogUse(load_builtin("arcdata"), ("1.28..1.31",), ("arc-kafka", "arc-dns"))
+    use = CatalogUse(catalog=load_builtin("arcdata"), releases=("1.28..1.31",), images=("arc-kafka", "arc-dns"))
     assert [one.place for one in use.select()] == [
         "arc-dns:v1.28.0_2024-03-12",
         "arc-kafka:v1.28.0_2024-03-12",

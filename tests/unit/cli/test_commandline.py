@@ -18,11 +18,11 @@ from transload.oci import Platform
 from transload.planning import Narrowing
 
 TO = Location("registry", "r.example", "mirror")
-JOB = Job(("arcdata", "my set.yaml"), TO)
+JOB = Job(sets=("arcdata", "my set.yaml"), target=TO)
 FULL = Job(
-    ("arcdata",),
-    TO,
-    Location("registry", "from.example", "p"),
+    sets=("arcdata",),
+    target=TO,
+    origin=Location("registry", "from.example", "p"),
     tag="1.39..1.40",
     target_tag="ours",
     platforms=(Platform.parse("linux/amd64"),),

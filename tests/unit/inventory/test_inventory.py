@@ -133,9 +133,16 @@ def test_it_can_be_stopped() -> None:
 def test_an_inventory_describes_every_digest() -> None:
     shelf = RepositoryContent({}, frozenset(), frozenset({Digest.of(b"x")}))
     with pytest.raises(ValueError, match="does not describe"):
-        Inventory("t", "", True, {}, {}, {"a": shelf})
+        Inventory(target="t", prefix="", blobs_per_repository=True, manifests={}, blobs={}, repositories={"a": shelf})
     with pytest.raises(errors.ReferenceInvalid):
-        Inventory("t", "", True, {}, {}, {"../a": RepositoryContent({}, frozenset(), frozenset())})
+        Inventory(
+            target="t",
+            prefix="",
+            blobs_per_repository=True,
+            manifests={},
+            blobs={},
+            repositories={"../a": RepositoryContent({}, frozenset(), frozenset())},
+        )
 
 
 # --- the file
@@ -396,4 +403,6 @@ def test_signatures_without_a_tag_are_not_seen() -> None:
 def test_an_inventory_that_would_not_be_read_again_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file, "INVENTORY_BYTES", 10)
     with pytest.raises(LimitExceeded, match="too large for a file"):
-        file.dump_inventory(Inventory("oci:x", "", False, {}, {}, {}))
+        file.dump_inventory(
+            Inventory(target="oci:x", prefix="", blobs_per_repository=False, manifests={}, blobs={}, repositories={})
+        )

@@ -21,10 +21,10 @@ DESCRIPTORS = st.builds(
     st.sampled_from(sorted(mediatype.MANIFESTS)) | st.text("abc/+.-0", max_size=12),
     st.builds(Digest.of, st.binary(max_size=8), st.sampled_from(["sha256", "sha512"])),
     st.integers(0, (1 << 63) - 1),
-    st.none() | st.builds(Platform, st.just("linux"), TEXTS, TEXTS, TEXTS),
-    TEXTS,
-    st.dictionaries(TEXTS, TEXTS, max_size=3),
-    st.lists(TEXTS, max_size=2).map(tuple),
+    platform=st.none() | st.builds(Platform, st.just("linux"), TEXTS, TEXTS, TEXTS),
+    artifact_type=TEXTS,
+    annotations=st.dictionaries(TEXTS, TEXTS, max_size=3),
+    urls=st.lists(TEXTS, max_size=2).map(tuple),
 )
 
 

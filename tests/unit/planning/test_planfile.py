@@ -73,8 +73,16 @@ def test_errors_come_back_as_what_they_were(plan: Plan) -> None:
 def test_every_error_there_is_can_be_written_and_read() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TransloadError)]
     for kind in kinds:
-        image = PlannedImage("s", Name("a", "1"), Name("a", "1"), "failed", error=kind("what happened", side="source"))
-        (read,) = planfile.load_plan(planfile.dump_plan(Plan("t", (image,), (), {}))).images
+        image = PlannedImage(
+            source_store="s",
+            source=Name("a", "1"),
+            target=Name("a", "1"),
+            status="failed",
+            error=kind("what happened", side="source"),
+        )
+        (read,) = planfile.load_plan(
+            planfile.dump_plan(Plan(target="t", images=(image,), steps=(), manifests={}))
+        ).images
         assert type(read.error) is kind
 
 
@@ -347,5 +355,7 @@ def test_no_damage_gets_past_as_anything_but_a_refusal_or_a_valid_plan(plan: Pla
 
 
 def test_counts_of_an_empty_plan() -> None:
-    plan = planfile.load_plan(planfile.dump_plan(Plan("oci:there", (), (), {}, Requests(1, 2))))
+    plan = planfile.load_plan(
+        planfile.dump_plan(Plan(target="oci:there", images=(), steps=(), manifests={}, requests=Requests(1, 2)))
+    )
     assert (plan.target, plan.requests, plan.copied) == ("oci:there", Requests(1, 2), Share())

@@ -120,13 +120,16 @@ def planned(wanted: Iterable[Wanted] = RELEASE) -> Plan:
 
 def _surveyed(wanted: Wanted, base: Descriptor) -> Surveyed:
     item = Item(
-        SOURCE, Name(f"arcdata/{wanted.name}", TAG), Name(f"mirror/arcdata/{wanted.name}", TAG), wanted.optional
+        SOURCE,
+        Name(f"arcdata/{wanted.name}", TAG),
+        Name(f"mirror/arcdata/{wanted.name}", TAG),
+        optional=wanted.optional,
     )
     if wanted.error is not None:
-        return Surveyed(item, error=wanted.error)
+        return Surveyed(item=item, error=wanted.error)
     if wanted.at_target == "same":
         digest = Digest.of(wanted.name.encode())
-        return Surveyed(item, None, digest, Descriptor(OCI_MANIFEST, digest, 500))
+        return Surveyed(item=item, root=None, source_digest=digest, at_target=Descriptor(OCI_MANIFEST, digest, 500))
     layers = [base, *(_blob(f"{wanted.name}/{place}", size) for place, size in enumerate(wanted.layers))]
     document = {
         "schemaVersion": 2,
@@ -136,7 +139,7 @@ def _surveyed(wanted: Wanted, base: Descriptor) -> Surveyed:
     }
     manifest = Manifest.parse(json.dumps(document).encode())
     other = Descriptor(OCI_MANIFEST, Digest.of(b"older"), 500) if wanted.at_target == "other" else None
-    return Surveyed(item, Node(manifest), manifest.digest, other, notes=wanted.notes)
+    return Surveyed(item=item, root=Node(manifest), source_digest=manifest.digest, at_target=other, notes=wanted.notes)
 
 
 def _blob(seed: str, size: int, media_type: str = OCI_LAYER_GZIP) -> Descriptor:
@@ -288,8 +291,8 @@ def result_of(tally: Tally, outcome: Outcome) -> Result:
         duration_s=outcome.duration_s + 1.2,
         versions={"transload": "1.0.0", "python": "3.13.5"},
         traffic=(
-            HostTotals(SOURCE, 87, 1_504_000_000, 41_000, "source"),
-            HostTotals(TARGET, 143, 62_000, 1_505_000_000, "target"),
+            HostTotals(host=SOURCE, requests=87, bytes_received=1_504_000_000, bytes_sent=41_000, side="source"),
+            HostTotals(host=TARGET, requests=143, bytes_received=62_000, bytes_sent=1_505_000_000, side="target"),
         ),
         retry=lambda names: (
             f"transload mirror arcdata --to {TARGET}/mirror {' '.join(f'--image {one}' for one in names)}"

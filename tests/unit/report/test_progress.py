@@ -269,11 +269,22 @@ REFUSED = Unreachable("looking for the blob: r.example refuses connections")
     ("event", "told"),
     [
         (
-            HostTroubled("r.example", "retrying", 3, 117, 2, 6, 8, REFUSED, "source"),
+            HostTroubled(
+                "r.example", "retrying", 3, 117, attempt=2, attempts=6, wait_s=8, error=REFUSED, side="source"
+            ),
             "source unreachable, retrying (2 of 6), next in 8 s: looking for the blob: r.example refuses connections",
         ),
         (
-            HostTroubled("r.example", "retrying", 3, 117, 2, 6, 0.4, ServerTrouble("r.example answers 503")),
+            HostTroubled(
+                "r.example",
+                "retrying",
+                3,
+                117,
+                attempt=2,
+                attempts=6,
+                wait_s=0.4,
+                error=ServerTrouble("r.example answers 503"),
+            ),
             "r.example in trouble, retrying (2 of 6), next in 1 s: r.example answers 503",
         ),
         (

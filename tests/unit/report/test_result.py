@@ -117,7 +117,21 @@ def test_what_may_be_missing_is_no_failure_and_hides_none() -> None:
 def test_interruption_and_early_problems_decide_alone() -> None:
     assert exit_code(ended(None, Unreachable("down"), interrupted=True)) == 130
     early = Problem.of(CredentialsRejected("no", side="target"))
-    assert exit_code(Result("x", (), "t", (), False, 0.0, 1.0, problem=early)) == 3
+    assert (
+        exit_code(
+            Result(
+                asked="x",
+                sources=(),
+                target="t",
+                images=(),
+                interrupted=False,
+                began_wall_s=0.0,
+                duration_s=1.0,
+                problem=early,
+            )
+        )
+        == 3
+    )
 
 
 def gave_up() -> Result:

@@ -15,11 +15,21 @@ DIGEST = Digest.of(b"")
 
 def blob(number: int, size: int = 1, after: int | None = None, mounted: bool = False) -> BlobStep:
     origin = "origin" if mounted or after is not None else None
-    return BlobStep(number, Descriptor(OCI_LAYER_GZIP, DIGEST, size), "store", "from", "to", origin, after)
+    return BlobStep(
+        id=number,
+        descriptor=Descriptor(OCI_LAYER_GZIP, DIGEST, size),
+        source_store="store",
+        source_repository="from",
+        repository="to",
+        origin=origin,
+        after=after,
+    )
 
 
 def manifest(number: int, *needs: int) -> ManifestStep:
-    return ManifestStep(number, DIGEST, Name("to", "1"), needs, "store", "from")
+    return ManifestStep(
+        id=number, digest=DIGEST, name=Name("to", "1"), needs=needs, source_store="store", source_repository="from"
+    )
 
 
 def plan(shape: list[tuple[str, int, list[int]]]) -> list[Step]:

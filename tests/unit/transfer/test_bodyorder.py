@@ -27,14 +27,32 @@ DIGEST = Digest.of(b"")
 def plan_of(sizes: Sequence[int], images: Sequence[Sequence[int]]) -> Plan:
     """A plan that copies blobs of these sizes; each image needs those that it names by place."""
     blobs = [
-        BlobStep(place, Descriptor(OCI_LAYER_GZIP, DIGEST, size), "s", "a", "a") for place, size in enumerate(sizes)
+        BlobStep(
+            id=place,
+            descriptor=Descriptor(OCI_LAYER_GZIP, DIGEST, size),
+            source_store="s",
+            source_repository="a",
+            repository="a",
+        )
+        for place, size in enumerate(sizes)
     ]
     manifests, planned = [], []
     for number, needs in enumerate(images):
         name = Name(f"i{number}", "1")
-        manifests.append(ManifestStep(len(blobs) + number, DIGEST, name, tuple(dict.fromkeys(needs)), "s", "a"))
-        planned.append(PlannedImage("s", name, name, "new", goals=(len(blobs) + number,)))
-    return Plan("t", tuple(planned), (*blobs, *manifests), {})
+        manifests.append(
+            ManifestStep(
+                id=len(blobs) + number,
+                digest=DIGEST,
+                name=name,
+                needs=tuple(dict.fromkeys(needs)),
+                source_store="s",
+                source_repository="a",
+            )
+        )
+        planned.append(
+            PlannedImage(source_store="s", source=name, target=name, status="new", goals=(len(blobs) + number,))
+        )
+    return Plan(target="t", images=tuple(planned), steps=(*blobs, *manifests), manifests={})
 
 
 def ends(sizes: Sequence[int], order: Sequence[int]) -> dict[int, int]:

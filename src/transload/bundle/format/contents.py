@@ -74,7 +74,7 @@ class ExtraFile:
         return cls(path.name if name is None else name, path, size, Digest(f"sha256:{digest}"))
 
 
-@define(frozen=True, slots=False)
+@define(frozen=True, slots=False, kw_only=True)
 class Contents:
     """Everything that one bundle holds and states.
 

@@ -87,7 +87,7 @@ class LedgerImage:
     blobs: tuple[int, ...]
 
 
-@define(frozen=True, slots=False)
+@define(frozen=True, slots=False, kw_only=True)
 class Ledger:
     """The whole ledger. `size` is that of the stream; offsets are in the stream. `volume_bytes` None means not cut."""
 

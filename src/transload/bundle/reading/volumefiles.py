@@ -37,7 +37,7 @@ _GUESSES = 50_000  # how often a wrong file is compared with another volume, for
 _TRIED = 16  # headers to look at before a volume is called foreign rather than damaged
 
 
-@frozen
+@frozen(kw_only=True)
 class WantedVolume:
     """A volume that is needed, but missing or wrong; `problem` says what is the matter."""
 
@@ -203,7 +203,13 @@ class Volumes:
                 path = answer
 
     def _wanted(self, volume: int, problem: TransloadError) -> WantedVolume:
-        return WantedVolume(volume, self.cut.count, self.file_name(volume), self.cut.size_of(volume), problem)
+        return WantedVolume(
+            number=volume,
+            count=self.cut.count,
+            file_name=self.file_name(volume),
+            size=self.cut.size_of(volume),
+            problem=problem,
+        )
 
     def _checked(self, path: Path | None, volume: int) -> Path:
         name = self.file_name(volume)

@@ -71,7 +71,7 @@ class Frontier:
     """Over `members` in the order of the stream, which ends at `end`; `proved` are those that an earlier run proved."""
 
     def __init__(
-        self, members: Sequence[Stored], end: int, proved: Iterable[Digest], sums: Sums, flusher: Flusher
+        self, *, members: Sequence[Stored], end: int, proved: Iterable[Digest], sums: Sums, flusher: Flusher
     ) -> None:
         self._members = members
         self._end = end

@@ -47,7 +47,7 @@ class FinishedIngest:
 class BundleIngest:
     """See `transload.ports.Ingest`; what happens is noted in `progress` and told to `frontier`."""
 
-    def __init__(self, member: Stored, cut: Cut, path_of: PathOf, progress: PackJournal, frontier: Frontier) -> None:
+    def __init__(self, member: Stored, *, cut: Cut, path_of: PathOf, progress: PackJournal, frontier: Frontier) -> None:
         self._member = member
         self._progress = progress
         self._frontier = frontier

@@ -58,7 +58,13 @@ class BundleWriter:
         self._started = False
         self._sums = Sums(self._cut, self._files.path, self._progress)
         self._flusher = Flusher(self._files.sync)
-        self._frontier = Frontier(blueprint.members, blueprint.end, self._progress.synced, self._sums, self._flusher)
+        self._frontier = Frontier(
+            members=blueprint.members,
+            end=blueprint.end,
+            proved=self._progress.synced,
+            sums=self._sums,
+            flusher=self._flusher,
+        )
 
     # --- before
 
@@ -148,7 +154,9 @@ class BundleWriter:
     @contextmanager
     def _ingesting(self, member: Stored) -> Iterator[BundleIngest]:
         with self._claimed(member), self._files.telling_numbers(self._missing):
-            ingest = BundleIngest(member, self._cut, self._files.path, self._progress, self._frontier)
+            ingest = BundleIngest(
+                member, cut=self._cut, path_of=self._files.path, progress=self._progress, frontier=self._frontier
+            )
             try:
                 yield ingest
             finally:
