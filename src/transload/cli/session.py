@@ -37,7 +37,12 @@ class Session:
     def stores(self, logins: Logins | None = None, carried: Carried = NOTHING_SAID, ears: Ears | None = None) -> Stores:
         """The stores of the command, for a block. What they notice goes to the output, or to `ears`."""
         return Stores(
-            self.environment, self.network, logins or Logins(), self.cancellation, carried=carried, ears=ears or self.output.ears
+            self.environment,
+            self.network,
+            logins or Logins(),
+            self.cancellation,
+            carried=carried,
+            ears=ears or self.output.ears,
         )
 
 
