@@ -1,4 +1,4 @@
-"""Archives that other tools write, as sources: OCI archives, and what `docker save` and `podman save` leave behind."""
+"""Archives that other tools write, as sources: OCI archives, and the output of `docker save` and `podman save`."""
 
 from transload.archive.store import ArchiveStore
 

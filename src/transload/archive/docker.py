@@ -1,9 +1,9 @@
-"""What `docker save` wrote before version 25, and podman and skopeo still do: configs and layers, but no manifests.
+"""Archives of `docker save` before version 25, and of podman and skopeo: configs and layers, but no manifests.
 
-A manifest is made for each image from its config and its layers as they lie there: the same for the same archive, but
-never the one that was published, since layers were compressed then and are not now. Its types are OCI's, which have a
-layer that is not compressed; Docker's own have none, and Quay refuses what claims to be one. Hashing the layers, which
-that takes, is done when an image is first asked for, each member once, and proves them against the config's `diff_ids`.
+For each image a manifest is made from its config and its layers in the archive. The same archive always gives the same
+manifest. It is not the published one, because the published layers were compressed. It has OCI's media types, because
+Docker's have none for an uncompressed layer, and Quay refuses layers that claim to be one. The layers are hashed when
+an image is first used, once for each member, and checked against the config's `diff_ids`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MAGIC = {b"\x1f\x8b": OCI_LAYER_GZIP, b"\x28\xb5\x2f\xfd": OCI_LAYER_ZSTD}
 
 
 class DockerContent:
-    """Names and content of the `saved` images in `members`; safe to ask from several threads."""
+    """Names and content of the `saved` images in `members`. Safe for threads."""
 
     refers: None = None
     notes = (NOTE,)
@@ -39,43 +39,43 @@ class DockerContent:
         self._saved = saved
         self._hashes = _Hashes(members)
         self._layers: dict[Member, Descriptor] = {}
-        self._made: dict[SavedImage, Descriptor] = {}  # the bytes are among the places, once for images that are alike
-        self._places: dict[Digest, Member | bytes] = {}
+        self._made: dict[SavedImage, Descriptor] = {}  # equal images share the bytes in `_contents`
+        self._contents: dict[Digest, Member | bytes] = {}
 
     @property
     def has_images(self) -> bool:
-        """Whether there is any."""
+        """Whether there are images."""
         return bool(self._saved)
 
     @cached_property
     def names(self) -> Mapping[Name, SavedImage]:
-        """Every name and the image it stands for, in order; the first one wins where a name is given twice."""
-        found: dict[Name, SavedImage] = {}
+        """Every name and its image, in order. If a name is given twice, the first one wins."""
+        names: dict[Name, SavedImage] = {}
         for image in self._saved:
             for name in image.names:
-                found.setdefault(name, image)
-        return found
+                names.setdefault(name, image)
+        return names
 
     def untagged(self) -> Iterator[Name]:
-        """See `transload.ports.Lists`: what `docker save` was given by its identifier."""
+        """Images without a name: those that were given to `docker save` by their identifier."""
         return (Name("", None, self._made_of(image).digest) for image in self._saved if not image.names)
 
     def described(self, name: Name) -> Descriptor:
-        """What a listed name stands for; its layers are hashed for that. Raises `KeyError`, `CorruptError`."""
+        """What a listed name stands for. This hashes the layers. Raises `KeyError`, `CorruptError`."""
         return self._made_of(self.names[name])
 
-    def media_type(self, digest: Digest) -> None:  # noqa: ARG002 - the manifests say it themselves
-        """Manifests made here state their own."""
+    def media_type(self, digest: Digest) -> None:  # noqa: ARG002 - the manifests state it themselves
+        """None: the manifests made here state their own media type."""
         return
 
     def find(self, digest: Digest) -> Member | bytes | None:
-        """Where this content is. What is not known yet may be in any image, so all of them are looked at, once."""
+        """The member or the bytes with this digest; None if there is none. Reads the images until it is found."""
         for image in self._saved:
-            if digest in self._places:
+            if digest in self._contents:
                 break
-            with suppress(CorruptError, BlobUnknown):  # a damaged image does not stand in the way of the others
+            with suppress(CorruptError, BlobUnknown):  # a damaged image does not hide the others
                 self._made_of(image)
-        return self._places.get(digest)
+        return self._contents.get(digest)
 
     def _made_of(self, image: SavedImage) -> Descriptor:
         if image not in self._made:
@@ -83,7 +83,7 @@ class DockerContent:
             layers = [self._layer(member) for member in map(self._member, image.layers)]
             self._prove(image, layers)
             manifest = _manifest(config, layers)
-            self._places.setdefault(manifest.digest, manifest.raw)
+            self._contents.setdefault(manifest.digest, manifest.raw)
             self._made[image] = manifest.descriptor
         return self._made[image]
 
@@ -94,32 +94,32 @@ class DockerContent:
         digest = self._hashes.of(member)
         if image.config_digest not in {None, digest}:
             raise DigestMismatch(f"config {image.config} in {self._members.path} is damaged", subject=image.config)
-        self._places[digest] = member
+        self._contents[digest] = member
         return Descriptor(OCI_CONFIG, digest, member.size)
 
     def _layer(self, member: Member) -> Descriptor:
-        """Looked at once, however many images have it."""
+        """The descriptor of a layer. Each member is read once, however many images have it."""
         if member not in self._layers:
             begin = self._members.read(member, 4)
             media_type = next((kind for magic, kind in _MAGIC.items() if begin.startswith(magic)), OCI_LAYER)
             digest = self._hashes.of(member)
-            self._places[digest] = member
+            self._contents[digest] = member
             self._layers[member] = Descriptor(media_type, digest, member.size)
         return self._layers[member]
 
     def _prove(self, image: SavedImage, layers: Sequence[Descriptor]) -> None:
-        """An uncompressed layer is what the config calls it; of compressed ones only their number is told."""
+        """Check the layers against the config: the digests of uncompressed ones, and the number of all."""
         raw = self._members.read(self._member(image.config), CONFIG_BYTES)
-        for place, (wanted, layer) in enumerate(zip_longest(diff_ids(raw, image.config), layers)):
+        for number, (wanted, layer) in enumerate(zip_longest(diff_ids(raw, image.config), layers)):
             if wanted is None or layer is None:
                 raise ManifestInvalid(
                     f"config {image.config} does not list as many layers as the archive", subject=image.config
                 )
             if layer.media_type == OCI_LAYER and wanted.algorithm == "sha256" and layer.digest != wanted:
                 raise DigestMismatch(
-                    f"layer {image.layers[place]} in {self._members.path} is damaged: "
+                    f"layer {image.layers[number]} in {self._members.path} is damaged: "
                     f"expected {wanted}, found {layer.digest}",
-                    subject=image.layers[place],
+                    subject=image.layers[number],
                 )
 
     def _member(self, name: str) -> Member:
@@ -130,7 +130,7 @@ class DockerContent:
 
 
 class _Hashes:
-    """Digests of members, each computed once, whichever thread comes first."""
+    """Digests of members. Each is computed once, by the first thread that needs it."""
 
     def __init__(self, members: Members) -> None:
         self._members = members
@@ -149,7 +149,7 @@ class _Hashes:
 
 
 def _manifest(config: Descriptor, layers: Sequence[Descriptor]) -> Manifest:
-    """An image manifest (OCI image specification, manifest.md); its bytes never change here."""
+    """An image manifest (OCI image specification, manifest.md). The same input always gives the same bytes."""
     document = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,

@@ -1,10 +1,10 @@
-"""Tar headers read strictly: where each member's bytes lie, found by jumping from header to header.
+"""Reads tar headers strictly, from one header to the next: where the bytes of each member are.
 
-The formats are those of POSIX.1-1988 (ustar), POSIX.1-2001 (pax) and GNU tar, as far as they name files and links.
+The formats are those of POSIX.1-1988 (ustar), POSIX.1-2001 (pax) and GNU tar, for files and links.
 
 Invariants, held by `read_headers`:
-1. every member lies whole within the file, in one piece;
-2. what ends the archive is its end mark or the end of the file, never something that could not be understood;
+1. every member is whole within the file, in one piece;
+2. the archive ends at its end mark or at the end of the file; a header that cannot be read is an error;
 3. counts and lengths that the file states have limits.
 """
 
@@ -36,7 +36,7 @@ _OURS = ("path", "linkpath", "size")
 
 @frozen(kw_only=True)
 class Header:
-    """One member: its name as written, where its bytes begin, how many they are, and where it leads if it is a link."""
+    """One member: its name as written, the offset and number of its bytes, and the target if it is a link."""
 
     name: str
     offset: int
@@ -48,7 +48,7 @@ class Header:
 
 @frozen
 class _Extension:
-    """What the blocks before a header say of it, where its own fields are too short."""
+    """Fields of a header from the blocks before it, for values that do not fit into the header itself."""
 
     path: str | None = None
     linkpath: str | None = None
@@ -137,7 +137,7 @@ def _extended(before: _Extension, kind: bytes, raw: bytes, where: str) -> _Exten
 
 
 def _records(raw: bytes, where: str) -> Iterator[tuple[str, str]]:
-    """The records of a pax header, each `length key=value` and a line feed; the length counts itself (POSIX, pax)."""
+    """The records of a pax header: `length key=value` and a line feed; the length includes itself (POSIX, pax)."""
     raw, start = raw.rstrip(b"\0"), 0
     while start < len(raw):
         length = raw[start : start + _DIGITS].partition(b" ")[0]

@@ -1,4 +1,4 @@
-"""An OCI image layout inside a tar: what `oci-archive:`, buildx, and `docker save` since version 25 write."""
+"""An OCI image layout in a tar, as `oci-archive:`, buildx, and `docker save` since version 25 write it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOTE = "docker saved the layers uncompressed, so digests differ from the publish
 
 
 class LayoutContent:
-    """Names and content of a layout in `members`; `saved` is what docker says of the same images beside it.
+    """Names and content of a layout in `members`. `saved` is docker's own list of the same images.
 
     Raises `Refused` for another version, `ManifestInvalid`, `LimitExceeded`.
     """
@@ -41,17 +41,18 @@ class LayoutContent:
 
     @cached_property
     def _own(self) -> Mapping[Name, Descriptor]:
-        """The names of what the index lists; docker's list names what has no name there."""
+        """The names of the manifests in the index. Those without a name there get the one in docker's list."""
         named = self._index.names
         known = {descriptor.digest for descriptor in named.values()}
-        beside = ((name, one) for name, one in self._names_beside() if one.digest not in known)
+        beside = ((name, listed) for name, listed in self._names_beside() if listed.digest not in known)
         return {**dict(beside), **named}
 
     @cached_property
     def _rest(self) -> DockerContent:
-        """What only docker's list has.
+        """The images that are only in docker's list.
 
-        Docker since version 25 leaves out of the index what was saved by its identifier beside images with names.
+        If images are saved with names and by identifier together, docker since version 25 leaves the latter out of the
+        index.
         """
         return DockerContent(self._members, [image for image in self._saved if self._is_unlisted(image)])
 
@@ -60,7 +61,7 @@ class LayoutContent:
         return not named and image.config_digest not in self._configs and image.config in self._members
 
     def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:  # noqa: ARG002 - one pool for all
-        """See `transload.ports.Sparse`."""
+        """Children of this index that are absent on purpose; empty for anything else."""
         return frozenset(child for child in self._index.left_out.get(digest, ()) if self.find(child) is None)
 
     @property
@@ -68,13 +69,13 @@ class LayoutContent:
         return Listed(self._index.entries, self._own, self.refers)
 
     def untagged(self) -> Iterator[Name]:
-        """See `transload.ports.Lists`."""
+        """Every image without a tag, by its digest."""
         yield from self._listed.untagged()
         yield from self._rest.untagged()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What people should know: docker leaves the layers uncompressed where it does not keep the originals."""
+        """Sentences for people: docker saves uncompressed layers if it does not have the original ones."""
         remade = self._saved and any(_is_remade(manifest) for _, manifest in self._images())
         made = self._rest.notes if self._rest.has_images else ()
         return (*((NOTE,) if remade else ()), *made, *self._listed.notes)
@@ -84,12 +85,12 @@ class LayoutContent:
         return self._own[name] if name in self._own else self._rest.described(name)
 
     def media_type(self, digest: Digest) -> str | None:
-        """What the index says about a manifest; None if it is not listed."""
+        """The media type of a manifest in the index; None if it is not listed."""
         listed = self._index.digests.get(digest)
         return listed.media_type if listed else None
 
     def find(self, digest: Digest) -> Member | bytes | None:
-        """The member that holds this content, or the manifest that was made for it."""
+        """The member with this content, or the bytes of a manifest that was made here; None if there is neither."""
         return self._members.find(f"blobs/{digest.algorithm}/{digest.encoded}") or self._rest.find(digest)
 
     def _check_version(self) -> None:
@@ -99,7 +100,7 @@ class LayoutContent:
         check_marker(raw, layout=archive, marker=f"{MARKER} in {archive}", subject=MARKER)
 
     def _names_beside(self) -> Iterator[tuple[Name, Descriptor]]:
-        """Names that only docker's own list gives; config digests say which manifest is meant."""
+        """Names that are only in docker's own list. The digest of its config says which manifest an entry means."""
         for image in self._saved:
             descriptor = self._configs.get(image.config_digest) if image.config_digest else None
             if descriptor is not None:
@@ -107,11 +108,11 @@ class LayoutContent:
 
     @cached_property
     def _configs(self) -> Mapping[Digest, Descriptor]:
-        """Whose config this is, among what the index lists."""
+        """The listed manifests, by the digests of their configs."""
         return {manifest.config.digest: listed for listed, manifest in self._images() if manifest.config}
 
     def _images(self) -> Iterator[tuple[Descriptor, Manifest]]:
-        """The manifests that are there and can be read: those listed, and below an index its images, as that index."""
+        """The readable manifests, each with the listed descriptor that it is, or (for a child) is part of."""
         for listed in self._index.digests.values():
             for manifest in self._readable((listed,)):
                 yield listed, manifest

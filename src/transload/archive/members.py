@@ -1,7 +1,7 @@
-"""The files in a tar, found once and then read where they lie: nothing is unpacked.
+"""The files in a tar. They are found once and then read from the tar; nothing is unpacked.
 
-A tar that gives one name twice is refused, since readers differ in which of the two they believe. Links are followed
-inside the archive only.
+A tar with the same name twice is refused, because tools differ in which of the two they read. Links are followed only
+inside the archive.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from transload.errors import CorruptError, NotFound, Refused, UsageError
 from transload.files import chunks_of, exactly, local_errors, open_file
 from transload.ports import Chunk
 
-_LINKS = 8  # that lead from one to the next
+_LINKS = 8  # in a row
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\0": "xz", b"BZh": "bzip2"}
 
 
 @frozen
 class Member:
-    """A file in the archive: where its bytes begin and how many they are."""
+    """A file in the archive: the offset and the number of its bytes."""
 
     name: str
     offset: int
@@ -36,8 +36,8 @@ class Member:
 class Members:
     """The files of the tar at `path`, by name.
 
-    Raises `NotFound` without a file, `Refused` for a compressed one and for names that lead out of the archive,
-    `CorruptError` for what is no tar, or a damaged one, `LimitExceeded`.
+    Raises `NotFound` if there is no file, `Refused` for a compressed one and for names that lead out of the archive,
+    `CorruptError` if it is not a tar or is damaged, `LimitExceeded`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,7 +50,7 @@ class Members:
                 self._add(header)
 
     def _check_kind(self, file: FileIO) -> None:
-        """Compressed archives have no places to seek to, and unpacking one unasked may fill somebody's disk."""
+        """Refuse a compressed archive: it cannot be read at an offset, and unpacking it could fill the disk."""
         file.seek(0)
         begin = file.read(6)
         for magic, program in _COMPRESSED.items():
@@ -75,7 +75,7 @@ class Members:
         self._headers[name] = header
 
     def _inside(self, name: str) -> str:
-        """`name` without `./`, if it leads nowhere else. Raises `Refused`."""
+        """`name` without `./`. Raises `Refused` if it leads out of the archive."""
         plain = posixpath.normpath(name)
         if plain.startswith(("/", "../")) or plain in {"..", "."} or "\0" in plain:
             raise Refused(f"{self.path} has a member {name[:200]!r}, which leads out of it", subject=str(self.path))
@@ -120,7 +120,7 @@ class Members:
 
 
 def _opened(path: Path) -> FileIO:
-    """Raises `NotFound`, `UsageError` for a folder, `OSError` for everything else that stands in the way."""
+    """Open the archive. Raises `NotFound`, `UsageError` for a folder, `OSError` for any other trouble."""
     try:
         if path.is_dir():
             raise UsageError(f"{path} is a folder, not an archive", subject=str(path), hint=f"write oci:{path}")
@@ -130,7 +130,7 @@ def _opened(path: Path) -> FileIO:
 
 
 def _unpacked(path: Path) -> Path:
-    """What a compressed archive is called without its compression."""
+    """The name of a compressed archive after it is unpacked."""
     if path.suffix in {".tgz", ".tbz", ".txz"}:
         return path.with_suffix(".tar")
     return path.with_suffix("") if path.suffix in {".gz", ".zst", ".xz", ".bz2"} else path.with_name(f"{path.name}.tar")

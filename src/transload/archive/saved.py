@@ -1,6 +1,6 @@
-"""The `manifest.json` that `docker save` writes, and podman, skopeo and jib after it: images, layers, names. Pure.
+"""The `manifest.json` of `docker save`, which podman, skopeo and jib write too: images, layers, names. Pure.
 
-It is no manifest of any specification; docker's own reader (image/tarexport) is what defines it.
+It is not a manifest of any specification; docker's own reader (image/tarexport) defines it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HEX = re.compile(r"(?:blobs/sha256/|sha256:)?([a-f0-9]{64})(?:\.json)?")
 
 @frozen
 class SavedImage:
-    """One image: the members that hold its config and its layers, lowest first, and what it is called."""
+    """One image: the members that hold its config and its layers, lowest first, and its names."""
 
     config: str
     layers: tuple[str, ...]
@@ -32,7 +32,7 @@ class SavedImage:
 
     @property
     def config_digest(self) -> Digest | None:
-        """What the config's name says its digest is; every known writer names it so."""
+        """The config's digest, from the name of its member. All known tools name it like that."""
         form = _HEX.fullmatch(self.config)
         return Digest(f"sha256:{form[1]}") if form else None
 
@@ -49,7 +49,7 @@ def parse_saved(raw: bytes) -> tuple[SavedImage, ...]:
         raise ManifestInvalid(f"{SAVED} is not a list of images", subject=SAVED)
     if len(document) > _IMAGES:
         raise LimitExceeded(f"{SAVED} lists more than {_IMAGES} images", subject=SAVED)
-    return tuple(_image(entry, f"{SAVED}: image {place}") for place, entry in enumerate(document))
+    return tuple(_image(entry, f"{SAVED}: image {number}") for number, entry in enumerate(document))
 
 
 def diff_ids(raw: bytes, where: str) -> tuple[Digest, ...]:
@@ -84,7 +84,10 @@ def _texts(value: Any, where: str) -> tuple[str, ...]:
 
 
 def _names(tags: tuple[str, ...]) -> Iterator[Name]:
-    """Docker writes its short forms (`busybox:1` is `docker.io/library/busybox:1`); `<none>:<none>` is no name."""
+    """The names in docker's tags. Short forms are expanded (`busybox:1` to `docker.io/library/busybox:1`).
+
+    `<none>:<none>` is not a name.
+    """
     for text in tags:
         try:
             name = Reference.parse(text).name
