@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         lay_out,
         parse_volume_size,
     )
-    from transload.bundle.format.ledger import Ledger
+    from transload.bundle.format.ledger import Ledger, LedgerImage, StoredBlob, StoredExtra
     from transload.bundle.format.signing import PublicKey, Signer, load_private_key, load_public_key
     from transload.catalog import (
         Catalog,
@@ -143,13 +143,14 @@ if TYPE_CHECKING:
     from transload.net.settings import NetSettings
     from transload.oci import Descriptor, Digest, Manifest, Name, Platform, Reference
     from transload.planning import BlobStep, Item, ManifestStep, Narrowing, Plan, PlannedImage, Request, make_plan
-    from transload.planning.plan import Step
+    from transload.planning.plan import Requests, Share, Step
     from transload.planning.planfile import dump_plan, load_plan
     from transload.ports import Ingest, RequestCosts, Source, Target
     from transload.registry.credentials import DockerConfig
     from transload.registry.store import RegistryStore
-    from transload.report.result import Result
-    from transload.server import Served, ServeSettings, serve
+    from transload.report.problem import Problem
+    from transload.report.result import HostTotals, ImageResult, Result
+    from transload.server import Served, ServedTotals, ServeSettings, serve
     from transload.threads import Cancellation
     from transload.transfer import ImageOutcome, Journal, Outcome, run
     from transload.transfer.proof import Proof, Verdict, compare
@@ -170,25 +171,26 @@ __all__ = [
     "CatalogUnknown", "CatalogUse", "CertificateUntrusted", "CompanionImage", "ContentDiffers", "Contents",
     "CorruptError", "CredentialsRejected", "CredentialsUnavailable", "Descriptor", "Difference", "Digest",
     "DigestInvalid", "DigestMismatch", "DiskFull", "DockerConfig", "DocumentInvalid", "Environment", "Event",
-    "ExtraFile", "FileExists", "FolderUnsafe", "Happening", "HostGivenUp", "HostListener", "HostState", "HostTroubled",
-    "HostUnknown", "How", "Http", "ImageDone", "ImageOutcome", "ImageSet", "ImageUnknown", "ImagesFailed",
-    "IndexTampered", "Ingest", "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal",
-    "KeyInvalid", "LayoutStore", "Ledger", "LedgerTampered", "LimitExceeded", "Listener", "LocalError", "Login",
-    "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown", "MemberDamaged", "MemberUnsafe",
-    "MemoryStore", "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "Options", "Outcome",
-    "PackResult", "PartMissing", "PermissionRefused", "Plan", "PlannedImage", "Platform", "PlatformInvalid",
-    "PlatformUnavailable", "Prerequisite", "PrerequisiteMissing", "Progress", "Progressed", "Proof", "ProtocolTrouble",
-    "PublicKey", "ReadOnly", "Reference", "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseUnknown",
-    "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Result", "RunFinished", "RunStarted",
-    "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServerTrouble",
-    "SettingMissing", "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed",
-    "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions", "Target", "TargetConflict",
-    "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "UsageError", "Verdict",
-    "Verification", "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "compare", "copy", "delete",
-    "dump_inventory", "dump_plan", "get_artifact", "lay_out", "load_builtin", "load_inventory", "load_plan",
-    "load_private_key", "load_public_key", "load_set", "make_plan", "mirror", "open_store", "pack", "parse_catalog",
-    "parse_references", "parse_set", "parse_volume_size", "push", "put_artifact", "referrers", "run", "serve", "tags",
-    "take_inventory", "verify",
+    "ExtraFile", "FileExists", "FolderUnsafe", "Happening", "HostGivenUp", "HostListener", "HostState", "HostTotals",
+    "HostTroubled", "HostUnknown", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult", "ImageSet",
+    "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused", "Interrupted", "Inventory",
+    "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore", "Ledger", "LedgerImage", "LedgerTampered",
+    "LimitExceeded", "Listener", "LocalError", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep",
+    "ManifestUnknown", "MemberDamaged", "MemberUnsafe", "MemoryStore", "Name", "Narrowing", "NetSettings", "Network",
+    "NotFound", "Offer", "Options", "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Plan", "PlannedImage",
+    "Platform", "PlatformInvalid", "PlatformUnavailable", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress",
+    "Progressed", "Proof", "ProtocolTrouble", "PublicKey", "ReadOnly", "Reference", "ReferenceInvalid", "Refused",
+    "RegistryStore", "Release", "ReleaseUnknown", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts",
+    "Requests", "Result", "RunFinished", "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty",
+    "ServeSettings", "Served", "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer",
+    "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted",
+    "StorageFull", "Store", "StoreOptions", "StoredBlob", "StoredExtra", "Target", "TargetConflict", "TooLarge",
+    "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "UsageError", "Verdict", "Verification",
+    "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "compare", "copy", "delete", "dump_inventory",
+    "dump_plan", "get_artifact", "lay_out", "load_builtin", "load_inventory", "load_plan", "load_private_key",
+    "load_public_key", "load_set", "make_plan", "mirror", "open_store", "pack", "parse_catalog", "parse_references",
+    "parse_set", "parse_volume_size", "push", "put_artifact", "referrers", "run", "serve", "tags", "take_inventory",
+    "verify",
 ]
 
 _HOMES = {
@@ -200,7 +202,7 @@ _HOMES = {
         "Blueprint", "BundledImage", "BundleStore", "BundleWriter", "Contents", "ExtraFile", "Prerequisite", "lay_out",
         "parse_volume_size",
     ),
-    "transload.bundle.format.ledger": ("Ledger",),
+    "transload.bundle.format.ledger": ("Ledger", "LedgerImage", "StoredBlob", "StoredExtra"),
     "transload.bundle.format.signing": ("PublicKey", "Signer", "load_private_key", "load_public_key"),
     "transload.catalog": (
         "Catalog", "CatalogUse", "CompanionImage", "Difference", "ImageSet", "Offer", "Release", "Selected",
@@ -239,13 +241,14 @@ _HOMES = {
     "transload.planning": (
         "BlobStep", "Item", "ManifestStep", "Narrowing", "Plan", "PlannedImage", "Request", "make_plan",
     ),
-    "transload.planning.plan": ("Step",),
+    "transload.planning.plan": ("Requests", "Share", "Step"),
     "transload.planning.planfile": ("dump_plan", "load_plan"),
     "transload.ports": ("Ingest", "RequestCosts", "Source", "Target"),
     "transload.registry.credentials": ("DockerConfig",),
     "transload.registry.store": ("RegistryStore",),
-    "transload.report.result": ("Result",),
-    "transload.server": ("Served", "ServeSettings", "serve"),
+    "transload.report.problem": ("Problem",),
+    "transload.report.result": ("HostTotals", "ImageResult", "Result"),
+    "transload.server": ("Served", "ServedTotals", "ServeSettings", "serve"),
     "transload.threads": ("Cancellation",),
     "transload.transfer": ("ImageOutcome", "Journal", "Outcome", "run"),
     "transload.transfer.proof": ("Proof", "Verdict", "compare"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from transload.server.served import Served, check_installed, serve
+from transload.server.served import Served, ServedTotals, check_installed, serve
 from transload.server.settings import ServeSettings
 
 if TYPE_CHECKING:
     from transload.server.serving import serve_forever
 
-__all__ = ["ServeSettings", "Served", "serve", "serve_forever"]
+__all__ = ["ServeSettings", "Served", "ServedTotals", "serve", "serve_forever"]
 
 
 def __getattr__(name: str) -> Any:

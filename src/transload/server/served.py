@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+from attrs import frozen
 
 from transload.errors import PartMissing
 from transload.ports import Source, Target
 from transload.server.settings import ServeSettings
 
 if TYPE_CHECKING:
-    from transload.server.service import ServedTotals, Service
+    from transload.server.service import Service
+
+
+@frozen(kw_only=True)
+class ServedTotals:
+    """Counts of a server's requests so far. Bytes are those of bodies.
+
+    `by_kind` counts by method and kind of endpoint, such as `("GET", "blob")`; `by_status` by the answer's status.
+    """
+
+    total: int
+    by_kind: Counter[tuple[str, str]]
+    by_status: Counter[int]
+    bytes_sent: int
+    bytes_received: int
 
 
 class Served:

@@ -18,23 +18,9 @@ from transload.ports import Source, Target
 from transload.server.access import BasicAuth
 from transload.server.backend import Backend
 from transload.server.routes import Route
+from transload.server.served import ServedTotals
 from transload.server.settings import ServeSettings
 from transload.server.uploads import ServedUploads
-
-
-@frozen(kw_only=True)
-class ServedTotals:
-    """Counts of a server's requests so far. Bytes are those of bodies.
-
-    `by_kind` counts by method and kind of endpoint, such as `("GET", "blob")`; `by_status` by the answer's status.
-    """
-
-    total: int
-    by_kind: Counter[tuple[str, str]]
-    by_status: Counter[int]
-    bytes_sent: int
-    bytes_received: int
-
 
 THREADS = 16
 
