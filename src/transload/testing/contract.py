@@ -15,13 +15,14 @@ attributes, and the optional powers of the store itself, say where it may be les
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
 
-from transload.errors import BlobUnknown, DigestMismatch, NotFound, SizeMismatch
+from transload.errors import BlobUnknown, DigestMismatch, NotFound, Refused, SizeMismatch
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.ports import Chunk, Ingest, Lists, Source, Sparse, Target
+from transload.ports import Chunk, Deletes, Ingest, Lists, Source, Sparse, Target
 from transload.testing.images import Built, artifact, fill, image, multi_platform, put, signature
 from transload.testing.layers import Content
 from transload.testing.reading import APP, OCTETS, OTHER, Broken, SourceContract, blob, breaks, read, sample
@@ -31,7 +32,7 @@ __all__ = ["APP", "OTHER", "Broken", "SourceContract", "StoreContract", "blob", 
 
 
 class StoreContract(SourceContract):
-    """Tests of writing: `Ingests`, `Names` and `Mounts`. All that was written can be read back."""
+    """Tests of writing: `Ingests`, `Names`, `Mounts` and `Deletes`. All that was written can be read back."""
 
     parks: bool = True
     """Whether the bytes of an ingest without commit are still there at the next `begin`."""
@@ -350,6 +351,33 @@ class StoreContract(SourceContract):
         put(store, APP, blob("something", 10))
         assert store.mounts.mount(content.descriptor, APP, OTHER) is False
         assert not store.holds(OTHER, content.descriptor)
+
+    # --- Deletes
+
+    def test_a_tag_takes_no_other_along_and_a_digest_takes_all(self, store: Target) -> None:
+        deletes = _deletes(store)
+        built = image("deleted", layers=(100,))
+        for name in (Name(APP, "1"), Name(APP, "2"), Name(OTHER, "1")):
+            fill(store, built, name.repository, name.tag)
+        with contextlib.suppress(Refused):  # a store may be unable to delete a tag alone
+            deletes.delete_manifest(Name(APP, "1"))
+        assert "2" in list(store.tags(APP))
+        deletes.delete_manifest(Name(APP, None, built.digest))
+        for name in (Name(APP, "1"), Name(APP, "2")):
+            with pytest.raises(NotFound):
+                store.resolve(name)
+        assert store.fetch(Name(OTHER, "1")).raw == built.manifest.raw
+
+    def test_a_blob_that_nothing_needs_is_deleted(self, store: Target) -> None:
+        content = blob("deleted", 100)
+        put(store, APP, content)
+        _deletes(store).delete_blob(APP, content.descriptor.digest)
+        assert not store.holds(APP, content.descriptor)
+
+
+def _deletes(store: Target) -> Deletes:
+    deletes: Deletes | None = getattr(store, "deletes", None)
+    return deletes or pytest.skip("the store deletes nothing")
 
 
 def _send(ingest: Ingest, raw: bytes) -> None:

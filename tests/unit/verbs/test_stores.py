@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from transload.oci import Descriptor, Digest, Name
 from transload.server import Served, ServeSettings, serve
 from transload.testing.faults import FaultyStore, corrupts
 from transload.testing.images import SIGNATURE, artifact, fill, image, multi_platform, signature
+from transload.threads import TaskGroup
 
 APP, WEB, OUTSIDE = image("app"), multi_platform("web"), image("outside")
 SIGNED, NOTED = signature(APP), artifact("notes", subject=APP)
@@ -267,6 +269,29 @@ def test_a_cancelled_store_does_nothing_more(served: Served, tmp_path: Path) -> 
         with pytest.raises(Interrupted):
             store.get_artifact("app:1", tmp_path / "out")
         assert served.requests.total == before
+
+
+def test_a_registry_that_says_nothing_does_not_hold_up_a_cancellation() -> None:
+    cancellation, asked, over = Cancellation(), threading.Event(), threading.Event()
+
+    def script(_: Asked) -> Said:
+        asked.set()
+        over.wait()
+        return Said(hang_up=True)
+
+    def stop() -> None:
+        asked.wait()
+        cancellation.cancel()
+
+    network = Network(plain_http=("127.0.0.1",), stall_timeout_s=3600)
+    with serving(script) as registry, TaskGroup() as group:
+        group.start(stop)
+        with (
+            open_store(registry.host, environment=NOTHING, network=network, cancellation=cancellation) as store,
+            pytest.raises(Interrupted),
+        ):
+            store.exists("app:1")
+        over.set()
 
 
 def test_a_password_leaves_for_no_other_host(served: Served) -> None:
