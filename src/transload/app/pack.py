@@ -22,7 +22,7 @@ from transload.bundle.format.volumes import split_file_name
 from transload.bundle.writing.partial import discard, is_finished
 from transload.bundle.writing.writer import BundleWriter
 from transload.errors import BundleIncomplete, DiskFull, HostGivenUp, LocalError, NotFound, UsageError
-from transload.events import ActivityListener, Counting, Progressed
+from transload.events import Counting, Progressed
 from transload.files import expanded
 from transload.inventory.inventory import InventoryTarget
 from transload.planning import Plan, make_plan
@@ -90,7 +90,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     prepared = Prepared(plan=plan, sources=sources, target=far, place=place, notes=notes)
     if is_finished(packing.out, blueprint):
         return Packed(evolve(prepared, plan=_nothing_to_do(plan, place)), blueprint)
-    return Packed(_to_fill(prepared, blueprint, stores.working), blueprint)
+    return Packed(_to_fill(prepared, blueprint, stores), blueprint)
 
 
 def _in_order(selection: Selection) -> Selection:
@@ -165,8 +165,9 @@ def _way_on(failed: Sequence[PlannedImage]) -> str:
     return "correct these errors or leave these images out, then run the same command again"
 
 
-def _to_fill(prepared: Prepared, blueprint: Blueprint, working: ActivityListener) -> Prepared:
-    writer = _opened(Path(prepared.place.value), blueprint)
+def _to_fill(prepared: Prepared, blueprint: Blueprint, stores: Stores) -> Prepared:
+    writer, working = _opened(Path(prepared.place.value), blueprint), stores.working
+    stores.at_end(writer.park)  # a run that breaks off never comes to `finish`
 
     def finish(outcome: Outcome) -> None:
         with writer:  # leaving it keeps what there is for the next run, unless it is finished

@@ -176,16 +176,22 @@ class Stores:
         self._http: Http | None = None
         self._learnt: dict[str, Any] | None = None
         self._tried: set[Location] = set()
+        self._endings = contextlib.ExitStack()
 
     def __enter__(self) -> Stores:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._endings.close()
         for place in self._tried:
             self._opened["target", place.locator].withdraw()
         self._keep_learnt()
         if self._http is not None:
             self._http.close()
+
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Let `call` be called when the block is left, however that comes."""
+        self._endings.callback(call)
 
     @property
     def http(self) -> Http:
