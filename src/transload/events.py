@@ -28,7 +28,10 @@ class RunStarted:
 
 @frozen
 class StepStarted:
-    """A worker began a step. `subject` is a digest, `label` its name for people, `size` its size in bytes."""
+    """A worker began a step. `subject` is a digest, `label` its name for people, `size` its size in bytes.
+
+    `step` is the `id` of a step of the plan, here and in the events below.
+    """
 
     step: int
     subject: str
@@ -49,7 +52,10 @@ class StepMoved:
 
 @frozen
 class StepRetried:
-    """An attempt failed and another follows after `wait_s` seconds."""
+    """An attempt failed and another follows after `wait_s` seconds.
+
+    `attempt` is the number of the attempt that failed; the first is 1.
+    """
 
     step: int
     error: TransloadError
@@ -80,6 +86,8 @@ class ImageDone:
     """Every step of an image has ended. `error` is None if the image is complete at the target.
 
     `tried` is False if no request was made for it, because `error` had already ended the run.
+
+    `image` is its position in the images of the plan.
     """
 
     image: int

@@ -37,7 +37,15 @@ if TYPE_CHECKING:
 
 @frozen(kw_only=True)
 class Network:
-    """What the command line says about connections; the environment adds proxies."""
+    """What the command line says about connections; the environment adds proxies.
+
+    `ca_files` (PEM) are trusted besides the system's authorities. `client_certificate` and `client_key` (PEM) are shown
+    to servers that ask for one. Hosts in `insecure_tls` are not verified, hosts in `plain_http` are spoken to without
+    TLS; both are written `host` or `host:port`. `realms` names token servers on other hosts that may get a registry's
+    password. A request that moves nothing for `stall_timeout_s` seconds is given up and repeated; a host that gives no
+    useful answer for `give_up_after_s` seconds is not asked again. A body that moves less than `min_rate` bytes a
+    second counts as no useful answer.
+    """
 
     ca_files: tuple[Path, ...] = ()
     client_certificate: Path | None = None

@@ -30,6 +30,9 @@ class Catalog:
     version order uses `VERSION_PATTERN`, and in listed order only listed tags are releases.
 
     A parameter `tags` always means the tags that the source really has on the anchor image.
+
+    `title` and `note` are for people. `companions` are artifacts beside the images, such as a chart. `order` is
+    `version` or `listed`. The file format is docs/formats/catalog.md.
     """
 
     name: str

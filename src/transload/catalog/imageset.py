@@ -59,7 +59,10 @@ class CatalogUse:
 
 @frozen
 class ImageSet:
-    """Single images, and catalogs."""
+    """Single images, and catalogs.
+
+    The file format is docs/formats/image-set.md.
+    """
 
     name: str
     images: tuple[Selected, ...] = ()

@@ -20,7 +20,11 @@ from transload.ports import RequestCosts
 
 @frozen
 class RepositoryContent:
-    """What one repository holds: what its tags stand for, and everything that these lead to."""
+    """What one repository holds: what its tags stand for, and everything that these lead to.
+
+    `tags` maps each tag to the digest of its manifest. `manifests` and `blobs` are the digests that the repository
+    holds.
+    """
 
     tags: Mapping[str, Digest]
     manifests: frozenset[Digest]
@@ -33,6 +37,9 @@ class Inventory:
 
     `manifests` and `blobs` describe each digest once; `repositories` only name digests. `notes` say what could not
     be read. Raises `ReferenceInvalid` for an invalid name, `ValueError` for a digest that is not described.
+
+    `blobs` maps digests to sizes in bytes. `blobs_per_repository` says whether the target keeps the blobs of each
+    repository apart, as registries do. The file format is docs/formats/inventory.md.
     """
 
     target: str

@@ -34,6 +34,12 @@ class NetSettings:
     keys `http`, `https` and `all`. `slots_per_host` limits the requests under way at one host. `attempts` is how often
     a small request is made in all, if the host works otherwise. `give_up_after_s` is how long a host may give no useful
     answer; a body that moves less than `min_rate` bytes a second, over a minute, is not useful.
+
+    `client_certificate` and `client_key` are PEM files for servers that ask for one. Hosts in `allow_insecure_tls` are
+    not verified, hosts in `allow_plain_http` are spoken to without TLS. `no_proxy` lists the hosts that are reached
+    without a proxy, separated by commas. A connection gets `connect_timeout_s` to be made, and is given up when nothing
+    moves for `stall_timeout_s`; all times are seconds. Raises `UsageError` for a number that is not positive or a proxy
+    that is no URL.
     """
 
     ca_files: tuple[Path, ...] = ()

@@ -23,7 +23,10 @@ _READ = frozenset({"mediaType", "digest", "size", "platform", "artifactType", "a
 
 @frozen
 class Descriptor:
-    """Points at content. `size` is in bytes. Two descriptors with the same media type, digest and size are equal."""
+    """Points at content. `size` is in bytes. Two descriptors with the same media type, digest and size are equal.
+
+    OCI image specification, descriptor.md. `urls` are where a publisher keeps a foreign layer.
+    """
 
     media_type: str
     digest: Digest

@@ -55,6 +55,9 @@ class Manifest:
     `config` is the image configuration, or what an artifact has in its place. `layers` are the layers of an image, or
     the blobs of an artifact, in order. `manifests` are the children of an index, in order. `subject` is the manifest
     that this one refers to: for a signature, the signed image.
+
+    OCI image specification, manifest.md and image-index.md, and Docker's schema 2. `raw` is what is
+    stored and sent; parsed content is never written back.
     """
 
     descriptor: Descriptor

@@ -37,7 +37,10 @@ _BARE_REFUSED = frozenset({"linux", "windows", "darwin", "macos", "freebsd"})
 
 @frozen
 class Platform:
-    """Operating system, architecture, variant and version, as an index states them for each child."""
+    """Operating system, architecture, variant and version, as an index states them for each child.
+
+    OCI image specification, image-index.md, "platform". People write it `os/architecture[/variant]`.
+    """
 
     os: str
     architecture: str

@@ -77,7 +77,10 @@ Step = BlobStep | ManifestStep
 
 @frozen
 class Share:
-    """A count of blobs and their bytes."""
+    """A count of blobs and their bytes.
+
+    `bytes` is the sum of their sizes.
+    """
 
     blobs: int = 0
     bytes: int = 0
@@ -95,6 +98,10 @@ class PlannedImage:
 
     `goals` are the steps that complete it (empty when nothing is to be done). `copied`, `mounted` and `present` count
     each (repository, blob) pair once; a blob that several images of a repository share counts for the first.
+
+    `digest` is what `target` will stand for, `source_digest` what `source` stands for; None where that is not known.
+    `status` is `new`, `changed`, `unchanged`, `missing` at the source, or `failed`; the last two have an `error`. With
+    `excused`, the error is allowed: the image was optional, or missing ones are.
     """
 
     source_store: str
@@ -133,7 +140,11 @@ class Requests:
 
 @define(frozen=True, slots=False, kw_only=True)
 class Plan:
-    """What will be done at `target` (a locator), in an order in which every step follows what it needs."""
+    """What will be done at `target` (a locator), in an order in which every step follows what it needs.
+
+    `images` are in the order of the request, `manifests` has the manifests that are stored, by digest. `requests` is
+    what the run will cost when nothing has to be repeated. The file format is docs/formats/plan.md.
+    """
 
     target: str
     images: tuple[PlannedImage, ...]

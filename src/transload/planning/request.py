@@ -46,6 +46,9 @@ class Request:
 
     `foreign_layers` also copies layers that publishers keep elsewhere; with `foreign_as_held`, only those that the
     source has.
+
+    `narrowing` says how an index is copied in part, when `platforms` are given. `referrers` also copies what refers to
+    the images: signatures, SBOMs, attestations. With `allow_missing`, it is no failure if a source lacks an image.
     """
 
     items: tuple[Item, ...]

@@ -17,7 +17,11 @@ _SHARED_CODES = {DiskFull.code, ReadOnly.code}
 
 @frozen(kw_only=True)
 class Problem:
-    """What an error says, without the traceback. `store` is the locator of the store on its side, where known."""
+    """What an error says, without the traceback. `store` is the locator of the store on its side, where known.
+
+    The other fields are those of `TransloadError`: `code` for programs, `message` and `hint` for people, `subject`,
+    `side`, `retryable`, and the `exit_code` that the command line ends with.
+    """
 
     code: str
     exit_code: int

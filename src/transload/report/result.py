@@ -58,6 +58,12 @@ class ImageResult:
 
     `copied`, `mounted` and `present` count what was really done; a blob that several images share counts for the
     first.
+
+    `name` is its name at the target, `source` where it comes from. `status` is `copied` (the name is new), `updated`
+    (it stood for something else before), `unchanged`, `missing` at the source, `failed`, `not-tried` (the run ended
+    before), or `interrupted`. `digest` is the one at the target; it differs from `source_digest` where an index was
+    narrowed or layers were compressed. Sizes are bytes, `duration_s` seconds. With `excused`, a failure was allowed;
+    `problem` says what it was.
     """
 
     name: str
@@ -128,6 +134,11 @@ class Result:
 
     `duration_s` is the wall time from `began_wall_s` on, with planning; `transfer_s` is the time of moving bytes, over
     which the rate is measured.
+
+    `asked` is the call or command, `sources` and `target` are locators. `images` are in the order of the plan.
+    `moved_bytes` is what went over the wire, repeats included; `traffic` has the requests by host, `retries` counts the
+    attempts that were repeated. `versions` are those of transload, Python and libraries; `notes` concern the whole run.
+    `to_json` gives the documented form (docs/formats/json-output.md, docs/formats/report.md).
     """
 
     asked: str

@@ -33,7 +33,10 @@ class ServedTotals:
 
 
 class Served:
-    """A store being served in a thread of its own. `host_port` is what image references begin with."""
+    """A store being served in a thread of its own. `host_port` is what image references begin with.
+
+    `url` is the same with its scheme.
+    """
 
     def __init__(self, service: Service, port: int, stop: Callable[[], None]) -> None:
         host = service.settings.host

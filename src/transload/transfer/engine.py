@@ -74,7 +74,10 @@ class ImageOutcome:
 
 @frozen
 class Outcome:
-    """How a run ended; `images` are in the order of the plan."""
+    """How a run ended; `images` are in the order of the plan.
+
+    `interrupted`: the run was cancelled before its end. `duration_s` is in seconds.
+    """
 
     images: tuple[ImageOutcome, ...]
     interrupted: bool

@@ -56,7 +56,11 @@ def is_wrong(error: TransloadError) -> bool:
 
 @frozen
 class Proof:
-    """The verdict on one name at the target. Counts are of what was checked below it, sizes in bytes."""
+    """The verdict on one name at the target. Counts are of what was checked below it, sizes in bytes.
+
+    `digest` is that of the manifest at the target, None if there is none. `verdict` says what was found (see
+    `Verdict`), and `error` why it is not a good one.
+    """
 
     name: Name
     verdict: Verdict

@@ -38,7 +38,10 @@ Sign = Callable[[bytes], bytes]
 
 @define(frozen=True, slots=False)
 class Blueprint:
-    """Everything about a bundle that is known beforehand: the bytes before the first stored member, and all offsets."""
+    """Everything about a bundle that is known beforehand: the bytes before the first stored member, and all offsets.
+
+    `head` are these bytes. The format is docs/formats/bundle.md. Made by `lay_out`.
+    """
 
     contents: Contents = field(repr=False)
     ledger: Ledger

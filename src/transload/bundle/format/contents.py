@@ -81,6 +81,9 @@ class Contents:
     `blobs` are the blobs to carry, `manifests` the manifests of every image that is not left out. `against` says what
     the target was assumed to hold, `plan_digest` which plan decided this. Raises `ValueError` if needed content is in
     neither, `SizeMismatch` if one digest has two sizes, `UsageError` if two files or images have one name.
+
+    `images` are all images of the release, `prerequisites` what the target must hold already, `extras` further files
+    that travel along.
     """
 
     images: tuple[BundledImage, ...]

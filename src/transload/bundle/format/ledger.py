@@ -89,7 +89,10 @@ class LedgerImage:
 
 @define(frozen=True, slots=False, kw_only=True)
 class Ledger:
-    """The whole ledger. `size` is that of the stream; offsets are in the stream. `volume_bytes` None means not cut."""
+    """The whole ledger. `size` is that of the stream; offsets are in the stream. `volume_bytes` None means not cut.
+
+    The format, and the meaning of each entry, is docs/formats/bundle.md. Sizes and offsets are bytes.
+    """
 
     images: tuple[LedgerImage, ...]
     blobs: tuple[StoredBlob, ...] = field(repr=False)
