@@ -157,8 +157,8 @@ if TYPE_CHECKING:
     from transload.verbs.artifacts import ArtifactFiles
     from transload.verbs.bundles import PackResult, pack, push
     from transload.verbs.copying import copy, mirror
+    from transload.verbs.means import Happening, Options, Progress
     from transload.verbs.proving import verify
-    from transload.verbs.session import Happening, Options, Progress
     from transload.verbs.single import delete, get_artifact, put_artifact, referrers, tags
     from transload.verbs.stores import Store, StoreOptions, open_store
 
@@ -256,7 +256,7 @@ _HOMES = {
     "transload.verbs.bundles": ("PackResult", "pack", "push"),
     "transload.verbs.copying": ("copy", "mirror"),
     "transload.verbs.proving": ("verify",),
-    "transload.verbs.session": ("Happening", "Options", "Progress"),
+    "transload.verbs.means": ("Happening", "Options", "Progress"),
     "transload.verbs.single": ("delete", "get_artifact", "put_artifact", "referrers", "tags"),
     "transload.verbs.stores": ("Store", "StoreOptions", "open_store"),
 }

@@ -22,8 +22,8 @@ from transload.oci import Platform
 from transload.planning import Narrowing
 from transload.report.result import Result
 from transload.verbs.copying import platforms_of, words_of
+from transload.verbs.means import Means, Options, at_work
 from transload.verbs.run import carried_out
-from transload.verbs.session import Means, Options, session
 
 
 @frozen
@@ -93,7 +93,7 @@ def pack(
         bodies=jobs,
     )
     means = Means(**options)
-    with session(means) as work:
+    with at_work(means) as work:
         packed = prepare_pack(job, packing, work.stores, work.cancellation)
         result = carried_out(packed.prepared, work, began, jobs, check=True)
     cut = packed.blueprint.cut
@@ -146,7 +146,7 @@ def push(
         bodies=jobs,
     )
     means = Means(key=carried.key, volumes=carried.folders, **options)
-    with session(means) as work:
+    with at_work(means) as work:
         prepared = prepare_push(place, job, work.stores, work.cancellation, compress=compress)
         return carried_out(prepared, work, began, jobs, check=check)
 

@@ -14,8 +14,8 @@ from transload.errors import UsageError
 from transload.oci import Platform, Reference
 from transload.planning import Narrowing
 from transload.report.result import Result
+from transload.verbs.means import Means, Options, at_work
 from transload.verbs.run import carried_out
-from transload.verbs.session import Means, Options, session
 
 
 def copy(
@@ -121,7 +121,7 @@ def mirror(
 
 
 def _run(job: Job, began: StartTime, means: Means, *, check: bool) -> Result:
-    with session(means) as work:
+    with at_work(means) as work:
         prepared = prepare(job, work.stores, work.cancellation)
         return carried_out(prepared, work, began, job.bodies, check=check)
 

@@ -14,7 +14,7 @@ from transload.app.verify import Verification, check_against_source, check_alone
 from transload.errors import UsageError
 from transload.oci import Platform
 from transload.verbs.copying import platforms_of, words_of
-from transload.verbs.session import Means, Options, session
+from transload.verbs.means import Means, Options, at_work
 
 
 def verify(
@@ -53,7 +53,7 @@ def verify(
     if to is None:
         if place is None:
             raise UsageError("verify has nothing to compare", hint="give to=, or one store: oci:DIR, bundle:NAME")
-        with session(means) as work:
+        with at_work(means) as work:
             if place.kind == "bundle":
                 return check_bundle(place, work.stores, work.cancellation)
             return check_alone(place, work.stores, deep, work.cancellation)
@@ -73,5 +73,5 @@ def verify(
         allow_missing=allow_missing,
         flatten=flatten,
     )
-    with session(means) as work:
+    with at_work(means) as work:
         return check_against_source(job, work.stores, deep, work.cancellation, place)

@@ -9,17 +9,17 @@ from transload.report.result import Result
 from transload.report.tally import Tally, together
 from transload.report.texts import count
 from transload.transfer import Outcome
-from transload.verbs.session import Session
+from transload.verbs.means import Work
 
 _NAMED = 3  # images named in one sentence
 
 
-def carried_out(prepared: Prepared, session: Session, began: StartTime, jobs: int, *, check: bool) -> Result:
+def carried_out(prepared: Prepared, work: Work, began: StartTime, jobs: int, *, check: bool) -> Result:
     """Run a plan that was prepared. With `check`, raises what `check_result` raises."""
     check_room(prepared)
     tally = Tally(prepared.plan)
-    outcome = carry_out(prepared, session.stores, together(tally, session.listen), session.cancellation, jobs)
-    result = result_of(prepared, session.stores, tally, outcome, began)
+    outcome = carry_out(prepared, work.stores, together(tally, work.listen), work.cancellation, jobs)
+    result = result_of(prepared, work.stores, tally, outcome, began)
     if check:
         check_result(result, prepared, outcome)
     return result

@@ -17,7 +17,7 @@ from transload.login import Login
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
 from transload.oci.reference import check_repository, shown
 from transload.threads import Cancellation
-from transload.verbs.session import Means, Progress, session
+from transload.verbs.means import Means, Progress, at_work
 
 if TYPE_CHECKING:
     from transload.ports import Deletes, Source, Target
@@ -333,7 +333,7 @@ def open_store(
         volumes=tuple(map(Path, volumes)),
     )
     with ExitStack() as stack:
-        work = stack.enter_context(session(means))
+        work = stack.enter_context(at_work(means))
         port: Source
         if location.kind in {"registry", "oci"} and key is None:
             port = work.stores.target(location, create=create, kept=True)

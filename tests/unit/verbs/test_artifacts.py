@@ -33,7 +33,7 @@ from transload.server import Served, ServeSettings, serve
 from transload.testing.faults import FaultyStore, corrupts, fails
 from transload.testing.images import fill, image, multi_platform, put
 from transload.testing.layers import Content
-from transload.verbs.session import Happening
+from transload.verbs.means import Happening
 
 NOTHING = Environment()
 NOTES = "application/vnd.example.notes"

@@ -27,7 +27,7 @@ _log = logging.getLogger("transload")
 
 
 @frozen
-class Session:
+class Work:
     """The open stores of a verb, with its listener and its cancellation."""
 
     stores: Stores
@@ -70,7 +70,7 @@ class Means:
 
 
 @contextlib.contextmanager
-def session(means: Means) -> Iterator[Session]:
+def at_work(means: Means) -> Iterator[Work]:
     """Open what a verb needs; leaving the block ends the connections.
 
     Warnings, such as a file of logins that cannot be read, go to the logger `transload`.
@@ -86,7 +86,7 @@ def session(means: Means) -> Iterator[Session]:
         ears=Ears(notice=lambda text: _log.warning(text.removeprefix("warning: ")), working=listen, hosts=listen),
     )
     with stores:
-        yield Session(stores, listen, cancellation)
+        yield Work(stores, listen, cancellation)
 
 
 def _one_at_a_time(progress: Progress | None) -> Progress:
