@@ -255,8 +255,8 @@ _HOMES = {
     "transload.verbs.artifacts": ("ArtifactFiles",),
     "transload.verbs.bundles": ("PackResult", "pack", "push"),
     "transload.verbs.copying": ("copy", "mirror"),
-    "transload.verbs.proving": ("verify",),
     "transload.verbs.means": ("Happening", "Options", "Progress"),
+    "transload.verbs.proving": ("verify",),
     "transload.verbs.single": ("delete", "get_artifact", "put_artifact", "referrers", "tags"),
     "transload.verbs.stores": ("Store", "StoreOptions", "open_store"),
 }
