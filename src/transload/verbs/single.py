@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from transload.errors import DigestInvalid, ReferenceInvalid
+from transload.app.location import SCHEMES
+from transload.errors import DigestInvalid, ReferenceInvalid, UsageError
 from transload.oci import Descriptor, Digest, Reference
 from transload.oci.reference import shown
 from transload.verbs.stores import StoreOptions, open_store
@@ -97,7 +98,13 @@ def get_artifact(
 
 
 def _parts(text: str) -> tuple[str, str]:
-    """The registry of a reference, and the name in it; without the tag that `docker pull` would add."""
+    """The registry of a reference, and the name in it; without the tag that `docker pull` would add.
+
+    Raises `ReferenceInvalid`; `UsageError` for a store on this machine, whose kind looks like an image at Docker Hub.
+    """
+    kind, colon, rest = text.partition(":")
+    if colon and kind in SCHEMES and not rest.partition("/")[0].isdigit():
+        raise UsageError(f"{shown(text)} is not at a registry", hint="open it: transload.open_store")
     reference = Reference.parse(text)
     tagged = "@" in text or ":" in text.rpartition("/")[2]
     return reference.registry, str(reference.name) if tagged else reference.name.repository

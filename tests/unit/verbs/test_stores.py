@@ -330,3 +330,15 @@ def test_no_tag_is_guessed(served: Served) -> None:
             ask(app, environment=NOTHING)
     with pytest.raises(ReferenceInvalid, match="is an image"):
         transload.tags(f"{app}:1", environment=NOTHING)
+
+
+@pytest.mark.parametrize("text", ["oci:folder", "archive:image.tar", "bundle:month", "docker-daemon:app:1"])
+def test_a_local_store_is_not_looked_for_at_docker_hub(text: str) -> None:
+    for ask in (transload.tags, transload.referrers, transload.delete):
+        with pytest.raises(UsageError, match="not at a registry"):
+            ask(text, environment=NOTHING)
+
+
+def test_an_option_that_does_not_exist_is_an_error(served: Served) -> None:
+    with pytest.raises(TypeError, match="logn"):
+        transload.tags(f"{served.host_port}/team/app", logn=None)  # type: ignore[call-arg]
