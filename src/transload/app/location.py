@@ -95,6 +95,25 @@ class Location:
         return f"{self.locator}/{self.prefix}" if self.prefix else self.locator
 
 
+def is_local(text: str) -> bool:
+    """Whether a text begins with a kind of local store, and not with a host of that name and a port.
+
+    >>> is_local("oci:folder"), is_local("dir:5000/app"), is_local("registry.local/app")
+    (True, False, False)
+    """
+    scheme, colon, rest = text.partition(":")
+    return bool(colon) and scheme in SCHEMES and not rest.partition("/")[0].isdigit()
+
+
+def is_image(text: str) -> bool:
+    """Whether a text names one image: it has a tag or a digest; a store has none.
+
+    >>> is_image("registry.local/app:1"), is_image("registry.local:5000/app"), is_image("oci:folder")
+    (True, False, False)
+    """
+    return not is_local(text) and ("@" in text or (":" in text.rpartition("/")[2] and "/" in text))
+
+
 def is_path(text: str) -> bool:
     """Whether this can only be a path: it begins as no host does, or ends as archives do."""
     starts = text.startswith(_PATH_STARTS) or text in {".", ".."}

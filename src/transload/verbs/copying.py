@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Unpack
 
 from transload.app.job import BODIES, Job
-from transload.app.location import SCHEMES, Location
+from transload.app.location import Location, is_image
 from transload.app.mirror import prepare
 from transload.app.outcome import StartTime
 from transload.errors import UsageError
@@ -143,18 +143,6 @@ def _where(source: str, target: str, images: tuple[str, ...]) -> tuple[tuple[str
     if name.name.digest is not None:
         raise UsageError(f"{target} names a digest, and what an image is called is a tag", hint="write a tag")
     return (f"{source} -> {name.name}",), Location("registry", name.registry), None
-
-
-def is_image(text: str) -> bool:
-    """Whether a text names one image: it has a tag or a digest; a store has none.
-
-    >>> is_image("registry.local/app:1"), is_image("registry.local:5000/app"), is_image("oci:folder")
-    (True, False, False)
-    """
-    scheme, colon, rest = text.partition(":")
-    if colon and scheme in SCHEMES and not rest.partition("/")[0].isdigit():
-        return False
-    return "@" in text or (":" in text.rpartition("/")[2] and "/" in text)
 
 
 def words_of(sets: str | Path | Iterable[str]) -> tuple[str, ...]:

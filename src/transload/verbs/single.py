@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from transload.app.location import SCHEMES
+from transload.app.location import is_local
 from transload.errors import DigestInvalid, ReferenceInvalid, UsageError
 from transload.oci import Descriptor, Digest, Reference
 from transload.oci.reference import shown
@@ -102,8 +102,7 @@ def _parts(text: str) -> tuple[str, str]:
 
     Raises `ReferenceInvalid`; `UsageError` for a store on this machine, whose kind looks like an image at Docker Hub.
     """
-    kind, colon, rest = text.partition(":")
-    if colon and kind in SCHEMES and not rest.partition("/")[0].isdigit():
+    if is_local(text):
         raise UsageError(f"{shown(text)} is not at a registry", hint="open it: transload.open_store")
     reference = Reference.parse(text)
     tagged = "@" in text or ":" in text.rpartition("/")[2]

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from transload.app.location import Location
+from transload.app.location import Location, is_image
 from transload.app.settings import Environment
 from transload.app.stores import Network
 from transload.errors import DigestInvalid, LimitExceeded, NotFound, ReferenceInvalid, Refused, UsageError
@@ -322,6 +322,11 @@ def open_store(
 
     Raises `UsageError`, `ReferenceInvalid`, `LocalError` for what is not there, `BundleUnsigned` and its kind.
     """
+    if is_image(text):
+        raise ReferenceInvalid(
+            f"{shown(text)!r} is an image, and a store was expected",
+            hint="leave the tag and the digest out, and give them to the store's methods",
+        )
     location = Location.parse(text)
     means = Means(
         target_login=login,

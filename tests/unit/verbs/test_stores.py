@@ -168,6 +168,8 @@ def test_what_is_no_store() -> None:
         open_store("app", environment=NOTHING)
     with pytest.raises(UsageError):
         open_store("docker-daemon:app", environment=NOTHING)
+    with pytest.raises(ReferenceInvalid, match="is an image, and a store was expected"):
+        open_store("registry.local/app:1", environment=NOTHING)
 
 
 # --- referrers

@@ -13,6 +13,7 @@ import pytest
 
 import transload
 from transload import Cancellation, Environment, ImagesFailed, LayoutStore, Login, MemoryStore, Secret
+from transload.app.location import is_image
 from transload.errors import (
     BundleUnsigned,
     CredentialsRejected,
@@ -30,7 +31,6 @@ from transload.oci import Name
 from transload.server import Served, ServeSettings, serve
 from transload.testing.faults import FaultyStore, out_of_space, waits
 from transload.testing.images import fill, image, multi_platform, signature
-from transload.verbs.copying import is_image
 
 ONE, TWO = image("one", layers=(3000, 70_000)), multi_platform("two")
 NOTHING = Environment()
