@@ -19,7 +19,7 @@ from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.imagelayout import Entry, LayoutIndex
 
 
-class Deleting:
+class LayoutDeletes:
     """Deletes from one layout. `changing` is the right to change the index, `replace` writes a new one.
 
     Blobs belong to all repositories of a layout, so one that any listed manifest needs is not deleted.

@@ -30,7 +30,7 @@ from transload.errors import (
 )
 from transload.files import Folder, local_errors, read_file, replace_file
 from transload.layout.blobs import Blobs
-from transload.layout.deleting import Deleting
+from transload.layout.deleting import LayoutDeletes
 from transload.layout.ingest import LayoutIngest, ingesting, sweep
 from transload.layout.locks import awaited
 from transload.layout.space import check_space
@@ -124,9 +124,9 @@ class LayoutStore:
         return self
 
     @property
-    def deletes(self) -> Deleting:
+    def deletes(self) -> LayoutDeletes:
         """What a registry's deletes mean here."""
-        return Deleting(self._blobs, self._changing, self._index, self._replace)
+        return LayoutDeletes(self._blobs, self._changing, self._index, self._replace)
 
     # --- Resolves
 

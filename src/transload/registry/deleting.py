@@ -1,6 +1,6 @@
 """Taking tags and manifests out of a registry.
 
-Rules: distribution specification, "Deleting tags", "Deleting Manifests", "Deleting Blobs". Many registries delete by
+Rules: distribution specification, "RegistryDeletes tags", "RegistryDeletes Manifests", "RegistryDeletes Blobs". Many registries delete by
 digest only, which takes every tag of the manifest away. That is never done for somebody who named a tag.
 """
 
@@ -25,7 +25,7 @@ _NO_TAGS = {400, 404, 405, 501}
 _SHOWN = 5
 
 
-class Deleting:
+class RegistryDeletes:
     """Deletes from one registry (see `transload.ports.Deletes`). `tags` lists those of a repository."""
 
     def __init__(

@@ -16,7 +16,7 @@ from transload.oci.reference import check_repository, check_tag
 from transload.ports import Chunk, RequestCosts
 from transload.registry.api import Api, Logins, json_object
 from transload.registry.capabilities import Capabilities
-from transload.registry.deleting import Deleting
+from transload.registry.deleting import RegistryDeletes
 from transload.registry.download import Download
 from transload.registry.headers import pages
 from transload.registry.manifests import Manifests
@@ -67,9 +67,9 @@ class RegistryStore:
         return self
 
     @property
-    def deletes(self) -> Deleting:
+    def deletes(self) -> RegistryDeletes:
         """What the registry lets its clients delete."""
-        return Deleting(self._api, self._manifests, self._referrers, self.tags)
+        return RegistryDeletes(self._api, self._manifests, self._referrers, self.tags)
 
     @property
     def traffic(self) -> Traffic:
