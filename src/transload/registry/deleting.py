@@ -1,6 +1,6 @@
 """Taking tags and manifests out of a registry.
 
-Rules: distribution specification, "RegistryDeletes tags", "RegistryDeletes Manifests", "RegistryDeletes Blobs". Many registries delete by
+Rules: distribution specification, "Deleting tags", "Deleting Manifests", "Deleting Blobs". Many registries delete by
 digest only, which takes every tag of the manifest away. That is never done for somebody who named a tag.
 """
 

@@ -82,7 +82,7 @@ class Referrers:
     def forget(self, repository: str, subject: Digest, digest: Digest) -> None:
         """Take a manifest that was deleted off the list of its subject, where the registry did not do so itself.
 
-        Rules: distribution specification, "RegistryDeletes Manifests".
+        Rules: distribution specification, "Deleting Manifests".
         """
         if self._api.capabilities.referrers_api is None:
             self.of(repository, subject)  # finds out whether there is such an API

@@ -33,7 +33,7 @@ def push(repository: str) -> Scope:
 
 
 def removal(repository: str) -> Scope:
-    """RegistryDeletes from a repository. What that is called (`delete`, or `push` at Quay) the registry's challenge says.
+    """Deleting from a repository. What that is called (`delete`, or `push` at Quay) the registry's challenge says.
 
     Quay gives no token at all to who asks for `delete`.
     """
