@@ -14,7 +14,7 @@ from attrs import frozen
 from transload.errors import DigestInvalid, LimitExceeded, ManifestInvalid, ReferenceInvalid
 from transload.limits import CONFIG_BYTES, CONFIG_VALUES, SAVED_BYTES, SAVED_VALUES
 from transload.oci import Digest, Name, Reference
-from transload.strictjson import NotJson, read_json
+from transload.oci.content import read_content
 
 SAVED = "manifest.json"
 _IMAGES = 10_000
@@ -41,10 +41,7 @@ def parse_saved(raw: bytes) -> tuple[SavedImage, ...]:
     """Read a `manifest.json`. Raises `ManifestInvalid`, `LimitExceeded`."""
     if len(raw) > SAVED_BYTES:
         raise LimitExceeded(f"{SAVED} is over the limit of {SAVED_BYTES} bytes", subject=SAVED)
-    try:
-        document = read_json(raw, limit=SAVED_BYTES, values=SAVED_VALUES)
-    except NotJson as error:
-        raise ManifestInvalid(f"{SAVED} {error.verdict}", subject=SAVED) from error
+    document = read_content(raw, SAVED, limit=SAVED_BYTES, values=SAVED_VALUES, subject=SAVED)
     if not isinstance(document, list):
         raise ManifestInvalid(f"{SAVED} is not a list of images", subject=SAVED)
     if len(document) > _IMAGES:
@@ -54,10 +51,7 @@ def parse_saved(raw: bytes) -> tuple[SavedImage, ...]:
 
 def diff_ids(raw: bytes, where: str) -> tuple[Digest, ...]:
     """The digests of the uncompressed layers that an image's config lists. Raises `ManifestInvalid`."""
-    try:
-        document = read_json(raw, limit=CONFIG_BYTES, values=CONFIG_VALUES)
-    except NotJson as error:
-        raise ManifestInvalid(f"{where} {error.verdict}", subject=where) from error
+    document = read_content(raw, where, limit=CONFIG_BYTES, values=CONFIG_VALUES, subject=where)
     rootfs = document.get("rootfs") if isinstance(document, dict) else None
     listed = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     try:

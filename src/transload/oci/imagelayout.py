@@ -28,12 +28,12 @@ from transload.limits import (
     SMALL_JSON_BYTES,
     SMALL_JSON_VALUES,
 )
+from transload.oci.content import read_content
 from transload.oci.descriptor import Descriptor
 from transload.oci.digest import Digest
 from transload.oci.mediatype import OCI_INDEX
 from transload.oci.reference import Name, repositories_in, tags_in
 from transload.oci.refname import NAME_KEYS, annotations_for, name_of
-from transload.strictjson import NotJson, read_json
 
 MARKER, INDEX = "oci-layout", "index.json"
 VERSION = "1.0.0"
@@ -46,10 +46,7 @@ def check_marker(raw: bytes, *, layout: str, marker: str, subject: str) -> None:
     `layout` and `marker` name the layout and this file in errors. Raises `ManifestInvalid`; `Refused` for any other
     version.
     """
-    try:
-        document = read_json(raw, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
-    except NotJson as error:
-        raise ManifestInvalid(f"{marker} {error.verdict}", subject=subject) from error
+    document = read_content(raw, marker, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES, subject=subject)
     version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
     if version != VERSION:
         raise Refused(
@@ -83,10 +80,7 @@ class LayoutIndex:
         """Read the content of an `index.json`. Raises `ManifestInvalid`, `LimitExceeded`."""
         if len(raw) > INDEX_BYTES:
             raise LimitExceeded(f"index.json is over the limit of {INDEX_BYTES} bytes", subject=INDEX)
-        try:
-            document = read_json(raw, limit=INDEX_BYTES, values=INDEX_VALUES)
-        except NotJson as error:
-            raise ManifestInvalid(f"index.json {error.verdict}", subject=INDEX) from error
+        document = read_content(raw, INDEX, limit=INDEX_BYTES, values=INDEX_VALUES, subject=INDEX)
         listed = document.get("manifests") if isinstance(document, dict) else None
         if not isinstance(listed, list):
             raise ManifestInvalid("index.json has no list of manifests", subject=INDEX)

@@ -22,9 +22,9 @@ from attrs import evolve, field, frozen
 from transload.errors import DigestMismatch, LimitExceeded, ManifestInvalid, SchemaUnsupported
 from transload.limits import MANIFEST_BYTES, MANIFEST_ENTRIES, MANIFEST_VALUES
 from transload.oci import mediatype
+from transload.oci.content import read_content
 from transload.oci.descriptor import NO_ANNOTATIONS, Descriptor, check_spelling, string_map, text_weight
 from transload.oci.digest import Digest
-from transload.strictjson import NotJson, read_json
 
 _READ = frozenset(
     {
@@ -154,10 +154,7 @@ def _descriptors(document: dict[str, Any], key: str) -> tuple[Descriptor, ...]:
 
 
 def _load(raw: bytes) -> dict[str, Any]:
-    try:
-        document = read_json(raw, limit=MANIFEST_BYTES, values=MANIFEST_VALUES)
-    except NotJson as error:
-        raise ManifestInvalid(f"a manifest {error.verdict}") from error
+    document = read_content(raw, "a manifest", limit=MANIFEST_BYTES, values=MANIFEST_VALUES)
     if not isinstance(document, dict):
         raise ManifestInvalid("a manifest is not a JSON object")
     check_spelling(document, _READ, "a manifest")

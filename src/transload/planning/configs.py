@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from transload.errors import LimitExceeded, ManifestInvalid
+from transload.errors import LimitExceeded
 from transload.limits import CONFIG_BYTES, CONFIG_VALUES
 from transload.oci import Descriptor, Verifier
+from transload.oci.content import read_content
 from transload.ports import Source
-from transload.strictjson import NotJson, read_json
 
 
 def read_config(source: Source, repository: str, descriptor: Descriptor) -> dict[str, object]:
@@ -19,8 +19,6 @@ def read_config(source: Source, repository: str, descriptor: Descriptor) -> dict
             verifier.update(chunk)
             raw += chunk
     verifier.check()
-    try:
-        document = read_json(bytes(raw), limit=CONFIG_BYTES, values=CONFIG_VALUES)
-    except NotJson as error:
-        raise ManifestInvalid(f"the image's config {descriptor.digest.short} {error.verdict}") from error
+    what = f"the image's config {descriptor.digest.short}"
+    document = read_content(bytes(raw), what, limit=CONFIG_BYTES, values=CONFIG_VALUES)
     return document if isinstance(document, dict) else {}
