@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
+import attrs
 import pytest
 
 import transload
@@ -75,6 +76,23 @@ def faults(name: str) -> Iterator[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_public_name_says_what_it_means(name: str) -> None:
     assert not list(faults(name))
+
+
+def held(kind: object) -> Iterator[type]:
+    """The classes of ours in a type such as `tuple[Step, ...] | None`."""
+    if inspect.isclass(kind) and kind.__module__.startswith("transload."):
+        yield kind
+    for part in get_args(kind):
+        yield from held(part)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if attrs.has(getattr(transload, name))])
+def test_what_a_public_value_holds_is_public(name: str) -> None:
+    value = getattr(transload, name)
+    types = get_type_hints(value)
+    fields = [field.name for field in attrs.fields(value) if not field.name.startswith("_")]
+    public = {getattr(transload, public) for public in NAMES if inspect.isclass(getattr(transload, public))}
+    assert {kind for field in fields for kind in held(types[field])} <= public
 
 
 def test_a_missing_docstring_and_type_would_be_seen() -> None:
