@@ -218,6 +218,7 @@ def test_the_error_of_a_ledger_names_the_value(
         lambda document: document["blobs"][0].update(size=1 << 62),
         lambda document: document["blobs"][0].update(offset=1 << 62),
         lambda document: document.update(size=1 << 60),
+        lambda document: document.update(size=10**400),
         lambda document: document.update(volume_size=1, volumes=document["size"]),
         lambda document: document["images"][0].update(blobs=[0] * 200_001),
         lambda document: document.update(against=[0] * 600_000),

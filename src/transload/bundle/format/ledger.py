@@ -304,10 +304,9 @@ def _bounded(value: Value) -> Value:
 
 
 def _bytes(value: Value) -> int:
-    number = value.number()
-    if number > STREAM_BYTES:
-        raise LimitExceeded(f"a size of {number} bytes, no bundle is larger than {STREAM_BYTES}")
-    return number
+    if type(value.content) is int and value.content > STREAM_BYTES:
+        raise LimitExceeded(f"a size of {str(value.content)[:40]} bytes, no bundle is larger than {STREAM_BYTES}")
+    return value.number()
 
 
 def _digest(value: Value) -> Digest:
