@@ -8,9 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 from transload.app.job import Job
 from transload.app.location import SCHEMES, Location, is_path
-from transload.app.selection import FILE_SUFFIXES, Selection, kind_of, select
+from transload.app.selection import FILE_SUFFIXES, Selection, kind_of, select_everything
 from transload.app.stores import NOTHING_SAID, Carried, Stores
 from transload.app.whole import items_of
 from transload.archive.headers import read_headers
@@ -19,12 +21,13 @@ from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.volumes import is_volume_name, split_file_name
 from transload.catalog.builtin import builtin
 from transload.errors import CorruptError, LimitExceeded, LocalError, SelectionEmpty
+from transload.events import ActivityListener, Progressed
 from transload.files import check_kind, expanded, local_errors, open_file
 from transload.oci import Name
 from transload.oci.cosign import subject_of
 from transload.oci.imagelayout import INDEX, MARKER
 from transload.oci.reference import shown
-from transload.threads import Cancellation
+from transload.ports import Source
 
 if TYPE_CHECKING:
     from transload.bundle.reading.reader import BundleStore
@@ -131,20 +134,39 @@ def signature_notes(bundle: BundleStore) -> Iterator[str]:
         yield f"the bundle says that {signer} signed it, but this was not checked: give the public key with --key"
 
 
-def select_carried(place: Location, job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
+@frozen
+class CarriedStore:
+    """A bundle, folder or archive that is open; `bundle` is the same store if it is a bundle."""
+
+    place: Location
+    source: Source
+    bundle: BundleStore | None = None
+
+
+def open_carried(place: Location, stores: Stores) -> CarriedStore:
+    """Open what was carried. Raises `LocalError`, `BundleUnsigned` and what is wrong with a bundle's ledger."""
+    if place.kind == "bundle":
+        bundle = stores.bundle(place)
+        return CarriedStore(place, bundle, bundle)
+    return CarriedStore(place, stores.source(place))
+
+
+def select_carried(carried: CarriedStore, job: Job, working: ActivityListener) -> Selection:
     """Everything in a carried store that `job` wants: of a bundle also what it left out, since the target has it.
 
-    Raises what `select` and opening the store raise.
+    Raises `SelectionEmpty`, `ImageUnknown`, `UsageError`.
     """
-    if place.kind != "bundle":
-        return select(job, stores, cancellation)
-    names = _images(stores.bundle(place).ledger)
+    place, source = carried.place, carried.source
+    if carried.bundle is None:
+        working(Progressed("selecting"))
+        return select_everything(job, place, source, working)
+    names = _images(carried.bundle.ledger)
     if not names:
         raise SelectionEmpty(f"there is no image in {place}", subject=str(place), side="source")
-    return Selection(items_of(names, place, job), (), (place,))
+    return Selection(items_of(names, place, job), {place.locator: source})
 
 
 def _images(ledger: Ledger) -> list[Name]:
     """Without the tags of signatures and the like, which come with the images that they belong to."""
-    known = ledger.by_digest.keys() | {each.image.root.digest for each in ledger.images}
-    return [each.image.name for each in ledger.images if subject_of(each.image.name.tag) not in known]
+    known = ledger.by_digest.keys() | {entry.image.root.digest for entry in ledger.images}
+    return [entry.image.name for entry in ledger.images if subject_of(entry.image.name.tag) not in known]

@@ -5,23 +5,24 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.published import compare_with_source
-from transload.app.selection import Selection, select, source_tags
+from transload.app.releases import source_tags
+from transload.app.selection import Selection, select
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
 from transload.errors import LocalError, NotFound, Refused, ReleaseUnknown, SelectionEmpty, TransloadError, at_side
-from transload.events import Listener, Progressed
+from transload.events import ActivityListener, Listener, Progressed
 from transload.oci import Descriptor, Name
 from transload.planning import Plan, Request, make_plan
 from transload.planning.ageing import going_back
 from transload.planning.plan import ManifestStep, PlannedImage
 from transload.ports import Source, Target
 from transload.threads import Cancellation, in_parallel
-from transload.transfer import Outcome, run
+from transload.transfer import Journal, Outcome, run
 
 _NAMED = 3  # images named in one sentence
 _THREADS = 8
@@ -29,7 +30,9 @@ _THREADS = 8
 
 @frozen(kw_only=True)
 class Prepared:
-    """A plan, and the stores that it speaks of. `finish` is what the target needs when the run is over.
+    """A plan, the open stores that it names, and the target's journal.
+
+    `finish` is what the target needs when the run is over.
 
     `by_size`: the biggest blobs first, which is how they lie in a bundle, rather than image after image.
     """
@@ -39,6 +42,7 @@ class Prepared:
     target: Target
     place: Location
     notes: tuple[str, ...] = ()
+    journal: Journal = field(factory=Journal)
     finish: Callable[[Outcome], None] | None = None
     made_earlier: bool = False
     by_size: bool = False
@@ -60,9 +64,7 @@ def request_of(job: Job, selection: Selection) -> Request:
 def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
     """Select, ask both sides, draft the plan. Moves nothing. Raises what `select` and `make_plan` raise."""
     selection = select(job, stores, cancellation)
-    sources = {place.locator: stores.source(place) for place in selection.places}
-    target = stores.target(job.target)
-    journal = stores.journal(job.target)
+    sources, target, journal = selection.sources, stores.target(job.target), stores.journal(job.target)
     plan = make_plan(
         request_of(job, selection),
         sources,
@@ -72,23 +74,23 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
         cancellation=cancellation,
         working=stores.working,
     )
-    check_anything_published(selection, plan, stores)
+    check_anything_published(selection, plan)
     notes = (*selection.notes, *source_notes(sources), *nameless_notes(plan.images))
-    notes += differences(job, selection, plan, stores, cancellation)
+    notes += differences(job, selection, plan, stores.working, cancellation)
     notes += older_notes(plan, sources, target, cancellation)
-    return Prepared(plan=plan, sources=sources, target=target, place=job.target, notes=notes)
+    return Prepared(plan=plan, sources=sources, target=target, place=job.target, notes=notes, journal=journal)
 
 
 def older_notes(
     plan: Plan, sources: Mapping[str, Source], target: Source, cancellation: Cancellation | None = None
 ) -> tuple[str, ...]:
     """Which tags would go back to older content: a disk of last month over what came by the wire since."""
-    found = going_back(plan, sources, target, cancellation)
-    if not found:
+    names = going_back(plan, sources, target, cancellation)
+    if not names:
         return ()
-    told = ", ".join(map(str, found[:_NAMED])) + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
-    tags = "1 tag goes" if len(found) == 1 else f"{len(found)} tags go"
-    return (f"{tags} back to older content: {told}",)
+    named = ", ".join(map(str, names[:_NAMED])) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    tags = "1 tag goes" if len(names) == 1 else f"{len(names)} tags go"
+    return (f"{tags} back to older content: {named}",)
 
 
 def source_notes(sources: Mapping[str, Source]) -> tuple[str, ...]:
@@ -96,7 +98,7 @@ def source_notes(sources: Mapping[str, Source]) -> tuple[str, ...]:
     return tuple(note for source in sources.values() for note in getattr(source, "notes", ()))
 
 
-def check_anything_published(selection: Selection, plan: Plan, stores: Stores) -> None:
+def check_anything_published(selection: Selection, plan: Plan) -> None:
     """A release of which the source has no image at all is not there; one sentence says more than one for each image.
 
     Raises `ReleaseUnknown`; `SelectionEmpty` if every image may be missing, and every one is.
@@ -110,7 +112,7 @@ def check_anything_published(selection: Selection, plan: Plan, stores: Stores) -
     chosen = selection.releases[-1]
     newest: list[str] = []
     with contextlib.suppress(TransloadError):  # asked only for the hint
-        tags = source_tags(chosen.catalog, chosen.origin, stores)
+        tags = source_tags(chosen.catalog, chosen.origin, chosen.source)
         newest = [offer.release.tag for offer in chosen.catalog.releases_at_source(tags)][:4]
     raise ReleaseUnknown(
         f"{chosen.origin} has no image of {chosen.catalog.name} {chosen.release.tag}",
@@ -122,23 +124,22 @@ def check_anything_published(selection: Selection, plan: Plan, stores: Stores) -
 
 def all_missing(names: Sequence[str]) -> SelectionEmpty:
     """The error for images of which each may be missing, and none is there."""
-    told = "the only image is" if len(names) == 1 else f"none of the {len(names)} images is"
+    images = "the only image is" if len(names) == 1 else f"none of the {len(names)} images is"
     named = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
-    return SelectionEmpty(f"{told} published: {named}", side="source", hint="check the names")
+    return SelectionEmpty(f"{images} published: {named}", side="source", hint="check the names")
 
 
 def differences(
-    job: Job, selection: Selection, plan: Plan, stores: Stores, cancellation: Cancellation
+    job: Job, selection: Selection, plan: Plan, working: ActivityListener, cancellation: Cancellation
 ) -> tuple[str, ...]:
     """How the catalogs' lists differ from what is published; not asked when there is nothing to do about it."""
     if job.discover or job.images or not (plan.steps or plan.failures):
         return ()
     notes: list[str] = []
     if selection.releases:
-        stores.working(Progressed("comparing"))
+        working(Progressed("comparing"))
     for chosen in selection.releases:
-        source = stores.source(chosen.origin)
-        notes += compare_with_source(chosen.catalog, chosen.release, source, chosen.origin.prefix, cancellation)
+        notes += compare_with_source(chosen.catalog, chosen.release, chosen.source, chosen.origin.prefix, cancellation)
     return tuple(dict.fromkeys(notes))
 
 
@@ -148,7 +149,7 @@ def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
         raise SelectionEmpty("the plan has no image, so there is nothing to do", hint="make it again: transload plan")
     place = Location.parse(plan.target)
     origins = {locator: Location.parse(locator) for locator in plan.sources}
-    stores.limit_source_login(frozenset(one.value for one in origins.values() if one.kind == "registry"))
+    stores.limit_source_login(frozenset(origin.value for origin in origins.values() if origin.kind == "registry"))
     sources = {locator: stores.source(origin) for locator, origin in origins.items()}
     target = stores.target(place)
     images = in_parallel(lambda image: _as_it_is_now(image, target), plan.images, _THREADS)
@@ -159,6 +160,7 @@ def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
         target=target,
         place=place,
         notes=older_notes(plan, sources, target),
+        journal=stores.journal(place),
         made_earlier=True,
     )
 
@@ -192,7 +194,7 @@ def check_room(prepared: Prepared) -> None:
     manifests = (plan.manifests[step.digest].descriptor for step in plan.steps if isinstance(step, ManifestStep))
     wanted = [*(step.descriptor for step in plan.blob_steps()), *manifests]
     if isinstance(target, LayoutStore):
-        target.check_space(each for each in wanted if not _is_there(target, each))
+        target.check_space(descriptor for descriptor in wanted if not _is_there(target, descriptor))
 
 
 def _is_there(target: Target, descriptor: Descriptor) -> bool:
@@ -205,7 +207,7 @@ def carry_out(
     prepared: Prepared, stores: Stores, listen: Listener, cancellation: Cancellation, bodies: int = 8
 ) -> Outcome:
     """Run the plan, remembering what arrived until the run is complete."""
-    plan, journal = prepared.plan, stores.journal(prepared.place)
+    plan, journal = prepared.plan, prepared.journal
     outcome = run(
         plan,
         prepared.sources,

@@ -68,17 +68,16 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     _check_folder(packing.out)
     inventory = far_side(packing.against, packing.against_key)
     selection = _in_order(select(job, stores, cancellation))
-    sources = {place.locator: stores.source(place) for place in selection.places}
     far = InventoryTarget(inventory)
     plan = make_plan(
         request_of(job, selection),
-        sources,
+        selection.sources,
         far,
         elsewhere=inventory.holders,
         cancellation=cancellation,
         working=stores.working,
     )
-    check_anything_published(selection, plan, stores)
+    check_anything_published(selection, plan)
     check_whole(plan)
     extras = tuple(map(ExtraFile.of, packing.also))
     against = packing.against.name if packing.against else ""
@@ -86,8 +85,8 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     blueprint = lay_out(contents, packing.volume_bytes, packing.signer)
     place = Location("bundle", str(packing.out))
     notes = (*selection.notes, *nameless_notes(plan.images))
-    notes += differences(job, selection, plan, stores, cancellation)
-    prepared = Prepared(plan=plan, sources=sources, target=far, place=place, notes=notes)
+    notes += differences(job, selection, plan, stores.working, cancellation)
+    prepared = Prepared(plan=plan, sources=selection.sources, target=far, place=place, notes=notes)
     if is_finished(packing.out, blueprint):
         return Packed(evolve(prepared, plan=_nothing_to_do(plan, place)), blueprint)
     return Packed(_to_fill(prepared, blueprint, stores), blueprint)

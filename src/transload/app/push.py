@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 
-from transload.app.detect import select_carried, signature_notes
+from transload.app.detect import CarriedStore, select_carried, signature_notes
 from transload.app.job import Job
-from transload.app.location import Location
 from transload.app.mirror import Prepared, older_notes, request_of, source_notes
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
@@ -26,41 +25,47 @@ from transload.transfer import Journal
 
 
 def prepare_push(
-    place: Location, job: Job, stores: Stores, cancellation: Cancellation, *, compress: bool = False
+    carried: CarriedStore, job: Job, stores: Stores, cancellation: Cancellation, *, compress: bool = False
 ) -> Prepared:
-    """Plan the push of `place`; `job` says where to and which images. Moves nothing.
+    """Plan the push of `carried`; `job` says where to and which images. Moves nothing.
 
     With `compress`, layers that are not compressed are sent compressed; that is done here once, to know their digests.
     What a differential bundle leaves out is looked for at the target first; images that cannot be completed become
     failures of the plan, the others can still be pushed.
     """
-    selection = select_carried(place, job, stores, cancellation)
-    bundle = stores.bundle(place) if place.kind == "bundle" else None
-    ledger = bundle.ledger if bundle else None
-    compressed = CompressedStore(stores.source(place), cancellation) if compress else None
-    sources: dict[str, Source] = {place.locator: compressed or stores.source(place)}
-    target = stores.target(job.target)
-    journal = stores.journal(job.target)
+    selection = select_carried(carried, job, stores.working)
+    bundle = carried.bundle
+    compressed = CompressedStore(carried.source, cancellation) if compress else None
+    sources: dict[str, Source] = {carried.place.locator: compressed or carried.source}
+    target, journal = stores.target(job.target), stores.journal(job.target)
     plan = make_plan(
         request_of(job, selection),
         sources,
         target,
         known=journal.knows,
-        elsewhere=_elsewhere(ledger, job.target.prefix, journal),
+        elsewhere=_elsewhere(bundle.ledger if bundle else None, job.target.prefix, journal),
         cancellation=cancellation,
         working=stores.working,
     )
-    notes = tuple(_bundle_notes(bundle, plan)) if bundle else source_notes({place.locator: stores.source(place)})
+    notes = tuple(_bundle_notes(bundle, plan)) if bundle else source_notes(selection.sources)
     notes = (*notes, *nameless_notes(plan.images), *_compression_notes(compressed))
     notes += older_notes(plan, sources, target, cancellation)
     one_by_one = bundle is not None and any(_lacking_volumes(bundle))
-    return Prepared(plan=plan, sources=sources, target=target, place=job.target, notes=notes, by_size=one_by_one)
+    return Prepared(
+        plan=plan,
+        sources=sources,
+        target=target,
+        place=job.target,
+        notes=notes,
+        journal=journal,
+        by_size=one_by_one,
+    )
 
 
 def _compression_notes(compressed: CompressedStore | None) -> Iterator[str]:
     if compressed is not None and compressed.layers:
-        told = f"{count(compressed.layers, 'layer')} compressed with gzip"
-        yield f"{told}: the images get new digests, their configs stay as they are"
+        layers = count(compressed.layers, "layer")
+        yield f"{layers} compressed with gzip: the images get new digests, their configs stay as they are"
         if compressed.left_out:
             lost = count(compressed.left_out, "attestation")
             yield f"{lost} left out: what they say is of the images as they were, before their layers were compressed"
@@ -78,21 +83,21 @@ def _prerequisite_notes(plan: Plan, ledger: Ledger) -> Iterator[str]:
     lacking = sum(isinstance(image.error, PrerequisiteMissing) for image in plan.images)
     if lacking:
         against = f" (packed against {ledger.against})" if ledger.against else ""
-        told = f"{lacking} of {count(len(plan.images), 'image')}"
-        yield f"the bundle leaves out content of {told}, and the target does not have it{against}"
+        images = f"{lacking} of {count(len(plan.images), 'image')}"
+        yield f"the bundle leaves out content of {images}, and the target does not have it{against}"
 
 
 def _volume_notes(bundle: BundleStore) -> Iterator[str]:
     """What is known to be missing before the first byte moves; the target may have what lies in it."""
     if not bundle.asks:  # otherwise it is asked for when it is needed
-        for checked in _lacking_volumes(bundle):
-            told = f"{len(checked.images)} of {count(len(bundle.ledger.images), 'image')}"
-            yield f"{checked.error}; it is needed for {told}"
+        for volume in _lacking_volumes(bundle):
+            images = f"{len(volume.images)} of {count(len(bundle.ledger.images), 'image')}"
+            yield f"{volume.error}; it is needed for {images}"
 
 
 def _lacking_volumes(bundle: BundleStore) -> Iterator[CheckedPart]:
     volumes = islice(bundle.check(), bundle.ledger.cut.count)
-    return (checked for checked in volumes if checked.error is not None)
+    return (volume for volume in volumes if volume.error is not None)
 
 
 def _elsewhere(ledger: Ledger | None, prefix: str, journal: Journal) -> Callable[[Digest], Iterable[str]]:
@@ -101,10 +106,10 @@ def _elsewhere(ledger: Ledger | None, prefix: str, journal: Journal) -> Callable
     Under the prefix first; as it is called, when the inventory was taken of the whole registry.
     """
     prerequisites = ledger.prerequisites if ledger else ()
-    where = {one.descriptor.digest: one.repositories for one in prerequisites}
+    repositories = {piece.descriptor.digest: piece.repositories for piece in prerequisites}
 
     def hints(digest: Digest) -> Iterable[str]:
-        named = chain.from_iterable((join(prefix, each), each) for each in where.get(digest, ()))
+        named = chain.from_iterable((join(prefix, path), path) for path in repositories.get(digest, ()))
         return filter(None, dict.fromkeys((*named, *journal.places(digest))))
 
     return hints

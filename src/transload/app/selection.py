@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -11,32 +11,24 @@ from attrs import evolve, frozen
 from transload.app.job import Job
 from transload.app.location import SCHEMES, Location
 from transload.app.published import ask_published
+from transload.app.releases import depends_on_source, find_releases, open_origin, source_tags
 from transload.app.restricting import restricted, to_item
 from transload.app.stores import Stores
 from transload.app.whole import everything
 from transload.catalog.builtin import builtin, load_builtin
-from transload.catalog.catalog import NEWEST, Catalog
+from transload.catalog.catalog import Catalog
 from transload.catalog.difference import Published, discovered
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import ARROW, select_references
-from transload.catalog.release import Offer, Release
+from transload.catalog.release import Release
 from transload.catalog.selected import Selected, join, merge
-from transload.errors import (
-    AccessError,
-    CatalogUnknown,
-    LocalError,
-    NotFound,
-    Refused,
-    ReleaseUnknown,
-    SelectionEmpty,
-    UsageError,
-    at_side,
-)
-from transload.events import Counting, Progressed
+from transload.errors import CatalogUnknown, LocalError, ReleaseUnknown, SelectionEmpty, UsageError, at_side
+from transload.events import ActivityListener, Counting, Progressed
 from transload.files import expanded
 from transload.oci import Name, Reference
 from transload.oci.reference import shown
 from transload.planning import Item
+from transload.ports import Source
 from transload.threads import Cancellation
 from transload.wording import hint
 
@@ -46,21 +38,33 @@ _ARCHIVE_SUFFIXES = (".tar", ".tgz", ".gz", ".zst", ".xz", ".bz2")
 
 @frozen
 class ChosenRelease:
-    """A release of a catalog that this run takes, from a registry and prefix."""
+    """A release of a catalog that this run takes, the place that it comes from, and the open store there."""
 
     catalog: Catalog
     release: Release
     origin: Location
+    source: Source
 
 
 @frozen
 class Selection:
-    """The items of a run, which catalogs' releases they come from, and what was passed over, in words."""
+    """The items of a run, and the open stores that they name, by locator.
+
+    `releases` are those of catalogs that items come from, `notes` say what was passed over.
+    """
 
     items: tuple[Item, ...]
+    sources: Mapping[str, Source]
     releases: tuple[ChosenRelease, ...] = ()
-    places: tuple[Location, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@frozen
+class _Part:
+    """What one of the sets comes to."""
+
+    images: tuple[Selected, ...]
+    releases: tuple[ChosenRelease, ...] = ()
 
 
 def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
@@ -72,18 +76,25 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
     stores.working(Progressed("selecting"))
     if job.origin is not None:
         stores.limit_source_login(_registry_of(job.origin))
-        return _from_store(job, job.origin, stores, cancellation) if job.sets else _everything(job, job.origin, stores)
+        if job.sets:
+            return _from_store(job, job.origin, stores, cancellation)
+        return select_everything(job, job.origin, stores.source(job.origin), stores.working)
     if not job.sets:
         raise UsageError("no images were named", hint="name a catalog (arcdata), a file, or references")
     named = _named(job)
-    stores.limit_source_login(frozenset().union(*(_registries(one, job) for one in named)))
-    chosen: list[ChosenRelease] = []
-    wanted = [one for found in named for one in _wanted(found, job, stores, cancellation, chosen)]
-    _check_tags_have_a_use(job, chosen)
-    selected = restricted(merge(wanted), job)
-    places = {one.source.registry: Location("registry", one.source.registry) for one in selected}
-    items = tuple(to_item(one, one.source.registry, one.source.name, job) for one in selected)
-    return Selection(items, tuple(chosen), tuple(places.values()))
+    stores.limit_source_login(frozenset().union(*(_registries(choice, job) for choice in named)))
+    images, releases = _joined([_part(choice, job, stores, cancellation) for choice in named], job)
+    items = tuple(to_item(image, image.source.registry, image.source.name, job) for image in images)
+    hosts = dict.fromkeys(image.source.registry for image in images)
+    return Selection(items, {host: stores.source(Location("registry", host)) for host in hosts}, releases)
+
+
+def _joined(parts: Sequence[_Part], job: Job) -> tuple[tuple[Selected, ...], tuple[ChosenRelease, ...]]:
+    """The images of all parts that --image means, each target name once, and their releases."""
+    releases = tuple(release for part in parts for release in part.releases)
+    if (job.tag or job.target_tag) and not releases and not job.tags_by_default:
+        raise _tag_without_use()
+    return restricted(merge(image for part in parts for image in part.images), job), releases
 
 
 # --- one set after the other
@@ -112,23 +123,22 @@ def _load(text: str, kind: str) -> Catalog | ImageSet:
         raise
 
 
-def _registries(found: Catalog | ImageSet, job: Job) -> frozenset[str]:
+def _registries(choice: Catalog | ImageSet, job: Job) -> frozenset[str]:
     """Every registry that may be asked for it."""
-    if isinstance(found, Catalog):
-        return _registry_of(_home(found, job))
-    return frozenset([*(one.source.registry for one in found.images), *(_origin(use).value for use in found.catalogs)])
+    if isinstance(choice, Catalog):
+        return _registry_of(_home(choice, job))
+    homes = (_origin(use).value for use in choice.catalogs)
+    return frozenset([*(image.source.registry for image in choice.images), *homes])
 
 
 def _registry_of(place: Location) -> frozenset[str]:
     return frozenset({place.value} if place.kind == "registry" else ())
 
 
-def _wanted(
-    found: Catalog | ImageSet, job: Job, stores: Stores, cancellation: Cancellation, chosen: list[ChosenRelease]
-) -> Iterable[Selected]:
-    if isinstance(found, Catalog):
-        return _catalog(found, _home(found, job), job, stores, cancellation, chosen)
-    return _image_set(found, stores, chosen)
+def _part(choice: Catalog | ImageSet, job: Job, stores: Stores, cancellation: Cancellation) -> _Part:
+    if isinstance(choice, Catalog):
+        return _catalog(choice, _home(choice, job), job, stores, cancellation)
+    return _image_set(choice, stores)
 
 
 def kind_of(text: str) -> str:
@@ -189,44 +199,43 @@ def _home(catalog: Catalog, job: Job) -> Location:
     return Location("registry", job.source_registry or catalog.registry, prefix)
 
 
-def _catalog(
-    catalog: Catalog,
-    origin: Location,
-    job: Job,
-    stores: Stores,
-    cancellation: Cancellation,
-    chosen: list[ChosenRelease],
-) -> Iterator[Selected]:
+def _catalog(catalog: Catalog, origin: Location, job: Job, stores: Stores, cancellation: Cancellation) -> _Part:
     """The releases that `job` wants of a catalog whose images lie at `origin`."""
+    source = open_origin(origin, stores)
     registry = origin.value if origin.kind == "registry" else None
-    for release in find_releases(catalog, job.tag, origin, stores):
-        if job.discover:
-            with at_side("source"):
-                published = ask_published(stores.source(origin), origin.prefix, cancellation)
-            release = discovered(release, origin.prefix, published)
-            if not release.images:
-                raise SelectionEmpty(
-                    f"{origin} publishes no image of {catalog.name} {release.tag}",
-                    subject=release.tag,
-                    side="source",
-                    hint=hint(release.tag, _tags_in(published), what="tags there are"),
-                )
-        chosen.append(ChosenRelease(catalog, release, origin))
-        images = tuple(image for image in job.images if image in (*release.images, *catalog.companions_of(release)))
+    wanted: list[Selected] = []
+    releases: list[ChosenRelease] = []
+    for release in find_releases(catalog, job.tag, origin, source):
+        taken = _as_published(catalog, release, origin, source, cancellation) if job.discover else release
+        releases.append(ChosenRelease(catalog, taken, origin, source))
+        images = tuple(image for image in job.images if image in (*taken.images, *catalog.companions_of(taken)))
         if job.images and not images:
-            catalog.check_images(job.images, [release])
-        yield from catalog.select(
-            release, registry=registry, repository=origin.prefix, images=images, target_tag=job.target_tag
+            catalog.check_images(job.images, [taken])
+        wanted += catalog.select(
+            taken, registry=registry, repository=origin.prefix, images=images, target_tag=job.target_tag
         )
+    return _Part(tuple(wanted), tuple(releases))
+
+
+def _as_published(
+    catalog: Catalog, release: Release, origin: Location, source: Source, cancellation: Cancellation
+) -> Release:
+    """The release with the images that the source has under its tag. Raises `SelectionEmpty` if there is none."""
+    with at_side("source"):
+        published = ask_published(source, origin.prefix, cancellation)
+    release = discovered(release, origin.prefix, published)
+    if not release.images:
+        raise SelectionEmpty(
+            f"{origin} publishes no image of {catalog.name} {release.tag}",
+            subject=release.tag,
+            side="source",
+            hint=hint(release.tag, _tags_in(published), what="tags there are"),
+        )
+    return release
 
 
 def _tags_in(published: Published) -> list[str]:
     return sorted({tag for tags in published.values() for tag in tags or ()}, reverse=True)
-
-
-def _check_tags_have_a_use(job: Job, chosen: list[ChosenRelease]) -> None:
-    if (job.tag or job.target_tag) and not chosen and not job.tags_by_default:
-        raise _tag_without_use()
 
 
 def _tag_without_use() -> UsageError:
@@ -236,61 +245,29 @@ def _tag_without_use() -> UsageError:
     )
 
 
-def find_releases(catalog: Catalog, tag: str | None, origin: Location, stores: Stores) -> tuple[Release, ...]:
-    """The releases that `tag` means (None: the newest that the source has); asks the source only where it has to."""
-    wanted = tag or NEWEST
-    if wanted.split() != [wanted] and ".." not in wanted:
-        raise UsageError(
-            f"release {wanted!r} has a blank in it", hint=f"leave the blank out: {''.join(wanted.split())}"
-        )
-    if not _depends_on_source(wanted):
-        with contextlib.suppress(ReleaseUnknown):  # newer than this catalog, perhaps
-            return catalog.releases_in(wanted)
-    try:
-        tags = source_tags(catalog, origin, stores)
-    except (AccessError, Refused):
-        if _depends_on_source(wanted) or ".." in wanted:
-            raise
-        return (catalog.assume(wanted),)  # tags that may not be listed can still be named
-    return catalog.releases_in(wanted, tags)
+def _image_set(image_set: ImageSet, stores: Stores) -> _Part:
+    sources = [open_origin(_origin(use), stores) for use in image_set.catalogs]
+    tags: dict[str, list[str]] = {}
+    for use, source in zip(image_set.catalogs, sources, strict=True):
+        if _needs_tags(use):
+            tags[str(use.anchor)] = source_tags(use.catalog, _origin(use), source)
+    images = image_set.select(tags)
+    releases = tuple(
+        ChosenRelease(use.catalog, release, _origin(use), source)
+        for use, source in zip(image_set.catalogs, sources, strict=True)
+        for text in use.releases
+        for release in use.catalog.releases_in(text, tags.get(str(use.anchor)))
+    )
+    return _Part(images, releases)
 
 
-def _depends_on_source(wanted: str) -> bool:
-    """Whether a release or range means something else with each release that appears."""
-    return NEWEST in wanted.split("..") or wanted.endswith("..")
-
-
-def source_tags(catalog: Catalog, origin: Location, stores: Stores) -> list[str]:
-    """Tags of the catalog's anchor image at the source. Raises `ReleaseUnknown` where the source has no such image."""
-    repository = catalog.anchor_repository(origin.prefix)
-    try:
-        with at_side("source"):
-            return list(stores.source(origin).tags(repository))
-    except NotFound as error:
-        raise ReleaseUnknown(
-            f"{origin.locator} has no {repository}, whose tags say which releases of {catalog.name} there are",
-            subject=repository,
-            side="source",
-            hint="check the source registry and repository",
-        ) from error
-
-
-def _image_set(found: ImageSet, stores: Stores, chosen: list[ChosenRelease]) -> Iterator[Selected]:
-    tags = {str(use.anchor): told for use in found.catalogs if (told := _tags_for(use, stores)) is not None}
-    selected = found.select(tags)
-    for use in found.catalogs:
-        releases = (one for text in use.releases for one in use.catalog.releases_in(text, tags.get(str(use.anchor))))
-        chosen.extend(ChosenRelease(use.catalog, release, _origin(use)) for release in releases)
-    yield from selected
-
-
-def _tags_for(use: CatalogUse, stores: Stores) -> list[str] | None:
-    """The anchor's tags if a release cannot be found without them."""
-    if not any(_depends_on_source(text) for text in use.releases):
+def _needs_tags(use: CatalogUse) -> bool:
+    """Whether a release cannot be found without the tags that the source has."""
+    if not any(depends_on_source(text) for text in use.releases):
         with contextlib.suppress(ReleaseUnknown):
             use.select()
-            return None
-    return source_tags(use.catalog, _origin(use), stores)
+            return False
+    return True
 
 
 def _origin(use: CatalogUse) -> Location:
@@ -303,54 +280,38 @@ def _origin(use: CatalogUse) -> Location:
 
 def _from_store(job: Job, origin: Location, stores: Stores, cancellation: Cancellation) -> Selection:
     """Names in one store, under its prefix: a catalog's images, other names as they are written."""
-    chosen: list[ChosenRelease] = []
-    wanted: list[Selected] = []
+    parts: list[_Part] = []
     for text in job.sets:
         if ARROW in text:
-            wanted.append(_named_in_store(text, origin))
+            parts.append(_named_in_store(text, origin))
         elif kind_of(text) == "catalog":
-            wanted += _catalog(load_builtin(text), origin, job, stores, cancellation, chosen)
+            parts.append(_catalog(load_builtin(text), origin, job, stores, cancellation))
         elif kind_of(text) == "store":
             raise _store_as_set(text, Location.parse(text))
         elif kind_of(text) == "file":
             raise UsageError("the file itself says where its images come from", subject=text, hint="leave --from out")
         else:
-            wanted.append(_named_in_store(text, origin))
-    _check_tags_have_a_use(job, chosen)
-    items = tuple(to_item(one, origin.locator, one.source.name, job) for one in restricted(merge(wanted), job))
-    return Selection(items, tuple(chosen), (origin,))
+            parts.append(_named_in_store(text, origin))
+    images, releases = _joined(parts, job)
+    items = tuple(to_item(image, origin.locator, image.source.name, job) for image in images)
+    source = releases[0].source if releases else stores.source(origin)
+    return Selection(items, {origin.locator: source}, releases)
 
 
-def _named_in_store(text: str, origin: Location) -> Selected:
+def _named_in_store(text: str, origin: Location) -> _Part:
     """`repository[:tag]` below the prefix of `origin`, or `repository[:tag] -> repository[:tag] at the target`."""
     before, arrow, after = text.partition(ARROW)
     name = Name.parse(before.strip())
     name = name if name.tag or name.digest else Name(name.repository, "latest")
-    there = Reference("localhost", evolve(name, repository=join(origin.prefix, name.repository)))
-    return Selected.of(there, after.strip()) if arrow else Selected(there, name.repository, name.tag)
+    reference = Reference("localhost", evolve(name, repository=join(origin.prefix, name.repository)))
+    if arrow:
+        return _Part((Selected.of(reference, after.strip()),))
+    return _Part((Selected(reference, name.repository, name.tag),))
 
 
-def _everything(job: Job, origin: Location, stores: Stores) -> Selection:
+def select_everything(job: Job, origin: Location, source: Source, working: ActivityListener) -> Selection:
+    """Everything in the open store `source` that `job` wants. Raises `SelectionEmpty`, `ImageUnknown`, `UsageError`."""
     if job.tag and not job.tags_by_default:
         raise _tag_without_use()
-    counting = Counting(stores.working, "selecting")
-    items, notes = everything(stores.source(origin), origin, job, counting.add)
-    return Selection(items, (), (origin,), notes)
-
-
-def list_releases(catalog: Catalog, origin: Location, target: Location | None, stores: Stores) -> tuple[Offer, ...]:
-    """The releases at `origin`, newest first; with `target`, each with whether its anchor image is there.
-
-    Raises `ReleaseUnknown` if there is none.
-    """
-    stores.working(Progressed("selecting"))
-    tags = source_tags(catalog, origin, stores)
-    catalog.newest(tags)  # which says that there is none
-    if target is None:
-        return catalog.releases_at_source(tags)
-    try:
-        with at_side("target"):
-            held = frozenset(stores.target(target).tags(join(target.prefix, catalog.anchor_image)))
-    except NotFound:
-        held = frozenset()
-    return catalog.releases_at_source(tags, held)
+    items, notes = everything(source, origin, job, Counting(working, "selecting").add)
+    return Selection(items, {origin.locator: source}, notes=notes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from transload.app.detect import select_carried
+from transload.app.detect import CarriedStore, select_carried
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.mirror import all_missing, request_of
@@ -16,7 +16,7 @@ from transload.app.stores import Stores
 from transload.app.whole import names_under, nothing_there
 from transload.bundle.reading.accounts import Accounts
 from transload.errors import SelectionEmpty, TransloadError, at_side
-from transload.events import Counting
+from transload.events import ActivityListener, Counting, ignore
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.planning.narrowing import named
 from transload.planning.parts import LeftOut, Parts
@@ -28,6 +28,7 @@ from transload.transfer.proof import Proof, Prover, compare, is_wrong
 
 if TYPE_CHECKING:
     from transload.bundle.format.ledger import Ledger, LedgerImage
+    from transload.bundle.reading.reader import BundleStore
 
 
 @frozen
@@ -73,19 +74,17 @@ class Verification:
 
 
 def check_against_source(
-    job: Job, stores: Stores, deep: bool, cancellation: Cancellation, carried: Location | None = None
+    job: Job, stores: Stores, deep: bool, cancellation: Cancellation, carried: CarriedStore | None = None
 ) -> Verification:
     """Compare everything that `job` wants, of the store `carried` if there is one.
 
     Raises what goes wrong with the selection or the target as a whole.
     """
-    selection = select_carried(carried, job, stores, cancellation) if carried else select(job, stores, cancellation)
-    sources = {place.locator: stores.source(place) for place in selection.places}
+    selection = select_carried(carried, job, stores.working) if carried else select(job, stores, cancellation)
     with at_side("target"):
         target = stores.target(job.target, create=False)
-    proofs = compare(
-        request_of(job, selection), sources, target, deep=deep, cancellation=cancellation, working=stores.working
-    )
+    request = request_of(job, selection)
+    proofs = compare(request, selection.sources, target, deep=deep, cancellation=cancellation, working=stores.working)
     excused = {str(item.target) for item in selection.items if item.optional or job.allow_missing}
     kept = tuple(proof for proof in proofs if not _excused(proof, excused))
     if not kept:
@@ -93,13 +92,26 @@ def check_against_source(
     return Verification(str(job.target), kept)
 
 
-def check_alone(place: Location, stores: Stores, deep: bool, cancellation: Cancellation) -> Verification:
+def check_alone(
+    carried: CarriedStore, deep: bool, cancellation: Cancellation, working: ActivityListener = ignore
+) -> Verification:
+    """Check a store by itself: every byte of a bundle; of others every manifest and, with `deep`, every blob's bytes.
+
+    Raises `SelectionEmpty` for a store without images, and what keeps the whole from being read.
+    """
+    if carried.bundle is not None:
+        return _check_bundle(carried.place, carried.bundle, cancellation, working)
+    return _check_names(carried.place, carried.source, deep, cancellation, working)
+
+
+def _check_names(
+    place: Location, store: Source, deep: bool, cancellation: Cancellation, working: ActivityListener
+) -> Verification:
     """Check every name of a store: manifests read, blobs there, and hashed when `deep`.
 
     Of an image of which an archive holds some platforms only, as docker saves it, those are checked; the others are
-    told. A folder that lacks a platform and does not say so has lost it.
+    named. A folder that lacks a platform and does not say so has lost it.
     """
-    store = stores.source(place)
     partial: list[str] = []
 
     def prove(name: Name) -> Proof:
@@ -107,15 +119,15 @@ def check_alone(place: Location, stores: Stores, deep: bool, cancellation: Cance
         proof = prover.prove(
             name, LeftOut(store, name.repository, lacking.of if place.kind == "archive" else lambda _: ())
         )
-        if proof.good and lacking.found:
-            partial.append(f"{place} does not hold {named(lacking.found)} of {name}: only what is there was checked")
+        if proof.good and lacking.parts:
+            partial.append(f"{place} does not hold {named(lacking.parts)} of {name}: only what is there was checked")
         return proof
 
     with at_side("target"):
-        names = list(names_under(store, "", found=Counting(stores.working, "selecting").add))
+        names = list(names_under(store, "", found=Counting(working, "selecting").add))
         if not names:
             raise nothing_there(store, place)
-    counting = Counting(stores.working, "proving", len(names))
+    counting = Counting(working, "proving", len(names))
     prover = Prover(store, deep=deep, cancellation=cancellation, counting=counting)
     proofs = tuple(map(counting.around(prove), sorted(names)))
     return Verification(str(place), proofs, notes=tuple(partial))
@@ -125,60 +137,61 @@ class _Lacking:
     """The parts of an image that its store does not hold, remembered as they are met."""
 
     def __init__(self, store: Source, name: Name) -> None:
-        self._parts = Parts.of(store, name)
-        self.found: list[Descriptor] = []
+        self._image = Parts.of(store, name)
+        self.parts: list[Descriptor] = []
 
     def of(self, index: Manifest) -> list[Digest]:
-        lacking = self._parts.lacking(index)
-        self.found += lacking
+        lacking = self._image.lacking(index)
+        self.parts += lacking
         return [child.digest for child in lacking]
 
 
-def check_bundle(place: Location, stores: Stores, cancellation: Cancellation) -> Verification:
+def _check_bundle(
+    place: Location, bundle: BundleStore, cancellation: Cancellation, working: ActivityListener
+) -> Verification:
     """Read a bundle once, whole: every volume and every member. Images that were left out have nothing to check."""
-    store = stores.bundle(place)
-    ledger = store.ledger
+    ledger = bundle.ledger
     if not ledger.images:
         raise SelectionEmpty(f"there is no image in {place}", subject=str(place), hint="pack it again")
     broken: dict[Name, TransloadError] = {}
     problems: list[TransloadError] = []
-    for checked in store.check(Counting(stores.working, "hashing", ledger.size).add):
+    for part in bundle.check(Counting(working, "hashing", ledger.size).add):
         cancellation.check()
-        if checked.error is not None:
-            problems += [] if checked.images else [checked.error]
-            for name in checked.images:
-                if name not in broken or (is_wrong(checked.error) and not is_wrong(broken[name])):
-                    broken[name] = checked.error
-    accounts = Accounts(store)
-    for each in ledger.images:
-        if not each.image.present and each.image.name not in broken:
-            error = accounts.contradiction_in(each)
+        if part.error is not None:
+            problems += [] if part.images else [part.error]
+            for name in part.images:
+                if name not in broken or (is_wrong(part.error) and not is_wrong(broken[name])):
+                    broken[name] = part.error
+    accounts = Accounts(bundle)
+    for entry in ledger.images:
+        if not entry.image.present and entry.image.name not in broken:
+            error = accounts.contradiction_in(entry)
             if error is not None:
-                broken[each.image.name] = error
-    proofs = tuple(_bundled(each, ledger, broken) for each in ledger.images if not each.image.present)
+                broken[entry.image.name] = error
+    proofs = tuple(_bundled(entry, ledger, broken) for entry in ledger.images if not entry.image.present)
     return Verification(
         place.locator,
         proofs,
         problems=tuple(problems),
         whole=True,
         left_out=len(ledger.images) - len(proofs),
-        prerequisites=tuple(each.descriptor for each in ledger.prerequisites),
+        prerequisites=tuple(piece.descriptor for piece in ledger.prerequisites),
     )
 
 
-def _bundled(each: LedgerImage, ledger: Ledger, broken: Mapping[Name, TransloadError]) -> Proof:
-    name, root = each.image.name, each.image.root
+def _bundled(entry: LedgerImage, ledger: Ledger, broken: Mapping[Name, TransloadError]) -> Proof:
+    name, root = entry.image.name, entry.image.root
     if name in broken:
         return Proof(name, "damaged" if is_wrong(broken[name]) else "unchecked", digest=root.digest, error=broken[name])
-    held = [ledger.blobs[place].descriptor for place in each.blobs]
-    manifests = sum(one.is_manifest for one in held)
+    held = [ledger.blobs[number].descriptor for number in entry.blobs]
+    manifests = sum(descriptor.is_manifest for descriptor in held)
     return Proof(
         name,
         "sound",
         digest=root.digest,
         manifests=manifests,
         blobs=len(held) - manifests,
-        bytes=sum(one.size for one in held),
+        bytes=sum(descriptor.size for descriptor in held),
     )
 
 

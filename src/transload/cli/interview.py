@@ -105,14 +105,15 @@ class Interview:
 
         Raises `ReleaseUnknown`, `UsageError`.
         """
-        from transload.app.selection import find_releases
+        from transload.app.releases import find_releases, open_origin
         from transload.catalog.builtin import load_builtin
 
         origin = self._origin(answers)
         try:
             with self._stores("source", origin.value, answers.checked().source_login()) as stores:
-                found = find_releases(load_builtin(DEFAULT_CATALOG), tag or None, origin, stores)
-                return tuple(release.tag for release in found)
+                source = open_origin(origin, stores)
+                releases = find_releases(load_builtin(DEFAULT_CATALOG), tag or None, origin, source)
+                return tuple(release.tag for release in releases)
         except (NotFound, UsageError):
             raise
         except TransloadError as error:

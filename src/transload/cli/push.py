@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from attrs import evolve
 
-from transload.app.detect import carried_place, signature_notes
+from transload.app.detect import carried_place, open_carried, signature_notes
 from transload.app.job import BODIES, Job
 from transload.app.location import Location
 from transload.app.outcome import StartTime
@@ -72,9 +72,10 @@ def push(
         if place.kind == "bundle":
             reading = evolve(reading, ask=ask_for_volume(Path(place.value), session.output.paused))
         with session.stoppable(), session.stores(gathered.logins, reading) as stores:
-            if quiet and session.output.speaks and place.kind == "bundle":  # otherwise it is told beside the totals
-                say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
-            prepared = prepare_push(place, job, stores, session.cancellation, compress=compress)
+            store = open_carried(place, stores)
+            if quiet and session.output.speaks and store.bundle:  # otherwise it is told beside the totals
+                say(f"note: {note}" for note in signature_notes(store.bundle))
+            prepared = prepare_push(store, job, stores, session.cancellation, compress=compress)
             return exit_code(carry(session, stores, prepared, began, again, job.bodies))
 
 

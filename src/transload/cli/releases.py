@@ -10,7 +10,8 @@ from attrs import evolve
 
 from transload.app.answers import Answers
 from transload.app.location import Location
-from transload.app.selection import list_releases, load_catalog
+from transload.app.releases import list_releases
+from transload.app.selection import load_catalog
 from transload.app.stores import Logins, Network
 from transload.catalog.catalog import Catalog
 from transload.catalog.release import Offer

@@ -9,10 +9,10 @@ from typing import TypeVar
 import click
 from attrs import evolve
 
-from transload.app.detect import only_store, signature_notes
+from transload.app.detect import CarriedStore, only_store, open_carried, signature_notes
 from transload.app.location import Location
 from transload.app.stores import Carried, Network, Stores
-from transload.app.verify import Verification, check_against_source, check_alone, check_bundle
+from transload.app.verify import Verification, check_against_source, check_alone
 from transload.cli import options
 from transload.cli.command import Command, is_written
 from transload.cli.commandline import command_words, connection_words
@@ -90,9 +90,8 @@ def _check(session: Session, wanted: WantedFlags, logins: LoginFlags, reading: C
         wanted = evolve(wanted, sets=(), origin=str(place))
     gathered = gather(session, wanted, logins)
     with session.stores(gathered.logins, reading) as stores:
-        if place is not None:
-            _note_signature(session, place, stores)
-        verification = check_against_source(gathered.job, stores, deep, session.cancellation, place)
+        store = _opened(session, place, stores) if place else None
+        verification = check_against_source(gathered.job, stores, deep, session.cancellation, store)
     more = [*connection_words(session.network, gathered.logins), *(["--deep"] if deep else [])]
     tell_the_same(gathered, ["verify", *command_words(gathered.job, more)])
     return verification
@@ -122,15 +121,15 @@ def _check_alone(session: Session, place: Location, wanted: WantedFlags, reading
             "a store checked by itself takes no --image, --tag or --platform", hint="say what to compare with"
         )
     with session.stores(carried=reading) as stores:
-        _note_signature(session, place, stores)
-        if place.kind == "bundle":
-            return check_bundle(place, stores, session.cancellation)
-        return check_alone(place, stores, deep, session.cancellation)
+        return check_alone(_opened(session, place, stores), deep, session.cancellation, stores.working)
 
 
-def _note_signature(session: Session, place: Location, stores: Stores) -> None:
-    if session.output.speaks and place.kind == "bundle":
-        say(f"note: {note}" for note in signature_notes(stores.bundle(place)))
+def _opened(session: Session, place: Location, stores: Stores) -> CarriedStore:
+    """The store that was named; people hear of a bundle's signature that was not checked."""
+    store = open_carried(place, stores)
+    if session.output.speaks and store.bundle:
+        say(f"note: {note}" for note in signature_notes(store.bundle))
+    return store
 
 
 def _tell(checked: Verification, deep: bool, quiet: bool) -> None:

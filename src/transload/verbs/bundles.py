@@ -8,7 +8,7 @@ from typing import Unpack
 
 from attrs import frozen
 
-from transload.app.detect import carried_place
+from transload.app.detect import carried_place, open_carried
 from transload.app.job import BODIES, Job
 from transload.app.location import Location
 from transload.app.outcome import StartTime
@@ -147,7 +147,8 @@ def push(
     )
     means = Means(key=carried.key, volumes=carried.folders, **options)
     with at_work(means) as work:
-        prepared = prepare_push(place, job, work.stores, work.cancellation, compress=compress)
+        store = open_carried(place, work.stores)
+        prepared = prepare_push(store, job, work.stores, work.cancellation, compress=compress)
         return carried_out(prepared, work, began, jobs, check=check)
 
 

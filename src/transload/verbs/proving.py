@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Unpack
 
-from transload.app.detect import only_store
+from transload.app.detect import only_store, open_carried
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.stores import Carried
-from transload.app.verify import Verification, check_against_source, check_alone, check_bundle
+from transload.app.verify import Verification, check_against_source, check_alone
 from transload.errors import UsageError
 from transload.oci import Platform
 from transload.verbs.copying import platforms_of, words_of
@@ -54,9 +54,7 @@ def verify(
         if place is None:
             raise UsageError("verify has nothing to compare", hint="give to=, or one store: oci:DIR, bundle:NAME")
         with at_work(means) as work:
-            if place.kind == "bundle":
-                return check_bundle(place, work.stores, work.cancellation)
-            return check_alone(place, work.stores, deep, work.cancellation)
+            return check_alone(open_carried(place, work.stores), deep, work.cancellation, work.stores.working)
     source = place or (Location.parse(origin) if origin is not None else None)
     if place is None:
         carried.demand_signature(source)
@@ -74,4 +72,5 @@ def verify(
         flatten=flatten,
     )
     with at_work(means) as work:
-        return check_against_source(job, work.stores, deep, work.cancellation, place)
+        store = open_carried(place, work.stores) if place else None
+        return check_against_source(job, work.stores, deep, work.cancellation, store)

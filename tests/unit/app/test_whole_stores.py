@@ -45,3 +45,13 @@ def test_a_bare_tag_without_a_prefix_is_not_passed_over(folder: Path) -> None:
         items(folder, "registry.local")
     assert caught.value.hint == "say which repository it goes to: --to registry.local/NAME"
     assert items(folder, "registry.local", images=("b",)) == {"b:1": "b:1"}
+
+
+def test_a_selection_brings_its_open_store_along(folder: Path) -> None:
+    origin = Location.parse(f"oci:{folder}")
+    with Stores(Environment(state=folder.parent / "state"), Network(), Logins(), Cancellation()) as stores:
+        for words in ((), ("a:1",)):
+            job = Job(sets=words, target=Location.parse("oci:out"), origin=origin)
+            selection = select(job, stores, Cancellation())
+            assert selection.sources == {origin.locator: stores.source(origin)}
+            assert {item.source_store for item in selection.items} == {origin.locator}
