@@ -1,4 +1,4 @@
-"""Files of this machine: folders that are not left through links, durable writing, locks, OS errors told as ours."""
+"""Files of this machine: folders without ways out through links, durable writing, locks, OS errors as our errors."""
 
 from transload.files.arriving import Arrivals, is_plain_name
 from transload.files.durable import check_replaceable, free_bytes, fsync_folder, replace_file

@@ -12,11 +12,11 @@ from transload.errors import LocalError
 from transload.files.regular import check_kind
 from transload.files.trouble import local_errors
 
-_NAME_CHARACTERS = 40  # of the name, in what lies beside it for a moment: the longest name there may be still fits
+_NAME_CHARACTERS = 40  # of a file's name in its temporary file, so that this works for the longest names too
 
 
 def fsync_folder(folder: Path) -> None:
-    """Make a rename inside `folder` survive a power cut; a no-op where folders cannot be opened (Windows)."""
+    """Make a rename inside `folder` survive a power cut. Does nothing where folders cannot be opened (Windows)."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -27,18 +27,18 @@ def fsync_folder(folder: Path) -> None:
 
 
 def free_bytes(folder: Path) -> int:
-    """Room on the disk of a folder, for this user. Raises `LocalError`."""
+    """Free bytes on the disk of a folder, for this user. Raises `LocalError`."""
     with local_errors("asking for free space in", folder):
         return shutil.disk_usage(folder).free
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Give `path` this content so that every reader, also after a crash, sees the old or the new content whole.
+    """Replace the content of `path`. Every reader, also after a crash, sees the whole old or the whole new content.
 
-    A link is replaced, not followed. Raises `LocalError` for a device, a pipe, a socket or a folder, which would
-    otherwise be replaced too: `/dev/null` by a file.
+    A link is replaced, not followed. Raises `LocalError` for a device, a pipe, a socket or a folder; otherwise a file
+    would replace `/dev/null`.
     """
-    check_kind(path, stat.S_ISREG)  # behind a link as well: /dev/stdout is one
+    check_kind(path, stat.S_ISREG)  # behind a link too: /dev/stdout is one
     beside = _beside(path)
     try:
         with beside.open("xb", buffering=0) as file:
@@ -46,16 +46,17 @@ def replace_file(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         beside.replace(path)
     except BaseException:
-        with contextlib.suppress(OSError):  # what went wrong before is what is to be told
+        with contextlib.suppress(OSError):  # the first error is the one to report
             beside.unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)
 
 
 def check_replaceable(path: Path) -> None:
-    """Whether `replace_file` is going to work there, for what takes long and is written at its end.
+    """Check that `replace_file` will work there, before long work whose result is written at its end.
 
-    It is tried, since permissions tell nothing of `/proc` or of a disk that is read-only. Raises `LocalError`.
+    It tries to write, because permissions do not show that a disk is read-only, or that it is `/proc`. Raises
+    `LocalError`.
     """
     folder = path.absolute().parent
     if not folder.is_dir():
@@ -72,7 +73,7 @@ def _beside(path: Path) -> Path:
 
 
 def write_whole(descriptor: int, content: bytes) -> None:
-    """Write all of `content`: a nearly full disk takes a part of it and raises only at the next."""
+    """Write all of `content`. A nearly full disk takes only a part, and raises an error at the next write."""
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -7,5 +7,5 @@ from pathlib import Path
 
 
 def expanded(text: str | Path) -> Path:
-    """A path with `~` and `~user` as the shell reads them; as it is where there is no such home."""
+    """The path with `~` and `~user` expanded, as in the shell; unchanged if there is no such home."""
     return Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib's raises in that case

@@ -1,4 +1,4 @@
-"""Reading files that somebody named: regular ones only, since a pipe may never answer and a device never ends."""
+"""Reads files that the user or a document names: regular ones only, since a pipe may hang and a device never ends."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 from transload.errors import LocalError, Truncated
 from transload.files.trouble import local_errors
 
-# Opening does not wait for the other end of a pipe, and makes no terminal ours. Without these flags on Windows.
+# With these flags, opening does not wait for a pipe, and a terminal does not become ours. Windows does not have them.
 PATIENT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 PLAIN = PATIENT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 CHUNK_BYTES = 1 << 20
-"""How much of a file is read at once."""
+"""How many bytes of a file are read at a time."""
 
 _OWN = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
 _KINDS = {
@@ -33,9 +33,9 @@ _KINDS = {
 
 
 def open_file(path: Path) -> FileIO:
-    """Open a regular file for reading, without waiting. Raises `LocalError` for anything else, and `OSError`.
+    """Open a regular file for reading, without waiting. Raises `LocalError` for other kinds of files, and `OSError`.
 
-    What the caller's own shell hands over (`/dev/stdin`, `<(…)`) is read whatever it is.
+    What the user's shell passes (`/dev/stdin`, `<(…)`) may be of any kind.
     """
     if str(path).startswith(_OWN):
         return FileIO(path)
@@ -49,13 +49,13 @@ def open_file(path: Path) -> FileIO:
 
 
 def read_file(path: Path, count: int) -> bytes:
-    """The first `count` bytes of a file, whole if it is not longer. Raises as `open_file` does."""
+    """The first `count` bytes of a file; all of it if it is not longer. Raises as `open_file` does."""
     with open_file(path) as file:
         return read_up_to(file, count)
 
 
 def read_up_to(file: FileIO, count: int) -> bytes:
-    """The next `count` bytes, fewer at the end; memory is taken only for what is there."""
+    """The next `count` bytes, fewer at the end. It uses memory only for bytes that are there."""
     pieces = []
     while count > 0 and (piece := file.read(min(count, CHUNK_BYTES))):
         pieces.append(piece)
@@ -66,7 +66,7 @@ def read_up_to(file: FileIO, count: int) -> bytes:
 def chunks_of(file: FileIO, path: Path, length: int = sys.maxsize) -> Iterator[memoryview]:
     """The next `length` bytes of a file, fewer at its end, as views of one buffer that is used again.
 
-    `path` is told when reading fails. Raises `LocalError`.
+    `path` names the file in errors. Raises `LocalError`.
     """
     buffer = memoryview(bytearray(max(0, min(CHUNK_BYTES, length))))
     while length > 0:
@@ -79,7 +79,7 @@ def chunks_of(file: FileIO, path: Path, length: int = sys.maxsize) -> Iterator[m
 
 
 def exactly(chunks: Iterable[memoryview], length: int, what: str, subject: str) -> Iterator[memoryview]:
-    """`chunks`, which are `what`; raises `Truncated` behind the last one if they are fewer than `length` bytes."""
+    """The chunks; after the last one it raises `Truncated` if they had fewer than `length` bytes. `what` names them."""
     for chunk in chunks:
         length -= len(chunk)
         yield chunk
@@ -88,7 +88,7 @@ def exactly(chunks: Iterable[memoryview], length: int, what: str, subject: str) 
 
 
 def check_kind(path: Path, *kinds: Callable[[int], bool]) -> None:
-    """Raises `LocalError` for what is there, links followed, and is of no such kind (`stat.S_ISREG`); `OSError`."""
+    """Raise `LocalError` if `path` exists (links followed) and has none of these kinds (`stat.S_ISREG`); `OSError`."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         mode = path.stat().st_mode
         if not any(kind(mode) for kind in kinds):
@@ -96,7 +96,7 @@ def check_kind(path: Path, *kinds: Callable[[int], bool]) -> None:
 
 
 def regular(number: int, mode: str, path: Path) -> tuple[FileIO, os.stat_result]:
-    """An open descriptor as a file; it is closed, and `LocalError` raised, if that is not a regular file."""
+    """An open descriptor as a file. If it is not a regular file, it is closed, and `LocalError` is raised."""
     try:
         status = os.fstat(number)
         if not (stat.S_ISREG(status.st_mode) or (mode == "r" and _is_null(status))):
@@ -108,15 +108,15 @@ def regular(number: int, mode: str, path: Path) -> tuple[FileIO, os.stat_result]
 
 
 def _is_null(status: os.stat_result) -> bool:
-    """By `/dev/null` people say that there is nothing to read."""
+    """Whether it is `/dev/null`, which people name to say that there is nothing to read."""
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == Path(os.devnull).stat().st_rdev
 
 
 def no_file(path: Path, mode: int) -> LocalError:
-    """What to raise about a path that leads to something of another kind."""
+    """The error for a path that is not a regular file."""
     return LocalError(f"{path} is {kind_of(mode)}, not a file", subject=str(path))
 
 
 def kind_of(mode: int) -> str:
-    """What people call it, with its article."""
+    """The kind of a file in words, with its article."""
     return _KINDS.get(stat.S_IFMT(mode), "something else")

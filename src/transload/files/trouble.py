@@ -1,4 +1,4 @@
-"""The seam: what the operating system raises about files becomes an error of transload."""
+"""Turns what the operating system raises about files into errors of transload."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def local_errors(doing: str, path: Path) -> Iterator[None]:
 
 
 def local_error(error: OSError, doing: str, subject: str | None = None) -> LocalError:
-    """What is raised in place of `error`, which happened while `doing` something."""
+    """The error to raise in place of `error`, which happened while `doing` something."""
     hint = _HINTS.get(error.errno or 0)
     if error.errno in FULL:
         return DiskFull(f"{doing}: no space left on the disk", subject=subject, hint=hint)

@@ -1,4 +1,4 @@
-"""The blobs of a layout: where they lie, and how they are read without trusting what lies there."""
+"""The blobs of a layout: finding and reading them safely, also in a layout from elsewhere."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Blobs:
         self.root = root
         self._real_root = Path(os.path.realpath(root))
 
-    def place(self, digest: Digest) -> Path:
-        """Where a blob belongs, whether or not it is there."""
+    def expected_path(self, digest: Digest) -> Path:
+        """The path where a blob belongs, whether or not it is there."""
         return self.root / "blobs" / digest.algorithm / digest.encoded
 
     def path(self, digest: Digest) -> Path:
-        """The file that holds a blob. Raises `BlobUnknown`, and `FolderUnsafe` if it is no file of this layout."""
-        return self._found(digest)[0]
+        """The file of a blob. Raises `BlobUnknown`; `FolderUnsafe` if it is not a file inside this layout."""
+        return self._located(digest)[0]
 
     def size(self, digest: Digest) -> int:
-        """How many bytes the file of a blob has. Raises as `path` does."""
-        return self._found(digest)[1]
+        """The size of a blob's file in bytes. Raises as `path` does."""
+        return self._located(digest)[1]
 
     def holds(self, descriptor: Descriptor) -> bool:
         """Whether there is a blob with this digest and size. Raises `FolderUnsafe` as `path` does."""
@@ -41,15 +41,15 @@ class Blobs:
         except BlobUnknown:
             return False
 
-    def _found(self, digest: Digest) -> tuple[Path, int]:
-        place = self.place(digest)
-        with local_errors("looking for", place):
+    def _located(self, digest: Digest) -> tuple[Path, int]:
+        expected = self.expected_path(digest)
+        with local_errors("looking for", expected):
             try:
-                real = Path(os.path.realpath(place, strict=True))  # unlike Path.resolve, tells loops as OSError
+                real = Path(os.path.realpath(expected, strict=True))  # unlike Path.resolve, raises OSError for loops
                 status = real.stat()
             except (FileNotFoundError, NotADirectoryError) as error:
                 raise BlobUnknown(f"oci:{self.root} has no blob {digest.short}", subject=digest) from error
-        # A layout from elsewhere must not make us send, serve or hash any other file of this machine.
+        # A layout from elsewhere must not make us send, serve or hash another file of this machine.
         if not real.is_relative_to(self._real_root):
             raise FolderUnsafe(f"blob {digest.short} is a link that leads out of {self.root}", subject=digest)
         if not stat.S_ISREG(status.st_mode):
@@ -58,8 +58,8 @@ class Blobs:
 
     @contextmanager
     def open(self, descriptor: Descriptor, offset: int = 0, length: int | None = None) -> Iterator[Iterator[Chunk]]:
-        """See `transload.ports.Reads`; each chunk is a view of one buffer."""
-        path, size = self._found(descriptor.digest)
+        """Bytes of a blob, as `transload.ports.Reads` gives them; each chunk is a view of one buffer."""
+        path, size = self._located(descriptor.digest)
         descriptor.check_size(size, f"oci:{self.root}")
         wanted = descriptor.size - offset if length is None else length
         with local_errors("opening", path):
@@ -70,7 +70,7 @@ class Blobs:
             yield exactly(chunks_of(file, path, wanted), wanted, f"blob {descriptor.digest.short}", descriptor.digest)
 
     def read(self, digest: Digest, limit: int) -> bytes:
-        """The first `limit` bytes of a blob, whole if it is not longer. Raises as `path` does."""
+        """The first `limit` bytes of a blob; all of it if it is not longer. Raises as `path` does."""
         path = self.path(digest)
         with local_errors("reading", path), self._opened(path) as file:
             return read_up_to(file, limit)
@@ -82,11 +82,11 @@ class Blobs:
             return self._opened(path)
 
     def _opened(self, real: Path) -> FileIO:
-        """A file that was found, unless something was put in its place, or a link in its way, since it was found."""
+        """Open a file after `path` has checked it. This fails if it was replaced, or a link added, since then."""
         *folders, name = real.relative_to(self._real_root).parts
         return Folder(self._real_root, tuple(folders)).open(name, "r")
 
     def delete(self, digest: Digest) -> None:
-        """Take a blob away, if it is there."""
-        with local_errors("deleting", self.place(digest)):
+        """Delete a blob, if it is there."""
+        with local_errors("deleting", self.expected_path(digest)):
             Folder(self.root, ("blobs", digest.algorithm)).unlink(digest.encoded)

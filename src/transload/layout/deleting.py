@@ -1,4 +1,4 @@
-"""Taking names and content out of a layout: never what something that is still listed needs."""
+"""Deletes names and content from a layout, but nothing that a listed manifest still needs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from transload.oci.imagelayout import Entry, LayoutIndex
 
 
 class LayoutDeletes:
-    """Deletes from one layout. `changing` is the right to change the index, `replace` writes a new one.
+    """Deletes from one layout. `changing` locks the index for a change, `replace` writes a new index.
 
-    Blobs belong to all repositories of a layout, so one that any listed manifest needs is not deleted.
+    Blobs belong to all repositories of a layout, so a blob is not deleted if any listed manifest needs it.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class LayoutDeletes:
                 raise Refused(f"{digest.short} is needed by {wanted}", subject=digest, hint="delete that first")
 
     def _needs(self, root: Descriptor, digest: Digest, walked: set[tuple[Digest, str]]) -> bool:
-        """Whether something below `root` is `digest`. Each manifest is read once, however often it is listed."""
+        """Whether `digest` is below `root`. Each manifest is read once, however often it is listed."""
         below = [root]
         while below:
             descriptor = below.pop()
@@ -86,13 +86,13 @@ class LayoutDeletes:
             manifest = self._read(descriptor)
             if manifest is None:
                 continue
-            if any(one.digest == digest for one in (*manifest.blobs, *manifest.manifests)):
+            if any(child.digest == digest for child in (*manifest.blobs, *manifest.manifests)):
                 return True
             below.extend(manifest.manifests)
         return False
 
     def _read(self, descriptor: Descriptor) -> Manifest | None:
-        """None for what cannot be read: it needs nothing that we could know of."""
+        """A manifest; None if it cannot be read, because we cannot know what it needs."""
         try:
             return Manifest.parse(self._blobs.read(descriptor.digest, MANIFEST_BYTES + 1), descriptor.media_type)
         except (BlobUnknown, ManifestInvalid, LimitExceeded, SchemaUnsupported):

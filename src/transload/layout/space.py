@@ -1,4 +1,4 @@
-"""Whether the disk of a layout has room for what is to come, asked before it comes."""
+"""Checks that the disk of a layout has enough room, before the copying begins."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from transload.wording import in_words
 
 
 def check_space(root: Folder, ingests: Folder, wanted: Iterable[Descriptor]) -> None:
-    """Raises `DiskFull`, with the numbers, if the disk has less room than these need. What is parked needs no more."""
-    sizes = {each.digest: each.size for each in wanted}
+    """Raise `DiskFull`, with the numbers, if the disk has less room than these need. Parked bytes are there already."""
+    sizes = {descriptor.digest: descriptor.size for descriptor in wanted}
     if not sizes:
         return
     parked = {parked_name(digest): digest for digest in sizes}

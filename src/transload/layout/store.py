@@ -1,10 +1,10 @@
 """An OCI image layout folder as a store that can be read and written, by several threads and processes at once.
 
-What is written becomes visible in this order: blobs, each when its digest is proved; the manifest, itself a blob; and
-last its name, by replacing `index.json` as a whole under a lock. Unfinished work lies in `.transload/`, which other
-tools do not look at. Blobs belong to all repositories. Everything that is stored for its own sake is listed in
-`index.json`: under its name, by repository and digest, or, if it refers to another manifest (`subject`), without name.
-Manifests of Docker's family are stored as they are, since bytes are identity; skopeo and podman overlook them here.
+What is written becomes visible in this order: blobs, each when its digest is verified; the manifest, which is a blob
+too; and last its name, by replacing the whole `index.json` under a lock. Unfinished work is in `.transload/`, which
+other tools ignore. Blobs belong to all repositories. Every manifest that is not only a part of another is listed in
+`index.json`: under its name, by repository and digest, or without a name if it refers to another manifest (`subject`).
+Manifests of Docker's family are stored unchanged, since bytes are identity; skopeo and podman ignore them here.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ from transload.oci.referrers import Listed, ListedReferrers
 from transload.ports import Chunk, RequestCosts
 
 _OWN = ".transload"
-_UNFINISHED = (f".{INDEX}.", f".{MARKER}.")  # what `replace_file` writes before it replaces
+_UNFINISHED = (f".{INDEX}.", f".{MARKER}.")  # temporary files of `replace_file`
 
 
 class LayoutStore:
-    """The layout at `path`; with `create`, it is made there if the folder is missing or empty.
+    """The layout at `path`. With `create`, it is made if the folder is missing or empty.
 
-    Raises `NotFound` if there is no layout, `Refused` if it is of another version or the folder holds other things.
+    Raises `NotFound` if there is no layout, `Refused` if it has another version or the folder holds other files.
     `patience_s` is how long a change of `index.json` waits for another process before it raises `Busy`.
     """
 
@@ -94,12 +94,12 @@ class LayoutStore:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences for people on names that several images have."""
+        """Sentences for people about names that several images have."""
         return self.lists.notes
 
     @property
     def sparse(self) -> LayoutStore:
-        """What was left out stands beside the index in `index.json`."""
+        """What was left out of an index is noted in its entry in `index.json`."""
         return self
 
     def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:  # noqa: ARG002 - one pool for all
@@ -120,12 +120,12 @@ class LayoutStore:
 
     @property
     def lenient(self) -> LayoutStore:
-        """It can take what lacks parts."""
+        """It can store manifests whose parts are missing."""
         return self
 
     @property
     def deletes(self) -> LayoutDeletes:
-        """What a registry's deletes mean here."""
+        """It can delete names and content."""
         return LayoutDeletes(self._blobs, self._changing, self._index, self._replace)
 
     # --- Resolves
@@ -203,7 +203,7 @@ class LayoutStore:
         return ingesting(self._own.inner("ingest"), blobs, descriptor)
 
     def check_space(self, wanted: Iterable[Descriptor]) -> None:
-        """Raises `DiskFull`, with the numbers, if the disk has less room than these blobs and manifests still need."""
+        """Raise `DiskFull`, with the numbers, if the disk has less room than these blobs and manifests still need."""
         check_space(self._folder, self._own.inner("ingest"), wanted)
 
     # --- Names
@@ -263,7 +263,7 @@ class LayoutStore:
             ingest.commit()
 
     def _flush_folders(self) -> None:
-        """Make the blobs' names survive a power cut before anything names them; once here instead of at each commit."""
+        """Make the blobs' names survive a power cut before a name leads to them; once here, not at each commit."""
         blobs = self._folder.inner("blobs")
         with local_errors("flushing", blobs.path):
             for name in blobs.entries():
@@ -272,11 +272,11 @@ class LayoutStore:
                     blobs.inner(name).flush()
             blobs.flush()
 
-    # --- what lies in the folder
+    # --- the folder
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """The right to change `index.json`, against threads of this store and against everybody else."""
+        """Lock `index.json` for a change, against other threads of this store and other processes."""
         self._prepare()
         if not self._turn.acquire(timeout=self._patience_s):
             raise Busy(f"another thread is changing {self._index_path}", subject=str(self._index_path))
@@ -284,17 +284,17 @@ class LayoutStore:
             with awaited(self._own, "lock", self._clock, self._patience_s):
                 with local_errors("cleaning", self.root):
                     for name in self._folder.entries():
-                        if name.startswith(f".{INDEX}."):  # left by a process that was killed: we hold its lock
+                        if name.startswith(f".{INDEX}."):  # from a process that was killed: we hold its lock
                             self._folder.unlink(name)
                 yield
         finally:
             self._turn.release()
 
     def _prepare(self) -> None:
-        """Make the folder of unfinished work, once, and drop what killed processes left there."""
+        """Make the folder for unfinished work, once, and delete what killed processes left there."""
         if self._prepared:
             return
-        if self._may_create:  # another run, which made it and brought nothing, may have taken it away
+        if self._may_create:  # another run that made the layout and stored nothing may have removed it
             self._create()
         folder = self._own.inner("ingest")
         with local_errors("creating", folder.path):
@@ -320,12 +320,12 @@ class LayoutStore:
                 self._folder.inner("blobs", "sha256").make()
                 if not self._index_path.exists():
                     replace_file(self._index_path, LayoutIndex.empty().encode())
-                # Last, so that a folder with the marker always has the rest.
+                # Last, so that a folder with the marker always has the other files.
                 replace_file(self.root / MARKER, json.dumps({"imageLayoutVersion": VERSION}).encode())
             self._made = absent
 
     def withdraw(self) -> None:
-        """Leave nothing behind of a layout that was made here and into which nothing came."""
+        """Remove the layout if it was made here and nothing was stored in it."""
         if self._made is not None and not self._prepared:
             take_away(self.root, self._made)
 
@@ -341,7 +341,7 @@ class LayoutStore:
         check_marker(raw, layout=str(self.root), marker=str(marker), subject=str(marker))
 
     def _index(self) -> LayoutIndex:
-        """What `index.json` says now; parsed again only if its bytes changed, since times and sizes can deceive."""
+        """The current `index.json`. It is parsed again only if its bytes changed; its time and size may mislead."""
         with local_errors("reading", self._index_path):
             try:
                 raw = read_file(self._index_path, INDEX_BYTES + 1)
@@ -367,7 +367,7 @@ class LayoutStore:
 
 
 def _is_part(entry: Entry, repository: str, index: Manifest) -> bool:
-    """Whether an image by digest is a child of this index now, and so needs no entry of its own."""
+    """Whether an image without a tag is a child of this index now, and so needs no entry of its own."""
     name = entry.name
     if name is None or name.tag or name.repository != repository or LEFT_OUT in entry.descriptor.annotations:
         return False

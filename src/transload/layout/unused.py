@@ -1,4 +1,4 @@
-"""Taking a layout away that was made for a run which then brought nothing."""
+"""Removes a layout that was made for a run which then stored nothing in it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _EMPTY = (MARKER, INDEX, ".transload/lock", ".transload/ingest", ".transload", "
 
 
 def absent_folders(root: Path) -> tuple[Path, ...]:
-    """What `root` and the folders above it lack, innermost first: what making `root` will make."""
+    """`root` and the folders above it that do not exist, innermost first: making `root` will make them."""
     return tuple(folder for folder in (root, *root.parents) if not folder.exists())
 
 
 def take_away(root: Path, made: Iterable[Path]) -> None:
-    """Remove the files of a layout without content, and the folders `made` for it as far as they are empty.
+    """Remove the files of a layout without content, and the folders `made` for it if they are empty.
 
-    The marker goes first, so that nobody finds half a layout. Whatever else lies there keeps everything as it is.
+    The marker goes first, so that no reader finds half a layout. If any other file is there, nothing is removed.
     """
     with contextlib.suppress(OSError):
         if {path.relative_to(root).as_posix() for path in root.rglob("*")} - set(_EMPTY):
