@@ -51,10 +51,10 @@ class Allowance:
                 self._within._take(count, digest)
             self._taken += count
 
-    def settle(self, kept: int) -> None:
-        """Correct the count: only `kept` bytes are kept in the end."""
+    def settle(self, count: int) -> None:
+        """Correct the number of bytes taken: `count` of them are kept in the end."""
         with self._lock:
-            change, self._taken = kept - self._taken, kept
+            change, self._taken = count - self._taken, count
         if self._within is not None:
             with self._within._lock:
                 self._within._taken += change

@@ -27,7 +27,7 @@ _LAST_SHARE = 0.02
 """The share of the budget that is left for the last attempt."""
 _PAUSE_S = 60.0
 """A pause between two attempts that is no longer than this counts as waiting for the host."""
-_FIRST_TOLD_S = 2.5
+_FIRST_REPORT_S = 2.5
 _LIKELY = 0.75  # of the longest pause, which jitter shortens
 
 
@@ -57,7 +57,7 @@ class _Waiting:
     asked_s: float
     asking: int = 0
     trouble: TransloadError | None = None
-    told: bool = False
+    reported: bool = False
 
     def idle_s(self, now_s: float) -> float:
         """For how long no request of this kind has waited for an answer."""
@@ -79,7 +79,7 @@ class Patience:
         self._listen = listen
         self._lock = threading.Lock()
         self._kinds: dict[Kind, _Waiting] = {}
-        self._next_told_s = _FIRST_TOLD_S
+        self._next_report_s = _FIRST_REPORT_S
         self._over: str | None = None
 
     # --- what happens
@@ -112,11 +112,11 @@ class Patience:
             now_s = self._clock.monotonic_s()
             self.useful_s, self.known = now_s, True
             well = [waiting for other, waiting in self._kinds.items() if _counts_for(kind, other)]
-            since_s = min((waiting.since_s for waiting in well if waiting.told), default=None)
+            since_s = min((waiting.since_s for waiting in well if waiting.reported), default=None)
             for waiting in well:
-                waiting.since_s, waiting.trouble, waiting.told = now_s, None, False
-            in_trouble = any(waiting.told and waiting.idle_s(now_s) <= _PAUSE_S for waiting in self._kinds.values())
-            self._next_told_s = self._next_told_s if in_trouble else _FIRST_TOLD_S
+                waiting.since_s, waiting.trouble, waiting.reported = now_s, None, False
+            in_trouble = any(waiting.reported and waiting.idle_s(now_s) <= _PAUSE_S for waiting in self._kinds.values())
+            self._next_report_s = self._next_report_s if in_trouble else _FIRST_REPORT_S
         if since_s is not None and not in_trouble:
             self._listen(HostTroubled(self._host, "back", now_s - since_s, self._budget_s))
 
@@ -134,7 +134,7 @@ class Patience:
                 self._give_up(waiting)
             if self._over is not None:
                 return
-            waiting.told = waiting.told or pause_s is not None
+            waiting.reported = waiting.reported or pause_s is not None
         if pause_s is None:
             return
         troubled_s = self._budget_s - left_s
@@ -203,11 +203,11 @@ class Patience:
             ]
             longest = min(silent, key=lambda waiting: waiting.since_s, default=None)
             silent_s = 0.0 if longest is None else now_s - longest.since_s
-            if longest is None or self._over is not None or silent_s < self._next_told_s:
+            if longest is None or self._over is not None or silent_s < self._next_report_s:
                 return
-            while self._next_told_s <= silent_s:
-                self._next_told_s *= 2
-            longest.told = True
+            while self._next_report_s <= silent_s:
+                self._next_report_s *= 2
+            longest.reported = True
         self._listen(HostTroubled(self._host, "silent", silent_s, max(0.0, self._budget_s - silent_s)))
 
     # --- inside, with the lock held

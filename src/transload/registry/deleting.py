@@ -1,7 +1,7 @@
-"""Taking tags and manifests out of a registry.
+"""Deletes tags and manifests at a registry.
 
 Rules: distribution specification, "Deleting tags", "Deleting Manifests", "Deleting Blobs". Many registries delete by
-digest only, which takes every tag of the manifest away. That is never done for somebody who named a tag.
+digest only, and then every tag of the manifest goes. This is never done if the user named a tag.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from transload.registry.scope import removal
 from transload.registry.translate import complaints, problem
 
 _DELETED = {200, 202, 204}
-"""The specification says 202; some registries say the others."""
+"""The specification has 202; some registries send the others."""
 _NO_TAGS = {400, 404, 405, 501}
-"""How registries say that a tag cannot be deleted; 404 where they take it for a digest that they do not have."""
+"""Answers of registries that cannot delete a tag. Some send 404, because they take the tag for an unknown digest."""
 _SHOWN = 5
 
 
 class RegistryDeletes:
-    """Deletes from one registry (see `transload.ports.Deletes`). `tags` lists those of a repository."""
+    """Deletes from one registry (see `transload.ports.Deletes`). `tags` lists the tags of a repository."""
 
     def __init__(
         self, api: Api, manifests: Manifests, referrers: Referrers, tags: Callable[[str], Iterable[str]]
@@ -37,9 +37,9 @@ class RegistryDeletes:
         self._tags = tags
 
     def delete_manifest(self, name: Name) -> None:
-        """Take a tag away, or a manifest with every tag that stands for it; a digest decides where both are named.
+        """Delete a tag, or a manifest with all its tags. If both tag and digest are named, the digest decides.
 
-        Raises `ManifestUnknown`, `AccessDenied`; `Refused` where the registry deletes nothing, or no tag alone.
+        Raises `ManifestUnknown`, `AccessDenied`; `Refused` if the registry deletes nothing, or no tag alone.
         """
         if name.digest is None:
             self._delete_tag(name)
@@ -68,11 +68,11 @@ class RegistryDeletes:
                 subject=str(name),
                 hint=f"delete the manifest, with every tag that it has: {name.at(digest)}",
             )
-        elif reply.status != 404:  # what was there before and is not any more was deleted by a first try
+        elif reply.status != 404:  # 404: it was there before, so a first attempt has deleted it
             raise problem(reply, doing, "manifest", str(name))
 
     def _check_others(self, name: Name, digest: Digest, others: set[str]) -> None:
-        """Some registries delete the manifest when asked for a tag, and with it other tags. Raises `Refused`."""
+        """Raise `Refused` if other tags are lost: some registries delete the whole manifest when asked for a tag."""
         if not others or self._is_there(name.at(digest)):
             return
         lost = sorted(others - set(self._left(name.repository)))
@@ -88,7 +88,7 @@ class RegistryDeletes:
     def _left(self, repository: str) -> Iterable[str]:
         try:
             return list(self._tags(repository))
-        except NotFound:  # some registries forget a repository with its last tag
+        except NotFound:  # some registries drop a repository with its last tag
             return ()
 
     def _is_there(self, name: Name) -> bool:
@@ -103,7 +103,7 @@ class RegistryDeletes:
     def _delete_by_digest(self, name: Name, digest: Digest) -> None:
         doing = f"deleting {self._api.host}/{name}"
         subject: Digest | None = None
-        with suppress(CorruptError, Refused):  # what cannot be read can be deleted all the same
+        with suppress(CorruptError, Refused):  # a manifest that cannot be read can still be deleted
             manifest = self._manifests.fetch(name.at(digest))
             subject = manifest.subject.digest if manifest.subject else None
         reply = self._ask(self._api.manifest_url(name.repository, digest), doing, name.repository)

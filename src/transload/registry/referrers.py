@@ -46,15 +46,15 @@ def index_with(index: Manifest | None, manifest: Manifest) -> bytes | None:
 
 
 def index_without(index: Manifest, digest: Digest) -> bytes | None:
-    """The index less what it says of `digest`; None when it says nothing of it. Raises `ManifestInvalid`."""
+    """The bytes of `index` without the entry for `digest`; None if it has none. Raises `ManifestInvalid`."""
     if not index.is_index:
         raise ManifestInvalid("what the tag for referrers stands for is no index", subject=index.digest)
     document = index.document
     entries = document.get("manifests") or []
-    kept = [entry for entry in entries if not (isinstance(entry, dict) and entry.get("digest") == digest)]
-    if len(kept) == len(entries):
+    rest = [entry for entry in entries if not (isinstance(entry, dict) and entry.get("digest") == digest)]
+    if len(rest) == len(entries):
         return None
-    document["manifests"] = kept
+    document["manifests"] = rest
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -80,17 +80,17 @@ class Referrers:
         self._change(repository, subject, lambda index: index_with(index, manifest))
 
     def forget(self, repository: str, subject: Digest, digest: Digest) -> None:
-        """Take a manifest that was deleted off the list of its subject, where the registry did not do so itself.
+        """Remove a deleted manifest from the list of its subject, if the registry did not do so itself.
 
         Rules: distribution specification, "Deleting Manifests".
         """
         if self._api.capabilities.referrers_api is None:
-            self.of(repository, subject)  # finds out whether there is such an API
+            self.of(repository, subject)  # this finds out whether the registry has the API
         if self._api.capabilities.referrers_api is False:
             self._change(repository, subject, lambda index: index_without(index, digest) if index else None)
 
     def _change(self, repository: str, subject: Digest, change: Callable[[Manifest | None], bytes | None]) -> None:
-        """Replace the list of a subject by what `change` makes of it; None is no change."""
+        """Change the list of a subject: `change` gets the index and gives its new bytes, or None for no change."""
         tag = fallback_tag(subject)
         with self._lock:
             tag_lock = self._tags.setdefault((repository, tag), threading.Lock())

@@ -33,9 +33,9 @@ def push(repository: str) -> Scope:
 
 
 def removal(repository: str) -> Scope:
-    """Deleting from a repository. What that is called (`delete`, or `push` at Quay) the registry's challenge says.
+    """Deleting from a repository. The registry's challenge names the action: `delete`, or `push` at Quay.
 
-    Quay gives no token at all to who asks for `delete`.
+    Quay gives no token if `delete` is asked for.
     """
     return Scope("repository", repository, frozenset({"push"}))
 

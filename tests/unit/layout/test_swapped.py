@@ -22,10 +22,10 @@ TRIES = 2000
 def test_a_link_that_comes_late_is_not_followed(tmp_path: Path) -> None:
     blobs = Blobs(tmp_path / "layout")
     wanted = Descriptor(OCTETS, Digest.of(CONTENT), len(CONTENT))
-    place = blobs.place(wanted.digest)
-    place.parent.mkdir(parents=True)
+    blob = blobs.expected_path(wanted.digest)
+    blob.parent.mkdir(parents=True)
     (tmp_path / "secret").write_bytes(SECRET)
-    beside = place.with_name("beside")
+    beside = blob.with_name("beside")
     over = threading.Event()
 
     def swap() -> None:
@@ -36,7 +36,7 @@ def test_a_link_that_comes_late_is_not_followed(tmp_path: Path) -> None:
                 beside.symlink_to(tmp_path / "secret")
             else:
                 beside.write_bytes(CONTENT)
-            beside.replace(place)
+            beside.replace(blob)
 
     swapping = threading.Thread(target=swap)
     swapping.start()
