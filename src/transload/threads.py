@@ -18,7 +18,10 @@ _PATIENCE_S = 1.0  # time for work to end by itself, such as the last request of
 
 
 class Cancellation:
-    """A request to stop that all threads can see. `wake` ends their sleeps at once."""
+    """A request to stop that all threads can see. `wake` ends their sleeps at once.
+
+    It cannot be taken back: make a new one for each run. Ctrl-C in the thread that waits for a run cancels it too.
+    """
 
     def __init__(self) -> None:
         self.wake = threading.Event()
