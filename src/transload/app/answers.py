@@ -74,7 +74,7 @@ class Answers:
 
     def checked(self) -> Answers:
         """The same, with empty answers as None. Raises `ReferenceInvalid` for what is no registry, path or tag."""
-        given = {name: getattr(self, name) or None for name in _FIELDS}
+        values = {name: getattr(self, name) or None for name in _FIELDS}
         checks = {
             "registry": check_registry,
             "repository": lambda path: check_repository(path.strip("/")),
@@ -82,9 +82,9 @@ class Answers:
         }
         for name in _FIELDS:
             check = checks.get(name.partition("_")[2])
-            if check and given[name] and name != "source_tag":  # a release may also be named by a part, or a range
-                given[name] = check(given[name])
-        return Answers(**given)
+            if check and values[name] and name != "source_tag":  # a release may also be named by a part, or a range
+                values[name] = check(values[name])
+        return Answers(**values)
 
 
 @frozen
@@ -144,7 +144,7 @@ def missing(questions: tuple[Question, ...]) -> SettingMissing:
 
 def needed_without_terminal(answers: Answers) -> tuple[Question, ...]:
     """The unanswered questions that have no default: where to."""
-    return tuple(one for one in answers.open() if one.field in {"target_registry", "target_repository"})
+    return tuple(question for question in answers.open() if question.field in {"target_registry", "target_repository"})
 
 
 def question_of(name: str) -> Question:

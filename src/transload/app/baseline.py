@@ -120,22 +120,22 @@ def inventory_of(ledger: Ledger) -> Inventory:
 
     def put(repository: str, tags: dict[str, Digest], held: Iterable[Descriptor]) -> None:
         before = shelves.get(repository, RepositoryContent({}, frozenset(), frozenset()))
-        found = tuple(held)
-        manifests.update({one.digest: one for one in found if one.is_manifest})
-        blobs.update({one.digest: one.size for one in found if not one.is_manifest})
+        described = tuple(held)
+        manifests.update({descriptor.digest: descriptor for descriptor in described if descriptor.is_manifest})
+        blobs.update({descriptor.digest: descriptor.size for descriptor in described if not descriptor.is_manifest})
         shelves[repository] = RepositoryContent(
             {**before.tags, **tags},
-            before.manifests | {one.digest for one in found if one.is_manifest},
-            before.blobs | {one.digest for one in found if not one.is_manifest},
+            before.manifests | {descriptor.digest for descriptor in described if descriptor.is_manifest},
+            before.blobs | {descriptor.digest for descriptor in described if not descriptor.is_manifest},
         )
 
-    for each in ledger.images:
-        image = each.image
+    for entry in ledger.images:
+        image = entry.image
         tags = {image.name.tag: image.root.digest} if image.name.tag else {}
-        put(image.name.repository, tags, (image.root, *(ledger.blobs[place].descriptor for place in each.blobs)))
-    for one in ledger.prerequisites:
-        for repository in one.repositories:
-            put(repository, {}, (one.descriptor,))
+        put(image.name.repository, tags, (image.root, *(ledger.blobs[place].descriptor for place in entry.blobs)))
+    for prerequisite in ledger.prerequisites:
+        for repository in prerequisite.repositories:
+            put(repository, {}, (prerequisite.descriptor,))
     return Inventory(
         target="bundle:", prefix="", blobs_per_repository=True, manifests=manifests, blobs=blobs, repositories=shelves
     )

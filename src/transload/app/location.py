@@ -51,8 +51,8 @@ class Location:
             )
             raise ReferenceInvalid(f"{shown(text)!r} is not a store", hint=hint)
         if is_path(text):
-            told = text if text.startswith(_PATH_STARTS) else shown(text)
-            raise ReferenceInvalid(f"{told!r} is a path, and a registry was expected", hint=_path_hint(told))
+            path = text if text.startswith(_PATH_STARTS) else shown(text)
+            raise ReferenceInvalid(f"{path!r} is a path, and a registry was expected", hint=_path_hint(path))
         check_no_user(text)
         host, _, prefix = text.rstrip("/").partition("/")
         if not host or not ({".", ":"} & set(host) or host == "localhost"):

@@ -29,19 +29,19 @@ def ask_published(source: Source, prefix: str, cancellation: Cancellation) -> Pu
     return dict(zip(paths, in_parallel(tags, paths, _THREADS, cancellation), strict=True))
 
 
-def told_difference(catalog: Catalog, release: Release, found: Difference) -> tuple[str, ...]:
+def told_difference(catalog: Catalog, release: Release, difference: Difference) -> tuple[str, ...]:
     """The difference in sentences for people; empty if there is none."""
     name = f"{catalog.name} {release.tag}"
     notes = []
-    if found.extra:
+    if difference.extra:
         notes.append(
-            f"published as {name}, but not in the catalog: {', '.join(found.extra)} (--discover takes them too)"
+            f"published as {name}, but not in the catalog: {', '.join(difference.extra)} (--discover takes them too)"
         )
-    if found.missing:
-        absent = ", ".join(found.missing)
+    if difference.missing:
+        absent = ", ".join(difference.missing)
         notes.append(f"in the catalog, but not published as {name}: {absent} (--allow-missing goes without them)")
-    if found.unclear:
-        notes.append(f"the source does not list the tags of: {', '.join(found.unclear)}")
+    if difference.unclear:
+        notes.append(f"the source does not list the tags of: {', '.join(difference.unclear)}")
     return tuple(notes)
 
 

@@ -19,7 +19,13 @@ One = TypeVar("One")
 
 def restricted(selected: Iterable[Selected], job: Job) -> tuple[Selected, ...]:
     """Only what `job.images` names: by repository, by its last part, or by repository:tag at the target."""
-    return chosen(((one, (one.repository, one.repository.rpartition("/")[2], one.place)) for one in selected), job)
+    return chosen(
+        (
+            (selection, (selection.repository, selection.repository.rpartition("/")[2], selection.place))
+            for selection in selected
+        ),
+        job,
+    )
 
 
 def chosen(offered: Iterable[tuple[One, tuple[str, ...]]], job: Job) -> tuple[One, ...]:
@@ -37,14 +43,14 @@ def chosen(offered: Iterable[tuple[One, tuple[str, ...]]], job: Job) -> tuple[On
             subject=unknown[0],
             hint=hint(unknown[0], [names[0] for _, names in everything], what="there are", also=sorted(known)),
         )
-    return tuple(one for one, names in everything if not wanted or wanted.intersection(names))
+    return tuple(thing for thing, names in everything if not wanted or wanted.intersection(names))
 
 
-def to_item(one: Selected, store: str, source: Name, job: Job) -> Item:
+def to_item(wanted: Selected, store: str, source: Name, job: Job) -> Item:
     """What the planner is asked for: `one`, called `source` in `store`, under the job's target prefix."""
-    repository = one.repository.rpartition("/")[2] if job.flatten else one.repository
-    target = Name(join(job.target.prefix, repository), one.tag, None if one.tag else source.digest)
-    return Item(store, source, target, optional=one.optional, platforms=one.platforms)
+    repository = wanted.repository.rpartition("/")[2] if job.flatten else wanted.repository
+    target = Name(join(job.target.prefix, repository), wanted.tag, None if wanted.tag else source.digest)
+    return Item(store, source, target, optional=wanted.optional, platforms=wanted.platforms)
 
 
 def with_target_tag(items: tuple[Item, ...], job: Job) -> tuple[Item, ...]:
@@ -55,10 +61,10 @@ def with_target_tag(items: tuple[Item, ...], job: Job) -> tuple[Item, ...]:
     if len(untagged) != 1 and job.tags_by_default:
         return items
     if len(untagged) != 1:
-        found = f"{len(untagged)} images have" if untagged else "every image has"
+        have = f"{len(untagged)} images have" if untagged else "every image has"
         what = "no tag" if untagged else "a tag"
         raise UsageError(
-            f"--target-tag {job.target_tag} is for one image without a tag, and {found} {what}",
+            f"--target-tag {job.target_tag} is for one image without a tag, and {have} {what}",
             hint="choose one with --image" if untagged else "leave --target-tag out",
         )
     return tuple(

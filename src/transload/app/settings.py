@@ -73,27 +73,27 @@ class Environment:
 
 def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
     """Read `variables` (the process's own when None)."""
-    given = os.environ if variables is None else variables
-    proxies = _proxy_variables(given)
+    environ = os.environ if variables is None else variables
+    proxies = _proxy_variables(environ)
     return Environment(
-        incumbent={name: _answer(name, given[name]) for name in INCUMBENT if name in given},
-        proxies={kind: given[name] for kind, name in proxies.items()},
+        incumbent={name: _answer(name, environ[name]) for name in INCUMBENT if name in environ},
+        proxies={kind: environ[name] for kind, name in proxies.items()},
         proxy_variables=proxies,
-        no_proxy=_either_case(given, "no_proxy"),
-        credential_files=_credential_files(given, _home(given)),
-        credential_text=given.get("DOCKER_AUTH_CONFIG", ""),
-        certificate_folders=_certificate_folders(given, _home(given)),
-        helper_path=given.get("PATH"),
-        helper_variables={name: value for name, value in given.items() if name.upper() not in _SECRET},
-        state=_named_or(given.get("TRANSLOAD_STATE_DIR"), user_state_path),
-        config=_named_or(given.get("TRANSLOAD_CONFIG"), user_config_path, "config.yaml"),
-        config_named=bool(given.get("TRANSLOAD_CONFIG")),
-        colour=_colour(given),
-        dumb_terminal=given.get("TERM") == "dumb",
-        source_password=given.get("TRANSLOAD_SOURCE_PASSWORD"),
-        target_password=given.get("TRANSLOAD_TARGET_PASSWORD"),
-        serve_password=given.get("TRANSLOAD_SERVE_PASSWORD"),
-        sign_passphrase=given.get("TRANSLOAD_SIGN_PASSPHRASE"),
+        no_proxy=_either_case(environ, "no_proxy"),
+        credential_files=_credential_files(environ, _home(environ)),
+        credential_text=environ.get("DOCKER_AUTH_CONFIG", ""),
+        certificate_folders=_certificate_folders(environ, _home(environ)),
+        helper_path=environ.get("PATH"),
+        helper_variables={name: value for name, value in environ.items() if name.upper() not in _SECRET},
+        state=_named_or(environ.get("TRANSLOAD_STATE_DIR"), user_state_path),
+        config=_named_or(environ.get("TRANSLOAD_CONFIG"), user_config_path, "config.yaml"),
+        config_named=bool(environ.get("TRANSLOAD_CONFIG")),
+        colour=_colour(environ),
+        dumb_terminal=environ.get("TERM") == "dumb",
+        source_password=environ.get("TRANSLOAD_SOURCE_PASSWORD"),
+        target_password=environ.get("TRANSLOAD_TARGET_PASSWORD"),
+        serve_password=environ.get("TRANSLOAD_SERVE_PASSWORD"),
+        sign_passphrase=environ.get("TRANSLOAD_SIGN_PASSPHRASE"),
     )
 
 
@@ -116,57 +116,57 @@ def _answer(name: str, text: str) -> str:
     return text.rstrip("\r\n") if name.endswith("PASSWORD") else text.strip()
 
 
-def _either_case(given: Mapping[str, str], name: str) -> str:
-    return given.get(name) or given.get(name.upper()) or ""
+def _either_case(environ: Mapping[str, str], name: str) -> str:
+    return environ.get(name) or environ.get(name.upper()) or ""
 
 
-def _proxy_variables(given: Mapping[str, str]) -> dict[str, str]:
+def _proxy_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """Which variable names the proxy for `http`, for `https` and, where one of these is not named, for `all`."""
     names = ((kind, name) for kind in ("http", "https", "all") for name in (f"{kind}_proxy".upper(), f"{kind}_proxy"))
-    found = {kind: name for kind, name in names if given.get(name)}
-    if {"http", "https"} <= set(found):
-        found.pop("all", None)
-    return found
+    chosen = {kind: name for kind, name in names if environ.get(name)}
+    if {"http", "https"} <= set(chosen):
+        chosen.pop("all", None)
+    return chosen
 
 
-def _home(given: Mapping[str, str]) -> Path | None:
+def _home(environ: Mapping[str, str]) -> Path | None:
     """The user's own folder as docker and podman find it: what the variable says, else what the system knows."""
-    named = given.get("USERPROFILE") if os.name == "nt" else given.get("HOME")
-    named = named or given.get("HOME") or given.get("USERPROFILE")
+    named = environ.get("USERPROFILE") if os.name == "nt" else environ.get("HOME")
+    named = named or environ.get("HOME") or environ.get("USERPROFILE")
     try:
         return Path(named) if named else Path.home()
     except RuntimeError:  # neither: a container's user without a name
         return None
 
 
-def _credential_files(given: Mapping[str, str], home: Path | None) -> tuple[Path, ...]:
+def _credential_files(environ: Mapping[str, str], home: Path | None) -> tuple[Path, ...]:
     """podman's file where it is named, docker's, then podman's usual places: who logs in by hand mostly uses docker."""
-    named = given.get("REGISTRY_AUTH_FILE")
-    docker = given.get("DOCKER_CONFIG")
-    config = given.get("XDG_CONFIG_HOME")
+    named = environ.get("REGISTRY_AUTH_FILE")
+    docker = environ.get("DOCKER_CONFIG")
+    config = environ.get("XDG_CONFIG_HOME")
     files = [Path(named)] if named else []
     files += [Path(docker) / "config.json"] if docker else [home / ".docker" / "config.json"] if home else []
-    files += [folder / "auth.json" for folder in _runtime_folders(given)]
+    files += [folder / "auth.json" for folder in _runtime_folders(environ)]
     files += [Path(config) / "containers" / "auth.json"] if config else []
     files += [home / ".config" / "containers" / "auth.json", home / ".dockercfg"] if home else []
     return tuple(dict.fromkeys(files))
 
 
-def _certificate_folders(given: Mapping[str, str], home: Path | None) -> tuple[Path, ...]:
+def _certificate_folders(environ: Mapping[str, str], home: Path | None) -> tuple[Path, ...]:
     """`certs.d` of podman, then of docker: the user's own (rootless docker, Docker Desktop) before the machine's."""
-    config = given.get("XDG_CONFIG_HOME")
+    config = environ.get("XDG_CONFIG_HOME")
     own = [Path(config)] if config else []
     own += [home / ".config"] if home else []
     folders = [*(folder / "containers" for folder in own), Path("/etc/containers")]
     folders += [*(folder / "docker" for folder in own), *([home / ".docker"] if home else []), Path("/etc/docker")]
-    if os.name == "nt" and given.get("PROGRAMDATA"):
-        folders.append(Path(given["PROGRAMDATA"]) / "docker")
+    if os.name == "nt" and environ.get("PROGRAMDATA"):
+        folders.append(Path(environ["PROGRAMDATA"]) / "docker")
     return tuple(folder / "certs.d" for folder in dict.fromkeys(folders))
 
 
-def _runtime_folders(given: Mapping[str, str]) -> tuple[Path, ...]:
+def _runtime_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Where podman and skopeo keep logins until the next start; without the variable (sudo, cron, su) two places."""
-    named = given.get("XDG_RUNTIME_DIR")
+    named = environ.get("XDG_RUNTIME_DIR")
     if named:
         return (Path(named) / "containers",)
     who: Callable[[], int] | None = getattr(os, "getuid", None)  # Windows has no numbers for users, and no /run
@@ -175,8 +175,8 @@ def _runtime_folders(given: Mapping[str, str]) -> tuple[Path, ...]:
     return (Path("/run/containers") / str(who()), Path("/run/user") / str(who()) / "containers")
 
 
-def _colour(given: Mapping[str, str]) -> Colour:
+def _colour(environ: Mapping[str, str]) -> Colour:
     """https://no-color.org and https://force-color.org, and terminals that say they can do nothing."""
-    if given.get("NO_COLOR") or given.get("TERM") == "dumb":
+    if environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
         return "never"
-    return "always" if given.get("FORCE_COLOR") else "auto"
+    return "always" if environ.get("FORCE_COLOR") else "auto"

@@ -103,20 +103,20 @@ class Carried:
     ask: Ask | None = None
     key_from: str = "--key"
 
-    def demand_signature(self, place: Location | None) -> None:
+    def demand_signature(self, location: Location | None) -> None:
         """With a key, only a bundle can be read: nothing else says who made it. None stands for registries.
 
         A key that is a default is for what is carried in, so it does not keep a command from a registry. Raises
         `BundleUnsigned`.
         """
-        if self.key is None or (place is not None and place.kind == "bundle"):
+        if self.key is None or (location is not None and location.kind == "bundle"):
             return
-        if self.key_from != "--key" and (place is None or place.kind == "registry"):
+        if self.key_from != "--key" and (location is None or location.kind == "registry"):
             return
-        what = f"{place} is" if place else "a registry is"
+        what = f"{location} is" if location else "a registry is"
         raise BundleUnsigned(
             f"{what} not a bundle, so it carries no signature, and {self.key_from} demands one",
-            subject=str(place) if place else None,
+            subject=str(location) if location else None,
             hint=f"name a bundle signed with this key; or leave {self.key_from} out, if you trust the source",
         )
 
@@ -127,16 +127,16 @@ NOTHING_SAID = Carried()
 _NOT_THERE = "check the path, or mount the medium"
 
 
-def _check_there(place: Location) -> None:
+def _check_there(location: Location) -> None:
     """A folder or archive that was named by its path. Raises `LocalError`, as for any file that is not there."""
-    path = Path(place.value)
-    if place.kind not in {"oci", "archive"} or path.exists():
+    path = Path(location.value)
+    if location.kind not in {"oci", "archive"} or path.exists():
         return
-    folder, colon, image = place.value.partition(":")
+    folder, colon, image = location.value.partition(":")
     hint = _NOT_THERE
     if colon and Path(folder).exists():  # as skopeo writes it
-        hint = f"write {place.kind}:{folder}, and choose the image with --image {image}"
-    what = "folder" if place.kind == "oci" else "archive"
+        hint = f"write {location.kind}:{folder}, and choose the image with --image {image}"
+    what = "folder" if location.kind == "oci" else "archive"
     raise LocalError(f"there is no {what} {path}", subject=str(path), hint=hint)
 
 
@@ -191,8 +191,8 @@ class Stores:
 
     def __exit__(self, *_: object) -> None:
         self._endings.close()
-        for place in self._tried:
-            self._opened["target", place.locator].withdraw()
+        for location in self._tried:
+            self._opened["target", location.locator].withdraw()
         self._keep_learnt()
         if self._http is not None:
             self._http.close()
@@ -247,75 +247,75 @@ class Stores:
                 )
             self._logins = evolve(self._logins, source_hosts=hosts)
 
-    def source(self, place: Location) -> Source:
+    def source(self, location: Location) -> Source:
         """The store to read from. Raises `BundleUnsigned` for one that nobody signs, if a key is given."""
-        self._carried.demand_signature(place)
-        store: Source = self._open("source", place)
+        self._carried.demand_signature(location)
+        store: Source = self._open("source", location)
         return store
 
-    def target(self, place: Location, *, create: bool = True, kept: bool = False) -> Target:
+    def target(self, location: Location, *, create: bool = True, kept: bool = False) -> Target:
         """The store to write to; a folder that is not there yet is made, unless `create` is False.
 
         Nothing is left behind of one that was made and into which nothing came, unless it is to be `kept`.
 
         Raises `UsageError` for a bundle or an archive, which are written whole or not at all.
         """
-        if place.kind in {"bundle", "archive"}:
-            raise UsageError(f"{place} cannot be a target here", hint="transload pack writes bundles")
-        store: Target = self._open("target", place, create)
-        if place.kind == "oci" and not kept:
-            self._tried.add(place)
+        if location.kind in {"bundle", "archive"}:
+            raise UsageError(f"{location} cannot be a target here", hint="transload pack writes bundles")
+        store: Target = self._open("target", location, create)
+        if location.kind == "oci" and not kept:
+            self._tried.add(location)
         return store
 
-    def greet(self, side: Side, place: Location) -> None:
+    def greet(self, side: Side, location: Location) -> None:
         """Ask a registry for nothing, to see whether it takes the login. Raises `CredentialsRejected` and others."""
-        store: RegistryStore = self._open(side, place)
+        store: RegistryStore = self._open(side, location)
         store.greet()
 
-    def journal(self, place: Location) -> Journal:
+    def journal(self, location: Location) -> Journal:
         """The memory of unfinished runs to this target; a folder needs none, since it can be looked at."""
         from transload.transfer import Journal
 
         state = self._environment.state
-        if place.kind != "registry" or state is None:
+        if location.kind != "registry" or state is None:
             return Journal()
-        name = f"{hashlib.sha256(place.locator.encode()).hexdigest()[:16]}.jsonl"
+        name = f"{hashlib.sha256(location.locator.encode()).hexdigest()[:16]}.jsonl"
         with contextlib.suppress(LocalError):  # a memory that cannot be read is none
             return Journal(state / "journal" / name)
         return Journal()
 
-    def _open(self, side: Side, place: Location, create: bool = False) -> Any:
-        key = (side, place.locator)
+    def _open(self, side: Side, location: Location, create: bool = False) -> Any:
+        key = (side, location.locator)
         if key not in self._opened:
             self._opened[key] = (
-                self._registry(side, place.value) if place.kind == "registry" else self._local(place, create)
+                self._registry(side, location.value) if location.kind == "registry" else self._local(location, create)
             )
         return self._opened[key]
 
-    def bundle(self, place: Location) -> BundleStore:
+    def bundle(self, location: Location) -> BundleStore:
         """A bundle as what it is, with its ledger."""
-        store: BundleStore = self._open("source", place)
+        store: BundleStore = self._open("source", location)
         return store
 
-    def _local(self, place: Location, create: bool) -> Source:
+    def _local(self, location: Location, create: bool) -> Source:
         if not create:
-            _check_there(place)
-        if place.kind == "oci":
+            _check_there(location)
+        if location.kind == "oci":
             from transload.layout import LayoutStore
 
-            return LayoutStore(Path(place.value), create=create)
-        if place.kind == "archive":
+            return LayoutStore(Path(location.value), create=create)
+        if location.kind == "archive":
             from transload.archive import ArchiveStore
 
-            return ArchiveStore(Path(place.value))
+            return ArchiveStore(Path(location.value))
         from transload.bundle.format.keys import load_public_key
         from transload.bundle.reading.reader import BundleStore
 
         verifier = load_public_key(self._carried.key) if self._carried.key else None
         try:
-            return BundleStore([Path(place.value), *self._carried.folders], verifier=verifier, ask=self._carried.ask)
+            return BundleStore([Path(location.value), *self._carried.folders], verifier=verifier, ask=self._carried.ask)
         except NotFound as error:
-            path = Path(place.value)
+            path = Path(location.value)
             if (path / "manifest.json").is_file() and (path / "version").is_file():
                 error.hint = f"it is a folder of skopeo's: skopeo copy dir:{path} oci:DIR:NAME makes a layout of it"
             if path.exists():
@@ -338,9 +338,9 @@ class Stores:
         return store
 
     def _given_login(self, side: Side, host: str) -> Login | None:
-        given = self._logins.target if side == "target" else self._logins.source
+        login = self._logins.target if side == "target" else self._logins.source
         meant = side == "target" or host in (self._logins.source_hosts or ())
-        return given if meant else None
+        return login if meant else None
 
     def _kept_login(self, host: str, repository: str) -> Login | None:
         """What docker's or podman's files have for this repository. Raises `CredentialsUnavailable`."""
@@ -353,14 +353,14 @@ class Stores:
     def _kept_logins(self) -> DockerConfig:
         from transload.registry.credentials import DockerConfig
 
-        given = self._environment
+        environment = self._environment
         with self._reading:
             if self._kept is None:
                 self._kept = DockerConfig.load(
-                    given.credential_files,
-                    inline=given.credential_text,
-                    helper_path=given.helper_path,
-                    helper_variables=given.helper_variables,
+                    environment.credential_files,
+                    inline=environment.credential_text,
+                    helper_path=environment.helper_path,
+                    helper_variables=environment.helper_variables,
                 )
                 for trouble in self._kept.troubles:
                     self._tell_once(str(trouble))

@@ -20,16 +20,16 @@ _NAMED = 3  # images named in one sentence
 
 
 def everything(
-    source: Source, origin: Location, job: Job, found: Callable[[int], object] = lambda _number: None
+    source: Source, origin: Location, job: Job, counted: Callable[[int], object] = lambda _number: None
 ) -> tuple[tuple[Item, ...], tuple[str, ...]]:
     """Every image at and under the prefix of `origin` that `job` wants; and what was passed over, in words.
 
-    `found` hears how many tags more were found. Raises `SelectionEmpty` if there is nothing, and what `items_of`
+    `counted` hears how many tags more were found. Raises `SelectionEmpty` if there is nothing, and what `items_of`
     raises.
     """
     tagless: list[str] = []
     with at_side("source"):
-        names = list(names_under(source, origin.prefix, tagless, found))
+        names = list(names_under(source, origin.prefix, tagless, counted))
         if not names:
             raise nothing_there(source, origin)
     return items_of(sorted(names), origin, job), tuple(_tagless_notes(tagless))
@@ -37,9 +37,9 @@ def everything(
 
 def _tagless_notes(repositories: list[str]) -> Iterator[str]:
     if repositories:
-        told = ", ".join(repositories[:_NAMED]) + (", …" if len(repositories) > _NAMED else "")
+        named = ", ".join(repositories[:_NAMED]) + (", …" if len(repositories) > _NAMED else "")
         have = "1 repository has" if len(repositories) == 1 else f"{len(repositories)} repositories have"
-        yield f"{have} no tags, and their images can only be named by digest: {told}"
+        yield f"{have} no tags, and their images can only be named by digest: {named}"
 
 
 def items_of(names: Sequence[Name], origin: Location, job: Job) -> tuple[Item, ...]:
@@ -50,20 +50,20 @@ def items_of(names: Sequence[Name], origin: Location, job: Job) -> tuple[Item, .
     """
     named = [_offer(name, origin, job) for name in names if _below(name, origin)]
     bare = [_bare_offer(name, origin, job) for name in names if not _below(name, origin)]
-    found = chosen((*named, *bare), job)
-    lost = [item for item in found if not item.target.repository]
+    items = chosen((*named, *bare), job)
+    lost = [item for item in items if not item.target.repository]
     if lost and job.target.kind == "registry":
         raise _without_repository(lost[0], origin, job)
-    return with_target_tag(found, job)
+    return with_target_tag(items, job)
 
 
 def names_under(
     source: Source,
     prefix: str,
     tagless: list[str] | None = None,
-    found: Callable[[int], object] = lambda _number: None,
+    counted: Callable[[int], object] = lambda _number: None,
 ) -> Iterator[Name]:
-    """Every tag at and under `prefix`, and every image that the store lists without one; `found` hears how many more.
+    """Every tag at and under `prefix`, and every image that the store lists without one; `counted` hears how many more.
 
     Registries list repositories too of which nothing is left, or nothing with a tag; they are added to `tagless`.
     """
@@ -71,7 +71,7 @@ def names_under(
     for repository in source.repositories():
         if _is_under(repository, prefix):
             tags = _tags(source, repository)
-            found(len(tags))
+            counted(len(tags))
             yield from (Name(repository, tag) for tag in tags)
             if not tags and not lists and tagless is not None:
                 tagless.append(repository)
@@ -86,17 +86,23 @@ def _tags(source: Source, repository: str) -> list[str]:
         return []
 
 
-def nothing_there(source: Source, place: Location) -> SelectionEmpty:
+def nothing_there(source: Source, location: Location) -> SelectionEmpty:
     """The error for a store, or a prefix, that has no image; it names what the store has instead."""
     repositories: list[str] = []
     with contextlib.suppress(TransloadError):  # asked only for the hint
         repositories = sorted(filter(None, source.repositories()))
-    told = f"{place.locator} has no image under {place.prefix}" if place.prefix else f"there is no image in {place}"
+    message = (
+        f"{location.locator} has no image under {location.prefix}"
+        if location.prefix
+        else f"there is no image in {location}"
+    )
     instead = "check that this is the right one"
-    if place.kind == "registry":
+    if location.kind == "registry":
         instead = "the registry may list only what this login may see: try another one, or name the images"
     return SelectionEmpty(
-        told, subject=str(place), hint=hint(place.prefix or place.value, repositories, what="it has") or instead
+        message,
+        subject=str(location),
+        hint=hint(location.prefix or location.value, repositories, what="it has") or instead,
     )
 
 
@@ -110,8 +116,8 @@ def _below(name: Name, origin: Location) -> bool:
 
 def _offer(name: Name, origin: Location, job: Job) -> tuple[Item, tuple[str, ...]]:
     relative = name.repository.removeprefix(f"{origin.prefix}/") if origin.prefix else name.repository
-    one = Selected(Reference("localhost", name), relative, name.tag)
-    return to_item(one, origin.locator, name, job), (relative, relative.rpartition("/")[2], one.place)
+    selected = Selected(Reference("localhost", name), relative, name.tag)
+    return to_item(selected, origin.locator, name, job), (relative, relative.rpartition("/")[2], selected.place)
 
 
 def _bare_offer(name: Name, origin: Location, job: Job) -> tuple[Item, tuple[str, ...]]:
@@ -141,8 +147,10 @@ def serving_notes(source: Source) -> Iterator[str]:
         yield "there is no image in it yet"
     bare = [name for name in names if not name.repository]
     if bare:
-        told = ", ".join(str(name.tag or name.digest) for name in bare[:_NAMED]) + (", …" if len(bare) > _NAMED else "")
-        yield f"{len(bare)} of {len(names)} images have no repository: clients can pull them by digest only: {told}"
+        named = ", ".join(str(name.tag or name.digest) for name in bare[:_NAMED]) + (
+            ", …" if len(bare) > _NAMED else ""
+        )
+        yield f"{len(bare)} of {len(names)} images have no repository: clients can pull them by digest only: {named}"
 
 
 def nameless_notes(images: Iterable[PlannedImage]) -> Iterator[str]:
