@@ -42,16 +42,16 @@ def carried_place(text: str, carried: Carried = NOTHING_SAID) -> Location:
     `bundle:`, `oci:` and `archive:` before it say so. Raises `LocalError` if there is nothing, `BundleUnsigned` if
     `carried` has a key and this is not a bundle: nothing is looked into before its signature is.
     """
-    place = Location.parse(text) if _has_scheme(text) else _found(text, carried)
-    if place is None:
+    location = Location.parse(text) if _has_scheme(text) else _found(text, carried)
+    if location is None:
         piped = "a pipe cannot be read twice: write it to a file first"
         raise LocalError(
             f"there is no bundle, folder or archive {shown(text)}",
             subject=shown(text),
             hint=piped if text == "-" else "check the path, or mount the medium",
         )
-    carried.demand_signature(place)
-    return place
+    carried.demand_signature(location)
+    return location
 
 
 def named_place(text: str, carried: Carried = NOTHING_SAID) -> Location:
@@ -110,8 +110,8 @@ def _has_volume(folder: Path, name: str) -> bool:
         return any(is_volume_name(file.name) and _same(split_file_name(file.name)[0], name) for file in files)
 
 
-def _same(found: str, wanted: str) -> bool:
-    return found in {wanted, wanted.upper()}
+def _same(name: str, wanted: str) -> bool:
+    return name in {wanted, wanted.upper()}
 
 
 def _is_volume(path: Path) -> bool:
@@ -143,12 +143,12 @@ class CarriedStore:
     bundle: BundleStore | None = None
 
 
-def open_carried(place: Location, stores: Stores) -> CarriedStore:
+def open_carried(location: Location, stores: Stores) -> CarriedStore:
     """Open what was carried. Raises `LocalError`, `BundleUnsigned` and what is wrong with a bundle's ledger."""
-    if place.kind == "bundle":
-        bundle = stores.bundle(place)
-        return CarriedStore(place, bundle, bundle)
-    return CarriedStore(place, stores.source(place))
+    if location.kind == "bundle":
+        bundle = stores.bundle(location)
+        return CarriedStore(location, bundle, bundle)
+    return CarriedStore(location, stores.source(location))
 
 
 def select_carried(carried: CarriedStore, job: Job, working: ActivityListener) -> Selection:
@@ -156,14 +156,14 @@ def select_carried(carried: CarriedStore, job: Job, working: ActivityListener) -
 
     Raises `SelectionEmpty`, `ImageUnknown`, `UsageError`.
     """
-    place, source = carried.place, carried.source
+    location, source = carried.place, carried.source
     if carried.bundle is None:
         working(Progressed("selecting"))
-        return select_everything(job, place, source, working)
+        return select_everything(job, location, source, working)
     names = _images(carried.bundle.ledger)
     if not names:
-        raise SelectionEmpty(f"there is no image in {place}", subject=str(place), side="source")
-    return Selection(items_of(names, place, job), {place.locator: source})
+        raise SelectionEmpty(f"there is no image in {location}", subject=str(location), side="source")
+    return Selection(items_of(names, location, job), {location.locator: source})
 
 
 def _images(ledger: Ledger) -> list[Name]:

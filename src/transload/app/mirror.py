@@ -147,20 +147,20 @@ def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
     """Open the stores of a plan that was made earlier. Raises `UsageError` for stores this command cannot open."""
     if not plan.images:
         raise SelectionEmpty("the plan has no image, so there is nothing to do", hint="make it again: transload plan")
-    place = Location.parse(plan.target)
+    location = Location.parse(plan.target)
     origins = {locator: Location.parse(locator) for locator in plan.sources}
     stores.limit_source_login(frozenset(origin.value for origin in origins.values() if origin.kind == "registry"))
     sources = {locator: stores.source(origin) for locator, origin in origins.items()}
-    target = stores.target(place)
+    target = stores.target(location)
     images = in_parallel(lambda image: _as_it_is_now(image, target), plan.images, _THREADS)
     plan = evolve(plan, images=tuple(images))
     return Prepared(
         plan=plan,
         sources=sources,
         target=target,
-        place=place,
+        place=location,
         notes=older_notes(plan, sources, target),
-        journal=stores.journal(place),
+        journal=stores.journal(location),
         made_earlier=True,
     )
 

@@ -83,12 +83,12 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     against = packing.against.name if packing.against else ""
     contents = contents_of(plan, far.resolve, inventory.holders, extras=extras, against=against)
     blueprint = lay_out(contents, packing.volume_bytes, packing.signer)
-    place = Location("bundle", str(packing.out))
+    location = Location("bundle", str(packing.out))
     notes = (*selection.notes, *nameless_notes(plan.images))
     notes += differences(job, selection, plan, stores.working, cancellation)
-    prepared = Prepared(plan=plan, sources=selection.sources, target=far, place=place, notes=notes)
+    prepared = Prepared(plan=plan, sources=selection.sources, target=far, place=location, notes=notes)
     if is_finished(packing.out, blueprint):
-        return Packed(evolve(prepared, plan=_nothing_to_do(plan, place)), blueprint)
+        return Packed(evolve(prepared, plan=_nothing_to_do(plan, location)), blueprint)
     return Packed(_to_fill(prepared, blueprint, stores), blueprint)
 
 
@@ -136,8 +136,8 @@ def check_whole(plan: Plan) -> None:
     errors = [image.error for image in failed if image.error is not None]
     if errors and len(errors) == len(plan.images):
         if all(image.status == "missing" for image in failed):
-            told = "the image is" if len(failed) == 1 else f"none of the {count(len(failed), 'image')} is"
-            raise NotFound(f"{told} published: {_named(failed)}", side="source", hint="check the names")
+            message = "the image is" if len(failed) == 1 else f"none of the {count(len(failed), 'image')} is"
+            raise NotFound(f"{message} published: {_named(failed)}", side="source", hint="check the names")
         if len({(error.code, str(error)) for error in errors}) == 1:
             raise errors[0]
     failures = plan.failures
@@ -145,13 +145,13 @@ def check_whole(plan: Plan) -> None:
         if isinstance(error, HostGivenUp):  # the images are as they may be; it is the source that is gone
             raise error
     if failures:
-        told = f"{len(failures)} of {count(len(plan.images), 'image')} cannot be packed, so nothing was written"
-        raise BundleIncomplete(f"{told}: {_named(failures)}", hint=_way_on(failures))
+        message = f"{len(failures)} of {count(len(plan.images), 'image')} cannot be packed, so nothing was written"
+        raise BundleIncomplete(f"{message}: {_named(failures)}", hint=_way_on(failures))
 
 
 def _named(failed: Sequence[PlannedImage]) -> str:
-    told = "; ".join(str(image.error) if image.status == "missing" else _told(image) for image in failed[:_NAMED])
-    return told + (f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else "")
+    message = "; ".join(str(image.error) if image.status == "missing" else _told(image) for image in failed[:_NAMED])
+    return message + (f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else "")
 
 
 def _told(image: PlannedImage) -> str:
@@ -193,7 +193,7 @@ def _opened(path: Path, blueprint: Blueprint) -> BundleWriter:
     return writer
 
 
-def _nothing_to_do(plan: Plan, place: Location) -> Plan:
+def _nothing_to_do(plan: Plan, location: Location) -> Plan:
     """The bundle is there already, byte for byte as it would be made."""
     images = (
         image
@@ -201,4 +201,4 @@ def _nothing_to_do(plan: Plan, place: Location) -> Plan:
         else evolve(image, status="unchanged", goals=(), copied=Share(), mounted=Share(), present=image.copied)
         for image in plan.images
     )
-    return Plan(target=place.locator, images=tuple(images), steps=(), manifests={})
+    return Plan(target=location.locator, images=tuple(images), steps=(), manifests={})

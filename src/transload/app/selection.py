@@ -131,8 +131,8 @@ def _registries(choice: Catalog | ImageSet, job: Job) -> frozenset[str]:
     return frozenset([*(image.source.registry for image in choice.images), *homes])
 
 
-def _registry_of(place: Location) -> frozenset[str]:
-    return frozenset({place.value} if place.kind == "registry" else ())
+def _registry_of(location: Location) -> frozenset[str]:
+    return frozenset({location.value} if location.kind == "registry" else ())
 
 
 def _part(choice: Catalog | ImageSet, job: Job, stores: Stores, cancellation: Cancellation) -> _Part:
@@ -156,10 +156,10 @@ def load_catalog(text: str) -> Catalog:
     """The built-in catalog of this name, or the one in this file. Raises `CatalogUnknown`, `UsageError`."""
     if kind_of(text) != "file":
         return load_builtin(text)
-    found = _load_file(text)
-    if not isinstance(found, Catalog):
+    listing = _load_file(text)
+    if not isinstance(listing, Catalog):
         raise UsageError(f"{shown(text)} is an image set, and only a catalog has releases", subject=shown(text))
-    return found
+    return listing
 
 
 def _load_file(text: str) -> Catalog | ImageSet:
@@ -174,10 +174,10 @@ def _load_file(text: str) -> Catalog | ImageSet:
         raise _path_as_set(text, path)
     from transload.catalog.setfile import load_set  # few runs read one
 
-    found = load_set(path)
-    if isinstance(found, ImageSet) and not (found.images or found.catalogs):
+    listing = load_set(path)
+    if isinstance(listing, ImageSet) and not (listing.images or listing.catalogs):
         raise SelectionEmpty(f"{text} lists no image", subject=text, hint="write at least one reference into it")
-    return found
+    return listing
 
 
 def _path_as_set(text: str, path: Path) -> LocalError:
@@ -189,8 +189,10 @@ def _path_as_set(text: str, path: Path) -> LocalError:
     )
 
 
-def _store_as_set(text: str, place: Location) -> UsageError:
-    return UsageError(f"{text} is a store, not a list of images", subject=text, hint=f"take them with --from {place}")
+def _store_as_set(text: str, location: Location) -> UsageError:
+    return UsageError(
+        f"{text} is a store, not a list of images", subject=text, hint=f"take them with --from {location}"
+    )
 
 
 def _home(catalog: Catalog, job: Job) -> Location:

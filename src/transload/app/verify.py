@@ -86,10 +86,10 @@ def check_against_source(
     request = request_of(job, selection)
     proofs = compare(request, selection.sources, target, deep=deep, cancellation=cancellation, working=stores.working)
     excused = {str(item.target) for item in selection.items if item.optional or job.allow_missing}
-    kept = tuple(proof for proof in proofs if not _excused(proof, excused))
-    if not kept:
+    wanted = tuple(proof for proof in proofs if not _excused(proof, excused))
+    if not wanted:
         raise all_missing([str(proof.name) for proof in proofs])
-    return Verification(str(job.target), kept)
+    return Verification(str(job.target), wanted)
 
 
 def check_alone(
@@ -105,7 +105,7 @@ def check_alone(
 
 
 def _check_names(
-    place: Location, store: Source, deep: bool, cancellation: Cancellation, working: ActivityListener
+    location: Location, store: Source, deep: bool, cancellation: Cancellation, working: ActivityListener
 ) -> Verification:
     """Check every name of a store: manifests read, blobs there, and hashed when `deep`.
 
@@ -117,20 +117,20 @@ def _check_names(
     def prove(name: Name) -> Proof:
         lacking = _Lacking(store, name)
         proof = prover.prove(
-            name, LeftOut(store, name.repository, lacking.of if place.kind == "archive" else lambda _: ())
+            name, LeftOut(store, name.repository, lacking.of if location.kind == "archive" else lambda _: ())
         )
         if proof.good and lacking.parts:
-            partial.append(f"{place} does not hold {named(lacking.parts)} of {name}: only what is there was checked")
+            partial.append(f"{location} does not hold {named(lacking.parts)} of {name}: only what is there was checked")
         return proof
 
     with at_side("target"):
-        names = list(names_under(store, "", found=Counting(working, "selecting").add))
+        names = list(names_under(store, "", counted=Counting(working, "selecting").add))
         if not names:
-            raise nothing_there(store, place)
+            raise nothing_there(store, location)
     counting = Counting(working, "proving", len(names))
     prover = Prover(store, deep=deep, cancellation=cancellation, counting=counting)
     proofs = tuple(map(counting.around(prove), sorted(names)))
-    return Verification(str(place), proofs, notes=tuple(partial))
+    return Verification(str(location), proofs, notes=tuple(partial))
 
 
 class _Lacking:
@@ -147,12 +147,12 @@ class _Lacking:
 
 
 def _check_bundle(
-    place: Location, bundle: BundleStore, cancellation: Cancellation, working: ActivityListener
+    location: Location, bundle: BundleStore, cancellation: Cancellation, working: ActivityListener
 ) -> Verification:
     """Read a bundle once, whole: every volume and every member. Images that were left out have nothing to check."""
     ledger = bundle.ledger
     if not ledger.images:
-        raise SelectionEmpty(f"there is no image in {place}", subject=str(place), hint="pack it again")
+        raise SelectionEmpty(f"there is no image in {location}", subject=str(location), hint="pack it again")
     broken: dict[Name, TransloadError] = {}
     problems: list[TransloadError] = []
     for part in bundle.check(Counting(working, "hashing", ledger.size).add):
@@ -170,7 +170,7 @@ def _check_bundle(
                 broken[entry.image.name] = error
     proofs = tuple(_bundled(entry, ledger, broken) for entry in ledger.images if not entry.image.present)
     return Verification(
-        place.locator,
+        location.locator,
         proofs,
         problems=tuple(problems),
         whole=True,
