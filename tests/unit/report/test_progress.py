@@ -256,7 +256,7 @@ def test_a_printed_line_is_not_folded_where_a_command_is_to_be_copied() -> None:
 
 
 def test_rich_is_loaded_only_where_a_terminal_is() -> None:
-    rooms = "jsonl lines markdown planned problem result documents summary tally texts"
+    rooms = "jsonl lines markdown planned problem result reportfile summary tally texts"
     modules = ", ".join(f"transload.report.{room}" for room in rooms.split())
     code = f"import sys, {modules}; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
