@@ -34,15 +34,25 @@ class Secret:
     __str__ = __repr__
 
 
+def _secret(value: Secret | str) -> Secret:
+    if not isinstance(value, (Secret, str)):
+        raise TypeError(f"a secret must be Secret or str, not {type(value).__name__}")
+    return value if isinstance(value, Secret) else Secret(value)
+
+
+def _nothing() -> Secret:
+    return Secret("")
+
+
 @frozen
 class Login:
     """User name and password, or a token in their place.
 
     An identity token is an OAuth2 refresh token, as ACR's login leaves it. A registry token is sent to the registry as
-    it is (docker's `registrytoken`).
+    it is (docker's `registrytoken`). A text that is given for one of them becomes a `Secret`.
     """
 
     username: str = ""
-    password: Secret = field(factory=lambda: Secret(""))
-    identity_token: Secret = field(factory=lambda: Secret(""))
-    registry_token: Secret = field(factory=lambda: Secret(""), repr=False)
+    password: Secret = field(factory=_nothing, converter=_secret)
+    identity_token: Secret = field(factory=_nothing, converter=_secret)
+    registry_token: Secret = field(factory=_nothing, converter=_secret, repr=False)

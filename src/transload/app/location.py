@@ -111,7 +111,22 @@ def is_image(text: str) -> bool:
     >>> is_image("registry.local/app:1"), is_image("registry.local:5000/app"), is_image("oci:folder")
     (True, False, False)
     """
-    return not is_local(text) and ("@" in text or (":" in text.rpartition("/")[2] and "/" in text))
+    if is_local(text):
+        return False
+    return "@" in text or (":" in text.rpartition("/")[2] and ("/" in text or is_short(text, also_numbers=False)))
+
+
+def is_short(text: str, *, also_numbers: bool) -> bool:
+    """Whether a text can be an image as docker takes it from its Hub: `alpine:3.20`.
+
+    `redis:7` can be one too, and a host with its port: `also_numbers` says that no store can be meant.
+
+    >>> is_short("alpine:3.20", also_numbers=False), is_short("redis:7", also_numbers=False)
+    (True, False)
+    """
+    name, colon, tag = text.partition(":")
+    is_plain = bool(colon) and name not in {*SCHEMES, "localhost"} and not set("./\\") & set(name) and "\\" not in tag
+    return is_plain and (also_numbers or not tag.isdigit())
 
 
 def is_path(text: str) -> bool:

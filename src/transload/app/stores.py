@@ -6,12 +6,12 @@ import contextlib
 import hashlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from transload.app.location import Location
 from transload.app.settings import Environment
@@ -35,6 +35,14 @@ if TYPE_CHECKING:
     from transload.transfer import Journal
 
 
+def _hosts(values: str | Iterable[str]) -> tuple[str, ...]:
+    return (values,) if isinstance(values, str) else tuple(values)
+
+
+def _files(values: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
+    return (Path(values),) if isinstance(values, (str, Path)) else tuple(map(Path, values))
+
+
 @frozen(kw_only=True)
 class Network:
     """What the command line says about connections; the environment adds proxies.
@@ -44,15 +52,15 @@ class Network:
     TLS; both are written `host` or `host:port`. `realms` names token servers on other hosts that may get a registry's
     password. A request that moves nothing for `stall_timeout_s` seconds is given up and repeated; a host that gives no
     useful answer for `give_up_after_s` seconds is not asked again. A body that moves less than `min_rate` bytes a
-    second counts as no useful answer.
+    second counts as no useful answer. One text or path where several may be stands for itself.
     """
 
-    ca_files: tuple[Path, ...] = ()
+    ca_files: tuple[Path, ...] = field(default=(), converter=_files)
     client_certificate: Path | None = None
     client_key: Path | None = None
-    insecure_tls: tuple[str, ...] = ()
-    plain_http: tuple[str, ...] = ()
-    realms: tuple[str, ...] = ()
+    insecure_tls: tuple[str, ...] = field(default=(), converter=_hosts)
+    plain_http: tuple[str, ...] = field(default=(), converter=_hosts)
+    realms: tuple[str, ...] = field(default=(), converter=_hosts)
     stall_timeout_s: float = 60
     give_up_after_s: float = 120
     min_rate: float = 1024

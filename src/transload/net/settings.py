@@ -21,7 +21,7 @@ def _check_proxies(_: object, __: Attribute[Mapping[str, str]], proxies: Mapping
 
 
 def _check_positive(_: object, attribute: Attribute[Any], value: float) -> None:
-    if value <= 0:
+    if not value > 0:  # nor is what is not a number
         raise UsageError(f"{attribute.name} must be above zero, not {value}")
 
 

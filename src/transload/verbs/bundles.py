@@ -10,7 +10,7 @@ from attrs import frozen
 
 from transload.app.detect import carried_place, open_carried
 from transload.app.job import BODIES, Job
-from transload.app.location import Location
+from transload.app.location import Location, is_local
 from transload.app.outcome import StartTime
 from transload.app.pack import Packing, bundle_path, prepare_pack
 from transload.app.push import prepare_push
@@ -18,10 +18,11 @@ from transload.app.stores import Carried
 from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.signing import Signer
 from transload.bundle.format.volumes import parse_volume_size
+from transload.errors import UsageError
 from transload.oci import Platform
 from transload.planning import Narrowing
 from transload.report.result import Result
-from transload.verbs.copying import platforms_of, words_of
+from transload.verbs import arguments
 from transload.verbs.means import Means, Options, at_work
 from transload.verbs.run import carried_out
 
@@ -36,19 +37,19 @@ class PackResult:
 
 
 def pack(
-    sets: str | Path | Iterable[str],
+    sets: str | Path | Iterable[str | Path],
     out: str | Path,
     *,
     volume_size: int | str | None = None,
     against: str | Path | None = None,
     against_key: str | Path | None = None,
-    also: Iterable[str | Path] = (),
+    also: str | Path | Iterable[str | Path] = (),
     sign_key: str | Path | None = None,
     passphrase: Callable[[], str] | None = None,
     origin: str | None = None,
     tag: str | None = None,
     images: Iterable[str] = (),
-    platforms: Iterable[str | Platform] = (),
+    platforms: str | Platform | Iterable[str | Platform] = (),
     narrowing: Narrowing = Narrowing.REWRITTEN,
     referrers: bool = False,
     foreign_layers: bool = False,
@@ -68,34 +69,35 @@ def pack(
     is kept, and the same call goes on. Raises what `mirror` raises, and `BundleIncomplete`, `BundleExists`,
     `KeyInvalid`, `Busy`.
     """
-    words = words_of(sets)
-    began = StartTime.now(f"transload.pack({', '.join(map(repr, words))}, {str(out)!r})")
+    words = arguments.texts("sets", sets)
+    name = _bundle_name(out)
+    began = StartTime.now(f"transload.pack({', '.join(map(repr, words))}, {name!r})")
     packing = Packing(
-        out=bundle_path(Path(out)),
+        out=bundle_path(Path(name)),
         volume_bytes=None if volume_size is None else parse_volume_size(str(volume_size)),
-        against=_path(against),
-        against_key=_path(against_key),
-        also=tuple(map(Path, also)),
-        signer=_signer(_path(sign_key), passphrase),
+        against=arguments.path_if_any("against", against),
+        against_key=arguments.path_if_any("against_key", against_key),
+        also=arguments.paths("also", also),
+        signer=_signer(arguments.path_if_any("sign_key", sign_key), passphrase),
     )
     job = Job(
         sets=words,
-        target=Location("bundle", str(out)),
-        origin=Location.parse(origin) if origin is not None else None,
-        tag=tag,
-        images=tuple(images),
-        platforms=platforms_of(platforms),
-        narrowing=narrowing,
+        target=Location("bundle", name),
+        origin=arguments.store_if_any("origin", origin),
+        tag=arguments.text_if_any("tag", tag),
+        images=arguments.texts("images", images),
+        platforms=arguments.platforms(platforms),
+        narrowing=arguments.narrowing(narrowing),
         referrers=referrers,
         foreign_layers=foreign_layers,
         allow_missing=allow_missing,
         discover=discover,
-        bodies=jobs,
+        bodies=arguments.jobs(jobs),
     )
     means = Means(**options)
     with at_work(means) as work:
         packed = prepare_pack(job, packing, work.stores, work.cancellation)
-        result = carried_out(packed.prepared, work, began, jobs, check=True)
+        result = carried_out(packed.prepared, work, began, job.bodies, check=True)
     cut = packed.blueprint.cut
     return PackResult(
         result,
@@ -110,12 +112,12 @@ def push(
     to: str,
     images: Iterable[str] = (),
     target_tag: str | None = None,
-    platforms: Iterable[str | Platform] = (),
+    platforms: str | Platform | Iterable[str | Platform] = (),
     narrowing: Narrowing = Narrowing.REWRITTEN,
     compress: bool = False,
     flatten: bool = False,
     key: str | Path | None = None,
-    volumes: Iterable[str | Path] = (),
+    volumes: str | Path | Iterable[str | Path] = (),
     jobs: int = BODIES,
     check: bool = True,
     **options: Unpack[Options],
@@ -128,32 +130,41 @@ def push(
     other parameters, what is returned and what is raised: see `mirror`; and `BundleUnsigned`, `SignatureInvalid`,
     `PrerequisiteMissing`, `VolumeMissing`.
     """
-    carried = Carried(tuple(map(Path, volumes)), _path(key))
-    place = carried_place(str(bundle), carried)
+    carried = Carried(arguments.paths("volumes", volumes), arguments.path_if_any("key", key))
+    place = carried_place(str(arguments.path("bundle", bundle)), carried)
     began = StartTime.now(f"transload.push({str(bundle)!r}, to={to!r})")
     job = Job(
         sets=(),
-        target=Location.parse(to),
+        target=arguments.store("to", to),
         origin=place,
-        target_tag=target_tag,
-        images=tuple(images),
-        platforms=platforms_of(platforms),
-        narrowing=narrowing,
+        target_tag=arguments.text_if_any("target_tag", target_tag),
+        images=arguments.texts("images", images),
+        platforms=arguments.platforms(platforms),
+        narrowing=arguments.narrowing(narrowing),
         referrers=True,
         foreign_layers=True,
         foreign_as_held=True,
         flatten=flatten,
-        bodies=jobs,
+        bodies=arguments.jobs(jobs),
     )
     means = Means(key=carried.key, volumes=carried.folders, **options)
     with at_work(means) as work:
         store = open_carried(place, work.stores)
         prepared = prepare_push(store, job, work.stores, work.cancellation, compress=compress)
-        return carried_out(prepared, work, began, jobs, check=check)
+        return carried_out(prepared, work, began, job.bodies, check=check)
 
 
-def _path(path: str | Path | None) -> Path | None:
-    return None if path is None else Path(path)
+def _bundle_name(out: str | Path) -> str:
+    """The path that a bundle is called by, also where it is written as a store. Raises `TypeError`, `UsageError`."""
+    name = str(arguments.path("out", out))
+    scheme, _, rest = name.partition(":")
+    if isinstance(out, str) and is_local(name):
+        if scheme != "bundle" or not rest:
+            raise UsageError(
+                f"{scheme}: is not followed by a bundle", hint="write the bundle's path: bundle:NAME, or NAME"
+            )
+        return rest
+    return name
 
 
 def _signer(path: Path | None, passphrase: Callable[[], str] | None) -> Signer | None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Unpack
 
 from transload.app.job import BODIES, Job
-from transload.app.location import Location, is_image
+from transload.app.location import Location, is_image, is_short
 from transload.app.mirror import prepare
 from transload.app.outcome import StartTime
 from transload.errors import UsageError
 from transload.oci import Platform, Reference
+from transload.oci.reference import shown, without_transport
 from transload.planning import Narrowing
 from transload.report.result import Result
+from transload.verbs import arguments
 from transload.verbs.means import Means, Options, at_work
 from transload.verbs.run import carried_out
 
@@ -23,7 +26,7 @@ def copy(
     target: str,
     images: Iterable[str] = (),
     *,
-    platforms: Iterable[str | Platform] = (),
+    platforms: str | Platform | Iterable[str | Platform] = (),
     narrowing: Narrowing = Narrowing.REWRITTEN,
     referrers: bool = False,
     foreign_layers: bool = False,
@@ -53,30 +56,31 @@ def copy(
     it. What concerns the whole is raised always: `UsageError`, `ReferenceInvalid`, `CredentialsRejected` and
     `Unreachable` of the target, `TargetConflict`, `DiskFull`, `SelectionEmpty`.
     """
+    source, target = (_place(name, value) for name, value in (("source", source), ("target", target)))
     began = StartTime.now(f"transload.copy({source!r}, {target!r})")
-    sets, place, origin = _where(source, target, tuple(images))
+    sets, place, origin = _where(source, target, arguments.texts("images", images))
     job = Job(
         sets=sets,
         target=place,
         origin=origin,
-        platforms=platforms_of(platforms),
-        narrowing=narrowing,
+        platforms=arguments.platforms(platforms),
+        narrowing=arguments.narrowing(narrowing),
         referrers=referrers,
         foreign_layers=foreign_layers,
-        bodies=jobs,
+        bodies=arguments.jobs(jobs),
     )
     return _run(job, began, Means(**options), check=check)
 
 
 def mirror(
-    sets: str | Path | Iterable[str] = (),
+    sets: str | Path | Iterable[str | Path] = (),
     *,
     to: str,
     origin: str | None = None,
     tag: str | None = None,
     target_tag: str | None = None,
     images: Iterable[str] = (),
-    platforms: Iterable[str | Platform] = (),
+    platforms: str | Platform | Iterable[str | Platform] = (),
     narrowing: Narrowing = Narrowing.REWRITTEN,
     referrers: bool = False,
     foreign_layers: bool = False,
@@ -99,23 +103,23 @@ def mirror(
     The rest, what is returned and what is raised: see `copy`; and `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`,
     `DocumentInvalid`.
     """
-    words = words_of(sets)
+    words = arguments.texts("sets", sets)
     began = StartTime.now(f"transload.mirror({', '.join(map(repr, words))}, to={to!r})")
     job = Job(
         sets=words,
-        target=Location.parse(to),
-        origin=Location.parse(origin) if origin is not None else None,
-        tag=tag,
-        target_tag=target_tag,
-        images=tuple(images),
-        platforms=platforms_of(platforms),
-        narrowing=narrowing,
+        target=arguments.store("to", to),
+        origin=arguments.store_if_any("origin", origin),
+        tag=arguments.text_if_any("tag", tag),
+        target_tag=arguments.text_if_any("target_tag", target_tag),
+        images=arguments.texts("images", images),
+        platforms=arguments.platforms(platforms),
+        narrowing=arguments.narrowing(narrowing),
         referrers=referrers,
         foreign_layers=foreign_layers,
         allow_missing=allow_missing,
         discover=discover,
         flatten=flatten,
-        bodies=jobs,
+        bodies=arguments.jobs(jobs),
     )
     return _run(job, began, Means(**options), check=check)
 
@@ -126,30 +130,40 @@ def _run(job: Job, began: StartTime, means: Means, *, check: bool) -> Result:
         return carried_out(prepared, work, began, job.bodies, check=check)
 
 
+def _place(name: str, value: str) -> str:
+    """An image or a store, without the `docker://` that skopeo wants. Raises `TypeError`, `UsageError`."""
+    return without_transport(arguments.text(name, value).strip())
+
+
 def _where(source: str, target: str, images: tuple[str, ...]) -> tuple[tuple[str, ...], Location, Location | None]:
     """Sets, target and origin of a job."""
-    if not is_image(source):
-        if is_image(target):
-            raise UsageError(
-                f"{target} is one image, and {source} is a store",
-                hint=f"name the store alone, and the image in images: 'NAME -> {target.partition('/')[2]}'",
-            )
+    to_image = is_image(target)
+    if not is_image(source) and not (to_image and is_short(source, also_numbers=True)):
+        if to_image:
+            raise _store_to_image(source, target)
         return images, Location.parse(target), Location.parse(source)
     if images:
-        raise UsageError(f"{source} is one image already", hint="leave images out, or name a store")
-    if not is_image(target):
-        return (source,), Location.parse(target), None
+        raise UsageError(f"{shown(source)} is one image already", hint="leave images out, or name a store")
+    wanted = Reference.parse(source)
+    if not to_image:
+        return (str(wanted),), Location.parse(target), None
     name = Reference.parse(target)
     if name.name.digest is not None:
         raise UsageError(f"{target} names a digest, and what an image is called is a tag", hint="write a tag")
-    return (f"{source} -> {name.name}",), Location("registry", name.registry), None
+    return (f"{wanted} -> {name.name}",), Location("registry", name.registry), None
 
 
-def words_of(sets: str | Path | Iterable[str]) -> tuple[str, ...]:
-    """Sets as the words of a command line."""
-    return (str(sets),) if isinstance(sets, (str, Path)) else tuple(sets)
-
-
-def platforms_of(platforms: Iterable[str | Platform]) -> tuple[Platform, ...]:
-    """Platforms, read where they are texts. Raises `PlatformInvalid`."""
-    return tuple(Platform.parse(platform) if isinstance(platform, str) else platform for platform in platforms)
+def _store_to_image(source: str, target: str) -> UsageError:
+    """A whole store cannot be copied to one image; perhaps only the tag was forgotten."""
+    name = Reference.parse(target).name
+    with contextlib.suppress(UsageError):
+        place = Location.parse(source)
+        if place.kind != "registry" or not place.prefix:
+            return UsageError(
+                f"{target} is one image, and {place} is a store",
+                hint=f"name the store alone, and the image in images: 'NAME -> {name}'",
+            )
+    return UsageError(
+        f"{target} is one image, and {shown(source)} has neither a tag nor a digest",
+        hint="write the tag too, or the digest: @sha256:…",
+    )

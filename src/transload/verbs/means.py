@@ -16,6 +16,7 @@ from transload.app.stores import Carried, Ears, Logins, Network, Stores
 from transload.events import Event, HostTroubled, Progressed
 from transload.login import Login
 from transload.threads import Cancellation
+from transload.verbs import arguments
 
 Happening = Event | Progressed | HostTroubled
 """What a progress callback hears: events of the copying, what goes on beside it, and hosts that do not answer."""
@@ -23,6 +24,13 @@ Happening = Event | Progressed | HostTroubled
 Progress = Callable[[Happening], None]
 """Called by one thread at a time, from any thread of the work; it must return quickly and not raise."""
 
+_KINDS = {
+    "source_login": Login,
+    "target_login": Login,
+    "network": Network,
+    "environment": Environment,
+    "cancellation": Cancellation,
+}
 _log = logging.getLogger("transload")
 
 
@@ -67,6 +75,12 @@ class Means:
     cancellation: Cancellation | None = None
     key: Path | None = None
     volumes: tuple[Path, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        for name, kind in _KINDS.items():
+            arguments.of_kind(name, getattr(self, name), kind)
+        if self.progress is not None and not callable(self.progress):
+            raise TypeError(f"progress must be callable, not {type(self.progress).__name__}")
 
 
 @contextlib.contextmanager

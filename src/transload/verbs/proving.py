@@ -8,17 +8,16 @@ from typing import Unpack
 
 from transload.app.detect import only_store, open_carried
 from transload.app.job import Job
-from transload.app.location import Location
 from transload.app.stores import Carried
 from transload.app.verify import Verification, check_against_source, check_alone
 from transload.errors import UsageError
 from transload.oci import Platform
-from transload.verbs.copying import platforms_of, words_of
+from transload.verbs import arguments
 from transload.verbs.means import Means, Options, at_work
 
 
 def verify(
-    sets: str | Path | Iterable[str] = (),
+    sets: str | Path | Iterable[str | Path] = (),
     *,
     to: str | None = None,
     origin: str | None = None,
@@ -26,13 +25,13 @@ def verify(
     tag: str | None = None,
     target_tag: str | None = None,
     images: Iterable[str] = (),
-    platforms: Iterable[str | Platform] = (),
+    platforms: str | Platform | Iterable[str | Platform] = (),
     referrers: bool = False,
     foreign_layers: bool = False,
     allow_missing: bool = False,
     flatten: bool = False,
     key: str | Path | None = None,
-    volumes: Iterable[str | Path] = (),
+    volumes: str | Path | Iterable[str | Path] = (),
     **options: Unpack[Options],
 ) -> Verification:
     """Compare the store `to` with what `sets` publish, or check one store by itself: `transload verify`.
@@ -46,8 +45,8 @@ def verify(
     Raises what concerns the whole: `UsageError`, `SelectionEmpty`, `Unreachable`, `BundleUnsigned`, …; the parameters
     are those of `mirror` and `push`.
     """
-    words = words_of(sets)
-    carried = Carried(tuple(map(Path, volumes)), None if key is None else Path(key))
+    words = arguments.texts("sets", sets)
+    carried = Carried(arguments.paths("volumes", volumes), arguments.path_if_any("key", key))
     place = only_store(words, carried, alone=to is None)
     means = Means(key=carried.key, volumes=carried.folders, **options)
     if to is None:
@@ -55,17 +54,17 @@ def verify(
             raise UsageError("verify has nothing to compare", hint="give to=, or one store: oci:DIR, bundle:NAME")
         with at_work(means) as work:
             return check_alone(open_carried(place, work.stores), deep, work.cancellation, work.stores.working)
-    source = place or (Location.parse(origin) if origin is not None else None)
+    source = place or arguments.store_if_any("origin", origin)
     if place is None:
         carried.demand_signature(source)
     job = Job(
         sets=() if place else words,
-        target=Location.parse(to),
+        target=arguments.store("to", to),
         origin=source,
-        tag=tag,
+        tag=arguments.text_if_any("tag", tag),
         target_tag=target_tag,
-        images=tuple(images),
-        platforms=platforms_of(platforms),
+        images=arguments.texts("images", images),
+        platforms=arguments.platforms(platforms),
         referrers=referrers,
         foreign_layers=foreign_layers,
         allow_missing=allow_missing,

@@ -17,6 +17,7 @@ from transload.login import Login
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
 from transload.oci.reference import check_repository, shown
 from transload.threads import Cancellation
+from transload.verbs import arguments
 from transload.verbs.means import Means, Progress, at_work
 
 if TYPE_CHECKING:
@@ -307,7 +308,7 @@ def open_store(
     create: bool = False,
     login: Login | None = None,
     key: str | Path | None = None,
-    volumes: Iterable[str | Path] = (),
+    volumes: str | Path | Iterable[str | Path] = (),
     network: Network | None = None,
     environment: Environment | None = None,
     progress: Progress | None = None,
@@ -322,20 +323,20 @@ def open_store(
 
     Raises `UsageError`, `ReferenceInvalid`, `LocalError` for what is not there, `BundleUnsigned` and its kind.
     """
-    if is_image(text):
+    if is_image(arguments.text("text", text)):
         raise ReferenceInvalid(
             f"{shown(text)!r} is an image, and a store was expected",
             hint="leave the tag and the digest out, and give them to the store's methods",
         )
     location = Location.parse(text)
     means = Means(
-        target_login=login,
+        target_login=arguments.of_kind("login", login, Login),
         network=network,
         environment=environment,
         progress=progress,
         cancellation=cancellation,
-        key=None if key is None else Path(key),
-        volumes=tuple(map(Path, volumes)),
+        key=arguments.path_if_any("key", key),
+        volumes=arguments.paths("volumes", volumes),
     )
     with ExitStack() as stack:
         work = stack.enter_context(at_work(means))

@@ -1,0 +1,119 @@
+"""What a program gives to a verb, checked before anything is done. Pure.
+
+A value of a wrong type is a `TypeError` that names the parameter, in Python's own words. It does not repeat the value,
+which may be a password. One text where several are wanted stands for itself, never for its letters.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from transload.app.location import Location
+from transload.errors import UsageError
+from transload.oci import Platform
+from transload.planning import Narrowing
+
+Value = TypeVar("Value")
+
+
+def text(name: str, value: str) -> str:
+    """A text with something in it. Raises `TypeError`, `UsageError`."""
+    if not isinstance(value, str):
+        folder = " (a folder is written 'oci:DIR', a bundle 'bundle:NAME')" if isinstance(value, os.PathLike) else ""
+        raise TypeError(f"{name} must be str, not {type(value).__name__}{folder}")
+    if not value.strip():
+        raise UsageError(f"{name} is empty", hint="name an image, or a store: registry.local/prefix, oci:DIR")
+    return _without_nul(name, value)
+
+
+def store(name: str, value: str) -> Location:
+    """A store as people write it. Raises `TypeError`, `UsageError`, `ReferenceInvalid`."""
+    return Location.parse(text(name, value))
+
+
+def store_if_any(name: str, value: str | None) -> Location | None:
+    """Raises `TypeError`, `UsageError`, `ReferenceInvalid`."""
+    return None if value is None else store(name, value)
+
+
+def text_if_any(name: str, value: str | None) -> str | None:
+    """Raises `TypeError`, `UsageError`."""
+    return None if value is None else text(name, value)
+
+
+def texts(name: str, values: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
+    """Several texts or paths, or one. Raises `TypeError`, `UsageError`."""
+    return tuple(text(f"each of {name}", os.fspath(value)) for value in _several(name, values, (str, os.PathLike)))
+
+
+def path(name: str, value: str | os.PathLike[str]) -> Path:
+    """Raises `TypeError`, `UsageError`."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be str or Path, not {type(value).__name__}")
+    if not os.fspath(value):
+        raise UsageError(f"{name} is empty", hint="write a path")
+    return Path(_without_nul(name, os.fspath(value)))
+
+
+def path_if_any(name: str, value: str | os.PathLike[str] | None) -> Path | None:
+    """Raises `TypeError`, `UsageError`."""
+    return None if value is None else path(name, value)
+
+
+def paths(name: str, values: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[Path, ...]:
+    """Several paths, or one. Raises `TypeError`, `UsageError`."""
+    return tuple(path(f"each of {name}", value) for value in _several(name, values, (str, os.PathLike)))
+
+
+def platforms(values: str | Platform | Iterable[str | Platform]) -> tuple[Platform, ...]:
+    """Several platforms, or one, read where they are texts. Raises `TypeError`, `PlatformInvalid`."""
+    several = _several("platforms", values, (str, Platform))
+    return tuple(value if isinstance(value, Platform) else Platform.parse(value) for value in several)
+
+
+def narrowing(value: Narrowing | str) -> Narrowing:
+    """A `Narrowing`, also by its value. Raises `UsageError`."""
+    try:
+        return Narrowing(value)
+    except ValueError:
+        raise UsageError(
+            "narrowing is neither Narrowing.REWRITTEN nor Narrowing.SPARSE", hint="leave it out, or import Narrowing"
+        ) from None
+
+
+def of_kind(name: str, value: Value, kind: type) -> Value:
+    """A value of this kind, or None. Raises `TypeError`."""
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"{name} must be {kind.__name__}, not {type(value).__name__}")
+    return value
+
+
+def jobs(value: int) -> int:
+    """How many blobs move at a time. Raises `TypeError`, `UsageError`."""
+    if not isinstance(value, int):
+        raise TypeError(f"jobs must be int, not {type(value).__name__}")
+    if value < 1:
+        raise UsageError(f"jobs must be at least 1, not {value}", hint="leave it out, and 8 blobs move at a time")
+    return value
+
+
+def _several(name: str, values: Any, kinds: tuple[type, ...]) -> tuple[Any, ...]:
+    wanted = " or ".join("Path" if kind is os.PathLike else kind.__name__ for kind in kinds)
+    if isinstance(values, kinds):
+        return (values,)
+    if isinstance(values, (bytes, bytearray)) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be a list of {wanted}, not {type(values).__name__}")
+    several = tuple(values)
+    for value in several:
+        if not isinstance(value, kinds):
+            raise TypeError(f"each of {name} must be {wanted}, not {type(value).__name__}")
+    return several
+
+
+def _without_nul(name: str, value: str) -> str:
+    if "\0" in value:
+        raise UsageError(f"{name} has a NUL character in it", hint="leave it out: no name and no path may have one")
+    return value
