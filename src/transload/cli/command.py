@@ -59,7 +59,7 @@ class Command(click.Command):
         parser: Any = super().make_parser(ctx)
         if ctx.resilient_parsing:  # a line that is completed in the shell, where nothing is complained about
             return parser
-        for option in {id(one): one for one in (parser._long_opt | parser._short_opt).values()}.values():
+        for option in {id(option): option for option in (parser._long_opt | parser._short_opt).values()}.values():
             if option.action == "store":
                 option.process = _once(option)
         return parser
@@ -107,10 +107,10 @@ def _blamed(ctx: click.Context) -> Iterator[None]:
         blame_defaults(error)
         raise
     except click.BadParameter as error:
-        named = next((one for one in ctx.command.params if error.param_hint in one.opts), error.param)
+        named = next((option for option in ctx.command.params if error.param_hint in option.opts), error.param)
         if named is not None and (origin := _origin(ctx, named)):
-            told = f"{error.message.rstrip('.')} (this comes from {origin})"
-            raise click.BadParameter(told, error.ctx, error.param, error.param_hint) from None
+            message = f"{error.message.rstrip('.')} (this comes from {origin})"
+            raise click.BadParameter(message, error.ctx, error.param, error.param_hint) from None
         raise
 
 
@@ -128,36 +128,36 @@ def _differs(ctx: click.Context, name: str, rival: str) -> bool:
     """A user is for the registry that the same variables or the same file name; with it, the user stays."""
     if not name.endswith("_username"):
         return True
-    option = next((one for one in ctx.command.params if one.name == rival), None)
+    option = next((option for option in ctx.command.params if option.name == rival), None)
     usual = (option.value_from_envvar(ctx) or ctx.lookup_default(rival)) if option else None
     return usual is not None and _host(usual) != _host(ctx.params[rival])
 
 
-def _host(place: object) -> str:
-    return str(place).partition("/")[0].lower()
+def _host(store: object) -> str:
+    return str(store).partition("/")[0].lower()
 
 
 def _origins(ctx: click.Context, error: TransloadError) -> Iterator[str]:
     """Where the defaults are set of which an error speaks, by the flag or by its value."""
-    told = f"{error} {error.subject or ''} {error.hint or ''}"
+    sentences = f"{error} {error.subject or ''} {error.hint or ''}"
     for option in ctx.command.params:
         origin = _origin(ctx, option)
-        if origin and any(_speaks_of(told, word) for word in (option.opts[-1], *_texts(ctx, option))):
+        if origin and any(_speaks_of(sentences, word) for word in (option.opts[-1], *_texts(ctx, option))):
             yield origin
     answers = read_environment().incumbent
     for question in QUESTIONS:
-        if not question.secret and _speaks_of(told, answers.get(question.variable, "")):
+        if not question.secret and _speaks_of(sentences, answers.get(question.variable, "")):
             yield f"the variable {question.variable}"
 
 
 def _texts(ctx: click.Context, option: click.Parameter) -> tuple[str, ...]:
     value = ctx.params.get(option.name or "")
     values = value if isinstance(value, tuple) else (value,)
-    return tuple(str(one) for one in values if isinstance(one, str | Path))
+    return tuple(str(text) for text in values if isinstance(text, str | Path))
 
 
-def _speaks_of(told: str, word: str) -> bool:
-    return bool(word) and re.search(rf"(?<![\w/.-]){re.escape(word)}(?![\w/-])", told) is not None
+def _speaks_of(sentences: str, word: str) -> bool:
+    return bool(word) and re.search(rf"(?<![\w/.-]){re.escape(word)}(?![\w/-])", sentences) is not None
 
 
 def _origin(ctx: click.Context, option: click.Parameter) -> str | None:

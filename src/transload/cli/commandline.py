@@ -42,7 +42,7 @@ def command_words(job: Job, more: Iterable[str] = ()) -> list[str]:
 def platform_words(job: Job) -> list[str]:
     """Which part of each image is wanted, and how its index is kept."""
     narrowing = ["--narrow", job.narrowing.value] if job.narrowing is not Narrowing.REWRITTEN else []
-    return narrowing + [word for one in job.platforms for word in ("--platform", str(one))]
+    return narrowing + [word for platform in job.platforms for word in ("--platform", str(platform))]
 
 
 def connection_words(network: Network, logins: Logins) -> list[str]:

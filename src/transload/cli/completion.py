@@ -75,6 +75,6 @@ def _paths(begun: str, folders: bool) -> Iterator[str]:
     """What is in the folder that `begun` names, if its name goes on as `begun` does."""
     folder, slash, name = begun.rpartition("/")
     with contextlib.suppress(OSError), os.scandir(folder + slash or ".") as entries:
-        found = (entry for entry, _ in zip(entries, range(_ENTRIES), strict=False))
-        names = [entry.name for entry in found if entry.is_dir() or not folders]
-        yield from (folder + slash + each for each in sorted(names) if each.startswith(name) and _SAFE.fullmatch(each))
+        listed = (entry for entry, _ in zip(entries, range(_ENTRIES), strict=False))
+        names = [entry.name for entry in listed if entry.is_dir() or not folders]
+        yield from (folder + slash + path for path in sorted(names) if path.startswith(name) and _SAFE.fullmatch(path))

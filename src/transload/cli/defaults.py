@@ -111,13 +111,13 @@ def _content(path: Path, named: bool) -> bytes | None:
 
 def _commands(program: click.Group) -> Mapping[str, Mapping[str, click.Option]]:
     """Each command's options by long flag without dashes."""
-    found: dict[str, dict[str, click.Option]] = {}
+    commands: dict[str, dict[str, click.Option]] = {}
     with click.Context(program) as context:
         for name in program.list_commands(context):
             command = program.get_command(context, name) if name not in _UNTOUCHED else None
-            options = [one for one in command.params if isinstance(one, click.Option)] if command else []
-            found[name] = {flag[2:]: one for one in options for flag in one.opts if flag.startswith("--")}
-    return found
+            options = [option for option in command.params if isinstance(option, click.Option)] if command else []
+            commands[name] = {flag[2:]: option for option in options for flag in option.opts if flag.startswith("--")}
+    return commands
 
 
 def _value(path: Path, option: click.Option, value: Any) -> Any:
@@ -127,9 +127,9 @@ def _value(path: Path, option: click.Option, value: Any) -> Any:
     if isinstance(value, list) and not option.multiple:
         raise DocumentInvalid(f"{path}: {flag[2:]}: takes one value, not a list", subject=str(path))
     if isinstance(option.type, click.types.StringParamType):
-        for one in values:
-            if not isinstance(one, str):
+        for text in values:
+            if not isinstance(text, str):
                 raise DocumentInvalid(
-                    f"{path}: {flag[2:]}: {one!r} is not text", subject=str(path), hint=f"write it in quotes: '{one}'"
+                    f"{path}: {flag[2:]}: {text!r} is not text", subject=str(path), hint=f"write it in quotes: '{text}'"
                 )
     return values if option.multiple else value

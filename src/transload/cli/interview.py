@@ -135,9 +135,9 @@ class Interview:
         from transload.catalog.builtin import load_builtin
 
         catalog = load_builtin(DEFAULT_CATALOG)
-        given = answers.checked()
-        registry, repository = given.source_registry or catalog.registry, given.source_repository or catalog.repository
-        return Location("registry", registry, repository)
+        filled = answers.checked()
+        registry = filled.source_registry or catalog.registry
+        return Location("registry", registry, filled.source_repository or catalog.repository)
 
     def _stores(self, side: Side, host: str, login: Login | None) -> Stores:
         logins = Logins(login, None, frozenset({host})) if side == "source" else Logins(target=login)

@@ -29,12 +29,12 @@ class BundleView:
     def image_lines(self, width: int | None) -> list[Styled]:
         """Each image: name, digest, what it takes in the bundle; on two lines where the terminal is narrow."""
         images = self.ledger.images
-        names = max((len(str(each.image.name)) for each in images), default=0)
+        names = max((len(str(entry.image.name)) for entry in images), default=0)
         lines: list[Styled] = []
-        for each in images:
-            taken = "left out, the far side has it" if each.image.present else size(self._own(each))
-            text = f"{digest(each.image.root.digest)}  {taken}"
-            lines += beside(Styled.of(str(each.image.name)), text, names, width)
+        for entry in images:
+            taken = "left out, the far side has it" if entry.image.present else size(self._own(entry))
+            text = f"{digest(entry.image.root.digest)}  {taken}"
+            lines += beside(Styled.of(str(entry.image.name)), text, names, width)
         return lines
 
     def facts(self, width: int | None) -> list[Styled]:
@@ -43,17 +43,17 @@ class BundleView:
         facts = [("content", self._content()), ("volumes", self._volumes()), ("signed", self._signed())]
         if ledger.extras:
             facts.append(("files", ", ".join(f"{extra.name} {size(extra.size)}" for extra in ledger.extras)))
-        if ledger.prerequisites or any(each.image.present for each in ledger.images):
+        if ledger.prerequisites or any(entry.image.present for entry in ledger.images):
             facts.append(("needs", self._needs()))
         return [line for name, text in facts for line in folded(f"{name + ':':<9} ", text, width, "faint")]
 
     def _content(self) -> str:
         companions = sum(subject_of(each.image.name.tag) is not None for each in self.ledger.images)
         manifests = sum(blob.descriptor.is_manifest for blob in self.ledger.blobs)
-        told = [count(len(self.ledger.images) - companions, "image")]
-        told += [f"{count(companions, 'signature')} under a tag"] if companions else []
-        told += [count(manifests, "manifest"), count(len(self.ledger.blobs) - manifests, "blob")]
-        return ", ".join([*told, size(self.ledger.size)])
+        parts = [count(len(self.ledger.images) - companions, "image")]
+        parts += [f"{count(companions, 'signature')} under a tag"] if companions else []
+        parts += [count(manifests, "manifest"), count(len(self.ledger.blobs) - manifests, "blob")]
+        return ", ".join([*parts, size(self.ledger.size)])
 
     def _volumes(self) -> str:
         cut = self.ledger.cut
@@ -69,13 +69,13 @@ class BundleView:
 
     def _needs(self) -> str:
         images = sum(each.image.present for each in self.ledger.images)
-        blobs = [one.descriptor for one in self.ledger.prerequisites if not one.descriptor.is_manifest]
-        told = [count(images, "image")] if images else []
-        told += [f"{count(len(blobs), 'blob')} ({size(sum(blob.size for blob in blobs))})"] if blobs else []
-        return f"{' and '.join(told)} at the target already, packed against {self.ledger.against}"
+        blobs = [piece.descriptor for piece in self.ledger.prerequisites if not piece.descriptor.is_manifest]
+        parts = [count(images, "image")] if images else []
+        parts += [f"{count(len(blobs), 'blob')} ({size(sum(blob.size for blob in blobs))})"] if blobs else []
+        return f"{' and '.join(parts)} at the target already, packed against {self.ledger.against}"
 
-    def _own(self, each: LedgerImage) -> int:
-        return sum(self.ledger.blobs[place].size for place in each.blobs)
+    def _own(self, entry: LedgerImage) -> int:
+        return sum(self.ledger.blobs[number].size for number in entry.blobs)
 
     def to_json(self, missing: Iterable[str] = ()) -> dict[str, Any]:
         """The `bundle` object of docs/formats/json-output.md; `missing` are files of volumes that are not there."""
@@ -93,22 +93,22 @@ class BundleView:
             "against": ledger.against or None,
             "images": [
                 {
-                    "name": str(each.image.name),
-                    "source": each.image.source,
-                    "digest": each.image.root.digest,
-                    "present": each.image.present,
-                    "size": self._own(each),
+                    "name": str(entry.image.name),
+                    "source": entry.image.source,
+                    "digest": entry.image.root.digest,
+                    "present": entry.image.present,
+                    "size": self._own(entry),
                 }
-                for each in ledger.images
+                for entry in ledger.images
             ],
-            "files": [{"name": one.name, "size": one.size, "digest": one.digest} for one in ledger.extras],
+            "files": [{"name": extra.name, "size": extra.size, "digest": extra.digest} for extra in ledger.extras],
             "prerequisites": [
                 {
-                    "digest": one.descriptor.digest,
-                    "size": one.descriptor.size,
-                    "repositories": list(one.repositories),
-                    "images": list(one.images),
+                    "digest": piece.descriptor.digest,
+                    "size": piece.descriptor.size,
+                    "repositories": list(piece.repositories),
+                    "images": list(piece.images),
                 }
-                for one in ledger.prerequisites
+                for piece in ledger.prerequisites
             ],
         }

@@ -130,9 +130,9 @@ class Output:
             self._json.host(event)
         elif not self._quiet and self._is_news(event):
             self._working.beside()
-            told = getattr(self._progress, "host", None)
-            if told is not None:
-                told(event)
+            tell = getattr(self._progress, "host", None)
+            if tell is not None:
+                tell(event)
             else:
                 self.notice(host_sentence(event))
 

@@ -100,8 +100,8 @@ def _lines(offer: Offer, quiet: bool, width: int | None) -> list[Styled]:
         facts.append(release.note or "not in the catalog")
     elif release.basis == "inferred":
         facts.append("list inferred")
-    there = {None: [], True: ["at the target"], False: [" " * len("at the target")]}[offer.at_target]
-    text = "  ".join([f"{release.date or '':<10}", *there, ", ".join(facts)])
+    mark = {None: [], True: ["at the target"], False: [" " * len("at the target")]}[offer.at_target]
+    text = "  ".join([f"{release.date or '':<10}", *mark, ", ".join(facts)])
     return beside(Styled.of(release.tag), text, _TAG, width)
 
 

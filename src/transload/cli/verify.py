@@ -168,15 +168,15 @@ def _tell_sum(checked: Verification, deep: bool) -> None:
         )
     if checked.left_out:
         it = "it" if checked.left_out == 1 else "them"
-        told = f"{count(checked.left_out, 'image')} left out, the far side should have {it}: nothing to check"
-        show_result(folded("", told, width))
+        sentence = f"{count(checked.left_out, 'image')} left out, the far side should have {it}: nothing to check"
+        show_result(folded("", sentence, width))
     if checked.prerequisites:
         pieces = count(len(checked.prerequisites), "prerequisite")
-        needed = size(sum(each.size for each in checked.prerequisites))
+        needed = size(sum(piece.size for piece in checked.prerequisites))
         show_result(folded("", f"{pieces} ({needed}) left out, the far side should have them: not checked", width))
     if any(proof.verdict == "absent" for proof in checked.proofs):
-        told = f"mirror or push to {checked.target} once more; what is there already is not sent again"
-        say(folded("  hint: ", told, width_of(sys.stderr), "strong"))
+        sentence = f"mirror or push to {checked.target} once more; what is there already is not sent again"
+        say(folded("  hint: ", sentence, width_of(sys.stderr), "strong"))
 
 
 def _in_sum(checked: Verification, deep: bool) -> str:
@@ -184,10 +184,10 @@ def _in_sum(checked: Verification, deep: bool) -> str:
     how = "every blob read and hashed" if deep or checked.whole else "every manifest read, every blob asked for"
     bad = Counter(proof.verdict for proof in checked.proofs if not proof.good)
     good = len(checked.proofs) - bad.total()
-    told = [count(len(checked.problems), "problem")] if checked.problems else []
+    parts = [count(len(checked.problems), "problem")] if checked.problems else []
     if good:
-        told.append(f"{good} proved ({how})" if bad or checked.problems else f"all proved ({how})")
-    return ", ".join([*told, *(f"{bad[verdict]} {_in_words(verdict)}" for verdict in _MARKS if bad[verdict])])
+        parts.append(f"{good} proved ({how})" if bad or checked.problems else f"all proved ({how})")
+    return ", ".join([*parts, *(f"{bad[verdict]} {_in_words(verdict)}" for verdict in _MARKS if bad[verdict])])
 
 
 def _meaning(checked: Verification) -> Meaning:
