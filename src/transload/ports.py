@@ -14,6 +14,7 @@ from typing import Protocol
 
 from attrs import frozen
 
+from transload.files import Folder
 from transload.oci import Descriptor, Digest, Manifest, Name
 
 Chunk = bytes | bytearray | memoryview
@@ -206,15 +207,23 @@ class Target(Source, Ingests, Names, Protocol):
 
 
 class Spools(Protocol):
-    """Takes over a file that already holds a whole, proved blob, so that an upload is written and hashed once."""
+    """Takes over a file that holds a whole blob, where the digest is told only after the bytes, as in an upload.
 
-    @property
-    def folder(self) -> Path:
-        """Where such files are to be made: on the file system of the store, invisible to its readers."""
+    So the bytes are written and hashed once.
+    """
+
+    def spool_file(self) -> tuple[Folder, str]:
+        """A folder on the file system of the store, invisible to its readers, and a name for a new file in it.
+
+        What a killed process leaves there is deleted by the store, a day later or more. Raises `LocalError`.
+        """
         ...
 
-    def adopt(self, repository: str, descriptor: Descriptor, path: Path) -> None:
-        """Make the file at `path` the blob; the caller has checked its digest and size. The file moves."""
+    def adopt(self, repository: str, descriptor: Descriptor, name: str) -> None:
+        """Make the file called `name` in that folder the blob; the caller has checked its digest. The file moves.
+
+        Raises `SizeMismatch`, `LocalError`; then the file stays where it is.
+        """
         ...
 
 
@@ -222,7 +231,10 @@ class Lenient(Protocol):
     """Takes manifests of which parts are not there, for a server that was told to."""
 
     def point_lacking(self, name: Name, manifest: Manifest) -> None:
-        """As `Names.point`, whatever is absent: children of an index are left out on purpose, blobs are missing."""
+        """As `Names.put_manifest`, whatever is absent.
+
+        Absent children of an index count as left out on purpose, absent blobs as missing.
+        """
         ...
 
 

@@ -49,6 +49,7 @@ _MODES = {
     "r": os.O_RDONLY,
     "r+": os.O_RDWR,
     "a+": os.O_RDWR | os.O_APPEND | os.O_CREAT,
+    "x+": os.O_RDWR | os.O_CREAT | os.O_EXCL,
 }
 
 
@@ -81,14 +82,17 @@ class Folder:
         with self._held():  # what was there already may be a link
             pass
 
-    def open(self, name: str, mode: str) -> FileIO:
-        """A file: `r` to read, `r+` to write what is there, `a+` to read and append, made if it is missing."""
+    def open(self, name: str, mode: str, permissions: int = 0o666) -> FileIO:
+        """A file: `r` to read, `r+` to write what is there, `a+` to read and append, made if it is missing.
+
+        `x+` makes a new one. A file that is made gets the `permissions` that the umask leaves.
+        """
         path = self.path / name
         with self._held() as handle:
             if not _HANDLES:
                 _check_no_link(path)
             try:
-                number = os.open(self._at(name, handle), _MODES[mode] | PLAIN | _NOFOLLOW, 0o666, dir_fd=handle)
+                number = os.open(self._at(name, handle), _MODES[mode] | PLAIN | _NOFOLLOW, permissions, dir_fd=handle)
             except OSError as error:
                 found = self.status(name)
                 if found is not None and not stat.S_ISREG(found.st_mode):

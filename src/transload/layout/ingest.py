@@ -2,7 +2,7 @@
 
 Invariants, whatever moment the process ends at:
 1. a file under `blobs/` was whole, hashed and flushed before it got its name;
-2. a file under `.transload/ingest/` has one writer, who holds its lock;
+2. a file under `.transload/ingest/` has one writer, who holds its lock or alone knows its name;
 3. what lies there is believed only after it was hashed again.
 
 A second writer of the same blob, here or in another process, does not wait: it writes a file of its own, which is not
@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from io import FileIO
 
 from transload.clock import Clock
 from transload.errors import Busy, CorruptError, SizeMismatch
@@ -22,7 +23,8 @@ from transload.layout.locks import claimed
 from transload.oci import Descriptor, Digest, Verifier
 from transload.ports import Chunk
 
-_FORGOTTEN_S = 24 * 3600.0  # a second writer's file as old as this was left by a process that was killed
+_FORGOTTEN_S = 24 * 3600.0  # a file of one writer's own, as old as this, was left by a process that was killed
+_OWN = ".second"
 
 
 @contextmanager
@@ -45,10 +47,10 @@ def _held(folder: Folder) -> Iterator[Folder]:
 
 
 def sweep(folder: Folder, clock: Clock) -> None:
-    """Delete the files of second writers that were killed long ago."""
+    """Delete what writers that were killed long ago left in files of their own."""
     with local_errors("cleaning", folder.path):
         for name in folder.entries():
-            if not name.endswith(".second"):
+            if not name.endswith(_OWN):
                 continue
             status = folder.status(name)  # None if its writer has just finished
             if status is not None and clock.wall_s() - status.st_mtime > _FORGOTTEN_S:
@@ -60,6 +62,40 @@ def parked_name(digest: Digest) -> str:
     return f"{digest.algorithm}-{digest.encoded}"
 
 
+def own_name(stem: str) -> str:
+    """A name for a file that nobody else writes to; `sweep` deletes what is left of it."""
+    return f"{stem}.{os.urandom(8).hex()}{_OWN}"
+
+
+def adopt(folder: Folder, name: str, blobs: Folder, descriptor: Descriptor) -> None:
+    """Make a file in `folder`, whose bytes were hashed as they came, the blob. Raises `SizeMismatch`, `LocalError`."""
+    with local_errors("opening", folder.path / name):
+        file = folder.open(name, "r+")
+    with file:
+        _settle(file, folder, name, blobs, descriptor)
+
+
+def _settle(file: FileIO, folder: Folder, name: str, blobs: Folder, descriptor: Descriptor) -> None:
+    """Close a file whose content is proved, and move it among the blobs.
+
+    The hash is of the bytes that came; a write that failed may have left another number of them in the file.
+    """
+    with local_errors("writing", folder.path / name):
+        size = os.fstat(file.fileno()).st_size
+        if size != descriptor.size:
+            raise SizeMismatch(
+                f"blob {descriptor.digest.short} has {size} bytes on the disk, {descriptor.size} were received",
+                subject=descriptor.digest,
+            )
+        os.fsync(file.fileno())
+        file.close()
+        try:
+            folder.move(name, blobs, descriptor.digest.encoded)
+        except FileNotFoundError:  # the first blob of its algorithm
+            blobs.make()
+            folder.move(name, blobs, descriptor.digest.encoded)
+
+
 class LayoutIngest:
     """See `transload.ports.Ingest`."""
 
@@ -67,7 +103,7 @@ class LayoutIngest:
         self._folder, self._name = folder, name
         self._path = folder.path / name
         self._blobs = blobs
-        self._digest, self._size = descriptor.digest, descriptor.size
+        self._descriptor = descriptor
         self._verifier = Verifier(descriptor.digest, descriptor.size)
         with local_errors("opening", self._path):
             self._file = folder.open(name, "a+")
@@ -79,10 +115,10 @@ class LayoutIngest:
 
     def _take_up(self) -> None:
         """Hash what an earlier writer left; more than the whole blob cannot be its beginning."""
-        if os.fstat(self._file.fileno()).st_size > self._size:
+        if os.fstat(self._file.fileno()).st_size > self._descriptor.size:
             self._file.truncate(0)
         self._file.seek(0)
-        for chunk in chunks_of(self._file, self._path, self._size):
+        for chunk in chunks_of(self._file, self._path, self._descriptor.size):
             self._verifier.update(chunk)
 
     @property
@@ -107,27 +143,10 @@ class LayoutIngest:
         """See `Ingest`; content that is wrong is dropped, since taking it up again would be wrong too."""
         try:
             self._verifier.check()
-            self._check_file()
+            _settle(self._file, self._folder, self._name, self._blobs, self._descriptor)
         except CorruptError:
             self.abandon()
             raise
-        with local_errors("writing", self._path):
-            os.fsync(self._file.fileno())
-            self._file.close()
-            try:
-                self._folder.move(self._name, self._blobs, self._digest.encoded)
-            except FileNotFoundError:  # the first blob of its algorithm
-                self._blobs.make()
-                self._folder.move(self._name, self._blobs, self._digest.encoded)
-
-    def _check_file(self) -> None:
-        """The hash is of the bytes that came; a write that failed may have left fewer of them in the file."""
-        found = os.fstat(self._file.fileno()).st_size
-        if found != self._size:
-            raise SizeMismatch(
-                f"blob {self._digest.short} has {found} bytes on the disk, {self._size} were received",
-                subject=self._digest,
-            )
 
     def abandon(self) -> None:
         """See `Ingest`."""
@@ -152,7 +171,7 @@ def _own_file(folder: Folder, digest: Digest) -> Iterator[tuple[str, bool]]:
         try:
             stack.enter_context(claimed(folder, f"{name}.lock"))
         except Busy:
-            name, keep = f"{name}.{os.urandom(8).hex()}.second", False
+            name, keep = own_name(name), False
         else:
             keep = True
         yield name, keep

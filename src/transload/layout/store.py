@@ -31,7 +31,7 @@ from transload.errors import (
 from transload.files import Folder, local_errors, read_file, replace_file
 from transload.layout.blobs import Blobs
 from transload.layout.deleting import LayoutDeletes
-from transload.layout.ingest import LayoutIngest, ingesting, sweep
+from transload.layout.ingest import LayoutIngest, adopt, ingesting, own_name, sweep
 from transload.layout.locks import awaited
 from transload.layout.space import check_space
 from transload.layout.unused import absent_folders, take_away
@@ -124,6 +124,11 @@ class LayoutStore:
         return self
 
     @property
+    def spools(self) -> LayoutStore:
+        """It takes over the file of an upload."""
+        return self
+
+    @property
     def deletes(self) -> LayoutDeletes:
         """It can delete names and content."""
         return LayoutDeletes(self._blobs, self._changing, self._index, self._replace)
@@ -201,6 +206,21 @@ class LayoutStore:
         self._prepare()
         blobs = self._folder.inner("blobs", descriptor.digest.algorithm)
         return ingesting(self._own.inner("ingest"), blobs, descriptor)
+
+    def spool_file(self) -> tuple[Folder, str]:
+        """The folder of unfinished blobs, and a name for a new file in it.
+
+        What a killed process leaves there is deleted by a later one, after a day. Raises `LocalError`.
+        """
+        self._prepare()
+        return self._own.inner("ingest"), own_name("upload")
+
+    def adopt(self, repository: str, descriptor: Descriptor, name: str) -> None:  # noqa: ARG002 - one pool for all
+        """Make the file called `name` in the folder of `spool_file` the blob; the caller has checked its digest.
+
+        Raises `SizeMismatch`, `LocalError`; then the file stays where it is.
+        """
+        adopt(self._own.inner("ingest"), name, self._folder.inner("blobs", descriptor.digest.algorithm), descriptor)
 
     def check_space(self, wanted: Iterable[Descriptor]) -> None:
         """Raise `DiskFull`, with the numbers, if the disk has less room than these blobs and manifests still need."""

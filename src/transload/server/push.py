@@ -152,7 +152,7 @@ def _hand_over(service: Service, repository: str, digest: Digest, spool: Spool) 
     descriptor = Descriptor(OCTETS, digest, spool.size)
     spools = service.holdings.spools
     if spools is not None and spool.path is not None and spool.proves(descriptor):
-        spools.adopt(repository, descriptor, spool.path)
+        spools.adopt(repository, descriptor, spool.path.name)
         return
     target = service.holdings.target
     if not (_ingest(target, repository, descriptor, spool) or _ingest(target, repository, descriptor, spool)):

@@ -62,9 +62,7 @@ class Service:
         self.holdings = Backend(store)
         self.door = BasicAuth(settings.users)
         self.counts = Counts()
-        spools = self.holdings.spools
-        folder = spools.folder if spools is not None else settings.spool_folder
-        self.uploads = ServedUploads(folder, clock, hashing=spools is not None)
+        self.uploads = ServedUploads(settings.spool_folder, clock, spools=self.holdings.spools)
         self._flights: WeakValueDictionary[Digest, asyncio.Lock] = WeakValueDictionary()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="transload-serve")
 

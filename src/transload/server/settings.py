@@ -20,8 +20,8 @@ class ServeSettings:
     `port` 0 means a free port. `allow_sparse` accepts manifests whose parts are missing. `users` are names with their
     passwords; without users no login is needed. `tls_key` may be left out if the certificate's file (PEM) holds the key
     too. Uploads are kept in `spool_folder` (None: the system's folder for temporary files) until their digest is
-    checked. A client that moves nothing for `stall_timeout_s` seconds is disconnected. On closing, running requests
-    have `shutdown_timeout_s` seconds to end.
+    checked; a layout keeps them in a folder of its own, so that they are written once. A client that moves nothing for
+    `stall_timeout_s` seconds is disconnected. On closing, running requests have `shutdown_timeout_s` seconds to end.
     Raises `UsageError` for settings that contradict each other.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -17,6 +18,7 @@ from transload.errors import TooManyRequests
 from transload.files import Folder, chunks_of, local_errors
 from transload.limits import SERVED_UPLOADS, SERVED_UPLOADS_MEMORY_BYTES
 from transload.oci import Descriptor
+from transload.ports import Spools
 from transload.server.refusals import Refusal
 
 IN_MEMORY_BYTES = 1 << 20
@@ -48,17 +50,19 @@ class Spool:
     """The bytes of an upload: in memory while they are few, then in a file. Used by one thread at a time.
 
     The file is open only for a read or a write: a thousand waiting sessions would use up all files that the process may
-    open, and connections need files too. It hashes (sha256) only with `hashing`, for a store that adopts the file;
-    other stores hash the bytes themselves.
+    open, and connections need files too. With `spools`, the store adopts the file, so that it is made where the store
+    wants it, and the bytes are hashed (sha256) as they come. Other stores hash the bytes themselves; the file is made
+    in `folder`, or where the system has its temporary files, and nobody else may read it.
     """
 
-    def __init__(self, folder: Path | None, *, hashing: bool = False, room: Room | None = None) -> None:
+    def __init__(self, folder: Path | None, *, spools: Spools | None = None, room: Room | None = None) -> None:
         self.size = 0
         self.path: Path | None = None
-        self._folder = folder
+        self._folder = Folder(folder or Path(tempfile.gettempdir()))
+        self._spools = spools
         self._room = room or Room()
         self._memory = bytearray()
-        self._hash = hashlib.sha256() if hashing else None
+        self._hash = hashlib.sha256() if spools is not None else None
 
     def write(self, batch: bytes) -> None:
         """Append. Raises `DiskFull` and other `LocalError`s; then no byte of `batch` counts."""
@@ -67,7 +71,7 @@ class Spool:
         if self.path is None:
             self._memory += batch
         else:
-            with local_errors("writing an upload to", self.path), _opened(self.path) as file:
+            with local_errors("writing an upload to", self.path), self._opened(self.path) as file:
                 file.seek(self.size)
                 _write_all(file, batch)
         if self._hash:
@@ -80,7 +84,7 @@ class Spool:
             yield memoryview(bytes(self._memory))[offset:]
             return
         with local_errors("reading an upload from", self.path):
-            file = _opened(self.path)
+            file = self._opened(self.path)
         with file:
             file.seek(offset)
             yield from chunks_of(file, self.path, self.size - offset)
@@ -92,16 +96,22 @@ class Spool:
     def discard(self) -> None:
         """Delete everything. It may be called twice, or after the file was moved."""
         if self.path is not None:
-            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # the folder is gone
+                self._folder.unlink(self.path.name)
         self._free_memory()
 
     def _move_to_file(self) -> None:
-        with local_errors("spooling an upload in", self._folder or Path(tempfile.gettempdir())):
-            number, path = tempfile.mkstemp(prefix="upload-", dir=self._folder)
-            self.path = Path(path)
-            with os.fdopen(number, "w+b", buffering=0) as file:
-                _write_all(file, self._memory)
+        name, permissions = f"upload-{os.urandom(8).hex()}", 0o600
+        if self._spools is not None:
+            (self._folder, name), permissions = self._spools.spool_file(), 0o666
+        doing = local_errors("spooling an upload in", self._folder.path)
+        with doing, self._folder.open(name, "x+", permissions) as file:
+            self.path = self._folder.path / name
+            _write_all(file, self._memory)
         self._free_memory()
+
+    def _opened(self, path: Path) -> FileIO:
+        return self._folder.open(path.name, "r+")
 
     def _free_memory(self) -> None:
         self._room.give(len(self._memory))
@@ -139,10 +149,10 @@ class ServedUpload:
 class ServedUploads:
     """Every session of a server. Sessions that were idle for an hour are ended."""
 
-    def __init__(self, folder: Path | None, clock: Clock, *, hashing: bool = False) -> None:
+    def __init__(self, folder: Path | None, clock: Clock, *, spools: Spools | None = None) -> None:
         self._folder = folder
         self._clock = clock
-        self._hashing = hashing
+        self._spools = spools
         self._room = Room()
         self._open: dict[str, ServedUpload] = {}
 
@@ -153,7 +163,7 @@ class ServedUploads:
             self._end_idle(_RECLAIMED_S)
         if len(self._open) >= SERVED_UPLOADS:
             raise TooManyRequests(f"{len(self._open)} uploads are under way", retry_after_s=60)
-        spool = Spool(self._folder, hashing=self._hashing, room=self._room)
+        spool = Spool(self._folder, spools=self._spools, room=self._room)
         upload = ServedUpload(repository, spool, self._clock.monotonic_s())
         self._open[upload.id] = upload
         return upload
@@ -189,10 +199,6 @@ class ServedUploads:
         """Close every session."""
         for upload in list(self._open.values()):
             self.end(upload)
-
-
-def _opened(path: Path) -> FileIO:
-    return Folder(path.parent).open(path.name, "r+")
 
 
 def _write_all(file: FileIO, content: bytes | bytearray) -> None:

@@ -21,8 +21,9 @@ from collections.abc import Iterator
 import pytest
 
 from transload.errors import BlobUnknown, DigestMismatch, NotFound, Refused, SizeMismatch
+from transload.files import Folder
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.ports import Chunk, Deletes, Ingest, Lists, Source, Sparse, Target
+from transload.ports import Chunk, Deletes, Ingest, Lists, Source, Sparse, Spools, Target
 from transload.testing.images import Built, artifact, fill, image, multi_platform, put, signature
 from transload.testing.layers import Content
 from transload.testing.reading import APP, OCTETS, OTHER, Broken, SourceContract, blob, breaks, read, sample
@@ -317,6 +318,34 @@ class StoreContract(SourceContract):
             for number in range(1, 9):
                 group.start(store.put_manifest, Name(APP, str(number)), built.manifest)
         assert sorted(store.tags(APP)) == [str(number) for number in range(9)]
+
+    # --- Spools
+
+    def _spooled(self, store: Target, raw: bytes) -> tuple[Spools, Folder, str]:
+        spools: Spools | None = getattr(store, "spools", None)
+        if spools is None:
+            pytest.skip("the store takes no files over")
+        folder, name = spools.spool_file()
+        with folder.open(name, "x+") as file:
+            file.write(raw)
+        return spools, folder, name
+
+    def test_a_spooled_file_is_the_blob_once_it_is_adopted(self, store: Target) -> None:
+        content = blob("spooled", 5000)
+        spools, folder, name = self._spooled(store, content.read())
+        assert not store.holds(APP, content.descriptor)
+        spools.adopt(APP, content.descriptor, name)
+        assert store.holds(APP, content.descriptor)
+        assert read(store, APP, content.descriptor) == content.read()
+        assert folder.status(name) is None
+
+    def test_a_spooled_file_of_another_size_is_not_adopted(self, store: Target) -> None:
+        content = blob("cut", 5000)
+        spools, folder, name = self._spooled(store, content.read()[:-1])
+        with pytest.raises(SizeMismatch):
+            spools.adopt(APP, content.descriptor, name)
+        assert not store.holds(APP, content.descriptor)
+        folder.unlink(name)
 
     # --- Refers
 

@@ -33,13 +33,22 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("mode", ["r", "r+", "a+"])
+@pytest.mark.parametrize("mode", ["r", "r+", "a+", "x+"])
 @pytest.mark.parametrize("there", [True, False])
 def test_a_link_is_not_opened_and_nothing_made_behind_it(root: Path, outside: Path, mode: str, there: bool) -> None:
     (root / "name").symlink_to(outside / ("file" if there else "new"))
     with pytest.raises(Refused, match="link"):
         Folder(root).open("name", mode)
     assert [(path.name, path.read_bytes()) for path in outside.iterdir()] == [("file", b"untouched")]
+
+
+def test_a_new_file_is_never_one_that_is_there(root: Path) -> None:
+    with Folder(root).open("new", "x+", 0o600) as file:
+        file.write(b"first")
+    assert (root / "new").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError):
+        Folder(root).open("new", "x+")
+    assert (root / "new").read_bytes() == b"first"
 
 
 def _make(folder: Folder) -> None:

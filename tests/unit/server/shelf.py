@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from io import FileIO
 from pathlib import Path
 
 from transload.errors import BlobUnknown, ManifestUnknown
+from transload.files import Folder
 from transload.memory import MemoryIngest, MemoryStore
 from transload.oci import Descriptor, Digest, Name
 from transload.ports import Chunk
@@ -50,8 +52,11 @@ class RepositoryContent(MemoryStore):
     def holds(self, repository: str, descriptor: Descriptor) -> bool:
         return (self.folder / descriptor.digest.encoded).exists()
 
-    def adopt(self, repository: str, descriptor: Descriptor, path: Path) -> None:
-        path.rename(self.folder / descriptor.digest.encoded)
+    def spool_file(self) -> tuple[Folder, str]:
+        return Folder(self.folder), f"spooled-{os.urandom(8).hex()}"
+
+    def adopt(self, repository: str, descriptor: Descriptor, name: str) -> None:
+        Folder(self.folder).move(name, Folder(self.folder), descriptor.digest.encoded)
         self.adopted.append(descriptor.digest)
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.server.shelf import RepositoryContent
 from transload.errors import TooManyRequests
 from transload.limits import SERVED_UPLOADS
 from transload.oci import Descriptor, Digest
@@ -33,7 +35,7 @@ class Clock:
 
 @given(st.lists(st.binary(max_size=50)), st.integers(0, 100), st.booleans())
 def test_a_spool_gives_back_what_it_took(batches: list[bytes], offset: int, large: bool) -> None:
-    spool, content = Spool(None, hashing=True), b"".join(batches)
+    spool, content = Spool(None, spools=RepositoryContent(Path(tempfile.gettempdir()))), b"".join(batches)
     first = bytes(IN_MEMORY_BYTES) if large else b""
     try:
         for batch in (first, *batches):
