@@ -138,7 +138,7 @@ def signature_notes(bundle: BundleStore) -> Iterator[str]:
 class CarriedStore:
     """A bundle, folder or archive that is open; `bundle` is the same store if it is a bundle."""
 
-    place: Location
+    location: Location
     source: Source
     bundle: BundleStore | None = None
 
@@ -156,7 +156,7 @@ def select_carried(carried: CarriedStore, job: Job, working: ActivityListener) -
 
     Raises `SelectionEmpty`, `ImageUnknown`, `UsageError`.
     """
-    location, source = carried.place, carried.source
+    location, source = carried.location, carried.source
     if carried.bundle is None:
         working(Progressed("selecting"))
         return select_everything(job, location, source, working)

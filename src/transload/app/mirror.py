@@ -40,7 +40,7 @@ class Prepared:
     plan: Plan
     sources: Mapping[str, Source]
     target: Target
-    place: Location
+    location: Location
     notes: tuple[str, ...] = ()
     journal: Journal = field(factory=Journal)
     finish: Callable[[Outcome], None] | None = None
@@ -78,7 +78,7 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
     notes = (*selection.notes, *source_notes(sources), *nameless_notes(plan.images))
     notes += differences(job, selection, plan, stores.working, cancellation)
     notes += older_notes(plan, sources, target, cancellation)
-    return Prepared(plan=plan, sources=sources, target=target, place=job.target, notes=notes, journal=journal)
+    return Prepared(plan=plan, sources=sources, target=target, location=job.target, notes=notes, journal=journal)
 
 
 def older_notes(
@@ -158,7 +158,7 @@ def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
         plan=plan,
         sources=sources,
         target=target,
-        place=location,
+        location=location,
         notes=older_notes(plan, sources, target),
         journal=stores.journal(location),
         made_earlier=True,
@@ -186,7 +186,7 @@ def _as_it_is_now(image: PlannedImage, target: Target) -> PlannedImage:
 
 def check_room(prepared: Prepared) -> None:
     """Raises `DiskFull` before anything is fetched, if the target is a folder on a disk that cannot take it."""
-    if prepared.place.kind != "oci":
+    if prepared.location.kind != "oci":
         return
     from transload.layout import LayoutStore
 

@@ -86,7 +86,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     location = Location("bundle", str(packing.out))
     notes = (*selection.notes, *nameless_notes(plan.images))
     notes += differences(job, selection, plan, stores.working, cancellation)
-    prepared = Prepared(plan=plan, sources=selection.sources, target=far, place=location, notes=notes)
+    prepared = Prepared(plan=plan, sources=selection.sources, target=far, location=location, notes=notes)
     if is_finished(packing.out, blueprint):
         return Packed(evolve(prepared, plan=_nothing_to_do(plan, location)), blueprint)
     return Packed(_to_fill(prepared, blueprint, stores), blueprint)
@@ -165,7 +165,7 @@ def _way_on(failed: Sequence[PlannedImage]) -> str:
 
 
 def _to_fill(prepared: Prepared, blueprint: Blueprint, stores: Stores) -> Prepared:
-    writer, working = _opened(Path(prepared.place.value), blueprint), stores.working
+    writer, working = _opened(Path(prepared.location.value), blueprint), stores.working
     stores.at_end(writer.park)  # a run that breaks off never comes to `finish`
 
     def finish(outcome: Outcome) -> None:

@@ -36,7 +36,7 @@ def prepare_push(
     selection = select_carried(carried, job, stores.working)
     bundle = carried.bundle
     compressed = CompressedStore(carried.source, cancellation) if compress else None
-    sources: dict[str, Source] = {carried.place.locator: compressed or carried.source}
+    sources: dict[str, Source] = {carried.location.locator: compressed or carried.source}
     target, journal = stores.target(job.target), stores.journal(job.target)
     plan = make_plan(
         request_of(job, selection),
@@ -55,7 +55,7 @@ def prepare_push(
         plan=plan,
         sources=sources,
         target=target,
-        place=job.target,
+        location=job.target,
         notes=notes,
         journal=journal,
         by_size=one_by_one,

@@ -100,8 +100,8 @@ def check_alone(
     Raises `SelectionEmpty` for a store without images, and what keeps the whole from being read.
     """
     if carried.bundle is not None:
-        return _check_bundle(carried.place, carried.bundle, cancellation, working)
-    return _check_names(carried.place, carried.source, deep, cancellation, working)
+        return _check_bundle(carried.location, carried.bundle, cancellation, working)
+    return _check_names(carried.location, carried.source, deep, cancellation, working)
 
 
 def _check_names(

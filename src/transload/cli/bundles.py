@@ -105,12 +105,12 @@ def extract(
 
 
 def _bundle(session: Session, carried: str, reading: Carried) -> BundleStore:
-    place = carried_place(carried, reading)
-    if place.kind != "bundle":
+    location = carried_place(carried, reading)
+    if location.kind != "bundle":
         raise UsageError(
             f"{carried} is not a bundle of transload",
             subject=carried,
             hint="only bundles can be listed and extracted from; push, verify and serve take this one, too",
         )
     with session.stores(carried=reading) as stores:
-        return stores.bundle(place)
+        return stores.bundle(location)

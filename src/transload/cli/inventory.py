@@ -70,23 +70,23 @@ def inventory(
     from transload.inventory.take import take_inventory
 
     with open_session("inventory", output, quiet, network) as session:
-        place = named_place(store)
-        _check_is_target(place)
+        location = named_place(store)
+        _check_is_target(location)
         check_replaceable(out)
         signer = load_signer(sign_key, session.environment)
         gathered = gather_logins(session, logins, (), store)
         with session.stoppable(), session.stores(gathered) as stores:
-            named = tuple("/".join(filter(None, (place.prefix, path))) for path in repository) or None
-            target = stores.target(place, create=False)
+            named = tuple("/".join(filter(None, (location.prefix, path))) for path in repository) or None
+            target = stores.target(location, create=False)
             taken = take_inventory(
                 target,
-                place.prefix,
+                location.prefix,
                 repositories=named,
                 cancellation=session.cancellation,
                 working=session.output.working,
             )
             if not taken.manifests and not taken.notes:
-                raise nothing_there(target, place)
+                raise nothing_there(target, location)
         write_inventory(out, taken, signer)
         for note in taken.notes:
             session.output.notice(f"note: {note}")
@@ -97,12 +97,14 @@ def inventory(
         return 1 if taken.notes else 0
 
 
-def _check_is_target(place: Location) -> None:
+def _check_is_target(location: Location) -> None:
     """An inventory says what a far side has, and no far side is a file."""
-    if place.kind == "bundle":
-        raise UsageError(f"{place} is a bundle", hint=f"pack --against {place.value} takes it without an inventory")
-    if place.kind == "archive":
-        raise UsageError(f"{place} is an archive", hint="name the registry or the folder that it was pushed to")
+    if location.kind == "bundle":
+        raise UsageError(
+            f"{location} is a bundle", hint=f"pack --against {location.value} takes it without an inventory"
+        )
+    if location.kind == "archive":
+        raise UsageError(f"{location} is an archive", hint="name the registry or the folder that it was pushed to")
 
 
 def _tags(inventory: Inventory) -> int:

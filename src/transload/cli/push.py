@@ -61,18 +61,18 @@ def push(
       transload push saved.tar --compress --to registry.local/tools
     """
     with open_session("push", output, quiet, network, report) as session:
-        place = carried_place(carried, reading)
-        wanted = evolve(wanted, origin=str(place), referrers=True, foreign_layers=True, foreign_as_held=True)
+        location = carried_place(carried, reading)
+        wanted = evolve(wanted, origin=str(location), referrers=True, foreign_layers=True, foreign_as_held=True)
         gathered = gather(session, wanted, logins, bodies=jobs)
         job = gathered.job
         switches = ["--compress"] if compress else []
         words = [carried, *_words(reading, job), *switches, *connection_words(network, gathered.logins)]
         again = _again(words, job)
         began = StartTime.now(again(()))
-        if place.kind == "bundle":
-            reading = evolve(reading, ask=ask_for_volume(Path(place.value), session.output.paused))
+        if location.kind == "bundle":
+            reading = evolve(reading, ask=ask_for_volume(Path(location.value), session.output.paused))
         with session.stoppable(), session.stores(gathered.logins, reading) as stores:
-            store = open_carried(place, stores)
+            store = open_carried(location, stores)
             if quiet and session.output.speaks and store.bundle:  # otherwise it is told beside the totals
                 say(f"note: {note}" for note in signature_notes(store.bundle))
             prepared = prepare_push(store, job, stores, session.cancellation, compress=compress)

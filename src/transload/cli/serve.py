@@ -80,9 +80,9 @@ def serve(
     from transload.server import ServeSettings, serve_forever
 
     with open_session("serve", "text", quiet=False, network=network) as session:
-        place = named_place(store, reading)
-        reading.demand_signature(place)
-        writable = writable and (is_written("writable") or place.kind == "oci")
+        location = named_place(store, reading)
+        reading.demand_signature(location)
+        writable = writable and (is_written("writable") or location.kind == "oci")
         host, port = _address(listen)
         settings = ServeSettings(
             host=host,
@@ -94,14 +94,14 @@ def serve(
             users=_users(user, session.environment, password_stdin),
         )
         with session.stores(carried=reading, ears=Ears(warn, hosts=tell_host)) as stores:
-            served = stores.target(place, kept=True) if writable else stores.source(place)
-            notes = [*signature_notes(stores.bundle(place))] if place.kind == "bundle" else []
-            notes += serving_notes(served) if place.kind != "registry" else []
+            served = stores.target(location, kept=True) if writable else stores.source(location)
+            notes = [*signature_notes(stores.bundle(location))] if location.kind == "bundle" else []
+            notes += serving_notes(served) if location.kind != "registry" else []
             mode = "read and write" if writable else "read-only"
             more = [f"note: {note}" for note in notes]
             more += [f"warning: {settings.exposure}"] if settings.exposure else []
             serve_forever(
-                served, settings, lambda url: say([f"serving {place} at {url}, {mode}; Ctrl-C ends it", *more])
+                served, settings, lambda url: say([f"serving {location} at {url}, {mode}; Ctrl-C ends it", *more])
             )
     return 0
 

@@ -77,20 +77,20 @@ def verify(
 
 
 def _check(session: Session, wanted: WantedFlags, logins: LoginFlags, reading: Carried, deep: bool) -> Verification:
-    place = only_store(wanted.sets, reading, alone=wanted.to is None and not wanted.origin)
-    if place is None:
+    location = only_store(wanted.sets, reading, alone=wanted.to is None and not wanted.origin)
+    if location is None:
         # Before a file that was brought here is read, or a question asked. Catalogs and references are at registries.
         reading.demand_signature(Location.parse(wanted.origin) if wanted.origin else None)
     else:
         wanted, logins = _as_written(wanted, logins)
         if wanted.to is None and not wanted.origin:
-            return _check_alone(session, place, wanted, reading, deep)
+            return _check_alone(session, location, wanted, reading, deep)
         if wanted.origin:
-            raise UsageError(f"both {wanted.origin} and {place} are to be compared with", hint="name one of them")
-        wanted = evolve(wanted, sets=(), origin=str(place))
+            raise UsageError(f"both {wanted.origin} and {location} are to be compared with", hint="name one of them")
+        wanted = evolve(wanted, sets=(), origin=str(location))
     gathered = gather(session, wanted, logins)
     with session.stores(gathered.logins, reading) as stores:
-        store = _opened(session, place, stores) if place else None
+        store = _opened(session, location, stores) if location else None
         verification = check_against_source(gathered.job, stores, deep, session.cancellation, store)
     more = [*connection_words(session.network, gathered.logins), *(["--deep"] if deep else [])]
     tell_the_same(gathered, ["verify", *command_words(gathered.job, more)])
@@ -115,18 +115,20 @@ def _written(name: str, value: Flag) -> Flag | None:
     return value if is_written(name) else None
 
 
-def _check_alone(session: Session, place: Location, wanted: WantedFlags, reading: Carried, deep: bool) -> Verification:
+def _check_alone(
+    session: Session, location: Location, wanted: WantedFlags, reading: Carried, deep: bool
+) -> Verification:
     if wanted.image or wanted.tag or (wanted.platform and is_written("platform")):
         raise UsageError(
             "a store checked by itself takes no --image, --tag or --platform", hint="say what to compare with"
         )
     with session.stores(carried=reading) as stores:
-        return check_alone(_opened(session, place, stores), deep, session.cancellation, stores.working)
+        return check_alone(_opened(session, location, stores), deep, session.cancellation, stores.working)
 
 
-def _opened(session: Session, place: Location, stores: Stores) -> CarriedStore:
+def _opened(session: Session, location: Location, stores: Stores) -> CarriedStore:
     """The store that was named; people hear of a bundle's signature that was not checked."""
-    store = open_carried(place, stores)
+    store = open_carried(location, stores)
     if session.output.speaks and store.bundle:
         say(f"note: {note}" for note in signature_notes(store.bundle))
     return store
