@@ -1,1 +1,1 @@
-"""The product's verbs: settings become stores and requests, floors below do the work."""
+"""The product's verbs: turns settings into stores and requests; the packages below do the work."""

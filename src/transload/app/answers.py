@@ -1,6 +1,6 @@
 """The ten answers that the vendor's script asks for: variables, flags, defaults, order. Pure.
 
-A variable that is set, even to nothing, is an answer. An empty answer means the default where there is one.
+A variable that is set, even to an empty value, is an answer. An empty answer means the default, if there is one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from transload.oci.reference import check_registry, check_repository, check_tag
 
 @frozen(kw_only=True)
 class Answers:
-    """One field per question, in the order of the questions; None is not answered yet."""
+    """One field per question, in the order of the questions; None means not answered yet."""
 
     source_registry: str | None = None
     source_repository: str | None = None
@@ -32,14 +32,14 @@ class Answers:
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> Answers:
-        """From the incumbent's variables, as far as they are set."""
+        """The answers in the variables of the vendor's script, if they are set."""
         return cls(**{question.field: variables.get(question.variable) for question in QUESTIONS})
 
     def over(self, below: Answers) -> Answers:
-        """These answers where there are any, else those of `below`.
+        """These answers, and those of `below` for questions without one.
 
-        A login belongs to the registry that it was given with: where these answers name another one, the user and the
-        password of `below` are left out.
+        A login belongs to the registry that it was given with: if these answers name another registry, the user and
+        the password of `below` are left out.
         """
         foreign = {
             name: None for side in ("source", "target") if self._elsewhere(below, side) for name in _login_of(side)
@@ -48,13 +48,13 @@ class Answers:
         return evolve(below, **{**foreign, **own})
 
     def _elsewhere(self, below: Answers, side: str) -> bool:
-        """Whether both name a registry for `side`, and not the same."""
+        """Whether both name a registry for `side`, but different ones."""
         question = question_of(f"{side}_registry")
         ours, theirs = (getattr(answers, question.field) for answers in (self, below))
         return bool(ours) and theirs is not None and ours != (theirs or question.default)
 
     def open(self) -> tuple[Question, ...]:
-        """What is not answered, in order."""
+        """The questions without an answer, in order."""
         return tuple(question for question in QUESTIONS if getattr(self, question.field) is None)
 
     def source_login(self) -> Login | None:
@@ -66,14 +66,14 @@ class Answers:
         return _login(self.target_username, self.target_password)
 
     def target(self) -> Location:
-        """Where to. Raises `SettingMissing`, `ReferenceInvalid`."""
+        """The target. Raises `SettingMissing`, `ReferenceInvalid`."""
         if not self.target_registry:
             raise missing((question_of("target_registry"),))
         prefix = (self.target_repository or "").strip("/")
         return Location("registry", check_registry(self.target_registry), check_repository(prefix) if prefix else "")
 
     def checked(self) -> Answers:
-        """The same, with empty answers as None. Raises `ReferenceInvalid` for what is no registry, path or tag."""
+        """The same, with empty answers as None. Raises `ReferenceInvalid` for an invalid registry, path or tag."""
         values = {name: getattr(self, name) or None for name in _FIELDS}
         checks = {
             "registry": check_registry,
@@ -89,7 +89,7 @@ class Answers:
 
 @frozen
 class Question:
-    """One of the ten: its variable, what is asked, the flag that answers it, the default of an empty answer."""
+    """One of the ten: its variable, its text, the flag that answers it, the default for an empty answer."""
 
     variable: str
     field: str
@@ -101,7 +101,7 @@ class Question:
 
 
 DEFAULT_CATALOG = "arcdata"
-"""What is meant where only the vendor's questions are answered: the product of the vendor's script."""
+"""The catalog to copy if only the vendor's questions are answered: the product of the vendor's script."""
 
 QUESTIONS = (
     Question(
@@ -133,7 +133,7 @@ _FIELDS = tuple(question.field for question in QUESTIONS)
 
 
 def missing(questions: tuple[Question, ...]) -> SettingMissing:
-    """The error for answers that are needed while nobody can be asked."""
+    """The error for missing answers when there is no terminal to ask on."""
     variables = ", ".join(question.variable for question in questions)
     flags = ", ".join(dict.fromkeys(question.flag for question in questions))
     return SettingMissing(
@@ -143,7 +143,7 @@ def missing(questions: tuple[Question, ...]) -> SettingMissing:
 
 
 def needed_without_terminal(answers: Answers) -> tuple[Question, ...]:
-    """The unanswered questions that have no default: where to."""
+    """The unanswered questions that have no default: those about the target."""
     return tuple(question for question in answers.open() if question.field in {"target_registry", "target_repository"})
 
 

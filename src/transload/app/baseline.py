@@ -1,4 +1,4 @@
-"""What the far side is taken to hold when a bundle is packed: by its inventory, or by the bundle it got before."""
+"""What the target is assumed to hold when a bundle is packed: by its inventory, or by the bundle that it got before."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from transload.oci.imagelayout import MARKER
 
 
 def far_side(against: Path | None, key: Path | None = None) -> Inventory:
-    """What is at the far side: nothing, what the inventory at `against` says, or what the bundle there brought.
+    """What the target behind the air gap holds: nothing, or what the inventory or bundle at `against` says.
 
-    Names are relative to the prefix there, as they are in a bundle. With `key`, what it did not sign is refused.
-    Raises `DocumentInvalid` for an inventory that is none, `BundleUnsigned`, `BundleForeignSignature`,
-    `LedgerTampered`, `LocalError`, and what opening a bundle raises.
+    Names are relative to the prefix there, as in a bundle. With `key`, files that it did not sign are refused.
+    Raises `DocumentInvalid` for an invalid inventory, `BundleUnsigned`, `BundleForeignSignature`, `LedgerTampered`,
+    `LocalError`, and what opening a bundle raises.
     """
     if against is None:
         if key is not None:
@@ -50,7 +50,7 @@ def far_side(against: Path | None, key: Path | None = None) -> Inventory:
 
 
 def signature_path(path: Path) -> Path:
-    """Where the signature of an inventory lies: beside it, `.sig` added to its name."""
+    """The path of an inventory's signature: beside it, with `.sig` added to its name."""
     return path.with_name(f"{path.name}.sig")
 
 
@@ -65,7 +65,7 @@ def write_inventory(path: Path, inventory: Inventory, signer: Signer | None = No
 
 
 def _is_inventory(path: Path) -> bool:
-    """Not a bundle: a file of any other name, or one that begins as JSON does."""
+    """Whether this is an inventory and not a bundle: a file without `.tar` in its name, or one that begins as JSON."""
     with local_errors("reading", path):
         check_kind(path, stat.S_ISREG, stat.S_ISDIR)
         if not path.is_file():
@@ -113,7 +113,7 @@ def _check_signature(path: Path, raw: bytes, verifier: PublicKey) -> None:
 
 
 def inventory_of(ledger: Ledger) -> Inventory:
-    """What the far side has after a push of this bundle, with what it had to have before."""
+    """What the target has after a push of this bundle, with the prerequisites that it had before."""
     manifests: dict[Digest, Descriptor] = {}
     blobs: dict[Digest, int] = {}
     shelves: dict[str, RepositoryContent] = {}

@@ -1,4 +1,4 @@
-"""From a plan for a far side to what a bundle carries there, and the plan that fills the bundle. Pure."""
+"""Turns a plan for a target behind an air gap into the contents of a bundle, and the plan that fills it. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, 
 from transload.planning.planfile import digest
 
 Where = Callable[[Digest], tuple[str, ...]]
-"""In which repositories the far side holds something."""
+"""The repositories in which the target holds this content."""
 
 
 def contents_of(
@@ -24,10 +24,10 @@ def contents_of(
     extras: Iterable[ExtraFile] = (),
     against: str = "",
 ) -> Contents:
-    """What the bundle of `plan` holds: the images that can be planned; images that failed are left out.
+    """The contents of the bundle for `plan`: the images that can be planned, without those that failed.
 
-    `resolve` tells what an unchanged name stands for at the far side. What else is stored under a tag, such as a
-    signature of cosign, is listed like an image, so that the tag travels.
+    `resolve` says what an unchanged name stands for at the target. Other manifests with a tag, such as a signature of
+    cosign, are listed like images, so that the tag is carried too.
     """
     packed = [image for image in plan.images if image.error is None]
     graph = _Graph(plan)
@@ -58,7 +58,7 @@ def contents_of(
 def filling_plan(plan: Plan, target: str, held: Callable[[Descriptor], bool] = lambda _blob: False) -> Plan:
     """The plan that fills the bundle: every blob and manifest once, nothing mounted, in the same order.
 
-    `held` says which blobs an earlier run left in the unfinished bundle; they are told as already there.
+    `held` says which blobs an earlier run left in the unfinished bundle; they count as already there.
     """
     there = {step.id for step in plan.blob_steps() if step.origin is None and held(step.descriptor)}
     steps: list[Step] = []
@@ -88,7 +88,7 @@ def filling_plan(plan: Plan, target: str, held: Callable[[Descriptor], bool] = l
 
 
 def _shares(plan: Plan, steps: Set[int]) -> Iterator[Share]:
-    """What these blob steps come to for each image: a step counts for the first image that needs it."""
+    """The share of these blob steps in each image. A step counts for the first image that needs it."""
     sizes = {step.id: step.descriptor.size for step in plan.blob_steps() if step.id in steps}
     begin = 0
     for image in plan.images:
@@ -99,7 +99,7 @@ def _shares(plan: Plan, steps: Set[int]) -> Iterator[Share]:
 
 
 def _companions(plan: Plan) -> Iterator[BundledImage]:
-    """What the plan stores under tags that are not those of images."""
+    """The manifests that the plan stores under tags which are no images."""
     images = {image.target for image in plan.images}
     for step in _manifest_steps(plan):
         if step.name.tag and step.name not in images:
@@ -108,7 +108,7 @@ def _companions(plan: Plan) -> Iterator[BundledImage]:
 
 
 def _is_carried(step: BlobStep) -> bool:
-    """Not what the far side has in another repository already."""
+    """Whether the bundle carries the blob; not if the target has it in another repository already."""
     return step.origin is None or step.after is not None
 
 
@@ -117,7 +117,7 @@ def _manifest_steps(plan: Plan) -> Iterator[ManifestStep]:
 
 
 def _called(image: PlannedImage) -> Name:
-    """Its name in the bundle: without a tag, the digest that it has there, which a narrowed index gets anew."""
+    """The image's name in the bundle. Without a tag, it has its digest there, which is new for a narrowed index."""
     if image.target.tag is not None or image.digest is None:
         return image.target
     return image.target.at(image.digest)
@@ -132,7 +132,7 @@ def _bundled(image: PlannedImage, plan: Plan, resolve: Callable[[Name], Descript
 
 
 class _Graph:
-    """The manifests that a plan stores, and what they lead to."""
+    """The manifests that a plan stores, and their children."""
 
     def __init__(self, plan: Plan) -> None:
         steps = list(_manifest_steps(plan))
@@ -141,7 +141,7 @@ class _Graph:
         self.left_out = {step.digest: frozenset(step.left_out) for step in steps}
 
     def below(self, roots: Iterable[Digest]) -> Iterator[Manifest]:
-        """Every manifest that the plan stores of what `roots` lead to, each once."""
+        """Every manifest at and below `roots` that the plan stores, each once."""
         pending, seen = list(roots), set(roots)
         while pending:
             manifest = self._manifests[pending.pop()]
@@ -153,7 +153,7 @@ class _Graph:
     def assumed(
         self, root: Descriptor, extras: Iterable[Digest], blobs: Mapping[Digest, Descriptor]
     ) -> Iterator[Descriptor]:
-        """What an image, and what belongs to it, needs and the bundle does not hold."""
+        """The content that an image and its companions need, but the bundle does not hold."""
         if root.digest not in self._manifests:
             yield root
         stored = {digest for digest in (root.digest, *extras) if digest in self._manifests}

@@ -1,4 +1,4 @@
-"""The main job on generated images: two embedded registries, two monthly releases, proof at the end."""
+"""The main job with generated images: two embedded registries, two monthly releases, and a check at the end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PREFIX = "shop"
 
 @frozen(kw_only=True)
 class Stage:
-    """Both registries at work, and the catalog that describes what the source publishes."""
+    """Both running registries, and the catalog of what the source publishes."""
 
     source: Served
     target: Served
@@ -29,7 +29,7 @@ class Stage:
     size: int
 
     def publish(self, version: int) -> SeededRelease:
-        """Let the vendor publish the next release; images that did not change keep their layers."""
+        """Publish the vendor's next release. Images that did not change keep their layers."""
         made = release("demo", IMAGES, self.size, version)
         fill_release(self.vendor, made, PREFIX)
         return made
@@ -37,7 +37,7 @@ class Stage:
 
 @contextlib.contextmanager
 def staged(folder: Path, size: int) -> Iterator[Stage]:
-    """Two registries on free loopback ports for the block, their content under `folder`; releases of `size` bytes."""
+    """Run two registries on free loopback ports during the block; content in `folder`, releases of `size` bytes."""
     vendor = LayoutStore(folder / "vendor", create=True)
     site = LayoutStore(folder / "site", create=True)
     writable = ServeSettings(writable=True, spool_folder=folder)

@@ -1,4 +1,4 @@
-"""What was carried over the gap: which kind of store a path is, and which of its images are wanted."""
+"""Stores that were carried over an air gap: which kind of store a path is, and which of its images are wanted."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from transload.ports import Source
 if TYPE_CHECKING:
     from transload.bundle.reading.reader import BundleStore
 
-_LAYOUT = (MARKER, INDEX)  # one that lost the first is told as a layout, not as a missing bundle
+_LAYOUT = (MARKER, INDEX)  # a folder with only the second is a damaged layout, not a missing bundle
 _LEADING = 4  # the ledger is among the first members of a bundle
 
 
 def carried_place(text: str, carried: Carried = NOTHING_SAID) -> Location:
-    """What a path is: a bundle (its name without suffix, or one of its volumes), an OCI layout folder, an archive.
+    """The store at a path: a bundle (its name without suffix, or one of its volumes), an OCI layout folder, an archive.
 
-    `bundle:`, `oci:` and `archive:` before it say so. Raises `LocalError` if there is nothing, `BundleUnsigned` if
-    `carried` has a key and this is not a bundle: nothing is looked into before its signature is.
+    `bundle:`, `oci:` and `archive:` before the path name the kind. Raises `LocalError` if there is no store,
+    `BundleUnsigned` if `carried` has a key and this is not a bundle: the signature is checked before anything is read.
     """
     location = Location.parse(text) if _has_scheme(text) else _found(text, carried)
     if location is None:
@@ -55,7 +55,7 @@ def carried_place(text: str, carried: Carried = NOTHING_SAID) -> Location:
 
 
 def named_place(text: str, carried: Carried = NOTHING_SAID) -> Location:
-    """What `carried_place` finds, or the registry that is meant. Raises what it and `Location.parse` raise."""
+    """What `carried_place` finds, or else a registry. Raises what it and `Location.parse` raise."""
     if is_carried(text, carried) or is_path(text) or not set("/:.") & set(text):
         return carried_place(text, carried)
     return Location.parse(text)
@@ -67,9 +67,9 @@ def is_carried(text: str, carried: Carried = NOTHING_SAID) -> bool:
 
 
 def only_store(words: tuple[str, ...], carried: Carried = NOTHING_SAID, *, alone: bool) -> Location | None:
-    """The single local store that was named: by its kind, or by a path under which there is one; else None.
+    """The local store, if exactly one word was given and it names one, by its kind or by a path; else None.
 
-    `alone`: nothing else is named, so that a bare word can only be one. Raises what `carried_place` raises.
+    `alone` means that nothing else is named, so a bare word can only be a store. Raises what `carried_place` raises.
     """
     if len(words) != 1:
         return None
@@ -104,7 +104,7 @@ def _found(text: str, carried: Carried) -> Location | None:
 
 
 def _has_volume(folder: Path, name: str) -> bool:
-    """Any of them, so that whoever opens the bundle can say which one is missing."""
+    """Whether any volume of the bundle is there. Opening the bundle then says which one is missing."""
     with local_errors("looking into", folder):
         files = folder.iterdir() if folder.is_dir() else ()
         return any(is_volume_name(file.name) and _same(split_file_name(file.name)[0], name) for file in files)
@@ -128,7 +128,7 @@ def _has_ledger(path: Path) -> bool:
 
 
 def signature_notes(bundle: BundleStore) -> Iterator[str]:
-    """Who signed a bundle, as long as nobody has checked it: what a file says of itself is only a claim."""
+    """A note on who claims to have signed a bundle, if the signature was not checked."""
     if bundle.signature is not None and not bundle.verified:
         signer = bundle.signature.key_id
         yield f"the bundle says that {signer} signed it, but this was not checked: give the public key with --key"
@@ -152,7 +152,7 @@ def open_carried(location: Location, stores: Stores) -> CarriedStore:
 
 
 def select_carried(carried: CarriedStore, job: Job, working: ActivityListener) -> Selection:
-    """Everything in a carried store that `job` wants: of a bundle also what it left out, since the target has it.
+    """Everything in a carried store that `job` wants; for a bundle, also images that it left out.
 
     Raises `SelectionEmpty`, `ImageUnknown`, `UsageError`.
     """
@@ -167,6 +167,6 @@ def select_carried(carried: CarriedStore, job: Job, working: ActivityListener) -
 
 
 def _images(ledger: Ledger) -> list[Name]:
-    """Without the tags of signatures and the like, which come with the images that they belong to."""
+    """The images' names, without the tags of signatures and other companions, which are copied with their images."""
     known = ledger.by_digest.keys() | {entry.image.root.digest for entry in ledger.images}
     return [entry.image.name for entry in ledger.images if subject_of(entry.image.name.tag) not in known]

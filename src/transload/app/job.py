@@ -1,4 +1,4 @@
-"""What one run of mirror, plan or verify is asked to do, with every answer already given."""
+"""What one run of mirror, plan or verify should do, with all questions answered."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Job:
     """What is wanted, from where, to where.
 
     `sets` are names of catalogs, files, and references. `origin` is a store in which names are looked up instead;
-    without sets it means everything that is there. `source_registry` and `source_repository` replace those of the
-    catalogs. `tag` is a release of the catalogs (None: the newest at the source), `target_tag` what its images are
-    called at the target (None: the same). `images` restricts the sets to these names at the target; `flatten` keeps
-    only the last part of a repository's path there. `bodies` is how many blobs move at a time. `tags_by_default` says
-    that nobody wrote `tag` and `target_tag` for this run: where they have no use, they mean nothing.
+    without sets it means everything in it. `source_registry` and `source_repository` replace those of the catalogs.
+    `tag` is a release of the catalogs (None: the newest at the source), `target_tag` the tag of its images at the
+    target (None: the same). `images` restricts the sets to these names at the target; `flatten` keeps only the last
+    part of a repository's path there. `bodies` is how many blobs move at a time. `tags_by_default` means that `tag`
+    and `target_tag` are defaults: if they cannot be used, they are ignored.
     """
 
     sets: tuple[str, ...]

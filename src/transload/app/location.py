@@ -1,6 +1,6 @@
-"""Stores as people write them: `registry.example/prefix`, `oci:DIR`, `bundle:NAME`, `archive:FILE`. Pure reading.
+"""Stores as people write them: `registry.example/prefix`, `oci:DIR`, `bundle:NAME`, `archive:FILE`. Only parsing.
 
-What users of skopeo and docker write is understood where it means one thing, and else answered with our word for it.
+The words of skopeo and docker are accepted if their meaning is clear; else the error names our word.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Location:
 
     @property
     def locator(self) -> str:
-        """The store alone, as plans and messages name it."""
+        """The store without the prefix, as plans and messages name it."""
         return self.value if self.kind == "registry" else f"{self.kind}:{self.value}"
 
     def __str__(self) -> str:
@@ -130,7 +130,7 @@ def is_short(text: str, *, also_numbers: bool) -> bool:
 
 
 def is_path(text: str) -> bool:
-    """Whether this can only be a path: it begins as no host does, or ends as archives do."""
+    """Whether this can only be a path: its beginning cannot be that of a host, or it ends like an archive."""
     starts = text.startswith(_PATH_STARTS) or text in {".", ".."}
     return starts or text.lower().endswith(_ARCHIVE_SUFFIXES)
 
@@ -142,7 +142,7 @@ def _path_hint(text: str) -> str:
 
 
 def _expanded(path: str) -> str:
-    """With the home folder for ~, which shells leave alone after a colon."""
+    """The path with the home folder for ~, which shells do not replace after a colon."""
     with contextlib.suppress(RuntimeError):  # nobody knows where the home is
         return str(expanded(path)) if path.startswith("~") else path
     return path

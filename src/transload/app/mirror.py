@@ -1,4 +1,4 @@
-"""Planning and carrying out a copy between stores: what `mirror`, `plan` and `apply` have in common."""
+"""Plans a copy between stores and carries it out: what `mirror`, `plan` and `apply` share."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _THREADS = 8
 class Prepared:
     """A plan, the open stores that it names, and the target's journal.
 
-    `finish` is what the target needs when the run is over.
+    `finish` is called with the outcome when the run is over.
 
-    `by_size`: the biggest blobs first, which is how they lie in a bundle, rather than image after image.
+    With `by_size` the biggest blobs come first, as they lie in a bundle, instead of image after image.
     """
 
     plan: Plan
@@ -49,7 +49,7 @@ class Prepared:
 
 
 def request_of(job: Job, selection: Selection) -> Request:
-    """What the planner is asked."""
+    """The request for the planner."""
     return Request(
         selection.items,
         platforms=job.platforms,
@@ -62,7 +62,7 @@ def request_of(job: Job, selection: Selection) -> Request:
 
 
 def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
-    """Select, ask both sides, draft the plan. Moves nothing. Raises what `select` and `make_plan` raise."""
+    """Select the images, ask both sides, and make the plan. Moves nothing. Raises as `select` and `make_plan` do."""
     selection = select(job, stores, cancellation)
     sources, target, journal = selection.sources, stores.target(job.target), stores.journal(job.target)
     plan = make_plan(
@@ -84,7 +84,7 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
 def older_notes(
     plan: Plan, sources: Mapping[str, Source], target: Source, cancellation: Cancellation | None = None
 ) -> tuple[str, ...]:
-    """Which tags would go back to older content: a disk of last month over what came by the wire since."""
+    """A note on tags that would go back to older content, such as from a disk that is older than the target."""
     names = going_back(plan, sources, target, cancellation)
     if not names:
         return ()
@@ -94,14 +94,14 @@ def older_notes(
 
 
 def source_notes(sources: Mapping[str, Source]) -> tuple[str, ...]:
-    """What sources have to say about themselves: that docker's archives do not keep the publisher's digests."""
+    """Notes of the sources about themselves, such as that docker's archives do not keep the publisher's digests."""
     return tuple(note for source in sources.values() for note in getattr(source, "notes", ()))
 
 
 def check_anything_published(selection: Selection, plan: Plan) -> None:
-    """A release of which the source has no image at all is not there; one sentence says more than one for each image.
+    """Check that the source has any image of a release: one error says more than one for each image.
 
-    Raises `ReleaseUnknown`; `SelectionEmpty` if every image may be missing, and every one is.
+    Raises `ReleaseUnknown`; `SelectionEmpty` if every image is missing, and all of them are optional.
     """
     if any(image.status != "missing" for image in plan.images):
         return
@@ -123,7 +123,7 @@ def check_anything_published(selection: Selection, plan: Plan) -> None:
 
 
 def all_missing(names: Sequence[str]) -> SelectionEmpty:
-    """The error for images of which each may be missing, and none is there."""
+    """The error for images that are all optional, and all missing."""
     images = "the only image is" if len(names) == 1 else f"none of the {len(names)} images is"
     named = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
     return SelectionEmpty(f"{images} published: {named}", side="source", hint="check the names")
@@ -132,7 +132,7 @@ def all_missing(names: Sequence[str]) -> SelectionEmpty:
 def differences(
     job: Job, selection: Selection, plan: Plan, working: ActivityListener, cancellation: Cancellation
 ) -> tuple[str, ...]:
-    """How the catalogs' lists differ from what is published; not asked when there is nothing to do about it."""
+    """How the catalogs' lists differ from what is published; asked only if the plan has something to do."""
     if job.discover or job.images or not (plan.steps or plan.failures):
         return ()
     notes: list[str] = []
@@ -144,7 +144,7 @@ def differences(
 
 
 def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
-    """Open the stores of a plan that was made earlier. Raises `UsageError` for stores this command cannot open."""
+    """Open the stores of a plan that was made earlier. Raises `UsageError` for a store that cannot be a target."""
     if not plan.images:
         raise SelectionEmpty("the plan has no image, so there is nothing to do", hint="make it again: transload plan")
     location = Location.parse(plan.target)
@@ -166,7 +166,7 @@ def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
 
 
 def _as_it_is_now(image: PlannedImage, target: Target) -> PlannedImage:
-    """An image for which the plan has nothing to do has failed if the target has lost or changed it since."""
+    """The image, failed if the plan has nothing to do for it but the target has lost or changed it since."""
     if image.status != "unchanged" or image.digest is None or image.goals:
         return image
     name = Name(image.target.repository, image.target.tag) if image.target.tag else image.target.at(image.digest)
@@ -185,7 +185,7 @@ def _as_it_is_now(image: PlannedImage, target: Target) -> PlannedImage:
 
 
 def check_room(prepared: Prepared) -> None:
-    """Raises `DiskFull` before anything is fetched, if the target is a folder on a disk that cannot take it."""
+    """Raises `DiskFull` before anything is fetched, if the target is a folder and its disk has too little room."""
     if prepared.location.kind != "oci":
         return
     from transload.layout import LayoutStore
@@ -198,7 +198,7 @@ def check_room(prepared: Prepared) -> None:
 
 
 def _is_there(target: Target, descriptor: Descriptor) -> bool:
-    with contextlib.suppress(TransloadError):  # what is wrong with it, the run will tell
+    with contextlib.suppress(TransloadError):  # the run will report the error
         return target.holds("", descriptor)
     return False
 
@@ -206,7 +206,7 @@ def _is_there(target: Target, descriptor: Descriptor) -> bool:
 def carry_out(
     prepared: Prepared, stores: Stores, listen: Listener, cancellation: Cancellation, bodies: int = 8
 ) -> Outcome:
-    """Run the plan, remembering what arrived until the run is complete."""
+    """Run the plan. A journal keeps which blobs arrived until the run is complete."""
     plan, journal = prepared.plan, prepared.journal
     outcome = run(
         plan,

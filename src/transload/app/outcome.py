@@ -19,7 +19,7 @@ from transload.version import __version__
 
 @frozen
 class StartTime:
-    """When a run began, on both clocks, and what was asked for: a command line or a call."""
+    """When a run began, on both clocks, and what was asked: a command line or a call."""
 
     asked: str
     wall_s: float
@@ -39,7 +39,7 @@ def result_of(
     began: StartTime,
     retry: Callable[[tuple[str, ...]], str] | None = None,
 ) -> Result:
-    """The result of a run that was carried out; `retry` writes the command that does the named images again."""
+    """The result of a run; `retry` makes the command that copies the named images again."""
     return Result.of(
         tally,
         outcome,

@@ -1,4 +1,4 @@
-"""Which plans were made here, by this user: only those may say by themselves which registry gets a password."""
+"""Which plans this user made here: only for these, the plan alone decides which registry gets a password."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from transload.limits import SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.strictjson import NotJson, read_json
 
 _FILE = "plans.json"
-_KEPT = 200  # plans; older ones ask for --to again
+_KEPT = 200  # plans; older ones need --to again
 
 
 def remember(plan: bytes, state: Path | None) -> None:
-    """Note that this plan was made here. Where nothing can be noted, `apply` asks for the registry's name."""
+    """Note that this plan was made here. If that fails, `apply` needs the registry's name."""
     if state is None:
         return
     digests = [*(known for known in _known(state) if known != _digest(plan)), _digest(plan)][-_KEPT:]
@@ -34,7 +34,7 @@ def is_own(plan: bytes, state: Path | None) -> bool:
 
 
 def check_named(side: Side, hosts: Iterable[str], named: Iterable[str | None], user: str) -> None:
-    """Raises `UsageError` unless the registries among `hosts`, stores of a plan from elsewhere, were `named` too."""
+    """Raises `UsageError` if a registry among `hosts`, the stores of a plan from elsewhere, is not in `named`."""
     registries = {host for host in hosts if Location.parse(host).kind == "registry"}
     unknown = sorted(registries - set(named))
     if unknown:
@@ -52,7 +52,7 @@ def _digest(plan: bytes) -> str:
 
 
 def _known(state: Path) -> list[str]:
-    with contextlib.suppress(OSError, LocalError, NotJson):  # a lost memory only costs a word more
+    with contextlib.suppress(OSError, LocalError, NotJson):  # without this file, users only have to name the registry
         raw = read_file(state / _FILE, SMALL_JSON_BYTES + 1)
         document = read_json(raw, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
         if isinstance(document, list):

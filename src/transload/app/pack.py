@@ -1,4 +1,4 @@
-"""Packing a release into a bundle: planned against what the far side has, laid out, then filled by the engine."""
+"""Packs a release into a bundle: plans it against what the target has, lays it out, and prepares the run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Packing:
     """How a bundle is made.
 
     `out` is its path without suffix, `against` an inventory file or an earlier bundle, `against_key` the public key
-    that must have signed it, `also` further files.
+    that must have signed it, `also` extra files.
     """
 
     out: Path
@@ -62,8 +62,8 @@ class Packed:
 def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cancellation) -> Packed:
     """Decide what the bundle holds, and open it for writing. Moves nothing.
 
-    Raises what `prepare` and `far_side` raise, `BundleIncomplete` if an image that is wanted cannot be had,
-    `BundleExists`, `Busy`, and `DiskFull` when the disk has not got the room.
+    Raises what `prepare` and `far_side` raise, `BundleIncomplete` if a wanted image is not available, `BundleExists`,
+    `Busy`, and `DiskFull` if the disk has too little room.
     """
     _check_folder(packing.out)
     inventory = far_side(packing.against, packing.against_key)
@@ -93,12 +93,12 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
 
 
 def _in_order(selection: Selection) -> Selection:
-    """The same set gives the same bytes, in whatever order it was named."""
+    """The selection, sorted, so that the same set gives the same bytes in any order."""
     return evolve(selection, items=tuple(sorted(selection.items, key=lambda item: (item.target, item.source_store))))
 
 
 def bundle_path(out: Path) -> Path:
-    """Where the bundle called `out` lies; the suffix may be written too. Raises `UsageError`."""
+    """The path of the bundle called `out`, which may have the suffix. Raises `UsageError`."""
     path = expanded(out)
     path = path.with_name(path.name.removesuffix(".tar")) if path.name.removesuffix(".tar") else path
     if path.suffix in _COMPRESSED:
@@ -118,7 +118,7 @@ def bundle_path(out: Path) -> Path:
 
 
 def _check_folder(out: Path) -> None:
-    """A medium that is not mounted shall not become a folder on the disk that it would be mounted on."""
+    """Check that the folder exists. It is not created: it may be a medium that is not mounted yet."""
     if out.name in {"", ".."} or out.is_dir():
         raise LocalError(f"{out} is a folder, not a bundle", subject=str(out), hint=f"write {out / 'NAME'}")
     folder = out.absolute().parent
@@ -127,10 +127,10 @@ def _check_folder(out: Path) -> None:
 
 
 def check_whole(plan: Plan) -> None:
-    """Refuse to pack a part: what a bundle lacks is found out where nobody can fetch it.
+    """Refuse to pack a part: behind the air gap, nobody could fetch what is missing.
 
-    Raises `BundleIncomplete`; `NotFound` if the source has none of the images; if all fail alike (the source is down,
-    the login is wrong), their error.
+    Raises `BundleIncomplete`; `NotFound` if the source has none of the images; if all fail with the same error (the
+    source is down, the login is wrong), that error.
     """
     failed = [image for image in plan.images if image.error is not None]
     errors = [image.error for image in failed if image.error is not None]
@@ -142,7 +142,7 @@ def check_whole(plan: Plan) -> None:
             raise errors[0]
     failures = plan.failures
     for error in errors:
-        if isinstance(error, HostGivenUp):  # the images are as they may be; it is the source that is gone
+        if isinstance(error, HostGivenUp):  # the source is down, which says nothing about the images
             raise error
     if failures:
         message = f"{len(failures)} of {count(len(plan.images), 'image')} cannot be packed, so nothing was written"
@@ -166,7 +166,7 @@ def _way_on(failed: Sequence[PlannedImage]) -> str:
 
 def _to_fill(prepared: Prepared, blueprint: Blueprint, stores: Stores) -> Prepared:
     writer, working = _opened(Path(prepared.location.value), blueprint), stores.working
-    stores.at_end(writer.park)  # a run that breaks off never comes to `finish`
+    stores.at_end(writer.park)  # a run that breaks off never calls `finish`
 
     def finish(outcome: Outcome) -> None:
         with writer:  # leaving it keeps what there is for the next run, unless it is finished
@@ -177,7 +177,7 @@ def _to_fill(prepared: Prepared, blueprint: Blueprint, stores: Stores) -> Prepar
 
     writer.read = Counting(working, "rechecking", possible=True).add
     filling = filling_plan(prepared.plan, writer.locator, lambda blob: writer.holds("", blob))
-    writer.read = lambda _length: None  # from here on the run tells what goes on
+    writer.read = lambda _length: None  # from here on, the run reports its own progress
     return evolve(prepared, plan=filling, target=writer, finish=finish, by_size=True)
 
 
@@ -187,14 +187,14 @@ def _opened(path: Path, blueprint: Blueprint) -> BundleWriter:
         writer.check_space()
     except DiskFull:
         writer.park()
-        if writer.missing_bytes == blueprint.cut.size:  # nothing yet: another set may have the name
+        if writer.missing_bytes == blueprint.cut.size:  # nothing was written yet, so the name stays free
             discard(path)
         raise
     return writer
 
 
 def _nothing_to_do(plan: Plan, location: Location) -> Plan:
-    """The bundle is there already, byte for byte as it would be made."""
+    """The plan if the same bundle is there already, byte for byte."""
     images = (
         image
         if image.error

@@ -1,4 +1,4 @@
-"""What the source really publishes of a catalog's release: repositories under the prefix and their tags."""
+"""What the source really publishes for a catalog's release: repositories under the prefix and their tags."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _THREADS = 8
 
 
 def ask_published(source: Source, prefix: str, cancellation: Cancellation) -> Published:
-    """Tags of every repository exactly one segment under `prefix`; None for those that will not be listed.
+    """The tags of every repository exactly one segment under `prefix`; None if the registry does not list them.
 
-    Raises `Refused` where the registry keeps no list of repositories.
+    Raises `Refused` if the registry keeps no list of repositories.
     """
     start = f"{prefix}/" if prefix else ""
     paths = [start + name for name in images_directly_under(prefix, source.repositories())]
@@ -23,14 +23,14 @@ def ask_published(source: Source, prefix: str, cancellation: Cancellation) -> Pu
     def tags(path: str) -> frozenset[str] | None:
         try:
             return frozenset(source.tags(path))
-        except TransloadError:  # MCR's list names repositories that it will not list the tags of
+        except TransloadError:  # MCR lists repositories, but refuses the tags of some
             return None
 
     return dict(zip(paths, in_parallel(tags, paths, _THREADS, cancellation), strict=True))
 
 
 def told_difference(catalog: Catalog, release: Release, difference: Difference) -> tuple[str, ...]:
-    """The difference in sentences for people; empty if there is none."""
+    """Sentences about the difference for people; empty if there is none."""
     name = f"{catalog.name} {release.tag}"
     notes = []
     if difference.extra:
@@ -48,7 +48,7 @@ def told_difference(catalog: Catalog, release: Release, difference: Difference) 
 def compare_with_source(
     catalog: Catalog, release: Release, source: Source, prefix: str, cancellation: Cancellation
 ) -> tuple[str, ...]:
-    """Sentences on how the catalog's list differs from what is published; where it cannot be told, a sentence too."""
+    """Sentences on how the catalog's list differs from what is published, or on why that is unknown."""
     try:
         published = ask_published(source, prefix, cancellation)
     except TransloadError as error:

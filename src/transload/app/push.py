@@ -1,4 +1,4 @@
-"""Pushing what was carried: every image of a bundle, folder or archive to a target, straight from where it lies."""
+"""Pushes a carried store: every image of a bundle, folder or archive, to a target, without unpacking."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from transload.transfer import Journal
 def prepare_push(
     carried: CarriedStore, job: Job, stores: Stores, cancellation: Cancellation, *, compress: bool = False
 ) -> Prepared:
-    """Plan the push of `carried`; `job` says where to and which images. Moves nothing.
+    """Plan the push of `carried`; `job` names the target and the images. Moves nothing.
 
-    With `compress`, layers that are not compressed are sent compressed; that is done here once, to know their digests.
-    What a differential bundle leaves out is looked for at the target first; images that cannot be completed become
-    failures of the plan, the others can still be pushed.
+    With `compress`, uncompressed layers are sent compressed; they are compressed here once, to learn their digests.
+    Content that a differential bundle leaves out is looked for at the target first. Images that cannot be completed
+    become failures of the plan; the others can still be pushed.
     """
     selection = select_carried(carried, job, stores.working)
     bundle = carried.bundle
@@ -88,8 +88,8 @@ def _prerequisite_notes(plan: Plan, ledger: Ledger) -> Iterator[str]:
 
 
 def _volume_notes(bundle: BundleStore) -> Iterator[str]:
-    """What is known to be missing before the first byte moves; the target may have what lies in it."""
-    if not bundle.asks:  # otherwise it is asked for when it is needed
+    """Notes on volumes that are missing, before the first byte moves. The target may have their content."""
+    if not bundle.asks:  # otherwise the user is asked for the volume when it is needed
         for volume in _lacking_volumes(bundle):
             images = f"{len(volume.images)} of {count(len(bundle.ledger.images), 'image')}"
             yield f"{volume.error}; it is needed for {images}"
@@ -101,9 +101,9 @@ def _lacking_volumes(bundle: BundleStore) -> Iterator[CheckedPart]:
 
 
 def _elsewhere(ledger: Ledger | None, prefix: str, journal: Journal) -> Callable[[Digest], Iterable[str]]:
-    """Where at the target to look for what the bundle leaves out, and for what an unfinished run brought.
+    """Repositories of the target that may have what the bundle leaves out, or what an unfinished run brought.
 
-    Under the prefix first; as it is called, when the inventory was taken of the whole registry.
+    First under the prefix, then under the name as it is, in case the inventory was taken of the whole registry.
     """
     prerequisites = ledger.prerequisites if ledger else ()
     repositories = {piece.descriptor.digest: piece.repositories for piece in prerequisites}

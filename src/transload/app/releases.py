@@ -1,4 +1,4 @@
-"""Releases of a catalog as a source has them: which ones a tag or a range means, and what there is."""
+"""Releases of a catalog at a source: the list, and which of them a tag or a range means."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def open_origin(origin: Location, stores: Stores) -> Source:
 
 
 def find_releases(catalog: Catalog, tag: str | None, origin: Location, source: Source) -> tuple[Release, ...]:
-    """The releases that `tag` means (None: the newest that the source has); asks the source only where it has to.
+    """The releases that `tag` means (None: the newest at the source). Asks the source only if it has to.
 
     Raises `ReleaseUnknown`, `UsageError`, and what the source raises.
     """
@@ -38,17 +38,17 @@ def find_releases(catalog: Catalog, tag: str | None, origin: Location, source: S
     except (AccessError, Refused):
         if depends_on_source(wanted) or ".." in wanted:
             raise
-        return (catalog.assume(wanted),)  # tags that may not be listed can still be named
+        return (catalog.assume(wanted),)  # the tags may not be listed, but this one can still be used
     return catalog.releases_in(wanted, tags)
 
 
 def depends_on_source(wanted: str) -> bool:
-    """Whether a release or range means something else with each release that appears."""
+    """Whether a release or range changes its meaning when a new release appears."""
     return NEWEST in wanted.split("..") or wanted.endswith("..")
 
 
 def source_tags(catalog: Catalog, origin: Location, source: Source) -> list[str]:
-    """Tags of the catalog's anchor image at the source. Raises `ReleaseUnknown` where the source has no such image."""
+    """Tags of the catalog's anchor image at the source. Raises `ReleaseUnknown` if the source has no such image."""
     repository = catalog.anchor_repository(origin.prefix)
     try:
         with at_side("source"):
@@ -63,7 +63,7 @@ def source_tags(catalog: Catalog, origin: Location, source: Source) -> list[str]
 
 
 def list_releases(catalog: Catalog, origin: Location, target: Location | None, stores: Stores) -> tuple[Offer, ...]:
-    """The releases at `origin`, newest first; with `target`, each with whether its anchor image is there.
+    """The releases at `origin`, newest first. With `target`, each says whether its anchor image is there.
 
     Raises `ReleaseUnknown` if there is none.
     """

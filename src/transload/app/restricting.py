@@ -1,4 +1,4 @@
-"""From what is there or selected to the items of a run: which of them --image means, and what they get called. Pure."""
+"""Turns selected images into the items of a run: which ones --image means, and their names at the target. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ One = TypeVar("One")
 
 
 def restricted(selected: Iterable[Selected], job: Job) -> tuple[Selected, ...]:
-    """Only what `job.images` names: by repository, by its last part, or by repository:tag at the target."""
+    """The images that `job.images` names: by repository, by its last part, or by repository:tag at the target."""
     return chosen(
         (
             (selection, (selection.repository, selection.repository.rpartition("/")[2], selection.place))
@@ -29,9 +29,9 @@ def restricted(selected: Iterable[Selected], job: Job) -> tuple[Selected, ...]:
 
 
 def chosen(offered: Iterable[tuple[One, tuple[str, ...]]], job: Job) -> tuple[One, ...]:
-    """What `job.images` names of things that each come with the names they answer to; all, if it names nothing.
+    """The offered things that `job.images` names; all, if it names nothing. Each comes with its possible names.
 
-    Raises `ImageUnknown` with what is called nearly so, or with some of what there is.
+    Raises `ImageUnknown` with close matches, or with some of the names.
     """
     everything = tuple(offered)
     wanted = set(job.images)
@@ -47,14 +47,14 @@ def chosen(offered: Iterable[tuple[One, tuple[str, ...]]], job: Job) -> tuple[On
 
 
 def to_item(wanted: Selected, store: str, source: Name, job: Job) -> Item:
-    """What the planner is asked for: `one`, called `source` in `store`, under the job's target prefix."""
+    """The planner's item for a selected image: called `source` in `store`, under the job's target prefix."""
     repository = wanted.repository.rpartition("/")[2] if job.flatten else wanted.repository
     target = Name(join(job.target.prefix, repository), wanted.tag, None if wanted.tag else source.digest)
     return Item(store, source, target, optional=wanted.optional, platforms=wanted.platforms)
 
 
 def with_target_tag(items: tuple[Item, ...], job: Job) -> tuple[Item, ...]:
-    """The same, the image that has no tag under `job.target_tag`. Raises `UsageError` unless there is exactly one."""
+    """The same, with `job.target_tag` for the image without a tag. Raises `UsageError` if there is not exactly one."""
     if job.target_tag is None:
         return items
     untagged = [item for item in items if item.target.tag is None]

@@ -1,4 +1,4 @@
-"""From what was asked for (catalogs, files, references, a whole store) to the items of a request."""
+"""Turns what was asked for (catalogs, files, references, a whole store) into the items of a request."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ARCHIVE_SUFFIXES = (".tar", ".tgz", ".gz", ".zst", ".xz", ".bz2")
 
 @frozen
 class ChosenRelease:
-    """A release of a catalog that this run takes, the place that it comes from, and the open store there."""
+    """A release of a catalog that this run copies, where it comes from, and the open store there."""
 
     catalog: Catalog
     release: Release
@@ -50,7 +50,7 @@ class ChosenRelease:
 class Selection:
     """The items of a run, and the open stores that they name, by locator.
 
-    `releases` are those of catalogs that items come from, `notes` say what was passed over.
+    `releases` are the releases of catalogs that items come from; `notes` say what was left out.
     """
 
     items: tuple[Item, ...]
@@ -61,7 +61,7 @@ class Selection:
 
 @frozen
 class _Part:
-    """What one of the sets comes to."""
+    """The images and releases of one set."""
 
     images: tuple[Selected, ...]
     releases: tuple[ChosenRelease, ...] = ()
@@ -70,8 +70,8 @@ class _Part:
 def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
     """Everything that `job` wants, each target name once.
 
-    Asks the source for tags where the newest release, or one that the catalog does not know, is wanted. Raises
-    `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`, `DocumentInvalid`, `TargetConflict`, and what the source says.
+    Asks the source for tags if the newest release, or one that the catalog does not know, is wanted. Raises
+    `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`, `DocumentInvalid`, `TargetConflict`, and the source's errors.
     """
     stores.working(Progressed("selecting"))
     if job.origin is not None:
@@ -101,7 +101,7 @@ def _joined(parts: Sequence[_Part], job: Job) -> tuple[tuple[Selected, ...], tup
 
 
 def _named(job: Job) -> list[Catalog | ImageSet]:
-    """What the job's words stand for, read before anybody is asked; references come last, as a set of their own."""
+    """The sets that the job names, read before any request. References come last, as one set."""
     kinds = [(text, kind_of(text)) for text in job.sets]
     sets = [_load(text, kind) for text, kind in kinds if kind != "reference"]
     references = select_references(text for text, kind in kinds if kind == "reference")
@@ -124,7 +124,7 @@ def _load(text: str, kind: str) -> Catalog | ImageSet:
 
 
 def _registries(choice: Catalog | ImageSet, job: Job) -> frozenset[str]:
-    """Every registry that may be asked for it."""
+    """Every registry that these images may come from."""
     if isinstance(choice, Catalog):
         return _registry_of(_home(choice, job))
     homes = (_origin(use).value for use in choice.catalogs)
@@ -142,7 +142,7 @@ def _part(choice: Catalog | ImageSet, job: Job, stores: Stores, cancellation: Ca
 
 
 def kind_of(text: str) -> str:
-    """`catalog`, `file`, `store` or `reference`: a bare word is a catalog, what looks like a file is one."""
+    """`catalog`, `file`, `store` or `reference`: a bare word is a catalog, a text that looks like a file is a file."""
     if text.partition(":")[0] in SCHEMES and "//" not in text:
         return "store"
     if text.lower().endswith(FILE_SUFFIXES) or text.startswith((".", "/", "~")) or "\\" in text:
@@ -196,13 +196,13 @@ def _store_as_set(text: str, location: Location) -> UsageError:
 
 
 def _home(catalog: Catalog, job: Job) -> Location:
-    """Where the catalog's vendor publishes, or where the job says to look instead."""
+    """Where the catalog's vendor publishes, or where the job looks instead."""
     prefix = catalog.repository if job.source_repository is None else job.source_repository
     return Location("registry", job.source_registry or catalog.registry, prefix)
 
 
 def _catalog(catalog: Catalog, origin: Location, job: Job, stores: Stores, cancellation: Cancellation) -> _Part:
-    """The releases that `job` wants of a catalog whose images lie at `origin`."""
+    """The images of the releases that `job` wants from a catalog, read from `origin`."""
     source = open_origin(origin, stores)
     registry = origin.value if origin.kind == "registry" else None
     wanted: list[Selected] = []
@@ -281,7 +281,7 @@ def _origin(use: CatalogUse) -> Location:
 
 
 def _from_store(job: Job, origin: Location, stores: Stores, cancellation: Cancellation) -> Selection:
-    """Names in one store, under its prefix: a catalog's images, other names as they are written."""
+    """Images by name in one store, under its prefix: those of a catalog, and other names as they are."""
     parts: list[_Part] = []
     for text in job.sets:
         if ARROW in text:

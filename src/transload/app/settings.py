@@ -1,4 +1,4 @@
-"""What the environment says: the one place in transload that reads it."""
+"""Reads the environment. No other module of transload does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Literal
 from attrs import field, frozen
 from platformdirs import user_config_path, user_state_path
 
-# The variables of the vendor's own script, in the order in which it asks. Set, even to nothing, means not asked.
+# The variables of the vendor's own script, in the order of its questions. If one is set, even to an empty value, its
+# question is not asked.
 INCUMBENT = (
     "SOURCE_DOCKER_REGISTRY",
     "SOURCE_DOCKER_REPOSITORY",
@@ -24,7 +25,7 @@ INCUMBENT = (
     "TARGET_DOCKER_TAG",
 )
 
-# What no other program that is started gets to see.
+# Variables that programs which we start do not get.
 _SECRET = frozenset(
     {
         "SOURCE_DOCKER_PASSWORD",
@@ -42,13 +43,13 @@ Colour = Literal["auto", "always", "never"]
 
 @frozen(kw_only=True)
 class Environment:
-    """Everything that variables decide.
+    """All settings that come from variables.
 
     `incumbent` holds those of `INCUMBENT` that are set. `credential_files` are searched in order, after
-    `credential_text`, which is the content of such a file. `helper_path` is where credential helpers are looked for,
-    `helper_variables` is what they see of the environment: our passwords are none of their business.
-    `proxy_variables` are the names of the variables that `proxies` come from.
-    `state` keeps what was learnt about registries and unfinished runs; without a home there is no such place.
+    `credential_text`, which is the content of such a file. Credential helpers are searched in `helper_path` and get
+    the environment `helper_variables`, which has no passwords of ours. `proxy_variables` are the names of the
+    variables that `proxies` come from. `state` is the folder for what was learnt about registries and unfinished
+    runs; None for a user without a home.
     """
 
     incumbent: Mapping[str, str] = field(factory=dict, repr=False)
@@ -98,9 +99,9 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
 
 
 def _named_or(named: str | None, usual: Callable[[str], Path], *below: str) -> Path | None:
-    """The path that a variable names, else the usual place; None where that is nobody's own.
+    """The path in a variable, else the usual folder; None if the user has no such folder.
 
-    A home or an XDG folder that is not absolute would be a place below wherever the command happens to be called.
+    A home or an XDG folder that is not absolute is not used: it would depend on the current folder.
     """
     if named:
         return Path(named)
@@ -112,7 +113,7 @@ def _named_or(named: str | None, usual: Callable[[str], Path], *below: str) -> P
 
 
 def _answer(name: str, text: str) -> str:
-    """An answer without blanks around it; a password keeps them, but not the line end of the file it came from."""
+    """An answer without blanks around it. A password keeps them, but not the line end of the file it came from."""
     return text.rstrip("\r\n") if name.endswith("PASSWORD") else text.strip()
 
 
@@ -121,7 +122,7 @@ def _either_case(environ: Mapping[str, str], name: str) -> str:
 
 
 def _proxy_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """Which variable names the proxy for `http`, for `https` and, where one of these is not named, for `all`."""
+    """The variable that names the proxy for `http`, for `https` and, if one of these is missing, for `all`."""
     names = ((kind, name) for kind in ("http", "https", "all") for name in (f"{kind}_proxy".upper(), f"{kind}_proxy"))
     chosen = {kind: name for kind, name in names if environ.get(name)}
     if {"http", "https"} <= set(chosen):
@@ -130,7 +131,7 @@ def _proxy_variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _home(environ: Mapping[str, str]) -> Path | None:
-    """The user's own folder as docker and podman find it: what the variable says, else what the system knows."""
+    """The user's home folder, found as docker and podman do: from the variable, else from the system."""
     named = environ.get("USERPROFILE") if os.name == "nt" else environ.get("HOME")
     named = named or environ.get("HOME") or environ.get("USERPROFILE")
     try:
@@ -140,7 +141,7 @@ def _home(environ: Mapping[str, str]) -> Path | None:
 
 
 def _credential_files(environ: Mapping[str, str], home: Path | None) -> tuple[Path, ...]:
-    """podman's file where it is named, docker's, then podman's usual places: who logs in by hand mostly uses docker."""
+    """podman's file if a variable names it, docker's, then podman's usual files: most people log in with docker."""
     named = environ.get("REGISTRY_AUTH_FILE")
     docker = environ.get("DOCKER_CONFIG")
     config = environ.get("XDG_CONFIG_HOME")
@@ -165,7 +166,7 @@ def _certificate_folders(environ: Mapping[str, str], home: Path | None) -> tuple
 
 
 def _runtime_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Where podman and skopeo keep logins until the next start; without the variable (sudo, cron, su) two places."""
+    """Where podman and skopeo keep logins until the next start. Without the variable (sudo, cron, su): two folders."""
     named = environ.get("XDG_RUNTIME_DIR")
     if named:
         return (Path(named) / "containers",)
@@ -176,7 +177,7 @@ def _runtime_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 def _colour(environ: Mapping[str, str]) -> Colour:
-    """https://no-color.org and https://force-color.org, and terminals that say they can do nothing."""
+    """See https://no-color.org and https://force-color.org; a dumb terminal has no colours."""
     if environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
         return "never"
     return "always" if environ.get("FORCE_COLOR") else "auto"

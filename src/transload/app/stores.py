@@ -1,4 +1,4 @@
-"""Opening the stores of a run: one HTTP client for all, logins by side, and what was learnt about registries before."""
+"""Opens the stores of a run: one HTTP client for all, logins by side, and what earlier runs learnt about registries."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def _files(values: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
 
 @frozen(kw_only=True)
 class Network:
-    """What the command line says about connections; the environment adds proxies.
+    """The settings of connections that a user gives; the environment adds proxies.
 
     `ca_files` (PEM) are trusted besides the system's authorities. `client_certificate` and `client_key` (PEM) are shown
     to servers that ask for one. Hosts in `insecure_tls` are not verified, hosts in `plain_http` are spoken to without
     TLS; both are written `host` or `host:port`. `realms` names token servers on other hosts that may get a registry's
     password. A request that moves nothing for `stall_timeout_s` seconds is given up and repeated; a host that gives no
     useful answer for `give_up_after_s` seconds is not asked again. A body that moves less than `min_rate` bytes a
-    second counts as no useful answer. One text or path where several may be stands for itself.
+    second counts as no useful answer. A field for several texts or paths also accepts a single one.
     """
 
     ca_files: tuple[Path, ...] = field(default=(), converter=_files)
@@ -66,7 +66,7 @@ class Network:
     min_rate: float = 1024
 
     def settings(self, environment: Environment) -> NetSettings:
-        """Together with the environment's part. Raises `UsageError`, which names the variable, for a bad proxy."""
+        """These settings with those of the environment. Raises `UsageError` that names the variable of a bad proxy."""
         from transload.net.proxies import Proxy
         from transload.net.settings import NetSettings
 
@@ -90,20 +90,20 @@ class Network:
 
 @frozen
 class Logins:
-    """Logins given for this run, by side; what is not given is looked for in docker's and podman's files."""
+    """Logins given for this run, by side. For others, docker's and podman's files are searched."""
 
     source: Login | None = None
     target: Login | None = None
     source_hosts: frozenset[str] | None = None
-    """The registry that the source login is meant for; None until the selection is known, and till then it is kept."""
+    """The registry that the source login is for; None until the selection is known. Until then it is not used."""
 
 
 @frozen
 class Carried:
-    """How bundles are read: further folders where volumes lie, the key that must have signed, who finds a volume.
+    """How bundles are read: other folders with volumes, the key that must have signed, `ask` for a missing volume.
 
-    `key_from` is what people know the key by: the flag, the variable, the configuration file. Only the flag is
-    meant for this one command.
+    `key_from` says where the key comes from: the flag, the variable, or the configuration file. Only a key from the
+    flag is meant for this one command.
     """
 
     folders: tuple[Path, ...] = ()
@@ -112,10 +112,9 @@ class Carried:
     key_from: str = "--key"
 
     def demand_signature(self, location: Location | None) -> None:
-        """With a key, only a bundle can be read: nothing else says who made it. None stands for registries.
+        """With a key, allow only a bundle: nothing else has a signature. `place` None stands for registries.
 
-        A key that is a default is for what is carried in, so it does not keep a command from a registry. Raises
-        `BundleUnsigned`.
+        A default key is only for carried stores, so registries stay allowed with it. Raises `BundleUnsigned`.
         """
         if self.key is None or (location is not None and location.kind == "bundle"):
             return
@@ -136,7 +135,7 @@ _NOT_THERE = "check the path, or mount the medium"
 
 
 def _check_there(location: Location) -> None:
-    """A folder or archive that was named by its path. Raises `LocalError`, as for any file that is not there."""
+    """Check that a folder or archive exists. Raises `LocalError`, as for any missing file."""
     path = Path(location.value)
     if location.kind not in {"oci", "archive"} or path.exists():
         return
@@ -150,10 +149,10 @@ def _check_there(location: Location) -> None:
 
 @frozen
 class Ears:
-    """Who hears what happens beside the copying.
+    """Listeners for what happens besides copying.
 
-    `notice` tells people what went wrong without being the end: a file of logins or certificates that cannot be read.
-    `working` hears what is being done, `hosts` of hosts that do not answer.
+    `notice` gets warnings for people, such as that a file of logins or certificates cannot be read. `working` gets
+    what is being done, `hosts` which hosts do not answer.
     """
 
     notice: Callable[[str], None] = lambda _: None
@@ -165,7 +164,7 @@ DEAF = Ears()
 
 
 class Stores:
-    """Opens each store once; leaving the block keeps what was learnt about the registries, and ends the connections."""
+    """Opens each store once. Leaving the block saves what was learnt about registries, and closes the connections."""
 
     def __init__(
         self,
@@ -206,12 +205,12 @@ class Stores:
             self._http.close()
 
     def at_end(self, call: Callable[[], None]) -> None:
-        """Let `call` be called when the block is left, however that comes."""
+        """Call `call` when the block is left, for whatever reason."""
         self._endings.callback(call)
 
     @property
     def http(self) -> Http:
-        """The one client, made when first needed."""
+        """The HTTP client for all registries, made when it is first needed."""
         if self._http is None:
             from transload.net.http import Http
 
@@ -223,11 +222,11 @@ class Stores:
 
     @property
     def patience_s(self) -> float:
-        """How long a host may give no useful answer."""
+        """How long a host may give no useful answer, in seconds."""
         return self._network.give_up_after_s
 
     def _tell_of_host(self, event: HostTroubled) -> None:
-        """Pass it on, with the side on which the host is, if it is on one only."""
+        """Pass the event on, with the host's side if it is only on one side."""
         sides = {side for side, locator in list(self._opened) if locator.partition("/")[0] == event.host}
         self._ears.hosts(evolve(event, side=sides.pop()) if len(sides) == 1 else event)
 
@@ -238,13 +237,13 @@ class Stores:
 
     @property
     def publishers(self) -> ForeignLayers:
-        """Where foreign layers are that the source lacks."""
+        """A reader of foreign layers that the source lacks."""
         from transload.registry.foreign import ForeignLayers
 
         return ForeignLayers(lambda: self.http)
 
     def limit_source_login(self, hosts: frozenset[str]) -> None:
-        """Say which registries may be asked, before any is: the source login is for one. Raises `UsageError`."""
+        """Set which registries may get the source login, before any request. Raises `UsageError` for several."""
         if self._logins.source is not None and self._logins.source_hosts is None:
             if len(hosts) > 1:
                 named = ", ".join(sorted(hosts))
@@ -256,15 +255,15 @@ class Stores:
             self._logins = evolve(self._logins, source_hosts=hosts)
 
     def source(self, location: Location) -> Source:
-        """The store to read from. Raises `BundleUnsigned` for one that nobody signs, if a key is given."""
+        """The store to read from. Raises `BundleUnsigned` if a key is given and this is not a bundle."""
         self._carried.demand_signature(location)
         store: Source = self._open("source", location)
         return store
 
     def target(self, location: Location, *, create: bool = True, kept: bool = False) -> Target:
-        """The store to write to; a folder that is not there yet is made, unless `create` is False.
+        """The store to write to. A folder that does not exist is made, unless `create` is False.
 
-        Nothing is left behind of one that was made and into which nothing came, unless it is to be `kept`.
+        A folder that was made but got no content is removed at the end, unless `kept`.
 
         Raises `UsageError` for a bundle or an archive, which are written whole or not at all.
         """
@@ -276,19 +275,19 @@ class Stores:
         return store
 
     def greet(self, side: Side, location: Location) -> None:
-        """Ask a registry for nothing, to see whether it takes the login. Raises `CredentialsRejected` and others."""
+        """Ask a registry's base address whether it accepts the login. Raises `CredentialsRejected`, …"""
         store: RegistryStore = self._open(side, location)
         store.greet()
 
     def journal(self, location: Location) -> Journal:
-        """The memory of unfinished runs to this target; a folder needs none, since it can be looked at."""
+        """The journal of unfinished runs to this target. A folder needs none, since it can be read."""
         from transload.transfer import Journal
 
         state = self._environment.state
         if location.kind != "registry" or state is None:
             return Journal()
         name = f"{hashlib.sha256(location.locator.encode()).hexdigest()[:16]}.jsonl"
-        with contextlib.suppress(LocalError):  # a memory that cannot be read is none
+        with contextlib.suppress(LocalError):  # a journal that cannot be read counts as empty
             return Journal(state / "journal" / name)
         return Journal()
 
@@ -301,7 +300,7 @@ class Stores:
         return self._opened[key]
 
     def bundle(self, location: Location) -> BundleStore:
-        """A bundle as what it is, with its ledger."""
+        """The store of a bundle, with its ledger."""
         store: BundleStore = self._open("source", location)
         return store
 
@@ -390,7 +389,7 @@ class Stores:
             self._learnt = {}
             if self._learnt_file is None:
                 return self._learnt
-            with contextlib.suppress(OSError, LocalError, NotJson):  # a lost memory only costs asking again
+            with contextlib.suppress(OSError, LocalError, NotJson):  # without this file, we only have to ask again
                 raw = read_file(self._learnt_file, LEARNT_BYTES + 1)
                 document = read_json(raw, limit=LEARNT_BYTES, values=LEARNT_VALUES)
                 self._learnt = document if isinstance(document, dict) else {}

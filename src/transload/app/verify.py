@@ -1,4 +1,4 @@
-"""Checking a target against the source, or a store by itself."""
+"""Checks a target against its source, or a store alone."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ class Verification:
 def check_against_source(
     job: Job, stores: Stores, deep: bool, cancellation: Cancellation, carried: CarriedStore | None = None
 ) -> Verification:
-    """Compare everything that `job` wants, of the store `carried` if there is one.
+    """Compare everything that `job` wants with the target; from the store `carried`, if there is one.
 
-    Raises what goes wrong with the selection or the target as a whole.
+    Raises errors of the selection, and of the target as a whole.
     """
     selection = select_carried(carried, job, stores.working) if carried else select(job, stores, cancellation)
     with at_side("target"):
@@ -95,9 +95,9 @@ def check_against_source(
 def check_alone(
     carried: CarriedStore, deep: bool, cancellation: Cancellation, working: ActivityListener = ignore
 ) -> Verification:
-    """Check a store by itself: every byte of a bundle; of others every manifest and, with `deep`, every blob's bytes.
+    """Check a store alone: a bundle byte by byte; of other stores every manifest and, with `deep`, every blob's bytes.
 
-    Raises `SelectionEmpty` for a store without images, and what keeps the whole from being read.
+    Raises `SelectionEmpty` for a store without images, and errors of the store as a whole.
     """
     if carried.bundle is not None:
         return _check_bundle(carried.location, carried.bundle, cancellation, working)
@@ -134,7 +134,7 @@ def _check_names(
 
 
 class _Lacking:
-    """The parts of an image that its store does not hold, remembered as they are met."""
+    """Collects the children of an image's indexes that its store does not hold."""
 
     def __init__(self, store: Source, name: Name) -> None:
         self._image = Parts.of(store, name)
@@ -149,7 +149,7 @@ class _Lacking:
 def _check_bundle(
     location: Location, bundle: BundleStore, cancellation: Cancellation, working: ActivityListener
 ) -> Verification:
-    """Read a bundle once, whole: every volume and every member. Images that were left out have nothing to check."""
+    """Read a whole bundle once: every volume and every member. Images that were left out are not checked."""
     ledger = bundle.ledger
     if not ledger.images:
         raise SelectionEmpty(f"there is no image in {location}", subject=str(location), hint="pack it again")

@@ -1,4 +1,4 @@
-"""Everything that one store has, taken without naming it: by tag, by digest, and without any name at all."""
+"""Selects everything that a store has: images by tag, by digest, and without a name."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _NAMED = 3  # images named in one sentence
 def everything(
     source: Source, origin: Location, job: Job, counted: Callable[[int], object] = lambda _number: None
 ) -> tuple[tuple[Item, ...], tuple[str, ...]]:
-    """Every image at and under the prefix of `origin` that `job` wants; and what was passed over, in words.
+    """Every image at and under the prefix of `origin` that `job` wants, and notes on what was left out.
 
-    `counted` hears how many tags more were found. Raises `SelectionEmpty` if there is nothing, and what `items_of`
-    raises.
+    `counted` gets the number of tags of each repository. Raises `SelectionEmpty` if there is no image, and what
+    `items_of` raises.
     """
     tagless: list[str] = []
     with at_side("source"):
@@ -43,10 +43,10 @@ def _tagless_notes(repositories: list[str]) -> Iterator[str]:
 
 
 def items_of(names: Sequence[Name], origin: Location, job: Job) -> tuple[Item, ...]:
-    """What the planner is asked for of `names` in the store at `origin`, those below its prefix first.
+    """The planner's items for `names` in the store at `origin`, those below its prefix first.
 
-    An image without a repository (a bare tag, or nothing but a digest) gets the target's prefix as its repository;
-    folders and bundles take it as it is. Raises `ImageUnknown`, `UsageError` for a repository that nobody says.
+    An image without a repository (a bare tag, or only a digest) gets the target's prefix as its repository; folders
+    and bundles take it without one. Raises `ImageUnknown`, `UsageError` if the repository is unknown.
     """
     named = [_offer(name, origin, job) for name in names if _below(name, origin)]
     bare = [_bare_offer(name, origin, job) for name in names if not _below(name, origin)]
@@ -63,9 +63,9 @@ def names_under(
     tagless: list[str] | None = None,
     counted: Callable[[int], object] = lambda _number: None,
 ) -> Iterator[Name]:
-    """Every tag at and under `prefix`, and every image that the store lists without one; `counted` hears how many more.
+    """Every tag at and under `prefix`, and every untagged image that the store lists; `counted` gets numbers of tags.
 
-    Registries list repositories too of which nothing is left, or nothing with a tag; they are added to `tagless`.
+    Registries also list repositories that are empty or have no tag; these are added to `tagless`.
     """
     lists = getattr(source, "lists", None)
     for repository in source.repositories():
@@ -87,7 +87,7 @@ def _tags(source: Source, repository: str) -> list[str]:
 
 
 def nothing_there(source: Source, location: Location) -> SelectionEmpty:
-    """The error for a store, or a prefix, that has no image; it names what the store has instead."""
+    """The error for a store or prefix without images. It names the repositories that the store has instead."""
     repositories: list[str] = []
     with contextlib.suppress(TransloadError):  # asked only for the hint
         repositories = sorted(filter(None, source.repositories()))
@@ -121,7 +121,7 @@ def _offer(name: Name, origin: Location, job: Job) -> tuple[Item, tuple[str, ...
 
 
 def _bare_offer(name: Name, origin: Location, job: Job) -> tuple[Item, tuple[str, ...]]:
-    """--image may call it by tag or digest, or as it is called at the target, which is how a retry names it."""
+    """The item of an image without repository, and its names for --image: tag or digest, or its target's name."""
     target = Name(job.target.prefix, name.tag, name.digest)
     own = str(name.tag or name.digest)
     return Item(origin.locator, name, target), (own, str(target), job.target.prefix)
@@ -141,7 +141,7 @@ def _without_repository(item: Item, origin: Location, job: Job) -> UsageError:
 
 
 def serving_notes(source: Source) -> Iterator[str]:
-    """What clients of a served store will not find under a name, though it is there."""
+    """Notes on images of a served store that clients cannot find by name."""
     names = list(names_under(source, ""))
     if not names:
         yield "there is no image in it yet"
@@ -154,7 +154,7 @@ def serving_notes(source: Source) -> Iterator[str]:
 
 
 def nameless_notes(images: Iterable[PlannedImage]) -> Iterator[str]:
-    """What becomes of images that have no tag: where their store gives them no name, or their digest does not stay."""
+    """Notes on images without a tag: those without any name in their store, and those whose digest changes."""
     for image in images:
         if image.target.tag is not None:
             continue
