@@ -138,17 +138,19 @@ class Folder:
         """Hold a lock file for the block; the operating system frees it when the process dies.
 
         Raises `Busy` at once if another process, or another thread through its own file object, holds it.
+        `LocalError` where the file system has no locks.
         """
         path = self.path / name
         with local_errors("opening", path):
             file = self.open(name, "a+")
         with file:
-            try:
-                _lock(file)
-            except OSError as error:
-                if error.errno in _BUSY:
-                    raise Busy(f"another process is using {path}", subject=str(path)) from error
-                raise
+            with local_errors("locking", path):
+                try:
+                    _lock(file)
+                except OSError as error:
+                    if error.errno in _BUSY:
+                        raise Busy(f"another process is using {path}", subject=str(path)) from error
+                    raise
             yield file
 
     @contextlib.contextmanager

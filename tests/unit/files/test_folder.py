@@ -1,5 +1,6 @@
 """Folders from elsewhere: nothing outside is made, written, renamed or deleted, whatever lies in them."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -157,4 +158,13 @@ def test_replacing_leaves_what_a_link_leads_to(root: Path, outside: Path) -> Non
 
 def test_a_lock_is_held_once(root: Path) -> None:
     with Folder(root).locked("lock"), pytest.raises(Busy), Folder(root).locked("lock"):
+        pass
+
+
+def test_a_file_system_without_locks_is_told_as_ours(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(LocalError, match=r"locking .*/root/lock: No locks available"), Folder(root).locked("lock"):
         pass
