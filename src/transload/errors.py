@@ -497,9 +497,9 @@ class PrerequisiteMissing(TransloadError):
 
 
 class ImagesFailed(TransloadError):
-    """Some images of a run failed, others may be done; raised by the library's verbs, not by the command line.
+    """Some images of a run failed, others may be done. The library's verbs raise this; the command line does not.
 
-    `result` (a `transload.Result`) tells of each image, `errors` are those of the failed ones, in the plan's order.
+    `result` (a `transload.Result`) has each image; `errors` are the errors of the failed ones, in the plan's order.
     """
 
     code = "images-failed"

@@ -104,7 +104,7 @@ class RunFinished:
 
 
 Event = RunStarted | StepStarted | StepMoved | StepRetried | StepDone | StepFailed | ImageDone | RunFinished
-"""What a run tells, from its begin to its end: one `RunStarted` first, one `RunFinished` last."""
+"""The events of a run: first one `RunStarted`, last one `RunFinished`."""
 
 Listener = Callable[[Event], None]
 """Called by one thread at a time, in the order of what happened; it must return quickly and not raise."""

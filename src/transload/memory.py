@@ -56,7 +56,7 @@ class MemoryStore:
 
     @property
     def deletes(self) -> MemoryStore:
-        """It can take things away again."""
+        """It can delete manifests, tags and blobs."""
         return self
 
     @property
@@ -135,7 +135,7 @@ class MemoryStore:
 
     @contextmanager
     def begin(self, repository: str, descriptor: Descriptor) -> Iterator[MemoryIngest]:
-        """Begin a blob, or take an unfinished one up again; leaving the block without commit keeps what has arrived."""
+        """Begin a blob, or continue an unfinished one; without commit, the bytes that have arrived are kept."""
         with self._lock:
             contents = self._repositories.setdefault(repository, _Repository())
             arrived = contents.parked.pop(descriptor.digest, bytearray())
@@ -248,7 +248,7 @@ class MemoryIngest:
     def commit(self) -> None:
         """Check digest and size, then make the blob visible. Raises `DigestMismatch`, `SizeMismatch`.
 
-        Content that is wrong is dropped, since taking it up again would be wrong too.
+        Wrong content is dropped, because it would be wrong on the next attempt too.
         """
         self.open = False
         verifier = Verifier(self._descriptor.digest, self._descriptor.size)

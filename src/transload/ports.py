@@ -228,7 +228,7 @@ class Spools(Protocol):
 
 
 class Lenient(Protocol):
-    """Takes manifests of which parts are not there, for a server that was told to."""
+    """Stores manifests whose parts are missing, for a server that is set to allow it."""
 
     def point_lacking(self, name: Name, manifest: Manifest) -> None:
         """As `Names.put_manifest`, whatever is absent.
@@ -239,13 +239,13 @@ class Lenient(Protocol):
 
 
 class Deletes(Protocol):
-    """Takes names and content away again."""
+    """Deletes names and content."""
 
     def delete_manifest(self, name: Name) -> None:
-        """Take a tag away, or a manifest with every tag of the repository that stands for it.
+        """Delete a tag, or a manifest with every tag of the repository that stands for it.
 
-        Other tags never go with a tag. Raises `ManifestUnknown`; `Refused` where a tag cannot go alone, or something
-        else needs the manifest.
+        Deleting a tag never deletes other tags. Raises `ManifestUnknown`; `Refused` if the store cannot delete only the
+        tag, or if something else needs the manifest.
         """
         ...
 

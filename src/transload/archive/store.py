@@ -1,4 +1,4 @@
-"""An archive as a store to read from; which tool wrote it is found out from what is in it."""
+"""An archive as a store that can be read. Its content shows which tool wrote it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ _ANCIENT = "repositories"
 
 
 class ArchiveStore:
-    """The archive at `path`: an OCI archive, or what `docker save` wrote, of any version since 1.10.
+    """The archive at `path`: an OCI archive, or the output of `docker save` since version 1.10.
 
-    The members are found once, when the store is made; their content is read where it lies. Raises `NotFound` without
-    a file, `Refused` for a compressed or very old archive, `CorruptError`, `LimitExceeded`. All names share the blobs.
+    The members are found once, when the store is made; their content is read from the archive. All names share the
+    blobs. Raises `NotFound` if there is no file, `Refused` for a compressed or very old archive, `CorruptError`,
+    `LimitExceeded`.
     """
 
     request_costs: RequestCosts | None = None
@@ -41,12 +42,12 @@ class ArchiveStore:
 
     @property
     def refers(self) -> ListedReferrers | None:
-        """Referrers, which docker's own format cannot hold."""
+        """Referrers; None for docker's own format, which cannot hold any."""
         return self._content.refers
 
     @property
     def sparse(self) -> LayoutContent | None:
-        """What was left out on purpose of an index, where a layout says so."""
+        """What was left out of an index on purpose; None for docker's own format."""
         return self._content if isinstance(self._content, LayoutContent) else None
 
     @property
@@ -61,13 +62,13 @@ class ArchiveStore:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences for people on what this archive does not keep."""
+        """Sentences for people about what this archive does not keep."""
         return self._content.notes
 
     # --- Resolves
 
     def resolve(self, name: Name) -> Descriptor:
-        """The descriptor that `name` stands for; what is listed but not there does not count. Raises `NotFound`."""
+        """The descriptor that `name` stands for. Raises `NotFound`, also if it is listed but its content is missing."""
         if name.digest:
             return self.fetch(name).descriptor
         described = self._described(name)
@@ -78,10 +79,10 @@ class ArchiveStore:
     def fetch(self, name: Name) -> Manifest:
         """The manifest that `name` stands for, its bytes verified. Raises `NotFound`, `CorruptError`."""
         digest = name.digest or self._described(name).digest
-        found = self._content.find(digest)
-        if found is None:
+        content = self._content.find(digest)
+        if content is None:
             raise self._unknown(name, "" if name.digest else "its content is missing")
-        raw = found if isinstance(found, bytes) else self._members.read(found, MANIFEST_BYTES + 1)
+        raw = content if isinstance(content, bytes) else self._members.read(content, MANIFEST_BYTES + 1)
         return Manifest.parse(raw, self._content.media_type(digest), digest)
 
     def tags(self, repository: str) -> Iterator[str]:
@@ -101,8 +102,8 @@ class ArchiveStore:
 
     def holds(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
         """Whether the archive has this blob or manifest, with this size; one pool serves all repositories."""
-        found = self._content.find(descriptor.digest)
-        return found is not None and _size(found) == descriptor.size
+        content = self._content.find(descriptor.digest)
+        return content is not None and _size(content) == descriptor.size
 
     def size(self, repository: str, digest: Digest) -> int:  # noqa: ARG002 - one pool for all
         """How many bytes a blob has, when only its digest is known. Raises `BlobUnknown`."""
@@ -118,7 +119,7 @@ class ArchiveStore:
     ) -> Iterator[Iterator[Chunk]]:
         """Bytes of a blob or manifest from `offset`, `length` of them (to the end when None).
 
-        Raises `BlobUnknown`, `SizeMismatch`; while reading `Truncated`. Digests are the reader's to check.
+        Raises `BlobUnknown`, `SizeMismatch`; while reading `Truncated`. The reader checks the digest.
         """
         content = self._content_of(descriptor.digest)
         descriptor.check_size(_size(content), str(self.path))
@@ -146,7 +147,7 @@ class ArchiveStore:
 
 
 def _content(members: Members) -> LayoutContent | DockerContent:
-    """The layout where there is one, since its manifests are what was published, or nearer to it."""
+    """The content of an archive. A layout in it goes first, because its manifests are nearer to the published ones."""
     member = members.find(SAVED)
     saved = parse_saved(members.read(member, SAVED_BYTES + 1)) if member else ()
     if MARKER in members:

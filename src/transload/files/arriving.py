@@ -1,4 +1,4 @@
-"""Files whose names and contents come from elsewhere: which names are taken, and how a file gets its name."""
+"""Files whose names and contents come from elsewhere: which names are safe, and how a file gets its name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from types import TracebackType
 from transload.files.durable import fsync_folder
 from transload.files.trouble import local_errors
 
-# What some system would read as a path, a stream or a device; a name must mean the same file wherever it is written.
+# Some systems read these as a path, a stream or a device. A name must mean the same file on every system.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]|^\.|[. ]$')
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 
@@ -28,9 +28,9 @@ def is_plain_name(name: str) -> bool:
 
 
 class Arrivals:
-    """Files on their way into `folder`: all of them get their names when the block ends well, none of them otherwise.
+    """Files on their way into `folder`. All of them get their names if the block ends without an error, else none.
 
-    Until then each lies beside, under a name of its own. A file that has the name already is replaced.
+    Until then each has a temporary name in the folder. An existing file with its name is replaced.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,7 +42,7 @@ class Arrivals:
 
     @contextlib.contextmanager
     def file(self, name: str) -> Iterator[BufferedWriter]:
-        """A new file to write, which is to be called `name`. Raises `DiskFull`, `LocalError`."""
+        """A new file to write, which will get the name `name`. Raises `DiskFull`, `LocalError`."""
         path = self._folder / name
         beside = self._folder / f".{os.getpid()}.{os.urandom(4).hex()}.partial"
         self._begun.append((beside, path))
@@ -63,5 +63,5 @@ class Arrivals:
                     fsync_folder(self._folder)
         finally:
             for beside, _ in self._begun:
-                with contextlib.suppress(OSError):  # what went wrong before is what is to be told
+                with contextlib.suppress(OSError):  # the first error is the one to report
                     beside.unlink(missing_ok=True)

@@ -1,13 +1,13 @@
-"""A folder that may come from elsewhere: what is opened, made, renamed or deleted in it lies in it.
+"""A folder that may come from elsewhere. Nothing outside it is opened, made, renamed or deleted through it.
 
 Invariants, held for every method and every name below `root`:
 1. no link is followed, neither in the name nor in a folder on the way to it;
-2. what is opened is a regular file, and opening it never waits; what is written to has no second name (a hard link)
-   that may lie elsewhere.
+2. only regular files are opened, and opening never waits; a file that is written has no second name (a hard link),
+   which might be outside.
 
-`root` itself is where its owner says, so that may be a link. Where the system knows folder handles, every step is
-relative to one, so that nothing can be put in the way between looking and opening; elsewhere (Windows) it is looked
-before each opening.
+`root` itself was chosen by the user, so it may be a link. Where the system has folder handles, every step is relative
+to one, so that nothing can be replaced between the check and the opening. Elsewhere (Windows) there is a check before
+each opening.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ _MODES = {
 
 @define(frozen=True, slots=False)
 class Folder:
-    """The folder `root`, or the one that `names` lead to below it. Holds nothing open, but for the block of `held`.
+    """The folder `root`, or the one that `names` lead to below it. It keeps nothing open, except within `held`.
 
-    Methods raise `FolderUnsafe` for links and second names, `LocalError` for what is no file or folder, and `OSError`.
+    Methods raise `FolderUnsafe` for links and second names, `LocalError` for other kinds of files, and `OSError`.
     """
 
     root: Path
@@ -66,7 +66,7 @@ class Folder:
 
     @cached_property
     def path(self) -> Path:
-        """Where it is; to be told and not to be opened."""
+        """The path, for messages only: do not open it."""
         return self.root.joinpath(*self.names)
 
     def inner(self, *names: str) -> Folder:
@@ -74,12 +74,12 @@ class Folder:
         return Folder(self.root, (*self.names, *names))
 
     def make(self) -> None:
-        """Make the folders below `root` that are not there yet."""
+        """Make the folders below `root` that do not exist yet."""
         for depth in range(len(self.names)):
             outer = Folder(self.root, self.names[:depth])
             with outer._held() as handle, contextlib.suppress(FileExistsError):
                 os.mkdir(outer._at(self.names[depth], handle), dir_fd=handle)
-        with self._held():  # what was there already may be a link
+        with self._held():  # a folder that was there already may be a link
             pass
 
     def open(self, name: str, mode: str, permissions: int = 0o666) -> FileIO:
@@ -94,9 +94,9 @@ class Folder:
             try:
                 number = os.open(self._at(name, handle), _MODES[mode] | PLAIN | _NOFOLLOW, permissions, dir_fd=handle)
             except OSError as error:
-                found = self.status(name)
-                if found is not None and not stat.S_ISREG(found.st_mode):
-                    raise _in_the_way(path, found.st_mode) from error
+                status = self.status(name)
+                if status is not None and not stat.S_ISREG(status.st_mode):
+                    raise _in_the_way(path, status.st_mode) from error
                 raise
         file, status = regular(number, mode, path)
         if status.st_nlink > 1 and mode != "r":
@@ -105,13 +105,13 @@ class Folder:
         return file
 
     def status(self, name: str) -> os.stat_result | None:
-        """What lies there, a link as itself; None for nothing."""
+        """The status of an entry, without following a link; None if there is none."""
         with self._held() as handle, contextlib.suppress(FileNotFoundError):
             return os.stat(self._at(name, handle), dir_fd=handle, follow_symlinks=False)
         return None
 
     def entries(self) -> list[str]:
-        """What lies in it, in no order; nothing if the folder is not there."""
+        """The names in the folder, in no order; empty if it does not exist."""
         with contextlib.suppress(FileNotFoundError), self._held() as handle:
             return os.listdir(self.path if handle is None else handle)  # noqa: PTH208 - by its handle
         return []
@@ -122,13 +122,13 @@ class Folder:
             os.unlink(self._at(name, handle), dir_fd=handle)
 
     def move(self, name: str, to: Folder, new: str) -> None:
-        """Give a file another name, in place of what has it."""
+        """Rename a file to `new` in the folder `to`; a file with that name is replaced."""
         with self._held() as old_handle, to._held() as new_handle:
-            old, there = self._at(name, old_handle), to._at(new, new_handle)
-            os.replace(old, there, src_dir_fd=old_handle, dst_dir_fd=new_handle)
+            source, target = self._at(name, old_handle), to._at(new, new_handle)
+            os.replace(source, target, src_dir_fd=old_handle, dst_dir_fd=new_handle)
 
     def flush(self) -> None:
-        """Make names given in it survive a power cut; a no-op where folders cannot be opened (Windows)."""
+        """Make new names in the folder survive a power cut. Does nothing where folders cannot be opened (Windows)."""
         with self._held() as handle:
             if handle is not None:
                 os.fsync(handle)
@@ -155,13 +155,13 @@ class Folder:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[Folder]:
-        """The same folder, the way to it walked once for everything that is done in the block."""
+        """The same folder, opened once for all that is done in the block."""
         with self._held() as handle:
             yield Folder(self.root, self.names, handle)
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[int | None]:
-        """A handle of the folder; None where paths have to do."""
+        """A handle of the folder; None where the system has only paths."""
         if self._handle is not None:
             yield self._handle
             return
@@ -197,7 +197,7 @@ def _inner_handle(outer: int, name: str, path: Path) -> int:
 
 
 def _check_no_link(path: Path) -> None:
-    """Junctions and other things of Windows that lead elsewhere count as links."""
+    """Raise `FolderUnsafe` for a link. Windows' junctions and other reparse points count as links."""
     with contextlib.suppress(FileNotFoundError):
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", False):

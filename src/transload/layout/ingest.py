@@ -1,12 +1,12 @@
-"""A blob on its way into a layout: a file beside the blobs, moved among them when its digest is proved.
+"""A blob on its way into a layout: a file beside the blobs, moved among them when its digest is verified.
 
-Invariants, whatever moment the process ends at:
+Invariants, whenever the process ends:
 1. a file under `blobs/` was whole, hashed and flushed before it got its name;
 2. a file under `.transload/ingest/` has one writer, who holds its lock or alone knows its name;
 3. what lies there is believed only after it was hashed again.
 
-A second writer of the same blob, here or in another process, does not wait: it writes a file of its own, which is not
-kept when it gives up. Waiting would tie its fate to a stranger who may be slow or stuck; a few bytes too many do not.
+A second writer of the same blob, here or in another process, does not wait for the first, which may be slow or stuck.
+It writes a file of its own, which is not kept without commit. The price is that some bytes are copied twice.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _OWN = ".second"
 
 @contextmanager
 def ingesting(folder: Folder, blobs: Folder, descriptor: Descriptor) -> Iterator[LayoutIngest]:
-    """Begin a blob that belongs among `blobs`, or take it up again; `folder` is where unfinished blobs lie."""
+    """Begin a blob that belongs in `blobs`, or continue it. Unfinished blobs are kept in `folder`."""
     with _held(folder) as held, _own_file(held, descriptor.digest) as (name, keep):
         ingest = LayoutIngest(held, name, blobs, descriptor)
         try:
@@ -58,7 +58,7 @@ def sweep(folder: Folder, clock: Clock) -> None:
 
 
 def parked_name(digest: Digest) -> str:
-    """What an unfinished blob is called."""
+    """The file name of an unfinished blob."""
     return f"{digest.algorithm}-{digest.encoded}"
 
 
@@ -127,7 +127,7 @@ class LayoutIngest:
         return self._verifier.seen
 
     def write(self, chunks: Iterable[Chunk]) -> None:
-        """See `Ingest`; each chunk is hashed and written as it comes."""
+        """See `Ingest`. Each chunk is hashed and written as it comes."""
         for chunk in chunks:
             try:
                 self._verifier.update(chunk)
@@ -140,7 +140,7 @@ class LayoutIngest:
                     rest = rest[self._file.write(rest) :]
 
     def commit(self) -> None:
-        """See `Ingest`; content that is wrong is dropped, since taking it up again would be wrong too."""
+        """See `Ingest`. Wrong content is dropped, because it would be wrong on the next attempt too."""
         try:
             self._verifier.check()
             _settle(self._file, self._folder, self._name, self._blobs, self._descriptor)
@@ -153,7 +153,7 @@ class LayoutIngest:
         self.leave(keep=False)
 
     def leave(self, *, keep: bool) -> None:
-        """Close the file unless that was done; an empty one, and one that is not to be kept, is deleted."""
+        """Close the file, if it is open. Delete it if it is empty or `keep` is False."""
         if self._file.closed:
             return
         with local_errors("writing", self._path):
@@ -165,7 +165,7 @@ class LayoutIngest:
 
 @contextmanager
 def _own_file(folder: Folder, digest: Digest) -> Iterator[tuple[str, bool]]:
-    """The name of a file that nobody else writes to, and whether what is left there will be found again."""
+    """The name of a file with no other writer, and whether a later ingest will find it again."""
     name = parked_name(digest)
     with ExitStack() as stack:
         try:

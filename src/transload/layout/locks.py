@@ -1,4 +1,4 @@
-"""Two ways to hold a lock file: for as long as one blob is written, and for the moment in which an index changes."""
+"""Two ways to hold a lock file: while one blob is written, and for the short time of a change of the index."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.1
 
 @contextlib.contextmanager
 def claimed(folder: Folder, name: str) -> Iterator[None]:
-    """Hold a lock file that is gone afterwards. Raises `Busy` at once if somebody else holds it.
+    """Hold a lock file that is deleted afterwards. Raises `Busy` at once if it is held already.
 
-    Whoever opened the file just before its holder deleted it locks a file that nobody else will ever find, and so
-    looks whether the name still leads to what was locked.
+    A process may open the file just before its holder deletes it, and then lock a file without a name. So after locking
+    it checks that the name still leads to the locked file, and tries again if not.
     """
     while True:
         with folder.locked(name) as file:
@@ -27,14 +27,14 @@ def claimed(folder: Folder, name: str) -> Iterator[None]:
             try:
                 yield
             finally:
-                with contextlib.suppress(OSError):  # Windows does not delete an open file; then it simply stays
+                with contextlib.suppress(OSError):  # Windows does not delete an open file: it stays
                     folder.unlink(name)
             return
 
 
 @contextlib.contextmanager
 def awaited(folder: Folder, name: str, clock: Clock, patience_s: float) -> Iterator[None]:
-    """Hold a lock file that stays, waiting for other holders. Raises `Busy` after `patience_s` seconds."""
+    """Wait for a lock file that stays, and hold it. Raises `Busy` after `patience_s` seconds."""
     pause_s, deadline_s = _FIRST_PAUSE_S, clock.monotonic_s() + patience_s
     with contextlib.ExitStack() as stack:
         while True:
@@ -52,5 +52,5 @@ def awaited(folder: Folder, name: str, clock: Clock, patience_s: float) -> Itera
 
 def _is_at(folder: Folder, name: str, descriptor: int) -> bool:
     with local_errors("looking for", folder.path / name):
-        held, found = os.fstat(descriptor), folder.status(name)
-    return found is not None and (held.st_dev, held.st_ino) == (found.st_dev, found.st_ino)
+        locked, named = os.fstat(descriptor), folder.status(name)
+    return named is not None and (locked.st_dev, locked.st_ino) == (named.st_dev, named.st_ino)

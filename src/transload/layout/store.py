@@ -136,7 +136,7 @@ class LayoutStore:
     # --- Resolves
 
     def resolve(self, name: Name) -> Descriptor:
-        """The descriptor that `name` stands for; what is listed but not there does not count. Raises `NotFound`."""
+        """The descriptor that `name` stands for. Raises `NotFound`, also if it is listed but its content is missing."""
         if name.digest:
             return self.fetch(name).descriptor
         listed = self._listed(name)
@@ -188,7 +188,7 @@ class LayoutStore:
     ) -> AbstractContextManager[Iterator[Chunk]]:
         """Bytes of a blob or manifest from `offset`, `length` of them (to the end when None).
 
-        Raises `BlobUnknown`, `SizeMismatch`; while reading `Truncated`. Digests are the reader's to check.
+        Raises `BlobUnknown`, `SizeMismatch`; while reading `Truncated`. The reader checks the digest.
         """
         return self._blobs.open(descriptor, offset, length)
 
@@ -199,9 +199,9 @@ class LayoutStore:
         repository: str,  # noqa: ARG002 - one pool for all
         descriptor: Descriptor,
     ) -> AbstractContextManager[LayoutIngest]:
-        """Begin a blob, or take an unfinished one up again; leaving the block without commit keeps what has arrived.
+        """Begin a blob, or continue an unfinished one; without commit, the bytes that have arrived are kept.
 
-        A blob that is there already is written anew, which repairs what a bad disk did to it.
+        A blob that is there already is written again, which repairs damage by a bad disk.
         """
         self._prepare()
         blobs = self._folder.inner("blobs", descriptor.digest.algorithm)
@@ -231,8 +231,8 @@ class LayoutStore:
     def put_manifest(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:
         """Store `manifest`, and list it in `index.json` under `name`; its blobs and children must be there.
 
-        A `part` of an index is not listed by itself; `sparse` says that children were left out on purpose. Raises
-        `NotFound` for what is missing, `Busy` if another process keeps `index.json` locked, `LocalError`.
+        A `part` of an index is not listed separately. `sparse`: children were left out on purpose. Raises `NotFound` if
+        a needed part is missing, `Busy` if another process keeps `index.json` locked, `LocalError`.
         """
         for blob in manifest.blobs:
             if not blob.is_foreign and not self._blobs.holds(blob):
@@ -245,7 +245,7 @@ class LayoutStore:
     def point_lacking(self, name: Name, manifest: Manifest) -> None:
         """Store `manifest` under `name` like `put_manifest`, although parts of it may be missing.
 
-        Children that an index lacks are taken as left out on purpose.
+        Absent children of an index count as left out on purpose.
         """
         self._enter(name, manifest, self._absent_children(manifest))
 

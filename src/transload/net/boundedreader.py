@@ -37,7 +37,7 @@ class BoundedReader(BufferedReader):
     def read(self, size: int | None = -1, /) -> bytes:
         """See `io`; a negative size ("all there is") raises `HTTPException`."""
         if size is None or size < 0:
-            raise http.client.HTTPException("a chunk of less than no bytes")
+            raise http.client.HTTPException("a chunk with a negative size")
         self._lines = 0
         content = super().read(size)
         self._cost = max(0, self._cost - len(content))

@@ -78,10 +78,10 @@ def untrusted(
         hint = "name the authority with --ca-file FILE; if you did, the server lacks the intermediate: add it to FILE"
     elif code in _WEAK:
         problem = f"the certificate of {host} is too weak to be trusted ({_reason(cause)})"
-        hint = "have it issued anew with a key of 2048 bits or more, and SHA-256"
+        hint = "have it issued again, with a key of 2048 bits or more and SHA-256"
     elif code in _WRONG_PURPOSE:
         problem = f"the certificate of {host}, or its authority's, is not made for this use ({_reason(cause)})"
-        hint = "have it issued anew for server authentication"
+        hint = "have it issued again for server authentication"
     else:
         problem, hint = f"the certificate of {host} is not trusted: {_reason(cause)}", f"correct it on {host}"
     return CertificateUntrusted(f"{doing}: {problem}", subject=host, hint=f"{hint}, or {unverified}")

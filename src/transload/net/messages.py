@@ -169,7 +169,7 @@ class Answer:
             if self.status >= 400:
                 return b""
             raise ProtocolTrouble(
-                f"{redacted(self.url)} answers with what is no whole {coding.strip()[:20]!r}: {error}"
+                f"{redacted(self.url)} answers with a damaged or incomplete {coding.strip()[:20]!r} body: {error}"
             ) from error
 
     def _landed(self) -> None:

@@ -1,4 +1,4 @@
-"""cosign's tags: what it stores under a name that it makes of the digest which the content belongs to.
+"""cosign's tags: it makes them from the digest of the image that a signature, attestation or SBOM belongs to.
 
 The rule: https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md. Content with a sha512 digest has no such
 tags: they would be longer than the 128 characters that a tag may have.
@@ -15,14 +15,14 @@ _TAG = re.compile(rf"sha256-([0-9a-f]{{64}})\.(?:{'|'.join(_SUFFIXES)})")
 
 
 def companion_tags(digest: Digest) -> frozenset[str]:
-    """Every tag under which cosign may have stored what belongs to `digest`: a signature, attestations, an SBOM."""
+    """Every tag under which cosign may have stored a signature, attestations or an SBOM of `digest`."""
     if digest.algorithm != "sha256":
         return frozenset()
     return frozenset(f"sha256-{digest.encoded}.{suffix}" for suffix in _SUFFIXES)
 
 
 def subject_of(tag: str | None) -> Digest | None:
-    """The digest that a tag of cosign's belongs to, None for any other tag.
+    """The digest that one of cosign's tags belongs to; None for any other tag.
 
     >>> subject_of("v1"), subject_of(f"sha256-{'0' * 64}.sig") == "sha256:" + "0" * 64
     (None, True)

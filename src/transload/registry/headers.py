@@ -71,7 +71,7 @@ def pages(first: str, fetch: Callable[[str], Reply], known: Sized) -> Iterator[R
         yield reply
         idle = idle + 1 if len(known) == before else 0
         if idle >= LIST_IDLE_PAGES:
-            raise LimitExceeded(f"{Origin.of(url).netloc} answers with a list whose last {idle} pages said nothing new")
+            raise LimitExceeded(f"{Origin.of(url).netloc} answers with a list whose last {idle} pages had nothing new")
         url = next_url(reply)
 
 

@@ -128,7 +128,7 @@ class CredentialFile:
 def broken(path: Path, what: str) -> CredentialsUnavailable:
     """The error for a file of logins that cannot be used."""
     return CredentialsUnavailable(
-        f"reading logins: {path}: {what}", subject=str(path), hint="mend or move the file, or log in again"
+        f"reading logins: {path}: {what}", subject=str(path), hint="correct or move the file, or log in again"
     )
 
 

@@ -35,7 +35,7 @@ def index_with(index: Manifest | None, manifest: Manifest) -> bytes | None:
     Other entries are kept as they are, with all their fields. Raises `ManifestInvalid` if `index` is not an index.
     """
     if index is not None and not index.is_index:
-        raise ManifestInvalid("what the tag for referrers stands for is no index", subject=index.digest)
+        raise ManifestInvalid("the tag for referrers does not stand for an index", subject=index.digest)
     empty: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
     document = index.document if index else empty
     entries = document.get("manifests") or []
@@ -48,7 +48,7 @@ def index_with(index: Manifest | None, manifest: Manifest) -> bytes | None:
 def index_without(index: Manifest, digest: Digest) -> bytes | None:
     """The bytes of `index` without the entry for `digest`; None if it has none. Raises `ManifestInvalid`."""
     if not index.is_index:
-        raise ManifestInvalid("what the tag for referrers stands for is no index", subject=index.digest)
+        raise ManifestInvalid("the tag for referrers does not stand for an index", subject=index.digest)
     document = index.document
     entries = document.get("manifests") or []
     rest = [entry for entry in entries if not (isinstance(entry, dict) and entry.get("digest") == digest)]
@@ -124,7 +124,7 @@ class Referrers:
                 len(referrers) > REFERRERS
                 or sum(referrer.weight for referrer in referrers.values()) > IMAGE_MANIFESTS_BYTES
             ):
-                raise ManifestInvalid(f"{doing}: more than {REFERRERS} referrers, or much about them")
+                raise ManifestInvalid(f"{doing}: more than {REFERRERS} referrers, or they take too much memory")
         return tuple(referrers.values())
 
     def _by_tag(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:

@@ -226,7 +226,7 @@ class UploadSession:
             return self._again(f"{self.doing}: the registry stopped accepting its token")
         if reply.status == 416 and self._resumed and self._misplaced < _PATIENCE:
             self._misplaced += 1  # it was still storing what the broken connection left; ask again
-            return self._again(f"{self.doing}: the registry wants to go on at another place than it said")
+            return self._again(f"{self.doing}: the registry wants to continue at another offset than it stated")
         if reply.status in {404, 416} or codes & _SESSION_GONE or (self._resumed and codes & _MIXED_UP):
             return self._lost(reply, codes)
         if (reply.status in {405, 501} or "UNSUPPORTED" in codes) and self._never_streamed:

@@ -143,7 +143,7 @@ class RegistryStore:
     # --- Reads
 
     def holds(self, repository: str, descriptor: Descriptor) -> bool:
-        """Whether the repository holds this blob or manifest; of its size, what the registry tells.
+        """Whether the repository holds this blob or manifest, with this size if the registry states sizes.
 
         Raises `AccessError`, `Unreachable`.
         """
@@ -177,7 +177,7 @@ class RegistryStore:
     # --- Ingests
 
     def begin(self, repository: str, descriptor: Descriptor) -> AbstractContextManager[Upload]:
-        """Begin an upload, or take an unfinished one up again (distribution specification, "Pushing a blob in chunks").
+        """Begin an upload, or continue an unfinished one (distribution specification, "Pushing a blob in chunks").
 
         Unfinished uploads are kept as long as this store lives, if the registry can resume them.
         """
@@ -188,7 +188,7 @@ class RegistryStore:
     def put_manifest(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:  # noqa: ARG002 - the registry decides
         """Store `manifest` and let `name` stand for it; its blobs and child manifests must be there.
 
-        Keeps the list of referrers under the fallback tag, where the registry has no API for them (distribution
+        Updates the list of referrers under the fallback tag, if the registry has no API for them (distribution
         specification, "Pushing manifests with subject"). Raises `NotFound`, `ReadOnly`, `AccessDenied`, `TooLarge`.
         """
         if name.digest is not None and name.digest != manifest.digest:
@@ -202,7 +202,7 @@ class RegistryStore:
     def mount(self, descriptor: Descriptor, origin: str, repository: str) -> bool:
         """Ask for a blob of `origin` in `repository` without sending it; False if the bytes have to be sent.
 
-        After three refusals without a success the registry is not asked any more (distribution specification,
+        After three refusals without a success the registry is no longer asked (distribution specification,
         "Mounting a blob from another repository").
         """
         if not self.capabilities.mounts_worth_trying:

@@ -167,7 +167,7 @@ def _rule(reason: str, host: str) -> str | None:
     if _QUOTA.search(reason):
         return f"delete what is not needed there, or have the quota on {host} raised"
     if _IMMUTABLE.search(reason):
-        return f"{host} lets nobody replace this tag: take another with --target-tag, or have the rule changed"
+        return f"{host} does not allow replacing this tag: use another with --target-tag, or have the rule changed"
     return None
 
 

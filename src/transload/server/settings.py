@@ -47,7 +47,7 @@ class ServeSettings:
             if ":" in user:
                 raise UsageError(f"{user!r} cannot be a user name", hint="basic authentication ends names at a colon")
             if not (secret if isinstance(secret, str) else secret.reveal()):
-                raise UsageError(f"the password of {user!r} is empty", hint="choose one: anybody would guess that")
+                raise UsageError(f"the password of {user!r} is empty", hint="choose a password")
 
     @property
     def exposure(self) -> str | None:

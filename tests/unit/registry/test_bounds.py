@@ -84,7 +84,7 @@ def test_pages_of_few_names_that_never_end(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("page", [[], ["v1"] * 5, ["not a tag"]])
 def test_pages_of_nothing_new_that_never_end(page: list[str]) -> None:
     with talking(paged(lambda _: page)) as (wire, store):
-        with pytest.raises(LimitExceeded, match=f"last {LIST_IDLE_PAGES} pages said nothing new"):
+        with pytest.raises(LimitExceeded, match=f"last {LIST_IDLE_PAGES} pages had nothing new"):
             list(store.tags("a/b"))
         assert len(wire.lines) <= LIST_IDLE_PAGES + 2
 
@@ -156,13 +156,13 @@ def test_manifests_that_cost_more_than_they_are(padding: str, tmp_path: Path) ->
             CHUNKED + b"0\r\n" + b"X: y\r\n" * (HEADER_LINES + 10),
             "lines without content",
         ),
-        (CHUNKED + b"-1\r\n" + b"x" * 70_000, "less than no bytes"),
+        (CHUNKED + b"-1\r\n" + b"x" * 70_000, "negative size"),
         (CHUNKED + b"1\r\nx\r\n" * (SMALL_CHUNKS + 10), "chunks of less than"),
         (
             CHUNKED + (b"1;" + b"e" * 60_000 + b"\r\nx\r\n") * (SMALL_CHUNKS * CHUNK_BYTES // 60_000 + 1),
             "chunks of less",
         ),
-        (PACKED + b"Content-Length: 8\r\n\r\nnot gzip", "no whole 'gzip'"),
+        (PACKED + b"Content-Length: 8\r\n\r\nnot gzip", "incomplete 'gzip' body"),
         (PACKED + b"Content-Length: 15\r\n\r\n" + gzip.compress(b"")[:10] + b"\0\0\0\xff\xff", "ends too early"),
         (
             PACKED + b"\r\n" + gzip.compress(b"")[:10] + b"\0\0\0\xff\xff" * (MANIFEST_BYTES // 5),
