@@ -207,7 +207,7 @@ class Target(Source, Ingests, Names, Protocol):
 
 
 class Spools(Protocol):
-    """Takes over a file that holds a whole blob, where the digest is told only after the bytes, as in an upload.
+    """Makes a blob of a file, for uploads, whose digest is known only after the bytes.
 
     So the bytes are written and hashed once.
     """
@@ -215,7 +215,7 @@ class Spools(Protocol):
     def spool_file(self) -> tuple[Folder, str]:
         """A folder on the file system of the store, invisible to its readers, and a name for a new file in it.
 
-        What a killed process leaves there is deleted by the store, a day later or more. Raises `LocalError`.
+        The store deletes the files of a killed process, a day later or more. Raises `LocalError`.
         """
         ...
 
@@ -231,7 +231,7 @@ class Lenient(Protocol):
     """Stores manifests whose parts are missing, for a server that is set to allow it."""
 
     def point_lacking(self, name: Name, manifest: Manifest) -> None:
-        """As `Names.put_manifest`, whatever is absent.
+        """Store `manifest` like `Names.put_manifest`, although parts of it are absent.
 
         Absent children of an index count as left out on purpose, absent blobs as missing.
         """

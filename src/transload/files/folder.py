@@ -83,9 +83,9 @@ class Folder:
             pass
 
     def open(self, name: str, mode: str, permissions: int = 0o666) -> FileIO:
-        """A file: `r` to read, `r+` to write what is there, `a+` to read and append, made if it is missing.
+        """Open a file: `r` to read, `r+` to change it, `a+` to read and append (made if missing), `x+` to make it.
 
-        `x+` makes a new one. A file that is made gets the `permissions` that the umask leaves.
+        A file that is made gets these `permissions`, less those in the umask.
         """
         path = self.path / name
         with self._held() as handle:

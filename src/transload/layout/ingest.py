@@ -2,8 +2,8 @@
 
 Invariants, whenever the process ends:
 1. a file under `blobs/` was whole, hashed and flushed before it got its name;
-2. a file under `.transload/ingest/` has one writer, who holds its lock or alone knows its name;
-3. what lies there is believed only after it was hashed again.
+2. a file under `.transload/ingest/` has one writer, which holds its lock or is the only one that knows its name;
+3. the bytes of a parked file are used only after they were hashed again.
 
 A second writer of the same blob, here or in another process, does not wait for the first, which may be slow or stuck.
 It writes a file of its own, which is not kept without commit. The price is that some bytes are copied twice.
@@ -23,7 +23,7 @@ from transload.layout.locks import claimed
 from transload.oci import Descriptor, Digest, Verifier
 from transload.ports import Chunk
 
-_FORGOTTEN_S = 24 * 3600.0  # a file of one writer's own, as old as this, was left by a process that was killed
+_FORGOTTEN_S = 24 * 3600.0  # a writer's own file that is older than this is from a process that was killed
 _OWN = ".second"
 
 
@@ -47,7 +47,7 @@ def _held(folder: Folder) -> Iterator[Folder]:
 
 
 def sweep(folder: Folder, clock: Clock) -> None:
-    """Delete what writers that were killed long ago left in files of their own."""
+    """Delete the own files of writers that were killed long ago."""
     with local_errors("cleaning", folder.path):
         for name in folder.entries():
             if not name.endswith(_OWN):
@@ -63,12 +63,12 @@ def parked_name(digest: Digest) -> str:
 
 
 def own_name(stem: str) -> str:
-    """A name for a file that nobody else writes to; `sweep` deletes what is left of it."""
+    """A new name for a file with only one writer. `sweep` deletes the file if it is left over."""
     return f"{stem}.{os.urandom(8).hex()}{_OWN}"
 
 
 def adopt(folder: Folder, name: str, blobs: Folder, descriptor: Descriptor) -> None:
-    """Make a file in `folder`, whose bytes were hashed as they came, the blob. Raises `SizeMismatch`, `LocalError`."""
+    """Make a blob of a file in `folder` whose digest was checked already. Raises `SizeMismatch`, `LocalError`."""
     with local_errors("opening", folder.path / name):
         file = folder.open(name, "r+")
     with file:
@@ -76,9 +76,9 @@ def adopt(folder: Folder, name: str, blobs: Folder, descriptor: Descriptor) -> N
 
 
 def _settle(file: FileIO, folder: Folder, name: str, blobs: Folder, descriptor: Descriptor) -> None:
-    """Close a file whose content is proved, and move it among the blobs.
+    """Flush and close a file whose digest was checked, and move it to the blobs.
 
-    The hash is of the bytes that came; a write that failed may have left another number of them in the file.
+    The size is compared too: the hash is of the bytes received, and a failed write may have stored fewer of them.
     """
     with local_errors("writing", folder.path / name):
         size = os.fstat(file.fileno()).st_size
@@ -114,7 +114,7 @@ class LayoutIngest:
                 raise
 
     def _take_up(self) -> None:
-        """Hash what an earlier writer left; more than the whole blob cannot be its beginning."""
+        """Hash the bytes of an earlier writer. If they are more than the whole blob, drop them."""
         if os.fstat(self._file.fileno()).st_size > self._descriptor.size:
             self._file.truncate(0)
         self._file.seek(0)

@@ -125,7 +125,7 @@ class LayoutStore:
 
     @property
     def spools(self) -> LayoutStore:
-        """It takes over the file of an upload."""
+        """It can make a blob of an upload's file."""
         return self
 
     @property
@@ -210,7 +210,7 @@ class LayoutStore:
     def spool_file(self) -> tuple[Folder, str]:
         """The folder of unfinished blobs, and a name for a new file in it.
 
-        What a killed process leaves there is deleted by a later one, after a day. Raises `LocalError`.
+        A later process deletes the files of a killed one, after a day. Raises `LocalError`.
         """
         self._prepare()
         return self._own.inner("ingest"), own_name("upload")

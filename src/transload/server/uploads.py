@@ -50,9 +50,9 @@ class Spool:
     """The bytes of an upload: in memory while they are few, then in a file. Used by one thread at a time.
 
     The file is open only for a read or a write: a thousand waiting sessions would use up all files that the process may
-    open, and connections need files too. With `spools`, the store adopts the file, so that it is made where the store
-    wants it, and the bytes are hashed (sha256) as they come. Other stores hash the bytes themselves; the file is made
-    in `folder`, or where the system has its temporary files, and nobody else may read it.
+    open, and connections need files too. With `spools`, the store adopts the file: it is made where the store wants it,
+    and the bytes are hashed (sha256) as they come. Other stores hash the bytes themselves. Then the file is made in
+    `folder`, or in the system's folder for temporary files, and other users cannot read it.
     """
 
     def __init__(self, folder: Path | None, *, spools: Spools | None = None, room: Room | None = None) -> None:
