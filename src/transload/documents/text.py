@@ -36,7 +36,7 @@ def decoded(content: bytes | str, file: str, limit: int) -> str:
 
 @contextmanager
 def located(where: str, file: str) -> Iterator[None]:
-    """Errors that pass through become what `error_at` makes of them, unless their message says where already."""
+    """Give errors that pass through the form of `error_at`, unless their message names the file already."""
     try:
         yield
     except TransloadError as error:

@@ -1,4 +1,4 @@
-"""What somebody wrote, read with suspicion: values of JSON and YAML, and errors that say where one of them is wrong."""
+"""Values of JSON and YAML from outside: answers of the right kind, or errors that name file, line and path."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHOWN = 40  # letters of a wrong value
 
 @frozen(eq=False)
 class Document:
-    """What the values of one document share: what it is called, what to do when it is wrong, where its root begins.
+    """What the values of one document share: its name, a hint for errors about it, the line on which it begins.
 
     `line` counts from 1. It is None for JSON, whose values do not know their lines.
     """
@@ -37,11 +37,11 @@ class Document:
 
 @define(eq=False)  # frozen, it takes a fifth more time to read a plan; a large one is half a million of these
 class Value:
-    """A value that nobody has checked yet, with the way that leads to it: answers of the right kind, or errors.
+    """A value that is not checked yet, and its path in the document.
 
-    `content` is None where nothing is: a key is not there, or JSON says null. In YAML every scalar is text, and null
-    is the empty text; lists and mappings know the lines of their items (`transload.documents.yamltree`). Each method
-    that gives an answer raises `DocumentInvalid` for a value of another kind.
+    `content` is None where a key is missing or JSON says null. In YAML every scalar is text, and null is the empty
+    text; lists and mappings know the lines of their items (`transload.documents.yamltree`). Each method that gives an
+    answer raises `DocumentInvalid` for a value of another kind.
     """
 
     content: Any
@@ -76,7 +76,7 @@ class Value:
 
     @property
     def path(self) -> str:
-        """The way from the root, such as `images[2].tag`; empty for the root."""
+        """The path from the root, such as `images[2].tag`; empty for the root."""
         if self.parent is None:
             return ""
         before = self.parent.path
@@ -145,14 +145,14 @@ class Value:
         return key in self._mapping()
 
     def get(self, key: str) -> Value:
-        """What stands under a key of this mapping; a value without content if there is nothing."""
+        """The value of a key of this mapping; its content is None if the key is missing."""
         content = self.content
         if not isinstance(content, dict):
             raise self.wrong("a mapping")
         return Value(content.get(key), self.document, self, key)
 
     def entries(self) -> Iterator[tuple[str, Value]]:
-        """Keys of this mapping, which may be any, and what stands under them."""
+        """The keys and values of this mapping, whatever the keys are."""
         document = self.document
         return ((key, Value(content, document, self, key)) for key, content in self._mapping().items())
 
@@ -179,7 +179,7 @@ class Value:
         return tuple(first)
 
     def listed_twice(self, text: str, first: Value) -> DocumentInvalid:
-        """The error for a `text` that stands here and stood in `first` already."""
+        """The error for a `text` that is here, and that `first` has already."""
         line = f", first on line {first.line}" if first.line else ""
         return self.fail(f"{text!r} is listed twice{line}")
 
@@ -199,7 +199,7 @@ class Value:
         return tuple(numbers)
 
     def truth(self) -> bool:
-        """This yes or no; in YAML a text that says so."""
+        """True or false; in YAML the text `true` or `false`."""
         if isinstance(self.content, bool):
             return self.content
         if not (self._is_yaml and isinstance(self.content, str) and self.content in _YES | _NO):
@@ -233,7 +233,7 @@ class Value:
         """What `read` makes of the value, `default` if there is none."""
         return default if self.content is None else read(self)
 
-    # --- the same for all
+    # --- inside
 
     @property
     def _is_yaml(self) -> bool:
@@ -261,7 +261,7 @@ class Value:
         return error_at(self.where, self._subject, self.document.hint, error)
 
     def _unknown(self, key: str, known: Sequence[str]) -> DocumentInvalid:
-        """The error for a key that is not `known`. Its value may begin on a later line, so that the key's is told."""
+        """The error for a key that is not `known`, with the line of the key: its value may begin on a later one."""
         lines = getattr(self.content, "key_lines", None)
         where = _where(self.document.name, lines and lines[key], self.get(key).path)
         way = self.document.hint or guess(key, known, what="the keys here are")
@@ -275,7 +275,7 @@ def _where(name: str, line: int | None, path: str) -> str:
 
 
 def _shown(content: Any) -> str:
-    """What was found, as errors end: a few letters of a scalar, no more."""
+    """What was found, for the end of an error: a few letters of a scalar, no more."""
     if isinstance(content, (dict, list)):
         return "a mapping" if isinstance(content, dict) else "a list"
     return repr(content[:_SHOWN]) if isinstance(content, str) else json.dumps(content)[:_SHOWN]

@@ -1,8 +1,8 @@
-"""YAML documents as lists and mappings that know the lines of their items, with limits that no honest file reaches.
+"""YAML documents as lists and mappings that know the lines of their items, with limits far above real files.
 
 Invariants, held by `parse`:
 1. every scalar is text: `tag: 1.10` is 1.10 and not a number, `tag: no` is no refusal, null is the empty text;
-2. keys are text and occur once; there are no YAML tags, hence no types of anybody's choosing;
+2. keys are text and occur once; there are no YAML tags, so the author of a file chooses no types;
 3. the tree has at most `YAML_VALUES` nodes with every alias written out, and is at most `YAML_DEPTH` deep.
 """
 
