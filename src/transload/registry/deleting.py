@@ -66,7 +66,7 @@ class RegistryDeletes:
             raise Refused(
                 f"{self._api.host} does not delete a tag alone ({reply.status})",
                 subject=str(name),
-                hint=f"delete the manifest, with every tag that it has: {name.at(digest)}",
+                hint=f"delete the manifest by its digest, which takes every tag of it away: …@{digest}",
             )
         elif reply.status != 404:  # 404: it was there before, so a first attempt has deleted it
             raise problem(reply, doing, "manifest", str(name))

@@ -225,7 +225,7 @@ def files_of(manifest: Manifest, name: Name) -> dict[str, Descriptor]:
     for an image without any file.
     """
     if manifest.is_index:
-        children = ", ".join(str(name.at(child.digest)) for child in manifest.manifests[:3])
+        children = ", ".join(f"…@{child.digest}" for child in manifest.manifests[:3])
         raise Refused(
             f"{name} is an index of several manifests, not an artifact of files",
             subject=str(name),

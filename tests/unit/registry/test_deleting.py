@@ -107,7 +107,7 @@ def test_where_a_tag_cannot_go_alone_it_stays_and_the_digest_is_named(status: in
         store.deletes.delete_manifest(Name("app", "1"))
     assert registry.tags == {"1", "2"}
     assert raised.value.hint is not None
-    assert f"app@{APP.digest}" in raised.value.hint
+    assert f"@{APP.digest}" in raised.value.hint
     assert [line for line in wire.lines if line.startswith("DELETE")] == ["DELETE /v2/app/manifests/1"]
 
 
