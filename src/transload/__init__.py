@@ -1,7 +1,7 @@
-"""Container images moved between registries, folders and bundles: complete, unchanged, provably so.
+"""Copies container images between registries, folders and bundles: complete, unchanged, and verified.
 
-What a program needs is named here and loaded when it is used, so that `import transload` itself costs nothing. What
-changes between versions is in CHANGELOG.md; modules below, where they are not named here, may change without notice.
+The public names are all here. Each is loaded when it is used, so that `import transload` itself costs nothing.
+CHANGELOG.md lists changes between versions. Names in modules below that are not listed here may change without notice.
 """
 
 from __future__ import annotations
@@ -264,7 +264,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from where it lives (PEP 562)."""
+    """Load a public name from its module (PEP 562)."""
     for module, names in _HOMES.items():
         if name in names:
             from importlib import import_module

@@ -435,7 +435,7 @@ class BundleIncomplete(Refused):
 
 
 class MemberUnsafe(Refused):
-    """A bundle or artifact holds something that is no plain file: a link, a device, a path that leads out."""
+    """A bundle or artifact holds something that is not a plain file: a link, a device, a path that leads out."""
 
     code = "member-unsafe"
 

@@ -111,7 +111,7 @@ Listener = Callable[[Event], None]
 
 
 HostState = Literal["retrying", "silent", "back"]
-"""How it is with a host that gave no useful answer; see `HostTroubled`."""
+"""The state of a host that gave no useful answer; see `HostTroubled`."""
 
 
 @frozen

@@ -187,7 +187,7 @@ CHUNK_BYTES = 256
 
 SMALL_CHUNKS = 50_000
 """… but so many smaller chunks are allowed, in answers and in what is pushed to a served store. 4 MiB in chunks of one
-byte would cost 40 s of processor time in an answer, and 3 s in a served store."""
+byte would cost 40 s in an answer, and 3 s in a served store."""
 
 # --- what is served (docs/guides/serve.md)
 

@@ -154,7 +154,7 @@ class TaskGroup:
         try:
             self._join()
         except BaseException:  # Ctrl-C while waiting: still wait for all threads
-            self.cancellation.cancel_all()  # what they wait for may listen to the whole work's token only
+            self.cancellation.cancel_all()  # their waits may end only by the token of the whole work
             self._join()  # a second Ctrl-C leaves at once
             raise
         if error is None and self._error is not None:

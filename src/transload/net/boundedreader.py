@@ -19,7 +19,7 @@ class BoundedReader(BufferedReader):
     """
 
     _lines = 0
-    _cost = 0  # bytes of lines, less the bytes of content read since
+    _cost = 0  # bytes of lines and `CHUNK_BYTES` for each, less the bytes of content read
 
     def readline(self, size: int | None = -1, /) -> bytes:
         """See `io`; raises `HTTPException` where a line breaks a limit."""

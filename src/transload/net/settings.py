@@ -21,7 +21,7 @@ def _check_proxies(_: object, __: Attribute[Mapping[str, str]], proxies: Mapping
 
 
 def _check_positive(_: object, attribute: Attribute[Any], value: float) -> None:
-    if not value > 0:  # nor is what is not a number
+    if not value > 0:  # this form also refuses NaN
         raise UsageError(f"{attribute.name} must be above zero, not {value}")
 
 
@@ -39,7 +39,7 @@ class NetSettings:
     not verified, hosts in `allow_plain_http` are spoken to without TLS. `no_proxy` lists the hosts that are reached
     without a proxy, separated by commas. A connection gets `connect_timeout_s` to be made, and is given up when nothing
     moves for `stall_timeout_s`; all times are seconds. Raises `UsageError` for a number that is not positive or a proxy
-    that is no URL.
+    that is not a URL.
     """
 
     ca_files: tuple[Path, ...] = ()

@@ -1,4 +1,4 @@
-"""The JSON that an image consists of: one reading of it, and one sentence where it cannot be read."""
+"""Reads the JSON that belongs to an image, with one sentence for all that cannot be read."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from transload.strictjson import NotJson, read_json
 
 
 def read_content(raw: bytes, what: str, *, limit: int, values: int, subject: str | None = None) -> Any:
-    """The value in the JSON of a manifest, a config or a list of images, called `what` in the error.
+    """The value in the JSON of a manifest, a config or a list of images; `what` is its name in the error.
 
-    It has at most `limit` bytes and `values` values. Raises `ManifestInvalid`.
+    Raises `ManifestInvalid`, also for more than `limit` bytes or `values` values.
     """
     try:
         return read_json(raw, limit=limit, values=values)

@@ -103,8 +103,8 @@ class Api:
     def _owns(self, request: HttpRequest) -> bool:
         """Whether the request goes to this registry. No other host gets the credentials.
 
-        The Location of an upload may lead to another host. Whatever that host answers (a redirect back to the registry,
-        a 401), the next attempt goes to it again, without credentials.
+        The Location of an upload may lead to another host. That host gets no credentials, whatever it answers (a
+        redirect back to the registry, a 401).
         """
         return Origin.of(request.url) == self.origin
 

@@ -36,7 +36,7 @@ class Presence:
     def ask(self, scope: Scope, headers: Mapping[str, str] | None = None) -> bool:
         """Whether it is there: one HEAD, then a GET if HEAD gives no answer. Raises `AccessDenied`.
 
-        After that, GET is used at once for this registry.
+        Once HEAD has given no answer, GET is used at once for this registry.
         """
         if self.api.capabilities.head_tells is not False:
             reply = self.api.ask(HttpRequest("HEAD", self.url, self.doing, self.asked, headers=headers or {}), scope)

@@ -14,7 +14,7 @@ __all__ = ["ServeSettings", "Served", "ServedTotals", "serve", "serve_forever"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load aiohttp when something is really served, not when this package is imported. Raises `PartMissing`."""
+    """Load aiohttp when a store is served, not when this package is imported. Raises `PartMissing`."""
     if name == "serve_forever":
         check_installed()
         from transload.server import serving

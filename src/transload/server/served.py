@@ -1,4 +1,4 @@
-"""A store that is served beside its caller. aiohttp is loaded when something is really served."""
+"""Serves a store in a thread beside the caller. aiohttp is loaded only when a store is served."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ServedTotals:
 
 
 class Served:
-    """A store being served in a thread of its own. `host_port` is what image references begin with.
+    """A store that is served in a thread of its own. `host_port` is the beginning of image references.
 
     `url` is the same with its scheme.
     """
@@ -47,11 +47,11 @@ class Served:
 
     @property
     def requests(self) -> ServedTotals:
-        """What was asked so far."""
+        """Counts of the requests so far."""
         return self._service.counts.snapshot()
 
     def close(self) -> None:
-        """End, after the running requests or the shutdown period; returns when the thread has ended."""
+        """End the server, and wait until its thread has ended. Running requests get the shutdown period to end."""
         self._stop()
 
 
@@ -59,9 +59,9 @@ class Served:
 def serve(store: Source | Target, settings: ServeSettings | None = None) -> Iterator[Served]:
     """Serve `store` as a registry for the block: the distribution API, in a thread of its own.
 
-    Read-only, on a free port of loopback, unless `settings` say otherwise. Leaving the block ends it, after the running
+    Without `settings` it is read-only, on a free port of loopback. Leaving the block ends the server, after the running
     requests or the shutdown period. Raises `PartMissing` without the extra `serve`, `Busy` if the port is taken,
-    `UsageError` for a host that is no address of this machine, `LocalError` for a certificate that cannot be used.
+    `UsageError` if the host is not an address of this machine, `LocalError` if a certificate cannot be used.
     """
     check_installed()
     from transload.server.serving import in_thread
@@ -71,7 +71,7 @@ def serve(store: Source | Target, settings: ServeSettings | None = None) -> Iter
 
 
 def check_installed() -> None:
-    """Raises `PartMissing` without aiohttp."""
+    """Raise `PartMissing` if aiohttp is not installed."""
     if find_spec("aiohttp") is None:
         raise PartMissing(
             "serving a store needs aiohttp, which is not installed", hint="install it: python3 -m pip install aiohttp"
