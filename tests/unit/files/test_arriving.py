@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import doctest
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from transload.errors import LocalError
 from transload.files import Arrivals, arriving
@@ -18,6 +20,15 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_the_examples_of_names_hold() -> None:
     failed, tried = doctest.testmod(arriving)
     assert (failed, tried > 0) == (0, True)
+
+
+@given(st.text(alphabet=st.sampled_from(list("aZ.~/\\:*? \0\n\u202e\ud800é")) | st.characters(), max_size=12))
+def test_a_plain_name_is_one_file_in_the_folder_on_every_system(name: str) -> None:
+    if arriving.is_plain_name(name):
+        for kind in (PurePosixPath, PureWindowsPath):
+            path = kind("folder") / name
+            assert (path.name, path.parent) == (name, kind("folder"))
+        assert name.encode().decode() == name
 
 
 def test_all_files_get_their_names_at_the_end(tmp_path: Path) -> None:

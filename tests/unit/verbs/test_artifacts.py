@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from transload.errors import (
 from transload.events import StepMoved, StepRetried
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci import mediatype as types
+from transload.ports import Chunk
 from transload.server import Served, ServeSettings, serve
 from transload.testing.faults import FaultyStore, corrupts, fails
 from transload.testing.images import fill, image, multi_platform, put
@@ -158,6 +160,12 @@ def test_without_a_tag_the_digest_and_the_subject_lead_to_it(store: Store, subje
     (referrer,) = store.referrers("app:1", NOTES)
     assert referrer == noted
     assert referrer.artifact_type == NOTES
+
+
+def test_without_tag_and_subject_the_digest_leads_to_it(store: Store, tmp_path: Path) -> None:
+    noted = store.put_artifact("notes", {"a": b"a"}, artifact_type=NOTES)
+    assert store.tags("notes") == ()
+    assert store.get_artifact(f"notes@{noted.digest}", tmp_path / "out") == (tmp_path / "out" / "a",)
 
 
 def test_an_artifact_of_no_files(store: Store, tmp_path: Path) -> None:
@@ -383,6 +391,34 @@ def test_more_than_the_disk_has_room_for_is_not_begun(tmp_path: Path) -> None:
     with pytest.raises(DiskFull, match="left"):
         store.get_artifact("app:x", tmp_path / "out")
     assert files_in(tmp_path / "out") == {}
+
+
+class Cancelling(MemoryStore):
+    """Asks for the end while the second blob is read."""
+
+    def __init__(self, cancellation: Cancellation) -> None:
+        super().__init__()
+        self.cancellation, self.opened = cancellation, 0
+
+    @contextmanager
+    def open(
+        self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> Iterator[Iterator[Chunk]]:
+        self.opened += 1
+        if self.opened == 2:
+            self.cancellation.cancel()
+        with super().open(repository, descriptor, offset, length) as chunks:
+            yield chunks
+
+
+def test_a_cancelled_call_leaves_no_file(tmp_path: Path) -> None:
+    cancellation = Cancellation()
+    held = Cancelling(cancellation)
+    store = Store(held, cancellation=cancellation)
+    store.put_artifact("app:x", {"a": b"first", "b": b"second", "c": b"third"}, artifact_type=NOTES)
+    with pytest.raises(Interrupted):
+        store.get_artifact("app:x", tmp_path / "out")
+    assert (held.opened, files_in(tmp_path / "out")) == (2, {})
 
 
 def test_what_is_not_there(store: Store, tmp_path: Path) -> None:

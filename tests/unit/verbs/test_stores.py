@@ -212,6 +212,11 @@ def test_a_tag_goes_alone_and_a_digest_with_its_tags(team: Store, held: MemorySt
     assert list(held.tags("secret/app")) == ["1"]
 
 
+def test_a_store_that_deletes_nothing(held: MemoryStore) -> None:
+    with pytest.raises(Refused, match="deletes nothing"):
+        Store(FaultyStore(held), "team").delete("app:1")
+
+
 def test_a_tag_with_a_digest_is_ambiguous(team: Store) -> None:
     with pytest.raises(ReferenceInvalid, match="tag and a digest"):
         team.delete(f"app:1@{APP.digest}")
