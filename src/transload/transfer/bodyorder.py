@@ -18,6 +18,7 @@ from transload.planning import Plan
 def in_order_of_images(plan: Plan, lanes: int) -> tuple[int, ...]:
     """The steps of `plan` that have bodies, in the order in which they begin when `lanes` of them move at once."""
     sizes = {step.id: step.descriptor.size for step in plan.blob_steps() if step.origin is None}
+    lanes = max(1, min(lanes, len(sizes)))
     ranked = list(_image_after_image(_bodies_of_images(plan, sizes), sizes))
     return tuple(_ending_early(ranked, sizes, lanes))
 

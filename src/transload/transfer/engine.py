@@ -26,6 +26,7 @@ from transload.errors import (
     Side,
     TransloadError,
     Unreachable,
+    UsageError,
     as_result,
     at_side,
 )
@@ -104,12 +105,15 @@ def run(
     """Do every step of `plan`: up to `bodies` threads move large blobs, `small` more threads do the quick steps.
 
     `sources` maps the locators of the plan to stores. Failures are part of the outcome, and `listen` gets them as
-    events; only bugs are raised. When cancelled, running blobs are parked if the target can, and the rest is left.
-    `recheck` asks for each blob before it is sent: for a plan that was made earlier, and may be partly done by now.
-    Images are completed one after the other; with `by_size` the biggest blobs come first, as they lie in bundles.
-    `publishers` reads foreign layers that a source lacks. If a store is out of reach and no byte has moved for half
-    of `give_up_after_s`, it is not asked again: the steps that still need it are not tried.
+    events; only bugs are raised, and `UsageError` for fewer than one of `bodies`. When cancelled, running blobs are
+    parked if the target can, and the rest is left. `recheck` asks for each blob before it is sent: for a plan that was
+    made earlier, and may be partly done by now. Images are completed one after the other; with `by_size` the biggest
+    blobs come first, as they lie in bundles. `publishers` reads foreign layers that a source lacks. If a store is out
+    of reach and no byte has moved for half of `give_up_after_s`, it is not asked again: the steps that still need it
+    are not tried.
     """
+    if bodies < 1:
+        raise UsageError(f"bodies must be at least 1, not {bodies}")
     cancellation = Cancellation.within(cancellation or Cancellation())
     order = () if by_size else in_order_of_images(plan, bodies)
     engine = _Engine(

@@ -7,7 +7,7 @@ which may be a password. One text where several are wanted stands for itself, ne
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,13 +19,21 @@ from transload.planning import Narrowing
 Value = TypeVar("Value")
 
 
-def text(name: str, value: str) -> str:
-    """A text with something in it. Raises `TypeError`, `UsageError`."""
+_PLACES = "name an image, or a store: registry.local/prefix, oci:DIR"
+
+
+def string(name: str, value: str) -> str:
+    """A text, which may be empty. Raises `TypeError`."""
     if not isinstance(value, str):
         folder = " (a folder is written 'oci:DIR', a bundle 'bundle:NAME')" if isinstance(value, os.PathLike) else ""
         raise TypeError(f"{name} must be str, not {type(value).__name__}{folder}")
-    if not value.strip():
-        raise UsageError(f"{name} is empty", hint="name an image, or a store: registry.local/prefix, oci:DIR")
+    return value
+
+
+def text(name: str, value: str, *, hint: str = _PLACES) -> str:
+    """A text with something in it. Raises `TypeError`, `UsageError`."""
+    if not string(name, value).strip():
+        raise UsageError(f"{name} is empty", hint=hint)
     return _without_nul(name, value)
 
 
@@ -41,12 +49,12 @@ def store_if_any(name: str, value: str | None) -> Location | None:
 
 def text_if_any(name: str, value: str | None) -> str | None:
     """Raises `TypeError`, `UsageError`."""
-    return None if value is None else text(name, value)
+    return None if value is None else text(name, value, hint="leave it out, or write a tag")
 
 
 def texts(name: str, values: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
     """Several texts or paths, or one. Raises `TypeError`, `UsageError`."""
-    return tuple(text(f"each of {name}", os.fspath(value)) for value in _several(name, values, (str, os.PathLike)))
+    return tuple(text(f"a text in {name}", os.fspath(value)) for value in _several(name, values, (str, os.PathLike)))
 
 
 def path(name: str, value: str | os.PathLike[str]) -> Path:
@@ -65,7 +73,7 @@ def path_if_any(name: str, value: str | os.PathLike[str] | None) -> Path | None:
 
 def paths(name: str, values: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[Path, ...]:
     """Several paths, or one. Raises `TypeError`, `UsageError`."""
-    return tuple(path(f"each of {name}", value) for value in _several(name, values, (str, os.PathLike)))
+    return tuple(path(f"a path in {name}", value) for value in _several(name, values, (str, os.PathLike)))
 
 
 def platforms(values: str | Platform | Iterable[str | Platform]) -> tuple[Platform, ...]:
@@ -85,10 +93,30 @@ def narrowing(value: Narrowing | str) -> Narrowing:
 
 
 def of_kind(name: str, value: Value, kind: type) -> Value:
-    """A value of this kind, or None. Raises `TypeError`."""
-    if value is not None and not isinstance(value, kind):
+    """Raises `TypeError`."""
+    if not isinstance(value, kind):
         raise TypeError(f"{name} must be {kind.__name__}, not {type(value).__name__}")
     return value
+
+
+def of_kind_if_any(name: str, value: Value, kind: type) -> Value:
+    """A value of this kind, or None. Raises `TypeError`."""
+    return value if value is None else of_kind(name, value, kind)
+
+
+def texts_by_key(name: str, value: Mapping[str, str] | None) -> dict[str, str]:
+    """Texts by their keys, which UTF-8 can write. Raises `TypeError`, `UsageError`."""
+    wanted = f"{name} must be a mapping of str to str"
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{wanted}, not {type(value).__name__}")
+    for part in (part for pair in value.items() for part in pair):
+        if not isinstance(part, str):
+            raise TypeError(f"{wanted}, and one has {type(part).__name__}")
+        if not part.isascii() and part.encode(errors="replace").decode() != part:
+            raise UsageError(f"{name}: {part!r} cannot be written as UTF-8", hint="leave the broken characters out")
+    return dict(value)
 
 
 def jobs(value: int) -> int:

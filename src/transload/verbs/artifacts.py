@@ -37,6 +37,7 @@ from transload.ports import Chunk, Source, Target
 from transload.threads import Cancellation
 from transload.transfer.blobs import BlobOrigin, Placing
 from transload.transfer.engine import ATTEMPTS
+from transload.verbs import arguments
 from transload.wording import in_words
 
 TITLE = "org.opencontainers.image.title"
@@ -93,12 +94,13 @@ def put_files(
     cancellation: Cancellation,
 ) -> Descriptor:
     """Store files as one artifact under `name`, or by its digest where that has no tag. See `Store.put_artifact`."""
-    for stated in (artifact_type, media_type):
-        _check_media_type(stated)
+    for parameter, stated in (("artifact_type", artifact_type), ("media_type", media_type)):
+        _check_media_type(arguments.string(parameter, stated))
+    described = arguments.texts_by_key("annotations", annotations)
     given = [_described(title, content, media_type) for title, content in _titled(files)]
     empty = _File(b"{}", Descriptor(types.OCI_EMPTY, Digest.of(b"{}"), 2))
     layers = [file.descriptor for file in given] or [empty.descriptor]
-    manifest = Manifest.parse(_manifest(artifact_type, empty.descriptor, layers, subject, annotations or {}))
+    manifest = Manifest.parse(_manifest(artifact_type, empty.descriptor, layers, subject, described))
     placing = Placing(target=target, listen=listen, cancellation=cancellation, clock=SYSTEM_CLOCK, attempts=ATTEMPTS)
     needed = {file.descriptor.digest: file for file in (empty, *given)}
     for number, file in enumerate(needed.values()):
@@ -112,8 +114,12 @@ def put_files(
 def _titled(files: ArtifactFiles) -> list[tuple[str, Path | bytes]]:
     if isinstance(files, (str, bytes, os.PathLike)):
         raise UsageError(f"{files!r} is not a list of files", hint="write [path], or {title: path}")
+    if not isinstance(files, Iterable):
+        raise TypeError(f"files must be a list of Path, or titles with Path or bytes, not {type(files).__name__}")
     pairs: list[tuple[str, Path | bytes]] = (
-        list(files.items()) if isinstance(files, Mapping) else [(Path(path).name, Path(path)) for path in files]
+        [(arguments.string("each title of files", title), content) for title, content in files.items()]
+        if isinstance(files, Mapping)
+        else [(path.name, path) for path in arguments.paths("files", files)]
     )
     seen: set[str] = set()
     for title, content in pairs:

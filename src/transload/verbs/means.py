@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -78,9 +79,11 @@ class Means:
 
     def __attrs_post_init__(self) -> None:
         for name, kind in _KINDS.items():
-            arguments.of_kind(name, getattr(self, name), kind)
+            arguments.of_kind_if_any(name, getattr(self, name), kind)
         if self.progress is not None and not callable(self.progress):
             raise TypeError(f"progress must be callable, not {type(self.progress).__name__}")
+        if inspect.iscoroutinefunction(self.progress):  # nobody would await it
+            raise TypeError("progress must be an ordinary function, not async def")
 
 
 @contextlib.contextmanager

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Unpack
 from transload.app.location import is_local
 from transload.errors import DigestInvalid, ReferenceInvalid, UsageError
 from transload.oci import Descriptor, Digest, Reference
-from transload.oci.reference import shown
+from transload.oci.reference import shown, without_transport
+from transload.verbs import arguments
 from transload.verbs.stores import StoreOptions, open_store
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def tags(repository: str, **options: Unpack[StoreOptions]) -> tuple[str, ...]:
 
     `options` are those of `StoreOptions`. Raises `RepositoryUnknown`, `ReferenceInvalid`, `AccessDenied` and others.
     """
-    registry, name = _parts(repository)
+    registry, name = _parts(repository, "repository")
     if ":" in name or "@" in name:
         raise ReferenceInvalid(f"{shown(repository)!r} is an image", hint="leave the tag and the digest out")
     with open_store(registry, **options) as store:
@@ -97,13 +98,17 @@ def get_artifact(
         return store.get_artifact(name, folder, overwrite=overwrite)
 
 
-def _parts(text: str) -> tuple[str, str]:
+def _parts(given: str, parameter: str = "reference") -> tuple[str, str]:
     """The registry of a reference, and the name in it; without the tag that `docker pull` would add.
 
     Raises `ReferenceInvalid`; `UsageError` for a store on this machine, whose kind looks like an image at Docker Hub.
     """
+    text = without_transport(arguments.text(parameter, given).strip())
     if is_local(text):
         raise UsageError(f"{shown(text)} is not at a registry", hint="open it: transload.open_store")
+    host, colon, port = text.partition(":")
+    if colon and port.isdigit() and "/" not in host and ("." in host or host == "localhost"):
+        raise ReferenceInvalid(f"{text!r} names no repository", hint=f"write {text}/app")
     reference = Reference.parse(text)
     tagged = "@" in text or ":" in text.rpartition("/")[2]
     return reference.registry, str(reference.name) if tagged else reference.name.repository

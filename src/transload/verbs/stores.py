@@ -15,7 +15,7 @@ from transload.events import ignore
 from transload.limits import READ_BYTES
 from transload.login import Login
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
-from transload.oci.reference import check_repository, shown
+from transload.oci.reference import check_no_user, check_repository, shown
 from transload.threads import Cancellation
 from transload.verbs import arguments
 from transload.verbs.means import Means, Progress, at_work
@@ -194,6 +194,7 @@ class Store:
         `limit` is the most bytes that are read into memory. Raises `BlobUnknown`, `LimitExceeded`, `DigestMismatch`.
         """
         source, path = self._ready(), self._path(repository)
+        arguments.of_kind("descriptor", descriptor, Descriptor)
         if descriptor.size > limit:
             raise LimitExceeded(
                 f"blob {descriptor.digest.short} has {descriptor.size} bytes, the limit is {limit}",
@@ -265,7 +266,9 @@ class Store:
         from transload.verbs.artifacts import take_files
 
         source, wanted = self._ready(), self._name(name)
-        return take_files(source, wanted, Path(folder), overwrite=overwrite, cancellation=self._cancellation)
+        return take_files(
+            source, wanted, arguments.path("folder", folder), overwrite=overwrite, cancellation=self._cancellation
+        )
 
     # --- inside
 
@@ -275,11 +278,12 @@ class Store:
 
     def _path(self, repository: str) -> str:
         """A repository's whole path. Raises `ReferenceInvalid`."""
-        return "/".join(filter(None, (self._prefix, check_repository(repository) if repository else "")))
+        below = check_repository(repository) if arguments.string("repository", repository) else ""
+        return "/".join(filter(None, (self._prefix, below)))
 
     def _name(self, text: str, *, bare: bool = False) -> Name:
         """A whole name; without tag and digest only if it may be `bare`."""
-        relative = Name.parse(text)
+        relative = Name.parse(arguments.string("name", text))
         if relative.tag is None and relative.digest is None and not bare:
             raise ReferenceInvalid(
                 f"{shown(text)!r} has neither a tag nor a digest", hint="write app:TAG, or app@sha256:…"
@@ -290,6 +294,8 @@ class Store:
         """The manifest that an artifact is to refer to. Raises `ManifestUnknown`, `ReferenceInvalid`."""
         if subject is None or isinstance(subject, Descriptor):
             return subject
+        if not isinstance(subject, str):
+            raise TypeError(f"subject must be str or Descriptor, not {type(subject).__name__}")
         try:
             name = Name(repository, None, Digest(subject))
         except DigestInvalid:
@@ -324,13 +330,14 @@ def open_store(
     Raises `UsageError`, `ReferenceInvalid`, `LocalError` for what is not there, `BundleUnsigned` and its kind.
     """
     if is_image(arguments.text("text", text)):
+        check_no_user(text)
         raise ReferenceInvalid(
             f"{shown(text)!r} is an image, and a store was expected",
             hint="leave the tag and the digest out, and give them to the store's methods",
         )
     location = Location.parse(text)
     means = Means(
-        target_login=arguments.of_kind("login", login, Login),
+        target_login=arguments.of_kind_if_any("login", login, Login),
         network=network,
         environment=environment,
         progress=progress,

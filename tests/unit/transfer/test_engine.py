@@ -9,15 +9,17 @@ import pytest
 
 from tests.unit.planning.scene import OTHER_SOURCE, SOURCE, Scene, item
 from tests.unit.transfer.recorder import Recorder
+from transload.errors import UsageError
 from transload.events import Event, ImageDone, StepDone, StepMoved
 from transload.memory import MemoryStore
 from transload.oci import Descriptor, Digest, Name
+from transload.planning import Plan
 from transload.ports import Chunk, RequestCosts
 from transload.testing import faults
 from transload.testing.images import image, multi_platform, signature
 from transload.testing.layers import layer
 from transload.testing.releases import release
-from transload.transfer import Outcome
+from transload.transfer import Outcome, run
 from transload.transfer.agenda import LIGHT_BYTES
 
 SHARED = layer("shared", 5000)
@@ -232,3 +234,9 @@ def test_a_plan_made_earlier_sends_only_what_has_not_arrived_meanwhile() -> None
     assert all_well(outcome)
     assert not [on for on, _ in scene.source.subjects if on == "open"]
     assert {event.how for event in recorder.of(StepDone)} == {"present", "tagged"}
+
+
+@pytest.mark.parametrize("bodies", [0, -1])
+def test_at_least_one_blob_moves_at_a_time(bodies: int) -> None:
+    with pytest.raises(UsageError, match=f"bodies must be at least 1, not {bodies}"):
+        run(Plan(target="memory:", images=(), steps=(), manifests={}), {}, MemoryStore(), bodies=bodies)
