@@ -13,7 +13,7 @@ FLOORS: list[set[str]] = [
     {"clock", "files", "linedjson", "login", "strictjson", "wording"},
     {"documents", "oci", "threads"},
     {"ports", "events"},
-    {"graph", "memory", "net"},
+    {"graph", "hashedingest", "memory", "net"},
     {"registry", "layout", "bundle", "archive", "server", "catalog"},
     {"inventory", "planning"},
     {"transfer"},

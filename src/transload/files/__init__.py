@@ -1,7 +1,7 @@
 """Files of this machine: folders without ways out through links, durable writing, locks, OS errors as our errors."""
 
 from transload.files.arriving import Arrivals, is_plain_name
-from transload.files.durable import check_replaceable, free_bytes, fsync_folder, replace_file
+from transload.files.durable import check_replaceable, free_bytes, fsync_folder, replace_file, write_all
 from transload.files.folder import Folder
 from transload.files.home import expanded
 from transload.files.regular import CHUNK_BYTES, check_kind, chunks_of, exactly, open_file, read_file, read_up_to
@@ -25,4 +25,5 @@ __all__ = [
     "read_file",
     "read_up_to",
     "replace_file",
+    "write_all",
 ]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import stat
+from io import FileIO
 from pathlib import Path
 
 from transload.errors import LocalError
@@ -42,7 +43,7 @@ def replace_file(path: Path, content: bytes) -> None:
     beside = _beside(path)
     try:
         with beside.open("xb", buffering=0) as file:
-            write_whole(file.fileno(), content)
+            write_all(file, content)
             os.fsync(file.fileno())
         beside.replace(path)
     except BaseException:
@@ -72,8 +73,8 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name[:_NAME_CHARACTERS]}.{os.getpid()}.{os.urandom(4).hex()}")
 
 
-def write_whole(descriptor: int, content: bytes) -> None:
-    """Write all of `content`. A nearly full disk takes only a part, and raises an error at the next write."""
+def write_all(file: FileIO, content: bytes | bytearray | memoryview) -> None:
+    """Write all of `content`. A nearly full disk takes only a part, and raises an `OSError` at the next write."""
     rest = memoryview(content)
     while rest:
-        rest = rest[os.write(descriptor, rest) :]
+        rest = rest[file.write(rest) :]

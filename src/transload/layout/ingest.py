@@ -12,15 +12,16 @@ It writes a file of its own, which is not kept without commit. The price is that
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from io import FileIO
 
 from transload.clock import Clock
-from transload.errors import Busy, CorruptError, SizeMismatch
-from transload.files import Folder, chunks_of, local_errors
+from transload.errors import Busy, SizeMismatch
+from transload.files import Folder, chunks_of, local_errors, write_all
+from transload.hashedingest import HashedIngest
 from transload.layout.locks import claimed
-from transload.oci import Descriptor, Digest, Verifier
+from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
 
 _FORGOTTEN_S = 24 * 3600.0  # a writer's own file that is older than this is from a process that was killed
@@ -96,15 +97,15 @@ def _settle(file: FileIO, folder: Folder, name: str, blobs: Folder, descriptor: 
             folder.move(name, blobs, descriptor.digest.encoded)
 
 
-class LayoutIngest:
-    """See `transload.ports.Ingest`."""
+class LayoutIngest(HashedIngest):
+    """A blob in a file of its own, until it is moved among the blobs."""
 
     def __init__(self, folder: Folder, name: str, blobs: Folder, descriptor: Descriptor) -> None:
+        super().__init__(descriptor.digest, descriptor.size)
         self._folder, self._name = folder, name
         self._path = folder.path / name
         self._blobs = blobs
         self._descriptor = descriptor
-        self._verifier = Verifier(descriptor.digest, descriptor.size)
         with local_errors("opening", self._path):
             self._file = folder.open(name, "a+")
             try:
@@ -121,35 +122,15 @@ class LayoutIngest:
         for chunk in chunks_of(self._file, self._path, self._descriptor.size):
             self._verifier.update(chunk)
 
-    @property
-    def offset(self) -> int:
-        """See `Ingest`."""
-        return self._verifier.seen
+    def _append(self, chunk: Chunk) -> None:
+        with local_errors("writing", self._path):
+            write_all(self._file, chunk)
 
-    def write(self, chunks: Iterable[Chunk]) -> None:
-        """See `Ingest`. Each chunk is hashed and written as it comes."""
-        for chunk in chunks:
-            try:
-                self._verifier.update(chunk)
-            except CorruptError:
-                self.abandon()
-                raise
-            with local_errors("writing", self._path):
-                rest = memoryview(chunk)
-                while rest:
-                    rest = rest[self._file.write(rest) :]
-
-    def commit(self) -> None:
-        """See `Ingest`. Wrong content is dropped, because it would be wrong on the next attempt too."""
-        try:
-            self._verifier.check()
-            _settle(self._file, self._folder, self._name, self._blobs, self._descriptor)
-        except CorruptError:
-            self.abandon()
-            raise
+    def _settle(self) -> None:
+        _settle(self._file, self._folder, self._name, self._blobs, self._descriptor)
 
     def abandon(self) -> None:
-        """See `Ingest`."""
+        """Drop what has arrived."""
         self.leave(keep=False)
 
     def leave(self, *, keep: bool) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from transload.clock import Clock
 from transload.errors import TooManyRequests
-from transload.files import Folder, chunks_of, local_errors
+from transload.files import Folder, chunks_of, local_errors, write_all
 from transload.limits import SERVED_UPLOADS, SERVED_UPLOADS_MEMORY_BYTES
 from transload.oci import Descriptor
 from transload.ports import Spools
@@ -73,7 +73,7 @@ class Spool:
         else:
             with local_errors("writing an upload to", self.path), self._opened(self.path) as file:
                 file.seek(self.size)
-                _write_all(file, batch)
+                write_all(file, batch)
         if self._hash:
             self._hash.update(batch)
         self.size += len(batch)
@@ -107,7 +107,7 @@ class Spool:
         doing = local_errors("spooling an upload in", self._folder.path)
         with doing, self._folder.open(name, "x+", permissions) as file:
             self.path = self._folder.path / name
-            _write_all(file, self._memory)
+            write_all(file, self._memory)
         self._free_memory()
 
     def _opened(self, path: Path) -> FileIO:
@@ -199,9 +199,3 @@ class ServedUploads:
         """Close every session."""
         for upload in list(self._open.values()):
             self.end(upload)
-
-
-def _write_all(file: FileIO, content: bytes | bytearray) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[file.write(view) :]

@@ -18,7 +18,8 @@ from transload.bundle.format.tarheader import header, padding
 from transload.bundle.format.volumes import Cut
 from transload.bundle.writing.frontier import Frontier
 from transload.bundle.writing.journal import PackJournal
-from transload.errors import CorruptError, TransloadError
+from transload.errors import TransloadError
+from transload.hashedingest import HashedIngest
 from transload.oci import Verifier
 from transload.ports import Chunk
 
@@ -44,14 +45,14 @@ class FinishedIngest:
         """See `Ingest`; what is proved stays."""
 
 
-class BundleIngest:
-    """See `transload.ports.Ingest`; what happens is noted in `progress` and told to `frontier`."""
+class BundleIngest(HashedIngest):
+    """A blob at its place in the stream. What happens is noted in `progress`, every few MiB, and told to `frontier`."""
 
     def __init__(self, member: Stored, *, cut: Cut, path_of: PathOf, progress: PackJournal, frontier: Frontier) -> None:
+        super().__init__(member.digest, member.size)
         self._member = member
         self._progress = progress
         self._frontier = frontier
-        self._verifier = Verifier(member.digest, member.size)
         self._take_up(cut, path_of, min(progress.parts.get(member.digest, 0), member.size))
         self._noted = self._verifier.seen
         # The header is written anew each time: it costs a block, and a power cut may have taken the old one.
@@ -65,37 +66,19 @@ class BundleIngest:
             for chunk in reader.chunks(written):
                 self._verifier.update(chunk)
 
-    @property
-    def offset(self) -> int:
-        """See `Ingest`."""
-        return self._verifier.seen
+    def _append(self, chunk: Chunk) -> None:
+        self._writer.write(chunk)
+        if self._verifier.seen - self._noted >= NOTE_BYTES:
+            self._note()
 
-    def write(self, chunks: Iterable[Chunk]) -> None:
-        """See `Ingest`; each chunk is hashed and written as it comes, and progress noted every few MiB."""
-        for chunk in chunks:
-            try:
-                self._verifier.update(chunk)
-            except CorruptError:
-                self.abandon()
-                raise
-            self._writer.write(chunk)
-            if self._verifier.seen - self._noted >= NOTE_BYTES:
-                self._note()
-
-    def commit(self) -> None:
-        """See `Ingest`; content that is wrong is dropped, since taking it up again would be wrong too."""
-        try:
-            self._verifier.check()
-        except CorruptError:
-            self.abandon()
-            raise
+    def _settle(self) -> None:
         self._writer.write(bytes(padding(self._member.size)))
         self._writer.close()
         self._progress.note_done(self._member.digest)
         self._frontier.finished(self._member)
 
     def abandon(self) -> None:
-        """See `Ingest`."""
+        """Drop what has arrived."""
         self._verifier = Verifier(self._member.digest, self._member.size)
         self._writer.offset = self._member.offset
         self._writer.close()

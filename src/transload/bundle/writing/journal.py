@@ -24,7 +24,7 @@ from io import FileIO
 from pathlib import Path
 
 from transload.errors import BundleExists, DigestInvalid, LocalError
-from transload.files import Folder, local_errors, read_up_to
+from transload.files import Folder, local_errors, read_up_to, write_all
 from transload.oci import Digest
 
 _PROGRESS_BYTES = 1 << 30  # 200,000 blobs with a word every few MiB stay far below
@@ -159,9 +159,7 @@ class PackJournal:
 
     def _append(self, line: str) -> None:
         with local_errors("writing", self.path):
-            rest = memoryview(line.encode() + b"\n")
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            write_all(self._file, line.encode() + b"\n")
 
     def close(self) -> None:
         """Let go of the file; the next one may go on."""
