@@ -1,8 +1,8 @@
-"""The bundle as a source: blobs are read straight from the volumes, wherever they lie, without unpacking anything.
+"""The bundle as a source: blobs are read directly from the volumes, without unpacking.
 
-What comes from a bundle is believed only as far as it was proved: the ledger by its signature where a key is demanded,
-manifests by their digests when they are read, blobs by their digests at whoever receives them. A volume that is missing
-or damaged costs the blobs in it, and the images that need them; the others can be read.
+Nothing from a bundle is trusted before it is verified: the ledger by its signature if a key is demanded, manifests by
+their digests when they are read, blobs by their digests at the target. If a volume is missing or damaged, only the
+blobs in it, and the images that need them, cannot be read.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class BundleStore:
         verifier: PublicKey | None = None,
         ask: Ask | None = None,
     ) -> None:
-        located = Located([Path(path)] if isinstance(path, (str, Path)) else [Path(each) for each in path])
+        located = Located([Path(path)] if isinstance(path, (str, Path)) else [Path(folder) for folder in path])
         self.locator = f"bundle:{located.label}"
         opened = _open(located, verifier)
         self.ledger: Ledger = opened.ledger
@@ -71,27 +71,27 @@ class BundleStore:
 
     @property
     def refers(self) -> BundleStore:
-        """Referrers are found by looking at every manifest once."""
+        """Itself: it finds referrers by reading every manifest once."""
         return self
 
     @property
     def lists(self) -> BundleStore:
-        """The ledger lists images without a tag too."""
+        """Itself: the ledger lists images without a tag too."""
         return self
 
     @property
     def sparse(self) -> BundleStore:
-        """The ledger says what was left out on purpose."""
+        """Itself: the ledger says what was left out on purpose."""
         return self
 
     @property
     def sizes(self) -> BundleStore:
-        """The ledger knows every size."""
+        """Itself: the ledger has every size."""
         return self
 
     @property
     def asks(self) -> bool:
-        """Whether somebody is asked for a volume that is missing."""
+        """Whether `ask` is called for a missing volume."""
         return self._volumes.asks
 
     # --- Resolves
@@ -107,8 +107,8 @@ class BundleStore:
     def fetch(self, name: Name) -> Manifest:
         """The manifest that `name` stands for, its bytes verified. Raises `NotFound`, and what `open` raises.
 
-        Raises `PrerequisiteMissing` for an image that was left out, `LedgerTampered` for a manifest that needs what the
-        ledger does not account for: the bundle never was whole, whatever its digests say.
+        Raises `PrerequisiteMissing` for an image that was left out, `LedgerTampered` for a manifest that needs content
+        which the ledger does not list: such a bundle was never complete.
         """
         image = self._image(name)
         if image is not None and image.image.present:
@@ -123,7 +123,7 @@ class BundleStore:
 
     def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:  # noqa: ARG002 - one pool for all
         """Children of this index that the bundle leaves out on purpose; empty for anything else."""
-        images = (self.ledger.images[place].image for place in self.ledger.needed_by.get(digest, ()))
+        images = (self.ledger.images[position].image for position in self.ledger.needed_by.get(digest, ()))
         return frozenset(child for image in images for child in image.left_out)
 
     def _image(self, name: Name) -> LedgerImage | None:
@@ -131,9 +131,9 @@ class BundleStore:
         if name.tag is not None and name.digest is None:
             return self.ledger.by_name.get(name)
         same = (
-            each
-            for each in self.ledger.images
-            if (each.image.name.repository, each.image.root.digest) == (name.repository, name.digest)
+            entry
+            for entry in self.ledger.images
+            if (entry.image.name.repository, entry.image.root.digest) == (name.repository, name.digest)
         )
         return next(same, None)
 
@@ -156,7 +156,7 @@ class BundleStore:
 
     @property
     def _here(self) -> Iterator[Name]:
-        return (each.image.name for each in self.ledger.images if not each.image.present)
+        return (entry.image.name for entry in self.ledger.images if not entry.image.present)
 
     def _manifest(self, name: Name) -> StoredBlob:
         image = self._image(name)
@@ -178,7 +178,7 @@ class BundleStore:
     # --- Reads, Sizes
 
     def holds(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
-        """Whether the ledger lists this blob or manifest with this size. No volume is looked at."""
+        """Whether the ledger lists this blob or manifest with this size. Reads no volume."""
         stored = self.ledger.by_digest.get(descriptor.digest)
         return stored is not None and stored.size == descriptor.size
 
@@ -211,8 +211,8 @@ class BundleStore:
 
     @contextmanager
     def open_extra(self, name: str) -> Iterator[Iterator[Chunk]]:
-        """The bytes of a further file. Raises `NotFound`, and what `open` raises."""
-        stored = next((each for each in self.ledger.extras if each.name == name), None)
+        """The bytes of an extra file. Raises `NotFound`, and what `open` raises."""
+        stored = next((extra for extra in self.ledger.extras if extra.name == name), None)
         if stored is None:
             raise NotFound(f"{self.locator} has no file {name}", subject=name)
         with self._opened(stored, 0, stored.size) as chunks:
@@ -221,7 +221,7 @@ class BundleStore:
     @contextmanager
     def _opened(self, stored: Stored, offset: int, wanted: int) -> Iterator[Iterator[Chunk]]:
         self._check_header(stored)
-        if not self._volumes.asks:  # what is bound to fail fails before the first byte
+        if not self._volumes.asks:  # if a volume is missing, fail before the first byte
             self._check_reach(stored.offset + offset, wanted)
         with StreamReader(self._cut, self._volumes.path, stored.offset + offset) as reader:
             yield self._chunks(reader, wanted, stored.digest)
@@ -234,7 +234,7 @@ class BundleStore:
             raise
 
     def _check_header(self, stored: Stored) -> None:
-        """The header proves little beside the digest, so that it is looked at only where it lies before the content."""
+        """Check the header, if it is in the same volume as the content. The digest proves more than the header."""
         if len(volumes_of(stored, self._cut)) == 1:
             self._check_reach(starts(stored), stored.offset - starts(stored))
             with StreamReader(self._cut, self._volumes.path, starts(stored)) as reader:
@@ -249,7 +249,7 @@ class BundleStore:
     def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:  # noqa: ARG002 - one pool for all
         """Descriptors of the manifests whose subject is `digest`; empty if there are none.
 
-        Raises the error that keeps a manifest from being read which may be one of them.
+        If a manifest cannot be read that may be one of them, raises its error.
         """
         referrers, unread = self._by_subject
         for stored, error in unread:
@@ -257,12 +257,12 @@ class BundleStore:
                 raise error
         return referrers.get(digest, ())
 
-    def _go_together(self, one: Digest, other: Digest) -> bool:
-        return not set(self.ledger.needed_by[one]).isdisjoint(self.ledger.needed_by[other])
+    def _go_together(self, digest: Digest, other: Digest) -> bool:
+        return not set(self.ledger.needed_by[digest]).isdisjoint(self.ledger.needed_by[other])
 
     @cached_property
     def _by_subject(self) -> tuple[dict[Digest, tuple[Descriptor, ...]], tuple[tuple[StoredBlob, TransloadError], ...]]:
-        """What refers to each subject, and the manifests of which that cannot be told."""
+        """The referrers of each subject, and the manifests that could not be read, with their errors."""
         referrers: dict[Digest, tuple[Descriptor, ...]] = {}
         unread: list[tuple[StoredBlob, TransloadError]] = []
         weight = 0
@@ -282,29 +282,29 @@ class BundleStore:
                 referrers[manifest.subject.digest] = (*referrers.get(manifest.subject.digest, ()), referrer)
         return referrers, tuple(unread)
 
-    # --- what is where, and whether it is right
+    # --- volumes, and whether they are right
 
     @property
     def cut(self) -> Cut:
-        """How the stream is cut here: a concatenation of volumes is not, whatever its ledger says."""
+        """How the stream is cut here. Joined volumes are not cut, whatever the ledger says."""
         return self._cut
 
     def volumes_of(self, image: LedgerImage) -> tuple[int, ...]:
         """The numbers of the volumes that an image needs."""
-        needed = (volumes_of(self.ledger.blobs[place], self._cut) for place in image.blobs)
+        needed = (volumes_of(self.ledger.blobs[position], self._cut) for position in image.blobs)
         return tuple(sorted({volume for volumes in needed for volume in volumes}))
 
     def images_in(self, volume: int) -> tuple[Name, ...]:
-        """The images that need something of a volume."""
-        return tuple(each.image.name for each in self.ledger.images if volume in self.volumes_of(each))
+        """The images that need content from a volume."""
+        return tuple(entry.image.name for entry in self.ledger.images if volume in self.volumes_of(entry))
 
     def check(self, read: Read = lambda _length: None) -> Iterator[CheckedPart]:
-        """Look at every volume, then read and prove every member in order; see `checking.check`."""
+        """Check every volume, then read and check every member in order; see `checking.check`."""
         return check(self.ledger, self._volumes, read)
 
 
 def _open(located: Located, verifier: PublicKey | None) -> Opened:
-    """Before the ledger is known, every volume but the last is as long as the first."""
+    """Open the bundle. Before the ledger is known, all volumes but the last count as long as the first."""
     first = located.first()
     with local_errors("reading", first):
         size = first.stat().st_size

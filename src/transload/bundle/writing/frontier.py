@@ -1,6 +1,6 @@
-"""The frontier of a bundle that is being made: which members are proved, and how far everything is there without a gap.
+"""The frontier of a bundle that is being made: which members are verified, and how far the bundle has no gap.
 
-What writes tells it; it tells the sums how far they may go, and the flusher how much there is to flush.
+Writers report to the frontier. It tells the sums how far they may go, and the flusher how much there is to flush.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FLUSH_BYTES = 128 << 20
 
 
 class Flusher:
-    """Calls `sync` in a thread of its own whenever so much was written; what it raises is raised by the next call."""
+    """Calls `sync` in its own thread after every `flush_bytes`. The next `wrote` raises what `sync` raised."""
 
     def __init__(self, sync: Callable[[], None], flush_bytes: int = FLUSH_BYTES) -> None:
         self._sync = sync
@@ -32,12 +32,12 @@ class Flusher:
         self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
 
     def start(self) -> None:
-        """Begin; the thread ends with `stop`. Without a thread to be had a crash costs more, and that is all."""
+        """Start the thread; it ends with `stop`. If no thread can be started, only a crash costs more."""
         with contextlib.suppress(LocalError):
             begin(self._thread)
 
     def wrote(self, size: int) -> None:
-        """So many more bytes are finished."""
+        """Note that `size` more bytes are finished. Raises what `sync` raised."""
         with self._changed:
             if self._error is not None:
                 raise self._error
@@ -45,7 +45,7 @@ class Flusher:
             self._changed.notify()
 
     def stop(self) -> None:
-        """End the thread, after what it is doing; `sync` is not called again."""
+        """End the thread after its current flush; `sync` is not called again."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
@@ -56,7 +56,7 @@ class Flusher:
         try:
             while self._await():
                 self._sync()
-        except Exception as error:  # whatever it is, a bug too: it is raised in the thread that waits
+        except Exception as error:  # any error, also a bug, is raised in the thread that waits
             self._error = error
 
     def _await(self) -> bool:
@@ -68,7 +68,7 @@ class Flusher:
 
 
 class Frontier:
-    """Over `members` in the order of the stream, which ends at `end`; `proved` are those that an earlier run proved."""
+    """Follows `members`, in the order of the stream, which ends at `end`. An earlier run verified those `proved`."""
 
     def __init__(
         self, *, members: Sequence[Stored], end: int, proved: Iterable[Digest], sums: Sums, flusher: Flusher
@@ -78,7 +78,7 @@ class Frontier:
         self._proved = set(proved)
         self._sums = sums
         self._flusher = flusher
-        self._reached = 0  # how many members from the first one on are proved
+        self._reached = 0  # how many members are verified without a gap, from the first on
         self._started = False
         self._lock = threading.Lock()
 
@@ -86,7 +86,7 @@ class Frontier:
         return digest in self._proved
 
     def start(self, proved: Iterable[Digest]) -> None:
-        """Everything before the first member is written, and these members as well."""
+        """Begin: everything before the first member is written, and so are these members."""
         with self._lock:
             self._proved.update(proved)
             self._started = True
@@ -95,17 +95,17 @@ class Frontier:
             self._advance()
 
     def moved(self, member: Stored, written: int) -> None:
-        """So many bytes of a member are written, and not proved yet."""
+        """Note that `written` bytes of a member are written, but not verified yet."""
         with self._lock:
             if self._started and self._reached < len(self._members) and self._members[self._reached] is member:
                 self._sums.advance(starts(member), member.offset + written)
 
     def dropped(self, member: Stored) -> None:
-        """What was written of a member is wrong."""
+        """Note that the written bytes of a member are wrong."""
         self._sums.retract(starts(member))
 
     def finished(self, member: Stored) -> None:
-        """A member is proved. Raises what flushing raised meanwhile."""
+        """Note that a member is verified. Raises what flushing has raised since."""
         with self._lock:
             self._proved.add(member.digest)
             self._advance()
@@ -115,9 +115,9 @@ class Frontier:
         while self._reached < len(self._members) and self._members[self._reached].digest in self._proved:
             self._reached += 1
         if self._started:
-            place = starts(self._members[self._reached]) if self._reached < len(self._members) else self._end
-            self._sums.advance(place, place)
+            offset = starts(self._members[self._reached]) if self._reached < len(self._members) else self._end
+            self._sums.advance(offset, offset)
 
     def close(self, end: int) -> None:
-        """Everything up to `end` is written and final."""
+        """Note that everything up to `end` is written and final."""
         self._sums.advance(end, end)

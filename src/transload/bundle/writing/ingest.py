@@ -1,9 +1,9 @@
-"""A blob on its way to its place in a bundle: hashed as it is written, taken up again where it was left.
+"""A blob on its way to its place in a bundle: hashed as it is written, and continued where an earlier run stopped.
 
-Invariants, whatever moment the process ends at:
+Invariants, at whatever moment the process ends:
 1. nothing is written outside the member's own header, content and padding;
-2. a blob is noted as done only after its digest was proved and all of its bytes were handed to the disk;
-3. what an earlier run left of a blob is hashed again before anything is added to it.
+2. a blob is noted as done only after its digest was verified and all of its bytes were handed to the disk;
+3. bytes that an earlier run left of a blob are hashed again before anything is added to them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class FinishedIngest:
 
 
 class BundleIngest(HashedIngest):
-    """A blob at its place in the stream. What happens is noted in `progress`, every few MiB, and told to `frontier`."""
+    """A blob at its place in the stream. Notes its progress in `progress` every few MiB, and reports it to `frontier`."""
 
     def __init__(self, member: Stored, *, cut: Cut, path_of: PathOf, progress: PackJournal, frontier: Frontier) -> None:
         super().__init__(member.digest, member.size)
@@ -55,7 +55,7 @@ class BundleIngest(HashedIngest):
         self._frontier = frontier
         self._take_up(cut, path_of, min(progress.parts.get(member.digest, 0), member.size))
         self._noted = self._verifier.seen
-        # The header is written anew each time: it costs a block, and a power cut may have taken the old one.
+        # The header is written again each time: it costs one block, and a power cut may have lost the old one.
         self._writer = StreamWriter(cut, path_of, starts(member))
         self._writer.write(header(member.path, member.size))
         self._writer.close()
@@ -86,14 +86,14 @@ class BundleIngest(HashedIngest):
         self._note()
 
     def _note(self) -> None:
-        """Only what was written counts: a full disk may have taken less than was hashed."""
+        """Note the bytes that were written: a full disk may have taken fewer than were hashed."""
         self._noted = max(0, min(self._writer.offset - self._member.offset, self._member.size))
         self._progress.note_part(self._member.digest, self._noted)
         self._frontier.moved(self._member, self._noted)
 
     def leave(self) -> None:
-        """Close the files, and note how far the blob came unless it is done."""
+        """Close the files, and note the progress of the blob if it is not done."""
         self._writer.close()
         if self._member.digest not in self._progress.done and self._noted != self._verifier.seen:
-            with contextlib.suppress(TransloadError):  # a full disk; then the last note that was written holds
+            with contextlib.suppress(TransloadError):  # a full disk: then the last note counts
                 self._note()

@@ -1,18 +1,18 @@
-"""The progress of a bundle that is being made: a file of lines beside its volumes, locked as long as somebody works.
+"""The progress of a bundle that is being made: a file of lines beside its volumes, locked while a process works on it.
 
-Lines are appended and never changed; one that was cut short, or that says nothing known, is passed over. The last word
-on a blob counts. After a `kill -9` what was written is still there; after a power cut only what was flushed before it,
-so that `synced N` says for how many of the `done` lines this is so. What is done but not flushed is hashed again before
-it is believed, and so is every part of an unfinished blob: a wrong line costs time, never correctness.
+Lines are appended and never changed. A line that was cut short or is unknown is ignored. The last line about a blob
+counts. After a `kill -9`, all written bytes are still there; after a power cut, only those that were flushed before. So
+`synced N` says how many of the `done` lines are flushed. Blobs that are done but not flushed are hashed again before
+they are used, and so is every part of an unfinished blob: a wrong line costs time, never correctness.
 
-    bundle 1 DIGEST       the ledger that is being made
-    part DIGEST BYTES     so much of a blob has been written
-    done DIGEST           a blob was written whole and proved, or a manifest is pointed at
+    bundle 1 DIGEST       the ledger of the bundle
+    part DIGEST BYTES     this many bytes of a blob have been written
+    done DIGEST           a blob was written and verified, or a manifest was put
     synced N              the first N `done` lines are on the medium
-    lost DIGEST           what was done is not there after all
+    lost DIGEST           a blob that was done is not there after all
     sum VOLUME HEX        the SHA-256 of a whole volume
-    unsummed              the sums so far are of bytes that change now
-    whole                 everything is there, proved and flushed; volumes may have their final names already
+    unsummed              bytes change, so the sums so far are wrong
+    whole                 everything is written, verified and flushed; volumes may have their final names already
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from transload.errors import BundleExists, DigestInvalid, LocalError
 from transload.files import Folder, local_errors, read_up_to, write_all
 from transload.oci import Digest
 
-_PROGRESS_BYTES = 1 << 30  # 200,000 blobs with a word every few MiB stay far below
+_PROGRESS_BYTES = 1 << 30  # 200,000 blobs with a line every few MiB stay far below
 
 
 class PackJournal:
-    """Opens and locks the file at `path`, and remembers what it says. Raises `Busy`, `BundleExists`, `LocalError`.
+    """Opens and locks the file at `path`, and reads it. Raises `Busy`, `BundleExists`, `LocalError`.
 
-    Methods may be called by several threads at once.
+    Safe to use from several threads.
     """
 
     def __init__(self, path: Path, ledger: Digest) -> None:
@@ -51,7 +51,7 @@ class PackJournal:
             self._file = self._open(stack)
             try:
                 self._read(ledger)
-            except LocalError:  # not even a line has room on the disk: then nothing stays there
+            except LocalError:  # the disk has no room even for one line: then leave no file
                 if self._file.seek(0, os.SEEK_END) == 0:
                     self._folder.unlink(self.path.name)
                 raise
@@ -62,7 +62,7 @@ class PackJournal:
             with contextlib.ExitStack() as attempt:
                 with local_errors("locking", self.path):
                     file = attempt.enter_context(self._folder.locked(self.path.name))
-                if self._folder.status(self.path.name):  # not deleted by whoever held it just before
+                if self._folder.status(self.path.name):  # the process that held it before has not deleted it
                     stack.push(attempt.pop_all())
                     return file
 
@@ -110,46 +110,46 @@ class PackJournal:
 
     @property
     def synced(self) -> set[Digest]:
-        """What is done and on the medium."""
+        """The blobs that are done and on the medium."""
         return set(self._order[: self._synced]) & self.done
 
     @property
     def unsynced(self) -> int:
-        """How many `done` lines have not been covered by `note_synced`."""
+        """How many `done` lines `note_synced` has not covered."""
         return len(self._order) - self._synced
 
     @property
     def count(self) -> int:
-        """How many `done` lines there are: what `note_synced` is to be told after flushing."""
+        """How many `done` lines there are: the number for `note_synced` after a flush."""
         return len(self._order)
 
     def note_part(self, digest: Digest, offset: int) -> None:
-        """So much of a blob is written now."""
+        """Note that `offset` bytes of a blob are written."""
         self._note(f"part {digest} {offset}")
 
     def note_done(self, digest: Digest) -> None:
-        """A blob is whole and proved."""
+        """Note that a blob is complete and verified."""
         self._note(f"done {digest}")
 
     def note_lost(self, digest: Digest) -> None:
-        """A blob that was done is not there after all."""
+        """Note that a blob that was done is not there after all."""
         self._note(f"lost {digest}")
         self._note(f"part {digest} 0")
 
     def note_synced(self, count: int) -> None:
-        """The first `count` of the `done` lines are on the medium."""
+        """Note that the first `count` of the `done` lines are on the medium."""
         self._note(f"synced {count}")
 
     def note_sum(self, volume: int, value: str) -> None:
-        """What a whole volume hashes to."""
+        """Note the SHA-256 of a whole volume."""
         self._note(f"sum {volume} {value}")
 
     def forget_sums(self) -> None:
-        """The bytes of some volume change."""
+        """Note that bytes change, so that the sums are no longer right."""
         self._note("unsummed")
 
     def note_whole(self) -> None:
-        """Everything is there and flushed."""
+        """Note that everything is there and flushed."""
         self._note("whole")
 
     def _note(self, line: str) -> None:
@@ -162,12 +162,12 @@ class PackJournal:
             write_all(self._file, line.encode() + b"\n")
 
     def close(self) -> None:
-        """Let go of the file; the next one may go on."""
-        with contextlib.suppress(OSError):  # a network's file system may tell only here of a line that is not needed
+        """Close the file, so that another process may go on."""
+        with contextlib.suppress(OSError):  # a network file system may report a failed write only here; it does no harm
             self._closing.close()
 
     def delete(self) -> None:
-        """The bundle is finished."""
+        """Delete the file: the bundle is finished."""
         if os.name == "nt":  # where an open file cannot be deleted
             self.close()
         with local_errors("deleting", self.path):

@@ -1,4 +1,4 @@
-"""The files of a bundle that is being made: volumes called `.partial` until they are whole, room on their disk."""
+"""The files of a bundle that is being made: volumes called `.partial` until they are complete, and their disk space."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LARGE_FILE = (4 << 30) - 1  # what FAT32 takes
 
 
 class Unfinished:
-    """Volumes beside `path`, as `cut` has them, and the progress of the bundle with this ledger.
+    """The unfinished volumes beside `path`, and the journal of the bundle with this blueprint.
 
     Raises `Busy` if another process is making the bundle, `BundleExists` if a finished one has its name, or the
     unfinished one has other contents.
@@ -38,33 +38,33 @@ class Unfinished:
         self.progress = PackJournal(_journal(path), blueprint.digest)
 
     def final(self, volume: int) -> Path:
-        """What a volume is called when the bundle is finished."""
+        """The path of a volume when the bundle is finished."""
         return self.folder / self.cut.file_name(self._name, volume)
 
     def path(self, volume: int) -> Path:
-        """Where a volume lies now; after a crash while volumes got their names, some have them and some have not."""
+        """The path of a volume now. After a crash during the renaming, only some have their final names."""
         final = self.final(volume)
         partial = final.with_name(final.name + _PARTIAL)
         return final if self.progress.whole and not partial.exists() else partial
 
     def create(self) -> None:
-        """Make empty volumes where there are none. Raises `LocalError` if the file system takes no such sizes."""
+        """Make empty volumes where there are none. Raises `LocalError` if the file system refuses their size."""
         fresh = not self.progress.known
         largest = self.cut.size_of(1)
         for volume in self.cut.numbers:
             path = self.path(volume)
             with writing_errors(path), Folder(path.parent).open(path.name, "a+") as file:
                 if fresh and volume == 1 and largest > _LARGE_FILE:
-                    file.truncate(largest)  # refused now, where the file system has no such files, not hours later
-                if fresh or file.tell() > self.cut.size_of(volume):  # left by somebody else
+                    file.truncate(largest)  # a file system without such files refuses now, and not hours later
+                if fresh or file.tell() > self.cut.size_of(volume):  # left by another bundle
                     file.truncate(0)
 
     def free_bytes(self) -> int:
-        """Room on the disk."""
+        """Free bytes on the disk."""
         return free_bytes(self.folder)
 
     def allocated_bytes(self) -> int:
-        """What the volumes occupy already, where the system tells."""
+        """The bytes on the disk that the volumes occupy already, if the system says."""
         total = 0
         for volume in self.cut.numbers:
             with contextlib.suppress(FileNotFoundError):
@@ -84,7 +84,7 @@ class Unfinished:
 
     @contextlib.contextmanager
     def telling_numbers(self, missing: Callable[[], int]) -> Iterator[None]:
-        """A disk that gets full in the block says what is there; `missing` tells how many bytes are to be written."""
+        """If the disk gets full in the block, the error has the numbers; `missing` gives the bytes still to write."""
         try:
             yield
         except DiskFull as error:
@@ -96,8 +96,8 @@ class Unfinished:
             ) from error
 
     def sync(self) -> None:
-        """Flush what was written, and note what was done before."""
-        count = self.progress.count  # what is noted from now on may not be flushed
+        """Flush the volumes, and note the blobs that were done before."""
+        count = self.progress.count  # blobs that are noted later may not be flushed
         for volume in self.cut.numbers:
             path = self.path(volume)
             with writing_errors(path), open_volume(path) as file:
@@ -105,7 +105,7 @@ class Unfinished:
         self.progress.note_synced(count)
 
     def publish(self, sums: Mapping[int, str]) -> tuple[Path, ...]:
-        """Give whole, flushed volumes their names and list their sums; returns all files."""
+        """Give complete, flushed volumes their names and list their sums; returns all files."""
         paths = [self.final(volume) for volume in self.cut.numbers]
         for volume, path in zip(self.cut.numbers, paths, strict=True):
             with local_errors("renaming", path):
@@ -132,7 +132,7 @@ def is_finished(path: Path, blueprint: Blueprint) -> bool:
 
 
 def discard(path: Path) -> None:
-    """Delete what an unfinished bundle left. Raises `Busy` if somebody is making it."""
+    """Delete the files of an unfinished bundle. Raises `Busy` if another process is making it."""
     journal = _journal(path)
     if not journal.exists():
         return
@@ -148,7 +148,7 @@ def _journal(path: Path) -> Path:
 
 
 def _check_free(path: Path) -> None:
-    """Volumes of another cut would be in the way as well: nobody could tell which belong together."""
+    """Raises `BundleExists` if the name is taken, also by volumes of another size: they would be mixed up."""
     for file in sorted(path.parent.iterdir()):
         if file.name.endswith(".tar") and split_file_name(file.name)[0] == path.name:
             raise BundleExists(

@@ -1,8 +1,9 @@
-"""`SHA256SUMS`: what each volume hashes to, computed behind the writers while the bytes are still in memory.
+"""`SHA256SUMS`: the SHA-256 of each volume, computed behind the writers while the bytes are still in memory.
 
-Threads follow the frontier, up to where everything is written. Blobs lie in the order in which they are copied, so that
-it is behind by what is on its way only, and little has to be read again at the end. What is written and not proved yet
-may turn out wrong: a sum counts when everything in its volume is settled; if the frontier goes back, it is done again.
+Threads follow the frontier, up to where everything is written. Blobs are stored in the order in which they are copied,
+so the sums are only a little behind, and little has to be read again at the end. Bytes that are written but not
+verified may turn out wrong: a sum counts when everything in its volume is final; if the frontier goes back, it is
+computed again.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ _SUMS_BYTES = 64 << 20
 _LINE = re.compile(r"[0-9a-f]{64} [ *](.+)")
 
 
-_THREADS = 2  # at the end, when everything is final at once; before that, one of them waits
-_READ_BYTES = 4 << 20  # few turns, since each of them waits for all the threads that write
+_THREADS = 2  # both work at the end, when everything is final at once; before that, one of them waits
+_READ_BYTES = 4 << 20  # large reads, since each one waits for all the threads that write
 
 
 class Sums:
-    """Hashes volume after volume as far as `advance` allows. `result` waits for all; `stop` gives up."""
+    """Hashes volume after volume, as far as `advance` allows. `result` waits for all of them; `stop` gives up."""
 
     def __init__(self, cut: Cut, path_of: PathOf, progress: PackJournal) -> None:
         self._cut = cut
@@ -47,7 +48,7 @@ class Sums:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Begin; the threads end with `result` or `stop`."""
+        """Start the threads; they end with `result` or `stop`."""
         self._queue = [volume for volume in self._cut.numbers if volume not in self._progress.sums]
         for _ in range(min(_THREADS, len(self._queue))):
             thread = threading.Thread(target=self._run, name="sums", daemon=True)
@@ -60,16 +61,16 @@ class Sums:
             self._threads.append(thread)
 
     def advance(self, settled: int, frontier: int) -> None:
-        """Everything before `settled` is final, everything before `frontier` is written."""
+        """Note that everything before `settled` is final, and everything before `frontier` is written."""
         with self._changed:
             self._settled = max(self._settled, settled)
             self._frontier = max(self._frontier, frontier, settled)
-            for volume in [each for each in self._unsettled if self._end_of(each) <= self._settled]:
+            for volume in [volume for volume in self._unsettled if self._end_of(volume) <= self._settled]:
                 self._progress.note_sum(volume, self._unsettled.pop(volume))
             self._changed.notify_all()
 
     def retract(self, frontier: int) -> None:
-        """What was written from here on was wrong."""
+        """Note that the bytes written from `frontier` on were wrong."""
         with self._changed:
             if frontier >= self._frontier:
                 return
@@ -81,7 +82,7 @@ class Sums:
             self._changed.notify_all()
 
     def result(self) -> Mapping[int, str]:
-        """The sums of all volumes; call it when everything is settled. Raises what stopped a thread."""
+        """The sums of all volumes; call it when everything is final. Raises the error that stopped a thread."""
         for thread in self._threads:
             thread.join()
         if self._error is not None:
@@ -89,7 +90,7 @@ class Sums:
         return self._progress.sums
 
     def stop(self) -> None:
-        """End the threads, wherever they are."""
+        """End the threads at once."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -104,7 +105,7 @@ class Sums:
         try:
             while (volume := self._next()) is not None:
                 self._sum(volume, buffer)
-        except Exception as error:  # whatever it is, a bug too: it is raised in the thread that waits
+        except Exception as error:  # any error, also a bug, is raised in the thread that waits
             with self._changed:
                 self._error, self._stopped = error, True
                 self._changed.notify_all()
@@ -116,7 +117,7 @@ class Sums:
             return self._queue.pop(0) if self._queue and not self._stopped else None
 
     def _sum(self, volume: int, buffer: memoryview) -> None:
-        """Hash one volume, again from its beginning whenever the frontier goes back meanwhile."""
+        """Hash one volume; from its beginning again whenever the frontier goes back meanwhile."""
         while not self._stopped:
             turn = self._turn
             value = self._hash(volume, buffer, turn)
@@ -131,9 +132,9 @@ class Sums:
                 return
 
     def _hash(self, volume: int, buffer: memoryview, turn: int) -> str | None:
-        """None if stopped, or if the frontier went back."""
+        """The SHA-256 of a volume; None if stopped, or if the frontier went back."""
         end = self._end_of(volume)
-        found = hashlib.sha256(usedforsecurity=False)
+        hasher = hashlib.sha256(usedforsecurity=False)
         with StreamReader(self._cut, self._path_of, self._cut.start_of(volume)) as reader:
             while reader.offset < end:
                 ready = self._await(reader.offset, end, turn)
@@ -142,31 +143,31 @@ class Sums:
                 count = reader.read_into(buffer[: min(len(buffer), ready - reader.offset)])
                 if not count:
                     raise Truncated(f"volume {volume} became shorter while it was hashed", subject=str(reader.path))
-                found.update(buffer[:count])
-        return found.hexdigest()
+                hasher.update(buffer[:count])
+        return hasher.hexdigest()
 
-    def _await(self, place: int, end: int, turn: int) -> int | None:
-        """How far can be read, once that is some way behind `place`."""
+    def _await(self, offset: int, end: int, turn: int) -> int | None:
+        """Wait until there is enough to read after `offset`; the end of it, or None if stopped or gone back."""
         with self._changed:
-            while self._frontier < min(end, place + _READ_BYTES) and not self._stopped and turn == self._turn:
+            while self._frontier < min(end, offset + _READ_BYTES) and not self._stopped and turn == self._turn:
                 self._changed.wait()
             return None if self._stopped or turn != self._turn else min(self._frontier, end)
 
 
 def write_sums(folder: Path, sums: Mapping[str, str]) -> Path:
-    """Put lines for these files into `SHA256SUMS`, as `sha256sum -c` reads it; lines about other files stay."""
+    """Write lines for these files into `SHA256SUMS`, for `sha256sum -c`; lines about other files stay."""
     path = folder / SUMS
     with local_errors("writing", path):
-        kept = [line for line in _listed(folder) if not ((form := _LINE.fullmatch(line)) and form[1] in sums)]
-        lines = [*kept, *(f"{sums[name]}  {name}" for name in sorted(sums))]
+        others = [line for line in _listed(folder) if not ((form := _LINE.fullmatch(line)) and form[1] in sums)]
+        lines = [*others, *(f"{sums[name]}  {name}" for name in sorted(sums))]
         replace_file(path, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
     return path
 
 
 def _listed(folder: Path) -> list[str]:
-    """The lines there are; none behind a link, which would copy somebody's file onto the medium."""
-    found = Folder(folder).status(SUMS)
-    if found is None or not stat.S_ISREG(found.st_mode):
+    """The existing lines; none if the file is a link, which could copy a private file onto the medium."""
+    status = Folder(folder).status(SUMS)
+    if status is None or not stat.S_ISREG(status.st_mode):
         return []
     with Folder(folder).open(SUMS, "r") as file:
         raw = read_up_to(file, _SUMS_BYTES + 1)

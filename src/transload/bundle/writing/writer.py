@@ -1,8 +1,8 @@
-"""The bundle as a target: every blob is written once, at its own place, by as many threads as like to.
+"""The bundle as a target: every blob is written once, at its own offset, by any number of threads.
 
-Invariants, whatever moment the process ends at:
-1. a file with a volume's final name is a whole volume of a bundle that was proved and flushed;
-2. running again with the same contents goes on where this run ended, and the bytes come out the same.
+Invariants, at whatever moment the process ends:
+1. a file with a volume's final name is a complete volume of a bundle that was verified and flushed;
+2. running again with the same contents goes on where this run ended, and gives the same bytes.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class BundleWriter:
         self.path = Path(path)
         self.locator = f"bundle:{self.path}"
         self._blueprint = blueprint
-        self.read: Read = lambda _length: None  # hears of what an earlier run left and is read again
+        self.read: Read = lambda _length: None  # gets the numbers of bytes of an earlier run that are read again
         self._cut = blueprint.cut
         self._members = {member.digest: member for member in blueprint.ledger.blobs}
         self._manifests = blueprint.contents.manifest_of
@@ -70,23 +70,25 @@ class BundleWriter:
 
     @property
     def missing_bytes(self) -> int:
-        """What has still to be written, as far as is noted."""
+        """The number of bytes still to be written, by the journal."""
         return self._missing()
 
     def _missing(self) -> int:
         done, parts = self._progress.done, self._progress.parts
-        there = (m.size if m.digest in done else parts.get(m.digest, 0) for m in self._blueprint.members)
-        return self._cut.size - sum(there)
+        written = (
+            member.size if member.digest in done else parts.get(member.digest, 0) for member in self._blueprint.members
+        )
+        return self._cut.size - sum(written)
 
     def check_space(self) -> None:
-        """Raises `DiskFull`, with the numbers, if the disk has less room than is still needed."""
+        """Raises `DiskFull`, with the numbers, if the disk has too little room for the rest."""
         unallocated = self._cut.size - self._files.allocated_bytes()
         self._files.check_space(max(0, min(self.missing_bytes, unallocated)))
 
     def start(self) -> None:
-        """Write what is known beforehand: head, further files, manifests. Otherwise the first `begin` does it.
+        """Write what is known beforehand: head, extra files, manifests. If not called, the first `begin` does it.
 
-        Raises `DiskFull`, `LocalError`, and `DigestMismatch` or `SizeMismatch` if a further file has changed.
+        Raises `DiskFull`, `LocalError`, and `DigestMismatch` or `SizeMismatch` if an extra file has changed.
         """
         with self._state:
             if self._started:
@@ -138,9 +140,9 @@ class BundleWriter:
         repository: str,  # noqa: ARG002 - one pool for all
         descriptor: Descriptor,
     ) -> AbstractContextManager[BundleIngest | FinishedIngest]:
-        """Begin a blob at its place, or go on where an earlier run stopped. Leaving the block without commit keeps it.
+        """Begin a blob, or go on where an earlier run stopped. Leaving the block without commit keeps its bytes.
 
-        Raises `Refused` for a blob that the blueprint gives no place, `Busy` while another thread writes it.
+        Raises `Refused` for a blob that is not in the blueprint, `Busy` while another thread writes it.
         """
         member = self._members.get(descriptor.digest)
         if member is None or member.size != descriptor.size:
@@ -175,7 +177,7 @@ class BundleWriter:
                 self._active.discard(member.digest)
 
     def _is_proved(self, member: Stored) -> bool:
-        """Whether a member is there; what was done before a crash is hashed before it is believed."""
+        """Whether a member is there. One that was done before a crash is hashed first."""
         if member.digest in self._frontier:
             return True
         if member.digest not in self._progress.done:
@@ -196,16 +198,16 @@ class BundleWriter:
         part: bool = False,  # noqa: ARG002 - the layout of the bundle says what is listed
         sparse: bool = False,  # noqa: ARG002 - and what is left out
     ) -> None:
-        """Note that a manifest is complete; its bytes are written by `start`. What it needs must be there.
+        """Note that a manifest is complete; `start` has written its bytes. Everything that it needs must be there.
 
-        Raises `Refused` for a manifest that is not in the blueprint, `BlobUnknown` or `ManifestUnknown` for what is not
-        there yet.
+        Raises `Refused` for a manifest that is not in the blueprint, `BlobUnknown` or `ManifestUnknown` if something
+        that it needs is missing.
         """
         if manifest.digest not in self._manifests:
             raise Refused(f"{self.locator} was not planned to hold the manifest of {name}", subject=str(name))
         self.start()
         for blob in manifest.blobs:
-            member = self._members.get(blob.digest)  # those without a place are prerequisites
+            member = self._members.get(blob.digest)  # blobs that are no members are prerequisites
             if member is not None and not self._is_proved(member):
                 raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)
         for child in manifest.manifests:
@@ -214,7 +216,7 @@ class BundleWriter:
         if manifest.digest not in self._progress.done:
             self._progress.note_done(manifest.digest)
 
-    # --- Resolves and Reads: what is unfinished has blobs, but no names
+    # --- Resolves and Reads: an unfinished bundle has blobs, but no names
 
     def resolve(self, name: Name) -> Descriptor:
         """Raises `NotFound` always, so that a plan lists every step; those that are done already cost nothing."""
@@ -233,7 +235,7 @@ class BundleWriter:
         return iter(())
 
     def holds(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
-        """Whether this blob is written and proved; a manifest, when everything below it is there too."""
+        """Whether this blob is written and verified; for a manifest, whether everything below it is there too."""
         member = self._members.get(descriptor.digest)
         if member is None or member.size != descriptor.size or not self._is_proved(member):
             return False
@@ -242,7 +244,7 @@ class BundleWriter:
             return True
         below = (*manifest.blobs, *manifest.manifests)
         return manifest.digest in self._progress.done and all(
-            self.holds("", each) for each in below if each.digest in self._members
+            self.holds("", child) for child in below if child.digest in self._members
         )
 
     @contextmanager
@@ -264,7 +266,7 @@ class BundleWriter:
     # --- after
 
     def finish(self) -> tuple[Path, ...]:
-        """Check that everything is there, flush it, give the volumes their names; returns them and `SHA256SUMS`.
+        """Check that everything is there, flush it, and rename the volumes; returns their paths and `SHA256SUMS`.
 
         Raises `BlobUnknown` if something is missing, `DiskFull`; it can be called again in the next run.
         """
