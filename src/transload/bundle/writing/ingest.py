@@ -46,7 +46,7 @@ class FinishedIngest:
 
 
 class BundleIngest(HashedIngest):
-    """A blob at its place in the stream. Notes its progress in `progress` every few MiB, and reports it to `frontier`."""
+    """A blob at its place in the stream. Notes its progress in `progress` every few MiB, and tells `frontier`."""
 
     def __init__(self, member: Stored, *, cut: Cut, path_of: PathOf, progress: PackJournal, frontier: Frontier) -> None:
         super().__init__(member.digest, member.size)
