@@ -39,7 +39,7 @@ class Disk:
 
     def errand(self, goods: Goods) -> Errand:
         """`goods` onto the disk."""
-        return Errand(goods, self.server.host, str(self.folder), self.home)
+        return Errand(goods, self.server.host, str(self.folder), home=self.home)
 
     def run(self, command: Command) -> Cost:
         """What it took; nothing is being written out meanwhile."""
@@ -127,7 +127,7 @@ def differential(bench: Bench) -> Iterator[Figure]:
         pair.run(transload, first)
         pair.run(carriers.inventory, first)
         before = len(pair.source.requests())
-        disk.run(carriers.against(Errand(second, pair.source.host, str(disk.folder), pair.home)))
+        disk.run(carriers.against(Errand(second, pair.source.host, str(disk.folder), home=pair.home)))
         time.sleep(LOG_LATE_S)
         read = asked(pair.source, before)["GET blob"]
         (bundle,) = disk.volumes
@@ -166,7 +166,8 @@ def resuming(bench: Bench) -> Iterator[Figure]:
     worst = max(shares, key=lambda share: share["again"])
     at_kill = f"at the kill {worst['there']:.1f} % there"
     shown, reached = f"{worst['again']:.1f} %", worst["again"] <= 55
-    yield Figure("killed at 50 %, run again: read again", shown, at_kill, None, "≤ 55 %", reached, {"ours": shares})
+    name, samples = "killed at 50 %, run again: read again", {"ours": shares}
+    yield Figure(name, shown, at_kill, reach="≤ 55 %", reached=reached, samples=samples)
 
 
 # --- inside
@@ -202,7 +203,7 @@ def _peak_disk(name: str, bench: Bench, tool: Tool) -> Figure:
 
 def _sizes(name: str, ours: int, peer: str, theirs: int) -> Figure:
     shown = (f"{ours / MIB:.1f} MiB", f"{peer} {theirs / MIB:.1f} MiB")
-    return Figure(name, *shown, round(ours / theirs, 3), samples={"ours": [ours], "theirs": [theirs]})
+    return Figure(name, *shown, ratio=round(ours / theirs, 3), samples={"ours": [ours], "theirs": [theirs]})
 
 
 def _memory(name: str, ours: list[Cost]) -> Figure:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
 from benchmarks.content import PREFIX, TARGET_PREFIX, Goods, write_references, write_sync
 
@@ -26,7 +26,7 @@ class Errand:
     source: str
     target: str
     home: Path
-    authority: Path | None = None
+    authority: Path | None = field(default=None, kw_only=True)
 
 
 @frozen

@@ -28,10 +28,10 @@ class Figure:
     name: str
     ours: str
     theirs: str = ""
-    ratio: float | None = None
-    reach: str = ""
-    reached: bool | None = None
-    samples: dict[str, Any] = field(factory=dict, repr=False)
+    ratio: float | None = field(default=None, kw_only=True)
+    reach: str = field(default="", kw_only=True)
+    reached: bool | None = field(default=None, kw_only=True)
+    samples: dict[str, Any] = field(factory=dict, repr=False, kw_only=True)
 
 
 def compared(
@@ -49,24 +49,24 @@ def compared(
     return Figure(
         name,
         f"{statistics.median(one for one, _ in pairs):.2f} {unit}",
-        f"{peer} {statistics.median(other for _, other in pairs):.2f} {unit}",
-        round(ratio, 3),
-        "" if at_most is None else f"≤ {at_most:g} ×",
-        None if at_most is None else ratio <= at_most,
-        {"ours": [one for one, _ in pairs], "theirs": [other for _, other in pairs]},
+        theirs=f"{peer} {statistics.median(other for _, other in pairs):.2f} {unit}",
+        ratio=round(ratio, 3),
+        reach="" if at_most is None else f"≤ {at_most:g} ×",
+        reached=None if at_most is None else ratio <= at_most,
+        samples={"ours": [one for one, _ in pairs], "theirs": [other for _, other in pairs]},
     )
 
 
 def limited(name: str, value: float, at_most: float, unit: str, theirs: str = "", samples: Any = None) -> Figure:
     """A value of ours under a limit."""
-    shown = f"{value:.0f} {unit}"
-    return Figure(name, shown, theirs, None, f"≤ {at_most:g} {unit}", value <= at_most, {"ours": samples or [value]})
+    shown, reach = f"{value:.0f} {unit}", f"≤ {at_most:g} {unit}"
+    return Figure(name, shown, theirs, reach=reach, reached=value <= at_most, samples={"ours": samples or [value]})
 
 
 def counted(name: str, value: object, expected: object = None, theirs: str = "") -> Figure:
     """A count, which is the same in every run."""
     wanted = None if expected is None else value == expected
-    return Figure(name, str(value), theirs, None, "" if expected is None else f"= {expected}", wanted)
+    return Figure(name, str(value), theirs, reach="" if expected is None else f"= {expected}", reached=wanted)
 
 
 def table(figures: Iterable[Figure]) -> str:

@@ -38,8 +38,8 @@ class Pair:
             goods,
             self.source_at or self.source.host,
             self.target_at or self.target.host,
-            self.home,
-            self.tls.authority if self.tls else None,
+            home=self.home,
+            authority=self.tls.authority if self.tls else None,
         )
         command = tool(errand)
         os.sync()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -30,7 +30,7 @@ class Block:
     line: int
     language: str
     text: str
-    file: str | None = None
+    file: str | None = field(default=None, kw_only=True)
 
     def __str__(self) -> str:
         return f"{label(self.page)}:{self.line}"
@@ -46,7 +46,7 @@ def blocks(page: Path) -> Iterator[Block]:
     text = page.read_text()
     for found in _BLOCK.finditer(text):
         line = text.count("\n", 0, found.start("language")) + 1
-        yield Block(page, line, found["language"], found["text"], found["file"])
+        yield Block(page, line, found["language"], text=found["text"], file=found["file"])
 
 
 def links(page: Path) -> list[str]:

@@ -34,6 +34,13 @@ class Blobs:
         """The size of a blob's file in bytes. Raises as `path` does."""
         return self._located(digest)[1]
 
+    def has(self, digest: Digest) -> bool:
+        """Whether there is a blob with this digest, of any size. Raises `FolderUnsafe` as `path` does."""
+        try:
+            return self.size(digest) >= 0
+        except BlobUnknown:
+            return False
+
     def holds(self, descriptor: Descriptor) -> bool:
         """Whether there is a blob with this digest and size. Raises `FolderUnsafe` as `path` does."""
         try:

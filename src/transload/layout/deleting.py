@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 
 from transload.errors import (
     BlobUnknown,
@@ -45,7 +45,7 @@ class LayoutDeletes:
         with self._changing():
             index = self._index()
             changed = index.without(lambda entry: _is_meant(entry, name))
-            if changed is index and not (name.digest and self._is_there(name.digest)):
+            if changed is index and not (name.digest and self._blobs.has(name.digest)):
                 raise ManifestUnknown(f"there is no {name}", subject=str(name))
             listed = name.digest is not None and name.digest in changed.digests
             if name.digest is not None and not listed:
@@ -61,12 +61,6 @@ class LayoutDeletes:
             self._blobs.size(digest)
             self._check_not_needed(digest, self._index())
             self._blobs.delete(digest)
-
-    def _is_there(self, digest: Digest) -> bool:
-        with suppress(BlobUnknown):
-            self._blobs.size(digest)
-            return True
-        return False
 
     def _check_not_needed(self, digest: Digest, index: LayoutIndex) -> None:
         walked: set[tuple[Digest, str]] = set()

@@ -105,13 +105,7 @@ class LayoutStore:
     def left_out(self, repository: str, digest: Digest) -> frozenset[Digest]:  # noqa: ARG002 - one pool for all
         """Children of this index that were left out on purpose and have not come since; empty for anything else."""
         index = self._index()
-        return frozenset(child for child in index.left_out.get(digest, ()) if not self._is_there(child))
-
-    def _is_there(self, digest: Digest) -> bool:
-        try:
-            return self._blobs.size(digest) >= 0
-        except BlobUnknown:
-            return False
+        return frozenset(child for child in index.left_out.get(digest, ()) if not self._blobs.has(child))
 
     @property
     def lies(self) -> Blobs:

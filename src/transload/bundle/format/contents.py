@@ -28,8 +28,8 @@ class BundledImage:
     name: Name
     root: Descriptor
     source: str
-    present: bool = False
-    left_out: tuple[Digest, ...] = ()
+    present: bool = field(default=False, kw_only=True)
+    left_out: tuple[Digest, ...] = field(default=(), kw_only=True)
 
 
 @frozen

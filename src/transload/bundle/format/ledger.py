@@ -258,8 +258,8 @@ def _image_in(value: Value, blobs: int) -> LedgerImage:
         value.get("name").read(Name.parse),
         _descriptor(value),
         _text(value.get("source")),
-        value.get("present").maybe(Value.truth, False),
-        value.get("left_out").maybe(lambda left_out: _list(left_out, _digest), ()),
+        present=value.get("present").maybe(Value.truth, False),
+        left_out=value.get("left_out").maybe(lambda left_out: _list(left_out, _digest), ()),
     )
     needed = value.get("blobs").maybe(lambda numbers: _bounded(numbers).numbers(blobs), ())
     if any(map(ge, needed, needed[1:])):
