@@ -29,7 +29,7 @@ from transload.errors import (
     UsageError,
 )
 from transload.events import Listener
-from transload.files import Arrivals, chunks_of, free_bytes, is_plain_name, local_errors, open_file
+from transload.files import Arrivals, chunks_of, exactly, free_bytes, is_plain_name, local_errors, open_file
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
 from transload.oci import mediatype as types
 from transload.planning import BlobStep
@@ -58,6 +58,7 @@ class _File:
 
     @property
     def locator(self) -> str:
+        """What it is, for the error of a blob that was damaged on its way."""
         return f"file:{self.content}" if isinstance(self.content, Path) else "memory:"
 
     @contextmanager
@@ -73,9 +74,13 @@ class _File:
         if isinstance(self.content, bytes):
             yield iter((memoryview(self.content)[offset : offset + rest],))
             return
-        with local_errors("reading", self.content), open_file(self.content) as file:
+        with local_errors("reading", self.content):
+            file = open_file(self.content)
+        with file:
+            if os.fstat(file.fileno()).st_size != descriptor.size:
+                raise _changed(self.content)
             file.seek(offset)
-            yield chunks_of(file, self.content, rest)
+            yield exactly(chunks_of(file, self.content, rest), rest, str(self.content), str(self.content))
 
 
 # --- in
@@ -97,12 +102,12 @@ def put_files(
     for parameter, stated in (("artifact_type", artifact_type), ("media_type", media_type)):
         _check_media_type(arguments.string(parameter, stated))
     described = arguments.texts_by_key("annotations", annotations)
-    given = [_described(title, content, media_type) for title, content in _titled(files)]
+    titled = [_described(title, content, media_type) for title, content in _titled(files)]
     empty = _File(b"{}", Descriptor(types.OCI_EMPTY, Digest.of(b"{}"), 2))
-    layers = [file.descriptor for file in given] or [empty.descriptor]
+    layers = [file.descriptor for file in titled] or [empty.descriptor]
     manifest = Manifest.parse(_manifest(artifact_type, empty.descriptor, layers, subject, described))
     placing = Placing(target=target, listen=listen, cancellation=cancellation, clock=SYSTEM_CLOCK, attempts=ATTEMPTS)
-    needed = {file.descriptor.digest: file for file in (empty, *given)}
+    needed = {file.descriptor.digest: file for file in (empty, *titled)}
     for number, file in enumerate(needed.values()):
         cancellation.check()
         if not target.holds(name.repository, file.descriptor):
@@ -192,11 +197,13 @@ def _send(placing: Placing, number: int, repository: str, file: _File) -> None:
     except (DigestMismatch, SizeMismatch) as error:
         if not isinstance(file.content, Path):
             raise
-        raise LocalError(
-            f"{file.content} changed while it was sent",
-            subject=str(file.content),
-            hint="wait until nothing writes to it, and do it again",
-        ) from error
+        raise _changed(file.content) from error
+
+
+def _changed(path: Path) -> LocalError:
+    return LocalError(
+        f"{path} changed while it was sent", subject=str(path), hint="wait until nothing writes to it, and do it again"
+    )
 
 
 # --- out

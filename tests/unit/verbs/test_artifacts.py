@@ -233,17 +233,32 @@ def test_files_that_cannot_be_read(store: Store, tmp_path: Path) -> None:
         store.put_artifact("app:notes", [tmp_path / "folder"], artifact_type=NOTES)
 
 
-def test_a_file_that_changes_on_the_way(held: MemoryStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize("now", [b"AS LONG AS THIS", b"shorter", b"longer than it was before"])
+def test_a_file_that_changes_on_the_way(held: MemoryStore, tmp_path: Path, now: bytes) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"as long as this")
 
     def change(_: Happening) -> None:
-        path.write_bytes(b"AS LONG AS THIS")
+        path.write_bytes(now)
 
     with pytest.raises(LocalError, match="changed while it was sent"):
         Store(held, "team", progress=change).put_artifact("app:log", [path], artifact_type=NOTES)
     with pytest.raises(ManifestUnknown):
         held.resolve(Name("team/app", "log"))
+
+
+def test_a_file_that_shrinks_before_a_registry_has_it(served: Served, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(bytes(9_000_000))
+
+    def shrink(happening: Happening) -> None:
+        if isinstance(happening, StepMoved) and 0 < happening.position < 8_000_000:
+            os.truncate(path, 8_000_000)
+
+    with open_store(f"{served.host_port}/team", environment=NOTHING, progress=shrink) as store:
+        with pytest.raises(LocalError, match="changed while it was sent"):
+            store.put_artifact("app:log", [path], artifact_type=NOTES)
+        assert not store.exists("app:log")
 
 
 def test_a_broken_connection_is_tried_again_and_told(held: MemoryStore) -> None:
