@@ -63,6 +63,10 @@ def serve(store: Source | Target, settings: ServeSettings | None = None) -> Iter
     requests or the shutdown period. Raises `PartMissing` without the extra `serve`, `Busy` if the port is taken,
     `UsageError` if the host is not an address of this machine, `LocalError` if a certificate cannot be used.
     """
+    if not hasattr(store, "request_costs"):  # a text or an open_store, perhaps
+        raise TypeError(
+            f"store must be a store such as LayoutStore(...) or open_store(...).source, not {type(store).__name__}"
+        )
     check_installed()
     from transload.server.serving import in_thread
 

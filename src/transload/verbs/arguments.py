@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from transload.app.location import Location
-from transload.errors import UsageError
+from transload.errors import SelectionEmpty, UsageError
 from transload.oci import Platform
 from transload.planning import Narrowing
 
@@ -55,6 +55,19 @@ def text_if_any(name: str, value: str | None) -> str | None:
 def texts(name: str, values: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
     """Several texts or paths, or one. Raises `TypeError`, `UsageError`."""
     return tuple(text(f"a text in {name}", os.fspath(value)) for value in _several(name, values, (str, os.PathLike)))
+
+
+def images(values: str | Iterable[str] | None) -> tuple[str, ...]:
+    """The images that a call is restricted to; none if it is not, which an empty list does not mean.
+
+    Raises `TypeError`, `UsageError`, `SelectionEmpty`.
+    """
+    if values is None:
+        return ()
+    named = texts("images", values)
+    if not named:
+        raise SelectionEmpty("images has no image in it", hint="leave images out to take everything")
+    return named
 
 
 def path(name: str, value: str | os.PathLike[str]) -> Path:

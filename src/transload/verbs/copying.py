@@ -24,7 +24,7 @@ from transload.verbs.run import carried_out
 def copy(
     source: str,
     target: str,
-    images: Iterable[str] = (),
+    images: Iterable[str] | None = None,
     *,
     platforms: str | Platform | Iterable[str | Platform] = (),
     narrowing: Narrowing = Narrowing.REWRITTEN,
@@ -41,8 +41,8 @@ def copy(
 
     * image to image: the target gets the name that it says;
     * image to store: the image keeps its repository path, under the store's prefix;
-    * store to store: everything in it, or the `images` named as `repository:tag`, `repository@digest`, or
-      `name -> new name`.
+    * store to store: everything in it, or only the `images` named as `repository:tag`, `repository@digest`, or
+      `name -> new name`. A list that is empty is an error, never everything.
 
     `platforms` (`linux/amd64`) copies only these of a multi-platform image, as `narrowing` says. `referrers` takes
     signatures, SBOMs and attestations along, `foreign_layers` layers that publishers keep elsewhere. `jobs` is how many
@@ -51,14 +51,15 @@ def copy(
     Logins come from docker's and podman's files, proxies from the usual variables; `Options` (`source_login`,
     `target_login`, `network`, `environment`, `progress`, `cancellation`) says it otherwise.
 
-    With `check` (the default), an image that could not be copied is an error: its own when one image was wanted, else
-    `ImagesFailed`, whose `result` tells of each image; `Interrupted` after a cancellation. Without, the result tells
-    it. What concerns the whole is raised always: `UsageError`, `ReferenceInvalid`, `CredentialsRejected` and
-    `Unreachable` of the target, `TargetConflict`, `DiskFull`, `SelectionEmpty`.
+    Returns what was done: each image with its status, digest and bytes. With `check` (the default), an image that could
+    not be copied is an error: its own when one image was wanted, else `ImagesFailed`, whose `result` tells of each
+    image; `Interrupted` after a cancellation. Without, the result tells it. What concerns the whole is raised always:
+    `UsageError`, `ReferenceInvalid`, `CredentialsRejected` and `Unreachable` of the target, `TargetConflict`,
+    `DiskFull`, `SelectionEmpty`.
     """
     source, target = (_place(name, value) for name, value in (("source", source), ("target", target)))
     began = StartTime.now(f"transload.copy({source!r}, {target!r})")
-    sets, place, origin = _where(source, target, arguments.texts("images", images))
+    sets, place, origin = _where(source, target, arguments.images(images))
     job = Job(
         sets=sets,
         target=place,
@@ -79,7 +80,7 @@ def mirror(
     origin: str | None = None,
     tag: str | None = None,
     target_tag: str | None = None,
-    images: Iterable[str] = (),
+    images: Iterable[str] | None = None,
     platforms: str | Platform | Iterable[str | Platform] = (),
     narrowing: Narrowing = Narrowing.REWRITTEN,
     referrers: bool = False,
@@ -96,9 +97,9 @@ def mirror(
     `sets` are names of built-in catalogs (`arcdata`), files (image sets, catalogs, lists of references), and
     references. `origin` is a store to look them up in instead of where they are published (`--from`); without sets it
     means everything in it. `tag` is the release of the catalogs, or a range `FROM..TO` (None: the newest at the
-    source), `target_tag` what their images are called at the target. `images` restricts the sets to these names.
-    `allow_missing`: what the source lacks is no failure. `discover`: take what the source publishes under the release's
-    tag instead of the catalog's list. `flatten`: keep only the last part of each repository path.
+    source), `target_tag` what their images are called at the target. `images` restricts the sets to these names at the
+    target. `allow_missing`: what the source lacks is no failure. `discover`: take what the source publishes under the
+    release's tag instead of the catalog's list. `flatten`: keep only the last part of each repository path.
 
     The rest, what is returned and what is raised: see `copy`; and `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`,
     `DocumentInvalid`.
@@ -111,7 +112,7 @@ def mirror(
         origin=arguments.store_if_any("origin", origin),
         tag=arguments.text_if_any("tag", tag),
         target_tag=arguments.text_if_any("target_tag", target_tag),
-        images=arguments.texts("images", images),
+        images=arguments.images(images),
         platforms=arguments.platforms(platforms),
         narrowing=arguments.narrowing(narrowing),
         referrers=referrers,

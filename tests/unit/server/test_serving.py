@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -220,3 +221,12 @@ def test_without_aiohttp_the_hint_says_what_to_install(serving: str) -> None:
 
 def test_importing_the_package_does_not_import_aiohttp() -> None:
     assert run("import sys, transload.server; print('aiohttp' in sys.modules)") == "False\n"
+
+
+@pytest.mark.parametrize("wrong", ["oci:folder", None, 5])
+def test_what_is_no_store(wrong: Any) -> None:
+    with (
+        pytest.raises(TypeError, match=r"^store must be a store such as .*open_store\(\.\.\.\)\.source, not "),
+        serve(wrong),
+    ):
+        pass

@@ -11,7 +11,7 @@ import pytest
 
 import transload
 from transload import Environment, Login, MemoryStore, Narrowing, Network, Secret
-from transload.errors import ReferenceInvalid, TransloadError, UsageError
+from transload.errors import ReferenceInvalid, SelectionEmpty, TransloadError, UsageError
 from transload.oci import Name, Platform
 from transload.server import Served, ServeSettings, serve
 from transload.testing.images import fill, image, multi_platform
@@ -56,7 +56,7 @@ def call(verb: str, *arguments: Any, **named: Any) -> Any:
         ("copy", ([A], B), {}, "source must be str, not list"),
         ("copy", (A.encode(), B), {}, "source must be str, not bytes"),
         ("copy", (A, Path("x")), {}, "target must be str, not .*Path .*oci:DIR"),
-        ("copy", ("oci:x", "oci:y", None), {}, "images must be a list of str or Path, not NoneType"),
+        ("copy", ("oci:x", "oci:y", 5), {}, "images must be a list of str or Path, not int"),
         ("copy", ("oci:x", "oci:y", b"app:1"), {}, "images must be a list of str or Path, not bytes"),
         ("copy", ("oci:x", "oci:y", [Name("app", "1")]), {}, "each of images must be str or Path, not Name"),
         ("copy", (A, B), {"platforms": None}, "platforms must be a list of str or Platform, not NoneType"),
@@ -239,3 +239,14 @@ def test_hosts_and_authorities_of_a_network_may_be_one() -> None:
         ("b.example",),
         ("c.example",),
     )
+
+
+@pytest.mark.parametrize("empty", [[], (), iter(()), {}])
+def test_no_images_are_not_all_images(empty: Any, vendor: Served, local: Served, site: MemoryStore) -> None:
+    with pytest.raises(SelectionEmpty) as caught:
+        call("copy", vendor.host_port, local.host_port, empty)
+    assert caught.value.hint == "leave images out to take everything"
+    with pytest.raises(SelectionEmpty):
+        call("mirror", f"{vendor.host_port}/acme/app:1", to=local.host_port, images=[])
+    assert list(site.repositories()) == []
+    assert len(call("copy", vendor.host_port, local.host_port, None).images) == 2
