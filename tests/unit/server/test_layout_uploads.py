@@ -74,3 +74,31 @@ def test_a_layout_that_is_only_read_stays_as_it_is(tmp_path: Path) -> None:
     with serve(LayoutStore(tmp_path / "site")) as served:
         assert ask(served, "POST", UPLOADS).status == 405
     assert files(tmp_path) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links of POSIX")
+def test_nothing_is_written_where_a_link_leads(tmp_path: Path) -> None:
+    store, outside = LayoutStore(tmp_path / "site", create=True), tmp_path / "outside"
+    outside.mkdir()
+    ingests = store.root / ".transload" / "ingest"
+    with serve(store, ServeSettings(writable=True)) as served:
+        assert ask(served, "POST", f"{UPLOADS}?digest={Digest.of(LARGE)}", LARGE).status == 201
+        ingests.rmdir()
+        ingests.symlink_to(outside)
+        refused = ask(served, "POST", f"{UPLOADS}?digest={Digest.of(LARGE[1:] + b'x')}", LARGE[1:] + b"x")
+        assert refused.status >= 400
+        location = ask(served, "POST", UPLOADS).headers["Location"]
+        assert ask(served, "PATCH", location, LARGE).status >= 400
+    assert list(outside.iterdir()) == []
+
+
+def test_what_a_killed_server_left_is_deleted_a_day_later(tmp_path: Path) -> None:
+    store = LayoutStore(tmp_path / "site", create=True)
+    folder, name = store.spool_file()
+    folder.open(name, "x+").close()
+    path = folder.path / name
+    LayoutStore(store.root).spool_file()
+    assert path.exists()
+    os.utime(path, (0, 0))
+    LayoutStore(store.root).spool_file()
+    assert not path.exists()
