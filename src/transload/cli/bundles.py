@@ -1,4 +1,4 @@
-"""`transload list` and `transload extract`: looking into a bundle, and taking further files out."""
+"""`transload list` and `transload extract`: show what is in a bundle, and take extra files out."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def list_(carried: str, reading: Carried, output: OutputFormat, quiet: bool) -> 
 
 
 def _lacking_volumes(store: BundleStore) -> Iterator[CheckedPart]:
-    """Volumes that are not there or not whole; no blob is read for it."""
+    """Volumes that are missing or incomplete. No blob is read."""
     volumes = islice(store.check(), store.ledger.cut.count)
     return (volume for volume in volumes if volume.error is not None)
 
@@ -87,7 +87,7 @@ def extract(
     output: OutputFormat,
     quiet: bool,
 ) -> int:
-    """Take further files (pack --also) out of a bundle: the FILEs named, or all.
+    """Take extra files (pack --also) out of a bundle: the FILEs named, or all.
 
     \b
       transload extract /media/usb/arcdata-2026-11 licence.txt -C /tmp

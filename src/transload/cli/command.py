@@ -1,6 +1,6 @@
-"""A command that knows which of its flags somebody wrote and which are defaults from a variable or the file.
+"""A command that knows which flags are written on its line, and which are defaults from a variable or the file.
 
-What is written goes before a default that contradicts it, and an error that a default leads to names where it is set.
+A written flag wins over a default that contradicts it. An error that a default causes names where it is set.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from transload.errors import LocalError, NotFound, TransloadError, UsageError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-# A default of the first gives way to the second if that one is written.
+# A default for the first is dropped if the second is written.
 _GIVES_WAY = (
     ("source_registry", "origin"),
     ("source_repository", "origin"),
@@ -30,7 +30,7 @@ _GIVES_WAY = (
     ("source_username", "source_registry"),
     ("target_username", "to"),
 )
-# Means nothing without the second.
+# The first has no meaning without the second.
 _NEEDS = (("against_key", "against"), ("tls_key", "tls_cert"), ("client_key", "client_certificate"))
 _BY_DEFAULT = (ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
 
@@ -42,7 +42,7 @@ def is_written(name: str) -> bool:
 
 
 def blame_defaults(error: TransloadError) -> None:
-    """Put into the hint where the defaults are set of which `error` speaks; once."""
+    """Add to the hint of `error` where the defaults that it mentions are set; only once."""
     context = click.get_current_context(silent=True)
     if context is None or not isinstance(error, UsageError | LocalError | NotFound):
         return
@@ -52,12 +52,12 @@ def blame_defaults(error: TransloadError) -> None:
 
 
 class Command(click.Command):
-    """See above."""
+    """A click command with the rules of this module."""
 
     def make_parser(self, ctx: click.Context) -> Any:
         """See click, whose parser lets the last of two values win: a target that is silently not written to."""
         parser: Any = super().make_parser(ctx)
-        if ctx.resilient_parsing:  # a line that is completed in the shell, where nothing is complained about
+        if ctx.resilient_parsing:  # the shell completes a line: no errors here
             return parser
         for option in {id(option): option for option in (parser._long_opt | parser._short_opt).values()}.values():
             if option.action == "store":
@@ -84,7 +84,7 @@ class Command(click.Command):
 
 
 def _once(option: Any) -> Callable[[Any, Any], None]:
-    """How `option` takes a value, refusing a second one that is another. Raises `UsageError`."""
+    """A function that takes the value of `option`, and refuses a second, different one. Raises `UsageError`."""
     process: Callable[[Any, Any], None] = option.process
     seen: list[Any] = []
 
@@ -100,7 +100,7 @@ def _once(option: Any) -> Callable[[Any, Any], None]:
 
 @contextlib.contextmanager
 def _blamed(ctx: click.Context) -> Iterator[None]:
-    """Errors of the block name the default that led to them."""
+    """Errors in the block name the default that caused them."""
     try:
         yield
     except TransloadError as error:
@@ -125,7 +125,7 @@ def _drop_what_gives_way(ctx: click.Context) -> None:
 
 
 def _differs(ctx: click.Context, name: str, rival: str) -> bool:
-    """A user is for the registry that the same variables or the same file name; with it, the user stays."""
+    """Whether a default contradicts a written flag. A user name does only if the written registry is another one."""
     if not name.endswith("_username"):
         return True
     option = next((option for option in ctx.command.params if option.name == rival), None)
@@ -138,7 +138,7 @@ def _host(store: object) -> str:
 
 
 def _origins(ctx: click.Context, error: TransloadError) -> Iterator[str]:
-    """Where the defaults are set of which an error speaks, by the flag or by its value."""
+    """Where the defaults are set that an error mentions, by their flag or value."""
     sentences = f"{error} {error.subject or ''} {error.hint or ''}"
     for option in ctx.command.params:
         origin = _origin(ctx, option)

@@ -1,4 +1,4 @@
-"""A run as the command line that does it again: what flags, variables, the file and answers came to, secrets apart."""
+"""The command line that repeats a run: flags, variables, the file and answers together, without secrets."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def command_line(words: Iterable[str]) -> str:
     """`transload` and `words` as one line, quoted as the shell of this system reads it."""
     line = ["transload", *words]
     if os.name == "nt":
-        import subprocess  # as large as all the commands together
+        import subprocess  # importing it takes as long as all the commands
 
         return subprocess.list2cmdline(line)
     return shlex.join(line)
 
 
 def command_words(job: Job, more: Iterable[str] = ()) -> list[str]:
-    """`job` as the words of a command line; `more` is what a job does not know, such as `connection_words`."""
+    """`job` as the words of a command line. `more` are words that are not in a job, such as `connection_words`."""
     jobs = ["--jobs", str(job.bodies)] if job.bodies != BODIES else []
     to = [] if job.target.kind == "bundle" else ["--to", str(job.target)]
     words = [*job.sets, *more, *jobs, *to]
@@ -40,13 +40,13 @@ def command_words(job: Job, more: Iterable[str] = ()) -> list[str]:
 
 
 def platform_words(job: Job) -> list[str]:
-    """Which part of each image is wanted, and how its index is kept."""
+    """The words for the platforms, and for what happens to an index."""
     narrowing = ["--narrow", job.narrowing.value] if job.narrowing is not Narrowing.REWRITTEN else []
     return narrowing + [word for platform in job.platforms for word in ("--platform", str(platform))]
 
 
 def connection_words(network: Network, logins: Logins) -> list[str]:
-    """How the hosts are spoken to, and as whom; passwords come from where they came from before."""
+    """The words for connections and users. Passwords come again from where they came from before."""
     words = _valued(
         {
             "--client-cert": network.client_certificate,
@@ -75,7 +75,7 @@ def _unless(number: float, default: float) -> str | None:
 
 
 def retry_command(job: Job, more: Iterable[str] = ()) -> Callable[[tuple[str, ...]], str]:
-    """Writes the command line that does only the named images of `job` again (all of them without names)."""
+    """A function that gives the command line for the named images of `job`; without names, for all."""
     always = ["mirror", *command_words(job, more)]
 
     def command(names: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""How results and troubles reach people and programs: consoles, errors, tables, JSON."""
+"""Writes results and errors for people: consoles, colours, widths."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from transload.report.styled import Styled, dressable, folded
 
 
 def colour() -> bool | None:
-    """Whether to use colours; None leaves it to the terminal."""
+    """Whether to use colours; None lets the terminal decide."""
     return {"auto": None, "always": True, "never": False}[read_environment().colour]
 
 
 def moves() -> bool:
-    """Whether standard error is a terminal on which lines can be written over; others get one line after another."""
+    """Whether standard error is a terminal that can overwrite lines."""
     return sys.stderr.isatty() and not read_environment().dumb_terminal
 
 
 def tell_error(error: TransloadError) -> None:
-    """An error that ended the command, on standard error."""
+    """Write the error that ended the command to standard error."""
     say(problem_lines(Problem.of(error), width_of(sys.stderr)))
 
 
 def tell_misuse(error: click.ClickException) -> None:
-    """What click says of a command line, in its words, but with the harmless form of what stood there."""
+    """Write click's message about a wrong command line, with harmless text for what the user wrote."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is not None:
         say(
@@ -47,32 +47,32 @@ def tell_misuse(error: click.ClickException) -> None:
 
 
 def width_of(stream: Any) -> int | None:
-    """Columns of the terminal that a stream is; None where it is none, and lines may be of any length."""
+    """The columns of a stream's terminal; None if it is no terminal, so that lines may have any length."""
     return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 def say(lines: Iterable[Styled | str]) -> None:
-    """Lines for people, on standard error."""
+    """Write lines for people to standard error."""
     _write(lines, sys.stderr)
 
 
 def say_folded(text: str, indent: str = "") -> None:
-    """A sentence for people, on standard error, no wider than the terminal."""
+    """Write a sentence for people to standard error, no wider than the terminal."""
     say(folded(indent, text, width_of(sys.stderr)))
 
 
 def tell_host(event: HostTroubled) -> None:
-    """A host that does not answer, where nothing else is being shown yet."""
+    """Write that a host does not answer, while nothing else is shown yet."""
     say_folded(host_sentence(event))
 
 
 def warn(text: str) -> None:
-    """A sentence for people where nothing else is being shown yet."""
+    """Write a sentence for people, while nothing else is shown yet."""
     say_folded(text)
 
 
 def show_result(lines: Iterable[Styled | str]) -> None:
-    """Lines that are the result, on standard output."""
+    """Write the lines of the result to standard output."""
     _write(lines, sys.stdout)
 
 

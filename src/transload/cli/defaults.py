@@ -1,4 +1,4 @@
-"""Defaults of flags from the configuration file: flag over variable over file."""
+"""Defaults for flags from the configuration file. A flag wins over a variable, a variable over the file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from transload.errors import DocumentInvalid, LocalError
 from transload.files import local_errors, read_file
 
 _FILE_BYTES = 1 << 20
-_UNTOUCHED = ("demo",)  # has no settings of a site
+_UNTOUCHED = ("demo",)  # it needs no settings of a site
 
 
 def defaults_from_file(program: click.Group, running: str | None = None) -> dict[str, Any] | None:
-    """click's `default_map` for `program` from the file, whose keys are long flags without the dashes in front.
+    """click's `default_map` for `program`, from the file, whose keys are long flags without the leading dashes.
 
-    Each command (or only the `running` one) gets the keys that it has a flag for. What the vendor's variables answer
-    is left out, since a variable goes over the file. Raises `DocumentInvalid`.
+    Each command (or only the `running` one) gets the keys that it has a flag for. Keys that the vendor's variables
+    answer are left out, since a variable wins over the file. Raises `DocumentInvalid`.
     """
     environment = read_environment()
     path = environment.config
@@ -58,9 +58,9 @@ def defaults_from_file(program: click.Group, running: str | None = None) -> dict
 
 
 def _read(path: Path, named: bool) -> dict[str, Any] | None:
-    """The file's flags and values; None where there is no file, or the usual one may not be read.
+    """The file's flags and values; None if there is no file, or the usual one cannot be read.
 
-    Raises `LocalError` for a file that TRANSLOAD_CONFIG names and that cannot be read, `DocumentInvalid`.
+    Raises `LocalError` if TRANSLOAD_CONFIG names a file that cannot be read, `DocumentInvalid`.
     """
     content = _content(path, named)
     if content is None:
@@ -69,12 +69,12 @@ def _read(path: Path, named: bool) -> dict[str, Any] | None:
 
     from transload.documents.yamltree import parse
 
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as PowerShell writes it
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # PowerShell writes UTF-16
         content = content.decode("utf-16", "replace").encode()
-    parse(content, str(path), empty=True)  # bounded in every way, which what reads values is not
+    parse(content, str(path), empty=True)  # this parser has limits, the next one has none
     try:
         document = yaml.safe_load(content) or {}
-    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two for numbers and dates that are none
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two for invalid numbers and dates
         raise DocumentInvalid(f"{path}: not YAML: {' '.join(str(error).split())}", subject=str(path)) from error
     except RecursionError:
         raise DocumentInvalid(f"{path}: is nested too deeply", subject=str(path)) from None
@@ -102,7 +102,7 @@ def _content(path: Path, named: bool) -> bytes | None:
         if named:
             error.hint = "the variable TRANSLOAD_CONFIG names this file; correct the variable, or unset it"
             raise
-        warn(f"warning: {error}")  # the home of somebody else, as in a container with HOME=/root and another user
+        warn(f"warning: {error}")  # another user's home, as in a container with HOME=/root and a user that is not root
         return None
     if len(content) > _FILE_BYTES:
         raise DocumentInvalid(f"{path}: larger than {_FILE_BYTES >> 20} MiB", subject=str(path))
@@ -121,7 +121,7 @@ def _commands(program: click.Group) -> Mapping[str, Mapping[str, click.Option]]:
 
 
 def _value(path: Path, option: click.Option, value: Any) -> Any:
-    """A value as click takes it: a list where the flag is repeatable, never a number where text is meant."""
+    """A value for click: a list if the flag is repeatable, and never a number if the flag takes text."""
     values = value if isinstance(value, list) else [value]
     flag = option.opts[-1]
     if isinstance(value, list) and not option.multiple:

@@ -1,4 +1,4 @@
-"""`transload demo`: the main job where everybody can watch it."""
+"""`transload demo`: shows the main job with generated images."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def demo(mebibytes: int, keep: Path | None) -> int:
 
 
 class _Show:
-    """The five acts. Each prints the command that it stands for, then what that command prints."""
+    """The parts of the demo. Each prints a command, and then the output of that command."""
 
     def __init__(self, stage: Stage, folder: Path, *, kept: bool) -> None:
         self._stage = stage

@@ -1,6 +1,6 @@
-"""What the flags of a command say, as typed values. Nothing is read, checked or completed yet.
+"""The flags of a command as typed values. Nothing is read, checked or completed yet.
 
-A command that has only some of the flags leaves the defaults, which say nothing.
+A command that has only some of the flags keeps the defaults for the others.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class WantedFlags:
-    """Which images are wanted, from where and to where: `options.wanted`. Stores, names and platforms are texts."""
+    """The wanted images, their source and their target: `options.wanted`. Stores, names and platforms are texts."""
 
     sets: tuple[str, ...] = ()
     to: str | None = None

@@ -1,4 +1,4 @@
-"""From flags, variables and, on a terminal, questions to a job with every answer given."""
+"""Makes a complete job from flags, variables and, on a terminal, the answers to questions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Gathered:
-    """A job with the logins for it. `asked` is whether somebody answered questions for it."""
+    """A job with its logins. `asked` says whether the user answered questions for it."""
 
     job: Job
     logins: Logins
@@ -46,11 +46,11 @@ def gather(
     target: Location | None = None,
     bodies: int = BODIES,
 ) -> Gathered:
-    """Everything that a run needs to know; asks for what is missing where it can.
+    """Everything that a run needs to know. Asks for what is missing if there is a terminal.
 
-    `target` is where to for a command that has no --to.
+    `target` is the target of a command that has no --to.
 
-    Raises `SettingMissing`, naming variables and flags, where it cannot; `UsageError` for what contradicts itself.
+    Raises `SettingMissing`, which names variables and flags, if it cannot ask; `UsageError` for contradictions.
     """
     environment = session.environment
     origin = Location.parse(wanted.origin) if wanted.origin else None
@@ -98,7 +98,7 @@ def gather_logins(
     target: str,
     check: Callable[[Answers], None] = lambda _: None,
 ) -> Logins:
-    """The logins alone, for a command whose stores are named elsewhere; `check` sees them before a password is asked.
+    """Only the logins, for a command that gets its stores elsewhere. `check` gets them before a password question.
 
     Raises `SettingMissing`, and what `check` raises.
     """
@@ -117,7 +117,7 @@ def _logins(answers: Answers) -> Logins:
 
 
 def _check_somebody_says_what(guided: bool, to: Location | None, environment: Environment) -> None:
-    """Without a word on what is wanted, only a person or the vendor's variables can mean the vendor's product."""
+    """Check that something says what to copy: a word, the vendor's variables, or a person. Raises `SettingMissing`."""
     if not guided or environment.incumbent or is_interactive():
         return
     error = missing(needed_without_terminal(Answers()))
@@ -131,7 +131,7 @@ def _check_somebody_says_what(guided: bool, to: Location | None, environment: En
 
 
 def _without_needless_users(answers: Answers, origin: Location | None, to: Location | None) -> Answers:
-    """The same without a user for a side that is no registry: nobody there asks who it is."""
+    """The same without a user for a side that is no registry, since it needs no login."""
     if origin is not None and origin.kind != "registry":
         answers = evolve(answers, source_username="", source_password="")
     if to is not None and to.kind != "registry":
@@ -140,7 +140,7 @@ def _without_needless_users(answers: Answers, origin: Location | None, to: Locat
 
 
 def _variables(sets: tuple[str, ...], environment: Environment) -> Answers:
-    """The vendor's variables; their tags are those of releases, which references alone do not have."""
+    """The answers in the vendor's variables. Their tags are tags of releases, so references do not use them."""
     from transload.app.selection import kind_of
 
     answers = Answers.from_variables(environment.incumbent)
@@ -182,7 +182,7 @@ def _piped_password(logins: LoginFlags) -> str | None:
 
 
 def _interview(session: Session, guided: bool) -> Interview | None:
-    """Who asks, where somebody can answer."""
+    """The interview, if somebody can answer."""
     if not is_interactive():
         return None
     from transload.cli.interview import Interview
@@ -205,7 +205,7 @@ def _completed(answers: Answers, guided: bool, placed: bool, interview: Intervie
 
 
 def _with_passwords(answers: Answers, interview: Interview | None) -> Answers:
-    """A user without a password needs one."""
+    """Ask for the password of a user that has none."""
     for side in ("source", "target"):
         user, password = (getattr(answers, f"{side}_{what}") for what in ("username", "password"))
         if user and password is None:
@@ -220,11 +220,11 @@ def _with_passwords(answers: Answers, interview: Interview | None) -> Answers:
 
 
 def no_question(_: Plan) -> None:
-    """Whoever wrote the whole command line has said that it is to be done."""
+    """Ask nothing before copying: a complete command line has already said it."""
 
 
 def agreed(target: Location, plan: Plan) -> None:
-    """Ask before anything is copied to `target`, if anything is to be. Raises `click.Abort` for a no."""
+    """Ask before anything is copied to `target`, if there is anything to copy. Raises `click.Abort` for a no."""
     if not plan.steps:
         return
     images = sum(bool(image.goals) for image in plan.images)
@@ -234,13 +234,13 @@ def agreed(target: Location, plan: Plan) -> None:
 
 
 def tell_the_same(gathered: Gathered, words: list[str]) -> None:
-    """After questions: the command line that does without them, and where it has its passwords from."""
+    """After questions, show the command line that needs none, and where its passwords come from."""
     if not gathered.asked:
         return
     images = [word for image in gathered.job.images for word in ("--image", image)]
     line = command_line([*words, *images])
     say(["", "the same without questions:"])
-    click.echo(harmless(f"  {line}"), err=True)  # never folded, so that it can be copied
+    click.echo(harmless(f"  {line}"), err=True)  # not folded, so that it can be copied
     users = {"SOURCE": gathered.logins.source, "TARGET": gathered.logins.target}
     for side, login in users.items():
         if login is not None:

@@ -1,6 +1,6 @@
 """Ctrl-C, SIGTERM and SIGHUP: the first asks the run to stop at a safe point, the second leaves at once.
 
-When a terminal is closed, SIGHUP comes from the system and from the shell, so a second one means nothing more.
+When a terminal is closed, both the system and the shell send SIGHUP, so a second one is ignored.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _SHOW_CURSOR = "\x1b[?25h"
 
 @contextlib.contextmanager
 def stoppable(cancellation: Cancellation, notice: Callable[[str], None]) -> Iterator[None]:
-    """For the block, signals cancel instead of raising; `notice` tells people what is happening."""
+    """During the block, signals cancel instead of raising; `notice` gets sentences for people."""
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of signal handlers
         asking = asking_thread()
-        if asking is threading.main_thread():  # this one: the question ends
+        if asking is threading.main_thread():  # this thread asks: end the question
             raise KeyboardInterrupt
         if cancellation.cancelled or asking is not None:
             leave()
@@ -47,7 +47,7 @@ def stoppable(cancellation: Cancellation, notice: Callable[[str], None]) -> Iter
 
 
 def leave() -> NoReturn:
-    """End without unwinding anything; only the cursor, which bars hide, is given back."""
+    """End at once, without cleaning up, except that the cursor is shown again."""
     with contextlib.suppress(OSError, ValueError):
         if sys.stderr.isatty():
             os.write(sys.stderr.fileno(), f"{_SHOW_CURSOR}\ninterrupted\n".encode())

@@ -1,4 +1,4 @@
-"""The questions of the guide, asked at a terminal in their order; what can be checked is checked at once."""
+"""Asks the vendor's questions at a terminal, in their order, and checks each answer at once if possible."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from transload.oci.reference import check_registry, check_repository, check_tag
 from transload.threads import Cancellation
 
 _TRIES = 3
-_PATIENCE_S = 20.0  # somebody sits there and waits for the next question
+_PATIENCE_S = 20.0  # the user is waiting for the next question
 _CHECKS: dict[str, Callable[[str], object]] = {
     "registry": check_registry,
     "repository": lambda path: check_repository(path.strip("/")),
@@ -28,14 +28,14 @@ _CHECKS: dict[str, Callable[[str], object]] = {
 
 @frozen
 class Interview:
-    """Asks with what the command line says about connections. `guided` is whether the vendor's product is meant."""
+    """Asks, with the connection settings of the command line. `guided`: the product is the vendor's."""
 
     network: Network
     environment: Environment
     guided: bool
 
     def answered(self, question: Question, answers: Answers) -> Answers:
-        """`answers` with this one, too. Raises `click.Abort` at Ctrl-C, `CredentialsRejected` after three tries."""
+        """`answers` with one more. Raises `click.Abort` at Ctrl-C, `CredentialsRejected` after three tries."""
         if question.secret:
             user = getattr(answers, question.field.replace("password", "username"))
             return self.with_password(question, answers) if user else evolve(answers, **{question.field: ""})
@@ -54,7 +54,7 @@ class Interview:
             _remark(problem)
 
     def with_password(self, question: Question, answers: Answers) -> Answers:
-        """Ask for a password until the registry takes it, if it can be asked. Raises `CredentialsRejected`."""
+        """Ask for a password until the registry accepts it, if the registry answers. Raises `CredentialsRejected`."""
         side: Side = "source" if question.field.startswith("source") else "target"
         for left in reversed(range(_TRIES)):
             answers = evolve(answers, **{question.field: ask_password(question.text)})
@@ -81,7 +81,7 @@ class Interview:
     # --- releases
 
     def _release(self, question: Question, answers: Answers) -> str:
-        """The release to copy, by its whole tag where one is meant."""
+        """The release to copy, by its whole tag if only one is meant."""
         newest = self._newest(answers)
         while True:
             answer = ask(question.text, newest)
@@ -101,7 +101,7 @@ class Interview:
             return answer
 
     def _meant(self, tag: str, answers: Answers) -> tuple[str, ...]:
-        """The whole tags of the releases that somebody names by a part or a range; as written if nobody knows.
+        """The whole tags of releases named by a part or a range; the text as written if they are unknown.
 
         Raises `ReleaseUnknown`, `UsageError`.
         """
@@ -121,7 +121,7 @@ class Interview:
             return (tag,)
 
     def _newest(self, answers: Answers) -> str:
-        """The newest release that the source really has; the catalog's newest where the source cannot be asked."""
+        """The newest release at the source; the catalog's newest if the source cannot be asked."""
         from transload.catalog.builtin import load_builtin
 
         try:
@@ -150,7 +150,7 @@ def _remark(text: str) -> None:
 
 
 def _problem(question: Question, answer: str) -> str | None:
-    """What is wrong with an answer, in words; None if it will do."""
+    """What is wrong with an answer, in words; None if it is valid."""
     if not answer:
         return "this has no default; please answer" if question.required else None
     check = _CHECKS.get(question.field.partition("_")[2])

@@ -1,4 +1,4 @@
-"""`transload inventory`: what a target holds, to be carried back to where bundles are packed."""
+"""`transload inventory`: writes what a target holds, to carry it back to where bundles are packed."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def inventory(
 
 
 def _check_is_target(location: Location) -> None:
-    """An inventory says what a far side has, and no far side is a file."""
+    """Raises an error for a bundle or an archive: an inventory is of a target, and no target is a single file."""
     if location.kind == "bundle":
         raise UsageError(
             f"{location} is a bundle", hint=f"pack --against {location.value} takes it without an inventory"

@@ -1,4 +1,4 @@
-"""A bundle's ledger for people, line by line, and for programs: what `list` shows and `pack` ends with."""
+"""A bundle's ledger as lines for people and as JSON for programs: the output of `list`, and the end of `pack`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from transload.report.texts import count, digest, size
 if TYPE_CHECKING:
     from transload.bundle.format.ledger import Ledger, LedgerImage
 
-_NAMED = 4  # volumes named one by one
+_NAMED = 4  # so many volumes are named one by one
 
 
 @frozen
 class BundleView:
-    """A ledger, the name of its bundle, who signed it, and whether that was verified."""
+    """A ledger, the name of its bundle, its signer, and whether the signature was verified."""
 
     ledger: Ledger
     name: str
@@ -27,7 +27,7 @@ class BundleView:
     verified: bool = False
 
     def image_lines(self, width: int | None) -> list[Styled]:
-        """Each image: name, digest, what it takes in the bundle; on two lines where the terminal is narrow."""
+        """Each image: name, digest, its size in the bundle; on two lines if the terminal is narrow."""
         images = self.ledger.images
         names = max((len(str(entry.image.name)) for entry in images), default=0)
         lines: list[Styled] = []
@@ -38,7 +38,7 @@ class BundleView:
         return lines
 
     def facts(self, width: int | None) -> list[Styled]:
-        """What there is to say about the whole."""
+        """Lines about the whole bundle."""
         ledger = self.ledger
         facts = [("content", self._content()), ("volumes", self._volumes()), ("signed", self._signed())]
         if ledger.extras:
@@ -78,7 +78,7 @@ class BundleView:
         return sum(self.ledger.blobs[number].size for number in entry.blobs)
 
     def to_json(self, missing: Iterable[str] = ()) -> dict[str, Any]:
-        """The `bundle` object of docs/formats/json-output.md; `missing` are files of volumes that are not there."""
+        """The `bundle` object of docs/formats/json-output.md; `missing` are the names of missing volume files."""
         ledger = self.ledger
         cut = ledger.cut
         return {

@@ -1,4 +1,4 @@
-"""The program: commands found by name and imported only when called, errors turned into sentences and exit codes."""
+"""The program: imports a command when it is called, and turns errors into sentences and exit codes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Finds commands without importing them; `--help` of the whole must feel instant."""
+    """Finds commands without importing them, so that `--help` is instant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
@@ -71,7 +71,7 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         unknown = args and args[0] not in _COMMANDS and not args[0].startswith("-")
-        if unknown and not ctx.resilient_parsing:  # a shell that completes a line is told nothing
+        if unknown and not ctx.resilient_parsing:  # the shell completes a line: no errors here
             if args[0] == "help":
                 return self._help(ctx, args[1:])
             from transload.cli.words import close_match, other_command
@@ -102,12 +102,12 @@ def transload(context: click.Context) -> None:
     """
     from transload.cli.defaults import defaults_from_file
 
-    if not context.meta.get(_HELP):  # which a file that is broken must not keep from anybody
+    if not context.meta.get(_HELP):  # --help must work with a broken file too
         context.default_map = defaults_from_file(transload, context.invoked_subcommand)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command line and return its exit code; nothing below this function ends the process."""
+    """Run one command line and return its exit code. Nothing below this function ends the process."""
     try:
         result: Any = transload.main(args=arguments, prog_name="transload", standalone_mode=False)
     except click.ClickException as error:
@@ -125,15 +125,15 @@ def main(arguments: list[str] | None = None) -> int:
 
         tell_error(error)
         return error.exit_code
-    except BrokenPipeError:  # whoever read our output (head, less) has seen enough
+    except BrokenPipeError:  # the reader of our output (head, less) has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (OSError, MemoryError) as error:  # the machine's fault, wherever it was noticed
+    except (OSError, MemoryError) as error:  # an error of the machine, wherever it was noticed
         from transload.cli.console import tell_error
 
         tell_error(_of_this_machine(error))
         return LocalError.exit_code
-    except Exception:  # a bug: the traceback is what helps
+    except Exception:  # a bug: show the traceback
         import traceback
 
         from transload.cli.console import say
@@ -145,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _in_our_words(error: click.ClickException) -> click.ClickException:
-    """The same, but of an option that other tools have, what it is called here."""
+    """The same error; for an option of other tools, with its name here."""
     if not isinstance(error, click.NoSuchOption):
         return error
     from transload.cli.words import other_option
@@ -159,22 +159,24 @@ def _of_this_machine(error: OSError | MemoryError) -> LocalError:
 
     if isinstance(error, MemoryError):
         return LocalError("there is not enough memory", hint="end other programs, or raise the limit (ulimit -v)")
-    if error.filename is None and isinstance(error, FileNotFoundError):  # what os.getcwd() says
+    if error.filename is None and isinstance(error, FileNotFoundError):  # from os.getcwd()
         return LocalError("the folder that this command was called in is gone", hint="change to another folder first")
     where = None if error.filename is None else str(error.filename)
     return local_error(error, where or "the operating system says", where)
 
 
 def run() -> None:
-    """The console script. Ends the process at once: taking the modules apart would cost every command 40 ms."""
+    """The console script. Ends the process at once: unloading the modules would cost every command 40 ms."""
     from transload.cli.streams import prepare_streams
 
     try:
         prepare_streams()
         code = main()
-    except KeyboardInterrupt:  # a second Ctrl-C while the first is being told
+    except KeyboardInterrupt:  # a second Ctrl-C while the first one is being reported
         code = Interrupted.exit_code
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, TransloadError, KeyboardInterrupt):  # told already, or not read
+        with contextlib.suppress(
+            OSError, ValueError, TransloadError, KeyboardInterrupt
+        ):  # reported already, or nobody reads it
             stream.flush()
     os._exit(code)

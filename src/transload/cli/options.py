@@ -21,7 +21,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class NamedPath(click.Path):
-    """A path that has a name: an empty text, as an unset variable of a shell leaves it, would be the folder at hand."""
+    """A path that is not empty: an empty text, from an unset variable of a shell, would mean the current folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """See click."""
@@ -36,7 +36,7 @@ ANY_PATH = NamedPath(path_type=Path)
 
 
 class Number(click.FloatRange):
-    """A number in a range, in which what is not a number (nan) does not lie, and nothing endless."""
+    """A number in a range; never infinite, and never `nan`."""
 
     name = "number"
 
@@ -58,7 +58,7 @@ def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
 def _as_value(
     argument: str, make: Callable[..., object], *options: Callable[[Command], Command]
 ) -> Callable[[Command], Command]:
-    """Options that reach the command together, as one argument: what `make` makes of them."""
+    """Options that reach the command as one argument, which `make` makes of their values."""
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
@@ -84,7 +84,7 @@ def _stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 
 def _parameters(command: Callable[..., Any]) -> list[click.Parameter]:
-    """What click has noted of a command that is not made yet."""
+    """The parameters that click has collected for a command that is not made yet."""
     parameters: list[click.Parameter] = getattr(command, "__click_params__", [])
     return parameters
 
@@ -187,7 +187,7 @@ logins = _as_value("logins", LoginFlags, _source_login, _target_login)
 
 
 def _carried(key: Path | None, volumes: tuple[Path, ...]) -> Carried:
-    """How bundles are read, and who demands a signature: a variable is easily forgotten."""
+    """How bundles are read, and whether a flag, a variable or the file demands a signature."""
     source = click.get_current_context().get_parameter_source("key")
     names = {ParameterSource.ENVIRONMENT: "TRANSLOAD_KEY", ParameterSource.DEFAULT_MAP: "the configuration file"}
     return Carried(volumes, key, key_from=names.get(source, "--key") if source else "--key")
@@ -278,7 +278,7 @@ reports = _stacked(
 
 
 def check_network(network: Network) -> None:
-    """Raises `LocalError` for a file that is not there, `ReferenceInvalid` for what is no host."""
+    """Raises `LocalError` for a missing file, `ReferenceInvalid` for a text that is no host."""
     _check_hosts("--insecure-tls", network.insecure_tls)
     _check_hosts("--plain-http", network.plain_http)
     _check_hosts("--allow-realm", network.realms)
@@ -290,7 +290,7 @@ def check_network(network: Network) -> None:
 
 
 def _check_hosts(flag: str, hosts: Iterable[str]) -> None:
-    """What is no host would never be met, and so silently mean nothing."""
+    """Raises `ReferenceInvalid` for a text that is no host: it would silently have no effect."""
     for host in hosts:
         try:
             check_registry(host)

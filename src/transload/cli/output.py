@@ -1,4 +1,4 @@
-"""How one run is told: bars on a terminal, plain lines without one, JSON Lines for programs."""
+"""The output of one run: bars on a terminal, plain lines without one, JSON Lines for programs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Progress: TypeAlias = "LineProgress | JsonProgress | QuietProgress | TerminalPro
 
 
 class Output:
-    """Everything a command tells, in the form that was asked for; as a block, it tells programs of an error too."""
+    """All output of a command, in the chosen form. As a context manager, it writes errors for programs too."""
 
     def __init__(self, command: str, output: OutputFormat, quiet: bool, reports: Iterable[Path] = ()) -> None:
         self._command = command
@@ -92,7 +92,7 @@ class Output:
             self._json.error(Problem.of(error))
 
     def document(self, event: str, **fields: Any) -> bool:
-        """The result of a command that is no run, for programs; False where people are told in words instead."""
+        """Write the result of a command that is no run, for programs; False if people read the output."""
         self._working.rest()
         if self._json:
             self._json.tell(event, **fields)
@@ -100,16 +100,16 @@ class Output:
 
     @property
     def ears(self) -> Ears:
-        """For the stores."""
+        """The listeners for the stores."""
         return Ears(self.notice, self.working, self.host)
 
     @property
     def speaks(self) -> bool:
-        """Whether people are told in words, be they few: who signed a bundle is no progress."""
+        """Whether the output is for people, also if it is quiet: who signed a bundle is no progress."""
         return self._json is None
 
     def notice(self, text: str) -> None:
-        """A sentence for people, above the bars if there are any."""
+        """Write a sentence for people, above the bars if there are any."""
         if self._progress is not None:
             self._progress.notice(text)
         elif self._json:
@@ -120,12 +120,12 @@ class Output:
             say([text])
 
     def working(self, event: Progressed) -> None:
-        """What goes on beside the copying; told when it lasts."""
+        """Show what goes on besides copying, if it takes longer."""
         if not self._quiet:
             self._working(event)
 
     def host(self, event: HostTroubled) -> None:
-        """A host that does not answer as it should: told at any time, also before there is a plan."""
+        """Report a host that does not answer as it should, at any time, also before there is a plan."""
         if self._json:
             self._json.host(event)
         elif not self._quiet and self._is_news(event):
@@ -137,7 +137,7 @@ class Output:
                 self.notice(host_sentence(event))
 
     def _is_news(self, event: HostTroubled) -> bool:
-        """The first retry at a host, and others ever more rarely; programs are told of each."""
+        """Whether people should see this event. Of retries at a host, they see the first, then fewer and fewer."""
         if event.state != "retrying":
             return True
         past_s = event.troubled_s - self._retried_hosts.get(event.host, -_NEWS_S)
@@ -148,14 +148,14 @@ class Output:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """For a question in the middle of a run: bars, if there are any, stand still and out of its way."""
+        """For a question during a run: hides the bars, if there are any."""
         self._working.rest()
         bars = getattr(self._progress, "paused", contextlib.nullcontext)
         with bars():
             yield
 
     def whole_plan(self, plan: Plan, notes: Iterable[str]) -> None:
-        """A plan as the result of the command."""
+        """Write a plan as the result of the command."""
         self._working.rest()
         if self._json:
             self._json.plan(plan, notes)
@@ -163,7 +163,7 @@ class Output:
             show_result(planned_lines(plan, width_of(sys.stdout), notes))
 
     def totals(self, plan: Plan, notes: Iterable[str]) -> None:
-        """What is going to be done, before it is."""
+        """Write the plan's totals before the run."""
         self._working.rest()
         if self._json:
             self._json.plan(plan, notes)
@@ -184,7 +184,7 @@ class Output:
         return self._progress
 
     def result(self, result: Result) -> None:
-        """What came of it, and the report files."""
+        """Write the result, and the report files."""
         self._working.rest()
         self._progress = None
         try:
@@ -192,7 +192,7 @@ class Output:
                 self._json.result(result)
             else:
                 show_result(summary_lines(result, width_of(sys.stdout)))
-        finally:  # whoever reads standard output may have gone; the files are kept all the same
+        finally:  # the reader of standard output may have gone; write the files all the same
             write_reports(result, self._reports)
         if self._reports and not self._json and not self._quiet:
             say([f"report: {', '.join(map(str, self._reports))}"])

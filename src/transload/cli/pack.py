@@ -1,4 +1,4 @@
-"""`transload pack`: a release on a medium."""
+"""`transload pack`: writes a release to a medium."""
 
 from __future__ import annotations
 
@@ -76,10 +76,10 @@ def pack(
 ) -> int:
     """Pack images into a bundle that crosses an air gap on a disk: NAME.tar, or volumes NAME.001.tar and so on.
 
-    Every blob is written once, at its place; the same command goes on after an interruption, and the same content
-    gives the same bytes. transload push brings it into a registry on the other side.
+    Every blob is written once; the same command goes on after an interruption, and the same content gives the same
+    bytes. transload push brings it into a registry on the other side.
 
-    An image that cannot be had refuses the whole bundle before anything is written; --allow-missing packs the others.
+    If an image is not available, nothing is written; --allow-missing packs the others.
 
     \b
       transload pack arcdata -o /media/usb/arcdata-2026-11

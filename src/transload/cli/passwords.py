@@ -1,4 +1,4 @@
-"""Passwords from standard input, in whatever encoding a pipe brings them."""
+"""Reads passwords from standard input, in any encoding of the pipe."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _MARKS = (
 
 
 def piped_password(text: str = "Password") -> str:
-    """The password on standard input: its first line. At a terminal it is asked for.
+    """The password in the first line of standard input; at a terminal, the user is asked.
 
-    Raises `SettingMissing` where nothing comes, `UsageError` for what can be no password.
+    Raises `SettingMissing` if nothing comes, `UsageError` for a text that cannot be a password.
     """
     if sys.stdin is None:
         raise SettingMissing("there is no password on standard input: it is closed", hint="pipe the password in")
@@ -40,9 +40,9 @@ def piped_password(text: str = "Password") -> str:
 
 
 def _first_line(stream: BinaryIO) -> bytes:
-    """Not more than a line, since whoever holds the other end of the pipe may keep it open."""
+    """Read only one line, since the other end of the pipe may stay open."""
     content = stream.readline(_BYTES + 1)
-    while _is_wide(content) and len(content) % 2 and len(content) <= _BYTES:  # a line end of two bytes, cut in half
+    while _is_wide(content) and len(content) % 2 and len(content) <= _BYTES:  # a line end of two bytes was cut in half
         half = stream.read(1)
         content += half + (stream.readline(_BYTES + 1) if half != b"\0" else b"")
         if not half:
@@ -57,7 +57,7 @@ def _is_wide(content: bytes) -> bool:
 def decoded(content: bytes) -> str:
     """Text of a pipe: UTF-8, UTF-16 as PowerShell writes it, else what the locale says, or Latin-1.
 
-    Raises `UsageError` for what is no text.
+    Raises `UsageError` for bytes that are no text.
     """
     for mark, encoding in _MARKS:
         if content.startswith(mark):
@@ -74,7 +74,7 @@ def decoded(content: bytes) -> str:
 
 def _unmarked(content: bytes) -> str | None:
     zeros = content.count(b"\0")
-    if zeros:  # most letters of our scripts have a zero byte in UTF-16
+    if zeros:  # in UTF-16, most Latin letters have a zero byte
         wide = 4 * zeros > len(content)
         return _strictly(content, "utf-16-le" if content[1:2] == b"\0" else "utf-16-be") if wide else None
     for encoding in ("utf-8", locale.getpreferredencoding(False)):

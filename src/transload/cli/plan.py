@@ -1,4 +1,4 @@
-"""`transload plan` and `transload apply`: deciding now, doing later."""
+"""`transload plan` and `transload apply`: decide now, copy later."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ def apply(
     report: tuple[Path, ...],
     jobs: int,
 ) -> int:
-    """Do what the plan in FILE says. What has arrived in the meantime is not sent again.
+    """Do what the plan in FILE says. Content that has arrived in the meantime is not sent again.
 
-    A plan that was not made here does not say by itself who gets a password: --to and --from repeat the registry.
+    For a plan that was not made here, --to and --from must repeat the registry that gets a password.
     """
     with open_session("apply", output, quiet, network, report) as session:
         with local_errors("reading", file):
@@ -109,9 +109,9 @@ def apply(
 
 
 def _named(decided: Plan, to: str | None, origin: str | None) -> dict[str, str]:
-    """The stores of the plan that the command line names too, by flag; a default for other commands may not fit.
+    """The stores of the plan that the command line names too, by flag. Defaults for other commands do not count.
 
-    Raises `UsageError` where they are not the plan's.
+    Raises `UsageError` if they are not the plan's.
     """
     named: dict[str, str] = {}
     for flag, name, text, stores in (
@@ -129,7 +129,7 @@ def _named(decided: Plan, to: str | None, origin: str | None) -> dict[str, str]:
 
 
 def _check_logins(decided: Plan, named: Mapping[str, str], environment: Environment, answers: Answers) -> None:
-    """A plan from elsewhere may name any registry; a password goes to those that the user has named too."""
+    """Check a plan from elsewhere, which may name any registry: only those that the user named too get a password."""
     variables = Answers.from_variables(environment.incumbent)
     if answers.target_username:
         registries = (named.get("to"), variables.target_registry)

@@ -1,4 +1,4 @@
-"""Questions in the middle of the work, for somebody at a terminal: a medium, the passphrase of a key."""
+"""Questions during a run, at a terminal: for a medium, for the passphrase of a key."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _WITHOUT = "-"
 
 
 def ask_for_volume(bundle: Path, paused: Callable[[], AbstractContextManager[None]]) -> Ask | None:
-    """Who asks for a medium that is not there while `bundle` is read; None where nobody can be asked.
+    """A function that asks for a missing medium while `bundle` is read; None if nobody can be asked.
 
-    `paused` keeps moving bars out of the way of the question.
+    `paused` hides moving bars during the question.
     """
     if not is_interactive():
         return None
@@ -48,7 +48,7 @@ def _where_is(wanted: WantedVolume, home: Path) -> Path | None:
     say([f"or write the folder or file that it is in; {_WITHOUT} goes on without it."])
     try:
         answer = ask("Where is it", str(home))
-    except click.Abort:  # perhaps in a thread of the reader's, for which nobody has to wait
+    except click.Abort:  # perhaps in a thread that reads; nobody waits for it
         leave()
     return None if answer == _WITHOUT else expanded(answer)
 

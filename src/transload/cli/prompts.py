@@ -1,4 +1,4 @@
-"""Questions at a terminal. Ctrl-C and Ctrl-D leave at once, whenever they come and whichever thread asks."""
+"""Questions at a terminal. Ctrl-C and Ctrl-D leave at once, at any time and in any thread."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ import click
 from transload.report.texts import harmless
 
 _asking: list[threading.Thread] = []
-"""Whose questions wait for an answer."""
+"""The threads whose questions wait for an answer."""
 
 
 def is_interactive() -> bool:
-    """Whether somebody is there to be asked; a stream may also be closed."""
+    """Whether there is a terminal to ask on; a stream may also be closed."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def asking_thread() -> threading.Thread | None:
-    """Whose question waits for its answer; nothing else is worth waiting for then."""
+    """The thread whose question waits for an answer; nothing else has to be waited for then."""
     return _asking[-1] if _asking else None
 
 
 def ask(text: str, default: str = "", *, shown: bool = True, hidden: bool = False) -> str:
     """The answer without blanks around it, `default` for an empty one. Raises `click.Abort` at Ctrl-C and Ctrl-D.
 
-    `shown` puts the default into the question. What is typed at a `hidden` one stays as it is, and is not echoed.
+    `shown` puts the default into the question. The answer to a `hidden` one is not echoed, and keeps its blanks.
     """
     prompt = f"{text} [{default}]: " if default and shown else f"{text}: "
     line = _line(prompt, hidden)
@@ -49,7 +49,7 @@ def ask_password(text: str, *, twice: bool = False) -> str:
 
 
 def confirm(text: str) -> bool:
-    """Yes or no; Enter is yes."""
+    """Ask for yes or no; Enter is yes."""
     while True:
         answer = ask(f"{text} [Y/n]").lower()
         if answer in {"", "y", "yes", "n", "no"}:
@@ -80,7 +80,7 @@ def _line(prompt: str, hidden: bool) -> str:
 
 
 def _wait() -> None:
-    """Wait until there is a line. A Ctrl-C that comes just before is not lost, as it would be in front of a read."""
+    """Wait until there is a line. A Ctrl-C just before is not lost, as it would be with a plain read."""
     if os.name == "nt" or threading.current_thread() is not threading.main_thread():
         return
     ours, signals = socket.socketpair()
@@ -89,7 +89,7 @@ def _wait() -> None:
         before = signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
         try:
             while select.select([sys.stdin, ours], [], [])[0] != [sys.stdin]:
-                ours.recv(64)  # a signal: its handler runs now
+                ours.recv(64)  # a signal came: its handler runs now
         finally:
             signal.set_wakeup_fd(before)
 

@@ -1,4 +1,4 @@
-"""`transload push`: what was carried, into a registry."""
+"""`transload push`: copies a carried store into a registry."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def push(
     report: tuple[Path, ...],
     jobs: int,
 ) -> int:
-    """Push a bundle to a registry, straight from its volumes; what is there already is not sent.
+    """Push a bundle to a registry, directly from its volumes; content that is there already is not sent.
 
-    BUNDLE is a bundle's name, an OCI layout folder, an OCI archive, or a docker save archive. With --key, nothing that
-    the key did not sign is read. A volume that is missing or damaged costs only the images that need it. Of an image of
-    which only some platforms are there, as docker save leaves it, those are pushed, and the others are named.
+    BUNDLE is a bundle's name, an OCI layout folder, an OCI archive, or a docker save archive. With --key, only
+    what the key signed is read. If a volume is missing or damaged, only the images that need it fail. If an image has
+    only some of its platforms, as docker save leaves it, those are pushed, and the others are named.
 
     \b
       transload push /media/usb/arcdata-2026-11 --to registry.local/arcdata
@@ -73,7 +73,7 @@ def push(
             reading = evolve(reading, ask=ask_for_volume(Path(location.value), session.output.paused))
         with session.stoppable(), session.stores(gathered.logins, reading) as stores:
             store = open_carried(location, stores)
-            if quiet and session.output.speaks and store.bundle:  # otherwise it is told beside the totals
+            if quiet and session.output.speaks and store.bundle:  # otherwise the totals have it
                 say(f"note: {note}" for note in signature_notes(store.bundle))
             prepared = prepare_push(store, job, stores, session.cancellation, compress=compress)
             return exit_code(carry(session, stores, prepared, began, again, job.bodies))
@@ -89,12 +89,12 @@ def _words(reading: Carried, job: Job) -> list[str]:
 
 
 def _again(words: Iterable[str], job: Job) -> Callable[[tuple[str, ...]], str]:
-    """Writes the command line that pushes only the named images; without names all that `job` wants."""
+    """A function that gives the command line for the named images; without names, for all that `job` wants."""
     always = ["push", *words]
 
     def command(names: tuple[str, ...]) -> str:
         images = [_image_word(name, job.target) for name in names]
-        if job.flatten:  # which no longer tells the path in the bundle
+        if job.flatten:  # the path in the bundle is then no longer known
             images = [name.partition(":")[0] for name in images]
         restricted = [word for image in dict.fromkeys(images or job.images) for word in ("--image", image)]
         return command_line([*always, *restricted])
@@ -103,5 +103,5 @@ def _again(words: Iterable[str], job: Job) -> Callable[[tuple[str, ...]], str]:
 
 
 def _image_word(name: str, target: Location) -> str:
-    """A name at the target as --image takes it: `repository:tag` or `repository@digest` without the prefix."""
+    """A name at the target for --image: `repository:tag` or `repository@digest`, without the prefix."""
     return name.removeprefix(f"{target.prefix}/") if target.prefix else name

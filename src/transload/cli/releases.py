@@ -1,4 +1,4 @@
-"""`transload releases`: what a catalog's source publishes, newest first, and what the target has of it."""
+"""`transload releases`: lists what a catalog's source publishes, newest first, and what the target has."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def releases(
 def _offers(
     session: Session, catalog: Catalog, answers: Answers, target: Location | None, known: bool
 ) -> tuple[Location, tuple[Offer, ...]]:
-    """Where the releases of `catalog` were looked for, and what there is, newest first."""
+    """Where the releases of `catalog` come from, and these releases, newest first."""
     if target is not None and target.kind == "registry":
         answers = evolve(answers, target_registry=target.value)
     answers = answers.over(Answers.from_variables(session.environment.incumbent)).checked()

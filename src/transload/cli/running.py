@@ -1,4 +1,4 @@
-"""A plan carried out and told: what `mirror`, `apply` and `demo` have in common."""
+"""Carries out a plan and writes its output: what `mirror`, `apply` and `demo` share."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def carry(
     bodies: int = 8,
     agree: Callable[[Plan], None] = lambda _: None,
 ) -> Result:
-    """Tell the totals, run the plan with progress, tell the result; `retry` without names writes the whole command.
+    """Write the totals, run the plan with progress, write the result. `retry` without names gives the whole command.
 
-    `agree` is called before anything is copied, and raises if that is not wanted.
+    `agree` is called before anything is copied, and raises if the user says no.
     """
     session.output.totals(prepared.plan, prepared.notes)
     check_room(prepared)

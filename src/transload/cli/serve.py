@@ -1,4 +1,4 @@
-"""`transload serve`: any store as a registry."""
+"""`transload serve`: serves any store as a registry."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def serve(
 ) -> int:
     """Serve STORE (oci:DIR, or a registry as a read-through) as a registry until Ctrl-C; read-only unless --writable.
 
-    The path of a folder, bundle or archive does too; a bundle is served straight from its volumes, with --key only if
-    the key signed it.
+    STORE can also be the path of a folder, bundle or archive. A bundle is served directly from its volumes; with --key
+    only if the key signed it.
 
     \b
       transload serve oci:folder
@@ -115,7 +115,7 @@ def _address(listen: str) -> tuple[str, int]:
 
 
 def _users(user: str | None, environment: Environment, from_stdin: bool) -> dict[str, str]:
-    """A password without a name, or a name that is empty, must not mean that everybody may come in."""
+    """Refuse a password without a user and an empty user name: neither must give everybody access."""
     if user is None and (from_stdin or environment.serve_password is not None):
         raise SettingMissing(
             "a password was given, but no user",

@@ -1,4 +1,4 @@
-"""What every command that works on stores has: the environment, the network settings, what it tells, how it is stopped.
+"""What every command on stores needs: environment, network settings, output, and cancellation.
 
 The order is the same for all: the output is opened first, so that programs hear of every error; then what the flags
 say is checked; stores are opened last.
@@ -23,7 +23,7 @@ from transload.threads import Cancellation
 
 @frozen
 class Session:
-    """The surroundings of one command."""
+    """The environment, settings and output of one command."""
 
     output: Output
     environment: Environment
@@ -31,11 +31,11 @@ class Session:
     cancellation: Cancellation = field(factory=Cancellation)
 
     def stoppable(self) -> AbstractContextManager[None]:
-        """For the block, the first Ctrl-C ends the work at a safe point."""
+        """During the block, the first Ctrl-C ends the work at a safe point."""
         return stoppable(self.cancellation, self.output.notice)
 
     def stores(self, logins: Logins | None = None, carried: Carried = NOTHING_SAID, ears: Ears | None = None) -> Stores:
-        """The stores of the command, for a block. What they notice goes to the output, or to `ears`."""
+        """The stores of the command, for a block. Their events go to the output, or to `ears`."""
         return Stores(
             self.environment,
             self.network,
@@ -50,9 +50,9 @@ class Session:
 def open_session(
     command: str, output: OutputFormat, quiet: bool, network: Network | None = None, reports: Iterable[Path] = ()
 ) -> Iterator[Session]:
-    """The session of `command` for a block; what the command cannot begin with is told before anything is opened.
+    """The session of `command` for a block. Checks the flags before it opens anything.
 
-    Raises `LocalError` for a file of `network` or a report that cannot be used, `ReferenceInvalid` for what is no host,
+    Raises `LocalError` for a file of `network` or a report that cannot be used, `ReferenceInvalid` for an invalid host,
     `UsageError` for a report without a known format.
     """
     with Output(command, output, quiet, reports) as opened:

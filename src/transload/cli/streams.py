@@ -1,4 +1,4 @@
-"""Standard streams as they may be: closed, full, in another encoding, gone. What is lost of a result is told."""
+"""Prepares the standard streams, which may be closed, full, or in another encoding. Reports lost results."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from transload.report.lookalike import LOOKALIKE
 
 
 def prepare_streams() -> None:
-    """Let every stream be written to (or read from), so that nothing else has to ask whether it is there."""
-    for number in (0, 1, 2):  # a closed one would be the next file that is opened, and get what is meant for people
+    """Make every stream usable, so that no other code has to ask whether it is there."""
+    for number in (0, 1, 2):  # the next opened file would take a closed stream's number, and get its output
         try:
             os.fstat(number)
         except OSError:
@@ -42,9 +42,9 @@ class _Stream:
 
 
 class _Words(_Stream):
-    """Standard error: what it does not take is lost, since there is nowhere left to tell it.
+    """Standard error. Text that it does not take is lost, since there is no other place for it.
 
-    So is what a signal handler has to say in the middle of a write (RuntimeError).
+    The same is true for a signal handler's text in the middle of a write (RuntimeError).
     """
 
     def write(self, text: str) -> int:
@@ -58,9 +58,9 @@ class _Words(_Stream):
 
 
 class _Result(_Stream):
-    """Standard output: raises `LocalError` when it takes no more, and `BrokenPipeError` when its reader has gone.
+    """Standard output. Raises `LocalError` if it takes no more, and `BrokenPipeError` if its reader has gone.
 
-    A terminal that has gone takes nothing, and nobody is left to tell: the command ends as it would have.
+    If the terminal has gone, the text is lost, and the command ends as it would have.
     """
 
     def write(self, text: str) -> int:

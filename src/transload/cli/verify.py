@@ -1,4 +1,4 @@
-"""`transload verify`: a target compared with the source, or a store checked by itself."""
+"""`transload verify`: compares a target with its source, or checks a store alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from transload.transfer.proof import Proof, Verdict
 
 Flag = TypeVar("Flag")
 
-_MARK = 9  # letters of a verdict; those that are longer widen the column
+_MARK = 9  # letters of a verdict; longer ones make the column wider
 _MARKS: dict[Verdict, Meaning] = {
     "identical": "good",
     "sound": "good",
@@ -61,7 +61,7 @@ def verify(
 
     Compares the digest of every image with the source's, reads every manifest at the target, and asks for every blob;
     --deep reads and hashes the blobs as well. A single bundle:NAME, oci:DIR or archive:FILE (or the path of one) is
-    what the target is compared with; without --to it is checked by itself, of a bundle every byte.
+    what the target is compared with; without --to, this store is checked alone, a bundle byte by byte.
 
     \b
       transload verify arcdata --to registry.local/arcdata
@@ -79,7 +79,7 @@ def verify(
 def _check(session: Session, wanted: WantedFlags, logins: LoginFlags, reading: Carried, deep: bool) -> Verification:
     location = only_store(wanted.sets, reading, alone=wanted.to is None and not wanted.origin)
     if location is None:
-        # Before a file that was brought here is read, or a question asked. Catalogs and references are at registries.
+        # Check this before a carried file is read or a question is asked. Catalogs and references are at registries.
         reading.demand_signature(Location.parse(wanted.origin) if wanted.origin else None)
     else:
         wanted, logins = _as_written(wanted, logins)
@@ -98,7 +98,7 @@ def _check(session: Session, wanted: WantedFlags, logins: LoginFlags, reading: C
 
 
 def _as_written(wanted: WantedFlags, logins: LoginFlags) -> tuple[WantedFlags, LoginFlags]:
-    """The flags without defaults that say where images usually come from and go to: a store was named instead."""
+    """The flags without the defaults for source and target, since a store was named instead."""
     wanted = evolve(
         wanted,
         origin=_written("origin", wanted.origin),
@@ -127,7 +127,7 @@ def _check_alone(
 
 
 def _opened(session: Session, location: Location, stores: Stores) -> CarriedStore:
-    """The store that was named; people hear of a bundle's signature that was not checked."""
+    """The named store. Writes a note if a bundle's signature was not checked."""
     store = open_carried(location, stores)
     if session.output.speaks and store.bundle:
         say(f"note: {note}" for note in signature_notes(store.bundle))
@@ -138,7 +138,7 @@ def _tell(checked: Verification, deep: bool, quiet: bool) -> None:
     shown = [proof for proof in checked.proofs if not (quiet and proof.good)]
     names = max((len(str(proof.name)) for proof in shown), default=0)
     mark = max([_MARK, *(len(_in_words(proof.verdict)) for proof in shown)])
-    explained: set[Problem] = set()  # one missing volume is the trouble of many images
+    explained: set[Problem] = set()  # one missing volume stops many images
     for proof in shown:
         show_result(beside(*_line(proof, mark), mark + 1 + names, width_of(sys.stdout)))
         if proof.error is not None and proof.verdict != "absent" and not proof.unpublished:
@@ -154,7 +154,7 @@ def _tell(checked: Verification, deep: bool, quiet: bool) -> None:
 
 
 def _tell_unpublished(errors: list[TransloadError]) -> None:
-    """What the source lacks differs only by its name, so that it is explained once."""
+    """The problem in words that are the same for every missing image, so that it is explained once."""
     if errors:
         problem = Problem.of(errors[0])
         problem = problem if len(errors) == 1 else problem.not_published()
@@ -182,7 +182,7 @@ def _tell_sum(checked: Verification, deep: bool) -> None:
 
 
 def _in_sum(checked: Verification, deep: bool) -> str:
-    """How many images came to each verdict; how it was proved stands beside what was."""
+    """How many images have each verdict, and how they were checked."""
     how = "every blob read and hashed" if deep or checked.whole else "every manifest read, every blob asked for"
     bad = Counter(proof.verdict for proof in checked.proofs if not proof.good)
     good = len(checked.proofs) - bad.total()
@@ -203,7 +203,7 @@ def _in_words(verdict: Verdict) -> str:
 
 
 def _line(proof: Proof, mark: int) -> tuple[Styled, str]:
-    """The verdict on a name, and what it is about."""
+    """The verdict on a name, and the name."""
     facts = [digest(proof.digest)] if proof.digest else []
     if proof.good:
         facts.append(f"{count(proof.manifests, 'manifest')}, {count(proof.blobs, 'blob')}, {size(proof.bytes)}")

@@ -1,4 +1,4 @@
-"""Small pieces of text that several commands write."""
+"""Short texts that several commands use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def close_match(text: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-# What other tools call our commands.
+# Names of our commands in other tools.
 _COMMANDS = {
     "copy": "mirror",
     "cp": "mirror",
@@ -38,7 +38,7 @@ _COMMANDS = {
 }
 _LOGIN = "transload uses the logins of docker login and podman login; or name a user with --target-username"
 _UNVERIFIED = "--insecure-tls HOST takes any certificate, --plain-http HOST speaks without TLS"
-# What other tools call our options, and what has another place here.
+# Names of our options in other tools, and options that are different here.
 _OPTIONS = {
     "--dry-run": "transload plan shows what mirror would do; of a bundle: transload plan --from bundle:NAME --to STORE",
     "--dryrun": "transload plan shows what mirror would do",
@@ -74,7 +74,7 @@ _OPTIONS = {
 
 
 def other_command(text: str) -> str:
-    """The rest of `there is no command …`: what it is called here, or what was probably meant; may be empty."""
+    """The end of `there is no command …`: its name here, or the command that was probably meant; may be empty."""
     if text in {"login", "logout"}:
         return f"; {_LOGIN}"
     if text in _COMMANDS:
@@ -83,5 +83,5 @@ def other_command(text: str) -> str:
 
 
 def other_option(name: str) -> str | None:
-    """What to do instead of an option that other tools have; None where nothing is known."""
+    """What to use instead of an option of other tools; None if unknown."""
     return _OPTIONS.get(name)
