@@ -135,7 +135,7 @@ class Refers(Protocol):
 
 
 class HasPaths(Protocol):
-    """Knows the file of a blob on a local disk, so that the kernel can send it."""
+    """Knows the file of a blob on a local disk (`paths`), so that the kernel can send it."""
 
     def path(self, digest: Digest) -> Path:
         """An existing file with exactly the blob's bytes. Raises `BlobUnknown`."""
@@ -147,7 +147,7 @@ class HasPaths(Protocol):
 
 
 class KnowsSizes(Protocol):
-    """Knows the size of a blob by its digest alone (a URL of the distribution API has no more)."""
+    """Knows the size of a blob by its digest alone (`sizes`): a URL of the distribution API has no more."""
 
     def size(self, repository: str, digest: Digest) -> int:
         """The size in bytes of a blob that the repository holds. Raises `BlobUnknown`."""

@@ -108,7 +108,7 @@ class LayoutStore:
         return frozenset(child for child in index.left_out.get(digest, ()) if not self._blobs.has(child))
 
     @property
-    def lies(self) -> Blobs:
+    def paths(self) -> Blobs:
         """Every blob is a file."""
         return self._blobs
 

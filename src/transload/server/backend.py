@@ -20,7 +20,7 @@ class Backend:
 
     def __init__(self, store: Source | Target) -> None:
         self.store = store
-        self.lies: HasPaths | None = _power(store, "lies")
+        self.paths: HasPaths | None = _power(store, "paths")
         self.sizes: KnowsSizes | None = _power(store, "sizes")
         self.spools: Spools | None = _power(store, "spools")
         # What is deleted from a registry behind this one would be deleted with our login, not with the client's.
@@ -39,18 +39,18 @@ class Backend:
         """A blob with its size. Raises `BlobUnknown` if the repository does not hold it, or its size is not known."""
         if self.sizes is not None:
             return Descriptor(OCTETS, digest, self.sizes.size(repository, digest))
-        size = self._learnt.get(digest) if self.lies is None else _size(self.lies.path(digest))
+        size = self._learnt.get(digest) if self.paths is None else _size(self.paths.path(digest))
         if size is not None and self.store.holds(repository, blob := Descriptor(OCTETS, digest, size)):
             return blob
         raise BlobUnknown(f"{repository} has no blob {digest.short}", subject=digest)
 
     def file(self, digest: Digest) -> FileIO | None:
         """The file of a blob, open for reading, if the store keeps files."""
-        return None if self.lies is None else self.lies.file(digest)
+        return None if self.paths is None else self.paths.file(digest)
 
     def learn(self, manifest: Manifest) -> None:
         """Remember the sizes in a manifest, for a store that does not know sizes itself."""
-        if self.sizes is not None or self.lies is not None:
+        if self.sizes is not None or self.paths is not None:
             return
         for blob in manifest.blobs:
             self._learnt[blob.digest] = blob.size

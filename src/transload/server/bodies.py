@@ -31,7 +31,7 @@ async def send_blob(
 ) -> web.StreamResponse:
     """Answer with the part `span` of a blob. If that fails midway, the connection is aborted."""
     service = call.service
-    file = await service.run(service.holdings.file, descriptor.digest)
+    file = await service.run(service.backend.file, descriptor.digest)
     service.counts.by_status[response.status] += 1
     try:
         if file is None:

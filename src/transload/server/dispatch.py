@@ -69,7 +69,7 @@ class Dispatch:
         return response
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        if not self._service.door.admits(request.headers.get("Authorization")):
+        if not self._service.auth.admits(request.headers.get("Authorization")):
             self._service.counts.asked(request.method, "refused")
             challenge = {"WWW-Authenticate": CHALLENGE}
             raise Refusal(401, "UNAUTHORIZED", "user name and password are needed", headers=challenge)

@@ -33,7 +33,7 @@ async def get_manifest(call: Call) -> web.StreamResponse:
         head.content_length = descriptor.size
         return head
     manifest: Manifest = await call.service.run(call.service.store.fetch, name)
-    call.service.holdings.learn(manifest)
+    call.service.backend.learn(manifest)
     if _is_known(call, manifest.descriptor):
         return _not_modified(manifest.descriptor)
     call.service.counts.bytes_sent += len(manifest.raw)
@@ -55,7 +55,7 @@ def manifest_name(route: Route) -> Name:
 async def get_blob(call: Call) -> web.StreamResponse:
     """A blob or a part of it."""
     digest = Digest(call.route.reference)
-    blob = await call.service.run(call.service.holdings.descriptor, call.route.repository, digest)
+    blob = await call.service.run(call.service.backend.descriptor, call.route.repository, digest)
     if _is_known(call, blob):
         return _not_modified(blob)
     headers = _content_headers(blob) | {"Content-Type": blob.media_type, "Accept-Ranges": "bytes"}
@@ -110,7 +110,7 @@ def _paged(call: Call, key: str, entries: list[str], rest: dict[str, object]) ->
 async def get_referrers(call: Call) -> web.StreamResponse:
     """An index of the manifests with this one as subject; with one artifact type if the client asks for one."""
     digest = Digest(call.route.reference)
-    refers = call.service.holdings.refers
+    refers = call.service.backend.refers
     if refers is None:
         raise Refusal(404, "UNSUPPORTED", "this store keeps no list of referrers")
     referrers = await call.service.run(refers.referrers, call.route.repository, digest)

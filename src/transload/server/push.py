@@ -47,12 +47,12 @@ async def _mount(call: Call, repository: str, digest: Digest, origin: str | None
     """Whether the blob is in the repository now. Without an origin, only a store with one pool of blobs can mount."""
     home = check_repository(origin) if origin else repository
     try:
-        blob = await call.service.run(call.service.holdings.descriptor, home, digest)
+        blob = await call.service.run(call.service.backend.descriptor, home, digest)
     except BlobUnknown:
         return False
-    if not call.service.holdings.target.blobs_per_repository:
+    if not call.service.backend.target.blobs_per_repository:
         return await call.service.run(call.service.store.holds, repository, blob)
-    mounts = call.service.holdings.mounts
+    mounts = call.service.backend.mounts
     return bool(origin and mounts and await call.service.run(mounts.mount, blob, home, repository))
 
 
@@ -150,11 +150,11 @@ def _store_blob(service: Service, repository: str, digest: Digest, spool: Spool)
 
 def _hand_over(service: Service, repository: str, digest: Digest, spool: Spool) -> None:
     descriptor = Descriptor(OCTETS, digest, spool.size)
-    spools = service.holdings.spools
+    spools = service.backend.spools
     if spools is not None and spool.path is not None and spool.proves(descriptor):
         spools.adopt(repository, descriptor, spool.path.name)
         return
-    target = service.holdings.target
+    target = service.backend.target
     if not (_ingest(target, repository, descriptor, spool) or _ingest(target, repository, descriptor, spool)):
         raise DigestMismatch(f"the bytes sent are not those of {digest}", subject=digest)
 
@@ -195,7 +195,7 @@ async def put_manifest(call: Call) -> web.StreamResponse:
         "Location": f"/v2/{call.route.repository}/manifests/{manifest.digest}",
         "Docker-Content-Digest": manifest.digest,
     }
-    if manifest.subject and call.service.holdings.refers is not None:
+    if manifest.subject and call.service.backend.refers is not None:
         headers["OCI-Subject"] = manifest.subject.digest  # the client need not keep a list of referrers itself
     response = _answer(201, headers)
     for tagged in tags:
@@ -204,11 +204,11 @@ async def put_manifest(call: Call) -> web.StreamResponse:
 
 
 def _point(service: Service, name: Name, manifest: Manifest) -> None:
-    sparse, lenient = service.settings.allow_sparse, service.holdings.lenient
+    sparse, lenient = service.settings.allow_sparse, service.backend.lenient
     if sparse and lenient is not None:
         lenient.point_lacking(name, manifest)
     else:
-        service.holdings.target.put_manifest(name, manifest, sparse=sparse)
+        service.backend.target.put_manifest(name, manifest, sparse=sparse)
 
 
 def check_depth(store: Source | Target, repository: str, root: Manifest) -> None:
@@ -236,7 +236,7 @@ def _fetched(store: Source | Target, name: Name) -> Manifest | None:
 
 async def delete_manifest(call: Call) -> web.StreamResponse:
     """Delete a tag or a manifest, if the store can."""
-    deletes = call.service.holdings.deletes
+    deletes = call.service.backend.deletes
     if deletes is None:
         raise _no_deletes()
     by_digest = ":" in call.route.reference
@@ -254,7 +254,7 @@ async def delete_manifest(call: Call) -> web.StreamResponse:
 
 async def delete_blob(call: Call) -> web.StreamResponse:
     """Delete a blob, if the store can."""
-    deletes = call.service.holdings.deletes
+    deletes = call.service.backend.deletes
     if deletes is None:
         raise _no_deletes()
     digest = Digest(call.route.reference)

@@ -59,10 +59,10 @@ class Service:
     def __init__(self, store: Source | Target, settings: ServeSettings, clock: Clock = SYSTEM_CLOCK) -> None:
         self.store = store
         self.settings = settings
-        self.holdings = Backend(store)
-        self.door = BasicAuth(settings.users)
+        self.backend = Backend(store)
+        self.auth = BasicAuth(settings.users)
         self.counts = Counts()
-        self.uploads = ServedUploads(settings.spool_folder, clock, spools=self.holdings.spools)
+        self.uploads = ServedUploads(settings.spool_folder, clock, spools=self.backend.spools)
         self._flights: WeakValueDictionary[Digest, asyncio.Lock] = WeakValueDictionary()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="transload-serve")
 

@@ -171,7 +171,7 @@ class Prover:
             raise BlobUnknown(
                 f"{repository} lacks blob {blob.digest.short} of {blob.size} bytes",
                 subject=blob.digest,
-                hint=_WAY_IN_FOLDERS if getattr(self._store, "lies", None) else _WAY,
+                hint=_WAY_IN_FOLDERS if getattr(self._store, "paths", None) else _WAY,
             )
 
     def _hash(self, repository: str, blob: Descriptor) -> None:

@@ -196,8 +196,8 @@ def test_what_leads_elsewhere_or_is_no_file_is_refused(tmp_path: Path, kind: str
     for ask in (
         lambda: read(store, "", layer),
         lambda: store.holds("", layer),
-        lambda: store.lies.path(layer.digest),
-        lambda: store.lies.file(layer.digest),
+        lambda: store.paths.path(layer.digest),
+        lambda: store.paths.file(layer.digest),
     ):
         with pytest.raises(LocalError if kind == "loop" else Refused):
             ask()
@@ -212,14 +212,14 @@ def test_a_link_inside_the_layout_is_followed(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(folder)
     store = LayoutStore(tmp_path / "link")
     assert read(store, "", layer) == IMAGE.contents[1].read()
-    assert store.lies.path(layer.digest).read_bytes() == IMAGE.contents[1].read()
-    with store.lies.file(layer.digest) as file:
+    assert store.paths.path(layer.digest).read_bytes() == IMAGE.contents[1].read()
+    with store.paths.file(layer.digest) as file:
         assert file.read() == IMAGE.contents[1].read()
 
 
 def test_files_of_unknown_blobs_do_not_lie_anywhere(tmp_path: Path) -> None:
     with pytest.raises(BlobUnknown):
-        LayoutStore(handmade(tmp_path / "l", IMAGE)).lies.path(Digest.of(b"unknown"))
+        LayoutStore(handmade(tmp_path / "l", IMAGE)).paths.path(Digest.of(b"unknown"))
 
 
 # --- writing

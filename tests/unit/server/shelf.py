@@ -28,7 +28,7 @@ class RepositoryContent(MemoryStore):
         self.folder = folder
         self.adopted: list[Digest] = []
         self.opened: list[Digest] = []
-        self.lies: RepositoryContent | None = self
+        self.paths: RepositoryContent | None = self
         self.spools = self
         self.gone: set[object] = set()
 

@@ -304,7 +304,7 @@ def test_trouble_with_the_store_is_for_the_log(
 ) -> None:
     served, store = folder
     layer = IMAGE.contents[1].descriptor.digest
-    place = store.lies.expected_path(layer)
+    place = store.paths.expected_path(layer)
     place.unlink()
     place.symlink_to("/etc/passwd")
     (store.root / ".transload" / "ingest" / f"sha256-{MISSING.encoded}").symlink_to(tmp_path / "victim")

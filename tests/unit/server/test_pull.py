@@ -229,12 +229,12 @@ def heard() -> Iterator[Heard]:
     logger.removeHandler(handler)
 
 
-@pytest.mark.parametrize("lies", [True, False])
-def test_a_client_that_does_not_read_is_cut_off(shelf: RepositoryContent, heard: Heard, lies: bool) -> None:
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_a_client_that_does_not_read_is_cut_off(shelf: RepositoryContent, heard: Heard, on_disk: bool) -> None:
     content = bytes(40 << 20)
     digest = shelf.put(content)
-    if not lies:
-        shelf.lies = None
+    if not on_disk:
+        shelf.paths = None
         with MemoryStore.begin(shelf, "a", Descriptor("x", digest, len(content))) as ingest:
             ingest.write([content])
             ingest.commit()
