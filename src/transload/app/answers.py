@@ -50,8 +50,8 @@ class Answers:
     def _elsewhere(self, below: Answers, side: str) -> bool:
         """Whether both name a registry for `side`, but different ones."""
         question = question_of(f"{side}_registry")
-        ours, theirs = (getattr(answers, question.field) for answers in (self, below))
-        return bool(ours) and theirs is not None and ours != (theirs or question.default)
+        registry, other = (getattr(answers, question.field) for answers in (self, below))
+        return bool(registry) and other is not None and registry != (other or question.default)
 
     def open(self) -> tuple[Question, ...]:
         """The questions without an answer, in order."""

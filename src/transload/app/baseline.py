@@ -116,14 +116,14 @@ def inventory_of(ledger: Ledger) -> Inventory:
     """What the target has after a push of this bundle, with the prerequisites that it had before."""
     manifests: dict[Digest, Descriptor] = {}
     blobs: dict[Digest, int] = {}
-    shelves: dict[str, RepositoryContent] = {}
+    contents: dict[str, RepositoryContent] = {}
 
     def put(repository: str, tags: dict[str, Digest], held: Iterable[Descriptor]) -> None:
-        before = shelves.get(repository, RepositoryContent({}, frozenset(), frozenset()))
+        before = contents.get(repository, RepositoryContent({}, frozenset(), frozenset()))
         described = tuple(held)
         manifests.update({descriptor.digest: descriptor for descriptor in described if descriptor.is_manifest})
         blobs.update({descriptor.digest: descriptor.size for descriptor in described if not descriptor.is_manifest})
-        shelves[repository] = RepositoryContent(
+        contents[repository] = RepositoryContent(
             {**before.tags, **tags},
             before.manifests | {descriptor.digest for descriptor in described if descriptor.is_manifest},
             before.blobs | {descriptor.digest for descriptor in described if not descriptor.is_manifest},
@@ -132,10 +132,10 @@ def inventory_of(ledger: Ledger) -> Inventory:
     for entry in ledger.images:
         image = entry.image
         tags = {image.name.tag: image.root.digest} if image.name.tag else {}
-        put(image.name.repository, tags, (image.root, *(ledger.blobs[place].descriptor for place in entry.blobs)))
+        put(image.name.repository, tags, (image.root, *(ledger.blobs[position].descriptor for position in entry.blobs)))
     for prerequisite in ledger.prerequisites:
         for repository in prerequisite.repositories:
             put(repository, {}, (prerequisite.descriptor,))
     return Inventory(
-        target="bundle:", prefix="", blobs_per_repository=True, manifests=manifests, blobs=blobs, repositories=shelves
+        target="bundle:", prefix="", blobs_per_repository=True, manifests=manifests, blobs=blobs, repositories=contents
     )

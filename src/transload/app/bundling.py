@@ -38,11 +38,12 @@ def contents_of(
     descriptors: dict[Digest, Descriptor] = {}
     extras_of = {_called(image): [graph.goals[goal] for goal in image.goals] for image in packed}
     for image in images:
-        for one in graph.assumed(image.root, extras_of.get(image.name, ()), blobs):
-            needed[one.digest].add(str(image.name))
-            descriptors[one.digest] = one
+        for descriptor in graph.assumed(image.root, extras_of.get(image.name, ()), blobs):
+            needed[descriptor.digest].add(str(image.name))
+            descriptors[descriptor.digest] = descriptor
     prerequisites = tuple(
-        Prerequisite(descriptors[one], where(one), tuple(sorted(names))) for one, names in sorted(needed.items())
+        Prerequisite(descriptors[lacking], where(lacking), tuple(sorted(names)))
+        for lacking, names in sorted(needed.items())
     )
     return Contents(
         images=images,
@@ -60,7 +61,7 @@ def filling_plan(plan: Plan, target: str, held: Callable[[Descriptor], bool] = l
 
     `held` says which blobs an earlier run left in the unfinished bundle; they count as already there.
     """
-    there = {step.id for step in plan.blob_steps() if step.origin is None and held(step.descriptor)}
+    held_steps = {step.id for step in plan.blob_steps() if step.origin is None and held(step.descriptor)}
     steps: list[Step] = []
     new_ids: dict[int, int] = {}
     for step in plan.steps:
@@ -68,7 +69,7 @@ def filling_plan(plan: Plan, target: str, held: Callable[[Descriptor], bool] = l
             needs = tuple(dict.fromkeys(new_ids[need] for need in step.needs if need in new_ids))
             new_ids[step.id] = len(steps)
             steps.append(evolve(step, id=len(steps), needs=needs))
-        elif step.origin is None and step.id not in there:
+        elif step.origin is None and step.id not in held_steps:
             new_ids[step.id] = len(steps)
             steps.append(evolve(step, id=len(steps), after=None))
         elif step.after in new_ids:
@@ -81,9 +82,9 @@ def filling_plan(plan: Plan, target: str, held: Callable[[Descriptor], bool] = l
             present=Share(image.present.blobs + share.blobs, image.present.bytes + share.bytes),
             mounted=Share(),
         )
-        for image, share in zip(plan.images, _shares(plan, there), strict=True)
+        for image, share in zip(plan.images, _shares(plan, held_steps), strict=True)
     )
-    requests = Requests(source=max(0, plan.requests.source - len(there)))  # one for each, where there are any
+    requests = Requests(source=max(0, plan.requests.source - len(held_steps)))  # one for each, where there are any
     return Plan(target=target, images=images, steps=tuple(steps), manifests=plan.manifests, requests=requests)
 
 
@@ -127,7 +128,7 @@ def _bundled(image: PlannedImage, plan: Plan, resolve: Callable[[Name], Descript
     manifest = plan.manifests.get(image.digest) if image.digest else None
     if manifest is None:
         return BundledImage(_called(image), resolve(_called(image)), image.source_label, present=True)
-    left_out = {child for each in graph.below([manifest.digest]) for child in graph.left_out[each.digest]}
+    left_out = {child for stored in graph.below([manifest.digest]) for child in graph.left_out[stored.digest]}
     return BundledImage(_called(image), manifest.descriptor, image.source_label, left_out=tuple(sorted(left_out)))
 
 

@@ -59,7 +59,7 @@ def _catalog(registry: str, size: int) -> str:
             "title": "A vendor's product, generated for this demonstration",
             "registry": registry,
             "repository": PREFIX,
-            "releases": [{"tag": one.tag, "images": list(one.images)} for one in releases],
+            "releases": [{"tag": seeded.tag, "images": list(seeded.images)} for seeded in releases],
         },
         indent=1,
     )

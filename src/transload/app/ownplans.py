@@ -56,5 +56,5 @@ def _known(state: Path) -> list[str]:
         raw = read_file(state / _FILE, SMALL_JSON_BYTES + 1)
         document = read_json(raw, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
         if isinstance(document, list):
-            return [each for each in document if isinstance(each, str)]
+            return [digest for digest in document if isinstance(digest, str)]
     return []

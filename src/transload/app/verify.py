@@ -109,8 +109,8 @@ def _check_names(
 ) -> Verification:
     """Check every name of a store: manifests read, blobs there, and hashed when `deep`.
 
-    Of an image of which an archive holds some platforms only, as docker saves it, those are checked; the others are
-    named. A folder that lacks a platform and does not say so has lost it.
+    If an archive holds only some platforms of an image, as docker saves it, those are checked, and a note names the
+    others. A folder that lacks a platform without saying so has lost it.
     """
     partial: list[str] = []
 

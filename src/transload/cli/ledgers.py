@@ -48,7 +48,7 @@ class BundleView:
         return [line for name, text in facts for line in folded(f"{name + ':':<9} ", text, width, "faint")]
 
     def _content(self) -> str:
-        companions = sum(subject_of(each.image.name.tag) is not None for each in self.ledger.images)
+        companions = sum(subject_of(entry.image.name.tag) is not None for entry in self.ledger.images)
         manifests = sum(blob.descriptor.is_manifest for blob in self.ledger.blobs)
         parts = [count(len(self.ledger.images) - companions, "image")]
         parts += [f"{count(companions, 'signature')} under a tag"] if companions else []
@@ -68,7 +68,7 @@ class BundleView:
         return f"by {self.key_id} ({'verified' if self.verified else 'not verified, give the key with --key'})"
 
     def _needs(self) -> str:
-        images = sum(each.image.present for each in self.ledger.images)
+        images = sum(entry.image.present for entry in self.ledger.images)
         blobs = [piece.descriptor for piece in self.ledger.prerequisites if not piece.descriptor.is_manifest]
         parts = [count(images, "image")] if images else []
         parts += [f"{count(len(blobs), 'blob')} ({size(sum(blob.size for blob in blobs))})"] if blobs else []

@@ -83,13 +83,13 @@ def _wait() -> None:
     """Wait until there is a line. A Ctrl-C just before is not lost, as it would be with a plain read."""
     if os.name == "nt" or threading.current_thread() is not threading.main_thread():
         return
-    ours, signals = socket.socketpair()
-    with ours, signals:
+    receiver, signals = socket.socketpair()
+    with receiver, signals:
         signals.setblocking(False)
         before = signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
         try:
-            while select.select([sys.stdin, ours], [], [])[0] != [sys.stdin]:
-                ours.recv(64)  # a signal came: its handler runs now
+            while select.select([sys.stdin, receiver], [], [])[0] != [sys.stdin]:
+                receiver.recv(64)  # a signal came: its handler runs now
         finally:
             signal.set_wakeup_fd(before)
 

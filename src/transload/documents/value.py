@@ -193,9 +193,9 @@ class Value:
     def numbers(self, limit: int = 1 << 63) -> tuple[int, ...]:
         """The whole numbers of this list, each below `limit`."""
         numbers = self._list()
-        for place, number in enumerate(numbers):
+        for position, number in enumerate(numbers):
             if type(number) is not int or not 0 <= number < limit:
-                Value(number, self.document, self, place).number(limit)
+                Value(number, self.document, self, position).number(limit)
         return tuple(numbers)
 
     def truth(self) -> bool:

@@ -136,7 +136,7 @@ class CompressedStore:
             end = descriptor.size if length is None else offset + length
             yield _between(gzipped(chunks), offset, end)
 
-    # --- making manifests anew
+    # --- making new manifests
 
     def _converted(self, name: Name, manifest: Manifest, depth: int) -> Manifest:
         with self._lock:
@@ -182,9 +182,9 @@ class CompressedStore:
         if depth > INDEX_DEPTH:
             raise LimitExceeded(f"indexes are nested deeper than {INDEX_DEPTH}", subject=index.digest)
         now = {child.digest: self._child(name.at(child.digest), child, depth + 1) for child in index.manifests}
-        kept = held_children(index, lambda child: now[child.digest].digest == child.digest)
+        held = held_children(index, lambda child: now[child.digest].digest == child.digest)
         children = {
-            digest: descriptor for digest, descriptor in now.items() if descriptor.digest != digest or digest in kept
+            digest: descriptor for digest, descriptor in now.items() if descriptor.digest != digest or digest in held
         }
         self._left_out |= {digest for digest in now if digest not in children and digest in self._now}
         return rewritten(index, children)

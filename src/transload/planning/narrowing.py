@@ -78,10 +78,10 @@ def narrowing_note(
 
     `absent` are wanted children that the index lists, but `store` does not hold.
     """
-    total, kept = len(root.manifest.manifests), len({child.manifest.digest for child in root.children})
+    total, count = len(root.manifest.manifests), len({child.manifest.digest for child in root.children})
     chosen = f" ({', '.join(map(str, wanted))})" if wanted else ""
     lacking = f"; {store} does not hold {named(absent)}" if absent else ""
-    note = f"{kept} of {total} platform entries{chosen}{lacking}"
+    note = f"{count} of {total} platform entries{chosen}{lacking}"
     if sparse:
         effect = "index kept as published (sparse): digest and signatures stay valid, but many registries refuse it"
         return f"{note}; {effect}"
@@ -91,10 +91,10 @@ def narrowing_note(
 
 def note_of_one(root: Node, store: str) -> str:
     """What people should know if a name will stand for one image instead of for the published index."""
-    (kept,) = (child.manifest.digest for child in root.children)
+    (digest,) = (child.manifest.digest for child in root.children)
     entries = root.manifest.manifests
-    held = named(child for child in entries if child.digest == kept)
-    others = named(child for child in entries if child.digest != kept)
+    held = named(child for child in entries if child.digest == digest)
+    others = named(child for child in entries if child.digest != digest)
     note = f"{store} holds {held} only, not {others}: that image alone is copied, without the index of all platforms"
     return f"{note}; its digest is the publisher's, but not that of the index"
 

@@ -1,10 +1,10 @@
-"""The plan as a file: canonical JSON (docs/formats/plan.md), believed only after every part of it was checked.
+"""The plan as a file: canonical JSON (docs/formats/plan.md), used only after every part of it was checked.
 
-Invariants, held by `load`:
+Invariants, checked by `load_plan`:
 1. every digest, name and repository is valid; every manifest hashes to its digest (`Manifest.parse`);
 2. step ids are 0, 1, 2, …; `needs` and `after` name earlier steps only, so that a plan always comes to an end;
 3. goals are steps, every manifest step finds its manifest, and an image has an error exactly when its status says so;
-4. a key that is not known is refused, since what was not understood must not be carried out.
+4. an unknown key is refused: a plan must not be carried out if a part of it was not understood.
 """
 
 from __future__ import annotations
@@ -46,23 +46,23 @@ def _written(plan: Plan) -> bytes:
 
 
 def dump_plan(plan: Plan) -> bytes:
-    """The plan as canonical JSON: equal plans give equal bytes. Holds no secret, as locators and errors hold none.
+    """The plan as canonical JSON: equal plans give equal bytes. Holds no secret, since locators and errors hold none.
 
-    The format is docs/formats/plan.md. Raises `LimitExceeded` where `load_plan` would not read it.
+    The format is docs/formats/plan.md. Raises `LimitExceeded` if `load_plan` would refuse its size.
     """
     hint = "plan fewer images at a time, or mirror without a plan"
     return readable(_written(plan), "plan", limit=PLAN_BYTES, values=PLAN_VALUES, hint=hint)
 
 
 def digest(plan: Plan) -> Digest:
-    """What a plan is called: the digest of its canonical bytes."""
+    """The plan digest: the digest of its canonical bytes."""
     return Digest.of(_written(plan))
 
 
 def load_plan(raw: bytes) -> Plan:
     """The plan in the content of a file (docs/formats/plan.md).
 
-    Raises `DocumentInvalid`, its subject the path of what is wrong in the document.
+    Raises `DocumentInvalid`; its subject is the path of the wrong value in the document.
     """
     root = Value.from_json(raw, "plan", limit=PLAN_BYTES, values=PLAN_VALUES, hint=_HINT)
     root.only("format", "target", "images", "steps", "manifests", "requests")
@@ -84,7 +84,7 @@ def load_plan(raw: bytes) -> Plan:
 
 
 def _given(**values: object) -> dict[str, Any]:
-    """The values that say something."""
+    """The values that are not empty."""
     return {key: value for key, value in values.items() if value not in (None, "", (), [])}
 
 

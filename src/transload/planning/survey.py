@@ -151,9 +151,9 @@ class Surveyor:
             self._share_of(item).settle(0)
             return Surveyed(item=item, at_target=at_target, error=error)
 
-    def _at_target(self, item: Item, anew: Digest | None = None) -> Descriptor | None:
-        """What the target has under the wanted name. Without a tag, `anew` is the digest that the image will have."""
-        digest = None if item.target.tag else anew or item.source.digest
+    def _at_target(self, item: Item, image_digest: Digest | None = None) -> Descriptor | None:
+        """What the target has under the wanted name. Without a tag, `image_digest` is the image's future digest."""
+        digest = None if item.target.tag else image_digest or item.source.digest
         name = Name(item.target.repository, item.target.tag, digest)
         if name.tag is None and name.digest is None:  # stored by a digest that only the source knows
             return None
@@ -262,12 +262,14 @@ class Surveyor:
             return root, ()
         _check_anything_left(source, item, grown, wanted)
         sparse = self._request.narrowing is Narrowing.SPARSE or grown.sparse
-        anew = narrowed(root)
-        if anew.manifest is root.manifest:
+        narrowed_root = narrowed(root)
+        if narrowed_root.manifest is root.manifest:
             return root, ()
         if grown.is_one_of_many and not sparse:  # as docker pushes it
             return root.children[0], (note_of_one(root, source.locator),)
-        return (root if sparse else anew), (narrowing_note(root, wanted, grown.absent, source.locator, sparse=sparse),)
+        return (root if sparse else narrowed_root), (
+            narrowing_note(root, wanted, grown.absent, source.locator, sparse=sparse),
+        )
 
     def _check_platform(self, item: Item, source: Source, manifest: Manifest, wanted: tuple[Platform, ...]) -> None:
         """Check a single image: its config states its platform. An artifact has none and fits every platform."""

@@ -1,6 +1,6 @@
-"""The exit codes of runs and of checks, as docs/formats/json-output.md ("Exit codes") has them. Pure.
+"""The exit codes of runs and of checks, as in docs/formats/json-output.md ("Exit codes"). Pure.
 
-Each image comes with a code: 0 when it is in order, else the exit code of its error.
+Each image has a code: 0 if it is in order, else the exit code of its error.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from transload.errors import Interrupted, TransloadError
 from transload.planning import Plan
 
 MIXED = 1
-"""Something failed, and not everything failed alike."""
+"""The code if something failed, but not everything with the same code."""
 
 
 def code_of(error: TransloadError | None) -> int:
-    """The exit code of a failure whose error may not be known."""
+    """The exit code of a failure, whose error may be unknown."""
     return error.exit_code if error else MIXED
 
 
 def of_run(images: Iterable[int], ended_by: int | None = None) -> int:
-    """What a run exits with. `images`: those whose absence is allowed are left out. `ended_by`: what ended it early.
+    """The exit code of a run. `images`: the codes of all images that are not excused. `ended_by`: what ended it early.
 
     >>> of_run([]), of_run([0, 0])
     (0, 0)
@@ -36,15 +36,15 @@ def of_run(images: Iterable[int], ended_by: int | None = None) -> int:
 
 
 def of_plan(plan: Plan) -> int:
-    """What `plan` exits with: nothing ends it early, so each image decides."""
+    """The exit code of `plan`. Nothing ends it early, so only the images count."""
     images = [image for image in plan.images if not image.excused]
     return of_run(image.error.exit_code if image.error else 0 for image in images)
 
 
 def of_verification(wrong: Sequence[int], unchecked: Sequence[int]) -> int:
-    """What `verify` exits with. `wrong`: a code for each image and problem, 0 where nothing is wrong with it.
+    """The exit code of `verify`. `wrong`: a code for each image and problem, 0 if nothing is wrong with it.
 
-    `unchecked`: the codes of what stood in the way of a check. It decides only when nothing is wrong.
+    `unchecked`: the codes of errors that prevented a check. They count only if nothing is wrong.
 
     >>> of_verification([0, 0], [])
     0

@@ -82,8 +82,8 @@ class Contents:
     the target was assumed to hold, `plan_digest` which plan decided this. Raises `ValueError` if needed content is in
     neither, `SizeMismatch` if one digest has two sizes, `UsageError` if two files or images have one name.
 
-    `images` are all images of the release, `prerequisites` what the target must hold already, `extras` further files
-    that travel along.
+    `images` are all images of the release, `prerequisites` what the target must hold already, `extras` other files to
+    carry.
     """
 
     images: tuple[BundledImage, ...]

@@ -47,7 +47,7 @@ class StoredBlob:
 
     @property
     def path(self) -> str:
-        """What the member is called in the archive."""
+        """The member's name in the archive."""
         return f"blobs/{self.descriptor.digest.algorithm}/{self.descriptor.digest.encoded}"
 
     @property
@@ -72,7 +72,7 @@ class StoredExtra:
 
     @property
     def path(self) -> str:
-        """What the member is called in the archive."""
+        """The member's name in the archive."""
         return f"transload/extra/{self.name}"
 
 
