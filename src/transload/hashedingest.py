@@ -1,4 +1,4 @@
-"""What ingests of local stores have in common: bytes are hashed as they come, and wrong ones are dropped."""
+"""The common part of ingests in local stores: bytes are hashed as they come, and wrong content is dropped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transload.ports import Chunk
 class HashedIngest(ABC):
     """The rules of `transload.ports.Ingest` for a store that keeps what has arrived and can hash it again.
 
-    A store gives `_append`, `_settle` and `abandon`, and passes what an earlier writer left to `_verifier`.
+    A store adds `_append`, `_settle` and `abandon`, and passes the bytes of an earlier writer to `_verifier`.
     """
 
     def __init__(self, digest: Digest, size: int) -> None:
@@ -21,13 +21,13 @@ class HashedIngest(ABC):
 
     @property
     def offset(self) -> int:
-        """How many bytes are there and hashed: where the next byte belongs."""
+        """How many bytes are stored and hashed: the position of the next byte."""
         return self._verifier.seen
 
     def write(self, chunks: Iterable[Chunk]) -> None:
         """Hash and append each chunk. Raises `SizeMismatch` as soon as there are too many bytes; then all are dropped.
 
-        An error of `chunks` passes through, and what came before it stays.
+        An error of `chunks` passes through, and the bytes before it are kept.
         """
         for chunk in chunks:
             try:
@@ -40,7 +40,7 @@ class HashedIngest(ABC):
     def commit(self) -> None:
         """Check digest and size, then make the blob visible. Raises `DigestMismatch`, `SizeMismatch`.
 
-        Wrong content is dropped: to take it up again would be wrong too.
+        Wrong content is dropped, because it would be wrong on the next attempt too.
         """
         try:
             self._verifier.check()
@@ -51,11 +51,11 @@ class HashedIngest(ABC):
 
     @abstractmethod
     def _append(self, chunk: Chunk) -> None:
-        """Write a chunk behind what is there."""
+        """Write a chunk after the stored bytes."""
 
     @abstractmethod
     def _settle(self) -> None:
-        """Make the blob visible; its bytes were the right ones when they came."""
+        """Make the blob visible; its digest was checked already."""
 
     @abstractmethod
     def abandon(self) -> None:

@@ -98,7 +98,7 @@ def _settle(file: FileIO, folder: Folder, name: str, blobs: Folder, descriptor: 
 
 
 class LayoutIngest(HashedIngest):
-    """A blob in a file of its own, until it is moved among the blobs."""
+    """A blob in a file of its own, until the file is moved to the blobs."""
 
     def __init__(self, folder: Folder, name: str, blobs: Folder, descriptor: Descriptor) -> None:
         super().__init__(descriptor.digest, descriptor.size)
