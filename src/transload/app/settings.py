@@ -41,6 +41,10 @@ _SECRET = frozenset(
 Colour = Literal["auto", "always", "never"]
 
 
+def _path_if_any(value: str | Path | None) -> Path | None:
+    return None if value is None else Path(value)
+
+
 @frozen(kw_only=True)
 class Environment:
     """All settings that come from variables.
@@ -61,8 +65,8 @@ class Environment:
     certificate_folders: tuple[Path, ...] = ()
     helper_path: str | None = None
     helper_variables: Mapping[str, str] | None = field(default=None, repr=False)
-    state: Path | None = None
-    config: Path | None = None
+    state: Path | None = field(default=None, converter=_path_if_any)
+    config: Path | None = field(default=None, converter=_path_if_any)
     config_named: bool = False
     colour: Colour = "auto"
     dumb_terminal: bool = False

@@ -94,7 +94,7 @@ def pack(
         discover=discover,
         bodies=arguments.jobs(jobs),
     )
-    means = Means(**options)
+    means = Means.of(options)
     with at_work(means) as work:
         packed = prepare_pack(job, packing, work.stores, work.cancellation)
         result = carried_out(packed.prepared, work, began, job.bodies, check=True)
@@ -147,7 +147,7 @@ def push(
         flatten=flatten,
         bodies=arguments.jobs(jobs),
     )
-    means = Means(key=carried.key, volumes=carried.folders, **options)
+    means = Means.of(options, key=carried.key, volumes=carried.folders)
     with at_work(means) as work:
         store = open_carried(place, work.stores)
         prepared = prepare_push(store, job, work.stores, work.cancellation, compress=compress)
@@ -170,6 +170,8 @@ def _bundle_name(out: str | Path) -> str:
 def _signer(path: Path | None, passphrase: Callable[[], str] | None) -> Signer | None:
     if path is None:
         return None
+    if passphrase is not None and not callable(passphrase):
+        raise TypeError(f"passphrase must be a function that returns it, not {type(passphrase).__name__}")
     from transload.bundle.format.signing import load_private_key
 
     return load_private_key(path, passphrase)

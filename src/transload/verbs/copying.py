@@ -53,9 +53,9 @@ def copy(
 
     Returns what was done: each image with its status, digest and bytes. With `check` (the default), an image that could
     not be copied is an error: its own when one image was wanted, else `ImagesFailed`, whose `result` tells of each
-    image; `Interrupted` after a cancellation. Without, the result tells it. What concerns the whole is raised always:
-    `UsageError`, `ReferenceInvalid`, `CredentialsRejected` and `Unreachable` of the target, `TargetConflict`,
-    `DiskFull`, `SelectionEmpty`.
+    image; `HostGivenUp` where a host answers no more; `Interrupted` after a cancellation. Without, the result tells it.
+    What concerns the whole is raised always: `UsageError`, `ReferenceInvalid`, `CredentialsRejected` and `Unreachable`
+    of the target, `TargetConflict`, `DiskFull`, `SelectionEmpty`.
     """
     source, target = (_place(name, value) for name, value in (("source", source), ("target", target)))
     began = StartTime.now(f"transload.copy({source!r}, {target!r})")
@@ -70,7 +70,7 @@ def copy(
         foreign_layers=foreign_layers,
         bodies=arguments.jobs(jobs),
     )
-    return _run(job, began, Means(**options), check=check)
+    return _run(job, began, Means.of(options), check=check)
 
 
 def mirror(
@@ -122,7 +122,7 @@ def mirror(
         flatten=flatten,
         bodies=arguments.jobs(jobs),
     )
-    return _run(job, began, Means(**options), check=check)
+    return _run(job, began, Means.of(options), check=check)
 
 
 def _run(job: Job, began: StartTime, means: Means, *, check: bool) -> Result:

@@ -18,6 +18,7 @@ from transload.events import Event, HostTroubled, Progressed
 from transload.login import Login
 from transload.threads import Cancellation
 from transload.verbs import arguments
+from transload.wording import close_to
 
 Happening = Event | Progressed | HostTroubled
 """What a progress callback hears: events of the copying, what goes on beside it, and hosts that do not answer."""
@@ -76,6 +77,16 @@ class Means:
     cancellation: Cancellation | None = None
     key: Path | None = None
     volumes: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, options: Options, *, key: Path | None = None, volumes: tuple[Path, ...] = ()) -> Means:
+        """From what a verb was given by name. Raises `TypeError`, also for a name that no verb knows."""
+        for name in options:
+            if name not in Options.__annotations__:
+                near = ["source_login", "target_login"] if name == "login" else close_to(name, Options.__annotations__)
+                meant = f"; did you mean {' or '.join(near)}?" if near else ""
+                raise TypeError(f"unexpected keyword argument {name!r}{meant}")
+        return cls(key=key, volumes=volumes, **options)
 
     def __attrs_post_init__(self) -> None:
         for name, kind in _KINDS.items():

@@ -48,7 +48,7 @@ def verify(
     words = arguments.texts("sets", sets)
     carried = Carried(arguments.paths("volumes", volumes), arguments.path_if_any("key", key))
     place = only_store(words, carried, alone=to is None)
-    means = Means(key=carried.key, volumes=carried.folders, **options)
+    means = Means.of(options, key=carried.key, volumes=carried.folders)
     if to is None:
         if place is None:
             raise UsageError("verify has nothing to compare", hint="give to=, or one store: oci:DIR, bundle:NAME")

@@ -69,6 +69,15 @@ def call(verb: str, *arguments: Any, **named: Any) -> Any:
         ("copy", (A, B), {"environment": {}}, "environment must be Environment, not dict"),
         ("copy", (A, B), {"cancellation": threading.Event()}, "cancellation must be Cancellation, not Event"),
         ("copy", (A, B), {"progress": 5}, "progress must be callable, not int"),
+        ("copy", (A, B), {"progres": print}, "unexpected keyword argument 'progres'; did you mean progress?"),
+        (
+            "verify",
+            (A,),
+            {"to": B, "login": 5},
+            "unexpected keyword .* 'login'; did you mean source_login or",
+        ),
+        ("push", ("bundle:x",), {"to": "oci:y", "loud": True}, "unexpected keyword argument 'loud'$"),
+        ("pack", (A, "x"), {"sign_key": "k", "passphrase": "hunter2"}, "passphrase must be a function .*, not str"),
         ("mirror", (None,), {"to": "oci:x"}, "sets must be a list of str or Path, not NoneType"),
         ("mirror", ([[A]],), {"to": "oci:x"}, "each of sets must be str or Path, not list"),
         ("mirror", (A,), {"to": None}, "to must be str, not NoneType"),
@@ -229,6 +238,12 @@ def test_narrowing_by_its_value(vendor: Served, local: Served, site: MemoryStore
         name = f"{local.host_port}/web:{number}"
         call("copy", f"{vendor.host_port}/acme/web:2", name, platforms=["linux/amd64"], narrowing=narrowing)
     assert site.resolve(Name("web", "0")).digest == site.resolve(Name("web", "1")).digest != TWO.digest
+
+
+def test_the_state_folder_of_an_environment_may_be_a_text(vendor: Served, tmp_path: Path) -> None:
+    wrong: Any = str(tmp_path / "state")
+    call("copy", f"{vendor.host_port}/acme/app:1", f"oci:{tmp_path / 'x'}", environment=Environment(state=wrong))
+    assert (tmp_path / "state" / "registries.json").is_file()
 
 
 def test_hosts_and_authorities_of_a_network_may_be_one() -> None:
