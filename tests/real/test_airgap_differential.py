@@ -59,7 +59,7 @@ def test_against_an_inventory(shell: Shell, source: Vendor, registry: Registry, 
     assert "done: 2 copied, 1 unchanged" in ran.out
     assert "needs:    1 image and 2 blobs (482 KiB) at the target already, packed against site.json" in ran.out
     listed = shell("list", "june")
-    assert "left out, the far side has it" in next(line for line in listed.out.splitlines() if "kept:1" in line)
+    assert "left out, the target has it" in next(line for line in listed.out.splitlines() if "kept:1" in line)
     done = shell("push", "june", "--to", site, "--output", "json")
     assert done.code == 0, done.told
     totals = done.events[-1]["result"]["totals"]

@@ -97,7 +97,7 @@ def extract(
     with open_session("extract", output, quiet) as session:
         store = _bundle(session, carried, reading)
         if not store.ledger.extras and not names:
-            raise SelectionEmpty(f"{carried} holds no further files", subject=carried, hint="pack --also puts them in")
+            raise SelectionEmpty(f"{carried} holds no extra files", subject=carried, hint="pack --also puts them in")
         paths = extract_extras(store, into, names or None, overwrite=overwrite)
         if not session.output.document("extracted", files=[str(path) for path in paths]):
             show_result(str(path) for path in paths)

@@ -32,7 +32,7 @@ class BundleView:
         names = max((len(str(entry.image.name)) for entry in images), default=0)
         lines: list[Styled] = []
         for entry in images:
-            taken = "left out, the far side has it" if entry.image.present else size(self._own(entry))
+            taken = "left out, the target has it" if entry.image.present else size(self._own(entry))
             text = f"{digest(entry.image.root.digest)}  {taken}"
             lines += beside(Styled.of(str(entry.image.name)), text, names, width)
         return lines

@@ -41,7 +41,7 @@ _NO_TARGET = dict.fromkeys(("to", "target_username", "target_password_stdin"))
 )  # fmt: skip
 @click.option(
     "--against", type=options.ANY_PATH, metavar="FILE", envvar="TRANSLOAD_AGAINST",
-    help="Leave out what the far side has: its inventory, or the bundle it got before.",
+    help="Leave out what the target has: its inventory, or the bundle it got before.",
 )  # fmt: skip
 @click.option(
     "--against-key", type=options.FILE, metavar="FILE", envvar="TRANSLOAD_AGAINST_KEY",
@@ -51,7 +51,7 @@ _NO_TARGET = dict.fromkeys(("to", "target_username", "target_password_stdin"))
 @options.sign_key
 @click.option(
     "--with-tool", type=options.FILE, metavar="PYZ",
-    help="Put this file beside the volumes: transload.pyz, the program as one file for the far side.",
+    help="Put this file beside the volumes: transload.pyz, the program as one file, for a machine without it.",
 )  # fmt: skip
 @options.packed
 @options.source_login

@@ -170,12 +170,12 @@ def _tell_sum(checked: Verification, deep: bool) -> None:
         )
     if checked.left_out:
         it = "it" if checked.left_out == 1 else "them"
-        sentence = f"{count(checked.left_out, 'image')} left out, the far side should have {it}: nothing to check"
+        sentence = f"{count(checked.left_out, 'image')} left out, the target should have {it}: nothing to check"
         show_result(folded("", sentence, width))
     if checked.prerequisites:
         pieces = count(len(checked.prerequisites), "prerequisite")
         needed = size(sum(piece.size for piece in checked.prerequisites))
-        show_result(folded("", f"{pieces} ({needed}) left out, the far side should have them: not checked", width))
+        show_result(folded("", f"{pieces} ({needed}) left out, the target should have them: not checked", width))
     if any(proof.verdict == "absent" for proof in checked.proofs):
         sentence = f"mirror or push to {checked.target} once more; what is there already is not sent again"
         say(folded("  hint: ", sentence, width_of(sys.stderr), "strong"))

@@ -29,7 +29,7 @@ def planned(inventory: Inventory, *names: str, **more: object) -> Plan:
 
 
 def inventory_of(*names: str) -> Inventory:
-    """What a far side has to which these were pushed."""
+    """What a target has after these were pushed."""
     store = MemoryStore("memory:far")
     scene = Scene(target=store)
     for name in names:

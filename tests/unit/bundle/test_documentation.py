@@ -18,7 +18,7 @@ HELLO = Manifest.parse(
 
 
 def example() -> Contents:
-    """One image whose config the far side has, one that it has whole, and a licence."""
+    """One image whose config the target has, one that the target has completely, and a licence."""
     return Contents(
         images=(
             BundledImage(Name("hello", "1.1"), HELLO.descriptor, "registry.example/vendor/hello:1.1"),

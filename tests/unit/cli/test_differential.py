@@ -1,4 +1,4 @@
-"""A bundle against what the far side has: also of what refers to an image, some blobs may be there already."""
+"""A bundle against what the target has: also with referrers of an image, and with some blobs there already."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_what_a_signature_shares_with_an_older_one_is_a_prerequisite(
     capsys.readouterr()
     assert main(["verify", "second"]) == 0
     assert "2 prerequisites (" in (told := capsys.readouterr().out)
-    assert "left out, the far side should have them: not checked" in told
+    assert "left out, the target should have them: not checked" in told
     assert main(["push", "second", "--to", "oci:far"]) == 9
     assert main(["push", "first", "--to", "oci:far"]) == 0
     assert main(["push", "second", "--to", "oci:far"]) == 0

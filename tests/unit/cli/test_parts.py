@@ -1,4 +1,4 @@
-"""Parts of images and of bundles: what has another digest at the far side, and what is told where a part lacks."""
+"""Parts of images and of bundles: what has another digest at the target, and what is said if a part is missing."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class BundleStore:
         image = self._image(name)
         if image is not None and image.image.present:
             raise PrerequisiteMissing(
-                f"{name} was left out of {self.locator}, the far side should have it: {image.image.root.digest}",
+                f"{name} was left out of {self.locator}, the target should have it: {image.image.root.digest}",
                 subject=str(name),
                 hint="push the bundle that brought it first, or pack it again without --against",
             )
