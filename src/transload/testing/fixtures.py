@@ -1,10 +1,12 @@
 """Fixtures for pytest: registries on loopback, each in a thread of its own. Needs the extra `serve`.
 
-pytest_plugins = ["transload.testing.fixtures"]  # in the conftest.py at the top
+    pytest_plugins = ["transload.testing.fixtures"]  # in the conftest.py at the top
 
-def test_what_is_published(registry):
-    publish(to=f"{registry.host_port}/team")  # any client of registries
-    assert list(registry.store.tags("team/app")) == ["1.0"]
+    def test_what_is_published(registry):
+        publish(to=f"{registry.host_port}/team")  # any client of registries
+        assert list(registry.store.tags("team/app")) == ["1.0"]
+
+`registry` is empty and writable; `serve_registry` starts more, with stores and settings of the test's own.
 """
 
 from __future__ import annotations
