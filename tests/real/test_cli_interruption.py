@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from transload.testing.layers import layer
 
 SMALL, LARGE = layer("small", 400_000), layer("large", 3_000_000)
 FIRST, SECOND = image("first", [SMALL, 1000]), image("second", [LARGE, 1000])
+BLOBS = len(list(FIRST.walk_blobs())) + len(list(SECOND.walk_blobs()))
 
 
 SURVIVOR = """
@@ -69,9 +71,9 @@ def stuck(shell: Shell, source: Held, *words: str) -> Iterator[subprocess.Popen[
     process = shell.start("mirror", *source.words, "--output", "json", *words)
     assert process.stdout
     try:
-        images = 0
-        while images < 1:
-            images += json.loads(process.stdout.readline())["event"] == "image"
+        seen: Counter[str] = Counter()
+        while not (seen["image"] and seen["blob"] == BLOBS - 1):
+            seen[json.loads(process.stdout.readline())["event"]] += 1
         yield process
     finally:
         process.kill()
