@@ -29,7 +29,7 @@ def ask_published(source: Source, prefix: str, cancellation: Cancellation) -> Pu
     return dict(zip(paths, in_parallel(tags, paths, _THREADS, cancellation), strict=True))
 
 
-def told_difference(catalog: Catalog, release: Release, difference: Difference) -> tuple[str, ...]:
+def difference_notes(catalog: Catalog, release: Release, difference: Difference) -> tuple[str, ...]:
     """Sentences about the difference for people; empty if there is none."""
     name = f"{catalog.name} {release.tag}"
     notes = []
@@ -53,4 +53,4 @@ def compare_with_source(
         published = ask_published(source, prefix, cancellation)
     except TransloadError as error:
         return (f"the catalog's list was not compared with the source: {error}",)
-    return told_difference(catalog, release, compare(release, prefix, published))
+    return difference_notes(catalog, release, compare(release, prefix, published))

@@ -148,7 +148,7 @@ def _check_there(location: Location) -> None:
 
 
 @frozen
-class Ears:
+class Listeners:
     """Listeners for what happens besides copying.
 
     `notice` gets warnings for people, such as that a file of logins or certificates cannot be read. `working` gets
@@ -160,7 +160,7 @@ class Ears:
     hosts: HostListener = ignore
 
 
-DEAF = Ears()
+NO_LISTENERS = Listeners()
 
 
 class Stores:
@@ -174,10 +174,10 @@ class Stores:
         cancellation: Cancellation,
         *,
         carried: Carried | None = None,
-        ears: Ears = DEAF,
+        listeners: Listeners = NO_LISTENERS,
     ) -> None:
-        self.working = ears.working
-        self._ears = ears
+        self.working = listeners.working
+        self._listeners = listeners
         self._carried = carried or NOTHING_SAID
         self._noticed: set[str] = set()
         self._reading = threading.Lock()
@@ -228,7 +228,7 @@ class Stores:
     def _tell_of_host(self, event: HostTroubled) -> None:
         """Pass the event on, with the host's side if it is only on one side."""
         sides = {side for side, locator in list(self._opened) if locator.partition("/")[0] == event.host}
-        self._ears.hosts(evolve(event, side=sides.pop()) if len(sides) == 1 else event)
+        self._listeners.hosts(evolve(event, side=sides.pop()) if len(sides) == 1 else event)
 
     @property
     def used_network(self) -> Http | None:
@@ -274,10 +274,10 @@ class Stores:
             self._tried.add(location)
         return store
 
-    def greet(self, side: Side, location: Location) -> None:
+    def check_login(self, side: Side, location: Location) -> None:
         """Ask a registry's base address whether it accepts the login. Raises `CredentialsRejected`, …"""
         store: RegistryStore = self._open(side, location)
-        store.greet()
+        store.check_login()
 
     def journal(self, location: Location) -> Journal:
         """The journal of unfinished runs to this target. A folder needs none, since it can be read."""
@@ -376,7 +376,7 @@ class Stores:
     def _tell_once(self, text: str) -> None:
         if text not in self._noticed:
             self._noticed.add(text)
-            self._ears.notice(f"warning: {text}")
+            self._listeners.notice(f"warning: {text}")
 
     # --- what was learnt about registries, kept between runs
 

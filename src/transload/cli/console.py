@@ -14,7 +14,7 @@ from transload.errors import TransloadError
 from transload.events import HostTroubled
 from transload.report.problem import Problem, problem_lines
 from transload.report.sentences import host_sentence
-from transload.report.styled import Styled, dressable, folded
+from transload.report.styled import Styled, folded, takes_styles
 
 
 def colour() -> bool | None:
@@ -78,7 +78,7 @@ def show_result(lines: Iterable[Styled | str]) -> None:
 
 def _write(lines: Iterable[Styled | str], stream: Any) -> None:
     styled = [line if isinstance(line, Styled) else Styled.of(line) for line in lines]
-    if colour() is False or (colour() is None and not stream.isatty()) or not dressable():
+    if colour() is False or (colour() is None and not stream.isatty()) or not takes_styles():
         for line in styled:
             click.echo(str(line), file=stream)
         return

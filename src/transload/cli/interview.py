@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from transload.app.answers import DEFAULT_CATALOG, Answers, Question
 from transload.app.location import Location
 from transload.app.settings import Environment
-from transload.app.stores import Ears, Logins, Network, Stores
+from transload.app.stores import Listeners, Logins, Network, Stores
 from transload.cli.console import say_folded, tell_host, warn
 from transload.cli.prompts import ask, ask_password
 from transload.errors import CredentialsRejected, NotFound, ReferenceInvalid, Side, TransloadError, UsageError
@@ -76,7 +76,7 @@ class Interview:
         login = answers.source_login() if side == "source" else answers.target_login()
         if registry and (self.guided or answers.source_registry or side == "target"):
             with self._stores(side, registry, login) as stores:
-                stores.greet(side, Location("registry", registry))
+                stores.check_login(side, Location("registry", registry))
 
     # --- releases
 
@@ -142,7 +142,7 @@ class Interview:
     def _stores(self, side: Side, host: str, login: Login | None) -> Stores:
         logins = Logins(login, None, frozenset({host})) if side == "source" else Logins(target=login)
         network = evolve(self.network, give_up_after_s=min(self.network.give_up_after_s, _PATIENCE_S))
-        return Stores(self.environment, network, logins, Cancellation(), ears=Ears(warn, hosts=tell_host))
+        return Stores(self.environment, network, logins, Cancellation(), listeners=Listeners(warn, hosts=tell_host))
 
 
 def _remark(text: str) -> None:

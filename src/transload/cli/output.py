@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from transload.app.stores import Ears
+from transload.app.stores import Listeners
 from transload.cli.command import blame_defaults
 from transload.cli.console import colour, moves, say, show_result, width_of
 from transload.errors import TransloadError
@@ -24,7 +24,7 @@ from transload.report.problem import Problem
 from transload.report.reportfile import check_report_path, write_reports
 from transload.report.result import Result
 from transload.report.sentences import host_sentence
-from transload.report.styled import Styled, dressable, folded
+from transload.report.styled import Styled, folded, takes_styles
 from transload.report.summary import summary_lines
 from transload.report.tally import Tally
 from transload.version import __version__
@@ -99,9 +99,9 @@ class Output:
         return self._json is not None
 
     @property
-    def ears(self) -> Ears:
+    def listeners(self) -> Listeners:
         """The listeners for the stores."""
-        return Ears(self.notice, self.working, self.host)
+        return Listeners(self.notice, self.working, self.host)
 
     @property
     def speaks(self) -> bool:
@@ -177,7 +177,7 @@ class Output:
             self._progress = JsonProgress(tally, self._json)
         elif self._quiet:
             self._progress = QuietProgress(sys.stderr)
-        elif self._line.moves and dressable():
+        elif self._line.moves and takes_styles():
             self._progress = _bars(tally)
         else:
             self._progress = LineProgress(tally, sys.stderr)

@@ -8,7 +8,7 @@ import click
 
 from transload.app.detect import named_place, signature_notes
 from transload.app.settings import Environment
-from transload.app.stores import Carried, Ears, Network
+from transload.app.stores import Carried, Listeners, Network
 from transload.app.whole import serving_notes
 from transload.cli import completion, options
 from transload.cli.command import Command, is_written
@@ -93,7 +93,7 @@ def serve(
             tls_key=tls_key,
             users=_users(user, session.environment, password_stdin),
         )
-        with session.stores(carried=reading, ears=Ears(warn, hosts=tell_host)) as stores:
+        with session.stores(carried=reading, listeners=Listeners(warn, hosts=tell_host)) as stores:
             served = stores.target(location, kept=True) if writable else stores.source(location)
             notes = [*signature_notes(stores.bundle(location))] if location.kind == "bundle" else []
             notes += serving_notes(served) if location.kind != "registry" else []

@@ -14,7 +14,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from transload.app.settings import Environment, read_environment
-from transload.app.stores import NOTHING_SAID, Carried, Ears, Logins, Network, Stores
+from transload.app.stores import NOTHING_SAID, Carried, Listeners, Logins, Network, Stores
 from transload.cli.interruption import stoppable
 from transload.cli.options import check_network
 from transload.cli.output import Output, OutputFormat
@@ -34,15 +34,17 @@ class Session:
         """During the block, the first Ctrl-C ends the work at a safe point."""
         return stoppable(self.cancellation, self.output.notice)
 
-    def stores(self, logins: Logins | None = None, carried: Carried = NOTHING_SAID, ears: Ears | None = None) -> Stores:
-        """The stores of the command, for a block. Their events go to the output, or to `ears`."""
+    def stores(
+        self, logins: Logins | None = None, carried: Carried = NOTHING_SAID, listeners: Listeners | None = None
+    ) -> Stores:
+        """The stores of the command, for a block. Their events go to the output, or to `listeners`."""
         return Stores(
             self.environment,
             self.network,
             logins or Logins(),
             self.cancellation,
             carried=carried,
-            ears=ears or self.output.ears,
+            listeners=listeners or self.output.listeners,
         )
 
 

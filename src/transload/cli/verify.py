@@ -22,7 +22,7 @@ from transload.cli.gather import gather, tell_the_same
 from transload.cli.output import OutputFormat
 from transload.cli.session import Session, open_session
 from transload.errors import TransloadError, UsageError
-from transload.report.problem import Problem, kin, problem_lines
+from transload.report.problem import Problem, problem_lines, without_subject
 from transload.report.styled import Meaning, Styled, beside, folded
 from transload.report.texts import count, digest, size
 from transload.transfer.proof import Proof, Verdict
@@ -143,9 +143,9 @@ def _tell(checked: Verification, deep: bool, quiet: bool) -> None:
         show_result(beside(*_line(proof, mark), mark + 1 + names, width_of(sys.stdout)))
         if proof.error is not None and proof.verdict != "absent" and not proof.unpublished:
             problem = Problem.of(proof.error, target=checked.target)
-            if kin(problem) not in explained:
+            if without_subject(problem) not in explained:
                 say(problem_lines(problem, width_of(sys.stderr), indent="  "))
-            explained.add(kin(problem))
+            explained.add(without_subject(problem))
     _tell_unpublished([proof.error for proof in shown if proof.error is not None and proof.unpublished])
     for trouble in checked.problems:
         say(problem_lines(Problem.of(trouble, target=checked.target), width_of(sys.stderr)))

@@ -76,7 +76,7 @@ class RegistryStore:
         """Counts of requests and bytes, for all stores that share the `Http`."""
         return self._api.http.traffic
 
-    def greet(self) -> None:
+    def check_login(self) -> None:
         """Log in, to learn before the work begins whether the login is accepted.
 
         Raises `CredentialsRejected`, `Unreachable` and others. A registry that never asks for a login accepts any.

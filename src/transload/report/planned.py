@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from transload.planning.plan import Plan, PlannedImage, Share, Status
-from transload.report.problem import Problem, kin, problem_lines
+from transload.report.problem import Problem, problem_lines, without_subject
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.texts import count, one_line, shared_folder, shared_tag, shortened, size
 
@@ -145,7 +145,7 @@ def _alike(plan: Plan) -> Iterable[list[PlannedImage]]:
     for image in plan.images:
         problem = _problem(image, plan) if image.error else None
         problem = problem.not_published() if problem and image.status == "missing" else problem
-        groups.setdefault((image.notes, problem and kin(problem), image.excused), []).append(image)
+        groups.setdefault((image.notes, problem and without_subject(problem), image.excused), []).append(image)
     return groups.values()
 
 

@@ -72,7 +72,7 @@ class Problem:
         }
 
 
-def kin(problem: Problem) -> Problem:
+def without_subject(problem: Problem) -> Problem:
     """A value that is equal for all problems with one cause (no access, unreachable, disk full), to explain it once.
 
     Problems with content never share a cause.

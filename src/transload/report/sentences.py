@@ -5,7 +5,7 @@ from __future__ import annotations
 from transload.errors import TransloadError, Unreachable
 from transload.events import HostTroubled, ImageDone, StepRetried
 from transload.planning.plan import PlannedImage
-from transload.report.problem import Problem, kin, problem_lines
+from transload.report.problem import Problem, problem_lines, without_subject
 from transload.report.speed import CRAWLING
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.tally import ImageTally, Snapshot, Tally
@@ -69,7 +69,7 @@ class Sentences:
         If a host fails, every blob on its way fails: one line is enough until the next image arrives.
         """
         if isinstance(event.error, Unreachable):
-            broken = kin(Problem.of(event.error))
+            broken = without_subject(Problem.of(event.error))
             if self._troubled or broken in self._broken:
                 return []
             self._broken.add(broken)
@@ -124,9 +124,9 @@ class Sentences:
 
     def _why(self, error: TransloadError, planned: PlannedImage) -> list[Styled]:
         problem = Problem.of(error, source=planned.source_store, target=self.tally.plan.target)
-        if kin(problem) in self._explained:
+        if without_subject(problem) in self._explained:
             return []
-        self._explained.add(kin(problem))
+        self._explained.add(without_subject(problem))
         return problem_lines(problem, self.width, indent="  ")
 
 

@@ -38,7 +38,7 @@ class Styled:
         return "".join(text for text, _ in self.parts).rstrip()
 
 
-def dressable() -> bool:
+def takes_styles() -> bool:
     """Whether rich is installed. The one-file program does not contain it, and then prints plain lines."""
     return find_spec("rich") is not None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from transload.report.problem import Problem, kin, problem_lines
+from transload.report.problem import Problem, problem_lines, without_subject
 from transload.report.result import STATUSES, HostTotals, ImageResult, Result
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.texts import count, duration, one_line, rate, size
@@ -117,7 +117,7 @@ def _grouped(result: Result) -> list[tuple[Problem | None, list[ImageResult]]]:
         problem = image.problem
         if problem is not None and image.status == "missing":
             problem = problem.not_published()
-        groups.setdefault(problem and kin(problem), (problem, []))[1].append(image)
+        groups.setdefault(problem and without_subject(problem), (problem, []))[1].append(image)
     return [(images[0].problem if len(images) == 1 else shown, images) for shown, images in groups.values()]
 
 

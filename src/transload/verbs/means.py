@@ -13,7 +13,7 @@ from typing import TypedDict
 from attrs import frozen
 
 from transload.app.settings import Environment, read_environment
-from transload.app.stores import Carried, Ears, Logins, Network, Stores
+from transload.app.stores import Carried, Listeners, Logins, Network, Stores
 from transload.events import Event, HostTroubled, Progressed
 from transload.login import Login
 from transload.threads import Cancellation
@@ -111,7 +111,9 @@ def at_work(means: Means) -> Iterator[Work]:
         Logins(means.source_login, means.target_login),
         cancellation,
         carried=Carried(means.volumes, means.key),
-        ears=Ears(notice=lambda text: _log.warning(text.removeprefix("warning: ")), working=listen, hosts=listen),
+        listeners=Listeners(
+            notice=lambda text: _log.warning(text.removeprefix("warning: ")), working=listen, hosts=listen
+        ),
     )
     with stores:
         yield Work(stores, listen, cancellation)

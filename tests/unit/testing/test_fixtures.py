@@ -49,7 +49,7 @@ def test_several_registries_with_settings_of_their_own(serve_registry: ServeRegi
         with pytest.raises(LoginMissing):
             list(RegistryStore(site.host_port, http).repositories())
         with pytest.raises(CredentialsRejected):
-            RegistryStore(site.host_port, http, login=Login("mirror", Secret("wrong"))).greet()
+            RegistryStore(site.host_port, http, login=Login("mirror", Secret("wrong"))).check_login()
         fill(RegistryStore(site.host_port, http, login=Login("mirror", Secret("correct horse"))), APP, "team/app", "1")
     assert list(site.store.tags("team/app")) == ["1"]
 
