@@ -94,7 +94,7 @@ class MemoryStore:
 
     # --- Reads
 
-    def holds(self, repository: str, descriptor: Descriptor) -> bool:
+    def exists(self, repository: str, descriptor: Descriptor) -> bool:
         """Whether the repository holds this blob or manifest, with this size."""
         with self._lock:
             contents = self._repositories.get(repository, _Repository())

@@ -60,7 +60,7 @@ class Resolves(Protocol):
 class Reads(Protocol):
     """Reads content by its descriptor."""
 
-    def holds(self, repository: str, descriptor: Descriptor) -> bool:
+    def exists(self, repository: str, descriptor: Descriptor) -> bool:
         """Whether the repository holds this blob or manifest, with this size if the store knows sizes."""
         ...
 

@@ -123,7 +123,7 @@ def test_what_is_there_under_another_name_only_is_mounted(shell: Shell, registry
     done = shell("push", "apart", "--to", f"{registry.host}/apart", "--output", "json")
     assert done.events[-1]["result"]["totals"]["mounted"] == {"blobs": 1, "bytes": BASE.descriptor.size}
     with store_at(registry) as store:
-        assert store.holds("apart/one", BASE.descriptor)
+        assert store.exists("apart/one", BASE.descriptor)
 
 
 def test_new_signatures_of_an_image_that_is_there(shell: Shell, registry: Registry) -> None:

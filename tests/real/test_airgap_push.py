@@ -91,7 +91,7 @@ def test_a_damaged_volume_costs_only_the_images_that_need_it(shell: Shell, regis
     assert "done: " not in ran.out
     assert held(registry, "damaged") == {"app/one:v1", "app/three:v1"}
     with store_at(registry) as store:
-        assert not store.holds("damaged/app/two", LARGE.descriptor)
+        assert not store.exists("damaged/app/two", LARGE.descriptor)
     retry = next(line for line in ran.out.splitlines() if line.startswith("  transload push "))
     assert retry.endswith(f"--to {registry.host}/damaged --image app/two:v1")
 

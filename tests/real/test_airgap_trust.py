@@ -140,7 +140,7 @@ def test_a_changed_member_costs_only_its_image(shell: Shell, signed: Path, regis
     assert ran.code == 1, ran.told
     assert held(registry, f"changed-{where}") == {"app/one:v1", "app/two:v1"}
     with store_at(registry) as store:
-        assert not store.holds(f"changed-{where}/app/three", layer)
+        assert not store.exists(f"changed-{where}/app/three", layer)
     checked = shell("verify", "signed", "--key", "site.key.pub")
     assert checked.code == 1
     assert checked.out.splitlines()[-1] == "3 images: 2 proved (every blob read and hashed), 1 damaged"

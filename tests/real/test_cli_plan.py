@@ -104,7 +104,7 @@ def test_a_platform_narrows_the_index_and_a_second_run_has_nothing_to_do(
         index = store.fetch(Name("narrow/published/many", "v1"))
         assert [child.platform for child in index.manifests] == [AMD64]
         children = multi_platform("many").children
-        assert [store.holds("narrow/published/many", child.descriptor) for child in children] == [True, False]
+        assert [store.exists("narrow/published/many", child.descriptor) for child in children] == [True, False]
     again = shell("mirror", *words)
     assert again.out.startswith("nothing to do: 1 unchanged")
     assert shell("verify", *words, "--deep").code == 0

@@ -26,7 +26,7 @@ def login(user: User | None) -> Login:
 
 def there_and_back(store: RegistryStore, repository: str, content: Content = LARGE) -> None:
     put(store, repository, content)
-    assert store.holds(repository, content.descriptor)
+    assert store.exists(repository, content.descriptor)
     assert read(store, repository, content.descriptor) == content.read()
 
 
@@ -41,7 +41,7 @@ def test_an_anonymous_registry_is_asked_exactly_what_is_needed(start_registry: S
         assert http.traffic.requests == 3 + 2 * 3 + 1  # each blob is looked for, then sent
         store.resolve(Name("counted", "1"))
         store.fetch(Name("counted", "1"))
-        assert store.holds("counted", LARGE.descriptor)
+        assert store.exists("counted", LARGE.descriptor)
         read(store, "counted", LARGE.descriptor)
         assert store.mount(LARGE.descriptor, "counted", "other")
         assert list(store.tags("counted")) == ["1"]
@@ -102,7 +102,7 @@ def test_rights_end_where_they_end(token_registry: Registry) -> None:
             put(anonymous, "public/rights", blob("other", 10))
         assert not anonymous.mount(LARGE.descriptor, "public/rights", "public/elsewhere")
         with pytest.raises(CredentialsRejected):
-            RegistryStore(token_registry.host, http, login=Login("x", Secret("y"))).holds("a", LARGE.descriptor)
+            RegistryStore(token_registry.host, http, login=Login("x", Secret("y"))).exists("a", LARGE.descriptor)
 
 
 def test_an_identity_token(start_registry: StartRegistry) -> None:
@@ -115,7 +115,7 @@ def test_an_identity_token(start_registry: StartRegistry) -> None:
         assert {asked.method for asked in registry.tokens.requests} == {"POST"}
     registry.tokens.oauth = False
     with Http() as http, pytest.raises(CredentialsRejected):  # the older way knows no identity tokens here
-        RegistryStore(registry.host, http, login=identity).holds("identity", LARGE.descriptor)
+        RegistryStore(registry.host, http, login=identity).exists("identity", LARGE.descriptor)
 
 
 def test_tls_with_the_users_authority(tls_registry: Registry) -> None:
@@ -123,7 +123,7 @@ def test_tls_with_the_users_authority(tls_registry: Registry) -> None:
         there_and_back(RegistryStore(tls_registry.host, http), "tls/a")
         assert http.traffic.requests == 5
     with Http() as http, pytest.raises(CertificateUntrusted) as caught:
-        RegistryStore(tls_registry.host, http).holds("tls/a", LARGE.descriptor)
+        RegistryStore(tls_registry.host, http).exists("tls/a", LARGE.descriptor)
     assert "--ca-file" in (caught.value.hint or "")
     assert http.traffic.retries == 0
 
@@ -133,7 +133,7 @@ def test_a_host_named_as_insecure_is_not_verified_and_no_other(tls_registry: Reg
         there_and_back(RegistryStore(tls_registry.host, http), "tls/b")
     other = NetSettings(allow_insecure_tls=frozenset({"other.example"}))
     with Http(other) as http, pytest.raises(CertificateUntrusted):
-        RegistryStore(tls_registry.host, http).holds("tls/b", LARGE.descriptor)
+        RegistryStore(tls_registry.host, http).exists("tls/b", LARGE.descriptor)
 
 
 def test_client_certificates(mutual_tls_registry: Registry) -> None:
@@ -146,7 +146,7 @@ def test_client_certificates(mutual_tls_registry: Registry) -> None:
         there_and_back(RegistryStore(mutual_tls_registry.host, http), "mutual/a")
     without = NetSettings(ca_files=(mutual_tls_registry.ca_file,), attempts=1)
     with Http(without) as http, pytest.raises((AccessDenied, Unreachable)):
-        RegistryStore(mutual_tls_registry.host, http).holds("mutual/a", LARGE.descriptor)
+        RegistryStore(mutual_tls_registry.host, http).exists("mutual/a", LARGE.descriptor)
 
 
 def test_a_read_only_registry_says_so(start_registry: StartRegistry) -> None:
@@ -176,4 +176,4 @@ def test_a_registry_that_goes_away(start_registry: StartRegistry) -> None:
         put(store, "gone", LARGE)
         registry.stop()
         with pytest.raises(Unreachable, match="refuses connections"):
-            store.holds("gone", LARGE.descriptor)
+            store.exists("gone", LARGE.descriptor)

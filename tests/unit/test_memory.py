@@ -33,7 +33,7 @@ def test_a_blob_goes_from_one_repository() -> None:
     for repository in ("app", "other"):
         fill(store, built, repository, "1")
     store.delete_blob("app", layer.digest)
-    assert not store.holds("app", layer)
-    assert store.holds("other", layer)
+    assert not store.exists("app", layer)
+    assert store.exists("other", layer)
     with pytest.raises(BlobUnknown):
         store.delete_blob("app", layer.digest)

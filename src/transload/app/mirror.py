@@ -199,7 +199,7 @@ def check_room(prepared: Prepared) -> None:
 
 def _is_there(target: Target, descriptor: Descriptor) -> bool:
     with contextlib.suppress(TransloadError):  # the run will report the error
-        return target.holds("", descriptor)
+        return target.exists("", descriptor)
     return False
 
 

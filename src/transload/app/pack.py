@@ -176,7 +176,7 @@ def _to_fill(prepared: Prepared, blueprint: Blueprint, stores: Stores) -> Prepar
                 writer.finish()
 
     writer.read = Counting(working, "rechecking", possible=True).add
-    filling = filling_plan(prepared.plan, writer.locator, lambda blob: writer.holds("", blob))
+    filling = filling_plan(prepared.plan, writer.locator, lambda blob: writer.exists("", blob))
     writer.read = lambda _length: None  # from here on, the run reports its own progress
     return evolve(prepared, plan=filling, target=writer, finish=finish, by_size=True)
 

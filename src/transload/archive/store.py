@@ -100,7 +100,7 @@ class ArchiveStore:
 
     # --- Reads, Sizes
 
-    def holds(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
+    def exists(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
         """Whether the archive has this blob or manifest, with this size; one pool serves all repositories."""
         content = self._content.find(descriptor.digest)
         return content is not None and _size(content) == descriptor.size

@@ -129,7 +129,7 @@ class InventoryTarget:
 
     # --- Reads
 
-    def holds(self, repository: str, descriptor: Descriptor) -> bool:
+    def exists(self, repository: str, descriptor: Descriptor) -> bool:
         """Whether the inventory lists this blob or manifest, with this size, in the repository."""
         digest, inventory = descriptor.digest, self.inventory
         manifest = inventory.manifests.get(digest)

@@ -41,7 +41,7 @@ class Blobs:
         except BlobUnknown:
             return False
 
-    def holds(self, descriptor: Descriptor) -> bool:
+    def exists(self, descriptor: Descriptor) -> bool:
         """Whether there is a blob with this digest and size. Raises `FolderUnsafe` as `path` does."""
         try:
             return self.size(descriptor.digest) == descriptor.size

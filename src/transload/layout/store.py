@@ -169,9 +169,9 @@ class LayoutStore:
 
     # --- Reads
 
-    def holds(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
+    def exists(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
         """Whether the folder has this blob or manifest, with this size; one pool serves all repositories."""
-        return self._blobs.holds(descriptor)
+        return self._blobs.exists(descriptor)
 
     def open(
         self,
@@ -229,7 +229,7 @@ class LayoutStore:
         a needed part is missing, `Busy` if another process keeps `index.json` locked, `LocalError`.
         """
         for blob in manifest.blobs:
-            if not blob.is_foreign and not self._blobs.holds(blob):
+            if not blob.is_foreign and not self._blobs.exists(blob):
                 raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)
         absent = self._absent_children(manifest)
         if absent and not sparse:
@@ -244,7 +244,7 @@ class LayoutStore:
         self._enter(name, manifest, self._absent_children(manifest))
 
     def _absent_children(self, manifest: Manifest) -> list[Digest]:
-        return [child.digest for child in manifest.manifests if not self._blobs.holds(child)]
+        return [child.digest for child in manifest.manifests if not self._blobs.exists(child)]
 
     def _enter(self, name: Name, manifest: Manifest, left_out: Sequence[Digest], *, part: bool = False) -> None:
         self._keep(manifest)

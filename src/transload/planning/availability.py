@@ -32,7 +32,7 @@ def stays_elsewhere(request: Request, sources: Mapping[str, Source]) -> Stays:
         if not blob.is_foreign or not request.foreign_layers:
             return blob.is_foreign
         item = image.item
-        return request.foreign_as_held and not sources[item.source_store].holds(item.source.repository, blob)
+        return request.foreign_as_held and not sources[item.source_store].exists(item.source.repository, blob)
 
     return stays
 
@@ -57,7 +57,7 @@ def _checked(
     lacking = {
         blob.digest: blob
         for blob in _lacking(image, holdings, stays)
-        if blob.digest not in anywhere and not source.holds(repository, blob)
+        if blob.digest not in anywhere and not source.exists(repository, blob)
     }
     return evolve(image, error=_error(source, list(lacking.values()))) if lacking else image
 

@@ -116,9 +116,9 @@ class CompressedStore:
 
     # --- Reads
 
-    def holds(self, repository: str, descriptor: Descriptor) -> bool:
+    def exists(self, repository: str, descriptor: Descriptor) -> bool:
         """See `Reads`."""
-        return descriptor.digest in self._made or self._source.holds(
+        return descriptor.digest in self._made or self._source.exists(
             repository, self._originals.get(descriptor.digest, descriptor)
         )
 
@@ -152,7 +152,7 @@ class CompressedStore:
     def _image(self, name: Name, manifest: Manifest) -> Manifest:
         is_image = manifest.config is not None and manifest.config.media_type in {OCI_CONFIG, DOCKER_CONFIG}
         layers = {layer.digest: layer for layer in manifest.layers if layer.media_type in _LAYERS}
-        if not is_image or not all(self._source.holds(name.repository, layer) for layer in layers.values()):
+        if not is_image or not all(self._source.exists(name.repository, layer) for layer in layers.values()):
             return manifest  # an image that lacks a layer stays as it is; the check of local sources reports it
         plain = [layer for layer in layers.values() if self._is_plain(name.repository, layer)]
         if not plain:

@@ -54,7 +54,7 @@ NOTHING_LEFT_OUT = LeftOut()
 class Parts:
     """Says which children are there. Keeps what it reads, so that nothing is read twice for one image.
 
-    `fetch` reads a manifest, `holds` asks for a blob.
+    `fetch` reads a manifest, `exists` asks for a blob.
     """
 
     def __init__(self, fetch: Callable[[Descriptor], Manifest], holds: Callable[[Descriptor], bool]) -> None:
@@ -67,7 +67,7 @@ class Parts:
     @classmethod
     def of(cls, store: Source, name: Name) -> Parts:
         """The parts of the image called `name`."""
-        return cls(lambda child: store.fetch(name.at(child.digest)), lambda blob: store.holds(name.repository, blob))
+        return cls(lambda child: store.fetch(name.at(child.digest)), lambda blob: store.exists(name.repository, blob))
 
     def fetch(self, child: Descriptor) -> Manifest:
         """The child's manifest. Raises `ManifestUnknown`."""

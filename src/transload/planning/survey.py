@@ -194,7 +194,9 @@ class Surveyor:
             left_out.meet(root.manifest)
             if len(root.children) == len(root.manifest.manifests) and not left_out:
                 return True
-            return all(self._target.holds(item.target.repository, child.manifest.descriptor) for child in root.children)
+            return all(
+                self._target.exists(item.target.repository, child.manifest.descriptor) for child in root.children
+            )
 
     def _leaves_out_more(self, item: Item, source: Source, digest: Digest) -> bool:
         """Whether the target remembers that children are left out which the source has."""
@@ -313,7 +315,7 @@ class Surveyor:
             return None
         return Parts(
             lambda child: self._fetch(source, item, item.source.at(child.digest)),
-            lambda blob: source.holds(item.source.repository, blob),
+            lambda blob: source.exists(item.source.repository, blob),
         )
 
     def _fetch(self, source: Source, item: Item, name: Name) -> Manifest:

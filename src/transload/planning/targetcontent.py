@@ -75,11 +75,11 @@ def ask_holdings(
         ]
         counting = Counting(working, "searching", len(asked))
 
-        def holds(pair: tuple[str, Descriptor]) -> bool:
+        def exists(pair: tuple[str, Descriptor]) -> bool:
             return _holds(target, *pair)
 
         with at_side("target"):
-            answers = in_parallel(counting.around(holds), asked, threads, cancellation)
+            answers = in_parallel(counting.around(exists), asked, threads, cancellation)
         return frozenset(
             (holdings.scope(pair[0]), pair[1].digest) for pair, held in zip(asked, answers, strict=True) if held
         )
@@ -161,7 +161,7 @@ def _held_elsewhere(
 
 def _holds(target: Target, repository: str, descriptor: Descriptor) -> bool:
     try:
-        return target.holds(repository, descriptor)
+        return target.exists(repository, descriptor)
     except AccessDenied:  # a blob that we may not see counts as missing; the upload will say more
         return False
 

@@ -59,7 +59,7 @@ class Manifests:
         _check_claim(reply.headers, manifest, doing)
         return manifest
 
-    def holds(self, repository: str, descriptor: Descriptor) -> bool:
+    def exists(self, repository: str, descriptor: Descriptor) -> bool:
         """Whether the manifest is there, by one HEAD. Raises `AccessDenied`."""
         name = Name(repository, None, descriptor.digest)
         url = self._api.manifest_url(repository, descriptor.digest)

@@ -142,13 +142,13 @@ class RegistryStore:
 
     # --- Reads
 
-    def holds(self, repository: str, descriptor: Descriptor) -> bool:
+    def exists(self, repository: str, descriptor: Descriptor) -> bool:
         """Whether the repository holds this blob or manifest, with this size if the registry states sizes.
 
         Raises `AccessError`, `Unreachable`.
         """
         if descriptor.is_manifest:
-            return self._manifests.holds(repository, descriptor)
+            return self._manifests.exists(repository, descriptor)
         doing = f"looking for {descriptor.digest.short} in {repository} at {self.locator}"
         url = self._api.blob_url(repository, descriptor.digest)
         return Presence(

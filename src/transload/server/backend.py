@@ -40,7 +40,7 @@ class Backend:
         if self.sizes is not None:
             return Descriptor(OCTETS, digest, self.sizes.size(repository, digest))
         size = self._learnt.get(digest) if self.paths is None else _size(self.paths.path(digest))
-        if size is not None and self.store.holds(repository, blob := Descriptor(OCTETS, digest, size)):
+        if size is not None and self.store.exists(repository, blob := Descriptor(OCTETS, digest, size)):
             return blob
         raise BlobUnknown(f"{repository} has no blob {digest.short}", subject=digest)
 

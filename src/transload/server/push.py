@@ -51,7 +51,7 @@ async def _mount(call: Call, repository: str, digest: Digest, origin: str | None
     except BlobUnknown:
         return False
     if not call.service.backend.target.blobs_per_repository:
-        return await call.service.run(call.service.store.holds, repository, blob)
+        return await call.service.run(call.service.store.exists, repository, blob)
     mounts = call.service.backend.mounts
     return bool(origin and mounts and await call.service.run(mounts.mount, blob, home, repository))
 

@@ -55,7 +55,7 @@ class StoreContract(SourceContract):
         return store
 
     def test_it_starts_empty(self, store: Target) -> None:
-        assert not store.holds(APP, blob("first", 10).descriptor)
+        assert not store.exists(APP, blob("first", 10).descriptor)
         with pytest.raises(NotFound):
             store.resolve(Name(APP, "1.0"))
 
@@ -65,7 +65,7 @@ class StoreContract(SourceContract):
     def test_a_blob_comes_back_exactly(self, store: Target, size: int) -> None:
         content = blob("size", size)
         put(store, APP, content)
-        assert store.holds(APP, content.descriptor)
+        assert store.exists(APP, content.descriptor)
         assert read(store, APP, content.descriptor) == content.read()
 
     @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
@@ -74,7 +74,7 @@ class StoreContract(SourceContract):
             pytest.skip(f"the store does not take {algorithm}")
         content = blob("algorithm", 5000, algorithm)
         put(store, APP, content)
-        assert store.holds(APP, content.descriptor)
+        assert store.exists(APP, content.descriptor)
         assert read(store, APP, content.descriptor) == content.read()
 
     def test_a_chunk_may_be_a_view_of_a_buffer_that_is_used_again(self, store: Target) -> None:
@@ -99,18 +99,18 @@ class StoreContract(SourceContract):
         content = blob("invisible", 1000)
         with store.begin(APP, content.descriptor) as ingest:
             ingest.write([content.read()])
-            assert not store.holds(APP, content.descriptor)
+            assert not store.exists(APP, content.descriptor)
             with pytest.raises(BlobUnknown):
                 read(store, APP, content.descriptor)
             ingest.commit()
-        assert store.holds(APP, content.descriptor)
+        assert store.exists(APP, content.descriptor)
 
     def test_an_unfinished_blob_is_taken_up_again(self, store: Target) -> None:
         content = blob("parked", 200_000)
         raw = content.read()
         with store.begin(APP, content.descriptor) as ingest:
             ingest.write([raw[:120_000]])
-        assert not store.holds(APP, content.descriptor)
+        assert not store.exists(APP, content.descriptor)
         with store.begin(APP, content.descriptor) as ingest:
             assert ingest.offset == 120_000 if self.parks else ingest.offset <= 120_000
             ingest.write([raw[ingest.offset :]])
@@ -129,7 +129,7 @@ class StoreContract(SourceContract):
         raw = content.read()
         with pytest.raises(Broken), store.begin(APP, content.descriptor) as ingest:
             ingest.write(breaks(raw[:70_000]))
-        assert not store.holds(APP, content.descriptor)
+        assert not store.exists(APP, content.descriptor)
         with store.begin(APP, content.descriptor) as ingest:
             assert ingest.offset == 70_000 if self.parks else ingest.offset <= 70_000
         put(store, APP, content)
@@ -175,11 +175,11 @@ class StoreContract(SourceContract):
         lie = Descriptor(OCTETS, content.descriptor.digest, 999)
         with store.begin(APP, lie) as ingest, pytest.raises(SizeMismatch):
             _send(ingest, content.read())
-        assert not store.holds(APP, lie)
+        assert not store.exists(APP, lie)
         self._is_still_missing(store, content)
 
     def _is_still_missing(self, store: Target, content: Content) -> None:
-        assert not store.holds(APP, content.descriptor)
+        assert not store.exists(APP, content.descriptor)
         with pytest.raises(BlobUnknown):
             read(store, APP, content.descriptor)
         put(store, APP, content)
@@ -199,7 +199,7 @@ class StoreContract(SourceContract):
             with store.begin(APP, content.descriptor) as second:
                 second.write([raw[second.offset :]])
                 second.commit()
-            assert store.holds(APP, content.descriptor)
+            assert store.exists(APP, content.descriptor)
             first.write([raw[first.offset :]])
             first.commit()
         assert read(store, APP, content.descriptor) == raw
@@ -215,7 +215,7 @@ class StoreContract(SourceContract):
     def test_blobs_belong_to_their_repository_if_scoped(self, store: Target) -> None:
         content = blob("scoped", 100)
         put(store, APP, content)
-        assert store.holds(OTHER, content.descriptor) is not store.blobs_per_repository
+        assert store.exists(OTHER, content.descriptor) is not store.blobs_per_repository
 
     # --- Names
 
@@ -333,9 +333,9 @@ class StoreContract(SourceContract):
     def test_a_spooled_file_is_the_blob_once_it_is_adopted(self, store: Target) -> None:
         content = blob("spooled", 5000)
         spools, folder, name = self._spooled(store, content.read())
-        assert not store.holds(APP, content.descriptor)
+        assert not store.exists(APP, content.descriptor)
         spools.adopt(APP, content.descriptor, name)
-        assert store.holds(APP, content.descriptor)
+        assert store.exists(APP, content.descriptor)
         assert read(store, APP, content.descriptor) == content.read()
         assert folder.status(name) is None
 
@@ -344,7 +344,7 @@ class StoreContract(SourceContract):
         spools, folder, name = self._spooled(store, content.read()[:-1])
         with pytest.raises(SizeMismatch):
             spools.adopt(APP, content.descriptor, name)
-        assert not store.holds(APP, content.descriptor)
+        assert not store.exists(APP, content.descriptor)
         folder.unlink(name)
 
     # --- Refers
@@ -370,7 +370,7 @@ class StoreContract(SourceContract):
         content = blob("mounted", 4000)
         put(store, APP, content)
         assert store.mounts.mount(content.descriptor, APP, OTHER) is True
-        assert store.holds(OTHER, content.descriptor)
+        assert store.exists(OTHER, content.descriptor)
         assert read(store, OTHER, content.descriptor) == content.read()
 
     def test_a_mount_of_nothing_says_that_it_did_not_work(self, store: Target) -> None:
@@ -379,7 +379,7 @@ class StoreContract(SourceContract):
         content = blob("unmounted", 4000)
         put(store, APP, blob("something", 10))
         assert store.mounts.mount(content.descriptor, APP, OTHER) is False
-        assert not store.holds(OTHER, content.descriptor)
+        assert not store.exists(OTHER, content.descriptor)
 
     # --- Deletes
 
@@ -401,7 +401,7 @@ class StoreContract(SourceContract):
         content = blob("deleted", 100)
         put(store, APP, content)
         _deletes(store).delete_blob(APP, content.descriptor.digest)
-        assert not store.holds(APP, content.descriptor)
+        assert not store.exists(APP, content.descriptor)
 
 
 def _deletes(store: Target) -> Deletes:

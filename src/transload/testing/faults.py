@@ -20,7 +20,7 @@ from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Chunk, Ingest, Lists, Mounts, Refers, RequestCosts, Sparse, Target
 
 Operation = (
-    Literal["resolve", "fetch", "tags", "repositories", "holds", "open"]
+    Literal["resolve", "fetch", "tags", "repositories", "exists", "open"]
     | Literal["begin", "write", "commit", "put_manifest", "mount", "referrers"]
 )
 WRITES: tuple[Operation, ...] = ("begin", "write", "commit", "put_manifest", "mount")
@@ -99,8 +99,8 @@ def refuses_mount(*, subject: str | None = None, times: int = ALWAYS) -> Fault:
 
 
 def forgets(*, subject: str | None = None, times: int = ALWAYS) -> Fault:
-    """`holds` returns False, whatever is there."""
-    return Fault(on="holds", error=None, subject=subject, skip=0, times=times, refuse=True)
+    """`exists` returns False, whatever is there."""
+    return Fault(on="exists", error=None, subject=subject, skip=0, times=times, refuse=True)
 
 
 def read_only() -> list[Fault]:
@@ -206,10 +206,10 @@ class FaultyStore:
         self._ask("repositories", "")
         return self.store.repositories()
 
-    def holds(self, repository: str, descriptor: Descriptor) -> bool:
+    def exists(self, repository: str, descriptor: Descriptor) -> bool:
         """See `Reads`."""
-        fault = self._ask("holds", descriptor.digest)
-        return not (fault and fault.refuse) and self.store.holds(repository, descriptor)
+        fault = self._ask("exists", descriptor.digest)
+        return not (fault and fault.refuse) and self.store.exists(repository, descriptor)
 
     @contextmanager
     def open(

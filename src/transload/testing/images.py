@@ -163,7 +163,7 @@ def fill(store: Target, built: Built, repository: str, tag: str | None = None) -
     Returns the name under which it is stored. Raises what the store raises.
     """
     for content in built.walk_contents():
-        if not store.holds(repository, content.descriptor):
+        if not store.exists(repository, content.descriptor):
             put(store, repository, content)
     for child in built.walk():
         if child is not built:

@@ -62,7 +62,7 @@ class SourceContract:
     lists: bool = True
     """Whether `repositories` gives a list; if not, it raises `Refused`."""
     tells_sizes: bool = True
-    """Whether `holds` notices a descriptor with another size."""
+    """Whether `exists` notices a descriptor with another size."""
 
     @pytest.fixture
     def source(self) -> Source:
@@ -117,22 +117,22 @@ class SourceContract:
     def test_every_blob_is_held_and_comes_back_exactly(self, source: Source) -> None:
         for name, built in sample().items():
             for descriptor, raw in built.walk_blobs():
-                assert source.holds(name.repository, descriptor)
+                assert source.exists(name.repository, descriptor)
                 assert read(source, name.repository, descriptor) == raw
 
     def test_every_manifest_is_held(self, source: Source) -> None:
         for name, built in sample().items():
-            assert all(source.holds(name.repository, part.descriptor) for part in built.walk())
+            assert all(source.exists(name.repository, part.descriptor) for part in built.walk())
 
     def test_what_is_not_there_is_not_held(self, source: Source) -> None:
-        assert not source.holds(APP, Descriptor(OCTETS, UNKNOWN, 15))
-        assert not source.holds("acme/none", Descriptor(OCTETS, UNKNOWN, 15))
+        assert not source.exists(APP, Descriptor(OCTETS, UNKNOWN, 15))
+        assert not source.exists("acme/none", Descriptor(OCTETS, UNKNOWN, 15))
 
     def test_another_size_is_not_held(self, source: Source) -> None:
         if not self.tells_sizes:
             pytest.skip("the store does not tell sizes")
         layer = sample()[Name(APP, "1.0")].manifest.layers[0]
-        assert not source.holds(APP, Descriptor(layer.media_type, layer.digest, layer.size + 1))
+        assert not source.exists(APP, Descriptor(layer.media_type, layer.digest, layer.size + 1))
 
     @pytest.mark.parametrize("offset", [0, 1, 65_535, 65_536, 70_000, -1, None])
     @pytest.mark.parametrize("length", [0, 1, 1000, None])

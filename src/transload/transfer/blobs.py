@@ -81,14 +81,14 @@ class Placing:
         origin = BlobOrigin(source, step.source_repository, "source")
         if self.recheck:
             with at_side("target"):
-                if self.target.holds(step.repository, step.descriptor):
+                if self.target.exists(step.repository, step.descriptor):
                     return "present"
         if step.origin is not None:
             with at_side("target"):
                 if self.target.mounts and self.target.mounts.mount(step.descriptor, step.origin, step.repository):
                     return "mounted"
                 # After a refused mount, do not fetch the blob from a remote source again: the target has it nearby.
-                if source.request_costs is not None and self.target.holds(step.origin, step.descriptor):
+                if source.request_costs is not None and self.target.exists(step.origin, step.descriptor):
                     origin = BlobOrigin(self.target, step.origin, "target")
         try:
             self.copy(step, origin)

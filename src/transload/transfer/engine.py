@@ -298,7 +298,7 @@ class _Engine:
     def _heal(self, step: ManifestStep) -> None:
         repository = step.name.repository
         for blob in self._plan.manifests[step.digest].blobs:
-            if not self._target.holds(repository, blob):
+            if not self._target.exists(repository, blob):
                 lacking = BlobStep(
                     id=step.id,
                     descriptor=blob,

@@ -167,7 +167,7 @@ class Prover:
                     self._hash(repository, blob)
                     self._sound.add(blob.digest)
                     return
-        if not self._store.holds(repository, blob):
+        if not self._store.exists(repository, blob):
             raise BlobUnknown(
                 f"{repository} lacks blob {blob.digest.short} of {blob.size} bytes",
                 subject=blob.digest,

@@ -110,7 +110,7 @@ def put_files(
     needed = {file.descriptor.digest: file for file in (empty, *titled)}
     for number, file in enumerate(needed.values()):
         cancellation.check()
-        if not target.holds(name.repository, file.descriptor):
+        if not target.exists(name.repository, file.descriptor):
             _send(placing, number, name.repository, file)
     target.put_manifest(Name(name.repository, name.tag, None if name.tag else manifest.digest), manifest)
     return manifest.descriptor

@@ -107,9 +107,9 @@ def test_what_is_asked_by_digest_first_is_found_in_any_image(tmp_path: Path) -> 
     for content in (TWO.config, *ONE.layers, *TWO.layers):
         descriptor = Descriptor(OCTETS, Digest.of(content), len(content))
         fresh = ArchiveStore(store.path)
-        assert fresh.holds("any", descriptor)
+        assert fresh.exists("any", descriptor)
         assert read(fresh, "any", descriptor) == content
-        assert not fresh.holds("any", Descriptor(OCTETS, descriptor.digest, len(content) + 1))
+        assert not fresh.exists("any", Descriptor(OCTETS, descriptor.digest, len(content) + 1))
     assert store.fetch(Name("", None, store.resolve(NAME).digest)).config
     with pytest.raises(BlobUnknown):
         read(store, "any", Descriptor(OCTETS, Digest.of(b"nothing"), 7))
@@ -148,7 +148,7 @@ def test_one_damaged_image_does_not_hide_the_others(tmp_path: Path) -> None:
     with pytest.raises(DigestMismatch):
         store.resolve(NAME)
     store.resolve(Name("acme/two", "1"))
-    assert store.holds("", Descriptor(OCTETS, TWO.config_digest, len(TWO.config)))
+    assert store.exists("", Descriptor(OCTETS, TWO.config_digest, len(TWO.config)))
 
 
 def test_a_config_that_is_not_what_it_is_called(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_missing_blob_is_missed_when_it_is_wanted(tmp_path: Path) -> None:
     del files[blob_name(IMAGE.contents[1].descriptor.digest)]
     store = ArchiveStore(write_tar(tmp_path / "a.tar", files))
     assert store.resolve(Name(APP, "1")) == IMAGE.descriptor
-    assert not store.holds(APP, IMAGE.contents[1].descriptor)
+    assert not store.exists(APP, IMAGE.contents[1].descriptor)
     with pytest.raises(BlobUnknown):
         read(store, APP, IMAGE.contents[1].descriptor)
 

@@ -101,7 +101,7 @@ def test_writers_of_different_blobs_do_not_wait_for_each_other(tmp_path: Path) -
         with pytest.raises(Busy), writer.begin("", first.descriptor):
             pass
         gate.set()
-    assert writer.holds("", first.descriptor)
+    assert writer.exists("", first.descriptor)
 
 
 @pytest.mark.parametrize("parts", [1, 3, 10])
@@ -114,8 +114,8 @@ def test_a_second_run_sends_only_what_lacks(tmp_path: Path, reference: bytes, pa
     with opened(tmp_path / "b") as writer:
         there = sum(each.descriptor.size for each in contents[:parts])
         assert writer.missing_bytes < writer._blueprint.cut.size - there + 1
-        assert all(writer.holds("", each.descriptor) for each in contents[:parts])
-        assert not writer.holds("", contents[parts].descriptor)
+        assert all(writer.exists("", each.descriptor) for each in contents[:parts])
+        assert not writer.exists("", contents[parts].descriptor)
         assert send(writer, MADE) == total - there
         assert joined(writer.finish()) == reference
 
@@ -151,7 +151,7 @@ def test_wrong_bytes_of_an_earlier_run_are_found_and_fetched_again(tmp_path: Pat
         file.seek(lost.offset % 100_000)
         file.write(b"\xff" * 40)
     with opened(tmp_path / "b") as writer:
-        assert [writer.holds("", each.descriptor) for each in contents[:4]] == [True, False, True, True]
+        assert [writer.exists("", each.descriptor) for each in contents[:4]] == [True, False, True, True]
         assert send(writer, MADE) == sum(each.descriptor.size for each in contents[4:]) + lost.size
         assert joined(writer.finish()) == reference
 
@@ -176,7 +176,7 @@ def test_a_wrong_size_never_reaches_the_neighbours(tmp_path: Path, change: int) 
     with BundleWriter(tmp_path / "b", lay_out(contents_of(ONE), None)) as writer:
         with writer.begin("", BIG.descriptor) as ingest, pytest.raises(SizeMismatch):
             _all(ingest, raw)
-        assert not writer.holds("", BIG.descriptor)
+        assert not writer.exists("", BIG.descriptor)
         send(writer, ONE)
         writer.finish()
     assert all(each.error is None for each in BundleStore(tmp_path / "b").check())
@@ -213,9 +213,9 @@ def test_a_manifest_needs_its_blobs_and_children(tmp_path: Path) -> None:
             put(writer, "", content)
         with pytest.raises(ManifestUnknown):
             writer.put_manifest(Name("a", "1"), multi.manifest)
-        assert not writer.holds("", multi.descriptor)
+        assert not writer.exists("", multi.descriptor)
         send(writer, images)
-        assert writer.holds("", multi.descriptor)
+        assert writer.exists("", multi.descriptor)
         assert read(writer, "", multi.descriptor) == multi.manifest.raw
 
 
@@ -230,7 +230,7 @@ def test_a_manifest_that_was_pointed_at_is_not_held_when_a_blob_is_lost(tmp_path
         file.seek(place)
         file.write(b"\xff" * 9)
     with BundleWriter(tmp_path / "b", blueprint) as writer:
-        assert not writer.holds("", built.descriptor)
+        assert not writer.exists("", built.descriptor)
 
 
 def test_an_unfinished_bundle_has_blobs_and_no_names(tmp_path: Path) -> None:

@@ -288,9 +288,9 @@ def test_it_answers_as_the_target_does() -> None:
     for repository in ("shop", "shop/one", "shop/many", "shop/none"):
         for built in (ONE, TWO, *MANY.walk()):
             for descriptor in (built.descriptor, *built.manifest.blobs):
-                assert stand_in.holds(repository, descriptor) == store.holds(repository, descriptor)
+                assert stand_in.exists(repository, descriptor) == store.exists(repository, descriptor)
                 larger = Descriptor(descriptor.media_type, descriptor.digest, descriptor.size + 1)
-                assert not stand_in.holds(repository, larger)
+                assert not stand_in.exists(repository, larger)
 
 
 def test_it_takes_and_gives_nothing() -> None:
@@ -334,7 +334,7 @@ def test_a_pool_is_one_for_all_repositories(tmp_path: Path) -> None:
     fill(store, ONE, "one", "1")
     stand_in = InventoryTarget(take_inventory(store))
     assert stand_in.mounts is None
-    assert stand_in.holds("any", ONE.manifest.layers[0])
+    assert stand_in.exists("any", ONE.manifest.layers[0])
 
 
 def test_requests_of_the_real_target_are_foretold() -> None:
@@ -359,7 +359,7 @@ def test_a_blob_that_an_unwanted_repository_holds_is_mounted_from_there() -> Non
     assert digest in copied(scene.plan("shop/two:1"))
     plan = scene.plan("shop/two:1", elsewhere=inventory.holders)
     assert mounted(plan) == {("shop/two", digest, "shop/one")}
-    asked = [subject for on, subject in scene.target.subjects if on == "holds"]
+    asked = [subject for on, subject in scene.target.subjects if on == "exists"]
     assert asked == [digest]
     assert all(image.error is None for image in scene.run(plan).images)
     assert scene.target.store.fetch(Name("shop/two", "1")).raw == TWO.manifest.raw
@@ -372,7 +372,7 @@ def test_a_hint_that_is_wrong_costs_a_question_and_nothing_else() -> None:
     repositories = ("a", "b", "c", "d")
     plan = scene.plan("shop/two:1", elsewhere=lambda _: repositories)
     assert copied(plan) == set(TWO.blobs)
-    assert scene.target.calls["holds"] == len(TWO.blobs) * 3
+    assert scene.target.calls["exists"] == len(TWO.blobs) * 3
 
 
 def test_hints_are_not_needed_where_a_wanted_repository_has_the_blob() -> None:
@@ -383,7 +383,7 @@ def test_hints_are_not_needed_where_a_wanted_repository_has_the_blob() -> None:
     plan = scene.plan("shop/one:1", "shop/two:1", elsewhere=lambda _: ("shop/other",))
     digest = SHARED.descriptor.digest
     assert mounted(plan) == {("shop/two", digest, "shop/one")}
-    assert scene.target.subjects.count(("holds", digest)) == 1
+    assert scene.target.subjects.count(("exists", digest)) == 1
 
 
 def test_a_pool_is_asked_for_no_other_repository(tmp_path: Path) -> None:
@@ -391,7 +391,7 @@ def test_a_pool_is_asked_for_no_other_repository(tmp_path: Path) -> None:
     scene.publish(TWO, "two:1")
     plan = scene.plan("two:1", elsewhere=lambda _: ("a", "b"))
     assert not mounted(plan)
-    assert scene.target.calls["holds"] == len(TWO.blobs)
+    assert scene.target.calls["exists"] == len(TWO.blobs)
 
 
 def test_signatures_without_a_tag_are_not_seen() -> None:

@@ -52,7 +52,7 @@ def test_what_an_index_needs_stays(store: LayoutStore) -> None:
         store.deletes.delete_manifest(Name("many", None, child.digest))
     with pytest.raises(Refused, match="is needed by many:v1"):
         store.deletes.delete_blob("many", blob.digest)
-    assert store.holds("many", blob)
+    assert store.exists("many", blob)
 
 
 def test_a_blob_that_nothing_needs_goes(store: LayoutStore) -> None:
@@ -60,7 +60,7 @@ def test_a_blob_that_nothing_needs_goes(store: LayoutStore) -> None:
         store.deletes.delete_manifest(Name(repository, None, ONE.digest))
     blob = ONE.manifest.layers[0]
     store.deletes.delete_blob("app", blob.digest)
-    assert not store.holds("app", blob)
+    assert not store.exists("app", blob)
     with pytest.raises(BlobUnknown):
         store.deletes.delete_blob("app", blob.digest)
 

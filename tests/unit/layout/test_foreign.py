@@ -125,7 +125,7 @@ def test_a_blob_of_another_size_is_not_given_out(tmp_path: Path) -> None:
     with place(folder, layer.digest).open("ab") as file:
         file.write(b"more")
     store = LayoutStore(folder)
-    assert not store.holds("", layer)
+    assert not store.exists("", layer)
     with pytest.raises(SizeMismatch):
         read(store, "", layer)
 
@@ -195,7 +195,7 @@ def test_what_leads_elsewhere_or_is_no_file_is_refused(tmp_path: Path, kind: str
     store = LayoutStore(folder)
     for ask in (
         lambda: read(store, "", layer),
-        lambda: store.holds("", layer),
+        lambda: store.exists("", layer),
         lambda: store.paths.path(layer.digest),
         lambda: store.paths.file(layer.digest),
     ):
@@ -304,7 +304,7 @@ def test_a_full_disk_is_told_and_work_goes_on_when_there_is_space(small_disk: Pa
     with pytest.raises(DiskFull) as caught, store.begin("", content.descriptor) as ingest:
         ingest.write([content.read()[:30_000], content.read()[30_000:]])
     assert caught.value.hint
-    assert not store.holds("", content.descriptor)
+    assert not store.exists("", content.descriptor)
     ballast.unlink()
     with store.begin("", content.descriptor) as ingest:
         assert 30_000 <= ingest.offset < 150_000
@@ -319,7 +319,7 @@ def test_a_commit_after_a_failed_write_is_refused(small_disk: Path) -> None:
             ingest.write([content.read()])
         with pytest.raises(SizeMismatch):
             ingest.commit()
-    assert not store.holds("", content.descriptor)
+    assert not store.exists("", content.descriptor)
 
 
 def test_a_disk_that_is_read_only(small_disk: Path) -> None:
@@ -335,4 +335,4 @@ def test_a_disk_that_is_read_only(small_disk: Path) -> None:
 
 
 def test_a_descriptor_of_nothing(tmp_path: Path) -> None:
-    assert not LayoutStore(tmp_path, create=True).holds("", Descriptor(OCTETS, Digest.of(b""), 0))
+    assert not LayoutStore(tmp_path, create=True).exists("", Descriptor(OCTETS, Digest.of(b""), 0))

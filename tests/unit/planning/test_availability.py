@@ -21,8 +21,8 @@ class Lossy(MemoryStore):
         super().__init__("memory:source")
         self.lost = lost
 
-    def holds(self, repository: str, descriptor: Descriptor) -> bool:
-        return descriptor.digest != self.lost and super().holds(repository, descriptor)
+    def exists(self, repository: str, descriptor: Descriptor) -> bool:
+        return descriptor.digest != self.lost and super().exists(repository, descriptor)
 
 
 def scene_of(lost: Digest) -> Scene:
@@ -59,4 +59,4 @@ def test_a_remote_source_is_not_asked() -> None:
     scene.source.calls.clear()
     plan = scene.plan("one:1")
     assert plan.images[0].error is None
-    assert "holds" not in scene.source.calls
+    assert "exists" not in scene.source.calls

@@ -33,7 +33,7 @@ class Endless(MemoryStore):
         config = self.described(text, OCI_CONFIG)
         return json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers}).encode()
 
-    def holds(self, repository, blob):
+    def exists(self, repository, blob):
         return True
 
     def resolve(self, name):

@@ -90,7 +90,7 @@ def test_a_blob_that_may_not_be_asked_for_is_sent() -> None:
     scene = Scene()
     scene.publish(ONE, "app:1")
     scene.deliver(TWO, "app:1")
-    scene.script(faults.fails("holds", lambda: AccessDenied("no"), times=ALWAYS), at="target")
+    scene.script(faults.fails("exists", lambda: AccessDenied("no"), times=ALWAYS), at="target")
     assert copied(scene.plan("app:1")) == set(ONE.blobs)
 
 

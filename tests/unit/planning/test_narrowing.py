@@ -30,7 +30,7 @@ def test_a_rewritten_index_has_only_what_is_wanted_and_another_digest() -> None:
     assert [child.digest for child in plan.manifests[planned.digest].manifests] == [MANY.children[0].digest]
     assert copied(plan) == set(MANY.children[0].blobs)
     assert "1 of 3 platform entries (linux/amd64); index rewritten" in planned.notes[0]
-    assert {call for on, call in scene.source.subjects if on != "holds"} == {"app:1", f"app@{MANY.children[0].digest}"}
+    assert {call for on, call in scene.source.subjects if on != "exists"} == {"app:1", f"app@{MANY.children[0].digest}"}
 
 
 def test_a_rewritten_index_is_recognised_the_next_time() -> None:

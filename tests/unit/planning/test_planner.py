@@ -38,7 +38,7 @@ def test_a_cold_image_costs_one_question_to_the_source_and_two_to_the_target() -
     scene = Scene()
     scene.publish(ONE, "app:1")
     scene.plan("app:1")
-    assert scene.source.calls == {"fetch": 1, "holds": 3}  # a local source is asked for its blobs, which costs nothing
+    assert scene.source.calls == {"fetch": 1, "exists": 3}  # a local source is asked for its blobs, which costs nothing
     assert scene.target.calls == {"resolve": 1, "tags": 1}
 
 
@@ -207,7 +207,7 @@ def test_a_child_manifest_that_is_there_vouches_for_what_is_below_it() -> None:
     plan = scene.plan("app:1")
     assert stored(plan) == [f"app@{lacking.digest}", "app:1"]
     assert not copied(plan) & set(held.blobs)
-    assert not {subject for on, subject in scene.target.subjects if on == "holds"} & set(held.blobs)
+    assert not {subject for on, subject in scene.target.subjects if on == "exists"} & set(held.blobs)
 
 
 def test_an_image_whose_manifest_is_there_already_only_gets_its_tag() -> None:
@@ -256,7 +256,7 @@ def test_a_hint_about_a_repository_without_manifests_is_checked_and_used() -> No
     scene.script(faults.fails("tags", lambda: RepositoryUnknown("no manifests yet")), at="target")
     plan = scene.plan("app:1", known=lambda repository, digest: repository == "app" and digest in {there, gone})
     assert copied(plan) == {gone, unknown}
-    assert scene.target.calls["holds"] == 2
+    assert scene.target.calls["exists"] == 2
 
 
 @pytest.mark.parametrize("names", [("app:1", "app:1"), ("a:1", "b:1")])

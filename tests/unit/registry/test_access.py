@@ -94,11 +94,11 @@ def test_the_first_refusal_teaches_and_later_requests_bring_the_token(guarded: G
     with plain_http() as http:
         store = store_for(guarded, http)
         for _ in range(3):
-            assert store.holds("a/b", BLOB)
+            assert store.exists("a/b", BLOB)
         assert http.traffic.requests == 1 + 1 + 3
         assert len(guarded.asked_for("/token")) == 1
         guarded.wanted = "repository:c:pull"
-        assert store.holds("c", BLOB)
+        assert store.exists("c", BLOB)
         assert http.traffic.requests == 7  # the token of the other repository is asked for unasked
         assert "Authorization" not in guarded.asked_for("/token")[0].headers
 
@@ -106,13 +106,13 @@ def test_the_first_refusal_teaches_and_later_requests_bring_the_token(guarded: G
 def test_a_token_is_renewed_ahead_of_its_end(guarded: Guarded) -> None:
     with plain_http() as http:
         store = store_for(guarded, http, ME)
-        assert store.holds("a/b", BLOB)
+        assert store.exists("a/b", BLOB)
         assert isinstance(http.clock, HastyClock)
         http.clock.sleep_s(100)
-        assert store.holds("a/b", BLOB)
+        assert store.exists("a/b", BLOB)
         assert len(guarded.asked_for("/token")) == 1
         http.clock.sleep_s(150)
-        assert store.holds("a/b", BLOB)
+        assert store.exists("a/b", BLOB)
         assert len(guarded.asked_for("/token")) == 2
         assert len(guarded.asked_for("/v2/")) == 4  # no request was refused but the first
 
@@ -121,45 +121,45 @@ def test_a_token_without_a_lifetime_lives_a_minute(guarded: Guarded) -> None:
     guarded.lifetime_s = 0
     with plain_http() as http:
         store = store_for(guarded, http)
-        store.holds("a/b", BLOB)
+        store.exists("a/b", BLOB)
         http.clock.sleep_s(40)
-        store.holds("a/b", BLOB)
+        store.exists("a/b", BLOB)
         assert len(guarded.asked_for("/token")) == 1
         http.clock.sleep_s(10)
-        store.holds("a/b", BLOB)
+        store.exists("a/b", BLOB)
         assert len(guarded.asked_for("/token")) == 2
 
 
 def test_a_token_that_is_withdrawn_is_replaced_once(guarded: Guarded) -> None:
     with plain_http() as http:
         store = store_for(guarded, http)
-        store.holds("a/b", BLOB)
+        store.exists("a/b", BLOB)
         guarded.expired.add("token0")
-        assert store.holds("a/b", BLOB)
+        assert store.exists("a/b", BLOB)
         assert len(guarded.asked_for("/token")) == 2
 
 
 def test_no_token_of_before_takes_the_place_of_one_that_was_withdrawn(guarded: Guarded) -> None:
     with plain_http() as http:
         store = store_for(guarded, http)
-        store.holds("a/b", BLOB)
+        store.exists("a/b", BLOB)
         tokens = store._api._authorizer((pull("a/b"),))._tokens
         tokens.append(evolve(tokens[0], value=Secret("for more, and withdrawn too")))
         guarded.expired.add("token0")
         http.clock.sleep_s(1)
-        assert store.holds("a/b", BLOB)
+        assert store.exists("a/b", BLOB)
         assert len(guarded.asked_for("/token")) == 2
 
 
 def test_a_scope_that_the_registry_wants_besides_is_added(guarded: Guarded) -> None:
     with plain_http() as http:
         store = store_for(guarded, http)
-        store.holds("a/b", BLOB)
+        store.exists("a/b", BLOB)
         guarded.wanted = "repository:base:pull"
-        assert store.holds("a/b", BLOB)
+        assert store.exists("a/b", BLOB)
         scopes = guarded.asked_for("/token")[1].query["scope"]
         assert sorted(scopes) == ["repository:a/b:pull", "repository:base:pull"]
-        assert store.holds("a/b", BLOB)
+        assert store.exists("a/b", BLOB)
         assert len(guarded.asked_for("/token")) == 2
 
 
@@ -172,13 +172,13 @@ def test_what_a_good_token_may_not_is_denied(guarded: Guarded) -> None:
     with serving(stingy) as wire, plain_http() as http:
         stingy.wire = wire
         with pytest.raises(AccessDenied, match="401"):
-            store_for(stingy, http, ME).holds("a/b", BLOB)
+            store_for(stingy, http, ME).exists("a/b", BLOB)
         assert len(wire.asked) == 3
 
 
 def test_a_wrong_password_names_host_and_user(guarded: Guarded) -> None:
     with plain_http() as http, pytest.raises(CredentialsRejected, match="credentials of me") as caught:
-        store_for(guarded, http, OTHER).holds("a/b", BLOB)
+        store_for(guarded, http, OTHER).exists("a/b", BLOB)
     assert guarded.wire
     assert guarded.wire.host in str(caught.value)
     assert "wrong" not in str(caught.value) + str(caught.value.hint)
@@ -187,7 +187,7 @@ def test_a_wrong_password_names_host_and_user(guarded: Guarded) -> None:
 def test_an_identity_token_is_posted(guarded: Guarded) -> None:
     login = Login(identity_token=Secret("identity"))
     with plain_http() as http:
-        assert store_for(guarded, http, login).holds("a/b", BLOB)
+        assert store_for(guarded, http, login).exists("a/b", BLOB)
         assert [asked.method for asked in guarded.asked_for("/token")] == ["POST"]
 
 
@@ -195,20 +195,20 @@ def test_an_identity_token_goes_the_older_way_where_it_must(guarded: Guarded) ->
     guarded.oauth = False
     login = Login("<token>", identity_token=Secret("identity"))
     with plain_http() as http:
-        assert store_for(guarded, http, login).holds("a/b", BLOB)
+        assert store_for(guarded, http, login).exists("a/b", BLOB)
         assert [asked.method for asked in guarded.asked_for("/token")] == ["POST", "GET"]
 
 
 def test_many_threads_ask_for_one_token(guarded: Guarded) -> None:
     with plain_http() as http:
         store = store_for(guarded, http)
-        store.holds("a/b", BLOB)
+        store.exists("a/b", BLOB)
         guarded.wanted = "repository:c:pull"
         together = threading.Barrier(8)
 
         def ask() -> None:
             together.wait()
-            assert store.holds("c", BLOB)
+            assert store.exists("c", BLOB)
 
         with TaskGroup() as group:
             for _ in range(8):
@@ -219,13 +219,13 @@ def test_many_threads_ask_for_one_token(guarded: Guarded) -> None:
 def test_a_realm_elsewhere_gets_no_password_unless_allowed(guarded: Guarded) -> None:
     guarded.realm = "https://tokens.invalid/token"
     with plain_http() as http, pytest.raises(InsecureRefused, match=r"another host, tokens\.invalid"):
-        store_for(guarded, http, ME).holds("a/b", BLOB)
+        store_for(guarded, http, ME).exists("a/b", BLOB)
 
 
 def test_a_realm_that_is_no_url(guarded: Guarded) -> None:
     guarded.realm = "http://[broken"
     with plain_http() as http, pytest.raises(ProtocolTrouble):
-        store_for(guarded, http).holds("a/b", BLOB)
+        store_for(guarded, http).exists("a/b", BLOB)
 
 
 def test_a_realm_in_trouble_is_asked_again() -> None:
@@ -236,7 +236,7 @@ def test_a_realm_in_trouble_is_asked_again() -> None:
 
     with serving(script) as wire, plain_http(attempts=3) as http:
         with pytest.raises(ServerTrouble, match="cannot give a token now"):
-            RegistryStore(wire.host, http).holds("a/b", BLOB)
+            RegistryStore(wire.host, http).exists("a/b", BLOB)
         assert http.traffic.retries == 2
 
 
@@ -253,21 +253,21 @@ def test_a_password_goes_along_after_the_first_challenge() -> None:
     with serving(basic_only) as wire, plain_http() as http:
         store = RegistryStore(wire.host, http, login=ME)
         for _ in range(3):
-            assert store.holds("a/b", BLOB)
+            assert store.exists("a/b", BLOB)
         assert len(wire.asked) == 4
 
 
 def test_a_wrong_password_is_rejected_and_none_is_denied() -> None:
     with serving(basic_only) as wire, plain_http() as http:
         with pytest.raises(CredentialsRejected):
-            RegistryStore(wire.host, http, login=OTHER).holds("a/b", BLOB)
+            RegistryStore(wire.host, http, login=OTHER).exists("a/b", BLOB)
         assert len(wire.asked) == 2
         with pytest.raises(AccessDenied, match="user name and password"):
-            RegistryStore(wire.host, http).holds("a/b", BLOB)
+            RegistryStore(wire.host, http).exists("a/b", BLOB)
         rejected = RegistryStore(wire.host, http, login=OTHER)
         for _ in range(2):  # also when the password went along unasked
             with pytest.raises(CredentialsRejected):
-                rejected.holds("a/b", BLOB)
+                rejected.exists("a/b", BLOB)
 
 
 def test_a_password_is_not_sent_to_where_a_blob_is_redirected() -> None:

@@ -57,7 +57,7 @@ def test_what_is_not_there_is_unknown(store: RegistryStore, name: Name) -> None:
 def test_a_blob_goes(store: RegistryStore, held: MemoryStore) -> None:
     layer = APP.manifest.layers[0]
     store.deletes.delete_blob("app", layer.digest)
-    assert not held.holds("app", layer)
+    assert not held.exists("app", layer)
     with pytest.raises(BlobUnknown):
         store.deletes.delete_blob("app", layer.digest)
 

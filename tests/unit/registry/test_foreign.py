@@ -58,7 +58,7 @@ def publisher() -> Callable[[Asked], Said]:
 def test_a_layer_that_the_source_lacks_is_read_at_its_url(publisher: Callable[[Asked], Said], saved: bool) -> None:
     with serving(publisher) as wire:
         target = brought(f"http://{wire.host}/base", saved=saved)
-        assert target.holds(NAME.repository, BASE.descriptor)
+        assert target.exists(NAME.repository, BASE.descriptor)
         assert wire.lines == ["GET /base"]
         assert "Authorization" not in wire.asked[0].headers
 

@@ -39,8 +39,8 @@ def redirecting(head: Said, there: bool = True) -> Iterator[tuple[Wire, Wire, Re
 @pytest.mark.parametrize("there", [True, False])
 def test_storage_that_cannot_answer_head_is_asked_by_get(head: Said, there: bool) -> None:
     with redirecting(head, there) as (_, storage, store):
-        assert store.holds("a/b", BLOB.descriptor) is there
-        assert store.holds("a/b", BLOB.descriptor) is there
+        assert store.exists("a/b", BLOB.descriptor) is there
+        assert store.exists("a/b", BLOB.descriptor) is there
         assert [asked.method for asked in storage.asked] == ["HEAD", "GET", "GET"]
         assert storage.asked[1].headers["Range"] == "bytes=0-0"
 
@@ -52,28 +52,28 @@ def test_storage_behind_the_registrys_own_host_too() -> None:
         return Said(403) if asked.method == "HEAD" else Said(206, {"Content-Range": f"bytes 0-0/{SIZE}"}, b"x")
 
     with talking(hub) as (_, store):
-        assert store.holds("a/b", BLOB.descriptor)
+        assert store.exists("a/b", BLOB.descriptor)
 
 
 @pytest.mark.parametrize("head", UNKNOWN)
 @pytest.mark.parametrize("size", [SIZE, SIZE - 1])
 def test_a_registry_that_cannot_answer_head_is_asked_by_get_and_its_size_is_believed(head: Said, size: int) -> None:
     with talking(lambda asked: head if asked.method == "HEAD" else Said(length=size)) as (wire, store):
-        assert store.holds("a/b", BLOB.descriptor) is (size == SIZE)
+        assert store.exists("a/b", BLOB.descriptor) is (size == SIZE)
         assert [asked.method for asked in wire.asked] == ["HEAD", "GET"]
 
 
 def test_a_registry_that_answers_is_asked_once() -> None:
     with talking(lambda asked: Said(length=SIZE)) as (wire, store):
-        assert store.holds("a/b", BLOB.descriptor)
-        assert store.holds("a/b", BLOB.descriptor)
+        assert store.exists("a/b", BLOB.descriptor)
+        assert store.exists("a/b", BLOB.descriptor)
         assert [asked.method for asked in wire.asked] == ["HEAD", "HEAD"]
 
 
 @pytest.mark.parametrize(("said", "kind"), [(refused(403), AccessDenied), (refused(500), ServerTrouble)])
 def test_what_the_registry_itself_says_to_head_is_an_answer(said: Said, kind: type[Exception]) -> None:
     with talking(lambda asked: said) as (wire, store), pytest.raises(kind):
-        store.holds("a/b", BLOB.descriptor)
+        store.exists("a/b", BLOB.descriptor)
     assert "GET" not in [asked.method for asked in wire.asked]
 
 
@@ -89,7 +89,7 @@ def test_manifests_too(head: Said) -> None:
         with serving(lambda asked: moved) as wire, plain_http() as http:
             registry = RegistryStore(wire.host, http)
             assert registry.resolve(Name("a/b", "1")).digest == manifest.digest
-            assert registry.holds("a/b", manifest.descriptor)
+            assert registry.exists("a/b", manifest.descriptor)
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
@@ -100,7 +100,7 @@ def test_a_web_page_says_nothing_of_a_blob(method: str) -> None:
         return page if asked.method == method else Said(405)
 
     with talking(portal) as (_, store), pytest.raises(ProtocolTrouble, match="does not look like a registry"):
-        store.holds("a/b", BLOB.descriptor)
+        store.exists("a/b", BLOB.descriptor)
 
 
 def test_a_web_page_is_no_damaged_blob() -> None:

@@ -217,7 +217,7 @@ def test_a_blob_of_another_size_is_not_held() -> None:
 
     with serving(script) as wire, plain_http() as http:
         store = RegistryStore(wire.host, http)
-        assert [store.holds(repository, LAYER) for repository in ("a/b", "short", "none")] == [True, False, False]
+        assert [store.exists(repository, LAYER) for repository in ("a/b", "short", "none")] == [True, False, False]
         assert {asked.method for asked in wire.asked} == {"HEAD"}
         assert http.traffic.requests == 3
 

@@ -175,7 +175,7 @@ WAYS: dict[str, tuple[Place, Work]] = {
     "an upload that is given up": (upload, give_up),
     "a mount that became an upload": (upload, lambda store: store.mount(Descriptor(OCI, ROOT, 4), "b", "a")),
     "a blob": (redirect, read),
-    "looking for a blob": (redirect, lambda store: store.holds("a", Descriptor("x/y", ROOT, 4))),
+    "looking for a blob": (redirect, lambda store: store.exists("a", Descriptor("x/y", ROOT, 4))),
     "a manifest": (redirect, lambda store: store.fetch(Name("a", "1"))),
     "looking for a manifest": (redirect, lambda store: store.resolve(Name("a", "1"))),
     "a list of tags": (redirect, lambda store: list(store.tags("a"))),

@@ -49,7 +49,7 @@ class RepositoryContent(MemoryStore):
     def size(self, repository: str, digest: Digest) -> int:
         return self.path(digest).stat().st_size
 
-    def holds(self, repository: str, descriptor: Descriptor) -> bool:
+    def exists(self, repository: str, descriptor: Descriptor) -> bool:
         return (self.folder / descriptor.digest.encoded).exists()
 
     def spool_file(self) -> tuple[Folder, str]:

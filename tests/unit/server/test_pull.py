@@ -148,7 +148,7 @@ class Plain:
             store.tags,
             store.repositories,
         )
-        self.holds, self.open = store.holds, store.open
+        self.exists, self.open = store.exists, store.open
 
 
 def test_sizes_are_learnt_from_manifests(store: MemoryStore) -> None:

@@ -36,7 +36,7 @@ def begin(served: Served) -> str:
 
 
 def stored(store: MemoryStore, content: bytes, repository: str = "team/app") -> bool:
-    return store.holds(repository, Descriptor(OCTETS, Digest.of(content), len(content)))
+    return store.exists(repository, Descriptor(OCTETS, Digest.of(content), len(content)))
 
 
 def check_created(answer: Answer, content: bytes) -> None:
@@ -68,7 +68,7 @@ class TestUploads:
     def test_sha512(self, served: Served, store: MemoryStore, content: bytes) -> None:
         digest = Digest.of(content, "sha512")
         assert ask(served, "PUT", f"{begin(served)}?digest={digest}", content).status == 201
-        assert store.holds("team/app", Descriptor(OCTETS, digest, len(content)))
+        assert store.exists("team/app", Descriptor(OCTETS, digest, len(content)))
 
 
 def patch(served: Served, location: str, content: bytes, start: int, end: int | None = None) -> Answer:

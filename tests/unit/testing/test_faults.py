@@ -86,9 +86,9 @@ def test_lies_about_descriptors() -> None:
 def test_a_refused_mount_and_a_forgotten_blob() -> None:
     store = faulty(faults.refuses_mount(), faults.forgets(times=1))
     assert store.mount(CONTENT.descriptor, APP, OTHER) is False
-    assert not store.holds(APP, CONTENT.descriptor)
-    assert store.holds(APP, CONTENT.descriptor)
-    assert not store.holds(OTHER, CONTENT.descriptor)
+    assert not store.exists(APP, CONTENT.descriptor)
+    assert store.exists(APP, CONTENT.descriptor)
+    assert not store.exists(OTHER, CONTENT.descriptor)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_retryable_failure_of_writing(on: faults.Operation) -> None:
             put(store, APP, content)
         assert caught.value.retryable
     put(store, APP, content)
-    assert store.holds(APP, content.descriptor)
+    assert store.exists(APP, content.descriptor)
 
 
 def test_a_corrupt_source_is_refused_by_an_honest_target() -> None:

@@ -47,7 +47,7 @@ def test_an_interrupted_blob_is_parked_and_taken_up_again(kind: str, tmp_path: P
     stopping.check(plan, outcome)
     assert outcome.interrupted
     assert [(each.done, each.error) for each in outcome.images] == [(False, None)]
-    assert not scene.target.store.holds("a", BIG.descriptor)
+    assert not scene.target.store.exists("a", BIG.descriptor)
     with pytest.raises(NotFound):
         scene.target.store.fetch(Name("a", "1"))
     again = scene.plan("a:1")

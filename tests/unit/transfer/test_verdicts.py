@@ -65,7 +65,7 @@ def proved(*script: Fault, deep: bool = True) -> Proof:
 
 
 @pytest.mark.parametrize("error", NOT_ASKED)
-@pytest.mark.parametrize("on", ["open", "holds", "fetch"])
+@pytest.mark.parametrize("on", ["open", "exists", "fetch"])
 def test_what_could_not_be_asked_is_not_checked(error: Callable[[], TransloadError], on: Operation) -> None:
     subject = None if on == "fetch" else DIGEST
     proof = proved(faults.fails(on, error, subject=subject, times=ALWAYS), deep=on == "open")

@@ -177,7 +177,7 @@ class BundleStore:
 
     # --- Reads, Sizes
 
-    def holds(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
+    def exists(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
         """Whether the ledger lists this blob or manifest with this size. Reads no volume."""
         stored = self.ledger.by_digest.get(descriptor.digest)
         return stored is not None and stored.size == descriptor.size

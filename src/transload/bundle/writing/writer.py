@@ -234,7 +234,7 @@ class BundleWriter:
         """None: an unfinished bundle has no names."""
         return iter(())
 
-    def holds(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
+    def exists(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
         """Whether this blob is written and verified; for a manifest, whether everything below it is there too."""
         member = self._members.get(descriptor.digest)
         if member is None or member.size != descriptor.size or not self._is_proved(member):
@@ -244,7 +244,7 @@ class BundleWriter:
             return True
         below = (*manifest.blobs, *manifest.manifests)
         return manifest.digest in self._progress.done and all(
-            self.holds("", child) for child in below if child.digest in self._members
+            self.exists("", child) for child in below if child.digest in self._members
         )
 
     @contextmanager
