@@ -157,7 +157,7 @@ if TYPE_CHECKING:
     from transload.verbs.artifacts import ArtifactFiles
     from transload.verbs.bundles import PackResult, pack, push
     from transload.verbs.copying import copy, mirror
-    from transload.verbs.means import Happening, Options, Progress
+    from transload.verbs.means import AnyEvent, Options, Progress
     from transload.verbs.proving import verify
     from transload.verbs.single import delete, get_artifact, put_artifact, referrers, tags
     from transload.verbs.stores import Store, StoreOptions, open_store
@@ -165,14 +165,14 @@ if TYPE_CHECKING:
 # --- made by tools/publicnames.py from the imports above
 # fmt: off
 __all__ = [
-    "NEWEST", "AccessDenied", "AccessError", "Activity", "ActivityListener", "ArchiveStore", "ArtifactFiles",
-    "BlobStep", "BlobUnknown", "Blueprint", "BundleExists", "BundleForeignSignature", "BundleIncomplete",
-    "BundleInvalid", "BundleStore", "BundleUnsigned", "BundleWriter", "BundledImage", "Busy", "Cancellation", "Catalog",
-    "CatalogUnknown", "CatalogUse", "CertificateUntrusted", "CompanionImage", "ContentDiffers", "Contents",
-    "CorruptError", "CredentialsRejected", "CredentialsUnavailable", "Descriptor", "Difference", "Digest",
-    "DigestInvalid", "DigestMismatch", "DiskFull", "DockerConfig", "DocumentInvalid", "Environment", "Event",
-    "ExtraFile", "FileExists", "FolderUnsafe", "Happening", "HostGivenUp", "HostListener", "HostState", "HostTotals",
-    "HostTroubled", "HostUnknown", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult", "ImageSet",
+    "NEWEST", "AccessDenied", "AccessError", "Activity", "ActivityListener", "AnyEvent", "ArchiveStore",
+    "ArtifactFiles", "BlobStep", "BlobUnknown", "Blueprint", "BundleExists", "BundleForeignSignature",
+    "BundleIncomplete", "BundleInvalid", "BundleStore", "BundleUnsigned", "BundleWriter", "BundledImage", "Busy",
+    "Cancellation", "Catalog", "CatalogUnknown", "CatalogUse", "CertificateUntrusted", "CompanionImage",
+    "ContentDiffers", "Contents", "CorruptError", "CredentialsRejected", "CredentialsUnavailable", "Descriptor",
+    "Difference", "Digest", "DigestInvalid", "DigestMismatch", "DiskFull", "DockerConfig", "DocumentInvalid",
+    "Environment", "Event", "ExtraFile", "FileExists", "FolderUnsafe", "HostGivenUp", "HostListener", "HostState",
+    "HostTotals", "HostTroubled", "HostUnknown", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult", "ImageSet",
     "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused", "Interrupted", "Inventory",
     "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore", "Ledger", "LedgerImage", "LedgerTampered",
     "LimitExceeded", "Listener", "LocalError", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep",
@@ -255,7 +255,7 @@ _HOMES = {
     "transload.verbs.artifacts": ("ArtifactFiles",),
     "transload.verbs.bundles": ("PackResult", "pack", "push"),
     "transload.verbs.copying": ("copy", "mirror"),
-    "transload.verbs.means": ("Happening", "Options", "Progress"),
+    "transload.verbs.means": ("AnyEvent", "Options", "Progress"),
     "transload.verbs.proving": ("verify",),
     "transload.verbs.single": ("delete", "get_artifact", "put_artifact", "referrers", "tags"),
     "transload.verbs.stores": ("Store", "StoreOptions", "open_store"),

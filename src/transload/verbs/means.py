@@ -20,10 +20,10 @@ from transload.threads import Cancellation
 from transload.verbs import arguments
 from transload.wording import close_to
 
-Happening = Event | Progressed | HostTroubled
+AnyEvent = Event | Progressed | HostTroubled
 """What a progress callback hears: events of the copying, what goes on beside it, and hosts that do not answer."""
 
-Progress = Callable[[Happening], None]
+Progress = Callable[[AnyEvent], None]
 """Called by one thread at a time, from any thread of the work; it must return quickly and not raise."""
 
 _KINDS = {
@@ -124,8 +124,8 @@ def _one_at_a_time(progress: Progress | None) -> Progress:
         return lambda _: None
     lock = threading.RLock()
 
-    def listen(happening: Happening) -> None:
+    def listen(event: AnyEvent) -> None:
         with lock:
-            progress(happening)
+            progress(event)
 
     return listen

@@ -35,7 +35,7 @@ from transload.server import Served, ServeSettings, serve
 from transload.testing.faults import FaultyStore, corrupts, fails
 from transload.testing.images import fill, image, multi_platform, put
 from transload.testing.layers import Content
-from transload.verbs.means import Happening
+from transload.verbs.means import AnyEvent
 
 NOTHING = Environment()
 NOTES = "application/vnd.example.notes"
@@ -238,7 +238,7 @@ def test_a_file_that_changes_on_the_way(held: MemoryStore, tmp_path: Path, now: 
     path = tmp_path / "log"
     path.write_bytes(b"as long as this")
 
-    def change(_: Happening) -> None:
+    def change(_: AnyEvent) -> None:
         path.write_bytes(now)
 
     with pytest.raises(LocalError, match="changed while it was sent"):
@@ -251,8 +251,8 @@ def test_a_file_that_shrinks_before_a_registry_has_it(served: Served, tmp_path: 
     path = tmp_path / "log"
     path.write_bytes(bytes(9_000_000))
 
-    def shrink(happening: Happening) -> None:
-        if isinstance(happening, StepMoved) and 0 < happening.position < 8_000_000:
+    def shrink(event: AnyEvent) -> None:
+        if isinstance(event, StepMoved) and 0 < event.position < 8_000_000:
             os.truncate(path, 8_000_000)
 
     with open_store(f"{served.host_port}/team", environment=NOTHING, progress=shrink) as store:
@@ -262,7 +262,7 @@ def test_a_file_that_shrinks_before_a_registry_has_it(served: Served, tmp_path: 
 
 
 def test_a_broken_connection_is_tried_again_and_told(held: MemoryStore) -> None:
-    heard: list[Happening] = []
+    heard: list[AnyEvent] = []
     broken = FaultyStore(held, [fails("write", times=1)])
     Store(broken, "team", progress=heard.append).put_artifact("app:notes", {"a": b"a"}, artifact_type=NOTES)
     assert len([event for event in heard if isinstance(event, StepRetried)]) == 1
@@ -278,7 +278,7 @@ def test_a_registry_that_is_only_read(held: MemoryStore) -> None:
 def test_a_cancelled_call_stores_nothing(held: MemoryStore) -> None:
     cancellation = Cancellation()
 
-    def stop(_: Happening) -> None:
+    def stop(_: AnyEvent) -> None:
         cancellation.cancel()
 
     store = Store(held, "team", progress=stop, cancellation=cancellation)

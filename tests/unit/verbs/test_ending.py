@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import transload
-from transload import Cancellation, Environment, Happening, MemoryStore
+from transload import AnyEvent, Cancellation, Environment, MemoryStore
 from transload.errors import Interrupted
 from transload.events import ImageDone, Progressed, RunFinished, StepDone, StepMoved, StepStarted
 from transload.server import Served, serve
@@ -30,11 +30,11 @@ def vendor() -> Iterator[Served]:
         yield served
 
 
-def raising(error: BaseException, kind: type[Happening]) -> Callable[[Happening], None]:
+def raising(error: BaseException, kind: type[AnyEvent]) -> Callable[[AnyEvent], None]:
     """A callback that raises at the first event of a kind."""
 
-    def progress(happening: Happening) -> None:
-        if isinstance(happening, kind):
+    def progress(event: AnyEvent) -> None:
+        if isinstance(event, kind):
             raise error
 
     return progress
@@ -43,7 +43,7 @@ def raising(error: BaseException, kind: type[Happening]) -> Callable[[Happening]
 @pytest.mark.parametrize("error", [Broken("mine"), KeyboardInterrupt()], ids=["an error", "Ctrl-C"])
 @pytest.mark.parametrize("kind", [Progressed, StepStarted, StepMoved, StepDone, ImageDone, RunFinished])
 def test_pack_goes_on_after_it_broke_off(
-    error: BaseException, kind: type[Happening], vendor: Served, tmp_path: Path
+    error: BaseException, kind: type[AnyEvent], vendor: Served, tmp_path: Path
 ) -> None:
     wanted, running = f"{vendor.host_port}/acme/app:1", set(threading.enumerate())
     with pytest.raises(type(error)) as caught:  # kept, as a notebook keeps the last error with its frames
@@ -58,8 +58,8 @@ def test_pack_goes_on_after_it_broke_off(
 def test_a_cancelled_folder_goes_on(vendor: Served, tmp_path: Path) -> None:
     wanted, cancellation = f"{vendor.host_port}/acme/app:1", Cancellation()
 
-    def progress(happening: Happening) -> None:
-        if isinstance(happening, StepMoved):
+    def progress(event: AnyEvent) -> None:
+        if isinstance(event, StepMoved):
             cancellation.cancel()
 
     with pytest.raises(Interrupted):

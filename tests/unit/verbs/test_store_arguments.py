@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import transload
-from transload import Environment, Happening, MemoryStore, Name
+from transload import AnyEvent, Environment, MemoryStore, Name
 from transload.errors import ReferenceInvalid, UsageError
 from transload.server import Served, ServeSettings, serve
 from transload.testing.images import fill, image
@@ -106,7 +106,7 @@ def test_a_password_before_a_store_is_told_as_one(served: Served) -> None:
 
 
 def test_a_callback_is_an_ordinary_function(served: Served) -> None:
-    async def progress(_: Happening) -> None:
+    async def progress(_: AnyEvent) -> None:
         raise AssertionError
 
     wrong: Any = progress

@@ -274,14 +274,14 @@ def test_a_callback_hears_what_happens_one_thing_at_a_time(vendor: Served, local
     heard: list[object] = []
     inside = threading.Lock()
 
-    def progress(happening: object) -> None:
+    def progress(event: object) -> None:
         assert inside.acquire(blocking=False)
-        heard.append(happening)
+        heard.append(event)
         inside.release()
 
     wanted = [f"{vendor.host_port}/acme/app:1", f"{vendor.host_port}/acme/web:2"]
     transload.mirror(wanted, to=local.host_port, progress=progress)
-    kinds = {type(happening) for happening in heard}
+    kinds = {type(event) for event in heard}
     assert {Progressed, StepMoved, ImageDone, RunFinished} <= kinds
 
 
@@ -296,8 +296,8 @@ def test_cancelled_before_it_begins(vendor: Served, local: Served, site: MemoryS
 def test_cancelled_on_the_way(vendor: Served, local: Served, site: MemoryStore) -> None:
     cancellation = Cancellation()
 
-    def progress(happening: object) -> None:
-        if isinstance(happening, StepMoved):
+    def progress(event: object) -> None:
+        if isinstance(event, StepMoved):
             cancellation.cancel()
 
     with pytest.raises(Interrupted):
