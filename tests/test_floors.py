@@ -88,3 +88,10 @@ def test_the_environment_is_read_in_one_file() -> None:
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv", "environb"}
     }
     assert readers <= {"app/settings.py"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
+    if path.name == "errors.py":
+        return  # a table of short classes, kept in one place so that codes can be compared
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400

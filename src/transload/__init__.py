@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from transload.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from transload.app.network import Network
     from transload.app.settings import Environment
-    from transload.app.stores import Network
     from transload.app.verify import Verification
     from transload.archive import ArchiveStore
     from transload.bundle import (
@@ -194,8 +194,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "transload.app.network": ("Network",),
     "transload.app.settings": ("Environment",),
-    "transload.app.stores": ("Network",),
     "transload.app.verify": ("Verification",),
     "transload.archive": ("ArchiveStore",),
     "transload.bundle": (

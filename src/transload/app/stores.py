@@ -6,14 +6,15 @@ import contextlib
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from transload.app.location import Location
+from transload.app.network import Network
 from transload.app.settings import Environment
 from transload.errors import BundleUnsigned, CredentialsUnavailable, LocalError, NotFound, Side, UsageError
 from transload.events import ActivityListener, HostListener, HostTroubled, ignore
@@ -27,65 +28,11 @@ if TYPE_CHECKING:
     from transload.bundle.reading.reader import BundleStore
     from transload.bundle.reading.volumefiles import Ask
     from transload.net.http import Http
-    from transload.net.settings import NetSettings
     from transload.ports import Source, Target
     from transload.registry.credentials import DockerConfig
     from transload.registry.foreign import ForeignLayers
     from transload.registry.store import RegistryStore
     from transload.transfer import Journal
-
-
-def _hosts(values: str | Iterable[str]) -> tuple[str, ...]:
-    return (values,) if isinstance(values, str) else tuple(values)
-
-
-def _files(values: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
-    return (Path(values),) if isinstance(values, (str, Path)) else tuple(map(Path, values))
-
-
-@frozen(kw_only=True)
-class Network:
-    """The settings of connections that a user gives; the environment adds proxies.
-
-    `ca_files` (PEM) are trusted besides the system's authorities. `client_certificate` and `client_key` (PEM) are shown
-    to servers that ask for one. Hosts in `insecure_tls` are not verified, hosts in `plain_http` are spoken to without
-    TLS; both are written `host` or `host:port`. `realms` names token servers on other hosts that may get a registry's
-    password. A request that moves nothing for `stall_timeout_s` seconds is given up and repeated; a host that gives no
-    useful answer for `give_up_after_s` seconds is not asked again. A body that moves less than `min_rate` bytes a
-    second counts as no useful answer. A field for several texts or paths also accepts a single one.
-    """
-
-    ca_files: tuple[Path, ...] = field(default=(), converter=_files)
-    client_certificate: Path | None = None
-    client_key: Path | None = None
-    insecure_tls: tuple[str, ...] = field(default=(), converter=_hosts)
-    plain_http: tuple[str, ...] = field(default=(), converter=_hosts)
-    realms: tuple[str, ...] = field(default=(), converter=_hosts)
-    stall_timeout_s: float = 60
-    give_up_after_s: float = 120
-    min_rate: float = 1024
-
-    def settings(self, environment: Environment) -> NetSettings:
-        """These settings with those of the environment. Raises `UsageError` that names the variable of a bad proxy."""
-        from transload.net.proxies import Proxy
-        from transload.net.settings import NetSettings
-
-        for kind, variable in environment.proxy_variables.items():
-            Proxy.parse(environment.proxies[kind], variable)
-        return NetSettings(
-            ca_files=self.ca_files,
-            client_certificate=self.client_certificate,
-            client_key=self.client_key,
-            allow_insecure_tls=frozenset(self.insecure_tls),
-            allow_plain_http=frozenset(self.plain_http),
-            allow_realms=frozenset(self.realms),
-            certificate_folders=environment.certificate_folders,
-            proxies=environment.proxies,
-            no_proxy=environment.no_proxy,
-            stall_timeout_s=self.stall_timeout_s,
-            give_up_after_s=self.give_up_after_s,
-            min_rate=self.min_rate,
-        )
 
 
 @frozen

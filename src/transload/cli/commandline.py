@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 
 from transload.app.job import BODIES, Job
-from transload.app.stores import Logins, Network
+from transload.app.network import Network
+from transload.app.stores import Logins
 from transload.planning import Narrowing
 
 _SWITCHES = ("referrers", "foreign_layers", "allow_missing", "discover", "flatten")

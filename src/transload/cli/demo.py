@@ -13,9 +13,9 @@ from transload.app.demo import Stage, staged
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.mirror import prepare
+from transload.app.network import Network
 from transload.app.outcome import StartTime
 from transload.app.settings import Environment
-from transload.app.stores import Network
 from transload.app.verify import check_against_source
 from transload.cli import options
 from transload.cli.command import Command

@@ -8,8 +8,9 @@ from attrs import evolve, frozen
 
 from transload.app.answers import DEFAULT_CATALOG, Answers, Question
 from transload.app.location import Location
+from transload.app.network import Network
 from transload.app.settings import Environment
-from transload.app.stores import Listeners, Logins, Network, Stores
+from transload.app.stores import Listeners, Logins, Stores
 from transload.cli.console import say_folded, tell_host, warn
 from transload.cli.prompts import ask, ask_password
 from transload.errors import CredentialsRejected, NotFound, ReferenceInvalid, Side, TransloadError, UsageError

@@ -10,7 +10,7 @@ import click
 
 from transload.app.detect import named_place
 from transload.app.location import Location
-from transload.app.stores import Network
+from transload.app.network import Network
 from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.console import show_result, width_of

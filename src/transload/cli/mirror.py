@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from transload.app.mirror import prepare
+from transload.app.network import Network
 from transload.app.outcome import StartTime
-from transload.app.stores import Network
 from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words, retry_command

@@ -11,7 +11,8 @@ from typing import Any, TypeVar, cast
 import click
 from click.core import ParameterSource
 
-from transload.app.stores import Carried, Network
+from transload.app.network import Network
+from transload.app.stores import Carried
 from transload.cli import completion
 from transload.cli.flags import LoginFlags, WantedFlags
 from transload.errors import LocalError, ReferenceInvalid

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from transload.app.location import Location
+from transload.app.network import Network
 from transload.app.outcome import StartTime
 from transload.app.pack import Packed, Packing, bundle_path, prepare_pack
-from transload.app.stores import Network
 from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words

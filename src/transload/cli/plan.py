@@ -11,10 +11,10 @@ import click
 from transload.app.answers import Answers
 from transload.app.location import Location
 from transload.app.mirror import prepare, prepare_saved
+from transload.app.network import Network
 from transload.app.outcome import StartTime
 from transload.app.ownplans import check_named, is_own, remember
 from transload.app.settings import Environment
-from transload.app.stores import Network
 from transload.cli import options
 from transload.cli.command import Command, is_written
 from transload.cli.commandline import command_line, command_words, connection_words

@@ -11,9 +11,10 @@ from attrs import evolve
 from transload.app.detect import carried_place, open_carried, signature_notes
 from transload.app.job import BODIES, Job
 from transload.app.location import Location
+from transload.app.network import Network
 from transload.app.outcome import StartTime
 from transload.app.push import prepare_push
-from transload.app.stores import Carried, Network
+from transload.app.stores import Carried
 from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, connection_words, platform_words

@@ -10,9 +10,10 @@ from attrs import evolve
 
 from transload.app.answers import Answers
 from transload.app.location import Location
+from transload.app.network import Network
 from transload.app.releases import list_releases
 from transload.app.selection import load_catalog
-from transload.app.stores import Logins, Network
+from transload.app.stores import Logins
 from transload.catalog.catalog import Catalog
 from transload.catalog.release import Offer
 from transload.cli import completion, options

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from transload.app.detect import named_place, signature_notes
+from transload.app.network import Network
 from transload.app.settings import Environment
-from transload.app.stores import Carried, Listeners, Network
+from transload.app.stores import Carried, Listeners
 from transload.app.whole import serving_notes
 from transload.cli import completion, options
 from transload.cli.command import Command, is_written

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from transload.app.network import Network
 from transload.app.settings import Environment, read_environment
-from transload.app.stores import NOTHING_SAID, Carried, Listeners, Logins, Network, Stores
+from transload.app.stores import NOTHING_SAID, Carried, Listeners, Logins, Stores
 from transload.cli.interruption import stoppable
 from transload.cli.options import check_network
 from transload.cli.output import Output, OutputFormat

@@ -11,7 +11,8 @@ from attrs import evolve
 
 from transload.app.detect import CarriedStore, only_store, open_carried, signature_notes
 from transload.app.location import Location
-from transload.app.stores import Carried, Network, Stores
+from transload.app.network import Network
+from transload.app.stores import Carried, Stores
 from transload.app.verify import Verification, check_against_source, check_alone
 from transload.cli import options
 from transload.cli.command import Command, is_written

@@ -12,8 +12,9 @@ from typing import TypedDict
 
 from attrs import frozen
 
+from transload.app.network import Network
 from transload.app.settings import Environment, read_environment
-from transload.app.stores import Carried, Listeners, Logins, Network, Stores
+from transload.app.stores import Carried, Listeners, Logins, Stores
 from transload.events import Event, HostTroubled, Progressed
 from transload.login import Login
 from transload.threads import Cancellation

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from transload.app.location import Location, is_image
+from transload.app.network import Network
 from transload.app.settings import Environment
-from transload.app.stores import Network
 from transload.errors import DigestInvalid, LimitExceeded, NotFound, ReferenceInvalid, Refused, UsageError
 from transload.events import ignore
 from transload.limits import READ_BYTES

@@ -6,9 +6,10 @@ import pytest
 
 from transload.app.job import Job
 from transload.app.location import Location
+from transload.app.network import Network
 from transload.app.selection import select
 from transload.app.settings import Environment
-from transload.app.stores import Logins, Network, Stores
+from transload.app.stores import Logins, Stores
 from transload.errors import UsageError
 from transload.layout import LayoutStore
 from transload.testing.images import fill, image

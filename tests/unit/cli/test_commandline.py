@@ -10,7 +10,8 @@ from attrs import evolve
 
 from transload.app.job import Job
 from transload.app.location import Location
-from transload.app.stores import Logins, Network
+from transload.app.network import Network
+from transload.app.stores import Logins
 from transload.cli.commandline import command_line, command_words, connection_words, retry_command
 from transload.cli.main import transload
 from transload.login import Login, Secret
