@@ -143,13 +143,12 @@ def test_closing_ends_the_threads(store: MemoryStore) -> None:
     before = set(threading.enumerate())  # some of earlier tests may still be ending
     with serve(store) as served:
         host, _, port = served.host_port.partition(":")
-        idle = socket.create_connection((host, int(port)))
-        ask(served, "GET", "/v2/a/tags/list")
-        served.close()
-        assert set(threading.enumerate()) <= before
-        with pytest.raises(OSError):
-            ask(served, "GET", "/v2/")
-        idle.close()
+        with socket.create_connection((host, int(port))):
+            ask(served, "GET", "/v2/a/tags/list")
+            served.close()
+            assert set(threading.enumerate()) <= before
+            with pytest.raises(OSError):
+                ask(served, "GET", "/v2/")
         served.close()
 
 
