@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -47,21 +47,33 @@ class BlobOrigin:
 
 @define
 class Advance:
-    """How far a blob has come at best, and when."""
+    """How far a blob has come at best, and when. `failures` counts attempts in a row with no new byte at the target."""
 
     at_s: float
     position: int = 0
+    accepted: int = 0
+    failures: int = 0
 
     def reach(self, position: int, now_s: float) -> None:
         """Bytes that were copied before are no advance."""
         if position > self.position:
             self.at_s, self.position = now_s, position
 
+    def begin(self, offset: int) -> None:
+        """An attempt begins at `offset`: what the target has accepted so far."""
+        if offset > self.accepted:
+            self.accepted, self.failures = offset, 0
+
+
+def _note_nothing(step: BlobStep) -> None:
+    """For callers that keep no journal."""
+
 
 @frozen(kw_only=True)
 class Placing:
-    """What bringing a blob needs. `attempts` is how often a copy is tried in total.
+    """What bringing a blob needs. After `attempts` failures in a row without a new byte at the target it is given up.
 
+    `intend` is called with a step before its last byte goes out, and again before the blob is committed.
     `recheck` asks the target for each blob first, since a plan that was made earlier may be partly done by now.
     `publishers` reads foreign layers that the source lacks, from the URLs in their descriptors. A blob that makes no
     progress for `give_up_after_s` is not tried again.
@@ -75,6 +87,7 @@ class Placing:
     recheck: bool = False
     publishers: Opens | None = None
     give_up_after_s: float = 120.0
+    intend: Callable[[BlobStep], None] = _note_nothing
 
     def place(self, step: BlobStep, source: Source) -> How:
         """Make the step's blob visible in its repository. Raises the error of the last attempt."""
@@ -123,10 +136,11 @@ class Placing:
                 return self._attempt(step, origin, advance)
             except TransloadError as error:
                 wrong = isinstance(error, DigestMismatch)
-                if attempt >= self.attempts or not (error.retryable or (wrong and chances)):
+                advance.failures += 1
+                if advance.failures >= self.attempts or not (error.retryable or (wrong and chances)):
                     raise
                 chances -= wrong
-                wait_s = error.retry_after_s or _wait_s(attempt)
+                wait_s = error.retry_after_s or _wait_s(advance.failures)
                 if self.clock.monotonic_s() + wait_s - advance.at_s > self.give_up_after_s:
                     raise
                 self.listen(StepRetried(step.id, error, attempt, wait_s))
@@ -141,6 +155,8 @@ class Placing:
             with at_side(origin.side):
                 for piece in paced(chunks, self.clock):
                     self.cancellation.check()
+                    if position + len(piece) >= blob.size:
+                        self.intend(step)
                     yield piece
                     position += len(piece)
                     advance.reach(position, self.clock.monotonic_s())
@@ -149,12 +165,14 @@ class Placing:
         try:
             with at_side("target"), contextlib.ExitStack() as stack:
                 ingest = stack.enter_context(self.target.begin(step.repository, blob))
-                self.listen(StepMoved(step.id, ingest.offset))
+                advance.begin(offset := ingest.offset)
+                self.listen(StepMoved(step.id, offset))
                 chunks: Iterable[Chunk] = ()
-                if ingest.offset < blob.size:
+                if offset < blob.size:
                     with at_side(origin.side):
-                        chunks = stack.enter_context(origin.store.open(origin.repository, blob, ingest.offset))
-                ingest.write(watched(chunks, ingest.offset))
+                        chunks = stack.enter_context(origin.store.open(origin.repository, blob, offset))
+                ingest.write(watched(chunks, offset))
+                self.intend(step)
                 ingest.commit()
         except (DigestMismatch, SizeMismatch) as error:
             error.side = origin.side  # the target noticed it, but the side that sent the bytes is to blame

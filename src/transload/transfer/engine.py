@@ -136,6 +136,7 @@ def run(
         recheck=recheck,
         publishers=publishers,
         give_up_after_s=give_up_after_s,
+        intend=engine.note,
     )
     return engine.run(bodies, small)
 
@@ -263,9 +264,13 @@ class _Engine:
 
     def _blob(self, step: BlobStep) -> How:
         how = self.placing.place(step, self._sources[step.source_store])
-        with contextlib.suppress(LocalError):  # the blob has arrived; a hint for the next run is no reason to fail
-            self._journal.note(step.repository, step.descriptor.digest)
+        self.note(step)
         return how
+
+    def note(self, step: BlobStep) -> None:
+        """Note the step's blob in the journal. A hint for the next run is no reason to fail this one."""
+        with contextlib.suppress(LocalError):
+            self._journal.note(step.repository, step.descriptor.digest)
 
     def _manifest(self, step: ManifestStep) -> How:
         manifest = self._plan.manifests[step.digest]

@@ -40,17 +40,23 @@ class Journal:
         return tuple(sorted(repository for repository, noted in self._pairs if noted == digest))
 
     def note(self, repository: str, digest: Digest) -> None:
-        """Remember that the target holds this blob now."""
+        """Remember that the target holds this blob, or will as soon as it has answered the closing request.
+
+        It is noted before that request: the registry may store the blob although nobody is left to read the answer.
+        """
         if self._path is None:
             return
         line = json.dumps([repository, digest]) + "\n"
         with self._lock, local_errors("writing", self._path):
+            if (repository, digest) in self._pairs:
+                return
             if not self._begun:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
             with Folder(self._path.parent).open(self._path.name, "a+") as file:
                 # A crash may have left a line without an end. The first new line must not become part of it.
                 file.write((line if self._begun else f"\n{line}").encode())
             self._begun = True
+            self._pairs.add((repository, digest))
 
     def clear(self) -> None:
         """Forget everything: the run is complete, and the manifests now say what is there."""

@@ -165,7 +165,7 @@ def test_a_shared_blob_that_fails_is_not_tried_again_for_each_of_its_images() ->
     for label in labels:
         scene.publish(image(label, (SHARED,)), label)
     plan = scene.plan(*labels)
-    scene.script(faults.truncates(70_000, subject=DIGEST, times=ALWAYS))
+    scene.script(faults.truncates(0, subject=DIGEST, times=ALWAYS))
     outcome = scene.run(plan, listen=recorder, clock=clock, attempts=4)
     recorder.check(plan, outcome)
     assert names(plan, outcome) == labels
@@ -371,3 +371,19 @@ def test_stalls_of_every_blob_end_the_run_when_nothing_moves() -> None:
     outcome = scene.run(plan, bodies=2, small=1, listen=recorder, clock=clock)
     recorder.check(plan, outcome)
     assert len([ended for ended in outcome.images if not ended.tried]) >= 24
+
+
+def test_attempts_are_counted_from_the_last_new_byte_that_the_target_has() -> None:
+    _, _, outcome, recorder, _ = struck(faults.truncates(20_000, subject=DIGEST, times=14), attempts=2)
+    assert outcome.images[0].error is None
+    assert len(recorder.of(StepRetried)) == 14
+
+
+def test_without_a_new_byte_the_attempts_end_however_many_bytes_were_sent() -> None:
+    scene, recorder = Scene(), Recorder()
+    scene.publish(image("a", (SHARED,)), "a:1")
+    plan = scene.plan("a:1")
+    scene.script(faults.fails("write", after=0, times=ALWAYS), at="target")
+    outcome = scene.run(plan, listen=recorder, clock=FakeClock(), attempts=4)
+    assert isinstance(outcome.images[0].error, Unreachable)
+    assert scene.source.subjects.count(("open", DIGEST)) == 4

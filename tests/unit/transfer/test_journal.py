@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.unit.planning.scene import Scene, copied
+from tests.unit.transfer.recorder import FakeClock
 from transload.errors import LocalError, ReadOnly, RepositoryUnknown
 from transload.oci import Digest
 from transload.testing import faults
 from transload.testing.images import image
+from transload.testing.layers import layer
 from transload.threads import TaskGroup
 from transload.transfer import Journal
 
@@ -118,3 +120,33 @@ def test_a_journal_that_cannot_be_written_does_not_fail_what_arrived(tmp_path: P
     journal = Journal(tmp_path / "file" / "journal")
     (tmp_path / "file").write_text("in the way")
     assert scene.run(plan, journal=journal).images[0].error is None
+
+
+def test_a_blob_is_noted_before_the_request_that_makes_the_target_store_it(tmp_path: Path) -> None:
+    """The target may finish it although this process ends there, so that the next plan must ask."""
+    scene = Scene()
+    built = scene.publish(image("a", (100, 200)), "a:1")
+    plan = scene.plan("a:1")
+    stopped = faults.fails("commit", lambda: ReadOnly("this process ends here"), times=99)
+    scene.script(stopped, at="target")
+    scene.run(plan, journal=Journal(tmp_path / "journal"))
+    later = Journal(tmp_path / "journal")
+    assert all(later.knows("a", blob) for blob in built.blobs)
+
+
+def test_a_blob_of_which_bytes_are_missing_is_not_noted(tmp_path: Path) -> None:
+    scene = Scene()
+    scene.publish(image("a", (faulty := layer("faulty", 300_000),)), "a:1")
+    plan = scene.plan("a:1")
+    scene.script(faults.truncates(0, subject=faulty.descriptor.digest, times=99))
+    scene.run(plan, journal=Journal(tmp_path / "journal"), clock=FakeClock(), attempts=2)
+    assert not Journal(tmp_path / "journal").knows("a", faulty.descriptor.digest)
+
+
+def test_what_an_earlier_run_noted_is_not_written_twice(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    Journal(path).note("app", DIGEST)
+    before = path.read_bytes()
+    journal = Journal(path)
+    journal.note("app", DIGEST)
+    assert path.read_bytes() == before
