@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.planning.scene import Scene, copied
 from tests.unit.transfer.recorder import FakeClock
-from transload.errors import LocalError, ReadOnly, RepositoryUnknown
+from transload.errors import LocalError, ReadOnly, Refused, RepositoryUnknown
 from transload.oci import Digest
 from transload.testing import faults
 from transload.testing.images import image
@@ -127,7 +127,7 @@ def test_a_blob_is_noted_before_the_request_that_makes_the_target_store_it(tmp_p
     scene = Scene()
     built = scene.publish(image("a", (100, 200)), "a:1")
     plan = scene.plan("a:1")
-    stopped = faults.fails("commit", lambda: ReadOnly("this process ends here"), times=99)
+    stopped = faults.fails("commit", lambda: Refused("this process ends here"), times=99)
     scene.script(stopped, at="target")
     scene.run(plan, journal=Journal(tmp_path / "journal"))
     later = Journal(tmp_path / "journal")
