@@ -27,7 +27,7 @@ from transload import events
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
 API = "docs/reference/api"
-_TEST_KIT = tuple(f"transload.testing.{name}" for name in ("fixtures", "images", "faults", "contract"))
+_TEST_KIT = tuple(f"transload.testing.{name}" for name in ("fixtures", "images", "faults", "laboratory", "contract"))
 _GROUPS = ("Functions", "Stores and values", "Events", "Errors")
 _TREE = {
     "Guides": "docs/guides/*.md",
