@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1] / "src" / "transload"
 FLOORS: list[set[str]] = [
     {"errors", "limits", "signals", "version"},
     {"clock", "files", "linedjson", "login", "strictjson", "wording"},
-    {"documents", "oci", "threads"},
+    {"documents", "locks", "oci", "threads"},
     {"ports", "events"},
     {"graph", "hashedingest", "memory", "net"},
     {"registry", "layout", "bundle", "archive", "server", "catalog"},

@@ -480,6 +480,12 @@ class Busy(LocalError):
     code = "busy"
 
 
+class LocksMissing(LocalError):
+    """The file system has no locks, so nothing keeps another process out."""
+
+    code = "locks-missing"
+
+
 class PartMissing(LocalError):
     """An optional part of transload is not installed."""
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from transload.errors import Busy, FolderUnsafe, LocalError
+from transload.errors import Busy, FolderUnsafe, LocalError, LocksMissing
 from transload.files.regular import PLAIN, no_file, regular
 from transload.files.trouble import local_errors
 
@@ -42,6 +42,7 @@ else:
 
 
 _BUSY = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
+_LOCKLESS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _HANDLES = hasattr(os, "O_NOFOLLOW") and {os.open, os.mkdir, os.unlink, os.stat, os.rename} <= os.supports_dir_fd
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -138,7 +139,7 @@ class Folder:
         """Hold a lock file for the block; the operating system frees it when the process dies.
 
         Raises `Busy` at once if another process, or another thread through its own file object, holds it.
-        `LocalError` where the file system has no locks.
+        `LocksMissing` where the file system has none.
         """
         path = self.path / name
         with local_errors("opening", path):
@@ -150,6 +151,12 @@ class Folder:
                 except OSError as error:
                     if error.errno in _BUSY:
                         raise Busy(f"another process is using {path}", subject=str(path)) from error
+                    if error.errno in _LOCKLESS:
+                        raise LocksMissing(
+                            f"locking {path}: this file system has no locks",
+                            subject=str(path),
+                            hint="choose another disk, or mount it with locks",
+                        ) from error
                     raise
             yield file
 

@@ -17,7 +17,6 @@ _HINTS = {
     errno.EMFILE: "raise the limit (ulimit -n), or lower --jobs",
     errno.ENFILE: "the whole machine has too many files open; end what opened them",
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.ENOLCK: "this file system has no locks: choose another disk, or mount it with locks",
     errno.EIO: "the disk or its connection fails: look at the system's log, and use another disk",
 }
 

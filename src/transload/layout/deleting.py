@@ -28,7 +28,7 @@ class LayoutDeletes:
     def __init__(
         self,
         blobs: Blobs,
-        changing: Callable[[], AbstractContextManager[None]],
+        changing: Callable[[], AbstractContextManager[bool]],
         index: Callable[[], LayoutIndex],
         replace: Callable[[LayoutIndex], None],
     ) -> None:

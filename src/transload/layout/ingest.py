@@ -17,10 +17,10 @@ from contextlib import ExitStack, contextmanager
 from io import FileIO
 
 from transload.clock import Clock
-from transload.errors import Busy, SizeMismatch
+from transload.errors import Busy, LocksMissing, SizeMismatch
 from transload.files import Folder, chunks_of, local_errors, write_all
 from transload.hashedingest import HashedIngest
-from transload.layout.locks import claimed
+from transload.locks import claimed
 from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
 
@@ -151,7 +151,7 @@ def _own_file(folder: Folder, digest: Digest) -> Iterator[tuple[str, bool]]:
     with ExitStack() as stack:
         try:
             stack.enter_context(claimed(folder, f"{name}.lock"))
-        except Busy:
+        except (Busy, LocksMissing):
             name, keep = own_name(name), False
         else:
             keep = True

@@ -32,10 +32,10 @@ from transload.files import Folder, local_errors, read_file, replace_file
 from transload.layout.blobs import Blobs
 from transload.layout.deleting import LayoutDeletes
 from transload.layout.ingest import LayoutIngest, adopt, ingesting, own_name, sweep
-from transload.layout.locks import awaited
 from transload.layout.space import check_space
 from transload.layout.unused import absent_folders, take_away
 from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES
+from transload.locks import awaited
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.imagelayout import INDEX, LEFT_OUT, MARKER, VERSION, Entry, LayoutIndex, check_marker
 from transload.oci.referrers import Listed, ListedReferrers
@@ -43,6 +43,7 @@ from transload.ports import Chunk, RequestCosts
 
 _OWN = ".transload"
 _UNFINISHED = (f".{INDEX}.", f".{MARKER}.")  # temporary files of `replace_file`
+_TRIES = 20  # to get a change into an index that other processes change too, where there are no locks
 
 
 class LayoutStore:
@@ -252,15 +253,21 @@ class LayoutStore:
             if manifest.subject is None and part and not left_out:
                 return
             name = Name("" if manifest.subject else name.repository, None, manifest.digest)
-        with self._changing():
-            index = self._index()
-            old = index.names.get(Name(name.repository, name.tag)) if name.tag else None
-            keep_old = old is not None and old.digest != manifest.digest and self._referrers.refers(old)
-            changed = index.pointing(name, manifest.descriptor, keep_old=keep_old, left_out=left_out)
-            changed = changed.without(lambda entry: _is_part(entry, name.repository, manifest))
-            if changed is not index:
+        with self._changing() as held:
+            for _ in range(1 if held else _TRIES):
+                index = self._index()
+                changed = self._pointing(index, name, manifest, left_out)
+                if changed is index:
+                    return
                 self._flush_folders()
                 self._replace(changed)
+
+    def _pointing(self, index: LayoutIndex, name: Name, manifest: Manifest, left_out: Sequence[Digest]) -> LayoutIndex:
+        """The index with this name in it; the same index if nothing has to be changed."""
+        old = index.names.get(Name(name.repository, name.tag)) if name.tag else None
+        keep_old = old is not None and old.digest != manifest.digest and self._referrers.refers(old)
+        changed = index.pointing(name, manifest.descriptor, keep_old=keep_old, left_out=left_out)
+        return changed.without(lambda entry: _is_part(entry, name.repository, manifest))
 
     def _replace(self, changed: LayoutIndex) -> None:
         raw = changed.encode()
@@ -289,18 +296,21 @@ class LayoutStore:
     # --- the folder
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Lock `index.json` for a change, against other threads of this store and other processes."""
+    def _changing(self) -> Iterator[bool]:
+        """Lock `index.json` for a change, against other threads of this store and other processes.
+
+        Gives whether it is locked against processes: if not, read it again after a change, and change it once more.
+        """
         self._prepare()
         if not self._turn.acquire(timeout=self._patience_s):
             raise Busy(f"another thread is changing {self._index_path}", subject=str(self._index_path))
         try:
-            with awaited(self._own, "lock", self._clock, self._patience_s):
+            with awaited(self._own, "lock", self._clock, self._patience_s) as held:
                 with local_errors("cleaning", self.root):
-                    for name in self._folder.entries():
-                        if name.startswith(f".{INDEX}."):  # from a process that was killed: we hold its lock
+                    for name in self._folder.entries() if held else ():
+                        if name.startswith(_UNFINISHED):  # from a process that was killed: we hold its lock
                             self._folder.unlink(name)
-                yield
+                yield held
         finally:
             self._turn.release()
 

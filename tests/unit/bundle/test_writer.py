@@ -1,6 +1,7 @@
 """Writing in place: whole, interrupted, refused, full; and always the same bytes."""
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from attrs import evolve
 from tests.unit.bundle.packing import blobs_of, contents_of, joined, named, pack, send
 from transload.bundle import BundleStore, BundleWriter, ExtraFile, lay_out
 from transload.bundle.writing.partial import discard, is_finished
+from transload.bundle.writing.sums import write_sums
 from transload.errors import (
     BlobUnknown,
     BundleExists,
@@ -23,6 +25,7 @@ from transload.errors import (
     Refused,
     RepositoryUnknown,
     SizeMismatch,
+    VolumeMissing,
 )
 from transload.oci import Descriptor, Digest, Name
 from transload.ports import Ingest
@@ -320,6 +323,54 @@ def test_sums_of_other_bundles_in_the_folder_stay(tmp_path: Path) -> None:
     pack(tmp_path / "one", ONE)
     lines = (tmp_path / "SHA256SUMS").read_text().splitlines()
     assert sorted(line.split()[-1] for line in lines) == ["else", "one.tar", "two.tar"]
+
+
+def test_many_processes_lose_no_line_of_the_sums(tmp_path: Path) -> None:
+    writers = []
+    for writer in range(8):
+        process = os.fork()
+        if process == 0:
+            try:
+                for turn in range(25):
+                    write_sums(tmp_path, {f"b{writer}-{turn}.tar": "ab" * 32})
+                os._exit(0)
+            finally:
+                os._exit(1)
+        writers.append(process)
+    assert [os.waitpid(process, 0)[1] for process in writers] == [0] * 8
+    lines = (tmp_path / "SHA256SUMS").read_text().splitlines()
+    wanted = {f"{'ab' * 32}  b{writer}-{turn}.tar" for writer in range(8) for turn in range(25)}
+    assert (len(lines), set(lines)) == (200, wanted)
+    assert [file.name for file in tmp_path.iterdir()] == ["SHA256SUMS"]
+
+
+def test_a_volume_that_somebody_deleted_meanwhile_is_written_again(tmp_path: Path, reference: bytes) -> None:
+    with opened(tmp_path / "b") as writer:
+        send(writer, MADE)
+        writer._files.sync()
+    (tmp_path / "b.002.tar.partial").unlink()
+    with opened(tmp_path / "b") as writer:
+        assert 0 < send(writer, MADE) < len(reference)
+        files = writer.finish()
+    assert joined(files) == reference
+
+
+def test_a_complete_volume_that_was_moved_before_its_sum_was_listed(tmp_path: Path) -> None:
+    with opened(tmp_path / "b") as writer:
+        send(writer, MADE)
+        (tmp_path / "SHA256SUMS").mkdir()
+        with pytest.raises(LocalError):
+            writer.finish()
+    (tmp_path / "SHA256SUMS").rmdir()
+    moved = (tmp_path / "b.002.tar").rename(tmp_path / "moved")
+    with pytest.raises(VolumeMissing, match="is not there any more"):
+        opened(tmp_path / "b")
+    moved.rename(tmp_path / "b.002.tar")
+    with opened(tmp_path / "b") as writer:
+        assert send(writer, MADE) == 0
+        writer.finish()
+    assert (tmp_path / "SHA256SUMS").is_file()
+    assert not list(tmp_path.glob("*.partial*"))
 
 
 def test_extras_are_copied_and_must_not_have_changed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from transload.errors import Busy, LocalError, Refused
+from transload.errors import Busy, LocalError, LocksMissing, Refused
 from transload.files import Folder, folder, open_file, read_file, replace_file
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs links of POSIX")
@@ -166,5 +166,8 @@ def test_a_file_system_without_locks_is_told_as_ours(root: Path, monkeypatch: py
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    with pytest.raises(LocalError, match=r"locking .*/root/lock: No locks available"), Folder(root).locked("lock"):
+    with (
+        pytest.raises(LocksMissing, match=r"locking .*/root/lock: this file system has no locks"),
+        Folder(root).locked("lock"),
+    ):
         pass

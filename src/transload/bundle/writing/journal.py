@@ -20,10 +20,11 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
-from transload.errors import BundleExists, DigestInvalid, LocalError
+from transload.errors import BundleExists, DigestInvalid, LocalError, LocksMissing
 from transload.files import Folder, local_errors, read_up_to, write_all
 from transload.oci import Digest
 
@@ -61,10 +62,20 @@ class PackJournal:
         while True:
             with contextlib.ExitStack() as attempt:
                 with local_errors("locking", self.path):
-                    file = attempt.enter_context(self._folder.locked(self.path.name))
+                    file = attempt.enter_context(self._held())
                 if self._folder.status(self.path.name):  # the process that held it before has not deleted it
                     stack.push(attempt.pop_all())
                     return file
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[FileIO]:
+        """The open file, locked where the file system has locks. Two runs at once would write the same bytes."""
+        with contextlib.ExitStack() as stack:
+            try:
+                file = stack.enter_context(self._folder.locked(self.path.name))
+            except LocksMissing:
+                file = stack.enter_context(self._folder.open(self.path.name, "a+"))
+            yield file
 
     def _read(self, ledger: Digest) -> None:
         with local_errors("reading", self.path):

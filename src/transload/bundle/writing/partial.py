@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
-from transload.bundle.format.blueprint import Blueprint
+from transload.bundle.format.blueprint import Blueprint, ends, starts
+from transload.bundle.format.ledger import Stored
 from transload.bundle.format.stream import StreamReader, open_volume, writing_errors
 from transload.bundle.format.volumes import Cut, split_file_name
 from transload.bundle.writing.journal import PackJournal
 from transload.bundle.writing.sums import write_sums
-from transload.errors import BundleExists, DiskFull
+from transload.errors import BundleExists, DiskFull, LocksMissing, VolumeMissing
 from transload.files import Folder, free_bytes, fsync_folder, local_errors
+from transload.locks import claimed
 from transload.wording import in_words
 
 _PARTIAL = ".partial"
@@ -36,6 +39,22 @@ class Unfinished:
         if not _journal(path).exists():
             _check_free(path)
         self.progress = PackJournal(_journal(path), blueprint.digest)
+        if self.progress.whole:
+            try:
+                self._check_complete()
+            except BaseException:
+                self.progress.close()
+                raise
+
+    def _check_complete(self) -> None:
+        """Check that nobody has moved volumes that were complete but had no line in `SHA256SUMS` yet."""
+        for volume in self.cut.numbers:
+            if self._sizes.get(volume) != self.cut.size_of(volume):
+                raise VolumeMissing(
+                    f"{self.final(volume)} was complete and is not there any more, before its sum was listed",
+                    subject=str(self.final(volume)),
+                    hint=f"put it back, or delete {_journal(self.folder / self._name)} to pack everything again",
+                )
 
     def final(self, volume: int) -> Path:
         """The path of a volume when the bundle is finished."""
@@ -46,6 +65,20 @@ class Unfinished:
         final = self.final(volume)
         partial = final.with_name(final.name + _PARTIAL)
         return final if self.progress.whole and not partial.exists() else partial
+
+    def reach(self, member: Stored) -> bool:
+        """Whether the volumes still reach to the end of a member that was written: somebody may have deleted one."""
+        spans = self.cut.spans(starts(member), ends(member) - starts(member))
+        return all(self._sizes.get(span.volume, 0) >= span.offset + span.length for span in spans)
+
+    @cached_property
+    def _sizes(self) -> Mapping[int, int]:
+        """The sizes of the volumes as an earlier run left them."""
+        sizes = {}
+        for volume in self.cut.numbers:
+            with local_errors("looking at", self.path(volume)), contextlib.suppress(FileNotFoundError):
+                sizes[volume] = self.path(volume).stat().st_size
+        return sizes
 
     def create(self) -> None:
         """Make empty volumes where there are none. Raises `LocalError` if the file system refuses their size."""
@@ -120,8 +153,11 @@ class Unfinished:
 def is_finished(path: Path, blueprint: Blueprint) -> bool:
     """Whether the finished bundle at `path` has this ledger and signature, and volumes of the right sizes.
 
-    Its blobs are not read: `BundleStore.check` does that.
+    Its blobs are not read: `BundleStore.check` does that. The journal is deleted last: while it is there, an earlier
+    run was ended before it had given all files their names and listed their sums.
     """
+    if _journal(path).exists():
+        return False
     cut = blueprint.cut
     files = {volume: path.with_name(cut.file_name(path.name, volume)) for volume in cut.numbers}
     with local_errors("reading", path.parent):
@@ -136,11 +172,14 @@ def discard(path: Path) -> None:
     journal = _journal(path)
     if not journal.exists():
         return
-    with Folder(journal.parent).locked(journal.name), local_errors("deleting", path):
+    with (
+        contextlib.suppress(LocksMissing),
+        claimed(Folder(journal.parent), journal.name),
+        local_errors("deleting", path),
+    ):
         for file in path.parent.iterdir():
             if file.name.endswith(_PARTIAL) and split_file_name(file.name.removesuffix(_PARTIAL))[0] == path.name:
                 file.unlink()
-        journal.unlink()
 
 
 def _journal(path: Path) -> Path:

@@ -18,11 +18,16 @@ from pathlib import Path
 from transload.bundle.format.stream import PathOf, StreamReader
 from transload.bundle.format.volumes import Cut
 from transload.bundle.writing.journal import PackJournal
+from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import LocalError, Truncated
 from transload.files import Folder, local_errors, read_up_to, replace_file
+from transload.locks import awaited, claimed
 from transload.threads import begin
 
 SUMS = "SHA256SUMS"
+_LOCK = f".{SUMS}.lock"
+_PATIENCE_S = 30.0
+_TRIES = 20
 _SUMS_BYTES = 64 << 20
 _LINE = re.compile(r"[0-9a-f]{64} [ *](.+)")
 
@@ -154,14 +159,30 @@ class Sums:
             return None if self._stopped or turn != self._turn else min(self._frontier, end)
 
 
-def write_sums(folder: Path, sums: Mapping[str, str]) -> Path:
-    """Write lines for these files into `SHA256SUMS`, for `sha256sum -c`; lines about other files stay."""
-    path = folder / SUMS
-    with local_errors("writing", path):
-        others = [line for line in _listed(folder) if not ((form := _LINE.fullmatch(line)) and form[1] in sums)]
-        lines = [*others, *(f"{sums[name]}  {name}" for name in sorted(sums))]
-        replace_file(path, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+def write_sums(folder: Path, sums: Mapping[str, str], clock: Clock = SYSTEM_CLOCK) -> Path:
+    """Write lines for these files into `SHA256SUMS`, for `sha256sum -c`; lines about other files stay.
+
+    Another process may do the same for another bundle: one waits for the other. Raises `Busy` after half a minute.
+    """
+    path, own = folder / SUMS, [f"{sums[name]}  {name}" for name in sorted(sums)]
+    with awaited(Folder(folder), _LOCK, clock, _PATIENCE_S, claimed) as held, local_errors("writing", path):
+        if held:
+            _clean(Folder(folder))
+        # Where the file system has no locks, another process may replace the file in between: once more then.
+        for _ in range(1 if held else _TRIES):
+            lines = [line for line in _listed(folder) if not ((form := _LINE.fullmatch(line)) and form[1] in sums)]
+            content = "".join(f"{line}\n" for line in (*lines, *own))
+            replace_file(path, content.encode("utf-8", "surrogateescape"))
+            if held or set(own) <= set(_listed(folder)):
+                break
     return path
+
+
+def _clean(folder: Folder) -> None:
+    """Delete what killed processes left of this file; nobody else writes it now."""
+    for name in folder.entries():
+        if name.startswith(f".{SUMS}.") and name != _LOCK:
+            folder.unlink(name)
 
 
 def _listed(folder: Path) -> list[str]:

@@ -58,10 +58,11 @@ class BundleWriter:
         self._started = False
         self._sums = Sums(self._cut, self._files.path, self._progress)
         self._flusher = Flusher(self._files.sync)
+        lost = [member for member in blueprint.members if not self._files.reach(member)]
         self._frontier = Frontier(
             members=blueprint.members,
             end=blueprint.end,
-            proved=self._progress.synced,
+            proved=self._progress.synced - {member.digest for member in lost},
             sums=self._sums,
             flusher=self._flusher,
         )
@@ -82,6 +83,8 @@ class BundleWriter:
 
     def check_space(self) -> None:
         """Raises `DiskFull`, with the numbers, if the disk has too little room for the rest."""
+        if self._progress.whole:
+            return
         unallocated = self._cut.size - self._files.allocated_bytes()
         self._files.check_space(max(0, min(self.missing_bytes, unallocated)))
 

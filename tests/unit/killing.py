@@ -1,0 +1,102 @@
+"""Kills a process before its first call that changes files, then another before its second, and so on.
+
+killing.py pack|mirror FOLDER [FROM]    prints how many calls there were, and what was wrong after which of them
+
+Each attempt is a process of its own, ended by SIGKILL; the same work, done again in a process that nobody kills, must
+end complete. `FROM` is the first call that is tried.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import transload
+from transload.layout import LayoutStore
+from transload.testing.images import fill, image
+
+_CALLS = frozenset({"fsync", "ftruncate", "mkdir", "open", "rename", "replace", "rmdir", "truncate", "unlink", "write"})
+
+
+def killed_before(call: int, work: Callable[[], object]) -> bool:
+    """Whether `work`, in a process of its own, was killed before its `call`-th call; if not, it had fewer."""
+    process = os.fork()
+    if process == 0:
+        try:
+            _kill_before(call)
+            work()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    ended = os.waitpid(process, 0)[1]
+    assert ended == 0 or os.WTERMSIG(ended) == signal.SIGKILL, f"call {call}: ended with {ended}"
+    return ended != 0
+
+
+def _kill_before(call: int) -> None:
+    lock, left = threading.Lock(), [call]
+
+    def profile(frame: FrameType, event: str, called: Any) -> None:  # noqa: ARG001 - as sys.setprofile calls it
+        if event != "c_call" or called.__name__ not in _CALLS:
+            return
+        owner = getattr(called, "__self__", None)
+        if called.__module__ in {"posix", "_io", "io"} or isinstance(owner, (io.FileIO, io.BufferedWriter)):
+            with lock:
+                left[0] -= 1
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.setprofile(profile)
+    sys.setprofile(profile)
+
+
+def pack() -> None:
+    transload.pack((), "out/b", origin="oci:source", volume_size="1MiB", jobs=1)
+
+
+def mirror() -> None:
+    transload.mirror((), origin="oci:source", to="oci:out/layout", jobs=1)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, except what layouts keep of unfinished work."""
+    found = (path for path in folder.rglob("*") if path.is_file() and ".transload" not in path.parts)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def main() -> None:
+    work = {"pack": pack, "mirror": mirror}[sys.argv[1]]
+    os.chdir(sys.argv[2])
+    os.environ["TRANSLOAD_STATE_DIR"] = str(Path("state").absolute())
+    store, out = LayoutStore("source", create=True), Path("out")
+    fill(store, image("source", layers=(1_500_000, 20)), "a/b", "1")
+    out.mkdir()
+    work()  # in this process, so that the others need not load every module again
+    wanted, wrong = files(out), {}
+    call = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    while True:
+        shutil.rmtree(out)
+        out.mkdir()
+        if not killed_before(call, work):
+            break
+        assert not killed_before(0, work)
+        left = files(out)
+        if left != wanted:
+            wrong[call] = sorted(name for name in {*left, *wanted} if left.get(name) != wanted.get(name))
+        call += 1
+    print(json.dumps({"calls": call - 1, "wrong": wrong}))
+
+
+if __name__ == "__main__":
+    main()
