@@ -1,4 +1,4 @@
-"""A file system without locks: a network mount, some drivers in user space. Here the locks of a child are taken away."""
+"""A file system without locks, such as some network mounts: here the locks of a child are taken away."""
 
 import json
 import subprocess
