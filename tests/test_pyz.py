@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pexpect
@@ -15,6 +17,7 @@ import pytest
 
 from tests.real.servers import Registry, running_registry
 from tools import pyz
+from transload.app import onefile
 from transload.inventory.file import load_inventory
 from transload.layout import LayoutStore
 from transload.oci import Name
@@ -131,10 +134,54 @@ def test_a_terminal_gets_plain_lines(program: Path, vendor: Path, tmp_path: Path
     assert "\x1b" not in told
 
 
-def test_serving_says_in_one_sentence_what_is_missing(run: Run, vendor: Path) -> None:
-    done = run("serve", f"oci:{vendor}")
+def test_a_bundle_is_served_from_its_volumes(program: Path, run: Run, vendor: Path, tmp_path: Path) -> None:
+    packed = run("pack", "--from", f"oci:{vendor}", "-o", tmp_path / "release", "--volume-size", "1MiB")
+    assert packed.returncode == 0, packed.stderr
+    command = [*BARE, str(program), "serve", "bundle:release", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(command, cwd=tmp_path, env={"HOME": str(tmp_path)}, stderr=subprocess.PIPE) as server:
+        try:
+            assert server.stderr is not None
+            words = server.stderr.readline().decode().split()
+            host = words[words.index("at") + 1].removeprefix("http://").rstrip(",")
+            copied = run("mirror", *wanted(host), "--to", f"oci:{tmp_path / 'site'}")
+            assert copied.returncode == 0, copied.stderr
+        finally:
+            server.send_signal(signal.SIGINT)
+            left = server.stderr.read()  # type: ignore[union-attr]  # asserted above
+    assert b"Traceback" not in left
+    site = LayoutStore(tmp_path / "site")
+    for name, built in RELEASE.images.items():
+        assert (
+            site.resolve(Name(f"shop/{name}", RELEASE.tag)).digest == f"sha256:{sha256(built.manifest.raw).hexdigest()}"
+        )
+    assert run("verify", f"oci:{tmp_path / 'site'}", "--deep").returncode == 0
+
+
+def wanted(host: str) -> list[str]:
+    return [f"{host}/shop/{name}:{RELEASE.tag}" for name in RELEASE.images]
+
+
+def test_a_signed_bundle_is_verified_without_a_compiled_part(run: Run, vendor: Path, tmp_path: Path) -> None:
+    for name in ("site", "other"):
+        key = tmp_path / f"{name}.key"
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
+        subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", key.with_suffix(".pub")], check=True)
+    installed = (sys.executable, "-m", "transload")
+    packing = ["pack", "--from", f"oci:{vendor}", "-o", f"{tmp_path}/release", "--sign-key", f"{tmp_path}/site.key"]
+    subprocess.run([*installed, *packing], check=True, capture_output=True)
+    listed = run("list", tmp_path / "release", "--key", tmp_path / "site.pub")
+    assert "(verified)" in listed.stdout, listed.stderr
+    pushed = run("push", tmp_path / "release", "--to", f"oci:{tmp_path / 'site'}", "--key", tmp_path / "site.pub")
+    assert pushed.returncode == 0, pushed.stderr
+    refused = run("push", tmp_path / "release", "--to", f"oci:{tmp_path / 'no'}", "--key", tmp_path / "other.pub")
+    assert (refused.returncode, (tmp_path / "no").exists()) == (7, False), refused.stderr
+
+
+def test_signing_says_in_one_sentence_what_is_missing(run: Run, vendor: Path, tmp_path: Path) -> None:
+    (tmp_path / "site.key").write_text("-----BEGIN PRIVATE KEY-----\n")
+    done = run("pack", "--from", f"oci:{vendor}", "-o", tmp_path / "release", "--sign-key", tmp_path / "site.key")
     assert done.returncode == 8
-    assert "serving a store needs aiohttp" in done.stderr
+    assert "signing needs the package cryptography" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -158,8 +205,8 @@ def test_it_can_be_started_by_itself(program: Path) -> None:
 def test_it_holds_no_compiled_part_and_the_license_of_every_part(program: Path) -> None:
     names = zipfile.ZipFile(program).namelist()
     assert not [name for name in names if name.endswith((".so", ".pyd", ".dll", ".dylib"))]
-    for part in pyz.VENDORED:
-        assert any(name.startswith(f"{part}-") and "LICEN" in name for name in names), part
+    for part in (*onefile.NEEDED, *(part for parts in onefile.OPTIONAL.values() for part in parts)):
+        assert any(name.startswith(f"{part.replace('-', '_')}-") and "LICEN" in name for name in names), part
 
 
 def test_another_version_of_python_reads_the_sources(program: Path, tmp_path: Path) -> None:
@@ -174,11 +221,11 @@ def test_another_version_of_python_reads_the_sources(program: Path, tmp_path: Pa
 
 
 def test_an_old_python_can_read_what_it_is_told() -> None:
-    tree = ast.parse(pyz.MAIN, feature_version=(3, 7))
+    tree = ast.parse(onefile.MAIN, feature_version=(3, 7))
     assert "needs Python 3.11" in ast.unparse(tree)
 
 
 def test_an_undecided_dependency_stops_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pyz, "LEFT_OUT", ())
+    monkeypatch.setattr(onefile, "LEFT_OUT", ())
     with pytest.raises(SystemExit, match="rich"):
-        pyz.check_dependencies()
+        pyz.check_parts()
