@@ -154,10 +154,10 @@ JOURNAL_BYTES = 64 << 20
 """The journal of an unfinished run: some 500,000 blobs. The rest of a longer one is not read."""
 
 LEARNT_BYTES = 4 << 20
-"""What transload has noted about registries (`registries.json`). A larger file is not read."""
+"""What transload has noted about registries (`known-registries.sqlite3`). A larger file is not written."""
 
 LEARNT_VALUES = 200_000
-"""Values in it: ten for each registry."""
+"""Values in the file that versions up to 0.1 wrote instead (`registries.json`): ten for each registry."""
 
 READ_BYTES = 32 << 20
 """A blob that a program reads into memory (`Store.read_blob`), unless it gives a limit of its own."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +17,7 @@ from transload.app.network import Network
 from transload.app.settings import Environment
 from transload.errors import BundleUnsigned, CredentialsUnavailable, LocalError, NotFound, Side, UsageError
 from transload.events import ActivityListener, HostListener, HostTroubled, ignore
-from transload.files import read_file, replace_file
-from transload.limits import LEARNT_BYTES, LEARNT_VALUES
 from transload.login import Login
-from transload.strictjson import NotJson, read_json
 from transload.threads import Cancellation
 
 if TYPE_CHECKING:
@@ -29,8 +25,10 @@ if TYPE_CHECKING:
     from transload.bundle.reading.volumefiles import Ask
     from transload.net.http import Http
     from transload.ports import Source, Target
+    from transload.registry.capabilities import Capabilities
     from transload.registry.credentials import DockerConfig
     from transload.registry.foreign import ForeignLayers
+    from transload.registry.known import KnownRegistries, Scalar
     from transload.registry.store import RegistryStore
     from transload.transfer import Journal
 
@@ -134,9 +132,9 @@ class Stores:
         self._logins = logins
         self._cancellation = cancellation
         self._opened: dict[tuple[Side, str], Any] = {}
-        self._registries: dict[str, RegistryStore] = {}
         self._http: Http | None = None
-        self._learnt: dict[str, Any] | None = None
+        self._known: KnownRegistries | None = None
+        self._learnt: dict[str, tuple[Mapping[str, Scalar], Capabilities]] = {}
         self._tried: set[Location] = set()
         self._endings = contextlib.ExitStack()
 
@@ -277,19 +275,15 @@ class Stores:
             raise LocalError(error.message, subject=error.subject, hint=_NOT_THERE) from error
 
     def _registry(self, side: Side, host: str) -> RegistryStore:
-        from transload.registry.capabilities import Capabilities
         from transload.registry.store import RegistryStore
 
-        learnt = self._load_learnt().get(host)
-        capabilities = Capabilities.from_json(learnt) if isinstance(learnt, dict) else Capabilities()
-        store = self._registries[host] = RegistryStore(
+        return RegistryStore(
             host,
             self.http,
             login=self._given_login(side, host),
             logins=partial(self._kept_login, host),
-            capabilities=capabilities,
+            capabilities=self._capabilities(host),
         )
-        return store
 
     def _given_login(self, side: Side, host: str) -> Login | None:
         login = self._logins.target if side == "target" else self._logins.source
@@ -328,29 +322,26 @@ class Stores:
     # --- what was learnt about registries, kept between runs
 
     @property
-    def _learnt_file(self) -> Path | None:
-        return self._environment.state / "registries.json" if self._environment.state else None
+    def known(self) -> KnownRegistries:
+        """What earlier runs learnt about registries."""
+        if self._known is None:
+            from transload.registry.known import KnownRegistries
 
-    def _load_learnt(self) -> dict[str, Any]:
-        if self._learnt is None:
-            self._learnt = {}
-            if self._learnt_file is None:
-                return self._learnt
-            with contextlib.suppress(OSError, LocalError, NotJson):  # without this file, we only have to ask again
-                raw = read_file(self._learnt_file, LEARNT_BYTES + 1)
-                document = read_json(raw, limit=LEARNT_BYTES, values=LEARNT_VALUES)
-                self._learnt = document if isinstance(document, dict) else {}
-        return self._learnt
+            self._known = KnownRegistries(self._environment.state)
+        return self._known
+
+    def _capabilities(self, host: str) -> Capabilities:
+        """What is known about a registry. Both sides of a run share it."""
+        from transload.net.address import Origin
+        from transload.registry.capabilities import Capabilities
+        from transload.registry.known import registry_key
+
+        key = registry_key(host, plain=self.http.settings.permits_plain(Origin.of(f"http://{host}")))
+        if key not in self._learnt:
+            before = self.known.fresh(key)
+            self._learnt[key] = (before, Capabilities.from_json(before))
+        return self._learnt[key][1]
 
     def _keep_learnt(self) -> None:
-        now = self._load_learnt() | {host: store.capabilities.to_json() for host, store in self._registries.items()}
-        content = json.dumps(now, indent=1, sort_keys=True).encode()
-        file = self._learnt_file
-        if file is None:
-            return
-        with contextlib.suppress(
-            OSError, LocalError
-        ):  # a state folder that cannot be written to must not fail a finished run
-            if not file.exists() or read_file(file, LEARNT_BYTES) != content:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                replace_file(file, content)
+        for key, (before, capabilities) in self._learnt.items():
+            self.known.keep(key, before, capabilities.to_json())

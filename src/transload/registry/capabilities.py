@@ -1,20 +1,32 @@
-"""What was learnt about one registry, so that what failed is not tried again. Callers may keep it between runs."""
+"""What was learnt about one registry, so that what failed is not tried again. `registry.known` keeps it between runs.
+
+What an earlier run found may be wrong by now, so it is only a guess until this run confirms it:
+
+1. a way of uploading that the registry refuses now is forgotten, and the usual way is tried (`doubts_uploads`);
+2. a power that the registry lacked is tried once more in each run (`rules_out`, `mounts_worth_trying`);
+3. a power that the registry had is used, and every use of it can also do without.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 UploadMode = Literal["stream", "put", "pieces"]
 """One streaming PATCH; one PUT with the whole body; several PATCHes of bounded size."""
+
+Power = Literal["ranges", "head", "head_tells", "referrers_api", "resumes", "put_with_body"]
+"""What a registry has or lacks: parts of blobs; HEAD of manifests, HEAD that states sizes; the referrers API; uploads
+that continue after a broken connection; a body with the last request of an upload."""
 
 FIRST_PIECE = 64 << 20
 SMALLEST_PIECE = 256 << 10
 LARGEST_PIECE = 256 << 20
 REFUSALS = 3
-_MODES: tuple[UploadMode, ...] = ("stream", "put", "pieces")
-_FLAGS = ("ranges", "head", "head_tells", "referrers_api", "resumes", "put_with_body")
+_MODES: tuple[UploadMode, ...] = get_args(UploadMode)
+_POWERS: tuple[Power, ...] = get_args(Power)
+_WAYS = {"upload_mode", "piece_bytes", "put_with_body"}
 
 
 class Capabilities:
@@ -22,6 +34,9 @@ class Capabilities:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._guesses: set[str] = set()
+        self._mounts_before: bool | None = None
+        self._streamed_before = False
         self.upload_mode: UploadMode = "stream"
         self.streamed = False
         self.piece_bytes: int | None = None
@@ -36,33 +51,73 @@ class Capabilities:
 
     @classmethod
     def from_json(cls, document: object) -> Capabilities:
-        """Read the result of `to_json`. Invalid values count as unknown; they can be learnt again."""
+        """Guesses from the result of `to_json`. Invalid values count as unknown; they can be learnt again."""
         capabilities = cls()
         if not isinstance(document, Mapping):
             return capabilities
         mode, piece = document.get("upload_mode"), document.get("piece_bytes")
-        if mode in _MODES:
+        capabilities._streamed_before = mode == "stream"
+        if mode in _MODES and mode != "stream":
             capabilities.upload_mode = mode
+            capabilities._guesses.add("upload_mode")
         if isinstance(piece, int) and SMALLEST_PIECE <= piece <= LARGEST_PIECE:
             capabilities.piece_bytes = piece
-        for name in ("mounts_accepted", "mounts_refused"):
-            count = document.get(name)
-            setattr(capabilities, name, count if isinstance(count, int) and count >= 0 else 0)
-        for name in _FLAGS:
+            capabilities._guesses.add("piece_bytes")
+        for name in _POWERS:
             if isinstance(document.get(name), bool):
                 setattr(capabilities, name, document[name])
+                capabilities._guesses.add(name)
+        mounts = _mounts_of(document)
+        capabilities._mounts_before = mounts
+        # one try is left, to notice a registry that supports mounts by now
+        capabilities.mounts_refused = REFUSALS - 1 if mounts is False else 0
         return capabilities
 
     def to_json(self) -> dict[str, Any]:
-        """What is known, as JSON values."""
+        """What is known, as JSON values: guesses that nothing has contradicted, too."""
         with self._lock:
-            known: dict[str, Any] = {"upload_mode": self.upload_mode, "piece_bytes": self.piece_bytes}
-            # one try is left, to notice a registry that supports mounts by now
-            known |= {"mounts_accepted": self.mounts_accepted, "mounts_refused": min(self.mounts_refused, REFUSALS - 1)}
-            known |= {name: getattr(self, name) for name in _FLAGS}
+            known: dict[str, Any] = {"piece_bytes": self.piece_bytes, "mounts": self.mounts}
+            if self.streamed or self._streamed_before or self.upload_mode != "stream":
+                known["upload_mode"] = self.upload_mode
+            known |= {name: getattr(self, name) for name in _POWERS}
         return {name: value for name, value in known.items() if value is not None}
 
+    # --- powers
+
+    def learn(self, power: Power, there: bool) -> None:
+        """Note that this run has seen the registry have a power, or lack it."""
+        with self._lock:
+            setattr(self, power, there)
+            self._guesses.discard(power)
+
+    def is_settled(self, power: Power) -> bool:
+        """Whether this run itself knows whether the registry has a power."""
+        with self._lock:
+            return getattr(self, power) is not None and power not in self._guesses
+
+    def rules_out(self, power: Power) -> bool:
+        """Whether the registry lacks a power, so that it is not used. The first caller may try a mere guess again."""
+        with self._lock:
+            if getattr(self, power) is not False:
+                return False
+            if power in self._guesses:
+                self._guesses.discard(power)
+                return False
+            return True
+
+    def resume_failed(self) -> None:
+        """One upload could not continue. Where this run has seen another continue, that says nothing."""
+        if self.resumes is None or not self.is_settled("resumes"):
+            self.learn("resumes", False)
+
     # --- mounts
+
+    @property
+    def mounts(self) -> bool | None:
+        """Whether the registry mounts blobs; None if it has not been asked often enough."""
+        if self.mounts_accepted:
+            return True
+        return False if self.mounts_refused >= REFUSALS else self._mounts_before
 
     @property
     def mounts_worth_trying(self) -> bool:
@@ -79,10 +134,25 @@ class Capabilities:
 
     # --- uploads
 
+    def uploads_confirmed(self) -> None:
+        """An upload sent in the way that is known by now was stored."""
+        with self._lock:
+            self._guesses -= _WAYS
+
+    def doubts_uploads(self) -> bool:
+        """Forget how an earlier run had to upload, since the registry refuses that now. False if none had said so."""
+        with self._lock:
+            if not self._guesses & _WAYS:
+                return False
+            self._guesses -= _WAYS
+            self.upload_mode, self.piece_bytes, self.put_with_body = "stream", None, None
+            return True
+
     def takes_no_patch(self) -> None:
         """The registry does not know PATCH: send whole bodies with the PUT."""
         with self._lock:
             self.upload_mode = "put"
+            self._guesses.discard("upload_mode")
 
     def takes_less_than(self, size: int) -> bool:
         """A body of `size` bytes was too large: send smaller pieces. False when pieces cannot get any smaller."""
@@ -94,8 +164,19 @@ class Capabilities:
             if smaller >= size:
                 return False
             self.upload_mode, self.piece_bytes = "pieces", smaller
+            self._guesses -= {"upload_mode", "piece_bytes"}
             return True
 
     def piece_size(self, wanted_minimum: int) -> int:
         """The size of the pieces of an upload. The registry's minimum is respected, up to `LARGEST_PIECE`."""
         return min(max(self.piece_bytes or FIRST_PIECE, wanted_minimum), LARGEST_PIECE)
+
+
+def _mounts_of(document: Mapping[str, Any]) -> bool | None:
+    """Whether mounts worked. Versions up to 0.1 wrote two counts."""
+    if isinstance(document.get("mounts"), bool):
+        return bool(document["mounts"])
+    accepted, refused = document.get("mounts_accepted"), document.get("mounts_refused")
+    if isinstance(accepted, int) and accepted > 0:
+        return True
+    return False if isinstance(refused, int) and refused >= REFUSALS - 1 else None

@@ -148,7 +148,7 @@ class Download:
             return -1
         if part.total is not None and part.total != self._descriptor.size:
             raise self._wrong_size(part.total)
-        self._api.capabilities.ranges = True
+        self._api.capabilities.learn("ranges", True)
         return 0
 
     def _of_whole(self, answer: Answer) -> int:
@@ -157,7 +157,7 @@ class Download:
         if length is not None and length != self._descriptor.size:
             raise self._wrong_size(length)
         if self._is_part:
-            self._api.capabilities.ranges = False
+            self._api.capabilities.learn("ranges", False)
         if self._at:
             self._discarded += 1
             if self._discarded > _WHOLE_AGAIN:

@@ -33,15 +33,17 @@ class Manifests:
         Raises `ManifestUnknown`, `DigestMismatch`, `AccessDenied`.
         """
         doing = f"resolving {self._api.host}/{name}"
-        if self._api.capabilities.head is False:
+        if self._api.capabilities.rules_out("head"):
             return self.fetch(name).descriptor
         reply = self._ask("HEAD", name, doing)
         if is_no_answer(self._url(name), reply):
             descriptor = self.fetch(name).descriptor
-            self._api.capabilities.head = False
+            self._api.capabilities.learn("head", False)
             return descriptor
         if reply.status != 200:
             raise problem(reply, doing, "manifest", str(name))
+        if not self._api.capabilities.head:
+            self._api.capabilities.learn("head", True)
         return self._described(reply, name, doing) or self.fetch(name).descriptor
 
     def fetch(self, name: Name) -> Manifest:

@@ -38,16 +38,18 @@ class Presence:
 
         Once HEAD has given no answer, GET is used at once for this registry.
         """
-        if self.api.capabilities.head_tells is not False:
+        if not self.api.capabilities.rules_out("head_tells"):
             reply = self.api.ask(HttpRequest("HEAD", self.url, self.doing, self.asked, headers=headers or {}), scope)
             present = self._by_head(reply)
+            if present and not self.api.capabilities.head_tells:
+                self.api.capabilities.learn("head_tells", True)
             if present is not None:
                 return present
         part = {"Range": closed_range(0, 1)} if self.descriptor.size > 1 and self.asked == "blob" else {}
         request = HttpRequest("GET", self.url, self.doing, self.asked, headers={**(headers or {}), **part})
         with self.api.stream(request, scope) as answer:
             present = self._by_get(answer)
-        self.api.capabilities.head_tells = False
+        self.api.capabilities.learn("head_tells", False)
         return present
 
     def _by_head(self, reply: Reply) -> bool | None:

@@ -65,15 +65,27 @@ class Referrers:
         self._api = api
         self._manifests = manifests
         self._lock = threading.Lock()
+        self._finding_out = threading.Lock()
         self._tags: dict[tuple[str, str], threading.Lock] = {}
 
     def of(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
         """Descriptors of the manifests whose subject is `digest`. Raises `AccessDenied`, `ProtocolTrouble`."""
-        if self._api.capabilities.referrers_api is not False:
+        referrers = self._found_out(repository, digest)
+        if referrers is None and self._api.capabilities.referrers_api is not False:
             referrers = self._by_api(repository, digest)
-            if referrers is not None:
-                return referrers
-        return self._by_tag(repository, digest)
+        return self._by_tag(repository, digest) if referrers is None else referrers
+
+    def _found_out(self, repository: str, digest: Digest) -> tuple[Descriptor, ...] | None:
+        """The referrers by the API, if this is the request that finds out whether the registry has it.
+
+        Only one thread asks, and others wait for what it learns. What an earlier run learnt is asked again: with a
+        registry that has the API by now, its fallback tags would hide new referrers.
+        """
+        capabilities = self._api.capabilities
+        if capabilities.is_settled("referrers_api"):
+            return None
+        with self._finding_out:
+            return None if capabilities.is_settled("referrers_api") else self._by_api(repository, digest)
 
     def record(self, repository: str, subject: Digest, manifest: Manifest) -> None:
         """Add `manifest` to the list of its subject, if the registry did not do so itself."""
@@ -84,7 +96,7 @@ class Referrers:
 
         Rules: distribution specification, "Deleting Manifests".
         """
-        if self._api.capabilities.referrers_api is None:
+        if not self._api.capabilities.is_settled("referrers_api"):
             self.of(repository, subject)  # this finds out whether the registry has the API
         if self._api.capabilities.referrers_api is False:
             self._change(repository, subject, lambda index: index_without(index, digest) if index else None)
@@ -114,11 +126,11 @@ class Referrers:
 
         for page in pages(self._api.url(f"{repository}/referrers/{digest}"), fetch, referrers):
             if page.status in _UNKNOWN or (page.status == 200 and page.content_type != OCI_INDEX):
-                self._api.capabilities.referrers_api = False
+                self._api.capabilities.learn("referrers_api", False)
                 return None
             if page.status != 200:
                 raise problem(page, doing, "manifest", digest)
-            self._api.capabilities.referrers_api = True
+            self._api.capabilities.learn("referrers_api", True)
             referrers.update((entry.digest, entry) for entry in _entries(json_object(page, doing), doing))
             if (
                 len(referrers) > REFERRERS

@@ -25,6 +25,8 @@ ACCEPTED = {200, 201, 202, 204}
 _SESSION_GONE = {"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "RANGE_INVALID"}
 _MIXED_UP = {"DIGEST_INVALID", "SIZE_INVALID"}
 """Answers to the end of a resumed upload whose parts the registry put together wrongly."""
+_WAY_REFUSED = {400, 404, 405, 409, 411, 415, 416, 422, 500, 501}
+"""Answers that may mean a way of sending that the registry does not take, or puts together wrongly."""
 _PATIENCE = 2
 _MOMENTS_S = (0.2, 0.8)
 _OCTETS = {"Content-Type": "application/octet-stream"}
@@ -43,6 +45,7 @@ class UploadSession:
         self._url: str | None = None
         self._resumed = False
         self._misplaced = 0
+        self._sent_as_known = False
 
     @property
     def doing(self) -> str:
@@ -99,6 +102,7 @@ class UploadSession:
         headers = dict(_OCTETS)
         if ranged or self.offset:
             headers["Content-Range"] = upload_range(self.offset, length)
+        self._sent_as_known = self._sent_as_known or ranged or self._api.capabilities.put_with_body is False
         reply = self._ask("PATCH", self._latest(), body, length, headers)
         if reply.status not in ACCEPTED:
             raise self._failed(reply, length)
@@ -118,15 +122,18 @@ class UploadSession:
         faster (Nexus refuses the second of two uploads of one blob).
         """
         url = with_query(self._latest(), digest=self._descriptor.digest)
+        self._sent_as_known = self._sent_as_known or not isinstance(body, (bytes, type(None)))
         reply = self._ask("PUT", url, body, None if body is None else length, {} if body is None else _OCTETS)
         if reply.status in ACCEPTED:
             self._url = None
+            if self._sent_as_known:
+                self._api.capabilities.uploads_confirmed()
             return
         if reply.status in {400, 404, 409, 416} and self._is_there():
             self._url = None
             return
         if isinstance(body, bytes) and reply.status in {404, 405} and not _codes(reply) & _SESSION_GONE:
-            self._api.capabilities.put_with_body = False
+            self._api.capabilities.learn("put_with_body", False)
             self._url = None
             raise self._again(f"{self.doing}: the registry takes no content with the last request")
         raise self._failed(reply, length)
@@ -143,7 +150,7 @@ class UploadSession:
         if self._url is None:
             return False
         capabilities = self._api.capabilities
-        if capabilities.resumes is False:
+        if capabilities.rules_out("resumes"):
             return False
         for pause_s in (0, *_MOMENTS_S):
             self._api.http.clock.sleep_s(pause_s, self._api.http.cancellation.wake)
@@ -152,9 +159,10 @@ class UploadSession:
             if offset is None or offset > self.offset or not sent:
                 break
         if not offset or offset > self._descriptor.size or not reply.headers.get("Location"):
-            capabilities.resumes = capabilities.resumes or False
+            capabilities.resume_failed()
             return False
-        capabilities.resumes, self._resumed = True, True
+        capabilities.learn("resumes", True)
+        self._resumed = True
         self._follow(reply)
         self.offset = offset
         return True
@@ -222,6 +230,9 @@ class UploadSession:
         codes = _codes(reply)
         if reply.status == 413:
             return self._too_large(reply, length)
+        if self._sent_as_known and reply.status in _WAY_REFUSED and self._api.capabilities.doubts_uploads():
+            self.cancel()
+            return self._again(f"{self.doing}: the registry does not take it the way it took uploads before")
         if reply.status == 401:
             return self._again(f"{self.doing}: the registry stopped accepting its token")
         if reply.status == 416 and self._resumed and self._misplaced < _PATIENCE:
@@ -249,7 +260,7 @@ class UploadSession:
         if self._never_streamed and reply.status == 404 and not codes & _SESSION_GONE:
             self._api.capabilities.takes_no_patch()
         if codes & _MIXED_UP:
-            self._api.capabilities.resumes = False
+            self._api.capabilities.learn("resumes", False)
             self.cancel()
         self._url, self.offset = None, 0
         reason = "; ".join(complaint.message or complaint.code for complaint in complaints(reply)) or str(reply.status)

@@ -294,7 +294,7 @@ def test_what_was_learnt_survives_a_file() -> None:
     assert capabilities.takes_less_than(100 << 20)
     again = Capabilities.from_json(json.loads(json.dumps(capabilities.to_json())))
     assert again.to_json() == capabilities.to_json()
-    assert (again.upload_mode, again.piece_bytes, again.mounts_accepted, again.ranges) == ("pieces", 64 << 20, 1, False)
+    assert (again.upload_mode, again.piece_bytes, again.mounts, again.ranges) == ("pieces", 64 << 20, True, False)
 
 
 @pytest.mark.parametrize("document", [None, [], {"upload_mode": "x", "piece_bytes": -1, "ranges": "yes", "head": 1}])

@@ -242,8 +242,8 @@ def test_narrowing_by_its_value(vendor: Served, local: Served, site: MemoryStore
 
 def test_the_state_folder_of_an_environment_may_be_a_text(vendor: Served, tmp_path: Path) -> None:
     wrong: Any = str(tmp_path / "state")
-    call("copy", f"{vendor.host_port}/acme/app:1", f"oci:{tmp_path / 'x'}", environment=Environment(state=wrong))
-    assert (tmp_path / "state" / "registries.json").is_file()
+    call("referrers", f"{vendor.host_port}/acme/app:1", environment=Environment(state=wrong))
+    assert (tmp_path / "state" / "known-registries.sqlite3").is_file()
 
 
 def test_hosts_and_authorities_of_a_network_may_be_one() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +27,7 @@ from transload.errors import (
     UsageError,
 )
 from transload.oci import Descriptor, Digest, Name
+from transload.registry.known import KnownRegistries
 from transload.server import Served, ServeSettings, serve
 from transload.testing.faults import FaultyStore, corrupts
 from transload.testing.images import SIGNATURE, artifact, fill, image, multi_platform, signature
@@ -260,8 +260,7 @@ def test_docker_s_own_login_is_found(held: MemoryStore, tmp_path: Path) -> None:
 def test_what_was_learnt_about_a_registry_is_kept(served: Served, tmp_path: Path) -> None:
     environment = Environment(state=tmp_path / "state")
     transload.referrers(f"{served.host_port}/team/app:1", environment=environment)
-    learnt = json.loads((tmp_path / "state" / "registries.json").read_text())
-    assert learnt[served.host_port]["referrers_api"] is True
+    assert KnownRegistries(tmp_path / "state").fresh(served.host_port)["referrers_api"] is True
 
 
 def test_a_cancelled_store_does_nothing_more(served: Served, tmp_path: Path) -> None:
