@@ -18,7 +18,7 @@ from transload.registry.known import FILE, FRESH_S, KEPT_S, KnownRegistries, reg
 from transload.version import __version__
 
 HOST = "registry.example:5000"
-FOUND = {"upload_mode": "pieces", "piece_bytes": 1 << 20, "mounts": False, "referrers_api": True}
+FOUND: dict[str, str | int | bool] = {"upload_mode": "pieces", "piece_bytes": 1 << 20, "mounts": False, "referrers_api": True}
 JUNK = [b"", b"not a database", b"SQLite format 3\0" + b"\xff" * 5000, os.urandom(20_000)]
 
 
