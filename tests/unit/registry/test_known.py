@@ -14,11 +14,11 @@ import pytest
 
 from tests.unit.registry.wire import HastyClock
 from transload.errors import LocalError, ReferenceInvalid
-from transload.registry.known import FILE, FRESH_S, KEPT_S, KnownRegistries, registry_key
+from transload.registry.known import FILE, FRESH_S, KEPT_S, KnownRegistries, Scalar, registry_key
 from transload.version import __version__
 
 HOST = "registry.example:5000"
-FOUND: dict[str, str | int | bool] = {"upload_mode": "pieces", "piece_bytes": 1 << 20, "mounts": False, "referrers_api": True}
+FOUND: dict[str, Scalar] = {"upload_mode": "pieces", "piece_bytes": 1 << 20, "mounts": False, "referrers_api": True}
 JUNK = [b"", b"not a database", b"SQLite format 3\0" + b"\xff" * 5000, os.urandom(20_000)]
 
 
@@ -173,7 +173,11 @@ def test_the_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 
 def test_rows_of_nonsense_are_left_out(tmp_path: Path) -> None:
     known(tmp_path).keep(HOST, {}, {"mounts": True})
-    rows = [(HOST, "a", "{", 1, "1"), (HOST, "b", "[1]", 1, "1"), (HOST, "c", '"' + "x" * 900 + '"', 1, "1")]
+    rows: list[tuple[object, ...]] = [
+        (HOST, "a", "{", 1, "1"),
+        (HOST, "b", "[1]", 1, "1"),
+        (HOST, "c", '"' + "x" * 900 + '"', 1, "1"),
+    ]
     rows += [(HOST, "d", b"\xff", 1, "1"), (HOST, "e", "1", "never", "1"), (HOST, "f", "1e999", 1, "1")]
     with sqlite3.connect(tmp_path / FILE) as database:
         database.executemany("INSERT INTO findings VALUES (?, ?, ?, ?, ?)", rows)
