@@ -322,6 +322,12 @@ class BundleInvalid(CorruptError):
     code = "bundle-invalid"
 
 
+class BundleUnfinished(CorruptError):
+    """A bundle is not finished yet: its volumes have no final names, and not all of their content."""
+
+    code = "bundle-unfinished"
+
+
 class LedgerTampered(CorruptError):
     """A bundle's ledger is not the one that was signed, or it contradicts itself."""
 

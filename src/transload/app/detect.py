@@ -18,7 +18,7 @@ from transload.app.whole import items_of
 from transload.archive.headers import read_headers
 from transload.bundle.format.blueprint import LEDGER
 from transload.bundle.format.ledger import Ledger
-from transload.bundle.format.volumes import is_volume_name, split_file_name
+from transload.bundle.format.volumes import finished_name, is_volume_name, split_file_name
 from transload.catalog.builtin import builtin
 from transload.errors import CorruptError, LimitExceeded, LocalError, SelectionEmpty
 from transload.events import ActivityListener, Progressed
@@ -94,6 +94,8 @@ def _found(text: str, carried: Carried) -> Location | None:
         check_kind(path, stat.S_ISREG, stat.S_ISDIR)
     if path.is_dir():
         return Location("oci" if any((path / name).is_file() for name in _LAYOUT) else "bundle", str(path))
+    if finished_name(path.name) is not None:
+        return Location("bundle", str(path))
     if path.is_file():
         is_bundle = is_volume_name(path.name) if carried.key else _is_volume(path) or _has_ledger(path)
         return Location("bundle" if is_bundle else "archive", str(path))
@@ -104,10 +106,11 @@ def _found(text: str, carried: Carried) -> Location | None:
 
 
 def _has_volume(folder: Path, name: str) -> bool:
-    """Whether any volume of the bundle is there. Opening the bundle then says which one is missing."""
+    """Whether any volume of the bundle is there, finished or not. Opening the bundle then says what is missing."""
     with local_errors("looking into", folder):
         files = folder.iterdir() if folder.is_dir() else ()
-        return any(is_volume_name(file.name) and _same(split_file_name(file.name)[0], name) for file in files)
+        volumes = (finished_name(file.name) or file.name for file in files)
+        return any(is_volume_name(volume) and _same(split_file_name(volume)[0], name) for volume in volumes)
 
 
 def _same(name: str, wanted: str) -> bool:

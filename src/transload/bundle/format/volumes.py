@@ -110,6 +110,20 @@ def is_volume_name(text: str) -> bool:
     return text.lower().endswith(_SUFFIX)
 
 
+PARTIAL = ".partial"
+"""The suffix of a volume's file while its bundle is being made."""
+
+
+def finished_name(text: str) -> str | None:
+    """The name that an unfinished volume will get; None for other files.
+
+    >>> finished_name("release.002.tar.partial"), finished_name("release.002.tar")
+    ('release.002.tar', None)
+    """
+    name = text[: -len(PARTIAL)]
+    return name if text.lower().endswith(PARTIAL) and is_volume_name(name) else None
+
+
 def spellings(text: str) -> tuple[str, ...]:
     """A volume's file name as it was written, and in capitals, since some media keep no small letters."""
     upper = text.removesuffix(_SUFFIX) + _SUFFIX.upper()

@@ -18,8 +18,17 @@ from attrs import frozen
 from transload.bundle.format.blueprint import starts
 from transload.bundle.format.ledger import Ledger, Stored
 from transload.bundle.format.tarheader import header
-from transload.bundle.format.volumes import Cut, before_copying, file_name, is_volume_name, spellings, split_file_name
+from transload.bundle.format.volumes import (
+    Cut,
+    before_copying,
+    file_name,
+    finished_name,
+    is_volume_name,
+    spellings,
+    split_file_name,
+)
 from transload.errors import (
+    BundleUnfinished,
     LocalError,
     NotFound,
     TransloadError,
@@ -34,6 +43,7 @@ from transload.oci.imagelayout import MARKER
 
 _DAMAGED_BYTES = 24
 _GUESSES = 50_000  # how often a wrong file is compared with another volume, for all files together
+_FINISH = "run the pack command that began it once more, where it was begun: it goes on there, and finishes the bundle"
 _TRIED = 16  # headers to look at before a volume is called foreign rather than damaged
 
 
@@ -63,7 +73,8 @@ class Located:
             if first.is_dir():
                 self.folders, (self.name, number) = [first], (_only_bundle_in(first), None)
             else:
-                self.folders, (self.name, number) = [first.parent], _split(first.name)
+                named = finished_name(first.name) or first.name
+                self.folders, (self.name, number) = [first.parent], _split(named)
                 if number not in (None, 1) and _begins_a_stream(first):  # not cut: its name only ends in digits
                     self.name, number = first.name[: -len(".tar")], None
             self.folders += [path if path.is_dir() else path.parent for path in paths[1:]]
@@ -96,6 +107,8 @@ class Located:
         for folder in filter(Path.is_dir, self.folders):
             for path in folder.iterdir():
                 plain = before_copying(path.name)
+                if finished_name(path.name) in wanted:
+                    return f"{path} is there: the bundle was not finished; {_FINISH}"
                 if plain != path.name and plain in wanted:
                     return f"{path} seems to be it under another name: rename it to {plain}"
         return "put it beside the others; push, verify, list, extract and serve also take --volumes DIR"
@@ -119,6 +132,10 @@ class Located:
                 subject=file_name(self.name, 1),
                 hint=self.hint_for([file_name(self.name, 1), file_name(self.name, 1, 1000)]),
             )
+        unfinished = [path for folder in self.folders for path in _unfinished(folder) if _is_of(path, self.name)]
+        if unfinished:
+            only = f"there is only {unfinished[0]}"
+            raise BundleUnfinished(f"the bundle is not finished: {only}", subject=self.label, hint=_FINISH)
         raise LocalError(
             f"there is no bundle {self.label}", subject=self.label, hint="check the path, or mount the medium"
         )
@@ -128,6 +145,17 @@ def _split(text: str) -> tuple[str, int | None]:
     """As `split_file_name`; for a copy that got another name, the parts of its old name."""
     plain = split_file_name(before_copying(text))
     return split_file_name(text) if plain[1] is None else plain
+
+
+def _unfinished(folder: Path) -> list[Path]:
+    """The unfinished volumes in a folder, sorted."""
+    with local_errors("looking into", folder):
+        return sorted(path for path in folder.iterdir() if finished_name(path.name)) if folder.is_dir() else []
+
+
+def _is_of(path: Path, name: str) -> bool:
+    """Whether an unfinished volume belongs to the bundle called `name`."""
+    return split_file_name(finished_name(path.name) or "")[0] in {name, name.upper()}
 
 
 def _begins_a_stream(path: Path) -> bool:
@@ -141,6 +169,8 @@ def _only_bundle_in(folder: Path) -> str:
     split = [_split(path.name) for path in folder.iterdir() if is_volume_name(path.name)]
     with_first_volume = sorted({name for name, number in split if number in (1, None)})
     bundles = with_first_volume or sorted({name for name, _ in split})  # the first volume may be elsewhere, or missing
+    if not bundles:
+        bundles = sorted({split_file_name(finished_name(path.name) or "")[0] for path in _unfinished(folder)})
     if len(bundles) != 1:
         what = f"several bundles: {', '.join(bundles[:5])}" if bundles else "no bundle"
         raise (UsageError if bundles else NotFound)(

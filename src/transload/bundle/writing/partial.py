@@ -11,7 +11,7 @@ from pathlib import Path
 from transload.bundle.format.blueprint import Blueprint, ends, starts
 from transload.bundle.format.ledger import Stored
 from transload.bundle.format.stream import StreamReader, open_volume, writing_errors
-from transload.bundle.format.volumes import Cut, split_file_name
+from transload.bundle.format.volumes import PARTIAL, Cut, finished_name, split_file_name
 from transload.bundle.writing.journal import PackJournal
 from transload.bundle.writing.sums import write_sums
 from transload.errors import BundleExists, DiskFull, LocksMissing, VolumeMissing
@@ -19,7 +19,6 @@ from transload.files import Folder, free_bytes, fsync_folder, local_errors
 from transload.locks import claimed
 from transload.wording import in_words
 
-_PARTIAL = ".partial"
 _LARGE_FILE = (4 << 30) - 1  # what FAT32 takes
 
 
@@ -63,7 +62,7 @@ class Unfinished:
     def path(self, volume: int) -> Path:
         """The path of a volume now. After a crash during the renaming, only some have their final names."""
         final = self.final(volume)
-        partial = final.with_name(final.name + _PARTIAL)
+        partial = final.with_name(final.name + PARTIAL)
         return final if self.progress.whole and not partial.exists() else partial
 
     def reach(self, member: Stored) -> bool:
@@ -178,7 +177,8 @@ def discard(path: Path) -> None:
         local_errors("deleting", path),
     ):
         for file in path.parent.iterdir():
-            if file.name.endswith(_PARTIAL) and split_file_name(file.name.removesuffix(_PARTIAL))[0] == path.name:
+            name = finished_name(file.name)
+            if name is not None and split_file_name(name)[0] == path.name:
                 file.unlink()
 
 
