@@ -198,10 +198,14 @@ SERVED_BODY_BYTES_S = 128
 """What a body must bring on average in each stall period: a byte at a time would take up a connection for ever."""
 
 SERVED_UPLOADS = 1000
-"""Uploads that have begun and not yet ended …"""
+"""Uploads that have begun and not yet ended. The one that waits longest makes room, if it waits for over a minute."""
+
+SERVED_UPLOAD_IDLE_S = 24 * 3600
+"""Seconds that an upload to a folder waits for its client, over restarts of the server. Other stores keep none over a
+restart; there it is an hour."""
 
 SERVED_UPLOADS_MEMORY_BYTES = 64 << 20
-"""… and the memory that they use together. Above it, uploads go to files at once."""
+"""The memory that uploads use together. Above it, they go to files at once."""
 
 SERVED_TAGS = 100
 """Tags that one request may give to one manifest. The specification requires at least ten."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 from transload.clock import Clock
 from transload.errors import Busy, LocksMissing
-from transload.files import Folder, local_errors
+from transload.files import Folder
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.1
 
@@ -23,7 +22,7 @@ def claimed(folder: Folder, name: str) -> Iterator[None]:
     """
     while True:
         with folder.locked(name) as file:
-            if not _is_at(folder, name, file.fileno()):
+            if not folder.leads_to(name, file):
                 continue
             try:
                 yield
@@ -62,9 +61,3 @@ def awaited(
             clock.sleep_s(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         yield held
-
-
-def _is_at(folder: Folder, name: str, descriptor: int) -> bool:
-    with local_errors("looking for", folder.path / name):
-        locked, named = os.fstat(descriptor), folder.status(name)
-    return named is not None and (locked.st_dev, locked.st_ino) == (named.st_dev, named.st_ino)

@@ -209,14 +209,20 @@ class Target(Source, Ingests, Names, Protocol):
 class Spools(Protocol):
     """Makes a blob of a file, for uploads, whose digest is known only after the bytes.
 
-    So the bytes are written and hashed once.
+    So the bytes are written and hashed once. An upload's file outlives the process, which may be killed. A
+    later one, or another one at the same time, goes on with it.
     """
 
-    def spool_file(self) -> tuple[Folder, str]:
-        """A folder on the file system of the store, invisible to its readers, and a name for a new file in it.
+    def spool_file(self, identifier: str) -> tuple[Folder, str]:
+        """A folder on the file system of the store, invisible to its readers, and the name of this upload's file in it.
 
-        The store deletes the files of a killed process, a day later or more. Raises `LocalError`.
+        An identifier (letters, digits, hyphens) leads to the same file in every process. The store deletes a file
+        that nobody has written to for a day or more. Raises `LocalError`.
         """
+        ...
+
+    def spooled(self) -> Iterable[str]:
+        """The identifiers of the uploads whose files are there, of any process. Raises `LocalError`."""
         ...
 
     def adopt(self, repository: str, descriptor: Descriptor, name: str) -> None:

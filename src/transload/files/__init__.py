@@ -2,7 +2,7 @@
 
 from transload.files.arriving import Arrivals, is_plain_name
 from transload.files.durable import check_replaceable, free_bytes, fsync_folder, replace_file, write_all
-from transload.files.folder import Folder
+from transload.files.folder import Folder, lock
 from transload.files.home import expanded
 from transload.files.regular import CHUNK_BYTES, check_kind, chunks_of, exactly, open_file, read_file, read_up_to
 from transload.files.trouble import local_error, local_errors
@@ -21,6 +21,7 @@ __all__ = [
     "is_plain_name",
     "local_error",
     "local_errors",
+    "lock",
     "open_file",
     "read_file",
     "read_up_to",

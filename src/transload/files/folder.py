@@ -145,20 +145,14 @@ class Folder:
         with local_errors("opening", path):
             file = self.open(name, "a+")
         with file:
-            with local_errors("locking", path):
-                try:
-                    _lock(file)
-                except OSError as error:
-                    if error.errno in _BUSY:
-                        raise Busy(f"another process is using {path}", subject=str(path)) from error
-                    if error.errno in _LOCKLESS:
-                        raise LocksMissing(
-                            f"locking {path}: this file system has no locks",
-                            subject=str(path),
-                            hint="choose another disk, or mount it with locks",
-                        ) from error
-                    raise
+            lock(file, path)
             yield file
+
+    def leads_to(self, name: str, file: FileIO) -> bool:
+        """Whether this name still stands for an open file: another process may have deleted or replaced it."""
+        with local_errors("looking for", self.path / name):
+            opened, named = os.fstat(file.fileno()), self.status(name)
+        return named is not None and (opened.st_dev, opened.st_ino) == (named.st_dev, named.st_ino)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[Folder]:
@@ -189,6 +183,23 @@ class Folder:
 
     def _at(self, name: str, handle: int | None) -> str:
         return name if handle is not None else str(self.path / name)
+
+
+def lock(file: FileIO, path: Path) -> None:
+    """Lock an open file until it is closed; `path` names it in errors. Raises as `Folder.locked` does."""
+    with local_errors("locking", path):
+        try:
+            _lock(file)
+        except OSError as error:
+            if error.errno in _BUSY:
+                raise Busy(f"another process is using {path}", subject=str(path)) from error
+            if error.errno in _LOCKLESS:
+                raise LocksMissing(
+                    f"locking {path}: this file system has no locks",
+                    subject=str(path),
+                    hint="choose another disk, or mount it with locks",
+                ) from error
+            raise
 
 
 def _inner_handle(outer: int, name: str, path: Path) -> int:

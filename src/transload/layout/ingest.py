@@ -12,6 +12,7 @@ It writes a file of its own, which is not kept without commit. The price is that
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from io import FileIO
@@ -20,12 +21,14 @@ from transload.clock import Clock
 from transload.errors import Busy, LocksMissing, SizeMismatch
 from transload.files import Folder, chunks_of, local_errors, write_all
 from transload.hashedingest import HashedIngest
+from transload.limits import SERVED_UPLOAD_IDLE_S
 from transload.locks import claimed
 from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
 
-_FORGOTTEN_S = 24 * 3600.0  # a writer's own file that is older than this is from a process that was killed
-_OWN = ".second"
+_FORGOTTEN_S = SERVED_UPLOAD_IDLE_S  # a writer's own file that is older is from a process that was killed
+OWN = ".second"
+"""The end of the name of a file with one writer, which is not kept without commit."""
 
 
 @contextmanager
@@ -51,10 +54,12 @@ def sweep(folder: Folder, clock: Clock) -> None:
     """Delete the own files of writers that were killed long ago."""
     with local_errors("cleaning", folder.path):
         for name in folder.entries():
-            if not name.endswith(_OWN):
+            if not name.endswith(OWN):
                 continue
             status = folder.status(name)  # None if its writer has just finished
-            if status is not None and clock.wall_s() - status.st_mtime > _FORGOTTEN_S:
+            if status is None or stat.S_ISDIR(status.st_mode):
+                continue
+            if clock.wall_s() - status.st_mtime > _FORGOTTEN_S:
                 folder.unlink(name)
 
 
@@ -65,7 +70,7 @@ def parked_name(digest: Digest) -> str:
 
 def own_name(stem: str) -> str:
     """A new name for a file with only one writer. `sweep` deletes the file if it is left over."""
-    return f"{stem}.{os.urandom(8).hex()}{_OWN}"
+    return f"{stem}.{os.urandom(8).hex()}{OWN}"
 
 
 def adopt(folder: Folder, name: str, blobs: Folder, descriptor: Descriptor) -> None:

@@ -31,8 +31,9 @@ from transload.errors import (
 from transload.files import Folder, local_errors, read_file, replace_file
 from transload.layout.blobs import Blobs
 from transload.layout.deleting import LayoutDeletes
-from transload.layout.ingest import LayoutIngest, adopt, ingesting, own_name, sweep
+from transload.layout.ingest import LayoutIngest, ingesting, sweep
 from transload.layout.space import check_space
+from transload.layout.spools import LayoutSpools
 from transload.layout.unused import absent_folders, take_away
 from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES
 from transload.locks import awaited
@@ -119,9 +120,9 @@ class LayoutStore:
         return self
 
     @property
-    def spools(self) -> LayoutStore:
+    def spools(self) -> LayoutSpools:
         """It can make a blob of an upload's file."""
-        return self
+        return LayoutSpools(self._folder, self._own.inner("ingest"), self._prepare)
 
     @property
     def deletes(self) -> LayoutDeletes:
@@ -201,21 +202,6 @@ class LayoutStore:
         self._prepare()
         blobs = self._folder.inner("blobs", descriptor.digest.algorithm)
         return ingesting(self._own.inner("ingest"), blobs, descriptor)
-
-    def spool_file(self) -> tuple[Folder, str]:
-        """The folder of unfinished blobs, and a name for a new file in it.
-
-        A later process deletes the files of a killed one, after a day. Raises `LocalError`.
-        """
-        self._prepare()
-        return self._own.inner("ingest"), own_name("upload")
-
-    def adopt(self, repository: str, descriptor: Descriptor, name: str) -> None:  # noqa: ARG002 - one pool for all
-        """Make the file called `name` in the folder of `spool_file` the blob; the caller has checked its digest.
-
-        Raises `SizeMismatch`, `LocalError`; then the file stays where it is.
-        """
-        adopt(self._own.inner("ingest"), name, self._folder.inner("blobs", descriptor.digest.algorithm), descriptor)
 
     def check_space(self, wanted: Iterable[Descriptor]) -> None:
         """Raise `DiskFull`, with the numbers, if the disk has less room than these blobs and manifests still need."""

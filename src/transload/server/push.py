@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from transload.errors import (
@@ -23,7 +25,8 @@ from transload.server.bodies import receive, receive_whole
 from transload.server.headers import ByteRange, stated
 from transload.server.refusals import USUAL_HEADERS, Refusal
 from transload.server.service import Call, Service
-from transload.server.uploads import ServedUpload, Spool
+from transload.server.spools import KeptSpool, Spool, UploadGone, UploadMoved
+from transload.server.uploads import ServedUpload, unknown
 
 
 async def begin_upload(call: Call) -> web.StreamResponse:
@@ -31,16 +34,18 @@ async def begin_upload(call: Call) -> web.StreamResponse:
     query = call.request.query
     if "mount" in query and await _mount(call, call.route.repository, Digest(query["mount"]), query.get("from")):
         return _created(call.route.repository, Digest(query["mount"]))
-    upload = call.service.uploads.begin(call.route.repository)
-    if "digest" not in query or "mount" in query:
+    uploads, digest = call.service.uploads, None
+    if "digest" in query and "mount" not in query:
+        digest = Digest(query["digest"])
+    upload = await call.service.run(uploads.begin, call.route.repository, whole=digest is not None)
+    if digest is None:
         return _answer(202, upload.headers | {"Content-Length": "0"})
     try:
-        digest = Digest(query["digest"])
         await _append(call, upload)
+        return await _commit(call, upload, digest)
     except BaseException:
-        call.service.uploads.end(upload)
+        uploads.end(upload)  # nobody else knows it
         raise
-    return await _commit(call, upload, digest)
 
 
 async def _mount(call: Call, repository: str, digest: Digest, origin: str | None) -> bool:
@@ -58,14 +63,14 @@ async def _mount(call: Call, repository: str, digest: Digest, origin: str | None
 
 async def continue_upload(call: Call) -> web.StreamResponse:
     """`PATCH`: the next bytes, as a stream, or as a chunk with a Content-Range."""
-    upload = call.service.uploads.find(call.route.repository, call.route.reference)
+    upload = await _found(call)
     await _append(call, upload)
     return _answer(202, upload.headers | {"Content-Length": "0"})
 
 
 async def finish_upload(call: Call) -> web.StreamResponse:
     """`PUT ?digest=`: the last bytes, if any are left, and the digest of all bytes."""
-    upload = call.service.uploads.find(call.route.repository, call.route.reference)
+    upload = await _found(call)
     if "digest" not in call.request.query:
         raise DigestInvalid("an upload ends with the blob's digest", hint="add ?digest=sha256:…")
     digest = Digest(call.request.query["digest"])
@@ -75,25 +80,52 @@ async def finish_upload(call: Call) -> web.StreamResponse:
 
 async def get_upload(call: Call) -> web.StreamResponse:
     """How many bytes an upload has. The client wants to continue from there, so a body still on its way is ended."""
-    upload = call.service.uploads.find(call.route.repository, call.route.reference)
+    upload = await _found(call)
     async with upload.lock:
         upload.owner = call.request
+        await _refresh(call, upload)
         return _answer(204, upload.headers)
 
 
 async def cancel_upload(call: Call) -> web.StreamResponse:
     """Forget an upload."""
-    upload = call.service.uploads.find(call.route.repository, call.route.reference)
+    upload = await _found(call)
     async with upload.lock:
-        await call.service.run(upload.spool.discard)
-        call.service.uploads.end(upload)
+        await call.service.run(call.service.uploads.end, upload)
     return _answer(204, {})
+
+
+async def _found(call: Call) -> ServedUpload:
+    return await call.service.run(call.service.uploads.find, call.route.repository, call.route.reference)
+
+
+async def _refresh(call: Call, upload: ServedUpload) -> None:
+    """Learn what another server of this store has done with a session. The session's lock is held."""
+    if isinstance(upload.spool, KeptSpool):
+        await _in_file(call, upload, upload.spool.refresh)
+
+
+async def _in_file(call: Call, upload: ServedUpload, work: Callable[..., None], *arguments: object) -> None:
+    """Call `work`, which uses the file of an upload. If another server has ended the upload, it ends here too."""
+    try:
+        await call.service.run(work, *arguments)
+    except UploadGone as error:
+        await call.service.run(call.service.uploads.end, upload)
+        raise unknown(upload.repository) from error
+    except UploadMoved as error:
+        await _refresh(call, upload)
+        raise _misplaced(upload, "another server has taken this upload over") from error
+    except DiskFull:  # delete what nobody may need, so that the disk does not stay full
+        await call.service.run(call.service.uploads.end, upload)
+        await call.service.run(call.service.uploads.end_idle)
+        raise
 
 
 async def _append(call: Call, upload: ServedUpload) -> None:
     """Add the body to the session, unless its Content-Range does not fit, or a newer request takes over."""
     async with upload.lock:  # an earlier request may still be writing, which moves the offset
         upload.owner = call.request
+        await _refresh(call, upload)
         chunk = _chunk(call, upload)
     end = None if chunk is None else chunk.offset + chunk.length
     async for batch in receive(call):
@@ -103,11 +135,7 @@ async def _append(call: Call, upload: ServedUpload) -> None:
             if end is not None and upload.spool.size + len(batch) > end:
                 raise Refusal(400, "SIZE_INVALID", "the chunk is longer than its Content-Range")
             call.service.uploads.touch(upload)
-            try:
-                await call.service.run(upload.spool.write, batch)
-            except DiskFull:  # delete this upload, so that the disk does not stay full
-                call.service.uploads.end(upload)
-                raise
+            await _in_file(call, upload, upload.spool.write, batch)
     if end is not None and upload.spool.size != end:
         raise Refusal(400, "SIZE_INVALID", "the chunk is shorter than its Content-Range", headers=upload.headers)
 
@@ -131,35 +159,38 @@ def _misplaced(upload: ServedUpload, message: str) -> Refusal:
 
 
 async def _commit(call: Call, upload: ServedUpload, digest: Digest) -> web.StreamResponse:
-    """Pass the session's bytes to the store. The session ends, also after an error."""
+    """Pass the session's bytes to the store. The session ends, also if the bytes are wrong or too many for the disk.
+
+    After other errors, and if the server is stopped, the client can ask for the same again.
+    """
     async with upload.lock, call.service.flight(digest):
         upload.owner = None
-        try:
-            await call.service.run(_store_blob, call.service, upload.repository, digest, upload.spool)
-        finally:
-            call.service.uploads.end(upload)
+        await _in_file(call, upload, _store_blob, call.service, upload, digest)
     return _created(upload.repository, digest)
 
 
-def _store_blob(service: Service, repository: str, digest: Digest, spool: Spool) -> None:
+def _store_blob(service: Service, upload: ServedUpload, digest: Digest) -> None:
     try:
-        _hand_over(service, repository, digest, spool)
-    finally:
-        spool.discard()  # here in the thread, because deleting a large file takes time
+        _hand_over(service, upload.repository, digest, upload.spool)
+    except CorruptError:
+        service.uploads.end(upload)
+        raise
+    service.uploads.end(upload)  # here in the thread, because deleting a large file takes time
 
 
-def _hand_over(service: Service, repository: str, digest: Digest, spool: Spool) -> None:
+def _hand_over(service: Service, repository: str, digest: Digest, spool: Spool | KeptSpool) -> None:
     descriptor = Descriptor(OCTETS, digest, spool.size)
     spools = service.backend.spools
     if spools is not None and spool.path is not None and spool.proves(descriptor):
-        spools.adopt(repository, descriptor, spool.path.name)
+        with spool.still():
+            spools.adopt(repository, descriptor, spool.path.name)
         return
     target = service.backend.target
     if not (_ingest(target, repository, descriptor, spool) or _ingest(target, repository, descriptor, spool)):
         raise DigestMismatch(f"the bytes sent are not those of {digest}", subject=digest)
 
 
-def _ingest(target: Target, repository: str, descriptor: Descriptor, spool: Spool) -> bool:
+def _ingest(target: Target, repository: str, descriptor: Descriptor, spool: Spool | KeptSpool) -> bool:
     """Whether the store took the bytes. False if it had a parked beginning of the blob that turned out wrong."""
     with target.begin(repository, descriptor) as ingest:
         offset = ingest.offset

@@ -76,7 +76,8 @@ class Service:
         return self._flights.setdefault(digest, asyncio.Lock())
 
     def close(self) -> None:
-        """Drop unfinished uploads and end the threads. Called after the last request."""
+        """End the threads and close the uploads. Called after the last request."""
+        self.uploads.stopping.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
         self.uploads.close()
 

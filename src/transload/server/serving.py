@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
 
-from transload.errors import Busy, LocalError, UsageError
+from transload.errors import Busy, LocalError, TransloadError, UsageError
 from transload.files import local_errors, open_file
 from transload.ports import Source, Target
 from transload.server.connections import Connections, files_allowed, places_for
@@ -162,10 +162,13 @@ class _Troubles:
 
 
 async def _sweep(service: Service) -> None:
-    """End idle uploads regularly, also if no new upload begins."""
-    while True:
+    """End idle uploads regularly, those of an earlier server first."""
+    while service.settings.writable:
+        try:
+            await service.run(service.uploads.sweep)
+        except TransloadError as error:
+            _log.warning("unfinished uploads could not be cleaned up: %s", error.message)
         await asyncio.sleep(_SWEEP_S)
-        service.uploads.sweep()
 
 
 def _server(service: Service) -> Connections:

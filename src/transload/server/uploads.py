@@ -1,121 +1,47 @@
-"""Uploads under way: the bytes of a blob that a client has sent. It states the digest only at the end."""
+"""Uploads under way: the bytes of a blob that a client has sent. It states the digest only at the end.
+
+In a store that keeps the files of uploads, sessions outlive the server, and several servers of one store share them. A
+session's state is then its file alone: its name is the session's identifier, which fits only one repository, and its
+size is the offset.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-import os
-import tempfile
+import re
+import secrets
+import stat
 import threading
-import uuid
-from collections.abc import Iterator
-from io import FileIO
 from pathlib import Path
 
 from transload.clock import Clock
 from transload.errors import TooManyRequests
-from transload.files import Folder, chunks_of, local_errors, write_all
-from transload.limits import SERVED_UPLOADS, SERVED_UPLOADS_MEMORY_BYTES
-from transload.oci import Descriptor
+from transload.files import local_errors
+from transload.limits import SERVED_UPLOAD_IDLE_S, SERVED_UPLOADS
 from transload.ports import Spools
 from transload.server.refusals import Refusal
+from transload.server.spools import KeptSpool, Room, Spool, UploadGone
 
-IN_MEMORY_BYTES = 1 << 20
-IDLE_S = 3600.0
-_RECLAIMED_S = 60.0  # when all sessions are taken, those idle for longer than this are ended
+IDLE_S = 3600.0  # for sessions that end with the server, and for all when the disk is full
+_RECLAIMED_S = 60.0  # when all sessions are taken, one that is idle for longer than this is ended
 
-
-class Room:
-    """An amount of memory, in bytes, that several threads share."""
-
-    def __init__(self, size: int = SERVED_UPLOADS_MEMORY_BYTES) -> None:
-        self._left = size
-        self._lock = threading.Lock()
-
-    def take(self, count: int) -> bool:
-        """Take `count` bytes if there is room for them; whether there was."""
-        with self._lock:
-            fits = count <= self._left
-            self._left -= count if fits else 0
-            return fits
-
-    def give(self, count: int) -> None:
-        """Give `count` bytes back."""
-        with self._lock:
-            self._left += count
+_IDENTIFIER = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})", re.ASCII)
 
 
-class Spool:
-    """The bytes of an upload: in memory while they are few, then in a file. Used by one thread at a time.
+def _new_identifier(repository: str) -> str:
+    chance = secrets.token_hex(16)
+    return f"{chance}-{_seal(chance, repository)}"
 
-    The file is open only for a read or a write: a thousand waiting sessions would use up all files that the process may
-    open, and connections need files too. With `spools`, the store adopts the file: it is made where the store wants it,
-    and the bytes are hashed (sha256) as they come. Other stores hash the bytes themselves. Then the file is made in
-    `folder`, or in the system's folder for temporary files, and other users cannot read it.
-    """
 
-    def __init__(self, folder: Path | None, *, spools: Spools | None = None, room: Room | None = None) -> None:
-        self.size = 0
-        self.path: Path | None = None
-        self._folder = Folder(folder or Path(tempfile.gettempdir()))
-        self._spools = spools
-        self._room = room or Room()
-        self._memory = bytearray()
-        self._hash = hashlib.sha256() if spools is not None else None
+def _seal(chance: str, repository: str) -> str:
+    return hashlib.sha256(f"{chance}/{repository}".encode()).hexdigest()[:16]
 
-    def write(self, batch: bytes) -> None:
-        """Append. Raises `DiskFull` and other `LocalError`s; then no byte of `batch` counts."""
-        if self.path is None and (self.size + len(batch) > IN_MEMORY_BYTES or not self._room.take(len(batch))):
-            self._move_to_file()
-        if self.path is None:
-            self._memory += batch
-        else:
-            with local_errors("writing an upload to", self.path), self._opened(self.path) as file:
-                file.seek(self.size)
-                write_all(file, batch)
-        if self._hash:
-            self._hash.update(batch)
-        self.size += len(batch)
 
-    def chunks(self, offset: int) -> Iterator[memoryview]:
-        """The bytes from `offset` on, in views of a buffer that is used again."""
-        if self.path is None:
-            yield memoryview(bytes(self._memory))[offset:]
-            return
-        with local_errors("reading an upload from", self.path):
-            file = self._opened(self.path)
-        with file:
-            file.seek(offset)
-            yield from chunks_of(file, self.path, self.size - offset)
-
-    def proves(self, descriptor: Descriptor) -> bool:
-        """Whether the bytes were hashed as they came, and are those of `descriptor`."""
-        return self._hash is not None and descriptor.digest == f"sha256:{self._hash.hexdigest()}"
-
-    def discard(self) -> None:
-        """Delete everything. It may be called twice, or after the file was moved."""
-        if self.path is not None:
-            with contextlib.suppress(FileNotFoundError):  # the folder is gone
-                self._folder.unlink(self.path.name)
-        self._free_memory()
-
-    def _move_to_file(self) -> None:
-        name, permissions = f"upload-{os.urandom(8).hex()}", 0o600
-        if self._spools is not None:
-            (self._folder, name), permissions = self._spools.spool_file(), 0o666
-        doing = local_errors("spooling an upload in", self._folder.path)
-        with doing, self._folder.open(name, "x+", permissions) as file:
-            self.path = self._folder.path / name
-            write_all(file, self._memory)
-        self._free_memory()
-
-    def _opened(self, path: Path) -> FileIO:
-        return self._folder.open(path.name, "r+")
-
-    def _free_memory(self) -> None:
-        self._room.give(len(self._memory))
-        self._memory = bytearray()
+def belongs(identifier: str, repository: str) -> bool:
+    """Whether this is the identifier of an upload to this repository."""
+    form = _IDENTIFIER.fullmatch(identifier)
+    return form is not None and form[2] == _seal(form[1], repository)
 
 
 class ServedUpload:
@@ -123,8 +49,8 @@ class ServedUpload:
     `lock` is held while bytes are written.
     """
 
-    def __init__(self, repository: str, spool: Spool, now_s: float) -> None:
-        self.id = str(uuid.uuid4())
+    def __init__(self, identifier: str, repository: str, spool: Spool | KeptSpool, now_s: float) -> None:
+        self.id = identifier
         self.repository = repository
         self.spool = spool
         self.touched_s = now_s
@@ -147,7 +73,10 @@ class ServedUpload:
 
 
 class ServedUploads:
-    """Every session of a server. Sessions that were idle for an hour are ended."""
+    """Every session of a server. Sessions end when nobody has used them for a day; an hour if the store keeps none.
+
+    The methods work with files, so threads call them.
+    """
 
     def __init__(self, folder: Path | None, clock: Clock, *, spools: Spools | None = None) -> None:
         self._folder = folder
@@ -155,39 +84,43 @@ class ServedUploads:
         self._spools = spools
         self._room = Room()
         self._open: dict[str, ServedUpload] = {}
+        self._turn = threading.Lock()
+        self.stopping = threading.Event()
 
-    def begin(self, repository: str) -> ServedUpload:
-        """Open a session. Raises `TooManyRequests` when too many are open."""
-        self.sweep()
-        if len(self._open) >= SERVED_UPLOADS:
-            self._end_idle(_RECLAIMED_S)
-        if len(self._open) >= SERVED_UPLOADS:
-            raise TooManyRequests(f"{len(self._open)} uploads are under way", retry_after_s=60)
-        spool = Spool(self._folder, spools=self._spools, room=self._room)
-        upload = ServedUpload(repository, spool, self._clock.monotonic_s())
-        self._open[upload.id] = upload
+    def begin(self, repository: str, *, whole: bool = False) -> ServedUpload:
+        """Open a session. `whole`: all bytes come with this request, so nobody will go on with it.
+
+        Raises `TooManyRequests` when too many are open, `LocalError`.
+        """
+        identifier = _new_identifier(repository)
+        with self._turn:
+            self._make_place()
+            if self._spools is None or whole:
+                spool: Spool | KeptSpool = Spool(identifier, self._folder, spools=self._spools, room=self._room)
+            else:
+                spool = self._kept(self._spools, identifier)
+                spool.create()
+            return self._enter(identifier, repository, spool)
+
+    def find(self, repository: str, identifier: str) -> ServedUpload:
+        """The session with this identifier, of an earlier server too. Raises a `Refusal` with BLOB_UPLOAD_UNKNOWN."""
+        upload = self._open.get(identifier)
+        if upload is None and self._spools is not None and belongs(identifier, repository):
+            spool = self._kept(self._spools, identifier)
+            try:
+                spool.refresh()
+            except UploadGone as error:
+                raise unknown(repository) from error
+            with self._turn:
+                upload = self._open.get(identifier) or self._enter(identifier, repository, spool)
+        if upload is None or upload.repository != repository:
+            raise unknown(repository)
+        self.touch(upload)
         return upload
-
-    def sweep(self) -> None:
-        """End the sessions that were idle for an hour."""
-        self._end_idle(IDLE_S)
-
-    def _end_idle(self, idle_s: float) -> None:
-        now_s = self._clock.monotonic_s()
-        for idle in [upload for upload in self._open.values() if now_s - upload.touched_s > idle_s]:
-            self.end(idle)
 
     def touch(self, upload: ServedUpload) -> None:
         """Note that a session is in use."""
         upload.touched_s = self._clock.monotonic_s()
-
-    def find(self, repository: str, identifier: str) -> ServedUpload:
-        """The session with this identifier. Raises a `Refusal` with BLOB_UPLOAD_UNKNOWN."""
-        upload = self._open.get(identifier)
-        if upload is None or upload.repository != repository:
-            raise Refusal(404, "BLOB_UPLOAD_UNKNOWN", f"{repository} has no such upload; begin a new one")
-        self.touch(upload)
-        return upload
 
     def end(self, upload: ServedUpload) -> None:
         """Close a session and delete its remaining bytes."""
@@ -195,7 +128,69 @@ class ServedUploads:
         upload.owner = None
         upload.spool.discard()
 
+    def sweep(self) -> None:
+        """End the sessions that nobody has used for too long, and delete what lies among their files and is none."""
+        with self._turn:
+            for identifier in self._all():
+                kept = self._spools is not None
+                if self._idle_s(identifier) > (SERVED_UPLOAD_IDLE_S if kept else IDLE_S):
+                    self._end(identifier)
+
+    def end_idle(self) -> None:
+        """End the sessions that were idle for an hour, because the disk is full."""
+        with self._turn:
+            for identifier in self._all():
+                if self._idle_s(identifier) > IDLE_S:
+                    self._end(identifier)
+
     def close(self) -> None:
-        """Close every session."""
+        """Forget every session. What the store keeps of them stays there."""
         for upload in list(self._open.values()):
+            if not upload.spool.outlives:
+                self.end(upload)
+        self._open.clear()
+
+    def _kept(self, spools: Spools, identifier: str) -> KeptSpool:
+        return KeptSpool(*spools.spool_file(identifier), self.stopping)
+
+    def _enter(self, identifier: str, repository: str, spool: Spool | KeptSpool) -> ServedUpload:
+        upload = ServedUpload(identifier, repository, spool, self._clock.monotonic_s())
+        self._open[identifier] = upload
+        return upload
+
+    def _all(self) -> set[str]:
+        return set(self._open).union(() if self._spools is None else self._spools.spooled())
+
+    def _make_place(self) -> None:
+        uploads = self._all()
+        if len(uploads) < SERVED_UPLOADS:
+            return
+        longest_s, identifier = max((self._idle_s(identifier), identifier) for identifier in uploads)
+        if longest_s <= _RECLAIMED_S:
+            raise TooManyRequests(f"{len(uploads)} uploads are under way", retry_after_s=60)
+        self._end(identifier)
+
+    def _idle_s(self, identifier: str) -> float:
+        """For how long nobody has used a session; infinite for one that nobody can use. A clock may have been set."""
+        upload = self._open.get(identifier)
+        idle_s = float("inf") if upload is None else self._clock.monotonic_s() - upload.touched_s
+        if self._spools is None or not (upload is None or upload.spool.outlives):
+            return idle_s
+        folder, name = self._spools.spool_file(identifier)
+        with local_errors("looking for", folder.path / name):
+            status = folder.status(name)
+        if status is None or not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            return float("inf")
+        return min(idle_s, abs(self._clock.wall_s() - status.st_mtime))
+
+    def _end(self, identifier: str) -> None:
+        upload = self._open.get(identifier)
+        if upload is not None:
             self.end(upload)
+        elif self._spools is not None:
+            self._kept(self._spools, identifier).discard()
+
+
+def unknown(repository: str) -> Refusal:
+    """The refusal for a session that is not there."""
+    return Refusal(404, "BLOB_UPLOAD_UNKNOWN", f"{repository} has no such upload; begin a new one")

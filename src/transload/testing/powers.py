@@ -25,9 +25,13 @@ class OptionalPowers:
         spools: Spools | None = getattr(store, "spools", None)
         if spools is None:
             pytest.skip("the store takes no files over")
-        folder, name = spools.spool_file()
+        identifier = "0a-1b"
+        assert identifier not in spools.spooled()
+        folder, name = spools.spool_file(identifier)
         with folder.open(name, "x+") as file:
             file.write(raw)
+        assert identifier in spools.spooled()
+        assert spools.spool_file(identifier) == (folder, name)
         return spools, folder, name
 
     def test_a_spooled_file_is_the_blob_once_it_is_adopted(self, store: Target) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,8 +51,12 @@ class RepositoryContent(MemoryStore):
     def exists(self, repository: str, descriptor: Descriptor) -> bool:
         return (self.folder / descriptor.digest.encoded).exists()
 
-    def spool_file(self) -> tuple[Folder, str]:
-        return Folder(self.folder), f"spooled-{os.urandom(8).hex()}"
+    def spool_file(self, identifier: str) -> tuple[Folder, str]:
+        return Folder(self.folder), f"spooled-{identifier}"
+
+    def spooled(self) -> list[str]:
+        names = [path.name for path in self.folder.iterdir()]
+        return [name.removeprefix("spooled-") for name in names if name.startswith("spooled-")]
 
     def adopt(self, repository: str, descriptor: Descriptor, name: str) -> None:
         Folder(self.folder).move(name, Folder(self.folder), descriptor.digest.encoded)

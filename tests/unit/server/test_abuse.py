@@ -26,7 +26,8 @@ from transload.oci import Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
 from transload.server import Served, ServeSettings, bodies, connections, serve
 from transload.server.serving import _Troubles
-from transload.server.uploads import Room, ServedUploads, Spool
+from transload.server.spools import Room, Spool
+from transload.server.uploads import ServedUploads
 from transload.testing.contract import blob
 from transload.testing.faults import FaultyStore, out_of_space
 from transload.testing.images import fill, image, index, put
@@ -204,7 +205,7 @@ def test_idle_sessions_make_room_and_busy_ones_do_not(tmp_path: Path) -> None:
 
 def test_sessions_share_their_memory(tmp_path: Path) -> None:
     room = Room(1000)
-    first, second = Spool(tmp_path, room=room), Spool(tmp_path, room=room)
+    first, second = Spool("0a", tmp_path, room=room), Spool("0b", tmp_path, room=room)
     first.write(bytes(600))
     second.write(bytes(600))
     assert (first.path, second.path is not None) == (None, True)

@@ -11,7 +11,7 @@ from tests.unit.server.asking import ask
 from transload.layout.store import LayoutStore
 from transload.oci import Digest
 from transload.server import ServeSettings, serve
-from transload.server.uploads import IN_MEMORY_BYTES
+from transload.server.spools import IN_MEMORY_BYTES
 
 LARGE = os.urandom(IN_MEMORY_BYTES + 1)
 UPLOADS = "/v2/team/app/blobs/uploads/"
@@ -60,14 +60,6 @@ def test_wrong_bytes_and_other_algorithms_leave_nothing_behind(tmp_path: Path) -
     assert list((store.root / ".transload" / "ingest").iterdir()) == []
 
 
-def test_what_is_unfinished_goes_with_the_server(tmp_path: Path) -> None:
-    store = LayoutStore(tmp_path / "site", create=True)
-    with serve(store, ServeSettings(writable=True)) as served:
-        location = ask(served, "POST", UPLOADS).headers["Location"]
-        assert ask(served, "PATCH", location, LARGE).status == 202
-    assert list((store.root / ".transload" / "ingest").iterdir()) == []
-
-
 def test_a_layout_that_is_only_read_stays_as_it_is(tmp_path: Path) -> None:
     LayoutStore(tmp_path / "site", create=True)
     before = files(tmp_path)
@@ -94,11 +86,11 @@ def test_nothing_is_written_where_a_link_leads(tmp_path: Path) -> None:
 
 def test_what_a_killed_server_left_is_deleted_a_day_later(tmp_path: Path) -> None:
     store = LayoutStore(tmp_path / "site", create=True)
-    folder, name = store.spool_file()
+    folder, name = store.spools.spool_file("0a-1b")
     folder.open(name, "x+").close()
     path = folder.path / name
-    LayoutStore(store.root).spool_file()
+    LayoutStore(store.root).spools.spool_file("other")
     assert path.exists()
     os.utime(path, (0, 0))
-    LayoutStore(store.root).spool_file()
+    LayoutStore(store.root).spools.spool_file("other")
     assert not path.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import uuid
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from transload.errors import TooManyRequests
 from transload.limits import SERVED_UPLOADS
 from transload.oci import Descriptor, Digest
 from transload.server.refusals import Refusal
-from transload.server.uploads import IDLE_S, IN_MEMORY_BYTES, ServedUploads, Spool
+from transload.server.spools import IN_MEMORY_BYTES, Spool
+from transload.server.uploads import IDLE_S, ServedUploads
 
 OPEN_FILES = Path("/proc/self/fd")
 
@@ -35,7 +37,8 @@ class Clock:
 
 @given(st.lists(st.binary(max_size=50)), st.integers(0, 100), st.booleans())
 def test_a_spool_gives_back_what_it_took(batches: list[bytes], offset: int, large: bool) -> None:
-    spool, content = Spool(None, spools=RepositoryContent(Path(tempfile.gettempdir()))), b"".join(batches)
+    spools, content = RepositoryContent(Path(tempfile.gettempdir())), b"".join(batches)
+    spool = Spool(uuid.uuid4().hex, None, spools=spools)
     first = bytes(IN_MEMORY_BYTES) if large else b""
     try:
         for batch in (first, *batches):
@@ -49,7 +52,7 @@ def test_a_spool_gives_back_what_it_took(batches: list[bytes], offset: int, larg
 
 
 def test_a_spool_lies_in_a_file_only_when_it_is_large(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
+    spool = Spool("0a", tmp_path)
     spool.write(bytes(IN_MEMORY_BYTES))
     assert list(tmp_path.iterdir()) == []
     spool.write(b"x")
@@ -83,7 +86,7 @@ def test_sessions_that_nobody_touches_are_forgotten(tmp_path: Path) -> None:
     clock.now_s = IDLE_S
     assert uploads.find("a", busy.id) is busy
     clock.now_s = IDLE_S + 1
-    uploads.begin("a")
+    uploads.sweep()
     assert uploads.find("a", busy.id) is busy
     with pytest.raises(Refusal):
         uploads.find("a", idle.id)
