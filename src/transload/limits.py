@@ -115,6 +115,10 @@ LEDGER_BYTES = 32 << 20
 LEDGER_VALUES = 600_000
 """Values in it: those images and blobs are 580,000, and checking them takes a second."""
 
+RECOVERY_SUMS_BYTES = 16 << 20
+"""The block sums in a recovery volume: 512 GiB in blocks of 1 MiB, or 2 TiB in blocks of 4 MiB, with the
+recovery volumes."""
+
 # --- files of the user
 
 PLAN_BYTES = 20 << 20
