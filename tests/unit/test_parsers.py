@@ -187,7 +187,11 @@ PARSERS = [
     Parser("registry/headers.py", text(parse_content_range), b"bytes 0-99/200"),
     Parser("registry/headers.py", text(unsatisfied_total), b"bytes */200"),
     Parser("registry/headers.py", text(upload_offset), b"0-99"),
-    Parser("net/backoff.py", text(lambda header: retry_after_s(header, 0.0)), b"Wed, 21 Oct 2026 07:28:00 GMT"),
+    Parser(
+        "net/backoff.py",
+        text(lambda header: retry_after_s({"Retry-After": header, "Date": header}, 0.0)),
+        b"Wed, 21 Oct 2026 07:28:00 GMT",
+    ),
     Parser("transfer/journal.py", journal, b'["app/one", "%s"]\n' % BUILT.digest.encode()),
 ]
 ODD: list[Any] = [None, True, -1, 0, 1.5, 1e300, 2**63, 10**400, "", "²", "\ud800", "\x1b[2J", "a" * 5000, [], {}, [[]]]

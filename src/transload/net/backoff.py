@@ -5,10 +5,11 @@ from __future__ import annotations
 import email.utils
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from transload.clock import Clock
 from transload.threads import Cancellation
+from transload.wording import whole_number
 
 # Answers after which the same request may succeed: the usual ones, and what proxies in front of registries send
 # (499 nginx: client went away; 522 Cloudflare: origin timed out).
@@ -18,17 +19,32 @@ _CEILING_S = 15.0
 
 
 _LONGEST_TEXT = 64  # characters, enough for a date with a zone; a longer text is not worth the time to parse
+_MOMENT = 10**9  # larger numbers are no seconds to wait, but seconds since 1970: so Docker Hub's API sends them
+_MILLISECONDS = 10**12  # and these are milliseconds
 
 
-def retry_after_s(header: str | None, now_s: float) -> float | None:
-    """Seconds that a `Retry-After` asks for: a number, or an HTTP date (RFC 9110) compared to `now_s` since 1970."""
-    text = (header or "").strip()
+def retry_after_s(headers: Mapping[str, str], now_s: float | None = None) -> float | None:
+    """Seconds that `Retry-After` asks for: a number, or a date (RFC 9110, section 10.2.3); None if it asks for none.
+
+    A date is compared to the `Date` of the same answer, since the clocks of the two sides may differ. Without one, it
+    is compared to `now_s`, our own clock in seconds since 1970, if that is given.
+    """
+    text = headers.get("Retry-After", "").strip()
+    number = whole_number(text)
+    if number is not None and number < _MOMENT:
+        return float(number)
+    moment_s = _instant_s(text) if number is None else number / (1000 if number >= _MILLISECONDS else 1)
+    sent_s = _instant_s(headers.get("Date", ""))
+    since_s = now_s if sent_s is None else sent_s
+    return None if moment_s is None or since_s is None else max(0.0, moment_s - since_s)
+
+
+def _instant_s(text: str) -> float | None:
+    """Seconds since 1970 of an HTTP date, None for anything else."""
     if not text or len(text) > _LONGEST_TEXT:
         return None
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now_s)
+        return email.utils.parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
 
@@ -37,9 +53,9 @@ def delay_s(failures: int, wanted_s: float | None, jitter: float) -> float:
     """Seconds to leave a host alone after its n-th failure in a row; `jitter` is from 0 to 1.
 
     A wait that the server asks for is never shortened. Up to a tenth is added, so that clients do not all return at
-    once.
+    once. A wait of no time (a date that is past already) counts as no wish.
     """
-    if wanted_s is not None:
+    if wanted_s:
         return wanted_s * (1 + jitter / 10)
     return (0.5 + jitter / 2) * min(_CEILING_S, _FIRST_S * 2.0 ** min(max(failures - 1, 0), 10))
 

@@ -33,7 +33,7 @@ from transload.net.settings import NetSettings
 from transload.net.slots import Slots
 from transload.net.tls import Circle, Trust, speaks_tls
 from transload.net.traffic import Traffic
-from transload.net.translate import FOREIGN, proxy_refusal, sent_on, translated, was_cut
+from transload.net.translate import FOREIGN, known_before, proxy_refusal, sent_on, translated, was_cut
 from transload.ports import Chunk
 from transload.threads import Cancellation
 
@@ -264,10 +264,8 @@ class Http:
             ask_certificate=partial(self._certificate, origin),
             now_s=self.clock.wall_s(),
         )
-        if (
-            isinstance(cause, HostUnknown) and self._host(origin).patience.known
-        ):  # the host has answered before: the name server is gone too
-            return Unreachable(cause.message, subject=cause.subject, hint=cause.hint)
+        if isinstance(cause, HostUnknown) and self._host(origin).patience.known:
+            return known_before(cause)
         return cause
 
     def _failed(
@@ -282,7 +280,7 @@ class Http:
 
     def _put_off(self, host: _Host, kind: Kind, round_: int, response: BaseHTTPResponse, doing: str) -> None:
         """The host cannot answer now. Leave it alone for a while, or give it up with this as its last answer."""
-        wanted_s = retry_after_s(response.headers.get("Retry-After"), self.clock.wall_s())
+        wanted_s = retry_after_s(response.headers, self.clock.wall_s())
         trouble = TooManyRequests if response.status == 429 else ServerTrouble
         error = trouble(f"{doing}: {host.name} answers {response.status}", subject=host.name)
         if wanted_s is None or not host.patience.refuse(kind, wanted_s, error):

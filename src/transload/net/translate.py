@@ -6,6 +6,7 @@ import errno
 import http.client
 import os
 import re
+import socket
 import ssl
 from collections.abc import Iterator
 
@@ -40,6 +41,10 @@ _UNREACHABLE = {
     errno.ECONNRESET: "closed the connection",
     errno.EPIPE: "closed the connection",
     errno.ECONNABORTED: "closed the connection",
+}
+# Others (EAI_AGAIN, EAI_FAIL) mean that nobody could say. EAI_NODATA: the name is known, but has no address.
+_NO_SUCH_NAME = {
+    getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY") if hasattr(socket, name)
 }
 
 
@@ -106,14 +111,35 @@ def _certainly(cause: BaseException, origin: Origin, doing: str) -> TransloadErr
     if isinstance(cause, OSError) and cause.errno in _OURS:
         return local_error(cause, doing, host)
     if isinstance(cause, exceptions.NameResolutionError):
-        if trouble := _no_free_file():  # a name lookup needs a free file
-            return local_error(trouble, doing, host)
+        return _unresolved(cause, f"the host name {origin.host}", host, doing)
+    return None
+
+
+def _unresolved(cause: exceptions.NameResolutionError, name: str, host: str, doing: str) -> TransloadError:
+    """A name without an address: unknown, or no name server says whether it is known (POSIX, getaddrinfo)."""
+    if trouble := _no_free_file():  # a name lookup needs a free file
+        return local_error(trouble, doing, host)
+    reason = next((reason for reason in _causes(cause) if isinstance(reason, socket.gaierror)), None)
+    if reason is None or reason.errno in _NO_SUCH_NAME:
         return HostUnknown(
-            f"{doing}: the host name {origin.host} is not known",
+            f"{doing}: {name} is not known",
             subject=host,
             hint="check the spelling, the name server and the proxy settings",
         )
-    return None
+    return Unreachable(
+        f"{doing}: no name server answers for {name}",
+        subject=host,
+        hint="check the network of this machine and its name servers (/etc/resolv.conf)",
+    )
+
+
+def known_before(error: HostUnknown) -> Unreachable:
+    """The error for a name that had an address earlier in this run: it may have one again."""
+    return Unreachable(
+        f"{error.message} any more",
+        subject=error.subject,
+        hint="it was known a while ago: check the network of this machine and its name servers",
+    )
 
 
 def sent_on(error: TransloadError, asked: Origin, origin: Origin) -> TransloadError:
@@ -147,6 +173,8 @@ def proxy_refusal(doing: str) -> AccessDenied:
 
 def _proxy_trouble(cause: exceptions.ProxyError, host: str, doing: str) -> TransloadError:
     answered = _TUNNEL.search(str(cause.original_error))
+    if isinstance(cause.original_error, exceptions.NameResolutionError):
+        return _unresolved(cause.original_error, "the host name of the proxy", host, doing)
     if answered is None:
         reason = _last(cause.original_error)
         return Unreachable(f"{doing}: the proxy cannot be used: {reason}", hint="check the proxy URL")

@@ -31,7 +31,6 @@ from transload.net.backoff import retry_after_s
 from transload.net.messages import Reply
 from transload.net.patience import WAY_ON
 from transload.strictjson import NotJson, read_json
-from transload.wording import whole_number
 
 Asked = Literal["manifest", "blob", "repository", "upload", "push", "list"]
 """What a 404 is about: `upload` is a blob going in, `push` a manifest going in, `list` the catalog."""
@@ -132,8 +131,7 @@ def _meaning(reply: Reply, doing: str, asked: Asked, subject: str | None) -> Tra
     if reply.status in {401, 403}:
         return _denied(reply, text, asked, subject)
     if reply.status == 429 or "TOOMANYREQUESTS" in codes:
-        wait_s = retry_after_s(reply.headers.get("Retry-After"), 0.0) if _is_number(reply) else None
-        return TooManyRequests(text, subject=subject, retry_after_s=wait_s)
+        return TooManyRequests(text, subject=subject, retry_after_s=retry_after_s(reply.headers))
     if reply.status == 413:
         return TooLarge(text, subject=subject, hint="raise the limit of the registry or of the proxy in front of it")
     if reply.status >= 500 or reply.status in {408, 499}:
@@ -149,10 +147,6 @@ def _meaning(reply: Reply, doing: str, asked: Asked, subject: str | None) -> Tra
     if 400 <= reply.status < 500:
         return Refused(text, subject=subject, hint=_DEPTH if "NAME_INVALID" in codes else None)
     return not_a_registry(reply, doing)
-
-
-def _is_number(reply: Reply) -> bool:
-    return whole_number(reply.headers.get("Retry-After", "").strip()) is not None
 
 
 def _phrase(status: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+from collections.abc import Callable
 
 import pytest
 
@@ -11,14 +12,37 @@ from transload.errors import Interrupted
 from transload.net.backoff import Backoff, delay_s, retry_after_s
 from transload.threads import Cancellation
 
+NOW_S = 1_700_000_000.0
+A_DAY_S = 86_400
+
+
+def date(moment_s: float) -> str:
+    return email.utils.formatdate(moment_s, usegmt=True)
+
 
 def test_retry_after_is_seconds_or_a_date() -> None:
-    now_s = 1_700_000_000.0
-    assert retry_after_s("120", now_s) == 120
-    assert retry_after_s(email.utils.formatdate(now_s + 90, usegmt=True), now_s) == 90
-    assert retry_after_s(email.utils.formatdate(now_s - 90, usegmt=True), now_s) == 0
-    for nonsense in (None, "", "soon", "-5", "1.5", "²", "Wed, 99 Foo"):
-        assert retry_after_s(nonsense, now_s) is None
+    assert retry_after_s({"Retry-After": "120"}, NOW_S) == 120
+    assert retry_after_s({"Retry-After": date(NOW_S + 90)}, NOW_S) == 90
+    assert retry_after_s({"Retry-After": date(NOW_S - 90)}, NOW_S) == 0
+    for nonsense in ("", "soon", "-5", "1.5", "²", "Wed, 99 Foo", "9" * 30):
+        assert retry_after_s({"Retry-After": nonsense}, NOW_S) is None
+    assert retry_after_s({}, NOW_S) is None
+
+
+@pytest.mark.parametrize("skew_s", [-A_DAY_S, -600, 600, A_DAY_S])
+@pytest.mark.parametrize("form", [date, lambda moment_s: f"{moment_s:.0f}", lambda moment_s: f"{moment_s * 1000:.0f}"])
+def test_a_date_is_compared_to_the_clock_of_who_sent_it(skew_s: float, form: Callable[[float], str]) -> None:
+    """As a date, and as the seconds or milliseconds since 1970 that Docker Hub's API sends."""
+    there_s = NOW_S + skew_s
+    assert retry_after_s({"Retry-After": form(there_s + 90), "Date": date(there_s)}, NOW_S) == 90
+    assert retry_after_s({"Retry-After": form(NOW_S + 90)}, NOW_S) == 90
+    assert retry_after_s({"Retry-After": form(NOW_S + 90), "Date": "yesterday"}, NOW_S) == 90
+    assert retry_after_s({"Retry-After": form(NOW_S + 90)}) is None
+    assert retry_after_s({"Retry-After": "90", "Date": date(there_s)}, NOW_S) == 90
+
+
+def test_a_wish_for_no_time_at_all_is_no_wish() -> None:
+    assert [delay_s(n, 0.0, 1.0) for n in (1, 2, 3)] == [0.5, 1, 2]
 
 
 def test_delays_grow_to_a_ceiling_and_the_servers_wish_is_not_shortened() -> None:

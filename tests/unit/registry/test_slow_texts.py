@@ -54,7 +54,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "a location": lambda text: joined(BASE, text),
     "an upload": lambda text: session_url(BASE, text),
     "a redacted URL": redacted,
-    "a retry": lambda text: retry_after_s(text, 0),
+    "a retry": lambda text: retry_after_s({"Retry-After": text, "Date": text}, 0),
     "a range": lambda text: (parse_content_range(text), unsatisfied_total(text), upload_offset(text)),
     "a digest": Digest,
     "a reference": Reference.parse,
