@@ -149,6 +149,7 @@ if TYPE_CHECKING:
     from transload.planning.planfile import dump_plan, load_plan
     from transload.ports import Ingest, RequestCosts, Source, Target
     from transload.registry.credentials import DockerConfig
+    from transload.registry.known import Finding
     from transload.registry.store import RegistryStore
     from transload.report.problem import Problem
     from transload.report.result import HostTotals, ImageResult, Result
@@ -159,6 +160,7 @@ if TYPE_CHECKING:
     from transload.verbs.artifacts import ArtifactFiles
     from transload.verbs.bundles import PackResult, pack, push
     from transload.verbs.copying import copy, mirror
+    from transload.verbs.known import forget, known_registries
     from transload.verbs.means import AnyEvent, Options, Progress
     from transload.verbs.proving import verify
     from transload.verbs.single import delete, get_artifact, put_artifact, referrers, tags
@@ -173,26 +175,27 @@ __all__ = [
     "BundledImage", "Busy", "Cancellation", "Catalog", "CatalogUnknown", "CatalogUse", "CertificateUntrusted",
     "CompanionImage", "ContentDiffers", "Contents", "CorruptError", "CredentialsRejected", "CredentialsUnavailable",
     "Descriptor", "Difference", "Digest", "DigestInvalid", "DigestMismatch", "DiskFull", "DockerConfig",
-    "DocumentInvalid", "Environment", "Event", "ExtraFile", "FileExists", "FolderUnsafe", "HostGivenUp", "HostListener",
-    "HostState", "HostTotals", "HostTroubled", "HostUnknown", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult",
-    "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused", "Interrupted",
-    "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore", "Ledger", "LedgerImage",
-    "LedgerTampered", "LimitExceeded", "Listener", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest",
-    "ManifestInvalid", "ManifestStep", "ManifestUnknown", "MemberDamaged", "MemberUnsafe", "MemoryStore", "Name",
-    "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "Options", "Outcome", "PackResult", "PartMissing",
-    "PermissionRefused", "Plan", "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable", "Prerequisite",
-    "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PublicKey", "ReadOnly",
-    "Reference", "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseUnknown", "RepositoryContent",
-    "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result", "RunFinished", "RunStarted",
-    "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServedTotals",
-    "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step",
-    "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
+    "DocumentInvalid", "Environment", "Event", "ExtraFile", "FileExists", "Finding", "FolderUnsafe", "HostGivenUp",
+    "HostListener", "HostState", "HostTotals", "HostTroubled", "HostUnknown", "How", "Http", "ImageDone",
+    "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest",
+    "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore",
+    "Ledger", "LedgerImage", "LedgerTampered", "LimitExceeded", "Listener", "LocalError", "LocksMissing", "Login",
+    "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown", "MemberDamaged", "MemberUnsafe",
+    "MemoryStore", "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "Options", "Outcome",
+    "PackResult", "PartMissing", "PermissionRefused", "Plan", "PlannedImage", "Platform", "PlatformInvalid",
+    "PlatformUnavailable", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof",
+    "ProtocolTrouble", "PublicKey", "ReadOnly", "Reference", "ReferenceInvalid", "Refused", "RegistryStore", "Release",
+    "ReleaseUnknown", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result",
+    "RunFinished", "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served",
+    "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled",
+    "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
     "StoredBlob", "StoredExtra", "Target", "TargetConflict", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError",
     "Truncated", "Unreachable", "UsageError", "Verdict", "Verification", "VolumeForeign", "VolumeMissing",
-    "VolumeSwapped", "VolumeTruncated", "compare", "copy", "delete", "dump_inventory", "dump_plan", "get_artifact",
-    "lay_out", "load_builtin", "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set",
-    "make_plan", "mirror", "open_store", "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size",
-    "push", "put_artifact", "referrers", "run", "serve", "tags", "take_inventory", "verify",
+    "VolumeSwapped", "VolumeTruncated", "compare", "copy", "delete", "dump_inventory", "dump_plan", "forget",
+    "get_artifact", "known_registries", "lay_out", "load_builtin", "load_inventory", "load_plan", "load_private_key",
+    "load_public_key", "load_set", "make_plan", "mirror", "open_store", "pack", "parse_catalog", "parse_references",
+    "parse_set", "parse_volume_size", "push", "put_artifact", "referrers", "run", "serve", "tags", "take_inventory",
+    "verify",
 ]
 
 _HOMES = {
@@ -248,6 +251,7 @@ _HOMES = {
     "transload.planning.planfile": ("dump_plan", "load_plan"),
     "transload.ports": ("Ingest", "RequestCosts", "Source", "Target"),
     "transload.registry.credentials": ("DockerConfig",),
+    "transload.registry.known": ("Finding",),
     "transload.registry.store": ("RegistryStore",),
     "transload.report.problem": ("Problem",),
     "transload.report.result": ("HostTotals", "ImageResult", "Result"),
@@ -258,6 +262,7 @@ _HOMES = {
     "transload.verbs.artifacts": ("ArtifactFiles",),
     "transload.verbs.bundles": ("PackResult", "pack", "push"),
     "transload.verbs.copying": ("copy", "mirror"),
+    "transload.verbs.known": ("forget", "known_registries"),
     "transload.verbs.means": ("AnyEvent", "Options", "Progress"),
     "transload.verbs.proving": ("verify",),
     "transload.verbs.single": ("delete", "get_artifact", "put_artifact", "referrers", "tags"),

@@ -32,6 +32,7 @@ _COMMANDS = {
     "verify": ("transload.cli.verify", "Prove that a target holds what the source publishes."),
     "releases": ("transload.cli.releases", "List a catalog's releases at the source, newest first."),
     "serve": ("transload.cli.serve", "Serve a store as a registry."),
+    "forget": ("transload.cli.forget", "Forget what was learnt about a registry, or show it."),
     "demo": ("transload.cli.demo", "Show the main job on generated images, without a network."),
 }
 
