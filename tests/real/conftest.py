@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
+from tests.real.engines import buildah, ctr, docker, podman  # noqa: F401 - fixtures
+from tests.real.programs import program
 from tests.real.servers import Registry, Skopeo, StartRegistry, running_registry
 from tests.real.vendor import Shell, publish
 
 HERE = Path(__file__).parent
-PACKAGES = {"dockerd": "docker.io", "docker": "docker.io"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,19 +24,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.real)
-
-
-def missing(what: str, how: str) -> NoReturn:
-    """Skip, or fail where the environment promises that everything is installed."""
-    reason = f"{what} is not installed; {how}"
-    if os.environ.get("TRANSLOAD_REQUIRE_REAL") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def program(name: str) -> str:
-    """Where a program lies."""
-    return shutil.which(name) or missing(name, f"apt-get install {PACKAGES.get(name, name)}")
 
 
 @pytest.fixture(scope="session")

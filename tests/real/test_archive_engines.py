@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.real.conftest import program
+from tests.real.engines import Engine
+from tests.real.programs import program
 from tests.real.servers import Registry, Skopeo
 from transload.archive import ArchiveStore
 from transload.layout import LayoutStore
@@ -24,9 +21,7 @@ from transload.registry.store import RegistryStore
 from transload.testing.images import fill, image
 from transload.transfer import run
 
-READY_S = 30.0
 BUILT = image("engines", layers=(2000, 300_000))
-Engine = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -40,51 +35,6 @@ def loadable(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [*command, f"docker-archive:{folder / 'app.tar'}:localhost/acme/app:1"], check=True, capture_output=True
     )
     return folder / "app.tar"
-
-
-def needs(name: str) -> str:
-    """Where an engine lies; skips the test where only root could give it a folder of its own."""
-    found = program(name)
-    if os.geteuid() != 0:
-        pytest.skip(f"{name} is started with a folder of its own only by root")
-    return found
-
-
-def asked(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """A docker engine of our own: no network, its own folder and socket."""
-    folder = tmp_path_factory.mktemp("docker")
-    path, client = needs("dockerd"), needs("docker")
-    socket = f"unix://{folder}/s"
-    options = ["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
-    own = [f"--{what}={folder / what}" for what in ("data-root", "exec-root", "pidfile")]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([path, *options, *own, "-H", socket], stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + READY_S
-        while subprocess.run([client, "-H", socket, "version"], capture_output=True, check=False).returncode:
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.skip(f"dockerd does not run here: {(folder / 'log').read_text()[-300:]}")
-            time.sleep(0.1)
-        yield lambda *arguments: asked([client, "-H", socket, *map(str, arguments)])
-    finally:
-        process.terminate()
-        process.wait(READY_S)
-
-
-@pytest.fixture(scope="module")
-def podman() -> Iterator[Engine]:
-    """podman with a folder of its own; its runroot may have 50 letters, which those of pytest are over."""
-    path = needs("podman")
-    with tempfile.TemporaryDirectory(prefix="podman") as folder:
-        own = [f"--root={folder}/root", f"--runroot={folder}/run", "--storage-driver=vfs"]
-        yield lambda *arguments: asked([path, *own, *map(str, arguments)])
 
 
 def mirrored(store: ArchiveStore, name: Name, registry: Registry, target: str) -> Name:

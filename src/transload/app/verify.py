@@ -14,7 +14,7 @@ from transload.app.mirror import all_missing, request_of
 from transload.app.selection import select
 from transload.app.stores import Stores
 from transload.app.whole import names_under, nothing_there
-from transload.bundle.reading.accounts import Accounts
+from transload.bundle.reading.accounts import Accounts, saved_contradiction
 from transload.errors import SelectionEmpty, TransloadError, at_side
 from transload.events import ActivityListener, Counting, ignore
 from transload.oci import Descriptor, Digest, Manifest, Name
@@ -162,6 +162,8 @@ def _check_bundle(
             for name in part.images:
                 if name not in broken or (is_wrong(part.error) and not is_wrong(broken[name])):
                     broken[name] = part.error
+    if error := saved_contradiction(bundle):
+        problems.append(error)
     accounts = Accounts(bundle)
     for entry in ledger.images:
         if not entry.image.present and entry.image.name not in broken:

@@ -12,7 +12,7 @@ from transload.archive.saved import SavedImage
 from transload.errors import BlobUnknown, ManifestInvalid, SchemaUnsupported
 from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.imagelayout import INDEX, MARKER, LayoutIndex, check_marker
+from transload.oci.imagelayout import INDEX, MARKER, LayoutIndex, blob_path, check_marker
 from transload.oci.referrers import Listed, ListedReferrers
 
 NOTE = "docker saved the layers uncompressed, so digests differ from the publisher's"
@@ -91,7 +91,7 @@ class LayoutContent:
 
     def find(self, digest: Digest) -> Member | bytes | None:
         """The member with this content, or the bytes of a manifest that was made here; None if there is neither."""
-        return self._members.find(f"blobs/{digest.algorithm}/{digest.encoded}") or self._rest.find(digest)
+        return self._members.find(blob_path(digest)) or self._rest.find(digest)
 
     def _check_version(self) -> None:
         member = self._members.find(MARKER)
@@ -124,7 +124,7 @@ class LayoutContent:
                 yield self._manifest(descriptor)
 
     def _manifest(self, descriptor: Descriptor) -> Manifest:
-        member = self._members.find(f"blobs/{descriptor.digest.algorithm}/{descriptor.digest.encoded}")
+        member = self._members.find(blob_path(descriptor.digest))
         if member is None:
             raise BlobUnknown(f"{self._members.path} has no blob {descriptor.digest.short}", subject=descriptor.digest)
         raw = self._members.read(member, MANIFEST_BYTES + 1)

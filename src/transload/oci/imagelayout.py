@@ -40,6 +40,11 @@ VERSION = "1.0.0"
 LEFT_OUT = "io.transload.left-out"
 
 
+def blob_path(digest: Digest) -> str:
+    """Where a layout keeps a blob or manifest (OCI image layout specification, "Blobs")."""
+    return f"blobs/{digest.algorithm}/{digest.encoded}"
+
+
 def check_marker(raw: bytes, *, layout: str, marker: str, subject: str) -> None:
     """Check that the content of `oci-layout` states our version (image-layout.md, "oci-layout file").
 

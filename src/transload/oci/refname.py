@@ -46,13 +46,16 @@ def name_of(annotations: Mapping[str, str]) -> Name | None:
     return name_in(annotations.get(CONTAINERD_NAME, "")) or name_in(annotations.get(REF_NAME, ""))
 
 
-def annotations_for(name: Name) -> dict[str, str]:
+def annotations_for(name: Name, *, for_engines: bool = False) -> dict[str, str]:
     """Annotations from which `name_of` reads this name, and other tools as much of it as they can.
 
-    A digest beside a tag is not written.
+    A digest beside a tag is not written. With `for_engines`, a tagged name is also written in the full form that docker
+    and containerd use: `docker.io/library/app:1` for `app:1`.
     """
     if name.tag is None:  # other readers do not know such names; they find the manifest by its position or digest
         return {OWN_NAME: str(name)} if name.repository else {}
     tagged = Name(name.repository, name.tag)
     text = str(tagged) if tagged.repository else name.tag
+    if for_engines and tagged.repository:
+        return {CONTAINERD_NAME: str(Reference.parse(text)), REF_NAME: text, OWN_NAME: text}
     return {REF_NAME: text} if name_in(text) == tagged else {REF_NAME: text, OWN_NAME: text}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from transload.bundle import Blueprint, BundledImage, BundleWriter, Contents, lay_out
-from transload.bundle.format.blueprint import Sign
+from transload.bundle.format.blueprint import Sign, saved_of
 from transload.oci import Name
 from transload.testing.images import Built
 from transload.testing.layers import Content
@@ -19,6 +19,12 @@ def contents_of(images: Mapping[Name, Built], **more: object) -> Contents:
     manifests = {each.digest: each.manifest for built in images.values() for each in built.walk()}
     bundled = tuple(BundledImage(name, built.descriptor, f"source.example/{name}") for name, built in images.items())
     return Contents(images=bundled, blobs=tuple(blobs.values()), manifests=tuple(manifests.values()), **more)  # type: ignore[arg-type]
+
+
+def saved(images: Mapping[Name, Built]) -> bytes | None:
+    """The `manifest.json` of a bundle with these images."""
+    contents = contents_of(images)
+    return saved_of(lay_out(contents, None).ledger, contents.manifest_of.get)
 
 
 def named(made: SeededRelease, prefix: str = "acme/") -> dict[Name, Built]:

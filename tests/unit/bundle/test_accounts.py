@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from tests.unit.bundle.packing import blobs_of, contents_of, pack
+from tests.unit.bundle.packing import blobs_of, contents_of, pack, saved
 from transload.bundle import BundleStore, BundleWriter, Prerequisite, lay_out
 from transload.bundle.format.blueprint import head, head_size, index_content, index_of, placed
 from transload.bundle.format.ledger import Ledger, StoredBlob
@@ -28,15 +28,19 @@ from transload.testing.images import image, multi_platform, signature
 ONE, TWO = image("one", layers=(1000, 500)), multi_platform("two", layers=(100,))
 SIGNED = signature(ONE)
 MADE = {Name("app/one", "1"): ONE, Name("app/two", "1"): TWO, Name("app/one", None, SIGNED.digest): SIGNED}
+MANIFEST_JSON = saved(MADE) or b""
 
 
-def forged(path: Path, change: Callable[[Ledger], Ledger], index: bytes | None = None) -> Path:
+def forged(
+    path: Path, change: Callable[[Ledger], Ledger], index: bytes | None = None, manifest_json: bytes = MANIFEST_JSON
+) -> Path:
     """A bundle of `MADE` with another ledger, every offset and every digest of it right."""
     ledger = change(lay_out(contents_of(MADE), None).ledger)
-    ledger = evolve(ledger, index_digest=Digest.of(index or index_of(ledger)))
+    ledger = evolve(ledger, index_digest=Digest.of(index or index_of(ledger)), saved_digest=Digest.of(manifest_json))
     while True:
         raw = ledger.encode()
-        moved = placed(ledger, head_size(len(index or index_of(ledger)), len(raw), signed=False))
+        index_bytes, saved_bytes = len(index or index_of(ledger)), len(manifest_json)
+        moved = placed(ledger, head_size(index_bytes, len(raw), signed=False, saved_bytes=saved_bytes))
         if moved == ledger:
             break
         ledger = moved
@@ -45,7 +49,8 @@ def forged(path: Path, change: Callable[[Ledger], Ledger], index: bytes | None =
     members = [
         header(each.path, each.size) + contents[each.digest] + bytes(padding(each.size)) for each in ledger.blobs
     ]
-    path.with_suffix(".tar").write_bytes(head(index or index_of(ledger), raw, None) + b"".join(members) + END)
+    beginning = head(index or index_of(ledger), raw, None, manifest_json)
+    path.with_suffix(".tar").write_bytes(beginning + b"".join(members) + END)
     return path
 
 
@@ -165,7 +170,7 @@ def test_other_readers_find_referrers_and_names_by_digest(tmp_path: Path) -> Non
     store = LayoutStore(tmp_path / "layout")
     assert [each.digest for each in store.refers.referrers("", ONE.digest)] == [SIGNED.digest]
     assert list(store.lists.untagged()) == [Name("app/one", None, SIGNED.digest)]
-    listed = json.loads(index_content(blueprint.contents.images, blueprint.contents.referring))
+    listed = json.loads(index_content(blueprint.contents.images, blueprint.contents.referring, for_engines=True))
     assert json.loads((tmp_path / "layout" / "index.json").read_text()) == listed
 
 

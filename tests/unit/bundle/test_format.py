@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from tests.unit.bundle.packing import contents_of, joined, named, pack
+from tests.unit.bundle.packing import contents_of, joined, named, pack, saved
 from transload.bundle import BundledImage, Contents, ExtraFile, Prerequisite, lay_out
 from transload.bundle.format.blueprint import LEDGER, head_size, index_content, index_of, is_in_place
 from transload.bundle.format.ledger import Ledger
@@ -36,7 +36,7 @@ def test_every_offset_of_the_ledger_is_where_tar_finds_the_member(tmp_path: Path
         assert (member.offset_data, member.size) == (stored.offset, stored.size)
         content = stream[stored.offset : stored.offset + stored.size]
         assert Digest.of(content, stored.digest.algorithm) == stored.digest
-    assert list(members) == ["oci-layout", "index.json", "transload/ledger.json"]
+    assert list(members) == ["oci-layout", "index.json", "manifest.json", "transload/ledger.json"]
 
 
 def test_the_order_of_members_is_canonical_whatever_order_was_given() -> None:
@@ -65,7 +65,9 @@ def test_a_ledger_stands_by_its_own_length(images: int, signed: bool) -> None:
     blueprint = lay_out(contents_of(made), None, (lambda _: b"s" * 100) if signed else None)
     raw = blueprint.ledger.encode()
     index = index_of(blueprint.ledger)
-    assert len(blueprint.head) == head_size(len(index), len(raw), signed=signed)
+    listed = saved(made)
+    saved_bytes = len(listed) if listed else None
+    assert len(blueprint.head) == head_size(len(index), len(raw), signed=signed, saved_bytes=saved_bytes)
     assert is_in_place(blueprint.ledger, len(blueprint.head))
     assert Ledger.decode(raw) == blueprint.ledger
     assert raw in blueprint.head

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.bundle.packing import contents_of, joined, pack
+from tests.unit.bundle.packing import contents_of, joined, pack, saved
 from transload.bundle import BundleStore, ExtraFile, lay_out
 from transload.bundle.format.blueprint import head, index_of
 from transload.bundle.format.tarheader import header
@@ -151,7 +151,7 @@ def test_ledgers_with_anything_in_any_place(data: st.DataObject) -> None:
             place[key] = data.draw(odd)
             break
     raw = json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
-    bounded([head(index_of(blueprint.ledger), raw, None) + WHOLE[len(blueprint.head) :]])
+    bounded([head(index_of(blueprint.ledger), raw, None, saved(IMAGES)) + WHOLE[len(blueprint.head) :]])
 
 
 @pytest.mark.parametrize("name", ["index.json", "transload/ledger.json"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.bundle.packing import blobs_of, contents_of, joined, named, pack
+from tests.unit.bundle.packing import blobs_of, contents_of, joined, named, pack, saved
 from transload.bundle import BundleStore, ExtraFile, lay_out
 from transload.bundle.format.blueprint import head, index_of, starts
 from transload.bundle.format.keys import PublicKey, Signature
@@ -77,7 +77,9 @@ def with_ledger(
     raw = json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
     rewritten(
         path,
-        lambda old: head(index_of(blueprint.ledger), raw, sign(raw) if sign else None) + old[len(blueprint.head) :],
+        lambda old: (
+            head(index_of(blueprint.ledger), raw, sign(raw) if sign else None, saved(MADE)) + old[len(blueprint.head) :]
+        ),
     )
 
 
@@ -136,7 +138,7 @@ def test_a_signature_that_was_cut_out_leaves_a_ledger_that_contradicts_itself(tm
     key = signer(tmp_path)
     blueprint = lay_out(contents_of(MADE), None, key)
     path = packed(tmp_path, None, key)
-    unsigned = head(index_of(blueprint.ledger), blueprint.ledger.encode(), None)
+    unsigned = head(index_of(blueprint.ledger), blueprint.ledger.encode(), None, saved(MADE))
     rewritten(path, lambda old: unsigned + old[len(blueprint.head) :])
     with pytest.raises(LedgerTampered):
         BundleStore(path)
@@ -233,8 +235,8 @@ def test_absurd_numbers_are_refused(tmp_path: Path, change: Callable[[dict[str, 
 
 def test_a_bundle_of_a_later_format_says_so(tmp_path: Path) -> None:
     path = packed(tmp_path, None)
-    with_ledger(path, lambda document: document.update(format=2, new="thing"))
-    with pytest.raises(BundleInvalid, match="format 2") as caught:
+    with_ledger(path, lambda document: document.update(format=3, new="thing"))
+    with pytest.raises(BundleInvalid, match="format 3") as caught:
         BundleStore(path)
     assert "later" in (caught.value.hint or "")
 

@@ -1,9 +1,9 @@
 """The plan of a bundle's bytes: the offset of every member, decided before the first blob is fetched. Pure.
 
 The stream is a tar archive and an OCI image layout. Its members, in order: `oci-layout`, `index.json`,
-`transload/ledger.json`, `transload/ledger.sig` if there is a key, extra files, manifests by digest, blobs from the
-biggest to the smallest; then two empty blocks. The ledger contains offsets that depend on its own length, so the
-layout is computed again until no offset changes.
+`manifest.json` if an engine could load an image from it, `transload/ledger.json`, `transload/ledger.sig` if there is a
+key, extra files, manifests by digest, blobs from the biggest to the smallest; then two empty blocks. The ledger has
+offsets that depend on its own length, so the layout is computed again until no offset changes.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from attrs import define, evolve, field
 
 from transload.bundle.format.contents import BundledImage, Contents
 from transload.bundle.format.ledger import Ledger, LedgerImage, Stored, StoredBlob, StoredExtra
+from transload.bundle.format.saved import SAVED, ManifestOf, saved_content
 from transload.bundle.format.tarheader import BLOCK, END, header, header_size, padding
 from transload.bundle.format.volumes import VOLUMES, Cut
 from transload.errors import LimitExceeded, UsageError
 from transload.limits import INDEX_BYTES
 from transload.linedjson import lined
-from transload.oci import Descriptor, Digest
+from transload.oci import Descriptor, Digest, Name
 from transload.oci.imagelayout import INDEX, MARKER, left_out_annotation
 from transload.oci.mediatype import OCI_INDEX
 from transload.oci.refname import annotations_for
@@ -74,10 +75,11 @@ def lay_out(contents: Contents, volume_bytes: int | None, sign: Sign | None = No
     Raises `UsageError` if the volumes are so small that there would be too many, `LimitExceeded` for contents that a
     reader would refuse, and what `sign` raises.
     """
-    whole = _settled(contents, None, signed=sign is not None)
+    saved = _saved(contents)
+    whole = _settled(contents, saved, None, signed=sign is not None)
     ledger = whole
     if volume_bytes is not None and whole.size > volume_bytes:
-        ledger = _settled(contents, volume_bytes, signed=sign is not None)
+        ledger = _settled(contents, saved, volume_bytes, signed=sign is not None)
     if ledger.cut.count > VOLUMES:
         raise UsageError(
             f"with volumes of {volume_bytes} bytes there would be {ledger.cut.count} of them, {VOLUMES} are allowed",
@@ -88,20 +90,22 @@ def lay_out(contents: Contents, volume_bytes: int | None, sign: Sign | None = No
     signature = sign(raw) if sign else None
     if signature is not None and not 0 < len(signature) <= SIGNATURE_BYTES:
         raise ValueError(f"a signature of {len(signature)} bytes is too long for a bundle")
-    return Blueprint(contents, ledger, head(index_content(contents.images, contents.referring), raw, signature))
+    index = index_content(contents.images, contents.referring, for_engines=saved is not None)
+    return Blueprint(contents, ledger, head(index, raw, signature, saved))
 
 
-def head(index: bytes, ledger: bytes, signature: bytes | None) -> bytes:
-    """The bytes of the stream before the first stored member."""
+def head(index: bytes, ledger: bytes, signature: bytes | None, saved: bytes | None = None) -> bytes:
+    """The bytes of the stream before the first stored member. `saved` is the `manifest.json`, if there is one."""
     return b"".join(
         header(name, len(content)) + content + bytes(padding(len(content)))
-        for name, content in _leading(index, ledger, signature)
+        for name, content in _leading(index, saved, ledger, signature)
     )
 
 
-def head_size(index_bytes: int, ledger_bytes: int, *, signed: bool) -> int:
+def head_size(index_bytes: int, ledger_bytes: int, *, signed: bool, saved_bytes: int | None = None) -> int:
     """The length of the head in bytes, from the lengths of its members."""
-    sizes = (len(MARKER_CONTENT), index_bytes, ledger_bytes, *((SIGNATURE_BYTES,) if signed else ()))
+    optional = (*(() if saved_bytes is None else (saved_bytes,)), *((SIGNATURE_BYTES,) if signed else ()))
+    sizes = (len(MARKER_CONTENT), index_bytes, ledger_bytes, *optional)
     return sum(BLOCK + size + padding(size) for size in sizes)
 
 
@@ -124,18 +128,37 @@ def ends(member: Stored) -> int:
 def index_of(ledger: Ledger) -> bytes:
     """The `index.json` for this ledger."""
     referring = (blob.descriptor for blob in ledger.blobs if blob.subject is not None)
-    return index_content(tuple(entry.image for entry in ledger.images), tuple(referring))
+    images = tuple(entry.image for entry in ledger.images)
+    return index_content(images, tuple(referring), for_engines=ledger.saved_digest is not None)
 
 
-def index_content(images: tuple[BundledImage, ...], referring: Iterable[Descriptor]) -> bytes:
+def saved_of(ledger: Ledger, manifest_of: ManifestOf) -> bytes | None:
+    """The `manifest.json` for this ledger, whose manifests `manifest_of` reads."""
+    return saved_content(_roots(entry.image for entry in ledger.images), manifest_of, ledger.by_digest)
+
+
+def _saved(contents: Contents) -> bytes | None:
+    return saved_content(_roots(contents.images), contents.manifest_of.get, contents.digests)
+
+
+def _roots(images: Iterable[BundledImage]) -> Iterator[tuple[Name, Digest]]:
+    here = (image for image in images if not image.present)
+    return ((image.name, image.root.digest) for image in sorted(here, key=lambda image: image.name))
+
+
+def index_content(
+    images: tuple[BundledImage, ...], referring: Iterable[Descriptor], *, for_engines: bool = False
+) -> bytes:
     """The `index.json` with every image that is in the bundle, under names that skopeo and podman find.
 
+    With `for_engines` each tagged image also has the name that docker and containerd would give it.
     Referrers that are no images themselves come last and without a name, so that readers of the layout find them.
     """
     here = sorted((image for image in images if not image.present), key=lambda image: image.name)
     listed = {image.root.digest for image in here}
     entries = chain(
-        map(_entry, here), (_bare(referrer).to_json() for referrer in referring if referrer.digest not in listed)
+        (_entry(image, for_engines=for_engines) for image in here),
+        (_bare(referrer).to_json() for referrer in referring if referrer.digest not in listed),
     )
     raw = lined({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}, order=iter)
     if len(raw) > INDEX_BYTES:
@@ -143,8 +166,8 @@ def index_content(images: tuple[BundledImage, ...], referring: Iterable[Descript
     return raw
 
 
-def _entry(image: BundledImage) -> dict[str, Any]:
-    annotations = annotations_for(image.name) | left_out_annotation(image.left_out)
+def _entry(image: BundledImage, *, for_engines: bool) -> dict[str, Any]:
+    annotations = annotations_for(image.name, for_engines=for_engines) | left_out_annotation(image.left_out)
     return _bare(image.root).to_json() | ({"annotations": annotations} if annotations else {})
 
 
@@ -156,24 +179,27 @@ def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def _leading(index: bytes, ledger: bytes, signature: bytes | None) -> Iterator[tuple[str, bytes]]:
+def _leading(index: bytes, saved: bytes | None, ledger: bytes, signature: bytes | None) -> Iterator[tuple[str, bytes]]:
     yield MARKER, MARKER_CONTENT
     yield INDEX, index
+    if saved is not None:
+        yield SAVED, saved
     yield LEDGER, ledger
     if signature is not None:
         yield SIGNATURE, signature
 
 
-def _settled(contents: Contents, volume_bytes: int | None, *, signed: bool) -> Ledger:
+def _settled(contents: Contents, saved: bytes | None, volume_bytes: int | None, *, signed: bool) -> Ledger:
     """The ledger with its final offsets. Larger offsets never make a shorter ledger, so this comes to an end."""
-    index = index_content(contents.images, contents.referring)
-    ledger, head_bytes = placed(_listed(contents, Digest.of(index), volume_bytes), 0), 0
-    while (needed := head_size(len(index), len(ledger.encode()), signed=signed)) != head_bytes:
+    index = index_content(contents.images, contents.referring, for_engines=saved is not None)
+    saved_bytes = None if saved is None else len(saved)
+    ledger, head_bytes = placed(_listed(contents, index, saved, volume_bytes), 0), 0
+    while (needed := head_size(len(index), len(ledger.encode()), signed=signed, saved_bytes=saved_bytes)) != head_bytes:
         ledger, head_bytes = placed(ledger, needed), needed
     return ledger
 
 
-def _listed(contents: Contents, index_digest: Digest, volume_bytes: int | None) -> Ledger:
+def _listed(contents: Contents, index: bytes, saved: bytes | None, volume_bytes: int | None) -> Ledger:
     """A ledger without offsets."""
     numbers = {carried.digest: number for number, carried in enumerate(contents.carried)}
 
@@ -191,7 +217,8 @@ def _listed(contents: Contents, index_digest: Digest, volume_bytes: int | None) 
         prerequisites=tuple(sorted(contents.prerequisites, key=lambda needed: needed.descriptor.digest)),
         against=_printable(contents.against),
         plan_digest=contents.plan_digest,
-        index_digest=index_digest,
+        index_digest=Digest.of(index),
+        saved_digest=None if saved is None else Digest.of(saved),
         volume_bytes=volume_bytes,
         size=1,
     )

@@ -150,10 +150,11 @@ class Contents:
 
     def needs(self, image: BundledImage) -> frozenset[Digest]:
         """What is carried for an image: its manifests and their blobs, and what refers to them."""
-        return frozenset(self._below(image.root.digest, set()) & self._carried_digests)
+        return frozenset(self._below(image.root.digest, set()) & self.digests)
 
     @cached_property
-    def _carried_digests(self) -> frozenset[Digest]:
+    def digests(self) -> frozenset[Digest]:
+        """The digests of everything that is carried."""
         return frozenset(descriptor.digest for descriptor in self.carried)
 
     def _below(self, digest: Digest, digests: set[Digest]) -> set[Digest]:

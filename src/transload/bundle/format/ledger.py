@@ -23,11 +23,12 @@ from transload.errors import BundleInvalid, LedgerTampered, LimitExceeded, Trans
 from transload.limits import LEDGER_BYTES, LEDGER_VALUES
 from transload.linedjson import pieces
 from transload.oci import Descriptor, Digest, Name
+from transload.oci.imagelayout import blob_path
 from transload.oci.reference import check_repository
 from transload.strictjson import NotJson, check_size, read_json
 
 KIND = "transload-bundle"  # so that the signature of a ledger cannot be used for another document
-FORMAT = 1
+FORMATS = (1, 2)  # the second has a manifest.json, and says so
 MEMBERS = 200_000
 STREAM_BYTES = 1 << 50  # a pebibyte
 
@@ -48,7 +49,7 @@ class StoredBlob:
     @property
     def path(self) -> str:
         """The member's name in the archive."""
-        return f"blobs/{self.descriptor.digest.algorithm}/{self.descriptor.digest.encoded}"
+        return blob_path(self.descriptor.digest)
 
     @property
     def size(self) -> int:
@@ -101,8 +102,14 @@ class Ledger:
     against: str
     plan_digest: Digest | None
     index_digest: Digest
+    saved_digest: Digest | None = None
     volume_bytes: int | None
     size: int
+
+    @property
+    def format(self) -> int:
+        """The number of the format: 2 for a bundle with a `manifest.json`."""
+        return 2 if self.saved_digest else 1
 
     @property
     def cut(self) -> Cut:
@@ -142,7 +149,7 @@ class Ledger:
         """The same in pieces, so that checking a ledger does not take the memory of a second one."""
         document = {
             "kind": KIND,
-            "format": FORMAT,
+            "format": self.format,
             "images": map(_image_out, self.images),
             "blobs": map(_blob_out, self.blobs),
             "extras": (
@@ -160,6 +167,7 @@ class Ledger:
             "against": self.against,
             "plan": self.plan_digest,
             "index": self.index_digest,
+            **({"manifest": self.saved_digest} if self.saved_digest else {}),
             "volume_size": self.volume_bytes,
             "volumes": self.cut.count,
             "size": self.size,
@@ -208,12 +216,13 @@ def _tampered(what: str) -> LedgerTampered:
 def _check_format(document: Any) -> None:
     if not isinstance(document, dict) or document.get("kind") != KIND:
         raise _tampered("it does not say that it is a ledger")
-    if document.get("format") != FORMAT:
+    number = document.get("format")
+    if type(number) is not int or number not in FORMATS:
         raise BundleInvalid(
-            f"the bundle has format {str(document.get('format'))[:20]}, this version reads format {FORMAT}",
+            f"the bundle has format {str(number)[:20]}, this version reads formats up to {FORMATS[-1]}",
             hint="use the version of transload that made it, or a later one",
         )
-    if document.keys() != _KEYS:
+    if document.keys() != _KEYS | ({"manifest"} if number == 2 else set()):
         raise _tampered("its keys are not those of a ledger")
 
 
@@ -239,6 +248,7 @@ def _ledger_in(root: Value) -> Ledger:
         against=_text(root.get("against")),
         plan_digest=root.get("plan").maybe(_digest),
         index_digest=_digest(root.get("index")),
+        saved_digest=_digest(root.get("manifest")) if root.get("format").content == 2 else None,
         volume_bytes=root.get("volume_size").maybe(_bytes),
         size=_bytes(root.get("size")),
     )

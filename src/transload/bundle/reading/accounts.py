@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from transload.bundle.format.blueprint import saved_of
 from transload.bundle.format.ledger import Ledger, LedgerImage
 from transload.errors import LedgerTampered, TransloadError
 from transload.oci import Descriptor, Digest, Manifest, Name
@@ -47,6 +48,26 @@ def _check(ledger: Ledger, manifest: Manifest, needed: Descriptor, what: str) ->
         raise contradiction(f"{need} of {needed.size} bytes, and it has {descriptor.size}")
     if what == "manifest" and descriptor.media_type != needed.media_type:
         raise contradiction(f"{need} of another type")
+
+
+def saved_contradiction(store: BundleStore) -> TransloadError | None:
+    """Check that `manifest.json` lists what the manifests say; the error, or None.
+
+    What cannot be read says nothing here: the check of the members has its error.
+    """
+    if store.ledger.saved_digest is None:
+        return None
+
+    def manifest_of(digest: Digest) -> Manifest | None:
+        return store.fetch(Name("", None, digest)) if digest in store.ledger.by_digest else None
+
+    try:
+        raw = saved_of(store.ledger, manifest_of)
+    except TransloadError:
+        return None
+    if raw is None or Digest.of(raw, store.ledger.saved_digest.algorithm) != store.ledger.saved_digest:
+        return contradiction("docker would load other images from its manifest.json")
+    return None
 
 
 class Accounts:

@@ -3,7 +3,7 @@
 1. the stream begins as ours do, and its members are where ours are;
 2. if a key is demanded, the signature is there, by that key, and over the ledger's bytes; nothing was parsed before;
 3. the ledger is valid and consistent: every offset follows from the sizes;
-4. `index.json` has the digest that the ledger states, and says the same as the ledger.
+4. `index.json` and `manifest.json` have the digests that the ledger states, and the first says the same as the ledger.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from transload.bundle.format.blueprint import (
 )
 from transload.bundle.format.keys import PublicKey, Signature, check_signature
 from transload.bundle.format.ledger import Ledger
+from transload.bundle.format.saved import SAVED
 from transload.bundle.format.stream import StreamReader
 from transload.bundle.format.tarheader import BLOCK, header, names, padding, size_in
 from transload.errors import (
@@ -33,7 +34,7 @@ from transload.errors import (
     LimitExceeded,
     VolumeTruncated,
 )
-from transload.limits import INDEX_BYTES, LEDGER_BYTES
+from transload.limits import INDEX_BYTES, LEDGER_BYTES, SAVED_BYTES
 from transload.oci import Digest
 from transload.oci.imagelayout import INDEX, MARKER
 
@@ -54,23 +55,32 @@ def open_bundle(reader: StreamReader, key: PublicKey | None) -> Opened:
     `MemberUnsafe`, `MemberDamaged`, `LimitExceeded`, `VolumeTruncated`, and what reading raises.
     """
     _check_beginning(reader, key)
-    index_size = _size(reader, INDEX, INDEX_BYTES)
+    index_size = _size(_block(reader), INDEX, INDEX_BYTES)
     index_offset = reader.offset
     reader.skip(index_size + padding(index_size))
-    raw = _content(reader, _size(reader, LEDGER, LEDGER_BYTES))
+    block, saved_size = _block(reader), None
+    if names(block, SAVED):
+        saved_size = _size(block, SAVED, SAVED_BYTES)
+        reader.skip(saved_size + padding(saved_size))
+        block = _block(reader)
+    raw = _content(reader, _size(block, LEDGER, LEDGER_BYTES))
     block = reader.read(BLOCK)
     signature = None
     if names(block, SIGNATURE):
-        signature = Signature.decode(_content(reader, _limited(size_in(block, SIGNATURE), SIGNATURE, SIGNATURE_BYTES)))
+        signature = Signature.decode(_content(reader, _size(block, SIGNATURE, SIGNATURE_BYTES)))
     if key is not None:
         if signature is None:
             raise BundleUnsigned("the bundle is not signed", hint="get it again from whoever made it, signed")
         check_signature(key, raw, signature)
     ledger = Ledger.decode(raw)
-    if not is_in_place(ledger, head_size(index_size, len(raw), signed=signature is not None)):
+    head_bytes = head_size(index_size, len(raw), signed=signature is not None, saved_bytes=saved_size)
+    if not is_in_place(ledger, head_bytes) or (ledger.saved_digest is None) is not (saved_size is None):
         raise LedgerTampered("the ledger of the bundle is damaged: it contradicts itself", subject=LEDGER)
     reader.skip(index_offset - reader.offset)
     _check_index(reader, index_size, ledger)
+    if saved_size is not None and ledger.saved_digest is not None:
+        reader.skip(padding(index_size) + BLOCK)
+        _check_digest(reader, SAVED, saved_size, ledger.saved_digest)
     return Opened(ledger, signature, verified=key is not None)
 
 
@@ -91,14 +101,16 @@ def _check_beginning(reader: StreamReader, key: PublicKey | None) -> None:
         )
 
 
-def _size(reader: StreamReader, name: str, limit: int) -> int:
+def _block(reader: StreamReader) -> bytes:
     block = reader.read(BLOCK)
     if len(block) < BLOCK:
         raise _truncated()
-    return _limited(size_in(block, name), name, limit)
+    return block
 
 
-def _limited(size: int, name: str, limit: int) -> int:
+def _size(block: bytes, name: str, limit: int) -> int:
+    """The size of the member whose header this is."""
+    size = size_in(block, name)
     if size > limit:
         raise LimitExceeded(f"{name} in the bundle has {size} bytes, {limit} are allowed", subject=name)
     return size
@@ -112,16 +124,20 @@ def _content(reader: StreamReader, size: int) -> bytes:
     return content
 
 
-def _check_index(reader: StreamReader, size: int, ledger: Ledger) -> None:
-    hasher = hashlib.new(ledger.index_digest.algorithm, usedforsecurity=False)
+def _check_digest(reader: StreamReader, name: str, size: int, digest: Digest) -> None:
+    hasher = hashlib.new(digest.algorithm, usedforsecurity=False)
     for chunk in reader.chunks(size):
         hasher.update(chunk)
-    if hasher.hexdigest() != ledger.index_digest.encoded:
+    if hasher.hexdigest() != digest.encoded:
         raise IndexTampered(
-            "index.json in the bundle does not have the digest that the ledger states",
-            subject=INDEX,
+            f"{name} in the bundle does not have the digest that the ledger states",
+            subject=name,
             hint="do not use this bundle: get it again from whoever made it",
         )
+
+
+def _check_index(reader: StreamReader, size: int, ledger: Ledger) -> None:
+    _check_digest(reader, INDEX, size, ledger.index_digest)
     if Digest.of(index_of(ledger), ledger.index_digest.algorithm) != ledger.index_digest:
         raise IndexTampered(
             "index.json and the ledger of the bundle differ: other tools would read other images from it",

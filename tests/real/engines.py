@@ -1,0 +1,93 @@
+"""Container engines as fixtures: Debian's docker, podman and containerd, each with folders and sockets of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.real.programs import program
+
+READY_S = 30.0
+Engine = Callable[..., str]
+
+
+def needs(name: str) -> str:
+    """Where an engine lies; skips the test where only root could give it a folder of its own."""
+    path = program(name)
+    if os.geteuid() != 0:
+        pytest.skip(f"{name} is started with a folder of its own only by root")
+    return path
+
+
+def asked(command: list[str]) -> str:
+    """What a program prints on standard output."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def running(command: list[str], folder: Path, ready: list[str]) -> Iterator[None]:
+    """A daemon that runs for the block, from the moment at which the command `ready` succeeds."""
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + READY_S
+        while subprocess.run(ready, capture_output=True, check=False).returncode:
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.skip(f"{command[0]} does not run here: {(folder / 'log').read_text()[-300:]}")
+            time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait(READY_S)
+
+
+@pytest.fixture(scope="session")
+def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A docker engine: no network, its own folder and socket."""
+    folder = tmp_path_factory.mktemp("docker")
+    client, socket = needs("docker"), f"unix://{folder}/s"
+    options = ["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
+    own = [f"--{what}={folder / what}" for what in ("data-root", "exec-root", "pidfile")]
+    with running([needs("dockerd"), *options, *own, "-H", socket], folder, [client, "-H", socket, "version"]):
+        yield lambda *arguments: asked([client, "-H", socket, *map(str, arguments)])
+
+
+@pytest.fixture(scope="session")
+def podman() -> Iterator[Engine]:
+    """podman with a folder of its own; its runroot may have 50 letters, which those of pytest are over."""
+    path = needs("podman")
+    with tempfile.TemporaryDirectory(prefix="podman") as folder:
+        own = [f"--root={folder}/root", f"--runroot={folder}/run", "--storage-driver=vfs"]
+        yield lambda *arguments: asked([path, *own, *map(str, arguments)])
+
+
+@pytest.fixture(scope="session")
+def buildah() -> Iterator[Engine]:
+    """buildah with a folder of its own."""
+    path = needs("buildah")
+    with tempfile.TemporaryDirectory(prefix="buildah") as folder:
+        own = [f"--root={folder}/root", f"--runroot={folder}/run", "--storage-driver=vfs"]
+        yield lambda *arguments: asked([path, *own, *map(str, arguments)])
+
+
+@pytest.fixture(scope="session")
+def ctr() -> Iterator[Engine]:
+    """containerd's own client, with a containerd that has its own folder and socket."""
+    client = needs("ctr")
+    with tempfile.TemporaryDirectory(prefix="containerd") as path:
+        folder = Path(path)
+        settings = [f'root = "{path}/root"', f'state = "{path}/state"', f'grpc = {{ address = "{path}/s" }}']
+        disabled = 'disabled_plugins = ["io.containerd.grpc.v1.cri"]'
+        (folder / "config.toml").write_text("\n".join(["version = 2", disabled, *settings, ""]))
+        command = [needs("containerd"), "-c", str(folder / "config.toml")]
+        with running(command, folder, [client, "-a", f"{path}/s", "version"]):
+            yield lambda *arguments: asked([client, "-a", f"{path}/s", *map(str, arguments)])
