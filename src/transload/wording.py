@@ -1,10 +1,15 @@
-"""Text for people, in one style everywhere: bytes in words, and suggestions for misspelt names."""
+"""Text for people, in one style everywhere: bytes in words and from words, and suggestions for misspelt names."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_FACTORS = {"": 1, "b": 1}
+for _power, _letter in enumerate("kmgt", 1):
+    _FACTORS |= {_letter: 1024**_power, f"{_letter}ib": 1024**_power, f"{_letter}b": 1000**_power}
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([a-z]*)")
 _SHOWN = 8
 _TENTHS_FROM = 3  # from GiB on, whole units are too coarse to show progress
 
@@ -32,6 +37,21 @@ def scaled(count_bytes: float) -> tuple[str, str]:
             return number, unit
         value /= 1024
     raise AssertionError("the last unit takes everything")
+
+
+def bytes_in(text: str) -> int | None:
+    """The number of bytes in a size as people write it, in any case; None if it is none.
+
+    K, M, G, T and KiB… are powers of 1024, KB… powers of 1000.
+
+    >>> bytes_in("4GiB"), bytes_in("1.5 mb"), bytes_in("512"), bytes_in("-1"), bytes_in("4 GB/s")
+    (4294967296, 1500000, 512, None, None)
+    """
+    form = _SIZE.fullmatch(text.strip().lower())
+    factor = _FACTORS.get(form[2]) if form else None
+    if form is None or factor is None:
+        return None
+    return int(float(form[1]) * factor) if "." in form[1] else int(form[1]) * factor
 
 
 def whole_number(text: str) -> int | None:

@@ -9,6 +9,7 @@ from attrs import field, frozen
 from attrs.validators import ge, optional
 
 from transload.errors import UsageError
+from transload.wording import bytes_in
 
 SMALLEST_BYTES = 1 << 20
 VOLUMES = 9999
@@ -20,10 +21,6 @@ _MEDIA = {
     "dvd": 4470 << 20,  # the smaller kind of single-layer disc holds 4,700,372,992 bytes
     "bd": 22_960 << 20,  # a single-layer disc with spare areas, as they are formatted by default
 }
-_UNITS = {"": 1, "b": 1}
-for _power, _letter in enumerate("kmgt", 1):
-    _UNITS |= {_letter: 1024**_power, f"{_letter}ib": 1024**_power, f"{_letter}b": 1000**_power}
-_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([a-z]*)")
 _HINT = f"write a size such as 4GiB or 700MB, one of {', '.join(_MEDIA)}, or none"
 
 
@@ -40,11 +37,9 @@ def parse_volume_size(text: str) -> int | None:
         return None
     if wanted in _MEDIA:
         return _MEDIA[wanted]
-    form = _SIZE.fullmatch(wanted)
-    unit = _UNITS.get(form[2]) if form else None
-    if form is None or unit is None:
+    size = bytes_in(wanted)
+    if size is None:
         raise UsageError(f"{text!r} is not a volume size", subject=text, hint=_HINT)
-    size = int(float(form[1]) * unit) if "." in form[1] else int(form[1]) * unit
     if size < SMALLEST_BYTES:
         raise UsageError(f"a volume of {size} bytes is too small, at least 1 MiB is needed", subject=text, hint=_HINT)
     return size
