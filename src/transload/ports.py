@@ -146,6 +146,14 @@ class HasPaths(Protocol):
         ...
 
 
+class Doubts(Protocol):
+    """Remembers which blobs were found damaged (`doubts`), so that the next run brings them again."""
+
+    def note(self, digest: Digest) -> None:
+        """Note that a blob has other bytes than its digest says. Raises `LocalError` if nothing can be written."""
+        ...
+
+
 class KnowsSizes(Protocol):
     """Knows the size of a blob by its digest alone (`sizes`): a URL of the distribution API has no more."""
 

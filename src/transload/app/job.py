@@ -19,7 +19,8 @@ class Job:
     without sets it means everything in it. `source_registry` and `source_repository` replace those of the catalogs.
     `tag` is a release of the catalogs (None: the newest at the source), `target_tag` the tag of its images at the
     target (None: the same). `images` restricts the sets to these names at the target; `flatten` keeps only the last
-    part of a repository's path there. `bodies` is how many blobs move at a time. `tags_by_default` means that `tag`
+    part of a repository's path there. `recheck` asks the target for everything below the
+    names that it has. `bodies` is how many blobs move at a time. `tags_by_default` means that `tag`
     and `target_tag` are defaults: if they cannot be used, they are ignored.
     """
 
@@ -39,5 +40,6 @@ class Job:
     allow_missing: bool = False
     discover: bool = False
     flatten: bool = False
+    recheck: bool = False
     bodies: int = BODIES
     tags_by_default: bool = False

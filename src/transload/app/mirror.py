@@ -58,6 +58,7 @@ def request_of(job: Job, selection: Selection) -> Request:
         foreign_layers=job.foreign_layers,
         foreign_as_held=job.foreign_as_held,
         allow_missing=job.allow_missing,
+        recheck=job.recheck,
     )
 
 

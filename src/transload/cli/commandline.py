@@ -11,7 +11,7 @@ from transload.app.network import Network
 from transload.app.stores import Logins
 from transload.planning import Narrowing
 
-_SWITCHES = ("referrers", "foreign_layers", "allow_missing", "discover", "flatten")
+_SWITCHES = ("referrers", "foreign_layers", "allow_missing", "discover", "flatten", "recheck")
 
 
 def command_line(words: Iterable[str]) -> str:

@@ -26,6 +26,7 @@ class WantedFlags:
     allow_missing: bool = False
     discover: bool = False
     flatten: bool = False
+    recheck: bool = False
     source_registry: str | None = None
     source_repository: str | None = None
 

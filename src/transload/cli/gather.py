@@ -86,6 +86,7 @@ def _job(
         allow_missing=wanted.allow_missing,
         discover=wanted.discover,
         flatten=wanted.flatten,
+        recheck=wanted.recheck,
         bodies=bodies,
         tags_by_default=not (is_written("tag") or is_written("target_tag")),
     )

@@ -22,7 +22,7 @@ from transload.report.result import exit_code
 
 
 @click.command(cls=Command)
-@options.wanted
+@options.mirrored
 @options.logins
 @options.network
 @options.reports

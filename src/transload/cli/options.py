@@ -139,7 +139,15 @@ _selection = _stacked(
     _option("--source-repository", metavar="PREFIX", help="Instead of the catalog's repository prefix."),
 )
 
+_recheck = _option(
+    "--recheck",
+    is_flag=True,
+    help="Ask the target also for all content of the images that it has, and send again what it has lost.",
+)
+
 wanted = _as_value("wanted", WantedFlags, _sets, _to, _selection)
+
+mirrored = _as_value("wanted", WantedFlags, _sets, _to, _selection, _recheck)
 
 packed = _as_value("wanted", WantedFlags, _sets, _selection)
 
@@ -151,6 +159,7 @@ pushed = _as_value(
     click.option("--target-tag", metavar="TAG", help="Tag at the target for the one image that has none."),
     click.option("--flatten", is_flag=True, help="At the target, only the last part of each repository path."),
     _platform,
+    _recheck,
 )
 
 named = _stacked(

@@ -33,7 +33,7 @@ from transload.report.result import exit_code
 
 
 @click.command(cls=Command)
-@options.wanted
+@options.mirrored
 @click.option(
     "-o", "--out", type=options.FILE, metavar="FILE", help="Write the plan to this file, for transload apply."
 )

@@ -85,6 +85,7 @@ def _words(reading: Carried, job: Job) -> list[str]:
     for folder in reading.folders:
         words += ["--volumes", str(folder)]
     words += ["--to", str(job.target), *(["--flatten"] if job.flatten else []), *platform_words(job)]
+    words += ["--recheck"] if job.recheck else []
     words += ["--target-tag", job.target_tag] if job.target_tag else []
     return words + (["--jobs", str(job.bodies)] if job.bodies != BODIES else [])
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from io import FileIO
 
@@ -32,10 +32,15 @@ OWN = ".second"
 
 
 @contextmanager
-def ingesting(folder: Folder, blobs: Folder, descriptor: Descriptor) -> Iterator[LayoutIngest]:
-    """Begin a blob that belongs in `blobs`, or continue it. Unfinished blobs are kept in `folder`."""
+def ingesting(
+    folder: Folder, blobs: Folder, descriptor: Descriptor, arrived: Callable[[Digest], None] = lambda _digest: None
+) -> Iterator[LayoutIngest]:
+    """Begin a blob that belongs in `blobs`, or continue it. Unfinished blobs are kept in `folder`.
+
+    `arrived` is called when it is committed.
+    """
     with _held(folder) as held, _own_file(held, descriptor.digest) as (name, keep):
-        ingest = LayoutIngest(held, name, blobs, descriptor)
+        ingest = LayoutIngest(held, name, blobs, descriptor, arrived)
         try:
             yield ingest
         finally:
@@ -105,8 +110,11 @@ def _settle(file: FileIO, folder: Folder, name: str, blobs: Folder, descriptor: 
 class LayoutIngest(HashedIngest):
     """A blob in a file of its own, until the file is moved to the blobs."""
 
-    def __init__(self, folder: Folder, name: str, blobs: Folder, descriptor: Descriptor) -> None:
+    def __init__(
+        self, folder: Folder, name: str, blobs: Folder, descriptor: Descriptor, arrived: Callable[[Digest], None]
+    ) -> None:
         super().__init__(descriptor.digest, descriptor.size)
+        self._arrived = arrived
         self._folder, self._name = folder, name
         self._path = folder.path / name
         self._blobs = blobs
@@ -133,6 +141,7 @@ class LayoutIngest(HashedIngest):
 
     def _settle(self) -> None:
         _settle(self._file, self._folder, self._name, self._blobs, self._descriptor)
+        self._arrived(self._descriptor.digest)
 
     def abandon(self) -> None:
         """Drop what has arrived."""

@@ -31,6 +31,7 @@ from transload.errors import (
 from transload.files import Folder, local_errors, read_file, replace_file
 from transload.layout.blobs import Blobs
 from transload.layout.deleting import LayoutDeletes
+from transload.layout.doubts import Doubts
 from transload.layout.ingest import LayoutIngest, ingesting, sweep
 from transload.layout.space import check_space
 from transload.layout.spools import LayoutSpools
@@ -75,6 +76,7 @@ class LayoutStore:
             self._create()
         self._check_version()
         self._blobs = Blobs(self.root)
+        self._doubts = Doubts(self._own.inner("damaged"), self._blobs)
         self._referrers = ListedReferrers(
             lambda: [entry.descriptor for entry in self._index().entries],
             lambda descriptor: self._manifest(descriptor.digest, descriptor.media_type),
@@ -113,6 +115,11 @@ class LayoutStore:
     def paths(self) -> Blobs:
         """Every blob is a file."""
         return self._blobs
+
+    @property
+    def doubts(self) -> Doubts:
+        """It remembers which blobs were found damaged."""
+        return self._doubts
 
     @property
     def lenient(self) -> LayoutStore:
@@ -172,8 +179,11 @@ class LayoutStore:
     # --- Reads
 
     def exists(self, repository: str, descriptor: Descriptor) -> bool:  # noqa: ARG002 - one pool for all
-        """Whether the folder has this blob or manifest, with this size; one pool serves all repositories."""
-        return self._blobs.exists(descriptor)
+        """Whether the folder has this blob or manifest, with this size; one pool serves all repositories.
+
+        A blob that is noted as damaged is hashed: if it is, it does not count as there.
+        """
+        return self._blobs.exists(descriptor) and not self._doubts.confirms(descriptor)
 
     def open(
         self,
@@ -201,7 +211,7 @@ class LayoutStore:
         """
         self._prepare()
         blobs = self._folder.inner("blobs", descriptor.digest.algorithm)
-        return ingesting(self._own.inner("ingest"), blobs, descriptor)
+        return ingesting(self._own.inner("ingest"), blobs, descriptor, self._doubts.settle)
 
     def check_space(self, wanted: Iterable[Descriptor]) -> None:
         """Raise `DiskFull`, with the numbers, if the disk has less room than these blobs and manifests still need."""
@@ -216,7 +226,7 @@ class LayoutStore:
         a needed part is missing, `Busy` if another process keeps `index.json` locked, `LocalError`.
         """
         for blob in manifest.blobs:
-            if not blob.is_foreign and not self._blobs.exists(blob):
+            if not blob.is_foreign and not self.exists("", blob):
                 raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)
         absent = self._absent_children(manifest)
         if absent and not sparse:
@@ -231,7 +241,7 @@ class LayoutStore:
         self._enter(name, manifest, self._absent_children(manifest))
 
     def _absent_children(self, manifest: Manifest) -> list[Digest]:
-        return [child.digest for child in manifest.manifests if not self._blobs.exists(child)]
+        return [child.digest for child in manifest.manifests if not self.exists("", child)]
 
     def _enter(self, name: Name, manifest: Manifest, left_out: Sequence[Digest], *, part: bool = False) -> None:
         self._keep(manifest)

@@ -43,7 +43,8 @@ def make_plan(
     survey = Counting(working, "surveying", len(request.items)).around(surveyor.survey)
     surveyed = in_parallel(survey, request.items, threads, cancellation)
     _check_conflicts(surveyed)
-    holdings = ask_holdings(surveyed, target, known, elsewhere, threads, cancellation, working)
+    wrong = surveyor.completeness.wrong if surveyor.completeness else None
+    holdings = ask_holdings(surveyed, target, known, elsewhere, threads, cancellation, working, wrong)
     stays = stays_elsewhere(request, sources)
     surveyed = check_local_sources(surveyed, holdings, sources, stays)
     request_costs_of = {locator: source.request_costs for locator, source in sources.items()}

@@ -49,6 +49,7 @@ class Request:
 
     `narrowing` says how an index is copied in part, when `platforms` are given. `referrers` also copies what refers to
     the images: signatures, SBOMs, attestations. With `allow_missing`, it is no failure if a source lacks an image.
+    `recheck` asks the target for everything below the names that it has already, and brings again what it has lost.
     """
 
     items: tuple[Item, ...]
@@ -58,3 +59,4 @@ class Request:
     foreign_layers: bool = False
     foreign_as_held: bool = False
     allow_missing: bool = field(default=False)
+    recheck: bool = field(default=False, kw_only=True)

@@ -33,6 +33,7 @@ from transload.limits import (
 )
 from transload.oci import Descriptor, Digest, Manifest, Name, Platform
 from transload.oci.cosign import companion_tags
+from transload.planning.completeness import Completeness, is_rechecked, notes_on
 from transload.planning.configs import read_config
 from transload.planning.narrowing import (
     held_children,
@@ -121,12 +122,16 @@ class _Grown:
 
 
 class Surveyor:
-    """Surveys items of one request; safe to call from several threads."""
+    """Surveys items of one request; safe to call from several threads.
+
+    `completeness` is what it learns of names that are not believed; None if they are.
+    """
 
     def __init__(self, request: Request, sources: Mapping[str, Source], target: Target) -> None:
         self._request = request
         self._sources = sources
         self._target = target
+        self.completeness = Completeness(target) if is_rechecked(request, target) else None
         self._down: dict[str, TransloadError] = {}
         self._tags: dict[tuple[str, str], tuple[str, ...]] = {}
         self._lock = threading.Lock()
@@ -178,6 +183,8 @@ class Surveyor:
             with at_side("target"):
                 at_target = self._at_target(item, root.manifest.digest)
         same = at_target is not None and root.manifest.digest == at_target.digest and self._is_whole(item, root)
+        lost = self._lost(item, at_target, root) if same and at_target is not None else ()
+        same, notes = same and not lost, (*notes, *notes_on(item.label, lost))
         return Surveyed(
             item=item,
             root=None if same else root,
@@ -209,10 +216,26 @@ class Surveyor:
 
     def _unchanged(self, item: Item, source: Source, at_target: Descriptor) -> Surveyed:
         surveyed = Surveyed(item=item, root=None, source_digest=at_target.digest, at_target=at_target)
+        lost = self._lost(item, at_target)
+        if lost:
+            published = self._grow(source, item, self._fetch(source, item, item.source.at(at_target.digest)))
+            root, notes = self._narrow(item, source, published)
+            if root.manifest.digest == at_target.digest:  # else the source has no more of it than the target
+                surveyed = evolve(surveyed, root=root, notes=(*notes, *notes_on(item.label, lost)))
         if not self._request.referrers:
             return surveyed
-        root = self._read_unchanged(item, source, at_target)
+        root = surveyed.root or self._read_unchanged(item, source, at_target)
         return evolve(surveyed, extras=self._companions(source, item, root))
+
+    def _lost(self, item: Item, at_target: Descriptor, root: Node | None = None) -> tuple[Descriptor, ...]:
+        """What the target lacks of an image that it has, if that is asked for. `root` has the wanted children only."""
+        if self.completeness is None:
+            return ()
+        wanted = {node.manifest.digest for node in walk(root)} if root else None
+        with at_side("target"):
+            return self.completeness.lacking(
+                item.target, at_target, lambda child: wanted is None or child.digest in wanted
+            )
 
     def _read_unchanged(self, item: Item, source: Source, at_target: Descriptor) -> Node:
         """The tree of an image that both sides have; a differential bundle has its digest, but not its content."""

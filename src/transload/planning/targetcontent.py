@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from functools import partial
 from itertools import islice
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from transload.errors import AccessDenied, NotFound, at_side
 from transload.events import ActivityListener, Counting, ignore
@@ -53,11 +53,13 @@ def ask_holdings(
     threads: int,
     cancellation: Cancellation,
     working: ActivityListener = ignore,
+    wrong: Set[tuple[str, Digest]] | None = None,
 ) -> TargetContent:
     """Ask the target about every child manifest and blob that a surveyed image needs.
 
     A repository that does not exist holds nothing, and is only asked for what `known` remembers. If a child manifest
-    is there, everything below it is there too: registries check this when they take a manifest.
+    is there, everything below it is there too: registries check this when they take a manifest. If that is not
+    believed, `wrong` are the manifests known to be damaged, and everything is asked for.
     """
     moving = [image for image in surveyed if image.root is not None or image.extras]
     fresh = _fresh_repositories(moving, target, threads, cancellation) if target.blobs_per_repository else frozenset()
@@ -84,9 +86,12 @@ def ask_holdings(
             (holdings.scope(pair[0]), pair[1].digest) for pair, held in zip(asked, answers, strict=True) if held
         )
 
-    manifests = TargetContent(target.blobs_per_repository, ask(_inner_manifests(moving)))
+    manifests = TargetContent(target.blobs_per_repository, ask(_inner_manifests(moving)) - (wrong or frozenset()))
+    everything = ask(_blobs(moving, holdings)) if wrong is not None else None
+    if everything is not None:
+        manifests = _with_all_below(manifests, moving, everything)
     names = _companion_tags(moving, manifests, target, threads, cancellation)
-    pairs = manifests.pairs | ask(_blobs(moving, manifests))
+    pairs = manifests.pairs | (ask(_blobs(moving, manifests)) if everything is None else everything)
     if target.blobs_per_repository:
         held = {digest for _, digest in pairs}
         lacking = {blob.digest: blob for _, blob in _blobs(moving, manifests) if blob.digest not in held}
@@ -164,6 +169,22 @@ def _holds(target: Target, repository: str, descriptor: Descriptor) -> bool:
         return target.exists(repository, descriptor)
     except AccessDenied:  # a blob that we may not see counts as missing; the upload will say more
         return False
+
+
+def _with_all_below(
+    manifests: TargetContent, moving: Iterable[Surveyed], blobs: Set[tuple[str, Digest]]
+) -> TargetContent:
+    """Only the manifests below which nothing is missing; `blobs` are those that are there."""
+    complete: set[tuple[str, Digest]] = set()
+    for image in moving:
+        scope = manifests.scope(image.item.target.repository)
+        for tree, _ in needed(image):
+            for node in walk(tree):
+                needs = {blob.digest for blob in node.manifest.blobs if not blob.is_foreign}
+                below = all((scope, child.manifest.digest) in complete for child in node.children)
+                if below and all((scope, digest) in blobs for digest in needs):
+                    complete.add((scope, node.manifest.digest))
+    return evolve(manifests, pairs=manifests.pairs & complete)
 
 
 def _inner_manifests(moving: Iterable[Surveyed]) -> Iterator[tuple[str, Descriptor]]:

@@ -12,11 +12,13 @@ from transload.errors import (
     AccessError,
     BlobUnknown,
     ContentDiffers,
+    DigestMismatch,
     Interrupted,
     LocalError,
     ManifestUnknown,
     NotFound,
     Refused,
+    SizeMismatch,
     TransloadError,
     Truncated,
     Unreachable,
@@ -31,7 +33,7 @@ from transload.planning.narrowing import wanted_children
 from transload.planning.parts import NOTHING_LEFT_OUT, LeftOut
 from transload.planning.request import Item, Narrowing, Request
 from transload.planning.survey import Surveyed, Surveyor
-from transload.ports import Source, Target
+from transload.ports import Doubts, Source, Target
 from transload.threads import Cancellation, in_parallel
 
 Verdict = Literal["identical", "sound", "differs", "absent", "damaged", "unproved", "unchecked"]
@@ -44,9 +46,12 @@ Verdict = Literal["identical", "sound", "differs", "absent", "damaged", "unprove
 _NOT_ASKED = (Unreachable, AccessError, LocalError, Interrupted, Truncated, VolumeMissing)
 
 
-# A run takes an existing image for complete, since registries refuse a manifest without the blobs that it needs.
-_WAY = "what is stored there has been lost: delete the image there, then mirror or push it again"
-_WAY_IN_FOLDERS = "what is stored there has been lost: mirror or copy the image again, into a new folder"
+# A run takes an image at a registry for complete, since registries refuse a manifest without the blobs that it needs.
+_WAY = "mirror or push it again with --recheck: what the target has lost is then found, and sent again"
+_WAY_IN_FOLDERS = "mirror or push to the folder again: what is missing in it is brought again"
+_WAY_OF_DAMAGED = "it is noted in the folder: mirror or push to it again, and the blob is brought again"
+_WAY_WITHOUT_NOTE = "this cannot be noted there ({}): copy the folder again, or mirror into another one"
+_WAY_OF_REGISTRIES = "a registry does not take content again that it has: have it deleted there, then use --recheck"
 
 
 def is_wrong(error: TransloadError) -> bool:
@@ -120,6 +125,8 @@ class Prover:
             missing_root = isinstance(error, ManifestUnknown) and error.subject == str(name)
             return Proof(name, "absent" if missing_root else "damaged", error=as_result(error))
         except TransloadError as error:
+            if is_wrong(error) and getattr(self._store, "doubts", None) is not None:
+                error.hint = error.hint or _WAY_IN_FOLDERS
             return Proof(name, "damaged" if is_wrong(error) else "unchecked", error=as_result(error))
         size = sum(blob.size for blob in blobs.values())
         return Proof(name, "sound", digest=root.manifest.digest, manifests=len(nodes), blobs=len(blobs), bytes=size)
@@ -175,6 +182,24 @@ class Prover:
             )
 
     def _hash(self, repository: str, blob: Descriptor) -> None:
+        try:
+            self._compare(repository, blob)
+        except (DigestMismatch, SizeMismatch, Truncated) as error:
+            error.hint = self._way_on(blob) or error.hint
+            raise
+
+    def _way_on(self, blob: Descriptor) -> str | None:
+        """How a damaged blob can be mended, after it was noted in its store, if the store keeps such notes."""
+        doubts: Doubts | None = getattr(self._store, "doubts", None)
+        if doubts is None:
+            return None if self._store.request_costs is None else _WAY_OF_REGISTRIES
+        try:
+            doubts.note(blob.digest)
+        except LocalError as error:
+            return _WAY_WITHOUT_NOTE.format(error)
+        return _WAY_OF_DAMAGED
+
+    def _compare(self, repository: str, blob: Descriptor) -> None:
         verifier = Verifier(blob.digest, blob.size)
         with self._store.open(repository, blob) as chunks:
             for chunk in chunks:

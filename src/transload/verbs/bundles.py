@@ -116,6 +116,7 @@ def push(
     narrowing: Narrowing = Narrowing.REWRITTEN,
     compress: bool = False,
     flatten: bool = False,
+    recheck: bool = False,
     key: str | Path | None = None,
     volumes: str | Path | Iterable[str | Path] = (),
     jobs: int = BODIES,
@@ -145,6 +146,7 @@ def push(
         foreign_layers=True,
         foreign_as_held=True,
         flatten=flatten,
+        recheck=recheck,
         bodies=arguments.jobs(jobs),
     )
     means = Means.of(options, key=carried.key, volumes=carried.folders)

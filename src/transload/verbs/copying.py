@@ -88,6 +88,7 @@ def mirror(
     allow_missing: bool = False,
     discover: bool = False,
     flatten: bool = False,
+    recheck: bool = False,
     jobs: int = BODIES,
     check: bool = True,
     **options: Unpack[Options],
@@ -99,7 +100,9 @@ def mirror(
     means everything in it. `tag` is the release of the catalogs, or a range `FROM..TO` (None: the newest at the
     source), `target_tag` what their images are called at the target. `images` restricts the sets to these names at the
     target. `allow_missing`: what the source lacks is no failure. `discover`: take what the source publishes under the
-    release's tag instead of the catalog's list. `flatten`: keep only the last part of each repository path.
+    release's tag instead of the catalog's list. `flatten`: keep only the last part of each repository path. `recheck`:
+    ask a registry also for all content of the images that it has, and send again what it has lost; of folders this is
+    always asked.
 
     The rest, what is returned and what is raised: see `copy`; and `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`,
     `DocumentInvalid`.
@@ -120,6 +123,7 @@ def mirror(
         allow_missing=allow_missing,
         discover=discover,
         flatten=flatten,
+        recheck=recheck,
         bodies=arguments.jobs(jobs),
     )
     return _run(job, began, Means.of(options), check=check)
