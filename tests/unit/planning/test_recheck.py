@@ -1,4 +1,4 @@
-"""What a target has lost below its names: found, told, and brought again, with as few questions as there are answers."""
+"""What a target has lost below its names: found, told, and brought again, with no more questions than needed."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         fill(source, built, repository, "1")
 
 
-def bring(to: str, **more: bool) -> transload.Result:
-    return transload.mirror((), origin="oci:source", to=to, **more)
+def bring(to: str, recheck: bool = False) -> transload.Result:
+    return transload.mirror((), origin="oci:source", to=to, recheck=recheck)
 
 
 def statuses(result: transload.Result) -> dict[str, str]:
