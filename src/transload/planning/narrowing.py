@@ -116,3 +116,10 @@ def _called(child: Descriptor) -> str:
 def _subject_of(child: Descriptor) -> str | None:
     attests = child.annotations.get(_REFERENCE_TYPE) == "attestation-manifest"
     return child.annotations.get(_REFERENCE_DIGEST) if attests else None
+
+
+def without_orphans(root: Node) -> Node:
+    """The tree without the attestations of images that are missing."""
+    held = {child.manifest.digest for child in root.children}
+    children = held_children(root.manifest, lambda child: child.digest in held)
+    return evolve(root, children=tuple(child for child in root.children if child.manifest.digest in children))

@@ -36,13 +36,13 @@ from transload.oci.cosign import companion_tags
 from transload.planning.completeness import Completeness, is_rechecked, notes_on
 from transload.planning.configs import read_config
 from transload.planning.narrowing import (
-    held_children,
     is_attestation,
     named,
     narrowed,
     narrowing_note,
     note_of_one,
     wanted_children,
+    without_orphans,
 )
 from transload.planning.parts import LeftOut, Parts
 from transload.planning.request import Item, Narrowing, Request
@@ -277,7 +277,7 @@ class Surveyor:
         fetch = parts.fetch if parts else lambda child: self._fetch(source, item, item.source.at(child.digest))
         grown = grow(root, lambda child: left_out.meet(fetch(child)), keep)
         sparse = bool(left_out) and not wanted
-        return _Grown(_without_orphans(grown) if absent else grown, parts, tuple(absent.values()), sparse)
+        return _Grown(without_orphans(grown) if absent else grown, parts, tuple(absent.values()), sparse)
 
     def _narrow(self, item: Item, source: Source, grown: _Grown) -> tuple[Node, tuple[str, ...]]:
         wanted, root = self._platforms(item), grown.root
@@ -376,13 +376,6 @@ def _stands_for(source: Source, name: Name) -> Digest | None:
         if isinstance(error, LoginMissing):
             raise
         return None
-
-
-def _without_orphans(root: Node) -> Node:
-    """The tree without the attestations of images that are missing."""
-    held = {child.manifest.digest for child in root.children}
-    children = held_children(root.manifest, lambda child: child.digest in held)
-    return evolve(root, children=tuple(child for child in root.children if child.manifest.digest in children))
 
 
 def _check_anything_left(source: Source, item: Item, grown: _Grown, wanted: tuple[Platform, ...]) -> None:
