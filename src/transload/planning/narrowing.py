@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from attrs import evolve
+
 from transload.graph import Node, walk
 from transload.oci import Descriptor, Digest, Manifest, Platform
 
