@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import shutil
 import signal
 import subprocess
@@ -187,6 +188,32 @@ def test_signing_says_in_one_sentence_what_is_missing(run: Run, vendor: Path, tm
 
 def test_a_wrong_word_ends_as_in_the_installed_program(run: Run) -> None:
     assert run("mirrer").returncode == 2
+
+
+# --- beside a bundle
+
+
+@pytest.mark.parametrize("packer", ["installed", "itself"])
+def test_what_the_page_beside_it_says_works(program: Path, run: Run, vendor: Path, tmp_path: Path, packer: str) -> None:
+    """`pack --with-tool` puts the same file on the medium, from an installed transload and from the file itself."""
+    by = [sys.executable, "-m", "transload"] if packer == "installed" else [*BARE, str(program)]
+    (tmp_path / "medium").mkdir()
+    packing = ["pack", "--from", f"oci:{vendor}", "-o", "medium/release", "--with-tool", "auto", "--output", "json"]
+    packed = subprocess.run([*by, *packing], cwd=tmp_path, capture_output=True, text=True, check=True)
+    (told,) = [line["tool"] for line in map(json.loads, packed.stdout.splitlines()) if line["event"] == "bundle"]
+    medium = tmp_path / "medium"
+    assert (medium / "transload.pyz").read_bytes() == program.read_bytes()
+    content = program.read_bytes()
+    assert told == {
+        "name": "transload.pyz", "size": len(content), "digest": f"sha256:{sha256(content).hexdigest()}", "lacks": []
+    }  # fmt: skip
+    page = (medium / "README.txt").read_text().replace("REGISTRY/PATH", f"oci:{tmp_path / 'site'}")
+    commands = [line.split() for line in page.splitlines() if line.startswith("     ") and " serve " not in line]
+    assert [words[0] for words in commands] == ["sha256sum", "python3", "python3"]
+    for words in commands:
+        words[:1] = BARE if words[0] == "python3" else words[:1]
+        subprocess.run(words, cwd=medium, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, check=True, timeout=60)
+    assert sorted(LayoutStore(tmp_path / "site").repositories()) == sorted(f"shop/{name}" for name in RELEASE.images)
 
 
 # --- the file

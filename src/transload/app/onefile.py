@@ -33,6 +33,8 @@ OPTIONAL = {
 }
 LEFT_OUT = ("async-timeout", "colorama", "rich")
 
+# Later versions write down what objects share, which depends on what else this process has loaded.
+_MARSHAL = 2
 _WHEN = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _LICENSES = re.compile(r"\.dist-info/(?:licenses/|LICENSE|LICENCE|NOTICE|AUTHORS|COPYING)")
@@ -138,4 +140,4 @@ def _files_of(part: Distribution) -> dict[str, Path]:
 def _compiled(name: str, source: bytes) -> bytes:
     """Bytecode that this version of Python takes unchecked, and any other passes over for the source (PEP 552)."""
     code = compile(source, name, "exec", dont_inherit=True, optimize=0)
-    return MAGIC_NUMBER + (0b01).to_bytes(4, "little") + source_hash(source) + marshal.dumps(code)
+    return MAGIC_NUMBER + (0b01).to_bytes(4, "little") + source_hash(source) + marshal.dumps(code, _MARSHAL)

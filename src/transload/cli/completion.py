@@ -59,6 +59,14 @@ def stores_and_files(
     return [*files(context, parameter, incomplete), *stores(context, parameter, incomplete)]
 
 
+def programs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """What `pack --with-tool` knows by name, and files."""
+    from click.shell_completion import CompletionItem
+
+    named = [CompletionItem(word) for word in ("auto", "binary", "pyz") if word.startswith(incomplete)]
+    return [*files(context, parameter, incomplete), *named]
+
+
 def platforms(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
     """The common platforms."""
     return [name for name in PLATFORMS if name.startswith(incomplete)]

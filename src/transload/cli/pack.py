@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -13,7 +12,8 @@ from transload.app.location import Location
 from transload.app.network import Network
 from transload.app.outcome import StartTime
 from transload.app.pack import Packed, Packing, bundle_path, prepare_pack
-from transload.cli import options
+from transload.app.tool import Tool, put_tool, tool_for
+from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words
 from transload.cli.console import show_result, width_of
@@ -24,11 +24,11 @@ from transload.cli.output import Output, OutputFormat
 from transload.cli.prompting import load_signer
 from transload.cli.running import carry
 from transload.cli.session import open_session
-from transload.errors import LocalError
-from transload.files import local_errors, replace_file
 from transload.report.result import Result, exit_code
+from transload.report.styled import folded
+from transload.report.texts import size
 
-_NO_TARGET = dict.fromkeys(("to", "target_username", "target_password_stdin"))
+_HINT = "pip install 'transload[tool]' here has the parts for that, then pack again"
 
 
 @click.command(cls=Command)
@@ -50,8 +50,9 @@ _NO_TARGET = dict.fromkeys(("to", "target_username", "target_password_stdin"))
 @click.option("--also", type=options.FILE, multiple=True, metavar="FILE", help="Carry this file too (repeatable).")
 @options.sign_key
 @click.option(
-    "--with-tool", type=options.FILE, metavar="PYZ",
-    help="Put this file beside the volumes: transload.pyz, the program as one file, for a machine without it.",
+    "--with-tool", metavar="pyz|binary|auto|FILE", shell_complete=completion.programs,
+    help="Put this program beside the volumes too: as one file for a Python, as native executable (if it is one), as "
+    "what it can; or FILE.",
 )  # fmt: skip
 @options.packed
 @options.source_login
@@ -65,7 +66,7 @@ def pack(
     against_key: Path | None,
     also: tuple[Path, ...],
     sign_key: Path | None,
-    with_tool: Path | None,
+    with_tool: str | None,
     wanted: WantedFlags,
     logins: LoginFlags,
     network: Network,
@@ -92,8 +93,7 @@ def pack(
         gathered = gather(session, wanted, logins, target=Location("bundle", str(out)), bodies=jobs)
         job = gathered.job
         signer = load_signer(sign_key, session.environment)
-        if with_tool is not None and not with_tool.is_file():
-            raise LocalError(f"there is no file {with_tool}", subject=str(with_tool), hint="name the transload.pyz")
+        tool = tool_for(with_tool) if with_tool is not None else None
         packing = Packing(
             out=bundle_path(out),
             volume_bytes=parse_volume_size(volume_size),
@@ -110,24 +110,25 @@ def pack(
         with session.stoppable(), session.stores(gathered.logins) as stores:
             packed = prepare_pack(job, packing, stores, session.cancellation)
             view = _view(packed, packing)
-            session.output.document("bundle", **view.to_json())
+            session.output.document("bundle", **view.to_json(), **({"tool": tool.to_json()} if tool else {}))
             result = carry(session, stores, packed.prepared, began, lambda _: began.asked, job.bodies)
-        if exit_code(result) == 0 and with_tool is not None:
-            _put_tool(with_tool, packing.out.absolute().parent)
+        written = put_tool(tool, packing.out, signed=signer is not None) if tool and exit_code(result) == 0 else []
         tell_the_same(gathered, words)
         if output == "text":
             _tell_end(result, view, session.output, quiet)
+            if tool and written and not quiet:
+                _tell_tool(tool, written)
         return exit_code(result)
 
 
 def _words(
-    out: Path, volume_size: str, paths: Mapping[str, Path | None], also: Iterable[Path], with_tool: Path | None
+    out: Path, volume_size: str, paths: Mapping[str, Path | None], also: Iterable[Path], with_tool: str | None
 ) -> list[str]:
     words = ["-o", str(out)]
     words += ["--volume-size", volume_size] if volume_size != "none" else []
     words += [word for flag, path in paths.items() if path for word in (flag, str(path))]
     words += [word for path in also for word in ("--also", str(path))]
-    return words + (["--with-tool", str(with_tool)] if with_tool else [])
+    return words + (["--with-tool", with_tool] if with_tool else [])
 
 
 def _view(packed: Packed, packing: Packing) -> BundleView:
@@ -142,13 +143,9 @@ def _tell_end(result: Result, view: BundleView, reporter: Output, quiet: bool) -
         show_result(["", *view.facts(width_of(sys.stdout))])
 
 
-def _put_tool(tool: Path, folder: Path) -> None:
-    from transload.bundle.writing.sums import write_sums
-
-    path = folder / tool.name
-    with local_errors("reading", tool):
-        content = tool.read_bytes()
-    if tool.resolve() != path.resolve():
-        with local_errors("writing", path):
-            replace_file(path, content)
-    write_sums(folder, {tool.name: hashlib.sha256(content).hexdigest()})
+def _tell_tool(tool: Tool, written: Sequence[Path]) -> None:
+    named = f"{tool.name} {size(len(tool.content))}, sha256 {tool.digest}"
+    lines = [("tool", " and ".join([named, *(path.name for path in written[1:])]))]
+    if tool.lacks:
+        lines.append(("note", f"it cannot {' or '.join(tool.lacks)} there: {_HINT}"))
+    show_result([line for name, text in lines for line in folded(f"{name + ':':<9} ", text, width_of(sys.stdout))])

@@ -15,6 +15,7 @@ from transload.app.outcome import StartTime
 from transload.app.pack import Packing, bundle_path, prepare_pack
 from transload.app.push import prepare_push
 from transload.app.stores import Carried
+from transload.app.tool import put_tool, tool_for
 from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.signing import Signer
 from transload.bundle.format.volumes import parse_volume_size
@@ -29,11 +30,15 @@ from transload.verbs.run import carried_out
 
 @frozen
 class PackResult:
-    """A bundle that was written: its `files` in the order of the volumes, its `ledger`, and how the run went."""
+    """A bundle that was written: its `files` in the order of the volumes, its `ledger`, and how the run went.
+
+    `tool` is the program beside them, if `with_tool` asked for one.
+    """
 
     result: Result
     ledger: Ledger
     files: tuple[Path, ...]
+    tool: Path | None = None
 
 
 def pack(
@@ -46,6 +51,7 @@ def pack(
     also: str | Path | Iterable[str | Path] = (),
     sign_key: str | Path | None = None,
     passphrase: Callable[[], str] | None = None,
+    with_tool: str | Path | None = None,
     origin: str | None = None,
     tag: str | None = None,
     images: Iterable[str] | None = None,
@@ -63,7 +69,9 @@ def pack(
     `volume_size` cuts the bundle into files of so many bytes, or as `--volume-size` says it (`4GiB`, `fat32`).
     `against` is an inventory file or an earlier bundle: what it has is left out; `against_key` must have signed it.
     `also` are files that travel along. `sign_key` is a private key (Ed25519 or ECDSA P-256, PEM or OpenSSH), whose
-    passphrase `passphrase` gives if it has one. The other parameters: see `mirror`.
+    passphrase `passphrase` gives if it has one. `with_tool` puts a program for the far side beside the bundle: `"pyz"`
+    (the one file, made from what is installed here), `"binary"`, `"auto"`, or the path of a file. The other parameters:
+    see `mirror`.
 
     Every image arrives or none: a bundle that lacks something is found out where nobody can fetch it. What was fetched
     is kept, and the same call goes on. Raises what `mirror` raises, and `BundleIncomplete`, `BundleExists`,
@@ -80,6 +88,7 @@ def pack(
         also=arguments.paths("also", also),
         signer=_signer(arguments.path_if_any("sign_key", sign_key), passphrase),
     )
+    tool = None if with_tool is None else tool_for(str(arguments.path("with_tool", with_tool)))
     job = Job(
         sets=words,
         target=Location("bundle", name),
@@ -103,6 +112,7 @@ def pack(
         result,
         packed.blueprint.ledger,
         tuple(packing.out.with_name(cut.file_name(packing.out.name, number)) for number in cut.numbers),
+        put_tool(tool, packing.out, signed=packing.signer is not None)[0] if tool else None,
     )
 
 
