@@ -10,7 +10,7 @@ JOBS   ?= 4
 MEMORY := $(firstword $(shell test -w /dev/shm && echo /dev/shm) $(TMPDIR) /tmp)
 QUICK  := -q -n $(JOBS) tests/unit tests/test_*.py
 
-.PHONY: demo test quick coverage check bench format lock pyz docs dist clean
+.PHONY: demo test quick coverage check bench format lock pyz binary docs dist clean
 
 demo: $(VENV)/ready
 	@$(BIN)/transload demo
@@ -62,6 +62,10 @@ lock:
 # One file that any Python from 3.11 on runs, for machines on which nothing can be installed.
 pyz: $(VENV)/ready
 	$(BIN)/python tools/pyz.py
+
+# One executable with the interpreter in it, for machines without Python; for this system and newer ones of its kind.
+binary: $(VENV)/ready
+	$(BIN)/python tools/binary.py
 
 # The documentation as a site, in build/site; a warning is an error.
 docs: $(VENV)/docs
