@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from transload.app.baseline import far_side
 from transload.app.bundling import contents_of, filling_plan
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.mirror import Prepared, check_anything_published, differences, request_of
+from transload.app.protecting import Division, RecoveryVolumes
 from transload.app.selection import Selection, select
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
-from transload.bundle.format.blueprint import Blueprint, lay_out
+from transload.bundle.format.blueprint import Blueprint
 from transload.bundle.format.contents import ExtraFile
 from transload.bundle.format.signing import Signer
 from transload.bundle.format.volumes import split_file_name
@@ -39,12 +41,12 @@ _NAMED = 3  # images named in one sentence
 class Packing:
     """How a bundle is made.
 
-    `out` is its path without suffix, `against` an inventory file or an earlier bundle, `against_key` the public key
-    that must have signed it, `also` extra files.
+    `out` is its path without suffix, `division` how it is cut and protected, `against` an inventory file or an earlier
+    bundle, `against_key` the public key that must have signed it, `also` extra files.
     """
 
     out: Path
-    volume_bytes: int | None = None
+    division: Division = field(factory=Division)
     against: Path | None = None
     against_key: Path | None = None
     also: tuple[Path, ...] = ()
@@ -53,10 +55,11 @@ class Packing:
 
 @frozen
 class Packed:
-    """A run that fills a bundle, and the layout of that bundle."""
+    """A run that fills a bundle, the layout of that bundle, and its recovery volumes, if there are to be any."""
 
     prepared: Prepared
     blueprint: Blueprint
+    recovery: RecoveryVolumes | None
 
 
 def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cancellation) -> Packed:
@@ -82,14 +85,19 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     extras = tuple(map(ExtraFile.of, packing.also))
     against = packing.against.name if packing.against else ""
     contents = contents_of(plan, far.resolve, inventory.holders, extras=extras, against=against)
-    blueprint = lay_out(contents, packing.volume_bytes, packing.signer)
+    blueprint = packing.division.laid_out(packing.out, contents, packing.signer)
+    recovery = RecoveryVolumes.planned(packing.out, blueprint, packing.division.recovery)
     location = Location("bundle", str(packing.out))
     notes = (*selection.notes, *nameless_notes(plan.images))
     notes += differences(job, selection, plan, stores.working, cancellation)
     prepared = Prepared(plan=plan, sources=selection.sources, target=far, location=location, notes=notes)
-    if is_finished(packing.out, blueprint):
-        return Packed(evolve(prepared, plan=_nothing_to_do(plan, location)), blueprint)
-    return Packed(_to_fill(prepared, blueprint, stores), blueprint)
+    if not is_finished(packing.out, blueprint):
+        return Packed(_to_fill(prepared, blueprint, recovery, stores, cancellation), blueprint, recovery)
+    prepared = evolve(prepared, plan=_nothing_to_do(plan, location))
+    if recovery is not None:
+        complete = partial(recovery.complete, stores.working, cancellation, fresh=False)
+        prepared = evolve(prepared, finish=lambda _outcome: complete())
+    return Packed(prepared, blueprint, recovery)
 
 
 def _in_order(selection: Selection) -> Selection:
@@ -164,16 +172,26 @@ def _way_on(failed: Sequence[PlannedImage]) -> str:
     return "correct these errors or leave these images out, then run the same command again"
 
 
-def _to_fill(prepared: Prepared, blueprint: Blueprint, stores: Stores) -> Prepared:
-    writer, working = _opened(Path(prepared.location.value), blueprint), stores.working
+def _to_fill(
+    prepared: Prepared,
+    blueprint: Blueprint,
+    recovery: RecoveryVolumes | None,
+    stores: Stores,
+    cancellation: Cancellation,
+) -> Prepared:
+    beside = recovery.writer().missing_bytes if recovery else 0
+    writer, working = _opened(Path(prepared.location.value), blueprint, beside), stores.working
     stores.at_end(writer.park)  # a run that breaks off never calls `finish`
 
     def finish(outcome: Outcome) -> None:
         with writer:  # leaving it keeps what there is for the next run, unless it is finished
             planned = zip(prepared.plan.images, outcome.images, strict=True)
-            if all(ended.done and (ended.error is None or image.error is not None) for image, ended in planned):
-                working(Progressed("finishing"))
-                writer.finish()
+            if not all(ended.done and (ended.error is None or image.error is not None) for image, ended in planned):
+                return
+            working(Progressed("finishing"))
+            writer.finish()
+        if recovery is not None:
+            recovery.complete(working, cancellation, fresh=True)
 
     writer.read = Counting(working, "rechecking", possible=True).add
     filling = filling_plan(prepared.plan, writer.locator, lambda blob: writer.exists("", blob))
@@ -181,10 +199,10 @@ def _to_fill(prepared: Prepared, blueprint: Blueprint, stores: Stores) -> Prepar
     return evolve(prepared, plan=filling, target=writer, finish=finish, by_size=True)
 
 
-def _opened(path: Path, blueprint: Blueprint) -> BundleWriter:
+def _opened(path: Path, blueprint: Blueprint, beside: int) -> BundleWriter:
     writer = BundleWriter(path, blueprint)
     try:
-        writer.check_space()
+        writer.check_space(beside)
     except DiskFull:
         writer.park()
         if writer.missing_bytes == blueprint.cut.size:  # nothing was written yet, so the name stays free

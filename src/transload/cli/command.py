@@ -29,6 +29,8 @@ _GIVES_WAY = (
     ("source_username", "origin"),
     ("source_username", "source_registry"),
     ("target_username", "to"),
+    ("volume_size", "volume_count"),
+    ("volume_count", "volume_size"),
 )
 # The first has no meaning without the second.
 _NEEDS = (("against_key", "against"), ("tls_key", "tls_cert"), ("client_key", "client_certificate"))

@@ -19,12 +19,13 @@ _NAMED = 4  # so many volumes are named one by one
 
 @frozen
 class BundleView:
-    """A ledger, the name of its bundle, its signer, and whether the signature was verified."""
+    """A ledger, the name of its bundle, its signer, whether the signature was verified, and the recovery volumes."""
 
     ledger: Ledger
     name: str
     key_id: str | None = None
     verified: bool = False
+    recovery: tuple[str, ...] = ()
 
     def image_lines(self, width: int | None) -> list[Styled]:
         """Each image: name, digest, its size in the bundle; on two lines if the terminal is narrow."""
@@ -41,6 +42,8 @@ class BundleView:
         """Lines about the whole bundle."""
         ledger = self.ledger
         facts = [("content", self._content()), ("volumes", self._volumes()), ("signed", self._signed())]
+        if self.recovery:
+            facts.append(("recovery", self._recovery()))
         if ledger.extras:
             facts.append(("files", ", ".join(f"{extra.name} {size(extra.size)}" for extra in ledger.extras)))
         if ledger.prerequisites or any(entry.image.present for entry in ledger.images):
@@ -61,6 +64,12 @@ class BundleView:
         if len(named) <= _NAMED:
             return ", ".join(named)
         return f"{len(named)}: {named[0]}, {named[1]}, … {named[-1]}"
+
+    def _recovery(self) -> str:
+        rows, whole = len(self.recovery), self.ledger.cut.count == 1
+        named = self.recovery if rows <= _NAMED else (*self.recovery[:2], "…", self.recovery[-1])
+        can = "from each, the bundle can" if whole else f"from them, any {count(rows, 'volume')} can"
+        return f"{', '.join(named)}: {can} be made again"
 
     def _signed(self) -> str:
         if self.key_id is None:
@@ -87,6 +96,7 @@ class BundleView:
             "volume_size": ledger.volume_bytes,
             "volumes": cut.count,
             "volume_files": [cut.file_name(self.name, number) for number in cut.numbers],
+            "recovery_files": list(self.recovery),
             "missing_files": list(missing),
             "signed_by": self.key_id,
             "verified": self.verified,

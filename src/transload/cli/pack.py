@@ -12,6 +12,7 @@ from transload.app.location import Location
 from transload.app.network import Network
 from transload.app.outcome import StartTime
 from transload.app.pack import Packed, Packing, bundle_path, prepare_pack
+from transload.app.protecting import Division
 from transload.app.tool import Tool, put_tool, tool_for
 from transload.cli import completion, options
 from transload.cli.command import Command
@@ -40,6 +41,14 @@ _HINT = "pip install 'transload[tool]' here has the parts for that, then pack ag
     help="Cut into volumes: 4GiB, 700MB, fat32, cd, dvd, bd.",
 )  # fmt: skip
 @click.option(
+    "--volume-count", type=click.IntRange(min=1), metavar="N", envvar="TRANSLOAD_VOLUME_COUNT",
+    help="Cut into N volumes of one size.",
+)  # fmt: skip
+@click.option(
+    "--recovery", type=click.IntRange(min=0), metavar="K", default=0, show_default=True, envvar="TRANSLOAD_RECOVERY",
+    help="Write K recovery volumes too: any K volumes that are lost or damaged are made again from them.",
+)  # fmt: skip
+@click.option(
     "--against", type=options.ANY_PATH, metavar="FILE", envvar="TRANSLOAD_AGAINST",
     help="Leave out what the target has: its inventory, or the bundle it got before.",
 )  # fmt: skip
@@ -61,7 +70,9 @@ _HINT = "pip install 'transload[tool]' here has the parts for that, then pack ag
 @options.reporter
 def pack(
     out: Path,
-    volume_size: str,
+    volume_size: str | None,
+    volume_count: int | None,
+    recovery: int,
     against: Path | None,
     against_key: Path | None,
     also: tuple[Path, ...],
@@ -85,10 +96,9 @@ def pack(
     \b
       transload pack arcdata -o /media/usb/arcdata-2026-11
       transload pack arcdata -o arcdata --volume-size fat32 --sign-key key.pem
+      transload pack arcdata -o arcdata --volume-size dvd --recovery 2
       transload pack arcdata -o arcdata --against site.json
     """
-    from transload.bundle.format.volumes import parse_volume_size
-
     with open_session("pack", output, quiet, network, report) as session:
         gathered = gather(session, wanted, logins, target=Location("bundle", str(out)), bodies=jobs)
         job = gathered.job
@@ -96,14 +106,17 @@ def pack(
         tool = tool_for(with_tool) if with_tool is not None else None
         packing = Packing(
             out=bundle_path(out),
-            volume_bytes=parse_volume_size(volume_size),
+            division=_division(volume_size, volume_count, recovery),
             against=against,
             against_key=against_key,
             also=also,
             signer=signer,
         )
         paths = {"--against": against, "--against-key": against_key, "--sign-key": sign_key}
-        more = [*_words(out, volume_size, paths, also, with_tool), *connection_words(network, gathered.logins)]
+        more = [
+            *_words(out, packing.division, volume_size, paths, also, with_tool),
+            *connection_words(network, gathered.logins),
+        ]
         words = ["pack", *command_words(job, more)]
         images = [word for image in job.images for word in ("--image", image)]
         began = StartTime.now(command_line([*words, *images]))
@@ -121,11 +134,25 @@ def pack(
         return exit_code(result)
 
 
+def _division(volume_size: str | None, volume_count: int | None, recovery: int) -> Division:
+    from transload.bundle.format.volumes import parse_volume_size
+
+    size = parse_volume_size(volume_size or "none")
+    return Division(volume_bytes=size, volumes=volume_count, recovery=recovery)
+
+
 def _words(
-    out: Path, volume_size: str, paths: Mapping[str, Path | None], also: Iterable[Path], with_tool: str | None
+    out: Path,
+    division: Division,
+    volume_size: str | None,
+    paths: Mapping[str, Path | None],
+    also: Iterable[Path],
+    with_tool: str | None,
 ) -> list[str]:
     words = ["-o", str(out)]
-    words += ["--volume-size", volume_size] if volume_size != "none" else []
+    words += ["--volume-size", volume_size] if volume_size and division.volume_bytes is not None else []
+    words += ["--volume-count", str(division.volumes)] if division.volumes is not None else []
+    words += ["--recovery", str(division.recovery)] if division.recovery else []
     words += [word for flag, path in paths.items() if path for word in (flag, str(path))]
     words += [word for path in also for word in ("--also", str(path))]
     return words + (["--with-tool", with_tool] if with_tool else [])
@@ -133,7 +160,13 @@ def _words(
 
 def _view(packed: Packed, packing: Packing) -> BundleView:
     signer = packing.signer
-    return BundleView(packed.blueprint.ledger, packing.out.name, signer.key_id if signer else None, signer is not None)
+    return BundleView(
+        packed.blueprint.ledger,
+        packing.out.name,
+        signer.key_id if signer else None,
+        signer is not None,
+        tuple(file.name for file in packed.recovery.writer().files) if packed.recovery else (),
+    )
 
 
 def _tell_end(result: Result, view: BundleView, reporter: Output, quiet: bool) -> None:

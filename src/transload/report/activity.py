@@ -33,6 +33,8 @@ _WORDS: dict[Activity, tuple[str, str, str]] = {  # what goes on, what is counte
     "listing": ("taking the inventory", "name", "read"),
     "rechecking": ("checking what an earlier run left", "B", "read"),
     "finishing": ("finishing the bundle: writing what is left to the disk, and its checksums", "", ""),
+    "protecting": ("computing the recovery volumes", "B", "read"),
+    "repairing": ("repairing the bundle", "B", "read"),
 }
 
 

@@ -13,6 +13,7 @@ from transload.app.job import BODIES, Job
 from transload.app.location import Location, is_local
 from transload.app.outcome import StartTime
 from transload.app.pack import Packing, bundle_path, prepare_pack
+from transload.app.protecting import Division
 from transload.app.push import prepare_push
 from transload.app.stores import Carried
 from transload.app.tool import put_tool, tool_for
@@ -30,9 +31,10 @@ from transload.verbs.run import carried_out
 
 @frozen
 class PackResult:
-    """A bundle that was written: its `files` in the order of the volumes, its `ledger`, and how the run went.
+    """A bundle that was written: its `files`, its `ledger`, and how the run went.
 
-    `tool` is the program beside them, if `with_tool` asked for one.
+    The files are in the order of the volumes, recovery volumes last. `tool` is the program beside them, if `with_tool`
+    asked for one.
     """
 
     result: Result
@@ -46,6 +48,8 @@ def pack(
     out: str | Path,
     *,
     volume_size: int | str | None = None,
+    volume_count: int | None = None,
+    recovery: int = 0,
     against: str | Path | None = None,
     against_key: str | Path | None = None,
     also: str | Path | Iterable[str | Path] = (),
@@ -66,7 +70,9 @@ def pack(
 ) -> PackResult:
     """Write the images that `sets` name into the bundle `out` (a path without suffix): `transload pack`.
 
-    `volume_size` cuts the bundle into files of so many bytes, or as `--volume-size` says it (`4GiB`, `fat32`).
+    `volume_size` cuts the bundle into files of so many bytes, or as `--volume-size` says it (`4GiB`, `fat32`);
+    `volume_count` into so many files of one size. `recovery` is the number of recovery volumes: files from which as
+    many lost or damaged volumes are made again. With them, volumes are cut to one size, at most `volume_size`.
     `against` is an inventory file or an earlier bundle: what it has is left out; `against_key` must have signed it.
     `also` are files that travel along. `sign_key` is a private key (Ed25519 or ECDSA P-256, PEM or OpenSSH), whose
     passphrase `passphrase` gives if it has one. `with_tool` puts a program for the far side beside the bundle: `"pyz"`
@@ -82,7 +88,11 @@ def pack(
     began = StartTime.now(f"transload.pack({', '.join(map(repr, words))}, {name!r})")
     packing = Packing(
         out=bundle_path(Path(name)),
-        volume_bytes=None if volume_size is None else parse_volume_size(str(volume_size)),
+        division=Division(
+            volume_bytes=None if volume_size is None else parse_volume_size(str(volume_size)),
+            volumes=arguments.of_kind_if_any("volume_count", volume_count, int),
+            recovery=arguments.of_kind("recovery", recovery, int),
+        ),
         against=arguments.path_if_any("against", against),
         against_key=arguments.path_if_any("against_key", against_key),
         also=arguments.paths("also", also),
@@ -107,11 +117,12 @@ def pack(
     with at_work(means) as work:
         packed = prepare_pack(job, packing, work.stores, work.cancellation)
         result = carried_out(packed.prepared, work, began, job.bodies, check=True)
-    cut = packed.blueprint.cut
+    cut, recovery_volumes = packed.blueprint.cut, packed.recovery
+    volumes = (packing.out.with_name(cut.file_name(packing.out.name, number)) for number in cut.numbers)
     return PackResult(
         result,
         packed.blueprint.ledger,
-        tuple(packing.out.with_name(cut.file_name(packing.out.name, number)) for number in cut.numbers),
+        (*volumes, *(recovery_volumes.writer().files if recovery_volumes else ())),
         put_tool(tool, packing.out, signed=packing.signer is not None)[0] if tool else None,
     )
 

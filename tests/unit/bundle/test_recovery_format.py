@@ -18,12 +18,13 @@ from transload.bundle.format.recovery import (
     Description,
     Protection,
     block_bytes_for,
+    planned,
     recovery_name,
     split_recovery_name,
 )
 from transload.bundle.format.recoveryfile import descriptions_in, protections_in
 from transload.bundle.format.volumes import Cut
-from transload.bundle.writing.recovery import RecoveryWriter, planned
+from transload.bundle.writing.recovery import RecoveryWriter
 from transload.errors import Busy, DiskFull, MemberDamaged, Truncated, UsageError
 from transload.files import Folder
 from transload.oci import Digest

@@ -32,6 +32,7 @@ FORMAT = 1
 BLOCK_BYTES = 1 << 20
 LARGEST_BLOCK_BYTES = 4 << 20
 SUM_BYTES = 32
+_UNKNOWN = Digest(f"sha256:{'0' * 64}")
 _FOLDER = "transload/recovery"
 DESCRIPTION = re.compile(rb"transload/recovery/([0-9a-f]{64})\.json\0")
 HEADERS_BYTES = 4096  # how far before the end of a file its last header is looked for
@@ -223,6 +224,22 @@ def check_size(description: Description) -> None:
             f"a table of {description.sums_bytes} bytes of sums, {RECOVERY_SUMS_BYTES} are allowed",
             hint="choose larger blocks",
         )
+
+
+def planned(cut: Cut, ledger: Digest, rows: int, block_bytes: int | None = None) -> Description:
+    """What `rows` recovery volumes for a bundle with this ledger will be, before the sums are known.
+
+    Raises `UsageError` if there are too many, or the bundle is too large.
+    """
+    check_rows(cut, rows)
+    return Description(
+        ledger=ledger,
+        size=cut.size,
+        volume_bytes=cut.volume_bytes,
+        rows=rows,
+        block_bytes=block_bytes or block_bytes_for(cut, rows),
+        sums=_UNKNOWN,
+    )
 
 
 @frozen

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from attrs import evolve
@@ -20,38 +20,18 @@ from transload.bundle.format.recovery import (
     SUM_BYTES,
     Description,
     Protection,
-    block_bytes_for,
-    check_rows,
     recovery_name,
 )
-from transload.bundle.format.recoveryfile import protections_in
+from transload.bundle.format.recoveryfile import descriptions_in, protections_in
 from transload.bundle.format.stream import open_volume, writing_errors
-from transload.bundle.format.volumes import Cut
+from transload.bundle.format.volumes import PARTIAL
 from transload.bundle.writing.sums import write_sums
-from transload.errors import DiskFull, Truncated
+from transload.errors import BundleExists, DiskFull, LocksMissing, Truncated
 from transload.files import Folder, free_bytes, fsync_folder, local_errors, open_file, read_up_to, write_all
 from transload.oci import Digest
 from transload.wording import in_words
 
-_PARTIAL = ".partial"
 _MEMORY_BYTES = 16 << 20  # for the parity of the rows that are made in one go
-_UNKNOWN = Digest(f"sha256:{'0' * 64}")
-
-
-def planned(cut: Cut, ledger: Digest, rows: int, block_bytes: int | None = None) -> Description:
-    """What `rows` recovery volumes for a bundle with this ledger will be, before the sums are known.
-
-    Raises `UsageError` if there are too many, or the bundle is too large.
-    """
-    check_rows(cut, rows)
-    return Description(
-        ledger=ledger,
-        size=cut.size,
-        volume_bytes=cut.volume_bytes,
-        rows=rows,
-        block_bytes=block_bytes or block_bytes_for(cut, rows),
-        sums=_UNKNOWN,
-    )
 
 
 class RecoveryWriter:
@@ -82,6 +62,22 @@ class RecoveryWriter:
     def _begins_as(self, protection: Protection) -> bool:
         return protection.is_right(1, 0, self._block(1, 0, protection.description.length(1, 0)))
 
+    def check_free(self) -> None:
+        """Raises `BundleExists` if a recovery volume of another bundle has one of the names."""
+        for file in self.files:
+            theirs = {description.ledger for description in descriptions_in(file)}
+            if theirs and self._description.ledger not in theirs:
+                raise BundleExists(
+                    f"{file} belongs to another bundle",
+                    subject=str(file),
+                    hint="delete it, or give the new bundle another name",
+                )
+
+    @property
+    def missing_bytes(self) -> int:
+        """The number of bytes that are still to be written; 0 if the recovery volumes are there."""
+        return 0 if self.is_there() else self._description.file_bytes * len(self.files)
+
     def check_space(self) -> None:
         """Raises `DiskFull`, with the numbers, if the disk has too little room."""
         needed = self._description.file_bytes * len(self.files)
@@ -97,7 +93,7 @@ class RecoveryWriter:
 
     @property
     def _partials(self) -> list[Path]:
-        return [file.with_name(file.name + _PARTIAL) for file in self.files]
+        return [file.with_name(file.name + PARTIAL) for file in self.files]
 
     def write(self) -> tuple[Path, ...]:
         """Write all recovery volumes, name them, and list their sums; returns their paths and `SHA256SUMS`.
@@ -105,7 +101,9 @@ class RecoveryWriter:
         Raises `Busy` while another process does so, `DiskFull`, `LocalError`, `Truncated` if a volume is too short.
         """
         folder = Folder(self._path.parent)
-        with folder.locked(self._partials[0].name):
+        with ExitStack() as stack:
+            with suppress(LocksMissing):  # two runs at once would write the same bytes
+                stack.enter_context(folder.locked(self._partials[0].name))
             for partial in self._partials:
                 with writing_errors(partial), folder.open(partial.name, "a+") as file:
                     file.truncate(0)
@@ -118,12 +116,13 @@ class RecoveryWriter:
                 for partial in self._partials:
                     folder.unlink(partial.name)
                 raise
+            listing = write_sums(folder.path, listed)  # before the names: with them, there is nothing left to do
             for partial, final in zip(self._partials, self.files, strict=True):
                 with local_errors("renaming", partial):
                     partial.replace(final)
         with local_errors("flushing", folder.path):
             fsync_folder(folder.path)
-        return *self.files, write_sums(folder.path, listed)
+        return *self.files, listing
 
     def _write_parity(self) -> bytes:
         """Write the parity of all rows at its place; returns the table of sums."""

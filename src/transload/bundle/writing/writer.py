@@ -81,12 +81,15 @@ class BundleWriter:
         )
         return self._cut.size - sum(written)
 
-    def check_space(self) -> None:
-        """Raises `DiskFull`, with the numbers, if the disk has too little room for the rest."""
+    def check_space(self, beside: int = 0) -> None:
+        """Raises `DiskFull`, with the numbers, if the disk has too little room for the rest.
+
+        `beside` is the number of bytes that other files will take.
+        """
         if self._progress.whole:
             return
         unallocated = self._cut.size - self._files.allocated_bytes()
-        self._files.check_space(max(0, min(self.missing_bytes, unallocated)))
+        self._files.check_space(max(0, min(self.missing_bytes, unallocated)) + beside)
 
     def start(self) -> None:
         """Write what is known beforehand: head, extra files, manifests. If not called, the first `begin` does it.

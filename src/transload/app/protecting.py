@@ -1,0 +1,94 @@
+"""Recovery volumes beside a bundle that is being packed, or that is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import frozen
+
+from transload.bundle.format.blueprint import Blueprint, lay_out
+from transload.bundle.format.contents import Contents
+from transload.bundle.format.evencut import even_volume_bytes
+from transload.bundle.format.recovery import Description, planned
+from transload.bundle.format.signing import Signer
+from transload.bundle.reading.reader import BundleStore
+from transload.bundle.writing.partial import is_finished
+from transload.bundle.writing.recovery import RecoveryWriter
+from transload.errors import UsageError
+from transload.events import ActivityListener, Counting
+from transload.threads import Cancellation
+
+
+@frozen(kw_only=True)
+class Division:
+    """How a bundle is divided: volumes of at most `volume_bytes`, or `volumes` of one size; `recovery` more."""
+
+    volume_bytes: int | None = None
+    volumes: int | None = None
+    recovery: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        if self.volume_bytes is not None and self.volumes is not None:
+            raise UsageError(
+                "a size and a number of volumes are two ways to cut a bundle",
+                hint="give one of --volume-size and --volume-count",
+            )
+        if self.recovery < 0:
+            raise UsageError(f"{self.recovery} recovery volumes are not possible", hint="give a number from 0 on")
+
+    def laid_out(self, path: Path, contents: Contents, signer: Signer | None) -> Blueprint:
+        """The layout of the bundle at `path`: that of the bundle which is there, if it differs only in its cut.
+
+        Raises what `lay_out` and `even_volume_bytes` raise.
+        """
+        plain = lay_out(contents, self.volume_bytes, signer)
+        if self.volumes is None and (not self.recovery or is_finished(path, plain)):
+            return plain
+        even = even_volume_bytes(plain.cut.size, most_bytes=self.volume_bytes, count=self.volumes, rows=self.recovery)
+        return plain if even == plain.ledger.volume_bytes else lay_out(contents, even, signer)
+
+
+@frozen
+class RecoveryVolumes:
+    """The recovery volumes of one bundle: where, and what they are."""
+
+    path: Path
+    description: Description
+
+    @classmethod
+    def planned(cls, path: Path, blueprint: Blueprint, recovery: int) -> RecoveryVolumes | None:
+        """None without recovery volumes. Raises `UsageError`, and `BundleExists` if a name is taken."""
+        if not recovery:
+            return None
+        volumes = cls(path, planned(blueprint.cut, blueprint.digest, recovery))
+        volumes.writer().check_free()
+        return volumes
+
+    def writer(self, read: Callable[[int], object] = lambda _length: None) -> RecoveryWriter:
+        """What writes them."""
+        return RecoveryWriter(self.path, self.description, read)
+
+    def complete(self, working: ActivityListener, cancellation: Cancellation, *, fresh: bool) -> None:
+        """Write the recovery volumes, unless they are there. A bundle that is not `fresh` is verified before.
+
+        Raises what is wrong with the bundle, `DiskFull`, `Busy`, `Interrupted`.
+        """
+        writer = self.writer()
+        if writer.is_there():
+            return
+        writer.check_space()
+        if not fresh:
+            hashing = Counting(working, "hashing", self.description.size)
+            for part in BundleStore(self.path).check(_counted(hashing, cancellation)):
+                if part.error is not None:
+                    raise part.error
+        self.writer(_counted(Counting(working, "protecting", self.description.size), cancellation)).write()
+
+
+def _counted(counting: Counting, cancellation: Cancellation) -> Callable[[int], None]:
+    def read(length: int) -> None:
+        cancellation.check()
+        counting.add(length)
+
+    return read
