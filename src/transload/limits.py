@@ -157,6 +157,12 @@ LOGINS_VALUES = 100_000
 JOURNAL_BYTES = 64 << 20
 """The journal of an unfinished run: some 500,000 blobs. The rest of a longer one is not read."""
 
+JOURNAL_ADDRESS_LENGTH = 4096
+"""An upload's address in it, in characters. An upload with a longer one is not continued by a later process."""
+
+LEFT_UPLOADS = 64
+"""Unfinished uploads of earlier runs that one run cancels, since nobody will go on with them."""
+
 LEARNT_BYTES = 4 << 20
 """What transload has noted about registries (`known-registries.sqlite3`). A larger file is not written."""
 

@@ -104,6 +104,30 @@ class Ingests(Protocol):
         ...
 
 
+class UploadNotes(Protocol):
+    """Keeps where unfinished uploads go on, so that a later process can find them."""
+
+    def address(self, repository: str, digest: Digest) -> str | None:
+        """Where an upload of this blob goes on; None if none is noted. It is a hint, which the store checks."""
+        ...
+
+    def note_address(self, repository: str, digest: Digest, address: str | None) -> None:
+        """Remember where the upload of a blob goes on; with None, that it has ended. Does not raise."""
+        ...
+
+
+class Continues(Protocol):
+    """Goes on with uploads that an earlier process began (`continues`)."""
+
+    def keep_notes(self, notes: UploadNotes | None) -> None:
+        """From now on note where uploads go on, and go on with noted ones; with None, do neither."""
+        ...
+
+    def cancel(self, repository: str, digest: Digest, address: str) -> None:
+        """Drop a noted upload with which nobody will go on. It is not an error if the store does not let us."""
+        ...
+
+
 class Names(Protocol):
     """Stores manifests, under a tag or under their digest only."""
 

@@ -16,9 +16,9 @@ from typing import Any, Literal, get_args
 UploadMode = Literal["stream", "put", "pieces"]
 """One streaming PATCH; one PUT with the whole body; several PATCHes of bounded size."""
 
-Power = Literal["ranges", "head", "head_tells", "referrers_api", "resumes", "put_with_body"]
+Power = Literal["ranges", "head", "head_tells", "referrers_api", "resumes", "put_with_body", "refuses_wrong_digest"]
 """What a registry has or lacks: parts of blobs; HEAD of manifests, HEAD that states sizes; the referrers API; uploads
-that continue after a broken connection; a body with the last request of an upload."""
+that continue after a broken connection; a body with the last request of an upload; refusing it for a wrong digest."""
 
 FIRST_PIECE = 64 << 20
 SMALLEST_PIECE = 256 << 10
@@ -48,6 +48,7 @@ class Capabilities:
         self.referrers_api: bool | None = None
         self.resumes: bool | None = None
         self.put_with_body: bool | None = None
+        self.refuses_wrong_digest: bool | None = None
 
     @classmethod
     def from_json(cls, document: object) -> Capabilities:

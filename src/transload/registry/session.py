@@ -6,10 +6,11 @@ Rules: distribution specification, "Pushing Blobs", and how registries apply it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 
-from transload.errors import AccessDenied, Refused, ServerTrouble, TransloadError
-from transload.net.address import session_url, with_query, without_query
+from transload.errors import AccessDenied, ProtocolTrouble, Refused, ServerTrouble, TransloadError
+from transload.net.address import Origin, Url, session_url, with_query, without_query
 from transload.net.messages import HttpRequest, Reply
 from transload.oci import Descriptor
 from transload.ports import Chunk
@@ -27,23 +28,45 @@ _MIXED_UP = {"DIGEST_INVALID", "SIZE_INVALID"}
 """Answers to the end of a resumed upload whose parts the registry put together wrongly."""
 _WAY_REFUSED = {400, 404, 405, 409, 411, 415, 416, 422, 500, 501}
 """Answers that may mean a way of sending that the registry does not take, or puts together wrongly."""
+_IN_FLIGHT = 4 << 20
+"""Bytes that a broken connection may lose on the way, in buffers of the system or of a proxy."""
 _PATIENCE = 2
 _MOMENTS_S = (0.2, 0.8)
+_SESSION = re.compile(r"/v2/([a-z0-9/._-]+)/blobs/uploads?/([A-Za-z0-9._~=+-]+)")
 _OCTETS = {"Content-Type": "application/octet-stream"}
 
 
-class UploadSession:
-    """One session. `offset` is the number of bytes that the registry has for certain."""
+def _keep_nothing(address: str | None) -> None:
+    """For sessions with which no later process goes on."""
 
-    def __init__(self, api: Api, repository: str, descriptor: Descriptor) -> None:
+
+class UploadSession:
+    """One session. `offset` is the number of bytes that the registry has for certain.
+
+    `keep` gets the address of the session each time it changes, and None when the session has ended. With `doubted`,
+    the registry has once called bytes wrong that were right; a second time it is believed.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        repository: str,
+        descriptor: Descriptor,
+        *,
+        keep: Callable[[str | None], None] = _keep_nothing,
+        doubted: bool = False,
+    ) -> None:
         self.offset = 0
+        self.doubted = doubted
         self.piece_minimum = 0
         self._api = api
         self.repository = repository
         self._descriptor = descriptor
         self._scope = push(repository)
         self._url: str | None = None
+        self._keep = keep
         self._resumed = False
+        self._taken_up = False
         self._misplaced = 0
         self._sent_as_known = False
 
@@ -121,55 +144,91 @@ class UploadSession:
         After a refusal it first looks whether the blob is there: an answer may have been lost, or another client was
         faster (Nexus refuses the second of two uploads of one blob).
         """
-        url = with_query(self._latest(), digest=self._descriptor.digest)
         self._sent_as_known = self._sent_as_known or not isinstance(body, (bytes, type(None)))
-        reply = self._ask("PUT", url, body, None if body is None else length, {} if body is None else _OCTETS)
+        reply = self.close(body, length)
         if reply.status in ACCEPTED:
-            self._url = None
+            self._end()
             if self._sent_as_known:
                 self._api.capabilities.uploads_confirmed()
             return
         if reply.status in {400, 404, 409, 416} and self._is_there():
-            self._url = None
+            self._end()
             return
-        if isinstance(body, bytes) and reply.status in {404, 405} and not _codes(reply) & _SESSION_GONE:
+        if isinstance(body, bytes) and reply.status in {404, 405} and not codes_of(reply) & _SESSION_GONE:
             self._api.capabilities.learn("put_with_body", False)
-            self._url = None
+            self._end()
             raise self._again(f"{self.doing}: the registry takes no content with the last request")
         raise self._failed(reply, length)
+
+    def close(self, body: bytes | Iterable[Chunk] | None = None, length: int = 0) -> Reply:
+        """Send the closing request. The answer is given as it is."""
+        url = with_query(self._latest(), digest=self._descriptor.digest)
+        return self._ask("PUT", url, body, None if body is None else length, {} if body is None else _OCTETS)
 
     def ask_offset(self, sent: int) -> bool:
         """Ask how much the registry kept of an interrupted body. False if the upload cannot continue.
 
         The registry may still be storing what the broken connection left. So if it has none of the `sent` bytes yet, it
         is asked again after a moment.
+        """
+        capabilities = self._api.capabilities
+        if self._url is None or capabilities.rules_out("resumes"):
+            return False
+        for pause_s in (0, *_MOMENTS_S):
+            self._api.http.clock.sleep_s(pause_s, self._api.http.cancellation.wake)
+            reply = self._where(self._url)
+            offset = self._stated(reply)
+            if offset is None or offset > self.offset or not sent:
+                break
+        if not offset:
+            if offset is None or sent > _IN_FLIGHT:  # what a short part tells is not certain
+                capabilities.resume_failed()
+            return False
+        self._resume(reply, offset)
+        return True
+
+    def take_up(self, address: str) -> bool:
+        """Go on with a session of an earlier process, if the registry still has it. It is asked even if it could not
+        do so before: that is one request, and registries are upgraded.
+        """
+        if not is_own_session(address, self._api.origin, self.repository):
+            return False
+        reply = self._where(address)
+        offset = self._stated(reply)
+        self._url = address
+        if offset is None:
+            return False
+        self._taken_up = True
+        self._resume(reply, offset)
+        return True
+
+    def _where(self, address: str) -> Reply:
+        """Ask where a session stands.
 
         `_state` is left out of the address: distribution 2.8 cancels an upload if it gets a stale one, and does not
         need it; 3.0 ignores it.
         """
-        if self._url is None:
-            return False
-        capabilities = self._api.capabilities
-        if capabilities.rules_out("resumes"):
-            return False
-        for pause_s in (0, *_MOMENTS_S):
-            self._api.http.clock.sleep_s(pause_s, self._api.http.cancellation.wake)
-            reply = self._ask("GET", without_query(self._url, "_state"))
-            offset = upload_offset(reply.headers.get("Range")) if reply.status in ACCEPTED else None
-            if offset is None or offset > self.offset or not sent:
-                break
-        if not offset or offset > self._descriptor.size or not reply.headers.get("Location"):
-            capabilities.resume_failed()
-            return False
-        capabilities.learn("resumes", True)
+        return self._ask("GET", without_query(address, "_state"))
+
+    def _stated(self, reply: Reply) -> int | None:
+        """The offset that the answer states; None if it is no answer on which an upload can continue."""
+        offset = upload_offset(reply.headers.get("Range")) if reply.status in ACCEPTED else None
+        return offset if offset is not None and offset <= self._descriptor.size and _leads_on(reply) else None
+
+    def _resume(self, reply: Reply, offset: int) -> None:
         self._resumed = True
+        if offset:
+            self._api.capabilities.learn("resumes", True)
         self._follow(reply)
         self.offset = offset
-        return True
 
-    def cancel(self) -> None:
-        """Ask the registry to delete the session. Errors are ignored: not every login may delete."""
-        url, self._url, self.offset = self._url, None, 0
+    def cancel(self, address: str | None = None) -> None:
+        """Ask the registry to delete the session, or the one at `address`, which an earlier process left.
+
+        Errors are ignored: not every login may delete.
+        """
+        url = address or self._url
+        self._end()
         if url is not None:
             with contextlib.suppress(TransloadError):
                 self._ask("DELETE", url, retried=False)
@@ -186,6 +245,12 @@ class UploadSession:
         location = reply.headers.get("Location")
         if location:
             self._url = session_url(reply.url, location)
+            if self._keep is not _keep_nothing and is_own_session(self._url, self._api.origin, self.repository):
+                self._keep(self._url)
+
+    def _end(self) -> None:
+        self._url, self.offset = None, 0
+        self._keep(None)
 
     def _ask(
         self,
@@ -227,7 +292,7 @@ class UploadSession:
 
     def _failed(self, reply: Reply, length: int) -> TransloadError:
         """Learn from a refused body for the next attempt. Returns the error to raise now."""
-        codes = _codes(reply)
+        codes = codes_of(reply)
         if reply.status == 413:
             return self._too_large(reply, length)
         if self._sent_as_known and reply.status in _WAY_REFUSED and self._api.capabilities.doubts_uploads():
@@ -238,11 +303,13 @@ class UploadSession:
         if reply.status == 416 and self._resumed and self._misplaced < _PATIENCE:
             self._misplaced += 1  # it was still storing what the broken connection left; ask again
             return self._again(f"{self.doing}: the registry wants to continue at another offset than it stated")
-        if reply.status in {404, 416} or codes & _SESSION_GONE or (self._resumed and codes & _MIXED_UP):
+        if reply.status in {404, 416} or codes & _SESSION_GONE:
             return self._lost(reply, codes)
+        if codes & _MIXED_UP and (self._resumed or not self.doubted):
+            return self._mixed_up(reply)
         if (reply.status in {405, 501} or "UNSUPPORTED" in codes) and self._never_streamed:
             self._api.capabilities.takes_no_patch()
-            self._url = None
+            self._end()
             return self._again(f"{self.doing}: the registry takes no PATCH")
         return problem(reply, self.doing, "upload", self._descriptor.digest)
 
@@ -259,16 +326,45 @@ class UploadSession:
     def _lost(self, reply: Reply, codes: set[str]) -> TransloadError:
         if self._never_streamed and reply.status == 404 and not codes & _SESSION_GONE:
             self._api.capabilities.takes_no_patch()
-        if codes & _MIXED_UP:
+        self._end()
+        return self._again(f"{self.doing}: the registry lost the upload ({_reason(reply)})")
+
+    def _mixed_up(self, reply: Reply) -> ServerTrouble:
+        """The registry has other bytes than were sent. Begin anew, once: a resumed upload may have been put together
+        wrongly, and any may have been damaged on the way.
+        """
+        if self._resumed and not self._taken_up:
             self._api.capabilities.learn("resumes", False)
-            self.cancel()
-        self._url, self.offset = None, 0
-        reason = "; ".join(complaint.message or complaint.code for complaint in complaints(reply)) or str(reply.status)
-        return self._again(f"{self.doing}: the registry lost the upload ({reason})")
+        self.doubted = self.doubted or not self._resumed
+        self.cancel()
+        return self._again(f"{self.doing}: other bytes arrived than were sent ({_reason(reply)})")
 
     def _again(self, text: str) -> ServerTrouble:
         return ServerTrouble(text, subject=self._descriptor.digest)
 
 
-def _codes(reply: Reply) -> set[str]:
+def codes_of(reply: Reply) -> set[str]:
+    """The codes of an error body (distribution specification, "Error Codes")."""
     return {complaint.code for complaint in complaints(reply)}
+
+
+def _reason(reply: Reply) -> str:
+    return "; ".join(complaint.message or complaint.code for complaint in complaints(reply)) or str(reply.status)
+
+
+def _leads_on(reply: Reply) -> bool:
+    return bool(reply.headers.get("Location"))
+
+
+def is_own_session(address: str, origin: Origin, repository: str) -> bool:
+    """Whether an address is that of an upload to this repository at this registry itself.
+
+    Only such an address is noted for a later process, and asked by it with our login: no other host, and nothing else
+    that a request could change at the registry, whoever wrote the note.
+    """
+    try:
+        url = Url.parse(address)
+    except ProtocolTrouble:
+        return False
+    form = _SESSION.fullmatch(url.path)
+    return url.origin == origin and form is not None and form[1] == repository and ".." not in form[2]

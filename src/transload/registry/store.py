@@ -67,6 +67,11 @@ class RegistryStore:
         return self
 
     @property
+    def continues(self) -> Uploads:
+        """Uploads of an earlier process, for as long as the registry keeps them."""
+        return self._uploads
+
+    @property
     def deletes(self) -> RegistryDeletes:
         """What the registry lets its clients delete."""
         return RegistryDeletes(self._api, self._manifests, self._referrers, self.tags)
@@ -179,7 +184,8 @@ class RegistryStore:
     def begin(self, repository: str, descriptor: Descriptor) -> AbstractContextManager[Upload]:
         """Begin an upload, or continue an unfinished one (distribution specification, "Pushing a blob in chunks").
 
-        Unfinished uploads are kept as long as this store lives, if the registry can resume them.
+        Unfinished uploads are kept as long as this store lives, if the registry can resume them; with notes
+        (`continues`), a later process goes on with them too.
         """
         return self._uploads.begin(repository, descriptor)
 

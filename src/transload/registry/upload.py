@@ -14,9 +14,10 @@ from contextlib import contextmanager
 
 from transload.errors import CorruptError, ServerTrouble, SizeMismatch
 from transload.oci import Descriptor, Digest, Verifier
-from transload.ports import Chunk
+from transload.ports import Chunk, UploadNotes
 from transload.registry.api import Api
-from transload.registry.session import UploadSession
+from transload.registry.digestcheck import DigestCheck
+from transload.registry.session import UploadSession, is_own_session
 
 
 class BodyTooShort(Exception):
@@ -30,11 +31,16 @@ class ChunkedBody:
     twice; the registry checks by the digest that they are the same.
     """
 
-    def __init__(self, chunks: Iterable[Chunk], verifier: Verifier, at: int) -> None:
+    def __init__(self, chunks: Iterable[Chunk], verifier: Verifier | ProvedLater, at: int) -> None:
         self._chunks = iter(chunks)
         self._verifier = verifier
         self._at = at
         self._rest: memoryview = memoryview(b"")
+
+    def skip(self, to: int) -> None:
+        """Hash the bytes before position `to`, which the registry has. Raises `BodyTooShort` and as `take` does."""
+        for _ in self.take(max(0, to - self._at)):
+            pass
 
     def take(self, length: int, *, proved: bool = False) -> Iterator[memoryview]:
         """Exactly `length` bytes. With `proved`, the last chunk is sent only if the digest is right.
@@ -72,17 +78,59 @@ class ChunkedBody:
             self._verifier.update(view[known:] if known else view)
 
 
+class ProvedLater:
+    """Stands for a `Verifier` where the bytes before `seen` were sent by an earlier process: only their count is known.
+
+    Whether the content is right is left to the registry, which compares the digest when the upload is closed.
+    """
+
+    def __init__(self, descriptor: Descriptor, seen: int) -> None:
+        self.seen = seen
+        self._descriptor = descriptor
+
+    def update(self, chunk: Chunk) -> None:
+        """Count the next bytes. Raises `SizeMismatch` as soon as there are more than promised."""
+        self.seen += len(chunk)
+        if self.seen > self._descriptor.size:
+            self.check()
+
+    def check(self) -> None:
+        """Raise `SizeMismatch` unless exactly the promised number of bytes came."""
+        if self.seen != self._descriptor.size:
+            raise SizeMismatch(
+                f"content of {self._descriptor.digest.short} has {self.seen} bytes,"
+                f" its descriptor says {self._descriptor.size}",
+                subject=self._descriptor.digest,
+            )
+
+
+_OCTETS = "application/octet-stream"
 Key = tuple[str, Digest]
 
 
 class Uploads:
-    """Begins uploads at one registry. Keeps unfinished ones for the next `begin` of the same blob."""
+    """Begins uploads at one registry. Keeps unfinished ones for the next `begin` of the same blob.
+
+    With notes, it also goes on with large uploads of an earlier process (see `Continues`).
+    """
 
     def __init__(self, api: Api, small_blob_bytes: int) -> None:
         self._api = api
         self._small_blob_bytes = small_blob_bytes
         self._lock = threading.Lock()
         self._parked: dict[Key, Upload] = {}
+        self._doubted: set[Key] = set()
+        self._notes: UploadNotes | None = None
+        self._proving = DigestCheck(api)
+
+    def keep_notes(self, notes: UploadNotes | None) -> None:
+        """See `Continues`."""
+        self._notes = notes
+
+    def cancel(self, repository: str, digest: Digest, address: str) -> None:
+        """See `Continues`. Only the address of an upload to this repository at this registry is asked for."""
+        if is_own_session(address, self._api.origin, repository):
+            UploadSession(self._api, repository, Descriptor(_OCTETS, digest, 0)).cancel(address)
 
     @contextmanager
     def begin(self, repository: str, descriptor: Descriptor) -> Iterator[Upload]:
@@ -98,28 +146,65 @@ class Uploads:
             if upload.is_unfinished:
                 with self._lock:
                     self._parked[key] = upload
+            if upload.doubted:
+                self._doubted.add(key)
 
     def _new(self, repository: str, descriptor: Descriptor) -> Upload:
+        doubted = (repository, descriptor.digest) in self._doubted
         if descriptor.size <= self._small_blob_bytes:
-            return SmallUpload(self._api, repository, descriptor)
-        return Upload(self._api, repository, descriptor)
+            return SmallUpload(self._api, repository, descriptor, doubted=doubted)
+        return Upload(self._api, repository, descriptor, doubted=doubted, notes=self._notes, digest_check=self._proving)
 
 
 class Upload:
-    """One large blob on its way in."""
+    """One large blob on its way in.
 
-    def __init__(self, api: Api, repository: str, descriptor: Descriptor) -> None:
+    Bytes that an earlier process sent were not hashed in this one. Where the registry is known to refuse a wrong
+    digest, its check at the end is the proof for them. Elsewhere they are read again from the source and hashed, but
+    not sent.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        repository: str,
+        descriptor: Descriptor,
+        *,
+        doubted: bool = False,
+        notes: UploadNotes | None = None,
+        digest_check: DigestCheck | None = None,
+    ) -> None:
         self._api = api
+        self._repository = repository
         self._descriptor = descriptor
-        self._session = UploadSession(api, repository, descriptor)
-        self._verifier = Verifier(descriptor.digest, descriptor.size)
+        self._notes = notes
+        self._digest_check = digest_check
+        self._session = self._new_session(doubted)
+        self._verifier: Verifier | ProvedLater = Verifier(descriptor.digest, descriptor.size)
+        self._address = notes.address(repository, descriptor.digest) if notes else None
+        self._taken_up = False
         self._certain = True
         self._closed = False
         self._stored = False
 
+    def _new_session(self, doubted: bool) -> UploadSession:
+        notes, digest = self._notes, self._descriptor.digest
+        if notes is None:
+            return UploadSession(self._api, self._repository, self._descriptor, doubted=doubted)
+
+        def keep(address: str | None) -> None:
+            notes.note_address(self._repository, digest, address)
+
+        return UploadSession(self._api, self._repository, self._descriptor, doubted=doubted, keep=keep)
+
     def fits(self, descriptor: Descriptor) -> bool:
         """Whether this unfinished upload is for the same blob."""
         return self._descriptor == descriptor
+
+    @property
+    def doubted(self) -> bool:
+        """Whether the registry has called right bytes wrong, so that it is believed the next time."""
+        return self._session.doubted
 
     @property
     def is_unfinished(self) -> bool:
@@ -128,16 +213,16 @@ class Upload:
 
     @property
     def offset(self) -> int:
-        """See `Ingest`; asks the registry after an interruption."""
+        """See `Ingest`; asks the registry after an interruption, also of an earlier process."""
         self._settle()
-        return self._session.offset
+        return min(self._session.offset, self._verifier.seen)
 
     def write(self, chunks: Iterable[Chunk]) -> None:
         """See `Ingest`. If the chunks end before the blob does, it stays unfinished and can be resumed."""
-        self._settle()
-        pieces = ChunkedBody(chunks, self._verifier, self._session.offset)
+        pieces = ChunkedBody(chunks, self._verifier, self.offset)
         self._certain = False
         try:
+            pieces.skip(self._session.offset)
             self._send(pieces)
         except BodyTooShort:
             return
@@ -160,7 +245,7 @@ class Upload:
         self._closed = True
         self._session.cancel()
 
-    def _checked(self, verifier: Verifier) -> None:
+    def _checked(self, verifier: Verifier | ProvedLater) -> None:
         """Check the content. Wrong content is dropped, because it would be wrong on the next attempt too."""
         try:
             verifier.check()
@@ -170,13 +255,35 @@ class Upload:
 
     def _settle(self) -> None:
         """Find out how much of an interrupted upload the registry has. If that fails, start again at 0."""
+        if self._address is not None:
+            self._take_up(self._address)
+            self._address = None
         if self._certain:
             return
         sent = self._verifier.seen - self._session.offset
-        if not (self._session.ask_offset(sent) and self._session.offset <= self._verifier.seen):
-            self._session = UploadSession(self._api, self._session.repository, self._descriptor)
-            self._verifier = Verifier(self._descriptor.digest, self._descriptor.size)
+        if not (self._session.ask_offset(sent) and self._accounts_for_all()):
+            self._begin_anew()
         self._certain = True
+
+    def _accounts_for_all(self) -> bool:
+        """Whether the registry has no more than it was sent. Of an earlier process it may have got more by now."""
+        if self._session.offset > self._verifier.seen and isinstance(self._verifier, ProvedLater):
+            self._verifier = ProvedLater(self._descriptor, self._session.offset)
+        return self._taken_up or self._session.offset <= self._verifier.seen
+
+    def _take_up(self, address: str) -> None:
+        if not self._session.take_up(address):
+            self._begin_anew()
+            return
+        self._taken_up = True
+        if self._session.offset and self._digest_check and self._digest_check.passed(self._repository):
+            self._verifier = ProvedLater(self._descriptor, self._session.offset)
+
+    def _begin_anew(self) -> None:
+        self._session.cancel()
+        self._session = self._new_session(self._session.doubted)
+        self._verifier = Verifier(self._descriptor.digest, self._descriptor.size)
+        self._taken_up = False
 
     def _send(self, pieces: ChunkedBody) -> None:
         capabilities, session, size = self._api.capabilities, self._session, self._descriptor.size
@@ -197,8 +304,8 @@ class Upload:
 class SmallUpload(Upload):
     """One small blob: kept in memory until commit, then sent in one body."""
 
-    def __init__(self, api: Api, repository: str, descriptor: Descriptor) -> None:
-        super().__init__(api, repository, descriptor)
+    def __init__(self, api: Api, repository: str, descriptor: Descriptor, *, doubted: bool = False) -> None:
+        super().__init__(api, repository, descriptor, doubted=doubted)
         self._content = bytearray()
 
     @property
@@ -231,7 +338,7 @@ class SmallUpload(Upload):
         try:
             self._put(bytes(self._content))
         except BaseException:
-            self._session = UploadSession(self._api, self._session.repository, self._descriptor)
+            self._session = self._new_session(self._session.doubted)
             raise
         self._closed = True
 

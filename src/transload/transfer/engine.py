@@ -51,6 +51,7 @@ from transload.transfer.agenda import Agenda, is_heavy
 from transload.transfer.blobs import Opens, Placing
 from transload.transfer.bodyorder import in_order_of_images
 from transload.transfer.journal import Journal
+from transload.transfer.leftovers import drop, leftovers
 
 BODIES = 8
 SMALL = 2
@@ -138,7 +139,8 @@ def run(
         give_up_after_s=give_up_after_s,
         intend=engine.note,
     )
-    return engine.run(bodies, small)
+    with leftovers(plan, target, engine.journal, cancellation):
+        return engine.run(bodies, small)
 
 
 class _Engine:
@@ -164,7 +166,7 @@ class _Engine:
         self._sources = sources
         self._target = target
         self._listener = listen
-        self._journal = journal
+        self.journal = journal
         self._cancellation = cancellation
         self._clock = clock
         self._agenda = Agenda(plan.steps, order)
@@ -265,12 +267,13 @@ class _Engine:
     def _blob(self, step: BlobStep) -> How:
         how = self.placing.place(step, self._sources[step.source_store])
         self.note(step)
+        drop(self._target, self.journal, step.repository, step.descriptor.digest)
         return how
 
     def note(self, step: BlobStep) -> None:
         """Note the step's blob in the journal. A hint for the next run is no reason to fail this one."""
         with contextlib.suppress(LocalError):
-            self._journal.note(step.repository, step.descriptor.digest)
+            self.journal.note(step.repository, step.descriptor.digest)
 
     def _manifest(self, step: ManifestStep) -> How:
         manifest = self._plan.manifests[step.digest]

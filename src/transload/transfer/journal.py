@@ -1,26 +1,35 @@
-"""Which blobs an unfinished run already brought to a target: a hint for the next plan, which checks each of them.
+"""What an unfinished run left at a target: a hint for the next one, which asks the target before it relies on it.
 
 A registry does not list a repository that has blobs but no manifest yet. Without the journal, the next run would
-take such a repository for a new one and send everything again.
+take such a repository for a new one and send everything again. Nor does a registry list the uploads that it holds in
+part: only who has an upload's address can go on with it.
+
+Each line is JSON: `[repository, digest]` for a blob that arrived, or whose last request is about to be made;
+`[repository, digest, address]` for an upload that goes on at `address`, which is empty once the upload has ended.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import threading
+from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
-from transload.errors import LocalError, TransloadError
-from transload.files import Folder, local_errors, read_file
-from transload.limits import JOURNAL_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
+from transload.errors import Busy, LocalError, TransloadError
+from transload.files import Folder, local_errors, read_file, read_up_to, write_all
+from transload.limits import JOURNAL_ADDRESS_LENGTH, JOURNAL_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.oci import Digest
 from transload.oci.reference import check_repository
 from transload.strictjson import read_json
 
+_OWN = 0o600  # an address may be all that is needed to write to an upload
+
 
 class Journal:
-    """Appends one JSON line `[repository, digest]` per blob; safe to use from several threads.
+    """Appends one line for each thing to remember; safe to use from several threads.
 
     With `path` None nothing is kept. A line that a crash cut short is ignored. Raises `LocalError` if it cannot write.
     """
@@ -28,16 +37,17 @@ class Journal:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._pairs = _read(path) if path else set()
+        self._noted = _Noted() if path is None else _read(path)
         self._begun = False
+        self._file: FileIO | None = None  # while it is held; bytes of a locked file take no second handle on Windows
 
     def knows(self, repository: str, digest: Digest) -> bool:
         """Whether an earlier run noted this blob."""
-        return (repository, digest) in self._pairs
+        return (repository, digest) in self._noted.blobs
 
     def places(self, digest: Digest) -> tuple[str, ...]:
         """Repositories to which an earlier run brought this blob; one of them may be complete by now."""
-        return tuple(sorted(repository for repository, noted in self._pairs if noted == digest))
+        return tuple(sorted(repository for repository, noted in self._noted.blobs if noted == digest))
 
     def note(self, repository: str, digest: Digest) -> None:
         """Remember that the target holds this blob, or will as soon as it has answered the closing request.
@@ -46,34 +56,139 @@ class Journal:
         """
         if self._path is None:
             return
-        line = json.dumps([repository, digest]) + "\n"
-        with self._lock, local_errors("writing", self._path):
-            if (repository, digest) in self._pairs:
-                return
-            if not self._begun:
+        with self._lock:
+            if (repository, digest) not in self._noted.blobs:
+                self._append(self._path, [repository, digest])
+                self._noted.blobs.add((repository, digest))
+
+    @property
+    def has_uploads(self) -> bool:
+        """Whether an earlier run left an upload unfinished."""
+        return bool(self._noted.uploads)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the journal for a run. Only who holds it may go on with noted uploads: two would spoil them.
+
+        If another run to the same target holds it, the block is entered without it.
+        """
+        if self._path is None:
+            yield
+            return
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError, LocalError):  # without it nothing is taken up, which is only slower
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-            with Folder(self._path.parent).open(self._path.name, "a+") as file:
-                # A crash may have left a line without an end. The first new line must not become part of it.
-                file.write((line if self._begun else f"\n{line}").encode())
-            self._begun = True
-            self._pairs.add((repository, digest))
+                file = stack.enter_context(Folder(self._path.parent).locked(self._path.name))
+                _keep_to_owner(file)
+                file.seek(0)
+                self._noted = _Noted.of(read_up_to(file, JOURNAL_BYTES))  # another run may have gone on meanwhile
+                self._file = file
+            try:
+                yield
+            finally:
+                self._file = None
+
+    def address(self, repository: str, digest: Digest) -> str | None:
+        """Where an unfinished upload of this blob goes on; None if none is noted, or if another run is under way."""
+        return self._noted.uploads.get((repository, digest)) if self._file else None
+
+    def uploads(self) -> tuple[tuple[str, Digest, str], ...]:
+        """Repository, digest and address of every upload that was noted and has not ended."""
+        with self._lock:
+            noted = tuple(self._noted.uploads.items()) if self._file else ()
+        return tuple((repository, digest, address) for (repository, digest), address in noted)
+
+    def note_address(self, repository: str, digest: Digest, address: str | None) -> None:
+        """Remember where the upload of a blob goes on; with None, that it has ended. If it cannot write, it does not.
+
+        Addresses of more than `JOURNAL_ADDRESS_LENGTH` characters are not kept.
+        """
+        if address is not None and len(address) > JOURNAL_ADDRESS_LENGTH:
+            address = None
+        with self._lock:
+            if self._path is None or self._noted.uploads.get((repository, digest)) == address:
+                return
+            self._noted.take(repository, digest, address)
+            with contextlib.suppress(LocalError):  # the upload goes on; only a later process would not find it
+                self._append(self._path, [repository, digest, address or ""])
 
     def clear(self) -> None:
-        """Forget everything: the run is complete, and the manifests now say what is there."""
-        if self._path is not None:
-            with local_errors("removing", self._path):
-                self._path.unlink(missing_ok=True)
+        """Forget everything: the run is complete, and the manifests now say what is there.
+
+        If another run to the same target is under way, its notes stay.
+        """
+        if self._path is None or not self._path.exists():
+            return
+        folder = Folder(self._path.parent)
+        with local_errors("removing", self._path):
+            try:
+                with folder.locked(self._path.name):
+                    pass  # nobody else is at it
+            except Busy:
+                return
+            except LocalError:
+                pass  # a file system without locks
+            folder.unlink(self._path.name)
+
+    def _append(self, path: Path, entry: list[str]) -> None:
+        line = json.dumps(entry) + "\n"
+        # A crash may have left a line without an end. The first new line must not become part of it.
+        text = (line if self._begun else f"\n{line}").encode()
+        with local_errors("writing", path):
+            if self._file is not None:
+                write_all(self._file, text)
+            else:
+                _append_to(path, text)
+        self._begun = True
 
 
-def _read(path: Path) -> set[tuple[str, Digest]]:
-    pairs = set()
+def _append_to(path: Path, text: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Folder(path.parent).open(path.name, "a+", _OWN) as file:
+        _keep_to_owner(file)
+        write_all(file, text)
+
+
+def _keep_to_owner(file: FileIO) -> None:
+    """Older versions let others read it."""
+    with contextlib.suppress(OSError):
+        if hasattr(os, "fchmod"):
+            os.fchmod(file.fileno(), _OWN)
+
+
+class _Noted:
+    """What the lines of a journal come to."""
+
+    def __init__(self) -> None:
+        self.blobs: set[tuple[str, Digest]] = set()
+        self.uploads: dict[tuple[str, Digest], str] = {}
+
+    @classmethod
+    def of(cls, content: bytes) -> _Noted:
+        noted = cls()
+        for line in content.splitlines():
+            with contextlib.suppress(ValueError, TypeError, TransloadError):  # a line of a crash, or of somebody else
+                noted._take_line(line)
+        return noted
+
+    def _take_line(self, line: bytes) -> None:
+        repository, digest, *rest = read_json(line, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
+        pair = (check_repository(repository) if repository else "", Digest(digest))
+        if not rest:
+            self.blobs.add(pair)
+        elif len(rest) == 1 and isinstance(rest[0], str) and len(rest[0]) <= JOURNAL_ADDRESS_LENGTH:
+            self.take(*pair, rest[0] or None)
+
+    def take(self, repository: str, digest: Digest, address: str | None) -> None:
+        if address is None:
+            self.uploads.pop((repository, digest), None)
+        else:
+            self.uploads[repository, digest] = address
+
+
+def _read(path: Path) -> _Noted:
     try:
         with local_errors("reading", path):
-            lines = read_file(path, JOURNAL_BYTES).splitlines()
+            return _Noted.of(read_file(path, JOURNAL_BYTES))
     except LocalError:  # it does not exist or cannot be read: it was only a hint
-        return set()
-    for line in lines:
-        with contextlib.suppress(ValueError, TypeError, TransloadError):
-            repository, digest = read_json(line, limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
-            pairs.add((check_repository(repository) if repository else "", Digest(digest)))
-    return pairs
+        return _Noted()

@@ -326,8 +326,10 @@ def test_a_registry_that_cannot_resume_is_given_a_new_session_and_not_asked_agai
             "POST",
             "PATCH",
             "GET",
+            "DELETE",  # nobody will go on with it
             "POST",
             "PATCH",
+            "DELETE",
             "POST",
             "PATCH",
             "PUT",

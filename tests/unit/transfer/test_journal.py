@@ -1,5 +1,7 @@
 """The journal is a hint that survives: every crash, every damage, every reader."""
 
+import json
+import stat
 import threading
 from pathlib import Path
 
@@ -150,3 +152,86 @@ def test_what_an_earlier_run_noted_is_not_written_twice(tmp_path: Path) -> None:
     journal = Journal(path)
     journal.note("app", DIGEST)
     assert path.read_bytes() == before
+
+
+ADDRESS = "https://registry.example/v2/app/blobs/uploads/1?_state=x"
+
+
+def test_where_an_upload_goes_on_is_known_to_the_next_run_until_it_has_ended(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    first = Journal(path)
+    with first.held():
+        first.note_address("app", DIGEST, ADDRESS)
+        first.note_address("app", OTHER, "https://registry.example/v2/app/blobs/uploads/2")
+        first.note_address("app", OTHER, None)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    later = Journal(path)
+    assert later.has_uploads
+    assert later.address("app", DIGEST) is None  # not held
+    with later.held():
+        assert later.uploads() == (("app", DIGEST, ADDRESS),)
+        assert later.address("app", DIGEST) == ADDRESS
+        assert later.address("app", OTHER) is None
+
+
+def test_only_one_run_goes_on_with_uploads(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    first, second = Journal(path), Journal(path)
+    with first.held():
+        first.note_address("app", DIGEST, ADDRESS)
+        with second.held():
+            assert second.address("app", DIGEST) is None
+            second.note("app", OTHER)
+            second.clear()
+        assert Journal(path).knows("app", OTHER)
+    with second.held():
+        assert second.address("app", DIGEST) == ADDRESS
+    second.clear()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["app", DIGEST, ADDRESS, "more"],
+        ["app", DIGEST, 7],
+        ["app", DIGEST, ["x"]],
+        ["app", DIGEST, "x" * 5000],
+        ["../app", DIGEST, ADDRESS],
+        ["app", "sha256:x", ADDRESS],
+    ],
+)
+def test_addresses_of_somebody_else_are_ignored(tmp_path: Path, line: list[object]) -> None:
+    path = tmp_path / "journal"
+    path.write_text(f"{json.dumps(line)}\n{json.dumps(['app', OTHER])}\n")
+    path.chmod(0o644)
+    journal = Journal(path)
+    with journal.held():
+        assert journal.uploads() == ()
+    assert journal.knows("app", OTHER)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_an_address_beyond_reason_is_not_kept(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    with journal.held():
+        journal.note_address("app", DIGEST, ADDRESS)
+        journal.note_address("app", DIGEST, ADDRESS + "x" * 5000)
+        assert journal.address("app", DIGEST) is None
+
+
+def test_where_nothing_can_be_written_uploads_go_on_without_notes(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    journal = Journal(tmp_path / "file" / "journal")
+    with journal.held():
+        journal.note_address("app", DIGEST, ADDRESS)
+        assert journal.uploads() == ()
+
+
+def test_a_version_that_knows_only_blobs_reads_past_uploads(tmp_path: Path) -> None:
+    """It took every line for a pair, and ignored what is none."""
+    journal = Journal(tmp_path / "journal")
+    journal.note_address("app", DIGEST, ADDRESS)
+    journal.note("app", OTHER)
+    lines = [json.loads(line) for line in (tmp_path / "journal").read_text().splitlines() if line]
+    assert [len(line) for line in lines] == [3, 2]
