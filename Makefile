@@ -1,4 +1,5 @@
 # demo: see the main job run.  test: everything, against real registries.  check: style, types, floors.  bench: figures.
+# kills: a hundred kill -9 of each command, and bad lines, from a fixed seed.  soak: the same from chance, for an hour.
 # lock: the newest versions into constraints.txt, which everything here is installed with; tests/test_lock.py holds it.
 PYTHON ?= python3
 VENV   ?= .venv
@@ -8,9 +9,13 @@ APT    := docker-registry skopeo curl
 JOBS   ?= 4
 # The quick tests write thousands of small files and flush each: in memory where the system has a place for that.
 MEMORY := $(firstword $(shell test -w /dev/shm && echo /dev/shm) $(TMPDIR) /tmp)
+# Kills of each command, what their moments are drawn from, and how long a soak is.
+ROUNDS ?= 100
+SEED   ?= 1
+SOAK_MINUTES ?= 60
 QUICK  := -q -n $(JOBS) tests/unit tests/test_*.py
 
-.PHONY: demo test quick coverage check bench format lock pyz binary docs dist clean
+.PHONY: demo test kills soak quick coverage check bench format lock pyz binary docs dist clean
 
 demo: $(VENV)/ready
 	@$(BIN)/transload demo
@@ -18,6 +23,13 @@ demo: $(VENV)/ready
 test: $(VENV)/ready servers
 	TMPDIR=$(MEMORY) $(BIN)/pytest $(QUICK)
 	$(BIN)/pytest -q tests/docs tests/real
+
+# Each kill is followed by a run that must complete, and by a proof; see tests/kills.
+kills: $(VENV)/ready servers
+	TMPDIR=$(MEMORY) $(BIN)/pytest -q -n 3 tests/kills --rounds $(ROUNDS) --seed $(SEED)
+
+soak: $(VENV)/ready servers
+	TMPDIR=$(MEMORY) $(BIN)/python -m tests.kills.soak --minutes $(SOAK_MINUTES)
 
 quick: $(VENV)/ready
 	TMPDIR=$(MEMORY) $(BIN)/pytest $(QUICK)

@@ -7,7 +7,8 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest.register_assert_rewrite("transload.testing")  # the contract's failures then show their values
+# What these assert shows its values when it fails.
+pytest.register_assert_rewrite("transload.testing", "tests.kills.scenes", "tests.kills.rounds")
 
 settings.register_profile(
     "transload",

@@ -356,10 +356,7 @@ SOURCE_FAULTS = {
 }
 
 
-LATER = pytest.mark.xfail(reason="the date in Retry-After is compared with our clock, not with the answer's Date")
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=LATER if "date" in name else ()) for name in SOURCE_FAULTS])
+@pytest.mark.parametrize("name", SOURCE_FAULTS)
 def test_a_copy_arrives_from_a_source_with(name: str) -> None:
     outcome, before, _ = copied([SOURCE_FAULTS[name]], [])
     assert [each.error for each in outcome.images] == [None, None]

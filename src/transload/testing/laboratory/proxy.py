@@ -21,6 +21,7 @@ from transload.testing.laboratory.tally import Tally
 _PIECE = 64 << 10
 _SLOW_PIECE = 16 << 10
 _TIMEOUT_S = 120.0
+_LEAVE_S = 5.0  # for requests that are still under way at the end
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "proxy-connection", "te", "trailer", "upgrade"}
 _BROKEN = (OSError, http.client.HTTPException)
 
@@ -55,7 +56,7 @@ class Laboratory:
     @property
     def host_port(self) -> str:
         """Where clients connect, and the beginning of image references."""
-        return f"127.0.0.1:{self._server.server_address[1]}"
+        return f"127.0.0.1:{self._server.port}"
 
     @property
     def url(self) -> str:
@@ -71,6 +72,13 @@ class Laboratory:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def wait_until_quiet(self) -> None:
+        """Wait until all that clients have sent was dealt with and every connection is closed, as after their end."""
+        # Connections are accepted in their order: when this one is, those before it were, too.
+        with socket.create_connection(("127.0.0.1", self._server.port)) as last:
+            self._server.wait_for(last.getsockname())
+        self._server.wait_until_none()
 
     def answer(self, asked: Asked) -> Answer:
         """The answer to a request, spoilt or not. Raises `HangUp`."""
@@ -158,14 +166,35 @@ class _Server(ThreadingHTTPServer):
         self.laboratory = laboratory
         self.resets: set[socket.socket] = set()
         self._open: set[socket.socket] = set()
+        self._latest: object = None
+        self._changed = threading.Condition()
         super().__init__(("127.0.0.1", 0), _Handler)
 
+    @property
+    def port(self) -> int:
+        return self.server_address[1]
+
+    def wait_for(self, client: object) -> None:
+        """Wait until the connection from this address was the latest to be accepted."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._latest == client)
+
+    def wait_until_none(self, timeout_s: float | None = None) -> None:
+        """Wait until no connection is open."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._open, timeout_s)
+
     def process_request(self, request, client_address) -> None:  # type: ignore[no-untyped-def]
-        self._open.add(request)
+        with self._changed:
+            self._latest = client_address
+            self._open.add(request)
+            self._changed.notify_all()
         super().process_request(request, client_address)
 
     def shutdown_request(self, request) -> None:  # type: ignore[no-untyped-def]
-        self._open.discard(request)
+        with self._changed:
+            self._open.discard(request)
+            self._changed.notify_all()
         if request in self.resets:  # a shutdown would say that all was sent
             self.resets.discard(request)
             self.close_request(request)
@@ -174,9 +203,12 @@ class _Server(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         super().server_close()
-        for connection in list(self._open):
+        with self._changed:
+            still_open = list(self._open)
+        for connection in still_open:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+        self.wait_until_none(_LEAVE_S)
 
     def handle_error(self, request, client_address) -> None:  # type: ignore[no-untyped-def]
         if not self.laboratory.closing.is_set():

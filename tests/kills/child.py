@@ -1,0 +1,108 @@
+"""The command line as a child process: forked from a process that has imported it, or started as people start it.
+
+A fork is the same program in a process of its own, with signals, files and an exit code, without the time that an
+interpreter takes to start. So hundreds of runs take minutes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Protocol
+
+import transload.app.mirror
+import transload.app.pack
+import transload.app.push
+import transload.bundle
+import transload.cli.bundles
+import transload.cli.mirror
+import transload.cli.pack
+import transload.cli.push
+import transload.layout
+import transload.registry.store  # noqa: F401 - all are here so that the process that forks has loaded them
+from transload.cli.main import main
+
+_FORKS: ForkServerContext = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.kills.child"])
+
+
+class Child(Protocol):
+    """A running command."""
+
+    @property
+    def pid(self) -> int | None: ...
+
+    def end(self) -> int:
+        """Wait for the end; the exit code, or the number of the signal below zero."""
+        ...
+
+
+class _Forked:
+    def __init__(self, words: Sequence[str], environment: Mapping[str, str], said: Path) -> None:
+        self._process = _FORKS.Process(target=_run, args=(list(words), dict(environment), str(said)))
+        self._process.start()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    def end(self) -> int:
+        self._process.join()
+        code = self._process.exitcode
+        self._process.close()
+        assert code is not None
+        return code
+
+
+class _Started:
+    def __init__(self, words: Sequence[str], environment: Mapping[str, str], said: Path) -> None:
+        with said.open("ab") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "transload", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment},
+            )
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    def end(self) -> int:
+        return self._process.wait()
+
+
+def _run(words: list[str], environment: dict[str, str], said: str) -> None:
+    os.environ.update(environment)
+    out = os.open(said, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    for stream in (1, 2):
+        os.dup2(out, stream)
+    os.close(out)
+    code = main(words)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+@contextlib.contextmanager
+def running(words: Sequence[str], environment: Mapping[str, str], said: Path, *, started: bool) -> Iterator[Child]:
+    """Run `transload words…`; what it says is appended to the file `said`. Whatever happens, it has ended afterwards.
+
+    `started`: with an interpreter of its own.
+    """
+    child: Child = (_Started if started else _Forked)(words, environment, said)
+    try:
+        yield child
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            if child.pid:
+                os.kill(child.pid, signal.SIGKILL)
+        raise

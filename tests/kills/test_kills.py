@@ -1,0 +1,47 @@
+"""Killed at any moment, the same command completes: nothing that was finished is moved again, and nothing is left."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.kills.conftest import BLOCK
+from tests.kills.rounds import Passed, Rounds
+from tests.kills.scenes import SCENES
+
+MIB = 1 << 20
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "block" in metafunc.fixturenames:
+        blocks = -(-metafunc.config.getoption("rounds", BLOCK) // BLOCK)
+        metafunc.parametrize("block", range(blocks))
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_kill_9(
+    rounds: Rounds, scene: str, block: int, pytestconfig: pytest.Config, record_property: Callable[..., None]
+) -> None:
+    seed: str = pytestconfig.getoption("seed", "1")
+    for number in range(block * BLOCK, (block + 1) * BLOCK):
+        passed = rounds.killed(scene, f"{seed}/{number}")
+        record_property("passed", passed.told)
+        check_bytes(passed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("scene", SCENES)
+def test_asked_to_end(
+    rounds: Rounds, scene: str, number: int, pytestconfig: pytest.Config, record_property: Callable[..., None]
+) -> None:
+    seed: str = pytestconfig.getoption("seed", "1")
+    for count in range(BLOCK):
+        passed = rounds.killed(scene, f"{seed}/{number}/{count}", number, rate=30 * MIB)
+        record_property("passed", passed.told)
+
+
+def check_bytes(passed: Passed) -> None:
+    """Only halves are moved again."""
+    assert passed.sent_again <= sum(passed.halves), passed
