@@ -12,7 +12,7 @@ import pytest
 
 from tests.kills.rounds import Rounds
 from tests.kills.scenes import made_world
-from tests.real.conftest import program
+from tests.real.programs import program
 from tests.real.servers import running_registry
 
 BLOCK = 10  # rounds in one test

@@ -236,18 +236,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _pass_on(self, over: contextlib.ExitStack) -> None:
         laboratory = self.server.laboratory
         asked = Asked(self.command, self.path, self.headers, iter(()), laboratory.closing, over)
+        seen = laboratory.tally.arrived(asked)
         arriving = laboratory.tally.inward(asked, laboratory.line.pieces(self._request_body()))
-        asked = evolve(asked, body=arriving)
-        status = 0
-        try:
-            answer = laboratory.answer(asked)
-            if not answer.early:
-                for _ in arriving:
-                    pass
-            self._say(asked, answer)
-            status = answer.status
-        finally:
-            laboratory.tally.answered(asked, status)
+        answer = laboratory.answer(evolve(asked, body=arriving))
+        if not answer.early:
+            for _ in arriving:
+                pass
+        self._say(asked, answer)
+        seen.status = answer.status
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_CONNECT = _serve  # noqa: N815
 

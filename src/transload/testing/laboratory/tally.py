@@ -6,19 +6,19 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from transload.testing.laboratory.exchange import Asked
 
 
-@frozen
+@define
 class Seen:
-    """A request that was answered, or cut: then its status is 0."""
+    """A request, in the order of arrival. Its status is 0 until it was answered to the end, and if that never came."""
 
     method: str
     kind: str
     target: str
-    status: int
+    status: int = 0
 
 
 @define
@@ -57,11 +57,12 @@ class Tally:
             counts[digest] += self.received[session]
         return counts
 
-    def answered(self, asked: Asked, status: int) -> None:
+    def arrived(self, asked: Asked) -> Seen:
         """Count a request."""
-        seen = Seen(asked.method, asked.route.kind, asked.target, status)
+        seen = Seen(asked.method, asked.route.kind, asked.target)
         with self._lock:
             self.requests.append(seen)
+        return seen
 
     def outward(self, asked: Asked, body: Iterator[bytes]) -> Iterator[bytes]:
         """The body of an answer; its bytes are counted once they went out."""
