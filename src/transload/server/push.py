@@ -82,7 +82,7 @@ async def get_upload(call: Call) -> web.StreamResponse:
     """How many bytes an upload has. The client wants to continue from there, so a body still on its way is ended."""
     upload = await _found(call)
     async with upload.lock:
-        upload.owner = call.request
+        upload.take_over()
         await _refresh(call, upload)
         return _answer(204, upload.headers)
 
@@ -124,13 +124,13 @@ async def _in_file(call: Call, upload: ServedUpload, work: Callable[..., None], 
 async def _append(call: Call, upload: ServedUpload) -> None:
     """Add the body to the session, unless its Content-Range does not fit, or a newer request takes over."""
     async with upload.lock:  # an earlier request may still be writing, which moves the offset
-        upload.owner = call.request
+        own = upload.take_over()
         await _refresh(call, upload)
         chunk = _chunk(call, upload)
     end = None if chunk is None else chunk.offset + chunk.length
     async for batch in receive(call):
         async with upload.lock:
-            if upload.owner is not call.request:
+            if not upload.owned_by(own):
                 raise _misplaced(upload, "another request has taken this upload over")
             if end is not None and upload.spool.size + len(batch) > end:
                 raise Refusal(400, "SIZE_INVALID", "the chunk is longer than its Content-Range")
@@ -164,7 +164,7 @@ async def _commit(call: Call, upload: ServedUpload, digest: Digest) -> web.Strea
     After other errors, and if the server is stopped, the client can ask for the same again.
     """
     async with upload.lock, call.service.flight(digest):
-        upload.owner = None
+        upload.take_over()
         await _in_file(call, upload, _store_blob, call.service, upload, digest)
     return _created(upload.repository, digest)
 

@@ -46,7 +46,7 @@ def belongs(identifier: str, repository: str) -> bool:
 
 class ServedUpload:
     """A session of one client. The newest request owns it, so that a dead connection does not block the next one.
-    `lock` is held while bytes are written.
+    `lock` is held while bytes are written. It waits for hours, so it holds no request: that would keep its buffers too.
     """
 
     def __init__(self, identifier: str, repository: str, spool: Spool | KeptSpool, now_s: float) -> None:
@@ -55,7 +55,16 @@ class ServedUpload:
         self.spool = spool
         self.touched_s = now_s
         self.lock = asyncio.Lock()
-        self.owner: object = None
+        self._owner: object = None
+
+    def take_over(self) -> object:
+        """Take the session away from earlier requests. The value stands for the request that does so."""
+        self._owner = object()
+        return self._owner
+
+    def owned_by(self, request: object) -> bool:
+        """Whether no later request has taken the session over."""
+        return self._owner is request
 
     @property
     def location(self) -> str:
@@ -125,7 +134,7 @@ class ServedUploads:
     def end(self, upload: ServedUpload) -> None:
         """Close a session and delete its remaining bytes."""
         self._open.pop(upload.id, None)
-        upload.owner = None
+        upload.take_over()
         upload.spool.discard()
 
     def sweep(self) -> None:
