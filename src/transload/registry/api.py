@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import evolve
 
-from transload.errors import CredentialsUnavailable
+from transload.errors import CorruptError, CredentialsUnavailable, ProtocolTrouble
 from transload.limits import LIST_PAGE_BYTES, LIST_PAGE_VALUES
 from transload.login import Login
 from transload.net.address import Origin
@@ -24,6 +24,7 @@ from transload.registry.tokens import Authorizer
 from transload.registry.translate import looks_like_html, not_a_registry
 from transload.strictjson import NotJson, read_json
 
+Result = TypeVar("Result")
 Logins = Callable[[str], Login | None]
 """Gives the login for a repository; podman keeps several for one registry. Raises `CredentialsUnavailable`."""
 _API_HOSTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
@@ -85,6 +86,17 @@ class Api:
             if reply.status == 401 and reply.origin == self.origin and sent.startswith("Basic "):
                 self._authorizer(scopes).answer("Basic", scopes, sent, sent_s)  # raises CredentialsRejected
         return reply
+
+    def once_more(self, ask: Callable[[], Result]) -> Result:
+        """What `ask` gives. If the answer was damaged on the way, it is asked again, once.
+
+        That is one with a wrong digest or length, a web page in place of content, JSON that cannot be read.
+        """
+        try:
+            return ask()
+        except (CorruptError, ProtocolTrouble):
+            self.http.traffic.retried(self.origin.netloc)
+            return ask()
 
     @contextmanager
     def stream(self, request: HttpRequest, *scopes: Scope) -> Iterator[Answer]:

@@ -10,7 +10,8 @@ from transload.net.messages import HttpRequest
 from transload.oci import Descriptor, Digest
 from transload.registry.api import Api
 from transload.registry.scope import removal
-from transload.registry.session import ACCEPTED, UploadSession, codes_of
+from transload.registry.session import ACCEPTED, UploadSession
+from transload.registry.translate import codes_of
 
 _CONTENT = b"Does this registry compare digests? It may delete this.\n"
 

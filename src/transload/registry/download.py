@@ -42,7 +42,13 @@ class Download:
         self._doing = f"reading {descriptor.digest.short} of {repository} from {api.host}"
 
     def begin(self) -> None:
-        """Ask for what is missing. Raises `BlobUnknown`, `SizeMismatch`, `AccessDenied`, `Unreachable`."""
+        """Ask for what is missing; once more if a web page or another length comes in its place.
+
+        Raises `BlobUnknown`, `SizeMismatch`, `AccessDenied`, `Unreachable`.
+        """
+        self._api.once_more(self._ask)
+
+    def _ask(self) -> None:
         self._held.close()
         self._answer = self._held.enter_context(self._api.stream(self._request(), pull(self._repository)))
         try:
@@ -51,7 +57,7 @@ class Download:
             self._held.close()
             raise
         if self._skip < 0:
-            self.begin()
+            self._ask()
 
     def chunks(self) -> Iterator[Chunk]:
         """The bytes. After a failure on the way it asks for the rest."""

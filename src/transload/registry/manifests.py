@@ -12,7 +12,7 @@ from transload.oci.mediatype import ACCEPT, MANIFESTS, SCHEMA1, UNCOMPRESSED_LAY
 from transload.registry.api import Api
 from transload.registry.presence import Presence, is_no_answer
 from transload.registry.scope import pull, push
-from transload.registry.translate import looks_like_html, not_a_registry, problem
+from transload.registry.translate import DAMAGED, codes_of, looks_like_html, not_a_registry, problem
 from transload.wording import whole_number
 
 _PUT = {200, 201, 202, 204}
@@ -32,25 +32,31 @@ class Manifests:
 
         Raises `ManifestUnknown`, `DigestMismatch`, `AccessDenied`.
         """
+        return self._api.once_more(lambda: self._resolved(name))
+
+    def _resolved(self, name: Name) -> Descriptor:
         doing = f"resolving {self._api.host}/{name}"
         if self._api.capabilities.rules_out("head"):
-            return self.fetch(name).descriptor
+            return self._fetched(name).descriptor
         reply = self._ask("HEAD", name, doing)
         if is_no_answer(self._url(name), reply):
-            descriptor = self.fetch(name).descriptor
+            descriptor = self._fetched(name).descriptor
             self._api.capabilities.learn("head", False)
             return descriptor
         if reply.status != 200:
             raise problem(reply, doing, "manifest", str(name))
         if not self._api.capabilities.head:
             self._api.capabilities.learn("head", True)
-        return self._described(reply, name, doing) or self.fetch(name).descriptor
+        return self._described(reply, name, doing) or self._fetched(name).descriptor
 
     def fetch(self, name: Name) -> Manifest:
-        """The manifest, by one GET.
+        """The manifest, by one GET; by a second one if what came was damaged.
 
         Raises `ManifestUnknown`, `DigestMismatch`, `ManifestInvalid`, `ProtocolTrouble`, `AccessDenied`.
         """
+        return self._api.once_more(lambda: self._fetched(name))
+
+    def _fetched(self, name: Name) -> Manifest:
         doing = f"fetching {self._api.host}/{name}"
         reply = self._ask("GET", name, doing)
         if reply.status != 200:
@@ -76,7 +82,7 @@ class Manifests:
         return presence.ask(pull(repository), _ACCEPT)
 
     def put(self, repository: str, reference: str, manifest: Manifest) -> Reply:
-        """Store the exact bytes, by one PUT.
+        """Store the exact bytes, by one PUT; by a second one if they were damaged on the way.
 
         Raises `NotFound`, `Refused`, `ReadOnly`, `DigestMismatch`, `AccessDenied`.
         """
@@ -86,6 +92,9 @@ class Manifests:
             "PUT", url, doing, "manifest", headers={"Content-Type": manifest.media_type}, body=manifest.raw
         )
         reply = self._api.ask(request, push(repository))
+        if reply.status not in _PUT and codes_of(reply) & DAMAGED:  # not by us: the bytes are those of the digest
+            self._api.http.traffic.retried(self._api.origin.netloc)
+            reply = self._api.ask(request, push(repository))
         if reply.status not in _PUT:
             raise _explained(problem(reply, doing, "push", f"{repository}:{reference}"), manifest)
         _check_claim(reply.headers, manifest, doing)

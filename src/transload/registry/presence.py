@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from transload.errors import SizeMismatch
 from transload.net.messages import Answer, HttpRequest, Reply
 from transload.oci import Descriptor
 from transload.registry.api import Api
@@ -36,8 +37,15 @@ class Presence:
     def ask(self, scope: Scope, headers: Mapping[str, str] | None = None) -> bool:
         """Whether it is there: one HEAD, then a GET if HEAD gives no answer. Raises `AccessDenied`.
 
-        Once HEAD has given no answer, GET is used at once for this registry.
+        Once HEAD has given no answer, GET is used at once for this registry. A web page, or another size, may be an
+        accident on the way, and is asked about once more.
         """
+        try:
+            return self.api.once_more(lambda: self._ask(scope, headers))
+        except SizeMismatch:
+            return False
+
+    def _ask(self, scope: Scope, headers: Mapping[str, str] | None) -> bool:
         if not self.api.capabilities.rules_out("head_tells"):
             reply = self.api.ask(HttpRequest("HEAD", self.url, self.doing, self.asked, headers=headers or {}), scope)
             present = self._by_head(reply)
@@ -48,9 +56,9 @@ class Presence:
         part = {"Range": closed_range(0, 1)} if self.descriptor.size > 1 and self.asked == "blob" else {}
         request = HttpRequest("GET", self.url, self.doing, self.asked, headers={**(headers or {}), **part})
         with self.api.stream(request, scope) as answer:
-            present = self._by_get(answer)
-        self.api.capabilities.learn("head_tells", False)
-        return present
+            if answer.status in {200, 206, 404}:
+                self.api.capabilities.learn("head_tells", False)
+            return self._by_get(answer)
 
     def _by_head(self, reply: Reply) -> bool | None:
         if is_no_answer(self.url, reply):
@@ -61,19 +69,24 @@ class Presence:
             raise problem(reply, self.doing, self.asked, self.subject)
         length = whole_number(reply.headers.get("Content-Length", ""))
         check_is_no_page(reply, length, self.descriptor.size, self.doing)
-        return None if length in {None, 0} and self.descriptor.size else length == self.descriptor.size
+        return None if length in {None, 0} and self.descriptor.size else self._checked(length)
 
     def _by_get(self, answer: Answer) -> bool:
         part = parse_content_range(answer.headers.get("Content-Range")) if answer.status == 206 else None
         if part is not None:
-            return part.total in {None, self.descriptor.size}
+            return self._checked(part.total)
         if answer.status == 404:
             return False
         if answer.status != 200:
             raise problem(answer.reply(0), self.doing, self.asked, self.subject)
         length = whole_number(answer.headers.get("Content-Length", ""))
         check_is_no_page(answer.head, length, self.descriptor.size, self.doing)
-        return length in {None, self.descriptor.size}
+        return self._checked(length)
+
+    def _checked(self, size: int | None) -> bool:
+        if size in {None, self.descriptor.size}:
+            return True
+        raise SizeMismatch(f"{self.doing}: there are {size} bytes, not {self.descriptor.size}", subject=self.subject)
 
 
 def is_no_answer(url: str, reply: Reply) -> bool:

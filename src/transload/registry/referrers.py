@@ -19,7 +19,7 @@ from transload.registry.api import Api, json_object
 from transload.registry.headers import pages
 from transload.registry.manifests import Manifests
 from transload.registry.scope import pull
-from transload.registry.translate import problem
+from transload.registry.translate import looks_like_html, problem
 
 _UNKNOWN = {400, 404, 405, 501}
 
@@ -119,19 +119,30 @@ class Referrers:
         """The referrers by the API; None if the registry does not have it."""
         doing = f"asking {self._api.host} who refers to {digest.short} in {repository}"
         referrers: dict[Digest, Descriptor] = {}
+        entries: list[Descriptor] = []
 
         def fetch(url: str) -> Reply:
             request = HttpRequest("GET", url, doing, "referrers", headers={"Accept": OCI_INDEX})
-            return self._api.ask(request, pull(repository))
+            page = self._api.ask(request, pull(repository))
+            if page.status == 200 and looks_like_html(page):  # if it is no accident, it comes again
+                page = self._api.ask(request, pull(repository))
+            return page
 
-        for page in pages(self._api.url(f"{repository}/referrers/{digest}"), fetch, referrers):
+        def readable(url: str) -> Reply:
+            page = fetch(url)
+            if page.status == 200 and page.content_type == OCI_INDEX:
+                entries[:] = _entries(json_object(page, doing), doing)
+            return page
+
+        first = self._api.url(f"{repository}/referrers/{digest}")
+        for page in pages(first, lambda url: self._api.once_more(lambda: readable(url)), referrers):
             if page.status in _UNKNOWN or (page.status == 200 and page.content_type != OCI_INDEX):
                 self._api.capabilities.learn("referrers_api", False)
                 return None
             if page.status != 200:
                 raise problem(page, doing, "manifest", digest)
             self._api.capabilities.learn("referrers_api", True)
-            referrers.update((entry.digest, entry) for entry in _entries(json_object(page, doing), doing))
+            referrers.update((entry.digest, entry) for entry in entries)
             if (
                 len(referrers) > REFERRERS
                 or sum(referrer.weight for referrer in referrers.values()) > IMAGE_MANIFESTS_BYTES

@@ -18,14 +18,12 @@ from transload.registry.api import Api
 from transload.registry.headers import upload_offset, upload_range
 from transload.registry.presence import Presence
 from transload.registry.scope import pull, push
-from transload.registry.translate import complaints, not_a_registry, problem
+from transload.registry.translate import DAMAGED, codes_of, complaints, not_a_registry, problem
 from transload.wording import whole_number
 
 ACCEPTED = {200, 201, 202, 204}
 """The specification has 201 and 202; older registries send the others."""
 _SESSION_GONE = {"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "RANGE_INVALID"}
-_MIXED_UP = {"DIGEST_INVALID", "SIZE_INVALID"}
-"""Answers to the end of a resumed upload whose parts the registry put together wrongly."""
 _WAY_REFUSED = {400, 404, 405, 409, 411, 415, 416, 422, 500, 501}
 """Answers that may mean a way of sending that the registry does not take, or puts together wrongly."""
 _IN_FLIGHT = 4 << 20
@@ -305,7 +303,7 @@ class UploadSession:
             return self._again(f"{self.doing}: the registry wants to continue at another offset than it stated")
         if reply.status in {404, 416} or codes & _SESSION_GONE:
             return self._lost(reply, codes)
-        if codes & _MIXED_UP and (self._resumed or not self.doubted):
+        if codes & DAMAGED and (self._resumed or not self.doubted):
             return self._mixed_up(reply)
         if (reply.status in {405, 501} or "UNSUPPORTED" in codes) and self._never_streamed:
             self._api.capabilities.takes_no_patch()
@@ -341,11 +339,6 @@ class UploadSession:
 
     def _again(self, text: str) -> ServerTrouble:
         return ServerTrouble(text, subject=self._descriptor.digest)
-
-
-def codes_of(reply: Reply) -> set[str]:
-    """The codes of an error body (distribution specification, "Error Codes")."""
-    return {complaint.code for complaint in complaints(reply)}
 
 
 def _reason(reply: Reply) -> str:

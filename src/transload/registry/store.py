@@ -115,7 +115,7 @@ class RegistryStore:
                 raise problem(reply, doing, "repository", repository)
             return reply
 
-        return _entries(first, fetch, "tags", doing, check_tag)
+        return _entries(self._api, first, fetch, "tags", doing, check_tag)
 
     def repositories(self) -> Iterator[str]:
         """Every repository that the registry lists to this login, by `/v2/_catalog`, which not every registry has.
@@ -126,13 +126,16 @@ class RegistryStore:
 
         def fetch(url: str) -> Reply:
             reply = self._catalog(url, doing)
+            if reply.status == 200 and looks_like_html(reply):  # if it is no accident, it comes again
+                reply = self._catalog(url, doing)
             if reply.status in {401, 403, 404, 405} or (reply.status == 200 and looks_like_html(reply)):
                 raise Refused(f"{self.locator} does not list its repositories", subject=self.locator)
             if reply.status != 200:
                 raise problem(reply, doing, "list", self.locator)
             return reply
 
-        return _entries(self._api.url(f"_catalog?n={_PAGE}"), fetch, "repositories", doing, check_repository)
+        first = self._api.url(f"_catalog?n={_PAGE}")
+        return _entries(self._api, first, fetch, "repositories", doing, check_repository)
 
     def _catalog(self, url: str, doing: str) -> Reply:
         try:
@@ -231,14 +234,24 @@ class RegistryStore:
 
 
 def _entries(
-    first: str, fetch: Callable[[str], Reply], key: str, doing: str, check: Callable[[str], str]
+    api: Api, first: str, fetch: Callable[[str], Reply], key: str, doing: str, check: Callable[[str], str]
 ) -> Iterator[str]:
-    """The names of a paged list, each once. An empty list may be null. Names that `check` refuses are left out."""
+    """The names of a paged list, each once. An empty list may be null. Names that `check` refuses are left out.
+
+    A page that cannot be read is asked for once more.
+    """
     count, known = 0, set[str]()
-    for page in pages(first, fetch, known):
-        entries = json_object(page, doing).get(key) or []
-        if not isinstance(entries, list):
+    entries: list[object] = []
+
+    def readable(url: str) -> Reply:
+        page = fetch(url)
+        listed = json_object(page, doing).get(key) or []
+        if not isinstance(listed, list):
             raise not_a_registry(page, doing)
+        entries[:] = listed
+        return page
+
+    for _ in pages(first, lambda url: api.once_more(lambda: readable(url)), known):
         count += len(entries)
         if count > LIST_ENTRIES:
             raise LimitExceeded(f"{doing}: the list has more than {LIST_ENTRIES} names")

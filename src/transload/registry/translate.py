@@ -50,6 +50,8 @@ _QUOTA = re.compile(r"\bquota\b|exceed the configured upper limit|\bstorage limi
 _IMMUTABLE = re.compile(r"\bimmutable\b|\bcannot be overwritten\b|\bredeploy\b", re.IGNORECASE)
 _TITLE = re.compile(r"<title>([^<]*+)", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*+>")
+DAMAGED = frozenset({"DIGEST_INVALID", "SIZE_INVALID"})
+"""Codes for content that is not what its digest says. Where ours was right, it was damaged on the way, or there."""
 _ENTRIES = 8  # of an error body that are shown
 
 
@@ -78,6 +80,11 @@ def complaints(reply: Reply) -> tuple[Complaint, ...]:
     title = _TITLE.search(text)
     plain = " ".join(_TAG.sub(" ", title[1] if title else text).split())
     return (Complaint("", _printable(plain)),) if plain else ()
+
+
+def codes_of(reply: Reply) -> set[str]:
+    """The codes of an error body (distribution specification, "Error Codes")."""
+    return {complaint.code for complaint in complaints(reply)}
 
 
 def _message(entry: dict[str, object]) -> str:

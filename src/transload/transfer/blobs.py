@@ -12,7 +12,16 @@ from typing import Protocol
 from attrs import define, frozen
 
 from transload.clock import Clock
-from transload.errors import BlobUnknown, CorruptError, DigestMismatch, Side, SizeMismatch, TransloadError, at_side
+from transload.errors import (
+    BlobUnknown,
+    CorruptError,
+    DigestMismatch,
+    ProtocolTrouble,
+    Side,
+    SizeMismatch,
+    TransloadError,
+    at_side,
+)
 from transload.events import How, Listener, StepMoved, StepRetried
 from transload.oci import Descriptor
 from transload.planning import BlobStep
@@ -24,6 +33,8 @@ _BACKOFF_MAX_S = 30.0
 _PIECE_BYTES = 64 << 10
 _PIECE_LEAST_BYTES = 8 << 10
 _SWIFT_S, _SLOW_S = 0.1, 0.5
+_DAMAGED = (DigestMismatch, SizeMismatch, ProtocolTrouble)
+"""What came may have been damaged on the way, or a web page have come in its place, so it is tried once more."""
 
 
 class Opens(Protocol):
@@ -128,14 +139,14 @@ class Placing:
 
     def copy(self, step: BlobStep, origin: BlobOrigin) -> None:
         """Copy the bytes from `origin`, as often as it takes. Raises the error of the last attempt."""
-        chances = 1  # wrong content may have been damaged on the way, so it is tried once more
+        chances = 1
         attempt = 1
         advance = Advance(self.clock.monotonic_s())
         while True:
             try:
                 return self._attempt(step, origin, advance)
             except TransloadError as error:
-                wrong = isinstance(error, DigestMismatch)
+                wrong = isinstance(error, _DAMAGED)
                 advance.failures += 1
                 if advance.failures >= self.attempts or not (error.retryable or (wrong and chances)):
                     raise

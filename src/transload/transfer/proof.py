@@ -12,6 +12,7 @@ from transload.errors import (
     AccessError,
     BlobUnknown,
     ContentDiffers,
+    CorruptError,
     DigestMismatch,
     Interrupted,
     LocalError,
@@ -182,6 +183,15 @@ class Prover:
             )
 
     def _hash(self, repository: str, blob: Descriptor) -> None:
+        """Read a blob and check it. What a server sent may have been damaged on the way: it is read once more."""
+        try:
+            self._hash_once(repository, blob)
+        except CorruptError:
+            if self._store.request_costs is None:
+                raise
+            self._hash_once(repository, blob)
+
+    def _hash_once(self, repository: str, blob: Descriptor) -> None:
         try:
             self._compare(repository, blob)
         except (DigestMismatch, SizeMismatch, Truncated) as error:

@@ -60,7 +60,8 @@ def test_storage_behind_the_registrys_own_host_too() -> None:
 def test_a_registry_that_cannot_answer_head_is_asked_by_get_and_its_size_is_believed(head: Said, size: int) -> None:
     with talking(lambda asked: head if asked.method == "HEAD" else Said(length=size)) as (wire, store):
         assert store.exists("a/b", BLOB.descriptor) is (size == SIZE)
-        assert [asked.method for asked in wire.asked] == ["HEAD", "GET"]
+        again = [] if size == SIZE else ["GET"]  # another size may be an accident on the way
+        assert [asked.method for asked in wire.asked] == ["HEAD", "GET", *again]
 
 
 def test_a_registry_that_answers_is_asked_once() -> None:

@@ -219,7 +219,7 @@ def test_a_blob_of_another_size_is_not_held() -> None:
         store = RegistryStore(wire.host, http)
         assert [store.exists(repository, LAYER) for repository in ("a/b", "short", "none")] == [True, False, False]
         assert {asked.method for asked in wire.asked} == {"HEAD"}
-        assert http.traffic.requests == 3
+        assert http.traffic.requests == 4  # another size may be an accident on the way
 
 
 # --- manifests

@@ -27,6 +27,7 @@ from transload.errors import (
 )
 from transload.oci import Name
 from transload.planning import Request
+from transload.ports import RequestCosts
 from transload.testing import faults
 from transload.testing.faults import ALWAYS, Fault, Operation
 from transload.testing.images import image
@@ -141,3 +142,19 @@ def unchecked(error: TransloadError) -> Proof:
 )
 def test_the_exit_code_tells_wrong_from_not_checked(proofs: list[Proof], code: int) -> None:
     assert Verification("r.example", tuple(proofs)).exit_code == code
+
+
+@pytest.mark.parametrize(("times", "verdict"), [(1, "sound"), (2, "damaged")])
+def test_what_a_server_sent_damaged_is_read_once_more(times: int, verdict: Verdict) -> None:
+    scene = Scene()
+    scene.deliver(image("a", (LAYER,)), "a:1")
+    scene.script(faults.corrupts(7, subject=DIGEST, times=times), at="target")
+    scene.target.request_costs = RequestCosts()
+    assert Prover(scene.target, deep=True).prove(Name.parse("a:1")).verdict == verdict
+
+
+def test_what_is_damaged_on_a_disk_is_read_once() -> None:
+    scene = Scene()
+    scene.deliver(image("a", (LAYER,)), "a:1")
+    scene.script(faults.corrupts(7, subject=DIGEST), at="target")
+    assert Prover(scene.target, deep=True).prove(Name.parse("a:1")).verdict == "damaged"
