@@ -103,7 +103,32 @@ class RunFinished:
     interrupted: bool
 
 
-Event = RunStarted | StepStarted | StepMoved | StepRetried | StepDone | StepFailed | ImageDone | RunFinished
+@frozen
+class RunPaused:
+    """The hours in which the run may move bytes are over. `until` is the time of the day when it goes on (`22:00`)."""
+
+    until: str
+
+
+@frozen
+class RunResumed:
+    """The run goes on after a pause of `paused_s` seconds."""
+
+    paused_s: float
+
+
+Event = (
+    RunStarted
+    | StepStarted
+    | StepMoved
+    | StepRetried
+    | StepDone
+    | StepFailed
+    | ImageDone
+    | RunFinished
+    | RunPaused
+    | RunResumed
+)
 """The events of a run: first one `RunStarted`, last one `RunFinished`."""
 
 Listener = Callable[[Event], None]

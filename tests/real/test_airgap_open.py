@@ -27,7 +27,8 @@ def test_skopeo_reads_a_bundle_as_an_oci_archive(shell: Shell, skopeo: Skopeo, t
             skopeo("copy", f"oci-archive:{file}:{name}", f"dir:{tmp_path / 'out'}")
             assert (tmp_path / "out/manifest.json").read_bytes() == built.manifest.raw
         with tarfile.open(file) as archive:
-            assert archive.getnames()[:3] == ["oci-layout", "index.json", "transload/ledger.json"]
+            names = archive.getnames()[:4]
+            assert names == ["oci-layout", "index.json", "manifest.json", "transload/ledger.json"]
         assert ArchiveStore(file).fetch(Name("app/two", "v1")).digest == TWO.digest
 
 

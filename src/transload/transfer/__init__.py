@@ -1,6 +1,8 @@
 """Carries out a plan: threads, retries, the outcome of each step, and a journal of the blobs that arrived."""
 
-from transload.transfer.engine import ImageOutcome, Outcome, run
+from transload.transfer.engine import run
 from transload.transfer.journal import Journal
+from transload.transfer.limits import Limits
+from transload.transfer.outcome import ImageOutcome, Outcome
 
-__all__ = ["ImageOutcome", "Journal", "Outcome", "run"]
+__all__ = ["ImageOutcome", "Journal", "Limits", "Outcome", "run"]

@@ -37,15 +37,20 @@ class Agenda:
             if not before:
                 self._make_ready(step)
 
-    def take(self, *, heavy: bool = True) -> Step | None:
-        """The next ready step, or None if there is none. With `heavy` False, it is never a large body.
+    def take(self, *, heavy: bool = True, bodies: bool = True) -> Step | None:
+        """The next ready step, or None if there is none. With `heavy` False, it is never a large body; with `bodies`
+        False, it is no body at all.
 
         Light bodies come after the heavy ones, but do not wait for them: with `heavy` False they come at once.
         """
         if self._quick:
             return self._steps[heapq.heappop(self._quick)]
-        bodies = self._heavy if heavy and self._heavy else self._light
-        return self._steps[heapq.heappop(bodies)[-1]] if bodies else None
+        waiting = self._heavy if heavy and self._heavy else self._light
+        return self._steps[heapq.heappop(waiting)[-1]] if waiting and bodies else None
+
+    def put_back(self, step: Step) -> None:
+        """The step was taken, but not done: it is ready again."""
+        self._make_ready(step)
 
     def done(self, step: Step) -> None:
         """The step succeeded: what waited only for it is ready now."""

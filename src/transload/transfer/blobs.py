@@ -80,10 +80,15 @@ def _note_nothing(step: BlobStep) -> None:
     """For callers that keep no journal."""
 
 
+def _may_always(step: BlobStep, length: int) -> None:
+    """For callers that limit nothing."""
+
+
 @frozen(kw_only=True)
 class Placing:
     """What bringing a blob needs. After `attempts` failures in a row without a new byte at the target it is given up.
 
+    `may_move` is called with the number of bytes that come next, and raises if they must not.
     `intend` is called with a step before its last byte goes out, and again before the blob is committed.
     `recheck` asks the target for each blob first, since a plan that was made earlier may be partly done by now.
     `publishers` reads foreign layers that the source lacks, from the URLs in their descriptors. A blob that makes no
@@ -99,6 +104,7 @@ class Placing:
     publishers: Opens | None = None
     give_up_after_s: float = 120.0
     intend: Callable[[BlobStep], None] = _note_nothing
+    may_move: Callable[[BlobStep, int], None] = _may_always
 
     def place(self, step: BlobStep, source: Source) -> How:
         """Make the step's blob visible in its repository. Raises the error of the last attempt."""
@@ -165,7 +171,7 @@ class Placing:
         def watched(chunks: Iterable[Chunk], position: int) -> Iterator[Chunk]:
             with at_side(origin.side):
                 for piece in paced(chunks, self.clock):
-                    self.cancellation.check()
+                    self.may_move(step, len(piece))
                     if position + len(piece) >= blob.size:
                         self.intend(step)
                     yield piece

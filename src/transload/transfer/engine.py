@@ -9,8 +9,6 @@ import contextlib
 import threading
 from collections.abc import Iterable, Mapping
 
-from attrs import frozen
-
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import (
     CertificateUntrusted,
@@ -36,6 +34,7 @@ from transload.events import (
     ImageDone,
     Listener,
     RunFinished,
+    RunResumed,
     RunStarted,
     StepDone,
     StepFailed,
@@ -52,6 +51,9 @@ from transload.transfer.blobs import Opens, Placing
 from transload.transfer.bodyorder import in_order_of_images
 from transload.transfer.journal import Journal
 from transload.transfer.leftovers import drop, leftovers
+from transload.transfer.limits import NO_LIMITS, Limits, Paused
+from transload.transfer.outcome import ImageOutcome, Outcome
+from transload.transfer.turns import Turns
 
 BODIES = 8
 SMALL = 2
@@ -60,30 +62,6 @@ ATTEMPTS = 6  # behind a proxy that limits bodies, some attempts go into finding
 
 # A target that answered so will not answer differently for the next step.
 _HOPELESS = (CredentialsRejected, LoginMissing, ReadOnly, CertificateUntrusted, DiskFull)
-
-
-@frozen
-class ImageOutcome:
-    """How one planned image ended. `done` with `error` None is success; not `done` means it was interrupted.
-
-    `tried` is False if the run had already failed with `error` before this image's turn.
-    """
-
-    done: bool
-    error: TransloadError | None
-    tried: bool = True
-
-
-@frozen
-class Outcome:
-    """How a run ended; `images` are in the order of the plan.
-
-    `interrupted`: the run was cancelled before its end. `duration_s` is in seconds.
-    """
-
-    images: tuple[ImageOutcome, ...]
-    interrupted: bool
-    duration_s: float
 
 
 def run(
@@ -102,6 +80,7 @@ def run(
     by_size: bool = False,
     publishers: Opens | None = None,
     give_up_after_s: float = GIVE_UP_AFTER_S,
+    limits: Limits = NO_LIMITS,
 ) -> Outcome:
     """Do every step of `plan`: up to `bodies` threads move large blobs, `small` more threads do the quick steps.
 
@@ -111,12 +90,14 @@ def run(
     made earlier, and may be partly done by now. Images are completed one after the other; with `by_size` the biggest
     blobs come first, as they lie in bundles. `publishers` reads foreign layers that a source lacks. If a store is out
     of reach and no byte has moved for half of `give_up_after_s`, it is not asked again: the steps that still need it
-    are not tried.
+    are not tried. Outside the hours of `limits` nothing is begun, and what moves is parked; when its bytes are spent,
+    the rest is left.
     """
     if bodies < 1:
         raise UsageError(f"bodies must be at least 1, not {bodies}")
     cancellation = Cancellation.within(cancellation or Cancellation())
-    order = () if by_size else in_order_of_images(plan, bodies)
+    lanes = bodies if limits.max_bytes is None else 1  # with one, image after image, whatever that costs at the end
+    order = () if by_size else in_order_of_images(plan, lanes)
     engine = _Engine(
         plan=plan,
         sources=sources,
@@ -127,6 +108,7 @@ def run(
         clock=clock,
         order=order,
         give_up_after_s=give_up_after_s,
+        limits=limits,
     )
     engine.placing = Placing(
         target=target,
@@ -138,6 +120,7 @@ def run(
         publishers=publishers,
         give_up_after_s=give_up_after_s,
         intend=engine.note,
+        may_move=engine.may_move,
     )
     with leftovers(plan, target, engine.journal, cancellation):
         return engine.run(bodies, small)
@@ -158,7 +141,9 @@ class _Engine:
         clock: Clock,
         order: Iterable[int],
         give_up_after_s: float,
+        limits: Limits,
     ) -> None:
+        self._turns = Turns(limits, clock, self.tell)
         self._give_up_after_s = give_up_after_s
         self._moved_s = clock.monotonic_s()
         self._positions: dict[int, int] = {}
@@ -193,11 +178,12 @@ class _Engine:
         with TaskGroup(self._cancellation) as group:
             group.staff(min(bodies + small, len(plan.steps)), self._work)
         duration_s = self._clock.monotonic_s() - started_s
-        interrupted = self._cancellation.cancelled and self._agenda.open > 0
+        left = self._agenda.open > 0
+        interrupted = self._cancellation.cancelled and left
         self.tell(RunFinished(duration_s, interrupted))
         unfinished = ImageOutcome(done=False, error=None)
         images = tuple(self._outcomes.get(number, unfinished) for number in range(len(plan.images)))
-        return Outcome(images, interrupted, duration_s)
+        return Outcome(images, interrupted, duration_s, out_of_bytes=left and not interrupted)
 
     # --- threads
 
@@ -211,6 +197,8 @@ class _Engine:
                         self._settle_failed(step, known, tried=False)
                     else:
                         self._settle_done(step, *self._do(step))
+                except Paused:
+                    self._put_back(step)
                 except Interrupted:
                     raise
                 except TransloadError as error:
@@ -225,17 +213,27 @@ class _Engine:
     def _next(self) -> Step | None:
         with self._changed:
             while not self._cancellation.cancelled and self._agenda.open:
-                step = self._agenda.take(heavy=self._bodies_free > 0)
+                step = self._turns.next(self._agenda, heavy=self._bodies_free > 0)
                 if step is not None:
                     self._bodies_free -= is_heavy(step)
                     return step
+                if self._turns.are_over:
+                    break
                 self._changed.wait(0.5)  # with a limit, since a cancellation does not notify this condition
             return None
+
+    def _put_back(self, step: Step) -> None:
+        with self._changed:
+            self._bodies_free += is_heavy(step)
+            self._turns.end(step)
+            self._agenda.put_back(step)
+            self._changed.notify_all()
 
     def _settle_done(self, step: Step, how: How, size: int, duration_s: float) -> None:
         self.tell(StepDone(step.id, how, size, duration_s))
         with self._changed:
             self._bodies_free += is_heavy(step)
+            self._turns.end(step)
             self._agenda.done(step)
             self._changed.notify_all()
         self._reach(step, None)
@@ -245,6 +243,7 @@ class _Engine:
         self.tell(StepFailed(step.id, error))
         with self._changed:
             self._bodies_free += is_heavy(step)
+            self._turns.end(step)
             lost = self._agenda.failed(step)
             self._changed.notify_all()
         for settled in (step, *lost):
@@ -274,6 +273,11 @@ class _Engine:
         """Note the step's blob in the journal. A hint for the next run is no reason to fail this one."""
         with contextlib.suppress(LocalError):
             self.journal.note(step.repository, step.descriptor.digest)
+
+    def may_move(self, step: BlobStep, length: int) -> None:
+        """Raises `Interrupted` or `Paused` if the next `length` bytes of a blob must not move now."""
+        self._cancellation.check()
+        self._turns.check(step, length)
 
     def _manifest(self, step: ManifestStep) -> How:
         manifest = self._plan.manifests[step.digest]
@@ -372,7 +376,7 @@ class _Engine:
             if event.position <= self._positions.get(event.step, 0):
                 return
             self._positions[event.step] = event.position
-        if isinstance(event, (StepMoved, StepDone)):
+        if isinstance(event, (StepMoved, StepDone, RunResumed)):
             self._moved_s = self._clock.monotonic_s()
 
 

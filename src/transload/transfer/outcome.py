@@ -1,0 +1,33 @@
+"""How a run ended, image by image."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from transload.errors import TransloadError
+
+
+@frozen
+class ImageOutcome:
+    """How one planned image ended. `done` with `error` None is success; not `done` means it was interrupted.
+
+    `tried` is False if the run had already failed with `error` before this image's turn.
+    """
+
+    done: bool
+    error: TransloadError | None
+    tried: bool = True
+
+
+@frozen
+class Outcome:
+    """How a run ended; `images` are in the order of the plan.
+
+    `interrupted`: the run was cancelled before its end. `out_of_bytes`: it ended because it had moved as many bytes as
+    it may, and something is left. `duration_s` is in seconds.
+    """
+
+    images: tuple[ImageOutcome, ...]
+    interrupted: bool
+    duration_s: float
+    out_of_bytes: bool = False
