@@ -498,7 +498,7 @@ class PartMissing(LocalError):
     code = "part-missing"
 
 
-# --- 9, 130 -----------------------------------------------------------------------------------------------------------
+# --- 9, 10, 130 -------------------------------------------------------------------------------------------------------
 
 
 class PrerequisiteMissing(TransloadError):
@@ -506,6 +506,17 @@ class PrerequisiteMissing(TransloadError):
 
     code = "prerequisite-missing"
     exit_code = 9
+
+
+class OutOfBytes(TransloadError):
+    """A run has moved as many bytes as it may (`Limits.max_bytes`), and something is left for the next one.
+
+    The library's verbs raise it, with the `result` (a `transload.Result`); the command line ends with its exit code.
+    """
+
+    code = "out-of-bytes"
+    exit_code = 10
+    result: Any = None
 
 
 class ImagesFailed(TransloadError):

@@ -23,6 +23,7 @@ from transload.planning.plan import ManifestStep, PlannedImage
 from transload.ports import Source, Target
 from transload.threads import Cancellation, in_parallel
 from transload.transfer import Journal, Outcome, run
+from transload.transfer.limits import NO_LIMITS, Limits
 
 _NAMED = 3  # images named in one sentence
 _THREADS = 8
@@ -205,7 +206,12 @@ def _is_there(target: Target, descriptor: Descriptor) -> bool:
 
 
 def carry_out(
-    prepared: Prepared, stores: Stores, listen: Listener, cancellation: Cancellation, bodies: int = 8
+    prepared: Prepared,
+    stores: Stores,
+    listen: Listener,
+    cancellation: Cancellation,
+    bodies: int = 8,
+    limits: Limits = NO_LIMITS,
 ) -> Outcome:
     """Run the plan. A journal keeps which blobs arrived until the run is complete."""
     plan, journal = prepared.plan, prepared.journal
@@ -221,6 +227,7 @@ def carry_out(
         by_size=prepared.by_size,
         publishers=stores.publishers if any(blob.descriptor.is_foreign for blob in plan.blob_steps()) else None,
         give_up_after_s=stores.patience_s,
+        limits=limits,
     )
     if prepared.finish is not None:
         prepared.finish(outcome)

@@ -10,6 +10,7 @@ from transload.app.job import BODIES, Job
 from transload.app.network import Network
 from transload.app.stores import Logins
 from transload.planning import Narrowing
+from transload.transfer.limits import Limits
 
 _SWITCHES = ("referrers", "foreign_layers", "allow_missing", "discover", "flatten", "recheck")
 
@@ -69,6 +70,11 @@ def connection_words(network: Network, logins: Logins) -> list[str]:
         for value in values:
             words += [flag, str(value)]
     return words
+
+
+def limit_words(limits: Limits) -> list[str]:
+    """The words for how much a run may move, and when."""
+    return _valued({"--max-bytes": limits.max_bytes, "--between": limits.between})
 
 
 def _unless(number: float, default: float) -> str | None:

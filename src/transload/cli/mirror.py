@@ -12,25 +12,28 @@ from transload.app.network import Network
 from transload.app.outcome import StartTime
 from transload.cli import options
 from transload.cli.command import Command
-from transload.cli.commandline import command_line, command_words, connection_words, retry_command
+from transload.cli.commandline import command_line, command_words, connection_words, limit_words, retry_command
 from transload.cli.flags import LoginFlags, WantedFlags
 from transload.cli.gather import agreed, gather, no_question, tell_the_same
 from transload.cli.output import OutputFormat
 from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.report.result import exit_code
+from transload.transfer.limits import Limits
 
 
 @click.command(cls=Command)
 @options.mirrored
 @options.logins
 @options.network
+@options.limits
 @options.reports
 @options.reporter
 def mirror(
     wanted: WantedFlags,
     logins: LoginFlags,
     network: Network,
+    limits: Limits,
     output: OutputFormat,
     quiet: bool,
     report: tuple[Path, ...],
@@ -50,12 +53,13 @@ def mirror(
     with open_session("mirror", output, quiet, network, report) as session:
         gathered = gather(session, wanted, logins, bodies=jobs)
         job = gathered.job
-        more = connection_words(network, gathered.logins)
+        more = [*connection_words(network, gathered.logins), *limit_words(limits)]
         words = ["mirror", *command_words(job, more)]
         began = StartTime.now(command_line(words))
         agree = partial(agreed, job.target) if gathered.asked else no_question
         with session.stoppable(), session.stores(gathered.logins) as stores:
+            session.wait(limits)
             prepared = prepare(job, stores, session.cancellation)
-            result = carry(session, stores, prepared, began, retry_command(job, more), job.bodies, agree)
+            result = carry(session, stores, prepared, began, retry_command(job, more), job.bodies, limits, agree)
         tell_the_same(gathered, words)
         return exit_code(result)

@@ -17,6 +17,7 @@ from transload.cli import completion
 from transload.cli.flags import LoginFlags, WantedFlags
 from transload.errors import LocalError, ReferenceInvalid
 from transload.oci.reference import check_registry
+from transload.transfer.limits import Limits
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -272,6 +273,17 @@ reporter = _stacked(
         help="What goes to standard output: text, or JSON for programs.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="No progress; results and failures only."),
+)
+
+limits = _as_value(
+    "limits",
+    Limits,
+    _option("--max-bytes", metavar="SIZE", help="Stop cleanly after so many bytes (10GB); the same command goes on."),
+    _option(
+        "--between",
+        metavar="HH:MM-HH:MM",
+        help="Move blobs only at these times of the day: 22:00-05:00 (several: with commas). Else wait.",
+    ),
 )
 
 reports = _stacked(

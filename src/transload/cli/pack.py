@@ -16,7 +16,7 @@ from transload.app.protecting import Division
 from transload.app.tool import Tool, put_tool, tool_for
 from transload.cli import completion, options
 from transload.cli.command import Command
-from transload.cli.commandline import command_line, command_words, connection_words
+from transload.cli.commandline import command_line, command_words, connection_words, limit_words
 from transload.cli.console import show_result, width_of
 from transload.cli.flags import LoginFlags, WantedFlags
 from transload.cli.gather import gather, tell_the_same
@@ -28,6 +28,7 @@ from transload.cli.session import open_session
 from transload.report.result import Result, exit_code
 from transload.report.styled import folded
 from transload.report.texts import size
+from transload.transfer.limits import Limits
 
 _HINT = "pip install 'transload[tool]' here has the parts for that, then pack again"
 
@@ -66,6 +67,7 @@ _HINT = "pip install 'transload[tool]' here has the parts for that, then pack ag
 @options.packed
 @options.source_login
 @options.network
+@options.limits
 @options.reports
 @options.reporter
 def pack(
@@ -81,6 +83,7 @@ def pack(
     wanted: WantedFlags,
     logins: LoginFlags,
     network: Network,
+    limits: Limits,
     output: OutputFormat,
     quiet: bool,
     report: tuple[Path, ...],
@@ -116,15 +119,17 @@ def pack(
         more = [
             *_words(out, packing.division, volume_size, paths, also, with_tool),
             *connection_words(network, gathered.logins),
+            *limit_words(limits),
         ]
         words = ["pack", *command_words(job, more)]
         images = [word for image in job.images for word in ("--image", image)]
         began = StartTime.now(command_line([*words, *images]))
         with session.stoppable(), session.stores(gathered.logins) as stores:
+            session.wait(limits)
             packed = prepare_pack(job, packing, stores, session.cancellation)
             view = _view(packed, packing)
             session.output.document("bundle", **view.to_json(), **({"tool": tool.to_json()} if tool else {}))
-            result = carry(session, stores, packed.prepared, began, lambda _: began.asked, job.bodies)
+            result = carry(session, stores, packed.prepared, began, lambda _: began.asked, job.bodies, limits)
         written = put_tool(tool, packing.out, signed=signer is not None) if tool and exit_code(result) == 0 else []
         tell_the_same(gathered, words)
         if output == "text":

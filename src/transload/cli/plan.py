@@ -17,7 +17,7 @@ from transload.app.ownplans import check_named, is_own, remember
 from transload.app.settings import Environment
 from transload.cli import options
 from transload.cli.command import Command, is_written
-from transload.cli.commandline import command_line, command_words, connection_words
+from transload.cli.commandline import command_line, command_words, connection_words, limit_words
 from transload.cli.flags import LoginFlags, WantedFlags
 from transload.cli.gather import gather, gather_logins, tell_the_same
 from transload.cli.output import OutputFormat
@@ -30,6 +30,7 @@ from transload.planning import Plan
 from transload.planning.planfile import dump_plan, load_plan
 from transload.report.exitcodes import of_plan
 from transload.report.result import exit_code
+from transload.transfer.limits import Limits
 
 
 @click.command(cls=Command)
@@ -76,6 +77,7 @@ def _write(decided: Plan, path: Path, session: Session) -> None:
 @options.named
 @options.logins
 @options.network
+@options.limits
 @options.reports
 @options.reporter
 def apply(
@@ -84,6 +86,7 @@ def apply(
     origin: str | None,
     logins: LoginFlags,
     network: Network,
+    limits: Limits,
     output: OutputFormat,
     quiet: bool,
     report: tuple[Path, ...],
@@ -102,10 +105,12 @@ def apply(
         check = (lambda _: None) if own else partial(_check_logins, decided, named, session.environment)
         gathered = gather_logins(session, logins, decided.sources, decided.target, check)
         words = [word for flag, store in named.items() for word in (f"--{flag}", store)]
-        began = StartTime.now(command_line(["apply", str(file), *words, *connection_words(network, gathered)]))
+        words += [*connection_words(network, gathered), *limit_words(limits)]
+        began = StartTime.now(command_line(["apply", str(file), *words]))
         with session.stoppable(), session.stores(gathered) as stores:
+            session.wait(limits)
             prepared = prepare_saved(decided, stores)
-            return exit_code(carry(session, stores, prepared, began, lambda _: began.asked, jobs))
+            return exit_code(carry(session, stores, prepared, began, lambda _: began.asked, jobs, limits))
 
 
 def _named(decided: Plan, to: str | None, origin: str | None) -> dict[str, str]:

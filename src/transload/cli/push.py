@@ -17,7 +17,7 @@ from transload.app.push import prepare_push
 from transload.app.stores import Carried
 from transload.cli import completion, options
 from transload.cli.command import Command
-from transload.cli.commandline import command_line, connection_words, platform_words
+from transload.cli.commandline import command_line, connection_words, limit_words, platform_words
 from transload.cli.console import say
 from transload.cli.flags import LoginFlags, WantedFlags
 from transload.cli.gather import gather
@@ -26,6 +26,7 @@ from transload.cli.prompting import ask_for_volume
 from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.report.result import exit_code
+from transload.transfer.limits import Limits
 
 
 @click.command(cls=Command)
@@ -35,6 +36,7 @@ from transload.report.result import exit_code
 @options.bundle
 @options.target_login
 @options.network
+@options.limits
 @options.reports
 @options.reporter
 def push(
@@ -44,6 +46,7 @@ def push(
     reading: Carried,
     logins: LoginFlags,
     network: Network,
+    limits: Limits,
     output: OutputFormat,
     quiet: bool,
     report: tuple[Path, ...],
@@ -67,17 +70,24 @@ def push(
         gathered = gather(session, wanted, logins, bodies=jobs)
         job = gathered.job
         switches = ["--compress"] if compress else []
-        words = [carried, *_words(reading, job), *switches, *connection_words(network, gathered.logins)]
+        words = [
+            carried,
+            *_words(reading, job),
+            *switches,
+            *connection_words(network, gathered.logins),
+            *limit_words(limits),
+        ]
         again = _again(words, job)
         began = StartTime.now(again(()))
         if location.kind == "bundle":
             reading = evolve(reading, ask=ask_for_volume(Path(location.value), session.output.paused))
         with session.stoppable(), session.stores(gathered.logins, reading) as stores:
+            session.wait(limits)
             store = open_carried(location, stores)
             if quiet and session.output.speaks and store.bundle:  # otherwise the totals have it
                 say(f"note: {note}" for note in signature_notes(store.bundle))
             prepared = prepare_push(store, job, stores, session.cancellation, compress=compress)
-            return exit_code(carry(session, stores, prepared, began, again, job.bodies))
+            return exit_code(carry(session, stores, prepared, began, again, job.bodies, limits))
 
 
 def _words(reading: Carried, job: Job) -> list[str]:

@@ -11,6 +11,7 @@ from transload.cli.session import Session
 from transload.planning import Plan
 from transload.report.result import Result
 from transload.report.tally import Tally, together
+from transload.transfer.limits import NO_LIMITS, Limits
 
 
 def carry(
@@ -20,6 +21,7 @@ def carry(
     began: StartTime,
     retry: Callable[[tuple[str, ...]], str],
     bodies: int = 8,
+    limits: Limits = NO_LIMITS,
     agree: Callable[[Plan], None] = lambda _: None,
 ) -> Result:
     """Write the totals, run the plan with progress, write the result. `retry` without names gives the whole command.
@@ -31,7 +33,7 @@ def carry(
     agree(prepared.plan)
     tally = Tally(prepared.plan)
     with session.output.progress(tally) as progress:
-        outcome = carry_out(prepared, stores, together(tally, progress), session.cancellation, bodies)
+        outcome = carry_out(prepared, stores, together(tally, progress), session.cancellation, bodies, limits)
     everything = sum(not image.excused for image in prepared.plan.images)
     result = result_of(
         prepared, stores, tally, outcome, began, lambda names: retry(names if len(names) < everything else ())

@@ -19,7 +19,11 @@ from transload.app.stores import NOTHING_SAID, Carried, Listeners, Logins, Store
 from transload.cli.interruption import stoppable
 from transload.cli.options import check_network
 from transload.cli.output import Output, OutputFormat
+from transload.clock import SYSTEM_CLOCK
+from transload.events import Event, RunPaused, RunResumed
+from transload.report.sentences import pause_sentence
 from transload.threads import Cancellation
+from transload.transfer.limits import Limits
 
 
 @frozen
@@ -34,6 +38,15 @@ class Session:
     def stoppable(self) -> AbstractContextManager[None]:
         """During the block, the first Ctrl-C ends the work at a safe point."""
         return stoppable(self.cancellation, self.output.notice)
+
+    def wait(self, limits: Limits) -> None:
+        """Wait for the hours of `limits`, if it is outside them."""
+
+        def tell(event: Event) -> None:
+            if isinstance(event, (RunPaused, RunResumed)):
+                self.output.notice(pause_sentence(event))
+
+        limits.wait(SYSTEM_CLOCK, self.cancellation, tell)
 
     def stores(
         self, logins: Logins | None = None, carried: Carried = NOTHING_SAID, listeners: Listeners | None = None

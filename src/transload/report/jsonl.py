@@ -16,6 +16,8 @@ from transload.events import (
     ImageDone,
     Progressed,
     RunFinished,
+    RunPaused,
+    RunResumed,
     RunStarted,
     StepDone,
     StepFailed,
@@ -139,6 +141,10 @@ class JsonProgress:
                 outcome = ImageOutcome(True, event.error, event.tried)
                 image = ImageResult.of(self._tally.plan, event.image, self._tally.images[event.image], outcome)
                 self._lines.tell("image", number=event.image, image=image.to_json())
+            case RunPaused():
+                self._lines.tell("paused", until=event.until)
+            case RunResumed():
+                self._lines.tell("resumed", paused_s=round(event.paused_s, 3))
             case RunFinished():
                 self._progress(0)
                 self._lines.tell("finished", duration_s=round(event.duration_s, 3), interrupted=event.interrupted)
@@ -153,6 +159,8 @@ class JsonProgress:
             return
         self._told_s = now_s
         now = self._tally.snapshot()
+        if now.paused_until:
+            return
         self._lines.tell(
             "progress",
             bytes=now.position,

@@ -9,10 +9,10 @@ from typing import TextIO
 
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import LocalError
-from transload.events import Event, HostTroubled, ImageDone, RunFinished, StepRetried
+from transload.events import Event, HostTroubled, ImageDone, RunFinished, RunPaused, RunResumed, StepRetried
 from transload.report.lookalike import writable
 from transload.report.pulse import Pulse
-from transload.report.sentences import Sentences
+from transload.report.sentences import Sentences, pause_sentence
 from transload.report.styled import Styled
 from transload.report.tally import Tally
 
@@ -86,6 +86,8 @@ class LineProgress:
                 self._lines.write(self._sentences.image(event))
             case StepRetried():
                 self._lines.write(self._sentences.retry(event, self._tally.label(event.step)))
+            case RunPaused() | RunResumed():
+                self.notice(pause_sentence(event))
             case RunFinished():
                 self._finished = True
 
@@ -101,7 +103,7 @@ class LineProgress:
     def _beat(self) -> None:
         now = self._tally.snapshot()
         skip, self._beside = self._beside and now.still_s >= self._heartbeat_s / 2, False
-        if not (self._finished or skip):
+        if not (self._finished or skip or now.paused_until):
             self._lines.write([self._sentences.heartbeat(now)])
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from attrs import define, field, frozen
 
-from transload.errors import HostGivenUp, Interrupted, Side
+from transload.errors import HostGivenUp, Interrupted, OutOfBytes, Side
 from transload.oci import Digest
 from transload.planning import Plan
 from transload.planning.plan import PlannedImage, Share
@@ -22,13 +22,22 @@ from transload.transfer import ImageOutcome, Outcome
 
 RESULT_FORMAT = 1
 
-ImageStatus = Literal["unchanged", "copied", "updated", "missing", "failed", "not-tried", "interrupted"]
+ImageStatus = Literal["unchanged", "copied", "updated", "missing", "failed", "not-tried", "interrupted", "left"]
 """`updated`: the name stood for something else before. `missing`: the source lacks it. `failed` has a problem.
 
-`not-tried`: the problem ended the run before this image's turn.
+`not-tried`: the problem ended the run before this image's turn. `left`: the run had moved all the bytes that it may.
 """
 
-STATUSES: tuple[ImageStatus, ...] = ("copied", "updated", "unchanged", "missing", "failed", "not-tried", "interrupted")
+STATUSES: tuple[ImageStatus, ...] = (
+    "copied",
+    "updated",
+    "unchanged",
+    "missing",
+    "failed",
+    "not-tried",
+    "interrupted",
+    "left",
+)
 
 
 @frozen(kw_only=True)
@@ -61,9 +70,9 @@ class ImageResult:
 
     `name` is its name at the target, `source` where it comes from. `status` is `copied` (the name is new), `updated`
     (it stood for something else before), `unchanged`, `missing` at the source, `failed`, `not-tried` (the run ended
-    before), or `interrupted`. `digest` is the one at the target; it differs from `source_digest` where an index was
-    narrowed or layers were compressed. Sizes are bytes, `duration_s` seconds. With `excused`, a failure was allowed;
-    `problem` says what it was.
+    before), `interrupted`, or `left` (the run may move no more bytes). `digest` is the one at the target; it
+    differs from `source_digest` where an index was narrowed or layers were compressed. Sizes are bytes, `duration_s`
+    seconds. With `excused`, a failure was allowed; `problem` says what it was.
     """
 
     name: str
@@ -82,14 +91,21 @@ class ImageResult:
     problem: Problem | None = None
 
     @classmethod
-    def of(cls, plan: Plan, number: int, counted: ImageTally, outcome: ImageOutcome) -> ImageResult:
-        """Image `number` of the plan."""
+    def of(
+        cls,
+        plan: Plan,
+        number: int,
+        counted: ImageTally,
+        outcome: ImageOutcome,
+        unfinished: ImageStatus = "interrupted",
+    ) -> ImageResult:
+        """Image `number` of the plan. `unfinished` is the status of an image that is not done."""
         image = plan.images[number]
         error = outcome.error
         return cls(
             name=image.label,
             source=image.source_label,
-            status=_status(image, outcome),
+            status=_status(image, outcome) if outcome.done else unfinished,
             digest=image.digest,
             source_digest=image.source_digest,
             size=_size(plan, image),
@@ -136,8 +152,10 @@ class Result:
     which the rate is measured.
 
     `asked` is the call or command, `sources` and `target` are locators. `images` are in the order of the plan.
-    `moved_bytes` is what went over the wire, repeats included; `traffic` has the requests by host, `retries` counts the
-    attempts that were repeated. `versions` are those of transload, Python and libraries; `notes` concern the whole run.
+    `moved_bytes` is what went over the wire, repeats included; `left_bytes` is what is still to be copied, and
+    `out_of_bytes` says that the run left it because it had moved as many bytes as it may. `traffic` has the requests by
+    host, `retries` counts the attempts that were repeated. `versions` are those of transload, Python and libraries;
+    `notes` concern the whole run.
     `to_json` gives the documented form (docs/formats/json-output.md, docs/formats/report.md).
     """
 
@@ -153,6 +171,8 @@ class Result:
     traffic: tuple[HostTotals, ...] = ()
     retries: int = 0
     retry: str | None = None
+    out_of_bytes: bool = False
+    left_bytes: int = 0
     versions: Mapping[str, str] = field(factory=dict, hash=False)
     notes: tuple[str, ...] = ()
     problem: Problem | None = None
@@ -179,9 +199,12 @@ class Result:
         `notes` are about the whole run, such as how a catalog differs from what is published.
         """
         plan = tally.plan
+        unfinished: ImageStatus = "left" if outcome.out_of_bytes else "interrupted"
         images = tuple(
-            ImageResult.of(plan, number, tally.images[number], ended) for number, ended in enumerate(outcome.images)
+            ImageResult.of(plan, number, tally.images[number], ended, unfinished)
+            for number, ended in enumerate(outcome.images)
         )
+        unended = outcome.interrupted or outcome.out_of_bytes
         open_names = tuple(image.name for image in images if not image.in_order)
         return cls(
             asked=asked,
@@ -195,7 +218,9 @@ class Result:
             moved_bytes=tally.moved,
             traffic=tuple(traffic),
             retries=tally.retries,
-            retry=retry(() if outcome.interrupted or _ended(images) else open_names) if retry and open_names else None,
+            out_of_bytes=outcome.out_of_bytes,
+            left_bytes=tally.left_bytes,
+            retry=retry(() if unended or _ended(images) else open_names) if retry and open_names else None,
             versions=versions,
             notes=tuple(notes),
         )
@@ -213,8 +238,9 @@ class Result:
 
     @property
     def failures(self) -> tuple[ImageResult, ...]:
-        """Images that should be at the target and are not, without interrupted ones."""
-        return tuple(image for image in self.images if not image.in_order and image.status != "interrupted")
+        """Images that should be at the target and are not, without interrupted ones and those left for the next run."""
+        unfinished = {"interrupted", "left"}
+        return tuple(image for image in self.images if not image.in_order and image.status not in unfinished)
 
     def share(self, kind: Literal["copied", "mounted", "present"]) -> Share:
         """The sum over all images."""
@@ -235,6 +261,7 @@ class Result:
             "target": self.target,
             "exit_code": exit_code(self),
             "interrupted": self.interrupted,
+            "out_of_bytes": self.out_of_bytes,
             "began": instant(self.began_wall_s),
             "duration_s": _rounded(self.duration_s),
             "totals": self._totals(),
@@ -253,6 +280,7 @@ class Result:
             "mounted": share_json(self.share("mounted")),
             "present": share_json(self.share("present")),
             "moved_bytes": self.moved_bytes,
+            "left_bytes": self.left_bytes,
             "transfer_s": _rounded(self.transfer_s),
             "rate_bytes_per_s": round(self.rate_bytes_per_s),
             "requests": sum(host.requests for host in self.traffic),
@@ -279,6 +307,8 @@ def _ended_by(result: Result) -> int | None:
     """The code of the problem that ended the run early, if one did."""
     if result.problem is None and result.interrupted:
         return Interrupted.exit_code
+    if result.out_of_bytes and not result.failures:
+        return OutOfBytes.exit_code
     problem = result.problem or _ended(result.images)
     return problem.exit_code if problem else None
 
@@ -298,8 +328,6 @@ def _status(image: PlannedImage, outcome: ImageOutcome) -> ImageStatus:
         if image.status == "missing":
             return "missing"
         return "failed" if outcome.tried else "not-tried"
-    if not outcome.done:
-        return "interrupted"
     if image.status == "unchanged":
         return "unchanged"
     return "updated" if image.status == "changed" else "copied"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from transload.errors import TransloadError, Unreachable
-from transload.events import HostTroubled, ImageDone, StepRetried
+from transload.events import HostTroubled, ImageDone, RunPaused, RunResumed, StepRetried
 from transload.planning.plan import PlannedImage
 from transload.report.problem import Problem, problem_lines, without_subject
 from transload.report.speed import CRAWLING
@@ -130,6 +130,13 @@ class Sentences:
         return problem_lines(problem, self.width, indent="  ")
 
 
+def pause_sentence(event: RunPaused | RunResumed) -> str:
+    """A sentence about a run that waits for its hours, or goes on."""
+    if isinstance(event, RunPaused):
+        return f"outside the hours of --between: waiting until {event.until}; Ctrl-C ends, the same command goes on"
+    return f"the hours of --between have begun: going on, after {_whole(event.paused_s)}"
+
+
 def host_sentence(event: HostTroubled) -> str:
     """A sentence about a host that does not answer as it should, before, during and after a run."""
     if event.state == "back":
@@ -152,6 +159,8 @@ def _whole(seconds: float) -> str:
 def facts(now: Snapshot) -> list[str]:
     """The numbers of a moment in words, the most important first."""
     phrases = [size_of(now.position, now.total)] if now.total else []
+    if now.paused_until:
+        return [*phrases, f"paused until {now.paused_until}", *image_facts(now)]
     if now.still_s >= _STILL_S:
         phrases.append(f"nothing new for {duration(now.still_s)}")
     elif now.moved and now.elapsed_s >= _SOON_S:

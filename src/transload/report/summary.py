@@ -21,7 +21,8 @@ def summary_lines(result: Result, width: int | None = None) -> list[Styled]:
     for problem, images in _grouped(result):
         lines += [Styled(), *_group(problem, images, width)]
     if result.retry:
-        what = "to finish" if result.interrupted or result.ended_early else "to try just these again"
+        unended = result.interrupted or result.ended_early or result.out_of_bytes
+        what = "to finish" if unended else "to try just these again"
         lines += [Styled(), Styled.of((f"{what}:", "strong")), Styled.of(f"  {one_line(result.retry)}")]
     return lines
 
@@ -55,6 +56,8 @@ def verdict(result: Result) -> tuple[str, Meaning]:
         return "not started", "bad"
     if result.interrupted:
         return "interrupted", "warn"
+    if result.out_of_bytes and not result.failures:
+        return "stopped at the limit of bytes", "warn"
     if result.ended_early:
         return "ended early", "bad"
     failed = len(result.failures)
@@ -106,6 +109,9 @@ def _facts(result: Result, width: int | None) -> Iterator[Styled]:
         phrases.append(count(result.retries, "retry"))
     if phrases:
         yield from folded("  content: ", ", ".join(phrases), width, "faint")
+    if result.out_of_bytes:
+        left = f"{count(result.counts['left'], 'image')}, {size(result.left_bytes)}, for the next run"
+        yield from folded("  left:    ", left, width, "faint")
     for number, host in enumerate(result.traffic):
         yield from folded("           " if number else "  traffic: ", traffic_of(host), width, "faint")
 

@@ -16,6 +16,8 @@ from transload.events import (
     ImageDone,
     Listener,
     RunFinished,
+    RunPaused,
+    RunResumed,
     RunStarted,
     StepDone,
     StepFailed,
@@ -45,7 +47,7 @@ class Snapshot:
     """The numbers of one moment. Sizes in bytes; `left_s` is None while it cannot be known.
 
     `position` is how much of `total` has arrived; `moved` is what went over the wire in this run, with repeats.
-    `still_s` is how long no byte has come.
+    `still_s` is how long no byte has come; `paused_until` is the time of the day when the run goes on.
     """
 
     images: int
@@ -59,6 +61,7 @@ class Snapshot:
     elapsed_s: float
     retries: int
     finished: bool = False
+    paused_until: str | None = None
     still_s: float = 0.0
     running: tuple[Running, ...] = ()
 
@@ -107,6 +110,7 @@ class Tally:
         self.moved = 0
         self.lost = 0
         self.duration_s: float | None = None
+        self.paused_until: str | None = None
         self._clock = clock
         self._window_s = window_s
         self._started_s = clock.monotonic_s()
@@ -139,6 +143,11 @@ class Tally:
                 case RunFinished():
                     self.duration_s = event.duration_s
                     self._moving.clear()
+                case RunPaused():
+                    self.paused_until = event.until
+                    self._set_aside()
+                case RunResumed():
+                    self.paused_until = None
 
     def snapshot(self) -> Snapshot:
         """The numbers as they are now; the biggest running blob comes first."""
@@ -161,15 +170,27 @@ class Tally:
                 elapsed_s=elapsed_s,
                 retries=self.retries,
                 finished=over,
+                paused_until=self.paused_until,
                 still_s=0.0 if over else self._speed.still_s(now_s),
                 running=tuple(sorted(bodies, key=lambda blob: (-blob.size, blob.step))),
             )
+
+    @property
+    def left_bytes(self) -> int:
+        """The bytes that the run still has to move."""
+        with self._lock:
+            return self.total - self.position - self.lost
 
     def label(self, step: int) -> str:
         """What people call a step of the plan."""
         return self._steps[step].label
 
     # --- events
+
+    def _set_aside(self) -> None:
+        """What moves begins again later, where the target has kept it."""
+        self.position -= sum(blob.position for blob in self._moving.values() if blob.is_body)
+        self._moving.clear()
 
     def _start(self, event: StepStarted, now_s: float) -> None:
         step = self._steps.get(event.step)

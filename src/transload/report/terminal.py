@@ -8,11 +8,11 @@ from types import TracebackType
 
 from rich.console import Console
 
-from transload.events import Event, HostTroubled, ImageDone, RunFinished, StepRetried
+from transload.events import Event, HostTroubled, ImageDone, RunFinished, RunPaused, RunResumed, StepRetried
 from transload.report.moving import MovingLines
 from transload.report.pulse import Pulse
 from transload.report.screen import ROWS, screen
-from transload.report.sentences import Sentences
+from transload.report.sentences import Sentences, pause_sentence
 from transload.report.styled import Styled, folded
 from transload.report.tally import Tally
 from transload.report.theme import rendered
@@ -58,6 +58,8 @@ class TerminalProgress:
                 self._lines.above(self._sentences.image(event))
             case StepRetried() if lines := self._sentences.retry(event, self._tally.label(event.step)):
                 self._lines.above(lines)
+            case RunPaused() | RunResumed():
+                self.notice(pause_sentence(event))
             case RunFinished():
                 self._finished = True
 

@@ -51,7 +51,7 @@ class Window:
 class Hours:
     """The windows of a day, one or several."""
 
-    windows: tuple[Window, ...]
+    _windows: tuple[Window, ...]
 
     @classmethod
     def parse(cls, texts: str | Iterable[str]) -> Hours:
@@ -66,15 +66,15 @@ class Hours:
     def are_on(self, wall_s: float) -> bool:
         """Whether the moment is in one of the windows. `wall_s` is seconds since 1970."""
         minute = _minute(wall_s)
-        return any(window.has(minute) for window in self.windows)
+        return any(window.has(minute) for window in self._windows)
 
     def next_begin(self, wall_s: float) -> str:
         """When the next window begins, as hours and minutes."""
         minute = _minute(wall_s)
-        return _shown(min(self.windows, key=lambda window: (window.begin - minute) % _DAY).begin)
+        return _shown(min(self._windows, key=lambda window: (window.begin - minute) % _DAY).begin)
 
     def __str__(self) -> str:
-        return ",".join(map(str, self.windows))
+        return ",".join(map(str, self._windows))
 
 
 def _minutes(hour: str, minute: str) -> int | None:

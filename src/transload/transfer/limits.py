@@ -3,29 +3,55 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
 from attrs import field, frozen
 
+from transload.clock import Clock
 from transload.errors import Interrupted, UsageError
+from transload.events import Listener, RunPaused, RunResumed
+from transload.threads import Cancellation
 from transload.transfer.hours import Hours
+from transload.wording import bytes_in
+
+_LOOK_S = 1.0  # between two looks at the clock: a computer that was asleep is awake at any moment
 
 
-def _check_bytes(_limits: object, _attribute: object, most: int | None) -> None:
-    if most is not None and most < 1:
-        raise UsageError(
-            f"at least one byte must be allowed, not {most}", hint="leave the limit out to move everything"
-        )
+def _bytes(most: int | str | None) -> int | None:
+    number = bytes_in(most) if isinstance(most, str) else most
+    if isinstance(most, str) and number is None:
+        raise UsageError(f"{most[:40]!r} is not a number of bytes", hint="write a size such as 10GB or 700MiB")
+    if number is not None and number < 1:
+        raise UsageError(f"at least one byte must be allowed, not {number}", hint="leave it out to move all")
+    return number
+
+
+def _hours(between: Hours | str | Iterable[str] | None) -> Hours | None:
+    return between if between is None or isinstance(between, Hours) else Hours.parse(between)
 
 
 @frozen(kw_only=True)
 class Limits:
-    """`max_bytes` of blobs in one run, repeats included, and the `hours` in which they move. None: no limit.
+    """How much a run may move, and when. None: no limit.
 
-    Manifests, lists and questions do not count. Raises `UsageError`.
+    `max_bytes` of blobs move in one run, as a number or a size (`10GB`, `700MiB`); what is sent again counts again,
+    manifests and questions do not. Blobs move only `between` some times of the day, by the local clock:
+    `22:00-05:00`, or several with commas between. Raises `UsageError`.
     """
 
-    max_bytes: int | None = field(default=None, validator=_check_bytes)
-    hours: Hours | None = None
+    max_bytes: int | None = field(default=None, converter=_bytes)
+    between: Hours | None = field(default=None, converter=_hours)
+
+    def wait(self, clock: Clock, cancellation: Cancellation, listen: Listener) -> None:
+        """Wait for the hours, if it is outside them. Raises `Interrupted`."""
+        if self.between is None or self.between.are_on(clock.wall_s()):
+            return
+        began_s = clock.monotonic_s()
+        listen(RunPaused(self.between.next_begin(clock.wall_s())))
+        while not self.between.are_on(clock.wall_s()):
+            clock.sleep_s(_LOOK_S, cancellation.wake)
+            cancellation.check()
+        listen(RunResumed(clock.monotonic_s() - began_s))
 
 
 NO_LIMITS = Limits()

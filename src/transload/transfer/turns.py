@@ -17,7 +17,7 @@ class Turns:
     """Hands out steps under `limits`. `next` and `end` are called under one lock, `check` by any thread."""
 
     def __init__(self, limits: Limits, clock: Clock, tell: Listener) -> None:
-        self._hours = limits.hours
+        self._hours = limits.between
         self._budget = ByteBudget(limits.max_bytes)
         self._clock = clock
         self._tell = tell

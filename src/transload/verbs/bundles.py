@@ -20,10 +20,12 @@ from transload.app.tool import put_tool, tool_for
 from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.signing import Signer
 from transload.bundle.format.volumes import parse_volume_size
+from transload.clock import SYSTEM_CLOCK
 from transload.errors import UsageError
 from transload.oci import Platform
 from transload.planning import Narrowing
 from transload.report.result import Result
+from transload.transfer.limits import NO_LIMITS, Limits
 from transload.verbs import arguments
 from transload.verbs.means import Means, Options, at_work
 from transload.verbs.run import carried_out
@@ -66,6 +68,7 @@ def pack(
     allow_missing: bool = False,
     discover: bool = False,
     jobs: int = BODIES,
+    limits: Limits = NO_LIMITS,
     **options: Unpack[Options],
 ) -> PackResult:
     """Write the images that `sets` name into the bundle `out` (a path without suffix): `transload pack`.
@@ -114,9 +117,11 @@ def pack(
         bodies=arguments.jobs(jobs),
     )
     means = Means.of(options)
+    arguments.of_kind("limits", limits, Limits)
     with at_work(means) as work:
+        limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         packed = prepare_pack(job, packing, work.stores, work.cancellation)
-        result = carried_out(packed.prepared, work, began, job.bodies, check=True)
+        result = carried_out(packed.prepared, work, began, job.bodies, limits, check=True)
     cut, recovery_volumes = packed.blueprint.cut, packed.recovery
     volumes = (packing.out.with_name(cut.file_name(packing.out.name, number)) for number in cut.numbers)
     return PackResult(
@@ -141,6 +146,7 @@ def push(
     key: str | Path | None = None,
     volumes: str | Path | Iterable[str | Path] = (),
     jobs: int = BODIES,
+    limits: Limits = NO_LIMITS,
     check: bool = True,
     **options: Unpack[Options],
 ) -> Result:
@@ -171,10 +177,12 @@ def push(
         bodies=arguments.jobs(jobs),
     )
     means = Means.of(options, key=carried.key, volumes=carried.folders)
+    arguments.of_kind("limits", limits, Limits)
     with at_work(means) as work:
+        limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         store = open_carried(place, work.stores)
         prepared = prepare_push(store, job, work.stores, work.cancellation, compress=compress)
-        return carried_out(prepared, work, began, job.bodies, check=check)
+        return carried_out(prepared, work, began, job.bodies, limits, check=check)
 
 
 def _bundle_name(out: str | Path) -> str:

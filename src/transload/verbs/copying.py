@@ -11,11 +11,13 @@ from transload.app.job import BODIES, Job
 from transload.app.location import Location, is_image, is_short
 from transload.app.mirror import prepare
 from transload.app.outcome import StartTime
+from transload.clock import SYSTEM_CLOCK
 from transload.errors import UsageError
 from transload.oci import Platform, Reference
 from transload.oci.reference import shown, without_transport
 from transload.planning import Narrowing
 from transload.report.result import Result
+from transload.transfer.limits import NO_LIMITS, Limits
 from transload.verbs import arguments
 from transload.verbs.means import Means, Options, at_work
 from transload.verbs.run import carried_out
@@ -31,6 +33,7 @@ def copy(
     referrers: bool = False,
     foreign_layers: bool = False,
     jobs: int = BODIES,
+    limits: Limits = NO_LIMITS,
     check: bool = True,
     **options: Unpack[Options],
 ) -> Result:
@@ -46,14 +49,15 @@ def copy(
 
     `platforms` (`linux/amd64`) copies only these of a multi-platform image, as `narrowing` says. `referrers` takes
     signatures, SBOMs and attestations along, `foreign_layers` layers that publishers keep elsewhere. `jobs` is how many
-    blobs move at a time.
+    blobs move at a time, `limits` how many bytes may move, and at which times of the day.
 
     Logins come from docker's and podman's files, proxies from the usual variables; `Options` (`source_login`,
     `target_login`, `network`, `environment`, `progress`, `cancellation`) says it otherwise.
 
     Returns what was done: each image with its status, digest and bytes. With `check` (the default), an image that could
     not be copied is an error: its own when one image was wanted, else `ImagesFailed`, whose `result` tells of each
-    image; `HostGivenUp` where a host answers no more; `Interrupted` after a cancellation. Without, the result tells it.
+    image; `HostGivenUp` where a host answers no more; `OutOfBytes` where `limits` left
+    something; `Interrupted` after a cancellation. Without, the result tells it.
     What concerns the whole is raised always: `UsageError`, `ReferenceInvalid`, `CredentialsRejected` and `Unreachable`
     of the target, `TargetConflict`, `DiskFull`, `SelectionEmpty`.
     """
@@ -70,7 +74,7 @@ def copy(
         foreign_layers=foreign_layers,
         bodies=arguments.jobs(jobs),
     )
-    return _run(job, began, Means.of(options), check=check)
+    return _run(job, began, limits, Means.of(options), check=check)
 
 
 def mirror(
@@ -90,6 +94,7 @@ def mirror(
     flatten: bool = False,
     recheck: bool = False,
     jobs: int = BODIES,
+    limits: Limits = NO_LIMITS,
     check: bool = True,
     **options: Unpack[Options],
 ) -> Result:
@@ -126,13 +131,15 @@ def mirror(
         recheck=recheck,
         bodies=arguments.jobs(jobs),
     )
-    return _run(job, began, Means.of(options), check=check)
+    return _run(job, began, limits, Means.of(options), check=check)
 
 
-def _run(job: Job, began: StartTime, means: Means, *, check: bool) -> Result:
+def _run(job: Job, began: StartTime, limits: Limits, means: Means, *, check: bool) -> Result:
+    arguments.of_kind("limits", limits, Limits)
     with at_work(means) as work:
+        limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         prepared = prepare(job, work.stores, work.cancellation)
-        return carried_out(prepared, work, began, job.bodies, check=check)
+        return carried_out(prepared, work, began, job.bodies, limits, check=check)
 
 
 def _place(name: str, value: str) -> str:

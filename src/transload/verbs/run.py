@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from transload.app.mirror import Prepared, carry_out, check_room
 from transload.app.outcome import StartTime, result_of
-from transload.errors import HostGivenUp, ImagesFailed, Interrupted, TransloadError
+from transload.errors import HostGivenUp, ImagesFailed, Interrupted, OutOfBytes, TransloadError
 from transload.report.result import Result
 from transload.report.tally import Tally, together
-from transload.report.texts import count
+from transload.report.texts import count, size
 from transload.transfer import Outcome
+from transload.transfer.limits import Limits
 from transload.verbs.means import Work
 
 _NAMED = 3  # images named in one sentence
 
 
-def carried_out(prepared: Prepared, work: Work, began: StartTime, jobs: int, *, check: bool) -> Result:
+def carried_out(prepared: Prepared, work: Work, began: StartTime, jobs: int, limits: Limits, *, check: bool) -> Result:
     """Run a plan that was prepared. With `check`, raises what `check_result` raises."""
     check_room(prepared)
     tally = Tally(prepared.plan)
-    outcome = carry_out(prepared, work.stores, together(tally, work.listen), work.cancellation, jobs)
+    outcome = carry_out(prepared, work.stores, together(tally, work.listen), work.cancellation, jobs, limits)
     result = result_of(prepared, work.stores, tally, outcome, began)
     if check:
         check_result(result, prepared, outcome)
@@ -28,8 +29,9 @@ def carried_out(prepared: Prepared, work: Work, began: StartTime, jobs: int, *, 
 def check_result(result: Result, prepared: Prepared, outcome: Outcome) -> None:
     """Raise what went wrong, if anything did.
 
-    `Interrupted` when the run was cancelled; the error itself when one image was wanted, or when a host was given up;
-    else `ImagesFailed`, which names the images and carries `result`.
+    `Interrupted` when the run was cancelled; `OutOfBytes`, with the result, when it left something; the error itself
+    when one image was wanted, or when a host was given up; else `ImagesFailed`, which names the images and carries
+    `result`.
     """
     if result.interrupted:
         raise Interrupted("interrupted")
@@ -38,6 +40,8 @@ def check_result(result: Result, prepared: Prepared, outcome: Outcome) -> None:
         for image, ended in zip(prepared.plan.images, outcome.images, strict=True)
         if ended.error is not None and not image.excused
     ]
+    if not failed and result.out_of_bytes:
+        raise _out_of_bytes(result)
     if not failed:
         return
     errors = [error for _, error in failed]
@@ -49,6 +53,13 @@ def check_result(result: Result, prepared: Prepared, outcome: Outcome) -> None:
     named = "; ".join(f"{image.label}: {error}" for image, error in failed[:_NAMED])
     more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
     raise _failed(f"{len(failed)} of {count(len(prepared.plan.images), 'image')} failed: {named}{more}", result, errors)
+
+
+def _out_of_bytes(result: Result) -> OutOfBytes:
+    left = f"{count(result.counts['left'], 'image')}, {size(result.left_bytes)}"
+    error = OutOfBytes(f"the run has moved the bytes that it may; left: {left}", hint="run the same again to go on")
+    error.result = result
+    return error
 
 
 def _failed(message: str, result: Result, errors: list[TransloadError]) -> ImagesFailed:

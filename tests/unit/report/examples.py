@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.unit.report.replay import Replay, StoppedClock, Trouble, Wanted, planned, result_of
 from transload.errors import DigestMismatch, ManifestUnknown, SettingMissing, Unreachable
-from transload.events import HostTroubled, Progressed
+from transload.events import HostTroubled, Progressed, RunPaused, RunResumed
 from transload.oci import Digest
 from transload.report.jsonl import JsonLines, JsonProgress
 from transload.report.markdown import to_markdown
@@ -69,6 +69,8 @@ def replayed() -> tuple[list[dict[str, Any]], Result]:
         listen = together(tally, progress)
         for event in replay:
             listen(event)
+        progress(RunPaused("22:00"))
+        progress(RunResumed(24_800.0))
         progress.notice("stopping: what has arrived is kept where possible; Ctrl-C once more leaves at once")
     result = result_of(tally, replay.outcome)
     lines.result(result)

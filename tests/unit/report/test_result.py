@@ -169,6 +169,7 @@ def test_each_image_has_its_status() -> None:
         "failed": 1,
         "not-tried": 0,
         "interrupted": 0,
+        "left": 0,
     }
     assert [image.status for image in result.failures] == ["failed", "missing"]
     problem = result.failures[0].problem

@@ -230,7 +230,7 @@ def test_it_pauses_in_the_middle_of_a_blob_and_goes_on_there() -> None:
     scene, clock = Scene(), Wall(NOON_S)
     plan = scene.plan(*release(scene))
     recorder = Hourly(clock)
-    outcome = scene.run(plan, listen=recorder, limits=Limits(hours=Hours.parse("08:00-17:00")), clock=clock, bodies=1)
+    outcome = scene.run(plan, listen=recorder, limits=Limits(between="08:00-17:00"), clock=clock, bodies=1)
     assert all(image.done and image.error is None for image in outcome.images)
     assert [type(event) for event in recorder.events if isinstance(event, (RunPaused, RunResumed))] == [
         RunPaused,
@@ -255,7 +255,7 @@ def test_outside_its_hours_it_waits_until_it_is_cancelled() -> None:
                 cancellation.cancel()
 
     cancellation, recorder = Cancellation(), Leaving()
-    limits = Limits(hours=Hours.parse("22:00-05:00"))
+    limits = Limits(between="22:00-05:00")
     outcome = scene.run(plan, listen=recorder, limits=limits, clock=clock, cancellation=cancellation)
     assert (outcome.interrupted, outcome.out_of_bytes) == (True, False)
     assert not recorder.of(StepMoved)
