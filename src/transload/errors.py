@@ -474,6 +474,12 @@ class DiskFull(LocalError):
     code = "disk-full"
 
 
+class MediumLost(LocalError):
+    """A disk, stick or mount was removed while it was used, or it has failed."""
+
+    code = "medium-lost"
+
+
 class PermissionRefused(LocalError):
     """The operating system does not permit reading or writing a path."""
 

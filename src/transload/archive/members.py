@@ -17,7 +17,7 @@ from attrs import frozen
 
 from transload.archive.headers import Header, read_headers
 from transload.errors import CorruptError, NotFound, Refused, UsageError
-from transload.files import chunks_of, exactly, local_errors, open_file
+from transload.files import chunks_of, closed_after, exactly, local_errors, open_file
 from transload.ports import Chunk
 
 _LINKS = 8  # in a row
@@ -111,7 +111,7 @@ class Members:
         """`length` bytes of a member from `offset` on; each chunk is a view of one buffer."""
         with local_errors("opening", self.path):
             file = _opened(self.path)
-        with file:
+        with closed_after(file):
             with local_errors("reading", self.path):
                 file.seek(member.offset + offset)
             wanted = min(length, member.size - offset)

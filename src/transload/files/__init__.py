@@ -2,18 +2,30 @@
 
 from transload.files.arriving import Arrivals, is_plain_name
 from transload.files.durable import check_replaceable, free_bytes, fsync_folder, replace_file, write_all
+from transload.files.filesystem import check_file_size
 from transload.files.folder import Folder, lock
 from transload.files.home import expanded
-from transload.files.regular import CHUNK_BYTES, check_kind, chunks_of, exactly, open_file, read_file, read_up_to
+from transload.files.regular import (
+    CHUNK_BYTES,
+    check_kind,
+    chunks_of,
+    closed_after,
+    exactly,
+    open_file,
+    read_file,
+    read_up_to,
+)
 from transload.files.trouble import local_error, local_errors
 
 __all__ = [
     "CHUNK_BYTES",
     "Arrivals",
     "Folder",
+    "check_file_size",
     "check_kind",
     "check_replaceable",
     "chunks_of",
+    "closed_after",
     "exactly",
     "expanded",
     "free_bytes",

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import stat
+import sys
 from io import FileIO
 from pathlib import Path
 
@@ -28,9 +29,10 @@ def fsync_folder(folder: Path) -> None:
 
 
 def free_bytes(folder: Path) -> int:
-    """Free bytes on the disk of a folder, for this user. Raises `LocalError`."""
+    """Free bytes on the disk of a folder, for this user; very many if its driver does not say. Raises `LocalError`."""
     with local_errors("asking for free space in", folder):
-        return shutil.disk_usage(folder).free
+        usage = shutil.disk_usage(folder)
+        return usage.free if usage.total else sys.maxsize
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from attrs import define, field
 
 from transload.errors import Busy, FolderUnsafe, LocalError, LocksMissing
-from transload.files.regular import PLAIN, no_file, regular
+from transload.files.regular import PLAIN, closed_after, no_file, regular
 from transload.files.trouble import local_errors
 
 try:  # POSIX
@@ -144,7 +144,7 @@ class Folder:
         path = self.path / name
         with local_errors("opening", path):
             file = self.open(name, "a+")
-        with file:
+        with closed_after(file):
             lock(file, path)
             yield file
 
@@ -179,7 +179,8 @@ class Folder:
                 handle = inner
             yield handle
         finally:
-            os.close(handle)
+            with contextlib.suppress(OSError):
+                os.close(handle)
 
     def _at(self, name: str, handle: int | None) -> str:
         return name if handle is not None else str(self.path / name)

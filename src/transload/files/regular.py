@@ -48,6 +48,19 @@ def open_file(path: Path) -> FileIO:
     return regular(number, "r", path)[0]
 
 
+@contextlib.contextmanager
+def closed_after(file: FileIO) -> Iterator[FileIO]:
+    """Close a file behind the block that reads it or holds its lock.
+
+    A medium that was pulled out also makes closing fail, which says nothing that reading has not said.
+    """
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
+
+
 def read_file(path: Path, count: int) -> bytes:
     """The first `count` bytes of a file; all of it if it is not longer. Raises as `open_file` does."""
     with open_file(path) as file:

@@ -7,9 +7,14 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-from transload.errors import DiskFull, LocalError, PermissionRefused
+from transload.errors import DiskFull, LocalError, MediumLost, PermissionRefused
 
+# Of disks, of network mounts, and of drivers that run as programs.
+_LOST = frozenset(
+    {errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN, errno.ESHUTDOWN, errno.ECONNABORTED}
+)
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_WAY_ON = "put it in again at the same place and run the same command again; if it is there, look at the system's log"
 _REFUSING = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _HINTS = {
     errno.ENOSPC: "free some space and run the same command again",
@@ -17,7 +22,8 @@ _HINTS = {
     errno.EMFILE: "raise the limit (ulimit -n), or lower --jobs",
     errno.ENFILE: "the whole machine has too many files open; end what opened them",
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.EIO: "the disk or its connection fails: look at the system's log, and use another disk",
+    errno.EROFS: "it is read-only; a system also makes a disk read-only when it fails: look at the system's log",
+    errno.EFBIG: "this file system takes no file of this size; FAT takes files below 4 GiB, exFAT and NTFS larger ones",
 }
 
 
@@ -28,10 +34,20 @@ def local_errors(doing: str, path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         if doing != "reading":
-            raise local_error(error, f"{doing} {path}", str(path)) from error
+            raise _not_there(error, doing, path) from error
         raise LocalError(f"there is no file {path}", subject=str(path)) from error
     except OSError as error:
         raise local_error(error, f"{doing} {path}", str(path)) from error
+
+
+def _not_there(error: FileNotFoundError, doing: str, path: Path) -> LocalError:
+    """The error for a file that cannot be made or changed: if its folder is not there, a medium was taken away."""
+    folder = path.parent
+    if folder.is_dir():
+        return local_error(error, f"{doing} {path}", str(path))
+    return MediumLost(
+        f"{doing} {path}: the folder {folder} is not there; was the medium removed?", subject=str(path), hint=_WAY_ON
+    )
 
 
 def local_error(error: OSError, doing: str, subject: str | None = None) -> LocalError:
@@ -39,5 +55,8 @@ def local_error(error: OSError, doing: str, subject: str | None = None) -> Local
     hint = _HINTS.get(error.errno or 0)
     if error.errno in FULL:
         return DiskFull(f"{doing}: no space left on the disk", subject=subject, hint=hint)
+    if error.errno in _LOST:
+        why = f"the medium was removed, or it has failed ({error.strerror or error})"
+        return MediumLost(f"{doing}: {why}", subject=subject, hint=_WAY_ON)
     kind = PermissionRefused if error.errno in _REFUSING else LocalError
     return kind(f"{doing}: {error.strerror or error}", subject=subject, hint=hint)

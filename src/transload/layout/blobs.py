@@ -10,7 +10,7 @@ from io import FileIO
 from pathlib import Path
 
 from transload.errors import BlobUnknown, FolderUnsafe
-from transload.files import Folder, chunks_of, exactly, local_errors, read_up_to
+from transload.files import Folder, chunks_of, closed_after, exactly, local_errors, read_up_to
 from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
 
@@ -71,7 +71,7 @@ class Blobs:
         wanted = descriptor.size - offset if length is None else length
         with local_errors("opening", path):
             file = self._opened(path)
-        with file:
+        with closed_after(file):
             with local_errors("reading", path):
                 file.seek(offset)
             yield exactly(chunks_of(file, path, wanted), wanted, f"blob {descriptor.digest.short}", descriptor.digest)

@@ -152,8 +152,10 @@ class LayoutIngest(HashedIngest):
         if self._file.closed:
             return
         with local_errors("writing", self._path):
-            empty = os.fstat(self._file.fileno()).st_size == 0
-            self._file.close()
+            try:
+                empty = os.fstat(self._file.fileno()).st_size == 0
+            finally:
+                self._file.close()
             if empty or not keep:
                 self._folder.unlink(self._name)
 

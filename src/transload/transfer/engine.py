@@ -18,6 +18,7 @@ from transload.errors import (
     Interrupted,
     LocalError,
     LoginMissing,
+    MediumLost,
     NotFound,
     ReadOnly,
     Refused,
@@ -61,7 +62,7 @@ GIVE_UP_AFTER_S = 120.0
 ATTEMPTS = 6  # behind a proxy that limits bodies, some attempts go into finding out how small the pieces must be
 
 # A target that answered so will not answer differently for the next step.
-_HOPELESS = (CredentialsRejected, LoginMissing, ReadOnly, CertificateUntrusted, DiskFull)
+_HOPELESS = (CredentialsRejected, LoginMissing, ReadOnly, CertificateUntrusted, DiskFull, MediumLost)
 
 
 def run(

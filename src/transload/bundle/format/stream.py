@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from transload.bundle.format.volumes import Cut
-from transload.errors import LocalError
+from transload.errors import LocalError, MediumLost
 from transload.files import CHUNK_BYTES, Folder, local_errors, open_file
 
 PathOf = Callable[[int], Path]
@@ -37,16 +37,17 @@ class _Cursor:
         if self._file is None or volume != self._volume:
             self.close()
             self.path, self._volume = self._path_of(volume), volume
-            with local_errors("opening", self.path):
+            with _gone(self.path, mode), local_errors("opening", self.path):
                 self._file = open_volume(self.path) if mode == "r+" else open_file(self.path)
                 self._file.seek(offset)
         return self._file
 
     def close(self) -> None:
-        """Close the open file, if there is one."""
+        """Close the open file, if there is one. Some file systems report only here that they could not write."""
         if self._file is not None:
-            self._file.close()
-            self._file = None
+            file, self._file = self._file, None
+            with local_errors("writing" if file.writable() else "reading", self.path):
+                file.close()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -117,6 +118,21 @@ class StreamReader(_Cursor):
 def open_volume(path: Path) -> FileIO:
     """Open a volume for writing. Raises `FolderUnsafe` for a link, which may lead to any file here; `OSError`."""
     return Folder(path.parent).open(path.name, "r+")
+
+
+@contextlib.contextmanager
+def _gone(path: Path, mode: str) -> Iterator[None]:
+    """A volume that is being written and is not there any more: its medium was unmounted, or it was deleted."""
+    try:
+        yield
+    except LocalError as error:
+        if mode == "r" or not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        raise MediumLost(
+            f"{path} is not there any more: was the medium removed?",
+            subject=str(path),
+            hint="put it in again at the same place and run the same command again: it goes on where this one stopped",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -14,12 +14,15 @@ from transload.bundle.format.stream import StreamReader, open_volume, writing_er
 from transload.bundle.format.volumes import PARTIAL, Cut, finished_name, split_file_name
 from transload.bundle.writing.journal import PackJournal
 from transload.bundle.writing.sums import write_sums
-from transload.errors import BundleExists, DiskFull, LocksMissing, VolumeMissing
-from transload.files import Folder, free_bytes, fsync_folder, local_errors
+from transload.errors import BundleExists, Busy, DiskFull, LocalError, LocksMissing, VolumeMissing
+from transload.files import Folder, check_file_size, free_bytes, fsync_folder, is_plain_name, local_errors
 from transload.locks import claimed
+from transload.oci import Digest
 from transload.wording import in_words
 
 _LARGE_FILE = (4 << 30) - 1  # what FAT32 takes
+_JOURNAL = ".partial.journal"
+_CUT = "cut it with --volume-size fat32, or format the medium with exFAT"
 
 
 class Unfinished:
@@ -36,8 +39,9 @@ class Unfinished:
         with local_errors("creating", self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         if not _journal(path).exists():
-            _check_free(path)
-        self.progress = PackJournal(_journal(path), blueprint.digest)
+            _check_free(path, self.cut)
+        self._known = check_file_size(self.folder, self.cut.size_of(1), str(self.final(1)), _CUT)
+        self.progress = _opened(_journal(path), blueprint.digest)
         if self.progress.whole:
             try:
                 self._check_complete()
@@ -86,7 +90,7 @@ class Unfinished:
         for volume in self.cut.numbers:
             path = self.path(volume)
             with writing_errors(path), Folder(path.parent).open(path.name, "a+") as file:
-                if fresh and volume == 1 and largest > _LARGE_FILE:
+                if fresh and volume == 1 and largest > _LARGE_FILE and not self._known:
                     file.truncate(largest)  # a file system without such files refuses now, and not hours later
                 if fresh or file.tell() > self.cut.size_of(volume):  # left by another bundle
                     file.truncate(0)
@@ -183,13 +187,31 @@ def discard(path: Path) -> None:
 
 
 def _journal(path: Path) -> Path:
-    return path.with_name(f"{path.name}.partial.journal")
+    return path.with_name(f"{path.name}{_JOURNAL}")
 
 
-def _check_free(path: Path) -> None:
-    """Raises `BundleExists` if the name is taken, also by volumes of another size: they would be mixed up."""
-    for file in sorted(path.parent.iterdir()):
-        if file.name.endswith(".tar") and split_file_name(file.name)[0] == path.name:
+def _opened(journal: Path, ledger: Digest) -> PackJournal:
+    try:
+        return PackJournal(journal, ledger)
+    except LocalError as error:
+        name = journal.name.removesuffix(_JOURNAL)
+        if isinstance(error, Busy) or is_plain_name(name):
+            raise
+        raise LocalError(
+            f"the file system of {journal.parent} does not take the name {name}",
+            subject=str(journal),
+            hint='write a name without \\ : * ? " < > | in it, and without a dot or a blank at its end',
+        ) from error
+
+
+def _check_free(path: Path, cut: Cut) -> None:
+    """Raises `BundleExists` if the name is taken, also by volumes of another size: they would be mixed up.
+
+    Some file systems do not tell capitals from small letters.
+    """
+    taken = (path.with_name(f"{path.name}.tar"), path.with_name(cut.file_name(path.name, 1)))
+    for file in (*filter(Path.exists, taken), *sorted(path.parent.iterdir())):
+        if file in taken or (file.name.endswith(".tar") and split_file_name(file.name)[0] == path.name):
             raise BundleExists(
                 f"{file} exists already", subject=str(file), hint="delete it, or give the new bundle another name"
             )
