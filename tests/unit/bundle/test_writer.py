@@ -398,7 +398,7 @@ def test_too_little_room_is_told_with_the_numbers_before_the_first_byte(
 ) -> None:
     with opened(tmp_path / "b") as writer:
         size = writer._blueprint.cut.size
-        monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": size - 1})())
+        monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": size - 1, "total": size})())
         with pytest.raises(DiskFull, match=str(size)) as caught:
             writer.check_space()
         assert "make room" in (caught.value.hint or "")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from transload.cli.main import main
-from transload.errors import DiskFull, LocalError, PermissionRefused
+from transload.errors import DiskFull, LocalError, MediumLost, PermissionRefused
 from transload.files import local_errors
 from transload.net.address import Origin
 from transload.net.translate import translated
@@ -15,9 +15,14 @@ from transload.net.translate import translated
 TROUBLE = [
     (errno.ENOSPC, DiskFull, "free some space"),
     (errno.EDQUOT, DiskFull, "quota"),
-    (errno.EROFS, PermissionRefused, None),
+    (errno.EROFS, PermissionRefused, "makes a disk read-only when it fails"),
+    (errno.EFBIG, LocalError, "FAT takes files below 4 GiB"),
     (errno.EACCES, PermissionRefused, None),
-    (errno.EIO, LocalError, "disk or its connection"),
+    (errno.EIO, MediumLost, "put it in again"),
+    (errno.ENODEV, MediumLost, "put it in again"),
+    (errno.ENXIO, MediumLost, "put it in again"),
+    (errno.ESTALE, MediumLost, "put it in again"),
+    (errno.ENOTCONN, MediumLost, "put it in again"),
     (errno.EMFILE, LocalError, "ulimit -n"),
     (errno.ENFILE, LocalError, "whole machine"),
     (errno.ENAMETOOLONG, LocalError, "shorter name"),
@@ -32,6 +37,11 @@ def test_trouble_with_a_file(number: int, kind: type[LocalError], hint: str | No
     assert caught.value.message.startswith("writing there: ")
     assert (caught.value.hint is None) == (hint is None)
     assert hint is None or hint in (caught.value.hint or "")
+
+
+def test_a_folder_that_is_gone_was_perhaps_unmounted(tmp_path: Path) -> None:
+    with pytest.raises(MediumLost, match="was the medium removed"), local_errors("writing", tmp_path / "gone" / "file"):
+        (tmp_path / "gone" / "file").write_text("")
 
 
 @pytest.mark.parametrize("number", [number for number, _, _ in TROUBLE])
