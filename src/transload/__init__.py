@@ -155,6 +155,7 @@ if TYPE_CHECKING:
     from transload.registry.credentials import DockerConfig
     from transload.registry.known import Finding
     from transload.registry.store import RegistryStore
+    from transload.report.checkup import CheckPoint, Checkup
     from transload.report.problem import Problem
     from transload.report.result import HostTotals, ImageResult, Result
     from transload.server import Served, ServedTotals, ServeSettings, serve
@@ -164,6 +165,7 @@ if TYPE_CHECKING:
     from transload.transfer.proof import Proof, Verdict, compare
     from transload.verbs.artifacts import ArtifactFiles
     from transload.verbs.bundles import PackResult, pack, push
+    from transload.verbs.checking import check
     from transload.verbs.copying import copy, mirror
     from transload.verbs.known import forget, known_registries
     from transload.verbs.means import AnyEvent, Options, Progress
@@ -178,11 +180,11 @@ __all__ = [
     "ArtifactFiles", "BlobStep", "BlobUnknown", "Blueprint", "BundleExists", "BundleForeignSignature",
     "BundleIncomplete", "BundleInvalid", "BundleStore", "BundleUnfinished", "BundleUnsigned", "BundleWriter",
     "BundledImage", "Busy", "Cancellation", "Catalog", "CatalogUnknown", "CatalogUse", "CertificateUntrusted",
-    "CompanionImage", "ContentDiffers", "Contents", "CorruptError", "CredentialsRejected", "CredentialsUnavailable",
-    "Descriptor", "Difference", "Digest", "DigestInvalid", "DigestMismatch", "DiskFull", "DockerConfig",
-    "DocumentInvalid", "Environment", "Event", "ExtraFile", "FileExists", "Finding", "FolderUnsafe", "HostGivenUp",
-    "HostListener", "HostState", "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http", "ImageDone",
-    "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest",
+    "CheckPoint", "Checkup", "CompanionImage", "ContentDiffers", "Contents", "CorruptError", "CredentialsRejected",
+    "CredentialsUnavailable", "Descriptor", "Difference", "Digest", "DigestInvalid", "DigestMismatch", "DiskFull",
+    "DockerConfig", "DocumentInvalid", "Environment", "Event", "ExtraFile", "FileExists", "Finding", "FolderUnsafe",
+    "HostGivenUp", "HostListener", "HostState", "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http",
+    "ImageDone", "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest",
     "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore",
     "Ledger", "LedgerImage", "LedgerTampered", "LimitExceeded", "Limits", "Listener", "LocalError", "LocksMissing",
     "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown", "MediumLost",
@@ -196,8 +198,8 @@ __all__ = [
     "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried",
     "StepStarted", "StorageFull", "Store", "StoreOptions", "StoredBlob", "StoredExtra", "Target", "TargetConflict",
     "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "UsageError", "Verdict",
-    "Verification", "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "compare", "copy", "delete",
-    "dump_inventory", "dump_plan", "forget", "get_artifact", "known_registries", "lay_out", "load_builtin",
+    "Verification", "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "check", "compare", "copy",
+    "delete", "dump_inventory", "dump_plan", "forget", "get_artifact", "known_registries", "lay_out", "load_builtin",
     "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set", "make_plan", "mirror",
     "open_store", "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "push", "put_artifact",
     "referrers", "run", "serve", "tags", "take_inventory", "verify",
@@ -258,6 +260,7 @@ _HOMES = {
     "transload.registry.credentials": ("DockerConfig",),
     "transload.registry.known": ("Finding",),
     "transload.registry.store": ("RegistryStore",),
+    "transload.report.checkup": ("CheckPoint", "Checkup"),
     "transload.report.problem": ("Problem",),
     "transload.report.result": ("HostTotals", "ImageResult", "Result"),
     "transload.server": ("Served", "ServedTotals", "ServeSettings", "serve"),
@@ -267,6 +270,7 @@ _HOMES = {
     "transload.transfer.proof": ("Proof", "Verdict", "compare"),
     "transload.verbs.artifacts": ("ArtifactFiles",),
     "transload.verbs.bundles": ("PackResult", "pack", "push"),
+    "transload.verbs.checking": ("check",),
     "transload.verbs.copying": ("copy", "mirror"),
     "transload.verbs.known": ("forget", "known_registries"),
     "transload.verbs.means": ("AnyEvent", "Options", "Progress"),

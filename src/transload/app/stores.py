@@ -290,6 +290,15 @@ class Stores:
         meant = side == "target" or host in (self._logins.source_hosts or ())
         return login if meant else None
 
+    def login_at(self, side: Side, host: str, repository: str) -> tuple[str, str] | None:
+        """The user whose login is used there, and where the login comes from, in words; None if there is none.
+
+        Raises `CredentialsUnavailable`.
+        """
+        given = self._given_login(side, host)
+        found = (given, "given for this run") if given else self._kept_logins().find(host, repository)
+        return (found[0].username or "a token", found[1]) if found else None
+
     def _kept_login(self, host: str, repository: str) -> Login | None:
         """What docker's or podman's files have for this repository. Raises `CredentialsUnavailable`."""
         try:

@@ -22,6 +22,7 @@ _HELP = "transload.help"
 # Command → where it is, and its line in --help, so that help imports nothing.
 _COMMANDS = {
     "mirror": ("transload.cli.mirror", "Copy images from where they are published to your registry."),
+    "check": ("transload.cli.check", "Say before a long run whether it will work."),
     "plan": ("transload.cli.plan", "Say what mirror would do: steps, bytes, requests."),
     "apply": ("transload.cli.plan", "Do what a saved plan says."),
     "pack": ("transload.cli.pack", "Pack images into a bundle that crosses an air gap on a disk."),

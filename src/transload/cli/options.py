@@ -18,6 +18,7 @@ from transload.cli.flags import LoginFlags, WantedFlags
 from transload.errors import LocalError, ReferenceInvalid
 from transload.oci.reference import check_registry
 from transload.transfer.limits import Limits
+from transload.wording import bytes_in
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,6 +49,22 @@ class Number(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a number", param, ctx)
         return number
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes with a unit, such as 1GB or 64MiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """See click."""
+        size = value if isinstance(value, int) else bytes_in(str(value))
+        if not size:
+            self.fail(f"{value!r} is not a size; write one such as 1GB or 64MiB", param, ctx)
+        return size
+
+
+SIZE = Size()
 
 
 def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:

@@ -29,7 +29,6 @@ _COMMANDS = {
     "inspect": "list",
     "show": "list",
     "tags": "releases",
-    "check": "verify",
     "diff": "plan",
     "compare": "verify",
     "dry-run": "plan",

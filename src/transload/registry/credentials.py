@@ -75,7 +75,12 @@ class DockerConfig:
         return cls(files, troubles=troubles, helper_path=helper_path, helper_variables=helper_variables)
 
     def login(self, registry: str, repository: str = "") -> Login | None:
-        """The login at `registry` (host[:port]) for `repository`; None if there is none.
+        """The login at `registry` (host[:port]) for `repository`; None if there is none. Raises as `find` does."""
+        found = self.find(registry, repository)
+        return found[0] if found else None
+
+    def find(self, registry: str, repository: str = "") -> tuple[Login, str] | None:
+        """The same login, and in words where it comes from: a file, or a helper.
 
         Raises `CredentialsUnavailable` if no login is found, and a file, an entry or a helper that might hold one could
         not be used.
@@ -83,21 +88,24 @@ class DockerConfig:
         host = key_of(registry)
         troubles: list[CredentialsUnavailable] = []
         for file in self._files:
-            for look in self._looks(file, host, repository):
+            for place, look in self._looks(file, host, repository):
                 try:
                     if login := look():
-                        return login
+                        return login, place
                 except CredentialsUnavailable as error:
                     troubles.append(error)
         if troubles or self._unread:
             raise (*troubles, *self._unread)[0]
         return None
 
-    def _looks(self, file: CredentialFile, host: str, repository: str) -> Iterator[Callable[[], Login | None]]:
-        """The places where one file may have a login, in order."""
-        yield lambda: self._asked(file.helper_for(host), host, file)
-        yield lambda: file.written(host, repository)
-        yield lambda: self._asked(file.store, host, file)
+    def _looks(
+        self, file: CredentialFile, host: str, repository: str
+    ) -> Iterator[tuple[str, Callable[[], Login | None]]]:
+        """The places where one file may have a login, in order, each with its name."""
+        helper = f"a credential helper that {file.path} names"
+        yield helper, lambda: self._asked(file.helper_for(host), host, file)
+        yield str(file.path), lambda: file.written(host, repository)
+        yield helper, lambda: self._asked(file.store, host, file)
 
     def _asked(self, helper: str | None, host: str, file: CredentialFile) -> Login | None:
         return self._ask(helper, host, file) if helper else None

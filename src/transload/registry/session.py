@@ -163,6 +163,11 @@ class UploadSession:
         url = with_query(self._latest(), digest=self._descriptor.digest)
         return self._ask("PUT", url, body, None if body is None else length, {} if body is None else _OCTETS)
 
+    def stands_at(self) -> int | None:
+        """How many bytes the registry says it has; None if it does not say. Another process could ask the same way."""
+        reply = self._ask("GET", without_query(self._latest(), "_state"))
+        return upload_offset(reply.headers.get("Range")) if reply.status in ACCEPTED else None
+
     def ask_offset(self, sent: int) -> bool:
         """Ask how much the registry kept of an interrupted body. False if the upload cannot continue.
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from transload.errors import AccessDenied, DigestMismatch, LimitExceeded, LoginMissing, ReferenceInvalid, Refused
 from transload.limits import LIST_ENTRIES, LIST_PAGE_BYTES
 from transload.login import Login
+from transload.net.address import Origin
 from transload.net.http import Http
 from transload.net.messages import HttpRequest, Reply
 from transload.net.traffic import Traffic
@@ -21,6 +22,7 @@ from transload.registry.download import Download
 from transload.registry.headers import pages
 from transload.registry.manifests import Manifests
 from transload.registry.presence import Presence
+from transload.registry.probing import RegistryProbes
 from transload.registry.referrers import Referrers
 from transload.registry.scope import CATALOG, Scope, pull
 from transload.registry.session import UploadSession
@@ -75,6 +77,16 @@ class RegistryStore:
     def deletes(self) -> RegistryDeletes:
         """What the registry lets its clients delete."""
         return RegistryDeletes(self._api, self._manifests, self._referrers, self.tags)
+
+    @property
+    def probes(self) -> RegistryProbes:
+        """What can be tried out before a run."""
+        return RegistryProbes(self._api, self._referrers)
+
+    @property
+    def origin(self) -> Origin:
+        """Scheme, host and port that are asked. Raises `Unreachable` for a loopback port where nothing listens."""
+        return self._api.origin
 
     @property
     def traffic(self) -> Traffic:

@@ -159,7 +159,6 @@ def test_a_blank_in_a_tag(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
         *(
             ("version", "--version"),
             ("inspect", "list"),
-            ("check", "verify"),
             ("mirorr", "mirror"),
             ("login", "docker"),
         ),

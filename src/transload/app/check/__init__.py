@@ -1,0 +1,1 @@
+"""Says before a long run whether it will work: `transload check`."""

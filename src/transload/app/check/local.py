@@ -1,0 +1,98 @@
+"""Whether a folder or a bundle can be written on this machine: may it be, is there room, how fast is the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from transload.app.location import Location
+from transload.app.pack import bundle_path
+from transload.clock import Clock
+from transload.errors import BundleExists, DiskFull, LocalError, TransloadError, UsageError
+from transload.files import free_bytes, local_errors
+from transload.layout import LayoutStore
+from transload.report.checkup import CheckPoint
+from transload.report.texts import rate, size
+
+_BYTES = 16 << 20
+_BLOCK = 1 << 20
+_SECONDS = 3.0
+
+
+def local_points(target: Location, needed: int | None, clock: Clock) -> Iterator[CheckPoint]:
+    """The points of a target on this machine. `needed`: the bytes that a set would bring, None without one."""
+    if target.kind == "archive":
+        error = UsageError(f"{target} can only be read", hint="a target is a registry, oci:DIR or bundle:NAME")
+        yield CheckPoint.failed("target", str(target), error)
+        return
+    try:
+        folder, found = _folder_of_bundle(target) if target.kind == "bundle" else _folder_of_layout(target)
+    except TransloadError as error:
+        yield CheckPoint.failed("target", str(target), error)
+        return
+    yield CheckPoint(aspect="target", verdict="ok", store=str(target), found=found)
+    try:
+        yield _space(target, folder, needed)
+        yield _written(target, folder, clock)
+    except TransloadError as error:
+        yield CheckPoint.failed("writing", str(target), error)
+
+
+def _folder_of_layout(target: Location) -> tuple[Path, str]:
+    """The nearest folder that is there, and what will happen. Raises `LocalError`, `LayoutInvalid` and their kinds."""
+    path = Path(target.value)
+    if path.is_dir() and any(path.iterdir()):
+        LayoutStore(path, create=False)
+        return path, f"{path} is an image layout"
+    if path.exists() and not path.is_dir():
+        raise LocalError(f"{path} is not a folder", subject=str(path), hint="name a folder")
+    there = path.absolute()
+    while not there.is_dir():
+        there = there.parent
+    return there, f"{path} is empty" if path.is_dir() else f"{path} will be made"
+
+
+def _folder_of_bundle(target: Location) -> tuple[Path, str]:
+    path = bundle_path(Path(target.value))
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise LocalError(f"there is no folder {folder}", subject=str(path), hint="make it, or mount the medium")
+    taken = sorted(entry.name for entry in folder.glob(f"{path.name}.*tar"))
+    if taken:
+        hint = "transload pack goes on with it if it is unfinished and of the same set; else choose another name"
+        raise BundleExists(f"{folder / taken[0]} is there already", subject=str(path), hint=hint)
+    return folder, f"{path.name} can be written into {folder}"
+
+
+def _space(target: Location, folder: Path, needed: int | None) -> CheckPoint:
+    free = free_bytes(folder)
+    facts = {"free_bytes": free, "needed_bytes": needed}
+    if needed is not None and free < needed:
+        error = DiskFull(
+            f"the set needs {size(needed)}, and {folder} has {size(free)} free",
+            hint=f"make room for {size(needed - free)}, or choose another disk",
+        )
+        return CheckPoint.failed("space", str(target), error)
+    wanted = f", and the set needs {size(needed)}" if needed is not None else ""
+    return CheckPoint(aspect="space", verdict="ok", store=str(target), found=f"{size(free)} free{wanted}", facts=facts)
+
+
+def _written(target: Location, folder: Path, clock: Clock) -> CheckPoint:
+    """Write a hidden file as fast as the disk takes it, and remove it. Raises `LocalError`, `DiskFull`."""
+    path = folder / f".transload-check-{secrets.token_hex(4)}"
+    written, block, began_s = 0, os.urandom(_BLOCK), clock.monotonic_s()
+    try:
+        with local_errors("writing in", folder), path.open("xb", buffering=0) as file:
+            while written < _BYTES and clock.monotonic_s() - began_s < _SECONDS:
+                written += file.write(block) or 0
+            os.fsync(file.fileno())
+        bytes_per_s = written / max(clock.monotonic_s() - began_s, 1e-3)
+        found = f"{rate(bytes_per_s)} ({size(written)} written, and removed again)"
+        facts = {"bytes_per_s": int(bytes_per_s)}
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+    return CheckPoint(aspect="writing", verdict="ok", store=str(target), found=found, facts=facts)

@@ -1,0 +1,153 @@
+"""What a registry takes: uploads in the very repositories of a set, how large, and what happens to broken ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+
+from transload.app.check.way import Way
+from transload.errors import Interrupted, TooLarge, TransloadError
+from transload.report.checkup import CheckPoint
+from transload.report.texts import count, rate, size
+from transload.threads import in_parallel
+
+_REPOSITORIES = 64
+_THREADS = 8
+_NAMED = 3
+_UNTOLD_BODY = 1 << 30  # what is tried if no set says how large the blobs are
+_PAUSE_S = 0.1
+_FAR_S = 0.3
+SPEED_BYTES = 16 << 20
+SPEED_S = 3.0
+_LONG_S = 24 * 3600.0
+_STREAMS = 4
+_ROUNDS = (64 << 10, 512 << 10, 3 << 20)
+_TELLING_S = 1.0
+
+
+@frozen
+class Wish:
+    """What a run would send: its repositories at the target, and its largest blob in bytes, None if it is not known."""
+
+    repositories: tuple[str, ...]
+    largest: int | None = None
+    probe_bytes: int | None = None
+
+
+def push_points(way: Way, wish: Wish) -> Iterator[CheckPoint]:
+    """Whether uploads can begin in every repository: one is begun in each, and cancelled."""
+    asked = wish.repositories[:_REPOSITORIES]
+
+    def attempt(repository: str) -> TransloadError | None:
+        try:
+            way.store.probes.open_upload(repository)
+        except Interrupted:
+            raise
+        except TransloadError as error:
+            return error
+        return None
+
+    errors = in_parallel(attempt, asked, _THREADS)
+    refused = {repository: error for repository, error in zip(asked, errors, strict=True) if error is not None}
+    more = f"; {len(wish.repositories) - len(asked)} more were not tried" if len(wish.repositories) > len(asked) else ""
+    where = f" ({asked[0]})" if len(asked) == 1 else ""
+    if not refused:
+        found = f"uploads can begin in {count(len(asked), 'repository')}{where}{more}"
+        yield way.point("push", "ok", found, tried=len(asked), wanted=len(wish.repositories))
+        parts = max(repository.count("/") + 1 for repository in asked)
+        yield way.point("paths", "ok", f"paths of {count(parts, 'part')} are taken", parts=parts)
+        return
+    first = next(iter(refused.values()))
+    found = f"{len(refused)} of {count(len(asked), 'repository')} cannot be written to: {_named(refused)}: {first}"
+    yield CheckPoint.failed("push", way.store.locator, first, found)
+
+
+def _named(refused: Iterable[str]) -> str:
+    names = list(refused)
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
+def upload_points(way: Way, wish: Wish) -> Iterator[Callable[[], CheckPoint]]:
+    """How blobs are taken, tried in the first repository. Each is called on its own, and may raise."""
+    repository = wish.repositories[0]
+    yield lambda: _body(way, wish, repository)
+    yield lambda: _deleting(way, repository)
+    yield lambda: _referrers(way, repository)
+
+
+ASPECTS = ("body", "delete", "referrers")
+"""The aspects of `upload_points`, in their order. Those of `broken_upload_points` come besides."""
+
+
+def _body(way: Way, wish: Wish, repository: str) -> CheckPoint:
+    wanted = wish.largest or _UNTOLD_BODY
+    taken = way.store.probes.largest_body(repository, wanted, max(_PAUSE_S, way.connecting_s() or _FAR_S))
+    facts: dict[str, Any] = {"wanted_bytes": wanted, "taken_bytes": taken, "sent_bytes": 0}
+    if not taken:
+        return CheckPoint.failed(
+            "body", way.store.locator, TooLarge("bodies of any useful size are refused", hint=_RAISE)
+        )
+    if wish.probe_bytes:
+        facts["sent_bytes"] = _really_sent(way, repository, min(wish.probe_bytes, taken))
+    sent = f", {size(facts['sent_bytes'])} were really sent" if facts["sent_bytes"] else ""
+    if taken < wanted:
+        found = f"bodies of {size(wanted)} are too large (413); blobs go in pieces of {size(taken)}{sent}"
+        return way.point("body", "warning", found, _RAISE, **facts)
+    untold = "" if wish.largest else ", which is tried without a set"
+    return way.point("body", "ok", f"a body of {size(wanted)} was announced and not refused{untold}{sent}", **facts)
+
+
+_RAISE = "a proxy before the registry may have a limit that can be raised (nginx: client_max_body_size 0)"
+
+
+def _really_sent(way: Way, repository: str, wanted: int) -> int:
+    return way.store.probes.sent(repository, wanted, way.clock.monotonic_s() + _LONG_S).count
+
+
+def broken_upload_points(way: Way, repository: str) -> Iterator[CheckPoint]:
+    """What happens to an upload that breaks off, and to one with wrong content."""
+    stands = way.store.probes.tells_where_uploads_stand(repository)
+    found = "a broken upload can go on" if stands else "an upload that breaks off starts over"
+    yield way.point("resume", "ok", found, resumes=stands)
+    refuses = way.store.probes.refuses_wrong_digest(repository)
+    if refuses is None:
+        yield way.point("digests", "unknown", "the answer to content with a wrong digest is not clear")
+    elif refuses:
+        yield way.point("digests", "ok", "content with a wrong digest is refused", refuses_wrong_digest=True)
+    else:
+        found, advice = "content with a wrong digest is taken", "prove what arrived: transload verify --deep"
+        yield way.point("digests", "warning", found, advice, refuses_wrong_digest=False)
+
+
+def _deleting(way: Way, repository: str) -> CheckPoint:
+    may = way.store.probes.may_delete(repository)
+    if may is None:
+        return way.point("delete", "unknown", "the answer does not say whether manifests may be deleted")
+    found = "manifests may be deleted" if may else "manifests may not be deleted, which no copy needs"
+    return way.point("delete", "ok", found, deletes=may)
+
+
+def _referrers(way: Way, repository: str) -> CheckPoint:
+    has = way.store.probes.has_referrers_api(repository)
+    found = "there is an API for them" if has else "there is no API for them, so the fallback tag is used"
+    return way.point("referrers", "ok", found, referrers_api=has)
+
+
+# --- speed
+
+
+def upload_speed(way: Way, repository: str) -> CheckPoint:
+    """How fast bytes go to the registry, over a few connections: at most `SPEED_BYTES`, some `SPEED_S` seconds."""
+    clock, probes, total, bytes_per_s = way.clock, way.store.probes, 0, 0.0
+    send = partial(probes.sent, repository, deadline_s=clock.monotonic_s() + SPEED_S)
+    for length in _ROUNDS:
+        piece = min(length, way.store.capabilities.piece_size(0))
+        sent = in_parallel(send, [piece] * _STREAMS, _STREAMS)
+        total += sum(body.count for body in sent)
+        bytes_per_s = sum(body.count / max(body.taken_s, 1e-3) for body in sent)
+        if max(body.taken_s for body in sent) >= _TELLING_S:
+            break
+    return way.point("upload speed", "ok", f"{rate(bytes_per_s)} ({size(total)} sent)", bytes_per_s=int(bytes_per_s))

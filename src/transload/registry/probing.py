@@ -1,0 +1,223 @@
+"""Tries out what a registry takes, before a run. What is begun here is cancelled; what is stored is deleted again.
+
+Every method asks the registry a few small questions, and sends no more bytes than it is told. What they teach about
+the registry goes to its `Capabilities`, as in a run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from email.utils import mktime_tz, parsedate_tz
+
+from attrs import frozen
+
+from transload.errors import ServerTrouble, TooLarge
+from transload.net.messages import HttpRequest, Reply
+from transload.oci import Descriptor, Digest
+from transload.ports import Chunk
+from transload.registry.api import Api
+from transload.registry.digestcheck import DigestCheck
+from transload.registry.headers import Challenge, challenges
+from transload.registry.referrers import Referrers
+from transload.registry.scope import removal
+from transload.registry.session import UploadSession
+from transload.registry.translate import complaints
+
+_OCTETS = "application/octet-stream"
+_ANSWER_BYTES = 64 << 10
+_BLOCK = 256 << 10
+_TRIES = 12  # from 1 TiB down to the smallest piece
+_LOOKS = 4
+_FEW = 64
+
+
+@frozen
+class Greeting:
+    """The answer to the first request, without a login: status, the server's clock, ways to log in, its name."""
+
+    status: int
+    wall_s: float | None
+    offered: tuple[Challenge, ...]
+    server: str = ""
+
+
+@frozen
+class Sent:
+    """How many bytes of a body were sent, and how long that took until the answer, in seconds."""
+
+    count: int
+    taken_s: float
+
+
+class _Look(bytes):
+    """An empty piece of a body. Sending it only makes the connection look whether the answer is there already."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:  # urllib3 leaves out pieces that are false
+        return True
+
+
+class _Enough(Exception):
+    """Raised by the source of a body, to end the request: nothing more is to be learnt from it."""
+
+
+def nonsense(size: int) -> Descriptor:
+    """A descriptor whose digest belongs to nothing."""
+    return Descriptor(_OCTETS, Digest.of(os.urandom(32)), size)
+
+
+class RegistryProbes:
+    """What can be tried out at one registry."""
+
+    def __init__(self, api: Api, referrers: Referrers) -> None:
+        self._api = api
+        self._referrers = referrers
+
+    def greet(self) -> Greeting:
+        """Ask the base address once, without a login. Raises `Unreachable` and its kinds, `ServerTrouble`."""
+        doing = f"asking {self._api.host}"
+        request = HttpRequest("GET", self._api.url(""), doing, "check", retried=False, limit=_ANSWER_BYTES)
+        reply = self._api.http.ask(request)
+        offered = challenges(reply.headers.get("WWW-Authenticate", "")) if reply.status == 401 else ()
+        return Greeting(reply.status, _moment_s(reply), offered, reply.headers.get("Server", "")[:80])
+
+    def open_upload(self, repository: str) -> None:
+        """Begin an upload in a repository, and cancel it. Raises what a run would: `AccessDenied`, `NotFound`, …"""
+        session = UploadSession(self._api, repository, nonsense(1))
+        session.open()
+        session.cancel()
+
+    # --- bodies
+
+    def largest_body(self, repository: str, wanted: int, pause_s: float) -> int:
+        """The largest body up to `wanted` bytes that is not refused when it is announced; 0 if none is taken.
+
+        Nothing of a body is sent. For `_LOOKS` times `pause_s` seconds it waits for a refusal, then it closes the
+        connection: a server that refuses by the announced length does so at once. One that counts what arrives is not
+        found out.
+        Raises what the registry answers otherwise.
+        """
+        capabilities = self._api.capabilities
+        for _ in range(_TRIES):
+            length = min(wanted, capabilities.piece_size(0)) if capabilities.upload_mode == "pieces" else wanted
+            before = (capabilities.upload_mode, capabilities.piece_bytes)
+            try:
+                self._send(repository, length, self._looks(pause_s))
+                return length
+            except _Enough:
+                return length
+            except TooLarge:
+                return 0
+            except ServerTrouble:
+                if before == (capabilities.upload_mode, capabilities.piece_bytes):
+                    raise
+        return 0
+
+    def sent(self, repository: str, size: int, deadline_s: float) -> Sent:
+        """Send `size` bytes, until `deadline_s` on the clock at most, and cancel the upload.
+
+        Raises `TooLarge` and what else the registry answers.
+        """
+        counted = _Counted(self._api, size, deadline_s)
+        with contextlib.suppress(_Enough):
+            self._send(repository, size, counted.blocks())
+        return Sent(counted.count, counted.taken_s)
+
+    def _send(self, repository: str, length: int, body: Iterator[Chunk]) -> None:
+        session = UploadSession(self._api, repository, nonsense(length))
+        mode = self._api.capabilities.upload_mode
+        try:
+            session.open()
+            if mode == "put":
+                session.put(body, length)
+            else:
+                session.patch(body, length, ranged=mode == "pieces")
+        finally:
+            session.cancel()
+
+    def _looks(self, pause_s: float) -> Iterator[Chunk]:
+        for _ in range(_LOOKS):
+            self._api.http.clock.sleep_s(pause_s, self._api.http.cancellation.wake)
+            yield _Look()
+        raise _Enough
+
+    # --- uploads
+
+    def tells_where_uploads_stand(self, repository: str) -> bool:
+        """Whether the registry says how much of an upload it has, which a broken one needs to go on."""
+        session = UploadSession(self._api, repository, nonsense(_FEW))
+        try:
+            session.open()
+            session.patch([bytes(_FEW)], _FEW, ranged=False)
+            return session.stands_at() == _FEW
+        finally:
+            session.cancel()
+
+    def refuses_wrong_digest(self, repository: str) -> bool | None:
+        """Whether content is refused if it does not have the digest that it is sent under; None if that is not clear.
+
+        Content that was taken is deleted again.
+        """
+        DigestCheck(self._api).passed(repository)
+        capabilities = self._api.capabilities
+        return capabilities.refuses_wrong_digest if capabilities.is_settled("refuses_wrong_digest") else None
+
+    # --- rights and powers
+
+    def has_referrers_api(self, repository: str) -> bool:
+        """Whether the registry has the referrers API. Raises what the registry answers."""
+        self._referrers.of(repository, nonsense(1).digest)
+        return self._api.capabilities.referrers_api is True
+
+    def may_delete(self, repository: str) -> bool | None:
+        """Whether manifests may be deleted, asked for one that cannot exist; None if the answer does not say."""
+        reply = self._api.ask(
+            self._removal(self._api.manifest_url(repository, nonsense(1).digest)), removal(repository)
+        )
+        codes = {complaint.code for complaint in complaints(reply)}
+        if reply.status in {401, 403, 405, 501} or codes & {"UNSUPPORTED", "DENIED", "UNAUTHORIZED"}:
+            return False
+        known = reply.status in {200, 202, 204} or "MANIFEST_UNKNOWN" in codes
+        return True if known else None
+
+    def _removal(self, url: str) -> HttpRequest:
+        return HttpRequest("DELETE", url, f"asking {self._api.host} whether it deletes", "delete", limit=_ANSWER_BYTES)
+
+
+class _Counted:
+    """A body of `size` bytes that ends the request at a deadline; `count` says how many were taken."""
+
+    def __init__(self, api: Api, size: int, deadline_s: float) -> None:
+        self.count = 0
+        self._began_s: float | None = None
+        self._clock = api.http.clock
+        self._size = size
+        self._deadline_s = deadline_s
+        self._block = os.urandom(_BLOCK)
+
+    @property
+    def taken_s(self) -> float:
+        """Seconds since the first byte was asked for."""
+        return 0.0 if self._began_s is None else self._clock.monotonic_s() - self._began_s
+
+    def blocks(self) -> Iterator[Chunk]:
+        """The body. Random, so that nothing on the way makes it smaller."""
+        self._began_s = self._clock.monotonic_s()
+        while self.count < self._size:
+            if self._clock.monotonic_s() >= self._deadline_s:
+                raise _Enough
+            piece = memoryview(self._block)[: self._size - self.count]
+            yield piece
+            self.count += len(piece)
+
+
+def _moment_s(reply: Reply) -> float | None:
+    """The `Date` of an answer, in seconds since 1970 (RFC 9110, section 6.6.1)."""
+    parsed = parsedate_tz(reply.headers.get("Date", "")[:64])
+    try:
+        return None if parsed is None else float(mktime_tz(parsed))
+    except (ValueError, OverflowError):
+        return None
