@@ -12,6 +12,7 @@ from tests.kills.rounds import Passed, Rounds
 from tests.kills.scenes import SCENES
 
 MIB = 1 << 20
+ASKED = 5  # rounds for each signal that asks a run to end
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -37,7 +38,7 @@ def test_asked_to_end(
     rounds: Rounds, scene: str, number: int, pytestconfig: pytest.Config, record_property: Callable[..., None]
 ) -> None:
     seed: str = pytestconfig.getoption("seed", "1")
-    for count in range(BLOCK):
+    for count in range(ASKED):
         passed = rounds.killed(scene, f"{seed}/{number}/{count}", number, rate=30 * MIB)
         record_property("passed", passed.told)
 

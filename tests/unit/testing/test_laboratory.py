@@ -11,22 +11,15 @@ from typing import Any
 import pytest
 from attrs import evolve, frozen
 
-from tests.unit.planning.scene import item
-from tests.unit.registry.wire import plain_http
+from tests.unit.testing.spoilt import APP, LARGE, copied
 from transload.errors import TransloadError
 from transload.memory import MemoryStore
-from transload.oci import Digest, Name
-from transload.planning import Request, make_plan
-from transload.registry.store import RegistryStore
+from transload.oci import Digest
 from transload.server import ServeSettings, serve
 from transload.testing import laboratory as lab
-from transload.testing.images import fill, image
+from transload.testing.images import fill
 from transload.testing.laboratory import Answer, Asked, Fault, HangUp, Laboratory
-from transload.testing.layers import layer
-from transload.transfer import Outcome, run
 
-LARGE = layer("large", 3 << 20)
-APP = image("app", [LARGE, 5000])
 BLOB = f"/v2/app/blobs/{LARGE.descriptor.digest}"
 CONTENT = LARGE.read()
 SIZE = len(CONTENT)
@@ -306,32 +299,6 @@ def test_a_fault_without_an_endpoint_is_refused() -> None:
 
 
 # --- a copy arrives
-
-
-def copied(
-    source_faults: list[Fault], target_faults: list[Fault], **more: Any
-) -> tuple[Outcome, Laboratory, Laboratory]:
-    """What came of copying `APP` from a spoilt registry to a spoilt registry; a repository holds its layer already."""
-    vendor, site = MemoryStore(), MemoryStore()
-    fill(vendor, APP, "app", "1")
-    fill(site, image("held", [layer("small", 5000)]), "held", "1")
-    with (
-        serve(vendor) as served,
-        serve(site, ServeSettings(writable=True)) as written,
-        Laboratory(served.host_port, source_faults, seed=8) as before,
-        Laboratory(written.host_port, target_faults, seed=8) as behind,
-        plain_http() as net,
-    ):
-        source, target = RegistryStore(before.host_port, net), RegistryStore(behind.host_port, net)
-        wanted = item("app:1", store=source.locator)
-        second = item("app:1", "again/app:1", store=source.locator)
-        plan = make_plan(Request((wanted, second)), {source.locator: source}, target)
-        outcome = run(plan, {source.locator: source}, target)
-    if all(each.error is None for each in outcome.images):
-        for name in ("app", "again/app"):
-            assert site.fetch(Name(name, "1")) == APP.manifest
-            assert all(site.exists(name, content.descriptor) for content in APP.walk_contents())
-    return outcome, before, behind
 
 
 SOURCE_FAULTS = {
