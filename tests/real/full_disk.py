@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from transload.layout import LayoutStore
+from transload.registry.known import KnownRegistries
 from transload.testing.images import fill, image
 
 
@@ -65,6 +66,21 @@ def pushed(disk: Path) -> list[tuple[int, str]]:
     return answers
 
 
+def remembered(disk: Path) -> dict[str, object]:
+    """What is known in the next run about a registry, on this disk."""
+    known: dict[str, str | int | bool] = {"mounts": True, "piece_bytes": 1 << 20}
+    for folder in (disk, disk / "state"):
+        KnownRegistries(folder).keep("registry.example", {}, known)
+    return dict(KnownRegistries(disk).fresh("registry.example"))
+
+
+def checked(disk: Path) -> tuple[int, str]:
+    """What a check of the disk says before a run."""
+    words = ("check", f"oci:{disk}/layout", "--from", "oci:source", "-q")
+    done = subprocess.run([sys.executable, "-m", "transload", *words], capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
 def main() -> None:
     os.chdir(sys.argv[1])
     disk, small = Path("disk"), Path("small")
@@ -87,11 +103,15 @@ def main() -> None:
         except OSError:
             pass
     told["full"] = everything(disk)
+    told["full-known"] = remembered(disk)
+    told["full-check"] = checked(disk)
     told["pushed"] = pushed(disk)
     (disk / "ballast").unlink()
     told["room"] = run("mirror", "--from", "oci:source", "--to", f"oci:{disk}/layout")
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     told["read-only"] = everything(disk)
+    told["read-only-known"] = remembered(disk)
+    told["read-only-check"] = checked(disk)
     told["unchanged"] = run("mirror", "--from", "oci:source", "--to", f"oci:{disk}/layout")
     print(json.dumps(told))
 

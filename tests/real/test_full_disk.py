@@ -44,7 +44,7 @@ def test_too_small_a_disk_is_refused_before_anything_is_fetched(told: Any, comma
 
 
 def test_nothing_half_done_is_left_on_a_small_disk(told: Any) -> None:
-    assert told["small-left"] == ["inventory.json", "licence.txt", "plan.json", "report.json", "state"]
+    assert told["small-left"] == ["inventory.json", "licence.txt", "plan.json", "report.json"]
 
 
 def test_a_full_disk_is_told_to_who_pushes(told: Any) -> None:
@@ -66,3 +66,14 @@ def test_once_there_is_room_the_same_command_works_and_what_is_unchanged_needs_n
 @pytest.mark.parametrize("disk", ["small", "full", "read-only"])
 def test_what_is_remembered_between_runs_is_not_worth_failing_one(told: Any, disk: str) -> None:
     assert told[disk]["state"][0] == 0, told[disk]["state"][1]
+
+
+@pytest.mark.parametrize("disk", ["full", "read-only"])
+def test_what_is_learnt_is_not_kept_there_and_nothing_fails(told: Any, disk: str) -> None:
+    assert told[f"{disk}-known"] == {}
+
+
+@pytest.mark.parametrize("disk", ["full", "read-only"])
+def test_a_check_says_so_before_a_run(told: Any, disk: str) -> None:
+    code, said = told[f"{disk}-check"]
+    assert (code, "problem" in said, "Traceback" in said) == (8, True, False), said
