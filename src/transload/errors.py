@@ -328,6 +328,12 @@ class BundleUnfinished(CorruptError):
     code = "bundle-unfinished"
 
 
+class MediumDamaged(CorruptError):
+    """What a medium gives back is not what was written to it."""
+
+    code = "medium-damaged"
+
+
 class LedgerTampered(CorruptError):
     """A bundle's ledger is not the one that was signed, or it contradicts itself."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from attrs import evolve, field, frozen
@@ -14,6 +13,7 @@ from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.mirror import Prepared, check_anything_published, differences, request_of
 from transload.app.protecting import Division, RecoveryVolumes
+from transload.app.readback import check_bundle, counted, told
 from transload.app.selection import Selection, select
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
@@ -25,7 +25,7 @@ from transload.bundle.writing.partial import discard, is_finished
 from transload.bundle.writing.writer import BundleWriter
 from transload.errors import BundleIncomplete, DiskFull, HostGivenUp, LocalError, NotFound, UsageError
 from transload.events import Counting, Progressed
-from transload.files import expanded
+from transload.files import ReadBack, expanded
 from transload.inventory.inventory import InventoryTarget
 from transload.planning import Plan, make_plan
 from transload.planning.plan import PlannedImage, Share
@@ -42,7 +42,8 @@ class Packing:
     """How a bundle is made.
 
     `out` is its path without suffix, `division` how it is cut and protected, `against` an inventory file or an earlier
-    bundle, `against_key` the public key that must have signed it, `also` extra files.
+    bundle, `against_key` the public key that must have signed it, `also` extra files. With
+    `verify_medium`, what was written is read back from the medium and compared.
     """
 
     out: Path
@@ -51,6 +52,7 @@ class Packing:
     against_key: Path | None = None
     also: tuple[Path, ...] = ()
     signer: Signer | None = None
+    verify_medium: bool = False
 
 
 @frozen
@@ -92,12 +94,16 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     notes += differences(job, selection, plan, stores.working, cancellation)
     prepared = Prepared(plan=plan, sources=selection.sources, target=far, location=location, notes=notes)
     if not is_finished(packing.out, blueprint):
-        return Packed(_to_fill(prepared, blueprint, recovery, stores, cancellation), blueprint, recovery)
-    prepared = evolve(prepared, plan=_nothing_to_do(plan, location))
-    if recovery is not None:
-        complete = partial(recovery.complete, stores.working, cancellation, fresh=False)
-        prepared = evolve(prepared, finish=lambda _outcome: complete())
-    return Packed(prepared, blueprint, recovery)
+        filling = _to_fill(prepared, blueprint, recovery, stores, cancellation, packing.verify_medium)
+        return Packed(filling, blueprint, recovery)
+
+    def complete(_outcome: Outcome) -> None:
+        if packing.verify_medium:
+            check_bundle(packing.out, blueprint, stores, cancellation)
+        if recovery is not None:
+            recovery.complete(stores.working, cancellation, fresh=False)
+
+    return Packed(evolve(prepared, plan=_nothing_to_do(plan, location), finish=complete), blueprint, recovery)
 
 
 def _in_order(selection: Selection) -> Selection:
@@ -178,6 +184,7 @@ def _to_fill(
     recovery: RecoveryVolumes | None,
     stores: Stores,
     cancellation: Cancellation,
+    verify_medium: bool,
 ) -> Prepared:
     beside = recovery.writer().missing_bytes if recovery else 0
     writer, working = _opened(Path(prepared.location.value), blueprint, beside), stores.working
@@ -189,7 +196,10 @@ def _to_fill(
             if not all(ended.done and (ended.error is None or image.error is not None) for image, ended in planned):
                 return
             working(Progressed("finishing"))
-            writer.finish()
+            back = ReadBack() if verify_medium else None
+            writer.finish(back, counted(stores, cancellation, blueprint.cut.size))
+        if back is not None:
+            stores.notice(told(back, writer.path.parent))
         if recovery is not None:
             recovery.complete(working, cancellation, fresh=True)
 

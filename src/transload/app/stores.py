@@ -219,6 +219,10 @@ class Stores:
             self._tried.add(location)
         return store
 
+    def notice(self, text: str) -> None:
+        """Tell people something that belongs to no image."""
+        self._listeners.notice(text)
+
     def check_login(self, side: Side, location: Location) -> None:
         """Ask a registry's base address whether it accepts the login. Raises `CredentialsRejected`, …"""
         store: RegistryStore = self._open(side, location)

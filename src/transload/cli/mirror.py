@@ -10,6 +10,7 @@ import click
 from transload.app.mirror import prepare
 from transload.app.network import Network
 from transload.app.outcome import StartTime
+from transload.app.readback import with_read_back
 from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words, retry_command
@@ -24,6 +25,7 @@ from transload.transfer.limits import Limits
 
 @click.command(cls=Command)
 @options.mirrored
+@options.verify_medium
 @options.logins
 @options.network
 @options.limits
@@ -31,6 +33,7 @@ from transload.transfer.limits import Limits
 @options.reporter
 def mirror(
     wanted: WantedFlags,
+    verify_medium: bool,
     logins: LoginFlags,
     network: Network,
     limits: Limits,
@@ -54,12 +57,15 @@ def mirror(
         gathered = gather(session, wanted, logins, bodies=jobs)
         job = gathered.job
         more = [*connection_words(network, gathered.logins), *limit_words(limits)]
+        more += ["--verify-medium"] if verify_medium else []
         words = ["mirror", *command_words(job, more)]
         began = StartTime.now(command_line(words))
         agree = partial(agreed, job.target) if gathered.asked else no_question
         with session.stoppable(), session.stores(gathered.logins) as stores:
             session.wait(limits)
             prepared = prepare(job, stores, session.cancellation)
+            if verify_medium:
+                prepared = with_read_back(prepared, stores, session.cancellation)
             result = carry(session, stores, prepared, began, retry_command(job, more), job.bodies, limits, agree)
         tell_the_same(gathered, words)
         return exit_code(result)

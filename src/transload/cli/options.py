@@ -191,6 +191,12 @@ named = _stacked(
     ),
 )
 
+verify_medium = _option(
+    "--verify-medium",
+    is_flag=True,
+    help="At the end, read back from the medium what was written, past the system's cache, and compare.",
+)
+
 compress = _option(
     "--compress", is_flag=True, help="Compress layers that are not compressed, for registries that take no others."
 )

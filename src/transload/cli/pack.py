@@ -57,6 +57,7 @@ _HINT = "pip install 'transload[tool]' here has the parts for that, then pack ag
     "--against-key", type=options.FILE, metavar="FILE", envvar="TRANSLOAD_AGAINST_KEY",
     help="Public key that must have signed what --against names.",
 )  # fmt: skip
+@options.verify_medium
 @click.option("--also", type=options.FILE, multiple=True, metavar="FILE", help="Carry this file too (repeatable).")
 @options.sign_key
 @click.option(
@@ -77,6 +78,7 @@ def pack(
     recovery: int,
     against: Path | None,
     against_key: Path | None,
+    verify_medium: bool,
     also: tuple[Path, ...],
     sign_key: Path | None,
     with_tool: str | None,
@@ -114,12 +116,14 @@ def pack(
             against_key=against_key,
             also=also,
             signer=signer,
+            verify_medium=verify_medium,
         )
         paths = {"--against": against, "--against-key": against_key, "--sign-key": sign_key}
         more = [
             *_words(out, packing.division, volume_size, paths, also, with_tool),
             *connection_words(network, gathered.logins),
             *limit_words(limits),
+            *(["--verify-medium"] if verify_medium else []),
         ]
         words = ["pack", *command_words(job, more)]
         images = [word for image in job.images for word in ("--image", image)]

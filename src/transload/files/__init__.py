@@ -5,6 +5,7 @@ from transload.files.durable import check_replaceable, free_bytes, fsync_folder,
 from transload.files.filesystem import check_file_size
 from transload.files.folder import Folder, lock
 from transload.files.home import expanded
+from transload.files.readback import ReadBack
 from transload.files.regular import (
     CHUNK_BYTES,
     check_kind,
@@ -21,6 +22,7 @@ __all__ = [
     "CHUNK_BYTES",
     "Arrivals",
     "Folder",
+    "ReadBack",
     "check_file_size",
     "check_kind",
     "check_replaceable",

@@ -33,6 +33,7 @@ _WORDS: dict[Activity, tuple[str, str, str]] = {  # what goes on, what is counte
     "listing": ("taking the inventory", "name", "read"),
     "rechecking": ("checking what an earlier run left", "B", "read"),
     "finishing": ("finishing the bundle: writing what is left to the disk, and its checksums", "", ""),
+    "reading-back": ("reading back from the medium what was written", "B", "read"),
     "protecting": ("computing the recovery volumes", "B", "read"),
     "repairing": ("repairing the bundle", "B", "read"),
 }

@@ -54,6 +54,7 @@ def pack(
     recovery: int = 0,
     against: str | Path | None = None,
     against_key: str | Path | None = None,
+    verify_medium: bool = False,
     also: str | Path | Iterable[str | Path] = (),
     sign_key: str | Path | None = None,
     passphrase: Callable[[], str] | None = None,
@@ -77,6 +78,7 @@ def pack(
     `volume_count` into so many files of one size. `recovery` is the number of recovery volumes: files from which as
     many lost or damaged volumes are made again. With them, volumes are cut to one size, at most `volume_size`.
     `against` is an inventory file or an earlier bundle: what it has is left out; `against_key` must have signed it.
+    With `verify_medium`, what was written is read back from the medium and compared before it counts as finished.
     `also` are files that travel along. `sign_key` is a private key (Ed25519 or ECDSA P-256, PEM or OpenSSH), whose
     passphrase `passphrase` gives if it has one. `with_tool` puts a program for the far side beside the bundle: `"pyz"`
     (the one file, made from what is installed here), `"binary"`, `"auto"`, or the path of a file. The other parameters:
@@ -84,7 +86,7 @@ def pack(
 
     Every image arrives or none: a bundle that lacks something is found out where nobody can fetch it. What was fetched
     is kept, and the same call goes on. Raises what `mirror` raises, and `BundleIncomplete`, `BundleExists`,
-    `KeyInvalid`, `Busy`.
+    `KeyInvalid`, `MediumDamaged`, `Busy`.
     """
     words = arguments.texts("sets", sets)
     name = _bundle_name(out)
@@ -99,6 +101,7 @@ def pack(
         against=arguments.path_if_any("against", against),
         against_key=arguments.path_if_any("against_key", against_key),
         also=arguments.paths("also", also),
+        verify_medium=verify_medium,
         signer=_signer(arguments.path_if_any("sign_key", sign_key), passphrase),
     )
     tool = None if with_tool is None else tool_for(str(arguments.path("with_tool", with_tool)))

@@ -11,6 +11,7 @@ from transload.app.job import BODIES, Job
 from transload.app.location import Location, is_image, is_short
 from transload.app.mirror import prepare
 from transload.app.outcome import StartTime
+from transload.app.readback import with_read_back
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import UsageError
 from transload.oci import Platform, Reference
@@ -93,6 +94,7 @@ def mirror(
     discover: bool = False,
     flatten: bool = False,
     recheck: bool = False,
+    verify_medium: bool = False,
     jobs: int = BODIES,
     limits: Limits = NO_LIMITS,
     check: bool = True,
@@ -107,10 +109,10 @@ def mirror(
     target. `allow_missing`: what the source lacks is no failure. `discover`: take what the source publishes under the
     release's tag instead of the catalog's list. `flatten`: keep only the last part of each repository path. `recheck`:
     ask a registry also for all content of the images that it has, and send again what it has lost; of folders this is
-    always asked.
+    always asked. `verify_medium`: what was written to a folder is read back from the medium and compared.
 
     The rest, what is returned and what is raised: see `copy`; and `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`,
-    `DocumentInvalid`.
+    `DocumentInvalid`, `MediumDamaged`.
     """
     words = arguments.texts("sets", sets)
     began = StartTime.now(f"transload.mirror({', '.join(map(repr, words))}, to={to!r})")
@@ -131,14 +133,18 @@ def mirror(
         recheck=recheck,
         bodies=arguments.jobs(jobs),
     )
-    return _run(job, began, limits, Means.of(options), check=check)
+    return _run(job, began, limits, Means.of(options), check=check, verify_medium=verify_medium)
 
 
-def _run(job: Job, began: StartTime, limits: Limits, means: Means, *, check: bool) -> Result:
+def _run(
+    job: Job, began: StartTime, limits: Limits, means: Means, *, check: bool, verify_medium: bool = False
+) -> Result:
     arguments.of_kind("limits", limits, Limits)
     with at_work(means) as work:
         limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         prepared = prepare(job, work.stores, work.cancellation)
+        if verify_medium:
+            prepared = with_read_back(prepared, work.stores, work.cancellation)
         return carried_out(prepared, work, began, job.bodies, limits, check=check)
 
 

@@ -178,6 +178,13 @@ def write_sums(folder: Path, sums: Mapping[str, str], clock: Clock = SYSTEM_CLOC
     return path
 
 
+def listed_sums(folder: Path) -> Mapping[str, str]:
+    """The sum of each file that `SHA256SUMS` lists, by its name. Raises `LocalError`."""
+    with local_errors("reading", folder / SUMS):
+        forms = [_LINE.fullmatch(line) for line in _listed(folder)]
+    return {form[1]: form[0][:64] for form in forms if form}
+
+
 def _clean(folder: Folder) -> None:
     """Delete what killed processes left of this file; nobody else writes it now."""
     for name in folder.entries():

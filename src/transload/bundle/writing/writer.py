@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -22,9 +22,10 @@ from transload.bundle.format.tarheader import END, header, padding
 from transload.bundle.writing.frontier import Flusher, Frontier
 from transload.bundle.writing.ingest import BundleIngest, FinishedIngest
 from transload.bundle.writing.partial import Unfinished
+from transload.bundle.writing.readback import check_finished, error_about, spoilt_pieces
 from transload.bundle.writing.sums import Sums
 from transload.errors import BlobUnknown, Busy, ManifestUnknown, Refused, RepositoryUnknown
-from transload.files import chunks_of, exactly, local_errors, open_file
+from transload.files import ReadBack, chunks_of, exactly, local_errors, open_file
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Chunk, RequestCosts
 from transload.wording import in_words
@@ -271,10 +272,12 @@ class BundleWriter:
 
     # --- after
 
-    def finish(self) -> tuple[Path, ...]:
+    def finish(self, back: ReadBack | None = None, read: Read = lambda _length: None) -> tuple[Path, ...]:
         """Check that everything is there, flush it, and rename the volumes; returns their paths and `SHA256SUMS`.
 
-        Raises `BlobUnknown` if something is missing, `DiskFull`; it can be called again in the next run.
+        With `back`, the volumes are read from the medium before they get their names, and compared; `read` gets the
+        numbers of bytes. Raises `BlobUnknown` if something is missing, `DiskFull`, `MediumDamaged`; it can be called
+        again in the next run.
         """
         self.start()
         missing = [member for member in self._blueprint.members if not self._is_proved(member)]
@@ -294,9 +297,28 @@ class BundleWriter:
                 self._files.sync()
         self._frontier.close(self._cut.size)
         sums = self._sums.result()
-        if not self._progress.whole:
-            self._progress.note_whole()
+        if self._progress.whole:
+            files = self._files.publish(sums)
+            if back is not None:
+                check_finished(self.path, self._blueprint, back, read)
+            return files
+        if back is not None:
+            self._check_medium(sums, back, read)
+        self._progress.note_whole()
         return self._files.publish(sums)
+
+    def _check_medium(self, sums: Mapping[int, str], back: ReadBack, read: Read) -> None:
+        """Raises `MediumDamaged` if the medium gives back other bytes; the next run writes those pieces again."""
+        members = self._blueprint.members
+        spoilt = spoilt_pieces(members, self._cut, self._files.path, sums, back, read)
+        if not spoilt:
+            return
+        self._progress.forget_sums()
+        for piece in spoilt:
+            wrong = (piece.member,) if piece.member else members
+            for member in wrong:
+                self._progress.note_lost(member.digest)
+        raise error_about(spoilt)
 
     def park(self) -> None:
         """Leave everything so that the next run goes on here. Does nothing after `finish`."""
