@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from transload.app.location import Location
 from transload.app.mirror import Prepared
 from transload.app.stores import Stores
 from transload.bundle.format.blueprint import Blueprint
@@ -56,19 +57,24 @@ def check_bundle(path: Path, blueprint: Blueprint, stores: Stores, cancellation:
     stores.notice(told(back, path.parent))
 
 
-def with_read_back(prepared: Prepared, stores: Stores, cancellation: Cancellation) -> Prepared:
-    """The same run; at its end, what it has written to the folder is read back.
+def check_on_medium(location: Location) -> None:
+    """Raise `UsageError` for a target that is not a folder."""
+    if location.kind != "oci":
+        raise UsageError(
+            f"{location} is not on a medium of this machine, so --verify-medium cannot read it back",
+            hint="transload verify --deep reads what a registry has stored",
+        )
 
-    Then `finish` raises `MediumDamaged`, and notes in the folder what is damaged. Raises `UsageError` for a registry.
+
+def with_read_back(prepared: Prepared, stores: Stores, cancellation: Cancellation) -> Prepared:
+    """The same run to a folder; at its end, what it has written is read back.
+
+    Then `finish` raises `MediumDamaged`, and notes in the folder what is damaged.
     """
     from transload.layout import LayoutStore
 
     target = prepared.target
-    if not isinstance(target, LayoutStore):
-        raise UsageError(
-            f"{prepared.location} is not on a medium of this machine, so --verify-medium cannot read it back",
-            hint="transload verify --deep reads what a registry has stored",
-        )
+    assert isinstance(target, LayoutStore)  # noqa: S101 - `check_on_medium` was called before
     written = _written(prepared.plan)
 
     def finish(_outcome: Outcome) -> None:

@@ -10,7 +10,7 @@ import click
 from transload.app.mirror import prepare
 from transload.app.network import Network
 from transload.app.outcome import StartTime
-from transload.app.readback import with_read_back
+from transload.app.readback import check_on_medium, with_read_back
 from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words, retry_command
@@ -56,6 +56,8 @@ def mirror(
     with open_session("mirror", output, quiet, network, report) as session:
         gathered = gather(session, wanted, logins, bodies=jobs)
         job = gathered.job
+        if verify_medium:
+            check_on_medium(job.target)
         more = [*connection_words(network, gathered.logins), *limit_words(limits)]
         more += ["--verify-medium"] if verify_medium else []
         words = ["mirror", *command_words(job, more)]

@@ -11,7 +11,7 @@ from transload.app.job import BODIES, Job
 from transload.app.location import Location, is_image, is_short
 from transload.app.mirror import prepare
 from transload.app.outcome import StartTime
-from transload.app.readback import with_read_back
+from transload.app.readback import check_on_medium, with_read_back
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import UsageError
 from transload.oci import Platform, Reference
@@ -140,6 +140,8 @@ def _run(
     job: Job, began: StartTime, limits: Limits, means: Means, *, check: bool, verify_medium: bool = False
 ) -> Result:
     arguments.of_kind("limits", limits, Limits)
+    if verify_medium:
+        check_on_medium(job.target)
     with at_work(means) as work:
         limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         prepared = prepare(job, work.stores, work.cancellation)

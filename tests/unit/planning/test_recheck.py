@@ -169,3 +169,8 @@ def test_a_folder_that_cannot_be_written_to_is_told_so() -> None:
     Path("copy/.transload/damaged").write_text("no folder, so that no note can be written")
     hints = [str(proof.error.hint) for proof in transload.verify("oci:copy", deep=True).proofs if proof.error]
     assert hints[0].startswith("this cannot be noted there")
+
+
+def test_only_a_folder_can_be_read_back_from_its_medium() -> None:
+    with pytest.raises(transload.UsageError, match="is not on a medium of this machine"):
+        transload.mirror((), origin="oci:source", to="127.0.0.1:1", verify_medium=True)
