@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from attrs import frozen
 
@@ -76,6 +77,9 @@ def untrusted(
     elif code in _UNKNOWN_AUTHORITY:
         problem = f"the certificate of {host} is not trusted: no authority known here has issued it ({_reason(cause)})"
         hint = "name the authority with --ca-file FILE; if you did, the server lacks the intermediate: add it to FILE"
+        if not system_has_authorities():
+            problem += "; this system has no list of certificate authorities"
+            hint = "install the system's package ca-certificates, or name the authority with --ca-file FILE"
     elif code in _WEAK:
         problem = f"the certificate of {host} is too weak to be trusted ({_reason(cause)})"
         hint = "have it issued again, with a key of 2048 bits or more and SHA-256"
@@ -85,6 +89,14 @@ def untrusted(
     else:
         problem, hint = f"the certificate of {host} is not trusted: {_reason(cause)}", f"correct it on {host}"
     return CertificateUntrusted(f"{doing}: {problem}", subject=host, hint=f"{hint}, or {unverified}")
+
+
+def system_has_authorities() -> bool:
+    """Whether there is anything where OpenSSL looks for the system's certificate authorities."""
+    paths = ssl.get_default_verify_paths()
+    with contextlib.suppress(OSError):
+        return paths.cafile is not None or (paths.capath is not None and any(Path(paths.capath).iterdir()))
+    return False
 
 
 def _reason(cause: ssl.SSLCertVerificationError) -> str:

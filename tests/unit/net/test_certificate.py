@@ -157,3 +157,17 @@ def test_an_authority_in_between_and_a_servers_own_certificate_can_be_named(tmp_
         for name in ("between.pem", "leaf.pem"):
             with Http(NetSettings(ca_files=(tmp_path / name,))) as http:
                 assert http.ask(HttpRequest("GET", f"https://{wire.host}/", "asking", "test")).status == 200
+
+
+@pytest.mark.parametrize("folder", ["absent", "empty"])
+def test_a_system_without_authorities_is_told_as_that(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / folder))
+    cause = ssl.SSLCertVerificationError()
+    cause.verify_code, cause.verify_message = 20, "unable to get local issuer certificate"
+    error = untrusted(cause, Origin.of("https://registry.example"), "asking", lambda: None, 0)
+    assert "this system has no list of certificate authorities" in str(error)
+    assert "ca-certificates" in (error.hint or "")
