@@ -27,6 +27,8 @@ SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
 LIBRARIES = ("libz.so.1", "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1")
 TIMEOUT_S = 240
 
+pytestmark = pytest.mark.timeout(1200)  # building the executable and the tree is a part of the first test
+
 InTree = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -15,9 +15,9 @@ from zipimport import zipimporter
 from attrs import frozen
 
 import transload
-from transload.bundle.writing.sums import write_sums
+from transload.bundle.writing.sums import SUMS, write_sums
 from transload.errors import LocalError, PartMissing
-from transload.files import expanded, local_errors, replace_file
+from transload.files import expanded, is_plain_name, local_errors, replace_file
 
 ONE_FILE, BINARY, README = "transload.pyz", "transload", "README.txt"
 _HEAD = "transload: container images on this medium, and the program that copies them to a registry\n"
@@ -98,6 +98,10 @@ def tool_for(word: str) -> Tool:
     if not path.is_file():
         raise LocalError(
             f"there is no file {path}", subject=str(path), hint="name the program's file, or write pyz, binary or auto"
+        )
+    if path.suffix == ".tar" or path.name in {README, SUMS} or not is_plain_name(path.name):
+        raise LocalError(
+            f"{path.name!r} is not a name for a program beside a bundle", subject=str(path), hint="rename the file"
         )
     return Tool(path.name, _read(path))
 

@@ -28,6 +28,13 @@ def test_what_is_not_there_is_said(word: str, said: str) -> None:
     assert raised.value.hint
 
 
+@pytest.mark.parametrize("name", ["app.tar", "README.txt", "SHA256SUMS", "two\nlines"])
+def test_a_program_takes_the_place_of_nothing_else(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"a program")
+    with pytest.raises(LocalError, match="is not a name for a program beside a bundle"):
+        tool_for(str(tmp_path / name))
+
+
 def test_it_is_executable_and_in_the_list_of_sums(tmp_path: Path) -> None:
     (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  other.tar\n")
     written = put_tool(ELF, tmp_path / "app", signed=False)

@@ -243,6 +243,17 @@ def test_packed_pushed_and_verified(vendor: Served, local: Served, tmp_path: Pat
     assert transload.verify(wanted, to=f"{local.host_port}/in").good
 
 
+def test_a_program_travels_beside_a_bundle(vendor: Served, tmp_path: Path) -> None:
+    (tmp_path / "medium").mkdir()
+    (tmp_path / "program").write_bytes(b"\x7fELF")
+    wanted = f"{vendor.host_port}/acme/app:1"
+    packed = transload.pack(wanted, tmp_path / "medium/month", with_tool=tmp_path / "program")
+    assert packed.tool == tmp_path / "medium/program"
+    assert {path.name for path in packed.tool.parent.iterdir()} == {"SHA256SUMS", "README.txt", "month.tar", "program"}
+    with pytest.raises(LocalError, match="not the native executable"):
+        transload.pack(wanted, tmp_path / "medium/next", with_tool="binary")
+
+
 def test_a_bundle_lacks_nothing(vendor: Served, tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         transload.pack(f"{vendor.host_port}/acme/none:1", tmp_path / "month")
