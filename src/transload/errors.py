@@ -364,6 +364,18 @@ class VolumeTruncated(CorruptError):
     code = "volume-truncated"
 
 
+class VolumeDamaged(CorruptError):
+    """A part of a volume is wrong, and there are recovery volumes that say so."""
+
+    code = "volume-damaged"
+
+
+class BeyondRepair(CorruptError):
+    """A bundle has lost more than its recovery volumes can replace."""
+
+    code = "beyond-repair"
+
+
 class VolumeForeign(CorruptError):
     """A file has the name of a volume, but belongs to another bundle."""
 

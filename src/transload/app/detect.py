@@ -18,6 +18,7 @@ from transload.app.whole import items_of
 from transload.archive.headers import read_headers
 from transload.bundle.format.blueprint import LEDGER
 from transload.bundle.format.ledger import Ledger
+from transload.bundle.format.recovery import split_recovery_name
 from transload.bundle.format.volumes import finished_name, is_volume_name, split_file_name
 from transload.catalog.builtin import builtin
 from transload.errors import CorruptError, LimitExceeded, LocalError, SelectionEmpty
@@ -110,7 +111,12 @@ def _has_volume(folder: Path, name: str) -> bool:
     with local_errors("looking into", folder):
         files = folder.iterdir() if folder.is_dir() else ()
         volumes = (finished_name(file.name) or file.name for file in files)
-        return any(is_volume_name(volume) and _same(split_file_name(volume)[0], name) for volume in volumes)
+        return any(is_volume_name(volume) and _same(_bundle_of(volume), name) for volume in volumes)
+
+
+def _bundle_of(volume: str) -> str:
+    recovery = split_recovery_name(volume)
+    return recovery[0] if recovery else split_file_name(volume)[0]
 
 
 def _same(name: str, wanted: str) -> bool:
@@ -118,7 +124,13 @@ def _same(name: str, wanted: str) -> bool:
 
 
 def _is_volume(path: Path) -> bool:
-    return split_file_name(path.name)[1] is not None
+    """Whether a file is a volume by its name, or a bundle that has recovery volumes."""
+    if split_file_name(path.name)[1] is not None or split_recovery_name(path.name) is not None:
+        return True
+    name = split_file_name(path.name)[0]
+    with local_errors("looking into", path.parent):
+        recovery = (split_recovery_name(file.name) for file in path.parent.iterdir())
+        return any(split is not None and _same(split[0], name) for split in recovery)
 
 
 def _has_ledger(path: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain
 
 from transload.app.detect import CarriedStore, select_carried, signature_notes
 from transload.app.job import Job
@@ -11,7 +11,6 @@ from transload.app.mirror import Prepared, older_notes, request_of, source_notes
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
 from transload.bundle.format.ledger import Ledger
-from transload.bundle.reading.checking import CheckedPart
 from transload.bundle.reading.reader import BundleStore
 from transload.catalog.selected import join
 from transload.errors import PrerequisiteMissing
@@ -50,7 +49,7 @@ def prepare_push(
     notes = tuple(_bundle_notes(bundle, plan)) if bundle else source_notes(selection.sources)
     notes = (*notes, *nameless_notes(plan.images), *_compression_notes(compressed))
     notes += older_notes(plan, sources, target, cancellation)
-    one_by_one = bundle is not None and any(_lacking_volumes(bundle))
+    one_by_one = bundle is not None and any(bundle.lacking())
     return Prepared(
         plan=plan,
         sources=sources,
@@ -90,14 +89,10 @@ def _prerequisite_notes(plan: Plan, ledger: Ledger) -> Iterator[str]:
 def _volume_notes(bundle: BundleStore) -> Iterator[str]:
     """Notes on volumes that are missing, before the first byte moves. The target may have their content."""
     if not bundle.asks:  # otherwise the user is asked for the volume when it is needed
-        for volume in _lacking_volumes(bundle):
+        for volume in bundle.lacking():
             images = f"{len(volume.images)} of {count(len(bundle.ledger.images), 'image')}"
-            yield f"{volume.error}; it is needed for {images}"
-
-
-def _lacking_volumes(bundle: BundleStore) -> Iterator[CheckedPart]:
-    volumes = islice(bundle.check(), bundle.ledger.cut.count)
-    return (volume for volume in volumes if volume.error is not None)
+            mended = "; what can be is made again from the recovery volumes" if bundle.mender else ""
+            yield f"{volume.error}; it is needed for {images}{mended}"
 
 
 def _elsewhere(ledger: Ledger | None, prefix: str, journal: Journal) -> Callable[[Digest], Iterable[str]]:

@@ -269,7 +269,12 @@ class Stores:
 
         verifier = load_public_key(self._carried.key) if self._carried.key else None
         try:
-            return BundleStore([Path(location.value), *self._carried.folders], verifier=verifier, ask=self._carried.ask)
+            return BundleStore(
+                [Path(location.value), *self._carried.folders],
+                verifier=verifier,
+                ask=self._carried.ask,
+                mended=self._tell_once,
+            )
         except NotFound as error:
             path = Path(location.value)
             if (path / "manifest.json").is_file() and (path / "version").is_file():

@@ -28,6 +28,7 @@ from transload.transfer.proof import Proof, Prover, compare, is_wrong
 
 if TYPE_CHECKING:
     from transload.bundle.format.ledger import Ledger, LedgerImage
+    from transload.bundle.reading.checking import CheckedPart
     from transload.bundle.reading.reader import BundleStore
 
 
@@ -37,7 +38,8 @@ class Verification:
 
     `whole` says that every byte was read, whether that was asked for or not; `left_out` counts images that a
     differential bundle does not bring, so that there is nothing to check of them. `prerequisites` are what its images
-    need beside what it brings. `notes` say what else people should know.
+    need beside what it brings. `notes` say what else people should know. `damage` has every wrong volume and member
+    of a bundle that has recovery volumes.
     """
 
     target: str
@@ -47,6 +49,7 @@ class Verification:
     left_out: int = field(default=0, kw_only=True)
     prerequisites: tuple[Descriptor, ...] = field(default=(), kw_only=True)
     notes: tuple[str, ...] = field(default=(), kw_only=True)
+    damage: tuple[CheckedPart, ...] = field(default=(), kw_only=True)
 
     @property
     def good(self) -> bool:
@@ -62,6 +65,11 @@ class Verification:
         unchecked += [problem.exit_code for problem in self.problems]
         return of_verification(wrong, unchecked)
 
+    @property
+    def repairable(self) -> bool | None:
+        """Whether a bundle can be repaired; None if nothing is wrong, or it has no recovery volumes."""
+        return all(part.made_good for part in self.damage) if self.damage else None
+
     def to_json(self) -> dict[str, Any]:
         """The `verification` object of docs/formats/json-output.md."""
         return {
@@ -70,6 +78,8 @@ class Verification:
             "images": [_proof_json(proof, self.target) for proof in self.proofs],
             "problems": [Problem.of(problem, target=self.target).to_json() for problem in self.problems],
             "notes": list(self.notes),
+            "repairable": self.repairable,
+            "damage": [_damage_json(part) for part in self.damage],
         }
 
 
@@ -155,9 +165,12 @@ def _check_bundle(
         raise SelectionEmpty(f"there is no image in {location}", subject=str(location), hint="pack it again")
     broken: dict[Name, TransloadError] = {}
     problems: list[TransloadError] = []
+    bundle.mended = lambda _sentence: None  # what is damaged is told below
+    damage: list[CheckedPart] = []
     for part in bundle.check(Counting(working, "hashing", ledger.size).add):
         cancellation.check()
         if part.error is not None:
+            damage.append(part)
             problems += [] if part.images else [part.error]
             for name in part.images:
                 if name not in broken or (is_wrong(part.error) and not is_wrong(broken[name])):
@@ -171,6 +184,8 @@ def _check_bundle(
             if error is not None:
                 broken[entry.image.name] = error
     proofs = tuple(_bundled(entry, ledger, broken) for entry in ledger.images if not entry.image.present)
+    told = (*broken.values(), *problems)
+    problems += [part.error for part in damage if part.error is not None and part.error not in told]
     return Verification(
         location.locator,
         proofs,
@@ -178,6 +193,7 @@ def _check_bundle(
         whole=True,
         left_out=len(ledger.images) - len(proofs),
         prerequisites=tuple(piece.descriptor for piece in ledger.prerequisites),
+        damage=tuple(part for part in damage if bundle.mender),
     )
 
 
@@ -195,6 +211,14 @@ def _bundled(entry: LedgerImage, ledger: Ledger, broken: Mapping[Name, Transload
         blobs=len(held) - manifests,
         bytes=sum(descriptor.size for descriptor in held),
     )
+
+
+def _damage_json(part: CheckedPart) -> dict[str, Any]:
+    return {
+        "file": part.subject,
+        "code": part.error.code if part.error else None,
+        "wrong_bytes": [list(stretch) for stretch in part.stretches],
+    }
 
 
 def _excused(proof: Proof, excused: Iterable[str]) -> bool:

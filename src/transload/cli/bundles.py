@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,19 +39,15 @@ def list_(carried: str, reading: Carried, output: OutputFormat, quiet: bool) -> 
         if not store.ledger.images and not store.ledger.extras:
             raise SelectionEmpty(f"there is nothing in {carried}", subject=carried, hint="pack it again")
         signer = store.signature.key_id if store.signature else None
-        view = BundleView(store.ledger, Path(store.locator.partition(":")[2]).name, signer, store.verified)
-        lacking = list(_lacking_volumes(store))
+        view = BundleView(
+            store.ledger, Path(store.locator.partition(":")[2]).name, signer, store.verified, store.recovery_files
+        )
+        lacking = list(store.lacking())
         if not session.output.document("bundle", **view.to_json(volume.subject for volume in lacking)):
             width = width_of(sys.stdout)
             show_result([*view.image_lines(width), *([] if quiet else [Styled(), *view.facts(width)])])
             show_result(line for volume in lacking for line in _problem(volume, width))
     return 0
-
-
-def _lacking_volumes(store: BundleStore) -> Iterator[CheckedPart]:
-    """Volumes that are missing or incomplete. No blob is read."""
-    volumes = islice(store.check(), store.ledger.cut.count)
-    return (volume for volume in volumes if volume.error is not None)
 
 
 def _problem(volume: CheckedPart, width: int | None) -> list[Styled]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from transload.bundle.format.blueprint import starts
 from transload.bundle.format.ledger import Stored
@@ -16,9 +17,13 @@ Read = Callable[[int], object]
 """Gets the number of bytes that were read since the last call."""
 
 
-def prove(member: Stored, cut: Cut, path_of: PathOf, read: Read = lambda _length: None) -> None:
-    """Read and check a whole member. Raises `MemberUnsafe`, `MemberDamaged`, `Truncated` and what `path_of` raises."""
-    with StreamReader(cut, path_of, starts(member)) as reader:
+Opener = Callable[[int], StreamReader]
+"""Opens the stream at an offset."""
+
+
+def prove(member: Stored, opened: Opener, read: Read = lambda _length: None) -> None:
+    """Read and check a whole member. Raises `MemberUnsafe`, `MemberDamaged`, `Truncated` and what reading raises."""
+    with opened(starts(member)) as reader:
         check_header(reader, member)
         verifier = Verifier(member.digest, member.size)
         for chunk in reader.chunks(member.size):
@@ -52,7 +57,7 @@ def check_header(reader: StreamReader, member: Stored) -> None:
 def is_whole(member: Stored, cut: Cut, path_of: PathOf, read: Read = lambda _length: None) -> bool:
     """Whether `prove` finds nothing wrong."""
     try:
-        prove(member, cut, path_of, read)
+        prove(member, partial(StreamReader, cut, path_of), read)
     except (CorruptError, Refused):
         return False
     return True

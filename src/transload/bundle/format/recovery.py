@@ -78,6 +78,10 @@ class Description:
         """How many blocks the largest volume has."""
         return -(-self.parity_bytes // self.block_bytes)
 
+    def stripes_of(self, number: int) -> range:
+        """The stripes in which a volume has a block."""
+        return range(-(-self.content_bytes(number) // self.block_bytes))
+
     @property
     def sums_bytes(self) -> int:
         """The size of the table of sums."""
@@ -260,7 +264,12 @@ class Protection:
 
     def is_right(self, number: int, stripe: int, block: bytes) -> bool:
         """Whether these are the bytes of a block."""
-        return hashlib.sha256(block).digest() == self.sum_of(number, stripe)
+        return self.digest(block) == self.sum_of(number, stripe)
+
+    @staticmethod
+    def digest(block: bytes) -> bytes:
+        """The sum of a block."""
+        return hashlib.sha256(block).digest()
 
     def stretches(self, number: int) -> Iterator[tuple[int, bytes]]:
         """Everything in a recovery volume's file but its parity: offsets and bytes."""

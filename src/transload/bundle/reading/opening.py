@@ -41,9 +41,13 @@ from transload.oci.imagelayout import INDEX, MARKER
 
 @frozen
 class Opened:
-    """A ledger, and the signature that the bundle has; `verified` if it was checked with a key."""
+    """A ledger, and the signature that the bundle has; `verified` if it was checked with a key.
+
+    `digest` is that of the ledger's bytes.
+    """
 
     ledger: Ledger
+    digest: Digest
     signature: Signature | None
     verified: bool
 
@@ -81,7 +85,7 @@ def open_bundle(reader: StreamReader, key: PublicKey | None) -> Opened:
     if saved_size is not None and ledger.saved_digest is not None:
         reader.skip(padding(index_size) + BLOCK)
         _check_digest(reader, SAVED, saved_size, ledger.saved_digest)
-    return Opened(ledger, signature, verified=key is not None)
+    return Opened(ledger, Digest.of(raw), signature, verified=key is not None)
 
 
 def _check_beginning(reader: StreamReader, key: PublicKey | None) -> None:

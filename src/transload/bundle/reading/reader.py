@@ -7,20 +7,22 @@ blobs in it, and the images that need them, cannot be read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
 from transload.bundle.format.blueprint import starts
 from transload.bundle.format.keys import PublicKey, Signature
-from transload.bundle.format.ledger import STREAM_BYTES, Ledger, LedgerImage, Stored, StoredBlob
+from transload.bundle.format.ledger import Ledger, LedgerImage, Stored, StoredBlob
 from transload.bundle.format.member import Read, check_header
 from transload.bundle.format.stream import StreamReader
 from transload.bundle.format.volumes import Cut
 from transload.bundle.reading.accounts import check_accounts, contradiction
-from transload.bundle.reading.checking import CheckedPart, check, volumes_of
-from transload.bundle.reading.opening import Opened, open_bundle
+from transload.bundle.reading.checking import CheckedPart, check, lacking, volumes_of
+from transload.bundle.reading.damage import check_mended
+from transload.bundle.reading.entry import open_located
+from transload.bundle.reading.mending import Mender, MendingReader
 from transload.bundle.reading.volumefiles import Ask, Located, Volumes
 from transload.errors import (
     BlobUnknown,
@@ -32,11 +34,9 @@ from transload.errors import (
     SizeMismatch,
     TransloadError,
     Truncated,
-    VolumeMissing,
-    VolumeTruncated,
     as_result,
 )
-from transload.files import exactly, local_errors
+from transload.files import exactly
 from transload.limits import MANIFEST_BYTES, REFERRERS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.reference import repositories_in, tags_in
@@ -48,7 +48,9 @@ class BundleStore:
     """The bundle at `path`: its name without `.tar`, one of its files, or the folder that it is alone in.
 
     Several paths name several folders to look in. With `verifier`, nothing that its key did not sign is read. `ask` is
-    called when a volume is needed that is not there. Raises `NotFound`, and what `opening.open_bundle` raises.
+    called when a volume is needed that is not there. If the bundle has recovery volumes, what is damaged or missing is
+    made again while it is read; `mended` gets a sentence about each such volume, once. Raises `NotFound`, and what
+    `opening.open_bundle` raises.
     """
 
     request_costs: RequestCosts | None = None
@@ -59,15 +61,19 @@ class BundleStore:
         *,
         verifier: PublicKey | None = None,
         ask: Ask | None = None,
+        mended: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
         located = Located([Path(path)] if isinstance(path, (str, Path)) else [Path(folder) for folder in path])
         self.locator = f"bundle:{located.label}"
-        opened = _open(located, verifier)
+        self.mended = mended
+        opened, self._mender = open_located(located, verifier)
         self.ledger: Ledger = opened.ledger
         self.signature: Signature | None = opened.signature
         self.verified: bool = opened.verified
         self._volumes = Volumes(located, self.ledger, ask)
         self._cut = self._volumes.cut
+        if self._mender is not None:
+            self._mender.listen(lambda number: self.mended(self._mended(number)))
 
     @property
     def refers(self) -> BundleStore:
@@ -223,7 +229,7 @@ class BundleStore:
         self._check_header(stored)
         if not self._volumes.asks:  # if a volume is missing, fail before the first byte
             self._check_reach(stored.offset + offset, wanted)
-        with StreamReader(self._cut, self._volumes.path, stored.offset + offset) as reader:
+        with self._reader(stored.offset + offset) as reader:
             yield self._chunks(reader, wanted, stored.digest)
 
     def _chunks(self, reader: StreamReader, wanted: int, digest: Digest) -> Iterator[Chunk]:
@@ -237,10 +243,17 @@ class BundleStore:
         """Check the header, if it is in the same volume as the content. The digest proves more than the header."""
         if len(volumes_of(stored, self._cut)) == 1:
             self._check_reach(starts(stored), stored.offset - starts(stored))
-            with StreamReader(self._cut, self._volumes.path, starts(stored)) as reader:
+            with self._reader(starts(stored)) as reader:
                 check_header(reader, stored)
 
+    def _reader(self, offset: int) -> StreamReader:
+        if self._mender is None:
+            return StreamReader(self._cut, self._volumes.path, offset)
+        return MendingReader(self._mender, self._cut, self._volumes.path, offset)
+
     def _check_reach(self, offset: int, length: int) -> None:
+        if self._mender is not None:  # what is missing may be made again
+            return
         for span in self._cut.spans(offset, length):
             self._volumes.check_size(span.volume, span.offset + span.length)
 
@@ -300,23 +313,30 @@ class BundleStore:
 
     def check(self, read: Read = lambda _length: None) -> Iterator[CheckedPart]:
         """Check every volume, then read and check every member in order; see `checking.check`."""
-        return check(self.ledger, self._volumes, read)
+        if self._mender is None:
+            return check(self.ledger, self._volumes, self._reader, read)
+        return check_mended(self.ledger, self._volumes, self._reader, self._mender, read)
 
+    def lacking(self) -> Iterator[CheckedPart]:
+        """Volumes that are missing, incomplete or another one. No blob is read."""
+        return lacking(self.ledger, self._volumes)
 
-def _open(located: Located, verifier: PublicKey | None) -> Opened:
-    """Open the bundle. Before the ledger is known, all volumes but the last count as long as the first."""
-    first = located.first()
-    with local_errors("reading", first):
-        size = first.stat().st_size
-    if size == 0:
-        raise VolumeTruncated(f"{first} is empty", subject=first.name, hint="copy it again from where it was made")
+    # --- recovery volumes
 
-    def path_of(volume: int) -> Path:
-        path = located.find(volume)
-        if path is None:
-            raise VolumeMissing(f"volume {volume} of {located.label} is missing", subject=located.label)
-        return path
+    @property
+    def mender(self) -> Mender | None:
+        """What makes damaged and missing volumes again; None if there are no recovery volumes of this bundle."""
+        return self._mender
 
-    cut = Cut(size, None) if located.whole else Cut(STREAM_BYTES, size)
-    with StreamReader(cut, path_of, 0) as reader:
-        return open_bundle(reader, verifier)
+    @property
+    def recovery_files(self) -> tuple[str, ...]:
+        """The names that the files of the recovery volumes should have; none if the bundle has none."""
+        numbers = self._mender.description.numbers[self._mender.description.volumes :] if self._mender else ()
+        return tuple(self._mender.file_name(number) for number in numbers if self._mender)
+
+    def _mended(self, number: int) -> str:
+        name = self._mender.file_name(number) if self._mender else ""
+        return (
+            f"{name} is damaged or missing: what is wrong is made again from the recovery volumes while it is read; "
+            f"transload repair {self.locator.partition(':')[2]} mends the bundle itself"
+        )

@@ -17,6 +17,7 @@ from attrs import frozen
 
 from transload.bundle.format.blueprint import starts
 from transload.bundle.format.ledger import Ledger, Stored
+from transload.bundle.format.recovery import recovery_name, split_recovery_name
 from transload.bundle.format.tarheader import header
 from transload.bundle.format.volumes import (
     Cut,
@@ -83,7 +84,7 @@ class Located:
         self.whole = None if number is not None else self._whole_stream(first)
 
     def _whole_stream(self, named: Path) -> Path | None:
-        if is_volume_name(named.name) and named.is_file():
+        if is_volume_name(named.name) and named.is_file() and split_recovery_name(named.name) is None:
             return named
         return self._in_folders([file_name(self.name, None)])
 
@@ -100,6 +101,29 @@ class Located:
                     if path.is_file():
                         return path
         return None
+
+    def find_recovery(self, row: int) -> Path | None:
+        """The file of a recovery volume; None if there is none."""
+        return self._in_folders([recovery_name(self.name, row)])
+
+    def recovery_files(self) -> list[Path]:
+        """All files that are recovery volumes by their names."""
+        return [path for path in self.tar_files() if split_recovery_name(before_copying(path.name))]
+
+    def own_recovery_files(self) -> list[Path]:
+        """Those that have the name of this bundle."""
+        return [path for path in self.recovery_files() if _split(path.name)[0] in {self.name, self.name.upper()}]
+
+    def tar_files(self) -> list[Path]:
+        """All files that may be volumes, whatever their names, also unfinished ones."""
+        with local_errors("looking into", self.folders[0]):
+            return sorted(
+                path
+                for folder in dict.fromkeys(self.folders)
+                if folder.is_dir()
+                for path in folder.iterdir()
+                if is_volume_name(finished_name(path.name) or path.name) and path.is_file()
+            )
 
     def hint_for(self, names: Iterable[str]) -> str:
         """A hint about a missing volume, which may have any of these names."""
@@ -142,7 +166,10 @@ class Located:
 
 
 def _split(text: str) -> tuple[str, int | None]:
-    """As `split_file_name`; for a copy that got another name, the parts of its old name."""
+    """As `split_file_name`; for a copy that got another name, the parts of its old name. A recovery volume has none."""
+    recovery = split_recovery_name(before_copying(text))
+    if recovery is not None:
+        return recovery[0], None
     plain = split_file_name(before_copying(text))
     return split_file_name(text) if plain[1] is None else plain
 
@@ -196,6 +223,16 @@ class Volumes:
     def asks(self) -> bool:
         """Whether a missing volume may still come."""
         return self._ask is not None
+
+    @property
+    def name(self) -> str:
+        """The name of the bundle."""
+        return self._located.name
+
+    @property
+    def repair_hint(self) -> str:
+        """What to do about damage that can be made good."""
+        return f"it can be repaired: transload repair {self._located.label}"
 
     def file_name(self, volume: int) -> str:
         """The name of a volume's file."""

@@ -1,0 +1,90 @@
+"""Opens the files of a bundle: through its recovery volumes if there are any, else as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transload.bundle.format.keys import PublicKey
+from transload.bundle.format.ledger import STREAM_BYTES
+from transload.bundle.format.recovery import Description
+from transload.bundle.format.recoveryfile import descriptions_in
+from transload.bundle.format.stream import PathOf, StreamReader
+from transload.bundle.format.volumes import Cut
+from transload.bundle.reading.mending import Mender, MendingReader, mender_for
+from transload.bundle.reading.opening import Opened, open_bundle
+from transload.bundle.reading.volumefiles import Located
+from transload.errors import NotFound, TransloadError, VolumeMissing, VolumeTruncated
+from transload.files import local_errors
+
+
+def open_located(located: Located, verifier: PublicKey | None) -> tuple[Opened, Mender | None]:
+    """Open the bundle; also what makes damage good, if there are recovery volumes. Raises as `open_bundle` does.
+
+    A folder may hold recovery volumes of other bundles too. Those count whose ledger is the one that is read. If none
+    is, the beginning of the bundle may be damaged: then those count that recognise the volumes with its name.
+    """
+    told = {path: {item.id: item for item in descriptions_in(path)} for path in located.recovery_files()}
+    own = {name: item for path in located.own_recovery_files() for name, item in told.get(path, {}).items()}
+    described = own | {name: item for items in told.values() for name, item in items.items()}
+    plain, error = _open_plainly(located, verifier)
+    for description in described.values():
+        if plain is not None and _matches(plain, description):
+            return plain, mender_for(located, description)
+    for certain in (True, False):
+        for description in (described if plain is None else own).values():
+            if certain or (plain is None and description.id in own):
+                opened = _open_mended(located, description, verifier, certain=certain)
+                if opened is not None:
+                    return opened
+    if plain is None:
+        raise error
+    return plain, None
+
+
+def _matches(opened: Opened, description: Description) -> bool:
+    return (opened.digest, opened.ledger.cut) == (description.ledger, description.cut)
+
+
+def _open_mended(
+    located: Located, description: Description, verifier: PublicKey | None, *, certain: bool
+) -> tuple[Opened, Mender] | None:
+    """The bundle as these recovery volumes mend it; with `certain`, only if they recognise its volumes."""
+    mender = mender_for(located, description)
+    if mender is None or (certain and not mender.recognises_most()):
+        return None
+    try:
+        with MendingReader(mender, description.cut, _path_of(located), 0) as reader:
+            opened = open_bundle(reader, verifier)
+    except TransloadError:  # too much is lost, or they are of another bundle: reading without them says why
+        return None
+    return (opened, mender) if _matches(opened, description) else None
+
+
+def _open_plainly(located: Located, verifier: PublicKey | None) -> tuple[Opened | None, TransloadError]:
+    """The bundle as it is, or why it cannot be opened."""
+    try:
+        return _opened(located, verifier), NotFound("")
+    except TransloadError as error:
+        return None, error
+
+
+def _opened(located: Located, verifier: PublicKey | None) -> Opened:
+    """Open the bundle. Before the ledger is known, all volumes but the last count as long as the first."""
+    first = located.first()
+    with local_errors("reading", first):
+        size = first.stat().st_size
+    if size == 0:
+        raise VolumeTruncated(f"{first} is empty", subject=first.name, hint="copy it again from where it was made")
+    cut = Cut(size, None) if located.whole else Cut(STREAM_BYTES, size)
+    with StreamReader(cut, _path_of(located), 0) as reader:
+        return open_bundle(reader, verifier)
+
+
+def _path_of(located: Located) -> PathOf:
+    def path_of(volume: int) -> Path:
+        path = located.find(volume)
+        if path is None:
+            raise VolumeMissing(f"volume {volume} of {located.label} is missing", subject=located.label)
+        return path
+
+    return path_of
