@@ -80,8 +80,9 @@ class RecoveryVolumes:
         writer.check_space()
         if not fresh:
             hashing = Counting(working, "hashing", self.description.size)
-            for part in BundleStore(self.path).check(_counted(hashing, cancellation)):
-                if part.error is not None:
+            bundle = BundleStore(self.path)
+            for part in bundle.check(_counted(hashing, cancellation)):
+                if part.error is not None and part.subject not in bundle.recovery_files:  # they are written again
                     raise part.error
         self.writer(_counted(Counting(working, "protecting", self.description.size), cancellation)).write()
 
