@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -40,7 +41,7 @@ SIZES = {
     for content in built.walk_contents()
 }
 TOTAL = sum(SIZES.values())
-_VOLUME = 9_000_000
+_VOLUME, _VOLUMES = 9_000_000, 4
 _DONE = re.compile(r"^done (\S+)$", re.MULTILINE)
 
 
@@ -51,8 +52,6 @@ class World:
     vendor: str
     registry: Registry
     bundle: Path
-    sums: Mapping[str, str]
-    """The SHA-256 of every file of the bundle, by name."""
 
 
 @frozen
@@ -97,7 +96,7 @@ def made_world(registry: Registry, folder: Path) -> Iterator[World]:
     with serve(vendor) as served:
         name = folder / "release"
         pack(_references(served.host_port), name, volume_size=_VOLUME)
-        yield World(served.host_port, registry, name, _sums(folder))
+        yield World(served.host_port, registry, name)
 
 
 def _references(host_port: str) -> list[str]:
@@ -144,10 +143,22 @@ def mirror_to_folder(world: World, folder: Path, faults: list[Fault], rate: floa
 
 @contextlib.contextmanager
 def pack_volumes(world: World, folder: Path, faults: list[Fault], rate: float | None) -> Iterator[Place]:
-    """A bundle in volumes. It is the same, byte for byte, as one that was made without a kill."""
+    """A bundle in volumes."""
+    with _packed(world, folder, faults, rate) as place:
+        yield place
+
+
+@contextlib.contextmanager
+def pack_with_recovery(world: World, folder: Path, faults: list[Fault], rate: float | None) -> Iterator[Place]:
+    """A bundle in volumes of one size, and two recovery volumes."""
+    with _packed(world, folder, faults, rate, "--recovery", "2") as place:
+        yield place
+
+
+@contextlib.contextmanager
+def _packed(world: World, folder: Path, faults: list[Fault], rate: float | None, *options: str) -> Iterator[Place]:
     into = folder / "packed"
     into.mkdir()
-    # The names of sources are part of a bundle, and so is the port; the vendor's stays the same for all rounds.
     with Laboratory(world.vendor, faults, rate=rate) as source:
         words = ["pack", *_references(source.host_port), "-o", str(into / "release"), "--volume-size", str(_VOLUME)]
 
@@ -156,10 +167,12 @@ def pack_volumes(world: World, folder: Path, faults: list[Fault], rate: float | 
             return {digest for path in journals for digest in _DONE.findall(path.read_text(errors="replace"))}
 
         def prove() -> None:
-            assert _sums(into).keys() == world.sums.keys()
-            _check_bundle(into / "release")
+            kinds = Counter(path.suffixes[0][:2] if path.suffix == ".tar" else path.name for path in into.iterdir())
+            assert kinds == {".0": _VOLUMES, "SHA256SUMS": 1} | ({".r": 2} if options else {})
+            assert verify(f"bundle:{into / 'release'}").good
+            _check_sums(into)
 
-        yield Place(words, finished, lambda: None, prove, source)
+        yield Place([*words, *options], finished, lambda: None, prove, source)
 
 
 @contextlib.contextmanager
@@ -187,6 +200,7 @@ SCENES: Mapping[str, Scene] = {
     "mirror-resuming": mirror_to_resuming_registry,
     "mirror-folder": mirror_to_folder,
     "pack": pack_volumes,
+    "pack-recovery": pack_with_recovery,
     "push-docker-registry": push_to_docker_registry,
     "push-resuming": push_to_resuming_registry,
 }
@@ -268,9 +282,12 @@ def _check_tags(store: Source, prefix: str = "") -> None:
                 assert store.exists(prefix + repository, content.descriptor), f"{repository}:{TAG} is not complete"
 
 
-def _check_bundle(name: Path) -> None:
-    assert verify(f"bundle:{name}").good
-
-
-def _sums(folder: Path) -> Mapping[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir() if path.is_file()}
+def _check_sums(folder: Path) -> None:
+    """SHA256SUMS lists every other file, and rightly."""
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    listed = {name.lstrip("*"): digest for digest, name in (line.split(maxsplit=1) for line in lines)}
+    files = {path.name: path for path in folder.iterdir() if path.name != "SHA256SUMS"}
+    assert listed.keys() == files.keys()
+    for name, path in files.items():
+        with path.open("rb") as file:
+            assert hashlib.file_digest(file, "sha256").hexdigest() == listed[name]

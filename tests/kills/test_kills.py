@@ -44,5 +44,8 @@ def test_asked_to_end(
 
 
 def check_bytes(passed: Passed) -> None:
-    """Only halves are moved again."""
-    assert passed.sent_again <= sum(passed.halves), passed
+    """Only halves are sent again; to a registry that can resume, at most 8 MiB of each."""
+    halves = passed.halves
+    if passed.scene.endswith("-resuming"):
+        halves = tuple(min(half, 8 * MIB) for half in halves)
+    assert passed.sent_again <= sum(halves), passed
