@@ -149,6 +149,7 @@ if TYPE_CHECKING:
     from transload.login import Login, Secret
     from transload.memory import MemoryStore
     from transload.net.http import Http
+    from transload.net.rates import RateLimits
     from transload.net.settings import NetSettings
     from transload.oci import Descriptor, Digest, Manifest, Name, Platform, Reference
     from transload.planning import BlobStep, Item, ManifestStep, Narrowing, Plan, PlannedImage, Request, make_plan
@@ -194,7 +195,7 @@ __all__ = [
     "MediumLost", "MemberDamaged", "MemberUnsafe", "MemoryStore", "Name", "Narrowing", "NetSettings", "Network",
     "NotFound", "Offer", "Options", "OutOfBytes", "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Plan",
     "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable", "Prerequisite", "PrerequisiteMissing",
-    "Problem", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PublicKey", "ReadOnly", "Reference",
+    "Problem", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PublicKey", "RateLimits", "ReadOnly", "Reference",
     "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseUnknown", "RepositoryContent",
     "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result", "RunFinished", "RunPaused", "RunResumed",
     "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served",
@@ -254,6 +255,7 @@ _HOMES = {
     "transload.login": ("Login", "Secret"),
     "transload.memory": ("MemoryStore",),
     "transload.net.http": ("Http",),
+    "transload.net.rates": ("RateLimits",),
     "transload.net.settings": ("NetSettings",),
     "transload.oci": ("Descriptor", "Digest", "Manifest", "Name", "Platform", "Reference"),
     "transload.planning": (

@@ -215,6 +215,7 @@ def carry_out(
 ) -> Outcome:
     """Run the plan. A journal keeps which blobs arrived until the run is complete."""
     plan, journal = prepared.plan, prepared.journal
+    pace = stores.pace_of_files(prepared.sources.values(), prepared.target)
     outcome = run(
         plan,
         prepared.sources,
@@ -222,7 +223,8 @@ def carry_out(
         listen=listen,
         journal=journal,
         cancellation=cancellation,
-        bodies=bodies,
+        bodies=min(bodies, stores.most_bodies),
+        pace=pace.pieces if pace else None,
         recheck=prepared.made_earlier,
         by_size=prepared.by_size,
         publishers=stores.publishers if any(blob.descriptor.is_foreign for blob in plan.blob_steps()) else None,

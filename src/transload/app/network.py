@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from transload.app.settings import Environment
+from transload.errors import UsageError
+from transload.net.rates import NO_RATE_LIMITS, RateLimits
 
 if TYPE_CHECKING:
     from transload.net.settings import NetSettings
@@ -22,6 +24,15 @@ def _files(values: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
     return (Path(values),) if isinstance(values, (str, Path)) else tuple(map(Path, values))
 
 
+def _limits(value: RateLimits | str | float | Iterable[str]) -> RateLimits:
+    return RateLimits.of(value)
+
+
+def _check_count(_: object, attribute: Attribute[int], count: int) -> None:
+    if not count >= 1:  # this form also refuses NaN
+        raise UsageError(f"{attribute.name} must be at least 1, not {count}")
+
+
 @frozen(kw_only=True)
 class Network:
     """The settings of connections that a user gives; the environment adds proxies.
@@ -32,6 +43,9 @@ class Network:
     password. A request that moves nothing for `stall_timeout_s` seconds is given up and repeated; a host that gives no
     useful answer for `give_up_after_s` seconds is not asked again. A body that moves less than `min_rate` bytes a
     second counts as no useful answer. A field for several texts or paths also accepts a single one.
+
+    `limit_rate` is how fast bodies may move at most, in each direction: bytes a second, or texts such as `20MB/s`,
+    `source=20MB/s`, `target=500KiB/s`. One host gets at most `max_connections` requests at a time. Raises `UsageError`.
     """
 
     ca_files: tuple[Path, ...] = field(default=(), converter=_files)
@@ -43,6 +57,8 @@ class Network:
     stall_timeout_s: float = 60
     give_up_after_s: float = 120
     min_rate: float = 1024
+    limit_rate: RateLimits = field(default=NO_RATE_LIMITS, converter=_limits)
+    max_connections: int = field(default=16, validator=_check_count)
 
     def settings(self, environment: Environment) -> NetSettings:
         """These settings with those of the environment. Raises `UsageError` that names the variable of a bad proxy."""
@@ -64,4 +80,6 @@ class Network:
             stall_timeout_s=self.stall_timeout_s,
             give_up_after_s=self.give_up_after_s,
             min_rate=self.min_rate,
+            limits=self.limit_rate,
+            slots_per_host=self.max_connections,
         )

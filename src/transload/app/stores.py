@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from transload.bundle.reading.reader import BundleStore
     from transload.bundle.reading.volumefiles import Ask
     from transload.net.http import Http
+    from transload.net.pace import Meter
     from transload.ports import Source, Target
     from transload.registry.capabilities import Capabilities
     from transload.registry.credentials import DockerConfig
@@ -166,6 +167,20 @@ class Stores:
         return self._http
 
     @property
+    def most_bodies(self) -> int:
+        """How many blobs may move at a time, at most: with a low limit on the rate, each should keep moving."""
+        network = self._network
+        return min(network.max_connections, network.limit_rate.bodies or network.max_connections)
+
+    def pace_of_files(self, sources: Iterable[Source], target: Target) -> Meter | None:
+        """The limits on the rate for a copy whose source or target is no registry; None without any."""
+        from transload.registry.store import RegistryStore
+
+        local: list[Side] = [] if any(isinstance(store, RegistryStore) for store in sources) else ["source"]
+        local += [] if isinstance(target, RegistryStore) else ["target"]
+        return self.http.pace.copied(*local) if self._network.limit_rate.lowest else None
+
+    @property
     def patience_s(self) -> float:
         """How long a host may give no useful answer, in seconds."""
         return self._network.give_up_after_s
@@ -292,6 +307,7 @@ class Stores:
             login=self._given_login(side, host),
             logins=partial(self._kept_login, host),
             capabilities=self._capabilities(host),
+            side=side,
         )
 
     def _given_login(self, side: Side, host: str) -> Login | None:

@@ -56,6 +56,7 @@ def connection_words(network: Network, logins: Logins) -> list[str]:
             "--stall-timeout": _unless(network.stall_timeout_s, Network().stall_timeout_s),
             "--give-up-after": _unless(network.give_up_after_s, Network().give_up_after_s),
             "--min-rate": _unless(network.min_rate, Network().min_rate),
+            "--max-connections": _unless(network.max_connections, Network().max_connections),
             "--source-username": logins.source.username if logins.source else None,
             "--target-username": logins.target.username if logins.target else None,
         }
@@ -65,6 +66,7 @@ def connection_words(network: Network, logins: Logins) -> list[str]:
         "--insecure-tls": network.insecure_tls,
         "--plain-http": network.plain_http,
         "--allow-realm": network.realms,
+        "--limit-rate": network.limit_rate.texts,
     }
     for flag, values in repeated.items():
         for value in values:

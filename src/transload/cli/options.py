@@ -15,7 +15,8 @@ from transload.app.network import Network
 from transload.app.stores import Carried
 from transload.cli import completion
 from transload.cli.flags import LoginFlags, WantedFlags
-from transload.errors import LocalError, ReferenceInvalid
+from transload.errors import LocalError, ReferenceInvalid, UsageError
+from transload.net.rates import RateLimits
 from transload.oci.reference import check_registry
 from transload.transfer.limits import Limits
 from transload.wording import bytes_in
@@ -248,6 +249,13 @@ bundle = _as_value(
 sign_key = _option("--sign-key", type=FILE, help="Private key (Ed25519 or ECDSA P-256; PEM or OpenSSH) to sign with.")
 
 
+def _limits(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> RateLimits:
+    try:
+        return RateLimits.of(texts)
+    except UsageError as error:
+        raise click.BadParameter(f"{error.message}; {error.hint}") from error
+
+
 network = _as_value(
     "network",
     Network,
@@ -284,6 +292,21 @@ network = _as_value(
         default=1024,
         show_default=True,
         help="Give up a connection that is slower than this, in bytes a second over a minute.",
+    ),
+    _option(
+        "--limit-rate",
+        metavar="[SIDE=]RATE",
+        multiple=True,
+        callback=_limits,
+        help="Move no more than this in each direction: 20MB/s, or source=20MB/s, target=20MB/s (repeatable).",
+    ),
+    _option(
+        "--max-connections",
+        metavar="N",
+        type=click.IntRange(1, 1000),
+        default=16,
+        show_default=True,
+        help="Requests at a time to one host, at most.",
     ),
 )
 

@@ -82,6 +82,10 @@ class Backoff:
                     return self._round
             self._clock.sleep_s(left_s, cancellation.wake)
 
+    def is_first(self, round_: int) -> bool:
+        """Whether no request that began in this round has failed yet."""
+        return round_ == self._round
+
     def failed(self, round_: int, wanted_s: float | None = None, longest_s: float = float("inf")) -> float | None:
         """A request that began in this round has failed. Returns the pause in seconds; None if counted before."""
         with self._lock:

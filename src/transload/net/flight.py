@@ -30,10 +30,13 @@ _PARTING_S = 1.0  # after Ctrl-C, requests have this long to end by themselves
 class Flight:
     """One request: `moved` bytes in either direction, and why it was cut, if it was. Only one thread adds bytes."""
 
-    def __init__(self, patience: Patience, kind: Kind, clock: Clock, least: float) -> None:
+    def __init__(
+        self, patience: Patience, kind: Kind, clock: Clock, least: float, receive_buffer: int | None = None
+    ) -> None:
         self.patience = patience
         self.kind = kind
         self._least = least
+        self._receive_buffer = receive_buffer
         self._first_s: float | None = None
         self._trickled = False
         self.moved = 0
@@ -50,6 +53,8 @@ class Flight:
     def hold(self, opened: socket.socket) -> None:
         """The request uses this connection."""
         self._socket = weakref.ref(opened)
+        if self._receive_buffer is not None:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
         if isinstance(opened, (MeteredSocket, MeteredSSLSocket)):
             opened.flight = self
         if self.verdict is not None:  # it was cut before it had a connection
@@ -145,7 +150,8 @@ class Watch:
     @contextmanager
     def flight(self, patience: Patience, kind: Kind) -> Iterator[Flight]:
         """A flight that lasts as long as the block. Its time starts here, before anything is sent."""
-        flight = Flight(patience, kind, self._clock, self._settings.min_rate)
+        least, receive_buffer = self._settings.min_rate, self._settings.receive_buffer
+        flight = Flight(patience, kind, self._clock, least, receive_buffer=receive_buffer)
         patience.begin(kind, flight.began_s)
         with self._lock:
             self._flights.add(flight)

@@ -15,22 +15,22 @@ from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
-from attrs import define
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout, exceptions
 
 from transload.clock import SYSTEM_CLOCK, Clock
-from transload.errors import HostUnknown, ProtocolTrouble, ServerTrouble, TooManyRequests, TransloadError, Unreachable
+from transload.errors import HostUnknown, ProtocolTrouble, TransloadError, Unreachable
 from transload.events import HostListener, ignore
 from transload.net.address import Origin, Url, redacted, redirect_target
-from transload.net.backoff import RETRIED, Backoff, retry_after_s
+from transload.net.backoff import RETRIED
 from transload.net.certificate import Certificate, shown_by
 from transload.net.connection import pool_classes
 from transload.net.flight import Flight, Watch, watched_sockets
+from transload.net.host import RESTING, Host, Trial
 from transload.net.messages import Answer, HttpRequest, Reply
-from transload.net.patience import Kind, Patience
+from transload.net.pace import Pace
+from transload.net.patience import Kind
 from transload.net.proxies import Proxy, proxy_for
 from transload.net.settings import NetSettings
-from transload.net.slots import Slots
 from transload.net.tls import Circle, Trust, speaks_tls
 from transload.net.traffic import Traffic
 from transload.net.translate import FOREIGN, known_before, proxy_refusal, sent_on, translated, was_cut
@@ -38,8 +38,6 @@ from transload.ports import Chunk
 from transload.threads import Cancellation
 
 _REDIRECTS = {301, 302, 303, 307, 308}
-# Answers of a host that is restarting or overloaded. Other errors (500) may concern this request only.
-_RESTING = {429, 502, 503, 504, 522}
 _HOPS = 10
 _POOLS = 64
 _CONNECTING = (exceptions.NewConnectionError, exceptions.ConnectTimeoutError, exceptions.SSLError)
@@ -52,37 +50,6 @@ class _SourceFailed(Exception):
     def __init__(self, error: Exception) -> None:
         super().__init__(error)
         self.error = error
-
-
-class _Host:
-    """What all requests to one origin share."""
-
-    def __init__(self, name: str, settings: NetSettings, clock: Clock, listen: HostListener) -> None:
-        self.name = name
-        self.slots = Slots(settings.slots_per_host)
-        self.backoff = Backoff(clock)
-        self.patience = Patience(name, settings, clock, listen)
-
-
-@define
-class _Trial:
-    """One request and its retries: since when, how often, and at which host it failed last."""
-
-    began_s: float
-    attempt: int = 0
-    host: _Host | None = None
-
-    def is_enough(self, settings: NetSettings, now_s: float, resting: bool) -> bool:
-        """Whether to stop retrying.
-
-        For a host that is `resting` (restarting, overloaded, out of reach) retries go on as long as its budget lasts.
-        If it served other requests meanwhile, only this request is in trouble.
-        """
-        if now_s - self.began_s >= settings.give_up_after_s or (self.host and self.host.patience.is_over()):
-            return True
-        useful_s = self.host.patience.useful_s if self.host else None
-        well = useful_s is not None and useful_s > self.began_s
-        return self.attempt >= settings.attempts and (well or not resting)
 
 
 class Http:
@@ -103,12 +70,13 @@ class Http:
         self.cancellation = cancellation or Cancellation()
         self._trust = Trust(self.settings, notice)
         self._lock = threading.Lock()
-        self._hosts: dict[Origin, _Host] = {}
+        self._hosts: dict[Origin, Host] = {}
         self._managers: dict[tuple[Circle | None, str | None], PoolManager] = {}
         self._schemes: dict[str, Origin] = {}
         self._probing = threading.Lock()
         self._listen = listen
         self._watch = Watch(self.settings, clock, self.cancellation)
+        self.pace = Pace(self.settings.limits, clock, self.cancellation)
         self.cancellation.on_silence(self._watch.cut)
 
     def __enter__(self) -> Http:
@@ -173,12 +141,12 @@ class Http:
     # --- retries and redirects
 
     def _tried(self, request: HttpRequest, finish: Callable[[Answer], T]) -> T:
-        trial = _Trial(self.clock.monotonic_s())
+        trial = Trial(self.clock.monotonic_s())
         while True:
             trial.attempt += 1
             try:
                 answer = self._followed(request, trial)
-                if answer.status not in RETRIED or self._is_enough(request, trial, answer.status in _RESTING):
+                if answer.status not in RETRIED or self._is_enough(request, trial, answer.status in RESTING):
                     return finish(answer)
                 answer.close()
             except TransloadError as error:
@@ -186,10 +154,10 @@ class Http:
                     raise
             self.traffic.retried(Origin.of(request.url).netloc)
 
-    def _is_enough(self, request: HttpRequest, trial: _Trial, resting: bool) -> bool:
+    def _is_enough(self, request: HttpRequest, trial: Trial, resting: bool) -> bool:
         return not request.retried or trial.is_enough(self.settings, self.clock.monotonic_s(), resting)
 
-    def _followed(self, request: HttpRequest, trial: _Trial) -> Answer:
+    def _followed(self, request: HttpRequest, trial: Trial) -> Answer:
         url, headers = request.url, dict(request.headers)
         for _ in range(_HOPS + 1):
             trial.host = self._host(Origin.of(url))
@@ -223,7 +191,7 @@ class Http:
                 cause = self._cause(error, origin, request.doing, flight)
                 asked = request.registry or Origin.of(request.url)
                 cause = sent_on(cause, asked, origin) if asked != origin else cause
-                return self._failed(host, kind, round_, cause, request.doing)
+                return host.failed(kind, round_, cause, request.doing)
 
             with self._watch.sending(flight):
                 response = self._sent(request, url, headers, translate, flight)
@@ -234,10 +202,10 @@ class Http:
                 response.close()
                 raise proxy_refusal(request.doing)
             if response.status in RETRIED:
-                self._put_off(host, kind, round_, response, request.doing)
+                host.put_off(kind, round_, response.status, response.headers, request.doing)
                 flight.is_last = host.patience.is_over()
             else:
-                host.backoff.succeeded()
+                host.succeeded()
             received = partial(self.traffic.received, origin.netloc)
             by_proxy = origin.scheme == "http" and self._proxy(origin) is not None  # a proxy cannot see into a tunnel
             return Answer(
@@ -248,6 +216,7 @@ class Http:
                 received=received,
                 cancellation=self.cancellation,
                 flight=flight,
+                meter=self.pace.received(request.side),
                 by_proxy=by_proxy,
             )
 
@@ -268,24 +237,6 @@ class Http:
             return known_before(cause)
         return cause
 
-    def _failed(
-        self, host: _Host, kind: Kind, round_: int, error: TransloadError, doing: str, wanted_s: float | None = None
-    ) -> TransloadError:
-        """Leave the host alone for a while, or for good. Returns the error to raise."""
-        if error.retryable:
-            pause_s = host.backoff.failed(round_, wanted_s, host.patience.longest_pause_s(kind))
-            host.patience.failed(kind, error, host.backoff.failures, pause_s)
-        over = host.patience.is_over() and host.patience.known  # a host that never answered gets its own error
-        return host.patience.error(doing) if over else error
-
-    def _put_off(self, host: _Host, kind: Kind, round_: int, response: BaseHTTPResponse, doing: str) -> None:
-        """The host cannot answer now. Leave it alone for a while, or give it up with this as its last answer."""
-        wanted_s = retry_after_s(response.headers, self.clock.wall_s())
-        trouble = TooManyRequests if response.status == 429 else ServerTrouble
-        error = trouble(f"{doing}: {host.name} answers {response.status}", subject=host.name)
-        if wanted_s is None or not host.patience.refuse(kind, wanted_s, error):
-            self._failed(host, kind, round_, error, doing, wanted_s)
-
     def _sent(
         self,
         request: HttpRequest,
@@ -301,7 +252,7 @@ class Http:
                 request.registry or Origin.of(request.url),
                 request.method,
                 url,
-                body=self._guarded(origin, request.body, flight),
+                body=self._guarded(origin, request, flight),
                 headers=self._headers(request, headers),
                 redirect=False,
                 retries=False,
@@ -330,19 +281,21 @@ class Http:
 
     def _headers(self, request: HttpRequest, headers: dict[str, str]) -> dict[str, str]:
         fields = {"User-Agent": self.settings.user_agent, **headers}
-        if request.length is not None:
-            fields["Content-Length"] = str(request.length)
+        length = len(request.body) if isinstance(request.body, bytes) else request.length
+        if length is not None:
+            fields["Content-Length"] = str(length)
         return fields
 
-    def _guarded(
-        self, origin: Origin, body: bytes | Iterable[Chunk] | None, flight: Flight
-    ) -> bytes | Iterator[Chunk] | None:
+    def _guarded(self, origin: Origin, request: HttpRequest, flight: Flight) -> bytes | Iterator[Chunk] | None:
+        body, meter = request.body, self.pace.sent(request.side)
         if body is None:
             return None
-        if isinstance(body, bytes):
-            self.traffic.sent(origin.netloc, len(body))
-            return body
-        return self._counted(origin.netloc, body, flight)
+        if not isinstance(body, bytes):
+            return self._counted(origin.netloc, meter.pieces(body) if meter else body, flight)
+        if meter:
+            return self._counted(origin.netloc, meter.pieces([body]), flight)
+        self.traffic.sent(origin.netloc, len(body))
+        return body
 
     def _counted(self, netloc: str, chunks: Iterable[Chunk], flight: Flight) -> Iterator[Chunk]:
         try:
@@ -368,10 +321,10 @@ class Http:
     def _proxy(self, origin: Origin) -> str | None:
         return proxy_for(origin, self.settings.proxies, self.settings.no_proxy)
 
-    def _host(self, origin: Origin) -> _Host:
+    def _host(self, origin: Origin) -> Host:
         with self._lock:
             if origin not in self._hosts:
-                self._hosts[origin] = _Host(origin.netloc, self.settings, self.clock, self._listen)
+                self._hosts[origin] = Host(origin.netloc, self.settings, self.clock, self._listen)
             return self._hosts[origin]
 
     def _manager(self, origin: Origin, registry: Origin) -> PoolManager:
@@ -386,7 +339,7 @@ class Http:
         context = None if circle is None else self._trust.context(circle)
         if context is not None:
             context.sslsocket_class = watched_sockets(self._watch)
-        size = 2 * self.settings.slots_per_host + 2
+        size = 2 * self.settings.slots + 2
         manager: PoolManager
         if proxy is None:
             manager = PoolManager(_POOLS, maxsize=size, ssl_context=context)

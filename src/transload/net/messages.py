@@ -5,22 +5,25 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 
 from attrs import field, frozen
 from urllib3 import BaseHTTPResponse
 
-from transload.errors import LimitExceeded, ProtocolTrouble, TransloadError
+from transload.errors import LimitExceeded, ProtocolTrouble, Side, TransloadError
 from transload.limits import MANIFEST_BYTES, PROBLEM_BYTES
 from transload.net.address import Origin, redacted
 from transload.net.backoff import RETRIED
 from transload.net.coding import unpacked
 from transload.net.flight import Flight
+from transload.net.pace import Meter
 from transload.net.slots import Lane
 from transload.ports import Chunk
 from transload.threads import Cancellation
 
 CHUNK = 768 << 10
 """Bodies are passed on in pieces of at most this many bytes."""
+_WHOLE = 64 << 10
 _FRAME = 16 << 10
 """The same for a body without a length (chunked): a piece is passed on only when all of it is there."""
 
@@ -31,7 +34,8 @@ class HttpRequest:
 
     `body` is bytes, or chunks with their total `length` in bytes. Chunks can be sent only once, so `retried` must be
     False then. `limit` is the most bytes of a body that `Http.ask` accepts. `retried`: whether asking again does no
-    harm. `registry` is the registry for which another host is asked: a token server, or storage.
+    harm. `registry` is the registry for which another host is asked: a token server, or storage. `side` is the side of
+    the copy, whose limit on the rate counts then.
     """
 
     method: str
@@ -45,6 +49,7 @@ class HttpRequest:
     retried: bool = field(default=True, kw_only=True)
     limit: int = field(default=MANIFEST_BYTES, kw_only=True)
     registry: Origin | None = field(default=None, kw_only=True)
+    side: Side | None = field(default=None, kw_only=True)
 
 
 @frozen
@@ -86,6 +91,7 @@ class Answer:
         received: Callable[[int], None],
         cancellation: Cancellation,
         flight: Flight,
+        meter: Meter | None = None,
         by_proxy: bool = False,
     ) -> None:
         self.by_proxy = by_proxy
@@ -98,6 +104,7 @@ class Answer:
         self._received = received
         self._cancellation = cancellation
         self._flight = flight
+        self._meter = meter
 
     def chunks(self, size: int = CHUNK) -> Iterator[Chunk]:
         """The body as it comes from the wire, in pieces of at most `size` bytes, which may be views of one buffer.
@@ -105,12 +112,11 @@ class Answer:
         Raises what `Http` raises, also in the middle of the body.
         """
         size = min(size, _FRAME) if getattr(self._response, "chunked", False) else size
-        stream = self._response.stream(size, decode_content=False)
+        size = min(size, self._meter.piece) if self._meter else size
+        read = partial(next, self._response.stream(size, decode_content=False), None)
         try:
             while True:
-                self._flight.resume()
-                chunk = next(stream, None)
-                self._flight.pause()  # the time that the caller takes is not the host's
+                chunk = self._metered(size, read)
                 if chunk is None:
                     break
                 self._received(len(chunk))
@@ -122,6 +128,24 @@ class Answer:
             if translated is None:
                 raise
             raise translated from error
+
+    def _metered(self, size: int, read: Callable[[], Chunk | None]) -> Chunk | None:
+        """What `read` gives: at most `size` bytes, which are paid for before, or nothing at the end.
+
+        Only this time is the host's; what we or the caller take before and afterwards is not.
+        """
+        meter = self._meter
+        if meter is not None:
+            meter.take(size)
+        self._flight.resume()
+        piece = None
+        try:
+            piece = read()
+        finally:
+            if meter is not None:
+                meter.give_back(size - len(piece or b""))
+        self._flight.pause()
+        return piece
 
     @property
     def head(self) -> Reply:
@@ -139,9 +163,10 @@ class Answer:
     def _read(self, limit: int) -> bytes:
         parts: list[bytes] = []
         size = 0
+        most = min(_WHOLE, self._meter.piece) if self._meter else _WHOLE
         self._flight.resume()
         try:
-            while size <= limit and (part := self._response.read(min(1 << 16, limit + 1 - size))):
+            while size <= limit and (part := self._part(min(most, limit + 1 - size))):
                 parts.append(bytes(part))  # a copy: it may be a view of a buffer that is used again
                 size += len(part)
             self._landed()
@@ -160,6 +185,13 @@ class Answer:
         if len(body) > limit and self.status < 400:
             raise LimitExceeded(f"{redacted(self.url)} answers with more than {limit} bytes")
         return body[:limit]
+
+    def _part(self, size: int) -> Chunk:
+        if self._meter is None:
+            part: Chunk = self._response.read(size)
+            return part
+        self._flight.pause()
+        return self._metered(size, partial(self._response.read, size)) or b""
 
     def _unpacked(self, body: bytes, limit: int) -> bytes:
         coding = self.headers.get("Content-Encoding", "")

@@ -11,7 +11,12 @@ from attrs import Attribute, field, frozen
 from transload.errors import UsageError
 from transload.net.address import Origin, listed
 from transload.net.proxies import Proxy
+from transload.net.rates import NO_RATE_LIMITS, RateLimits
+from transload.net.slots import RESERVED
 from transload.version import __version__
+
+_BUFFER = 64 << 10
+_SWIFT = 4 << 20  # bytes a second
 
 
 def _check_proxies(_: object, __: Attribute[Mapping[str, str]], proxies: Mapping[str, str]) -> None:
@@ -33,7 +38,8 @@ class NetSettings:
     and podman. `allow_realms` names token servers on other hosts that may get a registry's password. `proxies` has the
     keys `http`, `https` and `all`. `slots_per_host` limits the requests under way at one host. `attempts` is how often
     a small request is made in all, if the host works otherwise. `give_up_after_s` is how long a host may give no useful
-    answer; a body that moves less than `min_rate` bytes a second, over a minute, is not useful.
+    answer; a body that moves less than `min_rate` bytes a second, over a minute, is not useful. `limits` is how fast
+    bodies may move.
 
     `client_certificate` and `client_key` are PEM files for servers that ask for one. Hosts in `allow_insecure_tls` are
     not verified, hosts in `allow_plain_http` are spoken to without TLS. `no_proxy` lists the hosts that are reached
@@ -56,8 +62,24 @@ class NetSettings:
     give_up_after_s: float = field(default=120, validator=_check_positive)
     min_rate: float = field(default=1024, validator=_check_positive)
     slots_per_host: int = field(default=16, validator=_check_positive)
+    limits: RateLimits = NO_RATE_LIMITS
     attempts: int = field(default=5, validator=_check_positive)
     user_agent: str = f"transload/{__version__}"
+
+    @property
+    def slots(self) -> int:
+        """How many requests may be under way at one host: few at a low limit, so that each body keeps moving."""
+        bodies = self.limits.bodies
+        return self.slots_per_host if bodies is None else min(self.slots_per_host, bodies + RESERVED)
+
+    @property
+    def receive_buffer(self) -> int | None:
+        """Bytes that the system may keep for a connection before we take them. None: as many as it likes.
+
+        What lies there is no sign of life to the server. With a low limit, megabytes would lie there for minutes.
+        """
+        lowest = self.limits.lowest
+        return None if lowest is None or lowest > _SWIFT else int(max(_BUFFER, lowest))
 
     def trusts_blindly(self, origin: Origin) -> bool:
         """Whether the user chose not to verify this host's certificate."""

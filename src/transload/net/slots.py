@@ -1,4 +1,9 @@
-"""How many requests may be under way at one host. Small requests never have to wait behind bodies."""
+"""How many requests may be under way at one host: fewer after the host asked to slow down, and slowly more again.
+
+A small request waits behind bodies only where few requests are allowed. A thread that sends a body never waits: the
+bytes that it sends may come from a request that it has to repeat. So whoever holds a slot for sending gets on, and all
+waiting ends.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +19,9 @@ from transload.threads import Cancellation
 
 Lane = Literal["small", "read", "write"]
 RESERVED = 2
-"""Slots that are kept free for small requests."""
+"""Slots that are kept free for small requests, where there are more than these."""
 _LOOK_S = 0.5
+_GROWTH = 0.25
 
 
 @define
@@ -26,6 +32,11 @@ class Busyness:
     read: int = 0
     write: int = 0
 
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.small + self.read + self.write
+
 
 def admits(lane: Lane, busy: Busyness, slots: int) -> bool:
     """Whether one more request of this kind may begin.
@@ -33,33 +44,37 @@ def admits(lane: Lane, busy: Busyness, slots: int) -> bool:
     Bodies take at most `slots - RESERVED` in each direction. Reads and writes have separate limits: a copy within one
     registry holds one of each, and with a common limit all copies could wait for one another.
     """
-    bodies = max(1, slots - RESERVED)
+    kept = min(RESERVED, slots - 1)
     if lane == "small":
-        return busy.small < max(min(RESERVED, slots), slots - max(busy.read, busy.write))
-    return (busy.read if lane == "read" else busy.write) < bodies
+        return busy.small < max(kept, slots - max(busy.read, busy.write))
+    bodies = busy.read if lane == "read" else busy.write
+    return bodies < slots - kept and bodies + busy.small < slots
 
 
 class Slots:
     """Slots of one host."""
 
     def __init__(self, slots: int) -> None:
-        self._slots = slots
+        self._most = slots
+        self._allowed = float(slots)
         self._busy = Busyness()
         self._changed = threading.Condition()
 
+    @property
+    def at_a_time(self) -> int:
+        """How many requests may be under way now."""
+        return int(self._allowed)
+
     @contextmanager
     def hold(self, lane: Lane, cancellation: Cancellation) -> Iterator[None]:
-        """Wait for a slot, and hold it for the block. Raises `Interrupted`.
-
-        A thread that already holds a slot for a body, at any host, does not wait: it would block the slot it holds.
-        """
-        nested = _HELD.count() > 0
+        """Wait for a slot, and hold it for the block. Raises `Interrupted`."""
+        free = _HELD.never_waits(self, lane)
         with self._changed:
-            while not (nested or admits(lane, self._busy, self._slots)):
+            while not (free or admits(lane, self._busy, self.at_a_time)):
                 cancellation.check()
                 self._changed.wait(_LOOK_S)
             setattr(self._busy, lane, getattr(self._busy, lane) + 1)
-        owner = _HELD.add() if lane != "small" else None
+        owner = _HELD.add(self, lane)
         try:
             yield
         finally:
@@ -68,26 +83,54 @@ class Slots:
                 setattr(self._busy, lane, getattr(self._busy, lane) - 1)
                 self._changed.notify_all()
 
+    def halve(self) -> None:
+        """Allow half of the requests that are under way now; at least one."""
+        with self._changed:
+            self._allowed = float(max(1, min(self.at_a_time, self._busy.total) // 2))
+
+    def lower(self, slots: int) -> None:
+        """Allow no more than these; at least one."""
+        if slots < self._allowed:
+            with self._changed:
+                self._allowed = float(max(1, slots))
+
+    def grow(self) -> None:
+        """A request succeeded: one more is allowed after some five times as many as may be under way."""
+        if self._allowed < self._most:
+            with self._changed:
+                self._allowed = min(float(self._most), self._allowed + _GROWTH / self._allowed)
+                self._changed.notify_all()
+
+
+Owner = tuple[int, Slots, Lane]
+
 
 class _Held:
-    """How many bodies each thread has under way. Counted by thread id: another thread may leave the block."""
+    """The slots that each thread holds. By thread id: another thread may leave the block."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: Counter[int] = Counter()
+        self._counts: Counter[Owner] = Counter()
 
-    def count(self) -> int:
-        return self._counts.get(threading.get_ident(), 0)
+    def never_waits(self, slots: Slots, lane: Lane) -> bool:
+        """Whether this thread's next request must not wait, because of one that it has under way.
 
-    def add(self) -> int:
-        owner = threading.get_ident()
+        That is: if it sends a body anywhere, if a small request follows another one here, or if it reads a second body.
+        """
+        if not self._counts:
+            return False
+        thread = threading.get_ident()
+        with self._lock:
+            held = [(at, kind) for owner, at, kind in self._counts if owner == thread]
+        return any(kind == "write" or (at is slots and lane == "small") or lane == "read" for at, kind in held)
+
+    def add(self, slots: Slots, lane: Lane) -> Owner:
+        owner = (threading.get_ident(), slots, lane)
         with self._lock:
             self._counts[owner] += 1
         return owner
 
-    def remove(self, owner: int | None) -> None:
-        if owner is None:
-            return
+    def remove(self, owner: Owner) -> None:
         with self._lock:
             self._counts[owner] -= 1
             if not self._counts[owner]:

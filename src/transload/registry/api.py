@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from attrs import evolve
 
-from transload.errors import CorruptError, CredentialsUnavailable, ProtocolTrouble
+from transload.errors import CorruptError, CredentialsUnavailable, ProtocolTrouble, Side
 from transload.limits import LIST_PAGE_BYTES, LIST_PAGE_VALUES
 from transload.login import Login
 from transload.net.address import Origin
@@ -33,10 +33,13 @@ _API_HOSTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-
 class Api:
     """Asks one registry. `host` is as people write it; Docker Hub's API is at another host than its name says."""
 
-    def __init__(self, host: str, http: Http, logins: Logins, capabilities: Capabilities) -> None:
+    def __init__(
+        self, host: str, http: Http, logins: Logins, capabilities: Capabilities, side: Side | None = None
+    ) -> None:
         self.host = check_registry(host)
         self.http = http
         self.capabilities = capabilities
+        self._side = side
         self._logins = logins
         self._lock = threading.Lock()
         self._authorizers: dict[Login | None, Authorizer] = {}
@@ -73,16 +76,16 @@ class Api:
     def ask(self, request: HttpRequest, *scopes: Scope, long: bool = False) -> Reply:
         """The whole answer. After a 401 from the registry it asks once more with a login, if the body can be resent."""
         if not self._owns(request):
-            return self.http.ask(evolve(request, registry=self.origin))
+            return self.http.ask(evolve(request, registry=self.origin, side=self._side))
         sent, sent_s = self._header(scopes, long), self.http.clock.monotonic_s()
-        reply = self.http.ask(_with(request, sent))
+        reply = self.http.ask(self._with(request, sent))
         if reply.status == 401 and reply.origin == self.origin:
             if not isinstance(request.body, (bytes, type(None))):
                 self._authorizer(scopes).forget(sent)
                 return reply
             wanted = reply.headers.get("WWW-Authenticate", "")
             sent = self._authorizer(scopes).answer(wanted, scopes, sent, sent_s)
-            reply = self.http.ask(_with(request, sent))
+            reply = self.http.ask(self._with(request, sent))
             if reply.status == 401 and reply.origin == self.origin and sent.startswith("Basic "):
                 self._authorizer(scopes).answer("Basic", scopes, sent, sent_s)  # raises CredentialsRejected
         return reply
@@ -103,14 +106,19 @@ class Api:
         """Like `ask`, but the answer's body is still to be read. Only for requests without a body."""
         owned = self._owns(request)
         sent, sent_s = self._header(scopes, False) if owned else None, self.http.clock.monotonic_s()
-        with self.http.stream(_with(request, sent)) as answer:
+        with self.http.stream(self._with(request, sent)) as answer:
             if answer.status != 401 or not owned or Origin.of(answer.url) != self.origin:
                 yield answer
                 return
             refusal = answer.reply(0)
         sent = self._authorizer(scopes).answer(refusal.headers.get("WWW-Authenticate", ""), scopes, sent, sent_s)
-        with self.http.stream(_with(request, sent)) as answer:
+        with self.http.stream(self._with(request, sent)) as answer:
             yield answer
+
+    def _with(self, request: HttpRequest, authorization: str | None) -> HttpRequest:
+        if authorization is None:
+            return request if self._side is None else evolve(request, side=self._side)
+        return evolve(request, headers={**request.headers, "Authorization": authorization}, side=self._side)
 
     def _owns(self, request: HttpRequest) -> bool:
         """Whether the request goes to this registry. No other host gets the credentials.
@@ -144,12 +152,6 @@ class Api:
         except CredentialsUnavailable as error:  # many repositories can be read without a login
             trouble = error
         return Applicant(self.origin, login, self.http.settings.allow_realms, trouble)
-
-
-def _with(request: HttpRequest, authorization: str | None) -> HttpRequest:
-    if authorization is None:
-        return request
-    return evolve(request, headers={**request.headers, "Authorization": authorization})
 
 
 def json_object(reply: Reply, doing: str) -> dict[str, Any]:

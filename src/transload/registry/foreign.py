@@ -60,7 +60,7 @@ class ForeignLayers:
 
 def _request(url: str, doing: str, offset: int, end: int) -> HttpRequest:
     headers = {"Accept-Encoding": "identity"} | ({"Range": closed_range(offset, end)} if offset else {})
-    return HttpRequest("GET", str(Url.parse(url)), doing, "foreign layer", headers=headers, lane="read")
+    return HttpRequest("GET", str(Url.parse(url)), doing, "foreign layer", headers=headers, lane="read", side="source")
 
 
 def _skipped(answer: Answer, doing: str, descriptor: Descriptor, offset: int) -> int:

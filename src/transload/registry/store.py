@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from transload.errors import AccessDenied, DigestMismatch, LimitExceeded, LoginMissing, ReferenceInvalid, Refused
+from transload.errors import AccessDenied, DigestMismatch, LimitExceeded, LoginMissing, ReferenceInvalid, Refused, Side
 from transload.limits import LIST_ENTRIES, LIST_PAGE_BYTES
 from transload.login import Login
 from transload.net.address import Origin
@@ -37,6 +37,7 @@ class RegistryStore:
 
     Several stores may share one `Http`. `login` is for the whole registry. Without it, `logins` is called for each
     repository, once the registry asks for a login. `capabilities` is what an earlier run learnt about the registry.
+    `side` says whose limit on the rate (`NetSettings.limits`) counts for it.
     """
 
     blobs_per_repository = True
@@ -49,11 +50,12 @@ class RegistryStore:
         login: Login | None = None,
         logins: Logins | None = None,
         capabilities: Capabilities | None = None,
+        side: Side | None = None,
     ) -> None:
         self.locator = host
         self.capabilities = capabilities or Capabilities()
         self.request_costs: RequestCosts | None = RequestCosts()
-        self._api = Api(host, http, logins if logins and not login else lambda _: login, self.capabilities)
+        self._api = Api(host, http, logins if logins and not login else lambda _: login, self.capabilities, side)
         self._manifests = Manifests(self._api)
         self._referrers = Referrers(self._api, self._manifests)
         self._uploads = Uploads(self._api, RequestCosts().small_blob_bytes)

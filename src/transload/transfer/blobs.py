@@ -37,6 +37,10 @@ _DAMAGED = (DigestMismatch, SizeMismatch, ProtocolTrouble)
 """What came may have been damaged on the way, or a web page have come in its place, so it is tried once more."""
 
 
+Passed = Callable[[Iterable[Chunk]], Iterator[Chunk]]
+"""The same bytes in the same order, in chunks of any size."""
+
+
 class Opens(Protocol):
     """Something that bytes can be read from; every source can."""
 
@@ -92,7 +96,7 @@ class Placing:
     `intend` is called with a step before its last byte goes out, and again before the blob is committed.
     `recheck` asks the target for each blob first, since a plan that was made earlier may be partly done by now.
     `publishers` reads foreign layers that the source lacks, from the URLs in their descriptors. A blob that makes no
-    progress for `give_up_after_s` is not tried again.
+    progress for `give_up_after_s` is not tried again. `pace` passes the bytes on, and may take its time.
     """
 
     target: Target
@@ -105,6 +109,7 @@ class Placing:
     give_up_after_s: float = 120.0
     intend: Callable[[BlobStep], None] = _note_nothing
     may_move: Callable[[BlobStep, int], None] = _may_always
+    pace: Passed | None = None
 
     def place(self, step: BlobStep, source: Source) -> How:
         """Make the step's blob visible in its repository. Raises the error of the last attempt."""
@@ -170,7 +175,7 @@ class Placing:
 
         def watched(chunks: Iterable[Chunk], position: int) -> Iterator[Chunk]:
             with at_side(origin.side):
-                for piece in paced(chunks, self.clock):
+                for piece in paced(self.pace(chunks) if self.pace else chunks, self.clock):
                     self.may_move(step, len(piece))
                     if position + len(piece) >= blob.size:
                         self.intend(step)

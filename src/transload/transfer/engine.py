@@ -48,7 +48,7 @@ from transload.planning import BlobStep, ManifestStep, Plan, Step
 from transload.ports import Source, Target
 from transload.threads import Cancellation, TaskGroup
 from transload.transfer.agenda import Agenda, is_heavy
-from transload.transfer.blobs import Opens, Placing
+from transload.transfer.blobs import Opens, Passed, Placing
 from transload.transfer.bodyorder import in_order_of_images
 from transload.transfer.journal import Journal
 from transload.transfer.leftovers import drop, leftovers
@@ -82,6 +82,7 @@ def run(
     publishers: Opens | None = None,
     give_up_after_s: float = GIVE_UP_AFTER_S,
     limits: Limits = NO_LIMITS,
+    pace: Passed | None = None,
 ) -> Outcome:
     """Do every step of `plan`: up to `bodies` threads move large blobs, `small` more threads do the quick steps.
 
@@ -92,7 +93,7 @@ def run(
     blobs come first, as they lie in bundles. `publishers` reads foreign layers that a source lacks. If a store is out
     of reach and no byte has moved for half of `give_up_after_s`, it is not asked again: the steps that still need it
     are not tried. Outside the hours of `limits` nothing is begun, and what moves is parked; when its bytes are spent,
-    the rest is left.
+    the rest is left. `pace` passes on the bytes of every blob, and may take its time.
     """
     if bodies < 1:
         raise UsageError(f"bodies must be at least 1, not {bodies}")
@@ -122,6 +123,7 @@ def run(
         give_up_after_s=give_up_after_s,
         intend=engine.note,
         may_move=engine.may_move,
+        pace=pace,
     )
     with leftovers(plan, target, engine.journal, cancellation):
         return engine.run(bodies, small)

@@ -15,6 +15,7 @@ from transload.app.stores import Logins
 from transload.cli.commandline import command_line, command_words, connection_words, retry_command
 from transload.cli.main import transload
 from transload.login import Login, Secret
+from transload.net.rates import RateLimits
 from transload.oci import Platform
 from transload.planning import Narrowing
 
@@ -43,6 +44,8 @@ NETWORK = Network(
     plain_http=("y.example", "z.example"),
     realms=("t.example",),
     stall_timeout_s=5,
+    limit_rate=RateLimits(whole=2e7, source=5e5),
+    max_connections=3,
 )
 LOGINS = Logins(Login("ann", Secret("open")), Login("bob", Secret("sesame")))
 
@@ -79,6 +82,7 @@ def test_everything_that_was_said_is_said_again() -> None:
     assert params["platform"] == ("linux/amd64",)
     assert params["plain_http"] == ("y.example", "z.example")
     assert (params["stall_timeout_s"], params["realms"]) == (5, ("t.example",))
+    assert (params["limit_rate"], params["max_connections"]) == (RateLimits(whole=2e7, source=5e5), 3)
     assert (params["source_username"], params["target_username"]) == ("ann", "bob")
 
 

@@ -129,6 +129,13 @@ OPTIONS = [
         (["mirror {}", "pack {}", "push x {}"], "--dest-tls-verify=false", 2, "--insecure-tls HOST"),
         (["{}", "mirror {}", "push x {}"], "-v", 2, "-V shows the version"),
         (["mirror {}", "push x {}"], "--platfrom", 2, "--platform"),
+        ([f"{line} --limit-rate {{}}" for line in OPTIONS], "fast", 2, "'fast' is not a rate; write a rate such as"),
+        ([f"{line} --limit-rate {{}}" for line in OPTIONS], "20Mbit/s", 2, "'20Mbit/s' is not a rate"),
+        ([f"{line} --limit-rate {{}}" for line in OPTIONS], "from=1MB/s", 2, "'from=1MB/s' is not a rate"),
+        ([f"{line} --limit-rate {{}}" for line in OPTIONS], "source=10", 2, "at least 1KB/s is needed"),
+        ([f"{line} --limit-rate 1MB/s --limit-rate {{}}" for line in OPTIONS], "2MB/s", 2, "is the second one"),
+        ([f"{line} --max-connections {{}}" for line in OPTIONS], "0", 2, "--max-connections"),
+        ([f"{line} --limit-rate {{}}" for line in OPTIONS], "target=20MB/s", 0, ""),
     ],
 )
 def test_a_mistake_ends_the_same_way_everywhere(

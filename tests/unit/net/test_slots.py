@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
 
 from transload.errors import Interrupted
-from transload.net.slots import Busyness, Slots, admits
+from transload.net.slots import Busyness, Lane, Slots, admits
 from transload.threads import Cancellation
 
 
@@ -28,13 +29,80 @@ def test_reading_does_not_keep_from_writing() -> None:
 @pytest.mark.parametrize("slots", [1, 2, 3])
 def test_few_slots_still_let_everybody_through(slots: int) -> None:
     assert all(admits(lane, Busyness(), slots) for lane in ("small", "read", "write"))
-    assert admits("small", Busyness(read=1), slots)
+    assert admits("small", Busyness(read=1), slots) == (slots > 1)
+    assert admits("write", Busyness(read=1), slots), "a copy within one registry"
 
 
-def test_a_thread_that_holds_a_body_gets_its_next_slot_at_once() -> None:
-    slots, token = Slots(3), Cancellation()
-    with slots.hold("read", token), slots.hold("read", token), slots.hold("write", token), slots.hold("small", token):
+@pytest.mark.parametrize("slots", range(1, 20))
+@pytest.mark.parametrize("body", ["read", "write"])
+def test_in_one_direction_there_are_never_more_than_the_slots(slots: int, body: Lane) -> None:
+    """Whatever comes in whichever order: a walk through all that may be under way."""
+    reached, waiting = {(0, 0)}, [(0, 0)]
+    while waiting:
+        small, bodies = waiting.pop()
+        busy = Busyness(small, **{body: bodies})
+        following: dict[Lane, tuple[int, int]] = {"small": (small + 1, bodies), body: (small, bodies + 1)}
+        for lane, state in following.items():
+            if admits(lane, busy, slots) and state not in reached:
+                reached.add(state)
+                waiting.append(state)
+    assert max(map(sum, reached)) == slots
+    assert max(bodies for _, bodies in reached) == max(1, slots - min(2, slots - 1))
+
+
+def test_a_thread_that_sends_a_body_gets_its_next_slot_at_once() -> None:
+    slots, others, token = Slots(1), Slots(1), Cancellation()
+    with others.hold("write", token), others.hold("read", token), slots.hold("read", token), slots.hold("small", token):
         pass
+
+
+READING: list[tuple[str, Lane]] = [("there", "read"), ("there", "small"), ("there", "read"), ("here", "write")]
+
+
+def test_a_thread_that_reads_a_body_waits_for_a_slot_to_send_it() -> None:
+    """But not for a small request to the same host, nor to read on elsewhere."""
+    slots, others, token = Slots(1), Slots(1), Cancellation()
+    entered = threading.Event()
+
+    def copy() -> None:
+        with contextlib.ExitStack() as held:
+            for at, lane in READING:
+                held.enter_context((others if at == "there" else slots).hold(lane, token))
+            entered.set()
+
+    with slots.hold("write", token):
+        thread = threading.Thread(target=copy)
+        thread.start()
+        assert not entered.wait(0.05)
+    assert entered.wait(60)
+    thread.join()
+
+
+def test_a_host_that_has_too_much_to_do_gets_half_and_slowly_more_again() -> None:
+    slots, token = Slots(16), Cancellation()
+    with contextlib.ExitStack() as held:
+        for _ in range(8):
+            held.enter_context(slots.hold("small", token))
+        slots.halve()
+        assert slots.at_a_time == 4
+        slots.halve()
+        assert slots.at_a_time == 2
+        for _ in range(5):
+            slots.halve()
+        assert slots.at_a_time == 1
+    allowed = []
+    for _ in range(600):
+        slots.grow()
+        allowed.append(slots.at_a_time)
+    assert [allowed.index(count) + 1 for count in (2, 3, 4, 8, 16)] == [6, 16, 30, 125, 509]
+    assert allowed[-1] == 16
+
+
+def test_what_is_under_way_is_halved_not_what_would_be_allowed() -> None:
+    slots, token = Slots(64), Cancellation()
+    with slots.hold("read", token), slots.hold("write", token), slots.hold("small", token):
+        slots.halve()
+    assert slots.at_a_time == 1
 
 
 def test_another_thread_waits_until_the_slot_is_free() -> None:
