@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from transload.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from transload.app.cleaning import Leftover
     from transload.app.network import Network
     from transload.app.settings import Environment
     from transload.app.verify import Verification
@@ -170,6 +171,7 @@ if TYPE_CHECKING:
     from transload.verbs.artifacts import ArtifactFiles
     from transload.verbs.bundles import PackResult, pack, push
     from transload.verbs.checking import check
+    from transload.verbs.cleaning import clean
     from transload.verbs.copying import copy, mirror
     from transload.verbs.known import forget, known_registries
     from transload.verbs.means import AnyEvent, Options, Progress
@@ -190,27 +192,28 @@ __all__ = [
     "HostGivenUp", "HostListener", "HostState", "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http",
     "ImageDone", "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest",
     "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore",
-    "Ledger", "LedgerImage", "LedgerTampered", "LimitExceeded", "Limits", "Listener", "LocalError", "LocksMissing",
-    "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown", "MediumDamaged",
-    "MediumLost", "MemberDamaged", "MemberUnsafe", "MemoryStore", "Name", "Narrowing", "NetSettings", "Network",
-    "NotFound", "Offer", "Options", "OutOfBytes", "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Plan",
-    "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable", "Prerequisite", "PrerequisiteMissing",
-    "Problem", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PublicKey", "RateLimits", "ReadOnly", "Reference",
-    "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseUnknown", "RepositoryContent",
-    "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result", "RunFinished", "RunPaused", "RunResumed",
-    "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served",
-    "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled",
-    "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
-    "StoredBlob", "StoredExtra", "Target", "TargetConflict", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError",
-    "Truncated", "Unreachable", "UsageError", "Verdict", "Verification", "VolumeDamaged", "VolumeForeign",
-    "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "check", "compare", "copy", "delete", "dump_inventory",
-    "dump_plan", "forget", "get_artifact", "known_registries", "lay_out", "load_builtin", "load_inventory", "load_plan",
-    "load_private_key", "load_public_key", "load_set", "make_plan", "mirror", "open_store", "pack", "parse_catalog",
-    "parse_references", "parse_set", "parse_volume_size", "push", "put_artifact", "referrers", "run", "serve", "tags",
-    "take_inventory", "verify",
+    "Ledger", "LedgerImage", "LedgerTampered", "Leftover", "LimitExceeded", "Limits", "Listener", "LocalError",
+    "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown",
+    "MediumDamaged", "MediumLost", "MemberDamaged", "MemberUnsafe", "MemoryStore", "Name", "Narrowing", "NetSettings",
+    "Network", "NotFound", "Offer", "Options", "OutOfBytes", "Outcome", "PackResult", "PartMissing",
+    "PermissionRefused", "Plan", "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable", "Prerequisite",
+    "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PublicKey", "RateLimits",
+    "ReadOnly", "Reference", "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseUnknown",
+    "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result", "RunFinished",
+    "RunPaused", "RunResumed", "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty",
+    "ServeSettings", "Served", "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer",
+    "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted",
+    "StorageFull", "Store", "StoreOptions", "StoredBlob", "StoredExtra", "Target", "TargetConflict", "TooLarge",
+    "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "UsageError", "Verdict", "Verification",
+    "VolumeDamaged", "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "check", "clean", "compare",
+    "copy", "delete", "dump_inventory", "dump_plan", "forget", "get_artifact", "known_registries", "lay_out",
+    "load_builtin", "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set", "make_plan",
+    "mirror", "open_store", "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "push",
+    "put_artifact", "referrers", "run", "serve", "tags", "take_inventory", "verify",
 ]
 
 _HOMES = {
+    "transload.app.cleaning": ("Leftover",),
     "transload.app.network": ("Network",),
     "transload.app.settings": ("Environment",),
     "transload.app.verify": ("Verification",),
@@ -278,6 +281,7 @@ _HOMES = {
     "transload.verbs.artifacts": ("ArtifactFiles",),
     "transload.verbs.bundles": ("PackResult", "pack", "push"),
     "transload.verbs.checking": ("check",),
+    "transload.verbs.cleaning": ("clean",),
     "transload.verbs.copying": ("copy", "mirror"),
     "transload.verbs.known": ("forget", "known_registries"),
     "transload.verbs.means": ("AnyEvent", "Options", "Progress"),

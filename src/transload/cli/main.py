@@ -34,6 +34,7 @@ _COMMANDS = {
     "releases": ("transload.cli.releases", "List a catalog's releases at the source, newest first."),
     "serve": ("transload.cli.serve", "Serve a store as a registry."),
     "forget": ("transload.cli.forget", "Forget what was learnt about a registry, or show it."),
+    "clean": ("transload.cli.clean", "Remove what ended runs left behind."),
     "demo": ("transload.cli.demo", "Show the main job on generated images, without a network."),
 }
 

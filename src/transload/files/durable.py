@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import stat
 import sys
+import time
 from io import FileIO
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from transload.errors import LocalError
 from transload.files.regular import check_kind
 from transload.files.trouble import local_errors
 
+_FORGOTTEN_S = 3600.0  # nobody takes so long to write a small file
 _NAME_CHARACTERS = 40  # of a file's name in its temporary file, so that this works for the longest names too
 
 
@@ -42,6 +45,7 @@ def replace_file(path: Path, content: bytes) -> None:
     would replace `/dev/null`.
     """
     check_kind(path, stat.S_ISREG)  # behind a link too: /dev/stdout is one
+    _sweep(path)
     beside = _beside(path)
     try:
         with beside.open("xb", buffering=0) as file:
@@ -71,8 +75,21 @@ def check_replaceable(path: Path) -> None:
         beside.unlink()
 
 
+def _sweep(path: Path) -> None:
+    """Delete what processes left beside `path` that were killed while they replaced it."""
+    form = re.compile(re.escape(_stem(path)) + r"[0-9]{1,10}\.[0-9a-f]{8}")
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if form.fullmatch(entry.name) and time.time() - entry.stat(follow_symlinks=False).st_mtime > _FORGOTTEN_S:
+                Path(entry.path).unlink()
+
+
+def _stem(path: Path) -> str:
+    return f".{path.name[:_NAME_CHARACTERS]}."
+
+
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name[:_NAME_CHARACTERS]}.{os.getpid()}.{os.urandom(4).hex()}")
+    return path.with_name(f"{_stem(path)}{os.getpid()}.{os.urandom(4).hex()}")
 
 
 def write_all(file: FileIO, content: bytes | bytearray | memoryview) -> None:

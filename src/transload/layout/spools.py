@@ -8,7 +8,8 @@ from transload.files import Folder, local_errors
 from transload.layout.ingest import OWN, adopt
 from transload.oci import Descriptor
 
-_UPLOAD = "upload."
+UPLOAD = "upload."
+"""The beginning of the names of their files."""
 
 
 class LayoutSpools:
@@ -25,13 +26,13 @@ class LayoutSpools:
         A later process deletes the file when nobody has written to it for a day. Raises `LocalError`.
         """
         self._prepare()
-        return self._unfinished, f"{_UPLOAD}{identifier}{OWN}"
+        return self._unfinished, f"{UPLOAD}{identifier}{OWN}"
 
     def spooled(self) -> list[str]:
         """The identifiers of the uploads whose files are there. Raises `LocalError`."""
         with local_errors("looking for uploads in", self._unfinished.path):
-            names = [name for name in self._unfinished.entries() if name.startswith(_UPLOAD) and name.endswith(OWN)]
-        return [name.removeprefix(_UPLOAD).removesuffix(OWN) for name in names]
+            names = [name for name in self._unfinished.entries() if name.startswith(UPLOAD) and name.endswith(OWN)]
+        return [name.removeprefix(UPLOAD).removesuffix(OWN) for name in names]
 
     def adopt(self, repository: str, descriptor: Descriptor, name: str) -> None:  # noqa: ARG002 - one pool for all
         """Make the file called `name` in the folder of `spool_file` the blob; the caller has checked its digest.

@@ -21,7 +21,8 @@ from transload.oci import Digest
 from transload.wording import in_words
 
 _LARGE_FILE = (4 << 30) - 1  # what FAT32 takes
-_JOURNAL = ".partial.journal"
+JOURNAL = ".partial.journal"
+"""The end of the name of the journal of an unfinished bundle."""
 _CUT = "cut it with --volume-size fat32, or format the medium with exFAT"
 
 
@@ -187,14 +188,14 @@ def discard(path: Path) -> None:
 
 
 def _journal(path: Path) -> Path:
-    return path.with_name(f"{path.name}{_JOURNAL}")
+    return path.with_name(f"{path.name}{JOURNAL}")
 
 
 def _opened(journal: Path, ledger: Digest) -> PackJournal:
     try:
         return PackJournal(journal, ledger)
     except LocalError as error:
-        name = journal.name.removesuffix(_JOURNAL)
+        name = journal.name.removesuffix(JOURNAL)
         if isinstance(error, Busy) or is_plain_name(name):
             raise
         raise LocalError(

@@ -1,0 +1,155 @@
+"""What ended runs left behind: halves of blobs, bundles and files that nobody goes on with. Found, and removed.
+
+Invariants:
+1. only files with names that transload gives are found, only in folders of its own or beside its files, and no link is
+   followed;
+2. what another process holds, or wrote to lately, stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import frozen
+
+from transload.app.location import Location
+from transload.bundle.format.volumes import PARTIAL, finished_name, split_file_name
+from transload.bundle.writing.partial import JOURNAL
+from transload.clock import Clock
+from transload.errors import Busy, LocksMissing, NotFound, UsageError
+from transload.files import Folder, local_errors
+from transload.layout.ingest import OWN
+from transload.layout.spools import UPLOAD
+
+DAY_S = 86_400.0
+_BESIDE = re.compile(r"\..{1,40}\.[0-9]{1,10}\.[0-9a-f]{8}", re.DOTALL)  # see `files.replace_file`
+
+
+@frozen(kw_only=True)
+class Leftover:
+    """A file that an ended run left. `what` says what it is; nobody has written to it for `age_s` seconds."""
+
+    path: Path
+    what: str
+    size: int
+    age_s: float
+
+
+@frozen
+class _Place:
+    """A folder to look in, and what the files in it are: nothing for files that are not ours or still of use."""
+
+    folder: Folder
+    name: str = ""
+
+    def what(self, name: str) -> str | None:
+        """What a file is, by its name; None for one that stays."""
+        if _BESIDE.fullmatch(name):
+            return "a file that was half written"
+        kind = self.folder.names[-1] if self.folder.names else ""
+        if kind == "ingest":
+            return _what_arrives(name)
+        if kind == "journal" and name.endswith(".jsonl"):
+            return "notes of a run that was not finished"
+        finished = finished_name(name) if name.endswith(PARTIAL) else None
+        if self.name and (name == self.name + JOURNAL or (finished and split_file_name(finished)[0] == self.name)):
+            return "part of a bundle that was not finished"
+        return None
+
+    def holder(self, name: str) -> str:
+        """The name of the file that a process holds while it works on this one."""
+        if self.folder.names[-1:] == ("ingest",) and not name.endswith(".lock"):
+            return f"{name}.lock"
+        return self.name + JOURNAL if self.name and not _BESIDE.fullmatch(name) else name
+
+
+def _what_arrives(name: str) -> str | None:
+    if name.startswith(UPLOAD) and name.endswith(OWN):
+        return "half an upload to a served folder"
+    if name.endswith(".lock"):
+        return "a lock that nobody holds"
+    return "half a blob"
+
+
+def leftovers(location: Location | None, state: Path | None, older_than_s: float, clock: Clock) -> list[Leftover]:
+    """What lies in a store, or without `location` in the state folder, and was not touched for `older_than_s` seconds.
+
+    Raises `NotFound` for a store that does not exist, `UsageError` for one in which transload leaves nothing.
+    """
+    found = []
+    for place in _places(location, state):
+        with local_errors("looking into", place.folder.path):
+            found += list(_in_place(place, older_than_s, clock))
+    return found
+
+
+def clean(
+    location: Location | None, state: Path | None, older_than_s: float, clock: Clock, *, dry_run: bool = False
+) -> list[Leftover]:
+    """Remove what `leftovers` finds, and return it; with `dry_run` only return it. Raises what `leftovers` raises."""
+    found = leftovers(location, state, older_than_s, clock)
+    return [leftover for leftover in found if dry_run or remove(location, state, leftover)]
+
+
+def remove(location: Location | None, state: Path | None, leftover: Leftover) -> bool:
+    """Remove what was found; False if it is in use by now, or gone."""
+    for place in _places(location, state):
+        name = leftover.path.name
+        if place.folder.path == leftover.path.parent and place.what(name) is not None and not _is_held(place, name):
+            with local_errors("removing", leftover.path), contextlib.suppress(FileNotFoundError):
+                place.folder.unlink(name)
+                return True
+    return False
+
+
+def _places(location: Location | None, state: Path | None) -> tuple[_Place, ...]:
+    if location is None:
+        folder = Folder(state) if state is not None and state.is_dir() else None
+        return (_Place(folder), _Place(folder.inner("journal"))) if folder else ()
+    path = Path(location.value)
+    if location.kind == "oci":
+        if not path.is_dir():
+            raise NotFound(f"there is no folder {path}", subject=str(path))
+        return (_Place(Folder(path)), _Place(Folder(path, (".transload", "ingest"))))
+    if location.kind == "bundle":
+        if not path.absolute().parent.is_dir():
+            raise NotFound(f"there is no folder {path.absolute().parent}", subject=str(path))
+        return (_Place(Folder(path.absolute().parent), path.name.removesuffix(".tar")),)
+    raise UsageError(
+        f"{location} is neither a folder nor a bundle, and only these are cleaned",
+        subject=str(location),
+        hint="write oci:DIR or bundle:NAME; half uploads at a registry are cancelled by the next run to it",
+    )
+
+
+def _in_place(place: _Place, older_than_s: float, clock: Clock) -> Iterator[Leftover]:
+    try:
+        names = sorted(place.folder.entries())
+    except FileNotFoundError:
+        return
+    for name in names:
+        what = place.what(name)
+        status = place.folder.status(name) if what else None
+        if what is None or status is None or not stat.S_ISREG(status.st_mode):
+            continue
+        age_s = clock.wall_s() - status.st_mtime
+        if age_s >= older_than_s and not _is_held(place, name):
+            yield Leftover(path=place.folder.path / name, what=what, size=status.st_size, age_s=age_s)
+
+
+def _is_held(place: _Place, name: str) -> bool:
+    """Whether another process works on the file. Looking makes no lock file."""
+    holder = place.holder(name)
+    if place.folder.status(holder) is None:
+        return False
+    try:
+        with place.folder.locked(holder):
+            return False
+    except Busy:
+        return True
+    except LocksMissing:
+        return False

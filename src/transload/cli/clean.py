@@ -1,0 +1,83 @@
+"""`transload clean`: removes what ended runs left behind."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from transload.app.cleaning import Leftover
+from transload.app.cleaning import clean as removed
+from transload.app.location import Location
+from transload.cli import completion, options
+from transload.cli.command import Command
+from transload.cli.console import show_result
+from transload.cli.output import OutputFormat
+from transload.cli.session import open_session
+from transload.clock import SYSTEM_CLOCK
+from transload.errors import UsageError
+from transload.report.texts import count, duration, one_line, size
+
+_UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0}
+_AGE = re.compile(r"([0-9]{1,6})\s*([dhm])[a-z]*")
+
+
+@click.command(cls=Command)
+@click.argument("stores", metavar="[STORE]...", nargs=-1, shell_complete=completion.stores)
+@click.option(
+    "--older-than",
+    metavar="AGE",
+    default="1d",
+    show_default=True,
+    help="Only what nobody has written to for so long: 7d, 12h, 30m.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would go, and remove nothing.")
+@options.reporter
+def clean(stores: tuple[str, ...], older_than: str, dry_run: bool, output: OutputFormat, quiet: bool) -> int:
+    """Remove what ended runs left behind and nobody goes on with: halves of blobs and bundles, notes, locks.
+
+    STORE is oci:DIR, or the bundle:NAME that was not finished. Without one, the folder is cleaned in which transload
+    keeps its notes. What another process holds stays. A run that goes on needs what is removed here again.
+
+    \b
+      transload clean --dry-run
+      transload clean oci:/srv/mirror bundle:/media/usb/arcdata --older-than 7d
+    """
+    with open_session("clean", output, quiet) as session:
+        age_s, state = _seconds(older_than), session.environment.state
+        places: list[Location | None] = [Location.parse(store) for store in stores]
+        gone = [
+            leftover
+            for place in places or [None]
+            for leftover in removed(place, state, age_s, SYSTEM_CLOCK, dry_run=dry_run)
+        ]
+        document = [_json(leftover) for leftover in gone]
+        if session.output.document("cleaned", removed=not dry_run, files=document):
+            return 0
+        if not quiet:
+            show_result(map(_line, gone))
+        total = f"{count(len(gone), 'file')}, {size(sum(leftover.size for leftover in gone))}"
+        verb = "would be removed" if dry_run else "removed"
+        show_result([f"{verb}: {total}" if gone else "nothing to clean"])
+    return 0
+
+
+def _seconds(text: str) -> float:
+    form = _AGE.fullmatch(text.strip().lower())
+    if form is None:
+        raise UsageError(f"{text[:40]!r} is not a length of time", hint="write days, hours or minutes: 7d, 12h, 30m")
+    return int(form[1]) * _UNITS[form[2]]
+
+
+def _line(leftover: Leftover) -> str:
+    facts = f"{leftover.what}, {size(leftover.size)}, {duration(max(0.0, leftover.age_s))} old"
+    return f"{one_line(str(leftover.path))}  ({facts})"
+
+
+def _json(leftover: Leftover) -> dict[str, object]:
+    return {
+        "path": str(leftover.path),
+        "what": leftover.what,
+        "size": leftover.size,
+        "age_s": round(leftover.age_s, 3),
+    }
