@@ -20,6 +20,7 @@ from transload.net.messages import CHUNK
 from transload.registry.store import RegistryStore
 from transload.server import ServeSettings, serve
 from transload.testing.images import Built, fill, image
+from transload.transfer.engine import ATTEMPTS
 
 MIB = 1 << 20
 ONE = image("one", [48 * MIB])
@@ -135,3 +136,13 @@ def test_what_docker_registry_loses_is_the_half_blobs(shell: Shell, registry: Re
         assert again.code == 0, again.told
         print(f"\ndocker-registry read {source.sent / total:.4f}, of which half blobs {half / total:.4f}")
         assert source.sent <= total * 1.01 + half + on_the_way(MANY)
+
+
+def test_a_line_that_breaks_again_and_again_carries_a_blob_to_a_registry_that_resumes(shell: Shell) -> None:
+    """More breaks than attempts: each break comes after new bytes, so that the attempts are counted anew."""
+    total = size(ONE)
+    with publishing(ONE) as source, Distribution3(cut_every=6 * MIB) as target:
+        ran = shell("mirror", f"{source.host}/app:1", "--to", target.host)
+        assert ran.code == 0, ran.told
+        assert target.methods["PATCH"] > ATTEMPTS + 1
+        assert target.received == total
