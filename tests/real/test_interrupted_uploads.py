@@ -63,9 +63,10 @@ def interrupt(shell: Shell, slow: Distribution3, number: int, *words: object) ->
     assert slow.held.wait(60)
     wait_until_read(slow)
     process.send_signal(number)
-    process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)
     slow.settle()
     assert process.returncode == (-9 if number == signal.SIGKILL else 130)
+    assert number == signal.SIGKILL or "half-way" in out + err
 
 
 @every_signal

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
+from transload.app.halfway import half_blob_notes
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.published import compare_with_source
@@ -79,7 +80,7 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
     check_anything_published(selection, plan)
     notes = (*selection.notes, *source_notes(sources), *nameless_notes(plan.images))
     notes += differences(job, selection, plan, stores.working, cancellation)
-    notes += older_notes(plan, sources, target, cancellation)
+    notes += (*older_notes(plan, sources, target, cancellation), *half_blob_notes(plan, target))
     return Prepared(plan=plan, sources=sources, target=target, location=job.target, notes=notes, journal=journal)
 
 
@@ -161,7 +162,7 @@ def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
         sources=sources,
         target=target,
         location=location,
-        notes=older_notes(plan, sources, target),
+        notes=(*older_notes(plan, sources, target), *half_blob_notes(plan, target)),
         journal=stores.journal(location),
         made_earlier=True,
     )

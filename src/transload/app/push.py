@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from transload.app.detect import CarriedStore, select_carried, signature_notes
+from transload.app.halfway import half_blob_notes
 from transload.app.job import Job
 from transload.app.mirror import Prepared, older_notes, request_of, source_notes
 from transload.app.stores import Stores
@@ -48,7 +49,7 @@ def prepare_push(
     )
     notes = tuple(_bundle_notes(bundle, plan)) if bundle else source_notes(selection.sources)
     notes = (*notes, *nameless_notes(plan.images), *_compression_notes(compressed))
-    notes += older_notes(plan, sources, target, cancellation)
+    notes += (*older_notes(plan, sources, target, cancellation), *half_blob_notes(plan, target))
     one_by_one = bundle is not None and any(bundle.lacking())
     return Prepared(
         plan=plan,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from transload.app.halfway import kept_half
 from transload.app.mirror import Prepared, carry_out, check_room
 from transload.app.outcome import StartTime, result_of
 from transload.app.stores import Stores
@@ -34,6 +35,11 @@ def carry(
     tally = Tally(prepared.plan)
     with session.output.progress(tally) as progress:
         outcome = carry_out(prepared, stores, together(tally, progress), session.cancellation, bodies, limits)
+    if outcome.interrupted or outcome.out_of_bytes:
+        noted = prepared.journal.is_kept
+        half = kept_half(outcome.underway, prepared.location, prepared.target, noted=noted)
+        if half is not None:
+            session.output.notice(half)
     everything = sum(not image.excused for image in prepared.plan.images)
     result = result_of(
         prepared, stores, tally, outcome, began, lambda names: retry(names if len(names) < everything else ())

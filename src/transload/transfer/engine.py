@@ -45,6 +45,7 @@ from transload.events import (
 )
 from transload.oci import Digest, Manifest
 from transload.planning import BlobStep, ManifestStep, Plan, Step
+from transload.planning.plan import Share
 from transload.ports import Source, Target
 from transload.threads import Cancellation, TaskGroup
 from transload.transfer.agenda import Agenda, is_heavy
@@ -186,7 +187,8 @@ class _Engine:
         self.tell(RunFinished(duration_s, interrupted))
         unfinished = ImageOutcome(done=False, error=None)
         images = tuple(self._outcomes.get(number, unfinished) for number in range(len(plan.images)))
-        return Outcome(images, interrupted, duration_s, out_of_bytes=left and not interrupted)
+        underway = Share(len(self._positions), sum(self._positions.values()))
+        return Outcome(images, interrupted, duration_s, out_of_bytes=left and not interrupted, underway=underway)
 
     # --- threads
 
@@ -379,6 +381,8 @@ class _Engine:
             if event.position <= self._positions.get(event.step, 0):
                 return
             self._positions[event.step] = event.position
+        if isinstance(event, (StepDone, StepFailed)):
+            self._positions.pop(event.step, None)
         if isinstance(event, (StepMoved, StepDone, RunResumed)):
             self._moved_s = self._clock.monotonic_s()
 

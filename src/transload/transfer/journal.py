@@ -62,6 +62,11 @@ class Journal:
                 self._noted.blobs.add((repository, digest))
 
     @property
+    def is_kept(self) -> bool:
+        """Whether a later run will find what is noted."""
+        return self._path is not None
+
+    @property
     def has_uploads(self) -> bool:
         """Whether an earlier run left an upload unfinished."""
         return bool(self._noted.uploads)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
 
 from transload.errors import TransloadError
+from transload.planning.plan import Share
 
 
 @frozen
@@ -24,10 +25,12 @@ class Outcome:
     """How a run ended; `images` are in the order of the plan.
 
     `interrupted`: the run was cancelled before its end. `out_of_bytes`: it ended because it had moved as many bytes as
-    it may, and something is left. `duration_s` is in seconds.
+    it may, and something is left. `underway` are the blobs that were begun and not finished, and how many of their
+    bytes had been sent. `duration_s` is in seconds.
     """
 
     images: tuple[ImageOutcome, ...]
     interrupted: bool
     duration_s: float
     out_of_bytes: bool = False
+    underway: Share = field(factory=Share)

@@ -1,0 +1,44 @@
+"""What is said of blobs that are half there: whether the target can go on with them, and what a stopped run left."""
+
+from __future__ import annotations
+
+from transload.app.location import Location
+from transload.planning import Plan
+from transload.planning.plan import Share
+from transload.ports import Target
+from transload.report.texts import count, size
+
+
+def half_blob_notes(plan: Plan, target: Target) -> tuple[str, ...]:
+    """A note if the plan has large blobs for a registry that is known not to take up half of one."""
+    costs, capabilities = target.request_costs, getattr(target, "capabilities", None)
+    if costs is None or capabilities is None or capabilities.resumes is not False:
+        return ()
+    if all(step.descriptor.size <= costs.small_blob_bytes for step in plan.blob_steps()):
+        return ()
+    return (f"{target.locator} does not take up half a blob: one that breaks off is sent again from its beginning",)
+
+
+def kept_half(underway: Share, location: Location, target: Target, *, noted: bool) -> str | None:
+    """What becomes of the blobs that were under way when a run was stopped; None if there were none.
+
+    `noted`: whether a later run will know where the uploads go on.
+    """
+    if not underway.blobs:
+        return None
+    blobs = "1 blob was" if underway.blobs == 1 else f"{count(underway.blobs, 'blob')} were"
+    what = f"{blobs} half-way"
+    arrived = size(underway.bytes)
+    if location.kind != "registry":
+        return f"{what}: the {arrived} that had arrived are parked, and the next run goes on there"
+    capabilities = getattr(target, "capabilities", None)
+    resumes = capabilities.resumes if capabilities is not None else None
+    if resumes is False or not noted:
+        why = f"{location.value} does not take up half a blob" if resumes is False else "there is no state folder"
+        return f"{what}, and the {arrived} that had arrived will be sent again: {why}"
+    if resumes:
+        return f"{what}: {location.value} keeps the {arrived} that had arrived, and the next run goes on there"
+    return (
+        f"{what}: the next run goes on there if {location.value} has kept the {arrived} that had arrived,"
+        " and sends them again if not"
+    )
