@@ -29,9 +29,10 @@ _NAME_LENGTH = 253  # of a host name (RFC 1035)
 
 @frozen
 class Certificate:
-    """For which hosts a server's certificate is, and from when to when it is valid, in seconds since 1970."""
+    """For which hosts a server's certificate is, who issued it, and when it is valid, in seconds since 1970."""
 
     names: tuple[str, ...] = ()
+    issuer: str = ""
     not_before_s: float = 0
     not_after_s: float = float("inf")
 
@@ -58,7 +59,14 @@ def _read(shown: Mapping[str, object]) -> Certificate:
     pairs = listed if isinstance(listed, tuple) else ()
     names = tuple(str(value)[:_NAME_LENGTH] for kind, value in pairs if kind in {"DNS", "IP Address"})
     before, after = (str(shown[key]) for key in ("notBefore", "notAfter"))
-    return Certificate(names, ssl.cert_time_to_seconds(before), ssl.cert_time_to_seconds(after))
+    issuer = _named(shown.get("issuer"))
+    return Certificate(names, issuer, ssl.cert_time_to_seconds(before), ssl.cert_time_to_seconds(after))
+
+
+def _named(issuer: object) -> str:
+    """The common name of an issuer as `getpeercert` gives it, else its organization; may be empty."""
+    parts = {part[0][0]: str(part[0][1]) for part in issuer if part} if isinstance(issuer, tuple) else {}
+    return (parts.get("commonName") or parts.get("organizationName") or "")[:_NAME_LENGTH]
 
 
 def untrusted(

@@ -149,6 +149,16 @@ class Capabilities:
             self.upload_mode, self.piece_bytes, self.put_with_body = "stream", None, None
             return True
 
+    def way_of_uploading(self) -> tuple[UploadMode, int | None]:
+        """How large blobs are sent now: the mode, and the size of pieces."""
+        with self._lock:
+            return self.upload_mode, self.piece_bytes
+
+    def upload_as(self, mode: UploadMode, piece_bytes: int | None) -> None:
+        """Go back to an earlier `way_of_uploading`: what was learnt since was only a trial."""
+        with self._lock:
+            self.upload_mode, self.piece_bytes = mode, piece_bytes
+
     def takes_no_patch(self) -> None:
         """The registry does not know PATCH: send whole bodies with the PUT."""
         with self._lock:

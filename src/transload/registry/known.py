@@ -144,14 +144,14 @@ class KnownRegistries:
             return {}
         if not self.path.exists():
             return self._old().get(registry, {})
-        return read_from(self.path, lambda database: _findings(database, registry))
+        return read_from(self.path, lambda database: _findings(database, registry), {})
 
     def _names(self) -> tuple[str, ...]:
         if self.path is None:
             return ()
         if not self.path.exists():
             return tuple(sorted(self._old()))
-        return read_from(self.path, _registries)
+        return read_from(self.path, _registries, ())
 
     def _write(self, registry: str, changed: Mapping[str, Scalar], gone: list[str]) -> None:
         if self.path is None:

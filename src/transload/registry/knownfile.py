@@ -51,16 +51,22 @@ class Unusable(Exception):
         self.damaged = damaged
 
 
-def read_from(path: Path, work: Callable[[Connection], Result]) -> Result:
-    """What `work` reads, in one transaction. The file must exist. Raises `Unusable`."""
+def read_from(path: Path, work: Callable[[Connection], Result], nothing: Result) -> Result:
+    """What `work` reads, in one transaction; `nothing` from a file that is empty or damaged. The file must exist.
+
+    Raises `Unusable`.
+    """
     try:
         with _opened(path, "rw") as database, _transaction(database, "BEGIN"):
+            if _is_new(database):  # another process is just making it, or was killed then
+                return nothing
             _check(database)
             return work(database)
     except Unusable as error:
-        if error.damaged:
-            _set_aside(path)
-        raise
+        if not error.damaged:
+            raise
+        _set_aside(path)
+        return nothing
 
 
 def write_to(path: Path, work: Callable[[Connection], Result], begin: Callable[[Connection], None]) -> Result:

@@ -103,7 +103,7 @@ class RegistryProbes:
         capabilities = self._api.capabilities
         for _ in range(_TRIES):
             length = min(wanted, capabilities.piece_size(0)) if capabilities.upload_mode == "pieces" else wanted
-            before = (capabilities.upload_mode, capabilities.piece_bytes)
+            before = capabilities.way_of_uploading()
             try:
                 self._send(repository, length, self._looks(pause_s))
                 return length
@@ -112,7 +112,7 @@ class RegistryProbes:
             except TooLarge:
                 return 0
             except ServerTrouble:
-                if before == (capabilities.upload_mode, capabilities.piece_bytes):
+                if before == capabilities.way_of_uploading():
                     raise
         return 0
 

@@ -36,6 +36,7 @@ _WORDS: dict[Activity, tuple[str, str, str]] = {  # what goes on, what is counte
     "reading-back": ("reading back from the medium what was written", "B", "read"),
     "protecting": ("computing the recovery volumes", "B", "read"),
     "repairing": ("repairing the bundle", "B", "read"),
+    "checking": ("checking", "point", "looked at"),
 }
 
 

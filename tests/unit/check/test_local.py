@@ -50,6 +50,13 @@ def test_a_folder_with_a_set(vendor: Served, tmp_path: Path) -> None:
     assert listed(tmp_path) == before
 
 
+def test_a_folder_that_will_be_made_for_a_set(vendor: Served, tmp_path: Path) -> None:
+    found = transload.check(f"oci:{tmp_path / 'new'}", f"{vendor.host_port}/acme/app:1", environment=NOTHING)
+    assert at(found, "target").found.endswith("will be made")
+    assert at(found, "space").facts["needed_bytes"] > 300_000
+    assert listed(tmp_path) == set()
+
+
 def test_a_disk_that_is_too_small(vendor: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transload.app.check.local.free_bytes", lambda folder: 1000)
     for target in (f"oci:{tmp_path / 'folder'}", f"bundle:{tmp_path / 'month'}"):

@@ -20,6 +20,7 @@ from transload import CheckPoint, Checkup, Environment, Interrupted, Login, Netw
 from transload.errors import AccessDenied, CredentialsRejected, Unreachable
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
+from transload.oci.mediatype import DOCKER_MANIFEST
 from transload.registry.known import KnownRegistries
 from transload.server import Served, ServeSettings, serve
 from transload.testing.images import fill, image, multi_platform
@@ -200,6 +201,63 @@ def test_only_some_repositories_may_be_written_to(vendor: Served) -> None:
     assert "to be created first" in (point.advice or "")
 
 
+def test_paths_that_are_too_deep(vendor: Served) -> None:
+    vault = Vault()
+
+    def script(asked: Asked) -> Said:
+        if asked.method == "POST" and asked.path.startswith("/v2/team/in/acme/"):
+            return refused(400, "NAME_INVALID", "only two levels")
+        return only_uploads(vault)(asked)
+
+    with serving(script) as wire:
+        deep = transload.check(f"{wire.host}/team/in", f"{vendor.host_port}/acme/app:1", environment=NOTHING)
+        flat = transload.check(f"{wire.host}/team", f"{vendor.host_port}/acme/app:1", environment=NOTHING, flatten=True)
+    assert "--flatten" in (at(deep, "push").advice or "")
+    assert at(deep, "paths").verdict == "unknown"
+    assert (at(flat, "push").verdict, at(flat, "paths").facts) == ("ok", {"parts": 2})
+
+
+# --- types of manifests
+
+
+class Picky:
+    """A registry that takes uploads, and manifests of some types only."""
+
+    def __init__(self, *refused_types: str) -> None:
+        self._vault, self._refused = Vault(), refused_types
+
+    def __call__(self, asked: Asked) -> Said:
+        if asked.method == "PUT" and "/manifests/" in asked.path:
+            wrong = asked.headers["Content-Type"] in self._refused
+            return refused(415, "MANIFEST_INVALID", "unknown type") if wrong else Said(201)
+        return only_uploads(self._vault)(asked)
+
+
+@pytest.mark.parametrize(("wanted", "verdict"), [("app:1", "problem"), ("web:2", "warning")])
+def test_a_type_that_is_refused_matters_if_the_set_has_it(vendor: Served, wanted: str, verdict: str) -> None:
+    """The images are OCI's here; of the two, only the second has no manifest of a refused type."""
+    refused_types = ("application/vnd.oci.image.manifest.v1+json",) if verdict == "problem" else (DOCKER_MANIFEST,)
+    with serving(Picky(*refused_types)) as wire:
+        found = transload.check(wire.host, f"{vendor.host_port}/acme/{wanted}", deep=True, environment=NOTHING)
+    assert at(found, "manifests").verdict == verdict
+    assert found.works is (verdict != "problem")
+
+
+@pytest.mark.parametrize("narrowing", ["rewritten", "sparse"])
+def test_a_sparse_index_that_is_refused_matters_if_the_set_has_one(
+    writable: Served, vendor: Served, narrowing: str
+) -> None:
+    found = transload.check(
+        writable.host_port,
+        f"{vendor.host_port}/acme/web:2",
+        deep=True,
+        platforms="linux/amd64",
+        narrowing=narrowing,
+        environment=NOTHING,
+    )
+    assert at(found, "sparse").verdict == ("problem" if narrowing == "sparse" else "ok")
+
+
 # --- bodies
 
 
@@ -214,6 +272,7 @@ def only_uploads(vault: Vault) -> Script:
 
 @pytest.mark.parametrize("limit", [100 * MIB, MIB])
 def test_a_limit_on_bodies_is_found_without_sending_any(limit: int, tmp_path: Path) -> None:
+    """Without a set it is not kept: a run may never send so large a body."""
     vault = Vault()
     vault.largest_body = limit
     environment = Environment(state=tmp_path)
@@ -223,7 +282,28 @@ def test_a_limit_on_bodies_is_found_without_sending_any(limit: int, tmp_path: Pa
         assert (point.verdict, found.works) == ("warning", True)
         assert limit // 4 <= point.facts["taken_bytes"] <= limit
         assert "client_max_body_size" in (point.advice or "")
-        assert KnownRegistries(tmp_path).fresh(wire.host)["piece_bytes"] == point.facts["taken_bytes"]
+        assert "piece_bytes" not in KnownRegistries(tmp_path).fresh(wire.host)
+        assert all(int(asked.headers["Content-Length"] or 0) <= limit for asked in wire.asked if asked.method == "PUT")
+
+
+def test_a_limit_below_the_largest_blob_of_the_set_is_kept_for_the_run(vendor: Served, tmp_path: Path) -> None:
+    vault = Vault()
+    vault.largest_body = MIB
+    environment, network = Environment(state=tmp_path), Network(plain_http="127.0.0.1")
+    with serving(only_uploads(vault)) as wire:
+        name = f"{vendor.host_port}/acme/app:1"
+        found = transload.check(wire.host, name, environment=environment, network=network)
+        point = at(found, "body")
+        assert (point.verdict, point.facts["wanted_bytes"] > 2_000_000) == ("warning", True)
+        known = KnownRegistries(tmp_path).fresh(wire.host)
+        assert (known["upload_mode"], known["piece_bytes"]) == ("pieces", point.facts["taken_bytes"])
+
+
+def test_a_limit_on_bodies_is_found_over_tls_too(authority: trustme.CA, tmp_path: Path) -> None:
+    vault = Vault()
+    vault.largest_body = 100 * MIB
+    found = over_tls(authority.issue_cert("127.0.0.1"), only_uploads(vault), ca_files=tmp_path / "ca.pem")
+    assert at(found, "body").facts["taken_bytes"] == 64 * MIB
 
 
 def test_a_limit_below_reason() -> None:
@@ -322,6 +402,7 @@ def test_the_days_that_a_certificate_has_left(authority: trustme.CA, tmp_path: P
     point = at(over_tls(certificate, closed_to_all, ca_files=tmp_path / "ca.pem"), "certificate")
     assert (point.verdict, point.facts["days_left"]) == (verdict, days)
     assert set(point.facts["names"]) == {"127.0.0.1", "registry.example"}
+    assert "issued by trustme" in point.found
     assert (point.advice is None) is (verdict == "ok")
 
 

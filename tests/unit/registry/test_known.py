@@ -77,7 +77,7 @@ def test_a_date_in_the_future_is_not_believed(tmp_path: Path) -> None:
 
 
 def _learn(folder: Path, number: int) -> None:
-    for step in range(20):
+    for step in range(5):
         known(folder).keep(HOST, {}, {f"finding{number}": step})
         known(folder).keep(f"registry{number}.example", {}, FOUND)
 
@@ -90,7 +90,7 @@ def test_processes_at_the_same_time_lose_nothing_of_each_other(tmp_path: Path) -
     for process in processes:
         process.join()
         assert process.exitcode == 0
-    assert known(tmp_path).fresh(HOST) == {f"finding{number}": 19 for number in range(4)}
+    assert known(tmp_path).fresh(HOST) == {f"finding{number}": 4 for number in range(4)}
     assert len(known(tmp_path).registries()) == 5
 
 
@@ -107,6 +107,27 @@ def test_a_process_that_holds_the_lock_costs_one_wait_and_no_run(
     holder.execute("ROLLBACK")
     holder.close()
     assert known(tmp_path).fresh(HOST) == FOUND
+
+
+def _learn_for_ever(folder: Path) -> None:
+    number = 0
+    while True:
+        number += 1
+        known(folder).keep(HOST, {}, {"piece_bytes": number, "finding": "x" * 150})
+
+
+def test_a_process_that_is_killed_while_it_writes_leaves_a_sound_file(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    for _ in range(10):
+        before = known(tmp_path).fresh(HOST)
+        process = context.Process(target=_learn_for_ever, args=(tmp_path,))
+        process.start()
+        while known(tmp_path).fresh(HOST) == before:
+            pass
+        process.kill()
+        process.join()
+        assert set(known(tmp_path).fresh(HOST)) == {"piece_bytes", "finding"}
+    assert not (tmp_path / f"{FILE}.damaged").exists()
 
 
 # --- whatever the file is, a run goes on

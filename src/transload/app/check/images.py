@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from attrs import frozen
+
 from transload.app.check.way import Way
 from transload.errors import Interrupted, TransloadError
 from transload.oci import Name
@@ -20,11 +22,20 @@ ASPECTS = ("mounts", "ranges", "manifests", "sparse")
 _BESIDE = "transload-check-mount"
 
 
+@frozen
+class Demands:
+    """What a set needs: the media types of its manifests, and whether it has sparse indexes."""
+
+    media_types: frozenset[str] = frozenset()
+    sparse: bool = False
+
+
 class Trial:
     """Tiny images in one repository. `points` stores them, `clear` deletes what was stored."""
 
-    def __init__(self, way: Way, repository: str, second: str | None) -> None:
+    def __init__(self, way: Way, repository: str, second: str | None, demands: Demands) -> None:
         self._way = way
+        self._demands = demands
         self._repository = repository
         self._second = second or f"{repository}/{_BESIDE}"
         seed = f"check {secrets.token_hex(8)}"
@@ -59,7 +70,7 @@ class Trial:
             return self._way.point("manifests", "ok", f"{', '.join(taken)} are taken", taken=taken, refused=[])
         first = next(iter(errors.values()))
         found = f"{', '.join(errors)} not taken: {first}"
-        if not taken:
+        if not taken or any(kinds[kind].manifest.media_type in self._demands.media_types for kind in errors):
             return CheckPoint.failed("manifests", self._way.store.locator, first, found)
         advice = "images of these types cannot be copied there as they are"
         return self._way.point("manifests", "warning", found, advice, taken=taken, refused=list(errors))
@@ -70,7 +81,9 @@ class Trial:
             self._put(lacking)
         except Interrupted:
             raise
-        except TransloadError:
+        except TransloadError as error:
+            if self._demands.sparse:
+                return CheckPoint.failed("sparse", self._way.store.locator, error)
             found = "an index without some of its platforms is refused: use --narrow rewritten, which is the default"
             return self._way.point("sparse", "ok", found, takes_sparse=False)
         return self._way.point("sparse", "ok", "an index without some of its platforms is taken", takes_sparse=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from transload.app.location import Location
 from transload.app.pack import bundle_path
 from transload.clock import Clock
-from transload.errors import BundleExists, DiskFull, LocalError, TransloadError, UsageError
-from transload.files import free_bytes, local_errors
+from transload.errors import BundleExists, DiskFull, Interrupted, LocalError, TransloadError, UsageError
+from transload.files import Folder, free_bytes, local_errors
 from transload.layout import LayoutStore
 from transload.report.checkup import CheckPoint
 from transload.report.texts import rate, size
@@ -22,8 +22,8 @@ _BLOCK = 1 << 20
 _SECONDS = 3.0
 
 
-def local_points(target: Location, needed: int | None, clock: Clock) -> Iterator[CheckPoint]:
-    """The points of a target on this machine. `needed`: the bytes that a set would bring, None without one."""
+def local_points(target: Location, needed: Callable[[], int | None], clock: Clock) -> Iterator[CheckPoint]:
+    """The points of a target on this machine. `needed` plans the set, and gives the bytes that it would bring."""
     if target.kind == "archive":
         error = UsageError(f"{target} can only be read", hint="a target is a registry, oci:DIR or bundle:NAME")
         yield CheckPoint.failed("target", str(target), error)
@@ -35,8 +35,10 @@ def local_points(target: Location, needed: int | None, clock: Clock) -> Iterator
         return
     yield CheckPoint(aspect="target", verdict="ok", store=str(target), found=found)
     try:
-        yield _space(target, folder, needed)
+        yield _space(target, folder, needed())
         yield _written(target, folder, clock)
+    except Interrupted:
+        raise
     except TransloadError as error:
         yield CheckPoint.failed("writing", str(target), error)
 
@@ -82,10 +84,11 @@ def _space(target: Location, folder: Path, needed: int | None) -> CheckPoint:
 
 def _written(target: Location, folder: Path, clock: Clock) -> CheckPoint:
     """Write a hidden file as fast as the disk takes it, and remove it. Raises `LocalError`, `DiskFull`."""
-    path = folder / f".transload-check-{secrets.token_hex(4)}"
+    name = f".transload-check-{secrets.token_hex(4)}"
+    path = folder / name
     written, block, began_s = 0, os.urandom(_BLOCK), clock.monotonic_s()
     try:
-        with local_errors("writing in", folder), path.open("xb", buffering=0) as file:
+        with local_errors("writing in", folder), Folder(folder).locked(name) as file:
             while written < _BYTES and clock.monotonic_s() - began_s < _SECONDS:
                 written += file.write(block) or 0
             os.fsync(file.fileno())

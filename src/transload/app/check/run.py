@@ -26,17 +26,19 @@ from transload.app.settings import Environment
 from transload.app.stores import Stores
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import Interrupted, Side, TransloadError
+from transload.events import Progressed
 from transload.inventory.inventory import InventoryTarget
-from transload.planning import make_plan
+from transload.planning import Narrowing, make_plan
 from transload.registry.known import Finding, KnownRegistries, registry_key
 from transload.registry.store import RegistryStore
 from transload.report.checkup import CheckPoint, Checkup
-from transload.report.texts import count, instant
+from transload.report.texts import instant
 
 PROBED = "transload-check"
 """The repository below the prefix in which things are tried, if no set names one."""
 _AFTER_PUSH = ("paths", *uploads.ASPECTS, "resume", "digests", *trials.ASPECTS, "upload speed")
 _STALL_S, _GIVE_UP_S = 10.0, 15.0
+_SHORTEST_S = 1.0
 _DAY = len("2026-11-26")
 _NO_TIME = "there was no time left to find out (--timeout)"
 
@@ -88,11 +90,14 @@ class Check:
         if self._target.kind == "registry":
             self._registry()
         else:
-            self._plan()
-            needed = self._prepared.plan.copied.bytes if self._prepared else None
-            self._points += local_points(self._target, needed, SYSTEM_CLOCK)
+            self._points += local_points(self._target, self._needed, SYSTEM_CLOCK)
         self._sources()
         return self._checkup()
+
+    def _needed(self) -> int | None:
+        """How many bytes the set would bring, once it is planned."""
+        self._plan()
+        return self._prepared.plan.copied.bytes if self._prepared else None
 
     # --- a registry as the target
 
@@ -120,15 +125,27 @@ class Check:
             self._add(way, aspect, partial(_only, call))
         repository = wish.repositories[0]
         self._add(way, "resume", lambda: broken_upload_points(way, repository))
-        self._add(way, "upload speed", partial(_only, partial(upload_speed, way, repository)))
+        taken = [int(point.facts["taken_bytes"]) for point in self._points if point.facts.get("taken_bytes")]
+        if taken:
+            self._add(way, "upload speed", partial(_only, partial(upload_speed, way, repository, taken[-1])))
+        else:
+            self._unknown(way.store.locator, ("upload speed",), "it is not known how large a body may be")
         if not self._options.deep:
             self._not_deep(way)
             return
         second = wish.repositories[1] if len(wish.repositories) > 1 else None
-        trial = trials.Trial(way, repository, second)
+        trial = trials.Trial(way, repository, second, self._demands())
         for aspect, call in zip(("manifests", "sparse", "ranges", "mounts"), trial.points(), strict=True):
             self._add(way, aspect, partial(_only, call))
         self._points.append(trial.clear())
+
+    def _demands(self) -> trials.Demands:
+        """What the set needs of the registry."""
+        plan, sparse = self._prepared.plan if self._prepared else None, False
+        if self._job is not None and self._job.platforms:
+            sparse = self._job.narrowing is Narrowing.SPARSE
+        types = {manifest.media_type for manifest in plan.manifests.values()} if plan else set()
+        return trials.Demands(frozenset(types), sparse)
 
     def _not_deep(self, way: Way) -> None:
         """What an earlier run found out; the rest is not known."""
@@ -151,7 +168,8 @@ class Check:
         findings = self._findings(way)
         if findings:
             oldest = instant(min(finding.learnt_s for finding in findings.values()))[:_DAY]
-            found = f"{count(len(findings), 'finding')} of earlier runs, the oldest of {oldest}"
+            told = "; ".join(in_a_sentence(name, finding) for name, finding in findings.items())
+            found = f"the registry {told} (learnt by earlier runs, since {oldest})"
             advice = f"to learn them again: transload forget {way.store.locator}"
             values = {name: finding.value for name, finding in findings.items()}
             self._points.append(way.point("remembered", "ok", found, advice, findings=values))
@@ -245,6 +263,7 @@ class Check:
 
     def _add_to(self, store: str, aspect: str, points: Callable[[], Iterator[CheckPoint]]) -> None:
         """Add points; what could not be asked is not known."""
+        self._stores.working(Progressed("checking", len(self._points)))
         try:
             self._points += points()
         except Interrupted as error:
@@ -265,7 +284,7 @@ class Check:
         ]
         copied = plan.copied.bytes if plan else None
         slowest = min(rates) if rates else None
-        estimate_s = copied / slowest if copied and slowest else None
+        estimate_s = max(copied / slowest, _SHORTEST_S) if copied and slowest else None
         return Checkup(
             target=str(self._target),
             points=tuple(self._points),

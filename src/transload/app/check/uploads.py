@@ -84,7 +84,11 @@ ASPECTS = ("body", "delete", "referrers")
 
 def _body(way: Way, wish: Wish, repository: str) -> CheckPoint:
     wanted = wish.largest or _UNTOLD_BODY
+    capabilities = way.store.capabilities
+    before = capabilities.way_of_uploading()
     taken = way.store.probes.largest_body(repository, wanted, max(_PAUSE_S, way.connecting_s() or _FAR_S))
+    if wish.largest is None:  # no run may ever send so large a body
+        capabilities.upload_as(*before)
     facts: dict[str, Any] = {"wanted_bytes": wanted, "taken_bytes": taken, "sent_bytes": 0}
     if not taken:
         return CheckPoint.failed(
@@ -139,13 +143,15 @@ def _referrers(way: Way, repository: str) -> CheckPoint:
 # --- speed
 
 
-def upload_speed(way: Way, repository: str) -> CheckPoint:
-    """How fast bytes go to the registry, over a few connections: at most `SPEED_BYTES`, some `SPEED_S` seconds."""
+def upload_speed(way: Way, repository: str, largest: int) -> CheckPoint:
+    """How fast bytes go to the registry, over a few connections: at most `SPEED_BYTES`, some `SPEED_S` seconds.
+
+    `largest` is the largest body that it takes.
+    """
     clock, probes, total, bytes_per_s = way.clock, way.store.probes, 0, 0.0
     send = partial(probes.sent, repository, deadline_s=clock.monotonic_s() + SPEED_S)
     for length in _ROUNDS:
-        piece = min(length, way.store.capabilities.piece_size(0))
-        sent = in_parallel(send, [piece] * _STREAMS, _STREAMS)
+        sent = in_parallel(send, [min(length, largest)] * _STREAMS, _STREAMS)
         total += sum(body.count for body in sent)
         bytes_per_s = sum(body.count / max(body.taken_s, 1e-3) for body in sent)
         if max(body.taken_s for body in sent) >= _TELLING_S:

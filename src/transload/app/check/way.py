@@ -126,9 +126,11 @@ def _certificate(way: Way) -> CheckPoint:
     days = int((shown.not_after_s - way.clock.wall_s()) // _DAY_S)
     names = ", ".join(shown.names[:_NAMES]) + (", …" if len(shown.names) > _NAMES else "")
     until = time.strftime("%Y-%m-%d", time.gmtime(shown.not_after_s))
-    found = f"trusted, for {names}, until {until} ({count(days, 'day')} left)"
+    by = f" by {shown.issuer}" if shown.issuer else ""
+    found = f"issued{by} for {names}, until {until} ({count(days, 'day')} left)"
     facts: dict[str, Any] = {
         "tls": True,
+        "issuer": shown.issuer,
         "names": list(shown.names),
         "not_after_s": shown.not_after_s,
         "days_left": days,
