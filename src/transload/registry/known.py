@@ -133,7 +133,7 @@ class KnownRegistries:
                 write_to(self.path, lambda database: _delete(database, registry), self._begin)
                 self._remove_old()
         except Unusable as error:
-            hint = "use that version, or delete the file" if error.newer else "delete the file: it only saves time"
+            hint = "use that version, or delete the file" if error.newer else "delete the file; it only saves time"
             raise LocalError(f"{self.path} cannot be changed: {error}", subject=str(self.path), hint=hint) from error
         return known
 

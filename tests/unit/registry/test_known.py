@@ -8,6 +8,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -109,21 +110,22 @@ def test_a_process_that_holds_the_lock_costs_one_wait_and_no_run(
     assert known(tmp_path).fresh(HOST) == FOUND
 
 
-def _learn_for_ever(folder: Path) -> None:
+def _learn_for_ever(folder: Path, told: Connection) -> None:
     number = 0
     while True:
         number += 1
         known(folder).keep(HOST, {}, {"piece_bytes": number, "finding": "x" * 150})
+        told.send(number)
 
 
 def test_a_process_that_is_killed_while_it_writes_leaves_a_sound_file(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    for _ in range(10):
-        before = known(tmp_path).fresh(HOST)
-        process = context.Process(target=_learn_for_ever, args=(tmp_path,))
+    context = multiprocessing.get_context("spawn")
+    for written in (1, 2, 3, 5):
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=_learn_for_ever, args=(tmp_path, theirs))
         process.start()
-        while known(tmp_path).fresh(HOST) == before:
-            pass
+        for _ in range(written):
+            ours.recv()
         process.kill()
         process.join()
         assert set(known(tmp_path).fresh(HOST)) == {"piece_bytes", "finding"}
