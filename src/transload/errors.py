@@ -498,6 +498,12 @@ class MediumLost(LocalError):
     code = "medium-lost"
 
 
+class MediumWanted(LocalError):
+    """The next medium is needed, and nobody can be asked to put it in."""
+
+    code = "medium-wanted"
+
+
 class PermissionRefused(LocalError):
     """The operating system does not permit reading or writing a path."""
 

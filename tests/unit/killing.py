@@ -1,6 +1,6 @@
 """Kills a process before its first call that changes files, then another before its second, and so on.
 
-killing.py pack|protect|mirror FOLDER [FROM]    prints how many calls there were, and what was wrong after which of them
+killing.py pack|protect|media|mirror FOLDER [FROM]    prints how many calls there were, and what went wrong after which
 
 Each attempt is a process of its own, ended by SIGKILL; the same work, done again in a process that nobody kills, must
 end complete. `FROM` is the first call that is tried.
@@ -69,6 +69,10 @@ def protect() -> None:
     transload.pack((), "out/b", origin="oci:source", volume_count=2, recovery=2, jobs=1)
 
 
+def media() -> None:
+    transload.pack((), "out/b", origin="oci:source", volume_size="1MiB", to_media=True)
+
+
 def mirror() -> None:
     transload.mirror((), origin="oci:source", to="oci:out/layout", jobs=1)
 
@@ -80,7 +84,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def main() -> None:
-    work = {"pack": pack, "protect": protect, "mirror": mirror}[sys.argv[1]]
+    work = {"pack": pack, "protect": protect, "media": media, "mirror": mirror}[sys.argv[1]]
     os.chdir(sys.argv[2])
     os.environ["TRANSLOAD_STATE_DIR"] = str(Path("state").absolute())
     store, out = LayoutStore("source", create=True), Path("out")
@@ -91,6 +95,7 @@ def main() -> None:
     call = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     while True:
         shutil.rmtree(out)
+        shutil.rmtree("state", ignore_errors=True)
         out.mkdir()
         if not killed_before(call, work):
             break

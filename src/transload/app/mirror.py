@@ -15,7 +15,16 @@ from transload.app.releases import source_tags
 from transload.app.selection import Selection, select
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
-from transload.errors import LocalError, NotFound, Refused, ReleaseUnknown, SelectionEmpty, TransloadError, at_side
+from transload.errors import (
+    LocalError,
+    NotFound,
+    Refused,
+    ReleaseUnknown,
+    SelectionEmpty,
+    TransloadError,
+    UsageError,
+    at_side,
+)
 from transload.events import ActivityListener, Listener, Progressed
 from transload.oci import Descriptor, Name
 from transload.planning import Plan, Request, make_plan
@@ -34,7 +43,7 @@ _THREADS = 8
 class Prepared:
     """A plan, the open stores that it names, and the target's journal.
 
-    `finish` is called with the outcome when the run is over.
+    `finish` is called with the outcome when the run is over. `instead` carries the plan out in place of the engine.
 
     With `by_size` the biggest blobs come first, as they lie in a bundle, instead of image after image.
     """
@@ -46,6 +55,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
     journal: Journal = field(factory=Journal)
     finish: Callable[[Outcome], None] | None = None
+    instead: Callable[[Listener], Outcome] | None = None
     made_earlier: bool = False
     by_size: bool = False
 
@@ -216,6 +226,10 @@ def carry_out(
 ) -> Outcome:
     """Run the plan. A journal keeps which blobs arrived until the run is complete."""
     plan, journal = prepared.plan, prepared.journal
+    if prepared.instead is not None:
+        if limits != NO_LIMITS:
+            raise UsageError("--to-media cannot be combined with --max-bytes or --between", hint="leave them out")
+        return prepared.instead(listen)
     pace = stores.pace_of_files(prepared.sources.values(), prepared.target)
     outcome = run(
         plan,

@@ -16,11 +16,13 @@ from transload.app.protecting import Division, RecoveryVolumes
 from transload.app.readback import check_bundle, counted, told
 from transload.app.selection import Selection, select
 from transload.app.stores import Stores
+from transload.app.tomedia import onto_media
 from transload.app.whole import nameless_notes
 from transload.bundle.format.blueprint import Blueprint
 from transload.bundle.format.contents import ExtraFile
 from transload.bundle.format.signing import Signer
 from transload.bundle.format.volumes import split_file_name
+from transload.bundle.writing.onmedia import Ask
 from transload.bundle.writing.partial import discard, is_finished
 from transload.bundle.writing.writer import BundleWriter
 from transload.errors import BundleIncomplete, DiskFull, HostGivenUp, LocalError, NotFound, UsageError
@@ -34,6 +36,7 @@ from transload.threads import Cancellation
 from transload.transfer import Outcome
 
 _COMPRESSED = frozenset({".gz", ".tgz", ".zst", ".xz", ".bz2", ".zip"})
+_WRITTEN = "earlier runs have written every volume to its medium; --rewrite-volume N writes one again"
 _NAMED = 3  # images named in one sentence
 
 
@@ -43,7 +46,8 @@ class Packing:
 
     `out` is its path without suffix, `division` how it is cut and protected, `against` an inventory file or an earlier
     bundle, `against_key` the public key that must have signed it, `also` extra files. With
-    `verify_medium`, what was written is read back from the medium and compared.
+    `verify_medium`, what was written is read back from the medium and compared. `to_media` writes one volume after the
+    other; `ask_medium` asks for the next medium when there is no room. `rewrite` are volumes to write once more.
     """
 
     out: Path
@@ -53,6 +57,20 @@ class Packing:
     also: tuple[Path, ...] = ()
     signer: Signer | None = None
     verify_medium: bool = False
+    to_media: bool = False
+    ask_medium: Ask | None = None
+    rewrite: tuple[int, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        if self.rewrite and not self.to_media:
+            raise UsageError(
+                "only a bundle that is written to media is written volume by volume", hint="add --to-media"
+            )
+        if self.to_media and self.division.recovery:
+            raise UsageError(
+                "recovery volumes need the data of all volumes at once, and --to-media keeps only one",
+                hint="pack to a disk with --recovery, then copy the volumes to their media",
+            )
 
 
 @frozen
@@ -93,6 +111,20 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     notes = (*selection.notes, *nameless_notes(plan.images))
     notes += differences(job, selection, plan, stores.working, cancellation)
     prepared = Prepared(plan=plan, sources=selection.sources, target=far, location=location, notes=notes)
+    if packing.to_media:
+        written = onto_media(
+            prepared,
+            blueprint,
+            stores,
+            cancellation,
+            ask=packing.ask_medium,
+            verify_medium=packing.verify_medium,
+            rewrite=packing.rewrite,
+        )
+        if written is None:
+            notes = (*notes, _WRITTEN)
+            written = evolve(prepared, plan=_nothing_to_do(plan, location), notes=notes)
+        return Packed(written, blueprint, None)
     if not is_finished(packing.out, blueprint):
         filling = _to_fill(prepared, blueprint, recovery, stores, cancellation, packing.verify_medium)
         return Packed(filling, blueprint, recovery)

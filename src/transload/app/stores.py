@@ -234,6 +234,11 @@ class Stores:
             self._tried.add(location)
         return store
 
+    @property
+    def media_folder(self) -> Path | None:
+        """The folder of this machine that remembers which volumes were written to media; None if there is none."""
+        return self._environment.state / "media" if self._environment.state else None
+
     def notice(self, text: str) -> None:
         """Tell people something that belongs to no image."""
         self._listeners.notice(text)

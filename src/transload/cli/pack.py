@@ -22,7 +22,7 @@ from transload.cli.flags import LoginFlags, WantedFlags
 from transload.cli.gather import gather, tell_the_same
 from transload.cli.ledgers import BundleView
 from transload.cli.output import Output, OutputFormat
-from transload.cli.prompting import load_signer
+from transload.cli.prompting import ask_for_medium, load_signer
 from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.report.result import Result, exit_code
@@ -58,6 +58,13 @@ _HINT = "pip install 'transload[tool]' here has the parts for that, then pack ag
     help="Public key that must have signed what --against names.",
 )  # fmt: skip
 @options.verify_medium
+@click.option(
+    "--to-media", is_flag=True, help="Write volume after volume, and ask for the next medium when one is full.",
+)  # fmt: skip
+@click.option(
+    "--rewrite-volume", type=click.IntRange(min=1), multiple=True, metavar="N",
+    help="With --to-media: write volume N again, whose medium was lost or damaged (repeatable).",
+)  # fmt: skip
 @click.option("--also", type=options.FILE, multiple=True, metavar="FILE", help="Carry this file too (repeatable).")
 @options.sign_key
 @click.option(
@@ -79,6 +86,8 @@ def pack(
     against: Path | None,
     against_key: Path | None,
     verify_medium: bool,
+    to_media: bool,
+    rewrite_volume: tuple[int, ...],
     also: tuple[Path, ...],
     sign_key: Path | None,
     with_tool: str | None,
@@ -103,6 +112,7 @@ def pack(
       transload pack arcdata -o arcdata --volume-size fat32 --sign-key key.pem
       transload pack arcdata -o arcdata --volume-size dvd --recovery 2
       transload pack arcdata -o arcdata --against site.json
+      transload pack arcdata -o /media/usb/arcdata --volume-size fat32 --to-media
     """
     with open_session("pack", output, quiet, network, report) as session:
         gathered = gather(session, wanted, logins, target=Location("bundle", str(out)), bodies=jobs)
@@ -117,6 +127,9 @@ def pack(
             also=also,
             signer=signer,
             verify_medium=verify_medium,
+            to_media=to_media,
+            rewrite=rewrite_volume,
+            ask_medium=ask_for_medium(session.output.paused),
         )
         paths = {"--against": against, "--against-key": against_key, "--sign-key": sign_key}
         more = [
@@ -124,6 +137,7 @@ def pack(
             *connection_words(network, gathered.logins),
             *limit_words(limits),
             *(["--verify-medium"] if verify_medium else []),
+            *(["--to-media"] if to_media else []),
         ]
         words = ["pack", *command_words(job, more)]
         images = [word for image in job.images for word in ("--image", image)]

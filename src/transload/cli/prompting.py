@@ -20,6 +20,8 @@ from transload.report.texts import size
 if TYPE_CHECKING:
     from transload.bundle.format.signing import Signer
     from transload.bundle.reading.volumefiles import Ask, WantedVolume
+    from transload.bundle.writing.onmedia import Ask as AskMedium
+    from transload.bundle.writing.onmedia import WantedMedium
 
 _WITHOUT = "-"
 
@@ -36,6 +38,24 @@ def ask_for_volume(bundle: Path, paused: Callable[[], AbstractContextManager[Non
     def ask_for(wanted: WantedVolume) -> Path | None:
         with paused():
             return _where_is(wanted, home)
+
+    return ask_for
+
+
+def ask_for_medium(paused: Callable[[], AbstractContextManager[None]]) -> AskMedium | None:
+    """A function that asks for the next medium to write to; None if nobody can be asked."""
+    if not is_interactive():
+        return None
+
+    def ask_for(wanted: WantedMedium) -> bool:
+        with paused():
+            what = f"volume {wanted.number} of {wanted.count}, {size(wanted.size)}"
+            say(["", f"{wanted.problem}. {wanted.file_name} ({what}) is next."])
+            say([f"Insert another medium, mounted at {wanted.folder}, and press Enter; {_WITHOUT} stops here."])
+            try:
+                return ask("Ready") != _WITHOUT
+            except click.Abort:
+                leave()
 
     return ask_for
 

@@ -20,6 +20,7 @@ from transload.app.tool import put_tool, tool_for
 from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.signing import Signer
 from transload.bundle.format.volumes import parse_volume_size
+from transload.bundle.writing.onmedia import Ask as AskMedium
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import UsageError
 from transload.oci import Platform
@@ -55,6 +56,9 @@ def pack(
     against: str | Path | None = None,
     against_key: str | Path | None = None,
     verify_medium: bool = False,
+    to_media: bool = False,
+    ask_medium: AskMedium | None = None,
+    rewrite_volumes: Iterable[int] = (),
     also: str | Path | Iterable[str | Path] = (),
     sign_key: str | Path | None = None,
     passphrase: Callable[[], str] | None = None,
@@ -79,6 +83,9 @@ def pack(
     many lost or damaged volumes are made again. With them, volumes are cut to one size, at most `volume_size`.
     `against` is an inventory file or an earlier bundle: what it has is left out; `against_key` must have signed it.
     With `verify_medium`, what was written is read back from the medium and compared before it counts as finished.
+    With `to_media`, one volume is written after the other; `ask_medium` is called with a `WantedMedium` when there is
+    no room for the next one, and returns whether another medium may be in place. `rewrite_volumes` are volumes whose
+    media were lost: they are written again.
     `also` are files that travel along. `sign_key` is a private key (Ed25519 or ECDSA P-256, PEM or OpenSSH), whose
     passphrase `passphrase` gives if it has one. `with_tool` puts a program for the far side beside the bundle: `"pyz"`
     (the one file, made from what is installed here), `"binary"`, `"auto"`, or the path of a file. The other parameters:
@@ -86,7 +93,7 @@ def pack(
 
     Every image arrives or none: a bundle that lacks something is found out where nobody can fetch it. What was fetched
     is kept, and the same call goes on. Raises what `mirror` raises, and `BundleIncomplete`, `BundleExists`,
-    `KeyInvalid`, `MediumDamaged`, `Busy`.
+    `KeyInvalid`, `MediumDamaged`, `MediumWanted`, `Busy`.
     """
     words = arguments.texts("sets", sets)
     name = _bundle_name(out)
@@ -102,6 +109,9 @@ def pack(
         against_key=arguments.path_if_any("against_key", against_key),
         also=arguments.paths("also", also),
         verify_medium=verify_medium,
+        to_media=to_media,
+        ask_medium=ask_medium,
+        rewrite=tuple(arguments.of_kind("rewrite_volumes", volume, int) for volume in rewrite_volumes),
         signer=_signer(arguments.path_if_any("sign_key", sign_key), passphrase),
     )
     tool = None if with_tool is None else tool_for(str(arguments.path("with_tool", with_tool)))
