@@ -38,11 +38,13 @@ In this folder:
 
      {run} push {bundle} --to REGISTRY/PATH{key}
 
+{serve}{more}"{run} --help" shows the rest. Nothing needs to be installed, and nothing is fetched from the internet.
+"""
+_SERVE = """\
 3. Or use the bundle itself as a registry, read-only, at 127.0.0.1:5000:
 
      {run} serve bundle:{bundle}{key}
 
-{more}"{run} --help" shows the rest. Nothing needs to be installed, and nothing is fetched from the internet.
 """
 _SIGNED = """\
 The bundle is signed. FILE is the public key of whoever packed it; take it from another place than this medium.
@@ -176,13 +178,13 @@ def _page(tool: Tool, bundle: str, signed: bool) -> str:
         run, needs, more = f"./{shlex.quote(tool.name)}", "it needs no Python", _MACHINE
     else:
         return ""
+    words = {"run": run, "bundle": shlex.quote(bundle), "key": " --key FILE" if signed else ""}
     return _PAGE.format(
+        **words,
         head=_HEAD,
         volumes=f"{bundle}*.tar",
         tool=tool.name,
         needs=needs,
-        run=run,
-        bundle=shlex.quote(bundle),
-        key=" --key FILE" if signed else "",
+        serve="" if "serve" in tool.lacks else _SERVE.format(**words),
         more=(_SIGNED if signed else "") + more.format(tool=shlex.quote(tool.name), run=run),
     )

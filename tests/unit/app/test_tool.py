@@ -58,6 +58,13 @@ def test_the_page_has_the_commands_for_this_bundle(tmp_path: Path, signed: bool)
     assert all(len(line) <= 120 for line in page.splitlines())
 
 
+def test_the_page_names_nothing_that_the_program_lacks(tmp_path: Path) -> None:
+    put_tool(Tool("transload", ELF.content, ("serve",)), tmp_path / "app", signed=False)
+    page = (tmp_path / "README.txt").read_text()
+    assert "push app" in page
+    assert "serve" not in page
+
+
 def test_a_page_of_somebody_else_stays(tmp_path: Path) -> None:
     (tmp_path / "README.txt").write_text("my own\n")
     assert [path.name for path in put_tool(ELF, tmp_path / "app", signed=False)] == ["transload"]
