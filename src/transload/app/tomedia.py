@@ -121,7 +121,7 @@ class _Telling:
     def passed(self, member: Stored, count: int) -> None:
         """Tell that `count` bytes of a member are written."""
         step = self._steps.get(member.digest)
-        if step is None:
+        if step is None or not isinstance(member, StoredBlob):
             return
         now_s = SYSTEM_CLOCK.monotonic_s()
         if member.digest not in self._started:

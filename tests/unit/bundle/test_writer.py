@@ -393,6 +393,14 @@ def test_extras_are_copied_and_must_not_have_changed(tmp_path: Path) -> None:
         writer.start()
 
 
+def test_extra_files_may_have_the_content_of_each_other_and_of_a_blob(tmp_path: Path) -> None:
+    for name in ("a.bin", "b.bin"):
+        (tmp_path / name).write_bytes(BIG.read())
+    extras = tuple(ExtraFile.of(tmp_path / name) for name in ("a.bin", "b.bin"))
+    pack(tmp_path / "b", ONE, 100_000, extras=extras)
+    assert all(each.error is None for each in BundleStore(tmp_path / "b").check())
+
+
 def test_too_little_room_is_told_with_the_numbers_before_the_first_byte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

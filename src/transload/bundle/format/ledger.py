@@ -61,6 +61,11 @@ class StoredBlob:
         """The digest that the content must have."""
         return self.descriptor.digest
 
+    @property
+    def key(self) -> Digest:
+        """What tells it from all other members."""
+        return self.descriptor.digest
+
 
 @frozen
 class StoredExtra:
@@ -75,6 +80,11 @@ class StoredExtra:
     def path(self) -> str:
         """The member's name in the archive."""
         return f"transload/extra/{self.name}"
+
+    @property
+    def key(self) -> Digest:
+        """What tells it from all other members: a blob, or another file, may have the same content."""
+        return Digest.of(f"extra {self.name} {self.digest}".encode())
 
 
 Stored = StoredBlob | StoredExtra

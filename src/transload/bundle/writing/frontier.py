@@ -107,12 +107,12 @@ class Frontier:
     def finished(self, member: Stored) -> None:
         """Note that a member is verified. Raises what flushing has raised since."""
         with self._lock:
-            self._proved.add(member.digest)
+            self._proved.add(member.key)
             self._advance()
         self._flusher.wrote(member.size)
 
     def _advance(self) -> None:
-        while self._reached < len(self._members) and self._members[self._reached].digest in self._proved:
+        while self._reached < len(self._members) and self._members[self._reached].key in self._proved:
             self._reached += 1
         if self._started:
             offset = starts(self._members[self._reached]) if self._reached < len(self._members) else self._end

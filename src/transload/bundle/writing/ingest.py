@@ -53,7 +53,7 @@ class BundleIngest(HashedIngest):
         self._member = member
         self._progress = progress
         self._frontier = frontier
-        self._take_up(cut, path_of, min(progress.parts.get(member.digest, 0), member.size))
+        self._take_up(cut, path_of, min(progress.parts.get(member.key, 0), member.size))
         self._noted = self._verifier.seen
         # The header is written again each time: it costs one block, and a power cut may have lost the old one.
         self._writer = StreamWriter(cut, path_of, starts(member))
@@ -74,7 +74,7 @@ class BundleIngest(HashedIngest):
     def _settle(self) -> None:
         self._writer.write(bytes(padding(self._member.size)))
         self._writer.close()
-        self._progress.note_done(self._member.digest)
+        self._progress.note_done(self._member.key)
         self._frontier.finished(self._member)
 
     def abandon(self) -> None:
@@ -88,12 +88,12 @@ class BundleIngest(HashedIngest):
     def _note(self) -> None:
         """Note the bytes that were written: a full disk may have taken fewer than were hashed."""
         self._noted = max(0, min(self._writer.offset - self._member.offset, self._member.size))
-        self._progress.note_part(self._member.digest, self._noted)
+        self._progress.note_part(self._member.key, self._noted)
         self._frontier.moved(self._member, self._noted)
 
     def leave(self) -> None:
         """Close the files, and note the progress of the blob if it is not done."""
         self._writer.close()
-        if self._member.digest not in self._progress.done and self._noted != self._verifier.seen:
+        if self._member.key not in self._progress.done and self._noted != self._verifier.seen:
             with contextlib.suppress(TransloadError):  # a full disk: then the last note counts
                 self._note()

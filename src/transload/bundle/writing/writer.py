@@ -63,7 +63,7 @@ class BundleWriter:
         self._frontier = Frontier(
             members=blueprint.members,
             end=blueprint.end,
-            proved=self._progress.synced - {member.digest for member in lost},
+            proved=self._progress.synced - {member.key for member in lost},
             sums=self._sums,
             flusher=self._flusher,
         )
@@ -78,7 +78,7 @@ class BundleWriter:
     def _missing(self) -> int:
         done, parts = self._progress.done, self._progress.parts
         written = (
-            member.size if member.digest in done else parts.get(member.digest, 0) for member in self._blueprint.members
+            member.size if member.key in done else parts.get(member.key, 0) for member in self._blueprint.members
         )
         return self._cut.size - sum(written)
 
@@ -174,23 +174,23 @@ class BundleWriter:
     @contextmanager
     def _claimed(self, member: Stored) -> Iterator[None]:
         with self._state:
-            if member.digest in self._active:
+            if member.key in self._active:
                 raise Busy(f"blob {member.digest.short} is being written already", subject=member.digest)
-            self._active.add(member.digest)
+            self._active.add(member.key)
         try:
             yield
         finally:
             with self._state:
-                self._active.discard(member.digest)
+                self._active.discard(member.key)
 
     def _is_proved(self, member: Stored) -> bool:
         """Whether a member is there. One that was done before a crash is hashed first."""
-        if member.digest in self._frontier:
+        if member.key in self._frontier:
             return True
-        if member.digest not in self._progress.done:
+        if member.key not in self._progress.done:
             return False
         if not is_whole(member, self._cut, self._files.path, self.read):
-            self._progress.note_lost(member.digest)
+            self._progress.note_lost(member.key)
             return False
         self._frontier.finished(member)
         return True
@@ -317,7 +317,7 @@ class BundleWriter:
         for piece in spoilt:
             wrong = (piece.member,) if piece.member else members
             for member in wrong:
-                self._progress.note_lost(member.digest)
+                self._progress.note_lost(member.key)
         raise error_about(spoilt)
 
     def park(self) -> None:
