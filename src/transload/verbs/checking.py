@@ -51,7 +51,7 @@ def check(
     What is wrong is never raised, but a point of the result with the verdict `problem`; `result.works` is whether there
     is none. What could not be found out has the verdict `unknown`. What is remembered about the registry is corrected.
 
-    Raises `UsageError`, `ReferenceInvalid` for a text that is no store, `TypeError`, `Interrupted`.
+    Raises `UsageError`, `ReferenceInvalid` for a text that is no store or no set, `TypeError`, `Interrupted`.
     """
     place, words = arguments.store("target", target), arguments.texts("sets", sets)
     source = arguments.store_if_any("origin", origin)

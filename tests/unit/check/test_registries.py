@@ -17,7 +17,7 @@ import transload
 from tests.unit.registry.test_uploads import MIB, Vault
 from tests.unit.registry.wire import Asked, Said, Script, Wire, refused, serving
 from transload import CheckPoint, Checkup, Environment, Interrupted, Login, Network, Secret
-from transload.errors import AccessDenied, CredentialsRejected, Unreachable
+from transload.errors import AccessDenied, CredentialsRejected, StorageFull, Unreachable
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.oci.mediatype import DOCKER_MANIFEST
@@ -318,6 +318,16 @@ def test_a_limit_below_reason() -> None:
 def test_a_body_is_really_sent_if_wanted(writable: Served) -> None:
     found = transload.check(writable.host_port, probe_bytes=3_000_000, environment=NOTHING)
     assert at(found, "body").facts["sent_bytes"] == 3_000_000
+
+
+@pytest.mark.parametrize("said", [Said(507), refused(500, "UNKNOWN", "write /data: no space left on device")])
+def test_a_registry_whose_disk_is_full(said: Said) -> None:
+    vault = Vault()
+    vault.patch = lambda asked: said
+    with serving(only_uploads(vault)) as wire:
+        found = transload.check(f"{wire.host}/a", environment=NOTHING)
+    assert (at(found, "upload speed").verdict, at(found, "upload speed").code) == ("problem", StorageFull.code)
+    assert found.exit_code == 7
 
 
 def test_a_registry_that_takes_wrong_content(tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ VERBS = (
     "push",
     "inventory",
     "releases",
+    "check",
 )
 SCRIPTS = (with_error, with_page, with_headers, with_challenge, with_location, with_lists, with_index, with_media_type)
 
@@ -136,6 +137,7 @@ def commands(host: str) -> dict[str, list[str]]:
         "push": ["push", "layout", "--to", f"{host}/b", *reports],
         "inventory": ["inventory", host, "-o", "site.json"],
         "releases": ["releases", catalog(host), "--to", f"{host}/b"],
+        "check": ["check", f"{host}/b", f"{host}/a:1", "--timeout", "5"],
     }
 
 

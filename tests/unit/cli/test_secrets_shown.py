@@ -34,6 +34,9 @@ POSITIONS = {
     "push": ["push", "*", *TO],
     "push --to": ["push", "layout", "--to", "*"],
     "inventory": ["inventory", "*", "-o", "site.json"],
+    "check": ["check", "*"],
+    "check set": ["check", "oci:folder", "*"],
+    "forget": ["forget", "*"],
     "serve": ["serve", "*"],
     "list": ["list", "*"],
     "extract": ["extract", "*"],
@@ -111,6 +114,7 @@ def test_a_password_in_a_variable(
         ["push", "layout", "--to", "registry.invalid/a"],
         ["inventory", "registry.invalid", "-o", "site.json"],
         ["releases", "arcdata"],
+        ["check", "registry.invalid"],
     ],
 )
 def test_a_proxy_that_cannot_be_read_is_blamed_by_its_variable(

@@ -37,7 +37,7 @@ def local_points(target: Location, needed: Callable[[], int | None], clock: Cloc
     try:
         yield _space(target, folder, needed())
         yield _written(target, folder, clock)
-    except Interrupted:
+    except (Interrupted, UsageError):
         raise
     except TransloadError as error:
         yield CheckPoint.failed("writing", str(target), error)

@@ -25,7 +25,7 @@ from transload.app.selection import select
 from transload.app.settings import Environment
 from transload.app.stores import Stores
 from transload.clock import SYSTEM_CLOCK
-from transload.errors import Interrupted, Side, TransloadError
+from transload.errors import AccessError, Interrupted, ReadOnly, Side, TransloadError, UsageError
 from transload.events import Progressed
 from transload.inventory.inventory import InventoryTarget
 from transload.planning import Narrowing, make_plan
@@ -86,7 +86,10 @@ class Check:
         self._prepared: Prepared | None = None
 
     def run(self) -> Checkup:
-        """Find out everything. Raises `Interrupted` if the user ends it; what is wrong is a point, not an error."""
+        """Find out everything. What is wrong is a point, not an error.
+
+        Raises `UsageError` for a set that is written wrongly, `Interrupted` if the user ends it.
+        """
         if self._target.kind == "registry":
             self._registry()
         else:
@@ -189,13 +192,15 @@ class Check:
     # --- the set and its sources
 
     def _plan(self) -> None:
-        """Plan the set as `transload plan` does. What prevents it is a point."""
+        """Plan the set as `transload plan` does. What prevents it is a point, but not a set that is written wrongly."""
         if self._job is None:
             return
         try:
             self._prepared = self._planned(self._job)
         except Interrupted as error:
             self._watch.check_user(error)
+        except UsageError:
+            raise
         except TransloadError as error:
             store = self._target.locator if error.side == "target" else "the set"
             self._points.append(CheckPoint.failed("images", store, error))
@@ -238,8 +243,6 @@ class Check:
                 self._points.append(CheckPoint.failed("connection", store.locator, error))
                 return None
             self._add(way, "name", lambda: before_asking(way))
-            if self._is_stuck():
-                return None
             began_s = SYSTEM_CLOCK.wall_s()
             try:
                 greeting = store.probes.greet()
@@ -269,6 +272,8 @@ class Check:
         except Interrupted as error:
             self._watch.check_user(error)
             self._unknown(store, (aspect,), _NO_TIME)
+        except (AccessError, ReadOnly) as error:  # also a full disk there: a run would end with it
+            self._points.append(CheckPoint.failed(aspect, store, error))
         except TransloadError as error:
             self._unknown(store, (aspect,), f"it could not be tried: {error}")
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from transload.clock import SYSTEM_CLOCK
 from transload.errors import Interrupted
 from transload.threads import Cancellation
 
@@ -21,9 +22,7 @@ class Watch:
     @contextmanager
     def asking(self) -> Iterator[None]:
         """Count the time of the block."""
-        from time import monotonic
-
-        began_s = monotonic()
+        began_s = SYSTEM_CLOCK.monotonic_s()
         timer = threading.Timer(max(self._left_s, 0), self._end)
         timer.daemon = True
         timer.start()
@@ -31,7 +30,7 @@ class Watch:
             yield
         finally:
             timer.cancel()
-            self._left_s -= monotonic() - began_s
+            self._left_s -= SYSTEM_CLOCK.monotonic_s() - began_s
 
     def _end(self) -> None:
         self.is_over = True

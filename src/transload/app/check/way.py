@@ -53,10 +53,14 @@ class Way:
 
 
 def before_asking(way: Way) -> Iterator[CheckPoint]:
-    """The name and the proxy, which are looked at also when nothing answers."""
+    """The proxy and the name, which are looked at also when nothing answers.
+
+    A name without an address gives no point: the first request will say why.
+    """
     yield _proxy(way)
-    if way.proxy is None:
-        yield _names(way)
+    addresses = () if way.proxy else addresses_of(way.origin.host, _PATIENCE_S)
+    if addresses:
+        yield _name(way, addresses)
 
 
 def _proxy(way: Way) -> CheckPoint:
@@ -72,22 +76,16 @@ def _proxy(way: Way) -> CheckPoint:
     )
 
 
-def _names(way: Way) -> CheckPoint:
+def _name(way: Way, addresses: tuple[str, ...]) -> CheckPoint:
     host = way.origin.host
-    addresses = addresses_of(host, _PATIENCE_S)
-    if addresses == (host,):
-        return way.point("name", "ok", f"{host} is an address", addresses=list(addresses))
-    if addresses:
-        return way.point("name", "ok", f"{host} is {', '.join(addresses)}", addresses=list(addresses))
-    error = HostUnknown(
-        f"the host name {host} is not known", hint="check the spelling, the name server and the proxy settings"
-    )
-    return CheckPoint.failed("name", way.store.locator, error)
+    found = f"{host} is an address" if addresses == (host,) else f"{host} is {', '.join(addresses)}"
+    return way.point("name", "ok", found, addresses=list(addresses))
 
 
 def not_reached(way: Way, error: TransloadError) -> CheckPoint:
     """The point for a registry whose first answer did not come."""
-    aspect = "certificate" if isinstance(error, CertificateUntrusted) else "connection"
+    aspect = "name" if isinstance(error, HostUnknown) else "connection"
+    aspect = "certificate" if isinstance(error, CertificateUntrusted) else aspect
     return CheckPoint.failed(aspect, way.store.locator, error)
 
 
