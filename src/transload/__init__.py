@@ -126,6 +126,7 @@ if TYPE_CHECKING:
     from transload.events import (
         Activity,
         ActivityListener,
+        Allowance,
         Event,
         HostListener,
         HostState,
@@ -183,7 +184,7 @@ if TYPE_CHECKING:
 # --- made by tools/publicnames.py from the imports above
 # fmt: off
 __all__ = [
-    "NEWEST", "AccessDenied", "AccessError", "Activity", "ActivityListener", "AnyEvent", "ArchiveStore",
+    "NEWEST", "AccessDenied", "AccessError", "Activity", "ActivityListener", "Allowance", "AnyEvent", "ArchiveStore",
     "ArtifactFiles", "BeyondRepair", "BlobStep", "BlobUnknown", "Blueprint", "BundleExists", "BundleForeignSignature",
     "BundleIncomplete", "BundleInvalid", "BundleStore", "BundleUnfinished", "BundleUnsigned", "BundleWriter",
     "BundledImage", "Busy", "Cancellation", "Catalog", "CatalogUnknown", "CatalogUse", "CertificateUntrusted",
@@ -248,9 +249,9 @@ _HOMES = {
         "VolumeSwapped", "VolumeTruncated",
     ),
     "transload.events": (
-        "Activity", "ActivityListener", "Event", "HostListener", "HostState", "HostTroubled", "How", "ImageDone",
-        "Listener", "Progressed", "RunFinished", "RunPaused", "RunResumed", "RunStarted", "StepDone", "StepFailed",
-        "StepMoved", "StepRetried", "StepStarted",
+        "Activity", "ActivityListener", "Allowance", "Event", "HostListener", "HostState", "HostTroubled", "How",
+        "ImageDone", "Listener", "Progressed", "RunFinished", "RunPaused", "RunResumed", "RunStarted", "StepDone",
+        "StepFailed", "StepMoved", "StepRetried", "StepStarted",
     ),
     "transload.inventory.file": ("dump_inventory", "load_inventory"),
     "transload.inventory.inventory": ("Inventory", "InventoryTarget", "RepositoryContent"),

@@ -135,7 +135,20 @@ Listener = Callable[[Event], None]
 """Called by one thread at a time, in the order of what happened; it must return quickly and not raise."""
 
 
-HostState = Literal["retrying", "silent", "back"]
+@frozen
+class Allowance:
+    """What a registry said of a limit on requests: `left` of `of` in `window_s` seconds, one more after `next_s`.
+
+    None is what it did not say.
+    """
+
+    left: int
+    of: int | None
+    window_s: float | None
+    next_s: float | None
+
+
+HostState = Literal["retrying", "silent", "limited", "back"]
 """The state of a host that gave no useful answer; see `HostTroubled`."""
 
 
@@ -144,8 +157,10 @@ class HostTroubled:
     """A host gives no useful answer, or gives one again. Sent outside of runs too: while planning, verifying, listing.
 
     `retrying`: a request failed with `error`, and attempt number `attempt` of about `attempts` follows after `wait_s`
-    seconds. `silent`: requests wait for an answer. `back`: it answers again. `troubled_s` is for how many seconds it
-    has given no useful answer; `left_s` is how many are left until it is given up.
+    seconds. `silent`: requests wait for an answer. `limited`: its `allowance` of requests is used up; the next one
+    follows after `wait_s` seconds, at once if that is 0. `back`: it answers again. `troubled_s` is for how many seconds
+    it has given no useful answer; `left_s` is how many are left until it is given up. `until_s` is when the wait ends,
+    or when the silent host is given up, in seconds since 1970. `at_a_time` is how many requests may be under way.
     """
 
     host: str
@@ -157,6 +172,9 @@ class HostTroubled:
     wait_s: float = field(default=0.0, kw_only=True)
     error: TransloadError | None = field(default=None, kw_only=True)
     side: Side | None = field(default=None, kw_only=True)
+    until_s: float | None = field(default=None, kw_only=True)
+    allowance: Allowance | None = field(default=None, kw_only=True)
+    at_a_time: int | None = field(default=None, kw_only=True)
 
 
 HostListener = Callable[[HostTroubled], None]

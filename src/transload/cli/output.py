@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from transload.report.terminal import TerminalProgress
 
 _NEWS_S = 2.5
+_LONG_S = 2.0
 OutputFormat = Literal["text", "json"]
 Progress: TypeAlias = "LineProgress | JsonProgress | QuietProgress | TerminalProgress"
 
@@ -46,7 +47,7 @@ class Output:
         self._quiet = quiet
         self._json = JsonLines(sys.stdout) if output == "json" else None
         self._progress: Progress | None = None
-        self._retried_hosts: dict[str, float] = {}
+        self._retried_hosts: dict[str, tuple[float, float]] = {}
         self._line = MovingLines(sys.stderr, moves=moves())
         self._working = Working(self._voice())
 
@@ -137,13 +138,19 @@ class Output:
                 self.notice(host_sentence(event))
 
     def _is_news(self, event: HostTroubled) -> bool:
-        """Whether people should see this event. Of retries at a host, they see the first, then fewer and fewer."""
+        """Whether people should see this event. Of retries at a host, they see the first, then fewer and fewer.
+
+        They also see each wait that is much longer than those before.
+        """
         if event.state != "retrying":
             return True
-        past_s = event.troubled_s - self._retried_hosts.get(event.host, -_NEWS_S)
-        news = past_s < 0 or past_s >= max(_NEWS_S, event.troubled_s / 4)
+        told_s, longest_s = self._retried_hosts.get(event.host, (-_NEWS_S, 0.0))
+        past_s = event.troubled_s - told_s
+        longest_s = longest_s if past_s >= 0 else 0.0  # below 0, it is another trouble
+        longer = event.wait_s > max(_LONG_S, 1.5 * longest_s)
+        news = longer or past_s < 0 or past_s >= max(_NEWS_S, event.troubled_s / 4)
         if news:
-            self._retried_hosts[event.host] = event.troubled_s
+            self._retried_hosts[event.host] = event.troubled_s, max(longest_s, event.wait_s)
         return news
 
     @contextlib.contextmanager

@@ -24,16 +24,20 @@ _MILLISECONDS = 10**12  # and these are milliseconds
 
 
 def retry_after_s(headers: Mapping[str, str], now_s: float | None = None) -> float | None:
-    """Seconds that `Retry-After` asks for: a number, or a date (RFC 9110, section 10.2.3); None if it asks for none.
+    """Seconds that `Retry-After` asks for: a number, or a date (RFC 9110, section 10.2.3); None if it asks for none."""
+    return asked_s(headers.get("Retry-After", ""), headers, now_s)
 
-    A date is compared to the `Date` of the same answer, since the clocks of the two sides may differ. Without one, it
+
+def asked_s(text: str, headers: Mapping[str, str], now_s: float | None = None) -> float | None:
+    """Seconds until the moment in one of an answer's `headers`: a number of them, a date, or seconds since 1970.
+
+    A moment is compared to the `Date` of the same answer, since the clocks of the two sides may differ. Without one, it
     is compared to `now_s`, our own clock in seconds since 1970, if that is given.
     """
-    text = headers.get("Retry-After", "").strip()
-    number = whole_number(text)
+    number = whole_number(text.strip())
     if number is not None and number < _MOMENT:
         return float(number)
-    moment_s = _instant_s(text) if number is None else number / (1000 if number >= _MILLISECONDS else 1)
+    moment_s = _instant_s(text.strip()) if number is None else number / (1000 if number >= _MILLISECONDS else 1)
     sent_s = _instant_s(headers.get("Date", ""))
     since_s = now_s if sent_s is None else sent_s
     return None if moment_s is None or since_s is None else max(0.0, moment_s - since_s)

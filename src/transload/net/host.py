@@ -8,15 +8,28 @@ from attrs import define
 
 from transload.clock import Clock
 from transload.errors import ServerTrouble, TooManyRequests, TransloadError
-from transload.events import HostListener
+from transload.events import Allowance, HostListener, HostTroubled
+from transload.net.allowance import allowance_in, renewed_s
 from transload.net.backoff import Backoff, retry_after_s
+from transload.net.pace import Turns
 from transload.net.patience import Kind, Patience
 from transload.net.settings import NetSettings
 from transload.net.slots import Slots
+from transload.threads import Cancellation
 
 RESTING = {429, 502, 503, 504, 522}
 """Answers of a host that is restarting or overloaded. Other errors (500) may concern one request only."""
 _CROWDED = {429, 503}
+_TOLD_S = 2.0  # people are told of a wait from this length on
+
+
+@define
+class _Due:
+    """When the next request is allowed, on the monotonic clock."""
+
+    allowance: Allowance
+    at_s: float
+    is_told: bool = False
 
 
 class Host:
@@ -28,11 +41,58 @@ class Host:
         self.backoff = Backoff(clock)
         self.patience = Patience(name, settings, clock, listen)
         self._clock = clock
+        self._listen = listen
+        self._longest_s = settings.give_up_after_s
+        self._due: dict[str, _Due] = {}
+        self._turns = Turns()
 
-    def succeeded(self) -> None:
-        """It gave an answer that is no call to come again."""
+    def succeeded(self, kind: Kind, headers: Mapping[str, str]) -> None:
+        """It gave an answer that is no call to come again. Few requests left means few at a time from now on."""
         self.backoff.succeeded()
         self.slots.grow()
+        allowance = allowance_in(headers, self._clock.wall_s())
+        if allowance is None:
+            return
+        self.slots.lower(allowance.left)
+        if allowance.left:
+            self._due.pop(kind.purpose, None)
+        elif kind.purpose not in self._due and allowance.next_s:
+            self._due[kind.purpose] = _Due(allowance, self._clock.monotonic_s() + allowance.next_s)
+
+    def await_allowance(self, kind: Kind, cancellation: Cancellation) -> float:
+        """Wait until the host allows a request of this kind, as far as its last answers tell; the seconds that took.
+
+        Only a GET waits (a HEAD counts nowhere that we know), and no longer than the budget of the host: after that its
+        own answer decides. Raises `Interrupted`.
+        """
+        if kind.method != "GET" or kind.purpose not in self._due:
+            return 0.0
+        began_s = self._clock.monotonic_s()
+        with self._turns.turn(cancellation):
+            due = self._due.get(kind.purpose)
+            if due is not None:
+                self._await(due, cancellation)
+        return self._clock.monotonic_s() - began_s
+
+    def _await(self, due: _Due, cancellation: Cancellation) -> None:
+        wait_s = due.at_s - self._clock.monotonic_s()
+        is_short = wait_s <= self._longest_s
+        if wait_s > _TOLD_S and (is_short or not due.is_told):
+            self._tell(due.allowance, wait_s, is_short)
+        due.is_told = True
+        if is_short:
+            self._clock.sleep_s(max(0.0, wait_s), cancellation.wake)
+            cancellation.check()
+            due.at_s = self._clock.monotonic_s() + (due.allowance.next_s or 0)
+
+    def _tell(self, allowance: Allowance, wait_s: float, is_short: bool) -> None:
+        until_s = self._clock.wall_s() + wait_s
+        waited_s = wait_s if is_short else 0.0
+        self._listen(
+            HostTroubled(
+                self.name, "limited", 0.0, self._longest_s, wait_s=waited_s, until_s=until_s, allowance=allowance
+            )
+        )
 
     def failed(
         self, kind: Kind, round_: int, error: TransloadError, doing: str, wanted_s: float | None = None
@@ -40,7 +100,7 @@ class Host:
         """Leave the host alone for a while, or for good. Returns the error to raise."""
         if error.retryable:
             pause_s = self.backoff.failed(round_, wanted_s, self.patience.longest_pause_s(kind))
-            self.patience.failed(kind, error, self.backoff.failures, pause_s)
+            self.patience.failed(kind, error, self.backoff.failures, pause_s, self.slots.at_a_time)
         over = self.patience.is_over() and self.patience.known  # a host that never answered gets its own error
         return self.patience.error(doing) if over else error
 
@@ -51,9 +111,12 @@ class Host:
         """
         if status in _CROWDED and self.backoff.is_first(round_):
             self.slots.halve()
-        wanted_s = retry_after_s(headers, self._clock.wall_s())
+        now_s = self._clock.wall_s()
+        wanted_s = retry_after_s(headers, now_s)
+        if wanted_s is None and status == 429:
+            wanted_s = renewed_s(headers, now_s)
         trouble = TooManyRequests if status == 429 else ServerTrouble
-        error = trouble(f"{doing}: {self.name} answers {status}", subject=self.name)
+        error = trouble(f"{doing}: {self.name} answers {status}", subject=self.name, retry_after_s=wanted_s)
         if wanted_s is None or not self.patience.refuse(kind, wanted_s, error):
             self.failed(kind, round_, error, doing, wanted_s)
 

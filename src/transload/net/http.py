@@ -161,6 +161,7 @@ class Http:
         url, headers = request.url, dict(request.headers)
         for _ in range(_HOPS + 1):
             trial.host = self._host(Origin.of(url))
+            trial.began_s += trial.host.await_allowance(_kind(request), self.cancellation)
             answer = self._once(request, url, headers)
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or request.method not in {"GET", "HEAD"} or not location:
@@ -177,7 +178,7 @@ class Http:
 
     def _once(self, request: HttpRequest, url: str, headers: dict[str, str]) -> Answer:
         origin = Origin.of(url)
-        host, kind = self._host(origin), Kind(request.method, request.purpose, request.lane)
+        host, kind = self._host(origin), _kind(request)
         with ExitStack() as held:
             held.enter_context(host.slots.hold(request.lane, self.cancellation))
             flight = held.enter_context(self._watch.flight(host.patience, kind))
@@ -205,7 +206,7 @@ class Http:
                 host.put_off(kind, round_, response.status, response.headers, request.doing)
                 flight.is_last = host.patience.is_over()
             else:
-                host.succeeded()
+                host.succeeded(kind, response.headers)
             received = partial(self.traffic.received, origin.netloc)
             by_proxy = origin.scheme == "http" and self._proxy(origin) is not None  # a proxy cannot see into a tunnel
             return Answer(
@@ -349,3 +350,7 @@ class Http:
             manager = ProxyManager(named.url, _POOLS, proxy_headers=headers, maxsize=size, ssl_context=context)
         manager.pool_classes_by_scheme = pool_classes(self.settings.stall_timeout_s, self._watch)
         return manager
+
+
+def _kind(request: HttpRequest) -> Kind:
+    return Kind(request.method, request.purpose, request.lane)

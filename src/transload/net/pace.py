@@ -35,7 +35,7 @@ class Bucket:
         self.piece = int(min(_LARGEST, max(_SMALLEST, rate * _TURN_S)))
         self._rate = rate
         self._clock = clock
-        self._turns = _Turns()
+        self._turns = Turns()
         self._lock = threading.Lock()
         self._most = self.piece + rate * _CATCH_UP_S
         self._left, self._at_s = float(self.piece), clock.monotonic_s()
@@ -64,7 +64,7 @@ class Bucket:
             return 0.0
 
 
-class _Turns:
+class Turns:
     """Lets threads through one at a time, in the order in which they came; a lock of Python's keeps no order."""
 
     def __init__(self) -> None:

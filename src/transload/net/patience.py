@@ -120,8 +120,13 @@ class Patience:
         if since_s is not None and not in_trouble:
             self._listen(HostTroubled(self._host, "back", now_s - since_s, self._budget_s))
 
-    def failed(self, kind: Kind, error: TransloadError, failures: int, pause_s: float | None) -> None:
-        """A request failed; the next attempt comes after `pause_s` (None: another thread has reported it already)."""
+    def failed(
+        self, kind: Kind, error: TransloadError, failures: int, pause_s: float | None, at_a_time: int | None = None
+    ) -> None:
+        """A request failed; the next attempt comes after `pause_s` (None: another thread has reported it already).
+
+        `at_a_time` requests may be under way from now on.
+        """
         with self._lock:
             if self._over is not None:
                 return
@@ -151,6 +156,8 @@ class Patience:
                 wait_s=pause_s,
                 error=error,
                 side=error.side,
+                until_s=self._clock.wall_s() + pause_s,
+                at_a_time=at_a_time,
             )
         )
 
@@ -208,7 +215,9 @@ class Patience:
             while self._next_report_s <= silent_s:
                 self._next_report_s *= 2
             longest.reported = True
-        self._listen(HostTroubled(self._host, "silent", silent_s, max(0.0, self._budget_s - silent_s)))
+        left_s = max(0.0, self._budget_s - silent_s)
+        until_s = self._clock.wall_s() + left_s
+        self._listen(HostTroubled(self._host, "silent", silent_s, left_s, until_s=until_s))
 
     # --- inside, with the lock held
 

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import LocalError, TransloadError
 from transload.events import (
+    Allowance,
     Event,
     HostTroubled,
     ImageDone,
@@ -87,6 +88,9 @@ class JsonLines:
             attempt=event.attempt,
             attempts=event.attempts,
             wait_s=round(event.wait_s, 3),
+            until=None if event.until_s is None else instant(event.until_s),
+            at_a_time=event.at_a_time,
+            allowance=_allowance(event.allowance) if event.allowance else None,
             problem=Problem.of(event.error).to_json() if event.error else None,
         )
 
@@ -99,6 +103,15 @@ class JsonLines:
         with self._lock:
             document = {"event": event, "time": instant(self._clock.wall_s()), **fields}
             self._lines.write([json.dumps(harmless_json(document), separators=(",", ":"))])
+
+
+def _allowance(allowance: Allowance) -> dict[str, float | None]:
+    return {
+        "left": allowance.left,
+        "of": allowance.of,
+        "window_s": allowance.window_s,
+        "next_s": None if allowance.next_s is None else round(allowance.next_s, 3),
+    }
 
 
 class JsonProgress:

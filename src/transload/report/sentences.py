@@ -10,6 +10,7 @@ from transload.report.speed import CRAWLING
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.tally import ImageTally, Snapshot, Tally
 from transload.report.texts import (
+    clock_time,
     count,
     duration,
     one_line,
@@ -23,6 +24,7 @@ from transload.report.texts import (
 )
 
 _STILL_S = 5.0  # people are told of a pause from this length on
+_LONG_S = 2.0  # and when a wait of this length ends
 _SOON_S = 1.0  # a speed measured over less than this is a guess
 _NAME_LEAST = 16  # a shorter name cannot be recognised; details are left out first
 
@@ -42,6 +44,7 @@ class Sentences:
         self._explained: set[Problem] = set()
         self._troubled: set[str] = set()
         self._broken: set[Problem] = set()
+        self._longest_s = 0.0
 
     def short(self, label: str) -> str:
         """A name without the shared folder."""
@@ -53,6 +56,7 @@ class Sentences:
         counted = self._counter()
         if event.error is None:
             self._broken.clear()
+            self._longest_s = 0.0
             return [self._success(counted, planned, self.tally.images[event.image])]
         if planned.excused:
             return [self._fit(counted, planned, ("missing", "warn"), " at the source, as allowed")]
@@ -66,13 +70,16 @@ class Sentences:
     def retry(self, event: StepRetried, label: str) -> list[Styled]:
         """An attempt that failed, and when the next one comes. Nothing if a line about the host already says it.
 
-        If a host fails, every blob on its way fails: one line is enough until the next image arrives.
+        If a host fails, every blob on its way fails: one line is enough until the next image arrives, or until a wait
+        is much longer.
         """
         if isinstance(event.error, Unreachable):
             broken = without_subject(Problem.of(event.error))
-            if self._troubled or broken in self._broken:
+            known = self._troubled or broken in self._broken
+            if known and event.wait_s <= max(_LONG_S, 1.5 * self._longest_s):
                 return []
             self._broken.add(broken)
+            self._longest_s = max(self._longest_s, event.wait_s)
         wait = f"again in {duration(event.wait_s)}" if event.wait_s > 0 else "again now"
         words = f"{self.short(label)}: {one_line(event.error.message)}; {wait} (attempt {event.attempt + 1})"
         return folded("  retry ", words, self.width, "warn")
@@ -143,12 +150,33 @@ def host_sentence(event: HostTroubled) -> str:
         return f"{event.host} answers again, after {_whole(event.troubled_s)}"
     if event.state == "silent":
         who = f"the {event.side} {event.host}" if event.side else event.host
-        return f"waiting for {who} for {_whole(event.troubled_s)}, giving up in {_whole(event.left_s)}"
+        return f"waiting for {who} for {_whole(event.troubled_s)}, giving up in {_wait(event.left_s, event)}"
+    if event.state == "limited":
+        return f"{event.side or event.host} {_limited(event)}"
     code = event.error.code if event.error else ""
     state = {"too-many-requests": "busy", "server-trouble": "in trouble"}.get(code, "unreachable")
-    tries = f"retrying ({event.attempt} of {event.attempts}), next in {_whole(event.wait_s)}"
+    tries = f"retrying ({event.attempt} of {event.attempts}), next in {_wait(event.wait_s, event)}"
     why = f": {one_line(event.error.message)}" if event.error else ""
     return f"{event.side or event.host} {state}, {tries}{why}"
+
+
+def _wait(seconds: float, event: HostTroubled) -> str:
+    """How long a wait is, and when it ends; a short one has ended before anyone looks at a clock."""
+    asked = ", as it asks" if event.error and event.error.retry_after_s else ""
+    if seconds <= _LONG_S or event.until_s is None:
+        return _whole(seconds)
+    return f"{_whole(seconds)} (at {clock_time(event.until_s)}{asked})"
+
+
+def _limited(event: HostTroubled) -> str:
+    allowance = event.allowance
+    number = count(allowance.of, "request") if allowance and allowance.of else "requests"
+    window = f" in {duration(allowance.window_s)}" if allowance and allowance.window_s else ""
+    when = clock_time(event.until_s or 0)
+    used = f"has a limit of {number}{window}, which are used up"
+    if not event.wait_s:
+        return f"{used}; the next is due at {when}, and --give-up-after does not allow to wait so long"
+    return f"{used}: waiting {_whole(event.wait_s)} (until {when})"
 
 
 def _whole(seconds: float) -> str:

@@ -96,6 +96,11 @@ def digest(text: str) -> str:
     return f"{algorithm}{colon}{encoded[:12]}…" if len(encoded) > 12 else text
 
 
+def clock_time(wall_s: float) -> str:
+    """The time of the day where we are, to the second."""
+    return datetime.fromtimestamp(wall_s).astimezone().strftime("%H:%M:%S")
+
+
 def instant(wall_s: float) -> str:
     """A moment in UTC, as RFC 3339 writes it, to the millisecond.
 

@@ -12,7 +12,7 @@ from tests.unit.registry.wire import HastyClock, Said, plain_http, serving
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import Interrupted
 from transload.net.messages import HttpRequest
-from transload.net.pace import Bucket, Meter, Pace, _Turns
+from transload.net.pace import Bucket, Meter, Pace, Turns
 from transload.net.rates import RateLimits
 from transload.threads import Cancellation
 
@@ -55,7 +55,7 @@ def test_what_did_not_move_is_given_back() -> None:
 
 
 def test_threads_take_turns_in_the_order_in_which_they_come() -> None:
-    turns, token, order = _Turns(), Cancellation(), list[int]()
+    turns, token, order = Turns(), Cancellation(), list[int]()
 
     def move(number: int) -> None:
         with turns.turn(token):

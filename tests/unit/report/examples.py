@@ -52,6 +52,8 @@ _SILENT = HostTroubled(
         side="target",
     ),
     side="target",
+    until_s=1_750_000_003.5,
+    at_a_time=4,
 )
 _TROUBLES = (Trouble("arc-controller", retries=1), Trouble("arc-sqlmi", fatal=_DAMAGED))
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.report.replay import MIB, Replay, StoppedClock, Wanted, planned
-from transload.errors import AccessDenied, DigestMismatch, ServerTrouble, Unreachable
-from transload.events import HostTroubled, ImageDone, RunStarted, StepRetried, StepStarted
+from transload.errors import AccessDenied, DigestMismatch, ServerTrouble, TooManyRequests, Unreachable
+from transload.events import Allowance, HostTroubled, ImageDone, RunStarted, StepRetried, StepStarted
 from transload.planning import Plan
 from transload.report.lines import LineProgress
 from transload.report.planned import planned_lines
@@ -100,6 +103,8 @@ def test_a_host_that_dies_gets_one_line_for_all_blobs_under_way() -> None:
     assert [len(sentences.retry(event, "a")) for event in (cut, cut, other, cut)] == [1, 0, 1, 0]
     sentences.image(ImageDone(0, None))
     assert len(sentences.retry(cut, "a")) == 1
+    longer = [StepRetried(0, cut.error, 2, wait_s) for wait_s in (1.5, 2.5, 3, 9, 9)]
+    assert [len(sentences.retry(event, "a")) for event in longer] == [0, 1, 0, 1, 0], "long waits are told"
 
 
 def test_a_log_shows_no_sign_of_life_beside_that_of_a_dead_host() -> None:
@@ -262,6 +267,22 @@ def test_rich_is_loaded_only_where_a_terminal_is() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@contextlib.contextmanager
+def in_zone(zone: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+MOMENT_S = 1_750_000_000.0
+BUSY = TooManyRequests("r.example answers 429", retry_after_s=30)
+SAID_OF_A_LONG_WAIT = (
+    "source has a limit of requests, which are used up; the next is due at 15:06:40, and --give-up-after does not allow"
+    " to wait so long"
+)
+HUB, UNSAID = Allowance(0, 100, 21_600, 216), Allowance(0, None, None, 500)
 REFUSED = Unreachable("looking for the blob: r.example refuses connections")
 
 
@@ -292,7 +313,36 @@ REFUSED = Unreachable("looking for the blob: r.example refuses connections")
             "waiting for the target r.example for 10 s, giving up in 1 min 50 s",
         ),
         (HostTroubled("r.example", "back", 34, 120), "r.example answers again, after 34 s"),
+        (
+            HostTroubled("r.example", "silent", 10, 110, until_s=MOMENT_S),
+            "waiting for r.example for 10 s, giving up in 1 min 50 s (at 15:06:40)",
+        ),
+        (
+            HostTroubled("r.example", "retrying", 3, 117, attempt=2, attempts=6, wait_s=1.9, until_s=MOMENT_S),
+            "r.example unreachable, retrying (2 of 6), next in 2 s",
+        ),
+        (
+            HostTroubled(
+                "r.example", "retrying", 3, 117, attempt=2, attempts=6, wait_s=30, until_s=MOMENT_S, error=BUSY
+            ),
+            "r.example busy, retrying (2 of 6), next in 30 s (at 15:06:40, as it asks): r.example answers 429",
+        ),
+        (
+            HostTroubled("r.example", "limited", 0, 120, wait_s=108, until_s=MOMENT_S, allowance=HUB),
+            "r.example has a limit of 100 requests in 6 h, which are used up: waiting 1 min 48 s (until 15:06:40)",
+        ),
+        (
+            HostTroubled("r.example", "limited", 0, 120, until_s=MOMENT_S, allowance=UNSAID, side="source"),
+            SAID_OF_A_LONG_WAIT,
+        ),
     ],
 )
 def test_what_is_said_of_a_host_that_does_not_answer(event: HostTroubled, told: str) -> None:
-    assert host_sentence(event) == told
+    with in_zone("UTC"):
+        assert host_sentence(event) == told
+
+
+def test_the_time_of_a_wait_is_that_of_the_place() -> None:
+    with in_zone("Asia/Kolkata"):
+        told = host_sentence(HostTroubled("r.example", "silent", 10, 110, until_s=MOMENT_S))
+    assert told.endswith("(at 20:36:40)")
