@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, TypeVar
 
+from transload.allowance import affordable, files_allowed, space_left
 from transload.errors import Interrupted, LocalError
 
 Item = TypeVar("Item")
@@ -87,10 +88,15 @@ def begin(thread: threading.Thread) -> None:
     try:
         thread.start()
     except RuntimeError as error:
-        raise LocalError(
-            "the system gives no more threads",
-            hint="raise the limit on processes (ulimit -u, pids.max of the container), or end other programs",
-        ) from error
+        raise no_threads() from error
+
+
+def no_threads() -> LocalError:
+    """The error for a thread that cannot be started."""
+    return LocalError(
+        "the system gives no more threads",
+        hint="raise the limit on processes (ulimit -u, pids.max of the container), or end other programs",
+    )
 
 
 class TaskGroup:
@@ -122,8 +128,15 @@ class TaskGroup:
         self._threads.append(thread)
 
     def staff(self, count: int, work: Callable[..., object], *arguments: Any) -> None:
-        """Run `work(*arguments)` in `count` threads; in fewer, or in this one, if the system gives no more."""
-        for started in range(count):
+        """Run `work(*arguments)` in `count` threads; in fewer, or in this one, if the system gives no more.
+
+        So it is too where open files or address space are scarce: whoever gets in then fails in the middle of its work.
+        """
+        allowed = affordable(count, files_allowed(), space_left())
+        if allowed == 1 < count:
+            work(*arguments)
+            return
+        for started in range(allowed):
             try:
                 self.start(work, *arguments)
             except LocalError:
@@ -167,10 +180,18 @@ class TaskGroup:
             while self._running:
                 # A wait with a limit, because Windows delivers Ctrl-C only between waits.
                 silent = 0 if self._ended.wait(_TICK_S) else silent + self.cancellation.cancelled
+                self._bury()
                 if silent * _TICK_S >= _PATIENCE_S:
                     self.cancellation.end_silence()
         for thread in self._threads:
             thread.join()  # this returns at once: the thread is about to exit
+
+    def _bury(self) -> None:
+        """Forget threads that ended without saying so, as one does when there is no memory even for that."""
+        for thread in [thread for thread in self._running if thread.ident is not None and not thread.is_alive()]:
+            self._running.discard(thread)
+            self._error = self._error or MemoryError()
+            self.cancellation.cancel()
 
 
 def in_parallel(

@@ -158,10 +158,11 @@ def _in_our_words(error: click.ClickException) -> click.ClickException:
 
 
 def _of_this_machine(error: OSError | MemoryError) -> LocalError:
+    from transload.allowance import no_memory
     from transload.files import local_error
 
     if isinstance(error, MemoryError):
-        return LocalError("there is not enough memory", hint="end other programs, or raise the limit (ulimit -v)")
+        return no_memory()
     if error.filename is None and isinstance(error, FileNotFoundError):  # from os.getcwd()
         return LocalError("the folder that this command was called in is gone", hint="change to another folder first")
     where = None if error.filename is None else str(error.filename)
@@ -170,8 +171,10 @@ def _of_this_machine(error: OSError | MemoryError) -> LocalError:
 
 def run() -> None:
     """The console script. Ends the process at once: unloading the modules would cost every command 40 ms."""
+    from transload.allowance import be_sparing
     from transload.cli.streams import prepare_streams
 
+    be_sparing()
     try:
         prepare_streams()
         code = main()

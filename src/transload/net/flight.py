@@ -201,7 +201,11 @@ class Watch:
     def _watch(self, closed: threading.Event) -> None:
         idle, cancelled_s = 0, 0.0
         while True:
-            closed.wait(self._tick_s)
+            try:
+                closed.wait(self._tick_s)
+            except (MemoryError, RuntimeError):  # there is no memory for a lock; the timeouts of the sockets still work
+                self._running = False
+                return
             with self._lock:
                 idle = 0 if self._flights else idle + 1
                 if idle > 8 or closed.is_set():  # a burst of small requests shares one thread

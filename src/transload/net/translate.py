@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from urllib3 import exceptions
 
+from transload.allowance import no_memory
 from transload.errors import (
     AccessDenied,
     HostUnknown,
@@ -67,6 +68,8 @@ def translated(
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return untrusted(cause, origin, doing, ask_certificate, now_s)
+        if isinstance(cause, MemoryError) or (isinstance(cause, ssl.SSLError) and "malloc failure" in str(cause)):
+            return no_memory()
         trouble = _certainly(cause, origin, doing)
         if trouble:
             return trouble

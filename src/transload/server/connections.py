@@ -80,19 +80,13 @@ class Connections(web.Server):
 
 
 def places_for(files: int | None) -> int:
-    """How many connections a process can have that may open `files` files: an answer needs up to three.
+    """How many connections a process can have that may open `files` files.
 
-    >>> places_for(None), places_for(1024), places_for(64)
-    (512, 320, 16)
+    An answer needs up to three, and six with the folders on the way to a blob; the threads bound how many need those.
+
+    >>> places_for(None), places_for(1024), places_for(64), places_for(32)
+    (512, 320, 8, 2)
     """
-    return SERVED_CONNECTIONS if files is None else max(16, min(SERVED_CONNECTIONS, (files - 64) // 3))
-
-
-def files_allowed() -> int | None:
-    """How many files this process may have open; None if there is no limit, or none known (Windows)."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return None if allowed == resource.RLIM_INFINITY else allowed
+    if files is None:
+        return SERVED_CONNECTIONS
+    return min(SERVED_CONNECTIONS, max((files - 64) // 3, min(16, (files - 16) // 6), 1))

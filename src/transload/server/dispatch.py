@@ -60,6 +60,9 @@ class Dispatch:
             if refused.status >= 500:  # the client does not see the details
                 _log.warning("%s %s: %s", request.method, _shown(request), printable(error.message))
             response = refused.response()
+        except MemoryError:
+            _log.warning("%s %s: there is not enough memory", request.method, _shown(request))
+            response = Refusal(503, "UNKNOWN", "this registry is short of memory; try again").response()
         except Exception:  # a bug: the details are in the log only
             _log.exception("%s %s failed", request.method, _shown(request))
             response = Refusal(500, "UNKNOWN", "the server has failed; see its log").response()

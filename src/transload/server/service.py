@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from weakref import WeakValueDictionary
 from aiohttp import web
 from attrs import define, field, frozen
 
+from transload.allowance import affordable, files_allowed, space_left
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.oci import Digest
 from transload.ports import Source, Target
@@ -21,6 +23,7 @@ from transload.server.routes import Route
 from transload.server.served import ServedTotals
 from transload.server.settings import ServeSettings
 from transload.server.uploads import ServedUploads
+from transload.threads import no_threads
 
 THREADS = 16
 
@@ -64,11 +67,17 @@ class Service:
         self.counts = Counts()
         self.uploads = ServedUploads(settings.spool_folder, clock, spools=self.backend.spools)
         self._flights: WeakValueDictionary[Digest, asyncio.Lock] = WeakValueDictionary()
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="transload-serve")
+        self._threads: ThreadPoolExecutor | None = None
+
+    def start(self) -> None:
+        """Start the threads, fewer if the system gives no more. Raises `LocalError` if it gives none."""
+        self._threads = _threads(affordable(THREADS, files_allowed(), space_left()))
 
     async def run(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """The result of `work(*arguments)`, called in a thread."""
         loop = asyncio.get_running_loop()
+        if self._threads is None:
+            raise RuntimeError("the service was not started")
         return await loop.run_in_executor(self._threads, lambda: work(*arguments, **named))
 
     def flight(self, digest: Digest) -> asyncio.Lock:
@@ -78,8 +87,25 @@ class Service:
     def close(self) -> None:
         """End the threads and close the uploads. Called after the last request."""
         self.uploads.stopping.set()
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        if self._threads is not None:
+            self._threads.shutdown(wait=True, cancel_futures=True)
         self.uploads.close()
+
+
+def _threads(count: int) -> ThreadPoolExecutor:
+    """A pool of `count` threads that run already; of fewer if the system does not give so many."""
+    pool, gate = ThreadPoolExecutor(count, thread_name_prefix="transload-serve"), threading.Event()
+    for started in range(count):
+        try:
+            pool.submit(gate.wait)  # all wait, so each of them is in a thread of its own
+        except RuntimeError:
+            if not started:
+                pool.shutdown(cancel_futures=True)
+                raise no_threads() from None
+            pool._max_workers = started  # or it would try again at each call, and fail
+            break
+    gate.set()
+    return pool
 
 
 @frozen

@@ -12,11 +12,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
 
+from transload.allowance import files_allowed
 from transload.errors import Busy, LocalError, TransloadError, UsageError
 from transload.files import local_errors, open_file
 from transload.ports import Source, Target
-from transload.server.connections import Connections, files_allowed, places_for
+from transload.server.connections import Connections, places_for
 from transload.server.dispatch import Dispatch
+from transload.server.heap import give_back
 from transload.server.served import Served
 from transload.server.service import Service
 from transload.server.settings import ServeSettings
@@ -29,6 +31,7 @@ _HANDSHAKE_TIMEOUT_S = 10.0
 _BACKLOG = 128  # connections that the system keeps until they are accepted
 _ACCEPTED_AT_ONCE = 8  # few, so that idle connections can be closed before the next ones
 _SWEEP_S = 60.0
+_LEAST_FILES = 20
 
 _log = logging.getLogger("transload.server")
 
@@ -121,8 +124,10 @@ async def _listening(service: Service) -> AsyncIterator[int]:
     """Accept connections for the block; the value is the port. Afterwards the service is closed."""
     asyncio.get_running_loop().set_exception_handler(_Troubles())
     try:
+        _check_files(files_allowed())
         encryption = _tls(service.settings)
         with _bind(service.settings) as listener:
+            service.start()
             server = _server(service)
             listening = await asyncio.get_running_loop().create_server(
                 server,
@@ -145,6 +150,13 @@ async def _listening(service: Service) -> AsyncIterator[int]:
         service.close()
 
 
+def _check_files(allowed: int | None) -> None:
+    if allowed is not None and allowed < _LEAST_FILES:
+        raise LocalError(
+            f"{allowed} open files are too few to serve a store", hint=f"allow at least {_LEAST_FILES} (ulimit -n)"
+        )
+
+
 class _Troubles:
     """Logs connections that could not be accepted: one sentence per minute at most, without a traceback."""
 
@@ -153,22 +165,25 @@ class _Troubles:
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        if not isinstance(error, OSError):
+        if not isinstance(error, OSError | MemoryError):
             loop.default_exception_handler(context)
             return
         if loop.time() >= self._again_s:
             self._again_s = loop.time() + _SWEEP_S
-            _log.warning("a connection could not be taken: %s", error.strerror or error)
+            why = "there is not enough memory" if isinstance(error, MemoryError) else error.strerror or error
+            _log.warning("a connection could not be taken: %s", why)
 
 
 async def _sweep(service: Service) -> None:
-    """End idle uploads regularly, those of an earlier server first."""
-    while service.settings.writable:
-        try:
-            await service.run(service.uploads.sweep)
-        except TransloadError as error:
-            _log.warning("unfinished uploads could not be cleaned up: %s", error.message)
+    """End idle uploads regularly, those of an earlier server first, and give free memory back."""
+    while True:
+        if service.settings.writable:
+            try:
+                await service.run(service.uploads.sweep)
+            except TransloadError as error:
+                _log.warning("unfinished uploads could not be cleaned up: %s", error.message)
         await asyncio.sleep(_SWEEP_S)
+        await service.run(give_back)
 
 
 def _server(service: Service) -> Connections:

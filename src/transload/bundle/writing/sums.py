@@ -59,9 +59,7 @@ class Sums:
             thread = threading.Thread(target=self._run, name="sums", daemon=True)
             try:
                 begin(thread)
-            except LocalError:
-                if not self._threads:
-                    raise
+            except LocalError:  # without a thread, `result` hashes
                 return
             self._threads.append(thread)
 
@@ -90,6 +88,8 @@ class Sums:
         """The sums of all volumes; call it when everything is final. Raises the error that stopped a thread."""
         for thread in self._threads:
             thread.join()
+        if not self._threads:
+            self._run()
         if self._error is not None:
             raise self._error
         return self._progress.sums
