@@ -23,6 +23,7 @@ _WORDS: dict[Verdict, tuple[str, Meaning]] = {
     "unknown": ("not known", "faint"),
 }
 _VERDICT, _ASPECT = 13, 16  # letters
+_ESSENTIAL = frozenset({"connection", "push", "images"})
 _NARROW = 60  # columns; below this, sentences begin on a line of their own
 
 
@@ -91,14 +92,19 @@ class Checkup:
 
     @property
     def works(self) -> bool:
-        """Whether a run would work, as far as this can be known before it."""
-        return not self.of("problem")
+        """Whether a run would work, as far as this can be known before it. False if the right to push is not known."""
+        return not (self.of("problem") or self.is_open)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something that a run cannot do without could not be found out."""
+        return any(point.aspect in _ESSENTIAL for point in self.of("unknown"))
 
     @property
     def exit_code(self) -> int:
         """0 if a run would work; the exit code that all problems share; else 1."""
-        codes = {point.exit_code or MIXED for point in self.of("problem")}
-        return 0 if not codes else codes.pop() if len(codes) == 1 else MIXED
+        codes = {point.exit_code or MIXED for point in self.of("problem")} or ({MIXED} if self.is_open else {0})
+        return codes.pop() if len(codes) == 1 else MIXED
 
     def to_json(self) -> dict[str, Any]:
         """The object of docs/formats/json-output.md."""
@@ -170,6 +176,8 @@ def _conclusion(checkup: Checkup) -> str:
         return f"a run would fail: {count(problems, 'problem')}" + (
             f", {count(warnings, 'warning')}" if warnings else ""
         )
+    if checkup.is_open:
+        return "it is not known whether a run would work"
     text = "a run would work" + (f", with {count(warnings, 'warning')}" if warnings else "")
     if checkup.bytes is not None:
         text += f"; {size(checkup.bytes)} to copy"

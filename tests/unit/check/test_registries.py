@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -477,7 +478,31 @@ def test_a_registry_that_falls_silent_ends_with_the_time_that_there_is() -> None
         found = transload.check(f"{wire.host}/a", budget_s=1, environment=NOTHING)
         silent.set()
     assert at(found, "push").found == "there was no time left to find out (--timeout)"
+    assert (found.works, found.exit_code) == (False, 1)
     assert at(found, "upload speed").verdict == "unknown"
+
+
+def test_a_registry_whose_answer_never_ends() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host = f"127.0.0.1:{server.getsockname()[1]}"
+
+        def drip() -> None:
+            with server.accept()[0] as line, contextlib.suppress(OSError):
+                line.recv(65536)
+                line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+                while True:
+                    line.sendall(b"x")
+                    over.wait(0.05)
+
+        over = threading.Event()
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        network = Network(plain_http="127.0.0.1")
+        found = transload.check(host, budget_s=1, environment=NOTHING, network=network)
+        over.set()
+        thread.join()
+    assert at(found, "connection").verdict == "problem"
+    assert found.exit_code == Unreachable.exit_code
 
 
 def test_the_user_may_end_it() -> None:

@@ -138,6 +138,12 @@ def test_a_narrow_screen() -> None:
     assert lines[1:3] == ["  ok  name", "    r.example is 10.0.0.1"]
 
 
+def test_what_could_not_be_found_out_is_no_yes() -> None:
+    checkup = Checkup(target="r.example", points=(point("push", "unknown", "no time"),))
+    assert str(list(checkup_lines(checkup))[-1]) == "it is not known whether a run would work"
+    assert (checkup.works, checkup.exit_code) == (False, 1)
+
+
 def test_only_the_verdict_has_a_colour() -> None:
     (line,) = (line for line in checkup_lines(SEEN, 100) if "push" in str(line))
     assert [meaning for _, meaning in line.parts] == ["bad", ""]

@@ -25,7 +25,7 @@ from transload.app.selection import select
 from transload.app.settings import Environment
 from transload.app.stores import Stores
 from transload.clock import SYSTEM_CLOCK
-from transload.errors import AccessError, Interrupted, ReadOnly, Side, TransloadError, UsageError
+from transload.errors import AccessError, Interrupted, ReadOnly, Side, TransloadError, Unreachable, UsageError
 from transload.events import Progressed
 from transload.inventory.inventory import InventoryTarget
 from transload.planning import Narrowing, make_plan
@@ -199,6 +199,7 @@ class Check:
             self._prepared = self._planned(self._job)
         except Interrupted as error:
             self._watch.check_user(error)
+            self._unknown("the set", ("images",), _NO_TIME)
         except UsageError:
             raise
         except TransloadError as error:
@@ -248,7 +249,8 @@ class Check:
                 greeting = store.probes.greet()
             except Interrupted as error:
                 self._watch.check_user(error)
-                self._unknown(store.locator, ("connection",), _NO_TIME)
+                late = Unreachable(f"{store.locator} gave no whole answer in time", hint="allow more with --timeout")
+                self._points.append(not_reached(way, late))
                 return None
             except TransloadError as error:
                 self._points.append(not_reached(way, error))
