@@ -32,11 +32,16 @@ def mounted(how: str, disk: Path) -> None:
 
 def everything(disk: Path, **more: str) -> dict[str, tuple[int, str]]:
     """Each command that writes, told to write there."""
+    Path("medium.tar").unlink(missing_ok=True)
     source = ["mirror", "--from", "oci:source"]
     return {
         "mirror": run(*source, "--to", f"oci:{disk}/layout", **more),
         "mirror-new": run(*source, "--to", f"oci:{disk}/new", **more),
         "pack": run("pack", "--from", "oci:source", "-o", f"{disk}/bundle", **more),
+        "to-media": run("pack", "--from", "oci:source", "-o", f"{disk}/medium", "--to-media", **more),
+        "media-state": run(
+            *("pack", "--from", "oci:source", "-o", "medium", "--to-media"), TRANSLOAD_STATE_DIR=str(disk / "media")
+        ),
         "plan": run("plan", "--from", "oci:source", "--to", "oci:nowhere", "-o", f"{disk}/plan.json", **more),
         "inventory": run("inventory", "oci:source", "-o", f"{disk}/inventory.json", **more),
         "report": run(*source, "--to", "oci:reported", "--report", f"{disk}/report.json", **more),
