@@ -55,6 +55,8 @@ class _Place:
             return _what_arrives(name)
         if kind == "journal" and name.endswith(".jsonl"):
             return "notes of a run that was not finished"
+        if kind == "media" and name.endswith(".media"):
+            return "notes on which media a bundle was written to"
         finished = finished_name(name) if name.endswith(PARTIAL) else None
         if self.name and (name == self.name + JOURNAL or (finished and split_file_name(finished)[0] == self.name)):
             return "part of a bundle that was not finished"
@@ -109,7 +111,7 @@ def remove(location: Location | None, state: Path | None, leftover: Leftover) ->
 def _places(location: Location | None, state: Path | None) -> tuple[_Place, ...]:
     if location is None:
         folder = Folder(state) if state is not None and state.is_dir() else None
-        return (_Place(folder), _Place(folder.inner("journal"))) if folder else ()
+        return (_Place(folder), _Place(folder.inner("journal")), _Place(folder.inner("media"))) if folder else ()
     path = Path(location.value)
     if location.kind == "oci":
         if not path.is_dir():

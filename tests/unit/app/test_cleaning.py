@@ -43,7 +43,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_state_folder() -> None:
-    gone = [left(Path("state/journal/0123.jsonl")), left(Path("state/.plans.json.123.01abcdef"))]
+    names = ("journal/0123.jsonl", "media/0123.media", ".plans.json.123.01abcdef")
+    gone = [left(Path("state") / name) for name in names]
     kept = [
         left(Path("state/plans.json")),
         left(Path("state/known-registries.sqlite3")),

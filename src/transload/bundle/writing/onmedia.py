@@ -114,7 +114,7 @@ class MediaWriter:
                     f"the next medium is needed for {final.name}, volume {volume} of {self._cut.count} "
                     f"({in_words(wanted.size)}): {problem}",
                     subject=str(final),
-                    hint="put another one in at the same place and run the same command again: it goes on with this volume",
+                    hint="put another one in at the same place and run the same command again: it goes on there",
                 )
 
     def _problem(self, volume: int) -> str | None:
