@@ -28,7 +28,7 @@ def test_skopeo_reads_a_bundle_as_an_oci_archive(shell: Shell, skopeo: Skopeo, t
             assert (tmp_path / "out/manifest.json").read_bytes() == built.manifest.raw
         with tarfile.open(file) as archive:
             names = archive.getnames()[:4]
-            assert names == ["oci-layout", "index.json", "manifest.json", "transload/ledger.json"]
+            assert names == ["oci-layout", "index.json", "transload/ledger.json", "manifest.json"]
         assert ArchiveStore(file).fetch(Name("app/two", "v1")).digest == TWO.digest
 
 

@@ -36,7 +36,7 @@ def test_every_offset_of_the_ledger_is_where_tar_finds_the_member(tmp_path: Path
         assert (member.offset_data, member.size) == (stored.offset, stored.size)
         content = stream[stored.offset : stored.offset + stored.size]
         assert Digest.of(content, stored.digest.algorithm) == stored.digest
-    assert list(members) == ["oci-layout", "index.json", "manifest.json", "transload/ledger.json"]
+    assert list(members) == ["oci-layout", "index.json", "transload/ledger.json", "manifest.json"]
 
 
 def test_the_order_of_members_is_canonical_whatever_order_was_given() -> None:

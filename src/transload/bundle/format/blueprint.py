@@ -1,8 +1,8 @@
 """The plan of a bundle's bytes: the offset of every member, decided before the first blob is fetched. Pure.
 
 The stream is a tar archive and an OCI image layout. Its members, in order: `oci-layout`, `index.json`,
-`manifest.json` if an engine could load an image from it, `transload/ledger.json`, `transload/ledger.sig` if there is a
-key, extra files, manifests by digest, blobs from the biggest to the smallest; then two empty blocks. The ledger has
+`transload/ledger.json`, `transload/ledger.sig` if there is a key, `manifest.json` if an engine could load an image from
+it, extra files, manifests by digest, blobs from the biggest to the smallest; then two empty blocks. The ledger has
 offsets that depend on its own length, so the layout is computed again until no offset changes.
 """
 
@@ -182,11 +182,11 @@ def _printable(text: str) -> str:
 def _leading(index: bytes, saved: bytes | None, ledger: bytes, signature: bytes | None) -> Iterator[tuple[str, bytes]]:
     yield MARKER, MARKER_CONTENT
     yield INDEX, index
-    if saved is not None:
-        yield SAVED, saved
     yield LEDGER, ledger
     if signature is not None:
         yield SIGNATURE, signature
+    if saved is not None:  # after the ledger, so that versions that do not know it read there which format this is
+        yield SAVED, saved
 
 
 def _settled(contents: Contents, saved: bytes | None, volume_bytes: int | None, *, signed: bool) -> Ledger:

@@ -62,28 +62,25 @@ def open_bundle(reader: StreamReader, key: PublicKey | None) -> Opened:
     index_size = _size(_block(reader), INDEX, INDEX_BYTES)
     index_offset = reader.offset
     reader.skip(index_size + padding(index_size))
-    block, saved_size = _block(reader), None
-    if names(block, SAVED):
-        saved_size = _size(block, SAVED, SAVED_BYTES)
-        reader.skip(saved_size + padding(saved_size))
-        block = _block(reader)
-    raw = _content(reader, _size(block, LEDGER, LEDGER_BYTES))
+    raw = _content(reader, _size(_block(reader), LEDGER, LEDGER_BYTES))
     block = reader.read(BLOCK)
     signature = None
     if names(block, SIGNATURE):
         signature = Signature.decode(_content(reader, _size(block, SIGNATURE, SIGNATURE_BYTES)))
+        block = reader.read(BLOCK)
     if key is not None:
         if signature is None:
             raise BundleUnsigned("the bundle is not signed", hint="get it again from whoever made it, signed")
         check_signature(key, raw, signature)
     ledger = Ledger.decode(raw)
-    head_bytes = head_size(index_size, len(raw), signed=signature is not None, saved_bytes=saved_size)
-    if not is_in_place(ledger, head_bytes) or (ledger.saved_digest is None) is not (saved_size is None):
+    saved_offset = reader.offset
+    saved_size = None if ledger.saved_digest is None else _size(block, SAVED, SAVED_BYTES)
+    if not is_in_place(ledger, head_size(index_size, len(raw), signed=signature is not None, saved_bytes=saved_size)):
         raise LedgerTampered("the ledger of the bundle is damaged: it contradicts itself", subject=LEDGER)
     reader.skip(index_offset - reader.offset)
     _check_index(reader, index_size, ledger)
     if saved_size is not None and ledger.saved_digest is not None:
-        reader.skip(padding(index_size) + BLOCK)
+        reader.skip(saved_offset - reader.offset)
         _check_digest(reader, SAVED, saved_size, ledger.saved_digest)
     return Opened(ledger, Digest.of(raw), signature, verified=key is not None)
 
