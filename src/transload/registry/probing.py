@@ -6,7 +6,6 @@ the registry goes to its `Capabilities`, as in a run.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from email.utils import mktime_tz, parsedate_tz
@@ -41,14 +40,6 @@ class Greeting:
     wall_s: float | None
     offered: tuple[Challenge, ...]
     server: str = ""
-
-
-@frozen
-class Sent:
-    """How many bytes of a body were sent, and how long that took until the answer, in seconds."""
-
-    count: int
-    taken_s: float
 
 
 class _Look(bytes):
@@ -116,15 +107,14 @@ class RegistryProbes:
                     raise
         return 0
 
-    def sent(self, repository: str, size: int, deadline_s: float) -> Sent:
-        """Send `size` bytes, until `deadline_s` on the clock at most, and cancel the upload.
+    def sent(self, repository: str, size: int) -> float:
+        """Send `size` bytes, and cancel the upload. Returns the seconds from the first byte to the answer.
 
-        Raises `TooLarge` and what else the registry answers.
+        The body is never cut short: distribution 2.8 could not cancel its upload then. Raises `TooLarge` and others.
         """
-        counted = _Counted(self._api, size, deadline_s)
-        with contextlib.suppress(_Enough):
-            self._send(repository, size, counted.blocks())
-        return Sent(counted.count, counted.taken_s)
+        body = _Timed(self._api, size)
+        self._send(repository, size, body.blocks())
+        return body.taken_s
 
     def _send(self, repository: str, length: int, body: Iterator[Chunk]) -> None:
         session = UploadSession(self._api, repository, nonsense(length))
@@ -187,31 +177,25 @@ class RegistryProbes:
         return HttpRequest("DELETE", url, f"asking {self._api.host} whether it deletes", "delete", limit=_ANSWER_BYTES)
 
 
-class _Counted:
-    """A body of `size` bytes that ends the request at a deadline; `count` says how many were taken."""
+class _Timed:
+    """A body of `size` bytes. Random, so that nothing on the way makes it smaller."""
 
-    def __init__(self, api: Api, size: int, deadline_s: float) -> None:
-        self.count = 0
-        self._began_s: float | None = None
+    def __init__(self, api: Api, size: int) -> None:
         self._clock = api.http.clock
         self._size = size
-        self._deadline_s = deadline_s
-        self._block = os.urandom(_BLOCK)
+        self._block = memoryview(os.urandom(_BLOCK))
+        self._began_s = 0.0
 
     @property
     def taken_s(self) -> float:
         """Seconds since the first byte was asked for."""
-        return 0.0 if self._began_s is None else self._clock.monotonic_s() - self._began_s
+        return self._clock.monotonic_s() - self._began_s
 
     def blocks(self) -> Iterator[Chunk]:
-        """The body. Random, so that nothing on the way makes it smaller."""
+        """The body, once."""
         self._began_s = self._clock.monotonic_s()
-        while self.count < self._size:
-            if self._clock.monotonic_s() >= self._deadline_s:
-                raise _Enough
-            piece = memoryview(self._block)[: self._size - self.count]
-            yield piece
-            self.count += len(piece)
+        for start in range(0, self._size, _BLOCK):
+            yield self._block[: self._size - start]
 
 
 def _moment_s(reply: Reply) -> float | None:

@@ -331,6 +331,20 @@ def test_a_registry_whose_disk_is_full(said: Said) -> None:
     assert found.exit_code == 7
 
 
+def test_a_slow_line_gets_only_bodies_that_end_in_time() -> None:
+    vault, never = Vault(), threading.Event()
+
+    def slow(asked: Asked) -> None:
+        if len(asked.body) > 1000:
+            never.wait(0.5)  # as 64 KiB take on a line of 128 KiB a second; eight times as many are not begun
+
+    vault.patch = slow
+    with serving(only_uploads(vault)) as wire:
+        found = transload.check(f"{wire.host}/a", environment=NOTHING)
+    assert "(256 KiB sent)" in at(found, "upload speed").found
+    assert vault.sessions == {}
+
+
 def test_a_registry_that_takes_wrong_content(tmp_path: Path) -> None:
     deleted: list[str] = []
 

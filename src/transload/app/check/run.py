@@ -13,7 +13,7 @@ from transload.app.check import uploads
 from transload.app.check.local import local_points
 from transload.app.check.login import login_points
 from transload.app.check.sources import download_speed, image_points, ranges, sample
-from transload.app.check.uploads import Wish, broken_upload_points, push_points, upload_points, upload_speed
+from transload.app.check.uploads import Wish, push_points, upload_points, upload_speed
 from transload.app.check.watch import Watch
 from transload.app.check.way import Way, after_asking, before_asking, not_reached
 from transload.app.job import Job
@@ -36,7 +36,7 @@ from transload.report.texts import instant
 
 PROBED = "transload-check"
 """The repository below the prefix in which things are tried, if no set names one."""
-_AFTER_PUSH = ("paths", *uploads.ASPECTS, "resume", "digests", *trials.ASPECTS, "upload speed")
+_AFTER_PUSH = ("paths", *uploads.ASPECTS, *trials.ASPECTS, "upload speed")
 _STALL_S, _GIVE_UP_S = 10.0, 15.0
 _SHORTEST_S = 1.0
 _DAY = len("2026-11-26")
@@ -127,7 +127,6 @@ class Check:
         for aspect, call in zip(uploads.ASPECTS, upload_points(way, wish), strict=True):
             self._add(way, aspect, partial(_only, call))
         repository = wish.repositories[0]
-        self._add(way, "resume", lambda: broken_upload_points(way, repository))
         taken = [int(point.facts["taken_bytes"]) for point in self._points if point.facts.get("taken_bytes")]
         if taken:
             self._add(way, "upload speed", partial(_only, partial(upload_speed, way, repository, taken[-1])))

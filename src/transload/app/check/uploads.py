@@ -23,10 +23,8 @@ _PAUSE_S = 0.1
 _FAR_S = 0.3
 SPEED_BYTES = 16 << 20
 SPEED_S = 3.0
-_LONG_S = 24 * 3600.0
 _STREAMS = 4
 _ROUNDS = (64 << 10, 512 << 10, 3 << 20)
-_TELLING_S = 1.0
 
 
 @frozen
@@ -77,10 +75,12 @@ def upload_points(way: Way, wish: Wish) -> Iterator[Callable[[], CheckPoint]]:
     yield lambda: _body(way, wish, repository)
     yield lambda: _deleting(way, repository)
     yield lambda: _referrers(way, repository)
+    yield lambda: _resume(way, repository)
+    yield lambda: _digests(way, repository)
 
 
-ASPECTS = ("body", "delete", "referrers")
-"""The aspects of `upload_points`, in their order. Those of `broken_upload_points` come besides."""
+ASPECTS = ("body", "delete", "referrers", "resume", "digests")
+"""The aspects of `upload_points`, in their order."""
 
 
 def _body(way: Way, wish: Wish, repository: str) -> CheckPoint:
@@ -96,7 +96,8 @@ def _body(way: Way, wish: Wish, repository: str) -> CheckPoint:
             "body", way.store.locator, TooLarge("bodies of any useful size are refused", hint=_RAISE)
         )
     if wish.probe_bytes:
-        facts["sent_bytes"] = _really_sent(way, repository, min(wish.probe_bytes, taken))
+        facts["sent_bytes"] = min(wish.probe_bytes, taken)
+        way.store.probes.sent(repository, facts["sent_bytes"])
     sent = f", {size(facts['sent_bytes'])} were really sent" if facts["sent_bytes"] else ""
     if taken < wanted:
         found = f"bodies of {size(wanted)} are too large (413); blobs go in pieces of {size(taken)}{sent}"
@@ -108,23 +109,20 @@ def _body(way: Way, wish: Wish, repository: str) -> CheckPoint:
 _RAISE = "a proxy before the registry may have a limit that can be raised (nginx: client_max_body_size 0)"
 
 
-def _really_sent(way: Way, repository: str, wanted: int) -> int:
-    return way.store.probes.sent(repository, wanted, way.clock.monotonic_s() + _LONG_S).count
-
-
-def broken_upload_points(way: Way, repository: str) -> Iterator[CheckPoint]:
-    """What happens to an upload that breaks off, and to one with wrong content."""
+def _resume(way: Way, repository: str) -> CheckPoint:
     stands = way.store.probes.tells_where_uploads_stand(repository)
     found = "a broken upload can go on" if stands else "an upload that breaks off starts over"
-    yield way.point("resume", "ok", found, resumes=stands)
+    return way.point("resume", "ok", found, resumes=stands)
+
+
+def _digests(way: Way, repository: str) -> CheckPoint:
     refuses = way.store.probes.refuses_wrong_digest(repository)
     if refuses is None:
-        yield way.point("digests", "unknown", "the answer to content with a wrong digest is not clear")
-    elif refuses:
-        yield way.point("digests", "ok", "content with a wrong digest is refused", refuses_wrong_digest=True)
-    else:
-        found, advice = "content with a wrong digest is taken", "prove what arrived: transload verify --deep"
-        yield way.point("digests", "warning", found, advice, refuses_wrong_digest=False)
+        return way.point("digests", "unknown", "the answer to content with a wrong digest is not clear")
+    if refuses:
+        return way.point("digests", "ok", "content with a wrong digest is refused", refuses_wrong_digest=True)
+    found, advice = "content with a wrong digest is taken", "prove what arrived: transload verify --deep"
+    return way.point("digests", "warning", found, advice, refuses_wrong_digest=False)
 
 
 def _deleting(way: Way, repository: str) -> CheckPoint:
@@ -151,12 +149,12 @@ def upload_speed(way: Way, repository: str, largest: int) -> CheckPoint:
 
     `largest` is the largest body that it takes.
     """
-    clock, probes, total, bytes_per_s = way.clock, way.store.probes, 0, 0.0
-    send = partial(probes.sent, repository, deadline_s=clock.monotonic_s() + SPEED_S)
+    total, bytes_per_s = 0, 0.0
     for length in _ROUNDS:
-        sent = in_parallel(send, [min(length, largest)] * _STREAMS, _STREAMS)
-        total += sum(body.count for body in sent)
-        bytes_per_s = sum(body.count / max(body.taken_s, 1e-3) for body in sent)
-        if max(body.taken_s for body in sent) >= _TELLING_S:
+        if bytes_per_s and _STREAMS * length / bytes_per_s > SPEED_S:  # a body that has begun is not cut short
             break
+        piece = min(length, largest)
+        taken_s = in_parallel(partial(way.store.probes.sent, repository), [piece] * _STREAMS, _STREAMS)
+        total += _STREAMS * piece
+        bytes_per_s = sum(piece / max(seconds, 1e-3) for seconds in taken_s)
     return way.point("upload speed", "ok", f"{rate(bytes_per_s)} ({size(total)} sent)", bytes_per_s=int(bytes_per_s))
