@@ -120,8 +120,8 @@ class Answer:
                 if chunk is None:
                     break
                 self._received(len(chunk))
+                yield chunk  # also when all is to end: what has arrived can be kept
                 self._cancellation.check()
-                yield chunk
             self._landed()
         except Exception as error:  # `_translate` knows foreign errors; all others pass
             translated = self._translate(error)

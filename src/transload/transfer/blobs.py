@@ -175,7 +175,8 @@ class Placing:
 
         def watched(chunks: Iterable[Chunk], position: int) -> Iterator[Chunk]:
             with at_side(origin.side):
-                for piece in paced(self.pace(chunks) if self.pace else chunks, self.clock):
+                handed = self.pace(chunks) if self.pace else chunks
+                for piece in paced(handed, self.clock, self.cancellation):
                     self.may_move(step, len(piece))
                     if position + len(piece) >= blob.size:
                         self.intend(step)
@@ -212,10 +213,11 @@ _MENDED_BY = defaultdict(
 )
 
 
-def paced(chunks: Iterable[Chunk], clock: Clock) -> Iterator[Chunk]:
+def paced(chunks: Iterable[Chunk], clock: Clock, cancellation: Cancellation) -> Iterator[Chunk]:
     """The same bytes in pieces that are soon sent, so that progress can be shown.
 
-    A slow line takes half a minute for a whole chunk; on a fast line, more pieces would cost time.
+    A slow line takes half a minute for a whole chunk; on a fast line, more pieces would cost time. When the run is to
+    end, the rest of a chunk is still handed on, since it has arrived and can be kept; unless that takes long.
     """
     size = _PIECE_BYTES
     for chunk in chunks:
@@ -225,6 +227,8 @@ def paced(chunks: Iterable[Chunk], clock: Clock) -> Iterator[Chunk]:
             began_s = clock.monotonic_s()
             yield piece
             took_s = clock.monotonic_s() - began_s
+            if took_s > _SWIFT_S or not rest:
+                cancellation.check()
             if took_s > _SLOW_S:
                 size = max(len(piece) // 2, _PIECE_LEAST_BYTES)
             elif took_s < _SWIFT_S and len(piece) == size:

@@ -280,8 +280,7 @@ class _Engine:
             self.journal.note(step.repository, step.descriptor.digest)
 
     def may_move(self, step: BlobStep, length: int) -> None:
-        """Raises `Interrupted` or `Paused` if the next `length` bytes of a blob must not move now."""
-        self._cancellation.check()
+        """Raises `Paused` if the next `length` bytes of a blob must not move now."""
         self._turns.check(step, length)
 
     def _manifest(self, step: ManifestStep) -> How:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.registry.wire import HastyClock
+from transload.errors import Interrupted
+from transload.threads import Cancellation
 from transload.transfer.blobs import paced
 
 MIB = 1 << 20
 
 
-def taken(bytes_per_s: float, chunks: list[bytes]) -> tuple[bytes, list[float]]:
+def taken(
+    bytes_per_s: float, chunks: list[bytes], cancellation: Cancellation | None = None
+) -> tuple[bytes, list[float]]:
     """What arrives, and how long each piece takes."""
     clock, content, waits = HastyClock(), b"", []
-    for piece in paced(chunks, clock):
+    for piece in paced(chunks, clock, cancellation or Cancellation()):
         content += piece
         waits.append(len(piece) / bytes_per_s)
         clock.sleep_s(waits[-1])
@@ -31,3 +35,20 @@ def test_the_bytes_are_the_same_and_no_piece_takes_long(bytes_per_s: float) -> N
 def test_on_a_fast_line_chunks_soon_pass_whole() -> None:
     _, waits = taken(1e9, [bytes(MIB)] * 20)
     assert len(waits) < 30
+
+
+@pytest.mark.parametrize(("swift", "handed_on"), [(True, MIB), (False, 64 << 10)])
+def test_when_all_is_to_end_what_has_arrived_is_handed_on_if_that_is_quick(swift: bool, handed_on: int) -> None:
+    clock, cancellation, handed = HastyClock(), Cancellation(), 0
+    pieces = paced([bytes(MIB), bytes(MIB)], clock, cancellation)
+
+    def hand_on() -> None:
+        nonlocal handed
+        for piece in pieces:
+            handed += len(piece)
+            cancellation.cancel()
+            clock.sleep_s(0.01 if swift else 0.2)
+
+    with pytest.raises(Interrupted):
+        hand_on()
+    assert handed == handed_on
