@@ -9,10 +9,12 @@ import pytest
 
 from tests.kills.conftest import BLOCK
 from tests.kills.rounds import Passed, Rounds
-from tests.kills.scenes import SCENES
+from tests.kills.scenes import SCENES, TOTAL
 
 MIB = 1 << 20
 ASKED = 5  # rounds for each signal that asks a run to end
+UNREAD = MIB + 256 * 1024  # of each blob, what waits in this process and in the system for an upload that is slower
+RATE = 30 * MIB  # bytes per second, so that little is on its way when the signal comes
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -37,10 +39,15 @@ def test_kill_9(
 def test_asked_to_end(
     rounds: Rounds, scene: str, number: int, pytestconfig: pytest.Config, record_property: Callable[..., None]
 ) -> None:
+    """At most a hundredth is moved again, and the halves at a registry that cannot resume."""
     seed: str = pytestconfig.getoption("seed", "1")
     for count in range(ASKED):
-        passed = rounds.killed(scene, f"{seed}/{number}/{count}", number, rate=30 * MIB)
-        record_property("passed", passed.told)
+        passed = rounds.killed(scene, f"{seed}/{number}/{count}", number, rate=RATE)
+        record_property("passed", passed.told | {"scene": f"{scene}, asked to end"})
+        lost = sum(passed.halves) if scene.endswith("docker-registry") else 0
+        waiting = UNREAD * len(passed.halves) if "-folder" not in scene and "pack" not in scene else 0
+        assert passed.fetched <= 1.01 * TOTAL + lost + waiting, passed
+        assert passed.received <= 1.01 * TOTAL + lost, passed
 
 
 def check_bytes(passed: Passed) -> None:

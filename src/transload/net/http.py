@@ -302,11 +302,11 @@ class Http:
         try:
             flight.pause()  # the time that the source takes is not the host's
             for chunk in chunks:
-                self.cancellation.check()
                 flight.resume()
-                yield chunk
+                yield chunk  # also when all is to end: the other side can keep it
                 flight.pause()
                 self.traffic.sent(netloc, len(chunk))
+                self.cancellation.check()
             flight.resume()
         except Exception as error:  # an error of the source; `_sent` unwraps it
             raise _SourceFailed(error) from error

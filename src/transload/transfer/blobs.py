@@ -227,7 +227,7 @@ def paced(chunks: Iterable[Chunk], clock: Clock, cancellation: Cancellation) -> 
             began_s = clock.monotonic_s()
             yield piece
             took_s = clock.monotonic_s() - began_s
-            if took_s > _SWIFT_S or not rest:
+            if took_s > _SLOW_S or not rest:
                 cancellation.check()
             if took_s > _SLOW_S:
                 size = max(len(piece) // 2, _PIECE_LEAST_BYTES)

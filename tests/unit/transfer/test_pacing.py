@@ -47,7 +47,7 @@ def test_when_all_is_to_end_what_has_arrived_is_handed_on_if_that_is_quick(swift
         for piece in pieces:
             handed += len(piece)
             cancellation.cancel()
-            clock.sleep_s(0.01 if swift else 0.2)
+            clock.sleep_s(0.01 if swift else 0.6)
 
     with pytest.raises(Interrupted):
         hand_on()
