@@ -36,6 +36,8 @@ class Passed:
     received: int
     halves: tuple[int, ...]
     """Bytes of each blob that had begun to arrive, and was not finished, when the kill came."""
+    begun: tuple[int, ...]
+    """Bytes that the source had sent of each of those that were not finished."""
 
     @property
     def read_ratio(self) -> float:
@@ -119,6 +121,7 @@ class Rounds:
             fetched=before[0].bytes_fetched + after[0].bytes_fetched,
             received=before[1].bytes_received + after[1].bytes_received,
             halves=_halves(finished, before),
+            begun=tuple(size for digest, size in before[0].fetched.items() if digest not in finished),
         )
 
     def _run(self, place: Place, fuse: Fuse, *, started: bool) -> int:
