@@ -119,8 +119,10 @@ def _pieces(file: BinaryIO, span: ByteRange) -> Iterator[bytes]:
         yield piece
 
 
-async def receive(call: Call) -> AsyncIterator[bytes]:
+async def receive(call: Call) -> AsyncIterator[bytearray]:
     """The body of a request, in batches. Bytes that arrived before the connection broke are still delivered.
+
+    Each batch belongs to the caller, who should let go of it before asking for the next: many clients may send at once.
 
     Raises `Stalled` if nothing comes for a whole stall period, `Unreachable` if the connection breaks. For a body of
     very small chunks it raises `LimitExceeded` and ends the connection.
@@ -136,8 +138,9 @@ async def receive(call: Call) -> AsyncIterator[bytes]:
             # A client that pauses must not keep a batch in memory: many clients could do so at once.
             chunk = await body.next(min(_PAUSE_S, stall_s) if batch else stall_s)
             if chunk is None and batch:
-                yield bytes(batch)
-                batch.clear()
+                full, batch = batch, bytearray()
+                yield full
+                del full
                 continue
             if chunk is None:
                 raise TimeoutError
@@ -147,8 +150,9 @@ async def receive(call: Call) -> AsyncIterator[bytes]:
             pace.moved(len(chunk))
             batch += chunk
             if len(batch) >= BATCH_BYTES:
-                yield bytes(batch)
-                batch.clear()
+                full, batch = batch, bytearray()
+                yield full
+                del full
     except TimeoutError as error:
         failure: TransloadError | None = Stalled("nothing, or next to nothing, arrived for the whole stall period")
         cause: BaseException = error
@@ -157,7 +161,7 @@ async def receive(call: Call) -> AsyncIterator[bytes]:
     else:
         failure = None
     if batch:
-        yield bytes(batch)
+        yield batch
     if failure:
         raise failure from cause
 

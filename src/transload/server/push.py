@@ -136,6 +136,7 @@ async def _append(call: Call, upload: ServedUpload) -> None:
                 raise Refusal(400, "SIZE_INVALID", "the chunk is longer than its Content-Range")
             call.service.uploads.touch(upload)
             await _in_file(call, upload, upload.spool.write, batch)
+        del batch
     if end is not None and upload.spool.size != end:
         raise Refusal(400, "SIZE_INVALID", "the chunk is shorter than its Content-Range", headers=upload.headers)
 

@@ -75,7 +75,7 @@ class Spool:
         self._memory = bytearray()
         self._hash = hashlib.sha256() if spools is not None else None
 
-    def write(self, batch: bytes) -> None:
+    def write(self, batch: bytes | bytearray) -> None:
         """Append. Raises `DiskFull` and other `LocalError`s; then no byte of `batch` counts."""
         if self.path is None and (self.size + len(batch) > IN_MEMORY_BYTES or not self._room.take(len(batch))):
             self._move_to_file()
@@ -175,7 +175,7 @@ class KeptSpool:
         if self.size < self._hashed:  # somebody cut it
             self._hash, self._hashed = hashlib.sha256(), 0
 
-    def write(self, batch: bytes) -> None:
+    def write(self, batch: bytes | bytearray) -> None:
         """Append. Raises `DiskFull`, `LocalError`, `UploadMoved`, `UploadGone`; then no byte of `batch` counts."""
         with self._locked() as file, local_errors("writing an upload to", self.path):
             if os.fstat(file.fileno()).st_size != self.size:
