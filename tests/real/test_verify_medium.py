@@ -78,6 +78,18 @@ def test_a_finished_bundle_is_read_back_too(disk: Path) -> None:
         pack()
 
 
+def test_recovery_volumes_are_read_back_too(disk: Path) -> None:
+    pack(recovery=1)
+    with Path("image").open("r+b") as file:
+        content = file.read()
+        parity = (disk / "b.r01.tar").read_bytes()[900_000:900_064]
+        found = content.index(parity)
+        file.seek(found)
+        file.write(bytes([content[found] ^ 1]))
+    with pytest.raises(MediumDamaged, match=r"b\.r01\.tar does not read back"):
+        pack(recovery=1)
+
+
 def test_a_blob_in_a_folder_is_noted_and_written_again(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spoil_before_reading(monkeypatch)
     with pytest.raises(MediumDamaged, match=f"{LAYER.descriptor.digest.encoded} does not read back"):

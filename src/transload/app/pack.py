@@ -13,7 +13,7 @@ from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.mirror import Prepared, check_anything_published, differences, request_of
 from transload.app.protecting import Division, RecoveryVolumes
-from transload.app.readback import check_bundle, counted, told
+from transload.app.readback import check_bundle, check_recovery, counted, told
 from transload.app.selection import Selection, select
 from transload.app.stores import Stores
 from transload.app.tomedia import onto_media
@@ -134,6 +134,8 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
             check_bundle(packing.out, blueprint, stores, cancellation)
         if recovery is not None:
             recovery.complete(stores.working, cancellation, fresh=False)
+            if packing.verify_medium:
+                check_recovery(recovery, stores, cancellation)
 
     return Packed(evolve(prepared, plan=_nothing_to_do(plan, location), finish=complete), blueprint, recovery)
 
@@ -234,6 +236,8 @@ def _to_fill(
             stores.notice(told(back, writer.path.parent))
         if recovery is not None:
             recovery.complete(working, cancellation, fresh=True)
+            if verify_medium:
+                check_recovery(recovery, stores, cancellation)
 
     writer.read = Counting(working, "rechecking", possible=True).add
     filling = filling_plan(prepared.plan, writer.locator, lambda blob: writer.exists("", blob))

@@ -11,13 +11,14 @@ from attrs import evolve
 
 from transload.app.location import Location
 from transload.app.mirror import Prepared
+from transload.app.protecting import RecoveryVolumes
 from transload.app.stores import Stores
 from transload.bundle.format.blueprint import Blueprint
 from transload.bundle.format.member import Read
-from transload.bundle.writing.readback import check_finished
+from transload.bundle.writing.readback import check_finished, check_listed
 from transload.errors import MediumDamaged, UsageError
 from transload.events import Counting
-from transload.files import ReadBack
+from transload.files import ReadBack, local_errors
 from transload.oci import Descriptor
 from transload.planning.plan import ManifestStep, Plan
 from transload.threads import Cancellation
@@ -55,6 +56,15 @@ def check_bundle(path: Path, blueprint: Blueprint, stores: Stores, cancellation:
     back = ReadBack()
     check_finished(path, blueprint, back, counted(stores, cancellation, blueprint.cut.size))
     stores.notice(told(back, path.parent))
+
+
+def check_recovery(recovery: RecoveryVolumes, stores: Stores, cancellation: Cancellation) -> None:
+    """Read back recovery volumes that were written. Raises `MediumDamaged`."""
+    back, files = ReadBack(), recovery.writer().files
+    with local_errors("looking at", recovery.path.parent):
+        total = sum(file.stat().st_size for file in files)
+    check_listed(files, back, counted(stores, cancellation, total))
+    stores.notice(f"recovery volumes: {told(back, recovery.path.parent)}")
 
 
 def check_on_medium(location: Location) -> None:

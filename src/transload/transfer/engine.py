@@ -338,6 +338,8 @@ class _Engine:
 
     def _learn(self, step: Step, error: TransloadError) -> None:
         hopeless = isinstance(error, _HOPELESS) or (isinstance(error, Unreachable) and self._is_lasting(error))
+        if error.side == "source" and isinstance(error, MediumLost):
+            hopeless = False  # a bad sector costs the content that lies there, and no more
         if error.side == "target" and hopeless:
             self._down.setdefault("target", error)
         elif error.side == "source" and isinstance(step, BlobStep):

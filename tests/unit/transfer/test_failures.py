@@ -14,6 +14,7 @@ from transload.errors import (
     DiskFull,
     HostGivenUp,
     Interrupted,
+    MediumLost,
     ReadOnly,
     Refused,
     ServerTrouble,
@@ -246,6 +247,28 @@ def test_a_child_that_fails_takes_its_index_with_it_and_no_more() -> None:
     assert names(plan, outcome) == ["app:1"]
     assert len(recorder.of(StepFailed)) == 1
     assert len(recorder.of(StepStarted)) == len(plan.steps) - 2, "neither the child nor the index was begun"
+
+
+def test_a_bad_sector_of_the_source_costs_only_the_image_that_lies_there() -> None:
+    scene = Scene()
+    bad = scene.publish(image("bad"), "bad:1")
+    for name in ("a", "b", "c"):
+        scene.publish(image(name), f"{name}:1")
+    plan = scene.plan("bad:1", "a:1", "b:1", "c:1")
+    lost = next(iter(bad.blobs))
+    scene.script(faults.fails("open", lambda: MediumLost("reading it: Input/output error"), subject=lost, times=ALWAYS))
+    assert names(plan, scene.run(plan)) == ["bad:1"]
+
+
+def test_a_target_that_was_pulled_out_ends_the_run() -> None:
+    scene = Scene()
+    for number in range(9):
+        scene.publish(image(f"image {number}"), f"a:{number}")
+    plan = scene.plan(*(f"a:{number}" for number in range(9)))
+    scene.script(faults.fails("begin", lambda: MediumLost("the medium was removed"), times=ALWAYS), at="target")
+    outcome = scene.run(plan)
+    assert len(names(plan, outcome)) == 9
+    assert not all(ended.tried for ended in outcome.images)
 
 
 def test_an_image_that_could_not_be_planned_ends_with_its_error() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -71,6 +71,17 @@ def check_finished(path: Path, blueprint: Blueprint, back: ReadBack, read: Read)
     spoilt = spoilt_pieces(blueprint.members, cut, files.__getitem__, sums, back, read)
     if spoilt:
         raise error_about(spoilt, _FINISHED)
+
+
+def check_listed(files: Iterable[Path], back: ReadBack, read: Read) -> None:
+    """Read whole files from the medium, whose sums `SHA256SUMS` lists. Raises `MediumDamaged`."""
+    for file in files:
+        hasher = hashlib.sha256(usedforsecurity=False)
+        for chunk in back.chunks(file):
+            hasher.update(chunk)
+            read(len(chunk))
+        if hasher.hexdigest() != listed_sums(file.parent).get(file.name):
+            raise error_about((Spoilt(file, 0, file.stat().st_size),), _FINISHED)
 
 
 def error_about(spoilt: Sequence[Spoilt], hint: str = _AGAIN) -> MediumDamaged:
