@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     )
     from transload.bundle.format.ledger import Ledger, LedgerImage, StoredBlob, StoredExtra
     from transload.bundle.format.signing import PublicKey, Signer, load_private_key, load_public_key
+    from transload.bundle.reading.checking import CheckedPart
+    from transload.bundle.repairing.repair import Repaired, RepairedFile
     from transload.catalog import (
         Catalog,
         CatalogUse,
@@ -178,6 +180,7 @@ if TYPE_CHECKING:
     from transload.verbs.known import forget, known_registries
     from transload.verbs.means import AnyEvent, Options, Progress
     from transload.verbs.proving import verify
+    from transload.verbs.repairing import repair
     from transload.verbs.single import delete, get_artifact, put_artifact, referrers, tags
     from transload.verbs.stores import Store, StoreOptions, open_store
 
@@ -188,30 +191,31 @@ __all__ = [
     "ArtifactFiles", "BeyondRepair", "BlobStep", "BlobUnknown", "Blueprint", "BundleExists", "BundleForeignSignature",
     "BundleIncomplete", "BundleInvalid", "BundleStore", "BundleUnfinished", "BundleUnsigned", "BundleWriter",
     "BundledImage", "Busy", "Cancellation", "Catalog", "CatalogUnknown", "CatalogUse", "CertificateUntrusted",
-    "CheckPoint", "Checkup", "CompanionImage", "ContentDiffers", "Contents", "CorruptError", "CredentialsRejected",
-    "CredentialsUnavailable", "Descriptor", "Difference", "Digest", "DigestInvalid", "DigestMismatch", "DiskFull",
-    "DockerConfig", "DocumentInvalid", "Environment", "Event", "ExtraFile", "FileExists", "Finding", "FolderUnsafe",
-    "HostGivenUp", "HostListener", "HostState", "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http",
-    "ImageDone", "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest",
-    "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore",
-    "Ledger", "LedgerImage", "LedgerTampered", "Leftover", "LimitExceeded", "Limits", "Listener", "LocalError",
-    "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown",
-    "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore", "Name", "Narrowing",
-    "NetSettings", "Network", "NotFound", "Offer", "Options", "OutOfBytes", "Outcome", "PackResult", "PartMissing",
-    "PermissionRefused", "Plan", "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable", "Prerequisite",
-    "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PublicKey", "RateLimits",
-    "ReadOnly", "Reference", "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseUnknown",
-    "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result", "RunFinished",
-    "RunPaused", "RunResumed", "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty",
-    "ServeSettings", "Served", "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer",
-    "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted",
-    "StorageFull", "Store", "StoreOptions", "StoredBlob", "StoredExtra", "Target", "TargetConflict", "TooLarge",
-    "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "UsageError", "Verdict", "Verification",
-    "VolumeDamaged", "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "check", "clean", "compare",
-    "copy", "delete", "dump_inventory", "dump_plan", "forget", "get_artifact", "known_registries", "lay_out",
-    "load_builtin", "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set", "make_plan",
-    "mirror", "open_store", "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "push",
-    "put_artifact", "referrers", "run", "serve", "tags", "take_inventory", "verify",
+    "CheckPoint", "CheckedPart", "Checkup", "CompanionImage", "ContentDiffers", "Contents", "CorruptError",
+    "CredentialsRejected", "CredentialsUnavailable", "Descriptor", "Difference", "Digest", "DigestInvalid",
+    "DigestMismatch", "DiskFull", "DockerConfig", "DocumentInvalid", "Environment", "Event", "ExtraFile", "FileExists",
+    "Finding", "FolderUnsafe", "HostGivenUp", "HostListener", "HostState", "HostTotals", "HostTroubled", "HostUnknown",
+    "Hours", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown", "ImagesFailed",
+    "IndexTampered", "Ingest", "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal",
+    "KeyInvalid", "LayoutStore", "Ledger", "LedgerImage", "LedgerTampered", "Leftover", "LimitExceeded", "Limits",
+    "Listener", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep",
+    "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore",
+    "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "Options", "OutOfBytes", "Outcome",
+    "PackResult", "PartMissing", "PermissionRefused", "Plan", "PlannedImage", "Platform", "PlatformInvalid",
+    "PlatformUnavailable", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof",
+    "ProtocolTrouble", "PublicKey", "RateLimits", "ReadOnly", "Reference", "ReferenceInvalid", "Refused",
+    "RegistryStore", "Release", "ReleaseUnknown", "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown",
+    "Request", "RequestCosts", "Requests", "Result", "RunFinished", "RunPaused", "RunResumed", "RunStarted",
+    "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServedTotals",
+    "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step",
+    "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
+    "StoredBlob", "StoredExtra", "Target", "TargetConflict", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError",
+    "Truncated", "Unreachable", "UsageError", "Verdict", "Verification", "VolumeDamaged", "VolumeForeign",
+    "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "check", "clean", "compare", "copy", "delete",
+    "dump_inventory", "dump_plan", "forget", "get_artifact", "known_registries", "lay_out", "load_builtin",
+    "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set", "make_plan", "mirror",
+    "open_store", "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "push", "put_artifact",
+    "referrers", "repair", "run", "serve", "tags", "take_inventory", "verify",
 ]
 
 _HOMES = {
@@ -226,6 +230,8 @@ _HOMES = {
     ),
     "transload.bundle.format.ledger": ("Ledger", "LedgerImage", "StoredBlob", "StoredExtra"),
     "transload.bundle.format.signing": ("PublicKey", "Signer", "load_private_key", "load_public_key"),
+    "transload.bundle.reading.checking": ("CheckedPart",),
+    "transload.bundle.repairing.repair": ("Repaired", "RepairedFile"),
     "transload.catalog": (
         "Catalog", "CatalogUse", "CompanionImage", "Difference", "ImageSet", "Offer", "Release", "Selected",
         "load_builtin", "parse_references",
@@ -288,6 +294,7 @@ _HOMES = {
     "transload.verbs.known": ("forget", "known_registries"),
     "transload.verbs.means": ("AnyEvent", "Options", "Progress"),
     "transload.verbs.proving": ("verify",),
+    "transload.verbs.repairing": ("repair",),
     "transload.verbs.single": ("delete", "get_artifact", "put_artifact", "referrers", "tags"),
     "transload.verbs.stores": ("Store", "StoreOptions", "open_store"),
 }

@@ -15,6 +15,7 @@ from transload.app.selection import select
 from transload.app.stores import Stores
 from transload.app.whole import names_under, nothing_there
 from transload.bundle.reading.accounts import Accounts, saved_contradiction
+from transload.bundle.reading.checking import CheckedPart
 from transload.errors import SelectionEmpty, TransloadError, at_side
 from transload.events import ActivityListener, Counting, ignore
 from transload.oci import Descriptor, Digest, Manifest, Name
@@ -28,7 +29,6 @@ from transload.transfer.proof import Proof, Prover, compare, is_wrong
 
 if TYPE_CHECKING:
     from transload.bundle.format.ledger import Ledger, LedgerImage
-    from transload.bundle.reading.checking import CheckedPart
     from transload.bundle.reading.reader import BundleStore
 
 

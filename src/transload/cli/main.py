@@ -29,6 +29,7 @@ _COMMANDS = {
     "push": ("transload.cli.push", "Push a bundle, a folder or an archive to a registry."),
     "list": ("transload.cli.bundles", "Show what a bundle holds."),
     "extract": ("transload.cli.bundles", "Take extra files out of a bundle."),
+    "repair": ("transload.cli.repair", "Make lost or damaged volumes of a bundle again."),
     "inventory": ("transload.cli.inventory", "Write down what a target holds, for differential bundles."),
     "verify": ("transload.cli.verify", "Prove that a target holds what the source publishes."),
     "releases": ("transload.cli.releases", "List a catalog's releases at the source, newest first."),

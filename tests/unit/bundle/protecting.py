@@ -14,6 +14,7 @@ from tests.unit.bundle.packing import named, pack
 from transload.bundle import BundleStore
 from transload.bundle.format.recovery import planned
 from transload.bundle.writing.recovery import RecoveryWriter
+from transload.bundle.writing.sums import SUMS
 from transload.oci import Name
 from transload.testing.images import Built
 from transload.testing.releases import release
@@ -53,8 +54,11 @@ def protected(
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The files in a folder."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """The files in a folder; the lines of SHA256SUMS are sorted, since new ones are added at its end."""
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    if SUMS in files:
+        files[SUMS] = b"".join(sorted(files[SUMS].splitlines(keepends=True)))
+    return files
 
 
 def put_back(whole: Whole, folder: Path) -> None:

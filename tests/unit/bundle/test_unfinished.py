@@ -16,6 +16,7 @@ COMMANDS = {
     "push": ["--to", "oci:{}/target"],
     "verify": [],
     "list": [],
+    "repair": [],
     "extract": ["--into", "{}/out"],
     "serve": ["--listen", "127.0.0.1:0"],
     "mirror": ["--to", "oci:{}/target"],

@@ -179,7 +179,7 @@ def test_the_commands_of_other_tools_are_told_what_they_are_here(run: Run, word:
 
 
 def test_no_help_speaks_of_the_work_of_another_command(run: Run) -> None:
-    for verb in ("plan", "pack", "push", "verify", "list", "extract", "inventory", "releases", "serve"):
+    for verb in ("plan", "pack", "push", "verify", "list", "extract", "repair", "inventory", "releases", "serve"):
         options = run(f"{verb} --help").told.partition("Options:")[2].lower()
         assert "copy" not in options
         assert "where to:" not in options

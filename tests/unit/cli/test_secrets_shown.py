@@ -40,6 +40,7 @@ POSITIONS = {
     "serve": ["serve", "*"],
     "list": ["list", "*"],
     "extract": ["extract", "*"],
+    "repair": ["repair", "*"],
     "releases": ["releases", "*"],
     "releases --to": ["releases", "arcdata", "--to", "*", "--known"],
     "releases --source-registry": ["releases", "arcdata", "--source-registry", "*", "--known"],

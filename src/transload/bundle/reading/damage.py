@@ -6,13 +6,15 @@ again.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
+from transload.bundle.format.blueprint import starts
 from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.member import Opener, Read
 from transload.bundle.format.tarheader import END
 from transload.bundle.reading.checking import CheckedPart, Losses, end_problem, member_problem, members_of
-from transload.bundle.reading.mending import Mender, Place
+from transload.bundle.reading.mending import Mender, Place, Unmendable
 from transload.bundle.reading.volumefiles import Volumes
 from transload.errors import LocalError, TransloadError, VolumeDamaged, VolumeForeign, VolumeMissing, VolumeSwapped
 from transload.files import open_file, read_up_to
@@ -29,12 +31,13 @@ def check_mended(
     A member is wrong if it cannot be made good; a volume, whether it can or not.
     """
     losses, whole = Losses(ledger, volumes.cut), True
+    _read_head(ledger, opened)
     for member in members_of(ledger):
         error = member_problem(member, opened, read)
         whole = whole and error is None
         yield CheckedPart(member.path, member.size, error, losses.with_member(member) if error else ())
     end_error = end_problem(ledger, opened)
-    whole = whole and end_error is None
+    whole = whole and end_error is None and _is_mendable(mender)
     yield CheckedPart("end of the stream", len(END), end_error)
     hint = volumes.repair_hint if whole else "more is lost than the recovery volumes can replace"
     for number in mender.description.numbers:
@@ -43,7 +46,24 @@ def check_mended(
         error = problem_of(mender, number, hint)
         images = losses.with_stretches(_in_stream(mender, number))
         runs = tuple(_runs(mender, number))
-        yield CheckedPart(mender.file_name(number), 0, error, images, runs, made_good=whole and error is not None)
+        yield CheckedPart(
+            mender.file_name(number), 0, error, images, stretches=runs, made_good=whole and error is not None
+        )
+
+
+def _read_head(ledger: Ledger, opened: Opener) -> None:
+    """Read what is before the first member, which was read only as far as it means something."""
+    with contextlib.suppress(TransloadError), opened(0) as reader:
+        for _ in reader.chunks(min(map(starts, members_of(ledger)), default=ledger.size)):
+            pass
+
+
+def _is_mendable(mender: Mender) -> bool:
+    try:
+        mender.check_mendable()
+    except Unmendable:
+        return False
+    return True
 
 
 def read_all(mender: Mender, number: int) -> None:

@@ -13,7 +13,14 @@ from transload.bundle.format.volumes import Cut
 from transload.bundle.reading.mending import Mender, MendingReader, mender_for
 from transload.bundle.reading.opening import Opened, open_bundle
 from transload.bundle.reading.volumefiles import Located
-from transload.errors import NotFound, TransloadError, VolumeMissing, VolumeTruncated
+from transload.errors import (
+    BundleForeignSignature,
+    BundleUnsigned,
+    NotFound,
+    TransloadError,
+    VolumeMissing,
+    VolumeTruncated,
+)
 from transload.files import local_errors
 
 
@@ -28,8 +35,10 @@ def open_located(located: Located, verifier: PublicKey | None) -> tuple[Opened, 
     described = own | {name: item for items in told.values() for name, item in items.items()}
     plain, error = _open_plainly(located, verifier)
     for description in described.values():
-        if plain is not None and _matches(plain, description):
+        if plain is not None and _matches(plain, description) and _signed_alike(plain, located, description, verifier):
             return plain, mender_for(located, description)
+    if plain is not None and plain.verified:  # so its beginning is right, and the recovery volumes are not its own
+        return plain, None
     for certain in (True, False):
         for description in (described if plain is None else own).values():
             if certain or (plain is None and description.id in own):
@@ -45,6 +54,14 @@ def _matches(opened: Opened, description: Description) -> bool:
     return (opened.digest, opened.ledger.cut) == (description.ledger, description.cut)
 
 
+def _signed_alike(plain: Opened, located: Located, description: Description, verifier: PublicKey | None) -> bool:
+    """Whether recovery volumes would not bring back another signature than the one that was just verified."""
+    if not plain.verified:
+        return True
+    opened = _open_mended(located, description, verifier, certain=False)
+    return opened is not None and opened[0].signature == plain.signature
+
+
 def _open_mended(
     located: Located, description: Description, verifier: PublicKey | None, *, certain: bool
 ) -> tuple[Opened, Mender] | None:
@@ -55,6 +72,10 @@ def _open_mended(
     try:
         with MendingReader(mender, description.cut, _path_of(located), 0) as reader:
             opened = open_bundle(reader, verifier)
+    except (BundleUnsigned, BundleForeignSignature) as error:
+        if certain:
+            raise error from None  # it says more than what is missing of the bundle as it is
+        return None
     except TransloadError:  # too much is lost, or they are of another bundle: reading without them says why
         return None
     return (opened, mender) if _matches(opened, description) else None

@@ -8,7 +8,7 @@ cannot be made again is read as it is: a wrong sum must not lose what the ledger
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from transload.errors import CorruptError, LocalError
 from transload.files import local_errors, open_file, read_up_to
 
 _CACHE_BYTES = 8 << 20
+_NAMED = 4  # files in one message
 _SAMPLES = 8  # blocks by which a file is recognised
 _CANDIDATES = 2000  # files that are looked at
 
@@ -38,7 +39,7 @@ class Place:
 
 
 class Unmendable(CorruptError):
-    """A stripe has lost more blocks than its recovery volumes replace. Never shown: the reader raises what it finds."""
+    """A stripe has lost more blocks than its recovery volumes replace."""
 
 
 class Mender:
@@ -62,6 +63,7 @@ class Mender:
         self._tell: Callable[[int], None] = lambda _number: None
         self.wrong: dict[int, set[int]] = defaultdict(set)  # stripes whose block is not in its volume's own file
         self._lost: dict[int, set[int]] = defaultdict(set)  # stripes whose block is in no file
+        self._unmendable: set[tuple[int, int]] = set()
         self._candidates = candidates
         self._others: dict[int, list[Place]] | None = None
         self._told: set[int] = set()
@@ -77,7 +79,9 @@ class Mender:
             return kept
         block = self._read(number, stripe)
         if block is None:
+            self._unmendable.add((number, stripe))
             (block,) = self.made((number,), stripe)
+            self._unmendable.discard((number, stripe))
         if number in self.wrong:
             self._tell_once(number)
         with self._lock:
@@ -86,6 +90,15 @@ class Mender:
                 self._blocks.popitem(last=False)
         return block
 
+    def add(self, number: int, place: Place) -> None:
+        """Note another file that a volume is in."""
+        self._found[number].append(place)
+        self._lost[number].clear()
+
+    def has(self, place: Place, number: int, stripe: int) -> bool:
+        """Whether a block is right in a file."""
+        return self._right(place, number, stripe) is not None
+
     def is_right(self, number: int, stripe: int) -> bool:
         """Whether a block is right in the file that has the volume's name."""
         own = self.named(number)
@@ -93,6 +106,11 @@ class Mender:
             return True
         self.wrong[number].add(stripe)
         return False
+
+    def check_mendable(self) -> None:
+        """Try again to make the blocks that could not be made. Raises `Unmendable`."""
+        for number, stripe in sorted(self._unmendable):
+            self.block(number, stripe)
 
     def _tell_once(self, number: int) -> None:
         with self._lock:
@@ -153,6 +171,13 @@ class Mender:
 
     # --- making again
 
+    def stripe(self, numbers: Sequence[int], stripe: int) -> list[bytes]:
+        """Blocks of a stripe, read where they can be, the others made together. Raises `Unmendable`."""
+        blocks = {number: self._read(number, stripe) for number in numbers}
+        lost = tuple(number for number, block in blocks.items() if block is None)
+        made = dict(zip(lost, self.made(lost, stripe), strict=True)) if lost else {}
+        return [made[number] if block is None else block for number, block in blocks.items()]
+
     def made(self, wanted: tuple[int, ...], stripe: int) -> list[bytes]:
         """Blocks of a stripe, made from the others. Raises `Unmendable`."""
         while True:
@@ -172,14 +197,19 @@ class Mender:
         missing = tuple(sorted(number for number in lost if number <= volumes))
         usable = tuple(row for row in range(1, rows + 1) if volumes + row not in lost)[: len(missing)]
         if len(usable) < len(missing):
-            raise Unmendable(f"stripe {stripe} has lost {len(missing)} blocks")
+            files = ", ".join(self.file_name(number) for number in sorted(lost)[:_NAMED])
+            more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+            offset = stripe * self.description.block_bytes
+            raise Unmendable(f"the block at byte {offset} is wrong or missing in {files}{more}")
         return [dict(recipe(volumes, missing, usable, number)) for number in wanted]
 
     def _proved(self, number: int, stripe: int, value: int) -> bytes:
         whole = value.to_bytes(self.description.block_bytes, "little")
         block = whole[: self.description.length(number, stripe)]
         if not self.protection.is_right(number, stripe, block):
-            raise Unmendable(f"the sums of stripe {stripe} contradict each other")
+            raise Unmendable(
+                f"the recovery volumes contradict each other at byte {stripe * self.description.block_bytes}"
+            )
         return block
 
     # --- which file is which volume
@@ -198,15 +228,15 @@ class Mender:
             return self._others
 
     def recognised(self, place: Place) -> tuple[int, ...]:
-        """The volumes that some block of a file belongs to: mostly one. None if too much of it is wrong."""
-        several: tuple[int, ...] = ()
+        """The volumes that a file is by some of its blocks: mostly one, none if too much of it is wrong."""
+        votes: Counter[int] = Counter()
         last = self.description.stripes - 1
         for stripe in sorted({sample * last // (_SAMPLES - 1) for sample in range(_SAMPLES)}):
-            matching = tuple(self._matching(place, stripe))
-            if len(matching) == 1:
-                return matching
-            several = several or matching
-        return several
+            votes.update(self._matching(place, stripe))
+            if [count for _, count in votes.most_common(2)] in ([2], [3, 1]):  # no need to read on
+                break
+        most = max(votes.values(), default=0)
+        return tuple(sorted(number for number, count in votes.items() if count == most))
 
     def held_by(self, path: Path) -> tuple[int, ...]:
         """The volumes that a file is, whatever its name; mostly one or none."""
@@ -239,6 +269,8 @@ class Mender:
             block = self._content(place, stripe, length)
             if block is None or len(block) < length:
                 return
+            if not any(block):  # zeros are in many volumes, and in what a bad copy left
+                continue
             digest = self.protection.digest(block)
             yield from (
                 number

@@ -20,7 +20,7 @@ from transload.bundle.format.stream import StreamReader
 from transload.bundle.format.volumes import Cut
 from transload.bundle.reading.accounts import check_accounts, contradiction
 from transload.bundle.reading.checking import CheckedPart, check, lacking, volumes_of
-from transload.bundle.reading.damage import check_mended
+from transload.bundle.reading.damage import check_mended, problem_of
 from transload.bundle.reading.entry import open_located
 from transload.bundle.reading.mending import Mender, MendingReader
 from transload.bundle.reading.volumefiles import Ask, Located, Volumes
@@ -327,6 +327,25 @@ class BundleStore:
     def mender(self) -> Mender | None:
         """What makes damaged and missing volumes again; None if there are no recovery volumes of this bundle."""
         return self._mender
+
+    @property
+    def name(self) -> str:
+        """The name of the bundle."""
+        return self._volumes.name
+
+    @property
+    def folder(self) -> Path:
+        """The folder that was named."""
+        return self._volumes.folder
+
+    @property
+    def whole(self) -> Path | None:
+        """The file of the whole stream, if volumes were joined or the bundle is not cut."""
+        return self._volumes.whole
+
+    def problem_of(self, number: int) -> TransloadError | None:
+        """What `check` has found wrong with the file of a volume or recovery volume, if there are recovery volumes."""
+        return problem_of(self._mender, number) if self._mender else None
 
     @property
     def recovery_files(self) -> tuple[str, ...]:

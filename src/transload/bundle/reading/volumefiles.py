@@ -230,6 +230,16 @@ class Volumes:
         return self._located.name
 
     @property
+    def folder(self) -> Path:
+        """The folder in which the bundle was named."""
+        return self._located.folders[0]
+
+    @property
+    def whole(self) -> Path | None:
+        """The file of the whole stream, if there is one."""
+        return self._located.whole
+
+    @property
     def repair_hint(self) -> str:
         """What to do about damage that can be made good."""
         return f"it can be repaired: transload repair {self._located.label}"

@@ -1,0 +1,49 @@
+"""Repairs a bundle that was carried, from its recovery volumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transload.app.location import Location
+from transload.app.stores import Stores
+from transload.errors import LocalError, UsageError
+from transload.events import Counting
+from transload.threads import Cancellation
+
+if TYPE_CHECKING:
+    from transload.bundle.repairing.repair import Repaired
+
+
+def repair_carried(location: Location, to: Path | None, stores: Stores, cancellation: Cancellation) -> Repaired:
+    """Repair the bundle at `location`, in place or into the folder `to`.
+
+    Raises `UsageError` for another kind of store, `LocalError` if there is no such folder, what opening the bundle
+    raises, and what `repair` raises.
+    """
+    from transload.bundle.repairing.repair import repair
+
+    if location.kind != "bundle":
+        raise UsageError(
+            f"{location} is not a bundle of transload, and only bundles have recovery volumes",
+            subject=str(location),
+            hint="verify checks this one, and mirror writes what is damaged in a folder again",
+        )
+    if to is not None and not to.is_dir():
+        raise LocalError(f"there is no folder {to}", subject=str(to), hint="make it, or mount the medium")
+    bundle = stores.bundle(location)
+    counting = Counting(stores.working, "repairing")
+
+    def read(length: int) -> None:
+        cancellation.check()
+        counting.add(length)
+
+    return repair(bundle, to, read)
+
+
+def repaired_json(repaired: Repaired) -> dict[str, Any]:
+    """The `repaired` object of docs/formats/json-output.md."""
+    return {
+        "files": [{"file": str(file.path), "how": file.how, "blocks": file.blocks} for file in repaired.files],
+        "aside": [str(path) for path in repaired.aside],
+    }

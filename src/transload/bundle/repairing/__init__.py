@@ -1,0 +1,1 @@
+"""Repairs the files of a bundle from its recovery volumes."""

@@ -1,0 +1,186 @@
+"""Damage and repair as programs and people meet them: `verify`, `push`, `list`, `repair`, library and command line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import transload
+from transload.layout import LayoutStore
+from transload.testing.images import fill, image
+
+NOTHING = transload.Environment()
+MIB = 1 << 20
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A bundle of three volumes of some 2 MiB with two recovery volumes, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    store = LayoutStore("source", create=True)
+    fill(store, image("one", layers=(2_500_000, 20)), "a/one", "1")
+    fill(store, image("two", layers=(2_400_000, 900_000)), "a/two", "1")
+    transload.pack((), "b", origin="oci:source", volume_count=3, recovery=2, environment=NOTHING)
+    return tmp_path / "b"
+
+
+def run(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([sys.executable, "-m", "transload", *words], capture_output=True, text=True)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def spoil(name: str, offset: int) -> None:
+    with Path(name).open("r+b") as file:
+        file.seek(offset)
+        file.write(b"spoilt")
+
+
+def contents() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+
+
+def test_verify_says_where_the_damage_is_and_that_it_can_be_repaired(bundle: Path) -> None:
+    spoil("b.002.tar", MIB + 5)
+    Path("b.r01.tar").unlink()
+    verified = transload.verify(f"bundle:{bundle}", environment=NOTHING)
+    assert (verified.good, verified.repairable) == (False, True)
+    ((begin, end),) = verified.damage[0].stretches
+    assert (verified.damage[0].subject, begin, end) == ("b.002.tar", MIB, Path("b.002.tar").stat().st_size)
+    told = run("verify", "b", code=1).stderr
+    assert f"b.002.tar is damaged: 1 block of 1.0 MiB, bytes {MIB} to " in told
+    assert "recovery volume b.r01.tar is missing" in told
+    assert "transload repair b" in told
+    (line,) = (
+        document
+        for document in map(json.loads, run("verify", "b", "--output", "json", code=1).stdout.splitlines())
+        if document["event"] == "verification"
+    )
+    assert line["repairable"] is True
+    assert [(part["file"], part["code"]) for part in line["damage"]] == [
+        ("b.002.tar", "volume-damaged"),
+        ("b.r01.tar", "volume-missing"),
+    ]
+
+
+def test_push_reads_through_damage_and_says_so_once(bundle: Path) -> None:
+    spoil("b.002.tar", 5)
+    Path("b.001.tar").unlink()
+    told = run("push", "b", "--to", "oci:target").stderr
+    assert told.count("b.001.tar is damaged or missing") == 1
+    assert told.count("b.002.tar is damaged or missing") == 1
+    assert transload.verify("oci:target", deep=True, environment=NOTHING).good
+    run("mirror", "--from", "bundle:b", "--to", "oci:mirrored")
+    assert transload.verify("oci:mirrored", deep=True, environment=NOTHING).good
+
+
+def test_list_names_recovery_volumes_and_what_is_missing(bundle: Path) -> None:
+    assert "recovery: b.r01.tar, b.r02.tar: from them, any 2 volumes can be made again" in run("list", "b").stdout
+    Path("b.003.tar").unlink()
+    listed = run("list", "b").stdout
+    assert "b.003.tar, is missing" in listed
+    (line,) = (
+        document
+        for document in map(json.loads, run("list", "b", "--output", "json").stdout.splitlines())
+        if document["event"] == "bundle"
+    )
+    assert line["recovery_files"] == ["b.r01.tar", "b.r02.tar"]
+    assert line["missing_files"] == ["b.003.tar"]
+
+
+def test_repair_says_what_it_did(bundle: Path) -> None:
+    whole = contents()
+    spoil("b.002.tar", 5)
+    Path("b.001.tar").unlink()
+    done = run("repair", "b")
+    assert done.stdout.splitlines() == [
+        "b.001.tar  made again",
+        "b.002.tar  1 block made again",
+        "repaired: 2 files, and every byte is right",
+    ]
+    assert {**contents(), "SHA256SUMS": b""} == {**whole, "SHA256SUMS": b""}
+    checked = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], capture_output=True, text=True)
+    assert checked.returncode == 0
+    assert run("repair", "b").stdout == "nothing to repair: every byte is right\n"
+    assert transload.repair("b", environment=NOTHING) == transload.Repaired(())
+
+
+def test_repair_into_another_folder(bundle: Path) -> None:
+    Path("b.001.tar").rename("gone")
+    before = contents()
+    Path("there").mkdir()
+    done = run("repair", "b", "--to", "there", "--output", "json")
+    document = json.loads(done.stdout.splitlines()[-1])
+    assert document["files"] == [{"file": "there/b.001.tar", "how": "made", "blocks": 2}]
+    assert contents() == before
+    assert Path("there/b.001.tar").read_bytes() == Path("gone").read_bytes()
+    assert transload.verify("bundle:b", volumes="there", environment=NOTHING).good
+
+
+def test_too_much_is_refused_with_the_reason(bundle: Path) -> None:
+    for name in ("b.001.tar", "b.002.tar", "b.r01.tar"):
+        Path(name).unlink()
+    before = contents()
+    told = run("verify", "b", code=6)
+    assert "transload repair" not in told.stderr
+    run("repair", "b", code=6)
+    assert contents() == before
+
+
+def test_beyond_repair_names_the_files(bundle: Path) -> None:
+    spoil("b.001.tar", MIB + 5000)
+    spoil("b.002.tar", MIB + 700_000)
+    Path("b.r01.tar").unlink()
+    with pytest.raises(transload.BeyondRepair, match=r"b\.001\.tar, b\.002\.tar"):
+        transload.repair("b", environment=NOTHING)
+    verified = transload.verify("bundle:b", environment=NOTHING)
+    assert verified.repairable is False
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["oci:source"], 2, "only bundles have recovery volumes"),
+        (["absent"], 8, "there is no bundle"),
+        (["b", "--to", "absent"], 8, "there is no folder absent"),
+        (["plain"], 4, "has no recovery volumes"),
+    ],
+)
+def test_wrong_inputs(bundle: Path, words: list[str], code: int, sentence: str) -> None:
+    transload.pack((), "plain", origin="oci:source", images=["a/one:1"], environment=NOTHING)
+    assert sentence in run("repair", *words, code=code).stderr.replace("\n", " ").replace("  ", " ")
+
+
+def test_a_signed_bundle_is_opened_and_repaired_only_with_its_own_key(bundle: Path) -> None:
+    pytest.importorskip("cryptography")
+    from tests.real.airgap import write_key
+
+    write_key(Path("site.key"))
+    write_key(Path("other.key"))
+    transload.pack((), "s", origin="oci:source", volume_count=3, recovery=1, sign_key="site.key", environment=NOTHING)
+    Path("s.001.tar").unlink()
+    with pytest.raises(transload.BundleForeignSignature):
+        transload.repair("s", key="other.key.pub", environment=NOTHING)
+    repaired = transload.repair("s", key="site.key.pub", environment=NOTHING)
+    assert [file.path.name for file in repaired.files] == ["s.001.tar"]
+    assert transload.verify("bundle:s", key="site.key.pub", environment=NOTHING).good
+
+
+def test_recovery_volumes_from_before_another_signature_do_not_bring_the_old_one_back(bundle: Path) -> None:
+    pytest.importorskip("cryptography")
+    from tests.real.airgap import write_key
+
+    for name in ("old.key", "new.key"):
+        write_key(Path(name))
+    for key, recovery in (("old.key", 1), ("new.key", 0)):
+        for path in Path().glob("s.0*.tar"):
+            path.unlink()
+        transload.pack(
+            (), "s", origin="oci:source", volume_count=3, recovery=recovery, sign_key=key, environment=NOTHING
+        )
+    assert transload.verify("bundle:s", key="new.key.pub", environment=NOTHING).good
+    with pytest.raises(transload.NotFound):
+        transload.repair("s", key="new.key.pub", environment=NOTHING)
+    assert transload.verify("bundle:s", key="new.key.pub", environment=NOTHING).good
