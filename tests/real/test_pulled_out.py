@@ -66,3 +66,18 @@ def test_while_a_folder_is_filled(medium: Medium) -> None:
     medium.insert()
     mirror()
     assert transload.verify(f"oci:{medium.place}/folder", deep=True).good
+
+
+def test_while_it_is_read(medium: Medium) -> None:
+    transload.pack((), medium.place / "b", origin="oci:source", volume_size="1MiB")
+
+    def push(**more: object) -> transload.Result:
+        return transload.push(medium.place / "b", to="oci:site", jobs=1, **more)  # type: ignore[arg-type]
+
+    with pytest.raises(TransloadError) as caught:
+        push(progress=pulling(medium))
+    told = [str(each) for each in (caught.value, *getattr(caught.value, "errors", ()))]
+    assert any("medium" in each or "is missing" in each for each in told), told
+    medium.insert()
+    push()
+    assert transload.verify("oci:site", deep=True).good
