@@ -22,10 +22,12 @@ import transload.app.pack
 import transload.app.push
 import transload.bundle
 import transload.cli.bundles
+import transload.cli.defaults
 import transload.cli.mirror
 import transload.cli.pack
 import transload.cli.push
 import transload.layout
+import transload.registry.knownfile
 import transload.registry.store  # noqa: F401 - all are here so that the process that forks has loaded them
 from transload.cli.main import main
 

@@ -27,10 +27,10 @@ from transload.testing.images import Built, fill, image
 from transload.testing.laboratory import Fault, Laboratory, Tally
 from transload.testing.layers import layer
 
-_BASE = layer("base", 5 << 20)
+_BASE = layer("base", 3 << 20)
 RELEASE: Mapping[str, Built] = {
-    "acme/database": image("database", [_BASE, layer("data", 20 << 20), 30_000]),
-    "acme/gateway": image("gateway", [_BASE, 3 << 20]),
+    "acme/database": image("database", [_BASE, layer("data", 11 << 20), 30_000]),
+    "acme/gateway": image("gateway", [_BASE, 1 << 20]),
     "acme/proxy": image("proxy", [_BASE, 900_000, 200_000]),
     "acme/ui": image("ui", [150_000]),
 }
@@ -41,7 +41,7 @@ SIZES = {
     for content in built.walk_contents()
 }
 TOTAL = sum(SIZES.values())
-_VOLUME, _VOLUMES = 9_000_000, 4
+_VOLUME, _VOLUMES = 5_000_000, 4
 _DONE = re.compile(r"^done (\S+)$", re.MULTILINE)
 
 
