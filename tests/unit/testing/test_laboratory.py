@@ -319,6 +319,13 @@ SOURCE_FAULTS = {
     "429 as a date": lab.too_many_requests("GET *", form="date", times=3),
     "no digest in headers": lab.names_digest(None),
     "HEAD refused": lab.refuses("HEAD *", 405, "UNSUPPORTED", times=lab.ALWAYS),
+    "a short length of a blob": lab.ends_early(after=1_000_000),
+    "a short length of a manifest": lab.ends_early("GET manifest", after=100),
+    "a manifest with a wrong byte": lab.corrupts("GET manifest", at=100),
+    "a manifest that breaks off": lab.cuts("GET manifest", after=100, reset=False),
+    "a page in place of a blob": lab.sends_html(),
+    "a page in place of a manifest": lab.sends_html("GET manifest"),
+    "digest of another in headers": lab.names_digest(str(Digest.of(b"other")), times=1),
     "one of a hundred": lab.refuses("* *", times=lab.ALWAYS, chance=0.05),
 }
 
@@ -340,6 +347,8 @@ TARGET_FAULTS = {
     "mounts refused with 202": lab.refuses_mounts(),
     "mounts refused with 405": lab.refuses_mounts(405),
     "HEAD refused": lab.refuses("HEAD *", 405, "UNSUPPORTED", times=lab.ALWAYS),
+    "right bytes called wrong": lab.refuses_digest(),
+    "a page in place of an answer to an upload": lab.sends_html("PUT|PATCH upload"),
     "answer lost": lab.cuts("PUT upload|manifest", after=0, times=2),
     "status lost": Fault(on="PUT upload|manifest", act=lambda asked, onward, dice: _lost(onward(asked)), times=2),
     "one of a hundred": lab.refuses("* *", times=lab.ALWAYS, chance=0.05),
