@@ -50,8 +50,7 @@ def onto_media(
     origins = _Origins(prepared, stores, cancellation)
     written = WrittenVolumes(stores.media_folder, path.name, blueprint.digest)
     _forget(written, blueprint, rewrite)
-    telling = _Telling()
-    writer = MediaWriter(path, blueprint, Sequence(blueprint, origins.open, telling.passed), written)
+    writer = MediaWriter(path, blueprint, written)
     if not writer.left:
         return None
     held = {member.digest for member in blueprint.ledger.blobs if writer.is_done(member)}
@@ -59,9 +58,10 @@ def onto_media(
     back = ReadBack() if verify_medium else None
 
     def run(listen: Listener) -> Outcome:
-        telling.begin(plan, listen)
+        telling = _Telling(plan, listen)
+        sequence = Sequence(blueprint, origins.open, telling.passed)
         try:
-            writer.write(ask, stores.notice, back, counted(stores, cancellation, blueprint.cut.size))
+            writer.write(sequence, ask, stores.notice, back, counted(stores, cancellation, blueprint.cut.size))
         except Interrupted:
             return telling.end(complete=False)
         return telling.end(complete=True)
@@ -108,10 +108,9 @@ class _Origins:
 
 
 class _Telling:
-    """Tells what happens in the events of a run."""
+    """Tells what happens in the events of a run, which begins when this is made."""
 
-    def begin(self, plan: Plan, listen: Listener) -> None:
-        """Tell that the run starts."""
+    def __init__(self, plan: Plan, listen: Listener) -> None:
         self._plan, self._listen = plan, listen
         self._steps = {step.descriptor.digest: step for step in plan.blob_steps()}
         self._started: dict[Digest, float] = {}

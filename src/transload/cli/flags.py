@@ -32,6 +32,20 @@ class WantedFlags:
 
 
 @frozen(kw_only=True)
+class MediaFlags:
+    """How the media of a bundle are written: `options.media`."""
+
+    verify_medium: bool = False
+    to_media: bool = False
+    rewrite_volume: tuple[int, ...] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """The same as the words of a command line, without volumes that are written again."""
+        return [*(["--verify-medium"] if self.verify_medium else []), *(["--to-media"] if self.to_media else [])]
+
+
+@frozen(kw_only=True)
 class LoginFlags:
     """Users, and whether a password comes from standard input: `options.logins`."""
 

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from transload.app.network import Network
 from transload.app.stores import Carried
 from transload.cli import completion
-from transload.cli.flags import LoginFlags, WantedFlags
+from transload.cli.flags import LoginFlags, MediaFlags, WantedFlags
 from transload.errors import LocalError, ReferenceInvalid, UsageError
 from transload.net.rates import RateLimits
 from transload.oci.reference import check_registry
@@ -196,6 +196,22 @@ verify_medium = _option(
     "--verify-medium",
     is_flag=True,
     help="At the end, read back from the medium what was written, past the system's cache, and compare.",
+)
+
+media = _as_value(
+    "media",
+    MediaFlags,
+    verify_medium,
+    click.option(
+        "--to-media", is_flag=True, help="Write volume after volume, and ask for the next medium when one is full."
+    ),
+    click.option(
+        "--rewrite-volume",
+        type=click.IntRange(min=1),
+        multiple=True,
+        metavar="N",
+        help="With --to-media: write volume N again, whose medium was lost or damaged (repeatable).",
+    ),
 )
 
 compress = _option(

@@ -18,7 +18,7 @@ from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words
 from transload.cli.console import show_result, width_of
-from transload.cli.flags import LoginFlags, WantedFlags
+from transload.cli.flags import LoginFlags, MediaFlags, WantedFlags
 from transload.cli.gather import gather, tell_the_same
 from transload.cli.ledgers import BundleView
 from transload.cli.output import Output, OutputFormat
@@ -57,14 +57,7 @@ _HINT = "pip install 'transload[tool]' here has the parts for that, then pack ag
     "--against-key", type=options.FILE, metavar="FILE", envvar="TRANSLOAD_AGAINST_KEY",
     help="Public key that must have signed what --against names.",
 )  # fmt: skip
-@options.verify_medium
-@click.option(
-    "--to-media", is_flag=True, help="Write volume after volume, and ask for the next medium when one is full.",
-)  # fmt: skip
-@click.option(
-    "--rewrite-volume", type=click.IntRange(min=1), multiple=True, metavar="N",
-    help="With --to-media: write volume N again, whose medium was lost or damaged (repeatable).",
-)  # fmt: skip
+@options.media
 @click.option("--also", type=options.FILE, multiple=True, metavar="FILE", help="Carry this file too (repeatable).")
 @options.sign_key
 @click.option(
@@ -85,9 +78,7 @@ def pack(
     recovery: int,
     against: Path | None,
     against_key: Path | None,
-    verify_medium: bool,
-    to_media: bool,
-    rewrite_volume: tuple[int, ...],
+    media: MediaFlags,
     also: tuple[Path, ...],
     sign_key: Path | None,
     with_tool: str | None,
@@ -126,9 +117,9 @@ def pack(
             against_key=against_key,
             also=also,
             signer=signer,
-            verify_medium=verify_medium,
-            to_media=to_media,
-            rewrite=rewrite_volume,
+            verify_medium=media.verify_medium,
+            to_media=media.to_media,
+            rewrite=media.rewrite_volume,
             ask_medium=ask_for_medium(session.output.paused),
         )
         paths = {"--against": against, "--against-key": against_key, "--sign-key": sign_key}
@@ -136,8 +127,7 @@ def pack(
             *_words(out, packing.division, volume_size, paths, also, with_tool),
             *connection_words(network, gathered.logins),
             *limit_words(limits),
-            *(["--verify-medium"] if verify_medium else []),
-            *(["--to-media"] if to_media else []),
+            *media.words,
         ]
         words = ["pack", *command_words(job, more)]
         images = [word for image in job.images for word in ("--image", image)]

@@ -135,7 +135,7 @@ def test_after_ctrl_c_it_goes_on_with_the_volume_that_was_begun(slot: Path) -> N
 
 def test_another_bundles_volume_is_in_the_way(slot: Path) -> None:
     (slot / "b.001.tar").write_bytes(b"of another bundle")
-    with pytest.raises(MediumWanted, match="is there already, and not of this bundle"):
+    with pytest.raises(MediumWanted, match="is there already, and no run has noted it"):
         pack()
     assert (slot / "b.001.tar").read_bytes() == b"of another bundle"
 

@@ -62,12 +62,11 @@ Ask = Callable[[WantedMedium], bool]
 class MediaWriter:
     """Writes the volumes of `blueprint` called `path`; `written` remembers which are done."""
 
-    def __init__(self, path: Path, blueprint: Blueprint, sequence: Sequence, written: WrittenVolumes) -> None:
+    def __init__(self, path: Path, blueprint: Blueprint, written: WrittenVolumes) -> None:
         self._path = path
         self._folder = path.absolute().parent
         self._cut = blueprint.cut
         self._blueprint = blueprint
-        self._sequence = sequence
         self._written = written
 
     def is_done(self, member: Stored) -> bool:
@@ -80,8 +79,10 @@ class MediaWriter:
         """The numbers of the volumes that are still to be written."""
         return tuple(volume for volume in self._cut.numbers if volume not in self._written.done)
 
-    def write(self, ask: Ask | None, tell: Callable[[str], None], back: ReadBack | None, read: Read) -> None:
-        """Write all volumes that are left. `tell` gets a sentence for each that is done.
+    def write(
+        self, sequence: Sequence, ask: Ask | None, tell: Callable[[str], None], back: ReadBack | None, read: Read
+    ) -> None:
+        """Write all volumes that are left, from `sequence`. `tell` gets a sentence for each that is done.
 
         With `back`, each volume is read from the medium and compared, `read` counts the bytes. Raises `MediumWanted`
         if there is nobody to ask, `MediumDamaged`, `DigestMismatch`.
@@ -90,7 +91,7 @@ class MediaWriter:
             self._await_room(volume, ask)
             final = self._final(volume)
             if not final.exists():
-                self._write(volume, final, back, read)
+                self._write(sequence, volume, final, back, read)
             self._written.note_done(volume)
             size, count = in_words(self._cut.size_of(volume)), self._cut.count
             tell(f"volume {volume} of {count} is written: {final} ({size})")
@@ -123,7 +124,7 @@ class MediaWriter:
         if not self._folder.is_dir():
             return f"there is no folder {self._folder}"
         if final.exists():
-            return None if self._is_ours(volume, final) else f"{final} is there already, and not of this bundle"
+            return None if self._is_ours(volume, final) else f"{final} is there already, and no run has noted it"
         partial = final.with_name(final.name + PARTIAL)
         there = partial.stat().st_size if partial.is_file() else 0
         free, size = free_bytes(self._folder), self._cut.size_of(volume)
@@ -141,13 +142,13 @@ class MediaWriter:
                 hasher.update(chunk)
         return hasher.hexdigest() == self._written.sums[volume]
 
-    def _write(self, volume: int, final: Path, back: ReadBack | None, read: Read) -> None:
+    def _write(self, sequence: Sequence, volume: int, final: Path, back: ReadBack | None, read: Read) -> None:
         check_file_size(self._folder, self._cut.size_of(volume), str(final), _SMALLER)
         folder, partial = Folder(self._folder), final.with_name(final.name + PARTIAL)
         with local_errors("opening", partial):
             file = folder.open(partial.name, "a+")
         try:
-            value = self._filled(file, volume, partial)
+            value = self._filled(sequence, file, volume, partial)
         except CorruptError:
             self._written.forget(self._volumes_before(volume))
             raise
@@ -162,13 +163,13 @@ class MediaWriter:
             folder.move(partial.name, folder, final.name)
             fsync_folder(self._folder)
 
-    def _filled(self, file: FileIO, volume: int, path: Path) -> str:
+    def _filled(self, sequence: Sequence, file: FileIO, volume: int, path: Path) -> str:
         """Write a volume and flush it; its SHA-256."""
         hasher = hashlib.sha256(usedforsecurity=False)
         begin = self._cut.start_of(volume)
         with writing_errors(path):
             file.truncate(0)
-        for chunk in self._sequence.between(begin, begin + self._cut.size_of(volume)):
+        for chunk in sequence.between(begin, begin + self._cut.size_of(volume)):
             with writing_errors(path):
                 write_all(file, chunk)
             hasher.update(chunk)
