@@ -71,11 +71,13 @@ def test_a_name_that_it_does_not_take(medium: Path) -> None:
 
 
 def test_capitals_do_not_make_another_name(medium: Path) -> None:
-    good(medium, "pack", "--from", "oci:source", "--image", "a/one", "-o", f"{medium.name}/name")
-    (medium / "name.tar").rename(medium / "NAME.TAR")
-    if not (medium / "name.tar").exists():
+    folder = medium / "capitals"
+    folder.mkdir()
+    good(medium, "pack", "--from", "oci:source", "--image", "a/one", "-o", f"{medium.name}/capitals/name")
+    (folder / "name.tar").rename(folder / "NAME.TAR")
+    if not (folder / "name.tar").exists():
         pytest.skip("this driver tells capitals from small letters")
-    before = (medium / "NAME.TAR").read_bytes()
-    code, told = run(medium, "pack", "--from", "oci:source", "--image", "a/many", "-o", f"{medium.name}/name")
+    before = (folder / "NAME.TAR").read_bytes()
+    code, told = run(medium, "pack", "--from", "oci:source", "--image", "a/many", "-o", f"{medium.name}/capitals/name")
     assert (code, "exists already" in told) == (7, True), told
-    assert (medium / "NAME.TAR").read_bytes() == before
+    assert (folder / "NAME.TAR").read_bytes() == before

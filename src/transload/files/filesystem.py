@@ -16,9 +16,10 @@ _FAT_FILE_BYTES = (4 << 30) - 1
 def kind_of_mount(folder: Path) -> str | None:
     """The type of the file system, as the kernel calls it (`ext4`, `vfat`); None where it does not say."""
     with contextlib.suppress(OSError):
+        lines = _MOUNTS.read_text("utf-8", "replace").splitlines()
         device = folder.stat().st_dev
         number = f"{os.major(device)}:{os.minor(device)}"
-        for line in _MOUNTS.read_text("utf-8", "replace").splitlines():
+        for line in lines:
             mount, _, source = line.partition(" - ")
             if mount.split(" ")[2:3] == [number]:
                 return source.split(" ")[0]

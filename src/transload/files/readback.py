@@ -20,6 +20,7 @@ from transload.files.trouble import local_errors
 
 _DIRECT = getattr(os, "O_DIRECT", 0)
 _READ_BYTES = 4 << 20  # a multiple of every block size, as O_DIRECT needs it
+_BLOCK_BYTES = 512
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 
 
@@ -90,4 +91,6 @@ def _rest(file: FileIO, buffer: mmap.mmap, path: Path, count: int | None) -> Ite
     with closed_after(file):
         while count:
             yield memoryview(buffer)[:count]
+            if count % _BLOCK_BYTES:  # the end: O_DIRECT may refuse to read on from here
+                return
             count = _next(file, buffer, path)
