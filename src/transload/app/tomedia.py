@@ -14,7 +14,7 @@ from attrs import evolve
 
 from transload.app.bundling import filling_plan
 from transload.app.mirror import Prepared
-from transload.app.readback import counted
+from transload.app.readback import counted, told
 from transload.app.stores import Stores
 from transload.bundle.format.blueprint import Blueprint
 from transload.bundle.format.ledger import Stored, StoredBlob
@@ -64,6 +64,8 @@ def onto_media(
             writer.write(sequence, ask, stores.notice, back, counted(stores, cancellation, blueprint.cut.size))
         except Interrupted:
             return telling.end(complete=False)
+        if back is not None:
+            stores.notice(told(back, path.absolute().parent))
         return telling.end(complete=True)
 
     return evolve(prepared, plan=plan, instead=run)

@@ -12,8 +12,9 @@ import pytest
 import transload
 from transload import Cancellation, LayoutStore
 from transload.bundle.writing.onmedia import WantedMedium
-from transload.errors import DigestMismatch, Interrupted, MediumWanted, UsageError
+from transload.errors import Busy, DigestMismatch, Interrupted, MediumWanted, UsageError
 from transload.events import StepMoved
+from transload.files import Folder
 from transload.testing.images import fill, image
 
 MEDIUM_BYTES = 4_608_000
@@ -162,6 +163,11 @@ def test_what_it_cannot_be_combined_with() -> None:
         pack(recovery=1)
     with pytest.raises(UsageError, match="volume by volume"):
         transload.pack((), "slot/b", origin="oci:source", rewrite_volumes=[1])
+
+
+def test_two_processes_do_not_write_one_volume(slot: Path) -> None:
+    with Folder(slot).locked("b.001.tar.partial"), pytest.raises(Busy):
+        pack()
 
 
 def test_what_is_written_can_be_read_back(slot: Path) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from io import FileIO
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from transload.bundle.format.volumes import PARTIAL
 from transload.bundle.writing.sequence import Sequence
 from transload.bundle.writing.sums import write_sums
 from transload.bundle.writing.written import WrittenVolumes
-from transload.errors import CorruptError, MediumDamaged, MediumWanted
+from transload.errors import CorruptError, LocksMissing, MediumDamaged, MediumWanted
 from transload.files import (
     Folder,
     ReadBack,
@@ -145,16 +146,12 @@ class MediaWriter:
     def _write(self, sequence: Sequence, volume: int, final: Path, back: ReadBack | None, read: Read) -> None:
         check_file_size(self._folder, self._cut.size_of(volume), str(final), _SMALLER)
         folder, partial = Folder(self._folder), final.with_name(final.name + PARTIAL)
-        with local_errors("opening", partial):
-            file = folder.open(partial.name, "a+")
-        try:
-            value = self._filled(sequence, file, volume, partial)
-        except CorruptError:
-            self._written.forget(self._volumes_before(volume))
-            raise
-        finally:
-            with local_errors("writing", partial):
-                file.close()
+        with _held(folder, partial.name) as file:
+            try:
+                value = self._filled(sequence, file, volume, partial)
+            except CorruptError:
+                self._written.forget(self._volumes_before(volume))
+                raise
         if back is not None:
             _check(partial, value, back, read)
         self._written.note_sum(volume, value)
@@ -183,6 +180,18 @@ class MediaWriter:
         reaching = [member for member in self._blueprint.members if starts(member) < begin < ends(member)]
         spans = (self._cut.spans(starts(member), begin - starts(member)) for member in reaching)
         return tuple(span.volume for found in spans for span in found)
+
+
+@contextmanager
+def _held(folder: Folder, name: str) -> Iterator[FileIO]:
+    """The open file of a volume, locked where the file system has locks. Raises `Busy`, `LocalError`."""
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(folder.locked(name))
+        except LocksMissing:
+            with local_errors("opening", folder.path / name):
+                file = stack.enter_context(folder.open(name, "a+"))
+        yield file
 
 
 def _check(path: Path, sum_: str, back: ReadBack, read: Read) -> None:
