@@ -1,9 +1,12 @@
 """File systems that lack what others have: locks, rights, links, exact times. Here a child process has none of it."""
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from transload.layout import LayoutStore
 from transload.testing.images import fill, image
@@ -53,3 +56,27 @@ def test_everything_that_writes_works_there(tmp_path: Path) -> None:
     assert json.loads(done.stdout) == [True, True, True, True]
     subprocess.run(["sha256sum", "-c", "--strict", "--quiet", "SHA256SUMS"], cwd=tmp_path, check=True)
     assert sorted(LayoutStore(tmp_path / "copy").tags("a/b")) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("mirror", "--to", "oci:copy"), "FAT takes files below 4 GiB"),
+        (("pack", "-o", "b"), "choose smaller volumes, fat32 for disks formatted so"),
+        (("pack", "-o", "b", "--to-media"), "choose smaller volumes, fat32 for disks formatted so"),
+    ],
+)
+def test_a_file_that_is_too_large_is_told_by_the_system(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    """The limit of the process stands for that of a file system: the system answers both with EFBIG."""
+    fill(LayoutStore(tmp_path / "source", create=True), image("large", layers=(3_000_000,)), "a/b", "1")
+    done = subprocess.run(
+        [sys.executable, "-m", "transload", words[0], "--from", "oci:source", *words[1:], "--quiet"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "TRANSLOAD_STATE_DIR": str(tmp_path / "state")},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000)),
+    )
+    assert done.returncode in {1, 8}, done.stderr
+    assert said in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
