@@ -20,6 +20,8 @@ def allowance_in(headers: Mapping[str, str], now_s: float) -> Allowance | None:
 
     Without a moment of renewal, there is one request more after the share of the window that each has.
     """
+    if "RateLimit-Remaining" not in headers and "X-RateLimit-Remaining" not in headers:  # most answers: no time for it
+        return None
     left, window_s = _count(headers, "Remaining")
     if left is None:
         return None

@@ -8,7 +8,7 @@ waiting ends.
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -57,28 +57,26 @@ class Slots:
     def __init__(self, slots: int) -> None:
         self._most = slots
         self._allowed = float(slots)
+        self.at_a_time = slots
+        """How many requests may be under way now."""
         self._busy = Busyness()
         self._changed = threading.Condition()
-
-    @property
-    def at_a_time(self) -> int:
-        """How many requests may be under way now."""
-        return int(self._allowed)
 
     @contextmanager
     def hold(self, lane: Lane, cancellation: Cancellation) -> Iterator[None]:
         """Wait for a slot, and hold it for the block. Raises `Interrupted`."""
-        free = _HELD.never_waits(self, lane)
+        held, mine = _HELD[threading.get_ident()], (self, lane)
+        free = bool(held) and _never_waits(held, self, lane)
         with self._changed:
             while not (free or admits(lane, self._busy, self.at_a_time)):
                 cancellation.check()
                 self._changed.wait(_LOOK_S)
             setattr(self._busy, lane, getattr(self._busy, lane) + 1)
-        owner = _HELD.add(self, lane)
+        held.append(mine)
         try:
             yield
         finally:
-            _HELD.remove(owner)
+            held.remove(mine)
             with self._changed:
                 setattr(self._busy, lane, getattr(self._busy, lane) - 1)
                 self._changed.notify_all()
@@ -86,55 +84,34 @@ class Slots:
     def halve(self) -> None:
         """Allow half of the requests that are under way now; at least one."""
         with self._changed:
-            self._allowed = float(max(1, min(self.at_a_time, self._busy.total) // 2))
+            self._allow(min(self.at_a_time, self._busy.total) // 2)
 
     def lower(self, slots: int) -> None:
         """Allow no more than these; at least one."""
         if slots < self._allowed:
             with self._changed:
-                self._allowed = float(max(1, slots))
+                self._allow(slots)
 
     def grow(self) -> None:
         """A request succeeded: one more is allowed after some five times as many as may be under way."""
         if self._allowed < self._most:
             with self._changed:
-                self._allowed = min(float(self._most), self._allowed + _GROWTH / self._allowed)
+                self._allow(min(self._most, self._allowed + _GROWTH / self._allowed))
                 self._changed.notify_all()
 
-
-Owner = tuple[int, Slots, Lane]
-
-
-class _Held:
-    """The slots that each thread holds. By thread id: another thread may leave the block."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: Counter[Owner] = Counter()
-
-    def never_waits(self, slots: Slots, lane: Lane) -> bool:
-        """Whether this thread's next request must not wait, because of one that it has under way.
-
-        That is: if it sends a body anywhere, if a small request follows another one here, or if it reads a second body.
-        """
-        if not self._counts:
-            return False
-        thread = threading.get_ident()
-        with self._lock:
-            held = [(at, kind) for owner, at, kind in self._counts if owner == thread]
-        return any(kind == "write" or (at is slots and lane == "small") or lane == "read" for at, kind in held)
-
-    def add(self, slots: Slots, lane: Lane) -> Owner:
-        owner = (threading.get_ident(), slots, lane)
-        with self._lock:
-            self._counts[owner] += 1
-        return owner
-
-    def remove(self, owner: Owner) -> None:
-        with self._lock:
-            self._counts[owner] -= 1
-            if not self._counts[owner]:
-                del self._counts[owner]
+    def _allow(self, slots: float) -> None:
+        self._allowed = max(1.0, slots)
+        self.at_a_time = int(self._allowed)
 
 
-_HELD = _Held()
+_HELD: defaultdict[int, list[tuple[Slots, Lane]]] = defaultdict(list)
+"""The slots that each thread holds, by thread id: another thread may give them back. Each use is a single operation on
+a list, so it needs no lock."""
+
+
+def _never_waits(held: list[tuple[Slots, Lane]], slots: Slots, lane: Lane) -> bool:
+    """Whether the next request of a thread must not wait, because of the slots that it holds.
+
+    That is: if it sends a body anywhere, if a small request follows another one here, or if it reads a second body.
+    """
+    return any(kind == "write" or (at is slots and lane == "small") or lane == "read" for at, kind in list(held))

@@ -55,7 +55,7 @@ class RegistryStore:
         self.locator = host
         self.capabilities = capabilities or Capabilities()
         self.request_costs: RequestCosts | None = RequestCosts()
-        self._api = Api(host, http, logins if logins and not login else lambda _: login, self.capabilities, side)
+        self._api = Api(host, http, logins if logins and not login else lambda _: login, self.capabilities, side=side)
         self._manifests = Manifests(self._api)
         self._referrers = Referrers(self._api, self._manifests)
         self._uploads = Uploads(self._api, RequestCosts().small_blob_bytes)
