@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _NEWS_S = 2.5
 _LONG_S = 2.0
+_LIMITED_S = 60.0
 OutputFormat = Literal["text", "json"]
 Progress: TypeAlias = "LineProgress | JsonProgress | QuietProgress | TerminalProgress"
 
@@ -48,6 +49,7 @@ class Output:
         self._json = JsonLines(sys.stdout) if output == "json" else None
         self._progress: Progress | None = None
         self._retried_hosts: dict[str, tuple[float, float]] = {}
+        self._limited_hosts: dict[str, float] = {}
         self._line = MovingLines(sys.stderr, moves=moves())
         self._working = Working(self._voice())
 
@@ -140,8 +142,14 @@ class Output:
     def _is_news(self, event: HostTroubled) -> bool:
         """Whether people should see this event. Of retries at a host, they see the first, then fewer and fewer.
 
-        They also see each wait that is much longer than those before.
+        They also see each wait that is much longer than those before. Of waits for a limit on requests, they see one a
+        minute.
         """
+        if event.state == "limited":
+            until_s = event.until_s or 0.0
+            news = until_s >= self._limited_hosts.get(event.host, 0.0) + _LIMITED_S
+            self._limited_hosts[event.host] = until_s if news else self._limited_hosts[event.host]
+            return news
         if event.state != "retrying":
             return True
         told_s, longest_s = self._retried_hosts.get(event.host, (-_NEWS_S, 0.0))

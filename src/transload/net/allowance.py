@@ -33,8 +33,8 @@ def allowance_in(headers: Mapping[str, str], now_s: float) -> Allowance | None:
     return Allowance(left, of, window_s, next_s)
 
 
-def renewed_s(headers: Mapping[str, str], now_s: float) -> float | None:
-    """The seconds until there are new requests; None if the answer does not say."""
+def renewed_s(headers: Mapping[str, str], now_s: float | None = None) -> float | None:
+    """The seconds until there are new requests; None if the answer does not say. `now_s` as for `asked_s`."""
     return asked_s(_header(headers, "Reset"), headers, now_s)
 
 

@@ -25,10 +25,11 @@ _TOLD_S = 2.0  # people are told of a wait from this length on
 
 @define
 class _Due:
-    """When the next request is allowed, on the monotonic clock."""
+    """How many more requests may go at once, and when the one after them, on the monotonic clock."""
 
     allowance: Allowance
     at_s: float
+    left: int = 0
     is_told: bool = False
 
 
@@ -54,10 +55,14 @@ class Host:
         if allowance is None:
             return
         self.slots.lower(allowance.left)
-        if allowance.left:
+        if allowance.left >= self.slots.most or not allowance.next_s:
             self._due.pop(kind.purpose, None)
-        elif kind.purpose not in self._due and allowance.next_s:
-            self._due[kind.purpose] = _Due(allowance, self._clock.monotonic_s() + allowance.next_s)
+            return
+        now_s = self._clock.monotonic_s()
+        due = self._due.setdefault(kind.purpose, _Due(allowance, now_s))
+        due.allowance, due.left = allowance, allowance.left
+        if due.left or due.at_s <= now_s:
+            due.at_s = now_s + allowance.next_s
 
     def await_allowance(self, kind: Kind, cancellation: Cancellation) -> float:
         """Wait until the host allows a request of this kind, as far as its last answers tell; the seconds that took.
@@ -75,6 +80,9 @@ class Host:
         return self._clock.monotonic_s() - began_s
 
     def _await(self, due: _Due, cancellation: Cancellation) -> None:
+        if due.left > 0:
+            due.left -= 1
+            return
         wait_s = due.at_s - self._clock.monotonic_s()
         is_short = wait_s <= self._longest_s
         if wait_s > _TOLD_S and (is_short or not due.is_told):

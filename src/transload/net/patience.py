@@ -80,6 +80,7 @@ class Patience:
         self._lock = threading.Lock()
         self._kinds: dict[Kind, _Waiting] = {}
         self._next_report_s = _FIRST_REPORT_S
+        self._rests_until_s = 0.0
         self._over: str | None = None
 
     # --- what happens
@@ -111,10 +112,11 @@ class Patience:
         with self._lock:
             now_s = self._clock.monotonic_s()
             self.useful_s, self.known = now_s, True
+            resting = now_s < self._rests_until_s  # it was asked before that, and answers while others wait
             well = [waiting for other, waiting in self._kinds.items() if _counts_for(kind, other)]
             since_s = min((waiting.since_s for waiting in well if waiting.reported), default=None)
             for waiting in well:
-                waiting.since_s, waiting.trouble, waiting.reported = now_s, None, False
+                waiting.since_s, waiting.trouble, waiting.reported = now_s, None, waiting.reported and resting
             in_trouble = any(waiting.reported and waiting.idle_s(now_s) <= _PAUSE_S for waiting in self._kinds.values())
             self._next_report_s = self._next_report_s if in_trouble else _FIRST_REPORT_S
         if since_s is not None and not in_trouble:
@@ -140,6 +142,7 @@ class Patience:
             if self._over is not None:
                 return
             waiting.reported = waiting.reported or pause_s is not None
+            self._rests_until_s = max(self._rests_until_s, self._clock.monotonic_s() + (pause_s or 0.0))
         if pause_s is None:
             return
         troubled_s = self._budget_s - left_s

@@ -55,7 +55,7 @@ class Slots:
     """Slots of one host."""
 
     def __init__(self, slots: int) -> None:
-        self._most = slots
+        self.most = slots
         self._allowed = float(slots)
         self.at_a_time = slots
         """How many requests may be under way now."""
@@ -94,9 +94,9 @@ class Slots:
 
     def grow(self) -> None:
         """A request succeeded: one more is allowed after some five times as many as may be under way."""
-        if self._allowed < self._most:
+        if self._allowed < self.most:
             with self._changed:
-                self._allow(min(self._most, self._allowed + _GROWTH / self._allowed))
+                self._allow(min(self.most, self._allowed + _GROWTH / self._allowed))
                 self._changed.notify_all()
 
     def _allow(self, slots: float) -> None:

@@ -27,6 +27,7 @@ from transload.errors import (
     Unreachable,
 )
 from transload.limits import PROBLEM_BYTES, PROBLEM_VALUES
+from transload.net.allowance import renewed_s
 from transload.net.backoff import retry_after_s
 from transload.net.messages import Reply
 from transload.net.patience import WAY_ON
@@ -125,7 +126,11 @@ def problem(reply: Reply, doing: str, asked: Asked, subject: str | None = None) 
     if not (reply.is_last and isinstance(error, Unreachable)):
         return error
     message = f"{host} gave no useful answer in time: {error.message}"
-    return HostGivenUp(message, subject=host, hint=error.hint or WAY_ON)
+    way_on = error.hint or WAY_ON
+    if error.retry_after_s:
+        way_on = f"it asks to wait for {error.retry_after_s:.0f} s: run the same command then"
+        way_on += ", or give a longer --give-up-after"
+    return HostGivenUp(message, subject=host, hint=way_on)
 
 
 def _meaning(reply: Reply, doing: str, asked: Asked, subject: str | None) -> TransloadError:
@@ -138,7 +143,7 @@ def _meaning(reply: Reply, doing: str, asked: Asked, subject: str | None) -> Tra
     if reply.status in {401, 403}:
         return _denied(reply, text, asked, subject)
     if reply.status == 429 or "TOOMANYREQUESTS" in codes:
-        return TooManyRequests(text, subject=subject, retry_after_s=retry_after_s(reply.headers))
+        return TooManyRequests(text, subject=subject, retry_after_s=_wish_s(reply))
     if reply.status == 413:
         return TooLarge(text, subject=subject, hint="raise the limit of the registry or of the proxy in front of it")
     if reply.status >= 500 or reply.status in {408, 499}:
@@ -154,6 +159,11 @@ def _meaning(reply: Reply, doing: str, asked: Asked, subject: str | None) -> Tra
     if 400 <= reply.status < 500:
         return Refused(text, subject=subject, hint=_DEPTH if "NAME_INVALID" in codes else None)
     return not_a_registry(reply, doing)
+
+
+def _wish_s(reply: Reply) -> float | None:
+    wish_s = retry_after_s(reply.headers)
+    return renewed_s(reply.headers) if wish_s is None else wish_s
 
 
 def _phrase(status: int) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from transload.cli.output import Output
 from transload.errors import TooManyRequests, Unreachable
-from transload.events import HostTroubled
+from transload.events import Allowance, HostTroubled
 from transload.net.backoff import delay_s
 
 LOST = Unreachable("r.example refuses connections")
@@ -48,6 +48,18 @@ def test_in_a_long_trouble_fewer_and_fewer_lines_come(capsys: pytest.CaptureFixt
     """An hour of waits of 15 s: 240 of them."""
     lines = told(capsys, *(retrying(15.0 * number, 15) for number in range(240)))
     assert len(lines) <= 25
+
+
+def test_waits_for_a_limit_on_requests_are_told_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    allowance = Allowance(0, 6, 30, 5)
+    events = [
+        HostTroubled(host, "limited", 0, 120, wait_s=5, until_s=1.7e9 + 5 * number, allowance=allowance)
+        for number in range(36)
+        for host in ("r.example", "other.example")
+    ]
+    lines = told(capsys, *events)
+    assert len(lines) == 6
+    assert all("has a limit of 6 requests in 30 s, which are used up: waiting 5 s (until " in line for line in lines)
 
 
 def test_each_host_and_each_trouble_has_its_own_lines(capsys: pytest.CaptureFixture[str]) -> None:

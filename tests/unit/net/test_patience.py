@@ -238,6 +238,23 @@ def test_trouble_with_one_request_is_not_trouble_with_the_host(monkeypatch: pyte
         assert http.ask(get(wire, "/good")).status == 200
 
 
+def test_a_host_that_is_left_alone_does_not_answer_again_with_what_it_was_asked_before() -> None:
+    told: list[HostTroubled] = []
+    clock = HastyClock()
+    patience = Patience("r.example", NetSettings(), clock, told.append)
+    for _ in range(2):
+        patience.begin(GET, clock.monotonic_s())
+    patience.failed(GET, ServerTrouble("busy"), 1, 6.0)
+    clock.sleep_s(1)
+    patience.useful(GET)
+    assert [event.state for event in told] == ["retrying"]
+    clock.sleep_s(5.5)
+    patience.useful(GET)
+    assert [event.state for event in told] == ["retrying", "back"]
+    patience.useful(GET)
+    assert len(told) == 2
+
+
 @pytest.mark.parametrize("talk", [silent, headers_only, dripping])
 def test_an_interruption_ends_any_wait(talk: Peer) -> None:
     cancellation = Cancellation()

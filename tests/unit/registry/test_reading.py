@@ -339,3 +339,12 @@ def test_what_is_no_list(body: bytes) -> None:
 def test_tags_of_nothing() -> None:
     with talking(lambda asked: refused(404, "NAME_UNKNOWN")) as (_, store), pytest.raises(RepositoryUnknown):
         list(store.tags("a/b"))
+
+
+@pytest.mark.parametrize("wish", [{"Retry-After": "3600"}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "3600"}])
+def test_a_wait_that_is_longer_than_the_patience_is_named(wish: dict[str, str]) -> None:
+    with talking(lambda asked: Said(429, wish)) as (wire, store):
+        with pytest.raises(HostGivenUp, match="answers 429") as raised:
+            store.fetch(NAME)
+        assert len(wire.asked) == 1
+    assert (raised.value.hint or "").startswith("it asks to wait for 3600 s: run the same command then")
