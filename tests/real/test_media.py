@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.real.media import mounted
-from transload import LayoutStore
+from transload import LayoutStore, MemoryStore
+from transload.server import ServeSettings, serve
 from transload.testing.images import fill, image, multi_platform
 
 
@@ -61,6 +62,13 @@ def test_a_folder_an_inventory_and_a_plan(medium: Path) -> None:
     assert "nothing to do" in good(medium, "mirror", *mirroring)
     good(medium, "verify", f"oci:{medium.name}/folder", "--deep")
     good(medium, "inventory", f"oci:{medium.name}/folder", "-o", f"{medium.name}/inventory.json")
+
+
+def test_what_is_remembered_lies_on_it(medium: Path) -> None:
+    with serve(MemoryStore(), ServeSettings(writable=True)) as served:
+        good(medium, "mirror", "--from", "oci:source", "--to", served.host_port)
+        assert "unchanged" in good(medium, "mirror", "--from", "oci:source", "--to", served.host_port)
+    assert (medium / "state" / "known-registries.sqlite3").stat().st_size > 0
 
 
 def test_a_name_that_it_does_not_take(medium: Path) -> None:
