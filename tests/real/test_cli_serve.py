@@ -126,3 +126,9 @@ def test_what_was_mirrored_to_a_folder_is_served(shell: Shell, skopeo: Skopeo, v
     with serving(shell, "oci:carried") as (_, host, _):
         told = skopeo("inspect", "--tls-verify=false", f"docker://{host}/arcdata/arc-dns:{NEW}").stdout
     assert digest_at(vendor, f"arcdata/arc-dns:{NEW}") in told
+
+
+def test_a_limit_on_the_rate_is_said_to_hold_for_what_is_read(shell: Shell, layout: Path) -> None:
+    with serving(shell, f"oci:{layout}", "--limit-rate", "1MB/s") as (process, _, _):
+        assert process.stderr
+        assert process.stderr.readline().startswith("note: --limit-rate holds for what is read from a registry")

@@ -21,6 +21,7 @@ from transload.errors import SettingMissing, UsageError
 from transload.wording import whole_number
 
 HIGHEST_PORT = 65_535
+_UNLIMITED = "--limit-rate holds for what is read from a registry, not for what is sent to clients"
 
 
 @click.command(cls=Command)
@@ -99,6 +100,7 @@ def serve(
             notes = [*signature_notes(stores.bundle(location))] if location.kind == "bundle" else []
             notes += serving_notes(served) if location.kind != "registry" else []
             mode = "read and write" if writable else "read-only"
+            notes += [_UNLIMITED] if network.limit_rate.lowest else []
             more = [f"note: {note}" for note in notes]
             more += [f"warning: {settings.exposure}"] if settings.exposure else []
             serve_forever(
