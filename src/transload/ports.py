@@ -123,6 +123,11 @@ class Continues(Protocol):
         """From now on note where uploads go on, and go on with noted ones; with None, do neither."""
         ...
 
+    @property
+    def kept_bytes(self) -> int:
+        """How many bytes of unfinished uploads the store is known to keep."""
+        ...
+
     def cancel(self, repository: str, digest: Digest, address: str) -> None:
         """Drop a noted upload with which nobody will go on. It is not an error if the store does not let us."""
         ...

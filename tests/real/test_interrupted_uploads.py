@@ -57,8 +57,11 @@ def wait_until_read(source: Distribution3) -> None:
         time.sleep(0.02)
 
 
-def interrupt(shell: Shell, slow: Distribution3, number: int, *words: object) -> None:
-    """Run a command until half of all bytes have passed the slow side, and give its process the signal there."""
+def interrupt(shell: Shell, slow: Distribution3, number: int, *words: object) -> str:
+    """Run a command until half of all bytes have passed the slow side, and give its process the signal there.
+
+    Returns what it printed.
+    """
     process = shell.start(*words)
     assert slow.held.wait(60)
     wait_until_read(slow)
@@ -67,6 +70,7 @@ def interrupt(shell: Shell, slow: Distribution3, number: int, *words: object) ->
     slow.settle()
     assert process.returncode == (-9 if number == signal.SIGKILL else 130)
     assert number == signal.SIGKILL or "half-way" in out + err
+    return out + err
 
 
 @every_signal
@@ -147,3 +151,21 @@ def test_a_line_that_breaks_again_and_again_carries_a_blob_to_a_registry_that_re
         assert ran.code == 0, ran.told
         assert target.methods["PATCH"] > ATTEMPTS + 1
         assert target.received == total
+
+
+@pytest.mark.parametrize("number", [CTRL_C, TERM], ids=["ctrl-c", "term"])
+def test_an_orderly_end_loses_nothing_at_docker_registry_either_once_it_is_known(
+    shell: Shell, registry: Registry, number: int
+) -> None:
+    """It drops an upload whose request breaks off, but goes on after one that ended as it should."""
+    total = size(MANY)
+    with publishing(MANY) as source:
+        assert shell("check", registry.host).code == 0  # learns that it does not go on after a break
+        source.hold_at = total // 2
+        words = ("mirror", f"{source.host}/app:1", "--to", f"{registry.host}/orderly-{number}")
+        told = interrupt(shell, source, number, *words)
+        assert f"{registry.host} keeps " in told
+        again = shell(*words)
+        assert again.code == 0, again.told
+        print(f"\norderly read {source.sent / total:.4f}")
+        assert source.sent <= total * 1.01 + on_the_way(MANY)

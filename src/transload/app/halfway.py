@@ -5,7 +5,7 @@ from __future__ import annotations
 from transload.app.location import Location
 from transload.planning import Plan
 from transload.planning.plan import Share
-from transload.ports import Target
+from transload.ports import Continues, Target
 from transload.report.texts import count, size
 
 
@@ -31,14 +31,17 @@ def kept_half(underway: Share, location: Location, target: Target, *, noted: boo
     arrived = size(underway.bytes)
     if location.kind != "registry":
         return f"{what}: the {arrived} that had arrived are parked, and the next run goes on there"
+    host = location.value
+    if not noted:
+        return f"{what}, and the {arrived} that had arrived will be sent again: there is no state folder"
+    continues: Continues | None = getattr(target, "continues", None)
+    kept = continues.kept_bytes if continues is not None else 0
+    if kept:
+        return f"{what}: {host} keeps {size(kept)} that had arrived, and the next run goes on there"
     capabilities = getattr(target, "capabilities", None)
     resumes = capabilities.resumes if capabilities is not None else None
-    if resumes is False or not noted:
-        why = f"{location.value} does not take up half a blob" if resumes is False else "there is no state folder"
-        return f"{what}, and the {arrived} that had arrived will be sent again: {why}"
     if resumes:
-        return f"{what}: {location.value} keeps the {arrived} that had arrived, and the next run goes on there"
-    return (
-        f"{what}: the next run goes on there if {location.value} has kept the {arrived} that had arrived,"
-        " and sends them again if not"
-    )
+        return f"{what}: {host} keeps the {arrived} that had arrived, and the next run goes on there"
+    if resumes is False:
+        return f"{what}, and the {arrived} that had arrived will be sent again: {host} does not take up half a blob"
+    return f"{what}: if {host} has kept the {arrived} that had arrived, the next run goes on there"

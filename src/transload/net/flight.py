@@ -25,6 +25,7 @@ WINDOW_S = 60.0
 _TICK_S = 0.25
 _TRICKLE_S = 5.0  # a shorter time is not enough to measure a rate
 _PARTING_S = 1.0  # after Ctrl-C, requests have this long to end by themselves
+_ANSWER_S = 5.0  # for the answer to a body that ended early
 
 
 class Flight:
@@ -44,6 +45,8 @@ class Flight:
         self.on_wire = False
         self.is_last = False
         """Whether this is the last answer that is taken from the host; it may be read to its end."""
+        self.ends_early = False
+        """Whether its body ends by itself when the work is cancelled, as soon as its source lets it."""
         self._clock = clock
         self._socket: weakref.ref[socket.socket] | None = None
         self._mark = 0
@@ -101,6 +104,11 @@ class Flight:
         if opened is not None:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(opened, socket.SHUT_RDWR)  # the plain method: no TLS goodbye is sent
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether cancelled work ends this request by itself: its source is about to end, or the answer is due."""
+        return self.ends_early and (not self.waits or self._clock.monotonic_s() - self._mark_s < _ANSWER_S)
 
     @property
     def waits(self) -> bool:
@@ -178,7 +186,8 @@ class Watch:
     def cut(self) -> None:
         """End every connection, because the work was cancelled."""
         for flight in self._all():
-            flight.cut("interrupted")
+            if not flight.is_ending:
+                flight.cut("interrupted")
 
     def close(self) -> None:
         """End the thread now. Without this it ends a moment after the last flight."""

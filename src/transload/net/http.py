@@ -182,6 +182,7 @@ class Http:
         with ExitStack() as held:
             held.enter_context(host.slots.hold(request.lane, self.cancellation))
             flight = held.enter_context(self._watch.flight(host.patience, kind))
+            flight.ends_early = request.ends_early
             round_ = host.backoff.wait(self.cancellation)
             host.patience.check(request.doing)
 
@@ -292,13 +293,15 @@ class Http:
         if body is None:
             return None
         if not isinstance(body, bytes):
-            return self._counted(origin.netloc, meter.pieces(body) if meter else body, flight)
+            return self._counted(origin.netloc, meter.pieces(body) if meter else body, flight, request.ends_early)
         if meter:
             return self._counted(origin.netloc, meter.pieces([body]), flight)
         self.traffic.sent(origin.netloc, len(body))
         return body
 
-    def _counted(self, netloc: str, chunks: Iterable[Chunk], flight: Flight) -> Iterator[Chunk]:
+    def _counted(
+        self, netloc: str, chunks: Iterable[Chunk], flight: Flight, ends_early: bool = False
+    ) -> Iterator[Chunk]:
         try:
             flight.pause()  # the time that the source takes is not the host's
             for chunk in chunks:
@@ -306,7 +309,8 @@ class Http:
                 yield chunk  # also when all is to end: the other side can keep it
                 flight.pause()
                 self.traffic.sent(netloc, len(chunk))
-                self.cancellation.check()
+                if not ends_early:
+                    self.cancellation.check()
             flight.resume()
         except Exception as error:  # an error of the source; `_sent` unwraps it
             raise _SourceFailed(error) from error

@@ -35,7 +35,8 @@ class HttpRequest:
     `body` is bytes, or chunks with their total `length` in bytes. Chunks can be sent only once, so `retried` must be
     False then. `limit` is the most bytes of a body that `Http.ask` accepts. `retried`: whether asking again does no
     harm. `registry` is the registry for which another host is asked: a token server, or storage. `side` is the side of
-    the copy, whose limit on the rate counts then.
+    the copy, whose limit on the rate counts then. With `ends_early`, a body without a length ends by itself when the
+    run is cancelled, so that the request is complete.
     """
 
     method: str
@@ -50,6 +51,7 @@ class HttpRequest:
     limit: int = field(default=MANIFEST_BYTES, kw_only=True)
     registry: Origin | None = field(default=None, kw_only=True)
     side: Side | None = field(default=None, kw_only=True)
+    ends_early: bool = field(default=False, kw_only=True)
 
 
 @frozen

@@ -49,6 +49,8 @@ class Capabilities:
         self.resumes: bool | None = None
         self.put_with_body: bool | None = None
         self.refuses_wrong_digest: bool | None = None
+        self.takes_open_end = True
+        """Whether a body without a length has not failed in this run; it is not remembered."""
 
     @classmethod
     def from_json(cls, document: object) -> Capabilities:

@@ -142,7 +142,10 @@ class RegistryProbes:
         try:
             session.open()
             session.patch([bytes(_FEW)], _FEW, ranged=False)
-            return session.stands_at() == _FEW
+            tells = session.stands_at() == _FEW
+            if not tells:
+                self._api.capabilities.learn("resumes", False)
+            return tells
         finally:
             session.cancel()
 

@@ -6,16 +6,17 @@ Rules: distribution specification, "Pushing Blobs", and how registries apply it.
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Iterable
 
-from transload.errors import AccessDenied, ProtocolTrouble, Refused, ServerTrouble, TransloadError
-from transload.net.address import Origin, Url, session_url, with_query, without_query
+from transload.errors import AccessDenied, Interrupted, Refused, ServerTrouble, TransloadError
+from transload.net.address import session_url, with_query, without_query
 from transload.net.messages import HttpRequest, Reply
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.api import Api
 from transload.registry.headers import upload_offset, upload_range
+from transload.registry.openend import OpenEnd, is_worth_it
+from transload.registry.ownsession import is_own_session
 from transload.registry.presence import Presence
 from transload.registry.scope import pull, push
 from transload.registry.translate import DAMAGED, codes_of, complaints, not_a_registry, problem
@@ -30,7 +31,6 @@ _IN_FLIGHT = 4 << 20
 """Bytes that a broken connection may lose on the way, in buffers of the system or of a proxy."""
 _PATIENCE = 2
 _MOMENTS_S = (0.2, 0.8)
-_SESSION = re.compile(r"/v2/([a-z0-9/._-]+)/blobs/uploads?/([A-Za-z0-9._~=+-]+)")
 _OCTETS = {"Content-Type": "application/octet-stream"}
 
 
@@ -136,6 +136,31 @@ class UploadSession:
             raise ServerTrouble(f"{self.doing}: the registry kept {offset - start} of {length} bytes")
         # a Range that did not move (ECR) is ignored: the bytes sent count, and the digest decides
 
+    @property
+    def wants_open_end(self) -> bool:
+        """Whether `patch_on` keeps what it sends where `patch` would lose it."""
+        return self._url is not None and is_worth_it(self._api.capabilities, self._url)
+
+    def patch_on(self, body: Iterable[Chunk]) -> None:
+        """Send bytes from `offset` on, as many as come. If getting them fails, those before are kept all the same.
+
+        Raises what getting them raised, and as `patch` does.
+        """
+        capabilities, bytes_ = self._api.capabilities, OpenEnd(body)
+        try:
+            reply = self._ask("PATCH", self._latest(), bytes_, None, dict(_OCTETS))
+        except TransloadError as error:
+            capabilities.takes_open_end = isinstance(error, Interrupted)
+            raise
+        if reply.status not in ACCEPTED or upload_offset(reply.headers.get("Range")) != self.offset + bytes_.sent:
+            capabilities.takes_open_end = False
+            self.cancel()
+            raise self._again(f"{self.doing}: the registry does not take a body without a length")
+        self._follow(reply)
+        self.offset += bytes_.sent
+        if bytes_.error is not None:
+            raise bytes_.error
+
     def put(self, body: bytes | Iterable[Chunk] | None = None, length: int = 0) -> None:
         """Close the session with the digest, and send `body` with it if given. Raises the error that the answer means.
 
@@ -196,14 +221,23 @@ class UploadSession:
         """
         if not is_own_session(address, self._api.origin, self.repository):
             return False
-        reply = self._where(address)
-        offset = self._stated(reply)
+        for way in (without_query(address, "_state"), address):  # 2.8 needs the state where no request broke off
+            reply = self._ask("GET", way)
+            offset = self._stated(reply)
+            if offset is not None:
+                break
         self._url = address
         if offset is None:
             return False
         self._taken_up = True
-        self._resume(reply, offset)
+        self._resume(reply, offset, broken=way != address)
         return True
+
+    def learn_whether_it_tells(self) -> None:
+        """Learn from a session just opened whether the registry tells where an upload stands, so that it can go on."""
+        capabilities = self._api.capabilities
+        if self._url and not capabilities.resumes and self.stands_at() is None:
+            capabilities.learn("resumes", False)
 
     def _where(self, address: str) -> Reply:
         """Ask where a session stands.
@@ -218,9 +252,9 @@ class UploadSession:
         offset = upload_offset(reply.headers.get("Range")) if reply.status in ACCEPTED else None
         return offset if offset is not None and offset <= self._descriptor.size and _leads_on(reply) else None
 
-    def _resume(self, reply: Reply, offset: int) -> None:
+    def _resume(self, reply: Reply, offset: int, *, broken: bool = True) -> None:
         self._resumed = True
-        if offset:
+        if offset and broken:
             self._api.capabilities.learn("resumes", True)
         self._follow(reply)
         self.offset = offset
@@ -275,6 +309,7 @@ class UploadSession:
             length=length,
             lane="small" if body is None else "write",
             retried=body is None if retried is None else retried,
+            ends_early=isinstance(body, OpenEnd),
         )
         return self._api.ask(request, self._scope, long=body is not None)
 
@@ -352,17 +387,3 @@ def _reason(reply: Reply) -> str:
 
 def _leads_on(reply: Reply) -> bool:
     return bool(reply.headers.get("Location"))
-
-
-def is_own_session(address: str, origin: Origin, repository: str) -> bool:
-    """Whether an address is that of an upload to this repository at this registry itself.
-
-    Only such an address is noted for a later process, and asked by it with our login: no other host, and nothing else
-    that a request could change at the registry, whoever wrote the note.
-    """
-    try:
-        url = Url.parse(address)
-    except ProtocolTrouble:
-        return False
-    form = _SESSION.fullmatch(url.path)
-    return url.origin == origin and form is not None and form[1] == repository and ".." not in form[2]

@@ -17,7 +17,8 @@ from transload.oci import Descriptor, Digest, Verifier
 from transload.ports import Chunk, UploadNotes
 from transload.registry.api import Api
 from transload.registry.digestcheck import DigestCheck
-from transload.registry.session import UploadSession, is_own_session
+from transload.registry.ownsession import is_own_session
+from transload.registry.session import UploadSession
 
 
 class BodyTooShort(Exception):
@@ -127,6 +128,12 @@ class Uploads:
         """See `Continues`."""
         self._notes = notes
 
+    @property
+    def kept_bytes(self) -> int:
+        """See `Continues`."""
+        with self._lock:
+            return sum(upload.acknowledged for upload in self._parked.values())
+
     def cancel(self, repository: str, digest: Digest, address: str) -> None:
         """See `Continues`. Only the address of an upload to this repository at this registry is asked for."""
         if is_own_session(address, self._api.origin, repository):
@@ -207,6 +214,11 @@ class Upload:
         return self._session.doubted
 
     @property
+    def acknowledged(self) -> int:
+        """How many bytes the registry is known to keep for a later process."""
+        return self._session.offset if self._certain else 0
+
+    @property
     def is_unfinished(self) -> bool:
         """Whether the upload can be continued later."""
         return not self._closed and self._session.is_open
@@ -274,6 +286,8 @@ class Upload:
     def _take_up(self, address: str) -> None:
         if not self._session.take_up(address):
             self._begin_anew()
+            self._session.open()
+            self._session.learn_whether_it_tells()
             return
         self._taken_up = True
         if self._session.offset and self._digest_check and self._digest_check.passed(self._repository):
@@ -295,10 +309,19 @@ class Upload:
             while session.offset < size:
                 length = min(capabilities.piece_size(session.piece_minimum), size - session.offset)
                 session.patch(pieces.take(length), length, ranged=True)
+        elif session.offset < size and session.wants_open_end:
+            self._send_on(pieces.take(size - session.offset))
         elif session.offset < size:
             left = size - session.offset
             session.patch(pieces.take(left), left, ranged=False)
         pieces.finish()
+
+    def _send_on(self, chunks: Iterable[Chunk]) -> None:
+        before = self._session.offset
+        try:
+            self._session.patch_on(chunks)
+        finally:
+            self._certain = self._session.offset > before  # it has answered, so this is all that it got
 
 
 class SmallUpload(Upload):

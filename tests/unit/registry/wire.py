@@ -106,7 +106,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         wire: Wire = self.server.wire  # type: ignore[attr-defined]
         length = int(self.headers.get("Content-Length") or 0)
-        asked = Asked(self.command, self.path, self.headers, lambda: self.rfile.read(length))
+        chunked = self.headers.get("Transfer-Encoding") == "chunked"
+        asked = Asked(
+            self.command, self.path, self.headers, self._chunks if chunked else lambda: self.rfile.read(length)
+        )
         wire.asked.append(asked)
         said = wire.script(asked)
         if said.hang_up:
@@ -115,6 +118,14 @@ class _Handler(BaseHTTPRequestHandler):
         if not said.unread:
             _ = asked.body
         self._say(said)
+
+    def _chunks(self) -> bytes:
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     def _say(self, said: Said) -> None:
         self.send_response_only(said.status)
