@@ -98,7 +98,7 @@ def test_before_a_slow_target_no_byte_is_sent_twice(shell: Shell, number: int) -
     with publishing(MANY) as source, Distribution3(hold_at=total // 2) as target:
         words = ("mirror", f"{source.host}/app:1", "--to", target.host)
         interrupt(shell, target, number, *words)
-        assert total // 2 <= target.received < total
+        assert total // 2 <= target.received
         again = shell(*words)
         assert again.code == 0, again.told
         print(f"\nread {source.sent / total:.4f} sent {target.received / total:.4f}")

@@ -136,10 +136,17 @@ class UploadSession:
             raise ServerTrouble(f"{self.doing}: the registry kept {offset - start} of {length} bytes")
         # a Range that did not move (ECR) is ignored: the bytes sent count, and the digest decides
 
-    @property
     def wants_open_end(self) -> bool:
-        """Whether `patch_on` keeps what it sends where `patch` would lose it."""
-        return self._url is not None and is_worth_it(self._api.capabilities, self._url)
+        """Whether `patch_on` keeps what it sends where `patch` would lose it.
+
+        If only an earlier run knew that the registry does not go on after a break, it is asked once more.
+        """
+        capabilities = self._api.capabilities
+        if self._url is None or not is_worth_it(capabilities, self._url):
+            return False
+        if not capabilities.is_settled("resumes"):
+            capabilities.learn("resumes", self.stands_at() is not None)
+        return capabilities.resumes is False
 
     def patch_on(self, body: Iterable[Chunk]) -> None:
         """Send bytes from `offset` on, as many as come. If getting them fails, those before are kept all the same.

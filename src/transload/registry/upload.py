@@ -309,7 +309,7 @@ class Upload:
             while session.offset < size:
                 length = min(capabilities.piece_size(session.piece_minimum), size - session.offset)
                 session.patch(pieces.take(length), length, ranged=True)
-        elif session.offset < size and session.wants_open_end:
+        elif session.offset < size and session.wants_open_end():
             self._send_on(pieces.take(size - session.offset))
         elif session.offset < size:
             left = size - session.offset
