@@ -37,9 +37,10 @@ async def begin_upload(call: Call) -> web.StreamResponse:
     uploads, digest = call.service.uploads, None
     if "digest" in query and "mount" not in query:
         digest = Digest(query["digest"])
-    upload = await call.service.run(uploads.begin, call.route.repository, whole=digest is not None)
     if digest is None:
+        upload = await call.service.run(uploads.begin, call.route.repository)
         return _answer(202, upload.headers | {"Content-Length": "0"})
+    upload = uploads.begin(call.route.repository, whole=True)
     try:
         await _append(call, upload)
         return await _commit(call, upload, digest)
@@ -96,7 +97,9 @@ async def cancel_upload(call: Call) -> web.StreamResponse:
 
 
 async def _found(call: Call) -> ServedUpload:
-    return await call.service.run(call.service.uploads.find, call.route.repository, call.route.reference)
+    uploads, repository, identifier = call.service.uploads, call.route.repository, call.route.reference
+    known = uploads.known(repository, identifier)
+    return known if known is not None else await call.service.run(uploads.find, repository, identifier)
 
 
 async def _refresh(call: Call, upload: ServedUpload) -> None:
@@ -125,9 +128,11 @@ async def _append(call: Call, upload: ServedUpload) -> None:
     """Add the body to the session, unless its Content-Range does not fit, or a newer request takes over."""
     async with upload.lock:  # an earlier request may still be writing, which moves the offset
         own = upload.take_over()
-        await _refresh(call, upload)
+        if "Content-Range" in call.request.headers:
+            await _refresh(call, upload)
         chunk = _chunk(call, upload)
     end = None if chunk is None else chunk.offset + chunk.length
+    spool, first = upload.spool, True
     async for batch in receive(call):
         async with upload.lock:
             if not upload.owned_by(own):
@@ -135,7 +140,10 @@ async def _append(call: Call, upload: ServedUpload) -> None:
             if end is not None and upload.spool.size + len(batch) > end:
                 raise Refusal(400, "SIZE_INVALID", "the chunk is longer than its Content-Range")
             call.service.uploads.touch(upload)
-            await _in_file(call, upload, upload.spool.write, batch)
+            at_end = first and end is None
+            write = spool.write_at_end if at_end and isinstance(spool, KeptSpool) else spool.write
+            await _in_file(call, upload, write, batch)
+        first = False
         del batch
     if end is not None and upload.spool.size != end:
         raise Refusal(400, "SIZE_INVALID", "the chunk is shorter than its Content-Range", headers=upload.headers)
@@ -171,6 +179,8 @@ async def _commit(call: Call, upload: ServedUpload, digest: Digest) -> web.Strea
 
 
 def _store_blob(service: Service, upload: ServedUpload, digest: Digest) -> None:
+    if isinstance(upload.spool, KeptSpool):
+        upload.spool.refresh()
     try:
         _hand_over(service, upload.repository, digest, upload.spool)
     except CorruptError:

@@ -171,27 +171,20 @@ class KeptSpool:
             if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
                 self.discard()
                 raise UploadGone
-        self.size = status.st_size
-        if self.size < self._hashed:  # somebody cut it
-            self._hash, self._hashed = hashlib.sha256(), 0
+        self._stand_at(status.st_size)
 
     def write(self, batch: bytes | bytearray) -> None:
         """Append. Raises `DiskFull`, `LocalError`, `UploadMoved`, `UploadGone`; then no byte of `batch` counts."""
         with self._locked() as file, local_errors("writing an upload to", self.path):
             if os.fstat(file.fileno()).st_size != self.size:
                 raise UploadMoved
-            file.seek(self.size)
-            try:
-                write_all(file, batch)
-            except BaseException:
-                file.truncate(self.size)
-                raise
-            if self._hashed == self.size:
-                self._hash.update(batch)
-                self._hashed += len(batch)
-            else:
-                self._catch_up(file, _CATCH_UP_BYTES)
-            self.size += len(batch)
+            self._append(file, batch)
+
+    def write_at_end(self, batch: bytes | bytearray) -> None:
+        """Append wherever the file ends, also if another server has written to it. Raises as `write` does."""
+        with self._locked() as file, local_errors("writing an upload to", self.path):
+            self._stand_at(os.fstat(file.fileno()).st_size)
+            self._append(file, batch)
 
     def chunks(self, offset: int) -> Iterator[memoryview]:
         """The bytes from `offset` on, in views of a buffer that is used again."""
@@ -222,6 +215,25 @@ class KeptSpool:
         with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):
             self._folder.unlink(self.path.name)
 
+    def _stand_at(self, size: int) -> None:
+        self.size = size
+        if size < self._hashed:  # somebody cut it
+            self._hash, self._hashed = hashlib.sha256(), 0
+
+    def _append(self, file: FileIO, batch: bytes | bytearray) -> None:
+        file.seek(self.size)
+        try:
+            write_all(file, batch)
+        except BaseException:
+            file.truncate(self.size)
+            raise
+        if self._hashed == self.size:
+            self._hash.update(batch)
+            self._hashed += len(batch)
+        else:
+            self._catch_up(file, _CATCH_UP_BYTES)
+        self.size += len(batch)
+
     def _catch_up(self, file: FileIO, count: int) -> None:
         file.seek(self._hashed)
         for chunk in chunks_of(file, self.path, count):
@@ -230,19 +242,22 @@ class KeptSpool:
             self._hash.update(chunk)
             self._hashed += len(chunk)
 
-    def _opened(self) -> FileIO:
+    def _opened(self, folder: Folder | None = None) -> FileIO:
         try:
-            return self._folder.open(self.path.name, "r+")
+            return (folder or self._folder).open(self.path.name, "r+")
         except FileNotFoundError as error:
             raise UploadGone from error
 
     @contextmanager
     def _locked(self) -> Iterator[FileIO]:
-        with local_errors("opening", self.path):
-            file = self._opened()
+        with local_errors("opening", self.path), self._folder.held() as folder:
+            file = self._opened(folder)
+            with contextlib.ExitStack() as opened:
+                opened.enter_context(file)
+                with contextlib.suppress(LocksMissing):
+                    lock(file, self.path)
+                if not folder.leads_to(self.path.name, file):  # it has become a blob, or was deleted
+                    raise UploadGone
+                opened.pop_all()
         with file:
-            with contextlib.suppress(LocksMissing):
-                lock(file, self.path)
-            if not self._folder.leads_to(self.path.name, file):  # it has become a blob, or was deleted
-                raise UploadGone
             yield file

@@ -94,22 +94,33 @@ class ServedUploads:
         self._room = Room()
         self._open: dict[str, ServedUpload] = {}
         self._turn = threading.Lock()
+        self._others = SERVED_UPLOADS  # of other servers; not known yet
         self.stopping = threading.Event()
 
     def begin(self, repository: str, *, whole: bool = False) -> ServedUpload:
-        """Open a session. `whole`: all bytes come with this request, so nobody will go on with it.
+        """Open a session. Raises `TooManyRequests` when too many are open, `LocalError`.
 
-        Raises `TooManyRequests` when too many are open, `LocalError`.
+        `whole`: all bytes come with this request. Nobody will go on with it, so there are not more of them than
+        connections, and it needs no file yet.
         """
         identifier = _new_identifier(repository)
+        if whole:
+            return self._enter(identifier, repository, self._own(identifier))
         with self._turn:
             self._make_place()
-            if self._spools is None or whole:
-                spool: Spool | KeptSpool = Spool(identifier, self._folder, spools=self._spools, room=self._room)
-            else:
-                spool = self._kept(self._spools, identifier)
-                spool.create()
+            if self._spools is None:
+                return self._enter(identifier, repository, self._own(identifier))
+            spool = self._kept(self._spools, identifier)
+            spool.create()
             return self._enter(identifier, repository, spool)
+
+    def known(self, repository: str, identifier: str) -> ServedUpload | None:
+        """The session with this identifier, if this server has used it. It looks at no file."""
+        upload = self._open.get(identifier)
+        if upload is None or upload.repository != repository:
+            return None
+        self.touch(upload)
+        return upload
 
     def find(self, repository: str, identifier: str) -> ServedUpload:
         """The session with this identifier, of an earlier server too. Raises a `Refusal` with BLOB_UPLOAD_UNKNOWN."""
@@ -140,7 +151,9 @@ class ServedUploads:
     def sweep(self) -> None:
         """End the sessions that nobody has used for too long, and delete what lies among their files and is none."""
         with self._turn:
-            for identifier in self._all():
+            uploads = self._all()
+            self._others = len(uploads) - len(self._open)
+            for identifier in uploads:
                 kept = self._spools is not None
                 if self._idle_s(identifier) > (SERVED_UPLOAD_IDLE_S if kept else IDLE_S):
                     self._end(identifier)
@@ -159,6 +172,9 @@ class ServedUploads:
                 self.end(upload)
         self._open.clear()
 
+    def _own(self, identifier: str) -> Spool:
+        return Spool(identifier, self._folder, spools=self._spools, room=self._room)
+
     def _kept(self, spools: Spools, identifier: str) -> KeptSpool:
         return KeptSpool(*spools.spool_file(identifier), self.stopping)
 
@@ -171,6 +187,8 @@ class ServedUploads:
         return set(self._open).union(() if self._spools is None else self._spools.spooled())
 
     def _make_place(self) -> None:
+        if len(self._open) + self._others < SERVED_UPLOADS:  # as counted a minute ago
+            return
         uploads = self._all()
         if len(uploads) < SERVED_UPLOADS:
             return
