@@ -11,7 +11,8 @@ import click
 
 from transload.app.settings import read_environment
 from transload.errors import TransloadError
-from transload.events import HostTroubled
+from transload.events import HostListener, HostTroubled
+from transload.report.hostnews import HostNews
 from transload.report.problem import Problem, problem_lines
 from transload.report.sentences import host_sentence
 from transload.report.styled import Styled, folded, takes_styles
@@ -61,9 +62,15 @@ def say_folded(text: str, indent: str = "") -> None:
     say(folded(indent, text, width_of(sys.stderr)))
 
 
-def tell_host(event: HostTroubled) -> None:
-    """Write that a host does not answer, while nothing else is shown yet."""
-    say_folded(host_sentence(event))
+def telling_hosts() -> HostListener:
+    """A listener that writes when a host does not answer, while nothing else is shown; not each of its attempts."""
+    news = HostNews()
+
+    def tell(event: HostTroubled) -> None:
+        if news.is_for_people(event):
+            say_folded(host_sentence(event))
+
+    return tell
 
 
 def warn(text: str) -> None:

@@ -11,7 +11,7 @@ from transload.app.location import Location
 from transload.app.network import Network
 from transload.app.settings import Environment
 from transload.app.stores import Listeners, Logins, Stores
-from transload.cli.console import say_folded, tell_host, warn
+from transload.cli.console import say_folded, telling_hosts, warn
 from transload.cli.prompts import ask, ask_password
 from transload.errors import CredentialsRejected, NotFound, ReferenceInvalid, Side, TransloadError, UsageError
 from transload.login import Login
@@ -143,7 +143,8 @@ class Interview:
     def _stores(self, side: Side, host: str, login: Login | None) -> Stores:
         logins = Logins(login, None, frozenset({host})) if side == "source" else Logins(target=login)
         network = evolve(self.network, give_up_after_s=min(self.network.give_up_after_s, _PATIENCE_S))
-        return Stores(self.environment, network, logins, Cancellation(), listeners=Listeners(warn, hosts=tell_host))
+        listeners = Listeners(warn, hosts=telling_hosts())
+        return Stores(self.environment, network, logins, Cancellation(), listeners=listeners)
 
 
 def _remark(text: str) -> None:

@@ -16,6 +16,7 @@ from transload.errors import TransloadError
 from transload.events import HostTroubled, Progressed
 from transload.planning import Plan
 from transload.report.activity import EventVoice, LogVoice, TerminalVoice, Voice, Working
+from transload.report.hostnews import HostNews
 from transload.report.jsonl import JsonLines, JsonProgress
 from transload.report.lines import LineProgress, QuietProgress
 from transload.report.moving import MovingLines, size_of_terminal
@@ -32,9 +33,6 @@ from transload.version import __version__
 if TYPE_CHECKING:
     from transload.report.terminal import TerminalProgress
 
-_NEWS_S = 2.5
-_LONG_S = 2.0
-_LIMITED_S = 60.0
 OutputFormat = Literal["text", "json"]
 Progress: TypeAlias = "LineProgress | JsonProgress | QuietProgress | TerminalProgress"
 
@@ -48,8 +46,7 @@ class Output:
         self._quiet = quiet
         self._json = JsonLines(sys.stdout) if output == "json" else None
         self._progress: Progress | None = None
-        self._retried_hosts: dict[str, tuple[float, float]] = {}
-        self._limited_hosts: dict[str, float] = {}
+        self._news = HostNews()
         self._line = MovingLines(sys.stderr, moves=moves())
         self._working = Working(self._voice())
 
@@ -131,35 +128,13 @@ class Output:
         """Report a host that does not answer as it should, at any time, also before there is a plan."""
         if self._json:
             self._json.host(event)
-        elif not self._quiet and self._is_news(event):
+        elif not self._quiet and self._news.is_for_people(event):
             self._working.beside()
             tell = getattr(self._progress, "host", None)
             if tell is not None:
                 tell(event)
             else:
                 self.notice(host_sentence(event))
-
-    def _is_news(self, event: HostTroubled) -> bool:
-        """Whether people should see this event. Of retries at a host, they see the first, then fewer and fewer.
-
-        They also see each wait that is much longer than those before. Of waits for a limit on requests, they see one a
-        minute.
-        """
-        if event.state == "limited":
-            until_s = event.until_s or 0.0
-            news = until_s >= self._limited_hosts.get(event.host, 0.0) + _LIMITED_S
-            self._limited_hosts[event.host] = until_s if news else self._limited_hosts[event.host]
-            return news
-        if event.state != "retrying":
-            return True
-        told_s, longest_s = self._retried_hosts.get(event.host, (-_NEWS_S, 0.0))
-        past_s = event.troubled_s - told_s
-        longest_s = longest_s if past_s >= 0 else 0.0  # below 0, it is another trouble
-        longer = event.wait_s > max(_LONG_S, 1.5 * longest_s)
-        news = longer or past_s < 0 or past_s >= max(_NEWS_S, event.troubled_s / 4)
-        if news:
-            self._retried_hosts[event.host] = event.troubled_s, max(longest_s, event.wait_s)
-        return news
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from transload.app.stores import Carried, Listeners
 from transload.app.whole import serving_notes
 from transload.cli import completion, options
 from transload.cli.command import Command, is_written
-from transload.cli.console import say, tell_host, warn
+from transload.cli.console import say, telling_hosts, warn
 from transload.cli.passwords import piped_password
 from transload.cli.prompts import ask_password, is_interactive
 from transload.cli.session import open_session
@@ -95,7 +95,7 @@ def serve(
             tls_key=tls_key,
             users=_users(user, session.environment, password_stdin),
         )
-        with session.stores(carried=reading, listeners=Listeners(warn, hosts=tell_host)) as stores:
+        with session.stores(carried=reading, listeners=Listeners(warn, hosts=telling_hosts())) as stores:
             served = stores.target(location, kept=True) if writable else stores.source(location)
             notes = [*signature_notes(stores.bundle(location))] if location.kind == "bundle" else []
             notes += serving_notes(served) if location.kind != "registry" else []

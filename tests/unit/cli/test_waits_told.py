@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from transload.cli.console import telling_hosts
 from transload.cli.output import Output
 from transload.errors import TooManyRequests, Unreachable
 from transload.events import Allowance, HostTroubled
@@ -60,6 +61,13 @@ def test_waits_for_a_limit_on_requests_are_told_once_a_minute(capsys: pytest.Cap
     lines = told(capsys, *events)
     assert len(lines) == 6
     assert all("has a limit of 6 requests in 30 s, which are used up: waiting 5 s (until " in line for line in lines)
+
+
+def test_a_server_that_reads_through_says_it_as_sparingly(capsys: pytest.CaptureFixture[str]) -> None:
+    tell = telling_hosts()
+    for number in range(240):
+        tell(retrying(15.0 * number, 15))
+    assert len(capsys.readouterr().err.splitlines()) <= 25
 
 
 def test_each_host_and_each_trouble_has_its_own_lines(capsys: pytest.CaptureFixture[str]) -> None:
