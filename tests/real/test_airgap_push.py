@@ -139,7 +139,7 @@ def test_what_half_is_there_is_completed(shell: Shell, bundle: Path, registry: R
     totals = ran.events[-1]["result"]["totals"]
     assert totals["images"] | {"all": 0} == {
         "all": 0, "copied": 1, "updated": 1, "unchanged": 1, "missing": 0,
-        "failed": 0, "not-tried": 0, "interrupted": 0,
+        "failed": 0, "not-tried": 0, "interrupted": 0, "left": 0,
     }  # fmt: skip
     lacking = {one.descriptor.digest: one.descriptor.size for b in (TWO, THREE) for one in b.walk_contents()}
     del lacking[SHARED.descriptor.digest]
