@@ -28,8 +28,10 @@ def _limits(value: RateLimits | str | float | Iterable[str]) -> RateLimits:
     return RateLimits.of(value)
 
 
-def _check_count(_: object, attribute: Attribute[int], count: int) -> None:
-    if not count >= 1:  # this form also refuses NaN
+def _check_count(_: object, attribute: Attribute[int], count: object) -> None:
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise TypeError(f"{attribute.name} must be int, not {type(count).__name__}")
+    if count < 1:
         raise UsageError(f"{attribute.name} must be at least 1, not {count}")
 
 

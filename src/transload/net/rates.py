@@ -41,15 +41,18 @@ class RateLimits:
     def of(cls, value: RateLimits | str | float | Iterable[str] | None) -> RateLimits:
         """From bytes a second, or from one text or several: `20MB/s`, `source=20MB/s`, `target=500KiB/s`.
 
-        K, M, G and KiB… are powers of 1024, KB… powers of 1000; `/s` may be left out. Raises `UsageError`.
+        K, M, G and KiB… are powers of 1024, KB… powers of 1000; `/s` may be left out. Raises `UsageError`, and
+        `TypeError` for anything else.
 
         >>> RateLimits.of(["20MB/s", "source=1.5 MiB/s"])
         RateLimits(whole=20000000.0, source=1572864.0, target=None)
         """
         if isinstance(value, RateLimits):
             return value
-        if isinstance(value, (int, float)):
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
             return cls(whole=float(value))
+        if isinstance(value, (bool, bytes)):
+            raise TypeError(f"a rate is a number or a text, not {type(value).__name__}")
         rates: dict[str, float] = {}
         for text in (value,) if isinstance(value, str) else value or ():
             part, rate = _read(text)
@@ -89,6 +92,8 @@ NO_RATE_LIMITS = RateLimits()
 
 def _read(text: str) -> tuple[str, float]:
     """Which bytes are meant, and how many of them a second."""
+    if not isinstance(text, str):
+        raise TypeError(f"a rate with others is a text, not {type(text).__name__}")
     part, equals, rest = text.rpartition("=")
     part, rest = part.strip().lower(), rest.strip().lower()
     rate = bytes_in(rest.removesuffix("/s"))

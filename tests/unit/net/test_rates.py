@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from transload.errors import UsageError
@@ -40,6 +42,12 @@ def test_what_is_no_rate(text: str) -> None:
 @pytest.mark.parametrize("value", ["0", "999", "source=1B/s", "0.5KB/s", 0, -1, float("nan")])
 def test_what_is_too_slow(value: str | float) -> None:
     with pytest.raises(UsageError, match="at least 1KB/s is needed"):
+        RateLimits.of(value)
+
+
+@pytest.mark.parametrize("value", [b"20MB/s", True, [20_000_000], ["1MB/s", None]])
+def test_what_is_neither_a_number_nor_a_text(value: Any) -> None:
+    with pytest.raises(TypeError, match="a rate"):
         RateLimits.of(value)
 
 

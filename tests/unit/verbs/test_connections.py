@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,9 +60,11 @@ def test_a_copy_within_one_registry_takes_two_where_one_is_allowed(local: Served
     assert front.most == 2
 
 
-@pytest.mark.parametrize("count", [0, -1, float("nan")])
-def test_no_connection_at_all_is_an_error(count: int) -> None:
-    with pytest.raises(UsageError, match="max_connections must be at least 1"):
+@pytest.mark.parametrize(
+    ("count", "error"), [(0, UsageError), (-1, UsageError), ("3", TypeError), (2.5, TypeError), (True, TypeError)]
+)
+def test_no_connection_at_all_is_an_error(count: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="max_connections must be"):
         Network(max_connections=count)
 
 
