@@ -20,12 +20,13 @@ from transload.app.location import Location
 from transload.bundle.format.volumes import PARTIAL, finished_name, split_file_name
 from transload.bundle.writing.partial import JOURNAL
 from transload.clock import Clock
-from transload.errors import Busy, LocksMissing, NotFound, UsageError
+from transload.errors import Busy, LocalError, LocksMissing, UsageError
 from transload.files import Folder, local_errors
 from transload.layout.ingest import OWN
 from transload.layout.spools import UPLOAD
 
 DAY_S = 86_400.0
+_NO_FOLDER = "check the path, or mount the medium"
 _BESIDE = re.compile(r"\..{1,40}\.[0-9]{1,10}\.[0-9a-f]{8}", re.DOTALL)  # see `files.replace_file`
 
 
@@ -80,7 +81,7 @@ def _what_arrives(name: str) -> str | None:
 def leftovers(location: Location | None, state: Path | None, older_than_s: float, clock: Clock) -> list[Leftover]:
     """What lies in a store, or without `location` in the state folder, and was not touched for `older_than_s` seconds.
 
-    Raises `NotFound` for a store that does not exist, `UsageError` for one in which transload leaves nothing.
+    Raises `LocalError` for a store that does not exist, `UsageError` for one in which transload leaves nothing.
     """
     found = []
     for place in _places(location, state):
@@ -115,11 +116,11 @@ def _places(location: Location | None, state: Path | None) -> tuple[_Place, ...]
     path = Path(location.value)
     if location.kind == "oci":
         if not path.is_dir():
-            raise NotFound(f"there is no folder {path}", subject=str(path))
+            raise LocalError(f"there is no folder {path}", subject=str(path), hint=_NO_FOLDER)
         return (_Place(Folder(path)), _Place(Folder(path, (".transload", "ingest"))))
     if location.kind == "bundle":
         if not path.absolute().parent.is_dir():
-            raise NotFound(f"there is no folder {path.absolute().parent}", subject=str(path))
+            raise LocalError(f"there is no folder {path.absolute().parent}", subject=str(path), hint=_NO_FOLDER)
         return (_Place(Folder(path.absolute().parent), path.name.removesuffix(".tar")),)
     raise UsageError(
         f"{location} is neither a folder nor a bundle, and only these are cleaned",

@@ -22,7 +22,6 @@ from transload.errors import (
     ReleaseUnknown,
     SelectionEmpty,
     TransloadError,
-    UsageError,
     at_side,
 )
 from transload.events import ActivityListener, Listener, Progressed
@@ -227,8 +226,6 @@ def carry_out(
     """Run the plan. A journal keeps which blobs arrived until the run is complete."""
     plan, journal = prepared.plan, prepared.journal
     if prepared.instead is not None:
-        if limits != NO_LIMITS:
-            raise UsageError("--to-media cannot be combined with --max-bytes or --between", hint="leave them out")
         return prepared.instead(listen)
     pace = stores.pace_of_files(prepared.sources.values(), prepared.target)
     outcome = run(

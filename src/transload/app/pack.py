@@ -34,6 +34,7 @@ from transload.planning.plan import PlannedImage, Share
 from transload.report.texts import count
 from transload.threads import Cancellation
 from transload.transfer import Outcome
+from transload.transfer.limits import NO_LIMITS, Limits
 
 _COMPRESSED = frozenset({".gz", ".tgz", ".zst", ".xz", ".bz2", ".zip"})
 _WRITTEN = "earlier runs have written every volume to its medium; --rewrite-volume N writes one again"
@@ -48,6 +49,7 @@ class Packing:
     bundle, `against_key` the public key that must have signed it, `also` extra files. With
     `verify_medium`, what was written is read back from the medium and compared. `to_media` writes one volume after the
     other; `ask_medium` asks for the next medium when there is no room. `rewrite` are volumes to write once more.
+    `limits` are those of the run that fills it. Raises `UsageError` for what excludes each other.
     """
 
     out: Path
@@ -60,12 +62,15 @@ class Packing:
     to_media: bool = False
     ask_medium: Ask | None = None
     rewrite: tuple[int, ...] = ()
+    limits: Limits = NO_LIMITS
 
     def __attrs_post_init__(self) -> None:
         if self.rewrite and not self.to_media:
             raise UsageError(
                 "only a bundle that is written to media is written volume by volume", hint="add --to-media"
             )
+        if self.to_media and self.limits != NO_LIMITS:
+            raise UsageError("--to-media cannot be combined with --max-bytes or --between", hint="leave them out")
         if self.to_media and self.division.recovery:
             raise UsageError(
                 "recovery volumes need the data of all volumes at once, and --to-media keeps only one",

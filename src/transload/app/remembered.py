@@ -78,7 +78,12 @@ def forget_all(environment: Environment) -> tuple[str, ...]:
 
 def _names(host: str, listed: tuple[str, ...]) -> tuple[str, ...]:
     """The listed names that `host` can mean: written without a port, it may be known by that of https or of http."""
-    location = Location.parse(host)
+    try:
+        location = Location.parse(host)
+    except UsageError as error:
+        if "://" not in host:
+            error.hint = "write host or host:port, for example registry.local"
+        raise
     if location.kind != "registry":
         raise UsageError(f"{location} is not a registry", hint="nothing is remembered about stores on this machine")
     names = {registry_key(location.value), registry_key(location.value, plain=True)}

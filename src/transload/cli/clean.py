@@ -19,7 +19,7 @@ from transload.errors import UsageError
 from transload.report.texts import count, duration, one_line, size
 
 _UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0}
-_AGE = re.compile(r"([0-9]{1,6})\s*([dhm])[a-z]*")
+_AGE = re.compile(r"([0-9]{1,6})\s*(?:(d)(?:ays?)?|(h)(?:ours?)?|(m)(?:in|inutes?)?)")
 
 
 @click.command(cls=Command)
@@ -66,7 +66,7 @@ def _seconds(text: str) -> float:
     form = _AGE.fullmatch(text.strip().lower())
     if form is None:
         raise UsageError(f"{text[:40]!r} is not a length of time", hint="write days, hours or minutes: 7d, 12h, 30m")
-    return int(form[1]) * _UNITS[form[2]]
+    return int(form[1]) * _UNITS[form[2] or form[3] or form[4]]
 
 
 def _line(leftover: Leftover) -> str:

@@ -121,6 +121,7 @@ def pack(
             to_media=media.to_media,
             rewrite=media.rewrite_volume,
             ask_medium=ask_for_medium(session.output.paused),
+            limits=limits,
         )
         paths = {"--against": against, "--against-key": against_key, "--sign-key": sign_key}
         more = [

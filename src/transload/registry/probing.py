@@ -107,14 +107,14 @@ class RegistryProbes:
                     raise
         return 0
 
-    def sent(self, repository: str, size: int) -> float:
-        """Send `size` bytes, and cancel the upload. Returns the seconds from the first byte to the answer.
+    def sent(self, repository: str, size: int) -> tuple[float, float]:
+        """Send `size` bytes, and cancel the upload. Returns the moments of the first byte and of the answer.
 
         The body is never cut short: distribution 2.8 could not cancel its upload then. Raises `TooLarge` and others.
         """
         body = _Timed(self._api, size)
         self._send(repository, size, body.blocks())
-        return body.taken_s
+        return body.began_s, self._api.http.clock.monotonic_s()
 
     def _send(self, repository: str, length: int, body: Iterator[Chunk]) -> None:
         session = UploadSession(self._api, repository, nonsense(length))
@@ -187,16 +187,11 @@ class _Timed:
         self._clock = api.http.clock
         self._size = size
         self._block = memoryview(os.urandom(_BLOCK))
-        self._began_s = 0.0
-
-    @property
-    def taken_s(self) -> float:
-        """Seconds since the first byte was asked for."""
-        return self._clock.monotonic_s() - self._began_s
+        self.began_s = 0.0  # when the first byte was asked for
 
     def blocks(self) -> Iterator[Chunk]:
         """The body, once."""
-        self._began_s = self._clock.monotonic_s()
+        self.began_s = self._clock.monotonic_s()
         for start in range(0, self._size, _BLOCK):
             yield self._block[: self._size - start]
 

@@ -44,7 +44,7 @@ class Window:
         return minute >= self.begin or minute < self.end
 
     def __str__(self) -> str:
-        return f"{_shown(self.begin)}-{_shown(self.end)}"
+        return f"{_shown(self.begin)}-{_shown(self.end or _DAY)}"
 
 
 @frozen

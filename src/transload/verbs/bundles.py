@@ -113,6 +113,7 @@ def pack(
         ask_medium=ask_medium,
         rewrite=tuple(arguments.of_kind("rewrite_volumes", volume, int) for volume in rewrite_volumes),
         signer=_signer(arguments.path_if_any("sign_key", sign_key), passphrase),
+        limits=arguments.of_kind("limits", limits, Limits),
     )
     tool = None if with_tool is None else tool_for(str(arguments.path("with_tool", with_tool)))
     job = Job(
@@ -130,7 +131,6 @@ def pack(
         bodies=arguments.jobs(jobs),
     )
     means = Means.of(options)
-    arguments.of_kind("limits", limits, Limits)
     with at_work(means) as work:
         limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         packed = prepare_pack(job, packing, work.stores, work.cancellation)

@@ -24,7 +24,7 @@ def clean(
     These are halves of blobs and bundles, notes of unfinished runs, locks. What another process holds, or wrote to in
     the last `older_than_s` seconds, stays. With `dry_run`, nothing is removed. Returns what went, or would go.
 
-    Raises `NotFound` for a store that does not exist, `UsageError` for a registry or an archive, `LocalError`.
+    Raises `LocalError` for a store that does not exist, `UsageError` for a registry or an archive.
     """
     state = (environment or read_environment()).state
     places: list[Location | None] = [Location.parse(store) for store in arguments.texts("stores", stores)]

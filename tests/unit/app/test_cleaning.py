@@ -11,7 +11,7 @@ import pytest
 import transload
 from transload import Environment
 from transload.cli.main import main
-from transload.errors import NotFound, UsageError
+from transload.errors import LocalError, UsageError
 from transload.files import Folder, replace_file
 from transload.layout import LayoutStore
 from transload.locks import claimed
@@ -127,8 +127,8 @@ def test_a_linked_folder_is_not_cleaned(desk: Path) -> None:
     [
         ("registry.local/x", UsageError),
         ("archive:x.tar", UsageError),
-        ("oci:none", NotFound),
-        ("bundle:none/b", NotFound),
+        ("oci:none", LocalError),
+        ("bundle:none/b", LocalError),
     ],
 )
 def test_what_cannot_be_cleaned(store: str, kind: type[Exception]) -> None:
@@ -156,3 +156,18 @@ def test_a_file_that_is_replaced_loses_what_killed_processes_left_beside_it() ->
     assert not old.exists()
     assert fresh.exists()
     assert other.exists()
+
+
+@pytest.mark.parametrize("age", ["1month", "2mo", "3 min.", "7", "1y", "-1d", "", "7dogs"])
+def test_an_age_is_not_guessed(age: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = left(Path("state/journal/0123.jsonl"), b"x")
+    assert main(["clean", "--older-than", age]) == 2
+    assert "is not a length of time" in capsys.readouterr().err
+    assert path.exists()
+
+
+@pytest.mark.parametrize("age", ["4d", "4 days", "96h", "96 hours", "5760m", "5760min", "5760 minutes"])
+def test_ages(age: str, capsys: pytest.CaptureFixture[str]) -> None:
+    left(Path("state/journal/0123.jsonl"), b"x")
+    assert main(["clean", "--older-than", age]) == 0
+    assert capsys.readouterr().out == "nothing to clean\n"

@@ -173,3 +173,16 @@ def test_two_processes_do_not_write_one_volume(slot: Path) -> None:
 def test_what_is_written_can_be_read_back(slot: Path) -> None:
     pack(ask_medium=lambda _: bool(change(slot)), verify_medium=True)
     check(slot)
+
+
+def test_a_bundle_of_the_same_name_that_is_cut_in_another_way_stays_alone(slot: Path) -> None:
+    (slot / "b.tar").write_bytes(b"the bundle of last month")
+    with pytest.raises(MediumWanted, match=r"b\.tar is there already, and belongs to another bundle of this name"):
+        pack()
+    assert [path.name for path in slot.iterdir()] == ["b.tar"]
+
+
+def test_limits_are_refused_before_their_hours_are_waited_for() -> None:
+    for limits in (transload.Limits(max_bytes=1000), transload.Limits(between="03:00-03:01")):
+        with pytest.raises(UsageError, match="cannot be combined"):
+            pack(limits=limits)

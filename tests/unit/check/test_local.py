@@ -10,7 +10,7 @@ import pytest
 
 import transload
 from tests.unit.check.test_registries import NOTHING, at, verdicts
-from transload.errors import BundleExists, DiskFull, LocalError, NotFound, UsageError
+from transload.errors import DiskFull, LocalError, NotFound, UsageError
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.server import Served, serve
@@ -85,10 +85,23 @@ def test_a_bundle_to_be_packed(vendor: Served, tmp_path: Path) -> None:
     assert listed(tmp_path) == set()
 
 
-def test_a_bundle_that_is_there_or_has_no_folder(vendor: Served, tmp_path: Path) -> None:
+def test_a_bundle_that_is_there_is_taken_for_the_same_set(vendor: Served, tmp_path: Path) -> None:
     transload.pack(f"{vendor.host_port}/acme/app:1", tmp_path / "month", environment=NOTHING)
-    there = at(transload.check(f"bundle:{tmp_path / 'month'}", environment=NOTHING), "target")
-    assert (there.verdict, there.code) == ("problem", BundleExists.code)
+    found = transload.check(f"bundle:{tmp_path / 'month'}", environment=NOTHING)
+    assert (at(found, "target").verdict, found.works) == ("warning", True)
+    assert at(found, "target").found == f"{tmp_path / 'month.tar'} is there already"
+    transload.pack(f"{vendor.host_port}/acme/app:1", tmp_path / "month", environment=NOTHING)  # as it said
+
+
+def test_files_of_other_bundles_do_not_matter(tmp_path: Path) -> None:
+    for name in ("month.old.tar", "m[o]nth.tar", "month.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert at(transload.check(f"bundle:{tmp_path / 'month'}", environment=NOTHING), "target").verdict == "ok"
+    odd = transload.check(f"bundle:{tmp_path / 'm[o]nth'}", environment=NOTHING)
+    assert at(odd, "target").verdict == "warning"
+
+
+def test_a_bundle_that_has_no_folder(tmp_path: Path) -> None:
     nowhere = transload.check(f"bundle:{tmp_path / 'usb' / 'month'}", environment=NOTHING)
     assert (at(nowhere, "target").code, nowhere.exit_code) == (LocalError.code, 8)
 

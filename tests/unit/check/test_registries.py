@@ -79,6 +79,11 @@ def test_a_registry_that_is_well(writable: Served) -> None:
     assert at(found, "clock").facts["skew_s"] in {-1, 0, 1}
 
 
+def test_the_speed_is_at_most_what_the_run_may_take(writable: Served) -> None:
+    found = transload.check(writable.host_port, environment=NOTHING, network=Network(limit_rate="4MB/s"))
+    assert at(found, "upload speed").facts["bytes_per_s"] < 6_000_000  # what a bucket lets through at once comes on top
+
+
 def test_nothing_stays_in_a_served_folder(tmp_path: Path) -> None:
     folder = tmp_path / "served"
     with serve(LayoutStore(folder, create=True), ServeSettings(writable=True)) as served:
@@ -159,6 +164,7 @@ def test_a_wrong_password(site: MemoryStore, tmp_path: Path) -> None:
         assert (point.verdict, point.code) == ("problem", CredentialsRejected.code)
         assert found.exit_code == CredentialsRejected.exit_code
         assert at(found, "push").verdict == at(found, "upload speed").verdict == "unknown"
+        assert at(found, "push").found == "the login failed"
         missing = transload.check(closed.host_port, environment=NOTHING)
         assert (at(missing, "login").verdict, missing.exit_code) == ("problem", 3)
 

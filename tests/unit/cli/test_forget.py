@@ -108,7 +108,8 @@ def test_all_are_forgotten(filled: Path, capsys: pytest.CaptureFixture[str]) -> 
         (["a.example", "--all"], "exclude each other"),
         (["--list", "--all"], "exclude each other"),
         (["oci:folder"], "is not a registry"),
-        (["a"], "names no registry"),
+        (["a"], "write host or host:port, for example registry.local"),
+        (["https://a.example"], "leave https:// out"),
         (["a.example/UPPER"], "UPPER"),
     ],
 )

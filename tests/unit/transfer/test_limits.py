@@ -77,6 +77,12 @@ def test_a_moment_is_inside_or_outside(text: str, hour: int, minute: int, on: bo
     assert Hours.parse(text).are_on(midnight_s + 3600 * hour + 60 * minute) is on
 
 
+@pytest.mark.parametrize("text", ["22:00-05:00", "22:00-24:00", "00:00-24:00", "01:00-02:00,12:00-24:00"])
+def test_hours_are_written_as_they_are_read(text: str) -> None:
+    assert str(Hours.parse(text)) == text
+    assert Hours.parse(str(Hours.parse(text))) == Hours.parse(text)
+
+
 def test_when_the_next_hours_begin() -> None:
     several = Hours.parse(["01:00-02:00", "20:15-21:00"])
     assert several.next_begin(NOON_S) == "20:15"

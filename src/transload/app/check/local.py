@@ -10,8 +10,9 @@ from pathlib import Path
 
 from transload.app.location import Location
 from transload.app.pack import bundle_path
+from transload.bundle.format.volumes import split_file_name
 from transload.clock import Clock
-from transload.errors import BundleExists, DiskFull, Interrupted, LocalError, TransloadError, UsageError
+from transload.errors import DiskFull, Interrupted, LocalError, TransloadError, UsageError
 from transload.files import Folder, free_bytes, local_errors
 from transload.layout import LayoutStore
 from transload.report.checkup import CheckPoint
@@ -20,6 +21,8 @@ from transload.report.texts import rate, size
 _BYTES = 16 << 20
 _BLOCK = 1 << 20
 _SECONDS = 3.0
+_THERE = " is there already"
+_SAME_SET = "transload pack takes it for the same set, cut in the same way; else it stops: choose another name"
 
 
 def local_points(target: Location, needed: Callable[[], int | None], clock: Clock) -> Iterator[CheckPoint]:
@@ -33,7 +36,10 @@ def local_points(target: Location, needed: Callable[[], int | None], clock: Cloc
     except TransloadError as error:
         yield CheckPoint.failed("target", str(target), error)
         return
-    yield CheckPoint(aspect="target", verdict="ok", store=str(target), found=found)
+    advice = _SAME_SET if found.endswith(_THERE) else None
+    yield CheckPoint(
+        aspect="target", verdict="warning" if advice else "ok", store=str(target), found=found, advice=advice
+    )
     try:
         yield _space(target, folder, needed())
         yield _written(target, folder, clock)
@@ -62,11 +68,14 @@ def _folder_of_bundle(target: Location) -> tuple[Path, str]:
     folder = path.absolute().parent
     if not folder.is_dir():
         raise LocalError(f"there is no folder {folder}", subject=str(path), hint="make it, or mount the medium")
-    taken = sorted(entry.name for entry in folder.glob(f"{path.name}.*tar"))
+    taken = sorted(entry.name for entry in folder.iterdir() if _is_volume(entry.name, path.name))
     if taken:
-        hint = "transload pack goes on with it if it is unfinished and of the same set; else choose another name"
-        raise BundleExists(f"{folder / taken[0]} is there already", subject=str(path), hint=hint)
+        return folder, f"{folder / taken[0]}{_THERE}"
     return folder, f"{path.name} can be written into {folder}"
+
+
+def _is_volume(file: str, bundle: str) -> bool:
+    return file.lower().endswith(".tar") and split_file_name(file)[0] == bundle
 
 
 def _space(target: Location, folder: Path, needed: int | None) -> CheckPoint:

@@ -111,7 +111,8 @@ class Check:
         way = self._reached(store, "target", self._probed())
         self._plan()
         if way is None:
-            self._unknown(store.locator, ("push", *_AFTER_PUSH), "the registry was not reached")
+            reason = "the login failed" if self._failed_at("login", store) else "the registry was not reached"
+            self._unknown(store.locator, ("push", *_AFTER_PUSH), reason)
             return
         wish = self._wish()
         with self._watch.asking():
@@ -122,6 +123,10 @@ class Check:
             else:
                 self._uploads(way, wish)
         self._remembered(way)
+
+    def _failed_at(self, aspect: str, store: RegistryStore) -> bool:
+        points = (point for point in self._points if point.store == store.locator)
+        return any(point.aspect == aspect and point.verdict == "problem" for point in points)
 
     def _uploads(self, way: Way, wish: Wish) -> None:
         for aspect, call in zip(uploads.ASPECTS, upload_points(way, wish), strict=True):

@@ -102,7 +102,7 @@ def _body(way: Way, wish: Wish, repository: str) -> CheckPoint:
     if taken < wanted:
         found = f"bodies of {size(wanted)} are too large (413); blobs go in pieces of {size(taken)}{sent}"
         return way.point("body", "warning", found, _RAISE, **facts)
-    untold = "" if wish.largest else ", which is tried without a set"
+    untold = "" if wish.largest else " (the size that is tried without a set)"
     return way.point("body", "ok", f"a body of {size(wanted)} was announced and not refused{untold}{sent}", **facts)
 
 
@@ -154,7 +154,9 @@ def upload_speed(way: Way, repository: str, largest: int) -> CheckPoint:
         if bytes_per_s and _STREAMS * length / bytes_per_s > SPEED_S:  # a body that has begun is not cut short
             break
         piece = min(length, largest)
-        taken_s = in_parallel(partial(way.store.probes.sent, repository), [piece] * _STREAMS, _STREAMS)
+        moments = in_parallel(partial(way.store.probes.sent, repository), [piece] * _STREAMS, _STREAMS)
         total += _STREAMS * piece
-        bytes_per_s = sum(piece / max(seconds, 1e-3) for seconds in taken_s)
+        # from the first byte of all to the last answer: bodies may have waited for each other, as with --limit-rate
+        taken_s = max(answered for _, answered in moments) - min(began for began, _ in moments)
+        bytes_per_s = _STREAMS * piece / max(taken_s, 1e-3)
     return way.point("upload speed", "ok", f"{rate(bytes_per_s)} ({size(total)} sent)", bytes_per_s=int(bytes_per_s))

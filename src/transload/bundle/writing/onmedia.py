@@ -22,7 +22,7 @@ from transload.bundle.format.blueprint import Blueprint, ends, starts
 from transload.bundle.format.ledger import Stored
 from transload.bundle.format.member import Read
 from transload.bundle.format.stream import writing_errors
-from transload.bundle.format.volumes import PARTIAL
+from transload.bundle.format.volumes import PARTIAL, split_file_name
 from transload.bundle.writing.sequence import Sequence
 from transload.bundle.writing.sums import write_sums
 from transload.bundle.writing.written import WrittenVolumes
@@ -126,12 +126,21 @@ class MediaWriter:
             return f"there is no folder {self._folder}"
         if final.exists():
             return None if self._is_ours(volume, final) else f"{final} is there already, and no run has noted it"
+        if other := self._of_another_cut():
+            return f"{other} is there already, and belongs to another bundle of this name"
         partial = final.with_name(final.name + PARTIAL)
         there = partial.stat().st_size if partial.is_file() else 0
         free, size = free_bytes(self._folder), self._cut.size_of(volume)
         if free + there < size + _BESIDE_BYTES:
             return f"{self._folder} has {in_words(free)} free"
         return None
+
+    def _of_another_cut(self) -> Path | None:
+        """A file that would be read as a part of this bundle, and is none, such as NAME.tar beside volumes."""
+        ours = {self._final(volume).name for volume in self._cut.numbers}
+        names = sorted(entry.name for entry in self._folder.iterdir() if entry.name.lower().endswith(".tar"))
+        others = (name for name in names if split_file_name(name)[0] == self._path.name and name not in ours)
+        return next((self._folder / name for name in others), None)
 
     def _is_ours(self, volume: int, final: Path) -> bool:
         """Whether a run that was killed has finished the volume, but not noted it."""
