@@ -86,7 +86,8 @@ class Sentences:
 
     def host(self, event: HostTroubled) -> list[Styled]:
         """A host that does not answer as it should, or that answers again."""
-        (self._troubled.discard if event.state == "back" else self._troubled.add)(event.host)
+        if event.state != "limited":
+            (self._troubled.discard if event.state == "back" else self._troubled.add)(event.host)
         return folded("", host_sentence(event), self.width)
 
     def heartbeat(self, now: Snapshot) -> Styled:

@@ -107,6 +107,12 @@ def test_a_host_that_dies_gets_one_line_for_all_blobs_under_way() -> None:
     assert [len(sentences.retry(event, "a")) for event in longer] == [0, 1, 0, 1, 0], "long waits are told"
 
 
+def test_a_limit_on_requests_does_not_hide_the_retries_of_blobs() -> None:
+    sentences = Sentences(Tally(planned([Wanted("a")])))
+    sentences.host(HostTroubled("r.example", "limited", 0, 120, wait_s=5, until_s=MOMENT_S, allowance=HUB))
+    assert len(sentences.retry(StepRetried(0, Unreachable("r.example breaks off"), 1, 0.5), "a")) == 1
+
+
 def test_a_log_shows_no_sign_of_life_beside_that_of_a_dead_host() -> None:
     clock, stream = StoppedClock(), io.StringIO()
     tally = Tally(planned(), clock)
