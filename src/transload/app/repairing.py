@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from transload.bundle.repairing.repair import Repaired
 
 
-def repair_carried(location: Location, to: Path | None, stores: Stores, cancellation: Cancellation) -> Repaired:
-    """Repair the bundle at `location`, in place or into the folder `to`.
+def repair_carried(location: Location, into: Path | None, stores: Stores, cancellation: Cancellation) -> Repaired:
+    """Repair the bundle at `location`, in place or in the folder `into`.
 
     Raises `UsageError` for another kind of store, `LocalError` if there is no such folder, what opening the bundle
     raises, and what `repair` raises.
@@ -29,8 +29,8 @@ def repair_carried(location: Location, to: Path | None, stores: Stores, cancella
             subject=str(location),
             hint="verify checks this one, and mirror writes what is damaged in a folder again",
         )
-    if to is not None and not to.is_dir():
-        raise LocalError(f"there is no folder {to}", subject=str(to), hint="make it, or mount the medium")
+    if into is not None and not into.is_dir():
+        raise LocalError(f"there is no folder {into}", subject=str(into), hint="make it, or mount the medium")
     bundle = stores.bundle(location)
     counting = Counting(stores.working, "repairing")
 
@@ -38,7 +38,7 @@ def repair_carried(location: Location, to: Path | None, stores: Stores, cancella
         cancellation.check()
         counting.add(length)
 
-    return repair(bundle, to, read)
+    return repair(bundle, into, read)
 
 
 def repaired_json(repaired: Repaired) -> dict[str, Any]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("carried", metavar="BUNDLE", shell_complete=completion.files)
 @click.option(
-    "--to",
+    "--into",
     "folder",
     type=options.FOLDER,
     metavar="DIR",
@@ -40,11 +40,11 @@ def repair(carried: str, folder: Path | None, reading: Carried, output: OutputFo
 
     Everything is read and compared with the bundle's list of contents before a file is changed: a repair is exact, or
     it is refused. A lost volume is written anew; in a damaged one, only the blocks that are wrong are written. With
-    --to, only the repaired files are written, elsewhere: for media that cannot be written to.
+    --into, only the repaired files are written, elsewhere: for media that cannot be written to.
 
     \b
       transload repair /media/usb/arcdata-2026-11
-      transload repair /media/dvd/arcdata --volumes /media/dvd2 --to /tmp/repaired
+      transload repair /media/dvd/arcdata --volumes /media/dvd2 --into /tmp/repaired
     """
     with open_session("repair", output, quiet) as session, session.stoppable():
         location = carried_place(carried, reading)

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 def repair(
     bundle: str | Path,
     *,
-    to: str | Path | None = None,
+    into: str | Path | None = None,
     key: str | Path | None = None,
     volumes: str | Path | Iterable[str | Path] = (),
     **options: Unpack[Options],
 ) -> Repaired:
     """Make lost, damaged or mixed up volumes of a bundle again, from its recovery volumes: `transload repair`.
 
-    In place, or into the folder `to`: then the bundle stays as it is, and only repaired files are written. `key` and
+    In place, or in the folder `into`: then the bundle stays as it is, and only repaired files are written. `key` and
     `volumes` are those of `push`. All of the bundle is read and proved against its ledger before a file is changed.
     The result has the repaired files; it has none if nothing was wrong.
 
@@ -38,4 +38,4 @@ def repair(
     place = carried_place(str(arguments.path("bundle", bundle)), carried)
     means = Means.of(options, key=carried.key, volumes=carried.folders)
     with at_work(means) as work:
-        return repair_carried(place, arguments.path_if_any("to", to), work.stores, work.cancellation)
+        return repair_carried(place, arguments.path_if_any("into", into), work.stores, work.cancellation)

@@ -111,12 +111,20 @@ def test_repair_into_another_folder(bundle: Path) -> None:
     Path("b.001.tar").rename("gone")
     before = contents()
     Path("there").mkdir()
-    done = run("repair", "b", "--to", "there", "--output", "json")
+    done = run("repair", "b", "--into", "there", "--output", "json")
     document = json.loads(done.stdout.splitlines()[-1])
     assert document["files"] == [{"file": "there/b.001.tar", "how": "made", "blocks": 2}]
     assert contents() == before
     assert Path("there/b.001.tar").read_bytes() == Path("gone").read_bytes()
     assert transload.verify("bundle:b", volumes="there", environment=NOTHING).good
+
+
+def test_the_target_in_the_configuration_file_is_not_where_repaired_files_go(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("config.yaml").write_text("to: registry.local/arcdata\n")
+    monkeypatch.setenv("TRANSLOAD_CONFIG", "config.yaml")
+    assert run("repair", "b").stdout == "nothing to repair: every byte is right\n"
 
 
 def test_too_much_is_refused_with_the_reason(bundle: Path) -> None:
@@ -144,7 +152,7 @@ def test_beyond_repair_names_the_files(bundle: Path) -> None:
     [
         (["oci:source"], 2, "only bundles have recovery volumes"),
         (["absent"], 8, "there is no bundle"),
-        (["b", "--to", "absent"], 8, "there is no folder absent"),
+        (["b", "--into", "absent"], 8, "there is no folder absent"),
         (["plain"], 4, "has no recovery volumes"),
     ],
 )
