@@ -44,7 +44,11 @@ def rounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rounds]:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """A line for each scene: how many kills, how far the runs had come, and the bytes in all."""
-    passed: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    config, passed = terminalreporter.config, defaultdict[str, list[dict[str, Any]]](list)
+    if hasattr(config.option, "rounds"):
+        terminalreporter.write_line(
+            f"kills: {config.option.rounds} of each scene, from the seed {config.option.seed!r}"
+        )
     for report in terminalreporter.stats.get("passed", []):
         for name, value in report.user_properties:
             if name == "passed":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import random
 import shutil
 import signal
@@ -95,6 +96,7 @@ def main() -> int:
     options.add_argument("--seed", default=f"{random.SystemRandom().getrandbits(64):x}")
     options.add_argument("--workers", type=int, default=2)
     chosen = options.parse_args()
+    logging.getLogger("transload.server").addHandler(logging.NullHandler())  # it tells every upload that breaks
     print(f"seed {chosen.seed}, {chosen.minutes:g} min", flush=True)
     began_s = time.monotonic()
     soak = Soak(began_s + chosen.minutes * 60)
@@ -105,10 +107,9 @@ def main() -> int:
         ]
         for worker in workers:
             worker.start()
-        for worker in workers:
-            while worker.is_alive():
-                worker.join(60)
-                print(f"{(time.monotonic() - began_s) / 60:.0f} min: {soak.line()}", flush=True)
+        while any(worker.is_alive() for worker in workers):
+            next(worker for worker in workers if worker.is_alive()).join(60)
+            print(f"{(time.monotonic() - began_s) / 60:.0f} min: {soak.line()}", flush=True)
     for label, count in sorted(soak.passed.items()):
         print(f"  {label}: {count}")
     for failure in soak.failed:
