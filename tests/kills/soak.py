@@ -78,7 +78,7 @@ class Soak:
 def _bad_line(kind: str, rounds: Rounds, vendor: lines.Vendor, folder: Path, seed: str) -> None:
     folder.mkdir()
     try:
-        lines.carry(kind, rounds.world.registry, vendor, folder, seed).check(len(list(vendor.made.contents())))
+        lines.carry(kind, rounds.world.registry, vendor, folder, seed).check()
     finally:
         shutil.rmtree(folder)
         repositories = rounds.world.registry.root / "docker/registry/v2/repositories"

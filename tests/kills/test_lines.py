@@ -24,9 +24,9 @@ def vendor() -> Iterator[lines.Vendor]:
 def test_a_bad_line_costs_few_bytes(
     rounds: Rounds, vendor: lines.Vendor, kind: str, seed: str, tmp_path: Path, record_property: Callable[..., None]
 ) -> None:
-    folder = tmp_path / f"lines-{seed}"
+    folder = tmp_path / f"lines-{kind}-{seed}"
     folder.mkdir()
     carried = lines.carry(kind, rounds.world.registry, vendor, folder, seed)
     told = {"scene": f"bad line, {kind}", "read": carried.fetched / carried.total}
     record_property("passed", told | {"share": None, "sent": carried.received / carried.total})
-    carried.check(len(list(vendor.made.contents())))
+    carried.check()
