@@ -78,7 +78,8 @@ def check(
         inner = evolve(session, cancellation=watch.cancellation)
         wishes = CheckOptions(deep=deep, probe_bytes=probe_size)
         with session.stoppable(), inner.stores(given) as stores:
-            checkup = Check(place, job, stores, session.environment, watch, wishes).run()
+            asked = Check(place, job, stores=stores, environment=session.environment, watch=watch, options=wishes)
+            checkup = asked.run()
         if not session.output.document("check", check=checkup.to_json()):
             show_result(checkup_lines(checkup, width_of(sys.stdout), quiet=quiet))
         return checkup.exit_code

@@ -81,4 +81,6 @@ def check(
     )
     wishes = CheckOptions(deep=deep, probe_bytes=probe_bytes)
     with at_work(hurried) as work:
-        return Check(place, job if words or source else None, work.stores, environment, watch, wishes).run()
+        wanted = job if words or source else None
+        asked = Check(place, wanted, stores=work.stores, environment=environment, watch=watch, options=wishes)
+        return asked.run()

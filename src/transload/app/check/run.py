@@ -71,6 +71,7 @@ class Check:
         self,
         target: Location,
         job: Job | None,
+        *,
         stores: Stores,
         environment: Environment,
         watch: Watch,
@@ -243,7 +244,13 @@ class Check:
         """The way to a registry, with its points; None if it cannot be used."""
         with self._watch.asking():
             try:
-                way = Way(store, store.origin, self._stores.http.settings, self._environment, SYSTEM_CLOCK)
+                way = Way(
+                    store=store,
+                    origin=store.origin,
+                    settings=self._stores.http.settings,
+                    environment=self._environment,
+                    clock=SYSTEM_CLOCK,
+                )
             except TransloadError as error:
                 self._points.append(CheckPoint.failed("connection", store.locator, error))
                 return None

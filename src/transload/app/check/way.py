@@ -27,7 +27,7 @@ _SKEW_S = 60
 _NAMES = 4
 
 
-@frozen
+@frozen(kw_only=True)
 class Way:
     """How one registry is reached: its store, where it is, and the settings for it."""
 
