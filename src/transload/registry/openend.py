@@ -12,6 +12,9 @@ from transload.net.address import Url
 from transload.ports import Chunk
 from transload.registry.capabilities import Capabilities
 
+_FRAME = 96 << 10
+"""Each frame is copied to be sent with its length: a small one costs less, since its memory is used again."""
+
 
 class OpenEnd:
     """Passes chunks on until there are none, or until getting them fails: then the body ends, and `error` says why."""
@@ -24,8 +27,10 @@ class OpenEnd:
     def __iter__(self) -> Iterator[Chunk]:
         try:
             for chunk in self._chunks:
-                yield chunk
-                self.sent += len(chunk)
+                for start in range(0, len(chunk), _FRAME):
+                    frame = memoryview(chunk)[start : start + _FRAME]
+                    yield frame
+                    self.sent += len(frame)
         except Exception as error:  # raised again once the registry has answered
             self.error = error
 
