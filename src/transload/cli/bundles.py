@@ -40,7 +40,11 @@ def list_(carried: str, reading: Carried, output: OutputFormat, quiet: bool) -> 
             raise SelectionEmpty(f"there is nothing in {carried}", subject=carried, hint="pack it again")
         signer = store.signature.key_id if store.signature else None
         view = BundleView(
-            store.ledger, Path(store.locator.partition(":")[2]).name, signer, store.verified, store.recovery_files
+            store.ledger,
+            Path(store.locator.partition(":")[2]).name,
+            signer,
+            store.verified,
+            recovery=store.recovery_files,
         )
         lacking = list(store.lacking())
         if not session.output.document("bundle", **view.to_json(volume.subject for volume in lacking)):
