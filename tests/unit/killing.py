@@ -1,6 +1,8 @@
 """Kills a process before its first call that changes files, then another before its second, and so on.
 
-killing.py pack|protect|media|mirror FOLDER [FROM]    prints how many calls there were, and what went wrong after which
+killing.py pack|protect|repair|media|mirror FOLDER [FROM]
+
+Prints how many calls there were, and what was wrong after which of them.
 
 Each attempt is a process of its own, ended by SIGKILL; the same work, done again in a process that nobody kills, must
 end complete. `FROM` is the first call that is tried.
@@ -73,6 +75,22 @@ def media() -> None:
     transload.pack((), "out/b", origin="oci:source", volume_size="1MiB", to_media=True)
 
 
+def damage() -> None:
+    """A bundle that `protect` made, with one volume lost, one spoilt, and the recovery volumes mixed up."""
+    protect()
+    out = Path("out")
+    (out / "b.001.tar").unlink()
+    with (out / "b.002.tar").open("r+b") as file:
+        file.write(bytes(5000))
+    (out / "b.r01.tar").rename(out / "between")
+    (out / "b.r02.tar").rename(out / "b.r01.tar")
+    (out / "between").rename(out / "b.r02.tar")
+
+
+def repair() -> None:
+    transload.repair("out/b")
+
+
 def mirror() -> None:
     transload.mirror((), origin="oci:source", to="oci:out/layout", jobs=1)
 
@@ -80,23 +98,42 @@ def mirror() -> None:
 def files(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, except what layouts keep of unfinished work."""
     found = (path for path in folder.rglob("*") if path.is_file() and ".transload" not in path.parts)
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+    content = {str(path.relative_to(folder)): path.read_bytes() for path in found}
+    return {name: _sorted(raw) if name.endswith("SHA256SUMS") else raw for name, raw in content.items()}
+
+
+def _sorted(raw: bytes) -> bytes:
+    """The lines in order: a repair adds its own last."""
+    return b"".join(sorted(raw.splitlines(keepends=True)))
 
 
 def main() -> None:
-    work = {"pack": pack, "protect": protect, "media": media, "mirror": mirror}[sys.argv[1]]
+    works: dict[str, Callable[[], object]] = {
+        "pack": pack,
+        "protect": protect,
+        "repair": repair,
+        "media": media,
+        "mirror": mirror,
+    }
+    work = works[sys.argv[1]]
     os.chdir(sys.argv[2])
     os.environ["TRANSLOAD_STATE_DIR"] = str(Path("state").absolute())
     store, out = LayoutStore("source", create=True), Path("out")
     fill(store, image("source", layers=(1_500_000, 20)), "a/b", "1")
     out.mkdir()
+    if work is repair:
+        damage()
+        shutil.copytree(out, "before")
     work()  # in this process, so that the others need not load every module again
     wanted, wrong = files(out), {}
     call = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     while True:
         shutil.rmtree(out)
         shutil.rmtree("state", ignore_errors=True)
-        out.mkdir()
+        if work is repair:
+            shutil.copytree("before", out)
+        else:
+            out.mkdir()
         if not killed_before(call, work):
             break
         assert not killed_before(0, work)

@@ -31,6 +31,7 @@ def repair_carried(location: Location, into: Path | None, stores: Stores, cancel
         )
     if into is not None and not into.is_dir():
         raise LocalError(f"there is no folder {into}", subject=str(into), hint="make it, or mount the medium")
+    stores.tells_mending = False  # what was damaged is told in the result
     bundle = stores.bundle(location)
     counting = Counting(stores.working, "repairing")
 

@@ -123,6 +123,7 @@ class Stores:
         listeners: Listeners = NO_LISTENERS,
     ) -> None:
         self.working = listeners.working
+        self.tells_mending = True  # that a damaged bundle is read through its recovery volumes
         self._listeners = listeners
         self._carried = carried or NOTHING_SAID
         self._noticed: set[str] = set()
@@ -293,7 +294,7 @@ class Stores:
                 [Path(location.value), *self._carried.folders],
                 verifier=verifier,
                 ask=self._carried.ask,
-                mended=self._tell_once,
+                mended=self._tell_once if self.tells_mending else lambda _sentence: None,
             )
         except NotFound as error:
             path = Path(location.value)

@@ -107,12 +107,12 @@ class Located:
         return self._in_folders([recovery_name(self.name, row)])
 
     def recovery_files(self) -> list[Path]:
-        """All files that are recovery volumes by their names."""
-        return [path for path in self.tar_files() if split_recovery_name(before_copying(path.name))]
+        """All files that are recovery volumes by their names, also those that were not yet given their final names."""
+        return [path for path in self.tar_files() if split_recovery_name(_plain(path))]
 
     def own_recovery_files(self) -> list[Path]:
         """Those that have the name of this bundle."""
-        return [path for path in self.recovery_files() if _split(path.name)[0] in {self.name, self.name.upper()}]
+        return [path for path in self.recovery_files() if _split(_plain(path))[0] in {self.name, self.name.upper()}]
 
     def tar_files(self) -> list[Path]:
         """All files that may be volumes, whatever their names, also unfinished ones."""
@@ -163,6 +163,11 @@ class Located:
         raise LocalError(
             f"there is no bundle {self.label}", subject=self.label, hint="check the path, or mount the medium"
         )
+
+
+def _plain(path: Path) -> str:
+    """The name of a file as it was meant."""
+    return before_copying(finished_name(path.name) or path.name)
 
 
 def _split(text: str) -> tuple[str, int | None]:

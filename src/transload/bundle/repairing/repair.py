@@ -24,7 +24,7 @@ from transload.bundle.format.stream import open_volume, writing_errors
 from transload.bundle.format.volumes import PARTIAL, before_copying, finished_name, split_file_name
 from transload.bundle.reading.mending import Mender, Place, Unmendable
 from transload.bundle.reading.reader import BundleStore
-from transload.bundle.writing.sums import write_sums
+from transload.bundle.writing.sums import are_listed, write_sums
 from transload.errors import BeyondRepair, DiskFull, LocksMissing, NotFound, PermissionRefused, TransloadError
 from transload.files import Folder, free_bytes, fsync_folder, local_errors, read_up_to, write_all
 from transload.locks import claimed
@@ -81,7 +81,7 @@ def _told_where_else(to: Path | None) -> Iterator[None]:
         yield
     except PermissionRefused as error:
         if to is None:
-            error.hint = "if the medium cannot be written to, --to DIR writes the repaired files elsewhere"
+            error.hint = "if the medium cannot be written to, --into DIR writes the repaired files elsewhere"
         raise
 
 
@@ -175,7 +175,7 @@ class _Repair:
                 f"the repaired files need {in_words(needed)} ({needed} bytes), "
                 f"{self._folder} has {in_words(free)} free ({free} bytes)",
                 subject=str(self._folder),
-                hint="make room, or write them elsewhere with --to DIR",
+                hint="make room, or write them elsewhere with --into DIR",
             )
 
     @contextlib.contextmanager
@@ -274,21 +274,29 @@ class _Repair:
     # --- names and sums
 
     def _settle(self, mended: Mapping[int, int]) -> Repaired:
-        """Give files their names, and list their sums. Files that must make way are moved aside first."""
+        """List the sums of files, and give them their names; files that must make way are moved aside first."""
         files = {number: RepairedFile(self._place(number).path, "mended", count) for number, count in mended.items()}
+        files |= {number: RepairedFile(self._final(number), "renamed", mended[number]) for number in self._moves}
+        files |= {number: RepairedFile(self._final(number), "made", count) for number, count in self._made.items()}
+        self._list_sums(files)
         for number, path in self._moves.items():
             with local_errors("renaming", path):
                 path.replace(self._partial(number))
-            files[number] = RepairedFile(self._final(number), "renamed", mended[number])
-        for number, count in self._made.items():
-            files[number] = RepairedFile(self._final(number), "made", count)
         aside = [self._named(number) for number in (*self._moves, *self._made)]
         if files:
-            sums = {file.path.name: _sum_of(file.path) for file in files.values() if file.path.parent == self._folder}
-            write_sums(self._folder, sums)
             with local_errors("flushing", self._folder):
                 fsync_folder(self._folder)
         return Repaired(tuple(files[number] for number in sorted(files)), tuple(path for path in aside if path))
+
+    def _list_sums(self, files: Mapping[int, RepairedFile]) -> None:
+        """Write the lines of these files into `SHA256SUMS`, unless it has them: the files are as they were made."""
+        sums = {}
+        for number, file in files.items():
+            if file.path.parent == self._folder:
+                now = self._partial(number) if number in self._made else self._moves.get(number, file.path)
+                sums[file.path.name] = _sum_of(now)
+        if sums and not are_listed(self._folder, sums):
+            write_sums(self._folder, sums)
 
     def _named(self, number: int) -> Path | None:
         """Give the file of a volume its name; returns where the file is now that had the name."""

@@ -185,6 +185,13 @@ def listed_sums(folder: Path) -> Mapping[str, str]:
     return {form[1]: form[0][:64] for form in forms if form}
 
 
+def are_listed(folder: Path, sums: Mapping[str, str]) -> bool:
+    """Whether `SHA256SUMS` has exactly these lines about these files."""
+    with local_errors("reading", folder / SUMS):
+        lines = [line for line in _listed(folder) if (form := _LINE.fullmatch(line)) and form[1] in sums]
+    return sorted(lines) == sorted(f"{value}  {name}" for name, value in sums.items())
+
+
 def _clean(folder: Folder) -> None:
     """Delete what killed processes left of this file; nobody else writes it now."""
     for name in folder.entries():
