@@ -18,6 +18,8 @@ _LOOK_S = 1.0  # between two looks at the clock: a computer that was asleep is a
 
 
 def _bytes(most: int | str | None) -> int | None:
+    if isinstance(most, bool) or not isinstance(most, int | str | None):
+        raise TypeError(f"max_bytes must be int or str, not {type(most).__name__}")
     number = bytes_in(most) if isinstance(most, str) else most
     if isinstance(most, str) and number is None:
         raise UsageError(f"{most[:40]!r} is not a number of bytes", hint="write a size such as 10GB or 700MiB")
@@ -27,7 +29,13 @@ def _bytes(most: int | str | None) -> int | None:
 
 
 def _hours(between: Hours | str | Iterable[str] | None) -> Hours | None:
-    return between if between is None or isinstance(between, Hours) else Hours.parse(between)
+    if between is None or isinstance(between, Hours):
+        return between
+    texts = (between,) if isinstance(between, str) or not isinstance(between, Iterable) else tuple(between)
+    wrong = next((text for text in texts if not isinstance(text, str)), None)
+    if wrong is not None:
+        raise TypeError(f"between must be str, not {type(wrong).__name__}")
+    return Hours.parse(texts)
 
 
 @frozen(kw_only=True)
@@ -36,7 +44,7 @@ class Limits:
 
     `max_bytes` of blobs move in one run, as a number or a size (`10GB`, `700MiB`); what is sent again counts again,
     manifests and questions do not. Blobs move only `between` some times of the day, by the local clock:
-    `22:00-05:00`, or several with commas between. Raises `UsageError`.
+    `22:00-05:00`, or several with commas between. Raises `UsageError`, `TypeError` for a value of a wrong type.
     """
 
     max_bytes: int | None = field(default=None, converter=_bytes)

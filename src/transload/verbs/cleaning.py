@@ -9,6 +9,7 @@ from transload.app.cleaning import DAY_S, Leftover
 from transload.app.location import Location
 from transload.app.settings import Environment, read_environment
 from transload.clock import SYSTEM_CLOCK
+from transload.errors import UsageError
 from transload.verbs import arguments
 
 
@@ -26,6 +27,10 @@ def clean(
 
     Raises `LocalError` for a store that does not exist, `UsageError` for a registry or an archive.
     """
+    if isinstance(older_than_s, bool) or not isinstance(older_than_s, int | float):
+        raise TypeError(f"older_than_s must be float, not {type(older_than_s).__name__}")
+    if not older_than_s >= 0:
+        raise UsageError(f"older_than_s must be 0 or more seconds, not {older_than_s}")
     state = (environment or read_environment()).state
     places: list[Location | None] = [Location.parse(store) for store in arguments.texts("stores", stores)]
     found = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,3 +172,11 @@ def test_ages(age: str, capsys: pytest.CaptureFixture[str]) -> None:
     left(Path("state/journal/0123.jsonl"), b"x")
     assert main(["clean", "--older-than", age]) == 0
     assert capsys.readouterr().out == "nothing to clean\n"
+
+
+@pytest.mark.parametrize(("age", "kind"), [(-1, UsageError), (float("nan"), UsageError), ("1d", TypeError)])
+def test_an_age_that_a_program_gets_wrong(age: Any, kind: type[Exception]) -> None:
+    path = left(Path("state/journal/0123.jsonl"), b"x")
+    with pytest.raises(kind, match="older_than_s must be"):
+        transload.clean(older_than_s=age)
+    assert path.exists()

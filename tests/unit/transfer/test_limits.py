@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -266,3 +267,18 @@ def test_outside_its_hours_it_waits_until_it_is_cancelled() -> None:
     assert (outcome.interrupted, outcome.out_of_bytes) == (True, False)
     assert not recorder.of(StepMoved)
     assert os.environ["TZ"] == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"max_bytes": 1.5}, "max_bytes must be int or str, not float"),
+        ({"max_bytes": True}, "max_bytes must be int or str, not bool"),
+        ({"between": 5}, "between must be str, not int"),
+        ({"between": ["22:00-05:00", 5]}, "between must be str, not int"),
+        ({"between": b"22:00-05:00"}, "between must be str, not int"),
+    ],
+)
+def test_limits_of_a_wrong_type(wrong: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(TypeError, match=sentence):
+        Limits(**wrong)
