@@ -31,11 +31,13 @@ def _bytes(most: int | str | None) -> int | None:
 def _hours(between: Hours | str | Iterable[str] | None) -> Hours | None:
     if between is None or isinstance(between, Hours):
         return between
-    texts = (between,) if isinstance(between, str) or not isinstance(between, Iterable) else tuple(between)
+    texts: tuple[object, ...] = (
+        (between,) if isinstance(between, str) or not isinstance(between, Iterable) else tuple(between)
+    )
     wrong = next((text for text in texts if not isinstance(text, str)), None)
     if wrong is not None:
         raise TypeError(f"between must be str, not {type(wrong).__name__}")
-    return Hours.parse(texts)
+    return Hours.parse(map(str, texts))
 
 
 @frozen(kw_only=True)
