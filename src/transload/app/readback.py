@@ -95,7 +95,10 @@ def with_read_back(prepared: Prepared, stores: Stores, cancellation: Cancellatio
             back.drop(target.paths.path(blob.digest))  # the next run reads it again, and not what the system remembers
         if spoilt:
             raise _damaged(target, spoilt)
-        stores.notice(told(back, target.root))
+        deep = f"transload verify {prepared.location} --deep reads what is there"
+        stores.notice(
+            told(back, target.root) if back.bytes else f"nothing was written, so nothing was read back: {deep}"
+        )
 
     return evolve(prepared, finish=finish)
 

@@ -10,6 +10,7 @@ import pytest
 
 import transload
 from transload import LayoutStore, MemoryStore
+from transload.cli.main import main
 from transload.oci import Digest, Name
 from transload.server import Served, ServeSettings, serve
 from transload.testing.images import Built, fill, image, multi_platform
@@ -174,3 +175,11 @@ def test_a_folder_that_cannot_be_written_to_is_told_so() -> None:
 def test_only_a_folder_can_be_read_back_from_its_medium() -> None:
     with pytest.raises(transload.UsageError, match="is not on a medium of this machine"):
         transload.mirror((), origin="oci:source", to="127.0.0.1:1", verify_medium=True)
+
+
+def test_a_folder_that_lacks_nothing_is_not_read_back(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["mirror", "--from", "oci:source", "--to", "oci:target", "--verify-medium", "--quiet"]
+    assert main(words) == 0
+    assert "read back from target, all as written" in capsys.readouterr().err
+    assert main(words) == 0
+    assert "so nothing was read back: transload verify oci:target --deep" in capsys.readouterr().err
