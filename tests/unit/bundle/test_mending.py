@@ -103,10 +103,10 @@ def test_the_joined_volumes_are_mended_too(tmp_path: Path, whole: Whole) -> None
     raw = bytearray(joined(volumes))
     for volume in volumes:
         volume.unlink()
-    raw[5000:14_000] = bytes(9000)
+    raw[5000:9000] = bytes(4000)
     (tmp_path / "b" / "b.tar").write_bytes(raw)
     assert is_all_there(tmp_path / "b" / "b.tar")
-    (tmp_path / "b" / "b.tar").write_bytes(raw[:-9000])
+    (tmp_path / "b" / "b.tar").write_bytes(raw[:-4000])
     assert is_all_there(tmp_path / "b" / "b")
 
 
@@ -255,7 +255,7 @@ def test_a_sector_that_cannot_be_read_is_damage(tmp_path: Path, whole: Whole, mo
 # --- from a seed
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(12))
 def test_what_can_be_read_is_right(tmp_path: Path, whole: Whole, seed: int) -> None:
     chance = random.Random(seed)
     for turn in range(5):
