@@ -26,6 +26,7 @@ from transload.layout.ingest import OWN
 from transload.layout.spools import UPLOAD
 
 DAY_S = 86_400.0
+_WRITTEN = "write oci:DIR or bundle:NAME; half uploads at a registry are cancelled by the next run to it"
 _NO_FOLDER = "check the path, or mount the medium"
 _BESIDE = re.compile(r"\..{1,40}\.[0-9]{1,10}\.[0-9a-f]{8}", re.DOTALL)  # see `files.replace_file`
 
@@ -109,6 +110,14 @@ def remove(location: Location | None, state: Path | None, leftover: Leftover) ->
     return False
 
 
+def place_of(text: str) -> Location:
+    """The store that `text` names. Raises `UsageError` for what names none."""
+    try:
+        return Location.parse(text)
+    except UsageError:
+        raise UsageError(f"{text[:200]!r} is no store that can be cleaned", hint=_WRITTEN) from None
+
+
 def _places(location: Location | None, state: Path | None) -> tuple[_Place, ...]:
     if location is None:
         folder = Folder(state) if state is not None and state.is_dir() else None
@@ -125,7 +134,7 @@ def _places(location: Location | None, state: Path | None) -> tuple[_Place, ...]
     raise UsageError(
         f"{location} is neither a folder nor a bundle, and only these are cleaned",
         subject=str(location),
-        hint="write oci:DIR or bundle:NAME; half uploads at a registry are cancelled by the next run to it",
+        hint=_WRITTEN,
     )
 
 

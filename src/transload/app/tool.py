@@ -98,9 +98,8 @@ def tool_for(word: str) -> Tool:
         return _one_file()
     path = expanded(word)
     if not path.is_file():
-        raise LocalError(
-            f"there is no file {path}", subject=str(path), hint="name the program's file, or write pyz, binary or auto"
-        )
+        wrong = f"{word!r} is not a file" if not word or path.exists() else f"there is no file {path}"
+        raise LocalError(wrong, subject=str(path), hint="name the program's file, or write pyz, binary or auto")
     if path.suffix == ".tar" or path.name in {README, SUMS} or not is_plain_name(path.name):
         raise LocalError(
             f"{path.name!r} is not a name for a program beside a bundle", subject=str(path), hint="rename the file"

@@ -6,7 +6,7 @@ import re
 
 import click
 
-from transload.app.cleaning import Leftover
+from transload.app.cleaning import Leftover, place_of
 from transload.app.cleaning import clean as removed
 from transload.app.location import Location
 from transload.cli import completion, options
@@ -45,7 +45,7 @@ def clean(stores: tuple[str, ...], older_than: str, dry_run: bool, output: Outpu
     """
     with open_session("clean", output, quiet) as session:
         age_s, state = _seconds(older_than), session.environment.state
-        places: list[Location | None] = [Location.parse(store) for store in stores]
+        places: list[Location | None] = [place_of(store) for store in stores]
         gone = [
             leftover
             for place in places or [None]

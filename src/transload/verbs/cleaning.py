@@ -32,7 +32,7 @@ def clean(
     if not older_than_s >= 0:
         raise UsageError(f"older_than_s must be 0 or more seconds, not {older_than_s}")
     state = (environment or read_environment()).state
-    places: list[Location | None] = [Location.parse(store) for store in arguments.texts("stores", stores)]
+    places: list[Location | None] = [cleaning.place_of(store) for store in arguments.texts("stores", stores)]
     found = (
         leftover
         for place in places or [None]

@@ -128,6 +128,8 @@ def test_a_linked_folder_is_not_cleaned(desk: Path) -> None:
     [
         ("registry.local/x", UsageError),
         ("archive:x.tar", UsageError),
+        ("none", UsageError),
+        ("none.tar", UsageError),
         ("oci:none", LocalError),
         ("bundle:none/b", LocalError),
     ],

@@ -20,7 +20,13 @@ def test_a_file_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "said"), [("absent", "there is no file absent"), ("binary", "not the native executable")]
+    ("word", "said"),
+    [
+        ("absent", "there is no file absent"),
+        ("", "'' is not a file"),
+        (".", r"'\.' is not a file"),
+        ("binary", "not the native executable"),
+    ],
 )
 def test_what_is_not_there_is_said(word: str, said: str) -> None:
     with pytest.raises(LocalError, match=said) as raised:
