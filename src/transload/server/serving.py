@@ -31,6 +31,7 @@ _HANDSHAKE_TIMEOUT_S = 10.0
 _BACKLOG = 128  # connections that the system keeps until they are accepted
 _ACCEPTED_AT_ONCE = 8  # few, so that idle connections can be closed before the next ones
 _SWEEP_S = 60.0
+_TURNS = 4  # of the event loop, until a connection that was just accepted is one that can be shut down
 _LEAST_FILES = 20
 
 _log = logging.getLogger("transload.server")
@@ -142,12 +143,22 @@ async def _listening(service: Service) -> AsyncIterator[int]:
                 yield listener.getsockname()[1]
             finally:
                 sweeping.cancel()
+                await _accept_no_more(listener)
                 listening.close()
-                await asyncio.sleep(0)  # requests that have arrived get their turn
                 server.pre_shutdown()
                 await server.shutdown(service.settings.shutdown_timeout_s)
     finally:
         service.close()
+
+
+async def _accept_no_more(listener: socket.socket) -> None:
+    """Accept no more, and give what has been accepted its turn: asyncio would lose the socket of a connection that it
+    accepted just before its server is closed.
+    """
+    with contextlib.suppress(NotImplementedError):  # Windows
+        asyncio.get_running_loop().remove_reader(listener)
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 def _check_files(allowed: int | None) -> None:

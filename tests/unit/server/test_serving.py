@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import os
 import signal
 import socket
@@ -150,6 +151,15 @@ def test_closing_ends_the_threads(store: MemoryStore) -> None:
             with pytest.raises(OSError):
                 ask(served, "GET", "/v2/")
         served.close()
+
+
+def test_a_connection_of_the_last_moment_is_closed(store: MemoryStore) -> None:
+    """pytest makes an error of a socket that nobody closed, as soon as it is collected."""
+    for _ in range(20):
+        with serve(store) as served:
+            host, _, port = served.host_port.partition(":")
+            socket.create_connection((host, int(port))).close()
+        gc.collect()
 
 
 def test_two_servers_of_one_store(served: Served, store: MemoryStore) -> None:
