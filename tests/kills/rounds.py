@@ -81,7 +81,8 @@ class Rounds:
                 place.prove()
             with self._opened(scene, "undisturbed", Fuse()) as (place, fuse):
                 began_s = time.monotonic()
-                assert self._run(place, fuse, started=False) == 0, self._said()
+                code = self._run(place, fuse, started=False)
+                assert code == 0, f"an undisturbed run of {scene} ended with {code}:\n{self._said()}"
                 seconds = time.monotonic() - began_s
             self.extents[scene] = Extent(fuse.requests, fuse.bytes, seconds)
         return self.extents[scene]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
 import random
 import shutil
 import signal
@@ -101,6 +102,8 @@ def main() -> int:
     began_s = time.monotonic()
     soak = Soak(began_s + chosen.minutes * 60)
     with tempfile.TemporaryDirectory(prefix="soak-") as place:
+        # Nobody's logins and settings, and nothing that was learnt about another registry at the same port.
+        os.environ |= {"HOME": place, "TRANSLOAD_STATE_DIR": f"{place}/state", "TRANSLOAD_CONFIG": f"{place}/none"}
         workers = [
             threading.Thread(target=soak.work, args=(Path(place) / str(number), f"{chosen.seed}/{number}"))
             for number in range(chosen.workers)
