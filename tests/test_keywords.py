@@ -31,4 +31,4 @@ def test_many_fields_are_given_by_name() -> None:
         for name, call in classes_made(tree)
         if len(call.args) > POSITIONAL
     ]
-    assert nameless == []
+    assert nameless == [], "\n".join(nameless)

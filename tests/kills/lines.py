@@ -96,7 +96,7 @@ def carry(kind: str, registry: Registry, vendor: Vendor, folder: Path, seed: str
             transload.mirror(_references(vendor, source.host_port), to=place)
         received = 0 if isinstance(target, str) else target.tally.bytes_received
         fetched, total = source.tally.bytes_fetched, sum(vendor.blobs.values())
-        carried = Carried(fetched, received, source_cuts.cut, target_cuts.cut, total)
+        carried = Carried(fetched, received, source_cuts.cut, target_cuts.cut, total=total)
         _prove(kind, vendor, folder, target, place)
     return carried
 

@@ -172,7 +172,7 @@ def _packed(world: World, folder: Path, faults: list[Fault], rate: float | None,
             assert verify(f"bundle:{into / 'release'}").good
             _check_sums(into)
 
-        yield Place([*words, *options], finished, lambda: None, prove, source)
+        yield Place([*words, *options], finished, lambda: None, prove, source=source)
 
 
 @contextlib.contextmanager
@@ -232,7 +232,7 @@ def _at_registry(
         with Http(NetSettings()) as http:
             _prove(RegistryStore(world.registry.host, http), f"{folder.name}/")
 
-    return Place(words, finished, check_tags, prove, source, target)
+    return Place(words, finished, check_tags, prove, source=source, target=target)
 
 
 def _at_folder(path: Path, words: list[str], source: Laboratory | None, target: Laboratory | None = None) -> Place:
@@ -254,7 +254,7 @@ def _at_folder(path: Path, words: list[str], source: Laboratory | None, target: 
         left = {name for name in left if not (name.startswith(kept) or name.endswith(kept))}
         assert left <= {"oci-layout", "index.json", ".transload/lock"}
 
-    return Place(words, finished, check_tags, prove, source, target)
+    return Place(words, finished, check_tags, prove, source=source, target=target)
 
 
 def _prove(store: Source, prefix: str = "") -> None:

@@ -40,7 +40,7 @@ def ingesting(
     `arrived` is called when it is committed.
     """
     with _held(folder) as held, _own_file(held, descriptor.digest) as (name, keep):
-        ingest = LayoutIngest(held, name, blobs, descriptor, arrived)
+        ingest = LayoutIngest(held, name, blobs, descriptor, arrived=arrived)
         try:
             yield ingest
         finally:
@@ -111,7 +111,7 @@ class LayoutIngest(HashedIngest):
     """A blob in a file of its own, until the file is moved to the blobs."""
 
     def __init__(
-        self, folder: Folder, name: str, blobs: Folder, descriptor: Descriptor, arrived: Callable[[Digest], None]
+        self, folder: Folder, name: str, blobs: Folder, descriptor: Descriptor, *, arrived: Callable[[Digest], None]
     ) -> None:
         super().__init__(descriptor.digest, descriptor.size)
         self._arrived = arrived

@@ -235,7 +235,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self, over: contextlib.ExitStack) -> None:
         laboratory = self.server.laboratory
-        asked = Asked(self.command, self.path, self.headers, iter(()), laboratory.closing, over)
+        asked = Asked(self.command, self.path, self.headers, iter(()), closing=laboratory.closing, over=over)
         seen = laboratory.tally.arrived(asked)
         arriving = laboratory.tally.inward(asked, laboratory.line.pieces(self._request_body()))
         answer = laboratory.answer(evolve(asked, body=arriving))
