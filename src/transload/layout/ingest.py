@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from io import FileIO
 
 from transload.clock import Clock
@@ -27,6 +27,7 @@ from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
 
 _FORGOTTEN_S = SERVED_UPLOAD_IDLE_S  # a writer's own file that is older is from a process that was killed
+LOCK = ".lock"
 OWN = ".second"
 """The end of the name of a file with one writer, which is not kept without commit."""
 
@@ -56,15 +57,16 @@ def _held(folder: Folder) -> Iterator[Folder]:
 
 
 def sweep(folder: Folder, clock: Clock) -> None:
-    """Delete the own files of writers that were killed long ago."""
+    """Delete the own files and the locks of writers that were killed long ago."""
     with local_errors("cleaning", folder.path):
         for name in folder.entries():
-            if not name.endswith(OWN):
+            status = folder.status(name) if name.endswith((OWN, LOCK)) else None  # None too if its writer is done now
+            if status is None or clock.wall_s() - status.st_mtime <= _FORGOTTEN_S:
                 continue
-            status = folder.status(name)  # None if its writer has just finished
-            if status is None or stat.S_ISDIR(status.st_mode):
-                continue
-            if clock.wall_s() - status.st_mtime > _FORGOTTEN_S:
+            if name.endswith(LOCK) and stat.S_ISREG(status.st_mode):
+                with suppress(Busy, LocksMissing), claimed(folder, name):
+                    pass  # one that nobody holds goes with the end of the block
+            elif name.endswith(OWN) and not stat.S_ISDIR(status.st_mode):
                 folder.unlink(name)
 
 
@@ -166,7 +168,7 @@ def _own_file(folder: Folder, digest: Digest) -> Iterator[tuple[str, bool]]:
     name = parked_name(digest)
     with ExitStack() as stack:
         try:
-            stack.enter_context(claimed(folder, f"{name}.lock"))
+            stack.enter_context(claimed(folder, f"{name}{LOCK}"))
         except (Busy, LocksMissing):
             name, keep = own_name(name), False
         else:
