@@ -33,6 +33,8 @@ from transload.cli.main import main
 
 _FORKS: ForkServerContext = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.kills.child"])
+_NOT_TOLD = 255
+"""What multiprocessing says when its fork server does not tell how a process ended; transload never ends so."""
 
 
 class Child(Protocol):
@@ -48,7 +50,9 @@ class Child(Protocol):
 
 class _Forked:
     def __init__(self, words: Sequence[str], environment: Mapping[str, str], said: Path) -> None:
-        self._process = _FORKS.Process(target=_run, args=(list(words), dict(environment), str(said)))
+        self._code = said.with_name(f"{said.name}.code")
+        self._code.unlink(missing_ok=True)
+        self._process = _FORKS.Process(target=_run, args=(list(words), dict(environment), str(said), str(self._code)))
         self._process.start()
 
     @property
@@ -60,7 +64,9 @@ class _Forked:
         code = self._process.exitcode
         self._process.close()
         assert code is not None
-        return code
+        if code != _NOT_TOLD:
+            return code
+        return int(self._code.read_text()) if self._code.exists() else -signal.SIGKILL
 
 
 class _Started:
@@ -82,7 +88,7 @@ class _Started:
         return self._process.wait()
 
 
-def _run(words: list[str], environment: dict[str, str], said: str) -> None:
+def _run(words: list[str], environment: dict[str, str], said: str, code_file: str) -> None:
     os.environ.update(environment)
     out = os.open(said, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     for stream in (1, 2):
@@ -91,6 +97,7 @@ def _run(words: list[str], environment: dict[str, str], said: str) -> None:
     code = main(words)
     sys.stdout.flush()
     sys.stderr.flush()
+    Path(code_file).write_text(str(code))
     os._exit(code)
 
 
