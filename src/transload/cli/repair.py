@@ -44,7 +44,7 @@ def repair(carried: str, folder: Path | None, reading: Carried, output: OutputFo
 
     \b
       transload repair /media/usb/arcdata-2026-11
-      transload repair /media/dvd/arcdata --volumes /media/dvd2 --into /tmp/repaired
+      transload repair /media/dvd/arcdata --volumes /media/dvd2 --into /tmp/mended
     """
     with open_session("repair", output, quiet) as session, session.stoppable():
         location = carried_place(carried, reading)
