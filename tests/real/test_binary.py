@@ -44,9 +44,8 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     if os.geteuid() != 0:
         missing("root's right to enter a tree", "run the tests as root")
     debian, bare = (tmp_path_factory.mktemp("tree") / name for name in ("debian", "bare"))
-    subprocess.run(
-        [program("debootstrap"), "--variant=minbase", SUITE, debian, MIRROR], check=True, capture_output=True
-    )
+    command = [program("debootstrap"), "--variant=minbase", SUITE, str(debian), MIRROR]
+    fetched = subprocess.run(command, check=False, capture_output=True).returncode == 0
     assert not list(debian.glob("usr/bin/python*"))
     assert not (debian / "etc/ssl/certs/ca-certificates.crt").exists()
     listed = subprocess.run(["ldd", "/bin/true"], capture_output=True, text=True, check=True).stdout.split()
@@ -57,12 +56,14 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         there.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, there)
     (bare / "tmp").mkdir()
-    return {"debian": debian, "bare": bare}
+    return {"debian": debian, "bare": bare} if fetched else {"bare": bare}
 
 
 @pytest.fixture(params=["debian", "bare"])
 def tree(request: pytest.FixtureRequest, trees: dict[str, Path], executable: Path, shell: Shell) -> Iterator[Path]:
     """A tree with a medium in it, which an installed transload wrote: a bundle, and the executable beside it."""
+    if request.param not in trees:
+        pytest.skip("debootstrap could not fetch a tree of Debian")
     tree = trees[request.param]
     (tree / "medium").mkdir()
     store = LayoutStore(shell.home / "vendor", create=True)
