@@ -61,22 +61,27 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         yield lambda *arguments: asked([client, "-H", socket, *map(str, arguments)])
 
 
-@pytest.fixture(scope="session")
-def podman() -> Iterator[Engine]:
-    """podman with a folder of its own; its runroot may have 50 letters, which those of pytest are over."""
-    path = needs("podman")
-    with tempfile.TemporaryDirectory(prefix="podman") as folder:
+@contextmanager
+def without_daemon(name: str) -> Iterator[Engine]:
+    """podman or buildah with a folder of its own; a runroot may have 50 letters, which those of pytest are over."""
+    path = needs(name)
+    with tempfile.TemporaryDirectory(prefix=name) as folder:
         own = [f"--root={folder}/root", f"--runroot={folder}/run", "--storage-driver=vfs"]
         yield lambda *arguments: asked([path, *own, *map(str, arguments)])
+
+
+@pytest.fixture(scope="session")
+def podman() -> Iterator[Engine]:
+    """podman with a folder of its own."""
+    with without_daemon("podman") as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")
 def buildah() -> Iterator[Engine]:
     """buildah with a folder of its own."""
-    path = needs("buildah")
-    with tempfile.TemporaryDirectory(prefix="buildah") as folder:
-        own = [f"--root={folder}/root", f"--runroot={folder}/run", "--storage-driver=vfs"]
-        yield lambda *arguments: asked([path, *own, *map(str, arguments)])
+    with without_daemon("buildah") as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")

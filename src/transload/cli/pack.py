@@ -124,13 +124,9 @@ def pack(
             limits=limits,
         )
         paths = {"--against": against, "--against-key": against_key, "--sign-key": sign_key}
-        more = [
-            *_words(out, packing.division, volume_size, paths, also, with_tool),
-            *connection_words(network, gathered.logins),
-            *limit_words(limits),
-            *media.words,
-        ]
-        words = ["pack", *command_words(job, more)]
+        more = [*connection_words(network, gathered.logins), *limit_words(limits), *media.words]
+        own = _words(out, packing.division, volume_size, paths, also, with_tool)
+        words = ["pack", *command_words(job, [*own, *more])]
         images = [word for image in job.images for word in ("--image", image)]
         began = StartTime.now(command_line([*words, *images]))
         with session.stoppable(), session.stores(gathered.logins) as stores:

@@ -26,7 +26,7 @@ def refusal(status: int, code: str) -> Answer:
 def refuses_if(on: str, condition: Callable[[Asked], bool], status: int, code: str) -> Fault:
     """A registry that refuses what has this about it."""
 
-    def act(asked: Asked, onward: lab.Onward, dice: object) -> Answer:  # noqa: ARG001
+    def act(asked: Asked, onward: lab.Onward, dice: object) -> Answer:  # noqa: ARG001 - an Act
         return refusal(status, code) if condition(asked) else onward(asked)
 
     return Fault(on=on, act=act, times=ALWAYS)
@@ -71,7 +71,7 @@ def test_bodies_of_one_request_are_limited_and_of_others_not() -> None:
     arrives([], [lab.limits_bodies(2 * MIB, "PUT upload"), lost])
 
 
-def _lost_session(asked: Asked, onward: lab.Onward, dice: object) -> Answer:  # noqa: ARG001
+def _lost_session(asked: Asked, onward: lab.Onward, dice: object) -> Answer:  # noqa: ARG001 - an Act
     onward(evolve(asked, method="DELETE", body=iter(())))
     return refusal(404, "BLOB_UPLOAD_INVALID")
 

@@ -278,7 +278,7 @@ def test_a_fault_of_ones_own_before_a_function() -> None:
     def registry(asked: Asked) -> Answer:
         return Answer.of(200, b"".join(asked.body), Content_Type="text/plain", X_Path=asked.path)
 
-    def shout(asked: Asked, onward: lab.Onward, dice: Any) -> Answer:  # noqa: ARG001
+    def shout(asked: Asked, onward: lab.Onward, dice: Any) -> Answer:  # noqa: ARG001 - an Act
         answer = onward(asked)
         return evolve(answer, body=[piece.upper() for piece in answer.body])
 

@@ -63,7 +63,7 @@ def stalls(on: str = "GET blob", *, after: int | None = 0, until: threading.Even
 def drips(on: str = "GET blob", *, rate: float, **when: Any) -> Fault:
     """The answer's body comes slowly: `rate` bytes per second."""
 
-    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001
+    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001 - an Act
         answer = onward(asked)
         return evolve(answer, body=_slow(iter(answer.body), rate, asked.closing))
 
@@ -78,7 +78,7 @@ def corrupts(on: str = "GET blob", *, at: int | None = None, **when: Any) -> Fau
 def ignores_ranges(on: str = "GET blob", **when: Any) -> Fault:
     """A request for a range is answered with 200 and the whole, as some content networks do."""
 
-    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001
+    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001 - an Act
         del asked.headers["Range"]
         return onward(asked)
 
@@ -123,7 +123,7 @@ def sends_html(on: str = "GET blob", *, status: int = 200, **when: Any) -> Fault
 def limits_bodies(size: int, on: str = "PATCH|PUT|POST *", **when: Any) -> Fault:
     """413 for a request whose body is larger than `size` bytes, before the body is read, as nginx does."""
 
-    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001
+    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001 - an Act
         if asked.length <= size:
             return onward(asked)
         page = b"<html><title>413 Request Entity Too Large</title></html>"
@@ -141,7 +141,7 @@ def moves_location(
 ) -> Fault:
     """The Location of an upload: on the foreign `host`, relative, without the port, or missing."""
 
-    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001
+    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001 - an Act
         answer = onward(asked)
         stated = answer.header("Location")
         return answer if stated is None else answer.replaced("Location", _moved(stated, to, asked, host))
@@ -152,7 +152,7 @@ def moves_location(
 def refuses_mounts(status: int = 202, **when: Any) -> Fault:
     """A mount is not made: 202 opens an upload in its place, another status is an error (specification, "Mounting")."""
 
-    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001
+    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001 - an Act
         if "mount" not in asked.query:
             return onward(asked)
         plain = urlunsplit(urlsplit(asked.target)._replace(query=""))
@@ -164,7 +164,7 @@ def refuses_mounts(status: int = 202, **when: Any) -> Fault:
 def loses_pages(on: str = "GET tags|catalog|referrers", **when: Any) -> Fault:
     """The first page of a list comes as if it were all: the Link to the next is lost."""
 
-    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001
+    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001 - an Act
         return onward(asked).replaced("Link", None)
 
     return Fault(on=on, act=act, **{"times": ALWAYS, **when})
@@ -173,7 +173,7 @@ def loses_pages(on: str = "GET tags|catalog|referrers", **when: Any) -> Fault:
 def names_digest(digest: str | None, on: str = "GET|HEAD manifest", **when: Any) -> Fault:
     """The header Docker-Content-Digest has this value, whatever the content is; None: it is missing."""
 
-    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001
+    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001 - an Act
         return onward(asked).replaced("Docker-Content-Digest", digest)
 
     return Fault(on=on, act=act, **{"times": ALWAYS, **when})
@@ -182,7 +182,7 @@ def names_digest(digest: str | None, on: str = "GET|HEAD manifest", **when: Any)
 def refuses_digest(**when: Any) -> Fault:
     """An upload is closed with 400 DIGEST_INVALID although its bytes were right; the session is gone."""
 
-    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001
+    def act(asked: Asked, onward: Onward, dice: random.Random) -> Answer:  # noqa: ARG001 - an Act
         for _ in asked.body:
             pass
         del asked.headers["Content-Length"]
