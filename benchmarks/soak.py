@@ -92,9 +92,10 @@ def main() -> int:
         with crowding(clients, options.pause):
             while (passed_s := time.monotonic() - began_s) < 60 * options.minutes:
                 done = total([client.account for client in clients]).total()
+                uploads = sum(len(client.account.sessions) for client in clients)
                 print(
                     f"{passed_s / 60:6.1f} min  {child.resident() / MIB:6.1f} MiB  {child.threads():3} threads  "
-                    f"{child.files():4} files  {done:8} actions",
+                    f"{child.files():4} files  {done:8} actions  {uploads:4} unfinished uploads",
                     flush=True,
                 )
                 time.sleep(options.every)
