@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from attrs import evolve, field, frozen
 
@@ -42,7 +43,8 @@ _THREADS = 8
 class Prepared:
     """A plan, the open stores that it names, and the target's journal.
 
-    `finish` is called with the outcome when the run is over. `instead` carries the plan out in place of the engine.
+    `finish` is called with the outcome when the run is over, and returns the files that it wrote. `instead` carries the
+    plan out in place of the engine.
 
     With `by_size` the biggest blobs come first, as they lie in a bundle, instead of image after image.
     """
@@ -53,7 +55,7 @@ class Prepared:
     location: Location
     notes: tuple[str, ...] = ()
     journal: Journal = field(factory=Journal)
-    finish: Callable[[Outcome], None] | None = None
+    finish: Callable[[Outcome], tuple[Path, ...]] | None = None
     instead: Callable[[Listener], Outcome] | None = None
     made_earlier: bool = False
     by_size: bool = False
@@ -244,7 +246,7 @@ def carry_out(
         limits=limits,
     )
     if prepared.finish is not None:
-        prepared.finish(outcome)
+        outcome = evolve(outcome, written=tuple(map(str, prepared.finish(outcome))))
     in_order = (
         ended.done and (ended.error is None or image.excused)
         for image, ended in zip(prepared.plan.images, outcome.images, strict=True)

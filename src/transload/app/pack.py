@@ -113,7 +113,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     blueprint = packing.division.laid_out(packing.out, contents, packing.signer)
     recovery = RecoveryVolumes.planned(packing.out, blueprint, packing.division.recovery)
     location = Location("bundle", str(packing.out))
-    notes = (*selection.notes, *nameless_notes(plan.images))
+    notes = (*selection.notes, *nameless_notes(plan.images), *((recovery.note,) if recovery and recovery.note else ()))
     notes += differences(job, selection, plan, stores.working, cancellation)
     prepared = Prepared(plan=plan, sources=selection.sources, target=far, location=location, notes=notes)
     if packing.to_media:
@@ -134,13 +134,10 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
         filling = _to_fill(prepared, blueprint, recovery, stores, cancellation, packing.verify_medium)
         return Packed(filling, blueprint, recovery)
 
-    def complete(_outcome: Outcome) -> None:
+    def complete(_outcome: Outcome) -> tuple[Path, ...]:
         if packing.verify_medium:
             check_bundle(packing.out, blueprint, stores, cancellation)
-        if recovery is not None:
-            recovery.complete(stores.working, cancellation, fresh=False)
-            if packing.verify_medium:
-                check_recovery(recovery, stores, cancellation)
+        return _protected(recovery, stores, cancellation, packing.verify_medium, fresh=False)
 
     return Packed(evolve(prepared, plan=_nothing_to_do(plan, location), finish=complete), blueprint, recovery)
 
@@ -229,25 +226,34 @@ def _to_fill(
     writer, working = _opened(Path(prepared.location.value), blueprint, beside), stores.working
     stores.at_end(writer.park)  # a run that breaks off never calls `finish`
 
-    def finish(outcome: Outcome) -> None:
+    def finish(outcome: Outcome) -> tuple[Path, ...]:
         with writer:  # leaving it keeps what there is for the next run, unless it is finished
             planned = zip(prepared.plan.images, outcome.images, strict=True)
             if not all(ended.done and (ended.error is None or image.error is not None) for image, ended in planned):
-                return
+                return ()
             working(Progressed("finishing"))
             back = ReadBack() if verify_medium else None
             writer.finish(back, counted(stores, cancellation, blueprint.cut.size))
         if back is not None:
             stores.notice(told(back, writer.path.parent))
-        if recovery is not None:
-            recovery.complete(working, cancellation, fresh=True)
-            if verify_medium:
-                check_recovery(recovery, stores, cancellation)
+        return _protected(recovery, stores, cancellation, verify_medium, fresh=True)
 
     writer.read = Counting(working, "rechecking", possible=True).add
     filling = filling_plan(prepared.plan, writer.locator, lambda blob: writer.exists("", blob))
     writer.read = lambda _length: None  # from here on, the run reports its own progress
     return evolve(prepared, plan=filling, target=writer, finish=finish, by_size=True)
+
+
+def _protected(
+    recovery: RecoveryVolumes | None, stores: Stores, cancellation: Cancellation, verify_medium: bool, *, fresh: bool
+) -> tuple[Path, ...]:
+    """Write the recovery volumes of a bundle that is finished, and read them back if that is wanted; see `complete`."""
+    if recovery is None:
+        return ()
+    written = recovery.complete(stores.working, cancellation, fresh=fresh)
+    if verify_medium:
+        check_recovery(recovery, stores, cancellation)
+    return written
 
 
 def _opened(path: Path, blueprint: Blueprint, beside: int) -> BundleWriter:

@@ -69,14 +69,30 @@ class RecoveryVolumes:
         """What writes them."""
         return RecoveryWriter(self.path, self.description, read)
 
-    def complete(self, working: ActivityListener, cancellation: Cancellation, *, fresh: bool) -> None:
-        """Write the recovery volumes, unless they are there. A bundle that is not `fresh` is verified before.
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The recovery volumes that the bundle has when these are written: more than asked for, if it had more."""
+        writer = self.writer()
+        return writer.files_there() or writer.files
+
+    @property
+    def note(self) -> str | None:
+        """What is to be said if the bundle has more recovery volumes than were asked for: they are kept."""
+        there, rows = len(self.writer().files_there()), self.description.rows
+        if there <= rows:
+            return None
+        return f"the bundle has {there} recovery volumes, more than --recovery {rows} asks for: all are kept"
+
+    def complete(self, working: ActivityListener, cancellation: Cancellation, *, fresh: bool) -> tuple[Path, ...]:
+        """Write the recovery volumes, unless they are there; returns what was written.
+
+        A bundle that is not `fresh` is verified before.
 
         Raises what is wrong with the bundle, `DiskFull`, `Busy`, `Interrupted`.
         """
         writer = self.writer()
-        if writer.is_there():
-            return
+        if writer.files_there():
+            return ()
         writer.check_space()
         if not fresh:
             hashing = Counting(working, "hashing", self.description.size)
@@ -84,7 +100,9 @@ class RecoveryVolumes:
             for part in bundle.check(_counted(hashing, cancellation)):
                 if part.error is not None and part.subject not in bundle.recovery_files:  # they are written again
                     raise part.error
-        self.writer(_counted(Counting(working, "protecting", self.description.size), cancellation)).write()
+        counting = Counting(working, "protecting", self.description.size)
+        self.writer(_counted(counting, cancellation)).write()
+        return writer.files
 
 
 def _counted(counting: Counting, cancellation: Cancellation) -> Callable[[int], None]:

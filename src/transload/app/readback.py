@@ -60,7 +60,7 @@ def check_bundle(path: Path, blueprint: Blueprint, stores: Stores, cancellation:
 
 def check_recovery(recovery: RecoveryVolumes, stores: Stores, cancellation: Cancellation) -> None:
     """Read back recovery volumes that were written. Raises `MediumDamaged`."""
-    back, files = ReadBack(), recovery.writer().files
+    back, files = ReadBack(), recovery.files
     with local_errors("looking at", recovery.path.parent):
         total = sum(file.stat().st_size for file in files)
     check_listed(files, back, counted(stores, cancellation, total))
@@ -87,7 +87,7 @@ def with_read_back(prepared: Prepared, stores: Stores, cancellation: Cancellatio
     assert isinstance(target, LayoutStore)  # noqa: S101 - `check_on_medium` was called before
     written = _written(prepared.plan)
 
-    def finish(_outcome: Outcome) -> None:
+    def finish(_outcome: Outcome) -> tuple[Path, ...]:
         back, read = ReadBack(), counted(stores, cancellation, sum(blob.size for blob in written))
         spoilt = [blob for blob in written if target.exists("", blob) and not _reads_back(target, blob, back, read)]
         for blob in spoilt:
@@ -99,6 +99,7 @@ def with_read_back(prepared: Prepared, stores: Stores, cancellation: Cancellatio
         stores.notice(
             told(back, target.root) if back.bytes else f"nothing was written, so nothing was read back: {deep}"
         )
+        return ()  # the images are all that was written
 
     return evolve(prepared, finish=finish)
 

@@ -175,7 +175,7 @@ def _view(packed: Packed, packing: Packing) -> BundleView:
         packing.out.name,
         signer.key_id if signer else None,
         signer is not None,
-        recovery=tuple(file.name for file in packed.recovery.writer().files) if packed.recovery else (),
+        recovery=tuple(file.name for file in packed.recovery.files) if packed.recovery else (),
     )
 
 

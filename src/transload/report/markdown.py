@@ -48,6 +48,7 @@ def _asked(result: Result) -> Iterator[str]:
         "Copied": _share(copied) + (f", {rate(result.rate_bytes_per_s)}" if result.rate_bytes_per_s else ""),
         "Mounted": _share(mounted),
         "Already there": _share(present),
+        **({"Written": ", ".join(map(_code, result.written))} if result.written else {}),
         "Retries": f"{result.retries:,}",
         "Exit code": str(exit_code(result)),
         "Made by": ", ".join(f"{name} {version}" for name, version in sorted(result.versions.items())),

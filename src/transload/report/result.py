@@ -173,6 +173,7 @@ class Result:
     retry: str | None = None
     out_of_bytes: bool = False
     left_bytes: int = 0
+    written: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(factory=dict, hash=False)
     notes: tuple[str, ...] = ()
     problem: Problem | None = None
@@ -220,6 +221,7 @@ class Result:
             retries=tally.retries,
             out_of_bytes=outcome.out_of_bytes,
             left_bytes=tally.left_bytes,
+            written=outcome.written,
             retry=retry(() if unended or _ended(images) else open_names) if retry and open_names else None,
             versions=versions,
             notes=tuple(notes),
@@ -267,6 +269,7 @@ class Result:
             "totals": self._totals(),
             "traffic": [host.to_json() for host in self.traffic],
             "images": [image.to_json() for image in self.images],
+            "written": list(self.written),
             "notes": list(self.notes),
             "problem": self.problem.to_json() if self.problem else None,
             "retry": self.retry,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 
 from transload.report.problem import Problem, problem_lines, without_subject
 from transload.report.result import STATUSES, HostTotals, ImageResult, Result
@@ -63,7 +64,7 @@ def verdict(result: Result) -> tuple[str, Meaning]:
     failed = len(result.failures)
     if failed:
         return f"{failed} of {count(len(result.images), 'image')} failed", "bad"
-    if _worked(result):
+    if _worked(result) or result.written:
         return "done", "good"
     written = (
         result.target.startswith("bundle:") and not result.share("present").blobs
@@ -109,11 +110,19 @@ def _facts(result: Result, width: int | None) -> Iterator[Styled]:
         phrases.append(count(result.retries, "retry"))
     if phrases:
         yield from folded("  content: ", ", ".join(phrases), width, "faint")
+    if result.written:
+        yield from folded("  written: ", _in_short(result.written), width, "faint")
     if result.out_of_bytes:
         left = f"{count(result.counts['left'], 'image')}, {size(result.left_bytes)}, for the next run"
         yield from folded("  left:    ", left, width, "faint")
     for number, host in enumerate(result.traffic):
         yield from folded("           " if number else "  traffic: ", traffic_of(host), width, "faint")
+
+
+def _in_short(paths: Sequence[str]) -> str:
+    """File names, or how many there are."""
+    names = [PurePath(path).name for path in paths]
+    return ", ".join(names if len(names) <= _NAMED else [*names[:2], "…", names[-1]])
 
 
 def _grouped(result: Result) -> list[tuple[Problem | None, list[ImageResult]]]:

@@ -26,7 +26,8 @@ class Outcome:
 
     `interrupted`: the run was cancelled before its end. `out_of_bytes`: it ended because it had moved as many bytes as
     it may, and something is left. `underway` are the blobs that were begun and not finished, and how many of their
-    bytes had been sent. `duration_s` is in seconds.
+    bytes had been sent. `written` are files that were written when the images were there, such as recovery volumes.
+    `duration_s` is in seconds.
     """
 
     images: tuple[ImageOutcome, ...]
@@ -34,3 +35,4 @@ class Outcome:
     duration_s: float
     out_of_bytes: bool = False
     underway: Share = field(factory=Share)
+    written: tuple[str, ...] = ()

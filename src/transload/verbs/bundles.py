@@ -140,7 +140,7 @@ def pack(
     return PackResult(
         result,
         packed.blueprint.ledger,
-        (*volumes, *(recovery_volumes.writer().files if recovery_volumes else ())),
+        (*volumes, *(recovery_volumes.files if recovery_volumes else ())),
         put_tool(tool, packing.out, signed=packing.signer is not None)[0] if tool else None,
     )
 

@@ -10,6 +10,7 @@ from transload.bundle.format.recoveryfile import protections_in
 from transload.errors import BundleExists, DiskFull, Interrupted, TransloadError, UsageError
 from transload.events import Progressed
 from transload.layout import LayoutStore
+from transload.report.summary import summary_lines
 from transload.testing.images import fill, image
 from transload.threads import Cancellation
 
@@ -148,3 +149,38 @@ def test_what_is_not_possible_is_said_before_anything_is_written(more: dict[str,
     with pytest.raises(UsageError, match=message):
         pack(**more)
     assert [path.name for path in Path().iterdir()] == ["source"]
+
+
+def test_recovery_volumes_that_are_added_are_told_as_written() -> None:
+    pack()
+    added = pack(recovery=2).result
+    assert [Path(path).name for path in added.written] == ["b.r01.tar", "b.r02.tar"]
+    assert added.to_json()["written"] == list(added.written)
+    told = [str(line) for line in summary_lines(added)]
+    assert told[0].startswith("done: 1 unchanged")
+    assert "  written: b.r01.tar, b.r02.tar" in told
+    again = pack(recovery=2).result
+    assert again.written == ()
+    assert str(summary_lines(again)[0]).startswith("nothing to do")
+
+
+def test_more_recovery_volumes_than_asked_for_are_kept_and_told() -> None:
+    pack(recovery=2)
+    before = content()
+    fewer = pack(recovery=1)
+    assert content() == before
+    assert [path.name for path in fewer.files] == ["b.tar", "b.r01.tar", "b.r02.tar"]
+    assert fewer.result.notes == ("the bundle has 2 recovery volumes, more than --recovery 1 asks for: all are kept",)
+    assert pack(recovery=2).result.notes == ()
+
+
+def test_a_bundle_that_lost_its_only_volume_is_packed_again_beside_its_recovery_volumes() -> None:
+    pack(recovery=2)
+    before = content()
+    Path("b.tar").unlink()
+    packed = pack(recovery=2)
+    after = content()
+    assert sorted(after.pop("SHA256SUMS").splitlines()) == sorted(before.pop("SHA256SUMS").splitlines())
+    assert after == before
+    assert len(packed.files) == 3
+    assert packed.result.written == ()

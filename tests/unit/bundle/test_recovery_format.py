@@ -149,9 +149,9 @@ def test_a_bundle_that_is_not_cut_has_a_copy(tmp_path: Path) -> None:
 
 def test_what_is_there_already_is_known(tmp_path: Path) -> None:
     writer = protect(tmp_path)
-    assert writer.is_there()
+    assert writer.files_there()
     writer.files[1].rename(tmp_path / "elsewhere")
-    assert not writer.is_there()
+    assert not writer.files_there()
 
 
 def test_recovery_volumes_of_another_bundle_are_not_taken_for_ours(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_recovery_volumes_of_another_bundle_are_not_taken_for_ours(tmp_path: Pat
     RecoveryWriter(tmp_path / "two" / "b", planned(blueprint.cut, blueprint.digest, 2, BLOCK)).write()
     for path in writer.files:
         shutil.copy(tmp_path / "two" / path.name, path)
-    assert not writer.is_there()
+    assert not writer.files_there()
 
 
 def test_a_second_process_is_told_that_it_is_busy(tmp_path: Path) -> None:

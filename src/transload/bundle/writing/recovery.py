@@ -44,8 +44,8 @@ class RecoveryWriter:
         self._rows = range(1, description.rows + 1)
         self.files = tuple(path.with_name(recovery_name(path.name, row)) for row in self._rows)
 
-    def is_there(self) -> bool:
-        """Whether recovery volumes of this bundle are there, as many or more, with the right sizes.
+    def files_there(self) -> tuple[Path, ...]:
+        """The recovery volumes of this bundle that are there, as many or more, with the right sizes; else none.
 
         Of the content only the first block of the bundle is compared; `verify` reads all.
         """
@@ -56,10 +56,13 @@ class RecoveryWriter:
             files = [self._path.with_name(recovery_name(self._path.name, row)) for row in range(1, theirs.rows + 1)]
             whole = all(file.is_file() and file.stat().st_size == theirs.file_bytes for file in files)
             if same and whole and theirs.rows >= self._description.rows and self._begins_as(protection):
-                return True
-        return False
+                return tuple(files)
+        return ()
 
     def _begins_as(self, protection: Protection) -> bool:
+        """Whether they are made of the first block that is there; a volume that is lost is about to be written."""
+        if not self._path.with_name(self._description.cut.file_name(self._path.name, 1)).is_file():
+            return True
         return protection.is_right(1, 0, self._block(1, 0, protection.description.length(1, 0)))
 
     def check_free(self) -> None:
@@ -76,7 +79,7 @@ class RecoveryWriter:
     @property
     def missing_bytes(self) -> int:
         """The number of bytes that are still to be written; 0 if the recovery volumes are there."""
-        return 0 if self.is_there() else self._description.file_bytes * len(self.files)
+        return 0 if self.files_there() else self._description.file_bytes * len(self.files)
 
     def check_space(self) -> None:
         """Raises `DiskFull`, with the numbers, if the disk has too little room."""
