@@ -29,7 +29,7 @@ from transload.threads import Cancellation
     "--probe-size",
     metavar="SIZE",
     type=options.SIZE,
-    help="Really send a body of this size (1GB), instead of only announcing it.",
+    help="Really send a body of this size (1GB), whatever the set has, instead of only announcing one.",
 )
 @click.option(
     "--timeout",

@@ -77,6 +77,16 @@ def test_a_body_is_really_sent(registry: Served, capsys: pytest.CaptureFixture[s
     assert "2.9 MiB were really sent" in out
 
 
+def test_a_body_is_as_large_as_was_asked_for_also_where_the_set_has_smaller_ones(
+    registry: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (f"{registry.host_port}/in", f"{registry.host_port}/acme/app:1", "--probe-size", "3MB", "--output", "json")
+    code, out, _ = told(capsys, *words)
+    points = json.loads(out.splitlines()[-1])["check"]["points"]
+    (body,) = [point for point in points if point["aspect"] == "body" and point["verdict"] == "ok"]
+    assert (code, body["facts"]) == (0, {"wanted_bytes": 3_000_000, "taken_bytes": 3_000_000, "sent_bytes": 3_000_000})
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

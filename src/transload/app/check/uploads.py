@@ -29,7 +29,10 @@ _ROUNDS = (64 << 10, 512 << 10, 3 << 20)
 
 @frozen
 class Wish:
-    """What a run would send: its repositories at the target, and its largest blob in bytes, None if it is not known."""
+    """What a run would send: its repositories at the target, and its largest blob in bytes, None if it is not known.
+
+    `probe_bytes` is the size of a body that is really sent, whatever a run would send.
+    """
 
     repositories: tuple[str, ...]
     largest: int | None = None
@@ -84,25 +87,27 @@ ASPECTS = ("body", "delete", "referrers", "resume", "digests")
 
 
 def _body(way: Way, wish: Wish, repository: str) -> CheckPoint:
-    wanted = wish.largest or _UNTOLD_BODY
+    wanted = max(wish.largest or _UNTOLD_BODY, wish.probe_bytes or 0)
     capabilities = way.store.capabilities
     before = capabilities.way_of_uploading()
-    taken = way.store.probes.largest_body(repository, wanted, max(_PAUSE_S, way.connecting_s() or _FAR_S))
-    if wish.largest is None:  # no run may ever send so large a body
-        capabilities.upload_as(*before)
-    facts: dict[str, Any] = {"wanted_bytes": wanted, "taken_bytes": taken, "sent_bytes": 0}
+    try:
+        taken = way.store.probes.largest_body(repository, wanted, max(_PAUSE_S, way.connecting_s() or _FAR_S))
+        sent_bytes = min(wish.probe_bytes or 0, taken)
+        if sent_bytes:
+            way.store.probes.sent(repository, sent_bytes)
+    finally:
+        if wanted != wish.largest:  # no run may ever send so large a body
+            capabilities.upload_as(*before)
+    facts: dict[str, Any] = {"wanted_bytes": wanted, "taken_bytes": taken, "sent_bytes": sent_bytes}
     if not taken:
         return CheckPoint.failed(
             "body", way.store.locator, TooLarge("bodies of any useful size are refused", hint=_RAISE)
         )
-    if wish.probe_bytes:
-        facts["sent_bytes"] = min(wish.probe_bytes, taken)
-        way.store.probes.sent(repository, facts["sent_bytes"])
-    sent = f", {size(facts['sent_bytes'])} were really sent" if facts["sent_bytes"] else ""
+    sent = f", {size(sent_bytes)} were really sent" if sent_bytes else ""
     if taken < wanted:
         found = f"bodies of {size(wanted)} are too large (413); blobs go in pieces of {size(taken)}{sent}"
         return way.point("body", "warning", found, _RAISE, **facts)
-    untold = "" if wish.largest else " (the size that is tried without a set)"
+    untold = " (the size that is tried without a set)" if wanted == _UNTOLD_BODY != wish.largest else ""
     return way.point("body", "ok", f"a body of {size(wanted)} was announced and not refused{untold}{sent}", **facts)
 
 
