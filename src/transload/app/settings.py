@@ -68,6 +68,7 @@ class Environment:
     state: Path | None = field(default=None, converter=_path_if_any)
     config: Path | None = field(default=None, converter=_path_if_any)
     config_named: bool = False
+    output: str = ""
     colour: Colour = "auto"
     dumb_terminal: bool = False
     source_password: str | None = field(default=None, repr=False)
@@ -93,6 +94,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         state=_named_or(environ.get("TRANSLOAD_STATE_DIR"), user_state_path),
         config=_named_or(environ.get("TRANSLOAD_CONFIG"), user_config_path, "config.yaml"),
         config_named=bool(environ.get("TRANSLOAD_CONFIG")),
+        output=environ.get("TRANSLOAD_OUTPUT", ""),
         colour=_colour(environ),
         dumb_terminal=environ.get("TERM") == "dumb",
         source_password=environ.get("TRANSLOAD_SOURCE_PASSWORD"),

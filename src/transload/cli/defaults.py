@@ -19,18 +19,22 @@ from transload.files import local_errors, read_file
 
 _FILE_BYTES = 1 << 20
 _UNTOUCHED = ("demo",)  # it needs no settings of a site
+# Flags that mean something else in this command than in others, or would be dangerous as a default for it: a value for
+# them counts only in the section of the command.
+_OWN = {"check": ("deep",), "repair": ("into",), "forget": ("all", "list")}
 
 
 def defaults_from_file(program: click.Group, running: str | None = None) -> dict[str, Any] | None:
     """click's `default_map` for `program`, from the file, whose keys are long flags without the leading dashes.
 
-    Each command (or only the `running` one) gets the keys that it has a flag for. Keys that the vendor's variables
-    answer are left out, since a variable wins over the file. Raises `DocumentInvalid`.
+    Each command (or only the `running` one) gets the keys that it has a flag for. A key that is the name of a command
+    has a map of flags, which are for this command only. Keys that the vendor's variables answer are left out, since a
+    variable wins over the file. Raises `DocumentInvalid`.
     """
     environment = read_environment()
     path = environment.config
-    flags = _read(path, environment.config_named) if path else None
-    if path is None or flags is None:
+    document = _read(path, environment.config_named) if path else None
+    if path is None or document is None:
         return None
     answered = {
         question.flag.removeprefix("--")
@@ -38,23 +42,60 @@ def defaults_from_file(program: click.Group, running: str | None = None) -> dict
         if question.variable in environment.incumbent and question.field != "target_repository"
     }
     commands = _commands(program)
-    known = {flag for options in commands.values() for flag in options}
-    for flag in flags:
-        if flag not in known:
-            raise DocumentInvalid(
-                f"{path}: {flag}: no command has this flag{close_match(flag, known)}",
-                subject=str(path),
-                hint="keys are long flags without the dashes, for example to: registry.local/arcdata",
-            )
+    sections = {key: value for key, value in document.items() if key in commands and isinstance(value, dict)}
+    flags = {key: value for key, value in document.items() if key not in sections}
+    _check_known(path, flags, sections, commands)
     return {
         name: {
             str(options[flag].name): _value(path, options[flag], value)
-            for flag, value in flags.items()
+            for flag, value in _values_for(name, flags, sections).items()
             if flag in options and flag not in answered
         }
         for name, options in commands.items()
         if running in {None, name}
     }
+
+
+def _values_for(command: str, flags: Mapping[str, Any], sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The values for a command: those for all that have the flag; those of its section go before."""
+    own = _OWN.get(command, ())
+    return {**{flag: value for flag, value in flags.items() if flag not in own}, **sections.get(command, {})}
+
+
+def _check_known(
+    path: Path,
+    flags: Mapping[str, Any],
+    sections: Mapping[str, Mapping[str, Any]],
+    commands: Mapping[str, Mapping[str, click.Option]],
+) -> None:
+    """Raises `DocumentInvalid` for a flag that no command has, or not the one in whose section it is."""
+    hint = "keys are long flags without the dashes, for example to: registry.local/arcdata"
+    known = {flag for name, options in commands.items() for flag in options if flag not in _OWN.get(name, ())}
+    for flag in flags:
+        if flag in known:
+            continue
+        owner = next((name for name, own in _OWN.items() if flag in own), None)
+        if owner is not None:
+            raise DocumentInvalid(
+                f"{path}: {flag}: this flag is only of the command {owner}",
+                subject=str(path),
+                hint=f"write it in a section of this name: {owner}: {{{flag}: {_in_yaml(flags[flag])}}}",
+            )
+        raise DocumentInvalid(
+            f"{path}: {flag}: no command has this flag{close_match(flag, known)}", subject=str(path), hint=hint
+        )
+    for name, section in sections.items():
+        for flag in section:
+            if flag not in commands[name]:
+                raise DocumentInvalid(
+                    f"{path}: {name}: {flag}: this command has no such flag{close_match(flag, commands[name])}",
+                    subject=str(path),
+                    hint=hint,
+                )
+
+
+def _in_yaml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else "…"
 
 
 def _read(path: Path, named: bool) -> dict[str, Any] | None:
@@ -84,12 +125,22 @@ def _read(path: Path, named: bool) -> dict[str, Any] | None:
             subject=str(path),
             hint="for example: to: registry.local/arcdata",
         )
-    for key in document:
-        if "password" in key:
+    return _flags(path, document)
+
+
+def _flags(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags of the file or of a section, without secrets. Raises `DocumentInvalid`."""
+    for key, value in document.items():
+        if "password" in str(key):
             raise DocumentInvalid(
                 f"{path}: {key}: secrets do not belong into this file", subject=str(path), hint="use docker login"
             )
-    return {key.replace("_", "-"): value for key, value in document.items()}
+        if isinstance(value, dict) and not all(isinstance(inner, str) for inner in value):
+            raise DocumentInvalid(f"{path}: {key}: expected a map of flags to values", subject=str(path))
+    return {
+        key.replace("_", "-"): _flags(path, value) if isinstance(value, dict) else value
+        for key, value in document.items()
+    }
 
 
 def _content(path: Path, named: bool) -> bytes | None:
@@ -124,6 +175,8 @@ def _value(path: Path, option: click.Option, value: Any) -> Any:
     """A value for click: a list if the flag is repeatable, and never a number if the flag takes text."""
     values = value if isinstance(value, list) else [value]
     flag = option.opts[-1]
+    if isinstance(value, dict):
+        raise DocumentInvalid(f"{path}: {flag[2:]}: takes one value, not a map", subject=str(path))
     if isinstance(value, list) and not option.multiple:
         raise DocumentInvalid(f"{path}: {flag[2:]}: takes one value, not a list", subject=str(path))
     if isinstance(option.type, click.types.StringParamType):

@@ -6,10 +6,12 @@ import contextlib
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from transload.cli.forprograms import misuse, new_stream, running_stream, tell_program
 from transload.errors import Interrupted, LocalError, TransloadError
 from transload.version import __version__
 
@@ -108,35 +110,41 @@ def transload(context: click.Context) -> None:
 
     if not context.meta.get(_HELP):  # --help must work with a broken file too
         context.default_map = defaults_from_file(transload, context.invoked_subcommand)
+        settings = (context.default_map or {}).get(context.invoked_subcommand or "", {})
+        running_stream().default = settings.get("output")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code. Nothing below this function ends the process."""
+    words = sys.argv[1:] if arguments is None else arguments
+    new_stream()
     try:
         result: Any = transload.main(args=arguments, prog_name="transload", standalone_mode=False)
     except click.ClickException as error:
         from transload.cli.console import tell_misuse
 
         tell_misuse(_in_our_words(error))
+        tell_program(misuse(_in_our_words(error)), words)
         return error.exit_code
     except click.exceptions.Exit as ending:
         return ending.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("\ninterrupted", err=True)
-        return Interrupted.exit_code
+        return _for_programs(Interrupted("interrupted"), words)
     except TransloadError as error:
         from transload.cli.console import tell_error
 
         tell_error(error)
-        return error.exit_code
+        return _for_programs(error, words)
     except BrokenPipeError:  # the reader of our output (head, less) has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (OSError, MemoryError) as error:  # an error of the machine, wherever it was noticed
         from transload.cli.console import tell_error
 
-        tell_error(_of_this_machine(error))
-        return LocalError.exit_code
+        trouble = _of_this_machine(error)
+        tell_error(trouble)
+        return _for_programs(trouble, words)
     except Exception:  # a bug: show the traceback
         import traceback
 
@@ -146,6 +154,14 @@ def main(arguments: list[str] | None = None) -> int:
         say([f"this is a bug in transload {__version__}; please report it with the lines above"])
         return BUG
     return result if isinstance(result, int) else 0
+
+
+def _for_programs(error: TransloadError, words: Sequence[str]) -> int:
+    """Write the error for programs too, if they read the output and have not got it yet; returns the exit code."""
+    from transload.report.problem import Problem
+
+    tell_program(Problem.of(error), words)
+    return error.exit_code
 
 
 def _in_our_words(error: click.ClickException) -> click.ClickException:
@@ -181,9 +197,9 @@ def run() -> None:
         code = main()
     except KeyboardInterrupt:  # a second Ctrl-C while the first one is being reported
         code = Interrupted.exit_code
-    for stream in (sys.stdout, sys.stderr):
+    for output in (sys.stdout, sys.stderr):
         with contextlib.suppress(
             OSError, ValueError, TransloadError, KeyboardInterrupt
         ):  # reported already, or nobody reads it
-            stream.flush()
+            output.flush()
     os._exit(code)

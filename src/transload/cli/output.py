@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from transload.app.stores import Listeners
 from transload.cli.command import blame_defaults
 from transload.cli.console import colour, moves, say, show_result, width_of
+from transload.cli.forprograms import running_stream
 from transload.errors import TransloadError
 from transload.events import HostTroubled, Progressed
 from transload.planning import Plan
@@ -69,6 +70,7 @@ class Output:
     def __enter__(self) -> Output:
         if self._json:
             self._json.hello(self._command, __version__)
+            running_stream().begun = True
         try:
             for path in self._reports:
                 check_report_path(path)
@@ -90,6 +92,7 @@ class Output:
     def _failed(self, error: TransloadError) -> None:
         if self._json:
             self._json.error(Problem.of(error))
+            running_stream().ended = True
 
     def document(self, event: str, **fields: Any) -> bool:
         """Write the result of a command that is no run, for programs; False if people read the output."""
@@ -180,6 +183,7 @@ class Output:
         try:
             if self._json:
                 self._json.result(result)
+                running_stream().ended = True
             else:
                 show_result(summary_lines(result, width_of(sys.stdout)))
         finally:  # the reader of standard output may have gone; write the files all the same
