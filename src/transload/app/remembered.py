@@ -81,7 +81,7 @@ def _names(host: str, listed: tuple[str, ...]) -> tuple[str, ...]:
     try:
         location = Location.parse(host)
     except UsageError as error:
-        if "://" not in host:
+        if ":" not in host:
             error.hint = "write host or host:port, for example registry.local"
         raise
     if location.kind != "registry":

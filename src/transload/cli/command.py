@@ -34,6 +34,8 @@ _GIVES_WAY = (
 )
 # The first has no meaning without the second.
 _NEEDS = (("against_key", "against"), ("tls_key", "tls_cert"), ("client_key", "client_certificate"))
+# An empty repository: the catalog's images without a folder before them, and tags without a repository in a folder.
+_MAY_BE_EMPTY = {"source_repository", "repositories", "repository"}
 _BY_DEFAULT = (ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
 
 
@@ -61,6 +63,7 @@ class Command(click.Command):
         parser: Any = super().make_parser(ctx)
         if ctx.resilient_parsing:  # the shell completes a line: no errors here
             return parser
+        parser.parse_args = _without_empty(ctx, parser.parse_args)
         for option in {id(option): option for option in (parser._long_opt | parser._short_opt).values()}.values():
             if option.action == "store":
                 option.process = _once(option)
@@ -83,6 +86,25 @@ class Command(click.Command):
 
         file = [] if incomplete.startswith("-") else [CompletionItem(incomplete, type="file")]
         return super().shell_complete(ctx, incomplete) or file
+
+
+def _without_empty(ctx: click.Context, parse: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that reads a line's words, which refuses an empty one.
+
+    It comes from a variable of a shell that is not set; as a path it would mean the current folder. The types of paths
+    say so in words of their own. Raises `click.BadParameter`.
+    """
+
+    def parse_args(args: list[str]) -> Any:
+        values, rest, order = parse(args)
+        for parameter in ctx.command.params:
+            value = values.get(parameter.name)
+            written = value if isinstance(value, list | tuple) else (value,)
+            if "" in written and parameter.name not in _MAY_BE_EMPTY and not isinstance(parameter.type, click.Path):
+                raise click.BadParameter("it is empty; a variable of the shell may not be set", ctx, parameter)
+        return values, rest, order
+
+    return parse_args
 
 
 def _once(option: Any) -> Callable[[Any, Any], None]:

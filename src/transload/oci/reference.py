@@ -26,6 +26,7 @@ _HEX64 = re.compile(r"[a-f0-9]{64}")
 _DIGEST_BEGINS = re.compile(r"(?:sha|md|blake)[0-9a-z]*:")
 _REPOSITORY_LENGTH = 255
 _REFERENCE_LENGTH = 1024  # all parts with their greatest length
+_LAST_PORT = 65_535
 _REGISTRY_LENGTH = 253 + len(":65535")  # RFC 1035, section 2.3.4
 
 
@@ -61,7 +62,27 @@ def check_registry(text: str) -> str:
     """`text` if it is a registry's host[:port]. Raises `ReferenceInvalid`."""
     if len(text) > _REGISTRY_LENGTH or not _REGISTRY.fullmatch(text):
         raise ReferenceInvalid(f"{shown(text)[:_REGISTRY_LENGTH]!r} is not a registry", hint=_registry_hint(text))
+    host, port = _host_and_port(text)
+    if port is not None and not 0 < port <= _LAST_PORT:
+        raise ReferenceInvalid(f"{text!r} has the port {port}", hint=f"ports go from 1 to {_LAST_PORT}")
+    if host.startswith("[") and not _is_ipv6(host[1:-1]):
+        raise ReferenceInvalid(f"{text!r} is not a registry", hint=f"{host} is no IPv6 address")
     return text
+
+
+def _host_and_port(text: str) -> tuple[str, int | None]:
+    host, _, port = text.partition("]:") if text.startswith("[") else text.partition(":")
+    return (f"{host.removesuffix(']')}]" if text.startswith("[") else host), int(port) if port else None
+
+
+def _is_ipv6(text: str) -> bool:
+    from ipaddress import IPv6Address  # few registries are named so
+
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _registry_hint(text: str) -> str:

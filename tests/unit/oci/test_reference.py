@@ -179,7 +179,7 @@ tags = st.builds(
 digests = st.builds(Digest.of, st.binary(max_size=8), st.sampled_from(["sha256", "sha512"]))
 addresses = st.ip_addresses(v=6).map(lambda address: f"[{address}]")
 domains = st.lists(labels(), min_size=2, max_size=4).map(".".join)
-ports = st.integers(0, 65535).map(lambda port: f":{port}")
+ports = st.integers(1, 65535).map(lambda port: f":{port}")
 registries = st.one_of(
     st.just("localhost"),
     domains,
