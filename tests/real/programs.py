@@ -8,7 +8,14 @@ from typing import NoReturn
 
 import pytest
 
-PACKAGES = {"dockerd": "docker.io", "docker": "docker.io", "ctr": "containerd"}
+PACKAGES = {
+    "dockerd": "docker.io",
+    "docker": "docker.io",
+    "ctr": "containerd",
+    "linux.uml": "user-mode-linux",
+    "mkfs.vfat": "dosfstools",
+    "mkudffs": "udftools",
+}
 
 
 def missing(what: str, how: str) -> NoReturn:

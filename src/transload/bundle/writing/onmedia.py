@@ -120,10 +120,14 @@ class MediaWriter:
                 )
 
     def _problem(self, volume: int) -> str | None:
-        """Why the volume cannot be written to what is mounted now; None if it can."""
+        """Why the volume cannot be written to what is mounted now; None if it can.
+
+        Raises `LocalError` if that takes no files of this size, however much room another one like it has.
+        """
         final = self._final(volume)
         if not self._folder.is_dir():
             return f"there is no folder {self._folder}"
+        check_file_size(self._folder, self._cut.size_of(volume), str(final), _SMALLER)
         if final.exists():
             return None if self._is_ours(volume, final) else f"{final} is there already, and no run has noted it"
         if other := self._of_another_cut():
@@ -153,7 +157,6 @@ class MediaWriter:
         return hasher.hexdigest() == self._written.sums[volume]
 
     def _write(self, sequence: Sequence, volume: int, final: Path, back: ReadBack | None, read: Read) -> None:
-        check_file_size(self._folder, self._cut.size_of(volume), str(final), _SMALLER)
         folder, partial = Folder(self._folder), final.with_name(final.name + PARTIAL)
         with _held(folder, partial.name) as file:
             try:
