@@ -79,10 +79,10 @@ def _two(number: int, step: int, larger: str, smaller: str) -> str:
 def count(number: int, noun: str) -> str:
     """A number and its noun, in the plural where English wants it.
 
-    >>> count(1, "image"), count(12_345, "request"), count(2, "retry")
-    ('1 image', '12,345 requests', '2 retries')
+    >>> count(1, "image"), count(12_345, "request"), count(2, "retry"), count(2, "day")
+    ('1 image', '12,345 requests', '2 retries', '2 days')
     """
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    plural = f"{noun[:-1]}ies" if re.search("[^aeiou]y$", noun) else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
 
 
