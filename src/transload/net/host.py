@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 
 from attrs import define
@@ -10,9 +11,9 @@ from transload.clock import Clock
 from transload.errors import ServerTrouble, TooManyRequests, TransloadError
 from transload.events import Allowance, HostListener, HostTroubled
 from transload.net.allowance import allowance_in, renewed_s
-from transload.net.backoff import Backoff, retry_after_s
+from transload.net.backoff import Backoff, delay_s, retry_after_s
 from transload.net.pace import Turns
-from transload.net.patience import Kind, Patience
+from transload.net.patience import Kind, Patience, attempts_ahead
 from transload.net.settings import NetSettings
 from transload.net.slots import Slots
 from transload.threads import Cancellation
@@ -21,6 +22,7 @@ RESTING = {429, 502, 503, 504, 522}
 """Answers of a host that is restarting or overloaded. Other errors (500) may concern one request only."""
 _CROWDED = {429, 503}
 _TOLD_S = 2.0  # people are told of a wait from this length on
+_ALONE_SHARE = 0.5  # of the host's budget; if all of it were spent, the whole host would be given up
 
 
 @define
@@ -41,7 +43,10 @@ class Host:
         self.slots = Slots(settings.slots)
         self.backoff = Backoff(clock)
         self.patience = Patience(name, settings, clock, listen)
+        self.waited_in_vain = False
+        """Whether a request got no useful answer in all its time, while others did. Later ones get no such time."""
         self._clock = clock
+        self._jitter = random.random
         self._listen = listen
         self._longest_s = settings.give_up_after_s
         self._due: dict[str, _Due] = {}
@@ -128,6 +133,32 @@ class Host:
         if wanted_s is None or not self.patience.refuse(kind, wanted_s, error):
             self.failed(kind, round_, error, doing, wanted_s)
 
+    def rest_alone(self, trial: Trial, beyond: int, error: TransloadError, cancellation: Cancellation) -> None:
+        """Let one request wait that is in trouble while others succeed, the `beyond`-th time past the usual attempts.
+
+        The waits grow, and the others go on meanwhile. Raises `Interrupted`.
+        """
+        troubled_s = self._clock.monotonic_s() - trial.began_s
+        left_s = max(0.0, self._longest_s * _ALONE_SHARE - troubled_s)
+        pause_s = min(delay_s(beyond + 2, None, self._jitter()), left_s)
+        if pause_s > _TOLD_S:
+            self._listen(
+                HostTroubled(
+                    self.name,
+                    "retrying",
+                    troubled_s,
+                    left_s,
+                    attempt=trial.attempt + 1,
+                    attempts=trial.attempt + attempts_ahead(beyond + 2, left_s, 0.0),
+                    wait_s=pause_s,
+                    error=error,
+                    side=error.side,
+                    until_s=self._clock.wall_s() + pause_s,
+                )
+            )
+        self._clock.sleep_s(pause_s, cancellation.wake)
+        cancellation.check()
+
 
 @define
 class Trial:
@@ -137,14 +168,27 @@ class Trial:
     attempt: int = 0
     host: Host | None = None
 
-    def is_enough(self, settings: NetSettings, now_s: float, resting: bool) -> bool:
+    def is_enough(self, settings: NetSettings, now_s: float, *, resting: bool, passing: bool) -> bool:
         """Whether to stop retrying.
 
         For a host that is `resting` (restarting, overloaded, out of reach) retries go on as long as its budget lasts.
-        If it served other requests meanwhile, only this request is in trouble.
+        If it served other requests meanwhile, only this request is in trouble. Where such trouble is `passing` as a
+        rule, it gets a share of that time.
         """
-        if now_s - self.began_s >= settings.give_up_after_s or (self.host and self.host.patience.is_over()):
+        took_s = now_s - self.began_s
+        if took_s >= settings.give_up_after_s or (self.host and self.host.patience.is_over()):
             return True
+        if self.attempt < settings.attempts:
+            return False
+        if self.host is None or not self.is_alone:
+            return not resting
+        if not passing or self.host.waited_in_vain:
+            return True
+        self.host.waited_in_vain = took_s >= settings.give_up_after_s * _ALONE_SHARE
+        return self.host.waited_in_vain
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the host gave other requests a useful answer since this one began."""
         useful_s = self.host.patience.useful_s if self.host else None
-        well = useful_s is not None and useful_s > self.began_s
-        return self.attempt >= settings.attempts and (well or not resting)
+        return useful_s is not None and useful_s > self.began_s

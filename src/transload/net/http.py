@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout, exceptions
 
 from transload.clock import SYSTEM_CLOCK, Clock
-from transload.errors import HostUnknown, ProtocolTrouble, TransloadError, Unreachable
+from transload.errors import HostUnknown, ProtocolTrouble, ServerTrouble, TransloadError, Unreachable
 from transload.events import HostListener, ignore
 from transload.net.address import Origin, Url, redacted, redirect_target
 from transload.net.backoff import RETRIED
@@ -146,16 +146,26 @@ class Http:
             trial.attempt += 1
             try:
                 answer = self._followed(request, trial)
-                if answer.status not in RETRIED or self._is_enough(request, trial, answer.status in RESTING):
+                status = answer.status
+                if status not in RETRIED or self._is_enough(request, trial, status in RESTING):
                     return finish(answer)
                 answer.close()
+                trouble: TransloadError = ServerTrouble(f"{request.doing}: the answer is {status}")
             except TransloadError as error:
                 if not error.retryable or self._is_enough(request, trial, isinstance(error, Unreachable)):
                     raise
+                trouble = error
             self.traffic.retried(Origin.of(request.url).netloc)
+            beyond = trial.attempt - self.settings.attempts
+            if beyond >= 0 and trial.host is not None and trial.is_alone:
+                trial.host.rest_alone(trial, beyond, trouble, self.cancellation)
 
     def _is_enough(self, request: HttpRequest, trial: Trial, resting: bool) -> bool:
-        return not request.retried or trial.is_enough(self.settings, self.clock.monotonic_s(), resting)
+        """Whether to stop. A 500 may concern one content for good; but an upload is worth a wait, or it is lost."""
+        if not request.retried:
+            return True
+        passing = resting or request.purpose == "upload"
+        return trial.is_enough(self.settings, self.clock.monotonic_s(), resting=resting, passing=passing)
 
     def _followed(self, request: HttpRequest, trial: Trial) -> Answer:
         url, headers = request.url, dict(request.headers)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import random
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from transload.clock import Clock
 from transload.errors import (
@@ -32,6 +33,7 @@ _BACKOFF_S = 0.5
 _BACKOFF_MAX_S = 30.0
 _PIECE_BYTES = 64 << 10
 _PIECE_LEAST_BYTES = 8 << 10
+_CHEAP_BYTES = 4 << 20  # to send so few again costs less than to give the blob up
 _SWIFT_S, _SLOW_S = 0.1, 0.5
 _DAMAGED = (DigestMismatch, SizeMismatch, ProtocolTrouble)
 """What came may have been damaged on the way, or a web page have come in its place, so it is tried once more."""
@@ -92,6 +94,9 @@ def _may_always(step: BlobStep, length: int) -> None:
 class Placing:
     """What bringing a blob needs. After `attempts` failures in a row without a new byte at the target it is given up.
 
+    A small blob that the target cannot take now gets half of `give_up_after_s` instead; until one has waited for all of
+    that in vain, so that many of them do not take hours.
+
     `may_move` is called with the number of bytes that come next, and raises if they must not.
     `intend` is called with a step before its last byte goes out, and again before the blob is committed.
     `recheck` asks the target for each blob first, since a plan that was made earlier may be partly done by now.
@@ -110,6 +115,7 @@ class Placing:
     intend: Callable[[BlobStep], None] = _note_nothing
     may_move: Callable[[BlobStep, int], None] = _may_always
     pace: Passed | None = None
+    _waited_in_vain: threading.Event = field(factory=threading.Event, init=False)
 
     def place(self, step: BlobStep, source: Source) -> How:
         """Make the step's blob visible in its repository. Raises the error of the last attempt."""
@@ -159,7 +165,7 @@ class Placing:
             except TransloadError as error:
                 wrong = isinstance(error, _DAMAGED)
                 advance.failures += 1
-                if advance.failures >= self.attempts or not (error.retryable or (wrong and chances)):
+                if not (error.retryable or (wrong and chances)) or self._is_enough(step, error, advance):
                     raise
                 chances -= wrong
                 wait_s = error.retry_after_s or _wait_s(advance.failures)
@@ -169,6 +175,17 @@ class Placing:
                 self.clock.sleep_s(wait_s, self.cancellation.wake)
                 self.cancellation.check()
                 attempt += 1
+
+    def _is_enough(self, step: BlobStep, error: TransloadError, advance: Advance) -> bool:
+        if advance.failures < self.attempts:
+            return False
+        cheap = error.side == "target" and error.retryable and step.descriptor.size <= _CHEAP_BYTES
+        if not cheap or self._waited_in_vain.is_set():
+            return True
+        if self.clock.monotonic_s() - advance.at_s < self.give_up_after_s / 2:
+            return False
+        self._waited_in_vain.set()
+        return True
 
     def _attempt(self, step: BlobStep, origin: BlobOrigin, advance: Advance) -> None:
         blob = step.descriptor

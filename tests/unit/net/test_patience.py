@@ -11,7 +11,7 @@ import pytest
 from attrs import evolve
 
 from tests.unit.net.test_http import Sequence, free_port, get
-from tests.unit.registry.wire import Asked, HastyClock, Said, plain_http, serving
+from tests.unit.registry.wire import Asked, HastyClock, Said, Wire, plain_http, serving
 from transload.errors import HostGivenUp, Interrupted, ServerTrouble, Stalled, TooSlow, TransloadError, Unreachable
 from transload.events import HostTroubled
 from transload.net.flight import Flight
@@ -223,19 +223,60 @@ def test_a_wish_beyond_patience_ends_it_at_once() -> None:
         assert http.clock.slept == []
 
 
-def test_trouble_with_one_request_is_not_trouble_with_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(lambda asked: Said(503 if asked.path == "/bad" else 200)) as wire, plain_http(attempts=3) as http:
-        http.clock.sleep_s(1)
-        sleep = http.clock.sleep_s
+def listening(told: list[HostTroubled]) -> Http:
+    return Http(NetSettings(allow_plain_http=frozenset({"127.0.0.1"})), clock=HastyClock(), listen=told.append)
 
-        def sleep_and_ask(seconds: float, wake: threading.Event | None = None) -> None:
-            sleep(seconds, wake)
-            http.ask(get(wire, "/good"))
 
-        monkeypatch.setattr(http.clock, "sleep_s", sleep_and_ask)
-        assert http.ask(get(wire, "/bad")).status == 503
-        assert [asked.path for asked in wire.asked].count("/bad") == 3
+def asking_others(http: Http, wire: Wire, patch: pytest.MonkeyPatch) -> None:
+    """Another request succeeds after each wait."""
+    http.clock.sleep_s(1)
+    sleep = http.clock.sleep_s
+
+    def sleep_and_ask(seconds: float, wake: threading.Event | None = None) -> None:
+        sleep(seconds, wake)
+        http.ask(get(wire, "/good"))
+
+    patch.setattr(http.clock, "sleep_s", sleep_and_ask)
+
+
+@pytest.mark.parametrize("status", [429, 502, 503])
+def test_a_request_alone_in_trouble_gets_half_the_time_of_the_host_once(
+    monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    told: list[HostTroubled] = []
+    script = lambda asked: Said(status if asked.path == "/bad" else 200)  # noqa: E731
+    with serving(script) as wire, listening(told) as http:
+        asking_others(http, wire, monkeypatch)
+        closing = HttpRequest("PUT", f"http://{wire.host}/bad", "closing", "upload")
+        began_s = http.clock.monotonic_s()
+        assert http.ask(closing).status == status
+        assert 60 <= http.clock.monotonic_s() - began_s < 75
+        waits = [event for event in told if event.wait_s > 2]
+        assert [event.attempt for event in waits] == sorted({event.attempt for event in waits})
+        assert waits[0].wait_s < waits[-2].wait_s <= 15
+        assert "answer" in str(waits[0].error)
+        assert all(event.until_s is not None for event in waits)
+        before = len(wire.asked)
+        assert http.ask(closing).status == status
+        assert [asked.path for asked in wire.asked[before:]].count("/bad") == 5
         assert http.ask(get(wire, "/good")).status == 200
+
+
+@pytest.mark.parametrize("purpose", ["upload", "blob"])
+def test_a_500_to_one_request_is_waited_out_for_an_upload_only(monkeypatch: pytest.MonkeyPatch, purpose: str) -> None:
+    bad: list[float] = []
+
+    def script(asked: Asked) -> Said:
+        if asked.path != "/bad":
+            return Said(200)
+        bad.append(http.clock.monotonic_s())
+        return Said(500 if bad[-1] - bad[0] < 20 else 201)
+
+    with serving(script) as wire, plain_http() as http:
+        asking_others(http, wire, monkeypatch)
+        request = HttpRequest("PUT", f"http://{wire.host}/bad", "uploading", purpose)
+        assert http.ask(request).status == (201 if purpose == "upload" else 500)
+        assert purpose == "upload" or len(bad) == 5
 
 
 def test_a_host_that_is_left_alone_does_not_answer_again_with_what_it_was_asked_before() -> None:

@@ -403,10 +403,39 @@ def test_attempts_are_counted_from_the_last_new_byte_that_the_target_has() -> No
 
 
 def test_without_a_new_byte_the_attempts_end_however_many_bytes_were_sent() -> None:
-    scene, recorder = Scene(), Recorder()
-    scene.publish(image("a", (SHARED,)), "a:1")
+    scene, recorder, big = Scene(), Recorder(), layer("big", 5 << 20)
+    scene.publish(image("a", (big,)), "a:1")
     plan = scene.plan("a:1")
     scene.script(faults.fails("write", after=0, times=ALWAYS), at="target")
     outcome = scene.run(plan, listen=recorder, clock=FakeClock(), attempts=4)
     assert isinstance(outcome.images[0].error, Unreachable)
-    assert scene.source.subjects.count(("open", DIGEST)) == 4
+    assert scene.source.subjects.count(("open", big.descriptor.digest)) == 4
+
+
+@pytest.mark.parametrize("waits_s", [20, 50])
+def test_a_small_blob_that_the_target_cannot_take_now_gets_half_of_the_time(waits_s: float) -> None:
+    clock = FakeClock()
+
+    def trouble() -> TransloadError:
+        return ServerTrouble("500", retry_after_s=waits_s / 10)
+
+    scene, recorder = Scene(), Recorder()
+    scene.publish(image("a", (SHARED,)), "a:1")
+    plan = scene.plan("a:1")
+    scene.script(faults.fails("commit", trouble, subject=DIGEST, times=10), at="target")
+    outcome = scene.run(plan, listen=recorder, clock=clock)
+    assert outcome.images[0].error is None
+    assert len(recorder.of(StepRetried)) == 10
+    assert sum(clock.slept_s) == pytest.approx(waits_s)
+
+
+def test_one_small_blob_after_the_other_that_the_target_never_takes_costs_that_time_once() -> None:
+    scene, clock = Scene(), FakeClock()
+    labels = [f"image{number}:1" for number in range(20)]
+    for label in labels:
+        scene.publish(image(label, (300_000,)), label)
+    plan = scene.plan(*labels)
+    scene.script(faults.fails("commit", lambda: ServerTrouble("500", retry_after_s=2), times=ALWAYS), at="target")
+    outcome = scene.run(plan, bodies=1, small=1, clock=clock)
+    assert all(isinstance(ended.error, ServerTrouble) for ended in outcome.images)
+    assert sum(clock.slept_s) < 2 * 60 + 20 * 2 * 12
