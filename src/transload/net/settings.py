@@ -38,8 +38,8 @@ class NetSettings:
     and podman. `allow_realms` names token servers on other hosts that may get a registry's password. `proxies` has the
     keys `http`, `https` and `all`. `slots_per_host` limits the requests under way at one host. `attempts` is how often
     a small request is made at least, if the host works otherwise. `give_up_after_s` is how long a host may give no
-    useful answer; a body that moves less than `min_rate` bytes a second, over a minute, is not useful. `limits` is how fast
-    bodies may move.
+    useful answer; a body that moves less than `min_rate` bytes a second, over a minute, is not useful. `limits` is how
+    fast bodies may move.
 
     `client_certificate` and `client_key` are PEM files for servers that ask for one. Hosts in `allow_insecure_tls` are
     not verified, hosts in `allow_plain_http` are spoken to without TLS. `no_proxy` lists the hosts that are reached
