@@ -33,9 +33,16 @@ class Stick:
     place: Path
     guest: Guest | None = None
 
-    def run(self, *words: str) -> tuple[int, str]:
-        """A program in the folder with the source, its state on the medium; what it ends with, and what it says."""
-        environment = {"PATH": "/usr/bin:/bin", "TRANSLOAD_STATE_DIR": str(self.place / "state"), "HOME": "/nowhere"}
+    def run(self, *words: str, state: str | None = None) -> tuple[int, str]:
+        """A program in the folder with the source; what it ends with, and what it says.
+
+        Its state is on the medium, if no other place is named.
+        """
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "TRANSLOAD_STATE_DIR": state or str(self.place / "state"),
+            "HOME": "/nowhere",
+        }
         folder = self.place.parent
         if self.guest is None:
             beginnings = {"transload": [sys.executable, "-m", "transload"], "python": [sys.executable, "-c"]}
@@ -47,9 +54,9 @@ class Stick:
         assert words[0] != "transload" or "Traceback" not in told, told
         return code, told
 
-    def good(self, *words: str) -> str:
+    def good(self, *words: str, state: str | None = None) -> str:
         """The same, of a program that must do well."""
-        code, told = self.run(*words)
+        code, told = self.run(*words, state=state)
         assert code == 0, told
         return told
 
