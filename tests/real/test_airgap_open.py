@@ -65,6 +65,21 @@ def test_a_bundle_is_served_from_its_volumes(shell: Shell, skopeo: Skopeo, tmp_p
         assert shell("mirror", f"{host}/app/three:v1", "--to", "oci:got").code == 0
 
 
+def test_what_a_served_bundle_lacks_is_told_at_the_start(shell: Shell, tmp_path: Path) -> None:
+    with vendor() as source:
+        pack(shell, *map(source, RELEASE), "-o", "cut", "--volume-size", "1MiB")
+    volumes(tmp_path, "cut")[1].unlink()
+    process = shell.start("serve", "--listen", "127.0.0.1:0", "bundle:cut")
+    assert process.stderr
+    try:
+        assert process.stderr.readline().startswith("serving bundle:cut at ")
+        lost = r"note: volume 2 of \d, cut.002.tar, is missing; it is needed for \d of 3 images$"
+        assert re.match(lost, process.stderr.readline())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+
+
 def test_archives_and_folders_of_other_tools_are_pushed(shell: Shell, skopeo: Skopeo, tmp_path: Path) -> None:
     with vendor() as source:
         assert shell("mirror", source("app/one:v1"), "--to", "oci:folder").code == 0

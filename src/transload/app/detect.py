@@ -29,6 +29,7 @@ from transload.oci.cosign import subject_of
 from transload.oci.imagelayout import INDEX, MARKER
 from transload.oci.reference import shown
 from transload.ports import Source
+from transload.report.texts import count
 
 if TYPE_CHECKING:
     from transload.bundle.reading.reader import BundleStore
@@ -147,6 +148,15 @@ def signature_notes(bundle: BundleStore) -> Iterator[str]:
     if bundle.signature is not None and not bundle.verified:
         signer = bundle.signature.key_id
         yield f"the bundle says that {signer} signed it, but this was not checked: give the public key with --key"
+
+
+def volume_notes(bundle: BundleStore) -> Iterator[str]:
+    """Notes on volumes that are missing or too short, before any byte moves. A target may have their content."""
+    if not bundle.asks:  # otherwise the user is asked for the volume when it is needed
+        for volume in bundle.lacking():
+            images = f"{len(volume.images)} of {count(len(bundle.ledger.images), 'image')}"
+            mended = "; what can be is made again from the recovery volumes" if bundle.mender else ""
+            yield f"{volume.error}; it is needed for {images}{mended}"
 
 
 @frozen

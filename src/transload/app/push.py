@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
-from transload.app.detect import CarriedStore, select_carried, signature_notes
+from transload.app.detect import CarriedStore, select_carried, signature_notes, volume_notes
 from transload.app.halfway import half_blob_notes
 from transload.app.job import Job
 from transload.app.mirror import Prepared, older_notes, request_of, source_notes
@@ -76,7 +76,7 @@ def _compression_notes(compressed: CompressedStore | None) -> Iterator[str]:
 def _bundle_notes(bundle: BundleStore, plan: Plan) -> Iterator[str]:
     yield from signature_notes(bundle)
     yield from _prerequisite_notes(plan, bundle.ledger)
-    yield from _volume_notes(bundle)
+    yield from volume_notes(bundle)
 
 
 def _prerequisite_notes(plan: Plan, ledger: Ledger) -> Iterator[str]:
@@ -85,15 +85,6 @@ def _prerequisite_notes(plan: Plan, ledger: Ledger) -> Iterator[str]:
         against = f" (packed against {ledger.against})" if ledger.against else ""
         images = f"{lacking} of {count(len(plan.images), 'image')}"
         yield f"the bundle leaves out content of {images}, and the target does not have it{against}"
-
-
-def _volume_notes(bundle: BundleStore) -> Iterator[str]:
-    """Notes on volumes that are missing, before the first byte moves. The target may have their content."""
-    if not bundle.asks:  # otherwise the user is asked for the volume when it is needed
-        for volume in bundle.lacking():
-            images = f"{len(volume.images)} of {count(len(bundle.ledger.images), 'image')}"
-            mended = "; what can be is made again from the recovery volumes" if bundle.mender else ""
-            yield f"{volume.error}; it is needed for {images}{mended}"
 
 
 def _elsewhere(ledger: Ledger | None, prefix: str, journal: Journal) -> Callable[[Digest], Iterable[str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from transload.app.detect import named_place, signature_notes
+from transload.app.detect import named_place, signature_notes, volume_notes
 from transload.app.network import Network
 from transload.app.settings import Environment
 from transload.app.stores import Carried, Listeners
@@ -97,7 +97,8 @@ def serve(
         )
         with session.stores(carried=reading, listeners=Listeners(warn, hosts=telling_hosts())) as stores:
             served = stores.target(location, kept=True) if writable else stores.source(location)
-            notes = [*signature_notes(stores.bundle(location))] if location.kind == "bundle" else []
+            bundle = stores.bundle(location) if location.kind == "bundle" else None
+            notes = [*signature_notes(bundle), *volume_notes(bundle)] if bundle else []
             notes += serving_notes(served) if location.kind != "registry" else []
             mode = "read and write" if writable else "read-only"
             notes += [_UNLIMITED] if network.limit_rate.lowest else []
