@@ -77,6 +77,13 @@ def test_a_folder_that_is_something_else(tmp_path: Path) -> None:
         assert not found.works
 
 
+def test_a_folder_below_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    found = transload.check(f"oci:{file / 'layout'}", environment=NOTHING)
+    assert (at(found, "target").verdict, at(found, "target").found) == ("problem", f"{file} is not a folder")
+
+
 def test_a_bundle_to_be_packed(vendor: Served, tmp_path: Path) -> None:
     found = transload.check(f"bundle:{tmp_path / 'month'}", f"{vendor.host_port}/acme/app:1", environment=NOTHING)
     assert found.works

@@ -82,9 +82,9 @@ class Trial:
         except Interrupted:
             raise
         except TransloadError as error:
-            if self._demands.sparse:
-                return CheckPoint.failed("sparse", self._way.store.locator, error)
             found = "an index without some of its platforms is refused: use --narrow rewritten, which is the default"
+            if self._demands.sparse:
+                return CheckPoint.failed("sparse", self._way.store.locator, error, found)
             return self._way.point("sparse", "ok", found, takes_sparse=False)
         return self._way.point("sparse", "ok", "an index without some of its platforms is taken", takes_sparse=True)
 

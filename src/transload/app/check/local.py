@@ -55,12 +55,12 @@ def _folder_of_layout(target: Location) -> tuple[Path, str]:
     if path.is_dir() and any(path.iterdir()):
         LayoutStore(path, create=False)
         return path, f"{path} is an image layout"
-    if path.exists() and not path.is_dir():
-        raise LocalError(f"{path} is not a folder", subject=str(path), hint="name a folder")
-    there = path.absolute()
+    there = path
     while not there.is_dir():
+        if there.exists() or there.is_symlink():
+            raise LocalError(f"{there} is not a folder", subject=str(path), hint="name a folder")
         there = there.parent
-    return there, f"{path} is empty" if path.is_dir() else f"{path} will be made"
+    return there.absolute(), f"{path} is empty" if path.is_dir() else f"{path} will be made"
 
 
 def _folder_of_bundle(target: Location) -> tuple[Path, str]:
