@@ -2,7 +2,7 @@
 
 from transload.files.arriving import Arrivals, is_plain_name
 from transload.files.durable import check_replaceable, free_bytes, fsync_folder, replace_file, write_all
-from transload.files.filesystem import check_file_size
+from transload.files.filesystem import check_file_size, mount_point
 from transload.files.folder import Folder, lock
 from transload.files.home import expanded
 from transload.files.readback import ReadBack
@@ -36,6 +36,7 @@ __all__ = [
     "local_error",
     "local_errors",
     "lock",
+    "mount_point",
     "open_file",
     "read_file",
     "read_up_to",

@@ -26,6 +26,12 @@ def kind_of_mount(folder: Path) -> str | None:
     return None
 
 
+def mount_point(folder: Path) -> Path | None:
+    """Where the medium that holds `folder` is mounted; None if it is on the disk that holds everything."""
+    places = (folder.resolve(), *folder.resolve().parents)
+    return next((place for place in places[:-1] if os.path.ismount(place)), None)
+
+
 def check_file_size(folder: Path, size: int, what: str, hint: str) -> bool:
     """Raise `LocalError` if the file system of `folder` takes no file of `size` bytes. `what` names the file.
 

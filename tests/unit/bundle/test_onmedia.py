@@ -95,6 +95,29 @@ def test_it_asks_for_the_next_medium_and_needs_no_room_for_the_whole(slot: Path)
     check(slot)
 
 
+def test_where_a_medium_was_mounted_and_none_is_now_nothing_is_written(
+    slot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = True
+    asked: list[WantedMedium] = []
+    monkeypatch.setattr("os.path.ismount", lambda place: mounted and Path(place) == slot)
+
+    def ask(wanted: WantedMedium) -> bool:
+        nonlocal mounted
+        asked.append(wanted)
+        if mounted:
+            change(slot)
+        mounted = len(asked) > 2
+        return len(asked) != 2
+
+    with pytest.raises(MediumWanted, match=f"nothing is mounted at {slot}"):
+        pack(ask_medium=ask)
+    assert not list(slot.iterdir())
+    pack(ask_medium=ask)  # a new run has not forgotten it
+    assert [wanted.problem for wanted in asked[1:3]] == [f"nothing is mounted at {slot}"] * 2
+    check(slot)
+
+
 def test_without_anybody_to_ask_the_next_run_goes_on(slot: Path) -> None:
     for _ in range(2):
         with pytest.raises(MediumWanted, match="the next medium is needed for b.00"):

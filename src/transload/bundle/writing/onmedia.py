@@ -35,6 +35,7 @@ from transload.files import (
     free_bytes,
     fsync_folder,
     local_errors,
+    mount_point,
     open_file,
     write_all,
 )
@@ -91,6 +92,8 @@ class MediaWriter:
         for volume in self.left:
             self._await_room(volume, ask)
             final = self._final(volume)
+            if place := mount_point(self._folder):
+                self._written.note_mount(place)
             if not final.exists():
                 self._write(sequence, volume, final, back, read)
             self._written.note_done(volume)
@@ -127,6 +130,8 @@ class MediaWriter:
         final = self._final(volume)
         if not self._folder.is_dir():
             return f"there is no folder {self._folder}"
+        if place := self._without_medium():
+            return f"nothing is mounted at {place}"
         check_file_size(self._folder, self._cut.size_of(volume), str(final), _SMALLER)
         if final.exists():
             return None if self._is_ours(volume, final) else f"{final} is there already, and no run has noted it"
@@ -134,10 +139,19 @@ class MediaWriter:
             return f"{other} is there already, and belongs to another bundle of this name"
         partial = final.with_name(final.name + PARTIAL)
         there = partial.stat().st_size if partial.is_file() else 0
-        free, size = free_bytes(self._folder), self._cut.size_of(volume)
-        if free + there < size + _BESIDE_BYTES:
-            return f"{self._folder} has {in_words(free)} free"
+        free, needed = free_bytes(self._folder) + there, self._cut.size_of(volume) + _BESIDE_BYTES
+        if free < needed:
+            return f"{self._folder} has {in_words(free)} free, and {in_words(needed)} are needed"
         return None
+
+    def _without_medium(self) -> Path | None:
+        """Where a medium was mounted before, and none is now, so that the folder is on the computer's own disk."""
+        folder = self._folder.resolve()
+        return next((place for place in self._written.mounts if self._is_bare(place, folder)), None)
+
+    @staticmethod
+    def _is_bare(place: Path, folder: Path) -> bool:
+        return folder.is_relative_to(place) and not os.path.ismount(place)
 
     def _of_another_cut(self) -> Path | None:
         """A file that would be read as a part of this bundle, and is none, such as NAME.tar beside volumes."""

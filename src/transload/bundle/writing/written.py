@@ -4,6 +4,7 @@
     sum VOLUME HEX      the SHA-256 of a volume that is about to get its name
     done VOLUME         the volume is on its medium, flushed and named
     undone VOLUME       it is not after all
+    mount PATH          where the media are mounted, as in a URL
 
 Lines are appended. What is cut short or unknown is ignored. Without a folder for such files, nothing is remembered
 after the run.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from transload.files import Folder, local_errors, read_up_to, write_all
 from transload.oci import Digest
@@ -22,11 +24,15 @@ _BYTES = 4 << 20  # 9,999 volumes have lines of 80 bytes
 
 
 class WrittenVolumes:
-    """The volumes of the bundle with this ledger that are `done`, and the `sums` of those that are written."""
+    """The volumes of the bundle with this ledger that are `done`, and the `sums` of those that are written.
+
+    `mounts` are the places where media were mounted that were written to.
+    """
 
     def __init__(self, folder: Path | None, name: str, ledger: Digest) -> None:
         self.done: set[int] = set()
         self.sums: dict[int, str] = {}
+        self.mounts: set[Path] = set()
         self._folder = folder
         self._name = f"{Digest.of(f'{name} {ledger}'.encode()).encoded[:32]}.media"
         self._first = f"bundle 1 {ledger}"
@@ -49,6 +55,8 @@ class WrittenVolumes:
                 self.done.add(int(volume))
             case ["undone", volume]:
                 self.done.discard(int(volume))
+            case ["mount", place]:
+                self.mounts.add(Path(unquote(place)))
 
     def note_sum(self, volume: int, value: str) -> None:
         """Note the sum of a volume before it gets its name."""
@@ -57,6 +65,11 @@ class WrittenVolumes:
     def note_done(self, volume: int) -> None:
         """Note that a volume is on its medium."""
         self._note(f"done {volume}")
+
+    def note_mount(self, place: Path) -> None:
+        """Note where a medium is mounted that is about to be written to."""
+        if place not in self.mounts:
+            self._note(f"mount {quote(str(place))}")
 
     def forget(self, volumes: tuple[int, ...]) -> None:
         """Note that volumes have to be written again."""
