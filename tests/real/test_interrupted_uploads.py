@@ -93,7 +93,11 @@ def test_behind_a_slow_source_no_byte_is_read_or_sent_twice(shell: Shell, built:
 
 @every_signal
 def test_before_a_slow_target_no_byte_is_sent_twice(shell: Shell, number: int) -> None:
-    """What a connection holds unread when its process ends is read again: the kernel keeps up to 6 MiB for each."""
+    """What a connection holds unread when its process ends is read again: the kernel keeps up to 6 MiB for each.
+
+    This target stops at once, from full speed. Before one that is slow from the beginning, the kernel keeps little:
+    tests/unit/net/test_window.py.
+    """
     total = size(MANY)
     with publishing(MANY) as source, Distribution3(hold_at=total // 2) as target:
         words = ("mirror", f"{source.host}/app:1", "--to", target.host)

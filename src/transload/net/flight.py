@@ -17,6 +17,7 @@ from typing import Any, Literal
 from transload.clock import Clock
 from transload.net.patience import Kind, Patience
 from transload.net.settings import NetSettings
+from transload.net.window import ReceiveWindow
 from transload.threads import Cancellation
 
 Verdict = Literal["slow", "silent", "given-up", "interrupted"]
@@ -38,6 +39,9 @@ class Flight:
         self.kind = kind
         self._least = least
         self._receive_buffer = receive_buffer
+        is_body = kind.lane == "read" and receive_buffer is None
+        self._window = ReceiveWindow(clock.monotonic_s()) if is_body else None
+        self._busy_s = 0.0
         self._first_s: float | None = None
         self._trickled = False
         self.moved = 0
@@ -89,21 +93,37 @@ class Flight:
             self.patience.begin(self.kind, now_s)
             gap_s = now_s - self._paused_s
             self._mark_s += gap_s
+            self._busy_s += gap_s
             self._first_s = None if self._first_s is None else self._first_s + gap_s
             self._paused_s = None
 
     def end(self) -> None:
         """It is over; another request may use its connection now."""
+        opened = self._opened
         self._socket = None
+        if self._window is not None and opened is not None:
+            self._window.widen(opened)
         self.pause()
 
     def cut(self, verdict: Verdict) -> None:
         """Shut the connection down in both directions; a thread that waits for bytes sees the end."""
         self.verdict = self.verdict or verdict
-        opened = self._socket() if self._socket is not None else None
+        opened = self._opened
         if opened is not None:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(opened, socket.SHUT_RDWR)  # the plain method: no TLS goodbye is sent
+
+    def fit_window(self) -> None:
+        """Let the system keep only what is soon taken, if this is a body, and we are slower than its server."""
+        opened, paused_s = self._opened, self._paused_s
+        if self._window is None or not isinstance(opened, socket.socket):
+            return
+        now_s = self._clock.monotonic_s()
+        self._window.fit(opened, now_s, self.moved, self._busy_s + (0.0 if paused_s is None else now_s - paused_s))
+
+    @property
+    def _opened(self) -> socket.socket | None:
+        return self._socket() if self._socket is not None else None
 
     @property
     def is_ending(self) -> bool:
@@ -228,6 +248,8 @@ class Watch:
     def _look(self) -> None:
         flights = self._all()
         budget_s = self._settings.give_up_after_s
+        for flight in flights:
+            flight.fit_window()
         lively = [flight for flight in flights if flight.look(self.window_s, budget_s)]
         waiting = {flight.patience for flight in flights if flight.waits}
         for patience in {flight.patience for flight in flights}:
