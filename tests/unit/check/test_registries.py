@@ -304,6 +304,10 @@ def test_a_limit_below_the_largest_blob_of_the_set_is_kept_for_the_run(vendor: S
         assert (point.verdict, point.facts["wanted_bytes"] > 2_000_000) == ("warning", True)
         known = KnownRegistries(tmp_path).fresh(wire.host)
         assert (known["upload_mode"], known["piece_bytes"]) == ("pieces", point.facts["taken_bytes"])
+        vault.largest_body = 100 * MIB
+        found = transload.check(wire.host, name, environment=environment, network=network)
+        assert (at(found, "body").verdict, at(found, "body").facts["taken_bytes"] > 2_000_000) == ("ok", True)
+        assert KnownRegistries(tmp_path).fresh(wire.host).get("piece_bytes") is None
 
 
 def test_a_limit_on_bodies_is_found_over_tls_too(authority: trustme.CA, tmp_path: Path) -> None:

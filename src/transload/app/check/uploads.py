@@ -90,6 +90,7 @@ def _body(way: Way, wish: Wish, repository: str) -> CheckPoint:
     wanted = max(wish.largest or _UNTOLD_BODY, wish.probe_bytes or 0)
     capabilities = way.store.capabilities
     before = capabilities.way_of_uploading()
+    capabilities.doubts_uploads()  # what is remembered may be gone by now
     try:
         taken = way.store.probes.largest_body(repository, wanted, max(_PAUSE_S, way.connecting_s() or _FAR_S))
         sent_bytes = min(wish.probe_bytes or 0, taken)
