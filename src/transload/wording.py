@@ -39,6 +39,22 @@ def scaled(count_bytes: float) -> tuple[str, str]:
     raise AssertionError("the last unit takes everything")
 
 
+def number_of(number: int, noun: str) -> str:
+    """A number and its noun, in the plural where English wants it; the number without commas, as errors have it.
+
+    >>> number_of(1, "byte"), number_of(12_345, "byte"), number_of(2, "retry")
+    ('1 byte', '12345 bytes', '2 retries')
+    """
+    return f"{number} {in_plural(number, noun)}"
+
+
+def in_plural(number: int, noun: str) -> str:
+    """The noun as this number wants it."""
+    if number == 1:
+        return noun
+    return f"{noun[:-1]}ies" if re.search("[^aeiou]y$", noun) else f"{noun}s"
+
+
 def bytes_in(text: str) -> int | None:
     """The number of bytes in a size as people write it, in any case; None if it is none.
 

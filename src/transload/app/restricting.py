@@ -12,6 +12,7 @@ from transload.catalog.selected import Selected, join
 from transload.errors import ImageUnknown, UsageError
 from transload.oci import Name
 from transload.planning import Item
+from transload.report.texts import count
 from transload.wording import hint
 
 One = TypeVar("One")
@@ -61,7 +62,11 @@ def with_target_tag(items: tuple[Item, ...], job: Job) -> tuple[Item, ...]:
     if len(untagged) != 1 and job.tags_by_default:
         return items
     if len(untagged) != 1:
-        have = f"{len(untagged)} images have" if untagged else "every image has"
+        have = (
+            f"{count(len(untagged), 'image')} {'has' if len(untagged) == 1 else 'have'}"
+            if untagged
+            else "every image has"
+        )
         what = "no tag" if untagged else "a tag"
         raise UsageError(
             f"--target-tag {job.target_tag} is for one image without a tag, and {have} {what}",

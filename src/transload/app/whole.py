@@ -14,6 +14,7 @@ from transload.oci import Name, Reference
 from transload.planning import Item
 from transload.planning.plan import PlannedImage
 from transload.ports import Source
+from transload.report.texts import count
 from transload.wording import hint
 
 _NAMED = 3  # images named in one sentence
@@ -150,7 +151,11 @@ def serving_notes(source: Source) -> Iterator[str]:
         named = ", ".join(str(name.tag or name.digest) for name in bare[:_NAMED]) + (
             ", …" if len(bare) > _NAMED else ""
         )
-        yield f"{len(bare)} of {len(names)} images have no repository: clients can pull them by digest only: {named}"
+        have = "has" if len(bare) == 1 else "have"
+        yield (
+            f"{len(bare)} of {count(len(names), 'image')} {have} no repository: "
+            f"clients can pull them by digest only: {named}"
+        )
 
 
 def nameless_notes(images: Iterable[PlannedImage]) -> Iterator[str]:

@@ -94,7 +94,7 @@ class _Show:
             prepared = prepare(self._job, stores, session.cancellation)
             result = carry(session, stores, prepared, began, retry_command(self._job))
         asked = self._stage.source.requests.total + self._stage.target.requests.total - before
-        self._say(f"Both registries counted {asked} requests.")
+        self._say(f"Both registries counted {count(asked, 'request')}.")
         return result
 
     def _verify(self) -> int:

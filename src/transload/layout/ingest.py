@@ -25,6 +25,7 @@ from transload.limits import SERVED_UPLOAD_IDLE_S
 from transload.locks import claimed
 from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
+from transload.wording import number_of
 
 _FORGOTTEN_S = SERVED_UPLOAD_IDLE_S  # a writer's own file that is older is from a process that was killed
 LOCK = ".lock"
@@ -97,7 +98,8 @@ def _settle(file: FileIO, folder: Folder, name: str, blobs: Folder, descriptor: 
         size = os.fstat(file.fileno()).st_size
         if size != descriptor.size:
             raise SizeMismatch(
-                f"blob {descriptor.digest.short} has {size} bytes on the disk, {descriptor.size} were received",
+                f"blob {descriptor.digest.short} has {number_of(size, 'byte')} on the disk, "
+                f"{descriptor.size} were received",
                 subject=descriptor.digest,
             )
         os.fsync(file.fileno())

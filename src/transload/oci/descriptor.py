@@ -14,6 +14,7 @@ from transload.errors import DigestInvalid, ManifestInvalid, SizeMismatch
 from transload.oci.digest import Digest
 from transload.oci.mediatype import MANIFESTS, SCHEMA1, SHARED, is_foreign, is_printable
 from transload.oci.platform import Platform
+from transload.wording import number_of
 
 # Shared by all descriptors without annotations, because a run keeps hundreds of thousands of descriptors.
 NO_ANNOTATIONS: Mapping[str, str] = MappingProxyType({})
@@ -80,7 +81,7 @@ class Descriptor:
         """Raise `SizeMismatch` unless `count`, the bytes under this digest in the store `where`, is its size."""
         if count != self.size:
             raise SizeMismatch(
-                f"blob {self.digest.short} in {where} has {count} bytes, its descriptor says {self.size}",
+                f"blob {self.digest.short} in {where} has {number_of(count, 'byte')}, its descriptor says {self.size}",
                 subject=self.digest,
             )
 

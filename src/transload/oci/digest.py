@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from transload.errors import DigestInvalid, DigestMismatch, SizeMismatch
+from transload.wording import number_of
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -85,7 +86,8 @@ class Verifier:
         self.seen += len(chunk)
         if self.seen > self.size:
             raise SizeMismatch(
-                f"content of {self.digest.short} is longer than the promised {self.size} bytes", subject=self.digest
+                f"content of {self.digest.short} is longer than the promised {number_of(self.size, 'byte')}",
+                subject=self.digest,
             )
         self._hash.update(chunk)
 
@@ -93,7 +95,7 @@ class Verifier:
         """Raise `SizeMismatch` or `DigestMismatch` unless exactly the promised bytes came."""
         if self.seen != self.size:
             raise SizeMismatch(
-                f"content of {self.digest.short} has {self.seen} bytes, its descriptor says {self.size}",
+                f"content of {self.digest.short} has {number_of(self.seen, 'byte')}, its descriptor says {self.size}",
                 subject=self.digest,
             )
         encoded = self._hash.hexdigest()

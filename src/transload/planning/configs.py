@@ -7,12 +7,15 @@ from transload.limits import CONFIG_BYTES, CONFIG_VALUES
 from transload.oci import Descriptor, Verifier
 from transload.oci.content import read_content
 from transload.ports import Source
+from transload.wording import number_of
 
 
 def read_config(source: Source, repository: str, descriptor: Descriptor) -> dict[str, object]:
     """The document, with its digest verified; empty if it is no object. Raises `ManifestInvalid` and read errors."""
     if descriptor.size > CONFIG_BYTES:
-        raise LimitExceeded(f"config {descriptor.digest.short} has {descriptor.size} bytes", subject=descriptor.digest)
+        raise LimitExceeded(
+            f"config {descriptor.digest.short} has {number_of(descriptor.size, 'byte')}", subject=descriptor.digest
+        )
     verifier, raw = Verifier(descriptor.digest, descriptor.size), bytearray()
     with source.open(repository, descriptor) as chunks:
         for chunk in chunks:

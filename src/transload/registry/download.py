@@ -19,7 +19,7 @@ from transload.registry.api import Api
 from transload.registry.headers import closed_range, parse_content_range, unsatisfied_total
 from transload.registry.scope import pull
 from transload.registry.translate import Asked, check_is_no_page, problem
-from transload.wording import whole_number
+from transload.wording import number_of, whole_number
 
 _WHOLE_AGAIN = 2
 """How often the beginning of a blob may be read again and thrown away."""
@@ -101,13 +101,14 @@ class Download:
                 return  # a server that ignored the range sends more
         if self._at < self._end:
             raise Truncated(
-                f"{self._doing}: the body ended {self._end - self._at} bytes early", subject=self._descriptor.digest
+                f"{self._doing}: the body ended {number_of(self._end - self._at, 'byte')} early",
+                subject=self._descriptor.digest,
             )
 
     def _check_excess(self) -> None:
         if self._end == self._descriptor.size:
             raise SizeMismatch(
-                f"{self._doing}: more than the promised {self._descriptor.size} bytes arrive",
+                f"{self._doing}: more than the promised {number_of(self._descriptor.size, 'byte')} arrive",
                 subject=self._descriptor.digest,
             )
 
@@ -175,6 +176,7 @@ class Download:
 
     def _wrong_size(self, size: int) -> SizeMismatch:
         return SizeMismatch(
-            f"{self._doing}: the registry's blob has {size} bytes, its descriptor says {self._descriptor.size}",
+            f"{self._doing}: the registry's blob has {number_of(size, 'byte')}, "
+            f"its descriptor says {self._descriptor.size}",
             subject=self._descriptor.digest,
         )

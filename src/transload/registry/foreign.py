@@ -20,6 +20,7 @@ from transload.net.messages import Answer, HttpRequest
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.headers import closed_range, parse_content_range
+from transload.wording import number_of
 
 _URLS = 4  # how many are tried for one layer; honest manifests have one
 
@@ -96,4 +97,4 @@ def _exactly(answer: Answer, skip: int, wanted: int, doing: str, descriptor: Des
         if piece:
             yield piece
     if wanted:
-        raise Truncated(f"{doing}: the body ended {wanted} bytes early", subject=descriptor.digest)
+        raise Truncated(f"{doing}: the body ended {number_of(wanted, 'byte')} early", subject=descriptor.digest)

@@ -17,7 +17,7 @@ from transload.registry.api import Api
 from transload.registry.headers import closed_range, parse_content_range
 from transload.registry.scope import Scope
 from transload.registry.translate import Asked, check_is_no_page, problem
-from transload.wording import whole_number
+from transload.wording import number_of, whole_number
 
 NO_HEAD = {400, 405, 501}
 """Answers of servers that do not know HEAD."""
@@ -86,7 +86,9 @@ class Presence:
     def _checked(self, size: int | None) -> bool:
         if size in {None, self.descriptor.size}:
             return True
-        raise SizeMismatch(f"{self.doing}: there are {size} bytes, not {self.descriptor.size}", subject=self.subject)
+        raise SizeMismatch(
+            f"{self.doing}: there are {number_of(size, 'byte')}, not {self.descriptor.size}", subject=self.subject
+        )
 
 
 def is_no_answer(url: str, reply: Reply) -> bool:

@@ -19,6 +19,7 @@ from transload.registry.api import Api
 from transload.registry.digestcheck import DigestCheck
 from transload.registry.ownsession import is_own_session
 from transload.registry.session import UploadSession
+from transload.wording import number_of
 
 
 class BodyTooShort(Exception):
@@ -99,7 +100,7 @@ class ProvedLater:
         """Raise `SizeMismatch` unless exactly the promised number of bytes came."""
         if self.seen != self._descriptor.size:
             raise SizeMismatch(
-                f"content of {self._descriptor.digest.short} has {self.seen} bytes,"
+                f"content of {self._descriptor.digest.short} has {number_of(self.seen, 'byte')},"
                 f" its descriptor says {self._descriptor.size}",
                 subject=self._descriptor.digest,
             )
@@ -348,7 +349,7 @@ class SmallUpload(Upload):
                 self.abandon()
                 raise SizeMismatch(
                     f"content of {self._descriptor.digest.short} is longer than the promised"
-                    f" {self._descriptor.size} bytes",
+                    f" {number_of(self._descriptor.size, 'byte')}",
                     subject=self._descriptor.digest,
                 )
             self._content += chunk

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from transload.wording import in_words, scaled
+from transload.wording import in_plural, in_words, scaled
 
 _DIGEST = re.compile(r"sha\d{3}:[0-9a-f]{64,128}")
 _DIGEST_BEGINS = re.compile(r"sha\d{3}:")
@@ -82,8 +82,7 @@ def count(number: int, noun: str) -> str:
     >>> count(1, "image"), count(12_345, "request"), count(2, "retry"), count(2, "day")
     ('1 image', '12,345 requests', '2 retries', '2 days')
     """
-    plural = f"{noun[:-1]}ies" if re.search("[^aeiou]y$", noun) else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
+    return f"{number:,} {in_plural(number, noun)}"
 
 
 def digest(text: str) -> str:

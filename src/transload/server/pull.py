@@ -15,6 +15,7 @@ from transload.server.headers import ByteRange, PageInvalid, Unsatisfiable, page
 from transload.server.refusals import USUAL_HEADERS, Refusal
 from transload.server.routes import Route
 from transload.server.service import Call
+from transload.wording import number_of
 
 
 async def get_version(_: Call) -> web.StreamResponse:
@@ -78,7 +79,7 @@ def _span(call: Call, blob: Descriptor) -> ByteRange | None:
         raise Refusal(
             416,
             "SIZE_INVALID",
-            f"the blob has {blob.size} bytes, none of them in the range asked for",
+            f"the blob has {number_of(blob.size, 'byte')}, none of them in the range asked for",
             subject=blob.digest,
             headers={"Content-Range": f"bytes */{blob.size}"},
         ) from error

@@ -7,7 +7,7 @@ import pytest
 
 import transload
 from transload.bundle.format.recoveryfile import protections_in
-from transload.errors import BundleExists, DiskFull, Interrupted, TransloadError, UsageError
+from transload.errors import BeyondRepair, BundleExists, DiskFull, Interrupted, TransloadError, UsageError
 from transload.events import Progressed
 from transload.layout import LayoutStore
 from transload.report.summary import summary_lines
@@ -184,3 +184,25 @@ def test_a_bundle_that_lost_its_only_volume_is_packed_again_beside_its_recovery_
     assert after == before
     assert len(packed.files) == 3
     assert packed.result.written == ()
+
+
+@pytest.mark.parametrize("offset", [20, 1100, 1560])
+def test_a_damaged_beginning_and_a_second_loss_are_damage_and_not_tampering(offset: int) -> None:
+    pack(volume_count=3, recovery=1)
+    with Path("b.001.tar").open("r+b") as file:
+        file.seek(offset)
+        file.write(b"damaged")
+    aside = Path("b.003.tar").rename("elsewhere")
+    for call in (lambda: transload.verify("bundle:b", environment=NOTHING), lambda: transload.repair("b")):
+        with pytest.raises(BeyondRepair) as caught:
+            call()
+        assert "the beginning of the bundle is damaged, and more is lost than" in str(caught.value)
+        assert caught.value.exit_code == 6
+    aside.rename("b.003.tar")
+    assert len(transload.repair("b").files) == 1
+    assert transload.verify("bundle:b", environment=NOTHING).good
+
+
+def test_numbers_and_nouns_go_together() -> None:
+    with pytest.raises(UsageError, match="1 volume and 300 recovery volumes are not possible"):
+        pack(recovery=300)

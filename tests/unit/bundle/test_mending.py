@@ -134,8 +134,8 @@ def test_each_volume_is_told_once(tmp_path: Path, whole: Whole) -> None:
     for content in (*blobs_of(IMAGES).values(), *blobs_of(IMAGES).values()):
         read(store, "", content.descriptor)
     assert len(told) == 2
-    assert told[0].startswith("b.001.tar is damaged or missing")
-    assert told[1].startswith("b.005.tar is damaged or missing")
+    assert told[0].startswith("b.001.tar is missing: what it held is made again")
+    assert told[1].startswith("b.005.tar is damaged: what is wrong is made again")
     assert all(f"transload repair {tmp_path / 'b' / 'b'}" in sentence for sentence in told)
 
 

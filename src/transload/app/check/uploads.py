@@ -54,7 +54,7 @@ def push_points(way: Way, wish: Wish) -> Iterator[CheckPoint]:
 
     errors = in_parallel(attempt, asked, _THREADS)
     refused = {repository: error for repository, error in zip(asked, errors, strict=True) if error is not None}
-    more = f"; {len(wish.repositories) - len(asked)} more were not tried" if len(wish.repositories) > len(asked) else ""
+    more = f"; {len(wish.repositories) - len(asked)} more not tried" if len(wish.repositories) > len(asked) else ""
     where = f" ({asked[0]})" if len(asked) == 1 else ""
     if not refused:
         found = f"uploads can begin in {count(len(asked), 'repository')}{where}{more}"

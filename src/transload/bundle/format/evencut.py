@@ -6,6 +6,7 @@ from transload.bundle.format.recovery import check_rows, planned
 from transload.bundle.format.volumes import SMALLEST_BYTES, VOLUMES, Cut
 from transload.errors import UsageError
 from transload.oci import Digest
+from transload.wording import number_of
 
 _STEP = 4096  # cuts are on the blocks of file systems
 _SLACK = 4096  # a ledger that says how the bundle is cut is a little longer than one that does not
@@ -33,7 +34,8 @@ def even_volume_bytes(size: int, *, most_bytes: int | None, count: int | None, r
         number += 1
         if rows and number + rows > VOLUMES:
             raise UsageError(
-                f"recovery volumes of at most {most_bytes} bytes are not possible", hint="choose larger volumes"
+                f"recovery volumes of at most {number_of(most_bytes, 'byte')} are not possible",
+                hint="choose larger volumes",
             )
     return volume_bytes
 

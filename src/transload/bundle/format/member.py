@@ -12,6 +12,7 @@ from transload.bundle.format.tarheader import header, padding, why_not
 from transload.bundle.format.volumes import Cut
 from transload.errors import CorruptError, MemberDamaged, Refused, Truncated
 from transload.oci import Verifier
+from transload.wording import number_of
 
 Read = Callable[[int], object]
 """Gets the number of bytes that were read since the last call."""
@@ -30,7 +31,9 @@ def prove(member: Stored, opened: Opener, read: Read = lambda _length: None) -> 
             verifier.update(chunk)
             read(len(chunk))
         if verifier.seen < member.size:
-            raise Truncated(f"{member.path} ends {member.size - verifier.seen} bytes too early", subject=member.path)
+            raise Truncated(
+                f"{member.path} ends {number_of(member.size - verifier.seen, 'byte')} too early", subject=member.path
+            )
         try:
             verifier.check()
         except CorruptError as error:

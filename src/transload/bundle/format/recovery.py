@@ -26,6 +26,7 @@ from transload.errors import MemberDamaged, TransloadError, UsageError
 from transload.limits import RECOVERY_SUMS_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.linedjson import lined
 from transload.oci import Digest
+from transload.wording import number_of
 
 KIND = "transload-recovery"
 FORMAT = 1
@@ -214,7 +215,8 @@ def check_rows(cut: Cut, rows: int) -> None:
     """Raises `UsageError` if there are too many volumes and recovery volumes, or no recovery volumes."""
     if not 1 <= rows < SYMBOLS or cut.count + rows > SYMBOLS:
         raise UsageError(
-            f"{cut.count} volumes and {rows} recovery volumes are not possible: at least one recovery volume, "
+            f"{number_of(cut.count, 'volume')} and {number_of(rows, 'recovery volume')} "
+            "are not possible: at least one recovery volume, "
             f"and at most {SYMBOLS} together",
             hint="choose larger volumes, or another number for --recovery",
         )

@@ -9,7 +9,7 @@ from attrs import field, frozen
 from attrs.validators import ge, optional
 
 from transload.errors import UsageError
-from transload.wording import bytes_in
+from transload.wording import bytes_in, number_of
 
 SMALLEST_BYTES = 1 << 20
 VOLUMES = 9999
@@ -41,7 +41,9 @@ def parse_volume_size(text: str) -> int | None:
     if size is None:
         raise UsageError(f"{text!r} is not a volume size", subject=text, hint=_HINT)
     if size < SMALLEST_BYTES:
-        raise UsageError(f"a volume of {size} bytes is too small, at least 1 MiB is needed", subject=text, hint=_HINT)
+        raise UsageError(
+            f"a volume of {number_of(size, 'byte')} is too small, at least 1 MiB is needed", subject=text, hint=_HINT
+        )
     return size
 
 

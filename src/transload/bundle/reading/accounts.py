@@ -11,6 +11,7 @@ from transload.bundle.format.blueprint import saved_of
 from transload.bundle.format.ledger import Ledger, LedgerImage
 from transload.errors import LedgerTampered, TransloadError
 from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.wording import number_of
 
 if TYPE_CHECKING:
     from transload.bundle.reading.reader import BundleStore
@@ -45,7 +46,7 @@ def _check(ledger: Ledger, manifest: Manifest, needed: Descriptor, what: str) ->
     if descriptor is None:
         raise contradiction(f"{need}, which is neither in the bundle nor a prerequisite")
     if descriptor.size != needed.size:
-        raise contradiction(f"{need} of {needed.size} bytes, and it has {descriptor.size}")
+        raise contradiction(f"{need} of {number_of(needed.size, 'byte')}, and it has {descriptor.size}")
     if what == "manifest" and descriptor.media_type != needed.media_type:
         raise contradiction(f"{need} of another type")
 

@@ -18,7 +18,7 @@ from transload.bundle.reading.mending import Mender, Place, Unmendable
 from transload.bundle.reading.volumefiles import Volumes
 from transload.errors import LocalError, TransloadError, VolumeDamaged, VolumeForeign, VolumeMissing, VolumeSwapped
 from transload.files import open_file, read_up_to
-from transload.wording import in_words
+from transload.wording import in_words, number_of
 
 _SHOWN = 3  # stretches that a message names
 
@@ -96,10 +96,9 @@ def _wrong_in_words(mender: Mender, number: int, wrong: Sequence[int]) -> Iterat
     runs = list(_runs(mender, number))
     shown = ", ".join(f"{begin} to {end - 1}" for begin, end in runs[:_SHOWN])
     more = f" and {len(runs) - _SHOWN} more stretches" if len(runs) > _SHOWN else ""
-    count = "1 block" if len(wrong) == 1 else f"{len(wrong)} blocks"
     own = mender.named(number)
     where = "of its parity, " if own is not None and own.offset and number > mender.description.volumes else ""
-    yield f"{count} of {in_words(mender.description.block_bytes)}, {where}bytes {shown}{more}"
+    yield f"{number_of(len(wrong), 'block')} of {in_words(mender.description.block_bytes)}, {where}bytes {shown}{more}"
 
 
 def _runs(mender: Mender, number: int) -> Iterator[tuple[int, int]]:
@@ -125,9 +124,9 @@ def _around(mender: Mender, own: Place, number: int) -> Iterator[str]:
     """What is wrong besides blocks: the size of the file, and what stands around the parity of a recovery volume."""
     size, wanted = mender.sizes_of(own, number)
     if size > wanted:
-        yield f"it has {size - wanted} bytes too many"
+        yield f"it has {number_of(size - wanted, 'byte')} too many"
     elif size < wanted:
-        yield f"it ends {wanted - size} bytes too early"
+        yield f"it ends {number_of(wanted - size, 'byte')} too early"
     elif number > mender.description.volumes and not is_right_around(mender, own, number):
         yield "its description or its sums"
 

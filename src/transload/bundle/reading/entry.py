@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from transload.bundle.format.keys import PublicKey
@@ -14,6 +15,7 @@ from transload.bundle.reading.mending import Mender, MendingReader, mender_for
 from transload.bundle.reading.opening import Opened, open_bundle
 from transload.bundle.reading.volumefiles import Located
 from transload.errors import (
+    BeyondRepair,
     BundleForeignSignature,
     BundleUnsigned,
     NotFound,
@@ -46,8 +48,31 @@ def open_located(located: Located, verifier: PublicKey | None) -> tuple[Opened, 
                 if opened is not None:
                     return opened
     if plain is None:
-        raise error
+        raise _beyond_repair(located, own.values(), error) or error
     return plain, None
+
+
+def _beyond_repair(located: Located, described: Iterable[Description], error: TransloadError) -> BeyondRepair | None:
+    """Damage, if recovery volumes recognise the bundle and say that its beginning is wrong; else None.
+
+    Then what the beginning contradicts proves nothing: a bad sector looks the same as a change that somebody made. A
+    signature by another key is no damage.
+    """
+    if isinstance(error, BundleForeignSignature):
+        return None
+    for description in described:
+        mender = mender_for(located, description)
+        if mender is None or not mender.recognises_most():
+            continue
+        if not all(mender.is_right(1, stripe) for stripe in description.stripes_of(1)):
+            return BeyondRepair(
+                "the beginning of the bundle is damaged, and more is lost than the recovery volumes can replace "
+                f"({error.message})",
+                subject=located.label,
+                hint="another copy of any volume helps, under any name, also with --volumes DIR; until then nothing in "
+                "the bundle can be proved",
+            )
+    return None
 
 
 def _matches(opened: Opened, description: Description) -> bool:

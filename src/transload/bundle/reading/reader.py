@@ -70,6 +70,7 @@ class BundleStore:
         self.ledger: Ledger = opened.ledger
         self.signature: Signature | None = opened.signature
         self.verified: bool = opened.verified
+        self._foreign_recovery = tuple(located.own_recovery_files()) if self._mender is None else ()
         self._volumes = Volumes(located, self.ledger, ask)
         self._cut = self._volumes.cut
         if self._mender is not None:
@@ -329,6 +330,11 @@ class BundleStore:
         return self._mender
 
     @property
+    def foreign_recovery(self) -> tuple[Path, ...]:
+        """Files with the names of recovery volumes of this bundle, if there is no mender: none of them can be used."""
+        return self._foreign_recovery
+
+    @property
     def name(self) -> str:
         """The name of the bundle."""
         return self._volumes.name
@@ -354,8 +360,10 @@ class BundleStore:
         return tuple(self._mender.file_name(number) for number in numbers if self._mender)
 
     def _mended(self, number: int) -> str:
-        name = self._mender.file_name(number) if self._mender else ""
+        if self._mender is None:
+            return ""
+        what = "missing: what it held" if self._mender.named(number) is None else "damaged: what is wrong"
         return (
-            f"{name} is damaged or missing: what is wrong is made again from the recovery volumes while it is read; "
+            f"{self._mender.file_name(number)} is {what} is made again from the recovery volumes while it is read; "
             f"transload repair {self.locator.partition(':')[2]} mends the bundle itself"
         )

@@ -41,6 +41,7 @@ from transload.errors import (
 )
 from transload.files import local_errors, open_file, read_file
 from transload.oci.imagelayout import MARKER
+from transload.wording import number_of
 
 _DAMAGED_BYTES = 24
 _GUESSES = 50_000  # how often a wrong file is compared with another volume, for all files together
@@ -339,7 +340,7 @@ class Volumes:
             size = path.stat().st_size
         if size < (wanted if end is None else end):
             raise VolumeTruncated(
-                f"{path} has {size} bytes, volume {volume} has {wanted}",
+                f"{path} has {number_of(size, 'byte')}, volume {volume} has {wanted}",
                 subject=self.file_name(volume),
                 hint="copy it again from where it was made",
             )

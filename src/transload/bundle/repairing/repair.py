@@ -61,8 +61,10 @@ def repair(bundle: BundleStore, to: Path | None = None, read: Read = lambda _len
     `BeyondRepair` if too much is lost (nothing was changed then), `DiskFull`, `Busy`, `LocalError`.
     """
     if bundle.mender is None:
+        foreign = bundle.foreign_recovery
+        why = f": {foreign[0].name} is of another one, or the beginning of the bundle is damaged" if foreign else ""
         raise NotFound(
-            f"{bundle.locator} has no recovery volumes",
+            f"{bundle.locator} has no recovery volumes{' that fit it' if foreign else ''}{why}",
             subject=bundle.locator,
             hint="copy what is damaged again from where it was made; pack --recovery writes recovery volumes",
         )

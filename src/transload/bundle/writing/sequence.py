@@ -17,6 +17,7 @@ from transload.errors import SizeMismatch
 from transload.files import chunks_of, closed_after, local_errors, open_file
 from transload.oci import Verifier
 from transload.ports import Chunk
+from transload.wording import number_of
 
 OpenBlob = Callable[[StoredBlob, int, int], AbstractContextManager[Iterator[Chunk]]]
 """Gives the bytes of a blob from an offset on, so many of them."""
@@ -79,7 +80,7 @@ class Sequence:
             yield chunk
             self._passed(member, verifier.seen)
         if verifier.seen != end:
-            raise SizeMismatch(f"{member.path} is shorter than {member.size} bytes", subject=member.digest)
+            raise SizeMismatch(f"{member.path} is shorter than {number_of(member.size, 'byte')}", subject=member.digest)
         if end == member.size:
             verifier.check()
 

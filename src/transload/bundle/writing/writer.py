@@ -28,7 +28,7 @@ from transload.errors import BlobUnknown, Busy, ManifestUnknown, Refused, Reposi
 from transload.files import ReadBack, chunks_of, exactly, local_errors, open_file
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Chunk, RequestCosts
-from transload.wording import in_words
+from transload.wording import in_words, number_of
 
 
 class BundleWriter:
@@ -283,7 +283,8 @@ class BundleWriter:
         missing = [member for member in self._blueprint.members if not self._is_proved(member)]
         if missing:
             raise BlobUnknown(
-                f"the bundle is not complete: {len(missing)} of {len(self._blueprint.members)} blobs are missing, "
+                f"the bundle is not complete: {len(missing)} of {number_of(len(self._blueprint.members), 'blob')} "
+                f"{'is' if len(missing) == 1 else 'are'} missing, "
                 f"{in_words(sum(member.size for member in missing))}",
                 subject=missing[0].digest,
                 hint="run the same command again, it goes on where this one stopped",
