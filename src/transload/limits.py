@@ -109,6 +109,12 @@ SAVED_VALUES = 100_000
 
 # --- bundles
 
+VOLUMES = 9999
+"""Volumes of a bundle. With recovery volumes, `SYMBOLS` is the limit."""
+
+SYMBOLS = 255
+"""Volumes and recovery volumes of a bundle together: the elements of GF(2⁸) but one."""
+
 LEDGER_BYTES = 32 << 20
 """The ledger of a bundle: 10,000 images with 40,000 blobs are 11 MiB."""
 

@@ -5,7 +5,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transload.bundle.format.galois import SYMBOLS, add, factor, inverse, product, recipe
+from transload.bundle.format.galois import add, factor, inverse, product, recipe
+from transload.limits import SYMBOLS
 
 NUMBERS = st.integers(0, 255)
 

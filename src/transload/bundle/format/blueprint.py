@@ -19,9 +19,9 @@ from transload.bundle.format.contents import BundledImage, Contents
 from transload.bundle.format.ledger import Ledger, LedgerImage, Stored, StoredBlob, StoredExtra
 from transload.bundle.format.saved import SAVED, ManifestOf, saved_content
 from transload.bundle.format.tarheader import BLOCK, END, header, header_size, padding
-from transload.bundle.format.volumes import VOLUMES, Cut
+from transload.bundle.format.volumes import Cut
 from transload.errors import LimitExceeded, UsageError
-from transload.limits import INDEX_BYTES
+from transload.limits import INDEX_BYTES, VOLUMES
 from transload.linedjson import lined
 from transload.oci import Descriptor, Digest, Name
 from transload.oci.imagelayout import INDEX, MARKER, left_out_annotation

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from transload.bundle.format.recovery import check_rows, planned
-from transload.bundle.format.volumes import SMALLEST_BYTES, VOLUMES, Cut
+from transload.bundle.format.volumes import SMALLEST_BYTES, Cut
 from transload.errors import UsageError
+from transload.limits import VOLUMES
 from transload.oci import Digest
 from transload.wording import number_of
 

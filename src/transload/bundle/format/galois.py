@@ -17,7 +17,6 @@ from functools import lru_cache
 from itertools import repeat
 
 POLYNOMIAL = 0x11D
-SYMBOLS = 255  # volumes and recovery volumes together
 
 
 def _powers() -> tuple[list[int], list[int]]:

@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 from attrs import define, field, frozen
 
 from transload.bundle.format.contents import BundledImage, ExtraFile, Prerequisite
-from transload.bundle.format.volumes import VOLUMES, Cut
+from transload.bundle.format.volumes import Cut
 from transload.documents.value import Document, Value
 from transload.errors import BundleInvalid, LedgerTampered, LimitExceeded, TransloadError
-from transload.limits import LEDGER_BYTES, LEDGER_VALUES
+from transload.limits import LEDGER_BYTES, LEDGER_VALUES, VOLUMES
 from transload.linedjson import pieces
 from transload.oci import Descriptor, Digest, Name
 from transload.oci.imagelayout import blob_path

@@ -16,14 +16,13 @@ from functools import cached_property
 
 from attrs import define, frozen
 
-from transload.bundle.format.galois import SYMBOLS
 from transload.bundle.format.ledger import STREAM_BYTES
 from transload.bundle.format.tarheader import BLOCK as TAR_BLOCK
 from transload.bundle.format.tarheader import END, header, header_size, padding
 from transload.bundle.format.volumes import Cut
 from transload.documents.value import Value
 from transload.errors import MemberDamaged, TransloadError, UsageError
-from transload.limits import RECOVERY_SUMS_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
+from transload.limits import RECOVERY_SUMS_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES, SYMBOLS
 from transload.linedjson import lined
 from transload.oci import Digest
 from transload.wording import number_of

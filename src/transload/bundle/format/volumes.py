@@ -12,7 +12,6 @@ from transload.errors import UsageError
 from transload.wording import bytes_in, number_of
 
 SMALLEST_BYTES = 1 << 20
-VOLUMES = 9999
 
 # What fits on the medium, without the space that its file system needs; multiples of 4096, so that cuts are on blocks.
 _MEDIA = {
