@@ -24,6 +24,7 @@ FIRST_PIECE = 64 << 20
 SMALLEST_PIECE = 256 << 10
 LARGEST_PIECE = 256 << 20
 REFUSALS = 3
+_LOST = 2
 _MODES: tuple[UploadMode, ...] = get_args(UploadMode)
 _POWERS: tuple[Power, ...] = get_args(Power)
 _WAYS = {"upload_mode", "piece_bytes", "put_with_body"}
@@ -49,6 +50,7 @@ class Capabilities:
         self.resumes: bool | None = None
         self.put_with_body: bool | None = None
         self.refuses_wrong_digest: bool | None = None
+        self._lost_with_put: int | None = 0
         self.takes_open_end = True
         """Whether a body without a length has not failed in this run; it is not remembered."""
 
@@ -150,6 +152,23 @@ class Capabilities:
             self._guesses -= _WAYS
             self.upload_mode, self.piece_bytes, self.put_with_body = "stream", None, None
             return True
+
+    def put_was_kept(self) -> None:
+        """An upload whose content came with the last request was stored."""
+        self._lost_with_put = None
+
+    def put_was_lost(self) -> None:
+        """The registry did not know the upload whose content came with the last request.
+
+        That may be chance. Twice, before any such upload was stored, means that it has to be sent by PATCH.
+        """
+        with self._lock:
+            if self._lost_with_put is None:
+                return
+            self._lost_with_put += 1
+            lasting = self._lost_with_put >= _LOST
+        if lasting:
+            self.learn("put_with_body", False)
 
     def way_of_uploading(self) -> tuple[UploadMode, int | None]:
         """How large blobs are sent now: the mode, and the size of pieces."""

@@ -178,13 +178,17 @@ class UploadSession:
         reply = self.close(body, length)
         if reply.status in ACCEPTED:
             self._end()
+            if isinstance(body, bytes):
+                self._api.capabilities.put_was_kept()
             if self._sent_as_known:
                 self._api.capabilities.uploads_confirmed()
             return
         if reply.status in {400, 404, 409, 416} and self._is_there():
             self._end()
             return
-        if isinstance(body, bytes) and reply.status in {404, 405} and not codes_of(reply) & _SESSION_GONE:
+        if isinstance(body, bytes) and reply.status == 404 and codes_of(reply) & _SESSION_GONE:
+            self._api.capabilities.put_was_lost()
+        elif isinstance(body, bytes) and reply.status in {404, 405} and not codes_of(reply) & _SESSION_GONE:
             self._api.capabilities.learn("put_with_body", False)
             self._end()
             raise self._again(f"{self.doing}: the registry takes no content with the last request")

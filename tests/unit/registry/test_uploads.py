@@ -158,6 +158,35 @@ def test_a_small_blob_takes_two_requests() -> None:
         assert store.traffic.bytes_sent == 500
 
 
+def test_where_every_last_request_with_content_loses_the_upload_it_is_sent_by_patch() -> None:
+    vault = Vault()
+    vault.put = lambda asked: refused(404, "BLOB_UPLOAD_UNKNOWN") if asked.body else None
+    with talking(vault) as (wire, store):
+        until_done(store, SMALL, 3)
+        assert [line for line in summary(wire.asked) if line[:2] == "PA"] == ["PATCH 500"]
+        assert store.capabilities.to_json()["put_with_body"] is False
+        begun = len(wire.asked)
+        upload(store, SMALL + b"2")
+        assert summary(wire.asked[begun:]) == ["POST 0", "PATCH 501", "PUT 0"]
+        assert set(vault.blobs) == {described(SMALL).digest, described(SMALL + b"2").digest}
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_an_upload_that_is_lost_by_chance_changes_nothing(before: int) -> None:
+    vault, lost = Vault(), [before, 1, 1]
+    with talking(vault) as (wire, store):
+        for number, times in enumerate(lost):
+            left = [times]
+
+            def lose(asked: Asked, left: list[int] = left) -> Said | None:
+                left[0] -= 1
+                return refused(404, "BLOB_UPLOAD_UNKNOWN") if left[0] >= 0 else None
+
+            vault.put = lose
+            until_done(store, SMALL + bytes([number]), 2)
+        assert not any(asked.method == "PATCH" for asked in wire.asked)
+
+
 def test_a_large_blob_takes_three_requests_and_one_stream() -> None:
     vault = Vault()
     with talking(vault) as (wire, store):
