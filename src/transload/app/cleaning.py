@@ -26,6 +26,7 @@ from transload.layout.ingest import OWN
 from transload.layout.spools import UPLOAD
 
 DAY_S = 86_400.0
+_MEDIA_S = 30 * DAY_S  # discs are burnt over weeks, and what was learnt about registries is kept as long
 _WRITTEN = "write oci:DIR or bundle:NAME; half uploads at a registry are cancelled by the next run to it"
 _NO_FOLDER = "check the path, or mount the medium"
 _BESIDE = re.compile(r"\..{1,40}\.[0-9]{1,10}\.[0-9a-f]{8}", re.DOTALL)  # see `files.replace_file`
@@ -63,6 +64,10 @@ class _Place:
         if self.name and (name == self.name + JOURNAL or (finished and split_file_name(finished)[0] == self.name)):
             return "part of a bundle that was not finished"
         return None
+
+    def age_s(self, older_than_s: float) -> float:
+        """For how long nobody must have written to a file here; for notes on media, 30 days at least."""
+        return max(older_than_s, _MEDIA_S) if self.folder.names[-1:] == ("media",) else older_than_s
 
     def holder(self, name: str) -> str:
         """The name of the file that a process holds while it works on this one."""
@@ -149,7 +154,7 @@ def _in_place(place: _Place, older_than_s: float, clock: Clock) -> Iterator[Left
         if what is None or status is None or not stat.S_ISREG(status.st_mode):
             continue
         age_s = clock.wall_s() - status.st_mtime
-        if age_s >= older_than_s and not _is_held(place, name):
+        if age_s >= place.age_s(older_than_s) and not _is_held(place, name):
             yield Leftover(path=place.folder.path / name, what=what, size=status.st_size, age_s=age_s)
 
 

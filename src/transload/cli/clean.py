@@ -37,7 +37,8 @@ def clean(stores: tuple[str, ...], older_than: str, dry_run: bool, output: Outpu
     """Remove what ended runs left behind and nobody goes on with: halves of blobs and bundles, notes, locks.
 
     STORE is oci:DIR, or the bundle:NAME that was not finished. Without one, the folder is cleaned in which transload
-    keeps its notes. What another process holds stays. A run that goes on needs what is removed here again.
+    keeps its notes; those on the media of a bundle (pack --to-media) stay for 30 days. What another process holds
+    stays. A run that goes on needs what is removed here again.
 
     \b
       transload clean --dry-run

@@ -44,14 +44,16 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_state_folder() -> None:
-    names = ("journal/0123.jsonl", "media/0123.media", ".plans.json.123.01abcdef")
+    names = ("journal/0123.jsonl", ".plans.json.123.01abcdef")
     gone = [left(Path("state") / name) for name in names]
+    gone.append(left(Path("state/media/0123.media"), age_s=31 * 86_400))
     kept = [
         left(Path("state/plans.json")),
         left(Path("state/known-registries.sqlite3")),
         left(Path("state/.plans.json")),
     ]
     kept.append(left(Path("state/journal/4567.jsonl"), age_s=60))
+    kept.append(left(Path("state/media/4567.media"), age_s=29 * 86_400))  # somebody burns a disc each week
     assert sorted(cleaned(dry_run=True)) == sorted(map(str, gone))
     assert all(path.exists() for path in gone)
     assert sorted(cleaned()) == sorted(map(str, gone))
@@ -161,7 +163,7 @@ def test_a_file_that_is_replaced_loses_what_killed_processes_left_beside_it() ->
     assert other.exists()
 
 
-@pytest.mark.parametrize("age", ["1month", "2mo", "3 min.", "7", "1y", "-1d", "", "7dogs"])
+@pytest.mark.parametrize("age", ["1month", "2mo", "3 min.", "7", "1y", "-1d", " ", "7dogs"])
 def test_an_age_is_not_guessed(age: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = left(Path("state/journal/0123.jsonl"), b"x")
     assert main(["clean", "--older-than", age]) == 2
