@@ -1,4 +1,5 @@
 # demo: see the main job run.  test: everything, against real registries.  check: style, types, floors.  bench: figures.
+# test-binary: the native executable, built and run in trees without Python.
 # kills: a hundred kill -9 of each command, and bad lines, from a fixed seed.  soak: the same from chance, for an hour.
 # lock: the newest versions into constraints.txt, which everything here is installed with; tests/test_lock.py holds it.
 PYTHON ?= python3
@@ -7,22 +8,31 @@ BIN    := $(VENV)/bin
 APT    := docker-registry skopeo curl
 # Most tests wait more than they compute.
 JOBS   ?= 4
-# The quick tests write thousands of small files and flush each: in memory where the system has a place for that.
-MEMORY := $(firstword $(shell test -w /dev/shm && echo /dev/shm) $(TMPDIR) /tmp)
+# The tests write thousands of small files and flush each: in memory where the system has a place for that, with 2 GiB
+# free (a container's has 64 MiB).
+MEMORY := $(firstword $(shell test -w /dev/shm && df -Pk /dev/shm | awk '$$6 == "/dev/shm" && $$4 > 2097152 { print $$6 }') \
+    $(TMPDIR) /tmp)
 # Kills of each command, what their moments are drawn from, and how long a soak is.
 ROUNDS ?= 100
 SEED   ?= 1
 SOAK_MINUTES ?= 60
 QUICK  := -q -n $(JOBS) tests/unit tests/test_*.py
+# A worker runs the tests of a file one after the other; which come first is in tests/conftest.py.
+REAL   := -q -n $(JOBS) --dist loadfile --no-loadscope-reorder tests/docs tests/real
+BINARY := tests/real/test_binary.py
 
-.PHONY: demo test kills soak quick coverage check bench format lock pyz binary docs dist clean
+.PHONY: demo test test-binary kills soak quick coverage check bench format lock pyz binary docs dist clean
 
 demo: $(VENV)/ready
 	@$(BIN)/transload demo
 
 test: $(VENV)/ready servers
 	TMPDIR=$(MEMORY) $(BIN)/pytest $(QUICK)
-	$(BIN)/pytest -q tests/docs tests/real
+	TMPDIR=$(MEMORY) $(BIN)/pytest $(REAL) --ignore $(BINARY)
+
+# Needs debootstrap and strip, and most of its time for building the executable; so it is no part of `test`.
+test-binary: $(VENV)/ready
+	TMPDIR=$(MEMORY) $(BIN)/pytest -q $(BINARY)
 
 # Each kill is followed by a run that must complete, and by a proof; see tests/kills.
 kills: $(VENV)/ready servers

@@ -1,8 +1,12 @@
-"""Settings of every test: hypothesis draws the same examples on every machine, and does not mind a slow one."""
+"""Settings of every test: hypothesis draws the same examples on every machine, and does not mind a slow one.
+
+And which tests of `tests/docs` and `tests/real` one worker of pytest-xdist runs, one after the other.
+"""
 
 from __future__ import annotations
 
 import signal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,3 +29,44 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# Longest first, so that no worker has one left when the others have ended.
+FIRST = (
+    "tests/real/test_names.py",
+    "docs/guides/bundles.md",
+    "docs/guides/mirror-a-release.md",
+    "tests/real/test_full_disk.py",
+    "tests/real/test_interrupted_uploads.py",
+    "tests/real/test_serve_killed.py",
+    "docs/guides/as-a-library.md",
+    "tests/real/test_media.py",
+    "engines",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Workers begin with the groups that take long."""
+    if hasattr(config, "workerinput"):
+        order = {group: number for number, group in enumerate(FIRST)}
+        items.sort(key=lambda item: order.get(group_of(item.nodeid), len(FIRST)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`--dist loadfile`, with groups of our own. `loadgroup` does nothing with pytest 9.2 and pytest-xdist 3.8."""
+    if config.getoption("dist") != "loadfile":
+        return None
+
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+    scheduler = LoadFileScheduling(config, log)
+    scheduler._split_scope = group_of
+    return scheduler
+
+
+def group_of(nodeid: str) -> str:
+    """What one worker runs together: the tests of a file, but each page of examples alone, and all of the engines."""
+    path, _, name = nodeid.partition("::")
+    if name.startswith("test_examples_run_as_shown["):
+        return name.partition("[")[2].removesuffix("]")
+    return "engines" if path.endswith("_engines.py") else path

@@ -149,7 +149,7 @@ def _run_python(block: Block, here: World) -> None:
         cwd=here.folder,
         env={key: value for key, value in here.environment.items() if not key.startswith("TRANSLOAD")}
         | {"SSL_CERT_FILE": str(here.folder / "site-ca.pem")},  # as on a machine that trusts the site's authority
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, f"{block}:\n{done.stdout}\n{done.stderr}"

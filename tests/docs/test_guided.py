@@ -27,13 +27,13 @@ def test_the_guided_run_is_as_shown(tmp_path_factory: pytest.TempPathFactory, tm
         terminal = pexpect.spawn(
             command.removeprefix("$ "), cwd=str(tmp_path), env=environment, encoding="utf-8", dimensions=(40, 120)
         )
-        terminal.expect_exact(greeting, timeout=20)
+        terminal.expect_exact(greeting, timeout=240)
         for question in questions:
             prompt, answer = re.split(r":(?: |$)", question, maxsplit=1)
-            terminal.expect_exact(f"{prompt}: ", timeout=20)
+            terminal.expect_exact(f"{prompt}: ", timeout=240)
             terminal.sendline(answer)
-        terminal.expect_exact("done: 21 copied", timeout=60)
-        terminal.expect(pexpect.EOF, timeout=20)
+        terminal.expect_exact("done: 21 copied", timeout=240)
+        terminal.expect(pexpect.EOF, timeout=240)
         said = re.sub(r" --ca-file \S+", "", terminal.before or "")  # what this world needs
         assert "\r\n".join(shown("guided end")) in said
         terminal.close()

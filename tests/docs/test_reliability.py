@@ -17,7 +17,7 @@ PAGE = DOCS / "reliability.md"
 _TEST = re.compile(r"`(tests/[\w./-]+\.py)::(\w+)`")
 _REPORT = re.compile(r"[\w.-]+#\d+")
 _RUN = ("tests/unit/", "tests/docs/", "tests/real/", "tests/kills/")
-"""What .ci/run runs: `make test` and `make kills`."""
+"""What .ci/run runs: `make test`, `make test-binary` and `make kills`."""
 
 
 @frozen
@@ -62,7 +62,7 @@ def test_pytest_finds_every_test_that_is_named_and_nothing_skips_it() -> None:
 def test_ci_runs_all_of_it() -> None:
     assert all(path.startswith(_RUN) for path, _ in NAMED)
     steps = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    assert {"make test", "make kills"} <= set(steps)
+    assert {"make test", "make test-binary", "make kills"} <= set(steps)
 
 
 def collected(paths: Sequence[str]) -> dict[tuple[str, str], bool]:

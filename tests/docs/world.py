@@ -68,7 +68,7 @@ class World:
             text=True,
             cwd=self.folder,
             env=self.environment,
-            timeout=60,
+            timeout=240,
             check=False,
         )
         printed: list[tuple[str, int]] = []

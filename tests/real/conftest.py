@@ -106,7 +106,7 @@ def skopeo(tmp_path_factory: pytest.TempPathFactory) -> Skopeo:
 
     def run(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = [path, "--insecure-policy", *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240, check=False)
         if check and done.returncode:
             pytest.fail(f"skopeo {' '.join(command[2:])} ended with {done.returncode}:\n{done.stderr}")
         return done

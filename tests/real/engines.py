@@ -14,7 +14,7 @@ import pytest
 
 from tests.real.programs import program
 
-READY_S = 30.0
+READY_S = 240.0
 Engine = Callable[..., str]
 
 
@@ -28,7 +28,7 @@ def needs(name: str) -> str:
 
 def asked(command: list[str]) -> str:
     """What a program prints on standard output."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

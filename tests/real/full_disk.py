@@ -60,14 +60,14 @@ def pushed(disk: Path) -> list[tuple[int, str]]:
         answers = []
         for size in (100, 700_000):
             content = os.urandom(size)
-            connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=30)
+            connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=240)
             digest = hashlib.sha256(content).hexdigest()
             connection.request("POST", f"/v2/a/blobs/uploads/?digest=sha256:{digest}", content)
             answer = connection.getresponse()
             answers.append((answer.status, answer.read().decode()))
             connection.close()
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=240)
     return answers
 
 

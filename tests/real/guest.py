@@ -89,6 +89,8 @@ def main() -> None:
     try:
         for kind, place in (("proc", "/proc"), ("tmpfs", "/run")):
             subprocess.run(["mount", "-t", kind, kind, place], check=True)
+        Path("/dev/shm").mkdir(exist_ok=True)  # hidden by the kernel's own /dev, and the tests' files may be there
+        subprocess.run(["mount", "-t", "hostfs", "none", "-o", "/dev/shm", "/dev/shm"], check=True)
         for module in sys.argv[2].split(","):  # the kernel adds words of its own at the end
             _load(system, module)
         _serve(sys.argv[1])

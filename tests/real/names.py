@@ -116,6 +116,7 @@ class Relay:
 def mirror(host: str, target: str) -> dict[str, Any]:
     """The exit code, and the messages of the troubles and of the error that the program told."""
     words = ["mirror", "--from", host, "--to", f"oci:{target}", "--plain-http", "registry.example", "--output", "json"]
+    words += ["--jobs", "1"]  # so that nobody has looked the name up already when the server begins to fail
     done = subprocess.run(
         [sys.executable, "-m", "transload", *words], capture_output=True, text=True, env={"HOME": target}
     )

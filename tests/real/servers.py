@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import re
+import socket
 import ssl
 import subprocess
 import time
@@ -22,7 +23,7 @@ from attrs import field, frozen
 
 from tests.real.token_server import READER, WRITER, TokenServer, User
 
-READY_S = 20.0
+READY_S = 240.0
 _LISTENING = re.compile(rb'msg="listening on 127\.0\.0\.1:(\d+)')
 _ACCESS = re.compile(r'\] "([A-Z]+ \S+) HTTP/1\.1" (\d{3})')
 
@@ -39,6 +40,7 @@ class Registry:
     reader: User | None = None
     tokens: TokenServer | None = None
     process: subprocess.Popen[bytes] = field(kw_only=True, repr=False, eq=False)
+    port_taken: contextlib.ExitStack = field(factory=contextlib.ExitStack, kw_only=True, repr=False, eq=False)
 
     @property
     def url(self) -> str:
@@ -80,7 +82,7 @@ class Registry:
         if self.certs:
             handlers.append(urllib.request.HTTPSHandler(context=self._tls(certificate)))
         try:
-            with urllib.request.build_opener(*handlers).open(request, timeout=10) as answer:
+            with urllib.request.build_opener(*handlers).open(request, timeout=240) as answer:
                 return answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as refusal:
             with refusal:
@@ -95,18 +97,36 @@ class Registry:
     def requests(self) -> list[tuple[str, int]]:
         """What was asked so far, from the access log: ("GET /v2/", 200).
 
-        The server writes the line of a large body after its last byte is out, so compare only when all is quiet.
+        The server writes the line of a large body after its last byte is out: what compares asks `all_requests`.
         """
         return [(line, int(status)) for line, status in _ACCESS.findall(self.log.read_text(errors="replace"))]
 
+    def all_requests(self) -> list[tuple[str, int]]:
+        """The same, once the server has ended its side of every connection, which it does after writing its lines."""
+        deadline = time.monotonic() + READY_S
+        while self._connections():
+            assert time.monotonic() < deadline, f"a connection to {self.host} stays open"
+            time.sleep(0.01)
+        return self.requests()
+
+    def _connections(self) -> int:
+        """How many the server has open (proc_net_tcp: states ESTABLISHED and CLOSE_WAIT)."""
+        port = f":{int(self.host.rpartition(':')[2]):04X}"
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return sum(line[1].endswith(port) and line[3] in {"01", "08"} for line in lines)
+
     def stop(self) -> None:
-        """End the process, as a server that goes away in the middle of a test does."""
+        """End the process, as a server that goes away in the middle of a test does. Nobody else gets its port."""
         self.process.terminate()
         try:
-            self.process.wait(5)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(5)
+            self.process.wait()
+        taken = self.port_taken.enter_context(socket.socket())
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):  # it is taken already
+            taken.bind(("127.0.0.1", int(self.host.rpartition(":")[2])))
 
 
 StartRegistry = Callable[..., Registry]
@@ -161,6 +181,7 @@ def _serve(program: str, folder: Path, settings: Mapping[str, Any], known: Mappi
         yield registry
     finally:
         registry.stop()
+        registry.port_taken.close()
 
 
 def _port(registry: Registry) -> int:

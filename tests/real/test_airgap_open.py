@@ -44,7 +44,7 @@ def serving(shell: Shell, *words: object) -> Iterator[str]:
         yield found[1]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        process.communicate(timeout=240)
 
 
 def test_a_bundle_is_served_from_its_volumes(shell: Shell, skopeo: Skopeo, tmp_path: Path) -> None:

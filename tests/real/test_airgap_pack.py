@@ -218,7 +218,7 @@ def test_what_was_fetched_before_an_interruption_is_not_fetched_again(
         while images < 2:  # all but the one whose layer is held back
             images += json.loads(process.stdout.readline())["event"] == "image"
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=240)
         assert volumes(tmp_path, "b") == []
         if number == signal.SIGINT:
             assert process.returncode == 130
@@ -252,7 +252,7 @@ def test_two_at_once_on_one_bundle(shell: Shell) -> None:
         ran = shell(*words)
         assert (ran.code, "another process is using" in ran.err) == (8, True), ran.told
         gate.set()
-        process.communicate(timeout=20)
+        process.communicate(timeout=240)
         assert process.returncode == 0
 
 

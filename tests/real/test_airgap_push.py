@@ -104,7 +104,7 @@ def test_the_medium_that_is_missing_is_asked_for_at_a_terminal(
     elsewhere.mkdir()
     second = files[1].rename(elsewhere / files[1].name)
     program, *words = command("push", "disk", "--to", f"{registry.host}/asked", "--jobs", "1")
-    terminal = pexpect.spawn(program, words, encoding="utf-8", timeout=20, use_poll=True, dimensions=(40, 100))
+    terminal = pexpect.spawn(program, words, encoding="utf-8", timeout=240, use_poll=True, dimensions=(40, 100))
     terminal.expect(re.escape("disk.002.tar (volume 2 of 4, 1.0 MiB) is needed."))
     terminal.expect(re.escape("goes on without it."))
     terminal.sendline("nowhere")  # asked again
@@ -120,7 +120,7 @@ def test_the_medium_that_is_missing_is_asked_for_at_a_terminal(
 def test_going_on_without_a_medium(shell: Shell, bundle: Path, registry: Registry, tmp_path: Path) -> None:
     volumes(tmp_path, "disk")[3].unlink()
     program, *words = command("push", "disk", "--to", f"{registry.host}/without", "--jobs", "1")
-    terminal = pexpect.spawn(program, words, encoding="utf-8", timeout=20, use_poll=True, dimensions=(40, 100))
+    terminal = pexpect.spawn(program, words, encoding="utf-8", timeout=240, use_poll=True, dimensions=(40, 100))
     terminal.expect(re.escape("goes on without it."))
     terminal.sendline("-")
     terminal.expect(pexpect.EOF)  # asked once, not for each image
@@ -189,7 +189,7 @@ def test_after_kill_9_what_arrived_is_not_sent_again(shell: Shell, bundle: Path,
         while images < 2:  # tags come last, so both are whole
             images += json.loads(process.stdout.readline())["event"] == "image"
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=20)
+        process.communicate(timeout=240)
         with pytest.raises(NotFound):
             store.resolve(Name("killed/app/two", "v1"))
         gate.set()

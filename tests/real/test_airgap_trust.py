@@ -76,7 +76,7 @@ def test_a_passphrase_is_asked_for_and_not_shown(shell: Shell, tmp_path: Path, m
     write_key(tmp_path / "k", passphrase="open sesame")
     with vendor() as source:
         program, *words = command("pack", source("app/one:v1"), "-o", "b", "--sign-key", "k")
-        terminal = pexpect.spawn(program, words, encoding="utf-8", timeout=20, use_poll=True)
+        terminal = pexpect.spawn(program, words, encoding="utf-8", timeout=240, use_poll=True)
         terminal.expect("Passphrase of k: ")
         terminal.sendline("open sesame")
         terminal.expect(pexpect.EOF)

@@ -34,7 +34,7 @@ def isolated(script: str) -> None:
     tried = subprocess.run([*alone, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True)
     if tried.returncode:
         pytest.skip("no mount namespaces here")
-    done = subprocess.run([*alone, "sh", "-c", script], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([*alone, "sh", "-c", script], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
 
 

@@ -25,7 +25,7 @@ def tool(*command: object, folder: Path | None = None, check: bool = True) -> st
     name = str(command[0])
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
-    done = subprocess.run([str(each) for each in command], cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(each) for each in command], cwd=folder, capture_output=True, text=True, timeout=240)
     if check:
         assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr

@@ -148,12 +148,12 @@ def test_no_login_for_a_target_that_wants_one_reads_nothing_at_the_source(
     shell: Shell, vendor: Registry, htpasswd_registry: Registry
 ) -> None:
     words = (f"{vendor.host}/arcdata/arc-dns:{NEW}", "--to", f"{htpasswd_registry.host}/nobody")
-    before = len(vendor.requests())
+    before = len(vendor.all_requests())
     ran = shell("mirror", *words)
     assert ran.code == 3
     assert f"docker login {htpasswd_registry.host}" in ran.err
     assert len(errors_in(ran)) == 1
-    assert len(vendor.requests()) == before
+    assert len(vendor.all_requests()) == before
 
 
 def test_a_user_who_may_only_pull(shell: Shell, vendor: Registry, token_registry: Registry) -> None:

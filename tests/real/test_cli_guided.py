@@ -21,7 +21,7 @@ IMAGE = "arc-dns"
 def at_terminal(*arguments: object, columns: int = 100) -> pexpect.spawn[str]:
     """`transload arguments…` at a terminal of its own."""
     program, *words = command(*arguments)
-    return pexpect.spawn(program, words, encoding="utf-8", timeout=20, use_poll=True, dimensions=(40, columns))
+    return pexpect.spawn(program, words, encoding="utf-8", timeout=240, use_poll=True, dimensions=(40, columns))
 
 
 def before(terminal: pexpect.spawn[str]) -> str:
@@ -123,7 +123,7 @@ def test_colours(
     _, told = ended(at_terminal(*words))
     assert ("\x1b[32m" in told) == colourful
     done = shell.start(*words)  # pipes
-    out, err = done.communicate(timeout=20)
+    out, err = done.communicate(timeout=240)
     assert ("\x1b[" in out) == colourful
 
 
@@ -290,5 +290,5 @@ def test_the_same_when_the_signal_comes_before_the_terminal_is_read(shell: Shell
         "except click.Abort:\n"
         "    print('left')\n"
     )
-    terminal = pexpect.spawn(sys.executable, ["-c", program], encoding="utf-8", timeout=20, use_poll=True)
+    terminal = pexpect.spawn(sys.executable, ["-c", program], encoding="utf-8", timeout=240, use_poll=True)
     terminal.expect("left")

@@ -53,7 +53,7 @@ def piped_to_head(*arguments: object, lines: int = 1) -> tuple[int, str, str]:
     os.close(writing)
     with os.fdopen(reading) as out:
         read = "".join(out.readline() for _ in range(lines))
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=240)
     return process.returncode, read, err
 
 

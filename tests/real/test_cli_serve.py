@@ -39,7 +39,7 @@ def serving(shell: Shell, *words: object) -> Iterator[tuple[subprocess.Popen[str
         yield process, found[1], said
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        process.communicate(timeout=240)
 
 
 def test_skopeo_pulls_what_is_served_and_nothing_can_be_pushed(
@@ -85,7 +85,7 @@ def test_passwords_and_tls(shell: Shell, layout: Path, tmp_path: Path) -> None:
 def test_a_signal_ends_it_cleanly(shell: Shell, layout: Path, number: int) -> None:
     with serving(shell, f"oci:{layout}") as (process, _, _):
         process.send_signal(number)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=240)
         assert process.returncode == 0
         assert "Traceback" not in err
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from transload.testing.releases import SeededRelease, fill_release, release
 IMAGES, SIZE = 6, 12 << 20
 PREFIX = "vendor"
 FIRST, SECOND = (release("counts", IMAGES, SIZE, version) for version in (1, 2))
-QUIET_S, PATIENCE_S = 0.1, 5.0
 
 Requests = list[tuple[str, int]]
 
@@ -40,29 +38,22 @@ class Route:
 
     def mirror(self, made: SeededRelease) -> tuple[dict[str, Any], Requests, Requests]:
         """The result of a run, and what each side was asked during it."""
-        before = len(settled(self.source)), len(settled(self.target))
+        before = self._asked()
         ran = self.shell("mirror", *self.words(made))
         assert ran.code == 0, ran.told
-        return ran.events[-1]["result"], settled(self.source)[before[0] :], settled(self.target)[before[1] :]
+        source, target = self._asked()
+        return ran.events[-1]["result"], source[len(before[0]) :], target[len(before[1]) :]
 
     def plan(self, made: SeededRelease) -> tuple[dict[str, Any], Requests, Requests]:
         """The plan of such a run, and what each side was asked for it."""
-        before = len(settled(self.source)), len(settled(self.target))
+        before = self._asked()
         ran = self.shell("plan", *self.words(made))
         assert ran.code == 0, ran.told
-        return ran.events[-1]["plan"], settled(self.source)[before[0] :], settled(self.target)[before[1] :]
+        source, target = self._asked()
+        return ran.events[-1]["plan"], source[len(before[0]) :], target[len(before[1]) :]
 
-
-def settled(registry: Registry) -> Requests:
-    """The access log once it stands still: a large body's line is written after its last byte is out."""
-    deadline_s = time.monotonic() + PATIENCE_S
-    found = registry.requests()
-    while time.monotonic() < deadline_s:
-        time.sleep(QUIET_S)
-        before, found = found, registry.requests()
-        if before == found:
-            return found
-    raise AssertionError(f"{registry.host} is asked all the time")
+    def _asked(self) -> tuple[Requests, Requests]:
+        return self.source.all_requests(), self.target.all_requests()
 
 
 def kinds(requests: Requests) -> Counter[str]:

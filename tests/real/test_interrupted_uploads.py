@@ -63,10 +63,10 @@ def interrupt(shell: Shell, slow: Distribution3, number: int, *words: object) ->
     Returns what it printed.
     """
     process = shell.start(*words)
-    assert slow.held.wait(60)
+    assert slow.held.wait(240)
     wait_until_read(slow)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     slow.settle()
     assert process.returncode == (-9 if number == signal.SIGKILL else 130)
     assert number == signal.SIGKILL or "half-way" in out + err

@@ -21,7 +21,7 @@ pytestmark = [
 
 def skopeo(*arguments: str) -> str:
     command = ["skopeo", "--insecure-policy", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

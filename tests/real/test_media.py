@@ -47,7 +47,7 @@ class Stick:
         if self.guest is None:
             beginnings = {"transload": [sys.executable, "-m", "transload"], "python": [sys.executable, "-c"]}
             command = [*beginnings.get(words[0], words[:1]), *words[1:]]
-            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
             code, told = done.returncode, done.stdout + done.stderr
         else:
             code, told = self.guest.run(words, folder, environment)

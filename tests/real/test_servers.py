@@ -58,7 +58,7 @@ def _token(registry: Registry, user: User | None, scope: str) -> str:
     request = urllib.request.Request(f"{registry.tokens.realm}?{query}")
     if user:
         request.add_header("Authorization", _basic(user))
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=240) as answer:
         return str(json.load(answer)["token"])
 
 
@@ -154,7 +154,7 @@ def test_identity_tokens_are_good_for_tokens(token_registry: Registry) -> None:
     tokens = token_registry.tokens
     assert tokens
     form = {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token(READER), "scope": "repository:a:pull"}
-    with urllib.request.urlopen(tokens.realm, urllib.parse.urlencode(form).encode(), timeout=10) as answer:
+    with urllib.request.urlopen(tokens.realm, urllib.parse.urlencode(form).encode(), timeout=240) as answer:
         token = json.load(answer)["access_token"]
     assert token_registry.request("/v2/a/tags/list", headers={"Authorization": f"Bearer {token}"})[0] == 404
 

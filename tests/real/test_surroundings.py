@@ -32,7 +32,7 @@ def run(
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=120,
+        timeout=240,
         check=False,
     )
 
@@ -152,7 +152,7 @@ def test_no_thread_to_be_had(folder: Path, tmp_path: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     check(done, 0)
@@ -164,7 +164,7 @@ def test_ctrl_c_while_the_program_is_being_loaded(tmp_path: Path) -> None:
     )
     program = [sys.executable, "-c", "from transload.__main__ import run; run()", "--version"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(program, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    done = subprocess.run(program, capture_output=True, text=True, env=environment, timeout=240, check=False)
     assert (done.returncode, done.stderr.strip()) == (130, "interrupted")
 
 
@@ -180,7 +180,7 @@ def test_ctrl_c_that_the_caller_wants_ignored_stays_so(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         env=environment,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "still here")

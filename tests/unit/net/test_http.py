@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -222,15 +223,17 @@ def test_a_stall_is_told_as_such() -> None:
         release.set()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextlib.contextmanager
+def closed_port() -> Iterator[int]:
+    """A port that refuses connections: it is taken for the block, and nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
 
 
 def test_nobody_listens() -> None:
-    with plain_http(attempts=2) as http:
-        url = f"http://127.0.0.1:{free_port()}/"
+    with closed_port() as port, plain_http(attempts=2) as http:
+        url = f"http://127.0.0.1:{port}/"
         with pytest.raises(Unreachable, match="refuses connections"):
             http.ask(HttpRequest("GET", url, "asking", "test"))
         assert http.traffic.requests == 0

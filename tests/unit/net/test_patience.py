@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from attrs import evolve
 
-from tests.unit.net.test_http import Sequence, free_port, get
+from tests.unit.net.test_http import Sequence, closed_port, get
 from tests.unit.registry.wire import Asked, HastyClock, Said, Wire, plain_http, serving
 from transload.errors import HostGivenUp, Interrupted, ServerTrouble, Stalled, TooSlow, TransloadError, Unreachable
 from transload.events import HostTroubled
@@ -203,8 +203,8 @@ def test_a_connection_that_is_refused_in_the_middle_is_waited_for() -> None:
 
 
 def test_a_host_that_never_answered_is_given_up_after_the_attempts() -> None:
-    with plain_http(attempts=4) as http:
-        request = HttpRequest("GET", f"http://127.0.0.1:{free_port()}/", "asking", "test")
+    with closed_port() as port, plain_http(attempts=4) as http:
+        request = HttpRequest("GET", f"http://127.0.0.1:{port}/", "asking", "test")
         with pytest.raises(Unreachable, match="refuses connections") as caught:
             http.ask(request)
         assert not isinstance(caught.value, HostGivenUp)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-KILLING = Path(__file__).parents[1] / "killing.py"
+KILLING = Path(__file__).with_name("killing.py")
 
 
 # Up to its 90th call, `protect` does what `pack` does.
