@@ -20,7 +20,7 @@ from transload.registry.ownsession import is_own_session
 from transload.registry.presence import Presence
 from transload.registry.scope import pull, push
 from transload.registry.translate import DAMAGED, codes_of, complaints, not_a_registry, problem
-from transload.wording import number_of, whole_number
+from transload.wording import whole_number
 
 ACCEPTED = {200, 201, 202, 204}
 """The specification has 201 and 202; older registries send the others."""
@@ -133,7 +133,7 @@ class UploadSession:
         offset = upload_offset(reply.headers.get("Range"))
         if offset is not None and start < offset < self.offset:
             self.offset = offset
-            raise ServerTrouble(f"{self.doing}: the registry kept {offset - start} of {number_of(length, 'byte')}")
+            raise ServerTrouble(f"{self.doing}: the registry kept {offset - start} of {length} bytes")
         # a Range that did not move (ECR) is ignored: the bytes sent count, and the digest decides
 
     def wants_open_end(self) -> bool:
@@ -369,9 +369,7 @@ class UploadSession:
     def _too_large(self, reply: Reply, length: int) -> TransloadError:
         if length and self._api.capabilities.takes_less_than(length):
             self.cancel()
-            return self._again(
-                f"{self.doing}: the registry, or a proxy before it, takes no body of {number_of(length, 'byte')}"
-            )
+            return self._again(f"{self.doing}: the registry, or a proxy before it, takes no body of {length} bytes")
         return problem(reply, self.doing, "upload", self._descriptor.digest)
 
     def _lost(self, reply: Reply, codes: set[str]) -> TransloadError:
