@@ -120,6 +120,8 @@ class Flight:
             return
         now_s = self._clock.monotonic_s()
         self._window.fit(opened, now_s, self.moved, self._busy_s + (0.0 if paused_s is None else now_s - paused_s))
+        if self._socket is None:  # it ended meanwhile, and another request may have the connection
+            self._window.widen(opened)
 
     @property
     def _opened(self) -> socket.socket | None:

@@ -72,10 +72,10 @@ class Host:
     def await_allowance(self, kind: Kind, cancellation: Cancellation) -> float:
         """Wait until the host allows a request of this kind, as far as its last answers tell; the seconds that took.
 
-        Only a GET waits (a HEAD counts nowhere that we know), and no longer than the budget of the host: after that its
-        own answer decides. Raises `Interrupted`.
+        A HEAD does not wait, since it counts nowhere that we know. Nothing waits longer than the budget of the host:
+        after that its own answer decides. Raises `Interrupted`.
         """
-        if kind.method != "GET" or kind.purpose not in self._due:
+        if kind.method == "HEAD" or kind.purpose not in self._due:
             return 0.0
         began_s = self._clock.monotonic_s()
         with self._turns.turn(cancellation):

@@ -57,10 +57,13 @@ def test_a_renewal_that_is_past_is_no_wait() -> None:
 
 
 class Metered:
-    """Counts GETs of manifests only, as Docker Hub: `of` at once, and one more each `window_s / of` seconds."""
+    """Counts requests of some methods: `of` at once, and one more each `window_s / of` seconds.
 
-    def __init__(self, of: int, window_s: int, clock: HastyClock) -> None:
-        self.of, self.window_s, self.clock = of, window_s, clock
+    By default it counts GETs of manifests only, as Docker Hub.
+    """
+
+    def __init__(self, of: int, window_s: int, clock: HastyClock, counted: frozenset[str] = frozenset({"GET"})) -> None:
+        self.of, self.window_s, self.clock, self.counted = of, window_s, clock, counted
         self.tokens, self.at_s, self.refused = float(of), clock.monotonic_s(), 0
         self._lock = threading.Lock()
 
@@ -71,9 +74,9 @@ class Metered:
             now_s = self.clock.monotonic_s()
             refilled = (now_s - self.at_s) * self.of / self.window_s
             self.tokens, self.at_s = min(self.of, self.tokens + refilled), now_s
-            allowed = asked.method != "GET" or self.tokens > 0.999
+            allowed = asked.method not in self.counted or self.tokens > 0.999
             self.refused += not allowed
-            self.tokens -= asked.method == "GET" and allowed
+            self.tokens -= asked.method in self.counted and allowed
             left = int(self.tokens + 0.001)
         window = f";w={self.window_s}"
         headers = {"RateLimit-Limit": f"{self.of}{window}", "RateLimit-Remaining": f"{left}{window}"}
@@ -98,6 +101,17 @@ def test_when_none_is_left_the_next_is_waited_for_and_none_is_refused() -> None:
     assert told[0].wait_s == pytest.approx(20)
     assert told[0].until_s == pytest.approx(1_700_000_000 + 1000 + 20)
     assert told[0].allowance == Allowance(0, 5, 100, 20)
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
+def test_what_is_sent_waits_for_its_turn_too(method: str) -> None:
+    clock = HastyClock()
+    server = Metered(5, 100, clock, frozenset({method}))
+    settings = NetSettings(allow_plain_http=frozenset({"127.0.0.1"}))
+    with serving(server) as wire, Http(settings, clock=clock) as http:
+        assert [http.ask(metered(wire, method)).status for _ in range(12)] == [200] * 12
+    assert server.refused == 0
+    assert clock.slept == pytest.approx([20] * 7)
 
 
 def test_what_does_not_count_does_not_wait() -> None:
