@@ -107,17 +107,18 @@ class _Show:
             checked = check_against_source(self._job, stores, True, session.cancellation)
         good = sum(proof.good for proof in checked.proofs)
         read = sum(proof.bytes for proof in checked.proofs)
-        show_result(
-            [
-                Styled.of(
-                    (
-                        f"{good} of {count(len(checked.proofs), 'image')} identical",
-                        "good" if checked.exit_code == 0 else "bad",
-                    ),
-                    f", {size(read)} accounted for",
-                )
-            ]
-        )
+        with session.output.paused():  # else it goes on to say that it verifies
+            show_result(
+                [
+                    Styled.of(
+                        (
+                            f"{good} of {count(len(checked.proofs), 'image')} identical",
+                            "good" if checked.exit_code == 0 else "bad",
+                        ),
+                        f", {size(read)} accounted for",
+                    )
+                ]
+            )
         return checked.exit_code
 
     def _report(self, result: Result) -> None:
