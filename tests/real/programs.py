@@ -15,6 +15,7 @@ PACKAGES = {
     "linux.uml": "user-mode-linux",
     "mkfs.vfat": "dosfstools",
     "mkudffs": "udftools",
+    "fusermount3": "fuse3",
 }
 
 

@@ -175,6 +175,8 @@ def write_sums(folder: Path, sums: Mapping[str, str], clock: Clock = SYSTEM_CLOC
             replace_file(path, content.encode("utf-8", "surrogateescape"))
             if held or set(own) <= set(_listed(folder)):
                 break
+        if not held:
+            Folder(folder).unlink(_LOCK)  # it was made, and could not be locked
     return path
 
 
