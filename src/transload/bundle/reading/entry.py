@@ -11,9 +11,9 @@ from transload.bundle.format.recovery import Description
 from transload.bundle.format.recoveryfile import descriptions_in
 from transload.bundle.format.stream import PathOf, StreamReader
 from transload.bundle.format.volumes import Cut
+from transload.bundle.reading.locating import Located
 from transload.bundle.reading.mending import Mender, MendingReader, mender_for
 from transload.bundle.reading.opening import Opened, open_bundle
-from transload.bundle.reading.volumefiles import Located
 from transload.errors import (
     BeyondRepair,
     BundleForeignSignature,
@@ -32,10 +32,10 @@ def open_located(located: Located, verifier: PublicKey | None) -> tuple[Opened, 
     A folder may hold recovery volumes of other bundles too. Those count whose ledger is the one that is read. If none
     is, the beginning of the bundle may be damaged: then those count that recognise the volumes with its name.
     """
-    told = {path: {item.id: item for item in descriptions_in(path)} for path in located.recovery_files()}
+    plain, error = _open_plainly(located, verifier)
+    told = {path: _possible(descriptions_in(path), plain) for path in located.recovery_files()}
     own = {name: item for path in located.own_recovery_files() for name, item in told.get(path, {}).items()}
     described = own | {name: item for items in told.values() for name, item in items.items()}
-    plain, error = _open_plainly(located, verifier)
     for description in described.values():
         if plain is not None and _matches(plain, description) and _signed_alike(plain, located, description, verifier):
             return plain, mender_for(located, description)
@@ -50,6 +50,18 @@ def open_located(located: Located, verifier: PublicKey | None) -> tuple[Opened, 
     if plain is None:
         raise _beyond_repair(located, own.values(), error) or error
     return plain, None
+
+
+def _possible(descriptions: Iterable[Description], plain: Opened | None) -> dict[str, Description]:
+    """Those that may be of this bundle, by their identifiers.
+
+    A bundle that is not cut can hold the same images at the same places as one that is; damage does not look so.
+    """
+    return {
+        item.id: item
+        for item in descriptions
+        if plain is None or plain.ledger.volume_bytes is not None or item.cut.volume_bytes is None
+    }
 
 
 def _beyond_repair(located: Located, described: Iterable[Description], error: TransloadError) -> BeyondRepair | None:

@@ -20,7 +20,7 @@ from transload.bundle.format.recovery import Description, Protection, recovery_n
 from transload.bundle.format.recoveryfile import protection_of
 from transload.bundle.format.stream import PathOf, StreamReader
 from transload.bundle.format.volumes import Cut
-from transload.bundle.reading.volumefiles import Located
+from transload.bundle.reading.locating import Located
 from transload.errors import CorruptError, LocalError
 from transload.files import local_errors, open_file, read_up_to
 

@@ -22,8 +22,9 @@ from transload.bundle.reading.accounts import check_accounts, contradiction
 from transload.bundle.reading.checking import CheckedPart, check, lacking, volumes_of
 from transload.bundle.reading.damage import check_mended, problem_of
 from transload.bundle.reading.entry import open_located
+from transload.bundle.reading.locating import Located
 from transload.bundle.reading.mending import Mender, MendingReader
-from transload.bundle.reading.volumefiles import Ask, Located, Volumes
+from transload.bundle.reading.volumefiles import Ask, Volumes
 from transload.errors import (
     BlobUnknown,
     LimitExceeded,

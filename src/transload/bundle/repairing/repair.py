@@ -138,7 +138,9 @@ class _Repair:
     def _is_ours(self, path: Path) -> bool:
         plain = before_copying(finished_name(path.name) or path.name)
         recovery = split_recovery_name(plain)
-        name = recovery[0] if recovery else split_file_name(plain)[0]
+        name, volume = recovery or split_file_name(plain)
+        if volume is None and self._description.volumes > 1:  # joined volumes, or a bundle that is not cut
+            return False
         return path.parent == self._folder and name.casefold() == self._bundle.name.casefold()
 
     def _final(self, number: int) -> Path:
