@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -10,14 +11,17 @@ from attrs import frozen
 from transload.bundle.format.blueprint import Blueprint, lay_out
 from transload.bundle.format.contents import Contents
 from transload.bundle.format.evencut import even_volume_bytes
-from transload.bundle.format.recovery import Description, planned
+from transload.bundle.format.recovery import Description, planned, split_recovery_name
 from transload.bundle.format.signing import Signer
 from transload.bundle.reading.reader import BundleStore
 from transload.bundle.writing.partial import is_finished
 from transload.bundle.writing.recovery import RecoveryWriter
-from transload.errors import UsageError
+from transload.bundle.writing.sums import listed_sums
+from transload.errors import LocalError, UsageError
 from transload.events import ActivityListener, Counting
 from transload.threads import Cancellation
+
+_NAMED = 3  # files in one sentence
 
 
 @frozen(kw_only=True)
@@ -103,6 +107,32 @@ class RecoveryVolumes:
         counting = Counting(working, "protecting", self.description.size)
         self.writer(_counted(counting, cancellation)).write()
         return writer.files
+
+
+def recovery_notes(bundle: BundleStore) -> Iterator[str]:
+    """What is to be said of recovery volumes that were made, if none of them is there that fits the bundle."""
+    if bundle.mender is not None:
+        return
+    if bundle.foreign_recovery:
+        files = _named([path.name for path in bundle.foreign_recovery])
+        yield f"{files} cannot repair this bundle: of another one, or damaged as a whole"
+        return
+    listed: Mapping[str, str] = {}
+    with contextlib.suppress(LocalError):
+        listed = listed_sums(bundle.folder)
+    if any(bundle.file_name(volume) not in listed for volume in bundle.cut.numbers):  # the list is not of this bundle
+        return
+    lost = sorted(name for name in listed if (split := split_recovery_name(name)) and split[0] == bundle.name)
+    if lost:
+        yield (
+            f"no recovery volume is here, though {_named(lost)} {'was' if len(lost) == 1 else 'were'} made: "
+            "--volumes DIR looks for them elsewhere; where they are lost, pack --recovery makes them again"
+        )
+
+
+def _named(files: Sequence[str]) -> str:
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    return ", ".join(files[:_NAMED]) + more
 
 
 def _counted(counting: Counting, cancellation: Cancellation) -> Callable[[int], None]:

@@ -11,6 +11,7 @@ from transload.app.detect import CarriedStore, select_carried
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.mirror import all_missing, request_of
+from transload.app.protecting import recovery_notes
 from transload.app.selection import select
 from transload.app.stores import Stores
 from transload.app.whole import names_under, nothing_there
@@ -193,6 +194,7 @@ def _check_bundle(
         whole=True,
         left_out=len(ledger.images) - len(proofs),
         prerequisites=tuple(piece.descriptor for piece in ledger.prerequisites),
+        notes=tuple(recovery_notes(bundle)),
         damage=tuple(part for part in damage if bundle.mender),
     )
 

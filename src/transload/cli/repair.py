@@ -61,6 +61,9 @@ def _lines(repaired: Repaired) -> Iterator[Styled]:
         yield from beside(Styled.of(file.path.name), _done(file), names, width_of(sys.stdout))
     for path in repaired.aside:
         yield Styled.of(f"what had its name is no part of the bundle, and is now {path}")
+    if repaired.listed:
+        what = f"lines for {count(len(repaired.listed), 'file')} written again"
+        yield from beside(Styled.of("SHA256SUMS"), what, max(names, len("SHA256SUMS")), width_of(sys.stdout))
 
 
 def _done(file: RepairedFile) -> str:
@@ -73,6 +76,8 @@ def _done(file: RepairedFile) -> str:
 
 
 def _sum(repaired: Repaired, folder: Path | None) -> Styled:
+    if not repaired.files and repaired.listed:
+        return Styled.of(("repaired: ", "good"), "SHA256SUMS; every byte of the bundle was right")
     if not repaired.files:
         return Styled.of(("nothing to repair: ", "good"), "every byte is right")
     where = f" in {folder}" if folder else ""

@@ -152,7 +152,8 @@ def test_beyond_repair_names_the_files(bundle: Path) -> None:
     [
         (["oci:source"], 2, "only bundles have recovery volumes"),
         (["absent"], 8, "there is no bundle"),
-        (["b", "--into", "absent"], 8, "there is no folder absent"),
+        (["b", "--into", "absent/deep"], 8, "absent"),
+        (["b", "--into", "SHA256SUMS"], 2, "is a file"),
         (["plain"], 4, "has no recovery volumes"),
     ],
 )
@@ -192,3 +193,56 @@ def test_recovery_volumes_from_before_another_signature_do_not_bring_the_old_one
     with pytest.raises(transload.NotFound):
         transload.repair("s", key="new.key.pub", environment=NOTHING)
     assert transload.verify("bundle:s", key="new.key.pub", environment=NOTHING).good
+
+
+def test_one_recovery_volume_of_two_is_told_as_missing(bundle: Path) -> None:
+    Path("b.r01.tar").unlink()
+    assert "recovery volume b.r01.tar is missing" in run("verify", "b", code=6).stderr
+
+
+def test_recovery_volumes_that_were_made_and_are_not_there_are_told(bundle: Path) -> None:
+    Path("aside").mkdir()
+    for name in ("b.r01.tar", "b.r02.tar"):
+        Path(name).rename(Path("aside") / name)
+    told = run("verify", "b")
+    assert "all proved" in told.stdout
+    assert "note: no recovery volume is here, though b.r01.tar, b.r02.tar were made" in told.stderr
+    (note,) = transload.verify("bundle:b", environment=NOTHING).notes
+    assert "pack --recovery makes them again" in note
+    assert not transload.verify("bundle:b", volumes="aside", environment=NOTHING).notes
+    Path("b.r01.tar").write_bytes(bytes(5000))
+    (note,) = transload.verify("bundle:b", environment=NOTHING).notes
+    assert note == "b.r01.tar cannot repair this bundle: of another one, or damaged as a whole"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\x00garbage", b"0123  b.001.tar\n"])
+def test_repair_writes_the_list_of_sums_again(bundle: Path, content: bytes | None) -> None:
+    whole = contents()
+    Path("SHA256SUMS").unlink() if content is None else Path("SHA256SUMS").write_bytes(content)
+    done = run("repair", "b")
+    assert done.stdout.splitlines() == [
+        "SHA256SUMS  lines for 5 files written again",
+        "repaired: SHA256SUMS; every byte of the bundle was right",
+    ]
+    lines = Path("SHA256SUMS").read_bytes().splitlines()
+    assert sorted(whole["SHA256SUMS"].splitlines()) == sorted(line for line in lines if b"garbage" not in line)[-5:]
+    assert {**contents(), "SHA256SUMS": b""} == {**whole, "SHA256SUMS": b""}
+    assert run("repair", "b").stdout == "nothing to repair: every byte is right\n"
+
+
+def test_repair_of_files_and_of_the_list_of_sums(bundle: Path) -> None:
+    Path("SHA256SUMS").unlink()
+    Path("b.001.tar").unlink()
+    done = run("repair", "b", "--output", "json")
+    document = json.loads(done.stdout.splitlines()[-1])
+    assert [file["file"] for file in document["files"]] == ["b.001.tar"]
+    assert [Path(file).name for file in document["listed"]] == ["b.002.tar", "b.003.tar", "b.r01.tar", "b.r02.tar"]
+    checked = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], capture_output=True, text=True)
+    assert checked.returncode == 0
+    assert len(checked.stdout.splitlines()) == 5
+
+
+def test_the_folder_for_repaired_files_is_made(bundle: Path) -> None:
+    Path("b.001.tar").unlink()
+    run("repair", "b", "--into", "new")
+    assert [path.name for path in sorted(Path("new").glob("*.tar"))] == ["b.001.tar"]

@@ -70,6 +70,7 @@ class Mender:
         self._blocks: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._kept = max(2, _CACHE_BYTES // self.description.block_bytes)
         self._lock = threading.Lock()
+        self._making = threading.Lock()  # one stripe at a time: it takes several blocks of memory, and all of a core
 
     def block(self, number: int, stripe: int) -> bytes:
         """A block as it should be. Raises `Unmendable`."""
@@ -80,7 +81,8 @@ class Mender:
         block = self._read(number, stripe)
         if block is None:
             self._unmendable.add((number, stripe))
-            (block,) = self.made((number,), stripe)
+            with self._making:
+                (block,) = self.made((number,), stripe)
             self._unmendable.discard((number, stripe))
         if number in self.wrong:
             self._tell_once(number)

@@ -350,6 +350,10 @@ class BundleStore:
         """The file of the whole stream, if volumes were joined or the bundle is not cut."""
         return self._volumes.whole
 
+    def file_name(self, volume: int) -> str:
+        """The name of the file of a volume."""
+        return self._volumes.file_name(volume)
+
     def problem_of(self, number: int) -> TransloadError | None:
         """What `check` has found wrong with the file of a volume or recovery volume, if there are recovery volumes."""
         return problem_of(self._mender, number) if self._mender else None

@@ -24,7 +24,7 @@ from transload.bundle.format.stream import open_volume, writing_errors
 from transload.bundle.format.volumes import PARTIAL, before_copying, finished_name, split_file_name
 from transload.bundle.reading.mending import Mender, Place, Unmendable
 from transload.bundle.reading.reader import BundleStore
-from transload.bundle.writing.sums import are_listed, write_sums
+from transload.bundle.writing.sums import are_listed, listed_sums, write_sums
 from transload.errors import BeyondRepair, DiskFull, LocksMissing, NotFound, PermissionRefused, TransloadError
 from transload.files import Folder, free_bytes, fsync_folder, local_errors, read_up_to, write_all
 from transload.locks import claimed
@@ -48,10 +48,12 @@ class RepairedFile:
 @frozen
 class Repaired:
     """What `repair` did. `aside` are files that had the name of a volume and were no part of the bundle, where they are
-    now. Nothing was wrong if there are no `files`."""
+    now. `listed` are files that were right, and had no line in `SHA256SUMS`: it was written again. Nothing was wrong if
+    there are no `files` and nothing is `listed`."""
 
     files: tuple[RepairedFile, ...]
     aside: tuple[Path, ...] = ()
+    listed: tuple[Path, ...] = ()
 
 
 def repair(bundle: BundleStore, to: Path | None = None, read: Read = lambda _length: None) -> Repaired:
@@ -283,6 +285,7 @@ class _Repair:
         files |= {number: RepairedFile(self._final(number), "renamed", mended[number]) for number in self._moves}
         files |= {number: RepairedFile(self._final(number), "made", count) for number, count in self._made.items()}
         self._list_sums(files)
+        listed = self._list_others() if self._in_place else ()
         for number, path in self._moves.items():
             with local_errors("renaming", path):
                 path.replace(self._partial(number))
@@ -290,7 +293,7 @@ class _Repair:
         if files:
             with local_errors("flushing", self._folder):
                 fsync_folder(self._folder)
-        return Repaired(tuple(files[number] for number in sorted(files)), tuple(path for path in aside if path))
+        return Repaired(tuple(files[number] for number in sorted(files)), tuple(path for path in aside if path), listed)
 
     def _list_sums(self, files: Mapping[int, RepairedFile]) -> None:
         """Write the lines of these files into `SHA256SUMS`, unless it has them: the files are as they were made."""
@@ -301,6 +304,16 @@ class _Repair:
                 sums[file.path.name] = _sum_of(now)
         if sums and not are_listed(self._folder, sums):
             write_sums(self._folder, sums)
+
+    def _list_others(self) -> tuple[Path, ...]:
+        """Write lines for files that are right and have none: `SHA256SUMS` was lost, or is damaged itself."""
+        known = listed_sums(self._folder)
+        places = ((number, self._mender.named(number)) for number in self._description.numbers)
+        right = (place.path for number, place in places if place and place.path == self._final(number))
+        lacking = tuple(path for path in right if path.name not in known)
+        if lacking:
+            write_sums(self._folder, {path.name: _sum_of(path) for path in lacking})
+        return lacking
 
     def _named(self, number: int) -> Path | None:
         """Give the file of a volume its name; returns where the file is now that had the name."""
