@@ -13,11 +13,12 @@ from transload.bundle.format.contents import Contents
 from transload.bundle.format.evencut import even_volume_bytes
 from transload.bundle.format.recovery import Description, planned, split_recovery_name
 from transload.bundle.format.signing import Signer
+from transload.bundle.reading.checking import CheckedPart, members_of, volumes_of
 from transload.bundle.reading.reader import BundleStore
 from transload.bundle.writing.partial import is_finished
 from transload.bundle.writing.recovery import RecoveryWriter
 from transload.bundle.writing.sums import listed_sums
-from transload.errors import LocalError, UsageError
+from transload.errors import LocalError, MemberDamaged, TransloadError, UsageError, VolumeDamaged
 from transload.events import ActivityListener, Counting
 from transload.threads import Cancellation
 
@@ -87,6 +88,19 @@ class RecoveryVolumes:
             return None
         return f"the bundle has {there} recovery volumes, more than --recovery {rows} asks for: all are kept"
 
+    def _damaged(self, bundle: BundleStore, part: CheckedPart, error: TransloadError) -> TransloadError:
+        """What is wrong with the bundle, with the volumes that it is in, and what to do where the bundle was made."""
+        members = (member for member in members_of(bundle.ledger) if member.path == part.subject)
+        volumes = [number for member in members for number in volumes_of(member, bundle.cut)]
+        files = _named([bundle.file_name(number) for number in volumes] or [part.subject])
+        delete = f"delete the files of {self.path}, and run the same command again: it packs the bundle anew"
+        mend = f"transload repair {self.path} mends it from the recovery volumes that are there"
+        return (VolumeDamaged if bundle.mender else MemberDamaged)(
+            f"the bundle is damaged, in {files}, so no recovery volumes were made: {error.message}",
+            subject=part.subject,
+            hint=mend if bundle.mender and part.made_good else delete,
+        )
+
     def complete(self, working: ActivityListener, cancellation: Cancellation, *, fresh: bool) -> tuple[Path, ...]:
         """Write the recovery volumes, unless they are there; returns what was written.
 
@@ -103,7 +117,7 @@ class RecoveryVolumes:
             bundle = BundleStore(self.path)
             for part in bundle.check(_counted(hashing, cancellation)):
                 if part.error is not None and part.subject not in bundle.recovery_files:  # they are written again
-                    raise part.error
+                    raise self._damaged(bundle, part, part.error) from part.error
         counting = Counting(working, "protecting", self.description.size)
         self.writer(_counted(counting, cancellation)).write()
         return writer.files

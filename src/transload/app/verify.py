@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -184,9 +184,11 @@ def _check_bundle(
             error = accounts.contradiction_in(entry)
             if error is not None:
                 broken[entry.image.name] = error
+    volumes = _volume_errors(damage)
+    broken = {name: volumes(error) for name, error in broken.items()}
     proofs = tuple(_bundled(entry, ledger, broken) for entry in ledger.images if not entry.image.present)
-    told = (*broken.values(), *problems)
-    problems += [part.error for part in damage if part.error is not None and part.error not in told]
+    problems += map(volumes, (part.error for part in damage if part.error is not None))
+    problems = [error for error in dict.fromkeys(map(volumes, problems)) if error not in broken.values()]
     return Verification(
         location.locator,
         proofs,
@@ -197,6 +199,12 @@ def _check_bundle(
         notes=tuple(recovery_notes(bundle)),
         damage=tuple(part for part in damage if bundle.mender),
     )
+
+
+def _volume_errors(damage: Iterable[CheckedPart]) -> Callable[[TransloadError], TransloadError]:
+    """Gives for an error that was met in a member what is wrong with its volume, so that it is told once."""
+    errors = {(part.subject, type(part.error)): part.error for part in damage if part.error is not None}
+    return lambda error: errors.get((str(error.subject), type(error)), error)
 
 
 def _bundled(entry: LedgerImage, ledger: Ledger, broken: Mapping[Name, TransloadError]) -> Proof:

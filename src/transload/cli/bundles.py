@@ -45,6 +45,7 @@ def list_(carried: str, reading: Carried, output: OutputFormat, quiet: bool) -> 
             signer,
             store.verified,
             recovery=store.recovery_files,
+            lacking_recovery=store.lacking_recovery,
         )
         lacking = list(store.lacking())
         if not session.output.document("bundle", **view.to_json(volume.subject for volume in lacking)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -19,13 +19,17 @@ _NAMED = 4  # so many volumes are named one by one
 
 @frozen
 class BundleView:
-    """A ledger, the name of its bundle, its signer, whether the signature was verified, and the recovery volumes."""
+    """A ledger, the name of its bundle, its signer, whether the signature was verified, and the recovery volumes.
+
+    `lacking_recovery` are those of the recovery volumes that are missing or have a wrong size.
+    """
 
     ledger: Ledger
     name: str
     key_id: str | None = None
     verified: bool = False
     recovery: tuple[str, ...] = ()
+    lacking_recovery: tuple[str, ...] = ()
 
     def image_lines(self, width: int | None) -> list[Styled]:
         """Each image: name, digest, its size in the bundle; on two lines if the terminal is narrow."""
@@ -66,10 +70,16 @@ class BundleView:
         return f"{len(named)}: {named[0]}, {named[1]}, … {named[-1]}"
 
     def _recovery(self) -> str:
-        rows, whole = len(self.recovery), self.ledger.cut.count == 1
-        named = self.recovery if rows <= _NAMED else (*self.recovery[:2], "…", self.recovery[-1])
-        can = "from each, the bundle can" if whole else f"from them, any {count(rows, 'volume')} can"
-        return f"{', '.join(named)}: {can} be made again"
+        here = [file for file in self.recovery if file not in self.lacking_recovery]
+        rows, whole = len(here), self.ledger.cut.count == 1
+        them = "from it" if rows == 1 else "from them"
+        can = "from each, the bundle can" if whole else f"{them}, any {count(rows, 'volume')} can"
+        lacking = f" ({self._some(self.lacking_recovery)} missing or incomplete)" if self.lacking_recovery else ""
+        return f"{self._some(here)}: {can} be made again{lacking}" if here else f"none that is whole{lacking}"
+
+    @staticmethod
+    def _some(files: Sequence[str]) -> str:
+        return ", ".join(files if len(files) <= _NAMED else (*files[:2], "…", files[-1]))
 
     def _signed(self) -> str:
         if self.key_id is None:
@@ -98,6 +108,7 @@ class BundleView:
             "volume_files": [cut.file_name(self.name, number) for number in cut.numbers],
             "recovery_files": list(self.recovery),
             "missing_files": list(missing),
+            "missing_recovery_files": list(self.lacking_recovery),
             "signed_by": self.key_id,
             "verified": self.verified,
             "against": ledger.against or None,

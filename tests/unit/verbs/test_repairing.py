@@ -246,3 +246,69 @@ def test_the_folder_for_repaired_files_is_made(bundle: Path) -> None:
     Path("b.001.tar").unlink()
     run("repair", "b", "--into", "new")
     assert [path.name for path in sorted(Path("new").glob("*.tar"))] == ["b.001.tar"]
+
+
+def folded(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_more_lost_than_can_be_repaired_is_told_once_for_each_file(bundle: Path) -> None:
+    for name in ("b.002.tar", "b.003.tar", "b.r01.tar"):
+        Path(name).unlink()
+    done = run("verify", "b", code=6)
+    assert [done.stderr.count(f"{name} is missing") for name in ("b.002.tar", "b.003.tar", "b.r01.tar")] == [1, 1, 1]
+    assert "put it beside the others" not in done.stderr
+    assert "more is lost than the recovery volumes can replace" in done.stderr
+    listed = folded(run("list", "b").stdout)
+    assert "recovery: b.r02.tar: from it, any 1 volume can be made again (b.r01.tar missing or incomplete)" in listed
+
+
+def test_a_recovery_volume_that_is_too_short_does_not_count_in_the_list(bundle: Path) -> None:
+    with Path("b.r02.tar").open("r+b") as file:
+        file.truncate(3000)
+    assert "any 1 volume can be made again (b.r02.tar missing or incomplete)" in folded(run("list", "b").stdout)
+    (line,) = (
+        document
+        for document in map(json.loads, run("list", "b", "--output", "json").stdout.splitlines())
+        if document["event"] == "bundle"
+    )
+    assert line["missing_recovery_files"] == ["b.r02.tar"]
+
+
+@pytest.mark.parametrize("command", ["verify", "list", "repair"])
+def test_the_first_volume_and_more_is_lost(bundle: Path, command: str) -> None:
+    for name in ("b.001.tar", "b.003.tar", "b.r01.tar"):
+        Path(name).unlink()
+    assert "missing are b.001.tar, b.003.tar, b.r01.tar" in folded(run(command, "b", code=6).stderr)
+
+
+@pytest.mark.parametrize("named_as", ["b", "."])
+@pytest.mark.parametrize("command", ["verify", "list", "repair"])
+def test_only_recovery_volumes_are_left(bundle: Path, command: str, named_as: str) -> None:
+    for path in Path().glob("b.0*.tar"):
+        path.unlink()
+    told = folded(run(command, named_as, code=6).stderr)
+    assert "no volume of b is here, only recovery volumes: b.r01.tar, b.r02.tar" in told
+
+
+def test_recovery_volumes_are_not_made_of_a_damaged_bundle(bundle: Path) -> None:
+    spoil("b.002.tar", MIB + 5)
+    for name in ("b.r01.tar", "b.r02.tar"):
+        Path(name).unlink()
+    before = contents()
+    words = ("pack", "--from", "oci:source", "--out", "b", "--volume-count", "3", "--recovery")
+    told = folded(run(*words, "2", code=6).stderr)
+    assert "the bundle is damaged, in b.002.tar" in told
+    assert "delete the files of b, and run the same command again" in told
+    assert contents() == before
+
+
+def test_where_recovery_volumes_are_left_pack_says_to_repair(bundle: Path) -> None:
+    spoil("b.002.tar", MIB + 5)
+    Path("b.r02.tar").unlink()
+    words = ("pack", "--from", "oci:source", "--out", "b", "--volume-count", "3", "--recovery", "2")
+    told = folded(run(*words, code=6).stderr)
+    assert "in b.002.tar" in told
+    assert "transload repair b mends it" in told
+    run("repair", "b")
+    assert run("repair", "b").stdout == "nothing to repair: every byte is right\n"

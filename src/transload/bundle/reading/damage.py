@@ -21,6 +21,10 @@ from transload.files import open_file, read_up_to
 from transload.wording import in_words, number_of
 
 _SHOWN = 3  # stretches that a message names
+_BEYOND = (
+    "more is lost than the recovery volumes can replace; another copy of any volume helps, under any name, also with "
+    "--volumes DIR"
+)
 
 
 def check_mended(
@@ -39,7 +43,7 @@ def check_mended(
     end_error = end_problem(ledger, opened)
     whole = whole and end_error is None and _is_mendable(mender)
     yield CheckedPart("end of the stream", len(END), end_error)
-    hint = volumes.repair_hint if whole else "more is lost than the recovery volumes can replace"
+    hint = volumes.repair_hint if whole else _BEYOND
     for number in mender.description.numbers:
         if number > mender.description.volumes:
             read_all(mender, number)

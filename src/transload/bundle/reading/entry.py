@@ -25,6 +25,8 @@ from transload.errors import (
 )
 from transload.files import local_errors
 
+_NAMED = 4  # files in one message
+
 
 def open_located(located: Located, verifier: PublicKey | None) -> tuple[Opened, Mender | None]:
     """Open the bundle; also what makes damage good, if there are recovery volumes. Raises as `open_bundle` does.
@@ -77,9 +79,12 @@ def _beyond_repair(located: Located, described: Iterable[Description], error: Tr
         if mender is None or not mender.recognises_most():
             continue
         if not all(mender.is_right(1, stripe) for stripe in description.stripes_of(1)):
+            missing = [mender.file_name(number) for number in description.numbers if mender.named(number) is None]
+            also = f"; missing are {', '.join(missing[:_NAMED])}" if missing else ""
+            also += f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
             return BeyondRepair(
                 "the beginning of the bundle is damaged, and more is lost than the recovery volumes can replace "
-                f"({error.message})",
+                f"({error.message}{also})",
                 subject=located.label,
                 hint="another copy of any volume helps, under any name, also with --volumes DIR; until then nothing in "
                 "the bundle can be proved",

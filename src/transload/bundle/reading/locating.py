@@ -21,6 +21,7 @@ from transload.wording import number_of
 
 _COMPARED_BYTES = 32 << 20  # of volumes with a joined file; the ledger is at the beginning
 _PIECE_BYTES = 1 << 20
+_NAMED = 4  # files in one message
 _FINISH = "run the pack command that began it once more, where it was begun: it goes on there, and finishes the bundle"
 
 
@@ -152,6 +153,14 @@ class Located:
         if unfinished:
             only = f"there is only {unfinished[0]}"
             raise BundleUnfinished(f"the bundle is not finished: {only}", subject=self.label, hint=_FINISH)
+        if recovery := self.own_recovery_files():
+            files = ", ".join(path.name for path in recovery[:_NAMED])
+            more = f" and {len(recovery) - _NAMED} more" if len(recovery) > _NAMED else ""
+            raise VolumeMissing(
+                f"no volume of {self.label} is here, only recovery volumes: {files}{more}",
+                subject=file_name(self.name, 1),
+                hint="put volumes beside them: as many files are needed, of both kinds together, as there are volumes",
+            )
         raise LocalError(
             f"there is no bundle {self.label}", subject=self.label, hint="check the path, or mount the medium"
         )

@@ -274,6 +274,14 @@ class Mender:
         joined = number < self.description.volumes and self.named(number + 1) == Place(place.path, end)
         return (end if joined and size > end else size), wanted
 
+    def has_whole_file(self, number: int) -> bool:
+        """Whether a volume has a file of the right size."""
+        own = self.named(number)
+        if own is None:
+            return False
+        size, wanted = self.sizes_of(own, number)
+        return size == wanted
+
     def recognises_most(self) -> bool:
         """Whether half or more of some blocks are of this bundle, of those in files with its volumes' names."""
         volumes = [number for number in self.description.numbers[: self.description.volumes] if self.named(number)]

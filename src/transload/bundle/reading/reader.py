@@ -364,6 +364,14 @@ class BundleStore:
         numbers = self._mender.description.numbers[self._mender.description.volumes :] if self._mender else ()
         return tuple(self._mender.file_name(number) for number in numbers if self._mender)
 
+    @property
+    def lacking_recovery(self) -> tuple[str, ...]:
+        """The names of recovery volumes that are missing or have a wrong size. Their content is not read."""
+        if self._mender is None:
+            return ()
+        rows = self._mender.description.numbers[self._mender.description.volumes :]
+        return tuple(self._mender.file_name(number) for number in rows if not self._mender.has_whole_file(number))
+
     def _mended(self, number: int) -> str:
         if self._mender is None:
             return ""
