@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from attrs import frozen
@@ -22,23 +22,30 @@ class _Known:
     subject: Digest | None
     manifests: tuple[Descriptor, ...]
 
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory this takes."""
+        return self.descriptor.weight + sum(child.weight for child in self.manifests)
+
 
 class ListedReferrers:
-    """Walks from the listed manifests. What it reads is remembered, because the content of a digest never changes."""
+    """Walks from the listed manifests. What it reads is remembered, because the content of a digest never changes.
+
+    What is no longer listed is forgotten again: the tags of a served folder may move for years.
+    """
 
     def __init__(self, listed: Callable[[], Iterable[Descriptor]], read: Callable[[Descriptor], Manifest]) -> None:
         self._listed = listed
         self._read = read
         self._known: dict[Digest, _Known] = {}
-        self._weight = 0
 
     def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:  # noqa: ARG002 - one pool for all
         """Descriptors of the manifests whose subject is `digest`, as the distribution specification lists referrers."""
         return tuple(known.descriptor for known in self._walk() if known.subject == digest)
 
     def refers(self, descriptor: Descriptor) -> bool:
-        """Whether this manifest has a subject."""
-        known = self._look(descriptor)
+        """Whether this manifest has a subject. It is not remembered: whoever asks is often about to unlist it."""
+        known = self._known.get(descriptor.digest) or self._look_at(descriptor)
         return known is not None and known.subject is not None
 
     def independent(self, listed: Iterable[Descriptor]) -> Iterator[Descriptor]:
@@ -57,6 +64,7 @@ class ListedReferrers:
     def _readable(self) -> Iterator[_Known]:
         """Every listed manifest and all below that can be read, each once."""
         seen: set[Digest] = set()
+        weighed = 0
         waiting = list(self._listed())
         while waiting:
             descriptor = waiting.pop()
@@ -64,40 +72,51 @@ class ListedReferrers:
                 continue
             seen.add(descriptor.digest)
             with suppress(CorruptError, Refused):
-                known = self._look(descriptor)
+                known = self._look(descriptor, weighed)
                 if known:
+                    weighed += known.weight
                     waiting += known.manifests
                     yield known
+        self._forget_all_but(seen)
 
     def _walk(self) -> Iterator[_Known]:
         seen: set[Digest] = set()
+        weighed = 0
         level = list(self._listed())
         for _ in range(INDEX_DEPTH):
             below: list[Descriptor] = []
             for descriptor in level:
-                if descriptor.digest not in seen and (known := self._look(descriptor)):
+                if descriptor.digest not in seen and (known := self._look(descriptor, weighed)):
                     seen.add(descriptor.digest)
+                    weighed += known.weight
                     below.extend(known.manifests)
                     yield known
             if len(seen) + len(below) > KNOWN_MANIFESTS:
                 raise LimitExceeded(f"the index lists more than {KNOWN_MANIFESTS} manifests")
             level = below
+        self._forget_all_but(seen)
 
-    def _look(self, descriptor: Descriptor) -> _Known | None:
-        """What is known of a manifest; None if it is absent (a layout may hold part of an index) or not a manifest."""
-        if descriptor.digest not in self._known:
-            if not descriptor.is_manifest:
-                return None
-            try:
-                known = _known(self._read(descriptor))
-            except (BlobUnknown, SchemaUnsupported):
-                return None
-            weight = known.descriptor.weight + sum(child.weight for child in known.manifests)
-            if self._weight + weight > REFERRERS_BYTES:
+    def _look(self, descriptor: Descriptor, weighed: int) -> _Known | None:
+        """What is known of a manifest, remembered; see `_look_at`. `weighed` bytes were remembered in this walk."""
+        known = self._known.get(descriptor.digest) or self._look_at(descriptor)
+        if known is not None:
+            if weighed + known.weight > REFERRERS_BYTES:
+                self._known = {}
                 raise LimitExceeded(f"the manifests of the index take more than {in_words(REFERRERS_BYTES)} of memory")
-            self._weight += weight
             self._known[descriptor.digest] = known
-        return self._known[descriptor.digest]
+        return known
+
+    def _look_at(self, descriptor: Descriptor) -> _Known | None:
+        """What a manifest says; None if it is absent (a layout may hold part of an index) or not a manifest."""
+        if not descriptor.is_manifest:
+            return None
+        try:
+            return _known(self._read(descriptor))
+        except (BlobUnknown, SchemaUnsupported):
+            return None
+
+    def _forget_all_but(self, listed: Container[Digest]) -> None:
+        self._known = {digest: known for digest, known in tuple(self._known.items()) if digest in listed}
 
 
 def _known(manifest: Manifest) -> _Known:

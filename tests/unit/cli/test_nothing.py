@@ -161,7 +161,7 @@ def test_serving_says_what_has_no_name(desk: Path) -> None:
     from transload.app.whole import serving_notes
 
     unnamed(desk / "pulled", ONE)
-    assert "1 of 1 images have no repository" in " ".join(serving_notes(LayoutStore(desk / "pulled")))
+    assert "1 of 1 image has no repository" in " ".join(serving_notes(LayoutStore(desk / "pulled")))
     assert list(serving_notes(MemoryStore())) == ["there is no image in it yet"]
 
 
