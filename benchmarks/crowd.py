@@ -23,6 +23,9 @@ KIB, MIB = 1 << 10, 1 << 20
 _OCI = "application/vnd.oci.image.manifest.v1+json"
 _KEPT = 12  # blobs of one client; older ones are deleted
 _TAGS = 20
+# Uploads that one client leaves for some time, and for good. A server keeps a thousand (SERVED_UPLOADS) and drops the
+# oldest above that. No such loss should be counted here: 24 clients stay below.
+_UNFINISHED, _ABANDONED = 30, 5
 _BROKEN = (OSError, http.client.HTTPException)
 
 
@@ -82,6 +85,7 @@ class Client:
         self._made = 0
         self._connection: http.client.HTTPConnection | None = None
         self._silent: list[socket.socket] = []
+        self._abandoned: list[str] = []
 
     def run(self, stop: threading.Event, pause_s: float) -> None:
         """Do one thing after the other until `stop`. A server that does not answer is asked again."""
@@ -114,9 +118,7 @@ class Client:
         yield 10, self._push_in_two
         yield 10, self._push_in_pieces
         yield 2, self._push_large
-        # A server keeps a thousand unfinished uploads (SERVED_UPLOADS), and drops the oldest above that. No such loss
-        # should be counted here: 24 clients with some thirty each stay below.
-        yield 6 if len(self.account.sessions) < 30 else 60, self._resume
+        yield 6 if len(self.account.sessions) < _UNFINISHED else 60, self._resume
         yield 4, self._break_off
         yield 2, self._abandon
         yield 2, self._cancel
@@ -240,10 +242,14 @@ class Client:
             connection.sendall(head.encode() + content.read()[: self._random.randint(0, content.size)])
 
     def _abandon(self) -> None:
+        """Leave an upload for good. The oldest of several is cancelled in the end, to stay below the server's limit."""
         content = self._new(self._size(200 * KIB))
         location = self._begin(content)
         self.patch(location, 0, content.size)
         del self.account.sessions[location]
+        self._abandoned.append(location)
+        if len(self._abandoned) > _ABANDONED:
+            self._expect(self._ask("DELETE", self._abandoned.pop(0)), 204, "DELETE of an upload")
 
     def _cancel(self) -> None:
         content = self._new(self._size(2 * MIB))
