@@ -62,6 +62,12 @@ def say_folded(text: str, indent: str = "") -> None:
     say(folded(indent, text, width_of(sys.stderr)))
 
 
+def say_notes(notes: Iterable[str]) -> None:
+    """Write notes for people to standard error, no wider than the terminal."""
+    for note in notes:
+        say(folded("note: ", note, width_of(sys.stderr)))
+
+
 def telling_hosts() -> HostListener:
     """A listener that writes when a host does not answer, while nothing else is shown; not each of its attempts."""
     news = HostNews()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from transload.app.stores import Listeners
 from transload.cli.command import blame_defaults
-from transload.cli.console import colour, moves, say, show_result, width_of
+from transload.cli.console import colour, moves, say, say_folded, show_result, width_of
 from transload.cli.forprograms import running_stream
 from transload.errors import TransloadError
 from transload.events import HostTroubled, Progressed
@@ -120,7 +120,7 @@ class Output:
         elif self._line.drawn:
             self._line.above(folded("", text, size_of_terminal(sys.stderr)[0]))
         else:
-            say([text])
+            say_folded(text)
 
     def working(self, event: Progressed) -> None:
         """Show what goes on besides copying, if it takes longer."""

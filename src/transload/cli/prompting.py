@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from transload.app.settings import Environment
-from transload.cli.console import say
+from transload.cli.console import say, say_folded
 from transload.cli.interruption import leave
 from transload.cli.prompts import ask, ask_password, is_interactive
 from transload.errors import SettingMissing, VolumeMissing
@@ -50,8 +50,9 @@ def ask_for_medium(paused: Callable[[], AbstractContextManager[None]]) -> AskMed
     def ask_for(wanted: WantedMedium) -> bool:
         with paused():
             what = f"volume {wanted.number} of {wanted.count}, {size(wanted.size)}"
-            say(["", f"{wanted.problem}. {wanted.file_name} ({what}) is next."])
-            say([f"Insert another medium, mounted at {wanted.folder}, and press Enter; {_WITHOUT} stops here."])
+            say([""])
+            say_folded(f"{wanted.problem}. {wanted.file_name} ({what}) is next.")
+            say_folded(f"Insert another medium, mounted at {wanted.folder}, and press Enter; {_WITHOUT} stops here.")
             try:
                 return ask("Ready") != _WITHOUT
             except click.Abort:
@@ -62,10 +63,12 @@ def ask_for_medium(paused: Callable[[], AbstractContextManager[None]]) -> AskMed
 
 def _where_is(wanted: WantedVolume, home: Path) -> Path | None:
     if not isinstance(wanted.problem, VolumeMissing):
-        say(["", str(wanted.problem)])
+        say([""])
+        say_folded(str(wanted.problem))
     what = f"volume {wanted.number} of {wanted.count}, {size(wanted.size)}"
-    say(["", f"{wanted.file_name} ({what}) is needed. Insert its medium and press Enter,"])
-    say([f"or write the folder or file that it is in; {_WITHOUT} goes on without it."])
+    say([""])
+    say_folded(f"{wanted.file_name} ({what}) is needed. Insert its medium and press Enter,")
+    say_folded(f"or write the folder or file that it is in; {_WITHOUT} goes on without it.")
     try:
         answer = ask("Where is it", str(home))
     except click.Abort:  # perhaps in a thread that reads; nobody waits for it

@@ -18,7 +18,7 @@ from transload.app.stores import Carried
 from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, connection_words, limit_words, platform_words
-from transload.cli.console import say
+from transload.cli.console import say_notes
 from transload.cli.flags import LoginFlags, WantedFlags
 from transload.cli.gather import gather
 from transload.cli.output import OutputFormat
@@ -85,7 +85,7 @@ def push(
             session.wait(limits)
             store = open_carried(location, stores)
             if quiet and session.output.speaks and store.bundle:  # otherwise the totals have it
-                say(f"note: {note}" for note in signature_notes(store.bundle))
+                say_notes(signature_notes(store.bundle))
             prepared = prepare_push(store, job, stores, session.cancellation, compress=compress)
             return exit_code(carry(session, stores, prepared, began, again, job.bodies, limits))
 

@@ -17,7 +17,7 @@ from transload.app.verify import Verification, check_against_source, check_alone
 from transload.cli import options
 from transload.cli.command import Command, is_written
 from transload.cli.commandline import command_words, connection_words
-from transload.cli.console import say, show_result, width_of
+from transload.cli.console import say, say_notes, show_result, width_of
 from transload.cli.flags import LoginFlags, WantedFlags
 from transload.cli.gather import gather, tell_the_same
 from transload.cli.output import OutputFormat
@@ -131,7 +131,7 @@ def _opened(session: Session, location: Location, stores: Stores) -> CarriedStor
     """The named store. Writes a note if a bundle's signature was not checked."""
     store = open_carried(location, stores)
     if session.output.speaks and store.bundle:
-        say(f"note: {note}" for note in signature_notes(store.bundle))
+        say_notes(signature_notes(store.bundle))
     return store
 
 
@@ -151,7 +151,7 @@ def _tell(checked: Verification, deep: bool, quiet: bool) -> None:
     for trouble in checked.problems:
         say(problem_lines(Problem.of(trouble, target=checked.target), width_of(sys.stderr)))
     _tell_sum(checked, deep)
-    say(f"note: {note}" for note in checked.notes)
+    say_notes(checked.notes)
 
 
 def _tell_unpublished(errors: list[TransloadError]) -> None:

@@ -11,9 +11,10 @@ from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import LocalError
 from transload.events import Event, HostTroubled, ImageDone, RunFinished, RunPaused, RunResumed, StepRetried
 from transload.report.lookalike import writable
+from transload.report.moving import size_of_terminal
 from transload.report.pulse import Pulse
 from transload.report.sentences import Sentences, pause_sentence
-from transload.report.styled import Styled
+from transload.report.styled import Styled, folded
 from transload.report.tally import Tally
 
 
@@ -28,6 +29,14 @@ class LineStream:
         self.full: LocalError | None = None
         self._stream = stream
         self._lock = threading.RLock()  # reentrant, since a signal handler may write while the main thread does
+
+    @property
+    def width(self) -> int | None:
+        """The columns of the terminal; None if it is none, so that lines may have any length."""
+        try:
+            return size_of_terminal(self._stream)[0] if self._stream.isatty() else None
+        except ValueError:  # a closed stream
+            return None
 
     def write(self, lines: Iterable[Styled | str]) -> None:
         """Write each line in full; characters that the stream's encoding lacks become similar ones.
@@ -93,7 +102,7 @@ class LineProgress:
 
     def notice(self, text: str) -> None:
         """A line for people that no event contains, such as that the run is being stopped."""
-        self._lines.write([Styled.of(text)])
+        self._lines.write(folded("", text, self._lines.width))
 
     def host(self, event: HostTroubled) -> None:
         """A host that does not answer as it should. The line counts as a sign of life."""
@@ -126,4 +135,4 @@ class QuietProgress:
 
     def notice(self, text: str) -> None:
         """A line for people that no event contains, such as that the run is being stopped."""
-        self._lines.write([Styled.of(text)])
+        self._lines.write(folded("", text, self._lines.width))
