@@ -167,7 +167,7 @@ JOURNAL_ADDRESS_LENGTH = 4096
 """An upload's address in it, in characters. An upload with a longer one is not continued by a later process."""
 
 LEFT_UPLOADS = 64
-"""Unfinished uploads of earlier runs that one run cancels, since nobody will go on with them."""
+"""Unfinished uploads of earlier runs that one run cancels, since nobody went on with them for a day."""
 
 LEARNT_BYTES = 4 << 20
 """What transload has noted about registries (`known-registries.sqlite3`). A larger file is not written."""

@@ -27,7 +27,7 @@ from transload.layout.spools import UPLOAD
 
 DAY_S = 86_400.0
 _MEDIA_S = 30 * DAY_S  # discs are burnt over weeks, and what was learnt about registries is kept as long
-_WRITTEN = "write oci:DIR or bundle:NAME; half uploads at a registry are cancelled by the next run to it"
+_WRITTEN = "write oci:DIR or bundle:NAME; half uploads at a registry are cancelled by a run to it after a day"
 _NO_FOLDER = "check the path, or mount the medium"
 _BESIDE = re.compile(r"\..{1,40}\.[0-9]{1,10}\.[0-9a-f]{8}", re.DOTALL)  # see `files.replace_file`
 

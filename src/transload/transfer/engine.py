@@ -126,7 +126,7 @@ def run(
         may_move=engine.may_move,
         pace=pace,
     )
-    with leftovers(plan, target, engine.journal, cancellation):
+    with leftovers(plan, target, engine.journal, cancellation, clock):
         return engine.run(bodies, small)
 
 

@@ -5,7 +5,8 @@ take such a repository for a new one and send everything again. Nor does a regis
 part: only who has an upload's address can go on with it.
 
 Each line is JSON: `[repository, digest]` for a blob that arrived, or whose last request is about to be made;
-`[repository, digest, address]` for an upload that goes on at `address`, which is empty once the upload has ended.
+`[repository, digest, address, time]` for an upload that goes on at `address`, noted at `time` in seconds since 1970.
+`[repository, digest, ""]` says that it has ended. Older versions wrote no time.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
+from attrs import frozen
+
+from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import Busy, LocalError, TransloadError
 from transload.files import Folder, local_errors, read_file, read_up_to, write_all
 from transload.limits import JOURNAL_ADDRESS_LENGTH, JOURNAL_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES
@@ -28,14 +32,25 @@ from transload.strictjson import read_json
 _OWN = 0o600  # an address may be all that is needed to write to an upload
 
 
+@frozen
+class NotedUpload:
+    """An upload that was noted and has not ended. `noted_s` is in seconds since 1970; 0 if it is not known."""
+
+    repository: str
+    digest: Digest
+    address: str
+    noted_s: int = 0
+
+
 class Journal:
     """Appends one line for each thing to remember; safe to use from several threads.
 
     With `path` None nothing is kept. A line that a crash cut short is ignored. Raises `LocalError` if it cannot write.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._path = path
+        self._clock = clock
         self._lock = threading.Lock()
         self._noted = _Noted() if path is None else _read(path)
         self._begun = False
@@ -95,13 +110,13 @@ class Journal:
 
     def address(self, repository: str, digest: Digest) -> str | None:
         """Where an unfinished upload of this blob goes on; None if none is noted, or if another run is under way."""
-        return self._noted.uploads.get((repository, digest)) if self._file else None
+        noted = self._noted.uploads.get((repository, digest)) if self._file else None
+        return noted.address if noted else None
 
-    def uploads(self) -> tuple[tuple[str, Digest, str], ...]:
-        """Repository, digest and address of every upload that was noted and has not ended."""
+    def uploads(self) -> tuple[NotedUpload, ...]:
+        """Every upload that was noted and has not ended."""
         with self._lock:
-            noted = tuple(self._noted.uploads.items()) if self._file else ()
-        return tuple((repository, digest, address) for (repository, digest), address in noted)
+            return tuple(self._noted.uploads.values()) if self._file else ()
 
     def note_address(self, repository: str, digest: Digest, address: str | None) -> None:
         """Remember where the upload of a blob goes on; with None, that it has ended. If it cannot write, it does not.
@@ -111,16 +126,19 @@ class Journal:
         if address is not None and len(address) > JOURNAL_ADDRESS_LENGTH:
             address = None
         with self._lock:
-            if self._path is None or self._noted.uploads.get((repository, digest)) == address:
+            noted = self._noted.uploads.get((repository, digest))
+            if self._path is None or (noted.address if noted else None) == address:
                 return
-            self._noted.take(repository, digest, address)
+            upload = NotedUpload(repository, digest, address or "", int(self._clock.wall_s()))
+            self._noted.take(upload)
             with contextlib.suppress(LocalError):  # the upload goes on; only a later process would not find it
-                self._append(self._path, [repository, digest, address or ""])
+                self._append(self._path, _line_of(upload))
 
     def clear(self) -> None:
-        """Forget everything: the run is complete, and the manifests now say what is there.
+        """Forget the blobs: the run is complete, and the manifests now say what is there.
 
-        If another run to the same target is under way, its notes stay.
+        Uploads that have not ended stay noted: they belong to a run of other images. If another run to the same target
+        is under way, its notes stay.
         """
         if self._path is None or not self._path.exists():
             return
@@ -133,9 +151,13 @@ class Journal:
                 return
             except LocalError:
                 pass  # a file system without locks
+            uploads = _read(self._path).uploads.values()
             folder.unlink(self._path.name)
+            if uploads:
+                lines = "".join(json.dumps(_line_of(upload)) + "\n" for upload in uploads)
+                _append_to(self._path, lines.encode())
 
-    def _append(self, path: Path, entry: list[str]) -> None:
+    def _append(self, path: Path, entry: list[str | int]) -> None:
         line = json.dumps(entry) + "\n"
         # A crash may have left a line without an end. The first new line must not become part of it.
         text = (line if self._begun else f"\n{line}").encode()
@@ -161,12 +183,17 @@ def _keep_to_owner(file: FileIO) -> None:
             os.fchmod(file.fileno(), _OWN)
 
 
+def _line_of(upload: NotedUpload) -> list[str | int]:
+    when = [upload.noted_s] if upload.address and upload.noted_s else []
+    return [upload.repository, str(upload.digest), upload.address, *when]
+
+
 class _Noted:
     """What the lines of a journal come to."""
 
     def __init__(self) -> None:
         self.blobs: set[tuple[str, Digest]] = set()
-        self.uploads: dict[tuple[str, Digest], str] = {}
+        self.uploads: dict[tuple[str, Digest], NotedUpload] = {}
 
     @classmethod
     def of(cls, content: bytes) -> _Noted:
@@ -181,14 +208,17 @@ class _Noted:
         pair = (check_repository(repository) if repository else "", Digest(digest))
         if not rest:
             self.blobs.add(pair)
-        elif len(rest) == 1 and isinstance(rest[0], str) and len(rest[0]) <= JOURNAL_ADDRESS_LENGTH:
-            self.take(*pair, rest[0] or None)
+            return
+        address, noted_s = rest if len(rest) > 1 else (*rest, 0)
+        if isinstance(address, str) and len(address) <= JOURNAL_ADDRESS_LENGTH and type(noted_s) is int:
+            self.take(NotedUpload(*pair, address, noted_s))
 
-    def take(self, repository: str, digest: Digest, address: str | None) -> None:
-        if address is None:
-            self.uploads.pop((repository, digest), None)
+    def take(self, upload: NotedUpload) -> None:
+        """Note an upload; without an address, that it has ended."""
+        if upload.address:
+            self.uploads[upload.repository, upload.digest] = upload
         else:
-            self.uploads[repository, digest] = address
+            self.uploads.pop((upload.repository, upload.digest), None)
 
 
 def _read(path: Path) -> _Noted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from tests.unit.registry.wire import HastyClock, Said, plain_http, serving
 from transload.errors import CorruptError, Unreachable
 from transload.net.address import Origin
 from transload.oci import Descriptor, Digest
+from transload.planning import Plan
 from transload.registry.ownsession import is_own_session
 from transload.registry.store import RegistryStore
+from transload.threads import Cancellation
 from transload.transfer import Journal
+from transload.transfer.leftovers import leftovers
 
 MIB = 1 << 20
 CONTENT = bytes(range(256)) * (48 * 4096)  # 48 MiB
@@ -165,9 +169,39 @@ def test_what_nobody_goes_on_with_is_cancelled(tmp_path: Path) -> None:
     with Distribution3() as registry:
         half_done(registry, tmp_path / "journal")
         with plain_http() as http, (journal := Journal(tmp_path / "journal")).held():
-            ((repository, digest, address),) = journal.uploads()
-            RegistryStore(registry.host, http).continues.cancel(repository, digest, address)
+            (upload,) = journal.uploads()
+            RegistryStore(registry.host, http).continues.cancel(upload.repository, upload.digest, upload.address)
         assert not registry.sessions
+
+
+def test_an_upload_of_other_images_is_kept_for_a_day(tmp_path: Path) -> None:
+    """Two products are mirrored to one registry: the run of one does not spoil what a stopped run of the other left."""
+    plan, path = Plan(target="registry", images=(), steps=(), manifests={}), tmp_path / "journal"
+    with Distribution3() as registry, plain_http() as http:
+        half_done(registry, path)
+        store = RegistryStore(registry.host, http)
+        for later_s, left in [(3600, 1), (90_000, 0)]:
+            clock = HastyClock()
+            clock.sleep_s(time.time() + later_s - clock.wall_s())
+            journal = Journal(path)
+            with leftovers(plan, store, journal, Cancellation(), clock):
+                pass
+            journal.clear()
+            assert len(registry.sessions) == left
+            assert path.exists() is bool(left)
+
+
+def test_the_upload_of_a_blob_that_has_arrived_is_cancelled_at_once(tmp_path: Path) -> None:
+    plan, path = Plan(target="registry", images=(), steps=(), manifests={}), tmp_path / "journal"
+    with Distribution3() as registry, plain_http() as http:
+        half_done(registry, path)
+        journal = Journal(path)
+        journal.note("a/b", BLOB.digest)
+        with leftovers(plan, RegistryStore(registry.host, http), journal, Cancellation()):
+            pass
+        journal.clear()
+        assert not registry.sessions
+        assert not path.exists()
 
 
 @pytest.mark.parametrize(

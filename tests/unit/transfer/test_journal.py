@@ -169,7 +169,8 @@ def test_where_an_upload_goes_on_is_known_to_the_next_run_until_it_has_ended(tmp
     assert later.has_uploads
     assert later.address("app", DIGEST) is None  # not held
     with later.held():
-        assert later.uploads() == (("app", DIGEST, ADDRESS),)
+        (upload,) = later.uploads()
+        assert (upload.repository, upload.digest, upload.address) == ("app", DIGEST, ADDRESS)
         assert later.address("app", DIGEST) == ADDRESS
         assert later.address("app", OTHER) is None
 
@@ -186,14 +187,40 @@ def test_only_one_run_goes_on_with_uploads(tmp_path: Path) -> None:
         assert Journal(path).knows("app", OTHER)
     with second.held():
         assert second.address("app", DIGEST) == ADDRESS
+        second.note_address("app", DIGEST, None)
     second.clear()
     assert not path.exists()
+
+
+def test_uploads_of_other_images_stay_noted_when_a_run_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(path)
+    with journal.held():
+        journal.note_address("app", DIGEST, ADDRESS)
+        journal.note("app", OTHER)
+        (noted,) = journal.uploads()
+    journal.clear()
+    later = Journal(path)
+    assert not later.knows("app", OTHER)
+    with later.held():
+        assert later.uploads() == (noted,)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_uploads_that_an_older_version_noted_have_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_text(json.dumps(["app", DIGEST, ADDRESS]) + "\n")
+    journal = Journal(path)
+    with journal.held():
+        assert [(upload.address, upload.noted_s) for upload in journal.uploads()] == [(ADDRESS, 0)]
 
 
 @pytest.mark.parametrize(
     "line",
     [
         ["app", DIGEST, ADDRESS, "more"],
+        ["app", DIGEST, ADDRESS, 1, 2],
+        ["app", DIGEST, ADDRESS, True],
         ["app", DIGEST, 7],
         ["app", DIGEST, ["x"]],
         ["app", DIGEST, "x" * 5000],
@@ -234,4 +261,4 @@ def test_a_version_that_knows_only_blobs_reads_past_uploads(tmp_path: Path) -> N
     journal.note_address("app", DIGEST, ADDRESS)
     journal.note("app", OTHER)
     lines = [json.loads(line) for line in (tmp_path / "journal").read_text().splitlines() if line]
-    assert [len(line) for line in lines] == [3, 2]
+    assert [len(line) for line in lines] == [4, 2]
