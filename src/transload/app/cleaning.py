@@ -17,8 +17,7 @@ from pathlib import Path
 from attrs import frozen
 
 from transload.app.location import Location
-from transload.bundle.format.volumes import PARTIAL, finished_name, split_file_name
-from transload.bundle.writing.partial import JOURNAL
+from transload.bundle.format.volumes import JOURNAL, PARTIAL, finished_name, split_file_name
 from transload.clock import Clock
 from transload.errors import Busy, LocalError, LocksMissing, UsageError
 from transload.files import Folder, local_errors

@@ -150,8 +150,18 @@ def signature_notes(bundle: BundleStore) -> Iterator[str]:
         yield f"the bundle says that {signer} signed it, but this was not checked: give the public key with --key"
 
 
+def ending_notes(bundle: BundleStore) -> Iterator[str]:
+    """A note on a bundle whose volumes are all there, but whose run did not come to its end."""
+    if bundle.journal is not None:
+        yield (
+            f"the run that packs it has not come to its end ({bundle.journal.name} is there): SHA256SUMS and recovery "
+            "volumes may be missing; the same pack command finishes it"
+        )
+
+
 def volume_notes(bundle: BundleStore) -> Iterator[str]:
     """Notes on volumes that are missing or too short, before any byte moves. A target may have their content."""
+    yield from ending_notes(bundle)
     if not bundle.asks:  # otherwise the user is asked for the volume when it is needed
         for volume in bundle.lacking():
             images = f"{len(volume.images)} of {count(len(bundle.ledger.images), 'image')}"

@@ -11,12 +11,28 @@ from transload.report.texts import count, size
 
 def half_blob_notes(plan: Plan, target: Target) -> tuple[str, ...]:
     """A note if the plan has large blobs for a registry that is known not to take up half of one."""
-    costs, capabilities = target.request_costs, getattr(target, "capabilities", None)
-    if costs is None or capabilities is None or capabilities.resumes is not False:
-        return ()
-    if all(step.descriptor.size <= costs.small_blob_bytes for step in plan.blob_steps()):
+    if not _has_large_blobs(plan, target) or _resumes(target) is not False:
         return ()
     return (f"{target.locator} does not take up half a blob: one that breaks off is sent again from its beginning",)
+
+
+def unknown_half_notes(plan: Plan, target: Target) -> tuple[str, ...]:
+    """A note if the plan has large blobs for a registry of which it is not known whether it takes up half of one."""
+    if not _has_large_blobs(plan, target) or _resumes(target) is not None:
+        return ()
+    host = target.locator
+    return (f"it is not known whether {host} goes on with half a blob; to find out: transload check {host}",)
+
+
+def _has_large_blobs(plan: Plan, target: Target) -> bool:
+    costs = target.request_costs
+    return costs is not None and any(step.descriptor.size > costs.small_blob_bytes for step in plan.blob_steps())
+
+
+def _resumes(target: Target) -> bool | None:
+    """Whether a registry takes up half a blob, if that is known; None also for other stores."""
+    capabilities = getattr(target, "capabilities", None)
+    return capabilities.resumes if capabilities is not None else None
 
 
 def kept_half(underway: Share, location: Location, target: Target, *, noted: bool) -> str | None:
@@ -38,8 +54,7 @@ def kept_half(underway: Share, location: Location, target: Target, *, noted: boo
     kept = continues.kept_bytes if continues is not None else 0
     if kept:
         return f"{what}: {host} keeps {size(kept)} that had arrived, and the next run goes on there"
-    capabilities = getattr(target, "capabilities", None)
-    resumes = capabilities.resumes if capabilities is not None else None
+    resumes = _resumes(target)
     if resumes:
         return f"{what}: {host} keeps the {arrived} that had arrived, and the next run goes on there"
     if resumes is False:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from transload.app.detect import CarriedStore, select_carried
+from transload.app.detect import CarriedStore, ending_notes, select_carried
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.mirror import all_missing, request_of
@@ -196,7 +196,7 @@ def _check_bundle(
         whole=True,
         left_out=len(ledger.images) - len(proofs),
         prerequisites=tuple(piece.descriptor for piece in ledger.prerequisites),
-        notes=tuple(recovery_notes(bundle)),
+        notes=(*ending_notes(bundle), *recovery_notes(bundle)),
         damage=tuple(part for part in damage if bundle.mender),
     )
 

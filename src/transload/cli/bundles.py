@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from transload.app.detect import carried_place
+from transload.app.detect import carried_place, ending_notes
 from transload.app.stores import Carried
 from transload.cli import completion, options
 from transload.cli.command import Command
-from transload.cli.console import show_result, width_of
+from transload.cli.console import say_notes, show_result, width_of
 from transload.cli.ledgers import BundleView
 from transload.cli.output import OutputFormat
 from transload.cli.session import Session, open_session
@@ -52,6 +52,7 @@ def list_(carried: str, reading: Carried, output: OutputFormat, quiet: bool) -> 
             width = width_of(sys.stdout)
             show_result([*view.image_lines(width), *([] if quiet else [Styled(), *view.facts(width)])])
             show_result(line for volume in lacking for line in _problem(volume, width))
+            say_notes(ending_notes(store))
     return 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from transload.app.answers import Answers
+from transload.app.halfway import unknown_half_notes
 from transload.app.location import Location
 from transload.app.mirror import prepare, prepare_saved
 from transload.app.network import Network
@@ -56,7 +57,8 @@ def plan(
         gathered = gather(session, wanted, logins)
         with session.stoppable(), session.stores(gathered.logins) as stores:
             prepared = prepare(gathered.job, stores, session.cancellation)
-        session.output.whole_plan(prepared.plan, prepared.notes)
+        notes = (*prepared.notes, *unknown_half_notes(prepared.plan, prepared.target))
+        session.output.whole_plan(prepared.plan, notes)
         if out is not None:
             _write(prepared.plan, out, session)
         words = command_words(gathered.job, connection_words(network, gathered.logins))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.planning.scene import Scene
-from transload.app.halfway import half_blob_notes, kept_half
+from transload.app.halfway import half_blob_notes, kept_half, unknown_half_notes
 from transload.app.location import Location
 from transload.net.http import Http
 from transload.planning.plan import Share
@@ -44,17 +44,30 @@ def test_a_stopped_run_says_what_becomes_of_half_blobs(
     assert kept_half(Share(), Location.parse(target), registry(resumes), noted=noted) is None
 
 
-@pytest.mark.parametrize(("resumes", "size", "noted"), [(False, 2 << 20, 1), (False, 1000, 0), (True, 2 << 20, 0)])
-def test_a_plan_says_where_half_a_blob_is_lost(resumes: bool, size: int, noted: int) -> None:
+@pytest.mark.parametrize(
+    ("resumes", "size", "lost", "unknown"),
+    [
+        (False, 2 << 20, 1, 0),
+        (False, 1000, 0, 0),
+        (True, 2 << 20, 0, 0),
+        (None, 2 << 20, 0, 1),
+        (None, 1000, 0, 0),
+    ],
+)
+def test_a_plan_says_where_half_a_blob_is_lost(resumes: bool | None, size: int, lost: int, unknown: int) -> None:
     scene = Scene()
     scene.publish(image("a", (size,)), "a:1")
     notes = half_blob_notes(scene.plan("a:1"), registry(resumes))
-    assert len(notes) == noted
+    assert len(notes) == lost
     assert all("registry.example does not take up half a blob" in note for note in notes)
+    notes = unknown_half_notes(scene.plan("a:1"), registry(resumes))
+    assert len(notes) == unknown
+    assert all("transload check registry.example" in note for note in notes)
 
 
 def test_a_folder_needs_no_such_note() -> None:
     scene = Scene()
     scene.publish(image("a", (2 << 20,)), "a:1")
     assert half_blob_notes(scene.plan("a:1"), scene.target) == ()
+    assert unknown_half_notes(scene.plan("a:1"), scene.target) == ()
     assert RequestCosts().small_blob_bytes < 2 << 20

@@ -59,3 +59,20 @@ def test_a_volume_without_its_final_name_is_missing_and_the_hint_says_why(tmp_pa
     problems = [part.error for part in BundleStore(tmp_path / "b").check() if part.error]
     assert isinstance(problems[0], VolumeMissing)
     assert f"{last.name}.partial is there: the bundle was not finished" in str(problems[0].hint)
+
+
+@pytest.mark.parametrize("volume_size", [None, 1 << 20])
+@pytest.mark.parametrize("command", ["verify", "push", "list"])
+def test_where_only_the_end_of_the_run_is_missing_it_is_a_note(
+    tmp_path: Path, command: str, volume_size: int | None
+) -> None:
+    """Killed after the volumes got their names: the content is whole, but SHA256SUMS may be missing."""
+    pack(tmp_path / "b", MADE, volume_size)
+    words = [command, f"{tmp_path}/b", *(word.format(tmp_path) for word in COMMANDS[command])]
+    for journal in (False, True):
+        if journal:
+            (tmp_path / "b.partial.journal").write_text("bundle 1 sha256:0\n")
+        done = subprocess.run([sys.executable, "-m", "transload", *words], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        told = " ".join((done.stdout + done.stderr).split())
+        assert ("b.partial.journal is there" in told) is journal

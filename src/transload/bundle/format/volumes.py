@@ -108,6 +108,8 @@ def is_volume_name(text: str) -> bool:
 
 PARTIAL = ".partial"
 """The suffix of a volume's file while its bundle is being made."""
+JOURNAL = ".partial.journal"
+"""The end of the name of the journal of an unfinished bundle. It goes last, after SHA256SUMS and recovery volumes."""
 
 
 def finished_name(text: str) -> str | None:

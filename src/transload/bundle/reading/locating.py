@@ -7,6 +7,7 @@ from pathlib import Path
 
 from transload.bundle.format.recovery import recovery_name, split_recovery_name
 from transload.bundle.format.volumes import (
+    JOURNAL,
     before_copying,
     file_name,
     finished_name,
@@ -114,6 +115,11 @@ class Located:
     def own_recovery_files(self) -> list[Path]:
         """Those that have the name of this bundle."""
         return [path for path in self.recovery_files() if _split(_plain(path))[0] in {self.name, self.name.upper()}]
+
+    def journal(self) -> Path | None:
+        """The journal of a run that is writing this bundle, or has not come to its end."""
+        files = (folder / f"{self.name}{JOURNAL}" for folder in self.folders)
+        return next((file for file in files if file.is_file()), None)
 
     def tar_files(self) -> list[Path]:
         """All files that may be volumes, whatever their names, also unfinished ones."""

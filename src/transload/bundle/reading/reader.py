@@ -72,6 +72,7 @@ class BundleStore:
         self.signature: Signature | None = opened.signature
         self.verified: bool = opened.verified
         self._foreign_recovery = tuple(located.own_recovery_files()) if self._mender is None else ()
+        self.journal = located.journal()
         self._volumes = Volumes(located, self.ledger, ask)
         self._cut = self._volumes.cut
         if self._mender is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from transload.bundle.format.blueprint import Blueprint, ends, starts
 from transload.bundle.format.ledger import Stored
 from transload.bundle.format.stream import StreamReader, open_volume, writing_errors
-from transload.bundle.format.volumes import PARTIAL, Cut, finished_name, split_file_name
+from transload.bundle.format.volumes import JOURNAL, PARTIAL, Cut, finished_name, split_file_name
 from transload.bundle.writing.journal import PackJournal
 from transload.bundle.writing.sums import write_sums
 from transload.errors import BundleExists, Busy, DiskFull, LocalError, LocksMissing, VolumeMissing
@@ -21,8 +21,6 @@ from transload.oci import Digest
 from transload.wording import in_words
 
 _LARGE_FILE = (4 << 30) - 1  # what FAT32 takes
-JOURNAL = ".partial.journal"
-"""The end of the name of the journal of an unfinished bundle."""
 _CUT = "cut it with --volume-size fat32, or format the medium with exFAT"
 
 
