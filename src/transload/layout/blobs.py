@@ -52,8 +52,7 @@ class Blobs:
         expected = self.expected_path(digest)
         with local_errors("looking for", expected):
             try:
-                real = Path(os.path.realpath(expected, strict=True))  # unlike Path.resolve, raises OSError for loops
-                status = real.stat()
+                real, status = self._without_links(digest) or _followed(expected)
             except (FileNotFoundError, NotADirectoryError) as error:
                 raise BlobUnknown(f"oci:{self.root} has no blob {digest.short}", subject=digest) from error
         # A layout from elsewhere must not make us send, serve or hash another file of this machine.
@@ -62,6 +61,16 @@ class Blobs:
         if not stat.S_ISREG(status.st_mode):
             raise FolderUnsafe(f"blob {digest.short} in {self.root} is not a file", subject=digest)
         return real, status.st_size
+
+    def _without_links(self, digest: Digest) -> tuple[Path, os.stat_result] | None:
+        """Where a blob is, with its status; None if there is a link on the way. Half the cost of `_followed`."""
+        path = f"{self._real_root}/blobs"
+        for name in (digest.algorithm, digest.encoded):
+            if stat.S_ISLNK(os.lstat(path).st_mode):
+                return None
+            path += f"/{name}"
+        status = os.lstat(path)
+        return None if stat.S_ISLNK(status.st_mode) else (Path(path), status)
 
     @contextmanager
     def open(self, descriptor: Descriptor, offset: int = 0, length: int | None = None) -> Iterator[Iterator[Chunk]]:
@@ -97,3 +106,8 @@ class Blobs:
         """Delete a blob, if it is there."""
         with local_errors("deleting", self.expected_path(digest)):
             Folder(self.root, ("blobs", digest.algorithm)).unlink(digest.encoded)
+
+
+def _followed(path: Path) -> tuple[Path, os.stat_result]:
+    real = Path(os.path.realpath(path, strict=True))  # unlike Path.resolve, it raises OSError for loops
+    return real, real.stat()
