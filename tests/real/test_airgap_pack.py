@@ -235,7 +235,8 @@ def test_what_was_fetched_before_an_interruption_is_not_fetched_again(
         config = TWO.contents[0].descriptor.digest  # which may have been on its way as well
         read = {subject for on, subject in source.store.subjects if on == "open"}
         assert {LARGE.descriptor.digest} <= read <= {LARGE.descriptor.digest, config}
-        assert f"{BLOBS - len(read)} already there" in again.out
+        # The config may have come whole and not have been committed; then it is copied without being read again.
+        assert any(f"{BLOBS - copied} already there" in again.out for copied in {len(read), 2})
     assert len(volumes(tmp_path, "b")) == 4
     assert shell("verify", "b").code == 0
     assert not list(tmp_path.glob("b*partial*"))
