@@ -9,12 +9,26 @@ from __future__ import annotations
 import contextlib
 import sys
 
+_M_ARENA_MAX = -8  # malloc.h
+
+
+def share_one_heap() -> None:
+    """Let all threads that begin from now on use one heap. For a process that only serves: it concerns all of it.
+
+    It does nothing where the C library cannot.
+    """
+    _call("mallopt", _M_ARENA_MAX, 1)
+
 
 def give_back() -> None:
     """Give free memory back. It does nothing where the C library cannot. It takes milliseconds, so call it rarely."""
+    _call("malloc_trim", 0)
+
+
+def _call(function: str, *arguments: int) -> None:
     if sys.platform != "linux":
         return
     with contextlib.suppress(ImportError, OSError, AttributeError):  # a Python without ctypes; musl
         from ctypes import CDLL
 
-        CDLL(None).malloc_trim(0)
+        getattr(CDLL(None), function)(*arguments)

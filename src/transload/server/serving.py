@@ -18,7 +18,7 @@ from transload.files import local_errors, open_file
 from transload.ports import Source, Target
 from transload.server.connections import Connections, places_for
 from transload.server.dispatch import Dispatch
-from transload.server.heap import give_back
+from transload.server.heap import give_back, share_one_heap
 from transload.server.served import Served
 from transload.server.service import Service
 from transload.server.settings import ServeSettings
@@ -82,6 +82,7 @@ def serve_forever(store: Source | Target, settings: ServeSettings, announce: Cal
 
     After the first signal running requests may end; the second stops at once. Raises what `serve` raises.
     """
+    share_one_heap()
     service = Service(store, settings)
 
     async def live() -> None:
