@@ -16,6 +16,7 @@ _INFO = getattr(socket, "TCP_INFO", None)
 _RTT_AT = 68  # tcpi_rtt in struct tcp_info, linux/tcp.h: microseconds
 _LEAST = 128 << 10  # bytes, as the buffer of a connection begins
 _MOST = 1 << 20  # more need not be kept small
+_BEGUN = 4 << 20  # bytes, before which nothing is known of a pace: the target may just be opening the upload
 _SPARE_S = 0.02
 _BUSY, _WAITING = 0.9, 0.8  # shares of the time
 _TRIES = 3
@@ -32,7 +33,8 @@ class ReceiveWindow:
     def __init__(self, now_s: float) -> None:
         self.is_narrow = False
         self._tries = 0
-        self._at_s, self._moved, self._busy_s = now_s, 0, 0.0
+        self._began_s = self._at_s = now_s
+        self._moved, self._busy_s = 0, 0.0
 
     def fit(self, line: socket.socket, now_s: float, moved: int, busy_s: float) -> None:
         """`moved` bytes have come by now, and for `busy_s` seconds of the time until now we waited for none."""
@@ -44,8 +46,9 @@ class ReceiveWindow:
         if self.is_narrow and busy < _WAITING:
             self._tries += 1
             self.widen(line)
-        elif not self.is_narrow and busy >= _BUSY and moved:
-            size = wanted(rate, _round_trip_s(line))
+        elif not self.is_narrow and busy >= _BUSY and moved >= _BEGUN:
+            on_average = moved / (now_s - self._began_s)  # a fast target may stop for a moment, to flush what it has
+            size = wanted(max(rate, on_average), _round_trip_s(line))
             if size <= _MOST:
                 self._narrow(line, size)
 

@@ -52,7 +52,15 @@ def test_a_body_that_is_taken_slowly_gets_a_small_buffer_until_it_is_waited_for(
 def test_a_fast_body_and_one_that_has_not_begun_are_left_alone(line: socket.socket) -> None:
     window = ReceiveWindow(0.0)
     window.fit(line, 1.0, 0, 1.0)
-    window.fit(line, 2.0, 400 * MIB, 2.0)
+    window.fit(line, 2.0, MIB, 2.0)
+    window.fit(line, 3.0, 400 * MIB, 3.0)
+    assert not is_locked(line)
+
+
+def test_a_fast_body_whose_target_stops_for_a_moment_is_left_alone(line: socket.socket) -> None:
+    window = ReceiveWindow(0.0)
+    window.fit(line, 1.0, 200 * MIB, 0.95)
+    window.fit(line, 2.0, 201 * MIB, 1.95)
     assert not is_locked(line)
 
 
@@ -60,7 +68,7 @@ def test_after_three_times_too_small_it_is_left_alone(line: socket.socket) -> No
     window, busy_s, narrow = ReceiveWindow(0.0), 0.0, []
     for second in range(1, 11):
         busy_s += second % 2
-        window.fit(line, float(second), second * MIB, busy_s)
+        window.fit(line, float(second), (3 + second) * MIB, busy_s)
         narrow.append(window.is_narrow)
     assert narrow == [True, False] * 3 + [False] * 4
     assert not is_locked(line)
@@ -68,6 +76,7 @@ def test_after_three_times_too_small_it_is_left_alone(line: socket.socket) -> No
 
 def test_the_next_request_on_the_connection_gets_it_as_it_was(line: socket.socket) -> None:
     window = ReceiveWindow(0.0)
-    window.fit(line, 1.0, MIB, 1.0)
+    window.fit(line, 1.0, 4 * MIB, 1.0)
+    assert is_locked(line)
     window.widen(line)
     assert not is_locked(line)
