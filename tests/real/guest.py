@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 # Before any command runs, so that each is a fork only.
-from transload.cli import bundles, clean, inventory, pack, plan, push, verify  # noqa: F401
+from transload.cli import bundles, clean, inventory, pack, plan, push, verify  # noqa: F401 - loaded for the forks
 from transload.cli import main as cli
 
 _FINIT_MODULE = 313  # of x86-64

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
-import mfusepy  # type: ignore[import-untyped,unused-ignore]
+import mfusepy  # type: ignore[import-untyped,unused-ignore]  # it has no types
 
 _NOT_IN_NAMES = frozenset('"*/:<>?\\|')
 _TWO_SECONDS = 2 * 10**9
@@ -21,7 +21,7 @@ _DAY = 86400 * 10**9
 _KEPT = ("st_mode", "st_nlink", "st_size", "st_ino", "st_blocks", "st_uid", "st_gid")
 
 
-class Limited(mfusepy.Operations):  # type: ignore[misc,unused-ignore]
+class Limited(mfusepy.Operations):  # type: ignore[misc,unused-ignore]  # its base has no types
     """What FAT can keep, below a server or a driver that offers no locks."""
 
     use_ns = True

@@ -244,8 +244,7 @@ def test_a_request_alone_in_trouble_gets_half_the_time_of_the_host_once(
     monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     told: list[HostTroubled] = []
-    script = lambda asked: Said(status if asked.path == "/bad" else 200)  # noqa: E731
-    with serving(script) as wire, listening(told) as http:
+    with serving(lambda asked: Said(status if asked.path == "/bad" else 200)) as wire, listening(told) as http:
         asking_others(http, wire, monkeypatch)
         closing = HttpRequest("PUT", f"http://{wire.host}/bad", "closing", "upload")
         began_s = http.clock.monotonic_s()
