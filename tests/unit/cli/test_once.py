@@ -2,9 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import click
 import pytest
 
-from transload.cli.main import main
+from transload.cli.main import main, transload
+
+
+def every_option() -> Iterator[tuple[str, click.Option]]:
+    """Each option of each command, with the command's name."""
+    with click.Context(transload) as context:
+        for name in transload.list_commands(context):
+            command = transload.get_command(context, name)
+            assert command is not None
+            yield from ((name, option) for option in command.params if isinstance(option, click.Option))
+
+
+ONE_VALUE = [
+    pytest.param(name, option, id=f"{name} {option.opts[-1]}")
+    for name, option in every_option()
+    if not (option.multiple or option.is_flag)
+]
+
+
+def test_no_option_has_a_form_that_the_test_below_does_not_see() -> None:
+    assert len(ONE_VALUE) > 100
+    for name, option in every_option():
+        assert not option.count, (name, option.opts)
+        assert option.nargs == 1, (name, option.opts)
+        assert not option.secondary_opts, (name, option.opts)  # --this/--not-this, of which the last would win
+
+
+@pytest.mark.parametrize(("command", "option"), ONE_VALUE)
+@pytest.mark.parametrize("joined", [True, False])
+def test_each_option_that_takes_one_value_refuses_a_second(
+    capsys: pytest.CaptureFixture[str], command: str, option: click.Option, joined: bool
+) -> None:
+    """Through every spelling that it has, and before anything is read or written."""
+    first, last, values = option.opts[0], option.opts[-1], ("value-a", "value-b")
+    words = [first, values[0], f"{last}={values[1]}"] if joined else [first, values[0], last, values[1]]
+    assert main([command, *words]) == 2
+    told = capsys.readouterr().err
+    assert f"{last} is given twice, with two values" in told
+    assert f"leave one {last} out" in told
+    assert not any(value in told for value in values)  # one of them may be a secret
 
 
 @pytest.mark.parametrize(
@@ -36,4 +78,12 @@ def test_the_same_value_twice_is_one_value(capsys: pytest.CaptureFixture[str]) -
 def test_what_may_be_repeated_may_be(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("mirror", "--from", "oci:absent", "--to", "oci:x", "--image", "a", "--image", "b", "--platform", "amd64")
     assert main([*words, "--platform", "arm64"]) != 0
+    assert "given twice" not in capsys.readouterr().err
+
+
+def test_a_variable_and_an_option_are_not_two_values(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRANSLOAD_TO", "one.example/x")
+    assert main(["mirror", "--from", "oci:absent", "--to", "oci:x"]) == 8
     assert "given twice" not in capsys.readouterr().err
