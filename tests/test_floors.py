@@ -14,7 +14,7 @@ FLOORS: list[set[str]] = [
     {"documents", "locks", "oci", "threads"},
     {"ports", "events"},
     {"graph", "hashedingest", "memory", "net"},
-    {"registry", "layout", "bundle", "archive", "server", "catalog"},
+    {"registry", "layout", "bundle", "archive", "server", "catalog", "discovery"},
     {"inventory", "planning"},
     {"transfer"},
     {"report", "testing"},
@@ -70,7 +70,7 @@ def test_rooms_of_a_package_are_entered_from_above_only(package: str) -> None:
                 assert there == here or floor_of[there] < floor_of[here], f"{package}.{here} must not import {name}"
 
 
-@pytest.mark.parametrize("package", ["inventory", "planning", "transfer", "report", "server", "catalog"])
+@pytest.mark.parametrize("package", ["inventory", "planning", "transfer", "report", "server", "catalog", "discovery"])
 def test_what_decides_and_does_names_no_store(package: str) -> None:
     for path in (ROOT / package).rglob("*.py"):
         assert not {name for name in imported(path) if name.split(".")[1] in STORES}, path

@@ -148,6 +148,12 @@ YAML_VALUES = 200_000
 YAML_DEPTH = 24
 """Nesting of it."""
 
+STREAM_BYTES = 64 << 20
+"""A file with many documents, such as rendered manifests or what a cluster runs: a large cluster's is 50 MB."""
+
+STREAM_DOCUMENT_VALUES = 2_000_000
+"""Values in one document of it, with aliases expanded: `kubectl get -A` writes everything as one document."""
+
 PATTERN_LENGTH = 200
 """A catalog's `tag_pattern`, in characters."""
 

@@ -86,7 +86,8 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
     images, releases = _joined([_part(choice, job, stores, cancellation) for choice in named], job)
     items = tuple(to_item(image, image.source.registry, image.source.name, job) for image in images)
     hosts = dict.fromkeys(image.source.registry for image in images)
-    return Selection(items, {host: stores.source(Location("registry", host)) for host in hosts}, releases)
+    notes = tuple(note for choice in named if isinstance(choice, ImageSet) for note in choice.notes)
+    return Selection(items, {host: stores.source(Location("registry", host)) for host in hosts}, releases, notes)
 
 
 def _joined(parts: Sequence[_Part], job: Job) -> tuple[tuple[Selected, ...], tuple[ChosenRelease, ...]]:

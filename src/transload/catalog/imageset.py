@@ -61,12 +61,14 @@ class CatalogUse:
 class ImageSet:
     """Single images, and catalogs.
 
-    The file format is docs/formats/image-set.md.
+    `notes` say what its file asks for and a run does not do, each a sentence; every run with the set shows them. The
+    file format is docs/formats/image-set.md.
     """
 
     name: str
     images: tuple[Selected, ...] = ()
     catalogs: tuple[CatalogUse, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def select(self, tags: Mapping[str, Iterable[str]] | None = None) -> tuple[Selected, ...]:
         """All wanted images; `tags` maps `str(use.anchor)`, or a catalog's name, to the tags that the source has.

@@ -23,7 +23,7 @@ from transload.oci.reference import DEFAULT_REGISTRY, check_tag
 
 KIND = "ImageSet"
 _CATALOG = ("name", "file", "releases", "images", "registry", "repository", "target", "companions")
-_IMAGE = ("source", "target", "tag", "digest", "platforms", "optional")
+_IMAGE = ("source", "target", "tag", "digest", "platforms", "optional", "found")
 _YAML = {".yaml", ".yml"}
 
 
@@ -67,7 +67,7 @@ class _Defaults:
 
 def _image_set(root: Value) -> ImageSet:
     check_kind(root, KIND)
-    root.only("kind", "version", "name", "defaults", "images", "catalogs")
+    root.only("kind", "version", "name", "defaults", "images", "catalogs", "questions")
     if not (root.has("images") or root.has("catalogs")):
         raise root.fail("the image set names no images", hint="write images, catalogs, or both")
     defaults = root.get("defaults").maybe(_defaults, _Defaults())
@@ -75,7 +75,22 @@ def _image_set(root: Value) -> ImageSet:
     catalogs = [_catalog(item) for item in root.get("catalogs").maybe(Value.items, ())]
     with root.explained():
         name = root.get("name").maybe(Value.text) or Path(root.document.name).stem
-        return ImageSet(name, merge(images), tuple(catalogs))
+        return ImageSet(name, merge(images), tuple(catalogs), _open_questions(root))
+
+
+def _open_questions(root: Value) -> tuple[str, ...]:
+    """A note on what discovery could not decide: each question has the text, where it was found, and the reason."""
+    questions = list(root.get("questions").maybe(Value.items, ()))
+    for question in questions:
+        question.only("text", "found", "reason").needs("reason")
+    if not questions:
+        return ()
+    if len(questions) == 1:
+        many, it = "1 question is", "it"
+    else:
+        many, it = f"{len(questions)} questions are", "them"
+    file = root.document.name
+    return (f"{many} open in {file}, so images may be missing: add what is meant to images, and delete {it}",)
 
 
 def _defaults(value: Value) -> _Defaults:
@@ -92,6 +107,7 @@ def _image(value: Value, defaults: _Defaults) -> Selected:
     if isinstance(value.content, str) and value.content:
         return evolve(value.read(lambda text: _wanted(text, defaults)), platforms=defaults.platforms)
     value.only(*_IMAGE).needs("source")
+    value.get("found").maybe(Value.texts)
     tag, digest = value.get("tag").maybe(_tag), value.get("digest").maybe(_digest)
     target = value.get("target").maybe(Value.text)
     wanted = value.get("source").read(lambda text: _wanted(text, defaults, tag, digest))

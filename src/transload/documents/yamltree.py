@@ -3,7 +3,7 @@
 Invariants, held by `parse`:
 1. every scalar is text: `tag: 1.10` is 1.10 and not a number, `tag: no` is no refusal, null is the empty text;
 2. keys are text and occur once; there are no YAML tags, so the author of a file chooses no types;
-3. the tree has at most `YAML_VALUES` nodes with every alias written out, and is at most `YAML_DEPTH` deep.
+3. the tree has at most `values` nodes with every alias written out, and is at most `YAML_DEPTH` deep.
 """
 
 from __future__ import annotations
@@ -52,20 +52,29 @@ class _Node(NamedTuple):
     null: bool = False
 
 
-def parse(content: bytes | str, file: str, *, empty: bool = False) -> tuple[Tree, int]:
+def parse(
+    content: bytes | str,
+    file: str,
+    *,
+    empty: bool = False,
+    first_line: int = 1,
+    limit: int = YAML_BYTES,
+    values: int = YAML_VALUES,
+) -> tuple[Tree, int]:
     """The tree of a YAML text and the line on which it begins.
 
-    `file` is its name for errors, `empty` says that it may hold nothing. Raises `DocumentInvalid`.
+    `file` is its name for errors, `empty` says that it may hold nothing, `first_line` is the line of the file on which
+    the text begins. It has at most `limit` bytes and `values` values. Raises `DocumentInvalid`.
     """
-    text = decoded(content, file, YAML_BYTES)
+    text = decoded(content, file, limit)
     import yaml  # as late as possible: a run without a file does not pay for it
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        root = _Builder(file, yaml.parse(text, Loader=loader)).document(empty)
+        root = _Builder(file, yaml.parse(text, Loader=loader), first_line - 1, values).document(empty)
         return root.tree, root.line
     except yaml.YAMLError as error:
-        raise _syntax(error, text, file) from error
+        raise _syntax(error, text, file, first_line - 1) from error
     except (ValueError, OverflowError) as error:  # the scanner in Python, for a character beyond Unicode
         raise DocumentInvalid(f"{file}: not valid YAML: {error}", subject=file) from error
 
@@ -73,7 +82,7 @@ def parse(content: bytes | str, file: str, *, empty: bool = False) -> tuple[Tree
 class _Builder:
     """Builds nodes from the events of a parser; stops at the first thing that breaks an invariant."""
 
-    def __init__(self, file: str, events: Iterator[Event]) -> None:
+    def __init__(self, file: str, events: Iterator[Event], before: int, values: int) -> None:
         from yaml import events as kinds
 
         self._kinds = kinds
@@ -81,13 +90,15 @@ class _Builder:
         self._events = events
         self._anchors: dict[str, _Node] = {}
         self._weight = 0
+        self._before = before
+        self._values = values
 
     def document(self, empty: bool) -> _Node:
         """The only document of the stream."""
         next(self._events)
         if not isinstance(next(self._events), self._kinds.DocumentStartEvent):
             if empty:
-                return _Node("", 1, null=True)
+                return _Node("", self._before + 1, null=True)
             raise DocumentInvalid(f"{self._file}: the file is empty", subject=self._file)
         root = self._node(next(self._events), 1)
         next(self._events)
@@ -97,7 +108,7 @@ class _Builder:
         return root
 
     def _fail(self, event: Event, message: str, hint: str | None = None) -> DocumentInvalid:
-        return DocumentInvalid(f"{self._file}:{_line(event)}: {message}", subject=self._file, hint=hint)
+        return DocumentInvalid(f"{self._file}:{self._line(event)}: {message}", subject=self._file, hint=hint)
 
     def _node(self, event: Event, depth: int) -> _Node:
         if depth > YAML_DEPTH:
@@ -126,7 +137,7 @@ class _Builder:
             assert isinstance(event, self._kinds.MappingStartEvent)  # noqa: S101 - the grammar of events
             self._check_tag(event, event.tag)
             tree = self._mapping(depth)
-        node = _Node(tree, _line(event), 1 + self._weight - before, null)
+        node = _Node(tree, self._line(event), 1 + self._weight - before, null)
         if event.anchor:
             self._anchors[event.anchor] = node
         return node
@@ -148,7 +159,7 @@ class _Builder:
                 raise self._fail(event, "a key is not text")
             if key in mapping:
                 raise self._fail(event, f"key {key!r} is written twice, first on line {mapping.key_lines[key]}")
-            mapping.key_lines[key] = _line(event)
+            mapping.key_lines[key] = self._line(event)
             value = self._node(next(self._events), depth + 1)
             mapping[key], mapping.lines[key] = value.tree, value.line
         return mapping
@@ -165,15 +176,14 @@ class _Builder:
 
     def _weigh(self, event: Event, weight: int) -> None:
         self._weight += weight
-        if self._weight > YAML_VALUES:
-            raise self._fail(event, f"more than {YAML_VALUES} values, aliases written out")
+        if self._weight > self._values:
+            raise self._fail(event, f"more than {self._values} values, aliases written out")
+
+    def _line(self, event: Event) -> int:
+        return 1 + self._before + (event.start_mark.line if event.start_mark else 0)
 
 
-def _line(event: Event) -> int:
-    return 1 + (event.start_mark.line if event.start_mark else 0)
-
-
-def _syntax(error: YAMLError, text: str, file: str) -> DocumentInvalid:
+def _syntax(error: YAMLError, text: str, file: str, lines_before: int) -> DocumentInvalid:
     """One sentence with line and column, from an exception that tells the same in four lines or without a line."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is not None:
@@ -185,4 +195,4 @@ def _syntax(error: YAMLError, text: str, file: str) -> DocumentInvalid:
         what = getattr(error, "reason", None) or "unexpected text"
     at = text.split("\n")[line - 1 : line]
     hint = "indent with spaces, not with tabs" if at and at[0][column - 1 : column] == "\t" else None
-    return DocumentInvalid(f"{file}:{line}:{column}: not valid YAML: {what}", subject=file, hint=hint)
+    return DocumentInvalid(f"{file}:{lines_before + line}:{column}: not valid YAML: {what}", subject=file, hint=hint)

@@ -75,7 +75,7 @@ def documented(text: str) -> set[str]:
 def test_every_key_is_documented() -> None:
     shape = {"kind", "version", "name", "registry", "releases", "tag"}
     assert documented(CATALOG) == shape | set(definition._OPTIONAL) | set(definition._RELEASE)
-    shape = {"kind", "version", "name", "images", "catalogs", "defaults", "source"}
+    shape = {"kind", "version", "name", "images", "catalogs", "defaults", "source", "questions"}
     assert documented(IMAGE_SET) == shape | set(setfile._CATALOG) | set(setfile._IMAGE)
 
 

@@ -219,3 +219,17 @@ def test_conflicts_inside_a_set_and_with_a_catalog() -> None:
         found.select()
     same = parsed(f"images: ['mcr.microsoft.com/arcdata/arc-dns:{tag} ']\ncatalogs: [{{name: arcdata, target: t}}]")
     assert len(same.select()) == 22
+
+
+def test_what_discovery_left_open_is_a_note_of_every_run() -> None:
+    found = parsed(
+        "images: [{source: 'a/b:1', found: ['web.yaml:3: Pod web: spec.containers[0].image']}]\n"
+        "questions:\n  - {text: '{{ .Values.image }}', found: ['t.yaml:1'], reason: a template}\n"
+        "  - {reason: no tag}\n"
+    )
+    assert found.notes == (
+        "2 questions are open in set.yaml, so images may be missing: add what is meant to images, and delete them",
+    )
+    assert parsed("images: [a]\nquestions: []").notes == ()
+    with pytest.raises(DocumentInvalid, match=r"set.yaml:5: questions\[0\]: key 'reason' is missing"):
+        parsed("images: [a]\nquestions:\n  - {text: x}")

@@ -1,0 +1,49 @@
+"""Streams of YAML documents: each is parsed alone, so a bad one costs only itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from transload.documents.text import decoded
+from transload.documents.value import Document, Value
+from transload.documents.yamltree import parse
+from transload.errors import DocumentInvalid
+from transload.limits import STREAM_BYTES, STREAM_DOCUMENT_VALUES
+
+# YAML 1.2.2, section 9.1: markers stand at the beginning of a line, where no scalar's text can stand.
+_MARKER = re.compile(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
+_NO_CONTENT = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?(?:\n|\Z)|%[^\n]*(?:\n|\Z))*")
+
+
+def split_documents(text: str) -> Iterator[tuple[int, str]]:
+    """The documents of a stream, each with the line on which its text begins.
+
+    Directives and comments before a `---` belong to the document that it begins.
+    """
+    begin, line = 0, 1
+    for end in (*(match.start() for match in _MARKER.finditer(text)), len(text)):
+        part = text[begin:end]
+        if text.startswith("---", end) and _NO_CONTENT.fullmatch(part):
+            continue
+        if part.removeprefix("...").strip():
+            yield line, part.replace("...", "", 1) if part.startswith("...") else part
+        line += part.count("\n")
+        begin = end
+
+
+def documents_in(content: bytes | str, file: str) -> Iterator[Value | DocumentInvalid]:
+    """The documents of a stream; for a bad one, the error that says where and why. Empty ones are left out.
+
+    Raises `DocumentInvalid` over `STREAM_BYTES` bytes, or unless the text is UTF-8.
+    """
+    for line, text in split_documents(decoded(content, file, STREAM_BYTES)):
+        try:
+            tree, begins = parse(
+                text, file, empty=True, first_line=line, limit=STREAM_BYTES, values=STREAM_DOCUMENT_VALUES
+            )
+        except DocumentInvalid as error:
+            yield error
+            continue
+        if tree != "":
+            yield Value(tree, Document(file, line=begins))

@@ -1,0 +1,22 @@
+"""Which reader a file gets, and what becomes of a bad one."""
+
+from transload.discovery.finding import Finding, Irrelevant, Question, Unread
+from transload.discovery.kinds import read_file
+
+
+def test_a_list_is_read_line_by_line_and_nothing_is_dropped() -> None:
+    content = b"\xef\xbb\xbf# base images\r\nnginx:1.27\r\n\r\nQuay.io/A\r\n  redis  # cache\r\n"
+    found = list(read_file(content, "images.txt"))
+    lines = [(type(item), item.text, item.place.line) for item in found if isinstance(item, Finding | Question)]
+    assert lines == [(Finding, "nginx:1.27", 2), (Question, "Quay.io/A", 4), (Finding, "redis", 5)]
+
+
+def test_a_bad_document_costs_only_itself() -> None:
+    content = b"kind: Service\n---\na: [\n---\nkind: Service\n"
+    found = list(read_file(content, "all.yaml"))
+    assert [type(one) for one in found] == [Irrelevant, Unread, Irrelevant]
+    assert "all.yaml:4:" in found[1].reason or "all.yaml:3:" in found[1].reason  # type: ignore[union-attr]  # by type above
+
+
+def test_a_file_that_is_not_text_is_unread() -> None:
+    assert [type(one) for one in read_file(b"a: \xff\n", "x.yaml")] == [Unread]
