@@ -160,6 +160,9 @@ PATTERN_LENGTH = 200
 PATTERN_WORK = 20_000
 """In how many ways it may match one tag: two open parts such as `.*` in the middle are 16,000."""
 
+DATED_TAGS = 1000
+"""Tags of one repository whose images are read for the date when they were made, for a rule of an image set."""
+
 LOGINS_BYTES = 4 << 20
 """docker's or podman's file of logins, and the output of a credential helper; one that writes more is ended."""
 

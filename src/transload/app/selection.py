@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from transload.app.choosing import Choice, choose
 from transload.app.job import Job
 from transload.app.location import SCHEMES, Location
 from transload.app.published import ask_published
@@ -50,21 +51,24 @@ class ChosenRelease:
 class Selection:
     """The items of a run, and the open stores that they name, by locator.
 
-    `releases` are the releases of catalogs that items come from; `notes` say what was left out.
+    `releases` are the releases of catalogs that items come from, `choices` the verdicts of rules for tags; `notes` say
+    what was left out.
     """
 
     items: tuple[Item, ...]
     sources: Mapping[str, Source]
     releases: tuple[ChosenRelease, ...] = ()
     notes: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
 
 @frozen
 class _Part:
-    """The images and releases of one set."""
+    """The images and releases of one set, and what its rules chose."""
 
     images: tuple[Selected, ...]
     releases: tuple[ChosenRelease, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
 
 def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
@@ -83,11 +87,13 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
         raise UsageError("no images were named", hint="name a catalog (arcdata), a file, or references")
     named = _named(job)
     stores.limit_source_login(frozenset().union(*(_registries(choice, job) for choice in named)))
-    images, releases = _joined([_part(choice, job, stores, cancellation) for choice in named], job)
+    parts = [_part(choice, job, stores, cancellation) for choice in named]
+    images, releases = _joined(parts, job)
     items = tuple(to_item(image, image.source.registry, image.source.name, job) for image in images)
     hosts = dict.fromkeys(image.source.registry for image in images)
     notes = tuple(note for choice in named if isinstance(choice, ImageSet) for note in choice.notes)
-    return Selection(items, {host: stores.source(Location("registry", host)) for host in hosts}, releases, notes)
+    sources = {host: stores.source(Location("registry", host)) for host in hosts}
+    return Selection(items, sources, releases, notes, tuple(choice for part in parts for choice in part.choices))
 
 
 def _joined(parts: Sequence[_Part], job: Job) -> tuple[tuple[Selected, ...], tuple[ChosenRelease, ...]]:
@@ -129,7 +135,8 @@ def _registries(choice: Catalog | ImageSet, job: Job) -> frozenset[str]:
     if isinstance(choice, Catalog):
         return _registry_of(_home(choice, job))
     homes = (_origin(use).value for use in choice.catalogs)
-    return frozenset([*(image.source.registry for image in choice.images), *homes])
+    single = (image.source.registry for image in choice.images)
+    return frozenset([*single, *(images.source.registry for images in choice.ruled), *homes])
 
 
 def _registry_of(location: Location) -> frozenset[str]:
@@ -139,7 +146,7 @@ def _registry_of(location: Location) -> frozenset[str]:
 def _part(choice: Catalog | ImageSet, job: Job, stores: Stores, cancellation: Cancellation) -> _Part:
     if isinstance(choice, Catalog):
         return _catalog(choice, _home(choice, job), job, stores, cancellation)
-    return _image_set(choice, stores)
+    return _image_set(choice, stores, cancellation)
 
 
 def kind_of(text: str) -> str:
@@ -176,7 +183,7 @@ def _load_file(text: str) -> Catalog | ImageSet:
     from transload.catalog.setfile import load_set  # few runs read one
 
     listing = load_set(path)
-    if isinstance(listing, ImageSet) and not (listing.images or listing.catalogs):
+    if isinstance(listing, ImageSet) and not (listing.images or listing.catalogs or listing.ruled):
         raise SelectionEmpty(f"{text} lists no image", subject=text, hint="write at least one reference into it")
     return listing
 
@@ -248,20 +255,21 @@ def _tag_without_use() -> UsageError:
     )
 
 
-def _image_set(image_set: ImageSet, stores: Stores) -> _Part:
+def _image_set(image_set: ImageSet, stores: Stores, cancellation: Cancellation) -> _Part:
     sources = [open_origin(_origin(use), stores) for use in image_set.catalogs]
     tags: dict[str, list[str]] = {}
     for use, source in zip(image_set.catalogs, sources, strict=True):
         if _needs_tags(use):
             tags[str(use.anchor)] = source_tags(use.catalog, _origin(use), source)
-    images = image_set.select(tags)
+    choices = choose(image_set.ruled, stores, cancellation)
+    images = merge([*image_set.select(tags), *(image for choice in choices for image in choice.select())])
     releases = tuple(
         ChosenRelease(use.catalog, release, _origin(use), source)
         for use, source in zip(image_set.catalogs, sources, strict=True)
         for text in use.releases
         for release in use.catalog.releases_in(text, tags.get(str(use.anchor)))
     )
-    return _Part(images, releases)
+    return _Part(images, releases, choices)
 
 
 def _needs_tags(use: CatalogUse) -> bool:

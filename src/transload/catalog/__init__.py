@@ -7,6 +7,8 @@ from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import parse_references, select_references, wanted
 from transload.catalog.release import CompanionImage, Offer, Release
 from transload.catalog.selected import Selected, merge
+from transload.catalog.tagrule import RuledImages, TagRule, Verdict, judge
+from transload.catalog.versionrange import VersionRange, order_key
 
 __all__ = [
     "NEWEST",
@@ -17,11 +19,17 @@ __all__ = [
     "ImageSet",
     "Offer",
     "Release",
+    "RuledImages",
     "Selected",
+    "TagRule",
+    "Verdict",
+    "VersionRange",
     "builtin",
     "images_directly_under",
+    "judge",
     "load_builtin",
     "merge",
+    "order_key",
     "parse_references",
     "select_references",
     "wanted",

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from transload.catalog.catalog import NEWEST, Catalog
 from transload.catalog.selected import Selected, merge
+from transload.catalog.tagrule import RuledImages
 from transload.documents.text import located
 from transload.oci import Name, Reference
 
@@ -59,7 +60,7 @@ class CatalogUse:
 
 @frozen
 class ImageSet:
-    """Single images, and catalogs.
+    """Single images, images whose tags a rule chooses, and catalogs.
 
     `notes` say what its file asks for and a run does not do, each a sentence; every run with the set shows them. The
     file format is docs/formats/image-set.md.
@@ -69,9 +70,12 @@ class ImageSet:
     images: tuple[Selected, ...] = ()
     catalogs: tuple[CatalogUse, ...] = ()
     notes: tuple[str, ...] = ()
+    ruled: tuple[RuledImages, ...] = ()
 
     def select(self, tags: Mapping[str, Iterable[str]] | None = None) -> tuple[Selected, ...]:
-        """All wanted images; `tags` maps `str(use.anchor)`, or a catalog's name, to the tags that the source has.
+        """All wanted images but those of `ruled`, whose tags only the source knows.
+
+        `tags` maps `str(use.anchor)`, or a catalog's name, to the tags that the source has.
 
         Raises `ReleaseUnknown`, `ImageUnknown`, `TargetConflict`.
         """

@@ -60,22 +60,25 @@ def _judged(image: PlannedImage, plan: Plan, source: Source, target: Source) -> 
     new = plan.manifests.get(image.digest) if image.digest else None
     if new is None or image.replaces is None:
         return None
-    then = _made(new, source, image.source)
+    then = made_at(new, source, image.source)
     if then is None:
         return None
-    now = _made(target.fetch(image.target.at(image.replaces)), target, image.target)
+    now = made_at(target.fetch(image.target.at(image.replaces)), target, image.target)
     return GoingBack(image.target, now, then) if now is not None and now > then else None
 
 
-def _made(manifest: Manifest, store: Source, name: Name) -> datetime | None:
-    """When an image was made: by its annotation, else by its config. An index without one: its first image."""
+def made_at(manifest: Manifest, store: Source, name: Name) -> datetime | None:
+    """When an image was made: by its annotation, else by its config. An index without one: its first image.
+
+    None if nothing says so. The time is in UTC. Raises what reading from `store` raises.
+    """
     stated = moment(manifest.annotations.get(CREATED))
     if stated is not None:
         return stated
     if manifest.is_index:
         first = next((child for child in manifest.manifests if not is_attestation(child)), None)
         child = store.fetch(name.at(first.digest)) if first else None
-        return _made(child, store, name) if child and not child.is_index else None
+        return made_at(child, store, name) if child and not child.is_index else None
     if manifest.config is None or "image" not in manifest.config.media_type:
         return None
     return moment(read_config(store, name.repository, manifest.config).get("created"))
