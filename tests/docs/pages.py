@@ -11,7 +11,7 @@ from attrs import field, frozen
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = (*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")))
-TOLD = (ROOT / "README.md", *sorted((DOCS / "guides").glob("*.md")))
+TOLD = (ROOT / "README.md", *sorted((DOCS / "guides").glob("*.md")), *sorted((DOCS / "verbs").glob("*.md")))
 """The pages whose examples are run or parsed here."""
 
 _BLOCK = re.compile(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -34,8 +35,14 @@ def command_line() -> str:
         assert command is not None
         inner = command.make_context(name, [], parent=context, resilient_parsing=True, terminal_width=WIDTH)
         parts += _help(f"transload {name}", command.get_help(inner))
+        parts += [f"[A worked example](../verbs/{name}.md)", ""] if page_of(name).exists() else []
         parts += _variables(command)
     return "\n".join(parts).rstrip() + "\n"
+
+
+def page_of(verb: str) -> Path:
+    """The page of a verb, with a worked example."""
+    return DOCS / "verbs" / f"{verb}.md"
 
 
 def _help(title: str, text: str) -> list[str]:

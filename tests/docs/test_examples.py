@@ -27,7 +27,7 @@ import click
 import pytest
 import yaml
 
-from tests.docs.pages import ROOT, TOLD, Block, blocks, commands, label
+from tests.docs.pages import DOCS, ROOT, TOLD, Block, blocks, commands, label
 from tests.docs.world import World, registries, world
 from transload.app.settings import INCUMBENT
 from transload.catalog.setfile import parse_set
@@ -110,6 +110,13 @@ def test_make_targets_that_the_readme_names_exist() -> None:
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert named
     assert set(named) <= set(targets)
+
+
+@pytest.mark.parametrize("verb", transload.list_commands(click.Context(transload)))
+def test_every_verb_has_a_page_with_an_example_that_is_run(verb: str) -> None:
+    page = DOCS / "verbs" / f"{verb}.md"
+    run = [command for block in blocks(page) if block.language == "console" for command, _ in commands(block.text)]
+    assert any(command.startswith(f"transload {verb} ") for command in run), f"{page} runs no transload {verb}"
 
 
 def test_a_wrong_option_would_be_seen() -> None:
