@@ -154,6 +154,33 @@ STREAM_BYTES = 64 << 20
 STREAM_DOCUMENT_VALUES = 2_000_000
 """Values in one document of it, with aliases expanded: `kubectl get -A` writes everything as one document."""
 
+CHART_PACKED_BYTES = 32 << 20
+"""A chart's `.tgz` (what Helm and registries accept is smaller): real ones have some 100 KiB, with subcharts 2 MiB."""
+
+CHART_BYTES = 100 << 20
+"""A chart unpacked, with all the subcharts packed in it: Helm's own limit."""
+
+CHART_FILE_BYTES = 5 << 20
+"""One file of a chart that is read for images: Helm's own limit."""
+
+CHART_FILES = 20_000
+"""Files of a chart folder, or members of a chart's archive, with those of its subcharts."""
+
+CHART_DEPTH = 8
+"""Charts within charts. Real umbrella charts are three deep."""
+
+CHART_VALUES = 400_000
+"""The values of a chart and its subcharts; those of a subchart with several aliases count once for each."""
+
+CHART_FINDINGS = 50_000
+"""What is read out of one chart: images, questions, and what could not be read."""
+
+CHART_TEXT_BYTES = 20 << 20
+"""The templates of a chart and its subcharts together that are searched for images. Real ones have 1 MiB."""
+
+RENDERED_BYTES = 64 << 20
+"""What `helm template` may write; a chart that renders to more is ended."""
+
 PATTERN_LENGTH = 200
 """A catalog's `tag_pattern`, in characters."""
 

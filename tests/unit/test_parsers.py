@@ -151,7 +151,7 @@ PARSERS = [
     Parser("archive/layout.py", archive("oci-layout"), b'{"imageLayoutVersion":"1.0.0"}'),
     Parser("archive/layout.py", archive("index.json"), INDEX),
     Parser("archive/saved.py", archive("manifest.json"), SAVED),
-    Parser("archive/headers.py", whole_archive, an_archive()),
+    Parser("tarheaders.py", whole_archive, an_archive()),
     Parser("bundle/format/ledger.py", lambda raw, _: Ledger.decode(raw), LEDGER.encode()),
     Parser("bundle/format/keys.py", lambda raw, _: Signature.decode(raw), Signature("a", "k", b"s").encode()),
     Parser(

@@ -15,7 +15,6 @@ from transload.app.location import SCHEMES, Location, is_path
 from transload.app.selection import FILE_SUFFIXES, Selection, kind_of, select_everything
 from transload.app.stores import NOTHING_SAID, Carried, Stores
 from transload.app.whole import items_of
-from transload.archive.headers import read_headers
 from transload.bundle.format.blueprint import LEDGER
 from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.recovery import split_recovery_name
@@ -30,6 +29,7 @@ from transload.oci.imagelayout import INDEX, MARKER
 from transload.oci.reference import shown
 from transload.ports import Source
 from transload.report.texts import count
+from transload.tarheaders import read_headers
 
 if TYPE_CHECKING:
     from transload.bundle.reading.reader import BundleStore

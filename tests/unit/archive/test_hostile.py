@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.archive.writer import Saved, add, blob_name, layout_files, saved_files, write_tar
+from transload import tarheaders as limits
 from transload.archive import ArchiveStore
-from transload.archive import headers as limits
 from transload.errors import CorruptError, LimitExceeded, NotFound, Refused, TransloadError, UsageError
 from transload.oci import Name
 from transload.testing.contract import read

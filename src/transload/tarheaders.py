@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator
-from io import FileIO
+from typing import BinaryIO
 
 from attrs import evolve, frozen
 
@@ -55,7 +55,7 @@ class _Extension:
     size: int | None = None
 
 
-def read_headers(file: FileIO, length: int, where: str) -> Iterator[Header]:
+def read_headers(file: BinaryIO, length: int, where: str) -> Iterator[Header]:
     """Every member of a tar of `length` bytes, in order. Raises `CorruptError`, `LimitExceeded`, `OSError`."""
     offset, count, extended, extension = 0, 0, 0, _Extension()
     while offset < length:
@@ -114,7 +114,7 @@ def _header(info: tarfile.TarInfo, name: str, extension: _Extension, start: int,
     return Header(name=name, offset=start, size=size, is_file=info.type in _FILES, link=link, is_symlink=symlink)
 
 
-def _content(file: FileIO, size: int, where: str) -> bytes:
+def _content(file: BinaryIO, size: int, where: str) -> bytes:
     if size > _EXTENSION_BYTES:
         raise LimitExceeded(f"{where} has {size} bytes of headers for a single member", subject=where)
     return file.read(size)

@@ -1,0 +1,7 @@
+"""Helm charts: a folder or a packed chart in, the images that it needs out, and where its values name them."""
+
+from transload.discovery.charts.fields import ChartImage, Fields
+from transload.discovery.charts.reading import ChartReading, read_chart, read_chart_folder
+from transload.discovery.charts.tree import Leaf, Path, Tree
+
+__all__ = ["ChartImage", "ChartReading", "Fields", "Leaf", "Path", "Tree", "read_chart", "read_chart_folder"]

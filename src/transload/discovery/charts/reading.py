@@ -1,0 +1,145 @@
+"""Reads a chart without Helm: what it says it needs, what its values name, and what its templates write.
+
+Nothing is rendered, so what values name is only likely. What cannot be decided is a question; a subchart that is
+missing is told with what to do about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path as FilePath
+
+from attrs import frozen
+
+from transload.discovery.charts.annotations import stated
+from transload.discovery.charts.chart import Chart, chart_of
+from transload.discovery.charts.coalescing import Missing, Use, coalesced, keyed, used
+from transload.discovery.charts.fields import ChartImage
+from transload.discovery.charts.package import Room, collected, unpacked
+from transload.discovery.charts.rules import Candidate, candidates
+from transload.discovery.charts.tree import Path, Tree, mapping_at, merged, written
+from transload.discovery.finding import Discovered, Finding, Irrelevant, Place, Question, Unread
+from transload.errors import LimitExceeded, TransloadError
+from transload.limits import CHART_FINDINGS
+from transload.oci import Reference
+
+
+@frozen(kw_only=True, eq=False)
+class ChartReading:
+    """What a chart needs, as far as can be known without Helm.
+
+    `images` are the findings, each with the values that name it; `open` has the questions and what could not be read.
+    `values` are all values of the chart and its subcharts, each under its name or alias, the user's over the chart's.
+    """
+
+    name: str
+    version: str
+    values: dict[str, Tree]
+    images: tuple[ChartImage, ...]
+    open: tuple[Question | Unread | Irrelevant, ...]
+
+    @property
+    def discovered(self) -> Iterator[Discovered]:
+        """Findings, questions and what could not be read."""
+        yield from (image.finding for image in self.images)
+        yield from self.open
+
+
+def read_chart(content: bytes, file: str, values: Sequence[dict[str, Tree]] = ()) -> ChartReading:
+    """Read a packed chart (`.tgz`), called `file` in places.
+
+    `values` are merged over those of the chart, the last ones on top, as `helm --values` does. Raises
+    `DocumentInvalid` if it is no chart, `CorruptError`, `Refused`, `LimitExceeded`.
+    """
+    room = Room()
+    return _reading(chart_of(unpacked(content, file, room), f"{file}!", room), values)
+
+
+def read_chart_folder(root: FilePath, values: Sequence[dict[str, Tree]] = ()) -> ChartReading:
+    """Read the chart in a folder. Raises as `read_chart` does; `LocalError` if the folder cannot be read."""
+    room = Room()
+    return _reading(chart_of(collected(root, room), f"{root.as_posix().rstrip('/')}/", room), values)
+
+
+def _reading(chart: Chart, values: Sequence[dict[str, Tree]]) -> ChartReading:
+    above: Tree = {}
+    for more in values:
+        above = merged(above, more)
+    assert isinstance(above, dict)  # noqa: S101 - merged mappings are a mapping
+    tree = coalesced(chart, above)
+    everything = list(islice(_everything(chart, tree), CHART_FINDINGS + 1))
+    if len(everything) > CHART_FINDINGS:
+        raise LimitExceeded(f"{chart.name} names more than {CHART_FINDINGS} images", subject=chart.name)
+    return ChartReading(
+        name=chart.name,
+        version=chart.version,
+        values=tree,
+        images=tuple(item for item in everything if isinstance(item, ChartImage)),
+        open=tuple(item for item in everything if not isinstance(item, ChartImage)),
+    )
+
+
+_Item = ChartImage | Question | Unread | Irrelevant
+
+
+def _everything(chart: Chart, tree: dict[str, Tree]) -> Iterator[_Item]:
+    for use in used(chart, tree):
+        if isinstance(use, Missing):
+            yield _missing(use)
+        elif use.why_off:
+            where = f"subchart {written(use.path)}, switched off: {use.why_off}"
+            yield Irrelevant(place=Place(file=f"{use.chart.inside}Chart.yaml", path=where))
+        else:
+            yield from _of_one(use, tree)
+
+
+def _missing(missing: Missing) -> Unread | Irrelevant:
+    dependency = missing.dependency
+    if missing.why_off:
+        return Irrelevant(place=dependency.place)
+    name = " ".join(filter(None, (dependency.name, dependency.version)))
+    source = f" (from {dependency.repository})" if dependency.repository else ""
+    return Unread(
+        place=dependency.place,
+        reason=f"the subchart {name}{source} is not in charts/: run helm dependency build, or discover it, too",
+    )
+
+
+def _of_one(use: Use, tree: dict[str, Tree]) -> Iterator[_Item]:
+    """What one chart of the tree says, names and writes."""
+    chart = use.chart
+    yield from chart.unread
+    values = mapping_at(tree, use.path)
+    if chart.annotations is not None:
+        off = {item.chart.name for item in used(chart, values) if isinstance(item, Use) and item.why_off}
+        for item in stated(chart.annotations, off):
+            yield ChartImage(finding=item) if isinstance(item, Finding) else item
+    subcharts = {key for key, _ in keyed(chart)}
+    for candidate in candidates(values, subcharts, lambda _: chart.app_version):
+        yield _decided(candidate, use.path)
+
+
+def _decided(candidate: Candidate, below: Path) -> _Item:
+    leaf = candidate.leaf
+    place = Place(file=leaf.file, line=leaf.line, path=written((*below, *candidate.path)))
+    reason = _reason(candidate)
+    if reason:
+        return Question(text=candidate.text[:400], place=place, reason=reason)
+    finding = Finding(text=candidate.text, place=place, rule=candidate.rule, sureness="likely")
+    return ChartImage(finding=finding, fields=candidate.fields.below(below))
+
+
+def _reason(candidate: Candidate) -> str:
+    """Why a candidate is a question; empty if it is a finding."""
+    if candidate.off:
+        return f"not needed as it seems: {candidate.off} is false"
+    if "{{" in candidate.text:
+        return "a template, which only Helm can render"
+    if candidate.open:
+        return candidate.open
+    try:
+        Reference.parse(candidate.text)
+    except TransloadError as error:
+        return error.message
+    return ""
