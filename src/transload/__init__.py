@@ -36,9 +36,11 @@ if TYPE_CHECKING:
         CatalogUse,
         CompanionImage,
         Difference,
+        Holding,
         ImageSet,
         Offer,
         Release,
+        ReleaseList,
         Selected,
         load_builtin,
         parse_references,
@@ -180,6 +182,7 @@ if TYPE_CHECKING:
     from transload.verbs.known import forget, known_registries
     from transload.verbs.means import AnyEvent, Options, Progress
     from transload.verbs.proving import verify
+    from transload.verbs.releases import releases
     from transload.verbs.repairing import repair
     from transload.verbs.single import delete, get_artifact, put_artifact, referrers, tags
     from transload.verbs.stores import Store, StoreOptions, open_store
@@ -194,28 +197,28 @@ __all__ = [
     "CheckPoint", "CheckedPart", "Checkup", "CompanionImage", "ContentDiffers", "Contents", "CorruptError",
     "CredentialsRejected", "CredentialsUnavailable", "Descriptor", "Difference", "Digest", "DigestInvalid",
     "DigestMismatch", "DiskFull", "DockerConfig", "DocumentInvalid", "Environment", "Event", "ExtraFile", "FileExists",
-    "Finding", "FolderUnsafe", "HostGivenUp", "HostListener", "HostState", "HostTotals", "HostTroubled", "HostUnknown",
-    "Hours", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown", "ImagesFailed",
-    "IndexTampered", "Ingest", "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal",
-    "KeyInvalid", "LayoutStore", "Ledger", "LedgerImage", "LedgerTampered", "Leftover", "LimitExceeded", "Limits",
-    "Listener", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep",
-    "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore",
-    "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "Options", "OutOfBytes", "Outcome",
-    "PackResult", "PartMissing", "PermissionRefused", "Plan", "PlannedImage", "Platform", "PlatformInvalid",
+    "Finding", "FolderUnsafe", "Holding", "HostGivenUp", "HostListener", "HostState", "HostTotals", "HostTroubled",
+    "HostUnknown", "Hours", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown",
+    "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item",
+    "Journal", "KeyInvalid", "LayoutStore", "Ledger", "LedgerImage", "LedgerTampered", "Leftover", "LimitExceeded",
+    "Limits", "Listener", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid",
+    "ManifestStep", "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe",
+    "MemoryStore", "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "Options", "OutOfBytes",
+    "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Plan", "PlannedImage", "Platform", "PlatformInvalid",
     "PlatformUnavailable", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof",
     "ProtocolTrouble", "PublicKey", "RateLimits", "ReadOnly", "Reference", "ReferenceInvalid", "Refused",
-    "RegistryStore", "Release", "ReleaseUnknown", "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown",
-    "Request", "RequestCosts", "Requests", "Result", "RunFinished", "RunPaused", "RunResumed", "RunStarted",
-    "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServedTotals",
-    "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step",
-    "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
+    "RegistryStore", "Release", "ReleaseList", "ReleaseUnknown", "Repaired", "RepairedFile", "RepositoryContent",
+    "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result", "RunFinished", "RunPaused", "RunResumed",
+    "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served",
+    "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled",
+    "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
     "StoredBlob", "StoredExtra", "Target", "TargetConflict", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError",
     "Truncated", "Unreachable", "UsageError", "Verdict", "Verification", "VolumeDamaged", "VolumeForeign",
     "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "check", "clean", "compare", "copy", "delete",
     "dump_inventory", "dump_plan", "forget", "get_artifact", "known_registries", "lay_out", "load_builtin",
     "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set", "make_plan", "mirror",
     "open_store", "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "push", "put_artifact",
-    "referrers", "repair", "run", "serve", "tags", "take_inventory", "verify",
+    "referrers", "releases", "repair", "run", "serve", "tags", "take_inventory", "verify",
 ]
 
 _HOMES = {
@@ -233,8 +236,8 @@ _HOMES = {
     "transload.bundle.reading.checking": ("CheckedPart",),
     "transload.bundle.repairing.repair": ("Repaired", "RepairedFile"),
     "transload.catalog": (
-        "Catalog", "CatalogUse", "CompanionImage", "Difference", "ImageSet", "Offer", "Release", "Selected",
-        "load_builtin", "parse_references",
+        "Catalog", "CatalogUse", "CompanionImage", "Difference", "Holding", "ImageSet", "Offer", "Release",
+        "ReleaseList", "Selected", "load_builtin", "parse_references",
     ),
     "transload.catalog.catalog": ("NEWEST",),
     "transload.catalog.definition": ("parse_catalog",),
@@ -294,6 +297,7 @@ _HOMES = {
     "transload.verbs.known": ("forget", "known_registries"),
     "transload.verbs.means": ("AnyEvent", "Options", "Progress"),
     "transload.verbs.proving": ("verify",),
+    "transload.verbs.releases": ("releases",),
     "transload.verbs.repairing": ("repair",),
     "transload.verbs.single": ("delete", "get_artifact", "put_artifact", "referrers", "tags"),
     "transload.verbs.stores": ("Store", "StoreOptions", "open_store"),

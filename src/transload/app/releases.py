@@ -1,4 +1,4 @@
-"""Releases of a catalog at a source: the list, and which of them a tag or a range means."""
+"""Releases of a catalog at a source: which of them a tag or a range means, and which tags the source has."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import contextlib
 from transload.app.location import Location
 from transload.app.stores import Stores
 from transload.catalog.catalog import NEWEST, Catalog
-from transload.catalog.release import Offer, Release
-from transload.catalog.selected import join
+from transload.catalog.release import Release
 from transload.errors import AccessError, NotFound, Refused, ReleaseUnknown, UsageError, at_side
-from transload.events import Progressed
 from transload.ports import Source
 
 
@@ -26,10 +24,7 @@ def find_releases(catalog: Catalog, tag: str | None, origin: Location, source: S
     Raises `ReleaseUnknown`, `UsageError`, and what the source raises.
     """
     wanted = tag or NEWEST
-    if wanted.split() != [wanted] and ".." not in wanted:
-        raise UsageError(
-            f"release {wanted!r} has a blank in it", hint=f"leave the blank out: {''.join(wanted.split())}"
-        )
+    check_words(wanted)
     if not depends_on_source(wanted):
         with contextlib.suppress(ReleaseUnknown):  # newer than this catalog, perhaps
             return catalog.releases_in(wanted)
@@ -40,6 +35,14 @@ def find_releases(catalog: Catalog, tag: str | None, origin: Location, source: S
             raise
         return (catalog.assume(wanted),)  # the tags may not be listed, but this one can still be used
     return catalog.releases_in(wanted, tags)
+
+
+def check_words(text: str) -> None:
+    """Check what people write for a release or a range. Raises `UsageError` for nothing, and for a blank in it."""
+    if not text:
+        raise UsageError("the release is empty", hint="write a tag, its beginning, or a range FROM..TO")
+    if text.split() != [text] and ".." not in text:
+        raise UsageError(f"release {text!r} has a blank in it", hint=f"leave the blank out: {''.join(text.split())}")
 
 
 def depends_on_source(wanted: str) -> bool:
@@ -60,21 +63,3 @@ def source_tags(catalog: Catalog, origin: Location, source: Source) -> list[str]
             side="source",
             hint="check the source registry and repository",
         ) from error
-
-
-def list_releases(catalog: Catalog, origin: Location, target: Location | None, stores: Stores) -> tuple[Offer, ...]:
-    """The releases at `origin`, newest first. With `target`, each says whether its anchor image is there.
-
-    Raises `ReleaseUnknown` if there is none.
-    """
-    stores.working(Progressed("selecting"))
-    tags = source_tags(catalog, origin, open_origin(origin, stores))
-    catalog.newest(tags)  # raises where there is none
-    if target is None:
-        return catalog.releases_at_source(tags)
-    try:
-        with at_side("target"):
-            held = frozenset(stores.target(target).tags(join(target.prefix, catalog.anchor_image)))
-    except NotFound:
-        held = frozenset()
-    return catalog.releases_at_source(tags, held)

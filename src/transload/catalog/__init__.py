@@ -4,8 +4,9 @@ from transload.catalog.builtin import builtin, load_builtin
 from transload.catalog.catalog import NEWEST, Catalog
 from transload.catalog.difference import Difference, images_directly_under
 from transload.catalog.imageset import CatalogUse, ImageSet
+from transload.catalog.offer import Holding, Offer, ReleaseList
 from transload.catalog.references import parse_references, select_references, wanted
-from transload.catalog.release import CompanionImage, Offer, Release
+from transload.catalog.release import CompanionImage, Release
 from transload.catalog.selected import Selected, merge
 from transload.catalog.tagrule import RuledImages, TagRule, Verdict, judge
 from transload.catalog.versionrange import VersionRange, order_key
@@ -16,9 +17,11 @@ __all__ = [
     "CatalogUse",
     "CompanionImage",
     "Difference",
+    "Holding",
     "ImageSet",
     "Offer",
     "Release",
+    "ReleaseList",
     "RuledImages",
     "Selected",
     "TagRule",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from attrs import Factory, field, frozen
 
 from transload.catalog import difference
 from transload.catalog.difference import Difference, Published
-from transload.catalog.release import CompanionImage, Offer, Release, day_in
+from transload.catalog.offer import Holding, Offer, holding_of
+from transload.catalog.release import CompanionImage, Release, day_in
 from transload.catalog.selected import Selected, join
 from transload.catalog.tagorder import VERSION_PATTERN, Order, TagOrder
 from transload.catalog.tagpattern import check_pattern
@@ -151,15 +152,12 @@ class Catalog:
             )
         return tuple(oldest_first[start : end + 1])
 
-    def releases_at_source(self, tags: Iterable[str], at_target: Collection[str] | None = None) -> tuple[Offer, ...]:
-        """The releases among the source's `tags`, newest first; `at_target` are the target's tags, if it was asked.
+    def releases_at_source(self, tags: Iterable[str]) -> tuple[Offer, ...]:
+        """The releases among the source's `tags`, newest first.
 
         Tags that neither look like a release nor are in the catalog are left out.
         """
-        held = None if at_target is None else set(at_target)
-        return tuple(
-            Offer(self.assume(tag), None if held is None else tag in held) for tag in self._tags.newest_first(tags)
-        )
+        return tuple(Offer(release=self.assume(tag)) for tag in self._tags.newest_first(tags))
 
     def _candidates(self, tags: Iterable[str] | None) -> list[Release]:
         known = (release.tag for release in self.releases)
@@ -194,6 +192,29 @@ class Catalog:
             wanted += [selected_as(image, tag, tag, True) for image, tag in companion_tags.items()]
         self.check_images(images, [release])
         return tuple(selected for selected in wanted if not images or selected.repository in images)
+
+    def held(
+        self,
+        release: Release,
+        held: Mapping[str, Collection[str] | None],
+        published: Mapping[str, Collection[str] | None],
+        *,
+        images: Collection[str] = (),
+    ) -> Holding:
+        """What a target holds of `release`, by names: `held` has its tags by image, None where it did not say.
+
+        Companions count if the source has them, which `published` says, its tags by image. `images` keeps only these.
+        """
+        wanted = {
+            image: tag
+            for image, tag in self.tags_of(release).items()
+            if (image in release.images or tag in (published.get(image) or ())) and (not images or image in images)
+        }
+        return holding_of(wanted, held)
+
+    def tags_of(self, release: Release) -> dict[str, str]:
+        """Every image of `release` with its tag, and every companion with its own."""
+        return dict.fromkeys(release.images, release.tag) | self.companions_of(release)
 
     def companions_of(self, release: Release) -> dict[str, str]:
         """The companions of `release`, each with its own tag."""

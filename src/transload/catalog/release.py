@@ -76,11 +76,3 @@ class CompanionImage:
 
     image: str = field(converter=check_repository)
     tag_fact: str
-
-
-@frozen
-class Offer:
-    """A release found at the source. `at_target` is None when the target was not asked."""
-
-    release: Release
-    at_target: bool | None = None

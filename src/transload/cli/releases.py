@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
 from attrs import evolve
@@ -11,20 +10,21 @@ from attrs import evolve
 from transload.app.answers import Answers
 from transload.app.location import Location
 from transload.app.network import Network
-from transload.app.releases import list_releases
+from transload.app.offers import Question, list_releases
 from transload.app.selection import load_catalog
 from transload.app.stores import Logins
 from transload.catalog.catalog import Catalog
-from transload.catalog.release import Offer
+from transload.catalog.offer import ReleaseList
 from transload.cli import completion, options
 from transload.cli.command import Command
-from transload.cli.console import show_result, width_of
+from transload.cli.commandline import command_line
+from transload.cli.console import say, show_result, width_of
 from transload.cli.output import OutputFormat
 from transload.cli.session import Session, open_session
-from transload.report.styled import Styled, beside
-from transload.report.texts import count
-
-_TAG = 26  # letters
+from transload.errors import UsageError
+from transload.report.exitcodes import of_releases
+from transload.report.offers import news, release_json, release_lines, trouble_json, trouble_lines
+from transload.report.styled import Styled
 
 
 @click.command(cls=Command)
@@ -46,6 +46,10 @@ _TAG = 26  # letters
     help="Instead of the catalog's prefix.",
 )
 @click.option("--known", is_flag=True, help="List what the catalog knows, without asking the source.")
+@click.option("--releases", "only", metavar="RELEASE", help="Only this release, or a range FROM..TO.")
+@click.option("--image", metavar="NAME", multiple=True, help="Count only this image (repeatable).")
+@click.option("--digests", is_flag=True, help="Compare what the target has with the source, by digests.")
+@click.option("--exit-code", is_flag=True, help="End with 10 if a release is new to the target, with 0 if none is.")
 @options.network
 @options.reporter
 def releases(
@@ -54,66 +58,88 @@ def releases(
     source_registry: str | None,
     source_repository: str | None,
     known: bool,
+    only: str | None,
+    image: tuple[str, ...],
+    digests: bool,
+    exit_code: bool,
     network: Network,
     output: OutputFormat,
     quiet: bool,
 ) -> int:
     """List the releases of CATALOG (arcdata, bdc, or a file), newest first, as the source has them now.
 
+    With --to, it says how much of each the target has. A release is new if the target has neither it nor a newer one
+    as a whole.
+
     \b
       transload releases arcdata
       transload releases arcdata --to registry.local/arcdata
+      transload releases arcdata --to registry.local/arcdata --exit-code
     """
     with open_session("releases", output, quiet, network) as session:
+        target = Location.parse(to) if to else None
+        if exit_code and target is None:
+            raise UsageError("--exit-code says whether a release is new to a target", hint="name it: --to STORE")
         asked = load_catalog(catalog)
-        answers = Answers(source_registry=source_registry, source_repository=source_repository)
-        origin, offers = _offers(session, asked, answers, Location.parse(to) if to else None, known)
-        fields = {"catalog": asked.name, "source": str(origin), "releases": list(map(_json, offers))}
-        if not session.output.document("releases", **fields):
-            width = width_of(sys.stdout)
-            show_result(line for offer in offers for line in _lines(offer, quiet, width))
-    return 0
+        flags = Answers(source_registry=source_registry, source_repository=source_repository)
+        answers = _answers(session, flags, target)
+        question = Question(
+            catalog=asked,
+            origin=_origin(asked, answers),
+            target=target,
+            releases=only,
+            images=image,
+            known=known,
+            digests=digests,
+        )
+        logins = Logins(answers.source_login(), answers.target_login(), frozenset({question.origin.value}))
+        with session.stoppable(), session.stores(logins) as stores:
+            listed = list_releases(question, stores, session.cancellation)
+        _show(session, listed, quiet, only_new=exit_code)
+        if target is not None and session.output.speaks and not quiet:
+            words = ["mirror", catalog, *_words(listed, flags, image)] if listed.new else []
+            session.output.notice(news(listed, command_line(words)))
+        return of_releases(listed, news=exit_code)
 
 
-def _offers(
-    session: Session, catalog: Catalog, answers: Answers, target: Location | None, known: bool
-) -> tuple[Location, tuple[Offer, ...]]:
-    """Where the releases of `catalog` come from, and these releases, newest first."""
+def _answers(session: Session, answers: Answers, target: Location | None) -> Answers:
+    """The answers of flags, over those of variables."""
     if target is not None and target.kind == "registry":
         answers = evolve(answers, target_registry=target.value)
-    answers = answers.over(Answers.from_variables(session.environment.incumbent)).checked()
-    origin = Location(
-        "registry", answers.source_registry or catalog.registry, answers.source_repository or catalog.repository
-    )
-    if known:
-        return origin, tuple(Offer(release) for release in reversed(catalog.releases_in("..")))
-    logins = Logins(answers.source_login(), answers.target_login(), frozenset({origin.value}))
-    with session.stores(logins) as stores:
-        return origin, list_releases(catalog, origin, target, stores)
+    return answers.over(Answers.from_variables(session.environment.incumbent)).checked()
 
 
-def _lines(offer: Offer, quiet: bool, width: int | None) -> list[Styled]:
-    release = offer.release
-    if quiet:
-        return [Styled.of(release.tag)]
-    facts = [count(len(release.images), "image")]
-    if not release.known:
-        facts.append(release.note or "not in the catalog")
-    elif release.basis == "inferred":
-        facts.append("list inferred")
-    mark = {None: [], True: ["at the target"], False: [" " * len("at the target")]}[offer.at_target]
-    text = "  ".join([f"{release.date or '':<10}", *mark, ", ".join(facts)])
-    return beside(Styled.of(release.tag), text, _TAG, width)
+def _origin(catalog: Catalog, answers: Answers) -> Location:
+    registry, repository = answers.source_registry, answers.source_repository
+    return Location("registry", registry or catalog.registry, repository or catalog.repository)
 
 
-def _json(offer: Offer) -> dict[str, Any]:
-    release = offer.release
-    return {
-        "tag": release.tag,
-        "date": release.date,
-        "known": release.known,
-        "basis": release.basis,
-        "images": list(release.images),
-        "facts": dict(release.facts),
-        "at_target": offer.at_target,
+def _words(listed: ReleaseList, flags: Answers, images: tuple[str, ...]) -> list[str]:
+    """The words of a command that copies what is new; only the newest release, if the target has none."""
+    tags = [release.tag for release in listed.new]
+    alone = len(tags) in {1, len(listed.releases)}
+    named = {
+        "--tag": tags[0] if alone else f"{tags[-1]}..{tags[0]}",
+        "--to": listed.target,
+        "--source-registry": flags.source_registry,
+        "--source-repository": flags.source_repository,
     }
+    restricted = [word for image in images for word in ("--image", image)]
+    return [word for flag, value in named.items() if value is not None for word in (flag, value)] + restricted
+
+
+def _show(session: Session, listed: ReleaseList, quiet: bool, *, only_new: bool) -> None:
+    fields = {
+        "catalog": listed.catalog,
+        "source": listed.source,
+        "target": listed.target,
+        "releases": list(map(release_json, listed.releases)),
+        "troubles": trouble_json(listed),
+    }
+    if session.output.document("releases", **fields):
+        return
+    if quiet:
+        show_result(Styled.of(offer.release.tag) for offer in listed.releases if offer.is_new or not only_new)
+    else:
+        show_result(release_lines(listed, width_of(sys.stdout)))
+    say(trouble_lines(listed, width_of(sys.stderr)))

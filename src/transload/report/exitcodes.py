@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from transload.errors import Interrupted, TransloadError
+from transload.catalog.offer import ReleaseList
+from transload.errors import Interrupted, OutOfBytes, TransloadError
 from transload.planning import Plan
+
+MORE = OutOfBytes.exit_code
+"""The code if nothing failed and there is more to copy: a run stopped by its limit, a release that is new."""
 
 MIXED = 1
 """The code if something failed, but not everything with the same code."""
@@ -56,3 +60,11 @@ def of_verification(wrong: Sequence[int], unchecked: Sequence[int]) -> int:
     if any(wrong):
         return of_run(wrong)
     return of_run(unchecked, Interrupted.exit_code if Interrupted.exit_code in unchecked else None)
+
+
+def of_releases(listed: ReleaseList, *, news: bool) -> int:
+    """The exit code of `releases`. With `news`, a release that is surely new counts, before what could not be asked."""
+    if news and listed.new:
+        return MORE
+    unclear = any(offer.holding and offer.holding.unclear for offer in listed.releases)
+    return of_run(error.exit_code for error in listed.troubles.values()) if unclear else 0

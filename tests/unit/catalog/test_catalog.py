@@ -123,12 +123,15 @@ def test_listings_leave_out_what_is_no_release() -> None:
     assert [offer.release.tag for offer in ARCDATA.releases_at_source(tags)] == ["v1.46.0_2026-05-12"]
 
 
-def test_listings_tell_what_is_known_and_what_the_target_has() -> None:
+def test_listings_tell_what_is_known() -> None:
     tags = ["v1.45.0_2026-04-14", "v1.47.0_2026-06-09", "v1.46.0_2026-05-12"]
-    offers = ARCDATA.releases_at_source(tags, ["v1.45.0_2026-04-14"])
-    told = [(offer.release.date, offer.release.known, offer.at_target) for offer in offers]
-    assert told == [("2026-06-09", False, False), ("2026-05-12", True, False), ("2026-04-14", True, True)]
-    assert ARCDATA.releases_at_source(tags)[0].at_target is None
+    offers = ARCDATA.releases_at_source(tags)
+    told = [(offer.release.date, offer.release.known, offer.at_target, offer.is_new) for offer in offers]
+    assert told == [
+        ("2026-06-09", False, None, None),
+        ("2026-05-12", True, None, None),
+        ("2026-04-14", True, None, None),
+    ]
 
 
 def test_the_order_of_a_listed_catalog_is_its_own() -> None:

@@ -1,0 +1,333 @@
+"""`transload releases` against served registries: how much of each release is there, what is new, and its exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from transload.cli.main import main
+from transload.errors import AccessDenied, Refused, TransloadError
+from transload.memory import MemoryStore
+from transload.server import Served, ServeSettings, serve
+from transload.testing.faults import ALWAYS, FaultyStore, fails
+from transload.testing.images import fill, image
+
+IMAGES = ("archive", "forecast", "gateway")
+TAGS = ("v1.0.0", "v1.1.0", "v1.2.0")
+CATALOG = """\
+kind: Catalog
+version: 1
+name: weather
+registry: {registry}
+repository: vendor/weather
+anchor: gateway
+lists:
+  all: {{images: [archive, forecast, gateway]}}
+releases:
+  - {{tag: v1.0.0, list: all, facts: {{chart: 0.1.0}}}}
+  - {{tag: v1.1.0, list: all, facts: {{chart: 0.2.0}}}}
+  - {{tag: v1.2.0, list: all}}
+companions:
+  - {{image: weather-chart, tag_fact: chart}}
+"""
+
+
+@frozen
+class Site:
+    """A vendor with three releases of three images, and a target; `run` gives an exit code, `listed` the JSON too."""
+
+    folder: Path
+    vendor: Served
+    source: MemoryStore
+    served: Served
+    target: MemoryStore
+    capsys: pytest.CaptureFixture[str]
+
+    @property
+    def to(self) -> str:
+        return f"{self.served.host_port}/site"
+
+    def run(self, *words: str) -> tuple[int, str, str]:
+        code = main(["releases", str(self.folder / "weather.yaml"), *words])
+        told = self.capsys.readouterr()
+        return code, told.out, told.err
+
+    def listed(self, *words: str) -> tuple[int, dict[str, Any]]:
+        code, out, _ = self.run("--to", self.to, "--output", "json", *words)
+        event: dict[str, Any] = json.loads(out.splitlines()[-1])
+        return code, event
+
+    def bring(self, tag: str, images: tuple[str, ...] = IMAGES) -> None:
+        for name in images:
+            fill(self.target, image(f"{name} {tag}"), f"site/{name}", tag)
+
+
+@pytest.fixture
+def make_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Site]]:
+    for name in ("HOME", "TRANSLOAD_STATE_DIR", "TRANSLOAD_CONFIG", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    opened = contextlib.ExitStack()
+
+    def make(source_faults: Any = (), target_faults: Any = ()) -> Site:
+        source, target = MemoryStore(), MemoryStore()
+        for tag in TAGS:
+            for name in IMAGES:
+                fill(source, image(f"{name} {tag}"), f"vendor/weather/{name}", tag)
+        vendor = opened.enter_context(serve(FaultyStore(source, source_faults)))
+        served = opened.enter_context(serve(FaultyStore(target, target_faults), ServeSettings(writable=True)))
+        (tmp_path / "weather.yaml").write_text(CATALOG.format(registry=vendor.host_port))
+        return Site(tmp_path, vendor, source, served, target, capsys)
+
+    with opened:
+        yield make
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    return make_site()
+
+
+def states(event: dict[str, Any]) -> list[tuple[str, str, bool | None]]:
+    return [(release["tag"], release["held"]["state"], release["new"]) for release in event["releases"]]
+
+
+def refused() -> TransloadError:
+    return AccessDenied("you may not list this")
+
+
+# --- how much is there
+
+
+def test_whole_in_part_and_absent_are_told_apart(site: Site) -> None:
+    site.bring("v1.0.0")
+    site.bring("v1.1.0", ("archive", "gateway"))
+    code, out, err = site.run("--to", site.to)
+    newest, second, oldest = out.splitlines()
+    assert code == 0
+    assert newest.split() == ["v1.2.0", "new", "3", "images"]
+    assert "new, 2 of 3 at the target" in second
+    assert "at the target" in oldest
+    assert "new" not in oldest
+    assert "2 releases new; to copy what is new: transload mirror " in err
+    assert f"--tag v1.1.0..v1.2.0 --to {site.to}" in err
+
+
+def test_the_anchor_alone_is_not_the_release(site: Site) -> None:
+    site.bring("v1.2.0", ("gateway",))
+    _, event = site.listed()
+    assert states(event)[0] == ("v1.2.0", "part", True)
+    held = event["releases"][0]["held"]
+    assert (held["there"], held["absent"]) == (["gateway"], ["archive", "forecast"])
+    assert event["releases"][0]["at_target"] is False
+
+
+def test_each_repository_is_asked_once_whatever_the_number_of_releases(site: Site) -> None:
+    site.bring("v1.1.0")
+    before = site.served.requests.total, site.vendor.requests.total
+    site.listed()
+    # The first question learns how to log in; after it, three images and one companion at the target, ...
+    assert site.served.requests.by_kind["GET", "tags"] == 4
+    assert site.served.requests.total - before[0] <= 5
+    # ... the anchor and the companion at the source.
+    assert site.vendor.requests.by_kind["GET", "tags"] == 2
+    assert site.vendor.requests.total - before[1] <= 3
+
+
+def test_a_companion_counts_if_the_source_has_it(site: Site) -> None:
+    site.bring("v1.0.0")
+    fill(site.source, image("chart"), "vendor/weather/weather-chart", "0.1.0")
+    _, event = site.listed()
+    assert event["releases"][-1]["held"]["absent"] == ["weather-chart"]
+    fill(site.target, image("chart"), "site/weather-chart", "0.1.0")
+    _, event = site.listed()
+    assert states(event)[-1] == ("v1.0.0", "whole", False)
+    assert event["releases"][-1]["held"]["there"] == [*IMAGES, "weather-chart"]
+
+
+def test_without_the_source_the_target_can_still_be_asked(site: Site) -> None:
+    site.bring("v1.1.0")
+    before = site.vendor.requests.total
+    code, event = site.listed("--known")
+    assert (code, states(event)) == (
+        0,
+        [("v1.2.0", "absent", True), ("v1.1.0", "whole", False), ("v1.0.0", "absent", False)],
+    )
+    assert site.vendor.requests.total == before
+
+
+def test_a_folder_is_asked_too(site: Site) -> None:
+    assert (
+        main(["mirror", str(site.folder / "weather.yaml"), "--tag", "v1.1", "--to", f"oci:{site.folder / 'out'}"]) == 0
+    )
+    site.capsys.readouterr()
+    code, out, _ = site.run("--to", f"oci:{site.folder / 'out'}", "--exit-code")
+    assert code == 10
+    assert [line.split()[1] for line in out.splitlines()[:2]] == ["new", "at"]
+
+
+def test_only_a_range_and_only_some_images(site: Site) -> None:
+    site.bring("v1.1.0", ("gateway",))
+    _, event = site.listed("--releases", "1.1..")
+    assert states(event) == [("v1.2.0", "absent", True), ("v1.1.0", "part", True)]
+    code, event = site.listed("--image", "gateway", "--exit-code", "--releases", "1.0..1.1")
+    assert (code, states(event)) == (0, [("v1.1.0", "whole", False), ("v1.0.0", "absent", False)])
+
+
+def test_a_folder_that_is_not_there_yet_holds_nothing_and_is_not_made(site: Site) -> None:
+    code, out, err = site.run("--known", "--to", f"oci:{site.folder / 'out'}", "--exit-code")
+    assert code == 10
+    assert len(out.splitlines()) == 3
+    assert "all 3 releases are new; to copy the newest: " in err
+    assert f"--tag v1.2.0 --to oci:{site.folder / 'out'}" in err, "all of them is rarely wanted"
+    assert not (site.folder / "out").exists()
+
+
+# --- digests
+
+
+def test_digests_show_what_was_published_again(site: Site) -> None:
+    site.bring("v1.2.0")
+    code, event = site.listed("--digests", "--exit-code")
+    assert (code, states(event)[0]) == (0, ("v1.2.0", "whole", False))
+    fill(site.source, image("built again"), "vendor/weather/gateway", "v1.2.0")
+    code, event = site.listed("--exit-code")
+    assert (code, states(event)[0]) == (0, ("v1.2.0", "whole", False))
+    code, event = site.listed("--digests", "--exit-code")
+    assert (code, states(event)[0]) == (10, ("v1.2.0", "part", True))
+    assert event["releases"][0]["held"]["differing"] == ["gateway"]
+    assert "3 of 3 at the target, 1 with other content" in site.run("--to", site.to, "--digests")[1]
+
+
+def test_digests_are_asked_only_for_what_is_there(site: Site) -> None:
+    site.bring("v1.2.0", ("gateway",))
+    site.listed("--digests")
+    for served in (site.served, site.vendor):
+        asked = served.requests.by_kind
+        assert asked["HEAD", "manifest"] + asked["GET", "manifest"] == 1
+
+
+def test_what_the_source_lacks_has_nothing_to_differ_from(site: Site) -> None:
+    site.bring("v1.2.0")
+    fill(site.target, image("ours"), "site/archive", "v1.3.0")
+    fill(site.target, image("ours"), "site/gateway", "v1.3.0")
+    fill(site.source, image("ours"), "vendor/weather/gateway", "v1.3.0")
+    _, event = site.listed("--digests")
+    assert event["releases"][0]["held"]["there"] == ["archive", "gateway"]
+    assert event["releases"][0]["held"]["differing"] == []
+
+
+# --- the exit code
+
+
+def test_the_exit_code_says_whether_something_is_new(site: Site) -> None:
+    assert site.run("--to", site.to, "--exit-code")[0] == 10
+    site.bring("v1.1.0")
+    assert site.run("--to", site.to, "--exit-code")[0] == 10
+    site.bring("v1.2.0", ("gateway",))
+    assert site.run("--to", site.to, "--exit-code")[0] == 10
+    site.bring("v1.2.0")
+    code, out, err = site.run("--to", site.to, "--exit-code")
+    assert (code, err) == (0, "nothing is new\n")
+    assert "new" not in out
+    site.bring("v1.1.0", ("gateway",))
+    assert site.run("--to", site.to)[0] == 0
+
+
+def test_for_cron_nothing_is_printed_when_nothing_is_new(site: Site) -> None:
+    site.bring("v1.1.0")
+    assert site.run("--to", site.to, "--exit-code", "--quiet") == (10, "v1.2.0\n", "")
+    assert site.run("--to", site.to, "--quiet") == (0, "v1.2.0\nv1.1.0\nv1.0.0\n", "")
+    site.bring("v1.2.0")
+    assert site.run("--to", site.to, "--exit-code", "--quiet") == (0, "", "")
+
+
+# --- what could not be asked
+
+
+def test_could_not_ask_is_not_absent(make_site: Callable[..., Site]) -> None:
+    site = make_site(target_faults=[fails("tags", refused, subject="site/archive", times=ALWAYS)])
+    site.bring("v1.1.0")
+    site.bring("v1.2.0")
+    code, out, err = site.run("--to", site.to)
+    assert code == 3
+    assert "2 of 3 at the target, 1 could not be asked" in out.splitlines()[0]
+    assert "1 of 3" not in out
+    assert f"could not ask: {site.served.host_port}/site/archive" in err
+    assert "whether 3 releases would be new is not known" in err
+    code, event = site.listed("--exit-code")
+    assert code == 3
+    assert states(event) == [("v1.2.0", "unknown", None), ("v1.1.0", "unknown", None), ("v1.0.0", "absent", None)]
+    assert [release["at_target"] for release in event["releases"]] == [None, None, False]
+    (trouble,) = event["troubles"]
+    assert trouble["repository"] == f"{site.served.host_port}/site/archive"
+    assert (trouble["exit_code"], trouble["side"]) == (3, "target")
+    code, out, err = site.run("--to", site.to, "--quiet")
+    assert (code, out) == (3, "v1.2.0\nv1.1.0\nv1.0.0\n")
+    assert "could not ask" in err
+
+
+def test_what_is_surely_new_is_news_although_something_could_not_be_asked(make_site: Callable[..., Site]) -> None:
+    site = make_site(target_faults=[fails("tags", refused, subject="site/archive", times=ALWAYS)])
+    site.bring("v1.1.0")
+    code, event = site.listed("--exit-code")
+    assert (code, states(event)[0]) == (10, ("v1.2.0", "absent", True))
+
+
+def test_a_target_that_says_nothing_is_an_error(make_site: Callable[..., Site]) -> None:
+    site = make_site(target_faults=[fails("tags", refused, times=ALWAYS)])
+    code, out, err = site.run("--to", site.to, "--exit-code")
+    assert (code, out) == (3, "")
+    assert err.count("error:") == 1
+
+
+def test_a_companion_that_the_source_does_not_tell_of_is_no_failure(make_site: Callable[..., Site]) -> None:
+    faults = [fails("tags", refused, subject="vendor/weather/weather-chart", times=ALWAYS)]
+    site = make_site(source_faults=faults)
+    site.bring("v1.2.0")
+    code, event = site.listed("--exit-code")
+    assert (code, states(event)[0]) == (0, ("v1.2.0", "whole", False))
+    assert [trouble["side"] for trouble in event["troubles"]] == ["source"]
+
+
+def test_digests_that_could_not_be_asked_leave_it_open(make_site: Callable[..., Site]) -> None:
+    def cannot() -> TransloadError:
+        return Refused("not today")
+
+    site = make_site(source_faults=[fails("resolve", cannot, subject="vendor/weather/gateway:v1.2.0", times=ALWAYS)])
+    site.bring("v1.2.0")
+    code, event = site.listed("--digests", "--exit-code")
+    assert states(event)[0] == ("v1.2.0", "unknown", None)
+    assert event["releases"][0]["held"]["unclear"] == ["gateway"]
+    assert code not in {0, 10}
+
+
+# --- wrong requests
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--exit-code",), 2, "name it: --to STORE"),
+        (("--digests",), 2, "name it: --to STORE"),
+        (("--image", "gateway"), 2, "name it: --to STORE"),
+        (("--known", "--digests", "--to", "registry.example/x"), 2, "leave one of them out"),
+        (("--known", "--releases", "1.2..1.0"), 2, "write 1.0..1.2"),
+        (("--known", "--releases", "9.9"), 4, "has no release '9.9'"),
+        (("--known", "--releases", ""), 2, "it is empty"),
+        (("--known", "--releases", "1.2 "), 2, "leave the blank out: 1.2"),
+        (("--known", "--image", "gatway", "--to", "registry.example/x"), 4, "did you mean gateway"),
+        (("--known", "--to", "bundle:carried"), 2, "cannot be a target"),
+    ],
+)
+def test_wrong_requests_are_told_in_a_sentence(site: Site, words: tuple[str, ...], code: int, told: str) -> None:
+    ended, out, err = site.run(*words)
+    assert (ended, out) == (code, "")
+    assert told in err
