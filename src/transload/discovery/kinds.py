@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from attrs import frozen
 
-from transload.discovery import lists
+from transload.discovery import compose, dockerfile, lists
 from transload.discovery.finding import Discovered, DocumentReader, FileReader, Irrelevant, Place, Unread
 from transload.documents.value import Value
 from transload.documents.yamlstream import documents_in
@@ -65,13 +65,14 @@ def _suffix(file: str) -> str:
 
 
 FILES: tuple[FileKind, ...] = (
+    FileKind("Dockerfile", dockerfile.recognises, dockerfile.read),
     FileKind("list", _is_list, lists.read),
     FileKind("JSON", _is_json, _json),
     FileKind("YAML", _is_yaml, _documents),
 )
 """The first that recognises a file reads it."""
 
-DOCUMENTS: tuple[DocumentKind, ...] = ()
+DOCUMENTS: tuple[DocumentKind, ...] = (DocumentKind("Compose file", compose.recognises, compose.read),)
 """The first that recognises a document reads it."""
 
 

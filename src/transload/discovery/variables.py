@@ -1,0 +1,82 @@
+"""Fills variables into a text as Compose and Dockerfiles do: `$NAME`, `${NAME:-default}` and the like.
+
+The forms are those of the Compose specification ("Interpolation") and of the Dockerfile reference ("Environment
+replacement"). A variable that has no value is an error here: with the empty text in its place, both programs would go
+on with a wrong name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_NAME = "[A-Za-z_][A-Za-z0-9_]*"
+_BEGINS = re.compile(rf"\$(?:(\$)|({_NAME})|(\{{))")
+_BRACES = re.compile(r"\$\{|\}")
+_INSIDE = re.compile(rf"({_NAME})(?:(:?)([-?+])(.*))?", re.DOTALL)
+_DEPTH = 8
+_LENGTH = 64 << 10
+
+
+class Unresolved(ValueError):
+    """A variable cannot be filled in. The message says why; `name` is empty if the form is unknown."""
+
+    def __init__(self, reason: str, name: str = "") -> None:
+        super().__init__(reason)
+        self.name = name
+
+
+def expand(text: str, variables: Mapping[str, str], depth: int = 0) -> str:
+    """`text` with its variables filled in; `$$` becomes `$`. Raises `Unresolved`.
+
+    >>> expand("${REGISTRY:-docker.io}/app:${TAG}", {"TAG": "1.2"})
+    'docker.io/app:1.2'
+    """
+    if depth > _DEPTH:
+        raise Unresolved(f"variables are nested more than {_DEPTH} deep")
+    pieces: list[str] = []
+    at = size = 0
+    while match := _BEGINS.search(text, at):
+        pieces.append(text[at : match.start()])
+        at = match.end()
+        if match[3]:
+            at = _closing(text, at)
+            pieces.append(_braced(text[match.end() : at - 1], variables, depth))
+        else:
+            pieces.append("$" if match[1] else _value(match[2], variables))
+        size += len(pieces[-1])
+        if size > _LENGTH:
+            raise Unresolved("it is too long with its variables filled in")
+    return "".join((*pieces, text[at:]))
+
+
+def _closing(text: str, at: int) -> int:
+    """The position after the brace that closes the one before `at`."""
+    still_open = 1
+    for match in _BRACES.finditer(text, at):
+        still_open += -1 if match[0] == "}" else 1
+        if not still_open:
+            return match.end()
+    raise Unresolved("a variable has no closing brace")
+
+
+def _braced(inside: str, variables: Mapping[str, str], depth: int) -> str:
+    match = _INSIDE.fullmatch(inside)
+    if match is None:
+        raise Unresolved(f"${{{inside[:40]}}} is a form that is not read here")
+    name, colon, operator, word = match.groups()
+    value = variables.get(name)
+    counts = bool(value) if colon else value is not None
+    if operator == "+":
+        return expand(word, variables, depth + 1) if counts else ""
+    if counts and value is not None:
+        return value
+    if operator == "-":
+        return expand(word, variables, depth + 1)
+    return _value(name, variables) if not operator else _value(name, {})
+
+
+def _value(name: str, variables: Mapping[str, str]) -> str:
+    if name not in variables:
+        raise Unresolved(f"{name[:80]} has no value here, and no default", name)
+    return variables[name]
