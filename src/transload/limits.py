@@ -125,6 +125,26 @@ RECOVERY_SUMS_BYTES = 16 << 20
 """The block sums in a recovery volume: 512 GiB in blocks of 1 MiB, or 2 TiB in blocks of 4 MiB, with the
 recovery volumes."""
 
+# --- where charts come from
+
+PROVENANCE_BYTES = 1 << 20
+"""The signature beside it: `Chart.yaml` and some hundred bytes."""
+
+CHART_INDEX_BYTES = 64 << 20
+"""The `index.yaml` of a chart repository. The largest known ones have 20 MB."""
+
+CHART_INDEX_VALUES = 4_000_000
+"""Values in it, if it is JSON. One of YAML is not parsed as a whole."""
+
+CHART_SECTION_BYTES = 8 << 20
+"""What an index says of one chart: a thousand versions of 3 KB each are 3 MB."""
+
+CHARTS_KEPT_BYTES = 64 << 20
+"""Charts that a run keeps in memory; others are read again when they are needed."""
+
+CHARTS_SEARCHED = 50
+"""Versions of a chart that are read to find a part that a saved plan names by its digest only."""
+
 # --- files of the user
 
 PLAN_BYTES = 20 << 20

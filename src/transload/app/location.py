@@ -1,4 +1,5 @@
-"""Stores as people write them: `registry.example/prefix`, `oci:DIR`, `bundle:NAME`, `archive:FILE`. Only parsing.
+"""Stores as people write them: `registry.example/prefix`, `oci:DIR`, `bundle:NAME`, `archive:FILE`, `charts:URL`. Only
+parsing.
 
 The words of skopeo and docker are accepted if their meaning is clear; else the error names our word.
 """
@@ -14,9 +15,9 @@ from transload.errors import ReferenceInvalid, UsageError
 from transload.files import expanded
 from transload.oci.reference import check_no_user, check_registry, check_repository, shown, without_transport
 
-Kind = Literal["registry", "oci", "bundle", "archive"]
+Kind = Literal["registry", "oci", "bundle", "archive", "charts"]
 
-_LOCAL: tuple[Kind, ...] = ("oci", "bundle", "archive")
+_LOCAL: tuple[Kind, ...] = ("oci", "bundle", "archive", "charts")
 # The transports of skopeo and podman (containers-transports(5)) that have another word here, or none.
 _ARCHIVES = ("oci-archive", "docker-archive")
 _NO_STORES = {
@@ -26,13 +27,17 @@ _NO_STORES = {
     "dir": "make an OCI layout of it first: skopeo copy dir:PATH oci:DIR:NAME; then write oci:DIR",
 }
 _PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\")
+WEB = ("https://", "http://")
 _ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tar.gz")
 SCHEMES = frozenset({*_LOCAL, *_ARCHIVES, *_NO_STORES})
 
 
 @frozen
 class Location:
-    """A store and a prefix for repositories in it. `value` is a registry's host[:port], or a path."""
+    """A store and a prefix for repositories in it.
+
+    `value` is a registry's host[:port], a path, or the `https://` address of a chart repository.
+    """
 
     kind: Kind
     value: str
@@ -85,6 +90,11 @@ class Location:
             if scheme == kind:
                 return cls(kind, _expanded(rest))
         return cls("archive", _expanded(rest))
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is at a host, and not carried: a registry, or a chart repository."""
+        return self.kind == "registry" or (self.kind == "charts" and self.value.startswith(WEB))
 
     @property
     def locator(self) -> str:

@@ -64,7 +64,7 @@ class Carried:
         """
         if self.key is None or (location is not None and location.kind == "bundle"):
             return
-        if self.key_from != "--key" and (location is None or location.kind == "registry"):
+        if self.key_from != "--key" and (location is None or location.is_remote):
             return
         what = f"{location} is" if location else "a registry is"
         raise BundleUnsigned(
@@ -83,13 +83,13 @@ _NOT_THERE = "check the path, or mount the medium"
 def _check_there(location: Location) -> None:
     """Check that a folder or archive exists. Raises `LocalError`, as for any missing file."""
     path = Path(location.value)
-    if location.kind not in {"oci", "archive"} or path.exists():
+    if location.kind == "bundle" or location.is_remote or path.exists():
         return
     folder, colon, image = location.value.partition(":")
     hint = _NOT_THERE
     if colon and Path(folder).exists():  # as skopeo writes it
         hint = f"write {location.kind}:{folder}, and choose the image with --image {image}"
-    what = "folder" if location.kind == "oci" else "archive"
+    what = {"oci": "folder", "charts": "chart"}.get(location.kind, "archive")
     raise LocalError(f"there is no {what} {path}", subject=str(path), hint=hint)
 
 
@@ -228,6 +228,8 @@ class Stores:
 
         Raises `UsageError` for a bundle or an archive, which are written whole or not at all.
         """
+        if location.kind == "charts":
+            raise UsageError(f"{location} cannot be a target", hint="charts are stored as artifacts in a registry")
         if location.kind in {"bundle", "archive"}:
             raise UsageError(f"{location} cannot be a target here", hint="transload pack writes bundles")
         store: Target = self._open("target", location, create)
@@ -285,6 +287,10 @@ class Stores:
             from transload.archive import ArchiveStore
 
             return ArchiveStore(Path(location.value))
+        if location.kind == "charts":
+            from transload.charts import open_charts
+
+            return open_charts(location.locator, location.value, lambda: self.http, self._login_for_charts)
         from transload.bundle.format.keys import load_public_key
         from transload.bundle.reading.reader import BundleStore
 
@@ -303,6 +309,10 @@ class Stores:
             if path.exists():
                 raise
             raise LocalError(error.message, subject=error.subject, hint=_NOT_THERE) from error
+
+    def _login_for_charts(self, host: str) -> Login | None:
+        """The login for a chart repository: the one given for the source, if it is for this host, or a kept one."""
+        return self._given_login("source", host) or self._kept_login(host, "")
 
     def _registry(self, side: Side, host: str) -> RegistryStore:
         from transload.registry.store import RegistryStore
