@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-
-from attrs import frozen
 
 from transload.app.location import Location
 from transload.app.releases import open_origin
 from transload.app.stores import Stores
-from transload.catalog.selected import Selected
-from transload.catalog.tagrule import RuledImages, Verdict, judge, undated
+from transload.catalog.imageset import ImageSet
+from transload.catalog.ruled import Choice, RuledImages, RuledPrefix
+from transload.catalog.tagrule import judge, undated
 from transload.documents.text import located
-from transload.errors import LimitExceeded, NotFound, SelectionEmpty, at_side
+from transload.errors import LimitExceeded, NotFound, Refused, SelectionEmpty, at_side
 from transload.events import Counting
 from transload.limits import DATED_TAGS
-from transload.oci import Name
+from transload.oci import Name, Reference
 from transload.planning.ageing import made_at
 from transload.ports import Source
 from transload.report.texts import count
@@ -26,66 +26,83 @@ from transload.threads import Cancellation, in_parallel
 _THREADS = 8
 
 
-@frozen(kw_only=True)
-class Choice:
-    """The verdicts of a rule on every tag that the source has, newest first, and on the tags that the rule names."""
-
-    ruled: RuledImages
-    verdicts: tuple[Verdict, ...]
-
-    @property
-    def taken(self) -> tuple[str, ...]:
-        """The tags that the rule takes."""
-        return tuple(verdict.tag for verdict in self.verdicts if verdict.taken)
-
-    @property
-    def repository(self) -> str:
-        """The repository with its registry, as people write it."""
-        return f"{self.ruled.source.registry}/{self.ruled.source.name.repository}"
-
-    def select(self) -> tuple[Selected, ...]:
-        """The images that the rule takes."""
-        return self.ruled.select(self.taken)
-
-    def __str__(self) -> str:
-        """`12 of 140 tags of quay.io/jetstack/cert-manager-webhook: >=1.40 <2, newest 3`."""
-        return f"{len(self.taken)} of {count(len(self.verdicts), 'tag')} of {self.repository}: {self.ruled.rule}"
-
-
-def choose(ruled: Iterable[RuledImages], stores: Stores, cancellation: Cancellation) -> tuple[Choice, ...]:
-    """The choices of these rules. Each repository is asked once for its tags, and not at all for tags named exactly.
+def choose(image_set: ImageSet, stores: Stores, cancellation: Cancellation) -> tuple[Choice, ...]:
+    """What the rules of a set choose. Each repository is asked once for its tags, and not at all for exact tags only.
 
     Raises `SelectionEmpty` for a rule that takes no tag, unless its images are optional; `LimitExceeded` where the
-    dates of too many tags would have to be asked for; and what the source raises.
+    dates of too many tags would have to be asked for; `Refused` for a prefix in a registry that does not list its
+    repositories; and what else the source raises.
     """
-    listed: dict[tuple[str, str], tuple[str, ...]] = {}
-    return tuple(_choice(images, listed, stores, cancellation) for images in ruled)
+    asked = _Asked(stores, cancellation)
+    choices = [asked.choice(images) for images in image_set.ruled]
+    return (*choices, *(choice for prefix in image_set.prefixes for choice in asked.choices_under(prefix)))
 
 
-def _choice(
-    images: RuledImages,
-    listed: dict[tuple[str, str], tuple[str, ...]],
-    stores: Stores,
-    cancellation: Cancellation,
-) -> Choice:
-    rule, registry, repository = images.rule, images.source.registry, images.source.name.repository
-    if not rule.asks_source:
-        return Choice(ruled=images, verdicts=judge(rule, rule.exact))
-    source = open_origin(Location("registry", registry), stores)
-    with at_side("source"), located(images.where or registry, images.where.partition(":")[0]):
-        if (registry, repository) not in listed:
-            listed[registry, repository] = _tags(source, repository, images, Counting(stores.working, "selecting").add)
-        tags = listed[registry, repository]
-        dates = _dates(images, tags, source, cancellation)
-        choice = Choice(ruled=images, verdicts=judge(rule, (*tags, *rule.exact), dates))
-        if not choice.taken and not images.optional:
-            raise _nothing_taken(choice)
-    return choice
+class _Asked:
+    """Asks sources, and remembers the tags of each repository."""
+
+    def __init__(self, stores: Stores, cancellation: Cancellation) -> None:
+        self._stores = stores
+        self._cancellation = cancellation
+        self._tags: dict[Reference, tuple[str, ...]] = {}
+
+    def choice(self, images: RuledImages, prefix: RuledPrefix | None = None) -> Choice:
+        """The choice of one rule in one repository."""
+        rule = images.rule
+        if not rule.asks_source and prefix is None:
+            return Choice(ruled=images, verdicts=judge(rule, rule.exact), prefix=prefix)
+        with _about(images.where, images.source.registry):
+            source = self._source(images.source.registry)
+            self._list([images], source)
+            tags = self._tags[images.source]
+            dates = _dates(images, tags, source, self._cancellation)
+            named = () if prefix else rule.exact  # under a prefix, not every repository has them
+            choice = Choice(ruled=images, verdicts=judge(rule, (*tags, *named), dates), prefix=prefix)
+            if not choice.taken and not images.optional:
+                raise _nothing_taken(choice)
+        return choice
+
+    def choices_under(self, prefix: RuledPrefix) -> tuple[Choice, ...]:
+        """The choices of a rule in each repository under a prefix."""
+        with _about(prefix.where, prefix.registry):
+            source = self._source(prefix.registry)
+            repositories = prefix.repositories(_repositories(source, prefix))
+            self._list(repositories, source)
+        choices = tuple(self.choice(images, prefix) for images in repositories)
+        if not any(choice.taken for choice in choices) and not prefix.optional:
+            with _about(prefix.where, prefix.registry):
+                raise _nothing_under(prefix, choices)
+        return choices
+
+    def _source(self, registry: str) -> Source:
+        return open_origin(Location("registry", registry), self._stores)
+
+    def _list(self, repositories: Sequence[RuledImages], source: Source) -> None:
+        """Ask for the tags of those repositories that were not asked yet."""
+        new = [images for images in repositories if images.source not in self._tags]
+        counting = Counting(self._stores.working, "selecting", possible=True)
+        listed = in_parallel(partial(_tags, source, counted=counting.add), new, _THREADS, self._cancellation)
+        self._tags |= {images.source: tags for images, tags in zip(new, listed, strict=True)}
 
 
-def _tags(source: Source, repository: str, images: RuledImages, counted: Callable[[int], object]) -> tuple[str, ...]:
+@contextmanager
+def _about(where: str, registry: str) -> Iterator[None]:
+    """Errors of the source name the place in the file that wants it."""
+    with at_side("source"), located(where or registry, where.partition(":")[0]):
+        yield
+
+
+def _repositories(source: Source, prefix: RuledPrefix) -> tuple[str, ...]:
     try:
-        tags = tuple(source.tags(repository))
+        return tuple(source.repositories())
+    except Refused as error:
+        error.hint = f"name its repositories under images, each with tags; {prefix} cannot be listed"
+        raise
+
+
+def _tags(source: Source, images: RuledImages, *, counted: Callable[[int], object]) -> tuple[str, ...]:
+    try:
+        tags = tuple(source.tags(images.source.name.repository))
     except NotFound:
         if not images.optional:
             raise
@@ -102,7 +119,7 @@ def _dates(
     repository = images.source.name.repository
     if len(asked) > DATED_TAGS:
         raise LimitExceeded(
-            f"the rule would ask when {len(asked)} images were made, and {DATED_TAGS} are allowed",
+            f"the rule would ask when {len(asked)} images of {repository} were made, and {DATED_TAGS} are allowed",
             subject=repository,
             hint="narrow the rule: pattern, versions and deny are looked at first",
         )
@@ -127,4 +144,18 @@ def _nothing_taken(choice: Choice) -> SelectionEmpty:
         f"the rule takes none of the {count(len(choice.verdicts), 'tag')} of {what}: {choice.ruled.rule}",
         subject=what,
         hint=f"{first.tag} is left, since {first.why}",
+    )
+
+
+def _nothing_under(prefix: RuledPrefix, choices: Sequence[Choice]) -> SelectionEmpty:
+    if not choices:
+        return SelectionEmpty(
+            f"{prefix.registry} lists no repository under {prefix.prefix or 'its root'}",
+            subject=str(prefix),
+            hint="the registry may list only what this login may see: try another one, or name the images",
+        )
+    tags = count(sum(len(choice.verdicts) for choice in choices), "tag")
+    repositories = "1 repository" if len(choices) == 1 else f"{len(choices):,} repositories"
+    return SelectionEmpty(
+        f"the rule takes none of the {tags} in {repositories} under {prefix}: {prefix.rule}", subject=str(prefix)
     )

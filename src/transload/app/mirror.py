@@ -16,6 +16,7 @@ from transload.app.releases import source_tags
 from transload.app.selection import Selection, select
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
+from transload.catalog.ruled import Choice
 from transload.errors import (
     LocalError,
     NotFound,
@@ -41,7 +42,7 @@ _THREADS = 8
 
 @frozen(kw_only=True)
 class Prepared:
-    """A plan, the open stores that it names, and the target's journal.
+    """A plan, the open stores that it names, what rules chose for it, and the target's journal.
 
     `finish` is called with the outcome when the run is over, and returns the files that it wrote. `instead` carries the
     plan out in place of the engine.
@@ -54,6 +55,7 @@ class Prepared:
     target: Target
     location: Location
     notes: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
     journal: Journal = field(factory=Journal)
     finish: Callable[[Outcome], tuple[Path, ...]] | None = None
     instead: Callable[[Listener], Outcome] | None = None
@@ -92,7 +94,15 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
     notes = (*selection.notes, *source_notes(sources), *nameless_notes(plan.images))
     notes += differences(job, selection, plan, stores.working, cancellation)
     notes += (*older_notes(plan, sources, target, cancellation), *half_blob_notes(plan, target))
-    return Prepared(plan=plan, sources=sources, target=target, location=job.target, notes=notes, journal=journal)
+    return Prepared(
+        plan=plan,
+        sources=sources,
+        target=target,
+        location=job.target,
+        notes=notes,
+        choices=selection.choices,
+        journal=journal,
+    )
 
 
 def older_notes(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from transload.app.choosing import Choice, choose
+from transload.app.choosing import choose
 from transload.app.job import Job
 from transload.app.location import SCHEMES, Location
 from transload.app.published import ask_published
@@ -22,6 +22,7 @@ from transload.catalog.difference import Published, discovered
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import ARROW, select_references
 from transload.catalog.release import Release
+from transload.catalog.ruled import Choice
 from transload.catalog.selected import Selected, join, merge
 from transload.errors import CatalogUnknown, LocalError, ReleaseUnknown, SelectionEmpty, UsageError, at_side
 from transload.events import ActivityListener, Counting, Progressed
@@ -136,7 +137,8 @@ def _registries(choice: Catalog | ImageSet, job: Job) -> frozenset[str]:
         return _registry_of(_home(choice, job))
     homes = (_origin(use).value for use in choice.catalogs)
     single = (image.source.registry for image in choice.images)
-    return frozenset([*single, *(images.source.registry for images in choice.ruled), *homes])
+    ruled = (images.source.registry for images in choice.ruled)
+    return frozenset([*single, *ruled, *(prefix.registry for prefix in choice.prefixes), *homes])
 
 
 def _registry_of(location: Location) -> frozenset[str]:
@@ -183,7 +185,7 @@ def _load_file(text: str) -> Catalog | ImageSet:
     from transload.catalog.setfile import load_set  # few runs read one
 
     listing = load_set(path)
-    if isinstance(listing, ImageSet) and not (listing.images or listing.catalogs or listing.ruled):
+    if isinstance(listing, ImageSet) and not any((listing.images, listing.catalogs, listing.ruled, listing.prefixes)):
         raise SelectionEmpty(f"{text} lists no image", subject=text, hint="write at least one reference into it")
     return listing
 
@@ -261,7 +263,7 @@ def _image_set(image_set: ImageSet, stores: Stores, cancellation: Cancellation) 
     for use, source in zip(image_set.catalogs, sources, strict=True):
         if _needs_tags(use):
             tags[str(use.anchor)] = source_tags(use.catalog, _origin(use), source)
-    choices = choose(image_set.ruled, stores, cancellation)
+    choices = choose(image_set, stores, cancellation)
     images = merge([*image_set.select(tags), *(image for choice in choices for image in choice.select())])
     releases = tuple(
         ChosenRelease(use.catalog, release, _origin(use), source)

@@ -7,14 +7,16 @@ from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.offer import Holding, Offer, ReleaseList
 from transload.catalog.references import parse_references, select_references, wanted
 from transload.catalog.release import CompanionImage, Release
+from transload.catalog.ruled import Choice, RuledImages, RuledPrefix
 from transload.catalog.selected import Selected, merge
-from transload.catalog.tagrule import RuledImages, TagRule, Verdict, judge
+from transload.catalog.tagrule import TagRule, Verdict, judge
 from transload.catalog.versionrange import VersionRange, order_key
 
 __all__ = [
     "NEWEST",
     "Catalog",
     "CatalogUse",
+    "Choice",
     "CompanionImage",
     "Difference",
     "Holding",
@@ -23,6 +25,7 @@ __all__ = [
     "Release",
     "ReleaseList",
     "RuledImages",
+    "RuledPrefix",
     "Selected",
     "TagRule",
     "Verdict",

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from attrs import frozen
 
 from transload.catalog.catalog import NEWEST, Catalog
+from transload.catalog.ruled import RuledImages, RuledPrefix
 from transload.catalog.selected import Selected, merge
-from transload.catalog.tagrule import RuledImages
 from transload.documents.text import located
 from transload.oci import Name, Reference
 
@@ -60,7 +60,7 @@ class CatalogUse:
 
 @frozen
 class ImageSet:
-    """Single images, images whose tags a rule chooses, and catalogs.
+    """Single images, repositories and prefixes of which rules choose the tags, and catalogs.
 
     `notes` say what its file asks for and a run does not do, each a sentence; every run with the set shows them. The
     file format is docs/formats/image-set.md.
@@ -71,9 +71,10 @@ class ImageSet:
     catalogs: tuple[CatalogUse, ...] = ()
     notes: tuple[str, ...] = ()
     ruled: tuple[RuledImages, ...] = ()
+    prefixes: tuple[RuledPrefix, ...] = ()
 
     def select(self, tags: Mapping[str, Iterable[str]] | None = None) -> tuple[Selected, ...]:
-        """All wanted images but those of `ruled`, whose tags only the source knows.
+        """All wanted images but those of `ruled` and `prefixes`, whose tags only the source knows.
 
         `tags` maps `str(use.anchor)`, or a catalog's name, to the tags that the source has.
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-
-from attrs import evolve, frozen
 
 from transload.catalog import definition
 from transload.catalog.builtin import load_builtin
@@ -13,17 +10,17 @@ from transload.catalog.catalog import NEWEST, Catalog
 from transload.catalog.definition import check_kind, checked_registry, checked_repository
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import LIST_BYTES, parse_references
-from transload.catalog.selected import Selected, join, merge
+from transload.catalog.ruled import RuledImages
+from transload.catalog.rulefile import ruled_prefix
+from transload.catalog.selected import Selected, merge
+from transload.catalog.setentries import Defaults, defaults_in, image_in
 from transload.documents.value import Value
-from transload.errors import DocumentInvalid
 from transload.files import local_errors, read_file
 from transload.limits import YAML_BYTES
-from transload.oci import Digest, Name, Platform, Reference
-from transload.oci.reference import DEFAULT_REGISTRY, check_tag
 
 KIND = "ImageSet"
 _CATALOG = ("name", "file", "releases", "images", "registry", "repository", "target", "companions")
-_IMAGE = ("source", "target", "tag", "digest", "platforms", "optional", "found")
+_SET = ("kind", "version", "name", "defaults", "images", "repositories", "catalogs", "questions")
 _YAML = {".yaml", ".yml"}
 
 
@@ -55,27 +52,28 @@ def _read(path: Path, limit: int) -> bytes:
         return read_file(path, limit + 1)
 
 
-@frozen
-class _Defaults:
-    """Defaults for the images of a set. `registry` None means Docker's default registry."""
-
-    registry: str | None = None
-    repository: str = ""
-    tag: str | None = None
-    platforms: tuple[Platform, ...] = ()
-
-
 def _image_set(root: Value) -> ImageSet:
     check_kind(root, KIND)
-    root.only("kind", "version", "name", "defaults", "images", "catalogs", "questions")
-    if not (root.has("images") or root.has("catalogs")):
-        raise root.fail("the image set names no images", hint="write images, catalogs, or both")
-    defaults = root.get("defaults").maybe(_defaults, _Defaults())
-    images = [_image(item, defaults) for item in root.get("images").maybe(Value.items, ())]
+    root.only(*_SET)
+    if not any(root.has(key) for key in ("images", "repositories", "catalogs")):
+        raise root.fail("the image set names no images", hint="write images, repositories or catalogs")
+    defaults = root.get("defaults").maybe(defaults_in, Defaults())
+    images = [image_in(item, defaults) for item in root.get("images").maybe(Value.items, ())]
+    prefixes = [
+        ruled_prefix(item, defaults.registry, defaults.repository, defaults.platforms)
+        for item in root.get("repositories").maybe(Value.items, ())
+    ]
     catalogs = [_catalog(item) for item in root.get("catalogs").maybe(Value.items, ())]
     with root.explained():
         name = root.get("name").maybe(Value.text) or Path(root.document.name).stem
-        return ImageSet(name, merge(images), tuple(catalogs), _open_questions(root))
+        return ImageSet(
+            name,
+            merge(image for image in images if isinstance(image, Selected)),
+            tuple(catalogs),
+            _open_questions(root),
+            tuple(image for image in images if isinstance(image, RuledImages)),
+            tuple(prefixes),
+        )
 
 
 def _open_questions(root: Value) -> tuple[str, ...]:
@@ -91,61 +89,6 @@ def _open_questions(root: Value) -> tuple[str, ...]:
         many, it = f"{len(questions)} questions are", "them"
     file = root.document.name
     return (f"{many} open in {file}, so images may be missing: add what is meant to images, and delete {it}",)
-
-
-def _defaults(value: Value) -> _Defaults:
-    value.only("registry", "repository", "tag", "platforms")
-    return _Defaults(
-        value.get("registry").maybe(checked_registry),
-        value.get("repository").maybe(checked_repository, ""),
-        value.get("tag").maybe(_tag),
-        value.get("platforms").maybe(_platforms, ()),
-    )
-
-
-def _image(value: Value, defaults: _Defaults) -> Selected:
-    if isinstance(value.content, str) and value.content:
-        return evolve(value.read(lambda text: _wanted(text, defaults)), platforms=defaults.platforms)
-    value.only(*_IMAGE).needs("source")
-    value.get("found").maybe(Value.texts)
-    tag, digest = value.get("tag").maybe(_tag), value.get("digest").maybe(_digest)
-    target = value.get("target").maybe(Value.text)
-    wanted = value.get("source").read(lambda text: _wanted(text, defaults, tag, digest))
-    if target is not None:
-        wanted = value.get("target").read(partial(Selected.of, wanted.source))
-    return evolve(
-        wanted,
-        optional=value.get("optional").maybe(Value.truth, False),
-        platforms=value.get("platforms").maybe(_platforms, defaults.platforms),
-    )
-
-
-def _wanted(text: str, defaults: _Defaults, tag: str | None = None, digest: Digest | None = None) -> Selected:
-    """The image `text`. Without a registry in it, it is at the default registry, under the default repository.
-
-    As with a catalog, the default repository is not part of the name at the target.
-    """
-    text = text.strip()
-    reference = Reference.parse(text)
-    named = text.partition("/")[0] in {reference.registry, f"index.{DEFAULT_REGISTRY}"} and "/" in text
-    if not named and (defaults.registry or defaults.repository):
-        reference = Reference.parse(join(defaults.registry or DEFAULT_REGISTRY, defaults.repository, text))
-    name = _completed(reference.name, text, tag, digest, defaults.tag)
-    prefix = f"{defaults.repository}/" if defaults.repository and not named else ""
-    return Selected(Reference(reference.registry, name), name.repository.removeprefix(prefix), name.tag)
-
-
-def _completed(name: Name, text: str, tag: str | None, digest: Digest | None, default_tag: str | None) -> Name:
-    """`name` with the tag and digest of the keys. Its tag `latest` may only be a default."""
-    filled = name.digest is None and not text.endswith(f":{name.tag}")
-    written = None if filled else name.tag
-    for what, inside, beside in (("tag", written, tag), ("digest", name.digest, digest)):
-        if inside and beside:
-            raise DocumentInvalid(f"the {what} is given twice: in the source and as a key", hint="write it once")
-    tag, digest = written or tag, name.digest or digest
-    if tag is None and digest is None:
-        tag = default_tag or name.tag
-    return Name(name.repository, tag, digest)
 
 
 def _catalog(value: Value) -> CatalogUse:
@@ -176,18 +119,3 @@ def _releases(value: Value) -> tuple[str, ...]:
     if not releases:
         raise value.fail("the list is empty")
     return releases
-
-
-def _tag(value: Value) -> str:
-    return value.read(check_tag)
-
-
-def _digest(value: Value) -> Digest:
-    return value.read(Digest)
-
-
-def _platforms(value: Value) -> tuple[Platform, ...]:
-    platforms = tuple(item.read(Platform.parse) for item in value.items())
-    if not platforms:
-        raise value.fail("the list is empty", hint="leave platforms out to mean those of the run")
-    return platforms

@@ -9,12 +9,11 @@ from typing import Literal
 
 from attrs import frozen
 
-from transload.catalog.selected import Selected
 from transload.catalog.tagpattern import check_pattern
 from transload.catalog.versionrange import Key, VersionRange, order_key
-from transload.errors import DocumentInvalid
-from transload.oci import Name, Platform, Reference
+from transload.errors import DocumentInvalid, ReferenceInvalid
 from transload.oci.cosign import subject_of
+from transload.oci.reference import check_tag
 
 Sort = Literal["version", "name", "date"]
 SORTS: tuple[Sort, ...] = ("version", "name", "date")
@@ -69,36 +68,6 @@ class Verdict:
     tag: str
     taken: bool
     why: str
-
-
-@frozen(kw_only=True)
-class RuledImages:
-    """The images of one repository whose tags a rule chooses. `source` has neither tag nor digest.
-
-    `target` is the repository under the target's prefix, the source's path if empty. With `optional`, it is no
-    failure if the source has no such tag. `where` is its position in the file, for errors.
-    """
-
-    source: Reference
-    rule: TagRule
-    target: str = ""
-    platforms: tuple[Platform, ...] = ()
-    optional: bool = False
-    where: str = ""
-
-    def select(self, tags: Iterable[str]) -> tuple[Selected, ...]:
-        """The images of these tags."""
-        repository = self.source.name.repository
-        return tuple(
-            Selected(
-                Reference(self.source.registry, Name(repository, tag)),
-                self.target or repository,
-                tag,
-                self.optional,
-                self.platforms,
-            )
-            for tag in tags
-        )
 
 
 def judge(rule: TagRule, tags: Sequence[str], dates: Mapping[str, datetime] | None = None) -> tuple[Verdict, ...]:
@@ -186,7 +155,7 @@ def _described(rule: TagRule) -> Iterator[str]:
     if rule.exact:
         yield ", ".join(rule.exact)
     if rule.pattern:
-        yield f"matches {_shown(rule.pattern)}"
+        yield "every tag" if rule.pattern.pattern == ".*" else f"matches {_shown(rule.pattern)}"
     if rule.versions:
         yield str(rule.versions)
     if rule.newer_than:
@@ -205,4 +174,7 @@ def denial(text: str) -> str | re.Pattern[str]:
     """An entry of `deny`: an exact tag, or a pattern between two slashes. Raises `DocumentInvalid`."""
     if len(text) > 2 and text.startswith("/") and text.endswith("/"):
         return check_pattern(text[1:-1])
-    return text
+    try:
+        return check_tag(text)
+    except ReferenceInvalid as error:
+        raise DocumentInvalid(error.message, hint="a pattern stands between two slashes: /.*-debug/") from error

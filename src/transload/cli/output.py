@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from transload.app.stores import Listeners
+from transload.catalog.ruled import Choice
 from transload.cli.command import blame_defaults
 from transload.cli.console import colour, moves, say, say_folded, show_result, width_of
 from transload.cli.forprograms import running_stream
@@ -147,21 +148,23 @@ class Output:
         with bars():
             yield
 
-    def whole_plan(self, plan: Plan, notes: Iterable[str]) -> None:
-        """Write a plan as the result of the command."""
+    def whole_plan(
+        self, plan: Plan, notes: Iterable[str], choices: Sequence[Choice] = (), *, explained: bool = False
+    ) -> None:
+        """Write a plan as the result of the command; if `explained`, with every tag that rules took or left."""
         self._working.rest()
         if self._json:
-            self._json.plan(plan, notes)
+            self._json.plan(plan, notes, choices)
         else:
-            show_result(planned_lines(plan, width_of(sys.stdout), notes))
+            show_result(planned_lines(plan, width_of(sys.stdout), notes, choices, explained=explained))
 
-    def totals(self, plan: Plan, notes: Iterable[str]) -> None:
+    def totals(self, plan: Plan, notes: Iterable[str], choices: Sequence[Choice] = ()) -> None:
         """Write the plan's totals before the run."""
         self._working.rest()
         if self._json:
-            self._json.plan(plan, notes)
+            self._json.plan(plan, notes, choices)
         elif not self._quiet:
-            say(planned_totals(plan, width_of(sys.stderr), notes))
+            say(planned_totals(plan, width_of(sys.stderr), notes, choices))
 
     def progress(self, tally: Tally) -> Progress:
         """The listener for a run; a context manager."""

@@ -39,11 +39,22 @@ from transload.transfer.limits import Limits
 @click.option(
     "-o", "--out", type=options.FILE, metavar="FILE", help="Write the plan to this file, for transload apply."
 )
+@click.option(
+    "--explain-tags",
+    is_flag=True,
+    help="Also list every tag that a rule of an image set looked at, and say why it was taken or left.",
+)
 @options.logins
 @options.network
 @options.reporter
 def plan(
-    wanted: WantedFlags, out: Path | None, logins: LoginFlags, network: Network, output: OutputFormat, quiet: bool
+    wanted: WantedFlags,
+    out: Path | None,
+    explain_tags: bool,
+    logins: LoginFlags,
+    network: Network,
+    output: OutputFormat,
+    quiet: bool,
 ) -> int:
     """Say what mirror would do: per image and in total what is to copy, to mount, already there; bytes and requests.
 
@@ -58,7 +69,7 @@ def plan(
         with session.stoppable(), session.stores(gathered.logins) as stores:
             prepared = prepare(gathered.job, stores, session.cancellation)
         notes = (*prepared.notes, *unknown_half_notes(prepared.plan, prepared.target))
-        session.output.whole_plan(prepared.plan, notes)
+        session.output.whole_plan(prepared.plan, notes, prepared.choices, explained=explain_tags)
         if out is not None:
             _write(prepared.plan, out, session)
         words = command_words(gathered.job, connection_words(network, gathered.logins))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, TextIO
 
+from transload.catalog.ruled import Choice
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import LocalError, TransloadError
 from transload.events import (
@@ -60,9 +61,9 @@ class JsonLines:
         """The first line: the format that the rest follows."""
         self.tell("hello", format=STREAM_FORMAT, tool="transload", version=version, command=command)
 
-    def plan(self, plan: Plan, notes: Iterable[str] = ()) -> None:
-        """The plan."""
-        self.tell("plan", plan=planned_json(plan, notes))
+    def plan(self, plan: Plan, notes: Iterable[str] = (), choices: Iterable[Choice] = ()) -> None:
+        """The plan, with what rules for tags chose."""
+        self.tell("plan", plan=planned_json(plan, notes, choices))
 
     def result(self, result: Result) -> None:
         """The last line of a run: the same object as the JSON report."""

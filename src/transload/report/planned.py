@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from attrs import frozen
 
+from transload.catalog.ruled import Choice
 from transload.planning.plan import Plan, PlannedImage, Share, Status
+from transload.report.chosen import chosen_json, chosen_lines, explained_lines
 from transload.report.problem import Problem, problem_lines, without_subject
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.texts import count, one_line, shared_folder, shared_tag, shortened, size
@@ -26,10 +28,18 @@ _MEANINGS: dict[Status, Meaning] = {
 _ORDER: tuple[Status, ...] = ("new", "changed", "unchanged", "missing", "failed")
 
 
-def planned_lines(plan: Plan, width: int | None = None, notes: Iterable[str] = ()) -> list[Styled]:
+def planned_lines(
+    plan: Plan,
+    width: int | None = None,
+    notes: Iterable[str] = (),
+    choices: Sequence[Choice] = (),
+    *,
+    explained: bool = False,
+) -> list[Styled]:
     """The table, its totals, notes and problems. With `width` None, names are never shortened.
 
-    `notes` are about the whole plan, such as how a catalog differs from what is published.
+    `notes` are about the whole plan, such as how a catalog differs from what is published. `choices` are what rules for
+    tags chose: how many of how many, and if `explained`, each tag with the reason.
     """
     folder, tag = _shared(plan, width)
     named = {id(image): one_line(image.label.removeprefix(folder).removesuffix(tag)) for image in plan.images}
@@ -40,29 +50,35 @@ def planned_lines(plan: Plan, width: int | None = None, notes: Iterable[str] = (
     noted = [
         line for images in _alike(plan) for line in _noted(images, plan, [named[id(image)] for image in images], width)
     ]
-    return [*heading, Styled(), *_table(rows, width), Styled(), *_totals(plan, width), *general, *noted]
+    totals = [*_totals(plan, width), *chosen_lines(choices, width)]
+    verdicts = explained_lines(choices) if explained else ()
+    return [*heading, Styled(), *_table(rows, width), Styled(), *totals, *general, *noted, *verdicts]
 
 
-def planned_totals(plan: Plan, width: int | None = None, notes: Iterable[str] = ()) -> list[Styled]:
-    """The totals without the table, as shown before a run; `notes` as in `planned_lines`."""
+def planned_totals(
+    plan: Plan, width: int | None = None, notes: Iterable[str] = (), choices: Sequence[Choice] = ()
+) -> list[Styled]:
+    """The totals without the table, as shown before a run; `notes` and `choices` as in `planned_lines`."""
     heading = Styled.of(("Plan: ", "strong"), f"{count(len(plan.images), 'image')} to {plan.target}")
     general = [line for note in notes for line in folded("note:     ", one_line(note), width, "warn")]
     image_notes = dict.fromkeys(note for image in plan.images for note in image.notes)
     return [
         heading,
         *_totals(plan, width),
+        *chosen_lines(choices, width),
         *general,
         *(line for note in image_notes for line in folded("note:     ", one_line(note), width, "warn")),
     ]
 
 
-def planned_json(plan: Plan, notes: Iterable[str] = ()) -> dict[str, Any]:
+def planned_json(plan: Plan, notes: Iterable[str] = (), choices: Iterable[Choice] = ()) -> dict[str, Any]:
     """The `plan` object of docs/formats/json-output.md."""
     return {
         "format": PLAN_FORMAT,
         "target": plan.target,
         "sources": list(plan.sources),
         "images": [_image_json(image, plan) for image in plan.images],
+        "tags": [chosen_json(choice) for choice in choices],
         "notes": list(notes),
         "totals": {
             "images": {"all": len(plan.images), **{status: plan.count(status) for status in _ORDER}},

@@ -15,8 +15,11 @@ from transload.catalog import (
     parse_references,
     references,
     release,
+    rulefile,
     selected,
+    setentries,
     setfile,
+    versionrange,
 )
 from transload.catalog.setfile import load_set, parse_set
 from transload.errors import DocumentInvalid
@@ -45,7 +48,7 @@ def test_image_sets_are_read(example: str, tmp_path: Path) -> None:
     path.write_text(example, encoding="utf-8")
     found = load_set(path)
     assert isinstance(found, ImageSet)
-    assert found.select()
+    assert found.select() or found.ruled or found.prefixes
 
 
 def test_the_list_of_references_is_read() -> None:
@@ -75,11 +78,11 @@ def documented(text: str) -> set[str]:
 def test_every_key_is_documented() -> None:
     shape = {"kind", "version", "name", "registry", "releases", "tag"}
     assert documented(CATALOG) == shape | set(definition._OPTIONAL) | set(definition._RELEASE)
-    shape = {"kind", "version", "name", "images", "catalogs", "defaults", "source", "questions"}
-    assert documented(IMAGE_SET) == shape | set(setfile._CATALOG) | set(setfile._IMAGE)
+    keys = (setfile._SET, setfile._CATALOG, setentries.IMAGE, rulefile.RULE, rulefile.REPOSITORIES)
+    assert documented(IMAGE_SET) == {key for group in keys for key in group}
 
 
-@pytest.mark.parametrize("module", [difference, references, release, selected])
+@pytest.mark.parametrize("module", [difference, references, release, selected, versionrange])
 def test_docstrings_are_true(module: ModuleType) -> None:
     failed, tried = doctest.testmod(module)
     assert tried

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transload.catalog.ruled import RuledImages
 from transload.catalog.tagpattern import check_pattern
-from transload.catalog.tagrule import RuledImages, TagRule, denial, judge, undated
+from transload.catalog.tagrule import TagRule, denial, judge, undated
 from transload.catalog.versionrange import VersionRange, order_key
 from transload.errors import DocumentInvalid
 from transload.oci import Name, Reference
