@@ -12,7 +12,7 @@ from transload.app.releases import open_origin
 from transload.app.stores import Stores
 from transload.catalog.imageset import ImageSet
 from transload.catalog.ruled import Choice, RuledImages, RuledPrefix
-from transload.catalog.tagrule import judge, undated
+from transload.catalog.tagrule import judge_tags, undated
 from transload.documents.text import located
 from transload.errors import LimitExceeded, NotFound, Refused, SelectionEmpty, at_side
 from transload.events import Counting
@@ -50,14 +50,14 @@ class _Asked:
         """The choice of one rule in one repository."""
         rule = images.rule
         if not rule.asks_source and prefix is None:
-            return Choice(ruled=images, verdicts=judge(rule, rule.exact), prefix=prefix)
+            return Choice(ruled=images, verdicts=judge_tags(rule, rule.exact), prefix=prefix)
         with _about(images.where, images.source.registry):
             source = self._source(images.source.registry)
             self._list([images], source)
             tags = self._tags[images.source]
             dates = _dates(images, tags, source, self._cancellation)
             named = () if prefix else rule.exact  # under a prefix, not every repository has them
-            choice = Choice(ruled=images, verdicts=judge(rule, (*tags, *named), dates), prefix=prefix)
+            choice = Choice(ruled=images, verdicts=judge_tags(rule, (*tags, *named), dates), prefix=prefix)
             if not choice.taken and not images.optional:
                 raise _nothing_taken(choice)
         return choice

@@ -9,7 +9,7 @@ from transload.catalog.references import parse_references, select_references, wa
 from transload.catalog.release import CompanionImage, Release
 from transload.catalog.ruled import Choice, RuledImages, RuledPrefix
 from transload.catalog.selected import Selected, merge
-from transload.catalog.tagrule import TagRule, Verdict, judge
+from transload.catalog.tagrule import TagRule, TagVerdict, judge_tags
 from transload.catalog.versionrange import VersionRange, order_key
 
 __all__ = [
@@ -28,11 +28,11 @@ __all__ = [
     "RuledPrefix",
     "Selected",
     "TagRule",
-    "Verdict",
+    "TagVerdict",
     "VersionRange",
     "builtin",
     "images_directly_under",
-    "judge",
+    "judge_tags",
     "load_builtin",
     "merge",
     "order_key",

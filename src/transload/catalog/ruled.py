@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from attrs import frozen
 
 from transload.catalog.selected import Selected, join
-from transload.catalog.tagrule import TagRule, Verdict
+from transload.catalog.tagrule import TagRule, TagVerdict
 from transload.oci import Name, Platform, Reference
 from transload.wording import number_of
 
@@ -94,7 +94,7 @@ class Choice:
     """
 
     ruled: RuledImages
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[TagVerdict, ...]
     prefix: RuledPrefix | None = None
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Literal
 
@@ -62,7 +62,7 @@ class TagRule:
 
 
 @frozen
-class Verdict:
+class TagVerdict:
     """What a rule says about one tag, and why, in a few words."""
 
     tag: str
@@ -70,7 +70,9 @@ class Verdict:
     why: str
 
 
-def judge(rule: TagRule, tags: Sequence[str], dates: Mapping[str, datetime] | None = None) -> tuple[Verdict, ...]:
+def judge_tags(
+    rule: TagRule, tags: Sequence[str], dates: Mapping[str, datetime] | None = None
+) -> tuple[TagVerdict, ...]:
     """A verdict on every tag, each tag once, newest first as the rule sorts.
 
     `dates` says when the image of a tag was made, with a time zone; it has to know the tags of `undated`. A tag
@@ -91,14 +93,14 @@ def undated(rule: TagRule, tags: Iterable[str]) -> tuple[str, ...]:
     return tuple(tag for tag in dict.fromkeys(tags) if tag not in rule.exact and _refusal(rule, tag) is None)
 
 
-def _verdict(rule: TagRule, tag: str, refusal: str | None, kept: Collection[str]) -> Verdict:
+def _verdict(rule: TagRule, tag: str, refusal: str | None, kept: Collection[str]) -> TagVerdict:
     if refusal is not None:
-        return Verdict(tag, False, refusal)
+        return TagVerdict(tag, False, refusal)
     if tag in rule.exact:
-        return Verdict(tag, True, "it is listed")
+        return TagVerdict(tag, True, "it is listed")
     if tag not in kept:
-        return Verdict(tag, False, f"it is not among the newest {rule.newest}")
-    return Verdict(tag, True, str(rule))
+        return TagVerdict(tag, False, f"it is not among the newest {rule.newest}")
+    return TagVerdict(tag, True, str(rule))
 
 
 def _refusal(rule: TagRule, tag: str) -> str | None:

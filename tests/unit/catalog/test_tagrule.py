@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from transload.catalog.ruled import RuledImages
 from transload.catalog.tagpattern import check_pattern
-from transload.catalog.tagrule import TagRule, denial, judge, undated
+from transload.catalog.tagrule import TagRule, denial, judge_tags, undated
 from transload.catalog.versionrange import VersionRange, order_key
 from transload.errors import DocumentInvalid
 from transload.oci import Name, Reference
@@ -19,7 +19,7 @@ PUBLISHED = ["latest", "v1.39.0", "v1.40.0", "v1.41.0-rc.1", "v1.41.0", "v1.42.0
 
 
 def taken(rule: TagRule, *tags: str, **made: Any) -> list[str]:
-    return [verdict.tag for verdict in judge(rule, tags or PUBLISHED, made.get("dates")) if verdict.taken]
+    return [verdict.tag for verdict in judge_tags(rule, tags or PUBLISHED, made.get("dates")) if verdict.taken]
 
 
 def day(text: str) -> datetime:
@@ -28,7 +28,7 @@ def day(text: str) -> datetime:
 
 def test_versions_and_the_newest_of_them() -> None:
     rule = TagRule(versions=VersionRange.parse(">=1.40 <2"), newest=2, deny=(denial("/.*-debug/"),))
-    assert {verdict.tag: verdict.why for verdict in judge(rule, PUBLISHED)} == {
+    assert {verdict.tag: verdict.why for verdict in judge_tags(rule, PUBLISHED)} == {
         "v2.0.0": "it is not in >=1.40 <2",
         "v1.42.1-debug": "/.*-debug/ is denied",
         "v1.42.0": ">=1.40 <2, newest 2, not /.*-debug/",
@@ -67,7 +67,7 @@ def test_tags_are_sorted_and_chosen_by_date() -> None:
     assert taken(TagRule(newest=2, sort="date"), "a", "b", "c", "d", dates=dates) == ["b", "a"]
     rule = TagRule(newer_than=date(2026, 1, 1))
     assert taken(rule, "a", "b", "c", "d", dates=dates) == ["b", "a"]
-    assert {verdict.tag: verdict.why for verdict in judge(rule, ["c", "d"], dates)} == {
+    assert {verdict.tag: verdict.why for verdict in judge_tags(rule, ["c", "d"], dates)} == {
         "c": "it was made on 2025-12-31",
         "d": "its image does not say when it was made",
     }
@@ -81,7 +81,7 @@ def test_dates_are_asked_only_where_they_decide() -> None:
 
 def test_signatures_are_no_images() -> None:
     signature = f"sha256-{'0' * 64}.sig"
-    assert judge(TagRule(pattern=check_pattern(".*")), [signature])[0].why == (
+    assert judge_tags(TagRule(pattern=check_pattern(".*")), [signature])[0].why == (
         "it is a signature or attestation of another image"
     )
     assert taken(TagRule(exact=(signature,)), signature) == [signature]
@@ -121,7 +121,7 @@ RULES = st.builds(
 
 @given(RULES, TAGS)
 def test_every_tag_gets_one_verdict(rule: TagRule, tags: list[str]) -> None:
-    assert sorted(verdict.tag for verdict in judge(rule, tags)) == sorted(set(tags))
+    assert sorted(verdict.tag for verdict in judge_tags(rule, tags)) == sorted(set(tags))
 
 
 @given(RULES, TAGS, st.integers(1, 4))
