@@ -71,7 +71,7 @@ class TagVerdict:
 
 
 def judge_tags(
-    rule: TagRule, tags: Sequence[str], dates: Mapping[str, datetime] | None = None
+    rule: TagRule, tags: Iterable[str], dates: Mapping[str, datetime] | None = None
 ) -> tuple[TagVerdict, ...]:
     """A verdict on every tag, each tag once, newest first as the rule sorts.
 
