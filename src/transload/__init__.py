@@ -12,6 +12,7 @@ from transload.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from transload.app.cleaning import Leftover
+    from transload.app.discovering import Discovery
     from transload.app.network import Network
     from transload.app.settings import Environment
     from transload.app.verify import Verification
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from transload.catalog.catalog import NEWEST
     from transload.catalog.definition import parse_catalog
     from transload.catalog.setfile import load_set, parse_set
+    from transload.discovery.finding import Place, Sureness, Unread
+    from transload.discovery.listing import FoundImage, Listing, OpenQuestion
     from transload.errors import (
         AccessDenied,
         AccessError,
@@ -186,6 +189,7 @@ if TYPE_CHECKING:
     from transload.verbs.checking import check
     from transload.verbs.cleaning import clean
     from transload.verbs.copying import copy, mirror
+    from transload.verbs.discovering import discover
     from transload.verbs.known import forget, known_registries
     from transload.verbs.means import AnyEvent, Options, Progress
     from transload.verbs.proving import verify
@@ -203,26 +207,27 @@ __all__ = [
     "BundledImage", "Busy", "Cancellation", "Catalog", "CatalogUnknown", "CatalogUse", "CertificateUntrusted",
     "CheckPoint", "CheckedPart", "Checkup", "CompanionImage", "ContentDiffers", "Contents", "CorruptError",
     "CredentialsRejected", "CredentialsUnavailable", "Descriptor", "Difference", "Digest", "DigestInvalid",
-    "DigestMismatch", "DiskFull", "DockerConfig", "DocumentInvalid", "Environment", "Event", "ExtraFile", "FileExists",
-    "Finding", "FolderUnsafe", "Holding", "HostGivenUp", "HostListener", "HostState", "HostTotals", "HostTroubled",
-    "HostUnknown", "Hours", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown",
-    "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item",
-    "Journal", "KeyInvalid", "LayoutStore", "Ledger", "LedgerImage", "LedgerTampered", "Leftover", "LimitExceeded",
-    "Limits", "Listener", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid",
-    "ManifestStep", "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe",
-    "MemoryStore", "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "Options", "OutOfBytes",
-    "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Plan", "PlannedImage", "Platform", "PlatformInvalid",
-    "PlatformUnavailable", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof",
-    "ProtocolTrouble", "PublicKey", "RateLimits", "ReadOnly", "Reference", "ReferenceInvalid", "Refused",
-    "RegistryStore", "Release", "ReleaseList", "ReleaseUnknown", "Repaired", "RepairedFile", "RepositoryContent",
-    "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result", "RuledImages", "RuledPrefix", "RunFinished",
-    "RunPaused", "RunResumed", "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty",
-    "ServeSettings", "Served", "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer",
-    "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted",
-    "StorageFull", "Store", "StoreOptions", "StoredBlob", "StoredExtra", "TagRule", "TagVerdict", "Target",
-    "TargetConflict", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable",
-    "UsageError", "Verdict", "Verification", "VersionRange", "VolumeDamaged", "VolumeForeign", "VolumeMissing",
-    "VolumeSwapped", "VolumeTruncated", "check", "clean", "compare", "copy", "delete", "dump_inventory", "dump_plan",
+    "DigestMismatch", "Discovery", "DiskFull", "DockerConfig", "DocumentInvalid", "Environment", "Event", "ExtraFile",
+    "FileExists", "Finding", "FolderUnsafe", "FoundImage", "Holding", "HostGivenUp", "HostListener", "HostState",
+    "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult",
+    "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused", "Interrupted",
+    "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore", "Ledger", "LedgerImage",
+    "LedgerTampered", "Leftover", "LimitExceeded", "Limits", "Listener", "Listing", "LocalError", "LocksMissing",
+    "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown", "MediumDamaged",
+    "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore", "Name", "Narrowing", "NetSettings",
+    "Network", "NotFound", "Offer", "OpenQuestion", "Options", "OutOfBytes", "Outcome", "PackResult", "PartMissing",
+    "PermissionRefused", "Place", "Plan", "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable",
+    "Prerequisite", "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PublicKey",
+    "RateLimits", "ReadOnly", "Reference", "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseList",
+    "ReleaseUnknown", "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts",
+    "Requests", "Result", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused", "RunResumed", "RunStarted",
+    "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServedTotals",
+    "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step",
+    "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
+    "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target", "TargetConflict", "TooLarge",
+    "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "Unread", "UsageError", "Verdict",
+    "Verification", "VersionRange", "VolumeDamaged", "VolumeForeign", "VolumeMissing", "VolumeSwapped",
+    "VolumeTruncated", "check", "clean", "compare", "copy", "delete", "discover", "dump_inventory", "dump_plan",
     "forget", "get_artifact", "judge_tags", "known_registries", "lay_out", "load_builtin", "load_inventory",
     "load_plan", "load_private_key", "load_public_key", "load_set", "make_plan", "mirror", "open_store", "order_key",
     "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "push", "put_artifact", "referrers",
@@ -231,6 +236,7 @@ __all__ = [
 
 _HOMES = {
     "transload.app.cleaning": ("Leftover",),
+    "transload.app.discovering": ("Discovery",),
     "transload.app.network": ("Network",),
     "transload.app.settings": ("Environment",),
     "transload.app.verify": ("Verification",),
@@ -251,6 +257,8 @@ _HOMES = {
     "transload.catalog.catalog": ("NEWEST",),
     "transload.catalog.definition": ("parse_catalog",),
     "transload.catalog.setfile": ("load_set", "parse_set"),
+    "transload.discovery.finding": ("Place", "Sureness", "Unread"),
+    "transload.discovery.listing": ("FoundImage", "Listing", "OpenQuestion"),
     "transload.errors": (
         "AccessDenied", "AccessError", "BeyondRepair", "BlobUnknown", "BundleExists", "BundleForeignSignature",
         "BundleIncomplete", "BundleInvalid", "BundleUnfinished", "BundleUnsigned", "Busy", "CatalogUnknown",
@@ -303,6 +311,7 @@ _HOMES = {
     "transload.verbs.checking": ("check",),
     "transload.verbs.cleaning": ("clean",),
     "transload.verbs.copying": ("copy", "mirror"),
+    "transload.verbs.discovering": ("discover",),
     "transload.verbs.known": ("forget", "known_registries"),
     "transload.verbs.means": ("AnyEvent", "Options", "Progress"),
     "transload.verbs.proving": ("verify",),

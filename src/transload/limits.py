@@ -174,6 +174,12 @@ STREAM_BYTES = 64 << 20
 STREAM_DOCUMENT_VALUES = 2_000_000
 """Values in one document of it, with aliases expanded: `kubectl get -A` writes everything as one document."""
 
+STREAM_DOCUMENT_DEPTH = 80
+"""How deep it may be nested: the schemas of custom resources that describe pods are 40 deep."""
+
+DISCOVERED_FILES = 100_000
+"""Files in the folders that `transload discover` is given."""
+
 CHART_PACKED_BYTES = 32 << 20
 """A chart's `.tgz` (what Helm and registries accept is smaller): real ones have some 100 KiB, with subcharts 2 MiB."""
 

@@ -34,6 +34,7 @@ _COMMANDS = {
     "repair": ("transload.cli.repair", "Make lost or damaged volumes of a bundle again."),
     "inventory": ("transload.cli.inventory", "Write down what a target holds, for differential bundles."),
     "verify": ("transload.cli.verify", "Prove that a target holds what the source publishes."),
+    "discover": ("transload.cli.discover", "List the images that manifests and other files name."),
     "releases": ("transload.cli.releases", "List a catalog's releases at the source, newest first."),
     "serve": ("transload.cli.serve", "Serve a store as a registry."),
     "forget": ("transload.cli.forget", "Forget what was learnt about a registry, or show it."),

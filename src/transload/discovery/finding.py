@@ -80,8 +80,9 @@ class Irrelevant:
 
 Discovered = Finding | Question | Unread | Irrelevant
 
-FileReader = Callable[[bytes, str], Iterator[Discovered]]
-"""Reads the content of a file with this name."""
+FileReader = Callable[[bytes, str], Iterator[Discovered | Value]]
+"""Reads the content of a file with this name. A `Value` is a document in it, which is then read as what it is."""
 
-DocumentReader = Callable[[Value], Iterator[Discovered]]
-"""Reads one document of a YAML stream, or a JSON file. In JSON, values need not be text."""
+DocumentReader = Callable[[Value], Iterator[Discovered | Value]]
+"""Reads one document of a YAML stream, or a JSON file. In JSON, values need not be text. A `Value` is a document in
+it, such as an object of a list, which is then read as what it is."""

@@ -2,30 +2,64 @@
 
 from __future__ import annotations
 
+import re
+
 from transload.discovery.finding import Finding, Place, Question, Sureness
 from transload.errors import TransloadError
 from transload.oci import Digest, Reference
+from transload.oci.reference import DEFAULT_TAG, shown
 
 _QUESTION_LENGTH = 200
 _TEMPLATES = (("{{", "}}"), ("$(", ")"), ("${", "}"), ("###", "###"), ("<%", "%>"), ("@@", "@@"))
+_BARE_DIGEST = re.compile(r"(?:[a-z0-9-]+://)?(?:sha256:|sha512:)?[a-f0-9]{64,128}")
+
+NO_TAG = "it has no tag, so it means whatever has the tag latest today: write the tag that is meant"
 
 
 def judged(
     text: str, place: Place, rule: str, sureness: Sureness = "certain", digest: Digest | None = None
 ) -> Finding | Question:
-    """A finding if `text` is a reference. A template, or what is no reference, is a question."""
-    if is_template(text):
-        return question(text, place, "it is a template: fill it in, and discover the result")
-    try:
-        Reference.parse(text)
-    except TransloadError as error:
-        return question(text, place, error.message)
+    """A finding if `text` is a reference with a tag or a digest.
+
+    A template is a question, and so is what is no reference, or means another image from day to day.
+    """
+    reason = open_reason(text)
+    if reason is not None:
+        return question(text, place, reason)
     return Finding(text=text.strip(), place=place, rule=rule, sureness=sureness, digest=digest)
+
+
+def open_reason(text: str) -> str | None:
+    """Why this text does not say which image is meant; None if it does."""
+    text = text.strip()
+    if is_template(text):
+        return "it is a template: fill it in, and discover the result"
+    if _BARE_DIGEST.fullmatch(text):
+        return "it is a digest without a repository"
+    try:
+        reference = Reference.parse(text)
+    except TransloadError as error:
+        return error.message
+    return None if has_version(text, reference) else NO_TAG
+
+
+def has_version(text: str, reference: Reference) -> bool:
+    """Whether a tag or a digest is written in the text of this reference, rather than added by the default."""
+    name = reference.name
+    return name.digest is not None or name.tag != DEFAULT_TAG or text.endswith(f":{DEFAULT_TAG}")
+
+
+def names_registry(text: str) -> bool:
+    """Whether the text is a reference with its registry and with a tag or a digest: hardly anything else looks so."""
+    first, slash, _ = text.partition("/")
+    if not slash or not ({".", ":"} & set(first) or first == "localhost"):
+        return False
+    return open_reason(text) is None
 
 
 def question(text: str, place: Place, reason: str) -> Question:
     """A question about a text, of which as much is kept as a person needs to recognise it."""
-    return Question(text=text.strip()[:_QUESTION_LENGTH], place=place, reason=reason)
+    return Question(text=shown(text.strip())[:_QUESTION_LENGTH], place=place, reason=reason)
 
 
 def is_template(text: str) -> bool:

@@ -9,7 +9,7 @@ from transload.documents.text import decoded
 from transload.documents.value import Document, Value
 from transload.documents.yamltree import parse
 from transload.errors import DocumentInvalid
-from transload.limits import STREAM_BYTES, STREAM_DOCUMENT_VALUES
+from transload.limits import STREAM_BYTES, STREAM_DOCUMENT_DEPTH, STREAM_DOCUMENT_VALUES
 
 # YAML 1.2.2, section 9.1: markers stand at the beginning of a line, where no scalar's text can stand.
 _MARKER = re.compile(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
@@ -40,7 +40,13 @@ def documents_in(content: bytes | str, file: str) -> Iterator[Value | DocumentIn
     for line, text in split_documents(decoded(content, file, STREAM_BYTES)):
         try:
             tree, begins = parse(
-                text, file, empty=True, first_line=line, limit=STREAM_BYTES, values=STREAM_DOCUMENT_VALUES
+                text,
+                file,
+                empty=True,
+                first_line=line,
+                limit=STREAM_BYTES,
+                values=STREAM_DOCUMENT_VALUES,
+                depth=STREAM_DOCUMENT_DEPTH,
             )
         except DocumentInvalid as error:
             yield error

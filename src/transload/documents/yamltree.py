@@ -3,7 +3,7 @@
 Invariants, held by `parse`:
 1. every scalar is text: `tag: 1.10` is 1.10 and not a number, `tag: no` is no refusal, null is the empty text;
 2. keys are text and occur once; there are no YAML tags, so the author of a file chooses no types;
-3. the tree has at most `values` nodes with every alias written out, and is at most `YAML_DEPTH` deep.
+3. the tree has at most `values` nodes with every alias written out, and is at most `depth` deep.
 """
 
 from __future__ import annotations
@@ -60,18 +60,19 @@ def parse(
     first_line: int = 1,
     limit: int = YAML_BYTES,
     values: int = YAML_VALUES,
+    depth: int = YAML_DEPTH,
 ) -> tuple[Tree, int]:
     """The tree of a YAML text and the line on which it begins.
 
     `file` is its name for errors, `empty` says that it may hold nothing, `first_line` is the line of the file on which
-    the text begins. It has at most `limit` bytes and `values` values. Raises `DocumentInvalid`.
+    the text begins. It has at most `limit` bytes and `values` values, `depth` deep. Raises `DocumentInvalid`.
     """
     text = decoded(content, file, limit)
     import yaml  # as late as possible: a run without a file does not pay for it
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        root = _Builder(file, yaml.parse(text, Loader=loader), first_line - 1, values).document(empty)
+        root = _Builder(file, yaml.parse(text, Loader=loader), first_line - 1, values, depth).document(empty)
         return root.tree, root.line
     except yaml.YAMLError as error:
         raise _syntax(error, text, file, first_line - 1) from error
@@ -82,7 +83,7 @@ def parse(
 class _Builder:
     """Builds nodes from the events of a parser; stops at the first thing that breaks an invariant."""
 
-    def __init__(self, file: str, events: Iterator[Event], before: int, values: int) -> None:
+    def __init__(self, file: str, events: Iterator[Event], before: int, values: int, depth: int) -> None:
         from yaml import events as kinds
 
         self._kinds = kinds
@@ -92,6 +93,7 @@ class _Builder:
         self._weight = 0
         self._before = before
         self._values = values
+        self._depth = depth
 
     def document(self, empty: bool) -> _Node:
         """The only document of the stream."""
@@ -111,8 +113,8 @@ class _Builder:
         return DocumentInvalid(f"{self._file}:{self._line(event)}: {message}", subject=self._file, hint=hint)
 
     def _node(self, event: Event, depth: int) -> _Node:
-        if depth > YAML_DEPTH:
-            raise self._fail(event, f"nested more than {YAML_DEPTH} levels deep")
+        if depth > self._depth:
+            raise self._fail(event, f"nested more than {self._depth} levels deep")
         return self._anchored(event) if isinstance(event, self._kinds.AliasEvent) else self._fresh(event, depth)
 
     def _anchored(self, event: NodeEvent) -> _Node:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from io import FileIO
 from pathlib import Path
+from typing import IO
 
 from transload.errors import LocalError, Truncated
 from transload.files.trouble import local_errors
@@ -67,7 +68,7 @@ def read_file(path: Path, count: int) -> bytes:
         return read_up_to(file, count)
 
 
-def read_up_to(file: FileIO, count: int) -> bytes:
+def read_up_to(file: IO[bytes], count: int) -> bytes:
     """The next `count` bytes, fewer at the end. It uses memory only for bytes that are there."""
     pieces = []
     while count > 0 and (piece := file.read(min(count, CHUNK_BYTES))):

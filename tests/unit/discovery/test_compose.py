@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.discovery.reading import discovered, images, places, questions, rules, unread
 from transload.discovery.finding import Irrelevant
+from transload.discovery.judging import NO_TAG
 
 # Written anew, in the shape of a project with shared settings, a profile, builds, and variables.
 PROJECT = """\
@@ -66,14 +67,11 @@ def test_a_project() -> None:
     assert rules(PROJECT, "no/compose.yaml") == [
         ("postgres:16.3", "compose", "certain"),
         ("registry.example/shop/cron:1", "compose", "certain"),
-        ("nicolaka/netshoot", "compose", "certain"),
-        ("shop/api", "compose, built here", "likely"),
         ("nginx:1.27", "compose", "certain"),
         ("registry.example/shop/static:3", "compose image volume", "certain"),
         ("alpine:3.21", "dockerfile FROM", "certain"),
         ("busybox:1.36", "dockerfile COPY --from", "certain"),
         ("registry.example/certs:1", "compose build context", "certain"),
-        ("ai/smollm2", "compose model", "certain"),
     ]
     worker = "${REGISTRY:-registry.example}/shop/worker:${TAG:?set TAG}"
     assert questions(PROJECT, "no/compose.yaml") == [
@@ -81,9 +79,12 @@ def test_a_project() -> None:
         ("a.yaml", "this file is included: discover it, too"),
         ("b.yaml", "this file is included: discover it, too"),
         (worker, "TAG has no value here, and no default"),
+        ("nicolaka/netshoot", NO_TAG),
         ("./web", "it is built with the Dockerfile, and has no name in a registry: discover that file, too"),
+        ("shop/api", NO_TAG),
         (".", "it is built with the dockerfile_inline here, and has no name in a registry"),
         ("old.yaml", "the service extends one of another file: discover that file, too"),
+        ("ai/smollm2", NO_TAG),
     ]
     assert unread(PROJECT, "no/compose.yaml") == []
     assert places(PROJECT, "no/compose.yaml")[3] == "no/compose.yaml:10: services.db.image"

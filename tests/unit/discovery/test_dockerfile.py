@@ -7,6 +7,7 @@ import pytest
 from tests.unit.discovery.reading import discovered, images, places, questions, rules, unread
 from transload.discovery import dockerfile
 from transload.discovery.finding import Irrelevant
+from transload.discovery.judging import NO_TAG
 
 DIGEST = f"sha256:{'a' * 64}"
 # Written anew, in the shape of a web application with a build stage, tools from other images, and a base for each.
@@ -51,9 +52,8 @@ def test_an_application() -> None:
         ("ghcr.io/astral-sh/uv:0.5.11", "dockerfile COPY --from", "certain"),
         ("busybox:1.36", "dockerfile RUN --mount", "certain"),
         (f"gcr.io/distroless/nodejs22-debian12@{DIGEST}", "dockerfile FROM", "certain"),
-        ("nginx", "dockerfile FROM", "certain"),
     ]
-    assert questions(APPLICATION, "Dockerfile") == []
+    assert questions(APPLICATION, "Dockerfile") == [("nginx", NO_TAG)]
     assert unread(APPLICATION, "Dockerfile") == []
     assert places(APPLICATION, "web/Dockerfile")[1] == "web/Dockerfile:6"
 
@@ -67,7 +67,7 @@ def test_an_application() -> None:
         ("#\n# syntax=not/a:directive\nFROM a:1\n", ["a:1"]),
         ("# Syntax = a/b:1\nFROM a:1\n", ["a/b:1", "a:1"]),
         ("FROM 'a:1'\nFROM \"b:1\" AS x\n", ["a:1", "b:1"]),
-        ("FROM base AS base\nFROM base\n", ["base"]),
+        ("FROM base:1 AS base\nFROM base\n", ["base:1"]),
         ("ARG A=1\nARG A=2\nFROM a:$A\n", ["a:2"]),
         ("ARG A\nFROM ${A:-b:1}\n", ["b:1"]),
         ("FROM a:1\nONBUILD COPY --from=b:1 / /\n", ["a:1", "b:1"]),

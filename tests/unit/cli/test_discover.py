@@ -1,0 +1,149 @@
+"""`transload discover` as people and programs call it."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import transload
+from transload.cli.main import main
+from transload.memory import MemoryStore
+from transload.server import ServeSettings, serve
+from transload.testing.images import fill, image
+
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n"
+NOT_FOUND = 4
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOME", "TRANSLOAD_STATE_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / ".home"))
+
+
+def pod(name: str, *images: str) -> None:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_text(POD + "".join(f"  - image: {json.dumps(text)}\n" for text in images))
+
+
+def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (found,) = [line for line in lines if line["event"] == "discover"]
+    return dict(found)
+
+
+def test_a_folder_is_read_with_what_is_below(capsys: pytest.CaptureFixture[str]) -> None:
+    pod("all/a.yaml", "a:1")
+    pod("all/b/c.yml", "b:1")
+    pod("all/.hidden/d.yaml", "hidden:1")
+    pod("elsewhere.yaml", "linked:1")
+    Path("all/z.yaml").symlink_to("../elsewhere.yaml")
+    Path("all/program").write_bytes(b"\x7fELF" + bytes(1000))
+    assert main(["discover", "all", "--output", "json"]) == 1, "a link is told, not followed"
+    found = document(capsys)
+    assert [item["texts"] for item in found["images"]] == [["a:1"], ["b:1"]]
+    assert (found["files"], found["hidden"], found["documents_without_images"]) == (4, 1, 1)
+    assert [item["found"]["file"] for item in found["unread"]] == ["all/z.yaml"]
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pod("pod.yaml", "a:1", "b")
+
+    class Stdin:
+        buffer = io.BytesIO(Path("pod.yaml").read_bytes())
+
+    monkeypatch.setattr(sys, "stdin", Stdin)
+    assert main(["discover", "-"]) == 0
+    assert "docker.io/library/a:1\n  -:6: Pod web: spec.containers[0].image\n" in capsys.readouterr().out
+
+
+def test_open_questions_fail_only_if_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    pod("pod.yaml", "a:1", "b")
+    assert main(["discover", "pod.yaml"]) == 0
+    assert main(["discover", "pod.yaml", "--strict"]) == 1
+    assert "1 open question" in capsys.readouterr().out
+
+
+def test_a_bad_document_is_told_and_the_others_are_read(capsys: pytest.CaptureFixture[str]) -> None:
+    pod("pod.yaml", "a:1")
+    with Path("pod.yaml").open("a") as file:
+        file.write("---\na: [\n---\n" + POD + "  - image: b:1\n")
+    assert main(["discover", "pod.yaml", "-o", "set.yaml"]) == 1
+    told = capsys.readouterr().out
+    assert "not read: pod.yaml:9:1: not valid YAML" in told
+    assert "2 images, 1 file read, 1 not read; written to set.yaml" in told
+    assert "pod.yaml:9" in Path("set.yaml").read_text()
+
+
+def test_nothing_found_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("service.yaml").write_text("apiVersion: v1\nkind: Service\n")
+    assert main(["discover", "service.yaml", "-o", "set.yaml"]) == NOT_FOUND
+    assert "no image was found: 1 file read, 1 document without images" in capsys.readouterr().err
+    assert not Path("set.yaml").exists()
+
+
+def test_only_questions_are_a_failure_too(capsys: pytest.CaptureFixture[str]) -> None:
+    pod("pod.yaml", "b")
+    assert main(["discover", "pod.yaml", "-o", "set.yaml"]) == NOT_FOUND
+    told = capsys.readouterr()
+    assert "question: b: it has no tag" in told.out
+    assert "no image could be decided: 1 question open" in told.err
+    assert "images: []" in Path("set.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["nothing.yaml"], 8, "there is no file nothing.yaml"),
+        (["pod.yaml", "--field", "spec..x"], 2, "is not a path to a field"),
+        (["pod.yaml", "-o", "no/where.yaml"], 8, "there is no folder"),
+        ([], 2, "Missing argument 'PATH...'"),
+    ],
+)
+def test_wrong_inputs(words: list[str], code: int, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pod("pod.yaml", "a:1")
+    assert main(["discover", *words]) == code
+    assert told in capsys.readouterr().err
+
+
+def test_pins(capsys: pytest.CaptureFixture[str]) -> None:
+    store = MemoryStore()
+    built = image("x")
+    fill(store, built, "a/b", "1")
+    digest = built.descriptor.digest
+    with serve(store, ServeSettings(port=0)) as served:
+        host = served.host_port
+        pod("pod.yaml", f"{host}/a/b:1", f"{host}/a/none:1", f"{host}/a/b@{digest}")
+        assert main(["discover", "pod.yaml", "--pin", "-o", "set.yaml", "--output", "json"]) == 1
+    first, second, third = document(capsys)["images"]
+    assert (first["digest"], first["pin_error"]) == (digest, None)
+    assert second["digest"] is None
+    assert second["pin_error"]["code"] == "manifest-unknown"
+    assert third["digest"] is None, "it has one already"
+    assert f"digest: {digest}" in Path("set.yaml").read_text()
+
+
+def test_the_library_finds_the_same() -> None:
+    pod("pod.yaml", "a:1", "b")
+    found = transload.discover("pod.yaml", content=Path("pod.yaml").read_bytes())
+    (first,) = found.listing.images
+    assert [place.file for place in first.places] == ["pod.yaml", "-"]
+    assert [question.text for question in found.listing.questions] == ["b"]
+    assert found.set_text().startswith("kind: ImageSet\n")
+
+
+def test_wrong_calls_of_the_library() -> None:
+    with pytest.raises(transload.UsageError, match="standard input is not read"):
+        transload.discover("-")
+    with pytest.raises(transload.UsageError, match="nothing was named"):
+        transload.discover()
+    with pytest.raises(TypeError, match="content must be bytes, not str"):
+        transload.discover(content="kind: Pod")  # type: ignore[arg-type]
+    with pytest.raises(transload.SelectionEmpty):
+        transload.discover(content=b"kind: Pod")
