@@ -34,7 +34,7 @@ from transload.ports import Source
 from transload.threads import Cancellation
 from transload.wording import hint
 
-FILE_SUFFIXES = (".yaml", ".yml", ".txt", ".list")
+FILE_SUFFIXES = (".yaml", ".yml", ".json", ".lock", ".txt", ".list")
 _ARCHIVE_SUFFIXES = (".tar", ".tgz", ".gz", ".zst", ".xz", ".bz2")
 
 
@@ -186,7 +186,8 @@ def _load_file(text: str) -> Catalog | ImageSet:
 
     listing = load_set(path)
     if isinstance(listing, ImageSet) and not any((listing.images, listing.catalogs, listing.ruled, listing.prefixes)):
-        raise SelectionEmpty(f"{text} lists no image", subject=text, hint="write at least one reference into it")
+        way = "; ".join(listing.notes[:3]) or "write at least one reference into it"
+        raise SelectionEmpty(f"{text} lists no image", subject=text, hint=way)
     return listing
 
 

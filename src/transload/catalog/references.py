@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from transload.catalog.selected import Selected, merge
 from transload.documents.text import decoded, located
 from transload.errors import ReferenceInvalid
-from transload.oci import Reference
-from transload.oci.reference import check_no_user, shown, without_transport
+from transload.oci import Name, Reference
+from transload.oci.reference import check_no_user, named_registry, shown, without_transport
 
 LIST_BYTES = 4 << 20
 ARROW = "->"
@@ -40,6 +40,20 @@ def wanted(text: str) -> Selected:
     return Selected.of(Reference.parse(words[0]), *words[1:])
 
 
+def _in_list(text: str) -> Selected:
+    """The same for a line of a list, which may also be Hangar's `source target tag`. Raises `ReferenceInvalid`."""
+    words = without_transport(text).split()
+    if len(words) != 3 or ARROW in words:
+        return wanted(text)
+    source, target, tag = words
+    named = Name.parse(named_registry(source)[1])
+    if named.tag or named.digest:
+        raise ReferenceInvalid(
+            f"{shown(text)[:200]!r} has two tags", hint="three words are: source without a tag, target, tag"
+        )
+    return wanted(f"{source}:{tag} {named_registry(without_transport(target))[1]}")
+
+
 def select_references(texts: Iterable[str]) -> tuple[Selected, ...]:
     """The images that the references of a command line name. Raises `ReferenceInvalid`, `TargetConflict`."""
     return merge(map(wanted, texts))
@@ -48,6 +62,8 @@ def select_references(texts: Iterable[str]) -> tuple[Selected, ...]:
 def parse_references(content: bytes | str, file: str) -> tuple[Selected, ...]:
     """The images that a list of references names; `#` at the start of a line or after a blank begins a comment.
 
+    A line may also be Hangar's `source target tag`; of such a target, the registry is left out.
+
     Raises `DocumentInvalid` with file and line, also for two lines that want one target name.
     """
     selected: list[Selected] = []
@@ -55,7 +71,7 @@ def parse_references(content: bytes | str, file: str) -> tuple[Selected, ...]:
         text = _without_comment(line)
         if text:
             with located(f"{file}:{number}", file):
-                selected.append(wanted(text))
+                selected.append(_in_list(text))
     with located(file, file):
         return merge(selected)
 

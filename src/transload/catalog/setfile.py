@@ -9,42 +9,65 @@ from transload.catalog.builtin import load_builtin
 from transload.catalog.catalog import NEWEST, Catalog
 from transload.catalog.definition import check_kind, checked_registry, checked_repository
 from transload.catalog.imageset import CatalogUse, ImageSet
+from transload.catalog.lists import OtherList, read_list
 from transload.catalog.references import LIST_BYTES, parse_references
 from transload.catalog.ruled import RuledImages
 from transload.catalog.rulefile import ruled_prefix
 from transload.catalog.selected import Selected, merge
 from transload.catalog.setentries import Defaults, defaults_in, image_in
+from transload.documents.text import decoded
 from transload.documents.value import Value
+from transload.documents.yamlstream import documents_in
+from transload.errors import DocumentInvalid
 from transload.files import local_errors, read_file
 from transload.limits import YAML_BYTES
 
 KIND = "ImageSet"
 _CATALOG = ("name", "file", "releases", "images", "registry", "repository", "target", "companions")
 _SET = ("kind", "version", "name", "defaults", "images", "repositories", "catalogs", "questions")
-_YAML = {".yaml", ".yml"}
+DOCUMENT_SUFFIXES = (".yaml", ".yml", ".json", ".lock")
+"""Files that end so hold documents: a catalog, an image set, or what another tool lists. Others hold lines."""
 
 
 def load_set(path: Path) -> Catalog | ImageSet:
-    """Read a file: `.yaml` and `.yml` hold a catalog or an image set, anything else a list of references.
+    """Read a file: a catalog, an image set or another tool's list (`.yaml`, `.yml`, `.json`, `.lock`), else lines.
 
     Raises `DocumentInvalid`, `TargetConflict`; `LocalError` if the file cannot be read.
     """
-    if path.suffix.lower() in _YAML:
+    if path.suffix.lower() in DOCUMENT_SUFFIXES:
         return parse_set(_read(path, YAML_BYTES), str(path))
     return ImageSet(path.stem, parse_references(_read(path, LIST_BYTES), str(path)))
 
 
 def parse_set(content: bytes | str, file: str) -> Catalog | ImageSet:
-    """A catalog or an image set from its text. Paths in an image set start from the folder of `file`.
+    """A catalog, an image set or another tool's list from its text. docs/formats/other-lists.md names these tools.
 
-    Raises `DocumentInvalid` with file, line and path.
+    Paths in an image set start from the folder of `file`. Raises `DocumentInvalid` with file, line and path.
     """
-    root = Value.from_yaml(content, file)
+    documents = _documents(content, file)
+    if listed := read_list(documents):
+        return listed.as_set(Path(file).stem)
+    root = documents[0] if len(documents) == 1 else Value.from_yaml(content, file)  # which says what is wrong
     if not root.has("kind"):
         raise root.missing("kind", hint="write kind: ImageSet or kind: Catalog")
     if root.get("kind").one_of((KIND, definition.KIND)) == KIND:
         return _image_set(root)
     return definition.catalog_of(root)
+
+
+def parse_list(content: bytes | str, file: str) -> OtherList | None:
+    """What a file of another tool lists, None if it is of no tool that is known. Raises `DocumentInvalid`."""
+    return read_list(_documents(content, file))
+
+
+def _documents(content: bytes | str, file: str) -> list[Value]:
+    """The documents of a file, empty ones left out. Raises `DocumentInvalid` for the first that is no YAML."""
+    documents: list[Value] = []
+    for document in documents_in(decoded(content, file, YAML_BYTES), file):
+        if isinstance(document, DocumentInvalid):
+            raise document
+        documents.append(document)
+    return documents
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -221,12 +221,23 @@ class Reference:
         return f"{self.registry}/{self.name}"
 
 
-def _split_registry(text: str) -> tuple[str, str]:
-    """Docker's rule: text before the first slash is a host if it has a dot, a colon or a capital, or is localhost."""
+def named_registry(text: str) -> tuple[str, str]:
+    """The registry that a reference names, empty if it names none, and what follows it.
+
+    Docker's rule: text before the first slash is a host if it has a dot, a colon or a capital, or is localhost.
+
+    >>> named_registry("quay.io/a/b:1"), named_registry("a/b:1")
+    (('quay.io', 'a/b:1'), ('', 'a/b:1'))
+    """
     first, slash, rest = text.partition("/")
-    if not slash or not (set(".:[") & set(first) or first == "localhost" or first != first.lower()):
-        first, rest = DEFAULT_REGISTRY, text
-    registry = DEFAULT_REGISTRY if first == "index.docker.io" else first
+    if slash and (set(".:[") & set(first) or first == "localhost" or first != first.lower()):
+        return first, rest
+    return "", text
+
+
+def _split_registry(text: str) -> tuple[str, str]:
+    first, rest = named_registry(text)
+    registry = DEFAULT_REGISTRY if first in {"", "index.docker.io"} else first
     path = rest.partition("@")[0]
     if registry == DEFAULT_REGISTRY and "/" not in path:
         rest = f"library/{rest}"

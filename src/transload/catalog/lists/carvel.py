@@ -1,0 +1,93 @@
+"""Locks of Carvel's tools: imgpkg's ImagesLock and BundleLock, and what kbld writes with --lock-output.
+
+Shapes: https://carvel.dev/imgpkg/docs, "Resources", and https://carvel.dev/kbld/docs, "Configuration".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import evolve
+
+from transload.catalog.lists.taken import (
+    Format,
+    Note,
+    Question,
+    Taken,
+    image,
+    is_of,
+    items_of,
+    rest,
+    template_in,
+    text_of,
+)
+from transload.catalog.selected import Selected
+from transload.documents.value import Value
+from transload.errors import ReferenceInvalid
+from transload.oci import Reference
+from transload.oci.reference import check_tag
+
+_IMGPKG, _KBLD = "imgpkg.carvel.dev", "kbld.k14s.io"
+_ID = "kbld.carvel.dev/id"
+_BUNDLE = "the images that the bundle refers to are not in this lock; read .imgpkg/images.yml of the bundle too"
+_NO_LOCK = "is not a lock, and names no image"
+
+
+def _is_imgpkg(root: Value) -> bool:
+    return is_of(root, _IMGPKG, "ImagesLock", "BundleLock")
+
+
+def _read_imgpkg(root: Value) -> Iterator[Taken]:
+    if root.get("kind").content == "BundleLock":
+        bundle = root.get("bundle")
+        taken, tag = image(bundle.get("image")), bundle.get("tag")
+        yield evolve(taken, tag=tag.read(check_tag)) if isinstance(taken, Selected) and text_of(tag) else taken
+        yield Note(bundle.where, _BUNDLE)
+        return
+    yield from rest(root, ("apiVersion", "kind", "metadata", "images"), {})
+    for item in items_of(root.get("images")):
+        annotations = item.get("annotations")
+        original = text_of(annotations.get(_ID)) if annotations.content else ""
+        yield _tagged(image(item.get("image")), original)
+        yield from rest(item, ("image", "annotations"), {})
+
+
+def _is_kbld(root: Value) -> bool:
+    return is_of(root, _KBLD)
+
+
+def _read_kbld(root: Value) -> Iterator[Taken]:
+    kind = root.get("kind").text()
+    if kind not in ("Config", "ImageOverrides"):
+        yield Note(root.where, f"kbld's kind {kind[:40]!r} {_NO_LOCK}")
+        return
+    sentence = f"{_NO_LOCK}; kbld writes one with --lock-output"
+    yield from rest(
+        root,
+        ("apiVersion", "kind", "metadata", "minimumRequiredVersion", "overrides"),
+        {"searchRules": sentence, "sources": sentence, "destinations": sentence},
+    )
+    for item in items_of(root.get("overrides")):
+        original = text_of(item.get("image")) or text_of(item.get("imageRepo"))
+        if text_of(item.get("newImage")):
+            yield _tagged(image(item.get("newImage")), original)
+        else:
+            yield Question(original[:200], item.where, "kbld finds the image when it runs")
+        yield from rest(item, ("image", "imageRepo", "newImage", "preresolved"), {})
+
+
+def _tagged(taken: Selected | Question, original: str) -> Selected | Question:
+    """The same; an image without a tag gets that of the `original`, if it is of the same repository."""
+    if not isinstance(taken, Selected) or taken.tag or not original or template_in(original):
+        return taken
+    try:
+        before = Reference.parse(original)
+    except ReferenceInvalid:  # it may be any name that the build knows
+        return taken
+    same = (before.registry, before.name.repository) == (taken.source.registry, taken.source.name.repository)
+    tagged = same and ":" in original.rpartition("/")[2].partition("@")[0]
+    return evolve(taken, tag=before.name.tag) if tagged else taken
+
+
+IMGPKG = Format("imgpkg lock", _is_imgpkg, _read_imgpkg)
+KBLD = Format("kbld lock", _is_kbld, _read_kbld)

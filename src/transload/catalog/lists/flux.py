@@ -1,0 +1,108 @@
+"""The configuration of Flux Mirror: artifacts with selectors, and charts.
+
+Shape: https://fluxcd.io/flux/cli-plugins/flux-mirror/config.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from transload.catalog.lists.taken import (
+    EVERY_TAG,
+    NEWEST_VERSION,
+    Format,
+    Note,
+    Taken,
+    found_anywhere,
+    is_of,
+    items_of,
+    rest,
+    ruled,
+    targets_note,
+    text_of,
+)
+from transload.catalog.selected import join
+from transload.catalog.tagrule import Sort, TagRule
+from transload.catalog.versionrange import VersionRange
+from transload.documents.value import Value
+
+_GROUPS = ("mirror.plugin.fluxcd.io", "mirror.fluxcd.io")
+_LOGINS = "logins and certificates come from files and options, not from a list"
+_SENTENCES = {
+    "overwrite": "a tag that points elsewhere is always replaced",
+    "includeReferrers": "signatures and attestations are copied with --referrers",
+    "verify": "signatures are not verified",
+}
+_SORTS: dict[str, Sort] = {"": "version", "semver": "version", "numerical": "version", "alphabetical": "name"}
+_GROUP = re.compile(r"\$\{?(\w+)\}?", re.ASCII)
+_MOST = 1 << 20
+
+
+def _recognises(root: Value) -> bool:
+    return any(is_of(root, group, "Config") for group in _GROUPS)
+
+
+def _read(root: Value) -> Iterator[Taken]:
+    yield from rest(root, ("apiVersion", "kind", "artifacts", "charts"), {"hosts": _LOGINS})
+    artifacts, charts = items_of(root.get("artifacts")), items_of(root.get("charts"))
+    yield from targets_note(entry.get("destination") for entry in (*artifacts, *charts))
+    for entry in artifacts:
+        yield ruled(entry.get("source"), _rule(entry.get("selector")), target=entry.get("destination"))
+        yield from rest(entry, ("source", "destination", "selector"), _SENTENCES)
+    for entry in charts:
+        yield from _chart(entry)
+
+
+def _rule(selector: Value) -> TagRule:
+    """The tags that match the pattern and are in the range; of these the newest `limit`, which is 1 if left out."""
+    if not selector.content:
+        return NEWEST_VERSION
+    selector.only("regex", "semver", "sortBy", "limit")
+    by, regex = text_of(selector.get("sortBy")), selector.get("regex")
+    if by not in _SORTS:
+        raise selector.get("sortBy").wrong("semver, alphabetical or numerical")
+    versions = text_of(selector.get("semver")) or ("*" if _SORTS[by] == "version" else "")
+    return TagRule(
+        pattern=_pattern(regex) if regex.content else None if versions else EVERY_TAG.pattern,
+        versions=selector.get("semver").made(lambda _: VersionRange.parse(versions)) if versions else None,
+        newest=_limit(selector.get("limit")),
+        sort=_SORTS[by],
+    )
+
+
+def _limit(value: Value) -> int | None:
+    """How many; 0 means all. Raises `DocumentInvalid`."""
+    text = text_of(value) or "1"
+    if not text.isascii() or not text.isdigit() or int(text[:9]) > _MOST:
+        raise value.wrong("a whole number")
+    return int(text) or None
+
+
+def _pattern(regex: Value) -> re.Pattern[str]:
+    """The pattern; the group that `extract` names is called `version`, since tags are compared by it."""
+    pattern, extract = regex.get("pattern").text(), text_of(regex.get("extract"))
+    if extract:
+        group = _GROUP.fullmatch(extract)
+        if group is None or f"<{group[1]}>" not in pattern:
+            raise regex.get("extract").wrong("the name of a group of the pattern, such as $version")
+        pattern = pattern.replace(f"<{group[1]}>", "<version>")
+    return regex.get("pattern").made(lambda _: found_anywhere(pattern.replace("(?<", "(?P<")))
+
+
+def _chart(entry: Value) -> Iterator[Taken]:
+    source, target, name = entry.get("source"), entry.get("destination"), entry.get("name").text()
+    versions = text_of(entry.get("version")) or "*"
+    if source.text().startswith("oci://"):
+        rule = TagRule(
+            versions=entry.get("version").made(lambda _: VersionRange.parse(versions)),
+            newest=_limit(entry.get("limit")),
+        )
+        repository = join(source.text().removeprefix("oci://").rstrip("/"), name)
+        yield ruled(source, rule, repository, target=target, renamed=join(target.text().rstrip("/"), name))
+    else:
+        yield Note(entry.where, "a chart that is in no registry is not copied")
+    yield from rest(entry, ("name", "source", "destination", "version", "limit"), _SENTENCES)
+
+
+FORMAT = Format("Flux Mirror configuration", _recognises, _read)

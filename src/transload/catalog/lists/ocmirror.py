@@ -1,0 +1,127 @@
+"""oc-mirror's ImageSetConfiguration, of version 2 of the plugin and of version 1.
+
+Shape: internal/pkg/api/v2alpha1 in https://github.com/openshift/oc-mirror. OpenShift's releases and operator catalogs
+are not copied, since only oc-mirror knows what is in them; a note says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from attrs import evolve, frozen
+
+from transload.catalog.lists.taken import Format, Note, Question, Taken, image, is_of, items_of, listed, rest, text_of
+from transload.catalog.selected import Selected
+from transload.documents.value import Value
+from transload.oci import Platform
+from transload.oci.reference import check_repository, check_tag
+
+_GROUP = "mirror.openshift.io"
+_RELEASES = "OpenShift's releases are not copied; oc-mirror asks the update service for them"
+_CHARTS = "charts are not copied, and the images that they need are not looked for"
+_SENTENCES = {
+    "platform": _RELEASES,
+    "ocp": _RELEASES,
+    "operators": "operator catalogs are not copied, and neither are the images of their operators",
+    "helm": _CHARTS,
+    "samples": "samples are not copied",
+}
+_MOST_BLOCKED = 1000
+_PLAIN = re.compile(r"[\w./:@-]*", re.ASCII)
+
+
+def _recognises(root: Value) -> bool:
+    return is_of(root, _GROUP, "ImageSetConfiguration", "DeleteImageSetConfiguration")
+
+
+def _read(root: Value) -> Iterator[Taken]:
+    if root.get("kind").content == "DeleteImageSetConfiguration":
+        raise root.fail("this says what to delete", hint="name the ImageSetConfiguration that says what is wanted")
+    yield from rest(root, ("apiVersion", "kind", "mirror", "archiveSize", "storageConfig"), {})
+    mirror = root.get("mirror")
+    blocked: list[_Blocked] = []
+    for pattern in _blocked(mirror.get("blockedImages")):
+        if isinstance(pattern, Note):
+            yield pattern
+        else:
+            blocked.append(pattern)
+    left_out: list[str] = []
+    for item in items_of(mirror.get("additionalImages")):
+        taken = _image(item)
+        if isinstance(taken, Selected) and any(pattern.fits(item.get("name").text(), taken) for pattern in blocked):
+            left_out.append(str(taken.source))
+        else:
+            yield taken
+            yield from rest(item, ("name", "targetRepo", "targetTag", "platforms"), {})
+    if left_out:
+        yield Note(mirror.get("blockedImages").where, f"blocked, and so left out: {listed(left_out)}")
+    yield from rest(mirror, ("additionalImages", "blockedImages"), _SENTENCES)
+
+
+def _image(item: Value) -> Selected | Question:
+    name = item.get("name")
+    if name.text().startswith("oci:"):
+        return Question(name.text()[:200], name.where, "an image in a folder is taken with --from oci:DIR")
+    platforms = tuple(
+        Platform.parse(f"{entry.get('os').text()}/{entry.get('architecture').text()}")
+        for entry in items_of(item.get("platforms"))
+    )
+    taken = image(name, platforms=platforms)
+    if isinstance(taken, Selected):
+        if text_of(item.get("targetRepo")):
+            taken = evolve(taken, repository=item.get("targetRepo").read(check_repository))
+        if text_of(item.get("targetTag")):
+            taken = evolve(taken, tag=item.get("targetTag").read(check_tag))
+    return taken
+
+
+@frozen
+class _Blocked:
+    """A name that is blocked: texts that a reference has one after the other, at its beginning or end if so marked."""
+
+    parts: tuple[str, ...]
+    first: bool
+    last: bool
+
+    def fits(self, written: str, wanted: Selected) -> bool:
+        """Whether the image, as written, in full or at the target, is blocked."""
+        return any(
+            self._is_in(name) for name in (written.partition("://")[2] or written, str(wanted.source), wanted.place)
+        )
+
+    def _is_in(self, name: str) -> bool:
+        *parts, end = self.parts
+        if self.last:
+            if not name.endswith(end) or (self.first and not parts and name != end):
+                return False
+            name = name[: len(name) - len(end)]
+        else:
+            parts.append(end)
+        for number, part in enumerate(parts):
+            at = name.find(part)
+            if at < 0 or (at and not number and self.first):
+                return False
+            name = name[at + len(part) :]
+        return True
+
+
+def _blocked(listed_names: Value) -> Iterator[_Blocked | Note]:
+    """oc-mirror takes the names for regular expressions. Those of letters, dots, `.*` and anchors are understood.
+
+    They are looked for in time linear in the name, whatever the expression.
+    """
+    items = items_of(listed_names)
+    if len(items) > _MOST_BLOCKED:
+        raise listed_names.fail(f"{len(items)} blocked images are over the limit of {_MOST_BLOCKED}")
+    for item in items:
+        name = item.get("name")
+        text = name.text()
+        inner = text.removeprefix("^").removesuffix("$").replace("\\.", ".").split(".*")
+        if all(_PLAIN.fullmatch(part) for part in inner):
+            yield _Blocked(tuple(inner), text.startswith("^"), text.endswith("$"))
+        else:
+            yield Note(name.where, "this pattern is not understood, and blocks nothing")
+
+
+FORMAT = Format("oc-mirror ImageSetConfiguration", _recognises, _read)
