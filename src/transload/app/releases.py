@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Iterable
 
 from transload.app.location import Location
 from transload.app.stores import Stores
@@ -25,11 +25,8 @@ def find_releases(catalog: Catalog, tag: str | None, origin: Location, source: S
     """
     wanted = tag or NEWEST
     check_words(wanted)
-    if not depends_on_source(wanted):
-        with contextlib.suppress(ReleaseUnknown):  # newer than this catalog, perhaps
-            return catalog.releases_in(wanted)
     try:
-        tags = source_tags(catalog, origin, source)
+        tags = needed_tags(catalog, [wanted], origin, source)
     except (AccessError, Refused):
         if depends_on_source(wanted) or ".." in wanted:
             raise
@@ -37,10 +34,37 @@ def find_releases(catalog: Catalog, tag: str | None, origin: Location, source: S
     return catalog.releases_in(wanted, tags)
 
 
+def needed_tags(catalog: Catalog, texts: Iterable[str], origin: Location, source: Source) -> list[str] | None:
+    """The source's tags, if they can change what these releases and ranges mean; else None, without a request.
+
+    In a range, too, may be a release that is newer than this catalog. If the catalog knows both ends, it is no error
+    that the source cannot be asked. Raises as `source_tags`.
+    """
+    texts = list(texts)
+    known = not any(map(depends_on_source, texts)) and _are_known(catalog, texts)
+    if known and not any(".." in text for text in texts):
+        return None
+    try:
+        return source_tags(catalog, origin, source)
+    except (AccessError, Refused, ReleaseUnknown):
+        if known:
+            return None
+        raise
+
+
+def _are_known(catalog: Catalog, texts: Iterable[str]) -> bool:
+    try:
+        return all(catalog.releases_in(text) for text in texts)
+    except ReleaseUnknown:
+        return False
+
+
 def check_words(text: str) -> None:
     """Check what people write for a release or a range. Raises `UsageError` for nothing, and for a blank in it."""
     if not text:
         raise UsageError("the release is empty", hint="write a tag, its beginning, or a range FROM..TO")
+    if text[0] in "<>=~^!":
+        raise UsageError(f"{text[:140]!r} is not a release", hint="a range of releases is written FROM..TO: 1.40..1.46")
     if text.split() != [text] and ".." not in text:
         raise UsageError(f"release {text!r} has a blank in it", hint=f"leave the blank out: {''.join(text.split())}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from transload.app.choosing import choose
 from transload.app.job import Job
 from transload.app.location import SCHEMES, Location
 from transload.app.published import ask_published
-from transload.app.releases import depends_on_source, find_releases, open_origin, source_tags
+from transload.app.releases import find_releases, needed_tags, open_origin
 from transload.app.restricting import restricted, to_item
 from transload.app.stores import Stores
 from transload.app.whole import everything
@@ -24,7 +23,7 @@ from transload.catalog.references import ARROW, select_references
 from transload.catalog.release import Release
 from transload.catalog.ruled import Choice
 from transload.catalog.selected import Selected, join, merge
-from transload.errors import CatalogUnknown, LocalError, ReleaseUnknown, SelectionEmpty, UsageError, at_side
+from transload.errors import CatalogUnknown, LocalError, SelectionEmpty, UsageError, at_side
 from transload.events import ActivityListener, Counting, Progressed
 from transload.files import expanded
 from transload.oci import Name, Reference
@@ -262,8 +261,9 @@ def _image_set(image_set: ImageSet, stores: Stores, cancellation: Cancellation) 
     sources = [open_origin(_origin(use), stores) for use in image_set.catalogs]
     tags: dict[str, list[str]] = {}
     for use, source in zip(image_set.catalogs, sources, strict=True):
-        if _needs_tags(use):
-            tags[str(use.anchor)] = source_tags(use.catalog, _origin(use), source)
+        needed = needed_tags(use.catalog, use.releases, _origin(use), source)
+        if needed is not None:
+            tags[str(use.anchor)] = needed
     choices = choose(image_set, stores, cancellation)
     images = merge([*image_set.select(tags), *(image for choice in choices for image in choice.select())])
     releases = tuple(
@@ -273,15 +273,6 @@ def _image_set(image_set: ImageSet, stores: Stores, cancellation: Cancellation) 
         for release in use.catalog.releases_in(text, tags.get(str(use.anchor)))
     )
     return _Part(images, releases, choices)
-
-
-def _needs_tags(use: CatalogUse) -> bool:
-    """Whether a release cannot be found without the tags that the source has."""
-    if not any(depends_on_source(text) for text in use.releases):
-        with contextlib.suppress(ReleaseUnknown):
-            use.select()
-            return False
-    return True
 
 
 def _origin(use: CatalogUse) -> Location:

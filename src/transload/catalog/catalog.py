@@ -21,6 +21,8 @@ from transload.wording import hint
 NEWEST = "newest"
 """The word for the newest release, whichever it is."""
 
+_OTHER_SIGNS = (",", ":", "-", "–", "/", " ")
+
 
 @frozen(kw_only=True)
 class Catalog:
@@ -95,24 +97,31 @@ class Catalog:
         `tags` adds releases that the catalog does not know. Raises `ReleaseUnknown` with close matches, also if `text`
         could mean several.
         """
+        matches = self._matching(text, tags)
+        if len(matches) == 1:
+            return matches[0]
+        tags_shown = ", ".join(release.tag for release in matches[:8])
+        raise ReleaseUnknown(
+            f"{text!r} could be {len(matches)} releases of {self.name}",
+            subject=text,
+            hint=f"write one of them in full: {tags_shown}",
+        )
+
+    def _matching(self, text: str, tags: Iterable[str] | None) -> list[Release]:
+        """Every release that `text` could mean, newest first. Raises `ReleaseUnknown` with close matches if none."""
         if text == NEWEST:
-            return self.newest(tags)
+            return [self.newest(tags)]
         candidates = self._candidates(tags)
         matches = [release for release in candidates if release.tag == text]
         matches = matches or [release for release in candidates if release.answers_to(text)]
-        if len(matches) == 1:
-            return matches[0]
-        if matches:
-            tags_shown = ", ".join(release.tag for release in matches[:8])
+        if not matches:
+            names = [name for release in candidates for name in (release.tag, release.name) if name]
             raise ReleaseUnknown(
-                f"{text!r} could be {len(matches)} releases of {self.name}",
+                f"{self.name} has no release {text[:140]!r}",
                 subject=text,
-                hint=f"write one of them in full: {tags_shown}",
+                hint=_meant_range(text, candidates) or hint(text, names, what="the newest are"),
             )
-        names = [name for release in candidates for name in (release.tag, release.name) if name]
-        raise ReleaseUnknown(
-            f"{self.name} has no release {text[:140]!r}", subject=text, hint=hint(text, names, what="the newest are")
-        )
+        return matches
 
     def assume(self, tag: str) -> Release:
         """The release with exactly this tag; one that the catalog does not know gets the newest known list.
@@ -136,16 +145,20 @@ class Catalog:
     def releases_in(self, text: str, tags: Iterable[str] | None = None) -> tuple[Release, ...]:
         """One release, or with `FROM..TO` every release between the two, both included, oldest first.
 
-        Without FROM the range begins with the oldest, without TO it ends with the newest. Raises `ReleaseUnknown`;
-        `UsageError` if FROM is newer than TO.
+        Without FROM the range begins with the oldest, without TO it ends with the newest. Where FROM or TO could mean
+        several releases, as `1.46` can, all of them are in it. Raises `ReleaseUnknown`; `UsageError` if FROM is newer
+        than TO, or if this is no range.
         """
         tags = None if tags is None else list(tags)
-        first, dots, last = text.partition("..")
+        first, dots, last = (part.strip() for part in text.partition(".."))
         if not dots:
             return (self.release(text, tags),)
+        if ".." in last or last.startswith("."):
+            ends = [end.strip(" .") for end in (first, last.rpartition("..")[2])]
+            raise UsageError(f"{text[:140]!r} is not a range", hint=f"a range is written FROM..TO: {'..'.join(ends)}")
         oldest_first = list(reversed(self._candidates(tags)))
-        start = oldest_first.index(self.release(first, tags)) if first else 0
-        end = oldest_first.index(self.release(last, tags)) if last else len(oldest_first) - 1
+        start = oldest_first.index(self._matching(first, tags)[-1]) if first else 0
+        end = oldest_first.index(self._matching(last, tags)[0]) if last else len(oldest_first) - 1
         if start > end:
             raise UsageError(
                 f"the range {text} is empty, since {first} is newer than {last}", hint=f"write {last}..{first}"
@@ -244,6 +257,16 @@ class Catalog:
     def discovered(self, release: Release, published: Published, *, repository: str | None = None) -> Release:
         """`release` with the images that the source really has."""
         return difference.discovered(release, self.repository if repository is None else repository, published)
+
+
+def _meant_range(text: str, releases: Iterable[Release]) -> str | None:
+    """A hint for a range with another sign in it, such as `1.40-1.46` or `1.40,1.46`; None if it is none."""
+    releases = list(releases)
+    for sign in _OTHER_SIGNS:
+        ends = [end.strip() for end in text.split(sign)]
+        if len(ends) == 2 and all(any(release.answers_to(end) for release in releases) for end in ends):
+            return f"a range is written {'..'.join(ends)}"
+    return None
 
 
 def _order(catalog: Catalog) -> TagOrder:

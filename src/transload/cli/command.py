@@ -114,7 +114,7 @@ def _once(option: Any) -> Callable[[Any, Any], None]:
 
     def take(value: Any, state: Any) -> None:
         if seen and seen[0] != value:
-            flag = option.obj.opts[-1]
+            flag = " or ".join(name for name in option.obj.opts if name.startswith("--"))
             raise UsageError(f"{flag} is given twice, with two values", hint=f"leave one {flag} out; a run takes one")
         seen.append(value)
         process(value, state)

@@ -21,7 +21,7 @@ _FILE_BYTES = 1 << 20
 _UNTOUCHED = ("demo",)  # it needs no settings of a site
 # Flags that mean something else in this command than in others, or would be dangerous as a default for it: a value for
 # them counts only in the section of the command.
-_OWN = {"check": ("deep",), "repair": ("into",), "forget": ("all", "list")}
+_OWN = {"check": ("deep",), "repair": ("into",), "forget": ("all", "list"), "releases": ("image", "releases")}
 
 
 def defaults_from_file(program: click.Group, running: str | None = None) -> dict[str, Any] | None:
@@ -47,7 +47,7 @@ def defaults_from_file(program: click.Group, running: str | None = None) -> dict
     _check_known(path, flags, sections, commands)
     return {
         name: {
-            str(options[flag].name): _value(path, options[flag], value)
+            str(options[flag].name): _value(path, flag, options[flag], value)
             for flag, value in _values_for(name, flags, sections).items()
             if flag in options and flag not in answered
         }
@@ -71,6 +71,8 @@ def _check_known(
     """Raises `DocumentInvalid` for a flag that no command has, or not the one in whose section it is."""
     hint = "keys are long flags without the dashes, for example to: registry.local/arcdata"
     known = {flag for name, options in commands.items() for flag in options if flag not in _OWN.get(name, ())}
+    for given in (flags, *sections.values()):
+        _check_once(path, given, commands)
     for flag in flags:
         if flag in known:
             continue
@@ -91,6 +93,18 @@ def _check_known(
                     f"{path}: {name}: {flag}: this command has no such flag{close_match(flag, commands[name])}",
                     subject=str(path),
                     hint=hint,
+                )
+
+
+def _check_once(path: Path, flags: Mapping[str, Any], commands: Mapping[str, Mapping[str, click.Option]]) -> None:
+    """Raises `DocumentInvalid` if two of the flags are names of the same one."""
+    for options in commands.values():
+        first: dict[str, str] = {}
+        for flag in flags:
+            other = first.setdefault(str(options[flag].name), flag) if flag in options else flag
+            if other != flag:
+                raise DocumentInvalid(
+                    f"{path}: {other} and {flag} are the same flag", subject=str(path), hint="leave one of them out"
                 )
 
 
@@ -171,18 +185,17 @@ def _commands(program: click.Group) -> Mapping[str, Mapping[str, click.Option]]:
     return commands
 
 
-def _value(path: Path, option: click.Option, value: Any) -> Any:
+def _value(path: Path, flag: str, option: click.Option, value: Any) -> Any:
     """A value for click: a list if the flag is repeatable, and never a number if the flag takes text."""
     values = value if isinstance(value, list) else [value]
-    flag = option.opts[-1]
     if isinstance(value, dict):
-        raise DocumentInvalid(f"{path}: {flag[2:]}: takes one value, not a map", subject=str(path))
+        raise DocumentInvalid(f"{path}: {flag}: takes one value, not a map", subject=str(path))
     if isinstance(value, list) and not option.multiple:
-        raise DocumentInvalid(f"{path}: {flag[2:]}: takes one value, not a list", subject=str(path))
+        raise DocumentInvalid(f"{path}: {flag}: takes one value, not a list", subject=str(path))
     if isinstance(option.type, click.types.StringParamType):
         for text in values:
             if not isinstance(text, str):
                 raise DocumentInvalid(
-                    f"{path}: {flag[2:]}: {text!r} is not text", subject=str(path), hint=f"write it in quotes: '{text}'"
+                    f"{path}: {flag}: {text!r} is not text", subject=str(path), hint=f"write it in quotes: '{text}'"
                 )
     return values if option.multiple else value

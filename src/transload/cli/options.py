@@ -142,6 +142,8 @@ _selection = _stacked(
     ),
     _option(
         "--tag",
+        "--releases",
+        "tag",
         metavar="RELEASE",
         shell_complete=completion.releases,
         help="Release of the catalogs, or a range FROM..TO. Default: the newest.",

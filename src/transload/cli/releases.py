@@ -16,7 +16,7 @@ from transload.app.stores import Logins
 from transload.catalog.catalog import Catalog
 from transload.catalog.offer import ReleaseList
 from transload.cli import completion, options
-from transload.cli.command import Command
+from transload.cli.command import Command, is_written
 from transload.cli.commandline import command_line
 from transload.cli.console import say, show_result, width_of
 from transload.cli.output import OutputFormat
@@ -77,7 +77,8 @@ def releases(
       transload releases arcdata --to registry.local/arcdata --exit-code
     """
     with open_session("releases", output, quiet, network) as session:
-        target = Location.parse(to) if to else None
+        # --known makes no request, unless a target is asked for in this very command
+        target = Location.parse(to) if to and (not known or is_written("to")) else None
         if exit_code and target is None:
             raise UsageError("--exit-code says whether a release is new to a target", hint="name it: --to STORE")
         asked = load_catalog(catalog)

@@ -183,6 +183,32 @@ def test_a_range_the_wrong_way_round_says_how_it_is_meant() -> None:
     assert caught.value.hint == "write 1.39..1.46"
 
 
+def test_ends_that_could_mean_several_releases_take_all_of_them() -> None:
+    tags = ["v1.46.0_2026-05-12", "v1.46.1_2026-06-02", "v1.45.0_2026-04-14"]
+    assert versions("1.45..1.46", tags) == ["v1.45.0", "v1.46.0", "v1.46.1"]
+    assert versions("1.46..", tags) == ["v1.46.0", "v1.46.1"]
+    assert versions("1.45 .. 1.46.0", tags) == ["v1.45.0", "v1.46.0"]
+    with pytest.raises(ReleaseUnknown, match="could be 2 releases"):
+        ARCDATA.release("1.46", tags)
+
+
+@pytest.mark.parametrize("text", ["1.45-1.46", "1.45,1.46", "1.45:1.46", "1.45–1.46", "v1.45.0-1.46", "1.45/1.46"])  # noqa: RUF001
+def test_a_range_with_another_sign_says_how_it_is_written(text: str) -> None:
+    with pytest.raises(ReleaseUnknown) as caught:
+        ARCDATA.releases_in(text)
+    assert caught.value.hint == f"a range is written {'v1.45.0' if text[0] == 'v' else '1.45'}..1.46"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("1.40...1.46", "1.40..1.46"), ("1.40..1.42..1.46", "1.40..1.46"), ("1.40....1.46", "1.40..1.46")],
+)
+def test_more_than_two_ends_are_no_range(text: str, meant: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        ARCDATA.releases_in(text)
+    assert caught.value.hint == f"a range is written FROM..TO: {meant}"
+
+
 def test_a_range_with_an_unknown_end_is_an_error() -> None:
     with pytest.raises(ReleaseUnknown):
         ARCDATA.releases_in("1.39..1.99")

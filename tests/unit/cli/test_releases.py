@@ -190,6 +190,14 @@ def test_a_folder_that_is_not_there_yet_holds_nothing_and_is_not_made(site: Site
     assert not (site.folder / "out").exists()
 
 
+def test_known_asks_no_target_that_is_only_a_default(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSLOAD_TO", site.to)
+    assert site.run("--known")[0] == 0
+    assert site.served.requests.total == 0
+    assert site.run("--exit-code")[0] == 10
+    assert site.served.requests.total > 0
+
+
 # --- digests
 
 

@@ -73,3 +73,12 @@ def test_forgetting_everything_is_never_a_default(path: Path, capsys: pytest.Cap
     path.write_text("all: true\n")
     assert main(["forget"]) != 0
     assert "write it in a section of this name: forget: {all: true}" in capsys.readouterr().err
+
+
+def test_two_names_of_one_flag_are_not_both_in_the_file(path: Path) -> None:
+    with pytest.raises(DocumentInvalid, match="tag and releases are the same flag"):
+        read(path, "tag: 1.40\nreleases: 1.40..1.46\n")
+    values = read(path, "releases: 1.40..1.46\nmirror: {tag: v1.46.0}\n")
+    assert values["mirror"] == {"tag": "v1.46.0"}
+    assert values["plan"] == {"tag": "1.40..1.46"}
+    assert values["releases"] == {}, "here the flag means which releases are listed"
