@@ -31,6 +31,7 @@ from transload.catalog.definition import parse_catalog
 from transload.catalog.references import parse_references
 from transload.catalog.setfile import parse_set
 from transload.catalog.tagpattern import check_pattern
+from transload.discovery.kinds import read_file as read_discovered
 from transload.errors import TransloadError
 from transload.inventory.file import dump_inventory, load_inventory
 from transload.layout import LayoutStore
@@ -130,6 +131,10 @@ def an_archive() -> bytes:
         return write_tar(Path(folder) / "a.tar", {"x" * 200: b"1", **layout_files({NAME: BUILT})}, 1).read_bytes()
 
 
+def discovered(file: str, valid: str) -> Parser:
+    return Parser("discovery/kinds.py", lambda raw, _: list(read_discovered(raw, file)), valid.encode())
+
+
 CATALOG = b"kind: Catalog\nversion: 1\nname: a\nregistry: r.example\nreleases:\n  - {tag: v1, images: [x, y]}\n"
 SET = b"kind: ImageSet\nversion: 1\nname: a\nimages:\n  - docker.io/library/busybox:1\n"
 INDEX = LayoutIndex.empty().pointing(NAME, BUILT.descriptor).encode()
@@ -191,6 +196,27 @@ PARSERS = [
         "net/backoff.py",
         text(lambda header: retry_after_s({"Retry-After": header, "Date": header}, 0.0)),
         b"Wed, 21 Oct 2026 07:28:00 GMT",
+    ),
+    discovered(
+        "compose.yaml", '{"services":{"a":{"image":"${R:-r.example}/a:1","build":{"args":["A=1"]}}},"include":["b"]}'
+    ),
+    discovered(
+        "Dockerfile", "# syntax=a/b:1\nARG A=1\nFROM a:$A AS b\nRUN --mount=from=c:1 <<E\nE\nCOPY --from=b / /\n"
+    ),
+    discovered(
+        "bom.json", '{"bomFormat":"CycloneDX","components":[{"type":"container","name":"a","purl":"pkg:oci/a"}]}'
+    ),
+    discovered(
+        "bom.xml",
+        '<bom xmlns="http://cyclonedx.org/schema/bom/1.5"><component type="container"><name>a</name></component></bom>',
+    ),
+    discovered(
+        "a.json",
+        '{"spdxVersion":"SPDX-2.3","packages":[{"externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:oci/a"}]}]}',
+    ),
+    discovered("a.spdx", "SPDXVersion: SPDX-2.3\nExternalRef: PACKAGE-MANAGER purl pkg:docker/a@1?tag=2\n"),
+    discovered(
+        "olm.json", '{"schema":"olm.bundle","image":"a:1","relatedImages":[{"image":"b:1"}]}\n{"schema":"olm.x"}'
     ),
     Parser("transfer/journal.py", journal, b'["app/one", "%s"]\n' % BUILT.digest.encode()),
 ]
@@ -281,5 +307,6 @@ def test_no_parser_is_missing() -> None:
         "registry/known.py",  # tests/unit/registry/test_known.py
         "app/ownplans.py",  # tests/unit/cli/test_own_plans.py
         "cli/defaults.py",  # tests/unit/cli/test_defaults.py
+        "charts/index.py",  # tests/unit/charts/test_index.py
     }
     assert readers <= known | elsewhere

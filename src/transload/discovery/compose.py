@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from attrs import frozen
 
 from transload.discovery import dockerfile, dotenv
-from transload.discovery.finding import Discovered, Irrelevant, Place, Sureness, Unread
+from transload.discovery.finding import Discovered, Place, Sureness, Unread
 from transload.discovery.judging import judged, question
 from transload.discovery.values import at, entries, items, text
 from transload.discovery.variables import Unresolved, expand
@@ -42,13 +42,7 @@ def read(document: Value) -> Iterator[Discovered]:
 
 def images_of(document: Value, variables: Mapping[str, str]) -> Iterator[Discovered]:
     """The images of a Compose file; what has no value among these variables has its default."""
-    compose = _Compose(document, variables)
-    nothing = True
-    for found in compose.everything():
-        nothing = False
-        yield found
-    if nothing:
-        yield Irrelevant(place=Place.of(document))
+    yield from _Compose(document, variables).everything()
 
 
 @frozen

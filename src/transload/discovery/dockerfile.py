@@ -14,7 +14,7 @@ from pathlib import PurePath
 
 from attrs import define, field, frozen
 
-from transload.discovery.finding import Discovered, Irrelevant, Place, Unread
+from transload.discovery.finding import Discovered, Place, Unread
 from transload.discovery.judging import is_template, judged, question
 from transload.discovery.variables import Unresolved, expand
 from transload.documents.text import decoded
@@ -67,17 +67,12 @@ def images_of(
     build = _Build(place_of, arguments or {}, _stages(source))
     if syntax := source.directives.get("syntax"):
         yield judged(syntax, place_of(source.lines_of["syntax"]), "dockerfile syntax")
-    nothing = True
     for instruction in source.instructions():
-        for found in build.follow(instruction):
-            nothing = False
-            yield found
+        yield from build.follow(instruction)
     if source.open_heredoc:
         yield Unread(place=place_of(source.open_heredoc[1]), reason=f"no line ends <<{source.open_heredoc[0][:40]}")
     if not build.begun:
         yield Unread(place=place_of(1), reason="it has no FROM, so it is no Dockerfile, or only a part of one")
-    elif nothing:
-        yield Irrelevant(place=place_of(1))
 
 
 def _stages(source: _Source) -> set[str]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
 
 from attrs import frozen
 
-from transload.discovery import compose, dockerfile, kubernetes, lists
+from transload.discovery import compose, cyclonedx, dockerfile, kubernetes, lists, olm, spdx
 from transload.discovery.fieldpath import FieldPath
 from transload.discovery.finding import Discovered, DocumentReader, FileReader, Irrelevant, Place, Unread
+from transload.documents.jsonstream import json_documents_in
 from transload.documents.value import Value
 from transload.documents.yamlstream import documents_in
 from transload.errors import DocumentInvalid
-from transload.limits import STREAM_BYTES, STREAM_DOCUMENT_VALUES
+
+_JSON_BEGINS = re.compile(rb"\s*\{\s*[\"}]")  # and not a template, which begins with two braces
 
 HEAD_BYTES = 64 << 10
 """How much of a file is enough to recognise it."""
@@ -37,21 +40,25 @@ class DocumentKind:
     read: DocumentReader
 
 
-def _documents(content: bytes, file: str) -> Iterator[Discovered | Value]:
-    """Every document of a YAML stream."""
-    for document in documents_in(content, file):
+def _yaml(content: bytes, file: str) -> Iterator[Discovered | Value]:
+    return _each(documents_in(content, file), file)
+
+
+def _json(content: bytes, file: str) -> Iterator[Discovered | Value]:
+    return _each(json_documents_in(content, file), file)
+
+
+def _each(documents: Iterator[Value | DocumentInvalid], file: str) -> Iterator[Discovered | Value]:
+    """Every document of a stream; what is wrong with one costs only itself."""
+    for document in documents:
         if isinstance(document, DocumentInvalid):
             yield Unread(place=Place(file=file), reason=str(document))
         else:
             yield document
 
 
-def _json(content: bytes, file: str) -> Iterator[Value]:
-    yield Value.from_json(content, file, limit=STREAM_BYTES, values=STREAM_DOCUMENT_VALUES, hint="write it again")
-
-
 def _is_json(file: str, head: bytes) -> bool:
-    return _suffix(file) == ".json" or head.lstrip()[:1] == b"{"
+    return _suffix(file) == ".json" or bool(_JSON_BEGINS.match(head))
 
 
 def _is_list(file: str, _: bytes) -> bool:
@@ -68,13 +75,19 @@ def _suffix(file: str) -> str:
 
 FILES: tuple[FileKind, ...] = (
     FileKind("Dockerfile", dockerfile.recognises, dockerfile.read),
+    FileKind("SPDX", spdx.is_tag_value, spdx.read_tag_value),
+    FileKind("CycloneDX", cyclonedx.is_xml, cyclonedx.read_xml),
     FileKind("list", _is_list, lists.read),
     FileKind("JSON", _is_json, _json),
-    FileKind("YAML", _is_yaml, _documents),
+    FileKind("YAML", _is_yaml, _yaml),
 )
 """The first that recognises a file reads it."""
 
 DOCUMENTS: tuple[DocumentKind, ...] = (
+    DocumentKind("OLM object", olm.is_object, olm.read_object),
+    DocumentKind("OLM catalog", olm.is_catalog, olm.read_catalog),
+    DocumentKind("CycloneDX", cyclonedx.recognises, cyclonedx.read),
+    DocumentKind("SPDX", spdx.recognises, spdx.read),
     DocumentKind("Compose file", compose.recognises, compose.read),
     DocumentKind("Kubernetes", kubernetes.recognises, kubernetes.read),
 )
@@ -92,17 +105,7 @@ def read_file(content: bytes, file: str, fields: Sequence[FieldPath] = ()) -> It
     Whatever is wrong with it becomes an `Unread`, so the others of a folder are still read.
     """
     kind = file_kind(file, content)
-    if kind is None:
-        yield Irrelevant(place=Place(file=file))
-        return
-    try:
-        for item in kind.read(content, file):
-            if isinstance(item, Value):
-                yield from read_document(item, fields)
-            else:
-                yield item
-    except DocumentInvalid as error:
-        yield Unread(place=Place(file=file), reason=str(error))
+    yield from _counted(kind.read(content, file) if kind else iter(()), Place(file=file), fields)
 
 
 def read_document(document: Value, fields: Sequence[FieldPath] = ()) -> Iterator[Discovered]:
@@ -113,15 +116,23 @@ def read_document(document: Value, fields: Sequence[FieldPath] = ()) -> Iterator
     asked = [found for path in fields for found in path.read(document)]
     yield from asked
     kind = next((kind for kind in DOCUMENTS if kind.recognises(document)), None)
-    if kind is None:
-        if not asked:
-            yield Irrelevant(place=Place.of(document))
-        return
+    for item in _counted(kind.read(document) if kind else iter(()), Place.of(document), fields):
+        if not (asked and isinstance(item, Irrelevant)):
+            yield item
+
+
+def _counted(found: Iterator[Discovered | Value], place: Place, fields: Sequence[FieldPath]) -> Iterator[Discovered]:
+    """What a reader finds, documents read as what they are; that there is nothing, or what is wrong."""
+    nothing = True
     try:
-        for item in kind.read(document):
+        for item in found:
+            nothing = False
             if isinstance(item, Value):
                 yield from read_document(item, fields)
-            elif not (asked and isinstance(item, Irrelevant)):
+            else:
                 yield item
     except DocumentInvalid as error:
-        yield Unread(place=Place.of(document), reason=str(error))
+        yield Unread(place=place, reason=str(error))
+    else:
+        if nothing:
+            yield Irrelevant(place=place)

@@ -1,0 +1,132 @@
+"""CycloneDX bills of materials, JSON and XML: components that are container images (cyclonedx.org/specification)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from attrs import define, field
+
+from transload.discovery import purl
+from transload.discovery.finding import Discovered, Place, Unread
+from transload.discovery.judging import judged
+from transload.discovery.values import at, items, text
+from transload.documents.value import Value
+from transload.errors import TransloadError
+from transload.limits import JSON_DEPTH, STREAM_BYTES
+from transload.oci import Digest
+
+RULE = "cyclonedx"
+_NAMESPACE = b"http://cyclonedx.org/schema/bom/"
+_HEAD = 4096
+_PARTS = ("name", "version", "purl")
+_TEXT = 4096  # letters of one of them: none is longer
+
+
+def recognises(document: Value) -> bool:
+    """`bomFormat: CycloneDX`, which is required in JSON since version 1.2, the first that has JSON."""
+    return text(document, "bomFormat") == "CycloneDX"
+
+
+def read(document: Value) -> Iterator[Discovered]:
+    """The images among the components of a JSON document, and what the document itself is about."""
+    for component in _components(document):
+        parts = {part: text(component, part) for part in _PARTS}
+        yield from _images(text(component, "type"), parts, Place.of(component))
+
+
+def _components(document: Value) -> Iterator[Value]:
+    """All of them in their order, with those inside others."""
+    waiting = [at(document, "metadata", "component"), *items(at(document, "components"))][::-1]
+    while waiting:
+        component = waiting.pop()
+        yield component
+        waiting += [*items(at(component, "components"))][::-1]
+
+
+def _images(kind: str, parts: dict[str, str], place: Place) -> Iterator[Discovered]:
+    """The image that a component is. A container without package URL may have a name that is a reference."""
+    name, version, url = (parts[part] for part in _PARTS)
+    found = list(purl.images_in([(url, place)], RULE))
+    yield from found
+    if kind == "container" and name and not found:
+        yield judged(_with_version(name, version), place, RULE, "likely")
+
+
+def _with_version(name: str, version: str) -> str:
+    """Name and version as a reference. Syft writes the digest as version, others the tag."""
+    if not version or "@" in name:
+        return name
+    try:
+        return f"{name}@{Digest(version)}"
+    except TransloadError:
+        tagged = ":" in name.rpartition("/")[2]
+        return name if tagged else f"{name}:{version}"
+
+
+# --- XML
+
+
+def is_xml(_: str, content: bytes) -> bool:
+    """An XML document with CycloneDX's namespace."""
+    head = content[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
+    return head.startswith(b"<") and _NAMESPACE in head
+
+
+def read_xml(content: bytes, file: str) -> Iterator[Discovered]:
+    """The images among the components of an XML document."""
+    from xml.parsers.expat import ExpatError, ParserCreate  # entities and DOCTYPE are refused below
+
+    parser = ParserCreate(namespace_separator=" ")
+    reading = _Reading(file, lambda: parser.CurrentLineNumber)
+    parser.StartElementHandler = reading.start
+    parser.EndElementHandler = reading.end
+    parser.CharacterDataHandler = reading.characters
+    parser.StartDoctypeDeclHandler = reading.doctype
+    try:
+        if len(content) > STREAM_BYTES:
+            raise _Refused(f"it has more than {STREAM_BYTES} bytes")
+        parser.Parse(content, True)
+    except (ExpatError, _Refused, ValueError, LookupError) as error:
+        place = Place(file=file, line=parser.CurrentLineNumber)
+        yield Unread(place=place, reason=str(error)[:200])
+    yield from reading.found
+
+
+class _Refused(Exception):
+    """The XML has what a bill of materials does not have."""
+
+
+@define
+class _Reading:
+    """Collects components while the parser goes through the elements. The stack has a component for each open one."""
+
+    file: str
+    line: Callable[[], int]
+    found: list[Discovered] = field(factory=list)
+    _open: list[str] = field(factory=list)
+    _components: list[dict[str, str]] = field(factory=list)
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if len(self._open) >= 4 * JSON_DEPTH:
+            raise _Refused("it is nested too deep")
+        element = name.rpartition(" ")[2]
+        self._open.append(element)
+        if element == "component":
+            line = str(self.line())
+            self._components.append({"type": attributes.get("type", ""), "line": line, **dict.fromkeys(_PARTS, "")})
+
+    def characters(self, data: str) -> None:
+        element = self._open[-1]
+        if element in _PARTS and self._open[-2:-1] == ["component"]:
+            component = self._components[-1]
+            component[element] = (component[element] + data)[:_TEXT]
+
+    def end(self, _: str) -> None:
+        if self._open.pop() == "component":
+            component = self._components.pop()
+            place = Place(file=self.file, line=int(component["line"]), path="component")
+            self.found += _images(component["type"], {part: component[part].strip() for part in _PARTS}, place)
+
+    def doctype(self, *_: Any) -> None:
+        raise _Refused("it has a DOCTYPE, and documents with entities of their own are not read")
