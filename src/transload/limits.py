@@ -204,6 +204,10 @@ CHART_FINDINGS = 50_000
 CHART_TEXT_BYTES = 20 << 20
 """The templates of a chart and its subcharts together that are searched for images. Real ones have 1 MiB."""
 
+TEMPLATE_STEPS = 1_000_000
+"""Steps of the templates of a chart and its subcharts without Helm, each a value, a function or a block: two seconds
+of work. A large public chart takes a tenth of them."""
+
 RENDERED_BYTES = 64 << 20
 """What `helm template` may write; a chart that renders to more is ended."""
 

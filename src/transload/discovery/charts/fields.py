@@ -29,10 +29,10 @@ class Fields:
     digest: Path | None = None
 
     def below(self, path: Path) -> Fields:
-        """The same fields of a chart whose values stand at `path`."""
+        """The same fields of a chart whose values stand at `path`. What is `global` is so from the root on."""
 
         def under(own: Path | None) -> Path | None:
-            return None if own is None else (*path, *own)
+            return None if own is None else own if own[0] == "global" else (*path, *own)
 
         return Fields(
             whole=under(self.whole),

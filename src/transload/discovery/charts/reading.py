@@ -1,7 +1,7 @@
 """Reads a chart without Helm: what it says it needs, what its values name, and what its templates write.
 
-Nothing is rendered, so what values name is only likely. What cannot be decided is a question; a subchart that is
-missing is told with what to do about it.
+Its templates are carried out as far as that is possible without Helm, so what they write and what values name is only
+likely. What cannot be decided is a question; a subchart that is missing is told with what to do about it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from attrs import frozen
 from transload.discovery.charts.annotations import stated
 from transload.discovery.charts.chart import Chart, chart_of
 from transload.discovery.charts.coalescing import Missing, Use, coalesced, keyed, used
+from transload.discovery.charts.deciding import Item, decided
 from transload.discovery.charts.fields import ChartImage
 from transload.discovery.charts.package import Room, collected, unpacked
 from transload.discovery.charts.rules import Candidate, candidates
+from transload.discovery.charts.templates import Written, templates_of
 from transload.discovery.charts.tree import Path, Tree, mapping_at, merged, written
 from transload.discovery.finding import Discovered, Finding, Irrelevant, Place, Question, Unread
-from transload.errors import LimitExceeded, TransloadError
+from transload.errors import LimitExceeded
 from transload.limits import CHART_FINDINGS
-from transload.oci import Reference
 
 
 @frozen(kw_only=True, eq=False)
@@ -80,10 +81,8 @@ def _reading(chart: Chart, values: Sequence[dict[str, Tree]]) -> ChartReading:
     )
 
 
-_Item = ChartImage | Question | Unread | Irrelevant
-
-
-def _everything(chart: Chart, tree: dict[str, Tree]) -> Iterator[_Item]:
+def _everything(chart: Chart, tree: dict[str, Tree]) -> Iterator[Item]:
+    uses: list[Use] = []
     for use in used(chart, tree):
         if isinstance(use, Missing):
             yield _missing(use)
@@ -91,7 +90,13 @@ def _everything(chart: Chart, tree: dict[str, Tree]) -> Iterator[_Item]:
             where = f"subchart {written(use.path)}, switched off: {use.why_off}"
             yield Irrelevant(place=Place(file=f"{use.chart.inside}Chart.yaml", path=where))
         else:
-            yield from _of_one(use, tree)
+            uses.append(use)
+    for use in uses:
+        yield from use.chart.unread
+        yield from _stated(use.chart, mapping_at(tree, use.path))
+    writes = templates_of(chart, uses, tree)
+    yield from writes.unread
+    yield from decided([named for use in uses for named in _named(use, tree, writes)], writes)
 
 
 def _missing(missing: Missing) -> Unread | Irrelevant:
@@ -106,40 +111,18 @@ def _missing(missing: Missing) -> Unread | Irrelevant:
     )
 
 
-def _of_one(use: Use, tree: dict[str, Tree]) -> Iterator[_Item]:
-    """What one chart of the tree says, names and writes."""
-    chart = use.chart
-    yield from chart.unread
-    values = mapping_at(tree, use.path)
+def _stated(chart: Chart, values: dict[str, Tree]) -> Iterator[Item]:
     if chart.annotations is not None:
         off = {item.chart.name for item in used(chart, values) if isinstance(item, Use) and item.why_off}
         for item in stated(chart.annotations, off):
             yield ChartImage(finding=item) if isinstance(item, Finding) else item
-    subcharts = {key for key, _ in keyed(chart)}
-    for candidate in candidates(values, subcharts, lambda _: chart.app_version):
-        yield _decided(candidate, use.path)
 
 
-def _decided(candidate: Candidate, below: Path) -> _Item:
-    leaf = candidate.leaf
-    place = Place(file=leaf.file, line=leaf.line, path=written((*below, *candidate.path)))
-    reason = _reason(candidate)
-    if reason:
-        return Question(text=candidate.text[:400], place=place, reason=reason)
-    finding = Finding(text=candidate.text, place=place, rule=candidate.rule, sureness="likely")
-    return ChartImage(finding=finding, fields=candidate.fields.below(below))
+def _named(use: Use, tree: dict[str, Tree], writes: Written) -> Iterator[Candidate]:
+    """What the values of one chart name, with paths from the root of all values."""
 
+    def looks(path: Path) -> bool:
+        return not writes.is_known or (*use.path, *path) in writes.looks
 
-def _reason(candidate: Candidate) -> str:
-    """Why a candidate is a question; empty if it is a finding."""
-    if candidate.off:
-        return f"not needed as it seems: {candidate.off} is false"
-    if "{{" in candidate.text:
-        return "a template, which only Helm can render"
-    if candidate.open:
-        return candidate.open
-    try:
-        Reference.parse(candidate.text)
-    except TransloadError as error:
-        return error.message
-    return ""
+    for candidate in candidates(mapping_at(tree, use.path), {key for key, _ in keyed(use.chart)}, looks):
+        yield candidate.below(use.path)

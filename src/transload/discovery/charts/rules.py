@@ -14,10 +14,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from transload.discovery.charts.fields import Fields
-from transload.discovery.charts.tree import Leaf, Path, Tree, at, text_at, written
+from transload.discovery.charts.tree import Leaf, Path, Tree, text_at, written
+from transload.errors import LimitExceeded
+from transload.limits import CHART_TEXT_BYTES
 
 _PART_REPOSITORY = ("repository", "image", "name", "repo", "imageName", "imageRepository")
 _PART_REGISTRY = ("registry", "imageRegistry", "hub")
@@ -58,25 +60,28 @@ class Candidate:
     open: str = ""
     off: str = ""
 
+    def below(self, path: Path) -> Candidate:
+        """The same candidate of a chart whose values stand at `path`."""
+        return evolve(self, path=(*path, *self.path), fields=self.fields.below(path)) if path else self
 
-TagOf = Callable[[Path], str]
-"""The tag that the templates give an image whose tag at this path is empty; empty if they do not say."""
 
+def candidates(values: dict[str, Tree], skipped: set[str], looks: Callable[[Path], bool]) -> Iterator[Candidate]:
+    """The images that values name, without those below the keys in `skipped`, which belong to subcharts.
 
-def candidates(values: dict[str, Tree], skipped: set[str], tag_of: TagOf) -> Iterator[Candidate]:
-    """The images that values name, without those below the keys in `skipped`, which belong to subcharts."""
-    walk = _Walk(values, tag_of)
-    for key, tree in values.items():
-        if key not in skipped:
-            yield from walk.below(tree, (key,), "")
-    own: dict[str, Tree] = {key: tree for key, tree in values.items() if isinstance(tree, Leaf)}
+    `looks` says whether templates look at a path, also at one without a value.
+    """
+    walk = _Walk(values, looks)
+    own: dict[str, Tree] = {key: tree for key, tree in values.items() if key not in skipped}
     yield from walk.mapping(own, (), "")
+    for key, tree in own.items():
+        yield from walk.below(tree, (key,), "")
 
 
 @define
 class _Walk:
     values: dict[str, Tree]
-    tag_of: TagOf
+    looks: Callable[[Path], bool]
+    letters: int = CHART_TEXT_BYTES
     taken: set[Path] = field(factory=set)
 
     def below(self, tree: Tree, path: Path, off: str) -> Iterator[Candidate]:
@@ -108,23 +113,30 @@ class _Walk:
             return None
         leaf = tree[key]
         assert isinstance(leaf, Leaf)  # noqa: S101 - `_first` chooses leaves
-        return self._named(path, leaf, (*path, key), (registry, tag, digest), off)
+        return self._named(path, leaf, (*path, key), (registry, tag, digest), off, is_mapping=True)
 
     def _named(
-        self, path: Path, leaf: Leaf, repository: Path, parts: tuple[str, str, str], off: str
+        self,
+        path: Path,
+        leaf: Leaf,
+        repository: Path,
+        parts: tuple[str, str, str],
+        off: str,
+        *,
+        is_mapping: bool = False,
     ) -> Candidate | None:
         """The candidate whose repository is `leaf` and whose other parts have these keys at `path`, if any."""
         registry, tag, digest = ((*path, key) if key else None for key in parts)
-        shared = next((place for place in _SHARED_REGISTRIES if at(self.values, place) is not None), None)
+        shared = next((place for place in _SHARED_REGISTRIES if self.looks(place)), None)
         shared = None if shared == registry else shared
-        if not tag and not digest and not _tag_in(leaf.text):
-            tag = next((place for place in _SHARED_TAGS if text_at(self.values, place)), None)
+        if not tag and not digest and not has_tag(leaf.text):
+            tag = next((place for place in _SHARED_TAGS if self.looks(place) and text_at(self.values, place)), None)
         fields = Fields(registry=registry, shared_registry=shared, repository=repository, tag=tag, digest=digest)
         self.taken.update(filter(None, (registry, repository, tag, digest)))
         if not leaf.text.strip():
             return None
         text, is_open = self._joined(fields, leaf.text.strip())
-        where = path if repository[-1] in _PART_REPOSITORY and path else repository
+        where = path if is_mapping else repository
         return Candidate(text=text, path=where, leaf=leaf, fields=fields, rule="chart values", open=is_open, off=off)
 
     def _joined(self, fields: Fields, repository: str) -> tuple[str, str]:
@@ -137,11 +149,9 @@ class _Walk:
         text = repository
         if registry and not repository.startswith(f"{registry}/"):
             text = f"{registry}/{repository}"
-        if not tag and not digest and not _tag_in(repository):
-            tag = self.tag_of(fields.tag or fields.repository or ())
         text += f":{tag}" if tag else ""
         text += f"@{_digest(digest)}" if digest else ""
-        return text, "" if tag or digest or _tag_in(repository) else "no tag"
+        return text, "" if tag or digest or has_tag(repository) else "no tag"
 
     # --- rules 2 to 4
 
@@ -149,7 +159,7 @@ class _Walk:
         key = str(path[-1])
         if _NO_NAME.fullmatch(key) or not leaf.text.strip() or leaf.truth is not None:
             return
-        if _tag_in(leaf.text):
+        if has_tag(leaf.text):
             self.taken.add(path)
             yield _whole(leaf.text.strip(), leaf, path, off)
             return
@@ -169,12 +179,15 @@ class _Walk:
         parent = [key for key in path[:-1] if isinstance(key, str)][-1:]
         key = str(path[-1])
         listed = parent and _IMAGES_KEY.fullmatch(parent[0])
-        within = parent and _IMAGE_KEY.fullmatch(parent[0]) and _tag_in(words)
+        within = parent and _IMAGE_KEY.fullmatch(parent[0]) and has_tag(words)
         if (listed or within) and not _NO_NAME.fullmatch(key) and _is_name(words):
             yield _whole(words, leaf, path, off)
             return
+        self.letters -= len(leaf.text)
+        if self.letters < 0:
+            raise LimitExceeded(f"{leaf.file} has more than {CHART_TEXT_BYTES >> 20} MiB of text, aliases written out")
         for match in HIDDEN.finditer(leaf.text):
-            if _tag_in(match[0]):
+            if has_tag(match[0]):
                 yield _whole(match[0], leaf, path, off, "chart values, in a text" if match[0] != words else "")
 
 
@@ -207,18 +220,20 @@ def _first(tree: dict[str, Tree], keys: tuple[str, ...]) -> str:
 
 
 def _whole(text: str, leaf: Leaf, path: Path, off: str, rule: str = "") -> Candidate:
-    is_open = "" if _tag_in(text) else "no tag"
+    is_open = "" if has_tag(text) else "no tag"
     return Candidate(
         text=text, path=path, leaf=leaf, fields=Fields(whole=path), rule=rule or "chart values", open=is_open, off=off
     )
 
 
-def _tag_in(text: str) -> bool:
+def has_tag(text: str) -> bool:
+    """Whether a name has a tag or a digest."""
     return ":" in text.rpartition("/")[2] or "@" in text
 
 
 def _is_name(text: str) -> bool:
-    return bool(re.fullmatch(r"[a-z0-9][\w.:/@-]{0,1023}", text)) and ("/" in text or ":" in text)
+    whole = re.fullmatch(r"[a-z0-9][\w.:/@-]{0,1023}", text) and ("/" in text or ":" in text)
+    return bool(whole) and not text.startswith("sha256:")
 
 
 def _digest(text: str) -> str:

@@ -1,4 +1,7 @@
-"""Charts in the shapes of public ones, written anew: which fields they have, and how their templates use them."""
+"""Charts in the shapes of public ones, written anew: which fields they have, and how their templates use them.
+
+They are in the folder `shapes`; the description in each `Chart.yaml` says what it is about.
+"""
 
 import io
 import tarfile
@@ -6,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 Texts = Mapping[str, str | bytes]
+
+_FOLDER = Path(__file__).parent / "shapes"
 
 
 def packed(files: Texts, name: str = "chart") -> bytes:
@@ -34,7 +39,10 @@ def about(name: str, more: str = "", app: str = "1.0.0") -> str:
     return f"apiVersion: v2\nname: {name}\nversion: 1.2.3\nappVersion: {app!r}\n{more}"
 
 
-POD = """apiVersion: v1
+def pod(name: str, image: str) -> str:
+    """The manifest of a pod."""
+    return f"""\
+apiVersion: v1
 kind: Pod
 metadata:
   name: {name}
@@ -44,66 +52,27 @@ spec:
       image: {image}
 """
 
-GLOBAL_REGISTRY: Texts = {
-    # A registry for all images in `global`, parts for each, one switched off; the names are made in a helper.
-    "Chart.yaml": about("cache", app="7.2.4"),
-    "values.yaml": """\
-global:
-  imageRegistry: ""
-image:
-  registry: docker.io
-  repository: acme/cache
-  tag: 7.2.4-debian-12-r9
-  digest: ""
-metrics:
-  enabled: true
-  image:
-    registry: docker.io
-    repository: acme/cache-exporter
-    tag: 1.58.0-debian-12-r4
-    digest: ""
-volumePermissions:
-  enabled: false
-  image:
-    registry: docker.io
-    repository: acme/os-shell
-    tag: 12-debian-12-r18
-""",
-    "templates/_helpers.tpl": """\
-{{- define "cache.name" -}}
-{{- $registry := .root.registry -}}
-{{- with .global.imageRegistry }}{{ $registry = . }}{{ end -}}
-{{- printf "%s/%s:%s" $registry .root.repository .root.tag -}}
-{{- end -}}
-{{- define "cache.image" -}}
-{{ include "cache.name" (dict "root" .Values.image "global" .Values.global) }}
-{{- end -}}
-{{- define "cache.metrics.image" -}}
-{{ include "cache.name" (dict "root" .Values.metrics.image "global" .Values.global) }}
-{{- end -}}
-{{- define "cache.permissions.image" -}}
-{{ include "cache.name" (dict "root" .Values.volumePermissions.image "global" .Values.global) }}
-{{- end -}}
-""",
-    "templates/pod.yaml": """\
-apiVersion: v1
-kind: Pod
-metadata:
-  name: {{ .Release.Name }}
-  labels:
-    app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-spec:
-  {{- if .Values.volumePermissions.enabled }}
-  initContainers:
-    - name: permissions
-      image: {{ include "cache.permissions.image" . }}
-  {{- end }}
-  containers:
-    - name: cache
-      image: {{ include "cache.image" . }}
-    {{- if .Values.metrics.enabled }}
-    - name: metrics
-      image: {{ template "cache.metrics.image" . }}
-    {{- end }}
-""",
+
+def simple(name: str, image: str, tag: str) -> Texts:
+    """A chart with one image, which asks `global` for the registry."""
+    registry = "{{ .Values.global.imageRegistry | default .Values.image.registry }}"
+    return {
+        "Chart.yaml": about(name),
+        "values.yaml": f"image:\n  registry: docker.io\n  repository: {image}\n  tag: '{tag}'\n",
+        "templates/pod.yaml": pod(name, f"{registry}/{{{{ .Values.image.repository }}}}:{{{{ .Values.image.tag }}}}"),
+    }
+
+
+def _shape(name: str) -> Texts:
+    root = _FOLDER / name
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+SHAPES: dict[str, Texts] = {path.name: _shape(path.name) for path in sorted(_FOLDER.iterdir())}
+SHAPES["umbrella"] = {
+    **SHAPES["umbrella"],
+    **{f"charts/web/{name}": text for name, text in simple("web", "acme/web", "2.0").items()},
+    "charts/db-1.0.0.tgz": packed(simple("db", "acme/db", "16"), "db"),
+    "charts/cache-1.0.0.tgz": packed(simple("cache", "acme/cache", "7.2"), "cache"),
+    "charts/mail-1.0.0.tgz": packed(simple("mail", "acme/mail", "1"), "mail"),
 }

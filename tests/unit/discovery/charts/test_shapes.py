@@ -1,9 +1,16 @@
 """Real charts' shapes: which references are right, which are found, and which stay open."""
 
-from tests.unit.discovery.charts.shapes import GLOBAL_REGISTRY, packed
-from transload.discovery.charts import ChartReading, Fields, read_chart
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.discovery.charts.shapes import SHAPES, Texts, laid_out, packed
+from transload.discovery.charts import ChartReading, Fields, read_chart, read_chart_folder
 from transload.discovery.charts.tree import values_of
-from transload.discovery.finding import Question, Unread
+from transload.discovery.finding import Irrelevant, Question, Unread
 
 
 def found(reading: ChartReading) -> set[str]:
@@ -19,14 +26,14 @@ def unread(reading: ChartReading) -> list[str]:
 
 
 def test_a_global_registry_precedes_that_of_each_image() -> None:
-    chart = packed(GLOBAL_REGISTRY)
+    chart = packed(SHAPES["global-registry"])
     reading = read_chart(chart, "cache-1.2.3.tgz")
     assert found(reading) == {
         "docker.io/acme/cache:7.2.4-debian-12-r9",
         "docker.io/acme/cache-exporter:1.58.0-debian-12-r4",
     }
     assert questions(reading) == {
-        "docker.io/acme/os-shell:12-debian-12-r18": "not needed as it seems: volumePermissions.enabled is false"
+        "docker.io/acme/os-shell:12-debian-12-r18": "not needed, as it seems: volumePermissions.enabled is false"
     }
     image = reading.images[0]
     assert str(image.finding.place) == "cache-1.2.3.tgz!values.yaml:5: image"
@@ -43,3 +50,171 @@ def test_a_global_registry_precedes_that_of_each_image() -> None:
         "r.example:5000/acme/cache-exporter:1.58.0-debian-12-r4",
         "r.example:5000/acme/os-shell:12-debian-12-r18",
     }
+
+
+def read(shape: Texts, *values: str) -> ChartReading:
+    return read_chart(packed(shape), "c.tgz", [values_of(text.encode(), "mine.yaml") for text in values])
+
+
+def fields_of(reading: ChartReading, text: str) -> Fields | None:
+    return next(image.fields for image in reading.images if image.finding.text == text)
+
+
+def test_maps_of_images_are_found_where_only_arguments_and_variables_use_them() -> None:
+    reading = read(SHAPES["image-maps"])
+    assert found(reading) == {"acme/volumes-engine:v1.6.2", "acme/volumes-manager:v1.6.2", "acme/csi-attacher:v4.5.1"}
+    assert questions(reading) == {
+        "acme/csi-resizer:v1.10.1": "not needed, as it seems: no template uses it with these values"
+    }
+    mine = "global: {cattle: {systemDefaultRegistry: r.example}}"
+    assert "r.example/acme/csi-attacher:v4.5.1" in found(read(SHAPES["image-maps"], mine))
+
+
+def test_images_hide_in_arguments_and_variables() -> None:
+    reading = read(SHAPES["arguments"])
+    assert found(reading) == {
+        "quay.io/acme/certs-controller:v1.15.1",  # the tag is appVersion, which has its v
+        "quay.io/acme/certs-acmesolver:v1.15.1",
+        "registry.example:5000/acme/issuer:2.1",
+        f"ghcr.io/acme/helper@sha256:{'1' * 64}",
+    }
+    assert questions(reading) == {}
+    assert fields_of(reading, "registry.example:5000/acme/issuer:2.1") == Fields(whole=("extraArgs", 0))
+
+
+def test_an_operator_names_what_it_deploys_in_variables() -> None:
+    reading = read(SHAPES["operator"])
+    assert found(reading) == {
+        "quay.io/acme/operator:0.41.0",
+        "quay.io/acme/kafka:0.41.0-kafka-3.7.0",
+        "quay.io/acme/kafka:0.41.0-kafka-3.7.1",
+        "quay.io/acme/bridge:0.29.0",
+    }
+    assert questions(reading) == {}
+    assert fields_of(reading, "quay.io/acme/bridge:0.29.0") is None
+
+
+def test_a_tag_and_a_digest_each_have_a_field() -> None:
+    reading = read(SHAPES["digests"])
+    assert found(reading) == {
+        f"registry.k8s.example/ingress/controller:v1.10.1@sha256:{'a' * 64}",
+        f"registry.k8s.example/ingress/certgen:v1.4.1@sha256:{'c' * 64}",
+    }
+    assert questions(reading) == {
+        "registry.k8s.example/backend:1.5": "not needed, as it seems: defaultBackend.enabled is false"
+    }
+    image = ("controller", "admissionWebhooks", "patch", "image")
+    assert fields_of(reading, f"registry.k8s.example/ingress/certgen:v1.4.1@sha256:{'c' * 64}") == Fields(
+        registry=(*image, "registry"), repository=(*image, "image"), tag=(*image, "tag"), digest=(*image, "digest")
+    )
+    chroot = read(SHAPES["digests"], "controller: {image: {chroot: true}}")
+    assert f"registry.k8s.example/ingress/controller-chroot:v1.10.1@sha256:{'b' * 64}" in found(chroot)
+
+
+def test_an_empty_tag_is_what_the_templates_make_of_app_version() -> None:
+    reading = read(SHAPES["with-v"])
+    assert found(reading) == {
+        "registry.k8s.example/state-metrics/state-metrics:v2.13.0",
+        "quay.io/acme/rbac-proxy:2.13.0",
+    }
+    mine = read(SHAPES["with-v"], f"image: {{tag: v2.12.0, sha: {'d' * 64}}}\nproxy: {{enabled: false}}")
+    assert found(mine) == {f"registry.k8s.example/state-metrics/state-metrics:v2.12.0@sha256:{'d' * 64}"}
+
+
+def test_what_a_chart_says_itself_is_certain() -> None:
+    reading = read(SHAPES["annotated"])
+    stated = {(image.finding.text, image.finding.sureness) for image in reading.images}
+    assert stated == {
+        ("docker.io/acme/broker:3.7.1-r4", "certain"),
+        ("docker.io/acme/keeper:3.9.2-r1", "certain"),
+        ("quay.io/acme/exporter:v1", "certain"),
+    }
+    assert questions(reading) == {
+        "quay.io/acme/tool:{{ .Chart.AppVersion }}": "a template in an annotation, which Helm does not render"
+    }
+    assert "docker.io/acme/keeper:3.9.2-r1" not in found(read(SHAPES["annotated"], "keeper: {enabled: false}"))
+
+
+def test_one_hub_and_one_tag_are_part_of_every_name() -> None:
+    reading = read(SHAPES["hub"])
+    assert found(reading) == {"docker.io/acme/pilot:1.22.3", "docker.io/acme/proxyv2:1.22.3"}
+    assert questions(reading) == {}
+    assert found(read(SHAPES["hub"], "pilot: {image: 'r.example/own/pilot:5'}")) >= {"r.example/own/pilot:5"}
+
+
+def test_flat_names_lists_and_containers_of_the_user_are_found() -> None:
+    reading = read(SHAPES["flat"])
+    assert found(reading) == {
+        "docker.acme.example/search/search:8.5.1",
+        "docker.acme.example/search/keystore:2",
+        "docker.io/acme/sysctl:1.36",
+        "docker.acme.example/beats/shipper:8.5.1",
+        "quay.io/acme/one:1",
+        "acme/two:2",
+        "docker.io/acme/bats:1.9",
+    }
+    assert questions(reading) == {"acme/bats": "no tag"}
+    assert len(reading.images) == len(found(reading))
+    assert fields_of(reading, "docker.acme.example/search/keystore:2") == Fields(
+        repository=("keystoreImage",), tag=("keystoreImageTag",)
+    )
+
+
+def test_what_only_helm_can_tell_is_asked() -> None:
+    reading = read(SHAPES["undecided"])
+    # Which of these two a cluster gets depends on its version.
+    assert found(reading) == {"quay.io/acme/old:1", "quay.io/acme/new:2"}
+    assert questions(reading) == {
+        "quay.io/acme/clever": "no tag: only Helm can tell what the templates make of it",
+        "quay.io/acme/unused:3": "not needed, as it seems: no template uses it with these values",
+        'image: {{ (.Files.Get "images.yaml" | fromYaml).sidecar }}': (
+            "the templates make this name, and only Helm can tell all of it"
+        ),
+    }
+
+
+def test_subcharts_are_read_as_conditions_tags_and_aliases_say() -> None:
+    reading = read(SHAPES["umbrella"])
+    assert found(reading) == {
+        "registry.shop.example/acme/web:2.1",
+        "registry.shop.example/acme/cache:7.2",
+        "registry.shop.example/acme/cache:7.4",
+        "acme/extra:9",
+    }
+    assert questions(reading) == {}
+    (missing,) = unread(reading)
+    assert missing == (
+        "the subchart search 2.x (from oci://charts.example/acme) is not in charts/: "
+        "run helm dependency build, or discover it, too"
+    )
+    off = {item.place.path for item in reading.open if isinstance(item, Irrelevant)}
+    assert off == {
+        "subchart db, switched off: db.enabled is false",
+        "subchart mail, switched off: tags.extras is false",
+        "dependencies[6]",
+    }
+    assert fields_of(reading, "registry.shop.example/acme/cache:7.4") == Fields(
+        registry=("carts", "image", "registry"),
+        shared_registry=("global", "imageRegistry"),
+        repository=("carts", "image", "repository"),
+        tag=("carts", "image", "tag"),
+    )
+    more = read(SHAPES["umbrella"], "db: {enabled: true}\ntags: {extras: true}\ncarts: {enabled: false}")
+    assert found(more) - found(reading) == {"registry.shop.example/acme/db:16", "registry.shop.example/acme/mail:1"}
+    assert found(reading) - found(more) == {"registry.shop.example/acme/cache:7.4"}
+
+
+_RENDERED = re.compile(r"^\s*(?:- )*image: [\"']?([^\s\"'{]+:[^\s\"'{]+)", re.MULTILINE)
+
+
+@pytest.mark.skipif(not shutil.which("helm"), reason="helm is not on the PATH")
+@pytest.mark.parametrize("name", SHAPES)
+def test_nothing_that_helm_renders_is_missing(name: str, tmp_path: Path) -> None:
+    root = laid_out(SHAPES[name], tmp_path)
+    command = ["helm", "template", "release-name", str(root)]
+    rendered = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    reading = read_chart_folder(root)
+    open_ones = {text.rpartition(":")[0] or text for text in questions(reading)} | set(questions(reading))
+    for text in _RENDERED.findall(rendered):
+        known = text in found(reading) or text.rpartition(":")[0] in open_ones
+        assert known or "quay.io/acme/file:1" in text, f"{text} is neither found nor asked about"

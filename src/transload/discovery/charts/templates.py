@@ -1,0 +1,150 @@
+"""The image names that the templates of a chart write with its values, as far as that can be known without Helm."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from attrs import define, field, frozen
+
+from transload.discovery.charts.chart import Chart
+from transload.discovery.charts.coalescing import Use, keyed
+from transload.discovery.charts.rendering import Line, Renderer
+from transload.discovery.charts.rules import HIDDEN, has_tag
+from transload.discovery.charts.syntax import Block, Node, TemplateWrong, parse
+from transload.discovery.charts.tree import Path, Tree, mapping_at
+from transload.discovery.charts.worth import GAP, UNKNOWN, Excess, Ref
+from transload.discovery.finding import Place, Unread
+from transload.errors import LimitExceeded
+from transload.limits import CHART_TEXT_BYTES
+
+_IMAGE_LINE = re.compile(r"\s*(?:-\s+)*[\"']?(?:\w*[iI]mage)[\"']?:[ \t]+(?P<value>[^\s#].*)")
+_QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^\s#,}\]]+)")
+
+
+@frozen(kw_only=True)
+class Named:
+    """An image name that a template writes; one with a `GAP` in it is not known whole. `reads` are the paths of the
+    values that its line is made from.
+    """
+
+    text: str
+    place: Place
+    reads: frozenset[Path]
+    source: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it is known."""
+        return GAP not in self.text
+
+
+@define
+class Written:
+    """All that the templates of a chart and its subcharts write.
+
+    `reads` are the paths of the values that templates use, `looks` those that they look at, also where there is none.
+    """
+
+    names: list[Named] = field(factory=list)
+    reads: set[Path] = field(factory=set)
+    looks: set[Path] = field(factory=set)
+    unread: list[Unread] = field(factory=list)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether every template could be read, so that a value that is not in `reads` is not used."""
+        return not self.unread
+
+    def uses(self, path: Path) -> bool:
+        """Whether templates use the value at a path, by itself or with all that stands around it."""
+        return not self.is_known or any(path[:length] in self.reads for length in range(len(path) + 1))
+
+
+def templates_of(chart: Chart, uses: list[Use], tree: dict[str, Tree]) -> Written:
+    """What the templates of these charts write. Raises `LimitExceeded` for more text than `CHART_TEXT_BYTES`."""
+    written = Written()
+    parsed: dict[tuple[str, str], list[Node]] = {}
+    length = 0
+    for each in _all(chart):
+        for name, text in each.templates.items():
+            length += len(text)
+            if length > CHART_TEXT_BYTES:
+                raise LimitExceeded(f"{chart.name} has more than {CHART_TEXT_BYTES >> 20} MiB of templates")
+            try:
+                parsed[each.inside, name] = parse(text)
+            except TemplateWrong as error:
+                place = Place(file=each.inside + name)
+                written.unread.append(Unread(place=place, reason=f"the template is not understood: {error}"))
+    renderer = Renderer({node.name: node.nodes for nodes in parsed.values() for node in _defines(nodes)})
+    for use in uses:
+        try:
+            for name in use.chart.templates:
+                nodes = parsed.get((use.chart.inside, name), [])
+                _write(renderer, nodes, use, name, tree, written)
+        except Excess as error:
+            reason = f"not all templates were read: {error}; helm on the PATH does better"
+            written.unread.append(Unread(place=Place(file=f"{use.chart.inside}templates"), reason=reason))
+    written.looks = renderer.looks
+    return written
+
+
+def _all(chart: Chart) -> Iterator[Chart]:
+    """The charts below, then the chart: what is defined twice is as the outer chart defines it."""
+    for _, subchart in keyed(chart):
+        yield from _all(subchart)
+    yield chart
+
+
+def _defines(nodes: list[Node]) -> Iterator[Block]:
+    for node in nodes:
+        if isinstance(node, Block):
+            if node.kind == "define":
+                yield node
+            yield from _defines(node.nodes)
+            yield from _defines(node.otherwise)
+
+
+def _write(renderer: Renderer, nodes: list[Node], use: Use, name: str, tree: dict[str, Tree], into: Written) -> None:
+    source = use.chart.templates[name].split("\n")
+    for line in renderer.lines(nodes, _context(use, name, tree)):
+        into.reads |= line.reads
+        place = Place(file=use.chart.inside + name, line=line.line or None)
+        stands = source[line.line - 1].strip() if 0 < line.line <= len(source) else ""
+        for text in names_in(line):
+            into.names.append(Named(text=text, place=place, reads=line.reads, source=stands))
+
+
+def names_in(line: Line) -> Iterator[str]:
+    """The image names in a line: the value of a key such as `image`, and any text in it that can be nothing else."""
+    if line.text.lstrip().startswith("#"):
+        return
+    match = _IMAGE_LINE.match(line.text)
+    value = _QUOTED.match(match["value"]) if match else None
+    text = next((part for part in value.groups() if part), "") if value else ""
+    if text and not text.startswith(("{", "[", "&", "*", "|", ">")):
+        yield text
+        return
+    yield from (found[0] for found in HIDDEN.finditer(line.text) if has_tag(found[0]))
+
+
+def _context(use: Use, name: str, tree: dict[str, Tree]) -> Mapping[str, object]:
+    """What `.` is in a template (Helm, "Built-in Objects"). The release is called as `helm template` calls it."""
+    chart = use.chart
+    about = {"Name": chart.name, "Version": chart.version, "AppVersion": chart.app_version, "IsRoot": not use.path}
+    return {
+        "Values": Ref(use.path, mapping_at(tree, use.path)),
+        "Chart": {**about, "Type": "library" if chart.library else "application", "Annotations": UNKNOWN},
+        "Release": {
+            "Name": "release-name",
+            "Namespace": "default",
+            "Service": "Helm",
+            "IsInstall": True,
+            "IsUpgrade": False,
+            "Revision": 1,
+        },
+        "Template": {"Name": f"{chart.name}/{name}", "BasePath": f"{chart.name}/templates"},
+        "Capabilities": UNKNOWN,
+        "Files": UNKNOWN,
+        "Subcharts": UNKNOWN,
+    }
