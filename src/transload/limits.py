@@ -217,6 +217,15 @@ PATTERN_LENGTH = 200
 PATTERN_WORK = 20_000
 """In how many ways it may match one tag: two open parts such as `.*` in the middle are 16,000."""
 
+INCLUDE_DEPTH = 8
+"""Image sets that include one another, one below the other."""
+
+INCLUDED_FILES = 200
+"""Files that one image set includes, with those that these include."""
+
+VARIABLE_LENGTH = 1024
+"""Characters of a variable's value in an image set: the longest reference."""
+
 DATED_TAGS = 1000
 """Tags of one repository whose images are read for the date when they were made, for a rule of an image set."""
 

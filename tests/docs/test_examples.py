@@ -81,6 +81,9 @@ def test_commands_that_are_not_run_are_parsed(block: Block) -> None:
 @pytest.mark.parametrize("block", of_language("yaml"), ids=str)
 def test_files_are_read(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (document, *more) = yaml.safe_load_all(block.text)
+    for saved in blocks(block.page):
+        if saved.file:  # what other blocks include
+            (tmp_path / saved.file).write_text(saved.text)
     if document.get("kind") in {"ImageSet", "Catalog"}:
         parse_set(block.text, str(tmp_path / "example.yaml"))
     elif "apiVersion" in document:

@@ -85,7 +85,7 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
         return select_everything(job, job.origin, stores.source(job.origin), stores.working)
     if not job.sets:
         raise UsageError("no images were named", hint="name a catalog (arcdata), a file, or references")
-    named = _named(job)
+    named = _named(job, stores.variables)
     stores.limit_source_login(frozenset().union(*(_registries(choice, job) for choice in named)))
     parts = [_part(choice, job, stores, cancellation) for choice in named]
     images, releases = _joined(parts, job)
@@ -107,19 +107,19 @@ def _joined(parts: Sequence[_Part], job: Job) -> tuple[tuple[Selected, ...], tup
 # --- one set after the other
 
 
-def _named(job: Job) -> list[Catalog | ImageSet]:
+def _named(job: Job, variables: Mapping[str, str]) -> list[Catalog | ImageSet]:
     """The sets that the job names, read before any request. References come last, as one set."""
     kinds = [(text, kind_of(text)) for text in job.sets]
-    sets = [_load(text, kind) for text, kind in kinds if kind != "reference"]
+    sets = [_load(text, kind, variables) for text, kind in kinds if kind != "reference"]
     references = select_references(text for text, kind in kinds if kind == "reference")
     return [*sets, ImageSet("references", references)] if references else sets
 
 
-def _load(text: str, kind: str) -> Catalog | ImageSet:
+def _load(text: str, kind: str, variables: Mapping[str, str]) -> Catalog | ImageSet:
     if kind == "store":
         raise _store_as_set(text, Location.parse(text))
     if kind == "file":
-        return _load_file(text)
+        return _load_file(text, variables)
     try:
         return load_builtin(text)
     except CatalogUnknown as error:
@@ -171,7 +171,7 @@ def load_catalog(text: str) -> Catalog:
     return listing
 
 
-def _load_file(text: str) -> Catalog | ImageSet:
+def _load_file(text: str, variables: Mapping[str, str] | None = None) -> Catalog | ImageSet:
     path = expanded(text)
     if not path.exists():
         raise LocalError(
@@ -183,7 +183,7 @@ def _load_file(text: str) -> Catalog | ImageSet:
         raise _path_as_set(text, path)
     from transload.catalog.setfile import load_set  # few runs read one
 
-    listing = load_set(path)
+    listing = load_set(path, variables)
     if isinstance(listing, ImageSet) and not any((listing.images, listing.catalogs, listing.ruled, listing.prefixes)):
         way = "; ".join(listing.notes[:3]) or "write at least one reference into it"
         raise SelectionEmpty(f"{text} lists no image", subject=text, hint=way)

@@ -76,6 +76,11 @@ class Environment:
     serve_password: str | None = field(default=None, repr=False)
     sign_passphrase: str | None = field(default=None, repr=False)
 
+    @property
+    def set_variables(self) -> Mapping[str, str]:
+        """The values for variables in image sets; `transload.catalog.setvariables` says which of them a set gets."""
+        return self.helper_variables or {}
+
 
 def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
     """Read `variables` (the process's own when None)."""

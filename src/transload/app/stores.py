@@ -123,6 +123,7 @@ class Stores:
         listeners: Listeners = NO_LISTENERS,
     ) -> None:
         self.working = listeners.working
+        self.variables = environment.set_variables  # for image sets
         self.tells_mending = True  # that a damaged bundle is read through its recovery volumes
         self._listeners = listeners
         self._carried = carried or NOTHING_SAID

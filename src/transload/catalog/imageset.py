@@ -73,6 +73,18 @@ class ImageSet:
     ruled: tuple[RuledImages, ...] = ()
     prefixes: tuple[RuledPrefix, ...] = ()
 
+    def with_others(self, others: Iterable[ImageSet]) -> ImageSet:
+        """This set, and before it what `others` want. Raises `TargetConflict`."""
+        sets = (*others, self)
+        return ImageSet(
+            self.name,
+            merge(image for part in sets for image in part.images),
+            tuple(use for part in sets for use in part.catalogs),
+            tuple(note for part in sets for note in part.notes),
+            tuple(images for part in sets for images in part.ruled),
+            tuple(prefix for part in sets for prefix in part.prefixes),
+        )
+
     def select(self, tags: Mapping[str, Iterable[str]] | None = None) -> tuple[Selected, ...]:
         """All wanted images but those of `ruled` and `prefixes`, whose tags only the source knows.
 

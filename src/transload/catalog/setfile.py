@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from transload.catalog import definition
@@ -9,12 +10,14 @@ from transload.catalog.builtin import load_builtin
 from transload.catalog.catalog import NEWEST, Catalog
 from transload.catalog.definition import check_kind, checked_registry, checked_repository
 from transload.catalog.imageset import CatalogUse, ImageSet
+from transload.catalog.including import Reading, included, real_path
 from transload.catalog.lists import OtherList, read_list
 from transload.catalog.references import LIST_BYTES, parse_references
 from transload.catalog.ruled import RuledImages
 from transload.catalog.rulefile import ruled_prefix
 from transload.catalog.selected import Selected, merge
 from transload.catalog.setentries import Defaults, defaults_in, image_in
+from transload.catalog.setvariables import filled
 from transload.documents.text import decoded
 from transload.documents.value import Value
 from transload.documents.yamlstream import documents_in
@@ -24,26 +27,37 @@ from transload.limits import YAML_BYTES
 
 KIND = "ImageSet"
 _CATALOG = ("name", "file", "releases", "images", "registry", "repository", "target", "companions")
-_SET = ("kind", "version", "name", "defaults", "images", "repositories", "catalogs", "questions")
+_WANTED = ("images", "repositories", "catalogs", "include")
+_SET = ("kind", "version", "name", "defaults", *_WANTED, "questions")
 DOCUMENT_SUFFIXES = (".yaml", ".yml", ".json", ".lock")
 """Files that end so hold documents: a catalog, an image set, or what another tool lists. Others hold lines."""
 
 
-def load_set(path: Path) -> Catalog | ImageSet:
+def load_set(path: Path, variables: Mapping[str, str] | None = None) -> Catalog | ImageSet:
     """Read a file: a catalog, an image set or another tool's list (`.yaml`, `.yml`, `.json`, `.lock`), else lines.
 
-    Raises `DocumentInvalid`, `TargetConflict`; `LocalError` if the file cannot be read.
+    `variables` are the values for `${NAME}` in an image set; without them there are none. Raises `DocumentInvalid`,
+    `TargetConflict`; `LocalError` if the file, or one that it includes, cannot be read.
     """
+    return _load(path, Reading(variables or {}).below(real_path(path)))
+
+
+def _load(path: Path, reading: Reading) -> Catalog | ImageSet:
     if path.suffix.lower() in DOCUMENT_SUFFIXES:
-        return parse_set(_read(path, YAML_BYTES), str(path))
+        return _parse(_read(path, YAML_BYTES), str(path), reading)
     return ImageSet(path.stem, parse_references(_read(path, LIST_BYTES), str(path)))
 
 
-def parse_set(content: bytes | str, file: str) -> Catalog | ImageSet:
+def parse_set(content: bytes | str, file: str, variables: Mapping[str, str] | None = None) -> Catalog | ImageSet:
     """A catalog, an image set or another tool's list from its text. docs/formats/other-lists.md names these tools.
 
-    Paths in an image set start from the folder of `file`. Raises `DocumentInvalid` with file, line and path.
+    Paths in an image set start from the folder of `file`; `variables` as for `load_set`. Raises `DocumentInvalid` with
+    file, line and path; `LocalError` if a file that it names cannot be read.
     """
+    return _parse(content, file, Reading(variables or {}).below(real_path(Path(file))))
+
+
+def _parse(content: bytes | str, file: str, reading: Reading) -> Catalog | ImageSet:
     documents = _documents(content, file)
     if listed := read_list(documents):
         return listed.as_set(Path(file).stem)
@@ -51,7 +65,7 @@ def parse_set(content: bytes | str, file: str) -> Catalog | ImageSet:
     if not root.has("kind"):
         raise root.missing("kind", hint="write kind: ImageSet or kind: Catalog")
     if root.get("kind").one_of((KIND, definition.KIND)) == KIND:
-        return _image_set(root)
+        return _image_set(filled(root, reading.variables), reading)
     return definition.catalog_of(root)
 
 
@@ -75,11 +89,11 @@ def _read(path: Path, limit: int) -> bytes:
         return read_file(path, limit + 1)
 
 
-def _image_set(root: Value) -> ImageSet:
+def _image_set(root: Value, reading: Reading) -> ImageSet:
     check_kind(root, KIND)
     root.only(*_SET)
-    if not any(root.has(key) for key in ("images", "repositories", "catalogs")):
-        raise root.fail("the image set names no images", hint="write images, repositories or catalogs")
+    if not any(root.has(key) for key in _WANTED):
+        raise root.fail("the image set names no images", hint="write images, repositories, catalogs or include")
     defaults = root.get("defaults").maybe(defaults_in, Defaults())
     images = [image_in(item, defaults) for item in root.get("images").maybe(Value.items, ())]
     prefixes = [
@@ -87,9 +101,10 @@ def _image_set(root: Value) -> ImageSet:
         for item in root.get("repositories").maybe(Value.items, ())
     ]
     catalogs = [_catalog(item) for item in root.get("catalogs").maybe(Value.items, ())]
+    others = list(included(root.get("include"), reading, _load)) if root.has("include") else []
     with root.explained():
         name = root.get("name").maybe(Value.text) or Path(root.document.name).stem
-        return ImageSet(
+        own = ImageSet(
             name,
             merge(image for image in images if isinstance(image, Selected)),
             tuple(catalogs),
@@ -97,6 +112,7 @@ def _image_set(root: Value) -> ImageSet:
             tuple(image for image in images if isinstance(image, RuledImages)),
             tuple(prefixes),
         )
+        return own.with_others(others)
 
 
 def _open_questions(root: Value) -> tuple[str, ...]:

@@ -44,6 +44,8 @@ def test_catalogs_are_read(example: str) -> None:
 @pytest.mark.parametrize("example", blocks(IMAGE_SET, "yaml"))
 def test_image_sets_are_read(example: str, tmp_path: Path) -> None:
     (tmp_path / "weather.yaml").write_text(blocks(CATALOG, "yaml")[0], encoding="utf-8")
+    (tmp_path / "base.yaml").write_text("kind: ImageSet\nversion: 1\nimages: [nginx:1.26]\n", encoding="utf-8")
+    (tmp_path / "bonn.txt").write_text("nginx:1.25\n", encoding="utf-8")
     path = tmp_path / "set.yaml"
     path.write_text(example, encoding="utf-8")
     found = load_set(path)
