@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from transload.discovery import anykind
 from transload.discovery.finding import Discovered, Irrelevant, Place
 from transload.discovery.pods import pod_spec, pod_status
 from transload.discovery.tree import inside, is_absent, rooted, text_at
@@ -53,11 +54,23 @@ def _object(document: Value, kind: str) -> Iterator[Discovered]:
     way = _POD_SPECS.get(kind)
     spec = inside(document, *way) if way else None
     if spec is None or is_absent(spec):
-        yield Irrelevant(place=Place.of(document, within))
+        yield from _without_pod(document, kind, within) or [Irrelevant(place=Place.of(document, within))]
         return
     yield from pod_spec(spec, within)
     if kind == "Pod":
         yield from pod_status(document, within)
+
+
+def _without_pod(document: Value, kind: str, within: str) -> list[Discovered]:
+    """What an object names that has no pod: a ConfigMap by its texts, a kind that is not Kubernetes' own by its fields.
+
+    A CustomResourceDefinition only describes such fields.
+    """
+    if kind == "ConfigMap":
+        return list(anykind.config_map(document, within))
+    group, version, _ = (document.get("apiVersion").text() + "//").split("/", 2)
+    own = not version or "." not in group or group.endswith(".k8s.io")
+    return [] if own else list(anykind.fields(document, within))
 
 
 def named(document: Value, kind: str) -> str:

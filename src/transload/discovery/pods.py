@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from transload.discovery.finding import Discovered, Finding, Place, Question
 from transload.discovery.judging import judged, names_registry, open_reason
+from transload.discovery.texts import named_in, names_image
 from transload.discovery.tree import inside, is_absent, items_at, text_at
 from transload.documents.value import Value
 from transload.errors import TransloadError
@@ -62,8 +63,10 @@ def _variable(variable: Value, within: str) -> Iterator[Discovered]:
         yield judged(text, place, "RELATED_IMAGE")
     elif names_registry(text.strip()):
         yield Finding(text=text.strip(), place=place, rule="environment variable", sureness="likely")
-    elif name.upper().endswith("IMAGE"):
+    elif names_image(name):
         yield judged(text, place, "environment variable", "likely")
+    else:
+        yield from named_in(text, place, "environment variable")
 
 
 def arguments(values: list[Value], within: str) -> Iterator[Discovered]:
@@ -84,10 +87,7 @@ def _argument(flag: str, text: str, place: Place) -> Iterator[Discovered]:
     if flag.endswith("image") and text:
         yield judged(text, place, f"argument {flag[:60]}", "likely")
         return
-    for word in text.replace(",", " ").split():
-        word = word.strip("\"'`;()")
-        if names_registry(word):
-            yield Finding(text=word, place=place, rule="argument", sureness="likely")
+    yield from named_in(text, place, "argument")
 
 
 # --- what nodes run

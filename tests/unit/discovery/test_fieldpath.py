@@ -10,7 +10,7 @@ from transload.discovery.kinds import read_file
 from transload.errors import UsageError
 
 DOCUMENT = {
-    "apiVersion": "example.com/v1",
+    "apiVersion": "v1",  # in a group of its own, fields called image are found without a path
     "kind": "Farm",
     "spec": {
         "image": "a:1",
