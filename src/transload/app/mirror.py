@@ -13,7 +13,7 @@ from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.published import compare_with_source
 from transload.app.releases import source_tags
-from transload.app.selection import Selection, select
+from transload.app.selection import Selection, release_names, select
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
 from transload.catalog.ruled import Choice
@@ -29,6 +29,7 @@ from transload.errors import (
 from transload.events import ActivityListener, Listener, Progressed
 from transload.oci import Descriptor, Name
 from transload.planning import Plan, Request, make_plan
+from transload.planning.additions import Addition, additions
 from transload.planning.ageing import going_back
 from transload.planning.plan import ManifestStep, PlannedImage
 from transload.ports import Source, Target
@@ -56,6 +57,7 @@ class Prepared:
     location: Location
     notes: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
+    additions: tuple[Addition, ...] = ()
     journal: Journal = field(factory=Journal)
     finish: Callable[[Outcome], tuple[Path, ...]] | None = None
     instead: Callable[[Listener], Outcome] | None = None
@@ -101,8 +103,15 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
         location=job.target,
         notes=notes,
         choices=selection.choices,
+        additions=additions_of(selection, plan, job),
         journal=journal,
     )
+
+
+def additions_of(selection: Selection, plan: Plan, job: Job) -> tuple[Addition, ...]:
+    """What each release adds to those before it; empty unless there are several."""
+    releases = release_names(selection, job)
+    return additions(plan, releases) if len(releases) > 1 else ()
 
 
 def older_notes(

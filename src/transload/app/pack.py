@@ -11,7 +11,7 @@ from transload.app.baseline import far_side
 from transload.app.bundling import contents_of, filling_plan
 from transload.app.job import Job
 from transload.app.location import Location
-from transload.app.mirror import Prepared, check_anything_published, differences, request_of
+from transload.app.mirror import Prepared, additions_of, check_anything_published, differences, request_of
 from transload.app.protecting import Division, RecoveryVolumes
 from transload.app.readback import check_bundle, check_recovery, counted, told
 from transload.app.selection import Selection, select
@@ -115,7 +115,14 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     location = Location("bundle", str(packing.out))
     notes = (*selection.notes, *nameless_notes(plan.images), *((recovery.note,) if recovery and recovery.note else ()))
     notes += differences(job, selection, plan, stores.working, cancellation)
-    prepared = Prepared(plan=plan, sources=selection.sources, target=far, location=location, notes=notes)
+    prepared = Prepared(
+        plan=plan,
+        sources=selection.sources,
+        target=far,
+        location=location,
+        notes=notes,
+        additions=additions_of(selection, plan, job),
+    )
     if packing.to_media:
         written = onto_media(
             prepared,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -29,6 +29,7 @@ from transload.files import expanded
 from transload.oci import Name, Reference
 from transload.oci.reference import shown
 from transload.planning import Item
+from transload.planning.additions import ReleaseNames
 from transload.ports import Source
 from transload.threads import Cancellation
 from transload.wording import hint
@@ -39,12 +40,16 @@ _ARCHIVE_SUFFIXES = (".tar", ".tgz", ".gz", ".zst", ".xz", ".bz2")
 
 @frozen
 class ChosenRelease:
-    """A release of a catalog that this run copies, where it comes from, and the open store there."""
+    """A release of a catalog that this run copies, where it comes from, and the open store there.
+
+    `images` are its images, with their names below the target's prefix.
+    """
 
     catalog: Catalog
     release: Release
     origin: Location
     source: Source
+    images: tuple[Selected, ...] = ()
 
 
 @frozen
@@ -94,6 +99,23 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
     notes = tuple(note for choice in named if isinstance(choice, ImageSet) for note in choice.notes)
     sources = {host: stores.source(Location("registry", host)) for host in hosts}
     return Selection(items, sources, releases, notes, tuple(choice for part in parts for choice in part.choices))
+
+
+def release_names(selection: Selection, job: Job) -> tuple[ReleaseNames, ...]:
+    """The releases of `selection`, each once, with the names of their images; those of a catalog oldest first."""
+    chosen: dict[str, list[ChosenRelease]] = {}
+    for release in selection.releases:
+        chosen.setdefault(release.catalog.name, []).append(release)
+    return tuple(
+        ReleaseNames(catalog=catalog, tag=release.tag, names=_names(release, alike, job))
+        for catalog, alike in chosen.items()
+        for release in alike[0].catalog.oldest_first(part.release for part in alike)
+    )
+
+
+def _names(release: Release, chosen: Iterable[ChosenRelease], job: Job) -> frozenset[Name]:
+    images = (image for part in chosen if part.release.tag == release.tag for image in part.images)
+    return frozenset(to_item(image, image.source.registry, image.source.name, job).target for image in images)
 
 
 def _joined(parts: Sequence[_Part], job: Job) -> tuple[tuple[Selected, ...], tuple[ChosenRelease, ...]]:
@@ -219,13 +241,14 @@ def _catalog(catalog: Catalog, origin: Location, job: Job, stores: Stores, cance
     releases: list[ChosenRelease] = []
     for release in find_releases(catalog, job.tag, origin, source):
         taken = _as_published(catalog, release, origin, source, cancellation) if job.discover else release
-        releases.append(ChosenRelease(catalog, taken, origin, source))
         images = tuple(image for image in job.images if image in (*taken.images, *catalog.companions_of(taken)))
         if job.images and not images:
             catalog.check_images(job.images, [taken])
-        wanted += catalog.select(
+        selected = catalog.select(
             taken, registry=registry, repository=origin.prefix, images=images, target_tag=job.target_tag
         )
+        wanted += selected
+        releases.append(ChosenRelease(catalog, taken, origin, source, selected))
     return _Part(tuple(wanted), tuple(releases))
 
 
@@ -267,7 +290,7 @@ def _image_set(image_set: ImageSet, stores: Stores, cancellation: Cancellation) 
     choices = choose(image_set, stores, cancellation)
     images = merge([*image_set.select(tags), *(image for choice in choices for image in choice.select())])
     releases = tuple(
-        ChosenRelease(use.catalog, release, _origin(use), source)
+        ChosenRelease(use.catalog, release, _origin(use), source, use.images_of(release))
         for use, source in zip(image_set.catalogs, sources, strict=True)
         for text in use.releases
         for release in use.catalog.releases_in(text, tags.get(str(use.anchor)))

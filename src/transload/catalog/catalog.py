@@ -172,6 +172,12 @@ class Catalog:
         """
         return tuple(Offer(release=self.assume(tag)) for tag in self._tags.newest_first(tags))
 
+    def oldest_first(self, releases: Iterable[Release]) -> tuple[Release, ...]:
+        """The same releases, each once, oldest first; one whose place is not known comes last."""
+        by_tag = {release.tag: release for release in releases}
+        ordered = self._tags.newest_first(by_tag)[::-1]
+        return tuple(by_tag[tag] for tag in (*ordered, *(tag for tag in by_tag if tag not in ordered)))
+
     def _candidates(self, tags: Iterable[str] | None) -> list[Release]:
         known = (release.tag for release in self.releases)
         return [self.assume(tag) for tag in self._tags.newest_first([*known, *(tags or ())])]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from attrs import frozen
 
 from transload.catalog.catalog import NEWEST, Catalog
+from transload.catalog.release import Release
 from transload.catalog.ruled import RuledImages, RuledPrefix
 from transload.catalog.selected import Selected, merge
 from transload.documents.text import located
@@ -46,14 +47,14 @@ class CatalogUse:
         with located(self.where or self.catalog.name, self.catalog.name):
             releases = [release for text in self.releases for release in self.catalog.releases_in(text, tags)]
             self.catalog.check_images(self.images, releases)
-        chosen = (
-            selected
-            for release in dict.fromkeys(releases)
-            for selected in self.catalog.select(
-                release, registry=self.registry, repository=self.repository, companions=self.companions
-            )
+        return merge(selected for release in dict.fromkeys(releases) for selected in self.images_of(release))
+
+    def images_of(self, release: Release) -> tuple[Selected, ...]:
+        """The wanted images of one release."""
+        chosen = self.catalog.select(
+            release, registry=self.registry, repository=self.repository, companions=self.companions
         )
-        return merge(
+        return tuple(
             selected.under(self.target) for selected in chosen if not self.images or selected.repository in self.images
         )
 

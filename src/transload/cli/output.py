@@ -17,6 +17,7 @@ from transload.cli.forprograms import running_stream
 from transload.errors import TransloadError
 from transload.events import HostTroubled, Progressed
 from transload.planning import Plan
+from transload.planning.additions import Addition
 from transload.report.activity import EventVoice, LogVoice, TerminalVoice, Voice, Working
 from transload.report.hostnews import HostNews
 from transload.report.jsonl import JsonLines, JsonProgress
@@ -149,22 +150,30 @@ class Output:
             yield
 
     def whole_plan(
-        self, plan: Plan, notes: Iterable[str], choices: Sequence[Choice] = (), *, explained: bool = False
+        self,
+        plan: Plan,
+        notes: Iterable[str],
+        choices: Sequence[Choice] = (),
+        additions: Sequence[Addition] = (),
+        *,
+        explained: bool = False,
     ) -> None:
         """Write a plan as the result of the command; if `explained`, with every tag that rules took or left."""
         self._working.rest()
         if self._json:
-            self._json.plan(plan, notes, choices)
+            self._json.plan(plan, notes, choices, additions)
         else:
-            show_result(planned_lines(plan, width_of(sys.stdout), notes, choices, explained=explained))
+            show_result(planned_lines(plan, width_of(sys.stdout), notes, choices, additions, explained=explained))
 
-    def totals(self, plan: Plan, notes: Iterable[str], choices: Sequence[Choice] = ()) -> None:
+    def totals(
+        self, plan: Plan, notes: Iterable[str], choices: Sequence[Choice] = (), additions: Sequence[Addition] = ()
+    ) -> None:
         """Write the plan's totals before the run."""
         self._working.rest()
         if self._json:
-            self._json.plan(plan, notes, choices)
+            self._json.plan(plan, notes, choices, additions)
         elif not self._quiet:
-            say(planned_totals(plan, width_of(sys.stderr), notes, choices))
+            say(planned_totals(plan, width_of(sys.stderr), notes, choices, additions))
 
     def progress(self, tally: Tally) -> Progress:
         """The listener for a run; a context manager."""

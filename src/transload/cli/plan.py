@@ -69,7 +69,7 @@ def plan(
         with session.stoppable(), session.stores(gathered.logins) as stores:
             prepared = prepare(gathered.job, stores, session.cancellation)
         notes = (*prepared.notes, *unknown_half_notes(prepared.plan, prepared.target))
-        session.output.whole_plan(prepared.plan, notes, prepared.choices, explained=explain_tags)
+        session.output.whole_plan(prepared.plan, notes, prepared.choices, prepared.additions, explained=explain_tags)
         if out is not None:
             _write(prepared.plan, out, session)
         words = command_words(gathered.job, connection_words(network, gathered.logins))

@@ -29,7 +29,7 @@ def carry(
 
     `agree` is called before anything is copied, and raises if the user says no.
     """
-    session.output.totals(prepared.plan, prepared.notes, prepared.choices)
+    session.output.totals(prepared.plan, prepared.notes, prepared.choices, prepared.additions)
     check_room(prepared)
     agree(prepared.plan)
     tally = Tally(prepared.plan)

@@ -27,6 +27,7 @@ from transload.events import (
     StepRetried,
 )
 from transload.planning import BlobStep, Plan
+from transload.planning.additions import Addition
 from transload.report.lines import LineStream
 from transload.report.planned import planned_json
 from transload.report.problem import Problem
@@ -61,9 +62,15 @@ class JsonLines:
         """The first line: the format that the rest follows."""
         self.tell("hello", format=STREAM_FORMAT, tool="transload", version=version, command=command)
 
-    def plan(self, plan: Plan, notes: Iterable[str] = (), choices: Iterable[Choice] = ()) -> None:
+    def plan(
+        self,
+        plan: Plan,
+        notes: Iterable[str] = (),
+        choices: Iterable[Choice] = (),
+        additions: Iterable[Addition] = (),
+    ) -> None:
         """The plan, with what rules for tags chose."""
-        self.tell("plan", plan=planned_json(plan, notes, choices))
+        self.tell("plan", plan=planned_json(plan, notes, choices, additions))
 
     def result(self, result: Result) -> None:
         """The last line of a run: the same object as the JSON report."""

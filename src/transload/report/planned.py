@@ -8,6 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from transload.catalog.ruled import Choice
+from transload.planning.additions import Addition
 from transload.planning.plan import Plan, PlannedImage, Share, Status
 from transload.report.chosen import chosen_json, chosen_lines, explained_lines
 from transload.report.problem import Problem, problem_lines, without_subject
@@ -33,13 +34,15 @@ def planned_lines(
     width: int | None = None,
     notes: Iterable[str] = (),
     choices: Sequence[Choice] = (),
+    additions: Sequence[Addition] = (),
     *,
     explained: bool = False,
 ) -> list[Styled]:
     """The table, its totals, notes and problems. With `width` None, names are never shortened.
 
     `notes` are about the whole plan, such as how a catalog differs from what is published. `choices` are what rules for
-    tags chose: how many of how many, and if `explained`, each tag with the reason.
+    tags chose: how many of how many, and if `explained`, each tag with the reason. `additions` are what each of several
+    releases adds to those before it.
     """
     folder, tag = _shared(plan, width)
     named = {id(image): one_line(image.label.removeprefix(folder).removesuffix(tag)) for image in plan.images}
@@ -50,28 +53,38 @@ def planned_lines(
     noted = [
         line for images in _alike(plan) for line in _noted(images, plan, [named[id(image)] for image in images], width)
     ]
-    totals = [*_totals(plan, width), *chosen_lines(choices, width)]
+    totals = [*_totals(plan, width), *_additions(additions, width), *chosen_lines(choices, width)]
     verdicts = explained_lines(choices) if explained else ()
     return [*heading, Styled(), *_table(rows, width), Styled(), *totals, *general, *noted, *verdicts]
 
 
 def planned_totals(
-    plan: Plan, width: int | None = None, notes: Iterable[str] = (), choices: Sequence[Choice] = ()
+    plan: Plan,
+    width: int | None = None,
+    notes: Iterable[str] = (),
+    choices: Sequence[Choice] = (),
+    additions: Sequence[Addition] = (),
 ) -> list[Styled]:
-    """The totals without the table, as shown before a run; `notes` and `choices` as in `planned_lines`."""
+    """The totals without the table, as shown before a run; the rest as in `planned_lines`."""
     heading = Styled.of(("Plan: ", "strong"), f"{count(len(plan.images), 'image')} to {plan.target}")
     general = [line for note in notes for line in folded("note:     ", one_line(note), width, "warn")]
     image_notes = dict.fromkeys(note for image in plan.images for note in image.notes)
     return [
         heading,
         *_totals(plan, width),
+        *_additions(additions, width),
         *chosen_lines(choices, width),
         *general,
         *(line for note in image_notes for line in folded("note:     ", one_line(note), width, "warn")),
     ]
 
 
-def planned_json(plan: Plan, notes: Iterable[str] = (), choices: Iterable[Choice] = ()) -> dict[str, Any]:
+def planned_json(
+    plan: Plan,
+    notes: Iterable[str] = (),
+    choices: Iterable[Choice] = (),
+    additions: Iterable[Addition] = (),
+) -> dict[str, Any]:
     """The `plan` object of docs/formats/json-output.md."""
     return {
         "format": PLAN_FORMAT,
@@ -79,6 +92,7 @@ def planned_json(plan: Plan, notes: Iterable[str] = (), choices: Iterable[Choice
         "sources": list(plan.sources),
         "images": [_image_json(image, plan) for image in plan.images],
         "tags": [chosen_json(choice) for choice in choices],
+        "releases": [_addition_json(addition) for addition in additions],
         "notes": list(notes),
         "totals": {
             "images": {"all": len(plan.images), **{status: plan.count(status) for status in _ORDER}},
@@ -155,6 +169,19 @@ def _totals(plan: Plan, width: int | None) -> Iterator[Styled]:
         yield from folded("requests: ", requests, width, "faint")
 
 
+def _additions(additions: Sequence[Addition], width: int | None) -> Iterator[Styled]:
+    """How little each further release adds: `v1.45.0: 3.2 GiB; v1.46.0: + 410 MiB`."""
+    if not any(addition.copied.blobs for addition in additions):
+        return
+    catalogs = {addition.catalog for addition in additions}
+    phrases = []
+    for number, addition in enumerate(additions):
+        name = addition.tag if len(catalogs) == 1 else f"{addition.catalog} {addition.tag}"
+        amount = size(addition.copied.bytes) if addition.copied.blobs else "nothing"
+        phrases.append(f"{name}: {'+ ' if number and addition.copied.blobs else ''}{amount}")
+    yield from folded("releases: ", "; ".join(phrases), width, "faint")
+
+
 def _alike(plan: Plan) -> Iterable[list[PlannedImage]]:
     """Groups of images with the same notes and the same problem. Missing images differ only by their names."""
     groups: dict[tuple[tuple[str, ...], Problem | None, bool], list[PlannedImage]] = {}
@@ -205,6 +232,15 @@ def _image_json(image: PlannedImage, plan: Plan) -> dict[str, Any]:
         "notes": list(image.notes),
         "excused": image.excused,
         "problem": None if image.error is None else _problem(image, plan).to_json(),
+    }
+
+
+def _addition_json(addition: Addition) -> dict[str, Any]:
+    return {
+        "catalog": addition.catalog,
+        "tag": addition.tag,
+        "images": addition.images,
+        "copy": share_json(addition.copied),
     }
 
 

@@ -339,3 +339,48 @@ def test_wrong_requests_are_told_in_a_sentence(site: Site, words: tuple[str, ...
     ended, out, err = site.run(*words)
     assert (ended, out) == (code, "")
     assert told in err
+
+
+# --- what each further release adds to a plan
+
+
+def test_the_plan_of_several_releases_says_what_each_adds(site: Site) -> None:
+    words = ["plan", str(site.folder / "weather.yaml"), "--releases", "1.0..1.2", "--to", site.to]
+    assert main(words) == 0
+    (line,) = [line for line in site.capsys.readouterr().out.splitlines() if line.startswith("releases: ")]
+    first, second, third = line.removeprefix("releases: ").split("; ")
+    assert first.startswith("v1.0.0: ")
+    assert "+" not in first
+    assert second.startswith("v1.1.0: + ")
+    assert third.startswith("v1.2.0: + ")
+    assert main([*words, "--output", "json"]) == 0
+    plan = json.loads(site.capsys.readouterr().out.splitlines()[-1])["plan"]
+    assert [(added["catalog"], added["tag"], added["images"]) for added in plan["releases"]] == [
+        ("weather", tag, 4 if tag in {"v1.0.0", "v1.1.0"} else 3) for tag in TAGS
+    ]
+    assert sum(added["copy"]["bytes"] for added in plan["releases"]) == plan["totals"]["copy"]["bytes"] > 0
+
+
+def test_an_image_set_lists_its_releases_oldest_first(site: Site) -> None:
+    (site.folder / "set.yaml").write_text(
+        "kind: ImageSet\nversion: 1\n"
+        f"images: [{{source: {site.vendor.host_port}/vendor/weather/gateway, tag: v1.2.0, target: mine}}]\n"
+        "catalogs:\n  - {file: weather.yaml, releases: [newest, 1.0..1.1], images: [gateway, archive], target: w}\n"
+    )
+    assert main(["plan", str(site.folder / "set.yaml"), "--to", site.to, "--output", "json"]) == 0
+    plan = json.loads(site.capsys.readouterr().out.splitlines()[-1])["plan"]
+    assert [(added["tag"], added["images"]) for added in plan["releases"]] == [(tag, 2) for tag in TAGS]
+
+
+def test_one_release_adds_nothing_to_others(site: Site) -> None:
+    words = ["plan", str(site.folder / "weather.yaml"), "--to", site.to]
+    assert main([*words, "--output", "json"]) == 0
+    assert json.loads(site.capsys.readouterr().out.splitlines()[-1])["plan"]["releases"] == []
+    assert main(words) == 0
+    assert "releases: " not in site.capsys.readouterr().out
+
+
+def test_a_bundle_of_several_releases_says_it_too(site: Site) -> None:
+    words = ["pack", str(site.folder / "weather.yaml"), "--releases", "1.0..", "-o", str(site.folder / "three")]
+    assert main(words) == 0
+    assert "releases: v1.0.0: " in site.capsys.readouterr().err
