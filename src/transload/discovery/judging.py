@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from transload.discovery.finding import Finding, Place, Question, Sureness
+from transload.documents.value import Value
 from transload.errors import TransloadError
 from transload.oci import Digest, Reference
 from transload.oci.reference import DEFAULT_TAG, shown
@@ -14,6 +15,8 @@ _TEMPLATES = (("{{", "}}"), ("$(", ")"), ("${", "}"), ("###", "###"), ("<%", "%>
 _BARE_DIGEST = re.compile(r"(?:[a-z0-9-]+://)?(?:sha256:|sha512:)?[a-f0-9]{64,128}")
 
 NO_TAG = "it has no tag, so it means whatever has the tag latest today: write the tag that is meant"
+
+CHART = "this installs a chart: discover the chart, too"
 
 
 def judged(
@@ -60,6 +63,12 @@ def names_registry(text: str) -> bool:
 def question(text: str, place: Place, reason: str) -> Question:
     """A question about a text, of which as much is kept as a person needs to recognise it."""
     return Question(text=shown(text.strip())[:_QUESTION_LENGTH], place=place, reason=reason)
+
+
+def chart_question(value: Value, place: str, name: str, version: str, within: str = "") -> Question:
+    """A question that has the address of a chart, `PLACE/NAME:VERSION`."""
+    address = f"{place.rstrip('/')}/{name}" if place and name else place or name
+    return question(f"{address}:{version}" if version else address, Place.of(value, within), CHART)
 
 
 def is_template(text: str) -> bool:

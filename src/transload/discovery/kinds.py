@@ -8,7 +8,18 @@ from pathlib import PurePath
 
 from attrs import frozen
 
-from transload.discovery import compose, cyclonedx, dockerfile, kubernetes, lists, olm, spdx
+from transload.discovery import (
+    chartuse,
+    compose,
+    cyclonedx,
+    dockerfile,
+    imagesets,
+    kubernetes,
+    kustomize,
+    lists,
+    olm,
+    spdx,
+)
 from transload.discovery.fieldpath import FieldPath
 from transload.discovery.finding import Discovered, DocumentReader, FileReader, Irrelevant, Place, Unread
 from transload.documents.jsonstream import json_documents_in
@@ -66,7 +77,7 @@ def _is_list(file: str, _: bytes) -> bool:
 
 
 def _is_yaml(file: str, _: bytes) -> bool:
-    return _suffix(file) in {".yaml", ".yml"} or file == "-"
+    return _suffix(file) in {".yaml", ".yml"} or file == "-" or PurePath(file).name == "Kustomization"
 
 
 def _suffix(file: str) -> str:
@@ -86,6 +97,10 @@ FILES: tuple[FileKind, ...] = (
 DOCUMENTS: tuple[DocumentKind, ...] = (
     DocumentKind("OLM object", olm.is_object, olm.read_object),
     DocumentKind("OLM catalog", olm.is_catalog, olm.read_catalog),
+    DocumentKind("chart in use", chartuse.is_object, chartuse.read_object),
+    DocumentKind("Helmfile", chartuse.is_helmfile, chartuse.read_helmfile),
+    DocumentKind("Kustomization", kustomize.recognises, kustomize.read),
+    DocumentKind("image set", imagesets.recognises, imagesets.read),
     DocumentKind("CycloneDX", cyclonedx.recognises, cyclonedx.read),
     DocumentKind("SPDX", spdx.recognises, spdx.read),
     DocumentKind("Compose file", compose.recognises, compose.read),

@@ -6,11 +6,13 @@ Helm merges mappings key by key; a list or a scalar replaces what was there (Hel
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Union
 
 from attrs import frozen
 
+from transload.documents.value import Value
 from transload.documents.yamltree import Tree as YamlTree
 from transload.documents.yamltree import YamlList, YamlMapping, parse
 
@@ -42,6 +44,17 @@ def values_of(content: bytes, file: str) -> dict[str, Tree]:
     tree, line = parse(content, file, empty=True)
     grown = _grown(tree, file, line)
     return grown if isinstance(grown, dict) else {}
+
+
+def tree_of(value: Value) -> Tree:
+    """The values that stand inside another document, YAML or JSON."""
+    content = value.content
+    if isinstance(content, dict):
+        return _with_merge_key({key: tree_of(item) for key, item in value.entries()})
+    if isinstance(content, list):
+        return [tree_of(item) for item in value.items()]
+    text = content if isinstance(content, str) else "" if content is None else json.dumps(content)
+    return Leaf(text, value.document.name, value.line)
 
 
 def _grown(tree: YamlTree, file: str, line: int) -> Tree:
