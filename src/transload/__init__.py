@@ -12,6 +12,7 @@ from transload.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from transload.app.cleaning import Leftover
+    from transload.app.converting import Converted
     from transload.app.discovering import Discovery
     from transload.app.network import Network
     from transload.app.settings import Environment
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     )
     from transload.catalog.catalog import NEWEST
     from transload.catalog.definition import parse_catalog
+    from transload.catalog.lists.taken import ListQuestion
     from transload.catalog.setfile import load_set, parse_set
     from transload.discovery.finding import Place, Sureness, Unread
     from transload.discovery.listing import FoundImage, Listing, OpenQuestion
@@ -188,6 +190,7 @@ if TYPE_CHECKING:
     from transload.verbs.bundles import PackResult, pack, push
     from transload.verbs.checking import check
     from transload.verbs.cleaning import clean
+    from transload.verbs.converting import convert
     from transload.verbs.copying import copy, mirror
     from transload.verbs.discovering import discover
     from transload.verbs.known import forget, known_registries
@@ -205,37 +208,38 @@ __all__ = [
     "ArtifactFiles", "BeyondRepair", "BlobStep", "BlobUnknown", "Blueprint", "BundleExists", "BundleForeignSignature",
     "BundleIncomplete", "BundleInvalid", "BundleStore", "BundleUnfinished", "BundleUnsigned", "BundleWriter",
     "BundledImage", "Busy", "Cancellation", "Catalog", "CatalogUnknown", "CatalogUse", "CertificateUntrusted",
-    "CheckPoint", "CheckedPart", "Checkup", "CompanionImage", "ContentDiffers", "Contents", "CorruptError",
+    "CheckPoint", "CheckedPart", "Checkup", "CompanionImage", "ContentDiffers", "Contents", "Converted", "CorruptError",
     "CredentialsRejected", "CredentialsUnavailable", "Descriptor", "Difference", "Digest", "DigestInvalid",
     "DigestMismatch", "Discovery", "DiskFull", "DockerConfig", "DocumentInvalid", "Environment", "Event", "ExtraFile",
     "FileExists", "Finding", "FolderUnsafe", "FoundImage", "Holding", "HostGivenUp", "HostListener", "HostState",
     "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult",
     "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused", "Interrupted",
     "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore", "Ledger", "LedgerImage",
-    "LedgerTampered", "Leftover", "LimitExceeded", "Limits", "Listener", "Listing", "LocalError", "LocksMissing",
-    "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown", "MediumDamaged",
-    "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore", "Name", "Narrowing", "NetSettings",
-    "Network", "NotFound", "Offer", "OpenQuestion", "Options", "OutOfBytes", "Outcome", "PackResult", "PartMissing",
-    "PermissionRefused", "Place", "Plan", "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable",
-    "Prerequisite", "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PublicKey",
-    "RateLimits", "ReadOnly", "Reference", "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseList",
-    "ReleaseUnknown", "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts",
-    "Requests", "Result", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused", "RunResumed", "RunStarted",
-    "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServedTotals",
-    "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step",
-    "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
-    "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target", "TargetConflict", "TooLarge",
-    "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "Unread", "UsageError", "Verdict",
-    "Verification", "VersionRange", "VolumeDamaged", "VolumeForeign", "VolumeMissing", "VolumeSwapped",
-    "VolumeTruncated", "check", "clean", "compare", "copy", "delete", "discover", "dump_inventory", "dump_plan",
-    "forget", "get_artifact", "judge_tags", "known_registries", "lay_out", "load_builtin", "load_inventory",
-    "load_plan", "load_private_key", "load_public_key", "load_set", "make_plan", "mirror", "open_store", "order_key",
-    "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "push", "put_artifact", "referrers",
-    "releases", "repair", "run", "serve", "tags", "take_inventory", "verify",
+    "LedgerTampered", "Leftover", "LimitExceeded", "Limits", "ListQuestion", "Listener", "Listing", "LocalError",
+    "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown",
+    "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore", "Name", "Narrowing",
+    "NetSettings", "Network", "NotFound", "Offer", "OpenQuestion", "Options", "OutOfBytes", "Outcome", "PackResult",
+    "PartMissing", "PermissionRefused", "Place", "Plan", "PlannedImage", "Platform", "PlatformInvalid",
+    "PlatformUnavailable", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof",
+    "ProtocolTrouble", "PublicKey", "RateLimits", "ReadOnly", "Reference", "ReferenceInvalid", "Refused",
+    "RegistryStore", "Release", "ReleaseList", "ReleaseUnknown", "Repaired", "RepairedFile", "RepositoryContent",
+    "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result", "RuledImages", "RuledPrefix", "RunFinished",
+    "RunPaused", "RunResumed", "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty",
+    "ServeSettings", "Served", "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer",
+    "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted",
+    "StorageFull", "Store", "StoreOptions", "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target",
+    "TargetConflict", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "Unread",
+    "UsageError", "Verdict", "Verification", "VersionRange", "VolumeDamaged", "VolumeForeign", "VolumeMissing",
+    "VolumeSwapped", "VolumeTruncated", "check", "clean", "compare", "convert", "copy", "delete", "discover",
+    "dump_inventory", "dump_plan", "forget", "get_artifact", "judge_tags", "known_registries", "lay_out",
+    "load_builtin", "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set", "make_plan",
+    "mirror", "open_store", "order_key", "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size",
+    "push", "put_artifact", "referrers", "releases", "repair", "run", "serve", "tags", "take_inventory", "verify",
 ]
 
 _HOMES = {
     "transload.app.cleaning": ("Leftover",),
+    "transload.app.converting": ("Converted",),
     "transload.app.discovering": ("Discovery",),
     "transload.app.network": ("Network",),
     "transload.app.settings": ("Environment",),
@@ -256,6 +260,7 @@ _HOMES = {
     ),
     "transload.catalog.catalog": ("NEWEST",),
     "transload.catalog.definition": ("parse_catalog",),
+    "transload.catalog.lists.taken": ("ListQuestion",),
     "transload.catalog.setfile": ("load_set", "parse_set"),
     "transload.discovery.finding": ("Place", "Sureness", "Unread"),
     "transload.discovery.listing": ("FoundImage", "Listing", "OpenQuestion"),
@@ -310,6 +315,7 @@ _HOMES = {
     "transload.verbs.bundles": ("PackResult", "pack", "push"),
     "transload.verbs.checking": ("check",),
     "transload.verbs.cleaning": ("clean",),
+    "transload.verbs.converting": ("convert",),
     "transload.verbs.copying": ("copy", "mirror"),
     "transload.verbs.discovering": ("discover",),
     "transload.verbs.known": ("forget", "known_registries"),

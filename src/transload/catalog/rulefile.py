@@ -9,7 +9,7 @@ from transload.catalog.definition import checked_repository
 from transload.catalog.ruled import RuledPrefix
 from transload.catalog.selected import join
 from transload.catalog.tagpattern import check_pattern
-from transload.catalog.tagrule import SORTS, TagRule, denial
+from transload.catalog.tagrule import EVERY_TAG, SORTS, TagRule, denial
 from transload.catalog.versionrange import VersionRange
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
@@ -26,7 +26,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 def tag_rule(value: Value) -> TagRule:
     """The rule in a value of `tags`: `all`, a list of exact tags, or a mapping. Raises `DocumentInvalid`."""
     if value.content == ALL:
-        return TagRule(pattern=check_pattern(".*"))
+        return EVERY_TAG
     if isinstance(value.content, list):
         return TagRule(exact=_tags(value))
     if isinstance(value.content, str):
@@ -57,7 +57,7 @@ def ruled_prefix(value: Value, registry: str | None, repository: str, platforms:
     return RuledPrefix(
         registry=host,
         prefix=prefix,
-        rule=value.get("tags").maybe(tag_rule, TagRule(pattern=check_pattern(".*"))),
+        rule=value.get("tags").maybe(tag_rule, EVERY_TAG),
         deny=tuple(checked_repository(item) for item in deny.items()) if deny.maybe(Value.texts) else (),
         target=value.get("target").maybe(checked_repository, ""),
         platforms=value.get("platforms").maybe(platforms_in, platforms),

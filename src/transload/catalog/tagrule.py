@@ -61,6 +61,10 @@ class TagRule:
         return ", ".join(_described(self))
 
 
+EVERY_TAG = TagRule(pattern=check_pattern(".*"))
+"""The rule that takes every tag of an image."""
+
+
 @frozen
 class TagVerdict:
     """What a rule says about one tag, and why, in a few words."""

@@ -35,6 +35,7 @@ _COMMANDS = {
     "inventory": ("transload.cli.inventory", "Write down what a target holds, for differential bundles."),
     "verify": ("transload.cli.verify", "Prove that a target holds what the source publishes."),
     "discover": ("transload.cli.discover", "List the images that manifests and other files name."),
+    "convert": ("transload.cli.convert", "Write lists of other tools as an image set."),
     "releases": ("transload.cli.releases", "List a catalog's releases at the source, newest first."),
     "serve": ("transload.cli.serve", "Serve a store as a registry."),
     "forget": ("transload.cli.forget", "Forget what was learnt about a registry, or show it."),

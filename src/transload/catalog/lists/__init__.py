@@ -22,7 +22,7 @@ from transload.catalog.lists import (
     skopeo,
     zarf,
 )
-from transload.catalog.lists.taken import Format, Note, Question
+from transload.catalog.lists.taken import Format, ListQuestion, Note
 from transload.catalog.ruled import RuledImages, RuledPrefix
 from transload.catalog.selected import Selected, merge
 from transload.documents.value import Value
@@ -48,10 +48,10 @@ class OtherList:
 
     formats: tuple[str, ...]
     images: tuple[Selected, ...]
-    ruled: tuple[RuledImages, ...]
-    prefixes: tuple[RuledPrefix, ...]
-    notes: tuple[str, ...]
-    questions: tuple[Question, ...]
+    ruled: tuple[RuledImages, ...] = ()
+    prefixes: tuple[RuledPrefix, ...] = ()
+    notes: tuple[str, ...] = ()
+    questions: tuple[ListQuestion, ...] = ()
 
     def as_set(self, name: str) -> ImageSet:
         """The same as an image set, with a note for each question."""
@@ -81,7 +81,7 @@ def read_list(documents: Sequence[Value]) -> OtherList | None:
         ruled=tuple(dict.fromkeys(found for found in taken if isinstance(found, RuledImages))),
         prefixes=tuple(dict.fromkeys(found for found in taken if isinstance(found, RuledPrefix))),
         notes=tuple(_sentences(found for found in taken if isinstance(found, Note))),
-        questions=tuple(found for found in taken if isinstance(found, Question)),
+        questions=tuple(found for found in taken if isinstance(found, ListQuestion)),
     )
 
 

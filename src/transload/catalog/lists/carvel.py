@@ -11,12 +11,13 @@ from attrs import evolve
 
 from transload.catalog.lists.taken import (
     Format,
+    ListQuestion,
     Note,
-    Question,
     Taken,
     image,
     is_of,
     items_of,
+    left_open,
     rest,
     template_in,
     text_of,
@@ -72,11 +73,11 @@ def _read_kbld(root: Value) -> Iterator[Taken]:
         if text_of(item.get("newImage")):
             yield _tagged(image(item.get("newImage")), original)
         else:
-            yield Question(original[:200], item.where, "kbld finds the image when it runs")
+            yield left_open(item, original, "kbld finds the image when it runs")
         yield from rest(item, ("image", "imageRepo", "newImage", "preresolved"), {})
 
 
-def _tagged(taken: Selected | Question, original: str) -> Selected | Question:
+def _tagged(taken: Selected | ListQuestion, original: str) -> Selected | ListQuestion:
     """The same; an image without a tag gets that of the `original`, if it is of the same repository."""
     if not isinstance(taken, Selected) or taken.tag or not original or template_in(original):
         return taken

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 
 from transload.catalog.lists.taken import (
-    EVERY_TAG,
     NEWEST_VERSION,
     Format,
     Note,
@@ -23,7 +22,7 @@ from transload.catalog.lists.taken import (
     text_of,
 )
 from transload.catalog.selected import join
-from transload.catalog.tagrule import Sort, TagRule
+from transload.catalog.tagrule import EVERY_TAG, Sort, TagRule
 from transload.catalog.versionrange import VersionRange
 from transload.documents.value import Value
 

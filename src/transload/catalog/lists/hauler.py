@@ -22,7 +22,7 @@ from transload.catalog.lists.taken import (
 )
 from transload.catalog.selected import join
 from transload.documents.value import Value
-from transload.oci.reference import named_registry
+from transload.oci.reference import named_registry, shown
 
 _CONTENT, _COLLECTION = "content.hauler.cattle.io", "collection.hauler.cattle.io"
 _UNVERIFIED = "signatures are not verified with it"
@@ -92,7 +92,7 @@ def _files(_: Value, spec: Value) -> Iterator[Taken]:
 
 def _texts(_: Value, spec: Value) -> Iterator[Taken]:
     for item in items_of(spec.get("imageTxts")):
-        yield Note(item.where, f"{item.get('ref').text()[:100]} is a list of its own; name it in the same run")
+        yield Note(item.where, f"{shown(item.get('ref').text())[:100]} is a list of its own; name it in the same run")
 
 
 _KINDS = {"Images": _images, "Charts": _charts, "Files": _files, "ImageTxts": _texts}

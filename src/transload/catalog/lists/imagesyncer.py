@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 
 from transload.catalog.lists.taken import (
-    EVERY_TAG,
     Format,
     Taken,
     found_anywhere,
@@ -19,7 +18,7 @@ from transload.catalog.lists.taken import (
     ruled,
     targets_note,
 )
-from transload.catalog.tagrule import TagRule
+from transload.catalog.tagrule import EVERY_TAG, TagRule
 from transload.documents.value import Value
 
 _AUTH = "logins come from login files and options, not from a list"

@@ -11,7 +11,19 @@ from collections.abc import Iterator
 
 from attrs import evolve, frozen
 
-from transload.catalog.lists.taken import Format, Note, Question, Taken, image, is_of, items_of, listed, rest, text_of
+from transload.catalog.lists.taken import (
+    Format,
+    ListQuestion,
+    Note,
+    Taken,
+    image,
+    is_of,
+    items_of,
+    left_open,
+    listed,
+    rest,
+    text_of,
+)
 from transload.catalog.selected import Selected
 from transload.documents.value import Value
 from transload.oci import Platform
@@ -59,10 +71,10 @@ def _read(root: Value) -> Iterator[Taken]:
     yield from rest(mirror, ("additionalImages", "blockedImages"), _SENTENCES)
 
 
-def _image(item: Value) -> Selected | Question:
+def _image(item: Value) -> Selected | ListQuestion:
     name = item.get("name")
     if name.text().startswith("oci:"):
-        return Question(name.text()[:200], name.where, "an image in a folder is taken with --from oci:DIR")
+        return left_open(name, name.text(), "an image in a folder is taken with --from oci:DIR")
     platforms = tuple(
         Platform.parse(f"{entry.get('os').text()}/{entry.get('architecture').text()}")
         for entry in items_of(item.get("platforms"))

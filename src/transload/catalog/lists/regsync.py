@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterator
 
 from transload.catalog.lists.taken import (
-    EVERY_TAG,
     Format,
     Note,
-    Question,
     Taken,
     below_registry,
     image,
     items_of,
+    left_open,
+    one_of,
     platform,
     question_of,
     rest,
@@ -27,7 +27,7 @@ from transload.catalog.lists.taken import (
 from transload.catalog.ruled import RuledPrefix
 from transload.catalog.selected import join
 from transload.catalog.tagpattern import check_pattern
-from transload.catalog.tagrule import TagRule
+from transload.catalog.tagrule import EVERY_TAG, TagRule
 from transload.catalog.versionrange import VersionRange
 from transload.documents.value import Value
 from transload.documents.yamltree import YamlMapping
@@ -90,7 +90,7 @@ def _entry(entry: Value) -> Iterator[Taken]:
     if chosen.content == "local":
         yield Note(chosen.where, "the platform of this machine is not looked up; name it with --platform")
     if any(place.text().startswith("ocidir:") for place in (source, target)):
-        yield Question(source.text()[:200], entry.where, "a folder is named with --from oci:DIR or --to oci:DIR")
+        yield left_open(entry, source.text(), "a folder is named with --from oci:DIR or --to oci:DIR")
     elif kind == "image":
         yield image(source, target=target, platforms=platforms)
     else:
@@ -109,7 +109,7 @@ def _registry(entry: Value, rule: TagRule, platforms: tuple[Platform, ...]) -> I
     if question := question_of(source, source.text()):
         yield question
     elif pattern := next((item for item in (*allow, *deny) if not _PATH.fullmatch(item.text())), None):
-        yield Question(pattern.text()[:200], pattern.where, "repositories are not chosen by patterns; name their paths")
+        yield left_open(pattern, pattern.text(), "repositories are not chosen by patterns; name their paths")
     elif allow:
         denied = {item.text() for item in deny}
         for item in allow:
@@ -140,7 +140,7 @@ def _rule(tags: Value) -> TagRule:
     """Every criterion must hold: one of the patterns of `allow`, none of those of `deny`, one of the ranges."""
     tags.only("allow", "deny", "semverRange")
     allow, deny, ranges = (items_of(tags.get(key)) for key in ("allow", "deny", "semverRange"))
-    pattern = tags.get("allow").made(lambda _: check_pattern("|".join(f"(?:{item.text()})" for item in allow)))
+    pattern = tags.get("allow").made(lambda _: one_of(item.text() for item in allow))
     return TagRule(
         pattern=pattern if allow else None if ranges else EVERY_TAG.pattern,
         versions=tags.get("semverRange").made(lambda _: VersionRange.parse(" || ".join(item.text() for item in ranges)))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from transload.catalog.lists.taken import EVERY_TAG, Format, Note, Taken, found_anywhere, image, items_of, rest, ruled
+from transload.catalog.lists.taken import Format, Note, Taken, found_anywhere, image, items_of, rest, ruled
 from transload.catalog.selected import join
-from transload.catalog.tagrule import TagRule
+from transload.catalog.tagrule import EVERY_TAG, TagRule
 from transload.catalog.versionrange import VersionRange
 from transload.documents.value import Value
 from transload.errors import DigestInvalid

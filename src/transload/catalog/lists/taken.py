@@ -33,7 +33,7 @@ class Note:
 
 
 @frozen
-class Question:
+class ListQuestion:
     """A text that should name images, where it stands, and why it is not known which images it means."""
 
     text: str
@@ -44,7 +44,7 @@ class Question:
         return f"{self.where}: {self.text!r} is left open: {self.reason}"
 
 
-Taken = Selected | RuledImages | RuledPrefix | Note | Question
+Taken = Selected | RuledImages | RuledPrefix | Note | ListQuestion
 
 
 @frozen
@@ -75,7 +75,7 @@ def image(
     target: Value | None = None,
     renamed: str = "",
     platforms: Iterable[Platform] = (),
-) -> Selected | Question:
+) -> Selected | ListQuestion:
     """The image that `value` names, or `text`, which was made from it.
 
     At the target it has its own name, unless `target` gives it one there, or the text `renamed`, which was made from
@@ -101,7 +101,7 @@ def ruled(
     target: Value | None = None,
     renamed: str = "",
     platforms: Iterable[Platform] = (),
-) -> RuledImages | Question:
+) -> RuledImages | ListQuestion:
     """Images of the repository that `value` names, or `text`, whose tags a rule chooses; the rest is as for `image`."""
     text, below = text or value.text(), below_registry(renamed or (target.text() if target else ""))
     target = target or value
@@ -115,15 +115,19 @@ def ruled(
         source = Reference(source.registry, Name(source.name.repository))
     with target.explained():
         below = below and check_repository(below)
+    below = below or source.name.repository
     return RuledImages(source=source, rule=rule, target=below, platforms=tuple(platforms), where=value.where)
 
 
-def question_of(value: Value, text: str) -> Question | None:
+def question_of(value: Value, text: str) -> ListQuestion | None:
     """A question, if another tool has to fill something into the text before it names anything."""
     template = template_in(text)
-    if template is None:
-        return None
-    return Question(shown(text)[:_SHOWN], value.where, f"{template} stands for what another tool fills in")
+    return left_open(value, text, f"{template} stands for what another tool fills in") if template else None
+
+
+def left_open(value: Value, text: str, reason: str) -> ListQuestion:
+    """A question about a text in `value`."""
+    return ListQuestion(shown(text)[:_SHOWN], value.where, reason)
 
 
 def template_in(text: str) -> str | None:
@@ -153,16 +157,24 @@ def _target(text: str) -> tuple[str, str]:
 
 # --- which tags
 
-EVERY_TAG = TagRule(pattern=check_pattern(".*"))
 NEWEST_VERSION = TagRule(versions=VersionRange.parse("*"), newest=1)
+
+
+def one_of(patterns: Iterable[str]) -> re.Pattern[str]:
+    """A pattern that a whole tag matches if it matches one of these. Raises `DocumentInvalid`."""
+    return check_pattern("|".join(map(_grouped, patterns)))
 
 
 def found_anywhere(text: str) -> re.Pattern[str]:
     """A pattern that a whole tag matches if Go's `MatchString` finds `text` in it. Raises `DocumentInvalid`."""
-    alternatives = "|" in text
-    before = "" if text.startswith("^") and not alternatives else ".*"
-    after = "" if text.endswith("$") and not text.endswith("\\$") and not alternatives else ".*"
-    return check_pattern(f"{before}(?:{text}){after}")
+    several = "|" in text
+    before = "" if text.startswith("^") and not several else ".*"
+    after = "" if text.endswith("$") and not text.endswith("\\$") and not several else ".*"
+    return check_pattern(f"{before}{_grouped(text)}{after}")
+
+
+def _grouped(pattern: str) -> str:
+    return f"(?:{pattern})" if "|" in pattern else pattern
 
 
 # --- values that may be missing
@@ -214,7 +226,7 @@ def listed(names: Iterable[str]) -> str:
     >>> listed("abcdefga")
     'a, b, c, d, e and 2 more'
     """
-    several = list(dict.fromkeys(name[:_SHOWN] for name in names))
+    several = list(dict.fromkeys(shown(name)[:_SHOWN] for name in names))
     more = len(several) - _LISTED
     return ", ".join(several[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 

@@ -1,0 +1,90 @@
+"""`transload convert`: reads lists of other tools, and writes them as one image set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from transload.catalog.imageset import ImageSet
+from transload.catalog.lists import OtherList
+from transload.catalog.lists.taken import ListQuestion
+from transload.catalog.references import LIST_BYTES, parse_references
+from transload.catalog.selected import merge
+from transload.catalog.setfile import DOCUMENT_SUFFIXES, parse_list
+from transload.catalog.setwriting import set_text
+from transload.errors import LocalError, SelectionEmpty, UsageError
+from transload.files import expanded, local_errors, read_file
+from transload.limits import YAML_BYTES
+
+PLAIN_LIST = "list of references"
+
+
+@frozen(kw_only=True)
+class Converted:
+    """What lists of other tools want, as one image set; its `notes` say what they ask for and no run does.
+
+    `formats` says of each file what it was, in the order of the files: `Hauler manifest`. `questions` are texts of
+    which it is not known which images they mean.
+    """
+
+    image_set: ImageSet
+    questions: tuple[ListQuestion, ...]
+    formats: tuple[tuple[str, str], ...]
+
+    def set_text(self) -> str:
+        """The image set as a file (docs/formats/image-set.md): images, rules, questions, and the notes as comments."""
+        origins = [f"made by transload convert from {file} ({what})" for file, what in self.formats]
+        left = ["not taken:", *(f"  {note}" for note in self.image_set.notes)] if self.image_set.notes else []
+        return set_text(self.image_set, questions=self.questions, comments=[*origins, *left])
+
+
+def convert_lists(files: Sequence[str]) -> Converted:
+    """Read the files, each by what it holds. Raises `SelectionEmpty` if they list nothing, not even a question.
+
+    Raises `DocumentInvalid`, `TargetConflict`, `LocalError`; `UsageError` for a file that is an image set already.
+    """
+    paths = [expanded(file) for file in files]
+    lists = [_read(path) for path in paths]
+    converted = Converted(
+        image_set=ImageSet(
+            paths[0].stem,
+            merge(image for listed in lists for image in listed.images),
+            notes=tuple(note for listed in lists for note in listed.notes),
+            ruled=tuple(images for listed in lists for images in listed.ruled),
+            prefixes=tuple(prefix for listed in lists for prefix in listed.prefixes),
+        ),
+        questions=tuple(question for listed in lists for question in listed.questions),
+        formats=tuple((str(path), ", ".join(listed.formats)) for path, listed in zip(paths, lists, strict=True)),
+    )
+    found = converted.image_set
+    if not (found.images or found.ruled or found.prefixes or converted.questions):
+        raise _nothing(paths, found.notes)
+    return converted
+
+
+def _nothing(paths: Iterable[Path], notes: Sequence[str]) -> SelectionEmpty:
+    names = ", ".join(map(str, paths))
+    return SelectionEmpty(f"no image is listed in {names}", subject=names, hint="; ".join(notes[:3]) or None)
+
+
+def _read(path: Path) -> OtherList:
+    if path.is_dir():
+        raise LocalError(f"{path} is a folder, and a file was expected", subject=str(path), hint="name the files in it")
+    if path.suffix.lower() not in DOCUMENT_SUFFIXES:
+        references = parse_references(_content(path, LIST_BYTES), str(path))
+        return OtherList(formats=(PLAIN_LIST,), images=references)
+    listed = parse_list(_content(path, YAML_BYTES), str(path))
+    if listed is None:
+        raise UsageError(
+            f"{path} is no list of a tool that is known",
+            subject=str(path),
+            hint="an image set is taken as it is; transload discover finds images in manifests and charts",
+        )
+    return listed
+
+
+def _content(path: Path, limit: int) -> bytes:
+    with local_errors("reading", path):
+        return read_file(path, limit + 1)

@@ -1,0 +1,89 @@
+"""`transload convert`: writes the lists of other tools as an image set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from transload.cli import completion, options
+from transload.cli.command import Command
+from transload.cli.console import say_notes, show_result
+from transload.cli.output import OutputFormat
+from transload.cli.session import open_session
+from transload.files import check_replaceable, replace_file
+from transload.report.texts import count
+
+if TYPE_CHECKING:
+    from transload.app.converting import Converted
+
+
+@click.command(cls=Command)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, shell_complete=completion.files)
+@click.option("-o", "--out", type=options.FILE, metavar="SET", help="Write the image set here, not to the output.")
+@click.option("--strict", is_flag=True, help="Fail if a question is open.")
+@options.reporter
+def convert(files: tuple[str, ...], out: Path | None, strict: bool, output: OutputFormat, quiet: bool) -> int:
+    """Write lists of other tools as one image set: Hauler, Zarf, oc-mirror, skopeo, regsync, imgpkg, and more.
+
+    Every command takes such lists as they are, too. What they ask for and no run does is said, and becomes a comment;
+    what cannot be decided becomes a question in the set.
+
+    \b
+      transload convert hauler-manifest.yaml -o set.yaml
+      transload convert zarf.yaml images.txt > set.yaml
+    """
+    from transload.app.converting import convert_lists
+
+    with open_session("convert", output, quiet) as session:
+        if out is not None:
+            check_replaceable(out)
+        converted = convert_lists(files)
+        text = converted.set_text()
+        if out is not None:
+            replace_file(out, text.encode())
+        if not quiet and session.output.speaks:
+            say_notes([*converted.image_set.notes, *map(str, converted.questions)])
+        if not session.output.document("converted", set=str(out) if out else None, **_json(converted)):
+            if out is None:
+                click.echo(text, nl=False)
+            else:
+                show_result([f"{_totals(converted)}; written to {out}"])
+    return int(bool(strict and converted.questions))
+
+
+def _totals(converted: Converted) -> str:
+    found = converted.image_set
+    rules, questions = len(found.ruled) + len(found.prefixes), len(converted.questions)
+    parts = [
+        count(len(found.images), "image"),
+        *([count(rules, "rule") + " for tags"] if rules else []),
+        *([count(questions, "open question")] if questions else []),
+        *([count(len(found.notes), "note")] if found.notes else []),
+    ]
+    return ", ".join(parts)
+
+
+def _json(converted: Converted) -> dict[str, Any]:
+    found = converted.image_set
+    return {
+        "files": [{"file": file, "format": what} for file, what in converted.formats],
+        "images": [
+            {
+                "source": str(image.source),
+                "target": image.place,
+                "platforms": [str(platform) for platform in image.platforms],
+            }
+            for image in found.images
+        ],
+        "rules": [
+            {"source": str(images.source), "target": images.target, "rule": str(images.rule)} for images in found.ruled
+        ]
+        + [{"source": str(prefix), "target": prefix.target, "rule": str(prefix.rule)} for prefix in found.prefixes],
+        "notes": list(found.notes),
+        "questions": [
+            {"text": question.text, "reason": question.reason, "found": question.where}
+            for question in converted.questions
+        ],
+    }
