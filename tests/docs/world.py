@@ -1,8 +1,8 @@
 """The world in which the documentation's commands run: the registries it names, at loopback, under their own names.
 
-A proxy leads `mcr.microsoft.com`, `quay.io`, `registry.local` and `registry.bank.example` to served stores, whose
-certificate is signed by an authority of the test. So a command runs to the letter as it is written, and what it
-prints is compared with what is shown.
+A proxy leads `mcr.microsoft.com`, `quay.io`, `registry.local` and `registry.bank.example` to served stores, and
+`charts.example.org` to a chart repository; their certificate is signed by an authority of the test. So a command runs
+to the letter as it is written, and what it prints is compared with what is shown.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from attrs import frozen
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from tests.docs import chartrepository
 from transload.catalog.builtin import load_builtin
 from transload.memory import MemoryStore
 from transload.oci import Name
@@ -124,15 +125,17 @@ def _pour(origin: socket.socket, destination: socket.socket) -> None:
 def registries(folder: Path) -> Iterator[tuple[Path, Mapping[str, int]]]:
     """The registries that every document reads from, served for the block: authority and certificate files, ports."""
     authority = trustme.CA()
-    issued = authority.issue_cert(*OPEN_REGISTRIES, CLOSED_REGISTRY)
+    issued = authority.issue_cert(*OPEN_REGISTRIES, CLOSED_REGISTRY, chartrepository.HOST)
     authority.cert_pem.write_to_path(str(folder / "site-ca.pem"))
     issued.private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
     settings = ServeSettings(tls_certificate=folder / "server.pem")
     vendor, quay = MemoryStore(), MemoryStore()
     _publish_arcdata(vendor)
     _publish_others(quay)
-    with serve(vendor, settings) as first, serve(quay, settings) as second:
-        yield folder, {"mcr.microsoft.com": _port(first.host_port), "quay.io": _port(second.host_port)}
+    charts = chartrepository.chart_repository(folder / "server.pem")
+    with serve(vendor, settings) as first, serve(quay, settings) as second, charts as third:
+        ports = {"mcr.microsoft.com": _port(first.host_port), "quay.io": _port(second.host_port)}
+        yield folder, ports | {chartrepository.HOST: third}
 
 
 @contextlib.contextmanager

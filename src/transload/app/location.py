@@ -97,6 +97,17 @@ class Location:
         return self.kind == "registry" or (self.kind == "charts" and self.value.startswith(WEB))
 
     @property
+    def host(self) -> str | None:
+        """The host, as logins name it; None for what is on this machine. Raises `ProtocolTrouble` for a bad address."""
+        if self.kind == "registry":
+            return self.value
+        if not self.is_remote:
+            return None
+        from transload.net.address import Origin  # few runs name a chart repository
+
+        return Origin.of(self.value).netloc
+
+    @property
     def locator(self) -> str:
         """The store without the prefix, as plans and messages name it."""
         return self.value if self.kind == "registry" else f"{self.kind}:{self.value}"

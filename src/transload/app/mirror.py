@@ -182,7 +182,7 @@ def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
         raise SelectionEmpty("the plan has no image, so there is nothing to do", hint="make it again: transload plan")
     location = Location.parse(plan.target)
     origins = {locator: Location.parse(locator) for locator in plan.sources}
-    stores.limit_source_login(frozenset(origin.value for origin in origins.values() if origin.kind == "registry"))
+    stores.limit_source_login(frozenset(origin.host for origin in origins.values() if origin.host))
     sources = {locator: stores.source(origin) for locator, origin in origins.items()}
     target = stores.target(location)
     images = in_parallel(lambda image: _as_it_is_now(image, target), plan.images, _THREADS)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from transload.app.charting import ChosenChart, choose_charts, hosts_of
 from transload.app.choosing import choose
 from transload.app.job import Job
 from transload.app.location import SCHEMES, Location
@@ -17,6 +18,8 @@ from transload.app.stores import Stores
 from transload.app.whole import everything
 from transload.catalog.builtin import builtin, load_builtin
 from transload.catalog.catalog import Catalog
+from transload.catalog.chartaddress import OCI, WEB, ChartAddress
+from transload.catalog.chartuse import ChartUse
 from transload.catalog.difference import Published, discovered
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import ARROW, select_references
@@ -56,8 +59,8 @@ class ChosenRelease:
 class Selection:
     """The items of a run, and the open stores that they name, by locator.
 
-    `releases` are the releases of catalogs that items come from, `choices` the verdicts of rules for tags; `notes` say
-    what was left out.
+    `releases` are the releases of catalogs that items come from, `choices` the verdicts of rules for tags, `charts` the
+    Helm charts; `notes` say what was left out, and what is open.
     """
 
     items: tuple[Item, ...]
@@ -65,15 +68,17 @@ class Selection:
     releases: tuple[ChosenRelease, ...] = ()
     notes: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
+    charts: tuple[ChosenChart, ...] = ()
 
 
 @frozen
 class _Part:
-    """The images and releases of one set, and what its rules chose."""
+    """The images and releases of one set, what its rules chose, and its charts."""
 
     images: tuple[Selected, ...]
     releases: tuple[ChosenRelease, ...] = ()
     choices: tuple[Choice, ...] = ()
+    charts: tuple[ChosenChart, ...] = ()
 
 
 def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
@@ -94,11 +99,20 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
     stores.limit_source_login(frozenset().union(*(_registries(choice, job) for choice in named)))
     parts = [_part(choice, job, stores, cancellation) for choice in named]
     images, releases = _joined(parts, job)
-    items = tuple(to_item(image, image.source.registry, image.source.name, job) for image in images)
-    hosts = dict.fromkeys(image.source.registry for image in images)
+    charts = tuple(chart for part in parts for chart in part.charts)
     notes = tuple(note for choice in named if isinstance(choice, ImageSet) for note in choice.notes)
-    sources = {host: stores.source(Location("registry", host)) for host in hosts}
-    return Selection(items, sources, releases, notes, tuple(choice for part in parts for choice in part.choices))
+    return Selection(
+        items=tuple(to_item(image, image.locator, image.source.name, job) for image in images),
+        sources={image.locator: stores.source(_location_of(image)) for image in images},
+        releases=releases,
+        notes=(*notes, *(note for chart in charts for note in chart.notes)),
+        choices=tuple(choice for part in parts for choice in part.choices),
+        charts=charts,
+    )
+
+
+def _location_of(image: Selected) -> Location:
+    return Location.parse(image.store) if image.store else Location("registry", image.source.registry)
 
 
 def release_names(selection: Selection, job: Job) -> tuple[ReleaseNames, ...]:
@@ -137,11 +151,17 @@ def _named(job: Job, variables: Mapping[str, str]) -> list[Catalog | ImageSet]:
     return [*sets, ImageSet("references", references)] if references else sets
 
 
+def _chart(text: str) -> ImageSet:
+    return ImageSet("charts", charts=(ChartUse(address=ChartAddress.parse(text)),))
+
+
 def _load(text: str, kind: str, variables: Mapping[str, str]) -> Catalog | ImageSet:
     if kind == "store":
         raise _store_as_set(text, Location.parse(text))
     if kind == "file":
         return _load_file(text, variables)
+    if kind == "chart":
+        return _chart(text)
     try:
         return load_builtin(text)
     except CatalogUnknown as error:
@@ -159,11 +179,12 @@ def _registries(choice: Catalog | ImageSet, job: Job) -> frozenset[str]:
     homes = (_origin(use).value for use in choice.catalogs)
     single = (image.source.registry for image in choice.images)
     ruled = (images.source.registry for images in choice.ruled)
-    return frozenset([*single, *ruled, *(prefix.registry for prefix in choice.prefixes), *homes])
+    prefixes = (prefix.registry for prefix in choice.prefixes)
+    return frozenset([*single, *ruled, *prefixes, *homes, *hosts_of(choice.charts)])
 
 
 def _registry_of(location: Location) -> frozenset[str]:
-    return frozenset({location.value} if location.kind == "registry" else ())
+    return frozenset({location.host} if location.host else ())
 
 
 def _part(choice: Catalog | ImageSet, job: Job, stores: Stores, cancellation: Cancellation) -> _Part:
@@ -173,7 +194,12 @@ def _part(choice: Catalog | ImageSet, job: Job, stores: Stores, cancellation: Ca
 
 
 def kind_of(text: str) -> str:
-    """`catalog`, `file`, `store` or `reference`: a bare word is a catalog, a text that looks like a file is a file."""
+    """`catalog`, `chart`, `file`, `store` or `reference`.
+
+    A bare word is a catalog, a text that looks like a file is a file.
+    """
+    if text.startswith((OCI, *WEB)):
+        return "chart"
     if text.partition(":")[0] in SCHEMES and "//" not in text:
         return "store"
     if text.lower().endswith(FILE_SUFFIXES) or text.startswith((".", "/", "~")) or "\\" in text:
@@ -206,7 +232,7 @@ def _load_file(text: str, variables: Mapping[str, str] | None = None) -> Catalog
     from transload.catalog.setfile import load_set  # few runs read one
 
     listing = load_set(path, variables)
-    if isinstance(listing, ImageSet) and not any((listing.images, listing.catalogs, listing.ruled, listing.prefixes)):
+    if isinstance(listing, ImageSet) and listing.is_empty:
         way = "; ".join(listing.notes[:3]) or "write at least one reference into it"
         raise SelectionEmpty(f"{text} lists no image", subject=text, hint=way)
     return listing
@@ -288,14 +314,21 @@ def _image_set(image_set: ImageSet, stores: Stores, cancellation: Cancellation) 
         if needed is not None:
             tags[str(use.anchor)] = needed
     choices = choose(image_set, stores, cancellation)
-    images = merge([*image_set.select(tags), *(image for choice in choices for image in choice.select())])
+    charts = choose_charts(image_set.charts, stores, cancellation)
+    images = merge(
+        [
+            *image_set.select(tags),
+            *(image for choice in choices for image in choice.select()),
+            *(image for chart in charts for image in chart.selected),
+        ]
+    )
     releases = tuple(
         ChosenRelease(use.catalog, release, _origin(use), source, use.images_of(release))
         for use, source in zip(image_set.catalogs, sources, strict=True)
         for text in use.releases
         for release in use.catalog.releases_in(text, tags.get(str(use.anchor)))
     )
-    return _Part(images, releases, choices)
+    return _Part(images, releases, choices, charts)
 
 
 def _origin(use: CatalogUse) -> Location:
@@ -316,6 +349,8 @@ def _from_store(job: Job, origin: Location, stores: Stores, cancellation: Cancel
             parts.append(_catalog(load_builtin(text), origin, job, stores, cancellation))
         elif kind_of(text) == "store":
             raise _store_as_set(text, Location.parse(text))
+        elif kind_of(text) == "chart":
+            raise UsageError("the address itself says where the chart is", subject=text, hint="leave --from out")
         elif kind_of(text) == "file":
             raise UsageError("the file itself says where its images come from", subject=text, hint="leave --from out")
         else:

@@ -2,6 +2,8 @@
 
 from transload.catalog.builtin import builtin, load_builtin
 from transload.catalog.catalog import NEWEST, Catalog
+from transload.catalog.chartaddress import ChartAddress
+from transload.catalog.chartuse import ChartUse
 from transload.catalog.difference import Difference, images_directly_under
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.offer import Holding, Offer, ReleaseList
@@ -16,6 +18,8 @@ __all__ = [
     "NEWEST",
     "Catalog",
     "CatalogUse",
+    "ChartAddress",
+    "ChartUse",
     "Choice",
     "CompanionImage",
     "Difference",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from attrs import frozen
 
 from transload.catalog.catalog import NEWEST, Catalog
+from transload.catalog.chartuse import ChartUse
 from transload.catalog.release import Release
 from transload.catalog.ruled import RuledImages, RuledPrefix
 from transload.catalog.selected import Selected, merge
@@ -61,7 +62,7 @@ class CatalogUse:
 
 @frozen
 class ImageSet:
-    """Single images, repositories and prefixes of which rules choose the tags, and catalogs.
+    """Single images, repositories and prefixes of which rules choose the tags, catalogs, and Helm charts.
 
     `notes` say what its file asks for and a run does not do, each a sentence; every run with the set shows them. The
     file format is docs/formats/image-set.md.
@@ -73,6 +74,12 @@ class ImageSet:
     notes: tuple[str, ...] = ()
     ruled: tuple[RuledImages, ...] = ()
     prefixes: tuple[RuledPrefix, ...] = ()
+    charts: tuple[ChartUse, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it names nothing at all."""
+        return not any((self.images, self.catalogs, self.ruled, self.prefixes, self.charts))
 
     def with_others(self, others: Iterable[ImageSet]) -> ImageSet:
         """This set, and before it what `others` want. Raises `TargetConflict`."""
@@ -84,10 +91,11 @@ class ImageSet:
             tuple(note for part in sets for note in part.notes),
             tuple(images for part in sets for images in part.ruled),
             tuple(prefix for part in sets for prefix in part.prefixes),
+            tuple(chart for part in sets for chart in part.charts),
         )
 
     def select(self, tags: Mapping[str, Iterable[str]] | None = None) -> tuple[Selected, ...]:
-        """All wanted images but those of `ruled` and `prefixes`, whose tags only the source knows.
+        """All wanted images but those of `ruled`, `prefixes` and `charts`, of which only the source knows.
 
         `tags` maps `str(use.anchor)`, or a catalog's name, to the tags that the source has.
 

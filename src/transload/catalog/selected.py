@@ -26,7 +26,8 @@ class Selected:
 
     `repository` is the path under the target's prefix. `tag` is the tag at the target; None stores the content by
     digest only, so the source must then have a digest. With `optional`, it is no failure if the source lacks it.
-    `platforms` restricts an index to these platforms; empty means those of the run.
+    `platforms` restricts an index to these platforms; empty means those of the run. `store` is the locator of the store
+    that has it, if that is not the registry of `source`.
     """
 
     source: Reference
@@ -34,6 +35,7 @@ class Selected:
     tag: str | None
     optional: bool = False
     platforms: tuple[Platform, ...] = ()
+    store: str = ""
 
     def __attrs_post_init__(self) -> None:
         if self.tag is not None:
@@ -58,6 +60,11 @@ class Selected:
             )
         return cls(source, name.repository, name.tag or source.name.tag, optional)
 
+    @property
+    def locator(self) -> str:
+        """The locator of the store that has it."""
+        return self.store or self.source.registry
+
     def under(self, prefix: str) -> Selected:
         """The same image, with its target name under `prefix`."""
         return evolve(self, repository=join(prefix, self.repository))
@@ -70,7 +77,8 @@ class Selected:
     def same_content(self, other: Selected) -> bool:
         """Whether both surely have the same content: the same digest or reference, and the same platforms."""
         digest, other_digest = self.source.name.digest, other.source.name.digest
-        same = digest == other_digest if digest and other_digest else self.source == other.source
+        named = (self.source, self.store) == (other.source, other.store)
+        same = digest == other_digest if digest and other_digest else named
         return same and set(self.platforms) == set(other.platforms)
 
 

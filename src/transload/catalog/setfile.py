@@ -8,6 +8,7 @@ from pathlib import Path
 from transload.catalog import definition
 from transload.catalog.builtin import load_builtin
 from transload.catalog.catalog import NEWEST, Catalog
+from transload.catalog.chartuse import chart_use
 from transload.catalog.definition import check_kind, checked_registry, checked_repository
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.including import Reading, included, real_path
@@ -27,7 +28,7 @@ from transload.limits import YAML_BYTES
 
 KIND = "ImageSet"
 _CATALOG = ("name", "file", "releases", "images", "registry", "repository", "target", "companions")
-_WANTED = ("images", "repositories", "catalogs", "include")
+_WANTED = ("images", "repositories", "catalogs", "charts", "include")
 _SET = ("kind", "version", "name", "defaults", *_WANTED, "questions")
 DOCUMENT_SUFFIXES = (".yaml", ".yml", ".json", ".lock")
 """Files that end so hold documents: a catalog, an image set, or what another tool lists. Others hold lines."""
@@ -93,7 +94,7 @@ def _image_set(root: Value, reading: Reading) -> ImageSet:
     check_kind(root, KIND)
     root.only(*_SET)
     if not any(root.has(key) for key in _WANTED):
-        raise root.fail("the image set names no images", hint="write images, repositories, catalogs or include")
+        raise root.fail("the image set names no images", hint="write images, repositories, catalogs, charts or include")
     defaults = root.get("defaults").maybe(defaults_in, Defaults())
     images = [image_in(item, defaults) for item in root.get("images").maybe(Value.items, ())]
     prefixes = [
@@ -101,6 +102,7 @@ def _image_set(root: Value, reading: Reading) -> ImageSet:
         for item in root.get("repositories").maybe(Value.items, ())
     ]
     catalogs = [_catalog(item) for item in root.get("catalogs").maybe(Value.items, ())]
+    charts = tuple(chart_use(item, defaults.platforms) for item in root.get("charts").maybe(Value.items, ()))
     others = list(included(root.get("include"), reading, _load)) if root.has("include") else []
     with root.explained():
         name = root.get("name").maybe(Value.text) or Path(root.document.name).stem
@@ -111,6 +113,7 @@ def _image_set(root: Value, reading: Reading) -> ImageSet:
             _open_questions(root),
             tuple(image for image in images if isinstance(image, RuledImages)),
             tuple(prefixes),
+            charts,
         )
         return own.with_others(others)
 

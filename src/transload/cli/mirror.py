@@ -44,9 +44,9 @@ def mirror(
 ) -> int:
     """Copy images from where they are published to your registry: complete, unchanged, each layer once.
 
-    SET is a catalog (arcdata, bdc), a file (image set, catalog, list of references), or an image reference. On a
-    terminal, without SET, it asks for everything in the order of the vendor's script; the script's variables
-    SOURCE_DOCKER_… and TARGET_DOCKER_… answer in advance.
+    SET is a catalog (arcdata, bdc), a file (image set, catalog, list of references), an image reference, or a Helm
+    chart (oci://…, https://…), which brings its images. On a terminal, without SET, it asks for everything in the order
+    of the vendor's script; the script's variables SOURCE_DOCKER_… and TARGET_DOCKER_… answer in advance.
 
     \b
       transload mirror arcdata --to registry.local/arcdata

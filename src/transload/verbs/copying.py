@@ -102,10 +102,11 @@ def mirror(
 ) -> Result:
     """Copy what sets of images name to the store `to`: `transload mirror` of the command line.
 
-    `sets` are names of built-in catalogs (`arcdata`), files (image sets, catalogs, lists of references), and
-    references. `origin` is a store to look them up in instead of where they are published (`--from`); without sets it
-    means everything in it. `tag` is the release of the catalogs, or a range `FROM..TO` (None: the newest at the
-    source), `target_tag` what their images are called at the target. `images` restricts the sets to these names at the
+    `sets` are names of built-in catalogs (`arcdata`), files (image sets, catalogs, lists of references), references,
+    and Helm charts (`oci://…`, `https://…`), each with the images that it needs. `origin` is a store to look names up
+    in instead of where they are published (`--from`); without sets it means everything in it. `tag` is the release of
+    the catalogs, or a range `FROM..TO` (None: the newest at the source), `target_tag` what their images are called at
+    the target. `images` restricts the sets to these names at the
     target. `allow_missing`: what the source lacks is no failure. `discover`: take what the source publishes under the
     release's tag instead of the catalog's list. `flatten`: keep only the last part of each repository path. `recheck`:
     ask a registry also for all content of the images that it has, and send again what it has lost; of folders this is

@@ -10,8 +10,9 @@ import pytest
 
 from tests.unit.charts.building import archive, chart_repository, files, index_of, packed, stores_at
 from tests.unit.registry.wire import Asked, Said, Wire
-from transload.app.charts import ChartAddress, fetch_chart, find_chart
+from transload.app.charts import fetch_chart, find_chart
 from transload.app.stores import Logins
+from transload.catalog.chartaddress import ChartAddress
 from transload.charts.artifact import artifact_of
 from transload.charts.chart import Chart
 from transload.errors import (
