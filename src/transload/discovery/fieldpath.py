@@ -9,7 +9,7 @@ from attrs import frozen
 
 from transload.discovery.finding import Finding, Place, Question, Sureness
 from transload.discovery.judging import judged
-from transload.discovery.tree import is_absent
+from transload.discovery.values import is_absent
 from transload.documents.value import Value
 from transload.errors import UsageError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
 
@@ -22,12 +22,9 @@ from transload.discovery import (
 )
 from transload.discovery.fieldpath import FieldPath
 from transload.discovery.finding import Discovered, DocumentReader, FileReader, Irrelevant, Place, Unread
-from transload.documents.jsonstream import json_documents_in
+from transload.discovery.streams import json_documents, yaml_documents
 from transload.documents.value import Value
-from transload.documents.yamlstream import documents_in
 from transload.errors import DocumentInvalid
-
-_JSON_BEGINS = re.compile(rb"\s*\{\s*[\"}]")  # and not a template, which begins with two braces
 
 HEAD_BYTES = 64 << 10
 """How much of a file is enough to recognise it."""
@@ -52,24 +49,29 @@ class DocumentKind:
 
 
 def _yaml(content: bytes, file: str) -> Iterator[Discovered | Value]:
-    return _each(documents_in(content, file), file)
+    """Every document of a YAML stream."""
+    for document in yaml_documents(content, file):
+        yield _unread(document, file) if isinstance(document, DocumentInvalid) else document
 
 
 def _json(content: bytes, file: str) -> Iterator[Discovered | Value]:
-    return _each(json_documents_in(content, file), file)
-
-
-def _each(documents: Iterator[Value | DocumentInvalid], file: str) -> Iterator[Discovered | Value]:
-    """Every document of a stream; what is wrong with one costs only itself."""
-    for document in documents:
-        if isinstance(document, DocumentInvalid):
-            yield Unread(place=Place(file=file), reason=str(document))
-        else:
+    """Every value of a JSON text. Standard input that only begins like one is YAML."""
+    for number, document in enumerate(json_documents(content, file)):
+        if isinstance(document, Value):
             yield document
+        elif number == 0 and file == "-":
+            yield from _yaml(content, file)
+        else:
+            yield _unread(document, file)
+
+
+def _unread(error: DocumentInvalid, file: str) -> Unread:
+    return Unread(place=Place(file=file), reason=str(error))
 
 
 def _is_json(file: str, head: bytes) -> bool:
-    return _suffix(file) == ".json" or bool(_JSON_BEGINS.match(head))
+    begins = head.removeprefix(BOM_UTF8).lstrip()[:2]
+    return _suffix(file) == ".json" or (file == "-" and begins[:1] in {b"{", b"["} and begins != b"{{")
 
 
 def _is_list(file: str, _: bytes) -> bool:
@@ -128,11 +130,13 @@ def read_document(document: Value, fields: Sequence[FieldPath] = ()) -> Iterator
 
     What is wrong with it becomes an `Unread`, after what was found before that.
     """
-    asked = [found for path in fields for found in path.read(document)]
+    within = kubernetes.named(document)
+    asked = [found for path in fields for found in path.read(document, within)]
     yield from asked
+    seen = {found.place for found in asked}
     kind = next((kind for kind in DOCUMENTS if kind.recognises(document)), None)
     for item in _counted(kind.read(document) if kind else iter(()), Place.of(document), fields):
-        if not (asked and isinstance(item, Irrelevant)):
+        if item.place not in seen and not (asked and isinstance(item, Irrelevant)):
             yield item
 
 

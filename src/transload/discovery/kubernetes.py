@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from transload.discovery import anykind
+from transload.discovery.customresources import custom_resource
 from transload.discovery.finding import Discovered, Irrelevant, Place
-from transload.discovery.pods import pod_spec, pod_status
-from transload.discovery.tree import inside, is_absent, rooted, text_at
+from transload.discovery.pods import pod_spec
+from transload.discovery.running import node_images, pod_status
+from transload.discovery.values import at, is_absent, rooted, text
 from transload.documents.value import Value
 
 _POD_SPECS = {
@@ -21,6 +23,7 @@ _POD_SPECS = {
 }
 """Where the kinds of Kubernetes itself have their pod's specification."""
 
+_OWN_GROUPS = {"", "apps", "autoscaling", "batch", "extensions", "policy"}
 _NAME_LENGTH = 320  # a namespace has up to 63 letters, a name up to 253
 
 
@@ -46,35 +49,50 @@ def _objects(document: Value, kind: str) -> Iterator[Discovered | Value]:
         if recognises(value) or kind == "List":
             yield value
         else:
-            yield from _object(value, kind.removesuffix("List"))
+            yield from _object(value, kind.removesuffix("List"), text(document, "apiVersion"))
 
 
-def _object(document: Value, kind: str) -> Iterator[Discovered]:
+def _object(document: Value, kind: str, version: str = "") -> Iterator[Discovered]:
     within = named(document, kind)
-    way = _POD_SPECS.get(kind)
-    spec = inside(document, *way) if way else None
-    if spec is None or is_absent(spec):
-        yield from _without_pod(document, kind, within) or [Irrelevant(place=Place.of(document, within))]
-        return
-    yield from pod_spec(spec, within)
-    if kind == "Pod":
-        yield from pod_status(document, within)
+    nothing = True
+    for found in _images(document, kind, (version or text(document, "apiVersion")).rpartition("/")[0], within):
+        nothing = False
+        yield found
+    if nothing:
+        yield Irrelevant(place=Place.of(document, within))
 
 
-def _without_pod(document: Value, kind: str, within: str) -> list[Discovered]:
-    """What an object names that has no pod: a ConfigMap by its texts, a kind that is not Kubernetes' own by its fields.
+def _images(document: Value, kind: str, group: str, within: str) -> Iterator[Discovered]:
+    if not _is_own(group):
+        yield from custom_resource(document, f"{group}/{kind}", within)
+    elif kind in _POD_SPECS:
+        spec = at(document, *_POD_SPECS[kind])
+        if not is_absent(spec):
+            yield from pod_spec(spec, within, old=kind == "ReplicaSet" and _is_old(document))
+        if kind == "Pod":
+            yield from pod_status(document, within)
+    elif kind == "Node":
+        yield from node_images(document, within)
+    elif kind == "ConfigMap":
+        yield from anykind.config_map(document, within)
 
-    A CustomResourceDefinition only describes such fields.
-    """
-    if kind == "ConfigMap":
-        return list(anykind.config_map(document, within))
-    group, version, _ = (document.get("apiVersion").text() + "//").split("/", 2)
-    own = not version or "." not in group or group.endswith(".k8s.io")
-    return [] if own else list(anykind.fields(document, within))
+
+def _is_own(group: str) -> bool:
+    """Whether an API group is one of Kubernetes itself; projects of its community have `x-k8s.io` and `sigs.k8s.io`."""
+    community = group.endswith((".x-k8s.io", ".sigs.k8s.io"))
+    return group in _OWN_GROUPS or (group.endswith(".k8s.io") and not community)
 
 
-def named(document: Value, kind: str) -> str:
-    """The object in words: `Deployment shop/web`."""
-    name = text_at(document, "metadata", "name") or text_at(document, "metadata", "generateName")
-    parts = filter(None, (text_at(document, "metadata", "namespace"), name))
+def _is_old(document: Value) -> bool:
+    """Whether it is an earlier revision of a Deployment, which has no pods and is kept for going back."""
+    replicas, owners = at(document, "spec", "replicas").content, at(document, "metadata", "ownerReferences").content
+    return replicas in {0, "0"} and bool(owners)
+
+
+def named(document: Value, kind: str = "") -> str:
+    """The object in words: `Deployment shop/web`; empty for what is none."""
+    metadata = at(document, "metadata")
+    kind = kind or text(document, "kind")
+    name = text(metadata, "name") or text(metadata, "generateName")
+    parts = filter(None, (text(metadata, "namespace"), name))
     return " ".join(filter(None, (kind, "/".join(parts))))[:_NAME_LENGTH]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from transload.documents.value import Value
+from transload.documents.value import Document, Value
 
 
 def entries(value: Value) -> Iterator[tuple[str, Value]]:
@@ -29,3 +29,20 @@ def text(value: Value, *keys: str) -> str:
     """The text behind these keys; the empty one if there is none."""
     content = at(value, *keys).content
     return content.strip() if isinstance(content, str) else ""
+
+
+def is_absent(value: Value) -> bool:
+    """Whether it is missing or null; in YAML, null and the empty text are the same."""
+    return value.content is None or value.content == ""
+
+
+def listed(value: Value, *keys: str) -> Iterator[Value]:
+    """The items of the list behind these keys; none if it is missing. Raises `DocumentInvalid` for no list."""
+    found = at(value, *keys)
+    return iter(()) if is_absent(found) else found.items()
+
+
+def rooted(value: Value) -> Value:
+    """The same value as a document of its own, so that paths in it begin there."""
+    document = value.document
+    return Value(value.content, Document(document.name, document.hint, value.line))

@@ -38,18 +38,23 @@ def documents_in(content: bytes | str, file: str) -> Iterator[Value | DocumentIn
     Raises `DocumentInvalid` over `STREAM_BYTES` bytes, or unless the text is UTF-8.
     """
     for line, text in split_documents(decoded(content, file, STREAM_BYTES)):
-        try:
-            tree, begins = parse(
-                text,
-                file,
-                empty=True,
-                first_line=line,
-                limit=STREAM_BYTES,
-                values=STREAM_DOCUMENT_VALUES,
-                depth=STREAM_DOCUMENT_DEPTH,
-            )
-        except DocumentInvalid as error:
-            yield error
-            continue
-        if tree != "":
-            yield Value(tree, Document(file, line=begins))
+        document = document_in(text, file, line)
+        if document is not None:
+            yield document
+
+
+def document_in(text: str, file: str, line: int = 1) -> Value | DocumentInvalid | None:
+    """The one document in a text that begins on this line of the file; None if it is empty, the error if it is bad."""
+    try:
+        tree, begins = parse(
+            text,
+            file,
+            empty=True,
+            first_line=line,
+            limit=STREAM_BYTES,
+            values=STREAM_DOCUMENT_VALUES,
+            depth=STREAM_DOCUMENT_DEPTH,
+        )
+    except DocumentInvalid as error:
+        return error
+    return None if tree == "" else Value(tree, Document(file, line=begins))

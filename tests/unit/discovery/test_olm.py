@@ -118,7 +118,7 @@ def test_a_bad_document_of_a_stream_costs_only_itself() -> None:
     written = "\n".join((json.dumps(BUNDLES[0]), '{"schema": "olm.bundle", "image": }', json.dumps(BUNDLES[1])))
     assert images(written, "catalog.json") == FOUND
     [reason] = unread(written, "catalog.json")
-    assert reason.startswith("catalog.json: the document on line 2: ")
+    assert reason.startswith("catalog.json:2: not JSON: ")
 
 
 def test_templates_of_catalogs() -> None:

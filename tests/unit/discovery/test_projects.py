@@ -40,6 +40,7 @@ RIGHT = {
         "quay.io/acme/kafka-bridge:0.28.0",
     },
     "monitoring": {
+        "quay.io/prometheus/alertmanager:v0.27.0",
         "quay.io/prometheus/prometheus:v2.53.0",
         "quay.io/brancz/kube-rbac-proxy:v0.18.0",
         "quay.io/thanos/thanos:v0.35.1",

@@ -2,18 +2,24 @@
 
 from pathlib import Path
 
+import pytest
+from attrs import evolve
+
 from transload.catalog.imageset import ImageSet
 from transload.catalog.setfile import parse_set
 from transload.discovery.finding import Finding, Irrelevant, Place, Question, Unread
 from transload.discovery.listing import listed
 from transload.discovery.setfile import set_text
+from transload.errors import LimitExceeded
+from transload.limits import YAML_BYTES
 from transload.oci import Digest, Reference
 
 DIGEST = Digest("sha256:" + "ab" * 32)
 
 
 def finding(text: str, line: int = 1, **more: object) -> Finding:
-    return Finding(text=text, place=Place(file="a.yaml", line=line), rule="pod", **more)  # type: ignore[arg-type]
+    fields = {"text": text, "place": Place(file="a.yaml", line=line), "rule": "pod"}
+    return Finding(**{**fields, **more})  # type: ignore[arg-type]
 
 
 def read_again(text: str, tmp_path: Path) -> ImageSet:
@@ -79,3 +85,21 @@ def test_a_long_registry_before_a_long_path_still_is_a_path(tmp_path: Path) -> N
 def test_only_questions_are_a_set_without_images(tmp_path: Path) -> None:
     text = set_text(listed([Question(text="nginx", place=Place(file="-"), reason="no tag")]))
     assert read_again(text, tmp_path).images == ()
+
+
+def test_a_set_that_would_be_too_long_has_fewer_places(tmp_path: Path) -> None:
+    place = Place(file="a.yaml", path="x" * 60)
+    listing = listed(
+        finding(f"quay.io/a/b{number % 100}:1", place=evolve(place, line=number)) for number in range(20_000)
+    )
+    text = set_text(listing)
+    assert len(text) <= YAML_BYTES
+    assert "more" not in set_text(listed([finding("a:1", number) for number in range(100)]))
+    parsed = read_again(text, tmp_path)
+    assert len(parsed.images) == 100
+    assert '      - "and 150 places more"\n' in text
+
+
+def test_a_set_that_is_too_long_anyway_is_refused() -> None:
+    with pytest.raises(LimitExceeded, match=r"the image set would be longer than 1\.0 MiB"):
+        set_text(listed(finding(f"quay.io/{'a' * 200}/b{number}:1") for number in range(5000)))
