@@ -1,4 +1,4 @@
-"""Writes share/: the manual's pages and what shells complete with, both from the commands; the wheel installs it.
+"""Writes share/, which the wheel installs: the manual's pages and completions, from the commands; schemas of files.
 
     python tools/share.py
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
+from tools.schema import schemas
 from transload.cli.main import transload
 
 SHARE = Path(__file__).resolve().parents[1] / "share"
@@ -58,7 +59,8 @@ _ESCAPES = str.maketrans({"\\": r"\e", "-": r"\-", "'": r"\(aq", "`": r"\(ga", "
 def files() -> dict[Path, str]:
     """Every file of share/ with its content."""
     pages = {SHARE / "man" / "man1" / f"{title}.1": "\n".join(page) + "\n" for title, page in _pages()}
-    return pages | {SHARE / name: _script(kind) for name, kind in _SCRIPTS.items()}
+    scripts = {SHARE / name: _script(kind) for name, kind in _SCRIPTS.items()}
+    return pages | scripts | {SHARE / "schema" / name: text for name, text in schemas().items()}
 
 
 def write() -> None:
