@@ -132,7 +132,7 @@ def an_archive() -> bytes:
 
 
 def discovered(file: str, valid: str) -> Parser:
-    return Parser("discovery/kinds.py", lambda raw, _: list(read_discovered(raw, file)), valid.encode())
+    return Parser("discovery/streams.py", lambda raw, _: list(read_discovered(raw, file)), valid.encode())
 
 
 CATALOG = b"kind: Catalog\nversion: 1\nname: a\nregistry: r.example\nreleases:\n  - {tag: v1, images: [x, y]}\n"

@@ -12,7 +12,7 @@ from transload.discovery.charts.rules import candidates
 from transload.discovery.charts.tree import Tree, mapping_of, tree_of, values_of, written
 from transload.discovery.charts.tree import at as value_at
 from transload.discovery.finding import Discovered, Place
-from transload.discovery.judging import CHART, chart_question, judged, question
+from transload.discovery.judging import CHART, chart_question, file_question, judged, question
 from transload.discovery.kubernetes import named
 from transload.discovery.kustomize import images_of
 from transload.discovery.values import at, items, text
@@ -146,7 +146,7 @@ def read_helmfile(document: Value) -> Iterator[Discovered]:
             yield from _values(values, text(release, "name"))
     for other in items(at(document, "helmfiles")):
         file = text(other) or text(other, "path")
-        yield question(file, Place.of(other), "this file is included: discover it, too")
+        yield file_question(file, Place.of(other), "this file is included: discover it, too", file)
 
 
 def _helmfile_place(repository: Value) -> str:

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from transload.discovery import dockerfile, dotenv
 from transload.discovery.finding import Discovered, Place, Sureness, Unread
-from transload.discovery.judging import judged, question
+from transload.discovery.judging import file_question, judged, question
 from transload.discovery.values import at, entries, items, text
 from transload.discovery.variables import Unresolved, expand
 from transload.documents.value import Value
@@ -55,7 +55,7 @@ class _Compose:
     def everything(self) -> Iterator[Discovered]:
         for file in _included(self.document):
             place = Place.of(file)
-            yield question(text(file), place, "this file is included: discover it, too")
+            yield file_question(text(file), place, "this file is included: discover it, too", text(file))
         for _, service in entries(at(self.document, "services")):
             yield from self._service(service)
         for _, model in entries(at(self.document, "models")):
@@ -91,11 +91,7 @@ class _Compose:
         """What a build starts from. Without a name of its own, what it makes is in no registry."""
         inline = at(build, "dockerfile_inline")
         if not named:
-            context = text(build) or text(build, "context") or "."
-            where = "the dockerfile_inline here" if inline.content else text(build, "dockerfile") or "the Dockerfile"
-            reason = f"it is built with {where[:80]}, and has no name in a registry"
-            hint = "" if inline.content else ": discover that file, too"
-            yield question(context, Place.of(build), reason + hint)
+            yield _built(build, inline.content is not None)
         if isinstance(inline.content, str) and inline.content:
             yield from self._inline(inline, _pairs(at(build, "args")))
         for context in _pairs(at(build, "additional_contexts")).values():
@@ -126,7 +122,18 @@ class _Compose:
     def _extended(self, extends: Value) -> Iterator[Discovered]:
         if file := text(extends, "file"):
             place = Place.of(extends)
-            yield question(file, place, "the service extends one of another file: discover that file, too")
+            reason = "the service extends one of another file: discover that file, too"
+            yield file_question(file, place, reason, file)
+
+
+def _built(build: Value, inline: bool) -> Discovered:
+    """A question about what is built here: the file with its base images may be read, too."""
+    context, place = text(build) or text(build, "context") or ".", Place.of(build)
+    if inline:
+        return question(context, place, "it is built with the dockerfile_inline here, and has no name in a registry")
+    dockerfile = text(build, "dockerfile") or "Dockerfile"
+    reason = f"it is built with {dockerfile[:80]}, and has no name in a registry: discover that file, too"
+    return file_question(context, place, reason, context, dockerfile)
 
 
 def _get(mapping: Value, key: str) -> Value:

@@ -56,11 +56,15 @@ class Finding:
 
 @frozen(kw_only=True)
 class Question:
-    """A text that may name an image, and why that cannot be decided: a template, no tag, an argument without value."""
+    """A text that may name an image, and why that cannot be decided: a template, no tag, an argument without value.
+
+    `answered_by` is a file that says what is meant: nothing is open where that file is read, too.
+    """
 
     text: str
     place: Place
     reason: str
+    answered_by: str | None = None
 
 
 @frozen(kw_only=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from pathlib import PurePath
 
 from transload.discovery.finding import Finding, Place, Question, Sureness
 from transload.documents.value import Value
@@ -26,7 +28,7 @@ def judged(
 
     A template is a question, and so is what is no reference, or means another image from day to day.
     """
-    reason = open_reason(text)
+    reason = _known_reason(text) if len(text) <= _QUESTION_LENGTH else open_reason(text)
     if reason is not None:
         return question(text, place, reason)
     return Finding(text=text.strip(), place=place, rule=rule, sureness=sureness, digest=digest)
@@ -46,6 +48,9 @@ def open_reason(text: str) -> str | None:
     return None if has_version(text, reference) else NO_TAG
 
 
+_known_reason = lru_cache(maxsize=4096)(open_reason)  # a cluster names the same images thousands of times
+
+
 def has_version(text: str, reference: Reference) -> bool:
     """Whether a tag or a digest is written in the text of this reference, rather than added by the default."""
     name = reference.name
@@ -60,9 +65,16 @@ def names_registry(text: str) -> bool:
     return open_reason(text) is None
 
 
-def question(text: str, place: Place, reason: str) -> Question:
+def question(text: str, place: Place, reason: str, answered_by: str | None = None) -> Question:
     """A question about a text, of which as much is kept as a person needs to recognise it."""
-    return Question(text=shown(text.strip())[:_QUESTION_LENGTH], place=place, reason=reason)
+    return Question(text=shown(text.strip())[:_QUESTION_LENGTH], place=place, reason=reason, answered_by=answered_by)
+
+
+def file_question(text: str, place: Place, reason: str, *path: str) -> Question:
+    """A question that another file answers; `path` leads to it from the folder of this one."""
+    if "://" in "".join(path) or place.file == "-":
+        return question(text, place, reason)
+    return question(text, place, reason, str(PurePath(place.file).parent.joinpath(*path)))
 
 
 def chart_question(value: Value, place: str, name: str, version: str, within: str = "") -> Question:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
@@ -25,6 +26,8 @@ from transload.discovery.finding import Discovered, DocumentReader, FileReader, 
 from transload.discovery.streams import json_documents, yaml_documents
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
+
+_KEY = re.compile(rb"^(?:apiVersion|kind|services|images|resources|schema|releases):", re.MULTILINE)
 
 HEAD_BYTES = 64 << 10
 """How much of a file is enough to recognise it."""
@@ -71,15 +74,20 @@ def _unread(error: DocumentInvalid, file: str) -> Unread:
 
 def _is_json(file: str, head: bytes) -> bool:
     begins = head.removeprefix(BOM_UTF8).lstrip()[:2]
-    return _suffix(file) == ".json" or (file == "-" and begins[:1] in {b"{", b"["} and begins != b"{{")
+    return _suffix(file) == ".json" or (_is_nameless(file) and begins[:1] in {b"{", b"["} and begins != b"{{")
 
 
-def _is_list(file: str, _: bytes) -> bool:
-    return _suffix(file) in {".txt", ".list"}
+def _is_list(file: str, head: bytes) -> bool:
+    return _suffix(file) in {".txt", ".list"} or (_is_nameless(file) and lists.begins_like_one(head))
 
 
-def _is_yaml(file: str, _: bytes) -> bool:
-    return _suffix(file) in {".yaml", ".yml"} or file == "-" or PurePath(file).name == "Kustomization"
+def _is_yaml(file: str, head: bytes) -> bool:
+    return _suffix(file) in {".yaml", ".yml"} or file == "-" or (_is_nameless(file) and bool(_KEY.search(head)))
+
+
+def _is_nameless(file: str) -> bool:
+    """Whether the name says nothing: standard input, or a file without an ending."""
+    return file == "-" or not _suffix(file)
 
 
 def _suffix(file: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from os.path import normpath
 
 from attrs import define, field, frozen
 
@@ -79,29 +80,47 @@ class _Gathered:
 
 def listed(discovered: Iterable[Discovered]) -> Listing:
     """The list of what was discovered. Names that Docker's rules make the same are one image: `nginx:1` and
-    `docker.io/library/nginx:1`.
+    `docker.io/library/nginx:1`. A question that another of the files answers is none.
     """
     entries: dict[Reference, _Gathered] = {}
-    questions: dict[tuple[str, str], _Gathered] = {}
+    of_text: dict[str, _Gathered] = {}
+    questions: dict[tuple[str, str, str | None], _Gathered] = {}
     unread: list[Unread] = []
+    files: set[str] = set()
     irrelevant = 0
     for item in discovered:
+        files.add(item.place.file)
         if isinstance(item, Finding):
-            entries.setdefault(Reference.parse(item.text), _Gathered()).add(item)
+            gathered = of_text.get(item.text)
+            if gathered is None:
+                gathered = of_text[item.text] = entries.setdefault(Reference.parse(item.text), _Gathered())
+            gathered.add(item)
         elif isinstance(item, Question):
-            questions.setdefault((item.text, item.reason), _Gathered()).places[item.place] = None
+            questions.setdefault((item.text, item.reason, item.answered_by), _Gathered()).places[item.place] = None
         elif isinstance(item, Unread):
             unread.append(item)
         else:
             irrelevant += isinstance(item, Irrelevant)
     return Listing(
         images=tuple(gathered.entry(reference) for reference, gathered in entries.items()),
-        questions=tuple(
-            OpenQuestion(text=text, reason=reason, places=tuple(gathered.places))
-            for (text, reason), gathered in questions.items()
-        ),
+        questions=_without_answered(questions, files),
         unread=tuple(unread),
         irrelevant=irrelevant,
+    )
+
+
+def _without_answered(
+    questions: dict[tuple[str, str, str | None], _Gathered], files: Iterable[str]
+) -> tuple[OpenQuestion, ...]:
+    """Those that no file answers which was read, too; a text and a reason once."""
+    read = set(map(normpath, files))
+    still_open: dict[tuple[str, str], _Gathered] = {}
+    for (text, reason, answer), gathered in questions.items():
+        if answer is None or normpath(answer) not in read:
+            still_open.setdefault((text, reason), _Gathered()).places.update(gathered.places)
+    return tuple(
+        OpenQuestion(text=text, reason=reason, places=tuple(gathered.places))
+        for (text, reason), gathered in still_open.items()
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from transload.discovery.finding import Discovered, Finding, Place, Unread
-from transload.discovery.judging import judged
+from transload.discovery.judging import NO_TAG, judged, open_reason
 from transload.documents.text import decoded
 from transload.limits import STREAM_BYTES
 
 RULE = "list"
+_BEGIN = 20  # lines that are enough to tell
 
 
 def read(content: bytes, file: str) -> Iterator[Discovered]:
@@ -17,17 +19,28 @@ def read(content: bytes, file: str) -> Iterator[Discovered]:
 
     A text of sentences is no list, though many of its words could be the names of images.
     """
-    lines = list(_lines(decoded(content, file, STREAM_BYTES)))
-    if sum(is_entry for _, _, is_entry in lines) * 2 >= len(lines):
-        for number, word, _ in lines:
-            yield judged(word, Place(file=file, line=number), RULE)
-        return
-    likely = [
-        item for item in (judged(word, Place(file=file), RULE) for _, word, _ in lines) if isinstance(item, Finding)
-    ]
-    if likely:
-        reason = f"it is a text and no list: {len(likely)} of its {len(lines)} lines begin with the name of an image"
+    text = decoded(content, file, STREAM_BYTES)
+    entries = lines = 0
+    for _, _, is_entry in _lines(text):
+        entries, lines = entries + is_entry, lines + 1
+    found = (judged(word, Place(file=file, line=number), RULE) for number, word, _ in _lines(text))
+    if entries * 2 >= lines:
+        yield from found
+    elif begin := sum(isinstance(item, Finding) for item in found):
+        reason = f"it is a text and no list: {begin} of its {lines} lines begin with the name of an image"
         yield Unread(place=Place(file=file), reason=reason)
+
+
+def begins_like_one(head: bytes) -> bool:
+    """Whether a text, such as one on standard input, begins with lines that are references: a YAML key ends with a
+    colon, and a value of its own stands behind it.
+    """
+    begin = list(islice(_lines(head.decode("utf-8-sig", "replace")), _BEGIN))
+    return bool(begin) and all(is_entry and _is_reference(word) for _, word, is_entry in begin)
+
+
+def _is_reference(word: str) -> bool:
+    return bool(set("/:@") & set(word)) and open_reason(word) in {None, NO_TAG}
 
 
 def _lines(text: str) -> Iterator[tuple[int, str, bool]]:

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.discovery.reading import discovered, images, places, questions, rules, unread
 from transload.discovery.finding import Irrelevant
 from transload.discovery.judging import NO_TAG
+from transload.discovery.listing import listed
 
 # Written anew, in the shape of a project with shared settings, a profile, builds, and variables.
 PROJECT = """\
@@ -80,7 +81,7 @@ def test_a_project() -> None:
         ("b.yaml", "this file is included: discover it, too"),
         (worker, "TAG has no value here, and no default"),
         ("nicolaka/netshoot", NO_TAG),
-        ("./web", "it is built with the Dockerfile, and has no name in a registry: discover that file, too"),
+        ("./web", "it is built with Dockerfile, and has no name in a registry: discover that file, too"),
         ("shop/api", NO_TAG),
         (".", "it is built with the dockerfile_inline here, and has no name in a registry"),
         ("old.yaml", "the service extends one of another file: discover that file, too"),
@@ -144,3 +145,19 @@ def test_other_files_with_services_are_no_compose_files(text: str) -> None:
 
 def test_json_is_read_as_well() -> None:
     assert images('{"services": {"a": {"image": "b:1"}}}', "compose.json") == ["b:1"]
+
+
+def test_what_another_file_answers_is_no_question() -> None:
+    files = {
+        "site/compose.yaml": (
+            "include: [../common/a.yaml]\nservices:\n  web: {build: ./web}\n"
+            "  api: {build: {context: api, dockerfile: ../api.Dockerfile}}\n"
+            "  old: {extends: {file: old.yaml, service: x}}\n  git: {build: 'https://g/x.git'}\n"
+        ),
+        "common/a.yaml": "services: {}\n",
+        "site/web/Dockerfile": "FROM a:1\n",
+        "site/api.Dockerfile": "FROM scratch\n",
+    }
+    listing = listed(item for file, text in files.items() for item in discovered(text, file))
+    assert [question.text for question in listing.questions] == ["old.yaml", "https://g/x.git"]
+    assert [str(image.reference) for image in listing.images] == ["docker.io/library/a:1"]

@@ -1,5 +1,7 @@
 """Which reader a file gets, and what becomes of a bad one."""
 
+import pytest
+
 from transload.discovery.finding import Finding, Irrelevant, Question, Unread
 from transload.discovery.kinds import read_file
 
@@ -20,3 +22,23 @@ def test_a_bad_document_costs_only_itself() -> None:
 
 def test_a_file_that_is_not_text_is_unread() -> None:
     assert [type(one) for one in read_file(b"a: \xff\n", "x.yaml")] == [Unread]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "images"),
+    [
+        ("-", "\ufeff# images\r\nnginx:1.27\r\nquay.io/a/b:1\r\n", ["nginx:1.27", "quay.io/a/b:1"]),
+        ("-", "quay.io/a/b:1\n", ["quay.io/a/b:1"]),
+        ("images", "nginx:1.27\nredis:7\n", ["nginx:1.27", "redis:7"]),
+        ("-", "services:\n  a:\n    image: b:1\n", ["b:1"]),
+        ("manifests", "apiVersion: v1\nkind: Pod\nspec:\n  containers: [{image: 'a:1'}]\n", ["a:1"]),
+        ("-", 'services:\n  "a:1":\n    image: b:1\n', ["b:1"]),
+        ("LICENSE", "Permission is granted\n", []),
+        ("main", "#!/bin/sh\nmake\n", []),
+        ("-", "", []),
+        ("-", '{"services":{"a":{"image":"b:1"}}}', ["b:1"]),
+        ("-", "{services: {a: {image: 'b:1'}}}", ["b:1"]),
+    ],
+)
+def test_a_name_that_says_nothing_leaves_it_to_the_content(file: str, content: str, images: list[str]) -> None:
+    assert [item.text for item in read_file(content.encode(), file) if isinstance(item, Finding)] == images
