@@ -46,9 +46,10 @@ def discover(
     output: OutputFormat,
     quiet: bool,
 ) -> int:
-    """List the images that files name: Kubernetes manifests and dumps of clusters, in files, folders, or - (stdin).
+    """List the images that files name, in files, folders, or - (stdin).
 
-    What cannot be decided (a template, no tag) is a question. The image set with both is for the other commands.
+    Read are Kubernetes manifests and dumps of clusters, Compose files, Dockerfiles, bills of materials, and bundles and
+    catalogs of operators. What cannot be decided (a template, no tag) is a question. The image set with both is for the other commands.
 
     \b
       transload discover manifests/ -o set.yaml
