@@ -70,6 +70,8 @@ def plan(
             prepared = prepare(gathered.job, stores, session.cancellation)
         notes = (*prepared.notes, *unknown_half_notes(prepared.plan, prepared.target))
         session.output.whole_plan(prepared.plan, notes, prepared.choices, prepared.additions, explained=explain_tags)
+        if explain_tags and not prepared.choices:
+            session.output.notice("no set has a rule for tags, so there is nothing to explain")
         if out is not None:
             _write(prepared.plan, out, session)
         words = command_words(gathered.job, connection_words(network, gathered.logins))

@@ -8,14 +8,14 @@ from typing import Any
 
 from transload.catalog.ruled import Choice, RuledPrefix
 from transload.report.styled import Styled, folded
-from transload.report.texts import count
+from transload.report.texts import count, one_line
 
 
 def chosen_lines(choices: Sequence[Choice], width: int | None = None) -> Iterator[Styled]:
     """A line for each repository that the set names, and for each prefix: `12 of 140 tags of …: >=1.40, newest 3`."""
     for prefix, group in groupby(choices, lambda choice: choice.prefix):
         for told in map(str, group) if prefix is None else (_under(prefix, tuple(group)),):
-            yield from folded("tags:     ", told, width, "faint")
+            yield from folded("tags:     ", one_line(told), width, "faint")
 
 
 def _under(prefix: RuledPrefix, choices: Sequence[Choice]) -> str:
@@ -32,14 +32,14 @@ def explained_lines(choices: Iterable[Choice]) -> Iterator[Styled]:
     """Every tag of every repository, newest first, with the reason why it was taken or left."""
     for choice in choices:
         yield Styled()
-        yield Styled.of((choice.repository, "strong"), f": {choice.ruled.rule}")
+        yield Styled.of((choice.repository, "strong"), f": {one_line(str(choice.ruled.rule))}")
         room = max((len(verdict.tag) for verdict in choice.verdicts), default=0)
         for verdict in choice.verdicts:
-            name = f"{verdict.tag:<{room}}"
+            told = f"{verdict.tag:<{room}}  {one_line(verdict.why)}"
             if verdict.taken:
-                yield Styled.of("  ", ("taken", "good"), f"  {name}  {verdict.why}".rstrip())
+                yield Styled.of("  ", ("taken", "good"), f"  {told}")
             else:
-                yield Styled.of("  ", ("left", "faint"), f"   {name}  {verdict.why}")
+                yield Styled.of("  ", ("left", "faint"), f"   {told}")
 
 
 def chosen_json(choice: Choice) -> dict[str, Any]:

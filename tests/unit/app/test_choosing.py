@@ -174,6 +174,24 @@ repositories: [{prefix: REGISTRY/acme, deny: [app, internal], tags: all}]
     assert event["plan"]["tags"][1]["prefix"] == f"{vendor.host_port}/acme"
 
 
+def test_a_rule_is_shown_without_control_characters(
+    vendor: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "set.yaml"
+    rule = r'{pattern: "(?:\e]0;x\a)?[0-9.]+", deny: ["/\e31m/"], newest: 1}'
+    path.write_text(f"{HEAD}images: [{{source: {vendor.host_port}/acme/app, tags: {rule}}}]")
+    target = f"oci:{tmp_path / 'target'}"
+    assert main(["plan", str(path), "--to", target, "--explain-tags"]) == 0
+    path.write_text(f"{HEAD}images: [{{source: {vendor.host_port}/acme/app, tags: {rule.replace('[0-9.]+', 'x')}}}]")
+    assert main(["plan", str(path), "--to", target]) == 4
+    assert main(["plan", f"{vendor.host_port}/acme/app:latest", "--to", target, "--explain-tags"]) == 0
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.out + printed.err
+    assert "\x07" not in printed.out + printed.err
+    assert "takes none of the 5 tags" in printed.err
+    assert "no set has a rule for tags" in printed.err
+
+
 def test_what_was_chosen_is_there(vendor: Served, tmp_path: Path) -> None:
     chosen(vendor, tmp_path, "images: [{source: REGISTRY/acme/app, tags: {newest: 1}}]")
     held = transload.LayoutStore(tmp_path / "target")
