@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from attrs import frozen
 
 from transload.catalog.imageset import ImageSet
-from transload.catalog.lists import OtherList
+from transload.catalog.lists import OtherList, with_platforms_joined
 from transload.catalog.lists.taken import ListQuestion
 from transload.catalog.references import LIST_BYTES, parse_references
-from transload.catalog.selected import merge
+from transload.catalog.selected import Selected, kept_apart, merge
 from transload.catalog.setfile import DOCUMENT_SUFFIXES, parse_list
 from transload.catalog.setwriting import set_text
 from transload.errors import LocalError, SelectionEmpty, UsageError
@@ -47,12 +47,14 @@ def convert_lists(files: Sequence[str]) -> Converted:
     """
     paths = [expanded(file) for file in files]
     lists = [_read(path) for path in paths]
+    images = with_platforms_joined(image for listed in lists for image in listed.images)
+    renamed = kept_apart(images)
     converted = Converted(
         image_set=ImageSet(
             paths[0].stem,
-            merge(image for listed in lists for image in listed.images),
-            notes=tuple(note for listed in lists for note in listed.notes),
-            ruled=tuple(images for listed in lists for images in listed.ruled),
+            merge(renamed),
+            notes=(*(note for listed in lists for note in listed.notes), *_renamed(images, renamed)),
+            ruled=tuple(ruled for listed in lists for ruled in listed.ruled),
             prefixes=tuple(prefix for listed in lists for prefix in listed.prefixes),
         ),
         questions=tuple(question for listed in lists for question in listed.questions),
@@ -62,6 +64,13 @@ def convert_lists(files: Sequence[str]) -> Converted:
     if not (found.images or found.ruled or found.prefixes or converted.questions):
         raise _nothing(paths, found.notes)
     return converted
+
+
+def _renamed(images: Iterable[Selected], renamed: Iterable[Selected]) -> Iterator[str]:
+    """A note for images that got another name, since a different image wants theirs."""
+    for before, after in zip(images, renamed, strict=True):
+        if before.place != after.place:
+            yield f"{before.source} goes to {after.place}, since another image wants {before.place}"
 
 
 def _nothing(paths: Iterable[Path], notes: Sequence[str]) -> SelectionEmpty:

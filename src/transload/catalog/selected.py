@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from attrs import evolve, field, frozen
@@ -100,6 +101,22 @@ def merge(wanted: Iterable[Selected]) -> tuple[Selected, ...]:
         if first.optional and not selected.optional:
             by_place[selected.place] = evolve(first, optional=False)
     return tuple(by_place.values())
+
+
+def kept_apart(wanted: Iterable[Selected]) -> tuple[Selected, ...]:
+    """The same images. Those of different content that want one target name get their registry before it."""
+    images = tuple(wanted)
+    by_place: dict[str, list[Selected]] = {}
+    for image in images:
+        by_place.setdefault(image.place, []).append(image)
+    shared = {
+        place for place, several in by_place.items() if not all(several[0].same_content(other) for other in several)
+    }
+    return tuple(_below_its_registry(image) if image.place in shared else image for image in images)
+
+
+def _below_its_registry(image: Selected) -> Selected:
+    return image.under(re.sub("[^a-z0-9.]+", "-", image.source.registry.lower()).strip("-."))
 
 
 def _described(wanted: Selected) -> str:

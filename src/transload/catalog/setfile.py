@@ -19,10 +19,8 @@ from transload.catalog.rulefile import ruled_prefix
 from transload.catalog.selected import Selected, merge
 from transload.catalog.setentries import Defaults, defaults_in, image_in
 from transload.catalog.setvariables import filled
-from transload.documents.text import decoded
+from transload.documents.text import located
 from transload.documents.value import Value
-from transload.documents.yamlstream import documents_in
-from transload.errors import DocumentInvalid
 from transload.files import local_errors, read_file
 from transload.limits import YAML_BYTES
 
@@ -59,9 +57,10 @@ def parse_set(content: bytes | str, file: str, variables: Mapping[str, str] | No
 
 
 def _parse(content: bytes | str, file: str, reading: Reading) -> Catalog | ImageSet:
-    documents = _documents(content, file)
+    documents = Value.all_from_yaml(content, file)
     if listed := read_list(documents):
-        return listed.as_set(Path(file).stem)
+        with located(file, file):
+            return listed.as_set(Path(file).stem)
     root = documents[0] if len(documents) == 1 else Value.from_yaml(content, file)  # which says what is wrong
     if not root.has("kind"):
         raise root.missing("kind", hint="write kind: ImageSet or kind: Catalog")
@@ -72,17 +71,7 @@ def _parse(content: bytes | str, file: str, reading: Reading) -> Catalog | Image
 
 def parse_list(content: bytes | str, file: str) -> OtherList | None:
     """What a file of another tool lists, None if it is of no tool that is known. Raises `DocumentInvalid`."""
-    return read_list(_documents(content, file))
-
-
-def _documents(content: bytes | str, file: str) -> list[Value]:
-    """The documents of a file, empty ones left out. Raises `DocumentInvalid` for the first that is no YAML."""
-    documents: list[Value] = []
-    for document in documents_in(decoded(content, file, YAML_BYTES), file):
-        if isinstance(document, DocumentInvalid):
-            raise document
-        documents.append(document)
-    return documents
+    return read_list(Value.all_from_yaml(content, file))
 
 
 def _read(path: Path, limit: int) -> bytes:

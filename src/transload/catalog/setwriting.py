@@ -10,7 +10,8 @@ from transload.catalog.lists.taken import ListQuestion
 from transload.catalog.ruled import RuledImages, RuledPrefix
 from transload.catalog.selected import Selected
 from transload.catalog.tagrule import EVERY_TAG, TagRule
-from transload.documents.yamltext import comment, quoted, scalar
+from transload.documents import yamltext
+from transload.documents.yamltext import comment
 from transload.errors import UsageError
 from transload.oci import Name, Platform
 
@@ -23,7 +24,7 @@ def set_text(image_set: ImageSet, *, questions: Sequence[ListQuestion] = (), com
     if image_set.catalogs:
         raise UsageError("an image set with catalogs is not written", hint="name the catalogs in a file of your own")
     lines = [*(f"# {comment(line)}" for line in comments), "kind: ImageSet", "version: 1"]
-    lines += [f"name: {scalar(image_set.name)}"] if image_set.name.strip() else []
+    lines += [f"name: {_scalar(image_set.name)}"] if image_set.name.strip() else []
     entries = [*map(_image, image_set.images), *map(_ruled, image_set.ruled)]
     if entries or not image_set.prefixes:
         lines.append("images:" if entries else "images: []")
@@ -46,27 +47,27 @@ def _item(entry: Iterable[str]) -> Iterator[str]:
 def _image(image: Selected) -> Iterator[str]:
     source, target = image.source.name, Name(image.repository, image.tag)
     if Name(source.repository, source.tag) == target and not (image.platforms or image.optional):
-        yield scalar(str(image.source))
+        yield _scalar(str(image.source))
         return
-    yield f"source: {scalar(str(image.source))}"
+    yield f"source: {_scalar(str(image.source))}"
     if Name(source.repository, source.tag) != target:
-        yield f"target: {scalar(str(target))}"
+        yield f"target: {_scalar(str(target))}"
     yield from _conditions(image.platforms, image.optional)
 
 
 def _ruled(images: RuledImages) -> Iterator[str]:
     repository = images.source.name.repository
-    yield f"source: {scalar(f'{images.source.registry}/{repository}')}"
+    yield f"source: {_scalar(f'{images.source.registry}/{repository}')}"
     if images.target not in ("", repository):
-        yield f"target: {scalar(images.target)}"
+        yield f"target: {_scalar(images.target)}"
     yield from _tags(images.rule)
     yield from _conditions(images.platforms, images.optional)
 
 
 def _prefix(prefix: RuledPrefix) -> Iterator[str]:
-    yield f"prefix: {scalar(str(prefix))}"
+    yield f"prefix: {_scalar(str(prefix))}"
     if prefix.target:
-        yield f"target: {scalar(prefix.target)}"
+        yield f"target: {_scalar(prefix.target)}"
     if prefix.deny:
         yield f"deny: {_list(prefix.deny)}"
     yield from _tags(prefix.rule)
@@ -95,9 +96,9 @@ def _rule(rule: TagRule) -> Iterator[str]:
     if rule.exact:
         yield f"exact: {_list(rule.exact)}"
     if rule.pattern:
-        yield f"pattern: {quoted(rule.pattern.pattern)}"
+        yield f"pattern: {_quoted(rule.pattern.pattern)}"
     if rule.versions:
-        yield f"versions: {quoted(rule.versions.text)}"
+        yield f"versions: {_quoted(rule.versions.text)}"
         if rule.versions.prerelease:
             yield "prerelease: true"
     if rule.newest is not None:
@@ -105,7 +106,7 @@ def _rule(rule: TagRule) -> Iterator[str]:
     if rule.sort != "version":
         yield f"sort: {rule.sort}"
     if rule.newer_than:
-        yield f"newer_than: {quoted(rule.newer_than.isoformat())}"
+        yield f"newer_than: {_quoted(rule.newer_than.isoformat())}"
     if rule.deny:
         yield f"deny: {_list(_denial(denial) for denial in rule.deny)}"
 
@@ -115,10 +116,23 @@ def _denial(denial: str | re.Pattern[str]) -> str:
 
 
 def _question(question: ListQuestion) -> Iterator[str]:
-    yield f"text: {quoted(question.text)}"
-    yield f"reason: {quoted(question.reason)}"
-    yield f"found: [{quoted(question.where)}]"
+    yield f"text: {yamltext.quoted(question.text)}"
+    yield f"reason: {yamltext.quoted(question.reason)}"
+    yield f"found: [{yamltext.quoted(question.where)}]"
 
 
 def _list(texts: Iterable[str]) -> str:
-    return f"[{', '.join(map(quoted, texts))}]"
+    return f"[{', '.join(map(_quoted, texts))}]"
+
+
+def _scalar(text: str) -> str:
+    return yamltext.scalar(_without_variables(text))
+
+
+def _quoted(text: str) -> str:
+    return yamltext.quoted(_without_variables(text))
+
+
+def _without_variables(text: str) -> str:
+    """The text as a value that has no variables in it (docs/formats/image-set.md)."""
+    return text.replace("$", "$$") if "$$" in text or "${" in text else text

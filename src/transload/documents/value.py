@@ -72,6 +72,13 @@ class Value:
         tree, line = parse(content, file)
         return cls(tree, Document(file, line=line))
 
+    @classmethod
+    def all_from_yaml(cls, content: bytes | str, file: str) -> tuple[Value, ...]:
+        """The roots of all documents of a YAML file that are not empty. Raises `DocumentInvalid`."""
+        from transload.documents.yamltree import parse_all
+
+        return tuple(cls(tree, Document(file, line=line)) for tree, line in parse_all(content, file))
+
     # --- where it is
 
     @property

@@ -9,6 +9,7 @@ Invariants, held by `parse`:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from transload.documents.text import decoded
@@ -68,14 +69,38 @@ def parse(
     the text begins. It has at most `limit` bytes and `values` values, `depth` deep. Raises `DocumentInvalid`.
     """
     text = decoded(content, file, limit)
+    with _told(text, file, first_line - 1):
+        root = _Builder(file, _events(text), first_line - 1, values, depth).document(empty)
+    return root.tree, root.line
+
+
+def parse_all(content: bytes | str, file: str) -> tuple[tuple[Tree, int], ...]:
+    """The trees of all documents that are not empty, each with its line; together they have the limits of one.
+
+    Raises `DocumentInvalid`.
+    """
+    text = decoded(content, file, YAML_BYTES)
+    with _told(text, file, 0):
+        roots = list(_Builder(file, _events(text), 0, YAML_VALUES, YAML_DEPTH).documents())
+    return tuple((root.tree, root.line) for root in roots)
+
+
+def _events(text: str) -> Iterator[Event]:
     import yaml  # as late as possible: a run without a file does not pay for it
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    events: Iterator[Event] = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return events
+
+
+@contextmanager
+def _told(text: str, file: str, lines_before: int) -> Iterator[None]:
+    """Errors of the parser as errors of ours."""
+    import yaml
+
     try:
-        root = _Builder(file, yaml.parse(text, Loader=loader), first_line - 1, values, depth).document(empty)
-        return root.tree, root.line
+        yield
     except yaml.YAMLError as error:
-        raise _syntax(error, text, file, first_line - 1) from error
+        raise _syntax(error, text, file, lines_before) from error
     except (ValueError, OverflowError) as error:  # the scanner in Python, for a character beyond Unicode
         raise DocumentInvalid(f"{file}: not valid YAML: {error}", subject=file) from error
 
@@ -108,6 +133,16 @@ class _Builder:
         if not isinstance(after, self._kinds.StreamEndEvent):
             raise self._fail(after, "a second document begins", "write one document into one file")
         return root
+
+    def documents(self) -> Iterator[_Node]:
+        """Every document of the stream, empty ones left out."""
+        next(self._events)
+        while isinstance(next(self._events), self._kinds.DocumentStartEvent):
+            self._anchors.clear()
+            root = self._node(next(self._events), 1)
+            next(self._events)
+            if not root.null:
+                yield root
 
     def _fail(self, event: Event, message: str, hint: str | None = None) -> DocumentInvalid:
         return DocumentInvalid(f"{self._file}:{self._line(event)}: {message}", subject=self._file, hint=hint)

@@ -53,7 +53,7 @@ def rules(draw: st.DrawFn) -> TagRule:
     if draw(st.booleans()):
         return draw(st.sampled_from([EVERY_TAG, TagRule(exact=("1.10", "no"))]))
     versions = st.builds(VersionRange.parse, st.sampled_from([">=1.40 <2", "*", "^1 || 3.x"]), prerelease=st.booleans())
-    patterns = st.sampled_from([r"v?\d+", "a|b", "[\"'#:]", ".*"]).map(check_pattern)
+    patterns = st.sampled_from([r"v?\d+", "a|b", "[\"'#:]", ".*", "a$", "[$${}]x$", r"\$\${HOME}"]).map(check_pattern)
     return TagRule(
         exact=draw(st.sampled_from([(), ("latest", "1.0")])),
         pattern=draw(st.none() | patterns),
@@ -93,7 +93,7 @@ prefixes = st.builds(
 def image_sets(draw: st.DrawFn) -> ImageSet:
     by_place = {image.place: image for image in draw(st.lists(selected(), max_size=4))}
     return ImageSet(
-        draw(st.sampled_from(["a", "no", "1.10", "a: b", "#", "ä\u202e\x1b"])),
+        draw(st.sampled_from(["a", "no", "1.10", "a: b", "#", "ä\u202e\x1b", "${HOME} $$"])),
         merge(by_place.values()),
         ruled=tuple(draw(st.lists(ruled(), max_size=2))),
         prefixes=tuple(draw(st.lists(prefixes, max_size=2))),

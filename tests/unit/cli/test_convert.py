@@ -91,7 +91,7 @@ def test_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
         ("kind: ZarfPackageConfig\ncomponents:\n  - images: [BAD]\n", 2, "list.yaml:3: components[0].images[0]: "),
         ("kind: ZarfPackageConfig\ncomponents:\n  - images: {a: b}\n", 2, "components[0].images: expected a list"),
         (
-            "kind: ZarfPackageConfig\ncomponents:\n  - images: [a.example/x:1, b.example/x:1]\n",
+            f"kind: ZarfPackageConfig\ncomponents:\n  - images: [a.example/x:1, a.example/x:1@sha256:{'1' * 64}]\n",
             2,
             "x:1 is wanted twice at the target",
         ),
@@ -102,6 +102,18 @@ def test_what_is_refused(content: str, code: int, told: str, capsys: pytest.Capt
     assert main(["convert", "list.yaml", "-o", "set.yaml"]) == code
     assert told in capsys.readouterr().err
     assert not Path("set.yaml").exists()
+
+
+def test_images_that_want_one_name_are_kept_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    images = "[a.example/x:1, B.example:5000/x:1, c.example/y:1]"
+    Path("zarf.yaml").write_text(f"kind: ZarfPackageConfig\ncomponents:\n  - images: {images}\n")
+    Path("more.txt").write_text("a.example/x:1 -> x\nc.example/y:1\n")
+    assert main(["convert", "zarf.yaml", "more.txt"]) == 0
+    out, err = capsys.readouterr()
+    set_ = transload.parse_set(out, "set.yaml")
+    assert isinstance(set_, transload.ImageSet)
+    assert [image.place for image in set_.images] == ["a.example/x:1", "b.example-5000/x:1", "y:1"]
+    assert "note: B.example:5000/x:1 goes to b.example-5000/x:1, since another image wants x:1\n" in err
 
 
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:

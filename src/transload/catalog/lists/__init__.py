@@ -6,7 +6,7 @@ what is understood of each.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
@@ -22,10 +22,12 @@ from transload.catalog.lists import (
     skopeo,
     zarf,
 )
-from transload.catalog.lists.taken import Format, ListQuestion, Note
+from transload.catalog.lists.taken import Format, ListQuestion, Note, Taken
 from transload.catalog.ruled import RuledImages, RuledPrefix
 from transload.catalog.selected import Selected, merge
 from transload.documents.value import Value
+from transload.errors import TargetConflict
+from transload.limits import LISTED_RULES
 
 FORMATS: tuple[Format, ...] = (
     hauler.FORMAT,
@@ -44,7 +46,10 @@ FORMATS: tuple[Format, ...] = (
 
 @frozen(kw_only=True)
 class OtherList:
-    """What a file of another tool lists. `formats` are the names of its formats, each once."""
+    """What a file of another tool lists. `formats` are the names of its formats, each once.
+
+    Two of its `images` may want one name at the target.
+    """
 
     formats: tuple[str, ...]
     images: tuple[Selected, ...]
@@ -54,35 +59,47 @@ class OtherList:
     questions: tuple[ListQuestion, ...] = ()
 
     def as_set(self, name: str) -> ImageSet:
-        """The same as an image set, with a note for each question."""
+        """The same as an image set, with a note for each question. Raises `TargetConflict`."""
         notes = (*self.notes, *map(str, self.questions))
-        return ImageSet(name, self.images, notes=notes, ruled=self.ruled, prefixes=self.prefixes)
+        try:
+            images = merge(self.images)
+        except TargetConflict as error:
+            error.hint = "transload convert writes a set in which each has a name of its own"
+            raise
+        return ImageSet(name, images, notes=notes, ruled=self.ruled, prefixes=self.prefixes)
 
 
 def read_list(documents: Sequence[Value]) -> OtherList | None:
     """What the documents of a file list, None if none of them is of another tool.
 
-    Raises `DocumentInvalid` for a value that a format does not allow, `TargetConflict` if two different images would
-    have one name at the target.
+    Raises `DocumentInvalid` for a value that a format does not allow.
     """
     formats = [_format_of(document) for document in documents]
     if not any(formats):
         return None
-    taken = [
-        found
-        for document, known in zip(documents, formats, strict=True)
-        for found in (known.read(document) if known else [Note(document.where, "is no list, and left out")])
-    ]
-    with documents[0].explained():
-        images = merge(_with_platforms_joined(found for found in taken if isinstance(found, Selected)))
+    taken = list(_bounded(documents, formats))
     return OtherList(
         formats=tuple(dict.fromkeys(known.name for known in formats if known)),
-        images=images,
+        images=with_platforms_joined(found for found in taken if isinstance(found, Selected)),
         ruled=tuple(dict.fromkeys(found for found in taken if isinstance(found, RuledImages))),
         prefixes=tuple(dict.fromkeys(found for found in taken if isinstance(found, RuledPrefix))),
         notes=tuple(_sentences(found for found in taken if isinstance(found, Note))),
         questions=tuple(found for found in taken if isinstance(found, ListQuestion)),
     )
+
+
+def _bounded(documents: Iterable[Value], formats: Iterable[Format | None]) -> Iterator[Taken]:
+    """What is taken from each document. Raises `DocumentInvalid` for more rules than a run could ask for."""
+    rules = 0
+    for document, known in zip(documents, formats, strict=True):
+        if known is None:
+            yield Note(document.where, "is no list, and left out")
+            continue
+        for taken in known.read(document):
+            rules += isinstance(taken, RuledImages)
+            if rules > LISTED_RULES:
+                raise document.fail(f"more than {LISTED_RULES} repositories of which a rule chooses the tags")
+            yield taken
 
 
 def _format_of(document: Value) -> Format | None:
@@ -91,17 +108,16 @@ def _format_of(document: Value) -> Format | None:
     return next((known for known in FORMATS if known.recognises(document)), None)
 
 
-def _with_platforms_joined(images: Iterable[Selected]) -> Iterable[Selected]:
+def with_platforms_joined(images: Iterable[Selected]) -> tuple[Selected, ...]:
     """The same image for several platforms, each in an entry of its own, as one; without platforms it is for all."""
-    joined: dict[Selected, Selected] = {}
+    joined: dict[tuple[object, ...], Selected] = {}
     for image in images:
-        key = evolve(image, platforms=())
+        key = (image.source, image.repository, image.tag, image.optional)
         first = joined.setdefault(key, image)
-        if first.platforms and image.platforms:
-            joined[key] = evolve(key, platforms=tuple(dict.fromkeys((*first.platforms, *image.platforms))))
-        else:
-            joined[key] = key
-    return joined.values()
+        if first.platforms != image.platforms:
+            both = (*first.platforms, *image.platforms) if first.platforms and image.platforms else ()
+            joined[key] = evolve(first, platforms=tuple(dict.fromkeys(both)))
+    return tuple(joined.values())
 
 
 def _sentences(notes: Iterable[Note]) -> Iterable[str]:

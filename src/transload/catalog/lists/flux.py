@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from transload.catalog.lists.taken import (
     NEWEST_VERSION,
@@ -47,7 +48,8 @@ def _read(root: Value) -> Iterator[Taken]:
     artifacts, charts = items_of(root.get("artifacts")), items_of(root.get("charts"))
     yield from targets_note(entry.get("destination") for entry in (*artifacts, *charts))
     for entry in artifacts:
-        yield ruled(entry.get("source"), _rule(entry.get("selector")), target=entry.get("destination"))
+        selector = entry.get("selector")
+        yield ruled(entry.get("source"), partial(_rule, selector), target=entry.get("destination"))
         yield from rest(entry, ("source", "destination", "selector"), _SENTENCES)
     for entry in charts:
         yield from _chart(entry)
@@ -89,16 +91,19 @@ def _pattern(regex: Value) -> re.Pattern[str]:
     return regex.get("pattern").made(lambda _: found_anywhere(pattern.replace("(?<", "(?P<")))
 
 
+def _versions(entry: Value) -> TagRule:
+    text = text_of(entry.get("version")) or "*"
+    versions = entry.get("version").made(lambda _: VersionRange.parse(text))
+    return TagRule(versions=versions, newest=_limit(entry.get("limit")))
+
+
 def _chart(entry: Value) -> Iterator[Taken]:
     source, target, name = entry.get("source"), entry.get("destination"), entry.get("name").text()
-    versions = text_of(entry.get("version")) or "*"
     if source.text().startswith("oci://"):
-        rule = TagRule(
-            versions=entry.get("version").made(lambda _: VersionRange.parse(versions)),
-            newest=_limit(entry.get("limit")),
-        )
         repository = join(source.text().removeprefix("oci://").rstrip("/"), name)
-        yield ruled(source, rule, repository, target=target, renamed=join(target.text().rstrip("/"), name))
+        yield ruled(
+            source, partial(_versions, entry), repository, target=target, renamed=join(target.text().rstrip("/"), name)
+        )
     else:
         yield Note(entry.where, "a chart that is in no registry is not copied")
     yield from rest(entry, ("name", "source", "destination", "version", "limit"), _SENTENCES)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from transload.catalog.lists.taken import (
     Format,
@@ -67,20 +68,24 @@ def _rule(source: str, target: Value) -> Iterator[Taken]:
     if question := question_of(target, source):
         yield question
     elif pattern := _PATTERN.fullmatch(source):
-        yield ruled(target, target.made(lambda _: TagRule(pattern=found_anywhere(pattern[2]))), pattern[1], target=to)
+        yield ruled(target, partial(_matching, target, pattern[2]), pattern[1], target=to)
     elif "@" in source:
         yield image(target, source, target=to)
     elif ":" in source.rpartition("/")[2]:
         repository, _, tags = source.rpartition(":")
-        yield from _tags(repository, tags.split(","), target)
+        yield from _tags(repository, [tag.strip() for tag in tags.split(",")], target)
     else:
         yield ruled(target, EVERY_TAG, source, target=to)
+
+
+def _matching(target: Value, pattern: str) -> TagRule:
+    return target.made(lambda _: TagRule(pattern=found_anywhere(pattern)))
 
 
 def _tags(repository: str, tags: list[str], target: Value) -> Iterator[Taken]:
     """Several tags of a repository. The target has as many in the same order, or none, and they stay."""
     path, colon, new = target.content.rpartition(":") if ":" in target.content.rpartition("/")[2] else ("", "", "")
-    renamed = new.split(",") if colon else tags
+    renamed = [tag.strip() for tag in new.split(",")] if colon else tags
     if len(renamed) != len(tags):
         raise target.fail(f"names {len(renamed)} tags, and the source {len(tags)}")
     for tag, other in zip(tags, renamed, strict=True):

@@ -26,6 +26,7 @@ from transload.catalog.lists.taken import (
 )
 from transload.catalog.selected import Selected
 from transload.documents.value import Value
+from transload.limits import BLOCKED_COMPARISONS
 from transload.oci import Platform
 from transload.oci.reference import check_repository, check_tag
 
@@ -39,7 +40,6 @@ _SENTENCES = {
     "helm": _CHARTS,
     "samples": "samples are not copied",
 }
-_MOST_BLOCKED = 1000
 _PLAIN = re.compile(r"[\w./:@-]*", re.ASCII)
 
 
@@ -53,7 +53,7 @@ def _read(root: Value) -> Iterator[Taken]:
     yield from rest(root, ("apiVersion", "kind", "mirror", "archiveSize", "storageConfig"), {})
     mirror = root.get("mirror")
     blocked: list[_Blocked] = []
-    for pattern in _blocked(mirror.get("blockedImages")):
+    for pattern in _blocked(mirror.get("blockedImages"), len(items_of(mirror.get("additionalImages")))):
         if isinstance(pattern, Note):
             yield pattern
         else:
@@ -118,14 +118,16 @@ class _Blocked:
         return True
 
 
-def _blocked(listed_names: Value) -> Iterator[_Blocked | Note]:
+def _blocked(names: Value, images: int) -> Iterator[_Blocked | Note]:
     """oc-mirror takes the names for regular expressions. Those of letters, dots, `.*` and anchors are understood.
 
     They are looked for in time linear in the name, whatever the expression.
     """
-    items = items_of(listed_names)
-    if len(items) > _MOST_BLOCKED:
-        raise listed_names.fail(f"{len(items)} blocked images are over the limit of {_MOST_BLOCKED}")
+    items = items_of(names)
+    if len(items) * images > BLOCKED_COMPARISONS:
+        raise names.fail(
+            f"{len(items)} blocked names for {images} images are over the limit of {BLOCKED_COMPARISONS} together"
+        )
     for item in items:
         name = item.get("name")
         text = name.text()

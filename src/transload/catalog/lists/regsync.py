@@ -6,10 +6,12 @@ Shape: https://regclient.org/usage/regsync.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from transload.catalog.lists.taken import (
     Format,
+    ListQuestion,
     Note,
     Taken,
     below_registry,
@@ -31,6 +33,7 @@ from transload.catalog.tagrule import EVERY_TAG, TagRule
 from transload.catalog.versionrange import VersionRange
 from transload.documents.value import Value
 from transload.documents.yamltree import YamlMapping
+from transload.errors import DocumentInvalid
 from transload.oci import Platform
 from transload.oci.reference import check_registry
 
@@ -71,12 +74,13 @@ def _read(root: Value) -> Iterator[Taken]:
 
 
 def _merged(entry: Value) -> Value:
-    """The entry with the keys of what `<<` names, as YAML 1.1 merges mappings; its own keys come first."""
+    """The entry with the keys of what `<<` names, as YAML 1.1 merges mappings: the first that has a key wins."""
     shared = entry.get("<<").content
-    if not isinstance(shared, YamlMapping) or not isinstance(entry.content, YamlMapping):
+    sources = [part for part in (shared if isinstance(shared, list) else [shared]) if isinstance(part, YamlMapping)]
+    if not sources or not isinstance(entry.content, YamlMapping):
         return entry
     merged = YamlMapping()
-    for mapping in (shared, entry.content):
+    for mapping in (*reversed(sources), entry.content):
         merged.update(mapping)
         merged.lines.update(mapping.lines)
         merged.key_lines.update(mapping.key_lines)
@@ -94,7 +98,8 @@ def _entry(entry: Value) -> Iterator[Taken]:
     elif kind == "image":
         yield image(source, target=target, platforms=platforms)
     else:
-        for rule in _rules(entry):
+        for tags in items_of(entry.get("tagSets")) or (entry.get("tags"),):
+            rule = partial(_rule, tags)
             if kind == "repository":
                 yield ruled(source, rule, target=target, platforms=platforms)
             else:
@@ -102,7 +107,7 @@ def _entry(entry: Value) -> Iterator[Taken]:
     yield from rest(entry, _ENTRY if kind != "registry" else (*_ENTRY, "repos"), _SENTENCES)
 
 
-def _registry(entry: Value, rule: TagRule, platforms: tuple[Platform, ...]) -> Iterator[Taken]:
+def _registry(entry: Value, rule: Callable[[], TagRule], platforms: tuple[Platform, ...]) -> Iterator[Taken]:
     """A whole registry, or the repositories of it that `repos` names."""
     source, repos = entry.get("source"), entry.get("repos")
     allow, deny = (items_of(repos.get(key)) if repos.content else () for key in ("allow", "deny"))
@@ -117,35 +122,37 @@ def _registry(entry: Value, rule: TagRule, platforms: tuple[Platform, ...]) -> I
                 path, target = item.text(), entry.get("target").text()
                 yield ruled(item, rule, join(source.text(), path), renamed=join(target, path), platforms=platforms)
     else:
-        yield RuledPrefix(
+        yield _prefix(entry, rule, tuple(item.text() for item in deny), platforms)
+
+
+def _prefix(
+    entry: Value, rule: Callable[[], TagRule], deny: tuple[str, ...], platforms: tuple[Platform, ...]
+) -> RuledPrefix | ListQuestion:
+    source = entry.get("source")
+    try:
+        return RuledPrefix(
             registry=source.read(check_registry),
-            rule=rule,
-            deny=tuple(item.text() for item in deny),
+            rule=rule(),
+            deny=deny,
             target=below_registry(f"{entry.get('target').text()}/"),
             platforms=platforms,
             where=source.where,
         )
-
-
-def _rules(entry: Value) -> Iterator[TagRule]:
-    """The rules for tags: one of `tagSets` each, or that of `tags`."""
-    sets = items_of(entry.get("tagSets")) or ((entry.get("tags"),) if entry.get("tags").content else ())
-    for tags in sets:
-        yield _rule(tags)
-    if not sets:
-        yield EVERY_TAG
+    except DocumentInvalid as error:
+        return left_open(source, source.text(), error.message)
 
 
 def _rule(tags: Value) -> TagRule:
     """Every criterion must hold: one of the patterns of `allow`, none of those of `deny`, one of the ranges."""
+    if not tags.content:
+        return EVERY_TAG
     tags.only("allow", "deny", "semverRange")
     allow, deny, ranges = (items_of(tags.get(key)) for key in ("allow", "deny", "semverRange"))
-    pattern = tags.get("allow").made(lambda _: one_of(item.text() for item in allow))
+    pattern = tags.get("allow").made(lambda _: one_of(item.text() for item in allow)) if allow else None
+    versions = " || ".join(item.text() for item in ranges)
     return TagRule(
-        pattern=pattern if allow else None if ranges else EVERY_TAG.pattern,
-        versions=tags.get("semverRange").made(lambda _: VersionRange.parse(" || ".join(item.text() for item in ranges)))
-        if ranges
-        else None,
+        pattern=pattern or (None if ranges else EVERY_TAG.pattern),
+        versions=tags.get("semverRange").made(lambda _: VersionRange.parse(versions)) if ranges else None,
         deny=tuple(item.read(check_pattern) for item in deny),
     )
 

@@ -6,6 +6,7 @@ Shape: skopeo-sync(1), "YAML file content".
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from transload.catalog.lists.taken import Format, Note, Taken, found_anywhere, image, items_of, rest, ruled
 from transload.catalog.selected import join
@@ -14,6 +15,7 @@ from transload.catalog.versionrange import VersionRange
 from transload.documents.value import Value
 from transload.errors import DigestInvalid
 from transload.oci import Digest
+from transload.oci.reference import named_registry
 
 _IMAGES, _PATTERNS, _VERSIONS = "images", "images-by-tag-regex", "images-by-semver"
 _SENTENCES = {
@@ -25,8 +27,10 @@ _SENTENCES = {
 def _recognises(root: Value) -> bool:
     registries = list(root.entries())
     return bool(registries) and all(
-        isinstance(registry.content, dict) and {_IMAGES, _PATTERNS, _VERSIONS} & registry.content.keys()
-        for _, registry in registries
+        isinstance(registry.content, dict)
+        and {_IMAGES, _PATTERNS, _VERSIONS} & registry.content.keys()
+        and named_registry(f"{name}/")[0]
+        for name, registry in registries
     )
 
 
@@ -35,12 +39,20 @@ def _read(root: Value) -> Iterator[Taken]:
         for repository, references in _mapping(registry.get(_IMAGES)):
             yield from _named(join(name, repository), references)
         for repository, pattern in _mapping(registry.get(_PATTERNS)):
-            yield ruled(pattern, TagRule(pattern=pattern.read(found_anywhere)), join(name, repository))
+            yield ruled(pattern, partial(_matching, pattern), join(name, repository))
         for repository, versions in _mapping(registry.get(_VERSIONS)):
-            yield ruled(versions, TagRule(versions=versions.read(VersionRange.parse)), join(name, repository))
+            yield ruled(versions, partial(_within, versions), join(name, repository))
         if registry.get("tls-verify").content in ("false", "False", "FALSE"):
             yield Note(registry.get("tls-verify").where, "--insecure-tls says whose certificate is not verified")
         yield from rest(registry, (_IMAGES, _PATTERNS, _VERSIONS, "tls-verify"), _SENTENCES)
+
+
+def _matching(pattern: Value) -> TagRule:
+    return TagRule(pattern=pattern.read(found_anywhere))
+
+
+def _within(versions: Value) -> TagRule:
+    return TagRule(versions=versions.read(VersionRange.parse))
 
 
 def _named(repository: str, references: Value) -> Iterator[Taken]:

@@ -90,19 +90,23 @@ def image(
     if below:
         with target.explained():
             wanted = Selected.of(wanted.source, below)
-    return evolve(wanted, platforms=tuple(platforms))
+    several = tuple(platforms)
+    return evolve(wanted, platforms=several) if several else wanted
 
 
 def ruled(
     value: Value,
-    rule: TagRule,
+    rule: TagRule | Callable[[], TagRule],
     text: str | None = None,
     *,
     target: Value | None = None,
     renamed: str = "",
     platforms: Iterable[Platform] = (),
 ) -> RuledImages | ListQuestion:
-    """Images of the repository that `value` names, or `text`, whose tags a rule chooses; the rest is as for `image`."""
+    """Images of the repository that `value` names, or `text`, whose tags a rule chooses; the rest is as for `image`.
+
+    A rule that cannot be made, since it has a pattern or a range that is not understood here, leaves them open.
+    """
     text, below = text or value.text(), below_registry(renamed or (target.text() if target else ""))
     target = target or value
     if question := question_of(value, text) or question_of(target, below):
@@ -116,6 +120,10 @@ def ruled(
     with target.explained():
         below = below and check_repository(below)
     below = below or source.name.repository
+    try:
+        rule = rule if isinstance(rule, TagRule) else rule()
+    except DocumentInvalid as error:
+        return left_open(value, text, error.message)
     return RuledImages(source=source, rule=rule, target=below, platforms=tuple(platforms), where=value.where)
 
 
