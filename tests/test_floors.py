@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1] / "src" / "transload"
 FLOORS: list[set[str]] = [
     {"errors", "limits", "signals", "version"},
     {"allowance", "clock", "files", "linedjson", "login", "strictjson", "wording"},
-    {"documents", "locks", "oci", "tarheaders", "threads"},
+    {"documents", "locks", "oci", "programs", "tarheaders", "threads"},
     {"ports", "events"},
     {"graph", "hashedingest", "memory", "net"},
     {"registry", "layout", "bundle", "archive", "server", "catalog", "discovery", "charts"},

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from transload.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from transload.app.chartreading import ReadChart
     from transload.app.cleaning import Leftover
     from transload.app.converting import Converted
     from transload.app.discovering import Discovery
     from transload.app.network import Network
+    from transload.app.rendering import ChartOptions
     from transload.app.settings import Environment
     from transload.app.verify import Verification
     from transload.archive import ArchiveStore
@@ -210,25 +212,25 @@ __all__ = [
     "ArtifactFiles", "BeyondRepair", "BlobStep", "BlobUnknown", "Blueprint", "BundleExists", "BundleForeignSignature",
     "BundleIncomplete", "BundleInvalid", "BundleStore", "BundleUnfinished", "BundleUnsigned", "BundleWriter",
     "BundledImage", "Busy", "Cancellation", "Catalog", "CatalogUnknown", "CatalogUse", "CertificateUntrusted",
-    "ChartAddress", "ChartUse", "CheckPoint", "CheckedPart", "Checkup", "CompanionImage", "ContentDiffers", "Contents",
-    "Converted", "CorruptError", "CredentialsRejected", "CredentialsUnavailable", "Descriptor", "Difference", "Digest",
-    "DigestInvalid", "DigestMismatch", "Discovery", "DiskFull", "DockerConfig", "DocumentInvalid", "Environment",
-    "Event", "ExtraFile", "FileExists", "Finding", "FolderUnsafe", "FoundImage", "Holding", "HostGivenUp",
-    "HostListener", "HostState", "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http", "ImageDone",
-    "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest",
-    "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore",
-    "Ledger", "LedgerImage", "LedgerTampered", "Leftover", "LimitExceeded", "Limits", "ListQuestion", "Listener",
-    "Listing", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep",
-    "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore",
-    "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "OpenQuestion", "Options", "OutOfBytes",
-    "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Place", "Plan", "PlannedImage", "Platform",
-    "PlatformInvalid", "PlatformUnavailable", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress",
-    "Progressed", "Proof", "ProtocolTrouble", "PublicKey", "RateLimits", "ReadOnly", "Reference", "ReferenceInvalid",
-    "Refused", "RegistryStore", "Release", "ReleaseList", "ReleaseUnknown", "Repaired", "RepairedFile",
-    "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result", "RuledImages",
-    "RuledPrefix", "RunFinished", "RunPaused", "RunResumed", "RunStarted", "SchemaUnsupported", "Secret", "Selected",
-    "SelectionEmpty", "ServeSettings", "Served", "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side",
-    "Signer", "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried",
+    "ChartAddress", "ChartOptions", "ChartUse", "CheckPoint", "CheckedPart", "Checkup", "CompanionImage",
+    "ContentDiffers", "Contents", "Converted", "CorruptError", "CredentialsRejected", "CredentialsUnavailable",
+    "Descriptor", "Difference", "Digest", "DigestInvalid", "DigestMismatch", "Discovery", "DiskFull", "DockerConfig",
+    "DocumentInvalid", "Environment", "Event", "ExtraFile", "FileExists", "Finding", "FolderUnsafe", "FoundImage",
+    "Holding", "HostGivenUp", "HostListener", "HostState", "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How",
+    "Http", "ImageDone", "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered",
+    "Ingest", "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid",
+    "LayoutStore", "Ledger", "LedgerImage", "LedgerTampered", "Leftover", "LimitExceeded", "Limits", "ListQuestion",
+    "Listener", "Listing", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid",
+    "ManifestStep", "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe",
+    "MemoryStore", "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "OpenQuestion", "Options",
+    "OutOfBytes", "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Place", "Plan", "PlannedImage",
+    "Platform", "PlatformInvalid", "PlatformUnavailable", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress",
+    "Progressed", "Proof", "ProtocolTrouble", "PublicKey", "RateLimits", "ReadChart", "ReadOnly", "Reference",
+    "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseList", "ReleaseUnknown", "Repaired",
+    "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result",
+    "RuledImages", "RuledPrefix", "RunFinished", "RunPaused", "RunResumed", "RunStarted", "SchemaUnsupported", "Secret",
+    "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServedTotals", "ServerTrouble", "SettingMissing", "Share",
+    "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried",
     "StepStarted", "StorageFull", "Store", "StoreOptions", "StoredBlob", "StoredExtra", "Sureness", "TagRule",
     "TagVerdict", "Target", "TargetConflict", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated",
     "Unreachable", "Unread", "UsageError", "Verdict", "Verification", "VersionRange", "VolumeDamaged", "VolumeForeign",
@@ -240,10 +242,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "transload.app.chartreading": ("ReadChart",),
     "transload.app.cleaning": ("Leftover",),
     "transload.app.converting": ("Converted",),
     "transload.app.discovering": ("Discovery",),
     "transload.app.network": ("Network",),
+    "transload.app.rendering": ("ChartOptions",),
     "transload.app.settings": ("Environment",),
     "transload.app.verify": ("Verification",),
     "transload.archive": ("ArchiveStore",),

@@ -54,7 +54,9 @@ def here(sources: tuple[Path, Mapping[str, int]], tmp_path: Path) -> Iterator[Wo
 def test_examples_run_as_shown(page: Path, here: World) -> None:
     for block in blocks(page):
         if block.file:
-            (here.folder / block.file).write_text(block.text)
+            path = here.folder / block.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text)
         if block.language == "console":
             _run_console(block, here)
         elif block.language == "python":

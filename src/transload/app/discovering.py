@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
+from transload.app.chartreading import ChartReader, ReadChart
 from transload.app.location import Location
 from transload.app.stores import Stores
+from transload.discovery.charts.package import CHART_FILE, is_packed
 from transload.discovery.fieldpath import FieldPath
 from transload.discovery.finding import Discovered, Irrelevant, Place, Unread
 from transload.discovery.kinds import HEAD_BYTES, file_kind, read_file
@@ -25,11 +27,14 @@ from transload.threads import Cancellation
 from transload.wording import number_of
 
 STANDARD_INPUT = "-"
+_REMOTE = ("oci://", "https://", "http://")
 
 
 @frozen(kw_only=True)
 class Discovery:
     """What was found, how many files were read, and how many hidden files and folders were left out.
+
+    `charts` are the charts among them, and how they were read.
 
     `pins` are the digests that registries gave; `unpinned` says for which references they gave none, and why.
     """
@@ -37,12 +42,18 @@ class Discovery:
     listing: Listing
     files: int
     hidden: int = 0
+    charts: tuple[ReadChart, ...] = ()
     pins: Mapping[Reference, Digest] = field(factory=dict)
     unpinned: Mapping[Reference, TransloadError] = field(factory=dict)
 
     def set_text(self) -> str:
         """An image set (docs/formats/image-set.md) of what was found, with the places, the pins and the questions."""
         return set_text(self.listing, self.pins)
+
+
+def is_remote(path: str) -> bool:
+    """Whether a chart has to be fetched from this address."""
+    return path.startswith(_REMOTE)
 
 
 @define
@@ -52,18 +63,24 @@ class _Counts:
 
 
 def discover_images(
-    paths: Sequence[str], *, fields: Iterable[FieldPath] = (), standard_input: IO[bytes] | None = None
+    paths: Sequence[str],
+    *,
+    fields: Iterable[FieldPath] = (),
+    standard_input: IO[bytes] | None = None,
+    charts: ChartReader | None = None,
 ) -> Discovery:
-    """Read files and folders; `-` is standard input. Raises `LocalError` for one that does not exist.
+    """Read files, folders and charts; `-` is standard input. Raises `LocalError` for a path that does not exist.
 
-    Raises `SelectionEmpty` if nothing was found: neither an image nor a question.
+    Without `charts`, those that are met are read without helm, and none is fetched. Raises `SelectionEmpty` if nothing
+    was found, neither an image nor a question; what `app.charts.fetch_chart` raises for a chart that is fetched.
     """
-    counts, wanted = _Counts(), tuple(fields)
+    counts, wanted, charts = _Counts(), tuple(fields), charts or ChartReader()
+    charts.check()
     files = (place for path in paths for place in _files(path, counts))
-    listing = listed(item for place in files for item in _read(place, wanted, standard_input, counts))
+    listing = listed(item for place in files for item in _read(place, wanted, standard_input, counts, charts))
     if not (listing.images or listing.questions):
         raise _nothing(listing, counts)
-    return Discovery(listing=listing, files=counts.files, hidden=counts.hidden)
+    return Discovery(listing=listing, files=counts.files, hidden=counts.hidden, charts=tuple(charts.charts))
 
 
 def _nothing(listing: Listing, counts: _Counts) -> SelectionEmpty:
@@ -80,8 +97,11 @@ def _nothing(listing: Listing, counts: _Counts) -> SelectionEmpty:
 
 
 def _files(path: str, counts: _Counts) -> Iterator[Path | str]:
-    """The files that a path means: itself, or all in a folder. Raises `LocalError`."""
-    if path == STANDARD_INPUT:
+    """The files that a path means: itself, or all in a folder. Raises `LocalError`.
+
+    Standard input and charts that must be fetched are texts, a chart's folder is the path of a folder.
+    """
+    if path == STANDARD_INPUT or is_remote(path):
         yield path
         return
     named = expanded(path)
@@ -94,7 +114,7 @@ def _files(path: str, counts: _Counts) -> Iterator[Path | str]:
 
 
 def _in_folder(folder: Path, counts: _Counts) -> Iterator[Path]:
-    """Every file of a folder in the order of their names. Links are not followed, hidden entries left out."""
+    """Every file and chart of a folder in the order of their names. Links are not followed, hidden entries left out."""
     seen = 0
 
     def fail(error: OSError) -> None:
@@ -102,6 +122,10 @@ def _in_folder(folder: Path, counts: _Counts) -> Iterator[Path]:
 
     with local_errors("reading", folder):
         for parent, folders, names in os.walk(folder, onerror=fail):
+            if CHART_FILE in names:
+                folders.clear()
+                yield Path(parent)
+                continue
             counts.hidden += sum(name.startswith(".") for name in (*folders, *names))
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(name for name in names if not name.startswith(".")):
@@ -116,11 +140,21 @@ def _in_folder(folder: Path, counts: _Counts) -> Iterator[Path]:
 
 
 def _read(
-    place: Path | str, fields: tuple[FieldPath, ...], standard_input: IO[bytes] | None, counts: _Counts
+    place: Path | str,
+    fields: tuple[FieldPath, ...],
+    standard_input: IO[bytes] | None,
+    counts: _Counts,
+    charts: ChartReader,
 ) -> Iterator[Discovered]:
     """What a file names. One that cannot be read is an `Unread`, so the others are still read."""
     file = str(place)
     counts.files += 1
+    if isinstance(place, Path) and place.is_dir():
+        yield from charts.folder(place, fields)
+        return
+    if is_remote(file):
+        yield from charts.at_address(file, fields)
+        return
     try:
         content = _content(place, standard_input)
     except LocalError as error:
@@ -128,6 +162,8 @@ def _read(
         return
     if content is None:
         yield Irrelevant(place=Place(file=file))
+    elif is_packed(file, content):
+        yield from charts.packed(content, file, fields)
     else:
         yield from read_file(content, file, fields)
 
@@ -142,7 +178,7 @@ def _content(place: Path | str, standard_input: IO[bytes] | None) -> bytes | Non
             raise LocalError("a link, which is not followed: name the file that it points to")
         with open_file(place) as file:
             head = read_up_to(file, HEAD_BYTES)
-            if file_kind(str(place), head) is None:
+            if file_kind(str(place), head) is None and not is_packed(str(place), head):
                 return None
             return head + read_up_to(file, STREAM_BYTES + 1 - len(head))
 
@@ -166,6 +202,4 @@ def pinned(discovery: Discovery, stores: Stores, cancellation: Cancellation) -> 
             raise
         except TransloadError as error:
             unpinned[reference] = error
-    return Discovery(
-        listing=discovery.listing, files=discovery.files, hidden=discovery.hidden, pins=pins, unpinned=unpinned
-    )
+    return evolve(discovery, pins=pins, unpinned=unpinned)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from attrs import asdict
 
 from transload.app.network import Network
 from transload.cli import completion, options
@@ -20,6 +22,7 @@ from transload.report.texts import count
 
 if TYPE_CHECKING:
     from transload.app.discovering import Discovery
+    from transload.app.rendering import ChartOptions
 
 
 @click.command(cls=Command)
@@ -32,6 +35,17 @@ if TYPE_CHECKING:
     multiple=True,
     help="This field of your own kinds is an image: spec.image, spec.workers[].image (repeatable).",
 )
+@click.option(
+    "-f",
+    "--values",
+    type=options.FILE,
+    multiple=True,
+    help="Values for charts (.yaml), over their own, as helm takes them (repeatable).",
+)
+@click.option("--set", "sets", metavar="KEY=VALUE", multiple=True, help="One value for charts (repeatable).")
+@click.option("--kube-version", metavar="VERSION", help="The Kubernetes version that helm renders charts for.")
+@click.option("--api-versions", metavar="API", multiple=True, help="An API that helm renders charts for (repeatable).")
+@click.option("--no-helm", is_flag=True, help="Do not render charts with helm, even if it is on the PATH.")
 @click.option("--pin", is_flag=True, help="Ask the registries for the digests of the tags, and write them too.")
 @click.option("--strict", is_flag=True, help="Fail if a question is open.")
 @options.network
@@ -40,32 +54,39 @@ def discover(
     paths: tuple[str, ...],
     out: Path | None,
     fields: tuple[str, ...],
+    values: tuple[Path, ...],
+    sets: tuple[str, ...],
+    kube_version: str | None,
+    api_versions: tuple[str, ...],
+    no_helm: bool,
     pin: bool,
     strict: bool,
     network: Network,
     output: OutputFormat,
     quiet: bool,
 ) -> int:
-    """List the images that files name, in files, folders, or - (stdin).
+    """List the images that files name, in files, folders, or - (stdin), and those that charts need.
 
-    Read are Kubernetes manifests and dumps of clusters, Compose files, Dockerfiles, bills of materials, and bundles and
-    catalogs of operators. What cannot be decided (a template, no tag) is a question. The image set with both is for the other commands.
+    Read are Kubernetes manifests and dumps of clusters, Helm charts, Compose files, Dockerfiles, bills of materials,
+    and bundles and catalogs of operators. Charts may have an address: oci://HOST/PATH/NAME:VERSION or
+    https://HOST/PATH/NAME. What cannot be decided (a template, no tag) is a question. The image set with both is for
+    the other commands.
 
     \b
       transload discover manifests/ -o set.yaml
+      transload discover oci://registry.example/charts/web:1.2.3 -f mine.yaml
       kubectl get pods,deployments -A -o json | transload discover - -o set.yaml
       transload mirror set.yaml --to registry.local/site
     """
-    from transload.app.discovering import discover_images
-    from transload.discovery.fieldpath import FieldPath
+    from transload.app.rendering import ChartOptions
 
     with open_session("discover", output, quiet, network) as session:
         if out is not None:
             check_replaceable(out)
-        asked = [FieldPath.parse(field) for field in fields]
-        found = discover_images(paths, fields=asked, standard_input=sys.stdin.buffer)
-        if pin:
-            found = _pinned(session, found)
+        chart_options = ChartOptions(
+            values=values, sets=sets, kube_version=kube_version, api_versions=api_versions, helm=not no_helm
+        )
+        found = _found(session, paths, fields, chart_options, pin)
         if out is not None:
             replace_file(out, found.set_text().encode())
         _show(session, found, out, quiet)
@@ -77,17 +98,30 @@ def discover(
         return int(bool(found.listing.unread or found.unpinned or (strict and found.listing.questions)))
 
 
-def _pinned(session: Session, found: Discovery) -> Discovery:
-    from transload.app.discovering import pinned
+def _found(
+    session: Session, paths: tuple[str, ...], fields: tuple[str, ...], chart_options: ChartOptions, pin: bool
+) -> Discovery:
+    """What is found, with the stores open only if something is to be fetched or asked for."""
+    from transload.app.chartreading import chart_reader
+    from transload.app.discovering import discover_images, is_remote, pinned
+    from transload.discovery.fieldpath import FieldPath
 
-    with session.stoppable(), session.stores() as stores:
-        return pinned(found, stores, session.cancellation)
+    asked = [FieldPath.parse(field) for field in fields]
+    with ExitStack() as stack:
+        stores, addresses = None, list(filter(is_remote, paths))
+        if pin or addresses:
+            stack.enter_context(session.stoppable())
+            stores = stack.enter_context(session.stores())
+        charts = chart_reader(chart_options, session.environment, stores, addresses)
+        found = discover_images(paths, fields=asked, standard_input=sys.stdin.buffer, charts=charts)
+        return pinned(found, stores, session.cancellation) if pin and stores else found
 
 
 def _show(session: Session, found: Discovery, out: Path | None, quiet: bool) -> None:
-    from transload.report.discovered import listing_json, listing_lines, totals_text
+    from transload.report.discovered import chart_lines, listing_json, listing_lines, totals_text
 
     fields = listing_json(found.listing, found.pins, found.unpinned)
+    fields["charts"] = [asdict(chart) for chart in found.charts]
     if session.output.document(
         "discover", **fields, files=found.files, hidden=found.hidden, set=str(out) if out else None
     ):
@@ -96,5 +130,6 @@ def _show(session: Session, found: Discovery, out: Path | None, quiet: bool) -> 
         show_result(str(entry.reference) for entry in found.listing.images)
         return
     show_result(listing_lines(found.listing, found.pins, found.unpinned, width_of(sys.stdout)))
+    show_result(chart_lines(found.charts))
     written = f"; written to {out}" if out else ""
     show_result([f"{totals_text(found.listing, found.files, found.hidden)}{written}"])

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import re
 import shutil
 import subprocess
-import threading
-import time
 from collections.abc import Mapping
-from io import FileIO
 from pathlib import Path
-from typing import IO, cast
 
 from attrs import field, frozen
 
 from transload.errors import CredentialsUnavailable
-from transload.files import read_up_to
 from transload.limits import LOGINS_BYTES, LOGINS_VALUES
 from transload.login import Login
+from transload.programs import run_program
 from transload.registry.loginfile import HUB, login_of, text_of
 from transload.strictjson import read_json
 
@@ -82,53 +77,14 @@ def _ask(program: str, name: str, server: str, host: str, surroundings: Surround
 
 
 def _run(program: str, server: str, surroundings: Surroundings) -> subprocess.CompletedProcess[bytes]:
-    """Run `docker-credential-NAME get` with the server's name on standard input. Nothing secret is in the arguments.
-
-    A helper that writes more than the limit is ended.
-    """
-    process = subprocess.Popen(  # noqa: S603 - the program that the user's own configuration names
+    """Run `docker-credential-NAME get` with the server's name on standard input. Nothing secret is in the arguments."""
+    return run_program(
         [program, "get"],
-        bufsize=0,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=surroundings.variables,
+        variables=surroundings.variables,
+        timeout_s=surroundings.timeout_s,
+        limit=LOGINS_BYTES,
+        given=server.encode(),
     )
-    until_s = time.monotonic() + surroundings.timeout_s
-    try:
-        readers = [_PipeReader(process, pipe) for pipe in (process.stdout, process.stderr)]
-        assert process.stdin is not None  # noqa: S101 - it is piped
-        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
-            pipe.write(server.encode())
-        for reader in readers:
-            reader.join(max(0.0, until_s - time.monotonic()))
-            if reader.is_alive():
-                raise subprocess.TimeoutExpired(program, surroundings.timeout_s)
-        code = process.wait(max(0.0, until_s - time.monotonic()))
-    finally:
-        process.kill()
-        process.wait()
-    return subprocess.CompletedProcess(program, code, *(reader.content for reader in readers))
-
-
-class _PipeReader(threading.Thread):
-    """Reads one pipe of a process to its end, and closes it. A process that writes too much is ended.
-
-    Nothing waits for this thread: a child of the helper may hold the pipe open after the helper has ended.
-    """
-
-    def __init__(self, process: subprocess.Popen[bytes], pipe: IO[bytes] | None) -> None:
-        super().__init__(daemon=True, name="helper")
-        self.content = b""
-        self._process = process
-        self._pipe = cast("FileIO", pipe)  # since the process is unbuffered
-        self.start()
-
-    def run(self) -> None:
-        with self._pipe:
-            self.content = read_up_to(self._pipe, LOGINS_BYTES + 1)
-            if len(self.content) > LOGINS_BYTES:
-                self._process.kill()
 
 
 def _servers(host: str) -> tuple[str, ...]:

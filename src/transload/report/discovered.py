@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from transload.discovery.finding import Place, Unread
 from transload.discovery.listing import FoundImage, Listing, OpenQuestion
@@ -51,6 +51,24 @@ def _shortened(places: Sequence[Place]) -> str:
 def unread_text(item: Unread) -> str:
     """Where and why, the file once."""
     return item.reason if item.reason.startswith(item.place.file) else f"{item.place}: {item.reason}"
+
+
+class ReadChart(Protocol):
+    """A chart that was read, and whether helm rendered it."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> str: ...  # noqa: D102
+    @property
+    def rendered(self) -> bool: ...  # noqa: D102
+
+
+def chart_lines(charts: Sequence[ReadChart]) -> Iterator[Styled]:
+    """How each chart was read, which is how sure its images are."""
+    for chart in charts:
+        how = "rendered by helm" if chart.rendered else "read without helm, so what it does not state itself is likely"
+        yield Styled.of(f"chart {chart.name} {chart.version}: {how}")
 
 
 def totals_text(listing: Listing, files: int, hidden: int) -> str:

@@ -8,7 +8,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Unpack
 
-from transload.app.discovering import STANDARD_INPUT, Discovery, discover_images, pinned
+from transload.app.chartreading import chart_reader
+from transload.app.discovering import STANDARD_INPUT, Discovery, discover_images, is_remote, pinned
+from transload.app.rendering import ChartOptions
+from transload.app.settings import read_environment
 from transload.discovery.fieldpath import FieldPath
 from transload.errors import UsageError
 from transload.verbs import arguments
@@ -20,20 +23,24 @@ def discover(
     *,
     content: bytes | None = None,
     fields: str | Iterable[str] = (),
+    charts: ChartOptions | None = None,
     pin: bool = False,
     **options: Unpack[Options],
 ) -> Discovery:
     """Find the images that files name: `transload discover` of the command line.
 
-    `paths` are files and folders; `content` is what a program has itself, such as the output of kubectl, and is called
-    `-` in places. `fields` are paths to fields that are images in kinds of your own: `spec.workers[].image`. With
-    `pin`, the registries are asked for the digests of the tags; `options` then say how they are reached.
+    `paths` are files, folders, and the addresses of charts (`oci://…`, `https://…`), which are fetched. `content` is
+    what a program has itself, such as the output of kubectl, and is called `-` in places. `fields` are paths to fields
+    that are images in kinds of your own: `spec.workers[].image`. `charts` says with which values charts are read, and
+    whether helm renders them if it is on the PATH; `Discovery.charts` says how each was read. With `pin`, the
+    registries are asked for the digests of the tags; `options` then say how they are reached.
 
     What cannot be decided is in `listing.questions` of the result, what cannot be read in `listing.unread`;
     `Discovery.set_text()` is an image set of all that.
 
     Raises `SelectionEmpty` if there is neither an image nor a question, `LocalError` for a path that does not exist,
-    `UsageError`, `TypeError`.
+    `DocumentInvalid` for a file of values that cannot be read, `UsageError`, `TypeError`; for a chart that is to be
+    fetched `NotFound`, `CorruptError`, `AccessError`, `Unreachable`.
     """
     words = arguments.texts("paths", paths)
     if STANDARD_INPUT in words:
@@ -44,9 +51,10 @@ def discover(
     if not words:
         raise UsageError("nothing was named to look at", hint="name files or folders, or pass content")
     means = Means.of(options)
+    arguments.of_kind_if_any("charts", charts, ChartOptions)
     asked = [FieldPath.parse(os.fspath(field)) for field in arguments.texts("fields", fields)]
-    found = discover_images(words, fields=asked, standard_input=BytesIO(content or b""))
-    if not pin:
-        return found
     with at_work(means) as work:
-        return pinned(found, work.stores, work.cancellation)
+        environment, addresses = means.environment or read_environment(), filter(is_remote, words)
+        reader = chart_reader(charts or ChartOptions(), environment, work.stores, addresses)
+        found = discover_images(words, fields=asked, standard_input=BytesIO(content or b""), charts=reader)
+        return pinned(found, work.stores, work.cancellation) if pin else found

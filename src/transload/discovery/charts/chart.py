@@ -18,6 +18,10 @@ from transload.errors import DocumentInvalid, LimitExceeded, TransloadError
 from transload.limits import CHART_DEPTH, CHART_FILE_BYTES
 
 
+class NoChart(DocumentInvalid):
+    """Files without a `Chart.yaml`."""
+
+
 @frozen(kw_only=True)
 class Dependency:
     """A subchart that `Chart.yaml` names.
@@ -75,7 +79,7 @@ def chart_of(files: Files, inside: str, room: Room, depth: int = 1) -> Chart:
 
 def _about(contents: Mapping[str, bytes], inside: str) -> Value:
     if "Chart.yaml" not in contents:
-        raise DocumentInvalid(f"{inside}Chart.yaml is missing, so this is no chart", subject=inside)
+        raise NoChart(f"{inside}Chart.yaml is missing, so this is no chart", subject=inside)
     about = Value.from_yaml(contents["Chart.yaml"], f"{inside}Chart.yaml")
     about.get("name").text()
     return about

@@ -27,7 +27,10 @@ from transload.tarheaders import Header, read_headers
 from transload.wording import in_words
 
 GZIP = b"\x1f\x8b"
-_SINGLE = {"Chart.yaml", "values.yaml", "requirements.yaml"}
+CHART_FILE = "Chart.yaml"
+"""The file that makes a folder a chart."""
+
+_SINGLE = {CHART_FILE, "values.yaml", "requirements.yaml"}
 _FOLDERS = ("templates/", "crds/", "charts/")
 
 

@@ -50,8 +50,8 @@ class ChartReading:
 def read_chart(content: bytes, file: str, values: Sequence[dict[str, Tree]] = ()) -> ChartReading:
     """Read a packed chart (`.tgz`), called `file` in places.
 
-    `values` are merged over those of the chart, the last ones on top, as `helm --values` does. Raises
-    `DocumentInvalid` if it is no chart, `CorruptError`, `Refused`, `LimitExceeded`.
+    `values` are merged over those of the chart, the last ones on top, as `helm --values` does. Raises `NoChart` for an
+    archive without `Chart.yaml`, `DocumentInvalid` for one that is wrong, `CorruptError`, `Refused`, `LimitExceeded`.
     """
     room = Room()
     return _reading(chart_of(unpacked(content, file, room), f"{file}!", room), values)

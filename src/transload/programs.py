@@ -1,0 +1,76 @@
+"""Runs other programs: without a shell, with a time limit, and with a limit on what they write."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from io import FileIO
+from pathlib import Path
+from typing import IO, cast
+
+from transload.files import read_up_to
+
+
+def run_program(
+    command: Sequence[str],
+    *,
+    variables: Mapping[str, str] | None,
+    timeout_s: float,
+    limit: int,
+    given: bytes = b"",
+    folder: Path | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program to its end, with `given` on its standard input, in `folder` or the current one.
+
+    A program that writes more than `limit` bytes to standard output or error is ended; one byte more than the limit is
+    in what is returned. `variables` are its environment (None: that of the process). Raises
+    `subprocess.TimeoutExpired`, `OSError` if it cannot be started.
+    """
+    process = subprocess.Popen(  # noqa: S603 - no shell; callers say which programs these are
+        command,
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=variables,
+        cwd=folder,
+    )
+    until_s = time.monotonic() + timeout_s
+    try:
+        readers = [_PipeReader(process, pipe, limit) for pipe in (process.stdout, process.stderr)]
+        assert process.stdin is not None  # noqa: S101 - it is piped
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(given)
+        for reader in readers:
+            reader.join(max(0.0, until_s - time.monotonic()))
+            if reader.is_alive():
+                raise subprocess.TimeoutExpired(command, timeout_s)
+        code = process.wait(max(0.0, until_s - time.monotonic()))
+    finally:
+        process.kill()
+        process.wait()
+    return subprocess.CompletedProcess(command, code, *(reader.content for reader in readers))
+
+
+class _PipeReader(threading.Thread):
+    """Reads one pipe of a process to its end, and closes it. A process that writes too much is ended.
+
+    Nothing waits for this thread: a child of the program may hold the pipe open after the program has ended.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], pipe: IO[bytes] | None, limit: int) -> None:
+        super().__init__(daemon=True, name="program")
+        self.content = b""
+        self._process = process
+        self._pipe = cast("FileIO", pipe)  # since the process is unbuffered
+        self._limit = limit
+        self.start()
+
+    def run(self) -> None:
+        with self._pipe:
+            self.content = read_up_to(self._pipe, self._limit + 1)
+            if len(self.content) > self._limit:
+                self._process.kill()
