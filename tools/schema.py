@@ -79,9 +79,16 @@ IMAGE_SET: dict[str, dict[str, Schema]] = {
         "repositories": list_of(_at("repositories")),
         "catalogs": list_of(_at("catalog")),
         "charts": list_of({"anyOf": [WORD, _at("chart")]}),
+        "releases": list_of(_at("release"), 1),
         "include": list_of(WORD),
         "defaults": _DEFAULTS,
         "questions": list_of(_QUESTION),
+    },
+    "release": {
+        "name": TEXT,
+        "images": list_of({"anyOf": [WORD, _at("image")]}),
+        "date": TEXT,
+        "note": TEXT,
     },
     "image": {
         "source": WORD,

@@ -12,7 +12,7 @@ import yaml
 
 from tests.docs.pages import DOCS, blocks
 from tools import schema
-from transload.catalog import chartuse, definition, rulefile, setentries, setfile
+from transload.catalog import chartuse, definition, rulefile, setentries, setfile, setreleases
 
 SET = json.loads(schema.schemas()["image-set.schema.json"])
 CATALOG = json.loads(schema.schemas()["catalog.schema.json"])
@@ -95,6 +95,7 @@ def test_the_keys_are_those_of_the_readers() -> None:
     assert set(SET["properties"]) == set(setfile._SET)
     assert properties == {
         "image": set(setentries.IMAGE),
+        "release": set(setreleases.RELEASE),
         "rule": set(rulefile.RULE),
         "repositories": set(rulefile.REPOSITORIES),
         "catalog": set(setfile._CATALOG),

@@ -138,11 +138,12 @@ def check_anything_published(selection: Selection, plan: Plan) -> None:
     """
     if any(image.status != "missing" for image in plan.images):
         return
-    if not selection.releases:
+    of_catalogs = [chosen for chosen in selection.releases if not chosen.catalog.is_set]
+    if not of_catalogs:
         if all(image.excused for image in plan.images):
             raise all_missing([image.label for image in plan.images])
         return
-    chosen = selection.releases[-1]
+    chosen = of_catalogs[-1]
     newest: list[str] = []
     with contextlib.suppress(TransloadError):  # asked only for the hint
         tags = source_tags(chosen.catalog, chosen.origin, chosen.source)
@@ -169,9 +170,10 @@ def differences(
     if job.discover or job.images or not (plan.steps or plan.failures):
         return ()
     notes: list[str] = []
-    if selection.releases:
+    of_catalogs = [chosen for chosen in selection.releases if not chosen.catalog.is_set]
+    if of_catalogs:
         working(Progressed("comparing"))
-    for chosen in selection.releases:
+    for chosen in of_catalogs:
         notes += compare_with_source(chosen.catalog, chosen.release, chosen.source, chosen.origin.prefix, cancellation)
     return tuple(dict.fromkeys(notes))
 

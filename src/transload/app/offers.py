@@ -5,27 +5,22 @@ The target is asked once for the tags of each image's repository, however many r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
+from transload.app.asked import Asked, Place
 from transload.app.location import Location
 from transload.app.releases import check_words, open_origin, source_tags
 from transload.app.stores import Stores
 from transload.catalog.catalog import Catalog
-from transload.catalog.offer import Offer, ReleaseList, with_news
+from transload.catalog.offer import Offer, ReleaseList, holding_of, labelled, with_news
 from transload.catalog.release import Release
-from transload.catalog.selected import join
-from transload.errors import Interrupted, NotFound, Side, TransloadError, UsageError, as_result, at_side
-from transload.events import ActivityListener, Counting, Progressed
-from transload.oci import Digest, Name
-from transload.ports import Source
-from transload.threads import Cancellation, in_parallel
-
-_THREADS = 8
-Key = TypeVar("Key")
-Answer = TypeVar("Answer")
+from transload.catalog.selected import Selected, join
+from transload.errors import UsageError, at_side
+from transload.events import Progressed
+from transload.oci import Name
+from transload.threads import Cancellation
 
 
 @frozen(kw_only=True)
@@ -63,18 +58,21 @@ def list_releases(question: Question, stores: Stores, cancellation: Cancellation
     Raises `ReleaseUnknown` if there is none, `ImageUnknown`, `UsageError`, what the source raises for the tags of the
     anchor, and what the target raises if it could be asked for nothing.
     """
+    catalog = question.catalog
+    stores.limit_source_login(catalog.registries if catalog.is_set else frozenset({question.origin.value}))
     stores.working(Progressed("selecting"))
     offers = _offered(question, stores)
-    question.catalog.check_images(question.images, [offer.release for offer in offers])
-    listed = ReleaseList(catalog=question.catalog.name, source=str(question.origin), releases=offers)
-    return (
-        listed if question.target is None else _with_holdings(listed, question, question.target, stores, cancellation)
-    )
+    catalog.check_images(question.images, [offer.release for offer in offers])
+    source = ", ".join(sorted(catalog.registries)) if catalog.is_set else str(question.origin)
+    listed = ReleaseList(catalog=catalog.name, source=source, releases=offers)
+    if question.target is None:
+        return listed
+    return _with_holdings(listed, question, question.target, stores, cancellation)
 
 
 def _offered(question: Question, stores: Stores) -> tuple[Offer, ...]:
     catalog, text = question.catalog, question.releases
-    if question.known:
+    if question.known or catalog.is_set:
         return tuple(Offer(release=release) for release in reversed(catalog.releases_in(text or "..")))
     tags = source_tags(catalog, question.origin, open_origin(question.origin, stores))
     catalog.newest(tags)  # raises where there is none
@@ -88,107 +86,107 @@ def _offered(question: Question, stores: Stores) -> tuple[Offer, ...]:
 # --- what the target holds
 
 
-@frozen
-class _Asked:
-    """A store that is asked for many repositories, below `prefix`. `troubles` has the errors, by repository."""
-
-    side: Side
-    store: Source
-    prefix: str
-    working: ActivityListener
-    cancellation: Cancellation
-    troubles: dict[str, TransloadError] = field(factory=dict)
-
-    def tags(self, images: Iterable[str]) -> dict[str, frozenset[str] | None]:
-        """The tags of each image's repository, none if there is no such repository; None where it did not say."""
-        named = {image: join(self.prefix, image) for image in images}
-        none: frozenset[str] = frozenset()
-        answers = self._answers(named, lambda path: frozenset(self.store.tags(path)), none)
-        return {image: answers.get(image) for image in named}
-
-    def digests(self, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Digest | None]:
-        """The digests of images with tags, None for what is not there. What it did not say is left out."""
-        named = {(image, tag): join(self.prefix, image) for image, tag in names}
-        paths = {key: f"{path}:{key[1]}" for key, path in named.items()}
-
-        def digest(path: str) -> Digest | None:
-            return self.store.resolve(Name.parse(path)).digest
-
-        return self._answers(paths, digest, None)
-
-    def _answers(self, paths: Mapping[Key, str], ask: Callable[[str], Answer], not_there: Answer) -> dict[Key, Answer]:
-        """What `ask` says of each path, in parallel, without those where it raised."""
-        counting = Counting(self.working, "selecting", len(paths), possible=True)
-        answers: dict[Key, Answer] = {}
-
-        def work(key: Key) -> None:
-            path = paths[key]
-            try:
-                with at_side(self.side):
-                    answers[key] = ask(path)
-            except NotFound:
-                answers[key] = not_there
-            except Interrupted:
-                raise
-            except TransloadError as error:
-                self.troubles[f"{self.store.locator}/{path}"] = as_result(error)
-            counting.add()
-
-        in_parallel(work, paths, _THREADS, self.cancellation)
-        return answers
-
-
 def _with_holdings(
     listed: ReleaseList, question: Question, location: Location, stores: Stores, cancellation: Cancellation
 ) -> ReleaseList:
-    catalog, images = question.catalog, question.images
+    images = [_images(offer.release, question) for offer in listed.releases]
+    hosts = {image.source.registry for release in images for image in release}
     with at_side("target"):
         store = stores.target(location)
-    target = _Asked("target", store, location.prefix, stores.working, cancellation)
-    source = _Asked(
-        "source", open_origin(question.origin, stores), question.origin.prefix, stores.working, cancellation
-    )
-    releases = [offer.release for offer in listed.releases]
-    published = {} if question.known else source.tags(_companions(catalog, releases))
-    held = target.tags(_images(catalog, releases, images))
-    if held and all(tags is None for tags in held.values()):
-        raise next(iter(target.troubles.values()))
-    offers = [
-        evolve(offer, holding=catalog.held(offer.release, held, published, images=images)) for offer in listed.releases
-    ]
+    target = Asked("target", {store.locator: store}, stores, cancellation)
+    sources = {host: open_origin(Location("registry", host), stores) for host in hosts}
+    source = Asked("source", sources, stores, cancellation)
+    look = _Look(store.locator, location.prefix, source, target)
+    optional = () if question.known else (image for release in images for image in release if image.optional)
+    published = look.published(optional)
+    wanted = [labelled(image for image in release if not image.optional or image in published) for release in images]
+    held = look.held(image for release in wanted for image in release.values())
+    holdings = [holding_of({label: held[image] for label, image in release.items()}) for release in wanted]
     if question.digests:
-        offers = _compared(offers, catalog, source, target)
+        there = [[release[label] for label in holding.there] for release, holding in zip(wanted, holdings, strict=True)]
+        same = look.same(image for release in there for image in release)
+        holdings = [
+            holding.compared({label: same[release[label]] for label in holding.there})
+            for release, holding in zip(wanted, holdings, strict=True)
+        ]
+    offers = [evolve(offer, holding=holding) for offer, holding in zip(listed.releases, holdings, strict=True)]
     troubles = {**source.troubles, **target.troubles}
     return evolve(listed, releases=with_news(offers), target=str(location), troubles=troubles)
 
 
-def _companions(catalog: Catalog, releases: Iterable[Release]) -> list[str]:
-    return list(dict.fromkeys(image for release in releases for image in catalog.companions_of(release)))
+def _images(release: Release, question: Question) -> tuple[Selected, ...]:
+    """The images of a release that count, and its companions, which are optional."""
+    known = (*release.images, *question.catalog.companions_of(release))
+    images = [image for image in question.images if image in known]
+    if question.images and not images:
+        return ()
+    origin = question.origin
+    return question.catalog.select(release, registry=origin.value, repository=origin.prefix, images=images)
 
 
-def _images(catalog: Catalog, releases: Iterable[Release], wanted: tuple[str, ...]) -> list[str]:
-    """The images of all releases, each once, with their companions; only the `wanted` ones, if there are any."""
-    images = dict.fromkeys(image for release in releases for image in catalog.tags_of(release))
-    return [image for image in images if not wanted or image in wanted]
+@frozen
+class _Look:
+    """What source and target say about selected images, which are below `prefix` in the store `locator`."""
+
+    locator: str
+    prefix: str
+    source: Asked
+    target: Asked
+
+    def published(self, images: Iterable[Selected]) -> frozenset[Selected]:
+        """Those of the images whose tags the source has; digests are taken for there."""
+        images = list(images)
+        tags = self.source.tags(_at_source(image) for image in images if image.source.name.tag)
+        return frozenset(
+            image
+            for image in images
+            if image.source.name.tag is None or image.source.name.tag in (tags[_repository(_at_source(image))] or ())
+        )
+
+    def held(self, images: Iterable[Selected]) -> dict[Selected, bool | None]:
+        """For each image whether the target has its name, None where it did not say.
+
+        Raises the first error if it said nothing at all.
+        """
+        images = list(images)
+        tags = self.target.tags(self._at_target(image) for image in images if image.tag)
+        digests = self.target.digests(self._at_target(image) for image in images if not image.tag)
+        held: dict[Selected, bool | None] = {}
+        for image in images:
+            place = self._at_target(image)
+            if image.tag:
+                answer = tags[_repository(place)]
+                held[image] = None if answer is None else image.tag in answer
+            else:
+                held[image] = digests[place] is not None if place in digests else None
+        if held and all(answer is None for answer in held.values()):
+            raise next(iter(self.target.troubles.values()))
+        return held
+
+    def same(self, images: Iterable[Selected]) -> dict[Selected, bool | None]:
+        """For each image whether the target has what the source has; None if one of them did not say.
+
+        An image that the source lacks has nothing to differ from. A digest in the reference is not asked for.
+        """
+        images = list(images)
+        published = self.source.digests(_at_source(image) for image in images if not image.source.name.digest)
+        held = self.target.digests(self._at_target(image) for image in images if image.tag)
+        same: dict[Selected, bool | None] = {}
+        for image in images:
+            source, target = _at_source(image), self._at_target(image)
+            wanted = image.source.name.digest or published.get(source)
+            known = (image.source.name.digest or source in published) and (not image.tag or target in held)
+            same[image] = (wanted is None or not image.tag or held[target] == wanted) if known else None
+        return same
+
+    def _at_target(self, image: Selected) -> Place:
+        digest = None if image.tag else image.source.name.digest
+        return self.locator, Name(join(self.prefix, image.repository), image.tag, digest)
 
 
-def _compared(offers: list[Offer], catalog: Catalog, source: _Asked, target: _Asked) -> list[Offer]:
-    """The offers after a comparison of digests, which takes two requests for each image that is there."""
-    names = [
-        (image, catalog.tags_of(offer.release)[image])
-        for offer in offers
-        for image in (offer.holding.there if offer.holding else ())
-    ]
-    published, held = source.digests(names), target.digests(names)
+def _at_source(image: Selected) -> Place:
+    return image.source.registry, image.source.name
 
-    def same(name: tuple[str, str]) -> bool | None:
-        if name not in published or name not in held:
-            return None
-        return published[name] is None or published[name] == held[name]
 
-    def compared(offer: Offer) -> Offer:
-        tags = catalog.tags_of(offer.release)
-        known = {image: same((image, tags[image])) for image in (offer.holding.there if offer.holding else ())}
-        return evolve(offer, holding=offer.holding and offer.holding.compared(known))
-
-    return [compared(offer) for offer in offers]
+def _repository(place: Place) -> Place:
+    return place[0], Name(place[1].repository)

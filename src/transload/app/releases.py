@@ -38,8 +38,10 @@ def needed_tags(catalog: Catalog, texts: Iterable[str], origin: Location, source
     """The source's tags, if they can change what these releases and ranges mean; else None, without a request.
 
     In a range, too, may be a release that is newer than this catalog. If the catalog knows both ends, it is no error
-    that the source cannot be asked. Raises as `source_tags`.
+    that the source cannot be asked. An image set lists all its releases. Raises as `source_tags`.
     """
+    if catalog.is_set:
+        return None
     texts = list(texts)
     known = not any(map(depends_on_source, texts)) and _are_known(catalog, texts)
     if known and not any(".." in text for text in texts):

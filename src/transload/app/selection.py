@@ -100,7 +100,7 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
     parts = [_part(choice, job, stores, cancellation) for choice in named]
     images, releases = _joined(parts, job)
     charts = tuple(chart for part in parts for chart in part.charts)
-    notes = tuple(note for choice in named if isinstance(choice, ImageSet) for note in choice.notes)
+    notes = tuple(note for choice in named for note in choice.notes)
     return Selection(
         items=tuple(to_item(image, image.locator, image.source.name, job) for image in images),
         sources={image.locator: stores.source(_location_of(image)) for image in images},
@@ -175,12 +175,16 @@ def _load(text: str, kind: str, variables: Mapping[str, str]) -> Catalog | Image
 def _registries(choice: Catalog | ImageSet, job: Job) -> frozenset[str]:
     """Every registry that these images may come from."""
     if isinstance(choice, Catalog):
-        return _registry_of(_home(choice, job))
-    homes = (_origin(use).value for use in choice.catalogs)
+        return choice.registries if choice.is_set else _registry_of(_home(choice, job))
+    homes = (host for use in choice.catalogs for host in _homes(use))
     single = (image.source.registry for image in choice.images)
     ruled = (images.source.registry for images in choice.ruled)
     prefixes = (prefix.registry for prefix in choice.prefixes)
     return frozenset([*single, *ruled, *prefixes, *homes, *hosts_of(choice.charts)])
+
+
+def _homes(use: CatalogUse) -> frozenset[str]:
+    return use.catalog.registries if use.catalog.is_set else frozenset({_origin(use).value})
 
 
 def _registry_of(location: Location) -> frozenset[str]:
@@ -209,13 +213,21 @@ def kind_of(text: str) -> str:
     return "reference"
 
 
-def load_catalog(text: str) -> Catalog:
-    """The built-in catalog of this name, or the one in this file. Raises `CatalogUnknown`, `UsageError`."""
+def load_catalog(text: str, variables: Mapping[str, str] | None = None) -> Catalog:
+    """The built-in catalog of this name, or the one in this file, which may be an image set with releases.
+
+    Raises `CatalogUnknown`, `UsageError`, `DocumentInvalid`.
+    """
     if kind_of(text) != "file":
         return load_builtin(text)
-    listing = _load_file(text)
+    listing = _load_file(text, variables)
     if not isinstance(listing, Catalog):
-        raise UsageError(f"{shown(text)} is an image set, and only a catalog has releases", subject=shown(text))
+        catalogs = " or ".join(dict.fromkeys(use.catalog.name for use in listing.catalogs))
+        raise UsageError(
+            f"{shown(text)} is an image set without releases",
+            subject=shown(text),
+            hint=f"name its catalog: {catalogs}" if catalogs else "write its images under releases, each with a name",
+        )
     return listing
 
 
@@ -261,12 +273,18 @@ def _home(catalog: Catalog, job: Job) -> Location:
 
 def _catalog(catalog: Catalog, origin: Location, job: Job, stores: Stores, cancellation: Cancellation) -> _Part:
     """The images of the releases that `job` wants from a catalog, read from `origin`."""
+    if catalog.is_set and job.target_tag and not job.tags_by_default:
+        raise UsageError(
+            f"--target-tag is for images that share a tag, and those of {catalog.name} have tags of their own",
+            hint="leave it out, or write target: NAME:TAG beside an image",
+        )
     source = open_origin(origin, stores)
     registry = origin.value if origin.kind == "registry" else None
     wanted: list[Selected] = []
     releases: list[ChosenRelease] = []
     for release in find_releases(catalog, job.tag, origin, source):
-        taken = _as_published(catalog, release, origin, source, cancellation) if job.discover else release
+        ask = job.discover and not catalog.is_set
+        taken = _as_published(catalog, release, origin, source, cancellation) if ask else release
         images = tuple(image for image in job.images if image in (*taken.images, *catalog.companions_of(taken)))
         if job.images and not images:
             catalog.check_images(job.images, [taken])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from attrs import Factory, field, frozen
 
 from transload.catalog import difference
 from transload.catalog.difference import Difference, Published
-from transload.catalog.offer import Holding, Offer, holding_of
+from transload.catalog.offer import Offer
 from transload.catalog.release import CompanionImage, Release, day_in
 from transload.catalog.selected import Selected, join
 from transload.catalog.tagorder import VERSION_PATTERN, Order, TagOrder
@@ -36,6 +36,9 @@ class Catalog:
 
     `title` and `note` are for people. `companions` are artifacts beside the images, such as a chart. `order` is
     `version` or `listed`. The file format is docs/formats/catalog.md.
+
+    An image set with releases is a catalog, too, whose releases have `selected` images. Then `registry` is that of one
+    of them. `notes` are those of `ImageSet`.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Catalog:
     order: Order = "version"
     tag_pattern: str | None = None
     note: str = ""
+    notes: tuple[str, ...] = ()
     _tags: TagOrder = field(init=False, repr=False, eq=False, default=Factory(lambda self: _order(self), True))
 
     def __attrs_post_init__(self) -> None:
@@ -62,6 +66,17 @@ class Catalog:
                 f"the anchor {self.anchor!r} is not an image of the newest release",
                 hint=hint(self.anchor, self.newest().images),
             )
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it is an image set with releases: it lists all there are, and no source is asked for more."""
+        return all(release.selected for release in self.releases)
+
+    @property
+    def registries(self) -> frozenset[str]:
+        """Where the images of all releases are published."""
+        of_sets = {image.source.registry for release in self.releases for image in release.selected}
+        return frozenset(of_sets or {self.registry})
 
     @property
     def anchor_image(self) -> str:
@@ -198,7 +213,12 @@ class Catalog:
 
         `registry` and `repository` replace the vendor's, `images` keeps only these, `target_tag` is the images' tag at
         the target (companions keep their own). Raises `ImageUnknown` with close matches.
+
+        Of a release of an image set, only `images` counts: its images say the rest themselves.
         """
+        if release.selected:
+            self.check_images(images, [release])
+            return tuple(image for image in release.selected if not images or image.repository in images)
         host = self.registry if registry is None else registry
         prefix = self.repository if repository is None else repository
 
@@ -211,29 +231,6 @@ class Catalog:
             wanted += [selected_as(image, tag, tag, True) for image, tag in companion_tags.items()]
         self.check_images(images, [release])
         return tuple(selected for selected in wanted if not images or selected.repository in images)
-
-    def held(
-        self,
-        release: Release,
-        held: Mapping[str, Collection[str] | None],
-        published: Mapping[str, Collection[str] | None],
-        *,
-        images: Collection[str] = (),
-    ) -> Holding:
-        """What a target holds of `release`, by names: `held` has its tags by image, None where it did not say.
-
-        Companions count if the source has them, which `published` says, its tags by image. `images` keeps only these.
-        """
-        wanted = {
-            image: tag
-            for image, tag in self.tags_of(release).items()
-            if (image in release.images or tag in (published.get(image) or ())) and (not images or image in images)
-        }
-        return holding_of(wanted, held)
-
-    def tags_of(self, release: Release) -> dict[str, str]:
-        """Every image of `release` with its tag, and every companion with its own."""
-        return dict.fromkeys(release.images, release.tag) | self.companions_of(release)
 
     def companions_of(self, release: Release) -> dict[str, str]:
         """The companions of `release`, each with its own tag."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from attrs import evolve, field, frozen
 
 from transload.catalog.release import Release
+from transload.catalog.selected import Selected
 from transload.errors import TransloadError
 
 HoldingState = Literal["whole", "part", "absent", "unknown"]
@@ -58,18 +60,24 @@ class Holding:
         )
 
 
-def holding_of(wanted: Mapping[str, str], held: Mapping[str, Collection[str] | None]) -> Holding:
-    """What is there of `wanted`, tags by image. `held` has the target's tags by image, None where it did not say.
+def holding_of(wanted: Mapping[str, bool | None]) -> Holding:
+    """What is there of the `wanted` images: for each whether the target has it, None where it did not say.
 
-    >>> holding_of({"web": "v1", "db": "v1"}, {"web": ["v1"], "db": None})
+    >>> holding_of({"web": True, "db": None})
     Holding(there=('web',), differing=(), absent=(), unclear=('db',))
     """
-    answers = {image: (tag, held.get(image, ())) for image, tag in wanted.items()}
     return Holding(
-        there=tuple(image for image, (tag, tags) in answers.items() if tags is not None and tag in tags),
-        absent=tuple(image for image, (tag, tags) in answers.items() if tags is not None and tag not in tags),
-        unclear=tuple(image for image, (_, tags) in answers.items() if tags is None),
+        there=tuple(image for image, held in wanted.items() if held),
+        absent=tuple(image for image, held in wanted.items() if held is False),
+        unclear=tuple(image for image, held in wanted.items() if held is None),
     )
+
+
+def labelled(images: Iterable[Selected]) -> dict[str, Selected]:
+    """The images by their paths at the target, with their tags where two have the same path."""
+    images = list(images)
+    several = {path for path, number in Counter(image.repository for image in images).items() if number > 1}
+    return {image.place if image.repository in several else image.repository: image for image in images}
 
 
 @frozen(kw_only=True)

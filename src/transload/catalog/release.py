@@ -8,6 +8,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from transload.catalog.selected import Selected
 from transload.errors import DocumentInvalid
 from transload.oci.reference import check_repository, check_tag
 
@@ -38,6 +39,9 @@ class Release:
     the release has a list of its own. `date` is ISO 8601, as precise as it is known: year, month or day. `facts` are
     versions of what belongs to the release, such as `chart`. `known` is False for a release seen only at the source:
     its images are then those of the newest release that the catalog knows.
+
+    `selected` are the images of a release of an image set, each with a registry and a tag of its own; `images` are then
+    their paths at the target, and `tag` is the name of the release.
     """
 
     tag: str = field(converter=check_tag)
@@ -49,6 +53,7 @@ class Release:
     note: str = ""
     facts: Mapping[str, str] = field(factory=dict, hash=False)
     known: bool = True
+    selected: tuple[Selected, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         for image in self.images:

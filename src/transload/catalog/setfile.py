@@ -18,6 +18,7 @@ from transload.catalog.ruled import RuledImages
 from transload.catalog.rulefile import ruled_prefix
 from transload.catalog.selected import Selected, merge
 from transload.catalog.setentries import Defaults, defaults_in, image_in
+from transload.catalog.setreleases import released
 from transload.catalog.setvariables import filled
 from transload.documents.text import located
 from transload.documents.value import Value
@@ -26,7 +27,7 @@ from transload.limits import YAML_BYTES
 
 KIND = "ImageSet"
 _CATALOG = ("name", "file", "releases", "images", "registry", "repository", "target", "companions")
-_WANTED = ("images", "repositories", "catalogs", "charts", "include")
+_WANTED = ("images", "repositories", "catalogs", "charts", "releases", "include")
 _SET = ("kind", "version", "name", "defaults", *_WANTED, "questions")
 DOCUMENT_SUFFIXES = (".yaml", ".yml", ".json", ".lock")
 """Files that end so hold documents: a catalog, an image set, or what another tool lists. Others hold lines."""
@@ -79,24 +80,27 @@ def _read(path: Path, limit: int) -> bytes:
         return read_file(path, limit + 1)
 
 
-def _image_set(root: Value, reading: Reading) -> ImageSet:
+def _image_set(root: Value, reading: Reading) -> Catalog | ImageSet:
     check_kind(root, KIND)
     root.only(*_SET)
     if not any(root.has(key) for key in _WANTED):
-        raise root.fail("the image set names no images", hint="write images, repositories, catalogs, charts or include")
+        raise root.fail(
+            "the image set names no images", hint="write images, repositories, catalogs, charts, releases or include"
+        )
+    if root.has("releases"):
+        return _released(root)
     defaults = root.get("defaults").maybe(defaults_in, Defaults())
     images = [image_in(item, defaults) for item in root.get("images").maybe(Value.items, ())]
     prefixes = [
         ruled_prefix(item, defaults.registry, defaults.repository, defaults.platforms)
         for item in root.get("repositories").maybe(Value.items, ())
     ]
-    catalogs = [_catalog(item) for item in root.get("catalogs").maybe(Value.items, ())]
+    catalogs = [_catalog(item, reading) for item in root.get("catalogs").maybe(Value.items, ())]
     charts = tuple(chart_use(item, defaults.platforms) for item in root.get("charts").maybe(Value.items, ()))
     others = list(included(root.get("include"), reading, _load)) if root.has("include") else []
     with root.explained():
-        name = root.get("name").maybe(Value.text) or Path(root.document.name).stem
         own = ImageSet(
-            name,
+            _name(root),
             merge(image for image in images if isinstance(image, Selected)),
             tuple(catalogs),
             _open_questions(root),
@@ -105,6 +109,17 @@ def _image_set(root: Value, reading: Reading) -> ImageSet:
             charts,
         )
         return own.with_others(others)
+
+
+def _released(root: Value) -> Catalog:
+    check_kind(root, KIND)
+    root.only(*_SET)
+    defaults = root.get("defaults").maybe(defaults_in, Defaults())
+    return released(root, _name(root), defaults, _open_questions(root))
+
+
+def _name(root: Value) -> str:
+    return root.get("name").maybe(Value.text) or Path(root.document.name).stem
 
 
 def _open_questions(root: Value) -> tuple[str, ...]:
@@ -122,13 +137,17 @@ def _open_questions(root: Value) -> tuple[str, ...]:
     return (f"{many} open in {file}, so images may be missing: add what is meant to images, and delete {it}",)
 
 
-def _catalog(value: Value) -> CatalogUse:
+def _catalog(value: Value, reading: Reading) -> CatalogUse:
     value.only(*_CATALOG)
     if value.has("name") == value.has("file"):
         raise value.fail("expected either name or file", hint="name is a built-in catalog, file a catalog of your own")
     releases = value.get("releases")
+    catalog = value.get("name").read(load_builtin) if value.has("name") else _from_file(value.get("file"), reading)
+    for key in ("registry", "repository"):
+        if catalog.is_set and value.has(key):
+            raise value.get(key).fail(f"the images of {catalog.name} name their registries themselves")
     return CatalogUse(
-        catalog=value.get("name").read(load_builtin) if value.has("name") else _from_file(value.get("file")),
+        catalog=catalog,
         releases=releases.maybe(_releases, (NEWEST,)),
         images=value.get("images").maybe(definition.image_names, ()),
         registry=value.get("registry").maybe(checked_registry),
@@ -139,10 +158,14 @@ def _catalog(value: Value) -> CatalogUse:
     )
 
 
-def _from_file(value: Value) -> Catalog:
+def _from_file(value: Value, reading: Reading) -> Catalog:
+    """A catalog's file, or that of an image set with releases."""
     path = Path(value.document.name).parent / value.text()
     with value.explained():
-        return definition.parse_catalog(_read(path, YAML_BYTES), str(path))
+        root = Value.from_yaml(_read(path, YAML_BYTES), str(path))
+        if root.has("releases") and root.get("kind").content == KIND:
+            return _released(filled(root, reading.variables))
+        return definition.catalog_of(root)
 
 
 def _releases(value: Value) -> tuple[str, ...]:

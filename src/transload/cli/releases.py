@@ -81,7 +81,7 @@ def releases(
         target = Location.parse(to) if to and (not known or is_written("to")) else None
         if exit_code and target is None:
             raise UsageError("--exit-code says whether a release is new to a target", hint="name it: --to STORE")
-        asked = load_catalog(catalog)
+        asked = load_catalog(catalog, session.environment.set_variables)
         flags = Answers(source_registry=source_registry, source_repository=source_repository)
         answers = _answers(session, flags, target)
         question = Question(
@@ -93,7 +93,7 @@ def releases(
             known=known,
             digests=digests,
         )
-        logins = Logins(answers.source_login(), answers.target_login(), frozenset({question.origin.value}))
+        logins = Logins(answers.source_login(), answers.target_login())
         with session.stoppable(), session.stores(logins) as stores:
             listed = list_releases(question, stores, session.cancellation)
         _show(session, listed, quiet, only_new=exit_code)

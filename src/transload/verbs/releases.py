@@ -29,7 +29,8 @@ def releases(
 ) -> ReleaseList:
     """The releases of a catalog, newest first: `transload releases` of the command line.
 
-    `catalog` is the name of a built-in one (`arcdata`), a catalog's file, or a `Catalog`. The source is asked for the
+    `catalog` is the name of a built-in one (`arcdata`), the file of a catalog or of an image set with releases, or a
+    `Catalog`. The source is asked for the
     tags of one image; with `known`, it is not asked, and the list has what the catalog knows. `tag` keeps one release
     or a range `FROM..TO`. `source_registry` and `source_repository` say where to look instead.
 
@@ -41,18 +42,22 @@ def releases(
     Raises `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`, `DocumentInvalid`, `UsageError`; the source's errors if
     it could not be asked for its releases, the target's if it could be asked for nothing.
     """
-    asked = catalog if isinstance(catalog, Catalog) else load_catalog(str(arguments.path("catalog", catalog)))
-    prefix = asked.repository if source_repository is None else arguments.string("source_repository", source_repository)
-    registry = arguments.text_if_any("source_registry", source_registry) or asked.registry
-    question = Question(
-        catalog=asked,
-        origin=Location("registry", registry, prefix),
-        target=arguments.store_if_any("to", to),
-        releases=arguments.text_if_any("tag", tag),
-        images=arguments.images(images),
-        known=known,
-        digests=digests,
-    )
     with at_work(Means.of(options)) as work:
-        work.stores.limit_source_login(frozenset({registry}))
+        if isinstance(catalog, Catalog):
+            asked = catalog
+        else:
+            asked = load_catalog(str(arguments.path("catalog", catalog)), work.stores.variables)
+        registry = arguments.text_if_any("source_registry", source_registry) or asked.registry
+        prefix = asked.repository
+        if source_repository is not None:
+            prefix = arguments.string("source_repository", source_repository)
+        question = Question(
+            catalog=asked,
+            origin=Location("registry", registry, prefix),
+            target=arguments.store_if_any("to", to),
+            releases=arguments.text_if_any("tag", tag),
+            images=arguments.images(images),
+            known=known,
+            digests=digests,
+        )
         return list_releases(question, work.stores, work.cancellation)

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from attrs import frozen
 
+import transload
+from transload import Catalog, Environment, Holding, load_set
 from transload.cli.main import main
-from transload.errors import AccessDenied, Refused, TransloadError
+from transload.errors import AccessDenied, Refused, TransloadError, UsageError
 from transload.memory import MemoryStore
 from transload.server import Served, ServeSettings, serve
 from transload.testing.faults import ALWAYS, FaultyStore, fails
@@ -133,9 +135,9 @@ def test_each_repository_is_asked_once_whatever_the_number_of_releases(site: Sit
     site.bring("v1.1.0")
     before = site.served.requests.total, site.vendor.requests.total
     site.listed()
-    # The first question learns how to log in; after it, three images and one companion at the target, ...
-    assert site.served.requests.by_kind["GET", "tags"] == 4
-    assert site.served.requests.total - before[0] <= 5
+    # The first question learns how to log in. After it: three images at the target; the companion is not published, ...
+    assert site.served.requests.by_kind["GET", "tags"] == 3
+    assert site.served.requests.total - before[0] <= 4
     # ... the anchor and the companion at the source.
     assert site.vendor.requests.by_kind["GET", "tags"] == 2
     assert site.vendor.requests.total - before[1] <= 3
@@ -384,3 +386,162 @@ def test_a_bundle_of_several_releases_says_it_too(site: Site) -> None:
     words = ["pack", str(site.folder / "weather.yaml"), "--releases", "1.0..", "-o", str(site.folder / "three")]
     assert main(words) == 0
     assert "releases: v1.0.0: " in site.capsys.readouterr().err
+
+
+# --- an image set with releases
+
+STATION = """\
+kind: ImageSet
+version: 1
+images: [{vendor}/vendor/weather/gateway:v1.0.0]
+releases:
+  - name: spring
+    images: [{vendor}/vendor/weather/forecast:v1.0.0, {other}/tools/probe:7]
+  - name: summer
+    images:
+      - {vendor}/vendor/weather/forecast:v1.1.0
+      - {vendor}/vendor/weather/archive:v1.1.0@{digest}
+      - {{source: "{other}/tools/probe@{probe}", target: probe}}
+      - {{source: "{other}/tools/lens:1", optional: true}}
+"""
+
+
+@pytest.fixture
+def station(site: Site) -> Iterator[Site]:
+    """The same site with a set in place of the catalog: images of two registries, pinned and optional ones."""
+    probe = image("probe")
+    other = MemoryStore()
+    fill(other, probe, "tools/probe", "7")
+    with serve(other) as tools:
+        (site.folder / "weather.yaml").write_text(
+            STATION.format(
+                vendor=site.vendor.host_port,
+                other=tools.host_port,
+                digest=image("archive v1.1.0").digest,
+                probe=probe.digest,
+            )
+        )
+        yield site
+
+
+def mirrored(site: Site, *words: str) -> str:
+    assert main(["mirror", str(site.folder / "weather.yaml"), "--to", site.to, *words]) == 0
+    told = site.capsys.readouterr()
+    return told.out + told.err
+
+
+def test_a_set_with_releases_is_listed_without_asking_its_sources(station: Site) -> None:
+    before = station.vendor.requests.total
+    code, out, _ = station.run()
+    assert (code, [line.split()[0] for line in out.splitlines()]) == (0, ["summer", "spring"])
+    code, event = station.listed("--exit-code", "--known")
+    assert (code, states(event)) == (10, [("summer", "absent", True), ("spring", "absent", True)])
+    assert event["source"].count(", ") == 1
+    assert station.vendor.requests.total == before
+
+
+def test_mirroring_a_set_with_releases_takes_the_newest_one_or_a_range(station: Site) -> None:
+    mirrored(station)
+    code, event = station.listed("--exit-code")
+    assert (code, states(event)) == (0, [("summer", "whole", False), ("spring", "part", False)])
+    held = [release["held"] for release in event["releases"]]
+    assert held[0]["there"] == ["vendor/weather/gateway", "vendor/weather/forecast", "vendor/weather/archive", "probe"]
+    assert held[1]["absent"] == ["vendor/weather/forecast", "tools/probe"]
+    told = mirrored(station, "--releases", "spring..summer")
+    assert "2 copied, 4 unchanged" in told
+    assert "releases: spring: " in told
+    assert [state for _, state, _ in states(station.listed("--digests")[1])] == ["whole", "whole"]
+
+
+def test_a_pinned_digest_is_compared_without_asking_the_source(station: Site) -> None:
+    mirrored(station)
+    fill(station.target, image("other content"), "site/vendor/weather/archive", "v1.1.0")
+    before = station.vendor.requests.by_kind
+    code, event = station.listed(
+        "--digests", "--exit-code", "--releases", "summer", "--image", "vendor/weather/archive"
+    )
+    assert (code, event["releases"][0]["held"]["differing"]) == (10, ["vendor/weather/archive"])
+    assert station.vendor.requests.by_kind == before
+
+
+def test_an_image_by_digest_alone_is_looked_for_by_its_digest(station: Site) -> None:
+    mirrored(station)
+    asked = station.served.requests.by_kind
+    before = asked["HEAD", "manifest"] + asked["GET", "manifest"]
+    assert station.listed("--image", "probe")[1]["releases"][0]["held"]["there"] == ["probe"]
+    asked = station.served.requests.by_kind
+    assert asked["HEAD", "manifest"] + asked["GET", "manifest"] == before + 1
+
+
+def test_an_optional_image_counts_once_it_is_published(station: Site) -> None:
+    mirrored(station)
+    _, event = station.listed()
+    assert "tools/lens" not in str(event["releases"][0]["held"])
+
+
+def test_two_tags_of_one_image_are_told_apart(site: Site) -> None:
+    gateway = f"{site.vendor.host_port}/vendor/weather/gateway"
+    (site.folder / "weather.yaml").write_text(
+        f"kind: ImageSet\nversion: 1\nreleases:\n  - {{name: both, images: ['{gateway}:v1.0.0', '{gateway}:v1.1.0']}}\n"
+    )
+    fill(site.target, image("gateway v1.1.0"), "site/vendor/weather/gateway", "v1.1.0")
+    held = site.listed()[1]["releases"][0]["held"]
+    assert (held["there"], held["absent"]) == (["vendor/weather/gateway:v1.1.0"], ["vendor/weather/gateway:v1.0.0"])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--target-tag", "ours"), 2, "have tags of their own"),
+        (("--tag", "autumn"), 4, "weather has no release 'autumn'"),
+        (("--releases", "summer..spring"), 2, "write spring..summer"),
+        (("--image", "gatway"), 4, "gateway"),
+    ],
+)
+def test_wrong_requests_of_a_set_are_told(station: Site, words: tuple[str, ...], code: int, told: str) -> None:
+    assert main(["mirror", str(station.folder / "weather.yaml"), "--to", station.to, *words]) == code
+    assert told in station.capsys.readouterr().err
+
+
+def test_a_set_without_releases_says_what_to_do(site: Site) -> None:
+    (site.folder / "weather.yaml").write_text("kind: ImageSet\nversion: 1\ncatalogs: [{name: arcdata}]\n")
+    assert site.run()[0] == 2
+    (site.folder / "weather.yaml").write_text("kind: ImageSet\nversion: 1\nimages: [nginx]\n")
+    code, _, err = site.run()
+    assert code == 2
+    assert "write its images under releases, each with a name" in err
+
+
+def test_open_questions_of_a_set_with_releases_are_told(station: Site) -> None:
+    path = station.folder / "weather.yaml"
+    path.write_text(path.read_text() + "questions: [{text: '{{ x }}', reason: a template}]\n")
+    assert "1 question is open in" in mirrored(station)
+
+
+def test_the_sets_source_login_is_for_one_registry(station: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DOCKER_USERNAME", "someone")
+    monkeypatch.setenv("SOURCE_DOCKER_PASSWORD", "secret")
+    code, _, err = station.run("--to", station.to, "--digests")
+    assert code == 2
+    assert "is for one registry" in err
+    assert "secret" not in err
+
+
+# --- the library
+
+
+def test_the_library_has_the_same(site: Site) -> None:
+    site.bring("v1.1.0")
+    catalog = load_set(site.folder / "weather.yaml")
+    assert isinstance(catalog, Catalog)
+    for asked in (site.folder / "weather.yaml", str(site.folder / "weather.yaml"), catalog):
+        listed = transload.releases(asked, to=site.to, environment=Environment())
+        assert [offer.at_target for offer in listed.releases] == [False, True, False]
+        assert [release.tag for release in listed.new] == ["v1.2.0"]
+    listed = transload.releases(catalog, tag="1.1", images=["gateway"], to=site.to, digests=True)
+    assert [offer.holding for offer in listed.releases] == [Holding(there=("gateway",))]
+    assert len(transload.releases("arcdata", known=True).releases) > 40
+    with pytest.raises(UsageError, match="none is named"):
+        transload.releases(catalog, digests=True)
+    with pytest.raises(TypeError, match="catalog must be str or Path"):
+        transload.releases(7)  # type: ignore[arg-type]

@@ -1,0 +1,70 @@
+"""Reads the releases of an image set: each is a group of images with registries and tags of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transload.catalog.catalog import Catalog
+from transload.catalog.release import Release, day_in
+from transload.catalog.selected import Selected, merge
+from transload.catalog.setentries import Defaults, image_in
+from transload.documents.value import Value
+from transload.oci.reference import check_tag
+
+RELEASE = ("name", "date", "note", "images")
+_NOT_BESIDE = ("repositories", "catalogs", "charts", "include")
+
+
+def released(root: Value, name: str, defaults: Defaults, notes: tuple[str, ...]) -> Catalog:
+    """The catalog of an image set with `releases`, oldest first; its `images` are in each of them.
+
+    Raises `DocumentInvalid`, `TargetConflict`.
+    """
+    for key in _NOT_BESIDE:
+        if root.has(key):
+            raise root.get(key).fail(
+                f"{key} stands beside releases, whose images are all listed", hint="write a set of its own for them"
+            )
+    common = [_image(item, defaults) for item in root.get("images").maybe(Value.items, ())]
+    first: dict[str, Value] = {}
+    releases: list[Release] = []
+    for item in root.get("releases").items():
+        release = _release(item, common, defaults)
+        if release.tag in first:
+            raise item.listed_twice(release.tag, first[release.tag])
+        first[release.tag] = item
+        releases.append(release)
+    if not releases:
+        raise root.get("releases").fail("the list is empty")
+    return Catalog(
+        name=name,
+        registry=releases[-1].selected[0].source.registry,
+        repository="",
+        releases=tuple(releases),
+        order="listed",
+        notes=notes,
+    )
+
+
+def _release(value: Value, common: Sequence[Selected], defaults: Defaults) -> Release:
+    value.only(*RELEASE).needs("name")
+    name = value.get("name").read(check_tag)
+    own = [_image(item, defaults) for item in value.get("images").maybe(Value.items, ())]
+    if not (own or common):
+        raise value.fail("the release has no images", hint="write images into it")
+    with value.explained():
+        selected = merge([*common, *own])
+        return Release(
+            tag=name,
+            images=tuple(dict.fromkeys(image.repository for image in selected)),
+            date=value.get("date").maybe(Value.text) or day_in(name),
+            note=value.get("note").maybe(Value.text, ""),
+            selected=selected,
+        )
+
+
+def _image(value: Value, defaults: Defaults) -> Selected:
+    image = image_in(value, defaults)
+    if not isinstance(image, Selected):
+        raise value.get("tags").fail("rules choose tags, and a release has the same tags always", hint="write tag")
+    return image
