@@ -13,6 +13,7 @@ from transload.catalog.imageset import ImageSet
 from transload.catalog.setvariables import filled_text, has_variables
 from transload.documents.value import Value
 from transload.limits import INCLUDE_DEPTH, INCLUDED_FILES
+from transload.oci.reference import shown
 
 
 @frozen
@@ -58,6 +59,8 @@ def _path(item: Value, variables: Mapping[str, str]) -> Path:
     text = item.text()
     folder = Path(item.document.name).parent
     named = item.read(lambda raw: filled_text(raw, variables))
+    if "://" in named:
+        raise item.fail(f"{shown(named)[:200]!r} is an address", hint="save the file here, and name it")
     if Path(named).is_absolute():
         raise item.fail(f"the path {named[:200]!r} is absolute", hint="write it from the folder of this file")
     if has_variables(text) and (".." in Path(named).parts or "\\" in named):

@@ -68,6 +68,8 @@ def ruled_prefix(value: Value, registry: str | None, repository: str, platforms:
 
 def _prefix(text: str, registry: str | None, repository: str) -> tuple[str, str]:
     """The registry and the path in it; a whole registry has an empty path."""
+    if text.endswith("*"):
+        raise DocumentInvalid(f"{text[:140]!r} is not a prefix", hint="it means all below it already: leave the * out")
     first, _, rest = text.partition("/")
     if set(".:[") & set(first) or first == "localhost":
         return check_registry(first), check_repository(rest) if rest else ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 from attrs import evolve, frozen
 
 from transload.catalog.definition import checked_registry, checked_repository
 from transload.catalog.ruled import RuledImages
-from transload.catalog.rulefile import platforms_in, tag_rule
+from transload.catalog.rulefile import RULE, platforms_in, tag_rule
 from transload.catalog.selected import Selected, join
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
@@ -16,6 +17,7 @@ from transload.oci import Digest, Name, Platform, Reference
 from transload.oci.reference import DEFAULT_REGISTRY, check_tag
 
 IMAGE = ("source", "target", "tag", "digest", "tags", "platforms", "optional", "found")
+_RANGE = re.compile(r"[<>=^~*]")
 DEFAULTS = ("registry", "repository", "tag", "platforms")
 
 
@@ -44,6 +46,9 @@ def image_in(value: Value, defaults: Defaults) -> Selected | RuledImages:
     """An entry of `images`: a reference, or a mapping. Raises `DocumentInvalid`."""
     if isinstance(value.content, str) and value.content:
         return evolve(value.read(lambda text: _wanted(text, defaults)), platforms=defaults.platforms)
+    for key in RULE:
+        if value.has(key):
+            raise value.get(key).fail(f"{key} belongs to a rule", hint=f"write it under tags: tags: {{{key}: …}}")
     value.only(*IMAGE).needs("source")
     value.get("found").maybe(Value.texts)
     if value.has("tags"):
@@ -114,6 +119,9 @@ def _completed(name: Name, text: str, tag: str | None, digest: Digest | None, de
 
 
 def _tag(value: Value) -> str:
+    content = value.content
+    if isinstance(content, (list, dict)) or (isinstance(content, str) and _RANGE.match(content)):
+        raise value.fail("this is not one tag", hint="several tags, or a rule for them, are written under tags")
     return value.read(check_tag)
 
 

@@ -8,6 +8,7 @@ Invariants, held by `parse`:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from yaml.events import Event, NodeEvent
 
 _TEXT_TAGS = {None, "!", "tag:yaml.org,2002:str"}
+_NEEDS_QUOTES = re.compile(r"[:\[{,-]\s*(?:[>*&!%@`](?=\S)|[*]\s*(?:$|[}\],])|\$\{|\[[^\]]*\][^\s,\]}])")
 _NOTHING = {"", "~", "null", "Null", "NULL"}
 
 
@@ -155,7 +157,11 @@ class _Builder:
     def _anchored(self, event: NodeEvent) -> _Node:
         node = self._anchors.get(event.anchor or "")
         if node is None:
-            raise self._fail(event, f"alias *{event.anchor} stands before its anchor, inside it, or has none")
+            raise self._fail(
+                event,
+                f"alias *{event.anchor} stands before its anchor, inside it, or has none",
+                "if it is no alias, put the value in quotes",
+            )
         self._weigh(event, node.weight)
         return node
 
@@ -209,7 +215,11 @@ class _Builder:
 
     def _check_tag(self, event: Event, tag: str | None) -> None:
         if tag not in _TEXT_TAGS:
-            raise self._fail(event, f"the YAML tag {tag!r} is not allowed", "values are plain text; leave the tag out")
+            raise self._fail(
+                event,
+                f"the YAML tag {tag!r} is not allowed",
+                "values are plain text; leave the tag out, or put the value in quotes",
+            )
 
     def _weigh(self, event: Event, weight: int) -> None:
         self._weight += weight
@@ -218,6 +228,13 @@ class _Builder:
 
     def _line(self, event: Event) -> int:
         return 1 + self._before + (event.start_mark.line if event.start_mark else 0)
+
+
+def _quotes(lines: list[str]) -> str | None:
+    """What to do if a value in one of these lines begins with what YAML reads in its own way."""
+    if any(map(_NEEDS_QUOTES.search, lines)):
+        return "put the value in quotes: YAML reads > * & ! [ { at its beginning, and ${ in a list, in its own way"
+    return None
 
 
 def _syntax(error: YAMLError, text: str, file: str, lines_before: int) -> DocumentInvalid:
@@ -231,5 +248,5 @@ def _syntax(error: YAMLError, text: str, file: str, lines_before: int) -> Docume
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         what = getattr(error, "reason", None) or "unexpected text"
     at = text.split("\n")[line - 1 : line]
-    hint = "indent with spaces, not with tabs" if at and at[0][column - 1 : column] == "\t" else None
+    hint = "indent with spaces, not with tabs" if at and at[0][column - 1 : column] == "\t" else _quotes(at)
     return DocumentInvalid(f"{file}:{lines_before + line}:{column}: not valid YAML: {what}", subject=file, hint=hint)

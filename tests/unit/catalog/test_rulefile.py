@@ -122,6 +122,10 @@ def test_wrong_rules(text: str) -> None:
         ("images: [{source: 'nginx:1', tags: all}]", "images[0].source: 'nginx:1' has a tag or a digest"),
         ("images: [{source: nginx, tag: 1, tags: all}]", "images[0].tag: tag stands beside tags"),
         ("images: [{source: nginx, tags: all, target: 'a:1'}]", "images[0].target: 'a:1' is not a repository"),
+        ("images: [{source: nginx, versions: '>=1.2'}]", "images[0].versions: versions belongs to a rule"),
+        ("images: [{source: nginx, tag: '>=1.2'}]", "images[0].tag: this is not one tag"),
+        ("images: [{source: nginx, tag: [1, 2]}]", "images[0].tag: this is not one tag"),
+        ("repositories: [{prefix: 'quay.io/a/*'}]", "'quay.io/a/*' is not a prefix"),
         ("repositories: []\nimages: []\nrepository: a", "repository: unknown key"),
         ("repositories: [quay.io/a]", "expected a mapping, found 'quay.io/a'"),
         ("repositories: [{tags: all}]", "key 'prefix' is missing"),
@@ -137,3 +141,14 @@ def test_wrong_entries(text: str, message: str) -> None:
         parsed(text)
     assert message in str(caught.value)
     assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["versions: >=1.40 <2", "versions: *", "versions: !=1.2", "pattern: [0-9]+x", "deny: [*-debug]", "exact: [${TAG}]"],
+)
+def test_a_value_that_yaml_reads_in_its_own_way(line: str) -> None:
+    with pytest.raises(DocumentInvalid) as caught:
+        parsed(f"images:\n  - source: a\n    tags:\n      {line}\n")
+    assert str(caught.value).startswith("set.yaml:6")
+    assert "put the value in quotes" in (caught.value.hint or "")

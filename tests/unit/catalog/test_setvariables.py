@@ -165,6 +165,7 @@ def test_a_variable_chooses_the_file(tmp_path: Path) -> None:
         ("include: ['${ROOT}']", "the path '/etc/passwd' is absolute"),
         ("include: [/etc/passwd]", "the path '/etc/passwd' is absolute"),
         ("include: ['${NOWHERE}.yaml']", "include[0]: the variable NOWHERE is not set"),
+        ("include: ['https://ann:x@r.example/a.yaml']", "is an address"),
         ("include: other.yaml", "expected a list, found 'other.yaml'"),
         ("include: [a.yaml, a.yaml]", "'a.yaml' is listed twice"),
         ("include: [wrong.yaml]", "set.yaml:3: include[0]: .*wrong.yaml:3: imagse: unknown key"),
