@@ -12,7 +12,7 @@ from transload.app.charts import FoundChart, fetched, find_chart, location_of
 from transload.catalog.chartuse import ChartUse
 from transload.catalog.selected import Selected, merge
 from transload.discovery.finding import Question, Unread
-from transload.errors import CorruptError, DocumentInvalid
+from transload.errors import CorruptError, DocumentInvalid, TransloadError
 from transload.events import Counting
 from transload.files import local_errors, read_file
 from transload.limits import YAML_BYTES
@@ -95,7 +95,7 @@ def choose_charts(uses: Iterable[ChartUse], stores: Stores, cancellation: Cancel
 
     Raises what `find_chart` raises, and `DocumentInvalid` for a file of values that cannot be read.
     """
-    found = [(use, find_chart(use.address, stores)) for use in uses]
+    found = [(use, _found(use, stores)) for use in uses]
     counting = Counting(stores.working, "selecting")
 
     def choose(pair: tuple[ChartUse, FoundChart]) -> ChosenChart:
@@ -104,6 +104,15 @@ def choose_charts(uses: Iterable[ChartUse], stores: Stores, cancellation: Cancel
         return chosen
 
     return tuple(in_parallel(choose, found, _THREADS, cancellation))
+
+
+def _found(use: ChartUse, stores: Stores) -> FoundChart:
+    try:
+        return find_chart(use.address, stores)
+    except TransloadError as error:
+        if use.address.is_on_web and not use.where:  # a word of the command line
+            error.hint = "; ".join(filter(None, (error.hint, "if this is an image, leave the scheme out")))
+        raise
 
 
 def _chosen(use: ChartUse, found: FoundChart) -> ChosenChart:

@@ -368,7 +368,11 @@ def _from_store(job: Job, origin: Location, stores: Stores, cancellation: Cancel
         elif kind_of(text) == "store":
             raise _store_as_set(text, Location.parse(text))
         elif kind_of(text) == "chart":
-            raise UsageError("the address itself says where the chart is", subject=text, hint="leave --from out")
+            raise UsageError(
+                "the address itself says where the chart is",
+                subject=shown(text),
+                hint="leave --from, or the scheme, out",
+            )
         elif kind_of(text) == "file":
             raise UsageError("the file itself says where its images come from", subject=text, hint="leave --from out")
         else:

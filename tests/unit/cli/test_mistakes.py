@@ -109,7 +109,7 @@ OPTIONS = [
         ([*FROM[:3], *STORE, *CARRIED, *TO], "dir:skopeo", 2, "skopeo copy dir:PATH oci:DIR:NAME"),
         (TO, "docker-archive:new.tar", 2, "cannot be a target"),
         ([*STORE, *TO], "https://registry.invalid/x", 2, "leave https:// out"),
-        (FROM[:3], "https://registry.invalid/x:1", 2, "leave the scheme out"),
+        (FROM[:3], "https://registry.invalid/x:1", 5, "if this is an image, leave the scheme out"),
         (CARRIED[1:3], "oci.tar", 2, "push, verify and serve take this one"),
         (["inventory {} -o i.json"], "archive:oci.tar", 2, "name the registry or the folder"),
         (["inventory {} -o i.json"], "bundle:bun", 2, "pack --against bun"),
