@@ -8,6 +8,7 @@ taken.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 
 from attrs import frozen
 
@@ -23,10 +24,14 @@ _IMAGE_CONTEXT = "docker-image://"
 
 
 def recognises(document: Value) -> bool:
-    """A mapping with `services` of which one has an image or a build, and that is no object of Kubernetes."""
+    """A mapping with `services` of which one has an image or a build, and that is no object of Kubernetes.
+
+    Other formats include files too: that alone counts only under a name such as `compose.yaml`.
+    """
     if text(document, "apiVersion"):
         return False
-    return bool(_included(document)) or any(
+    is_named = "compose" in PurePath(document.document.name.rpartition("!")[2]).name.lower()
+    return (is_named and bool(_included(document))) or any(
         text(_get(service, "image")) or any(_get(service, key).content for key in ("build", "extends"))
         for _, service in entries(at(document, "services"))
     )
@@ -84,7 +89,7 @@ class _Compose:
         except Unresolved as error:
             yield question(text(value), Place.of(value), str(error))
         else:
-            if image:
+            if text(value):
                 yield judged(image, Place.of(value), rule, sureness)
 
     def _build(self, build: Value, *, named: bool) -> Iterator[Discovered]:

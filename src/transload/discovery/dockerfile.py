@@ -26,8 +26,11 @@ _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*+"|'[^']*+'|\\.|\S)++""", re.DOTALL)
 _HEREDOC = re.compile(r"""[0-9]*<<(-?)(["']?)([^<"']+)\2""")
 _WITH_HEREDOCS = {"run", "copy", "add"}
 _OF_THE_PLATFORM = re.compile(r"(?:TARGET|BUILD)(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT)")
+_VARIABLE = re.compile(r"\$(?:\{[^}]*\}|[a-z_][a-z0-9_]*)")
 _BEGINS = re.compile(r"\s*(?:#[^\n]*\n\s*)*(?:FROM|ARG)[ \t]+\S", re.IGNORECASE)
 _HEAD = 64 << 10
+_STAGE_LENGTH = 200
+_STAGES = 200  # more than that, and no person has named them
 
 
 @frozen
@@ -136,12 +139,26 @@ class _Build:
         try:
             image = expand(_unquoted(words[0]), self.variables)
         except Unresolved as error:
-            of_platform = _OF_THE_PLATFORM.fullmatch(error.name)
-            yield question(words[0], place, "it depends on the platform of the build" if of_platform else str(error))
+            if not self._names_a_stage(words[0]):
+                yield self._open(words[0], place, error)
         else:
             if image != "scratch" and image.lower() not in self.before:
                 yield judged(image, place, "dockerfile FROM")
         self.before.add(name)
+
+    def _names_a_stage(self, word: str) -> bool:
+        """Whether a stage may be meant, as in `FROM build-$TARGETARCH` with a stage for each."""
+        parts = _VARIABLE.split(_unquoted(word[:_STAGE_LENGTH]).lower())
+        if len(word) > _STAGE_LENGTH or len(self.before) > _STAGES or len(parts) == 1:
+            return False
+        begin, end = parts[0], parts[-1]
+        return any(
+            name.startswith(begin) and name.endswith(end) and len(name) > len(begin) + len(end) for name in self.before
+        )
+
+    def _open(self, word: str, place: Place, error: Unresolved) -> Discovered:
+        of_platform = _OF_THE_PLATFORM.fullmatch(error.name)
+        return question(word, place, "it depends on the platform of the build" if of_platform else str(error))
 
     def _source(self, name: str, instruction: Instruction, rule: str) -> Iterator[Discovered]:
         place = self.place_of(instruction.line)

@@ -54,6 +54,7 @@ def document_in(text: str, file: str, line: int = 1) -> Value | DocumentInvalid 
             limit=STREAM_BYTES,
             values=STREAM_DOCUMENT_VALUES,
             depth=STREAM_DOCUMENT_DEPTH,
+            tags=True,  # other programs have tags of their own, such as `!override` in Compose files
         )
     except DocumentInvalid as error:
         return error

@@ -2,7 +2,7 @@
 
 Invariants, held by `parse`:
 1. every scalar is text: `tag: 1.10` is 1.10 and not a number, `tag: no` is no refusal, null is the empty text;
-2. keys are text and occur once; there are no YAML tags, so the author of a file chooses no types;
+2. keys are text and occur once; YAML tags are refused or left out, so the author of a file chooses no types;
 3. the tree has at most `values` nodes with every alias written out, and is at most `depth` deep.
 """
 
@@ -64,15 +64,17 @@ def parse(
     limit: int = YAML_BYTES,
     values: int = YAML_VALUES,
     depth: int = YAML_DEPTH,
+    tags: bool = False,
 ) -> tuple[Tree, int]:
     """The tree of a YAML text and the line on which it begins.
 
     `file` is its name for errors, `empty` says that it may hold nothing, `first_line` is the line of the file on which
-    the text begins. It has at most `limit` bytes and `values` values, `depth` deep. Raises `DocumentInvalid`.
+    the text begins. It has at most `limit` bytes and `values` values, `depth` deep. With `tags`, YAML tags are left out
+    as if they were not there; without, they are refused. Raises `DocumentInvalid`.
     """
     text = decoded(content, file, limit)
     with _told(text, file, first_line - 1):
-        root = _Builder(file, _events(text), first_line - 1, values, depth).document(empty)
+        root = _Builder(file, _events(text), first_line - 1, values, depth, tags).document(empty)
     return root.tree, root.line
 
 
@@ -83,7 +85,7 @@ def parse_all(content: bytes | str, file: str) -> tuple[tuple[Tree, int], ...]:
     """
     text = decoded(content, file, YAML_BYTES)
     with _told(text, file, 0):
-        roots = list(_Builder(file, _events(text), 0, YAML_VALUES, YAML_DEPTH).documents())
+        roots = list(_Builder(file, _events(text), 0, YAML_VALUES, YAML_DEPTH, tags=False).documents())
     return tuple((root.tree, root.line) for root in roots)
 
 
@@ -110,7 +112,7 @@ def _told(text: str, file: str, lines_before: int) -> Iterator[None]:
 class _Builder:
     """Builds nodes from the events of a parser; stops at the first thing that breaks an invariant."""
 
-    def __init__(self, file: str, events: Iterator[Event], before: int, values: int, depth: int) -> None:
+    def __init__(self, file: str, events: Iterator[Event], before: int, values: int, depth: int, tags: bool) -> None:
         from yaml import events as kinds
 
         self._kinds = kinds
@@ -121,6 +123,7 @@ class _Builder:
         self._before = before
         self._values = values
         self._depth = depth
+        self._tags = tags
 
     def document(self, empty: bool) -> _Node:
         """The only document of the stream."""
@@ -171,7 +174,8 @@ class _Builder:
         null = False
         if isinstance(event, self._kinds.ScalarEvent):
             self._check_tag(event, event.tag)
-            null = event.implicit[0] and event.value in _NOTHING  # implicit[0]: plain, hence nobody meant the word
+            plain = event.implicit[0] or (event.tag not in _TEXT_TAGS and not event.style)
+            null = plain and event.value in _NOTHING  # in quotes, somebody meant the word
             tree: Tree = "" if null else event.value
         elif isinstance(event, self._kinds.SequenceStartEvent):
             self._check_tag(event, event.tag)
@@ -214,7 +218,7 @@ class _Builder:
             yield event
 
     def _check_tag(self, event: Event, tag: str | None) -> None:
-        if tag not in _TEXT_TAGS:
+        if tag not in _TEXT_TAGS and not self._tags:
             raise self._fail(
                 event,
                 f"the YAML tag {tag!r} is not allowed",

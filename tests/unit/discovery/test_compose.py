@@ -137,6 +137,7 @@ def test_wrong_kinds_cost_only_themselves() -> None:
         "services: [docker:dind]\n",
         "services:\n  App\\Mailer: ~\n  logger: {class: X}\n",
         "services: {web: {image: {repository: x}}}\n",
+        "include: [a.yaml]\n",
     ],
 )
 def test_other_files_with_services_are_no_compose_files(text: str) -> None:
@@ -161,3 +162,20 @@ def test_what_another_file_answers_is_no_question() -> None:
     listing = listed(item for file, text in files.items() for item in discovered(text, file))
     assert [question.text for question in listing.questions] == ["old.yaml", "https://g/x.git"]
     assert [str(image.reference) for image in listing.images] == ["docker.io/library/a:1"]
+
+
+def test_a_variable_that_is_empty_is_a_question(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("IMAGE=\n")
+    text = "services: {a: {image: $IMAGE}, b: {image: '${IMAGE:-}'}, c: {image: ''}}\n"
+    assert [reason for _, reason in questions(text, str(tmp_path / "compose.yaml"))] == [
+        "an empty text is not an image reference"
+    ] * 2
+
+
+def test_a_file_that_only_includes_others() -> None:
+    assert [text for text, _ in questions("include: [a.yaml]\n", "x/compose.prod.yaml")] == ["a.yaml"]
+
+
+def test_tags_of_the_compose_specification() -> None:
+    text = "services:\n  a:\n    ports: !override ['1:1']\n    image: !override b:1\n    build: !reset null\n"
+    assert images(text, "compose.override.yaml") == ["b:1"]

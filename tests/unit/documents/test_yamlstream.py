@@ -42,3 +42,10 @@ def test_a_bad_document_is_an_error_between_the_good_ones() -> None:
 def test_an_error_names_the_line_in_the_whole_file() -> None:
     _, error = documents_in("a: 1\n---\nb: 2\nb: 3\n", "f.yaml")
     assert str(error).startswith("f.yaml:4: key 'b' is written twice, first on line 3")
+
+
+def test_tags_of_other_programs_are_left_out() -> None:
+    text = "a: !override [x]\nb: !!int 3\nc: !reset null\nd: !!str null\ne: !reset 'null'\nf: !mine {g: !x ~}\n"
+    [document] = documents_in(text, "f.yaml")
+    assert isinstance(document, Value)
+    assert document.content == {"a": ["x"], "b": "3", "c": "", "d": "null", "e": "null", "f": {"g": ""}}
