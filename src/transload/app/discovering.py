@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from transload.app.chartreading import ChartReader, ReadChart
 from transload.app.location import Location
+from transload.app.namedfiles import STANDARD_INPUT, Counts, NamedFile, is_remote, named_files
 from transload.app.stores import Stores
-from transload.discovery.charts.package import CHART_FILE, is_packed
+from transload.discovery.charts.package import is_packed
 from transload.discovery.fieldpath import FieldPath
-from transload.discovery.finding import Discovered, Irrelevant, Place, Unread
+from transload.discovery.finding import Discovered, Place, Unread
 from transload.discovery.kinds import HEAD_BYTES, file_kind, read_file
 from transload.discovery.listing import Listing, listed
 from transload.discovery.setfile import set_text
-from transload.errors import Interrupted, LocalError, SelectionEmpty, TransloadError, at_side
-from transload.events import Progressed
-from transload.files import expanded, local_errors, open_file, read_up_to
-from transload.limits import DISCOVERED_FILES, STREAM_BYTES
+from transload.errors import Interrupted, LocalError, SelectionEmpty, TransloadError, as_result, at_side
+from transload.events import Counting
+from transload.files import closed_after, local_errors, open_file, read_up_to
+from transload.limits import STREAM_BYTES
 from transload.oci import Digest, Reference
-from transload.threads import Cancellation
+from transload.threads import Cancellation, in_parallel
 from transload.wording import number_of
 
-STANDARD_INPUT = "-"
-_REMOTE = ("oci://", "https://", "http://")
+_THREADS = 8
 
 
 @frozen(kw_only=True)
@@ -51,39 +51,31 @@ class Discovery:
         return set_text(self.listing, self.pins)
 
 
-def is_remote(path: str) -> bool:
-    """Whether a chart has to be fetched from this address."""
-    return path.startswith(_REMOTE)
-
-
-@define
-class _Counts:
-    files: int = 0
-    hidden: int = 0
-
-
 def discover_images(
     paths: Sequence[str],
     *,
     fields: Iterable[FieldPath] = (),
     standard_input: IO[bytes] | None = None,
     charts: ChartReader | None = None,
+    written: Path | None = None,
 ) -> Discovery:
-    """Read files, folders and charts; `-` is standard input. Raises `LocalError` for a path that does not exist.
+    """Read files, folders and charts; `-` is standard input. `written` is where the result goes, so it is not read.
 
-    Without `charts`, those that are met are read without helm, and none is fetched. Raises `SelectionEmpty` if nothing
-    was found, neither an image nor a question; what `app.charts.fetch_chart` raises for a chart that is fetched.
+    Without `charts`, those that are met are read without helm, and none is fetched. Raises `LocalError` for a path that
+    does not exist, `SelectionEmpty` if nothing was found, neither an image nor a question; for a chart that is fetched,
+    what `app.charts.fetch_chart` raises.
     """
-    counts, wanted, charts = _Counts(), tuple(fields), charts or ChartReader()
-    charts.check()
-    files = (place for path in paths for place in _files(path, counts))
-    listing = listed(item for place in files for item in _read(place, wanted, standard_input, counts, charts))
+    reader = _Reader(tuple(fields), standard_input or BytesIO(), charts or ChartReader())
+    reader.charts.check()
+    counts = reader.counts
+    listing = listed(item for file in named_files(paths, counts, written) for item in reader.read(file))
     if not (listing.images or listing.questions):
         raise _nothing(listing, counts)
-    return Discovery(listing=listing, files=counts.files, hidden=counts.hidden, charts=tuple(charts.charts))
+    charts_read = tuple(reader.charts.charts)
+    return Discovery(listing=listing, files=counts.files, hidden=counts.hidden, charts=charts_read)
 
 
-def _nothing(listing: Listing, counts: _Counts) -> SelectionEmpty:
+def _nothing(listing: Listing, counts: Counts) -> SelectionEmpty:
     read = number_of(counts.files, "file")
     unread = [f"{item.place}: {item.reason}" for item in listing.unread[:3]]
     return SelectionEmpty(
@@ -93,113 +85,77 @@ def _nothing(listing: Listing, counts: _Counts) -> SelectionEmpty:
     )
 
 
-# --- files
+@frozen
+class _Reader:
+    """Reads files one after the other, and counts them."""
 
+    fields: tuple[FieldPath, ...]
+    standard_input: IO[bytes]
+    charts: ChartReader
+    counts: Counts = field(factory=Counts)
 
-def _files(path: str, counts: _Counts) -> Iterator[Path | str]:
-    """The files that a path means: itself, or all in a folder. Raises `LocalError`.
+    def read(self, file: NamedFile | Unread) -> Iterator[Discovered]:
+        """What a file or a chart names. One that cannot be read is an `Unread`, so the others are still read."""
+        if isinstance(file, Unread):
+            yield file
+            return
+        self.counts.files += 1
+        if is_remote(file.name):
+            yield from self.charts.at_address(file.name, self.fields)
+        elif file.path is None:
+            yield from self._of_stream(self.standard_input, file)
+        elif file.path.is_dir():
+            yield from self.charts.folder(file.path, self.fields)
+        else:
+            try:
+                with local_errors("reading", file.path), closed_after(open_file(file.path)) as stream:
+                    yield from self._of_stream(stream, file)
+            except LocalError as error:
+                yield Unread(place=Place(file=file.name), reason=error.message)
 
-    Standard input and charts that must be fetched are texts, a chart's folder is the path of a folder.
-    """
-    if path == STANDARD_INPUT or is_remote(path):
-        yield path
-        return
-    named = expanded(path)
-    if named.is_dir():
-        yield from _in_folder(named, counts)
-    elif named.exists():
-        yield named
-    else:
-        raise LocalError(f"there is no file {named}", subject=str(named), hint="write - for standard input")
+    def _of_stream(self, stream: IO[bytes], file: NamedFile) -> Iterator[Discovered]:
+        """What the bytes of a file name. Of a kind that cannot name images, only the beginning is read.
 
+        What a person named alone is meant to be read: where its name says nothing, its first bytes do.
+        """
+        head = read_up_to(stream, HEAD_BYTES)
+        if is_packed(file.name, head):
+            yield from self.charts.packed(self._whole(stream, head), file.name, self.fields)
+            return
+        kind = file_kind(file.name, head) or (file_kind(STANDARD_INPUT, head) if file.alone else None)
+        yield from read_file(self._whole(stream, head) if kind else head, file.name, self.fields, kind)
 
-def _in_folder(folder: Path, counts: _Counts) -> Iterator[Path]:
-    """Every file and chart of a folder in the order of their names. Links are not followed, hidden entries left out."""
-    seen = 0
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    with local_errors("reading", folder):
-        for parent, folders, names in os.walk(folder, onerror=fail):
-            if CHART_FILE in names:
-                folders.clear()
-                yield Path(parent)
-                continue
-            counts.hidden += sum(name.startswith(".") for name in (*folders, *names))
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(name for name in names if not name.startswith(".")):
-                seen += 1
-                if seen > DISCOVERED_FILES:
-                    raise LocalError(
-                        f"{folder} has more than {DISCOVERED_FILES} files",
-                        subject=str(folder),
-                        hint="name the folders with the manifests",
-                    )
-                yield Path(parent, name)
-
-
-def _read(
-    place: Path | str,
-    fields: tuple[FieldPath, ...],
-    standard_input: IO[bytes] | None,
-    counts: _Counts,
-    charts: ChartReader,
-) -> Iterator[Discovered]:
-    """What a file names. One that cannot be read is an `Unread`, so the others are still read."""
-    file = str(place)
-    counts.files += 1
-    if isinstance(place, Path) and place.is_dir():
-        yield from charts.folder(place, fields)
-        return
-    if is_remote(file):
-        yield from charts.at_address(file, fields)
-        return
-    try:
-        content = _content(place, standard_input)
-    except LocalError as error:
-        yield Unread(place=Place(file=file), reason=error.message)
-        return
-    if content is None:
-        yield Irrelevant(place=Place(file=file))
-    elif is_packed(file, content):
-        yield from charts.packed(content, file, fields)
-    else:
-        yield from read_file(content, file, fields)
-
-
-def _content(place: Path | str, standard_input: IO[bytes] | None) -> bytes | None:
-    """The bytes of a file, one more than allowed if it is too large; None for a format that names no images."""
-    if isinstance(place, str):
-        with local_errors("reading standard input", Path(place)):
-            return read_up_to(standard_input, STREAM_BYTES + 1) if standard_input else b""
-    with local_errors("reading", place):
-        if place.is_symlink():
-            raise LocalError("a link, which is not followed: name the file that it points to")
-        with open_file(place) as file:
-            head = read_up_to(file, HEAD_BYTES)
-            if file_kind(str(place), head) is None and not is_packed(str(place), head):
-                return None
-            return head + read_up_to(file, STREAM_BYTES + 1 - len(head))
+    def _whole(self, stream: IO[bytes], head: bytes) -> bytes:
+        """The whole file, or one byte more than is allowed."""
+        return head + read_up_to(stream, STREAM_BYTES + 1 - len(head))
 
 
 # --- digests
 
 
 def pinned(discovery: Discovery, stores: Stores, cancellation: Cancellation) -> Discovery:
-    """The same with the digests that registries give now for the tags. Which could not be asked is in `unpinned`."""
-    references = [entry.reference for entry in discovery.listing.images if entry.reference.name.digest is None]
-    stores.limit_source_login(frozenset(reference.registry for reference in references))
-    pins, unpinned = dict(discovery.pins), dict(discovery.unpinned)
-    for reference in references:
-        cancellation.check()
-        stores.working(Progressed("selecting"))
+    """The same with a digest for each tag: what nodes run under it, if they tell one, else what the registry gives now.
+
+    For which references a registry gave none is in `unpinned`, with its error.
+    """
+    images = [image for image in discovery.listing.images if image.reference.name.digest is None]
+    pins = {image.reference: image.running[0] for image in images if len(image.running) == 1}
+    asked = [image.reference for image in images if image.reference not in pins]
+    hosts = dict.fromkeys(reference.registry for reference in asked)
+    stores.limit_source_login(frozenset(hosts))
+    sources = {host: stores.source(Location("registry", host)) for host in hosts}
+
+    def ask(reference: Reference) -> Digest | TransloadError:
         try:
             with at_side("source"):
-                source = stores.source(Location("registry", reference.registry))
-                pins[reference] = source.resolve(reference.name).digest
+                return sources[reference.registry].resolve(reference.name).digest
         except Interrupted:
             raise
         except TransloadError as error:
-            unpinned[reference] = error
+            return as_result(error)
+
+    counting = Counting(stores.working, "surveying", len(asked))
+    answers = dict(zip(asked, in_parallel(counting.around(ask), asked, _THREADS, cancellation), strict=True))
+    pins |= {reference: answer for reference, answer in answers.items() if not isinstance(answer, TransloadError)}
+    unpinned = {reference: answer for reference, answer in answers.items() if isinstance(answer, TransloadError)}
     return evolve(discovery, pins=pins, unpinned=unpinned)

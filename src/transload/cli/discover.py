@@ -8,21 +8,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from attrs import asdict
+from attrs import asdict, frozen
 
 from transload.app.network import Network
 from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.console import show_result, width_of
+from transload.cli.flags import LoginFlags
+from transload.cli.gather import gather_logins
 from transload.cli.output import OutputFormat
 from transload.cli.session import Session, open_session
-from transload.errors import SelectionEmpty
+from transload.errors import SelectionEmpty, UsageError
 from transload.files import check_replaceable, replace_file
 from transload.report.texts import count
 
 if TYPE_CHECKING:
     from transload.app.discovering import Discovery
     from transload.app.rendering import ChartOptions
+    from transload.discovery.fieldpath import FieldPath
+
+
+@frozen
+class Asked:
+    """What the command line asks for."""
+
+    paths: tuple[str, ...]
+    fields: tuple[FieldPath, ...]
+    charts: ChartOptions
+    logins: LoginFlags
+    out: Path | None
+    pin: bool
 
 
 @click.command(cls=Command)
@@ -46,8 +61,13 @@ if TYPE_CHECKING:
 @click.option("--kube-version", metavar="VERSION", help="The Kubernetes version that helm renders charts for.")
 @click.option("--api-versions", metavar="API", multiple=True, help="An API that helm renders charts for (repeatable).")
 @click.option("--no-helm", is_flag=True, help="Do not render charts with helm, even if it is on the PATH.")
-@click.option("--pin", is_flag=True, help="Ask the registries for the digests of the tags, and write them too.")
+@click.option(
+    "--pin",
+    is_flag=True,
+    help="Write digests too: those that nodes run, or else what the registries have under the tags.",
+)
 @click.option("--strict", is_flag=True, help="Fail if a question is open.")
+@options.source_login
 @options.network
 @options.reporter
 def discover(
@@ -61,11 +81,12 @@ def discover(
     no_helm: bool,
     pin: bool,
     strict: bool,
+    logins: LoginFlags,
     network: Network,
     output: OutputFormat,
     quiet: bool,
 ) -> int:
-    """List the images that files name, in files, folders, or - (stdin), and those that charts need.
+    """List the images that files name. PATH is a file, a folder with everything below it, a chart, or - for stdin.
 
     Read are Kubernetes manifests and dumps of clusters, Helm charts, Compose files, Dockerfiles, bills of materials,
     and bundles and catalogs of operators. Charts may have an address: oci://HOST/PATH/NAME:VERSION or
@@ -79,14 +100,20 @@ def discover(
       transload mirror set.yaml --to registry.local/site
     """
     from transload.app.rendering import ChartOptions
+    from transload.discovery.fieldpath import FieldPath
 
     with open_session("discover", output, quiet, network) as session:
+        if logins.source_password_stdin and "-" in paths:
+            raise UsageError(
+                "standard input cannot be both what is read and the password", hint="set TRANSLOAD_SOURCE_PASSWORD"
+            )
         if out is not None:
             check_replaceable(out)
         chart_options = ChartOptions(
             values=values, sets=sets, kube_version=kube_version, api_versions=api_versions, helm=not no_helm
         )
-        found = _found(session, paths, fields, chart_options, pin)
+        asked = Asked(paths, tuple(FieldPath.parse(field) for field in fields), chart_options, logins, out, pin)
+        found = _found(session, asked)
         if out is not None:
             replace_file(out, found.set_text().encode())
         _show(session, found, out, quiet)
@@ -98,23 +125,23 @@ def discover(
         return int(bool(found.listing.unread or found.unpinned or (strict and found.listing.questions)))
 
 
-def _found(
-    session: Session, paths: tuple[str, ...], fields: tuple[str, ...], chart_options: ChartOptions, pin: bool
-) -> Discovery:
+def _found(session: Session, asked: Asked) -> Discovery:
     """What is found, with the stores open only if something is to be fetched or asked for."""
     from transload.app.chartreading import chart_reader
-    from transload.app.discovering import discover_images, is_remote, pinned
-    from transload.discovery.fieldpath import FieldPath
+    from transload.app.discovering import discover_images, pinned
+    from transload.app.namedfiles import is_remote
 
-    asked = [FieldPath.parse(field) for field in fields]
     with ExitStack() as stack:
-        stores, addresses = None, list(filter(is_remote, paths))
-        if pin or addresses:
+        stores, addresses = None, list(filter(is_remote, asked.paths))
+        if asked.pin or addresses:
+            logins = gather_logins(session, asked.logins, (), None)
             stack.enter_context(session.stoppable())
-            stores = stack.enter_context(session.stores())
-        charts = chart_reader(chart_options, session.environment, stores, addresses)
-        found = discover_images(paths, fields=asked, standard_input=sys.stdin.buffer, charts=charts)
-        return pinned(found, stores, session.cancellation) if pin and stores else found
+            stores = stack.enter_context(session.stores(logins))
+        charts = chart_reader(asked.charts, session.environment, stores, addresses)
+        found = discover_images(
+            asked.paths, fields=asked.fields, standard_input=sys.stdin.buffer, charts=charts, written=asked.out
+        )
+        return pinned(found, stores, session.cancellation) if asked.pin and stores else found
 
 
 def _show(session: Session, found: Discovery, out: Path | None, quiet: bool) -> None:

@@ -96,18 +96,21 @@ def gather_logins(
     session: Session,
     logins: LoginFlags,
     sources: tuple[str, ...],
-    target: str,
+    target: str | None,
     check: Callable[[Answers], None] = lambda _: None,
 ) -> Logins:
-    """Only the logins, for a command that gets its stores elsewhere. `check` gets them before a password question.
+    """Only the logins, for a command that gets its stores elsewhere, or has no target.
+
+    `check` gets them before a password question.
 
     Raises `SettingMissing`, and what `check` raises.
     """
     environment = session.environment
     origin = Location.parse(sources[0]) if len(sources) == 1 else None
-    answers = _flag_answers(WantedFlags(), logins, environment, origin, Location.parse(target))
+    place = Location.parse(target) if target is not None else None
+    answers = _flag_answers(WantedFlags(), logins, environment, origin, place)
     answers = answers.over(Answers.from_variables(environment.incumbent))
-    answers = _without_needless_users(answers, origin, Location.parse(target))
+    answers = _without_needless_users(answers, origin, place)
     check(answers)
     return _logins(_with_passwords(answers, _interview(session, guided=False)))
 

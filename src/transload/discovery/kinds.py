@@ -58,11 +58,11 @@ def _yaml(content: bytes, file: str) -> Iterator[Discovered | Value]:
 
 
 def _json(content: bytes, file: str) -> Iterator[Discovered | Value]:
-    """Every value of a JSON text. Standard input that only begins like one is YAML."""
+    """Every value of a JSON text. What only begins like one, and is not called so, is YAML."""
     for number, document in enumerate(json_documents(content, file)):
         if isinstance(document, Value):
             yield document
-        elif number == 0 and file == "-":
+        elif number == 0 and _suffix(file) != ".json":
             yield from _yaml(content, file)
         else:
             yield _unread(document, file)
@@ -124,12 +124,14 @@ def file_kind(file: str, head: bytes) -> FileKind | None:
     return next((kind for kind in FILES if kind.recognises(file, head)), None)
 
 
-def read_file(content: bytes, file: str, fields: Sequence[FieldPath] = ()) -> Iterator[Discovered]:
-    """What a file names; `fields` are images in every document, whatever its kind.
+def read_file(
+    content: bytes, file: str, fields: Sequence[FieldPath] = (), kind: FileKind | None = None
+) -> Iterator[Discovered]:
+    """What a file names; `fields` are images in every document, whatever its kind. `kind` is that of its name.
 
     Whatever is wrong with it becomes an `Unread`, so the others of a folder are still read.
     """
-    kind = file_kind(file, content)
+    kind = kind or file_kind(file, content)
     yield from _counted(kind.read(content, file) if kind else iter(()), Place(file=file), fields)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from os.path import normpath
 
 from attrs import define, field, frozen
@@ -101,9 +101,10 @@ def listed(discovered: Iterable[Discovered]) -> Listing:
             unread.append(item)
         else:
             irrelevant += isinstance(item, Irrelevant)
+    images = tuple(gathered.entry(reference) for reference, gathered in entries.items())
     return Listing(
-        images=tuple(gathered.entry(reference) for reference, gathered in entries.items()),
-        questions=_without_answered(questions, files),
+        images=images,
+        questions=(*_without_answered(questions, files), *_run_differently(images)),
         unread=tuple(unread),
         irrelevant=irrelevant,
     )
@@ -122,6 +123,14 @@ def _without_answered(
         OpenQuestion(text=text, reason=reason, places=tuple(gathered.places))
         for (text, reason), gathered in still_open.items()
     )
+
+
+def _run_differently(images: Iterable[FoundImage]) -> Iterator[OpenQuestion]:
+    """A question for each tag under which nodes run several images: which of them is meant?"""
+    for image in images:
+        if image.reference.name.digest is None and len(image.running) > 1:
+            reason = f"nodes run {len(image.running)} different images under this name: {', '.join(image.running)}"
+            yield OpenQuestion(text=str(image.reference), reason=reason, places=image.places)
 
 
 def open_points(listing: Listing) -> Sequence[OpenQuestion]:

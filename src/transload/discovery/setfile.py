@@ -56,6 +56,8 @@ def _image(entry: FoundImage, target: str | None, pin: Digest | None, places: in
         yield f"    digest: {pin}"
     if target is not None:
         yield f"    target: {scalar(target)}"
+    if len(entry.running) == 1 and pin is None and entry.reference.name.digest is None:
+        yield f"    # nodes run {entry.running[0]}"
     if entry.sureness == "likely":
         yield f"    # likely: {comment(', '.join(entry.rules))}"
     yield from _found(entry.places, places)

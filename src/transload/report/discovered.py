@@ -38,8 +38,6 @@ def _facts(entry: FoundImage, pin: Digest | None) -> Iterator[str]:
         yield f"  likely ({', '.join(entry.rules)})"
     if pin is not None:
         yield f"  {pin}"
-    if len(entry.running) > 1:
-        yield f"  nodes run {len(entry.running)} different images under this name"
 
 
 def _shortened(places: Sequence[Place]) -> str:

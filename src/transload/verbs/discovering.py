@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Unpack
 
 from transload.app.chartreading import chart_reader
-from transload.app.discovering import STANDARD_INPUT, Discovery, discover_images, is_remote, pinned
+from transload.app.discovering import Discovery, discover_images, pinned
+from transload.app.namedfiles import STANDARD_INPUT, is_remote
 from transload.app.rendering import ChartOptions
 from transload.app.settings import read_environment
 from transload.discovery.fieldpath import FieldPath
@@ -32,8 +33,8 @@ def discover(
     `paths` are files, folders, and the addresses of charts (`oci://…`, `https://…`), which are fetched. `content` is
     what a program has itself, such as the output of kubectl, and is called `-` in places. `fields` are paths to fields
     that are images in kinds of your own: `spec.workers[].image`. `charts` says with which values charts are read, and
-    whether helm renders them if it is on the PATH; `Discovery.charts` says how each was read. With `pin`, the
-    registries are asked for the digests of the tags; `options` then say how they are reached.
+    whether helm renders them if it is on the PATH; `Discovery.charts` says how each was read. With `pin`, tags get
+    the digests that nodes run, or else that the registries have; `options` then say how they are reached.
 
     What cannot be decided is in `listing.questions` of the result, what cannot be read in `listing.unread`;
     `Discovery.set_text()` is an image set of all that.

@@ -42,14 +42,47 @@ def test_a_folder_is_read_with_what_is_below(capsys: pytest.CaptureFixture[str])
     pod("all/a.yaml", "a:1")
     pod("all/b/c.yml", "b:1")
     pod("all/.hidden/d.yaml", "hidden:1")
-    pod("elsewhere.yaml", "linked:1")
-    Path("all/z.yaml").symlink_to("../elsewhere.yaml")
     Path("all/program").write_bytes(b"\x7fELF" + bytes(1000))
-    assert main(["discover", "all", "--output", "json"]) == 1, "a link is told, not followed"
+    assert main(["discover", "all", "--output", "json"]) == 0
     found = document(capsys)
     assert [item["texts"] for item in found["images"]] == [["a:1"], ["b:1"]]
-    assert (found["files"], found["hidden"], found["documents_without_images"]) == (4, 1, 1)
-    assert [item["found"]["file"] for item in found["unread"]] == ["all/z.yaml"]
+    assert (found["files"], found["hidden"], found["documents_without_images"]) == (3, 1, 1)
+
+
+def test_links_in_a_folder_are_not_followed_but_told_unless_their_target_is_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pod("elsewhere/a.yaml", "linked:1")
+    pod("all/a.yaml", "a:1")
+    pod("all/.hidden/b.yaml", "hidden:1")
+    links = {"inside.yaml": "a.yaml", "nowhere.yaml": "none", "circle": "circle", "out.yaml": "../elsewhere/a.yaml"}
+    for name, target in {**links, "folder": "../elsewhere", "hidden.yaml": ".hidden/b.yaml", "me": "."}.items():
+        Path("all", name).symlink_to(target)
+    assert main(["discover", "all", "--output", "json"]) == 1
+    found = document(capsys)
+    assert [item["texts"] for item in found["images"]] == [["a:1"]]
+    told = [Path(item["found"]["file"]).name for item in found["unread"]]
+    assert told == ["circle", "folder", "hidden.yaml", "nowhere.yaml", "out.yaml"]
+    assert main(["discover", "all/out.yaml"]) == 0, "a link that a person names is meant"
+    assert "linked:1" in capsys.readouterr().out
+
+
+def test_the_result_is_not_read_again(capsys: pytest.CaptureFixture[str]) -> None:
+    pod("a.yaml", "a:1")
+    for _ in range(2):
+        assert main(["discover", ".", "-o", "set.yaml"]) == 0
+        assert "1 image, 1 file read; written to set.yaml" in capsys.readouterr().out
+    assert Path("set.yaml").read_text().count("a.yaml") == 1
+
+
+@pytest.mark.parametrize("name", ["rendered", "rendered.out", "Rendered.TPL"])
+def test_a_file_that_is_named_is_read_whatever_it_is_called(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pod(name, "a:1")
+    assert main(["discover", name]) == 0
+    assert f"{name}:6: Pod web" in capsys.readouterr().out
+    Path(name).write_bytes(b"\x7fELF" + bytes(1000))
+    assert main(["discover", name]) == NOT_FOUND
+    assert "1 that could not be read" in capsys.readouterr().err
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,6 +137,7 @@ def test_only_questions_are_a_failure_too(capsys: pytest.CaptureFixture[str]) ->
         (["pod.yaml", "--field", "spec..x"], 2, "is not a path to a field"),
         (["pod.yaml", "-o", "no/where.yaml"], 8, "there is no folder"),
         ([], 2, "Missing argument 'PATH...'"),
+        (["-", "--pin", "--source-username", "ann", "--source-password-stdin"], 2, "standard input cannot be both"),
     ],
 )
 def test_wrong_inputs(words: list[str], code: int, told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,6 +161,43 @@ def test_pins(capsys: pytest.CaptureFixture[str]) -> None:
     assert second["pin_error"]["code"] == "manifest-unknown"
     assert third["digest"] is None, "it has one already"
     assert f"digest: {digest}" in Path("set.yaml").read_text()
+
+
+def test_what_nodes_run_is_pinned_without_a_question(capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = (f"sha256:{letter * 64}" for letter in "ab")
+    items = []
+    for name, digests in (("same", (one, one)), ("differs", (one, other))):
+        for digest in digests:
+            text = f"registry.invalid/{name}:1"
+            status = [{"name": "c", "image": text, "imageID": f"registry.invalid/{name}@{digest}"}]
+            spec = {"containers": [{"name": "c", "image": text}]}
+            items.append(
+                {"apiVersion": "v1", "kind": "Pod", "spec": spec, "status": {"containerStatuses": status}},
+            )
+    Path("all.json").write_text(json.dumps({"kind": "List", "apiVersion": "v1", "items": items[:2]}))
+    assert main(["discover", "all.json", "--pin", "-o", "set.yaml"]) == 0
+    assert f"registry.invalid/same:1\n    digest: {one}" in Path("set.yaml").read_text()
+    Path("all.json").write_text(json.dumps({"kind": "List", "apiVersion": "v1", "items": items}))
+    assert main(["discover", "all.json", "-o", "set.yaml"]) == 0
+    assert f"# nodes run {one}" in Path("set.yaml").read_text()
+    told = "question: registry.invalid/differs:1: nodes run 2 different images under this name: "
+    assert told in capsys.readouterr().out
+
+
+def test_a_login_goes_to_the_only_registry(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSLOAD_SOURCE_PASSWORD", "secret word")
+    store, built = MemoryStore(), image("x")
+    fill(store, built, "a/b", "1")
+    settings = ServeSettings(port=0, users={"ann": "secret word"})
+    with serve(store, settings) as served:
+        pod("pod.yaml", f"{served.host_port}/a/b:1")
+        assert main(["discover", "pod.yaml", "--pin", "--source-username", "ann"]) == 0
+        assert built.descriptor.digest in capsys.readouterr().out
+        assert main(["discover", "pod.yaml", "--pin"]) == 1
+        assert "not pinned: " in capsys.readouterr().out
+        pod("more.yaml", "elsewhere.invalid/a:1")
+        assert main(["discover", "pod.yaml", "more.yaml", "--pin", "--source-username", "ann"]) == 2
+        assert "is for one registry" in capsys.readouterr().err
 
 
 def test_the_library_finds_the_same() -> None:

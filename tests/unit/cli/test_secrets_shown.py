@@ -41,6 +41,7 @@ POSITIONS = {
     "list": ["list", "*"],
     "extract": ["extract", "*"],
     "repair": ["repair", "*"],
+    "discover": ["discover", "*"],
     "releases": ["releases", "*"],
     "releases --to": ["releases", "arcdata", "--to", "*", "--known"],
     "releases --source-registry": ["releases", "arcdata", "--source-registry", "*", "--known"],
