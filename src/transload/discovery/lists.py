@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import PurePath
 
 from transload.discovery.finding import Discovered, Finding, Place, Unread
 from transload.discovery.judging import NO_TAG, judged, open_reason
@@ -17,12 +18,15 @@ _BEGIN = 20  # lines that are enough to tell
 def read(content: bytes, file: str) -> Iterator[Discovered]:
     """The first word of each line that is no comment. Raises `DocumentInvalid` unless it is text.
 
-    A text of sentences is no list, though many of its words could be the names of images.
+    A text of sentences is no list, nor one of single words such as `requirements.txt`, though many of its words could
+    be the names of images. Half of its lines must be references, with a slash or a tag unless the file is named after
+    images.
     """
     text = decoded(content, file, STREAM_BYTES)
+    of_images = "image" in PurePath(file).name.lower()
     entries = lines = 0
-    for _, _, is_entry in _lines(text):
-        entries, lines = entries + is_entry, lines + 1
+    for _, word, is_entry in _lines(text):
+        entries, lines = entries + (is_entry and (of_images or _is_reference(word))), lines + 1
     found = (judged(word, Place(file=file, line=number), RULE) for number, word, _ in _lines(text))
     if entries * 2 >= lines:
         yield from found

@@ -270,3 +270,14 @@ def test_a_text_of_sentences_is_no_list() -> None:
     assert images(text, "NOTES.txt") == []
     assert unread(text, "NOTES.txt") == ["it is a text and no list: 1 of its 4 lines begin with the name of an image"]
     assert [type(item) for item in discovered("Nothing is here\nto be found at all\n", "LICENSE.txt")] == [Irrelevant]
+
+
+@pytest.mark.parametrize(
+    "text", ["flask\nrequests==2.0\nmock>=1.3.0,<2\n", "apple\npear\n", "# none\n\n", "C:\\a\nD:\\b\n"]
+)
+def test_single_words_are_no_list_of_images(text: str) -> None:
+    assert [type(item) for item in discovered(text, "requirements.txt")] == [Irrelevant]
+
+
+def test_a_file_named_after_images_may_have_single_words() -> None:
+    assert questions("nginx\nredis\n", "base-images.txt") == [("nginx", NO_TAG), ("redis", NO_TAG)]
