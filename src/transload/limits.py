@@ -180,6 +180,15 @@ STREAM_DOCUMENT_DEPTH = 80
 DISCOVERED_FILES = 100_000
 """Files in the folders that `transload discover` is given."""
 
+FILLED_TEXT_LENGTH = 64 << 10
+"""Characters of a text of a Compose file or Dockerfile with its variables filled in, such as the name of an image."""
+
+FILLED_TEXT_DEPTH = 8
+"""How deep such variables may be nested: `${A:-${B:-…}}`."""
+
+PURL_LENGTH = 4096
+"""Characters of a package URL in a bill of materials."""
+
 CHART_PACKED_BYTES = 32 << 20
 """A chart's `.tgz` (what Helm and registries accept is smaller): real ones have some 100 KiB, with subcharts 2 MiB."""
 

@@ -13,14 +13,13 @@ from transload.discovery.judging import judged
 from transload.discovery.values import at, items, text
 from transload.documents.value import Value
 from transload.errors import TransloadError
-from transload.limits import JSON_DEPTH, STREAM_BYTES
+from transload.limits import JSON_DEPTH, PURL_LENGTH, STREAM_BYTES
 from transload.oci import Digest
 
 RULE = "cyclonedx"
 _NAMESPACE = b"http://cyclonedx.org/schema/bom/"
 _HEAD = 4096
 _PARTS = ("name", "version", "purl")
-_TEXT = 4096  # letters of one of them: none is longer
 
 
 def recognises(document: Value) -> bool:
@@ -120,7 +119,7 @@ class _Reading:
         element = self._open[-1]
         if element in _PARTS and self._open[-2:-1] == ["component"]:
             component = self._components[-1]
-            component[element] = (component[element] + data)[:_TEXT]
+            component[element] = (component[element] + data)[:PURL_LENGTH]
 
     def end(self, _: str) -> None:
         if self._open.pop() == "component":

@@ -12,26 +12,26 @@ from urllib.parse import unquote
 from transload.discovery.finding import Finding, Place, Question, Sureness
 from transload.discovery.judging import judged
 from transload.errors import TransloadError
+from transload.limits import PURL_LENGTH
 from transload.oci import Digest
 from transload.oci.reference import DEFAULT_REGISTRY, check_tag, shown
 
 _PURL = re.compile(r"pkg:/*(oci|docker)/([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE | re.DOTALL)
 _SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://")
 _HUB = {"hub.docker.com", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
-_LENGTH = 4096
 _SHOWN = 200
 
 
 def images_in(purls: Iterable[tuple[str, Place]], rule: str) -> Iterable[Finding | Question]:
     """What those of the package URLs name that mean images; other packages are no images, and left out."""
     for text, place in purls:
-        if _PURL.match(text[:_LENGTH]):
+        if _PURL.match(text[:PURL_LENGTH]):
             yield image_of(text, place, rule)
 
 
 def image_of(text: str, place: Place, rule: str) -> Finding | Question:
     """The reference that a package URL of an image means, or a question about it."""
-    match = _PURL.fullmatch(text.strip()) if len(text) <= _LENGTH else None
+    match = _PURL.fullmatch(text.strip()) if len(text) <= PURL_LENGTH else None
     if match is None:
         return Question(text=text[:_SHOWN], place=place, reason="it is no package URL of an image")
     open_text = _shown(text)

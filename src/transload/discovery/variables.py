@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from transload.limits import FILLED_TEXT_DEPTH, FILLED_TEXT_LENGTH
+
 _NAME = "[A-Za-z_][A-Za-z0-9_]*"
 _BEGINS = re.compile(rf"\$(?:(\$)|({_NAME})|(\{{))")
 _BRACES = re.compile(r"\$\{|\}")
 _INSIDE = re.compile(rf"({_NAME})(?:(:?)([-?+])(.*))?", re.DOTALL)
-_DEPTH = 8
-_LENGTH = 64 << 10
 
 
 class Unresolved(ValueError):
@@ -32,8 +32,8 @@ def expand(text: str, variables: Mapping[str, str], depth: int = 0) -> str:
     >>> expand("${REGISTRY:-docker.io}/app:${TAG}", {"TAG": "1.2"})
     'docker.io/app:1.2'
     """
-    if depth > _DEPTH:
-        raise Unresolved(f"variables are nested more than {_DEPTH} deep")
+    if depth > FILLED_TEXT_DEPTH:
+        raise Unresolved(f"variables are nested more than {FILLED_TEXT_DEPTH} deep")
     pieces: list[str] = []
     at = size = 0
     while match := _BEGINS.search(text, at):
@@ -45,7 +45,7 @@ def expand(text: str, variables: Mapping[str, str], depth: int = 0) -> str:
         else:
             pieces.append("$" if match[1] else _value(match[2], variables))
         size += len(pieces[-1])
-        if size > _LENGTH:
+        if size > FILLED_TEXT_LENGTH:
             raise Unresolved("it is too long with its variables filled in")
     return "".join((*pieces, text[at:]))
 
