@@ -13,8 +13,15 @@ from transload.app.stores import Stores
 from transload.catalog.imageset import ImageSet
 from transload.catalog.ruled import Choice, RuledImages, RuledPrefix
 from transload.catalog.tagrule import judge_tags, undated
-from transload.documents.text import located
-from transload.errors import LimitExceeded, NotFound, Refused, SelectionEmpty, at_side
+from transload.errors import (
+    LimitExceeded,
+    ManifestInvalid,
+    NotFound,
+    Refused,
+    SchemaUnsupported,
+    SelectionEmpty,
+    at_side,
+)
 from transload.events import Counting
 from transload.limits import DATED_TAGS
 from transload.oci import Name, Reference
@@ -51,7 +58,7 @@ class _Asked:
         rule = images.rule
         if not rule.asks_source and prefix is None:
             return Choice(ruled=images, verdicts=judge_tags(rule, rule.exact), prefix=prefix)
-        with _about(images.where, images.source.registry):
+        with _about(images.where):
             source = self._source(images.source.registry)
             self._list([images], source)
             tags = self._tags[images.source]
@@ -64,13 +71,13 @@ class _Asked:
 
     def choices_under(self, prefix: RuledPrefix) -> tuple[Choice, ...]:
         """The choices of a rule in each repository under a prefix."""
-        with _about(prefix.where, prefix.registry):
+        with _about(prefix.where):
             source = self._source(prefix.registry)
             repositories = prefix.repositories(_repositories(source, prefix))
             self._list(repositories, source)
         choices = tuple(self.choice(images, prefix) for images in repositories)
         if not any(choice.taken for choice in choices) and not prefix.optional:
-            with _about(prefix.where, prefix.registry):
+            with _about(prefix.where):
                 raise _nothing_under(prefix, choices)
         return choices
 
@@ -86,10 +93,16 @@ class _Asked:
 
 
 @contextmanager
-def _about(where: str, registry: str) -> Iterator[None]:
-    """Errors of the source name the place in the file that wants it."""
-    with at_side("source"), located(where or registry, where.partition(":")[0]):
-        yield
+def _about(where: str) -> Iterator[None]:
+    """What does not exist, or is refused, is told with the place in the file that wants it."""
+    try:
+        with at_side("source"):
+            yield
+    except (NotFound, Refused) as error:
+        if where and not error.message.startswith(where):
+            error.message = f"{where}: {error.message}"
+            error.args = (error.message,)
+        raise
 
 
 def _repositories(source: Source, prefix: RuledPrefix) -> tuple[str, ...]:
@@ -131,7 +144,7 @@ def _made_at(source: Source, repository: str, tag: str) -> datetime | None:
     name = Name(repository, tag)
     try:
         return made_at(source.fetch(name), source, name)
-    except NotFound:  # deleted since the tags were listed
+    except (NotFound, ManifestInvalid, SchemaUnsupported):  # deleted since, or of a kind of twelve years ago
         return None
 
 

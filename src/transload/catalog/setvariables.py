@@ -82,6 +82,8 @@ def _value(mark: re.Match[str], variables: Mapping[str, str]) -> str:
     if value is None:
         state = "is empty" if name in variables else "is not set"
         raise DocumentInvalid(f"the variable {name[:80]} {state}", hint=f"set it, or write ${{{name[:80]}:-default}}")
+    if not value.isprintable():
+        raise DocumentInvalid(f"the variable {name[:80]} has characters that cannot be printed")
     if len(value) > VARIABLE_LENGTH:
         raise DocumentInvalid(
             f"the variable {name[:80]} has {len(value)} characters, and {VARIABLE_LENGTH} are allowed in an image set"

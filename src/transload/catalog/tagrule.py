@@ -101,7 +101,7 @@ def _verdict(rule: TagRule, tag: str, refusal: str | None, kept: Collection[str]
     if refusal is not None:
         return TagVerdict(tag, False, refusal)
     if tag in rule.exact:
-        return TagVerdict(tag, True, "it is listed")
+        return TagVerdict(tag, True, "the rule names it")
     if tag not in kept:
         return TagVerdict(tag, False, f"it is not among the newest {rule.newest}")
     return TagVerdict(tag, True, str(rule))
@@ -115,7 +115,7 @@ def _refusal(rule: TagRule, tag: str) -> str | None:
     if tag in rule.exact:
         return None
     if rule.exact and not (rule.pattern or rule.versions or rule.newest or rule.newer_than):
-        return "it is not listed"
+        return "the rule does not name it"
     if subject_of(tag) is not None:
         return "it is a signature or attestation of another image"
     match = rule.pattern.fullmatch(tag) if rule.pattern else None

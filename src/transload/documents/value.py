@@ -169,9 +169,11 @@ class Value:
         return (Value(content, document, self, number) for number, content in enumerate(self._list()))
 
     def text(self) -> str:
-        """This text; in YAML, where null is an empty text, one that is not blank."""
+        """This text; in YAML, where null is an empty text, one that is not blank, and has no NUL, as no path has."""
         content = self.content
-        if not isinstance(content, str) or (self.document.line is not None and not content.strip()):
+        if not isinstance(content, str) or (
+            self.document.line is not None and (not content.strip() or "\0" in content)
+        ):
             raise self.wrong("text")
         return content
 

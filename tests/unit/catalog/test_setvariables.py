@@ -15,7 +15,15 @@ from transload.errors import DocumentInvalid, LocalError, TargetConflict
 from transload.limits import VARIABLE_LENGTH
 
 HEAD = "kind: ImageSet\nversion: 1\n"
-VALUES = {"HOST": "quay.io", "TAG": "1.2", "EMPTY": "", "NESTED": "${TAG}", "DOLLARS": "$$", "LONG": "x" * 1025}
+VALUES = {
+    "HOST": "quay.io",
+    "TAG": "1.2",
+    "EMPTY": "",
+    "NESTED": "${TAG}",
+    "DOLLARS": "$$",
+    "LONG": "x" * 1025,
+    "BELL": "1\a",
+}
 
 
 def sources(text: str, variables: dict[str, str] = VALUES) -> list[str]:
@@ -59,6 +67,7 @@ def test_what_becomes_of_a_text(text: str, filled: str) -> None:
         ("${MISSING}", "set.yaml:4: images[0]: the variable MISSING is not set"),
         ("${EMPTY}", "set.yaml:4: images[0]: the variable EMPTY is empty"),
         ("${LONG}", f"the variable LONG has 1025 characters, and {VARIABLE_LENGTH} are allowed"),
+        ("${BELL}", "the variable BELL has characters that cannot be printed"),
         ("${}", "'${}' is not a variable"),
         ("${1A}", "'${1A}' is not a variable"),
         ("${A-b}", "'${A-b}' is not a variable"),
@@ -166,6 +175,8 @@ def test_a_variable_chooses_the_file(tmp_path: Path) -> None:
         ("include: [/etc/passwd]", "the path '/etc/passwd' is absolute"),
         ("include: ['${NOWHERE}.yaml']", "include[0]: the variable NOWHERE is not set"),
         ("include: ['https://ann:x@r.example/a.yaml']", "is an address"),
+        ('include: ["a\\0b"]', "include[0]: expected text, found 'a\\x00b'"),
+        ('catalogs: [{file: "a\\0b"}]', "catalogs[0].file: expected text, found 'a\\x00b'"),
         ("include: other.yaml", "expected a list, found 'other.yaml'"),
         ("include: [a.yaml, a.yaml]", "'a.yaml' is listed twice"),
         ("include: [wrong.yaml]", "set.yaml:3: include[0]: .*wrong.yaml:3: imagse: unknown key"),
