@@ -13,7 +13,7 @@ from attrs import asdict, frozen
 from transload.app.network import Network
 from transload.cli import completion, options
 from transload.cli.command import Command
-from transload.cli.console import show_result, width_of
+from transload.cli.console import say, show_result, width_of
 from transload.cli.flags import LoginFlags
 from transload.cli.gather import gather_logins
 from transload.cli.output import OutputFormat
@@ -145,7 +145,7 @@ def _found(session: Session, asked: Asked) -> Discovery:
 
 
 def _show(session: Session, found: Discovery, out: Path | None, quiet: bool) -> None:
-    from transload.report.discovered import chart_lines, listing_json, listing_lines, totals_text
+    from transload.report.discovered import chart_lines, listing_json, listing_lines, open_lines, totals_text
 
     fields = listing_json(found.listing, found.pins, found.unpinned)
     fields["charts"] = [asdict(chart) for chart in found.charts]
@@ -155,6 +155,8 @@ def _show(session: Session, found: Discovery, out: Path | None, quiet: bool) -> 
         return
     if quiet:
         show_result(str(entry.reference) for entry in found.listing.images)
+        say(open_lines(found.listing, width_of(sys.stderr)))
+        say(f"not pinned: {reference}: {error}" for reference, error in found.unpinned.items())
         return
     show_result(listing_lines(found.listing, found.pins, found.unpinned, width_of(sys.stdout)))
     show_result(chart_lines(found.charts))

@@ -19,12 +19,17 @@ _PLACE_LENGTH = 100
 def listing_lines(
     listing: Listing, pins: Mapping[Reference, Digest], unpinned: Mapping[Reference, TransloadError], width: int | None
 ) -> Iterator[Styled]:
-    """The images, each with its first place, then the questions and what could not be read."""
+    """The images, each with its first place, then what is open."""
     for entry in listing.images:
         yield Styled.of((str(entry.reference), "strong"), *_facts(entry, pins.get(entry.reference)))
         yield from folded("  ", _shortened(entry.places), width)
         if entry.reference in unpinned:
             yield from folded("  not pinned: ", str(unpinned[entry.reference]), width, "warn")
+    yield from open_lines(listing, width)
+
+
+def open_lines(listing: Listing, width: int | None) -> Iterator[Styled]:
+    """The questions, and what could not be read."""
     for question in listing.questions:
         text = f"{question.text}: {question.reason}" if question.text else question.reason
         yield from folded("question: ", text, width, "warn")

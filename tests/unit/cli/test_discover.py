@@ -218,3 +218,15 @@ def test_wrong_calls_of_the_library() -> None:
         transload.discover(content="kind: Pod")  # type: ignore[arg-type]
     with pytest.raises(transload.SelectionEmpty):
         transload.discover(content=b"kind: Pod")
+
+
+def test_quiet_keeps_the_references_apart_from_what_is_open(capsys: pytest.CaptureFixture[str]) -> None:
+    pod("web.yaml", "nginx:1.27", "{{ image }}")
+    Path("bad.yaml").write_text("a: [\n")
+    assert main(["discover", ".", "--quiet"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "docker.io/library/nginx:1.27\n"
+    assert [line.partition(":")[0] for line in printed.err.splitlines() if not line.startswith(" ")] == [
+        "question",
+        "not read",
+    ]
