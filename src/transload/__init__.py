@@ -130,6 +130,7 @@ if TYPE_CHECKING:
         Stalled,
         StorageFull,
         TargetConflict,
+        TargetsFailed,
         TooLarge,
         TooManyRequests,
         TooSlow,
@@ -164,6 +165,7 @@ if TYPE_CHECKING:
         StepMoved,
         StepRetried,
         StepStarted,
+        TargetEvent,
     )
     from transload.inventory.file import dump_inventory, load_inventory
     from transload.inventory.inventory import Inventory, InventoryTarget, RepositoryContent
@@ -185,6 +187,7 @@ if TYPE_CHECKING:
     from transload.report.checkup import CheckPoint, Checkup
     from transload.report.problem import Problem
     from transload.report.result import HostTotals, ImageResult, Result
+    from transload.report.several import Results
     from transload.server import Served, ServedTotals, ServeSettings, serve
     from transload.threads import Cancellation
     from transload.transfer import ImageOutcome, Journal, Limits, Outcome, run
@@ -228,14 +231,15 @@ __all__ = [
     "Progressed", "Proof", "ProtocolTrouble", "PublicKey", "RateLimits", "ReadChart", "ReadOnly", "Reference",
     "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseList", "ReleaseUnknown", "Repaired",
     "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result",
-    "RuledImages", "RuledPrefix", "RunFinished", "RunPaused", "RunResumed", "RunStarted", "SchemaUnsupported", "Secret",
-    "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServedTotals", "ServerTrouble", "SettingMissing", "Share",
-    "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried",
-    "StepStarted", "StorageFull", "Store", "StoreOptions", "StoredBlob", "StoredExtra", "Sureness", "TagRule",
-    "TagVerdict", "Target", "TargetConflict", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated",
-    "Unreachable", "Unread", "UsageError", "Verdict", "Verification", "VersionRange", "VolumeDamaged", "VolumeForeign",
-    "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "check", "clean", "compare", "convert", "copy", "delete",
-    "discover", "dump_inventory", "dump_plan", "forget", "get_artifact", "judge_tags", "known_registries", "lay_out",
+    "Results", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused", "RunResumed", "RunStarted",
+    "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServedTotals",
+    "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step",
+    "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
+    "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target", "TargetConflict", "TargetEvent",
+    "TargetsFailed", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "Unread",
+    "UsageError", "Verdict", "Verification", "VersionRange", "VolumeDamaged", "VolumeForeign", "VolumeMissing",
+    "VolumeSwapped", "VolumeTruncated", "check", "clean", "compare", "convert", "copy", "delete", "discover",
+    "dump_inventory", "dump_plan", "forget", "get_artifact", "judge_tags", "known_registries", "lay_out",
     "load_builtin", "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set", "make_plan",
     "mirror", "open_store", "order_key", "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size",
     "push", "put_artifact", "referrers", "releases", "repair", "run", "serve", "tags", "take_inventory", "verify",
@@ -281,14 +285,14 @@ _HOMES = {
         "OutOfBytes", "PartMissing", "PermissionRefused", "PlatformInvalid", "PlatformUnavailable",
         "PrerequisiteMissing", "ProtocolTrouble", "ReadOnly", "ReferenceInvalid", "Refused", "ReleaseUnknown",
         "RepositoryUnknown", "SchemaUnsupported", "SelectionEmpty", "ServerTrouble", "SettingMissing", "Side",
-        "SizeMismatch", "Stalled", "StorageFull", "TargetConflict", "TooLarge", "TooManyRequests", "TooSlow",
-        "TransloadError", "Truncated", "Unreachable", "UsageError", "VolumeDamaged", "VolumeForeign", "VolumeMissing",
-        "VolumeSwapped", "VolumeTruncated",
+        "SizeMismatch", "Stalled", "StorageFull", "TargetConflict", "TargetsFailed", "TooLarge", "TooManyRequests",
+        "TooSlow", "TransloadError", "Truncated", "Unreachable", "UsageError", "VolumeDamaged", "VolumeForeign",
+        "VolumeMissing", "VolumeSwapped", "VolumeTruncated",
     ),
     "transload.events": (
         "Activity", "ActivityListener", "Allowance", "Event", "HostListener", "HostState", "HostTroubled", "How",
         "ImageDone", "Listener", "Progressed", "RunFinished", "RunPaused", "RunResumed", "RunStarted", "StepDone",
-        "StepFailed", "StepMoved", "StepRetried", "StepStarted",
+        "StepFailed", "StepMoved", "StepRetried", "StepStarted", "TargetEvent",
     ),
     "transload.inventory.file": ("dump_inventory", "load_inventory"),
     "transload.inventory.inventory": ("Inventory", "InventoryTarget", "RepositoryContent"),
@@ -312,6 +316,7 @@ _HOMES = {
     "transload.report.checkup": ("CheckPoint", "Checkup"),
     "transload.report.problem": ("Problem",),
     "transload.report.result": ("HostTotals", "ImageResult", "Result"),
+    "transload.report.several": ("Results",),
     "transload.server": ("Served", "ServedTotals", "ServeSettings", "serve"),
     "transload.threads": ("Cancellation",),
     "transload.transfer": ("ImageOutcome", "Journal", "Limits", "Outcome", "run"),

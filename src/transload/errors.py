@@ -8,8 +8,9 @@ The short classes are all in this one long file, so that codes and exit codes ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeVar
 
 Side = Literal["source", "target"]
@@ -559,6 +560,16 @@ class ImagesFailed(TransloadError):
     exit_code = 1
     result: Any = None
     errors: tuple[TransloadError, ...] = ()
+
+
+class TargetsFailed(ImagesFailed):
+    """Some of several targets of a run are not complete, others may be. The library's verbs raise this.
+
+    `result` (a `transload.Results`) has each target; `by_target` has the errors of those that failed, by their names.
+    """
+
+    code = "targets-failed"
+    by_target: Mapping[str, TransloadError] = MappingProxyType({})
 
 
 class Interrupted(TransloadError):

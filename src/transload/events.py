@@ -131,6 +131,15 @@ Event = (
 )
 """The events of a run: first one `RunStarted`, last one `RunFinished`."""
 
+
+@frozen
+class TargetEvent:
+    """An event of the run to one of several targets; `target` is the store as it was named."""
+
+    target: str
+    event: Event
+
+
 Listener = Callable[[Event], None]
 """Called by one thread at a time, in the order of what happened; it must return quickly and not raise."""
 
@@ -258,5 +267,5 @@ class Counting:
         return counted
 
 
-def ignore(event: Event | HostTroubled | Progressed) -> None:
+def ignore(event: Event | HostTroubled | Progressed | TargetEvent) -> None:
     """A listener that does nothing."""

@@ -315,3 +315,13 @@ SERVED_UPLOADS_MEMORY_BYTES = 64 << 20
 
 SERVED_TAGS = 100
 """Tags that one request may give to one manifest. The specification requires at least ten."""
+
+# --- several targets in one run
+
+SPOOLED_BYTES = 16 << 30
+"""Blobs in temporary files, which some targets have and others still need. At most half of what the disk has free is
+used. Above it, a target reads from the source itself."""
+
+SPOOLED_BLOBS = 256
+"""Blobs in those files at a time, each of which is open; a quarter of the files that the process may have open, if that
+is less."""

@@ -58,7 +58,7 @@ def test_while_a_bundle_is_packed(medium: Medium) -> None:
 
 def test_while_a_folder_is_filled(medium: Medium) -> None:
     def mirror(**more: object) -> transload.Result:
-        return transload.mirror((), origin="oci:source", to=f"oci:{medium.place}/folder", jobs=1, **more)  # type: ignore[arg-type]
+        return transload.mirror((), origin="oci:source", to=f"oci:{medium.place}/folder", jobs=1, **more)  # type: ignore[call-overload, no-any-return]
 
     with pytest.raises(TransloadError) as caught:
         mirror(progress=pulling(medium))

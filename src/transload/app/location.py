@@ -1,5 +1,4 @@
-"""Stores as people write them: `registry.example/prefix`, `oci:DIR`, `bundle:NAME`, `archive:FILE`, `charts:URL`. Only
-parsing.
+"""Stores as people write them: `registry.example/prefix`, `oci:DIR`, `bundle:NAME`, `archive:FILE`, `charts:URL`.
 
 The words of skopeo and docker are accepted if their meaning is clear; else the error names our word.
 """
@@ -7,11 +6,12 @@ The words of skopeo and docker are accepted if their meaning is clear; else the 
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Literal
 
 from attrs import frozen
 
-from transload.errors import ReferenceInvalid, UsageError
+from transload.errors import LocalError, ReferenceInvalid, UsageError
 from transload.files import expanded
 from transload.oci.reference import check_no_user, check_registry, check_repository, shown, without_transport
 
@@ -26,6 +26,7 @@ _NO_STORES = {
     "docker": "save the image first: docker save -o FILE IMAGE; the file is a store: archive:FILE",
     "dir": "make an OCI layout of it first: skopeo copy dir:PATH oci:DIR:NAME; then write oci:DIR",
 }
+NOT_THERE = "check the path, or mount the medium"
 _PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\")
 WEB = ("https://", "http://")
 _ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tar.gz")
@@ -111,6 +112,25 @@ class Location:
     def locator(self) -> str:
         """The store without the prefix, as plans and messages name it."""
         return self.value if self.kind == "registry" else f"{self.kind}:{self.value}"
+
+    def check_target(self) -> None:
+        """Raises `UsageError` for a bundle or an archive, which are written whole or not at all, and for charts."""
+        if self.kind == "charts":
+            raise UsageError(f"{self} cannot be a target", hint="charts are stored as artifacts in a registry")
+        if self.kind in {"bundle", "archive"}:
+            raise UsageError(f"{self} cannot be a target here", hint="transload pack writes bundles")
+
+    def check_there(self) -> None:
+        """Check that a folder or archive exists. Raises `LocalError`, as for any missing file."""
+        path = Path(self.value)
+        if self.kind == "bundle" or self.is_remote or path.exists():
+            return
+        folder, colon, image = self.value.partition(":")
+        hint = NOT_THERE
+        if colon and Path(folder).exists():  # as skopeo writes it
+            hint = f"write {self.kind}:{folder}, and choose the image with --image {image}"
+        what = {"oci": "folder", "charts": "chart"}.get(self.kind, "archive")
+        raise LocalError(f"there is no {what} {path}", subject=str(path), hint=hint)
 
     def __str__(self) -> str:
         return f"{self.locator}/{self.prefix}" if self.prefix else self.locator

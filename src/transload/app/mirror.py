@@ -35,6 +35,7 @@ from transload.planning.plan import ManifestStep, PlannedImage
 from transload.ports import Source, Target
 from transload.threads import Cancellation, in_parallel
 from transload.transfer import Journal, Outcome, run
+from transload.transfer.blobs import Opens
 from transload.transfer.limits import NO_LIMITS, Limits
 
 _NAMED = 3  # images named in one sentence
@@ -46,7 +47,7 @@ class Prepared:
     """A plan, the open stores that it names, what rules chose for it, and the target's journal.
 
     `finish` is called with the outcome when the run is over, and returns the files that it wrote. `instead` carries the
-    plan out in place of the engine.
+    plan out in place of the engine. `publishers` are read in place of the stores' own.
 
     With `by_size` the biggest blobs come first, as they lie in a bundle, instead of image after image.
     """
@@ -63,6 +64,7 @@ class Prepared:
     instead: Callable[[Listener], Outcome] | None = None
     made_earlier: bool = False
     by_size: bool = False
+    publishers: Opens | None = None
 
 
 def request_of(job: Job, selection: Selection) -> Request:
@@ -81,7 +83,13 @@ def request_of(job: Job, selection: Selection) -> Request:
 
 def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
     """Select the images, ask both sides, and make the plan. Moves nothing. Raises as `select` and `make_plan` do."""
-    selection = select(job, stores, cancellation)
+    return prepare_selected(job, select(job, stores, cancellation), stores, cancellation, stores.working)
+
+
+def prepare_selected(
+    job: Job, selection: Selection, stores: Stores, cancellation: Cancellation, working: ActivityListener
+) -> Prepared:
+    """The same for images that are selected already."""
     sources, target, journal = selection.sources, stores.target(job.target), stores.journal(job.target)
     plan = make_plan(
         request_of(job, selection),
@@ -90,11 +98,11 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
         known=journal.knows,
         elsewhere=journal.places,
         cancellation=cancellation,
-        working=stores.working,
+        working=working,
     )
     check_anything_published(selection, plan)
     notes = (*selection.notes, *source_notes(sources), *nameless_notes(plan.images))
-    notes += differences(job, selection, plan, stores.working, cancellation)
+    notes += differences(job, selection, plan, working, cancellation)
     notes += (*older_notes(plan, sources, target, cancellation), *half_blob_notes(plan, target))
     return Prepared(
         plan=plan,
@@ -238,6 +246,11 @@ def _is_there(target: Target, descriptor: Descriptor) -> bool:
     return False
 
 
+def publishers_of(plan: Plan, stores: Stores) -> Opens | None:
+    """Who keeps the foreign layers of a plan; None if it has none."""
+    return stores.publishers if any(blob.descriptor.is_foreign for blob in plan.blob_steps()) else None
+
+
 def carry_out(
     prepared: Prepared,
     stores: Stores,
@@ -262,7 +275,7 @@ def carry_out(
         pace=pace.pieces if pace else None,
         recheck=prepared.made_earlier,
         by_size=prepared.by_size,
-        publishers=stores.publishers if any(blob.descriptor.is_foreign for blob in plan.blob_steps()) else None,
+        publishers=prepared.publishers or publishers_of(plan, stores),
         give_up_after_s=stores.patience_s,
         limits=limits,
     )

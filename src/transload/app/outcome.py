@@ -10,7 +10,8 @@ from attrs import frozen
 from transload.app.mirror import Prepared
 from transload.app.stores import Stores
 from transload.clock import SYSTEM_CLOCK
-from transload.errors import Side
+from transload.errors import Interrupted, Side, TransloadError
+from transload.report.problem import Problem
 from transload.report.result import HostTotals, Result
 from transload.report.tally import Tally
 from transload.transfer import Outcome
@@ -38,19 +39,43 @@ def result_of(
     outcome: Outcome,
     began: StartTime,
     retry: Callable[[tuple[str, ...]], str] | None = None,
+    without: frozenset[str] = frozenset(),
 ) -> Result:
-    """The result of a run; `retry` makes the command that copies the named images again."""
+    """The result of a run; `retry` makes the command that copies the named images again.
+
+    The traffic of hosts in `without` does not count: it belongs to other targets of the same command.
+    """
     return Result.of(
         tally,
         outcome,
         asked=began.asked,
         began_wall_s=began.wall_s,
         duration_s=SYSTEM_CLOCK.monotonic_s() - began.monotonic_s,
-        versions={"transload": __version__, "python": platform.python_version()},
-        traffic=_traffic(prepared, stores),
+        versions=_versions(),
+        traffic=tuple(host for host in _traffic(prepared, stores) if host.host not in without),
         retry=retry,
         notes=prepared.notes,
     )
+
+
+def not_begun(error: TransloadError, began: StartTime, sources: tuple[str, ...], target: str) -> Result:
+    """The result for a target where an error came before there was anything to copy."""
+    is_target = error.side == "target"
+    return Result(
+        asked=began.asked,
+        sources=sources,
+        target=target,
+        images=(),
+        interrupted=isinstance(error, Interrupted),
+        began_wall_s=began.wall_s,
+        duration_s=SYSTEM_CLOCK.monotonic_s() - began.monotonic_s,
+        versions=_versions(),
+        problem=Problem.of(error, target=target if is_target else None),
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {"transload": __version__, "python": platform.python_version()}
 
 
 def _traffic(prepared: Prepared, stores: Stores) -> tuple[HostTotals, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
-from transload.app.location import Location
+from transload.app.location import NOT_THERE, Location
 from transload.app.network import Network
 from transload.app.settings import Environment
 from transload.errors import BundleUnsigned, CredentialsUnavailable, LocalError, NotFound, Side, UsageError
@@ -77,22 +77,6 @@ class Carried:
 NOTHING_SAID = Carried()
 
 
-_NOT_THERE = "check the path, or mount the medium"
-
-
-def _check_there(location: Location) -> None:
-    """Check that a folder or archive exists. Raises `LocalError`, as for any missing file."""
-    path = Path(location.value)
-    if location.kind == "bundle" or location.is_remote or path.exists():
-        return
-    folder, colon, image = location.value.partition(":")
-    hint = _NOT_THERE
-    if colon and Path(folder).exists():  # as skopeo writes it
-        hint = f"write {location.kind}:{folder}, and choose the image with --image {image}"
-    what = {"oci": "folder", "charts": "chart"}.get(location.kind, "archive")
-    raise LocalError(f"there is no {what} {path}", subject=str(path), hint=hint)
-
-
 @frozen
 class Listeners:
     """Listeners for what happens besides copying.
@@ -140,6 +124,8 @@ class Stores:
         self._learnt: dict[str, tuple[Mapping[str, Scalar], Capabilities]] = {}
         self._tried: set[Location] = set()
         self._endings = contextlib.ExitStack()
+        self._opening = threading.RLock()
+        self._asks_once = False
 
     def __enter__(self) -> Stores:
         return self
@@ -176,10 +162,8 @@ class Stores:
 
     def pace_of_files(self, sources: Iterable[Source], target: Target) -> Meter | None:
         """The limits on the rate for a copy whose source or target is no registry; None without any."""
-        from transload.registry.store import RegistryStore
-
-        local: list[Side] = [] if any(isinstance(store, RegistryStore) for store in sources) else ["source"]
-        local += [] if isinstance(target, RegistryStore) else ["target"]
+        local: list[Side] = [] if any(store.request_costs for store in sources) else ["source"]
+        local += [] if target.request_costs else ["target"]
         return self.http.pace.copied(*local) if self._network.limit_rate.lowest else None
 
     @property
@@ -216,6 +200,10 @@ class Stores:
                 )
             self._logins = evolve(self._logins, source_hosts=hosts)
 
+    def ask_sources_once(self) -> None:
+        """From now on, keep what sources answer about names: several plans are made of it."""
+        self._asks_once = True
+
     def source(self, location: Location) -> Source:
         """The store to read from. Raises `BundleUnsigned` if a key is given and this is not a bundle."""
         self._carried.demand_signature(location)
@@ -229,19 +217,16 @@ class Stores:
 
         Raises `UsageError` for a bundle or an archive, which are written whole or not at all.
         """
-        if location.kind == "charts":
-            raise UsageError(f"{location} cannot be a target", hint="charts are stored as artifacts in a registry")
-        if location.kind in {"bundle", "archive"}:
-            raise UsageError(f"{location} cannot be a target here", hint="transload pack writes bundles")
+        location.check_target()
         store: Target = self._open("target", location, create)
         if location.kind == "oci" and not kept:
             self._tried.add(location)
         return store
 
     @property
-    def media_folder(self) -> Path | None:
-        """The folder of this machine that remembers which volumes were written to media; None if there is none."""
-        return self._environment.state / "media" if self._environment.state else None
+    def state(self) -> Path | None:
+        """The folder of this machine for what a later run should know; None if there is none."""
+        return self._environment.state
 
     def notice(self, text: str) -> None:
         """Tell people something that belongs to no image."""
@@ -265,12 +250,20 @@ class Stores:
         return Journal()
 
     def _open(self, side: Side, location: Location, create: bool = False) -> Any:
-        key = (side, location.locator)
-        if key not in self._opened:
-            self._opened[key] = (
-                self._registry(side, location.value) if location.kind == "registry" else self._local(location, create)
-            )
-        return self._opened[key]
+        # Two prefixes of a registry are two targets, and each goes on with uploads of its own.
+        key = (side, str(location) if side == "target" else location.locator)
+        with self._opening:
+            if key not in self._opened:
+                self._opened[key] = self._opened_now(side, location, create)
+            return self._opened[key]
+
+    def _opened_now(self, side: Side, location: Location, create: bool) -> Any:
+        store = self._registry(side, location.value) if location.kind == "registry" else self._local(location, create)
+        if not (self._asks_once and side == "source" and store.request_costs):
+            return store
+        from transload.planning.askedonce import AskedOnce
+
+        return AskedOnce(store)
 
     def bundle(self, location: Location) -> BundleStore:
         """The store of a bundle, with its ledger."""
@@ -279,7 +272,7 @@ class Stores:
 
     def _local(self, location: Location, create: bool) -> Source:
         if not create:
-            _check_there(location)
+            location.check_there()
         if location.kind == "oci":
             from transload.layout import LayoutStore
 
@@ -309,7 +302,7 @@ class Stores:
                 error.hint = f"it is a folder of skopeo's: skopeo copy dir:{path} oci:DIR:NAME makes a layout of it"
             if path.exists():
                 raise
-            raise LocalError(error.message, subject=error.subject, hint=_NOT_THERE) from error
+            raise LocalError(error.message, subject=error.subject, hint=NOT_THERE) from error
 
     def _login_for_charts(self, host: str) -> Login | None:
         """The login for a chart repository: the one given for the source, if it is for this host, or a kept one."""

@@ -48,7 +48,7 @@ def onto_media(
     """
     path = Path(prepared.location.value)
     origins = _Origins(prepared, stores, cancellation)
-    written = WrittenVolumes(stores.media_folder, path.name, blueprint.digest)
+    written = WrittenVolumes(stores.state / "media" if stores.state else None, path.name, blueprint.digest)
     _forget(written, blueprint, rewrite)
     writer = MediaWriter(path, blueprint, written)
     if not writer.left:

@@ -14,6 +14,7 @@ from transload.cli.command import Command
 from transload.cli.console import show_result, width_of
 from transload.cli.flags import LoginFlags, WantedFlags
 from transload.cli.gather import gather, gather_logins
+from transload.cli.kinds import Number
 from transload.cli.output import OutputFormat
 from transload.cli.session import open_session
 from transload.threads import Cancellation
@@ -34,7 +35,7 @@ from transload.threads import Cancellation
 @click.option(
     "--timeout",
     metavar="SECONDS",
-    type=options.Number(1, 86_400),
+    type=Number(1, 86_400),
     default=60,
     show_default=True,
     help="Time for all questions, without that for planning the set.",

@@ -154,11 +154,12 @@ def _differs(ctx: click.Context, name: str, rival: str) -> bool:
         return True
     option = next((option for option in ctx.command.params if option.name == rival), None)
     usual = (option.value_from_envvar(ctx) or ctx.lookup_default(rival)) if option else None
-    return usual is not None and _host(usual) != _host(ctx.params[rival])
+    return usual is not None and _hosts(usual) != _hosts(ctx.params[rival])
 
 
-def _host(store: object) -> str:
-    return str(store).partition("/")[0].lower()
+def _hosts(stores: object) -> set[str]:
+    several = stores if isinstance(stores, list | tuple) else (stores,)
+    return {str(store).partition("/")[0].lower() for store in several}
 
 
 def _origins(ctx: click.Context, error: TransloadError) -> Iterator[str]:

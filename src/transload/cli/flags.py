@@ -10,10 +10,14 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class WantedFlags:
-    """The wanted images, their source and their target: `options.wanted`. Stores, names and platforms are texts."""
+    """The wanted images, their source and their target: `options.wanted`. Stores, names and platforms are texts.
+
+    `also_to` are the further targets of a command that takes several.
+    """
 
     sets: tuple[str, ...] = ()
     to: str | None = None
+    also_to: tuple[str, ...] = ()
     origin: str | None = None
     tag: str | None = None
     target_tag: str | None = None

@@ -58,6 +58,10 @@ def gather(
     if origin is not None and wanted.source_registry:
         raise UsageError("--from and --source-registry both say where to look", hint="leave one of them out")
     guided = not wanted.sets and origin is None
+    if guided and wanted.also_to and is_interactive():
+        raise UsageError(
+            "with several targets, nothing is asked", hint="name the images: a catalog, a file, references"
+        )
     _check_somebody_says_what(guided, to, environment)
     answers = _flag_answers(wanted, logins, environment, origin, to).over(_variables(wanted.sets, environment))
     answers = _without_needless_users(answers, origin, to)

@@ -19,6 +19,7 @@ from transload.cli.gather import agreed, gather, no_question, tell_the_same
 from transload.cli.output import OutputFormat
 from transload.cli.running import carry
 from transload.cli.session import open_session
+from transload.cli.several import mirror_to_all
 from transload.report.result import exit_code
 from transload.transfer.limits import Limits
 
@@ -51,15 +52,18 @@ def mirror(
     \b
       transload mirror arcdata --to registry.local/arcdata
       transload mirror arcdata --tag 1.39..1.46 --to registry.local/arcdata
+      transload mirror arcdata --to registry.local/arcdata --to oci:folder
       transload mirror quay.io/prometheus/node-exporter:v1.8.2 --to oci:folder
     """
     with open_session("mirror", output, quiet, network, report) as session:
         gathered = gather(session, wanted, logins, bodies=jobs)
         job = gathered.job
-        if verify_medium:
-            check_on_medium(job.target)
         more = [*connection_words(network, gathered.logins), *limit_words(limits)]
         more += ["--verify-medium"] if verify_medium else []
+        if wanted.also_to:
+            return mirror_to_all(session, gathered, wanted.also_to, more, limits, verify_medium=verify_medium)
+        if verify_medium:
+            check_on_medium(job.target)
         words = ["mirror", *command_words(job, more)]
         began = StartTime.now(command_line(words))
         agree = partial(agreed, job.target) if gathered.asked else no_question

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -15,54 +14,18 @@ from transload.app.network import Network
 from transload.app.stores import Carried
 from transload.cli import completion
 from transload.cli.flags import LoginFlags, MediaFlags, WantedFlags
+from transload.cli.kinds import NamedPath, Number, Size, StoreName
 from transload.errors import LocalError, ReferenceInvalid, UsageError
 from transload.net.rates import RateLimits
 from transload.oci.reference import check_registry
 from transload.transfer.limits import Limits
-from transload.wording import bytes_in
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class NamedPath(click.Path):
-    """A path that is not empty: an empty text, from an unset variable of a shell, would mean the current folder."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """See click."""
-        if not str(value):
-            self.fail("it is empty: write the name of a file or folder", param, ctx)
-        return super().convert(value, param, ctx)
 
 
 FILE = NamedPath(path_type=Path, dir_okay=False)
 FOLDER = NamedPath(path_type=Path, file_okay=False)
 ANY_PATH = NamedPath(path_type=Path)
-
-
-class Number(click.FloatRange):
-    """A number in a range; never infinite, and never `nan`."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """See click."""
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a number", param, ctx)
-        return number
-
-
-class Size(click.ParamType[int]):
-    """A number of bytes with a unit, such as 1GB or 64MiB."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """See click."""
-        size = value if isinstance(value, int) else bytes_in(str(value))
-        if not size:
-            self.fail(f"{value!r} is not a size; write one such as 1GB or 64MiB", param, ctx)
-        return size
 
 
 SIZE = Size()
@@ -114,6 +77,21 @@ _sets = click.argument("sets", metavar="[SET]...", nargs=-1, shell_complete=comp
 _to = _option(
     "--to", metavar="STORE", shell_complete=completion.stores, help="The target: HOST[:PORT][/PREFIX] or oci:DIR."
 )
+
+
+_to_each = _option(
+    "--to",
+    metavar="STORE",
+    type=StoreName(),
+    multiple=True,
+    shell_complete=completion.stores,
+    help="The target: HOST[:PORT][/PREFIX] or oci:DIR. Repeat it for several: each blob is read once.",
+)
+
+
+def _wanted_at_each(to: tuple[str, ...], **flags: Any) -> WantedFlags:
+    return WantedFlags(to=to[0] if to else None, also_to=to[1:], **flags)
+
 
 _platform = _stacked(
     _option(
@@ -168,7 +146,7 @@ _recheck = _option(
 
 wanted = _as_value("wanted", WantedFlags, _sets, _to, _selection)
 
-mirrored = _as_value("wanted", WantedFlags, _sets, _to, _selection, _recheck)
+mirrored = _as_value("wanted", _wanted_at_each, _sets, _to_each, _selection, _recheck)
 
 packed = _as_value("wanted", WantedFlags, _sets, _selection)
 

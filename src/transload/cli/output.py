@@ -13,24 +13,28 @@ from transload.app.stores import Listeners
 from transload.catalog.ruled import Choice
 from transload.cli.command import blame_defaults
 from transload.cli.console import colour, moves, say, say_folded, show_result, width_of
+from transload.cli.following import InJson, InLines, InSilence, Targets, TargetsVoice
 from transload.cli.forprograms import running_stream
 from transload.errors import TransloadError
 from transload.events import HostTroubled, Progressed
 from transload.planning import Plan
 from transload.planning.additions import Addition
+from transload.planning.plan import Share
 from transload.report.activity import EventVoice, LogVoice, TerminalVoice, Voice, Working
 from transload.report.hostnews import HostNews
 from transload.report.jsonl import JsonLines, JsonProgress
 from transload.report.lines import LineProgress, QuietProgress
 from transload.report.moving import MovingLines, size_of_terminal
-from transload.report.planned import planned_lines, planned_totals
-from transload.report.problem import Problem
+from transload.report.planned import planned_lines, planned_totals, share_json
+from transload.report.problem import Problem, problem_lines
 from transload.report.reportfile import check_report_path, write_reports
 from transload.report.result import Result
 from transload.report.sentences import host_sentence
+from transload.report.several import Results, indented, read_once_lines, results_lines
 from transload.report.styled import Styled, folded, takes_styles
 from transload.report.summary import summary_lines
 from transload.report.tally import Tally
+from transload.report.texts import harmless
 from transload.version import __version__
 
 if TYPE_CHECKING:
@@ -48,7 +52,7 @@ class Output:
         self._reports = tuple(reports)
         self._quiet = quiet
         self._json = JsonLines(sys.stdout) if output == "json" else None
-        self._progress: Progress | None = None
+        self._progress: Progress | TargetsVoice | None = None
         self._news = HostNews()
         self._line = MovingLines(sys.stderr, moves=moves())
         self._working = Working(self._voice())
@@ -157,13 +161,36 @@ class Output:
         additions: Sequence[Addition] = (),
         *,
         explained: bool = False,
+        of: str | None = None,
     ) -> None:
-        """Write a plan as the result of the command; if `explained`, with every tag that rules took or left."""
+        """Write a plan as the result of the command; if `explained`, with every tag that rules took or left.
+
+        `of` is the name of the target, if there are several.
+        """
         self._working.rest()
         if self._json:
-            self._json.plan(plan, notes, choices, additions)
+            lines = self._json.of_target(of) if of else self._json
+            lines.plan(plan, notes, choices, additions)
         else:
-            show_result(planned_lines(plan, width_of(sys.stdout), notes, choices, additions, explained=explained))
+            planned = planned_lines(plan, width_of(sys.stdout), notes, choices, additions, explained=explained)
+            show_result([*planned, ""] if of else planned)
+
+    def no_plan(self, name: str, error: TransloadError) -> None:
+        """Write why there is no plan for one of several targets."""
+        self._working.rest()
+        problem = Problem.of(error)
+        if self._json:
+            self._json.of_target(name).tell("no-plan", problem=problem.to_json())
+        else:
+            width = width_of(sys.stdout)
+            show_result([f"no plan for {harmless(name)}", *indented(problem_lines(problem, width and width - 2)), ""])
+
+    def read_once(self, once: Share, shares: Sequence[Share]) -> None:
+        """Write what the plans for several targets come to."""
+        if self._json:
+            self._json.tell("plans", read_once=share_json(once), written=[share_json(share) for share in shares])
+        elif shares:
+            show_result(read_once_lines(once, shares))
 
     def totals(
         self, plan: Plan, notes: Iterable[str], choices: Sequence[Choice] = (), additions: Sequence[Addition] = ()
@@ -178,17 +205,33 @@ class Output:
     def progress(self, tally: Tally) -> Progress:
         """The listener for a run; a context manager."""
         self._working.rest()
+        progress: Progress
         if self._json:
-            self._progress = JsonProgress(tally, self._json)
+            progress = JsonProgress(tally, self._json)
         elif self._quiet:
-            self._progress = QuietProgress(sys.stderr)
+            progress = QuietProgress(sys.stderr)
         elif self._line.moves and takes_styles():
-            self._progress = _bars(tally)
+            progress = _bars(tally)
         else:
-            self._progress = LineProgress(tally, sys.stderr)
-        return self._progress
+            progress = LineProgress(tally, sys.stderr)
+        self._progress = progress
+        return progress
 
-    def result(self, result: Result) -> None:
+    def following(self, names: tuple[str, ...]) -> Targets:
+        """What follows a run to several targets; a context manager."""
+        self._working.rest()
+        if self._json:
+            voice: TargetsVoice = InJson(self._json, names)
+        elif self._quiet:
+            voice = InSilence(sys.stderr)
+        elif self._line.moves and takes_styles():
+            voice = _all_bars(names)
+        else:
+            voice = InLines(sys.stderr, names)
+        self._progress = voice
+        return Targets(names, voice, self.working, self._working.rest)
+
+    def result(self, result: Result | Results) -> None:
         """Write the result, and the report files."""
         self._working.rest()
         self._progress = None
@@ -197,11 +240,19 @@ class Output:
                 self._json.result(result)
                 running_stream().ended = True
             else:
-                show_result(summary_lines(result, width_of(sys.stdout)))
+                lines = results_lines if isinstance(result, Results) else summary_lines
+                show_result(lines(result, width_of(sys.stdout)))  # type: ignore[arg-type]
         finally:  # the reader of standard output may have gone; write the files all the same
             write_reports(result, self._reports)
         if self._reports and not self._json and not self._quiet:
             say([f"report: {', '.join(map(str, self._reports))}"])
+
+
+def _all_bars(names: tuple[str, ...]) -> TargetsVoice:
+    from transload.report.severalbars import SeveralBars
+    from transload.report.theme import make_console
+
+    return SeveralBars(make_console(sys.stderr, color=colour()), names)
 
 
 def _bars(tally: Tally) -> Progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable
+from copy import copy
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -33,6 +34,7 @@ from transload.report.planned import planned_json
 from transload.report.problem import Problem
 from transload.report.pulse import Pulse
 from transload.report.result import ImageResult, Result
+from transload.report.several import Results
 from transload.report.tally import Tally
 from transload.report.texts import harmless_json, instant
 from transload.transfer import ImageOutcome
@@ -52,6 +54,13 @@ class JsonLines:
         self._lines = LineStream(stream)
         self._clock = clock
         self._lock = threading.RLock()  # reentrant, since a signal handler may write while the main thread does
+        self._target: dict[str, str] = {}
+
+    def of_target(self, name: str) -> JsonLines:
+        """The same stream, for events of one of several targets: each says which."""
+        lines = copy(self)
+        lines._target = {"target": name}
+        return lines
 
     @property
     def full(self) -> LocalError | None:
@@ -72,7 +81,7 @@ class JsonLines:
         """The plan, with what rules for tags chose."""
         self.tell("plan", plan=planned_json(plan, notes, choices, additions))
 
-    def result(self, result: Result) -> None:
+    def result(self, result: Result | Results) -> None:
         """The last line of a run: the same object as the JSON report."""
         self.tell("result", result=result.to_json())
 
@@ -109,7 +118,7 @@ class JsonLines:
     def tell(self, event: str, **fields: Any) -> None:
         """One line; `event` and `time` come first."""
         with self._lock:
-            document = {"event": event, "time": instant(self._clock.wall_s()), **fields}
+            document = {"event": event, "time": instant(self._clock.wall_s()), **self._target, **fields}
             self._lines.write([json.dumps(harmless_json(document), separators=(",", ":"))])
 
 

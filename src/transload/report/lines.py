@@ -21,13 +21,14 @@ from transload.report.tally import Tally
 class LineStream:
     """Writes lines and flushes each. `broken` says that no more can be written; a run goes on without them.
 
-    `full` is the error, if results are lost because of it.
+    `full` is the error, if results are lost because of it. `label`, which must be harmless, is before each line.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, label: str = "") -> None:
         self.broken = False
         self.full: LocalError | None = None
         self._stream = stream
+        self._label = f"{label}: " if label else ""
         self._lock = threading.RLock()  # reentrant, since a signal handler may write while the main thread does
 
     @property
@@ -43,7 +44,7 @@ class LineStream:
 
         A `Styled` line is always harmless; a `str` is written as it is and must be harmless already.
         """
-        text = writable("".join(f"{line}\n" for line in lines), self._stream)
+        text = writable("".join(f"{self._label}{line}\n" for line in lines), self._stream)
         with self._lock:
             if self.broken:
                 return
@@ -69,10 +70,16 @@ class LineProgress:
     """
 
     def __init__(
-        self, tally: Tally, stream: TextIO, *, clock: Clock = SYSTEM_CLOCK, heartbeat_s: float = HEARTBEAT_S
+        self,
+        tally: Tally,
+        stream: TextIO,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        heartbeat_s: float = HEARTBEAT_S,
+        label: str = "",
     ) -> None:
         self._tally = tally
-        self._lines = LineStream(stream)
+        self._lines = LineStream(stream, label)
         self._sentences = Sentences(tally)
         self._finished = False
         self._beside = False

@@ -79,6 +79,20 @@ def planned_totals(
     ]
 
 
+@frozen
+class Totals:
+    """What is shown of a plan before its run: see `planned_totals`."""
+
+    plan: Plan
+    notes: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    additions: tuple[Addition, ...] = ()
+
+    def lines(self, width: int | None) -> list[Styled]:
+        """For people."""
+        return planned_totals(self.plan, width, self.notes, self.choices, self.additions)
+
+
 def planned_json(
     plan: Plan,
     notes: Iterable[str] = (),

@@ -9,20 +9,21 @@ from pathlib import Path
 from transload.errors import LocalError, TransloadError, UsageError
 from transload.files import check_replaceable, local_errors, replace_file
 from transload.report.result import Result
+from transload.report.several import Results
 from transload.report.texts import harmless_json
 
 
-def _to_json(result: Result) -> str:
+def _to_json(result: Result | Results) -> str:
     return json.dumps(harmless_json(result.to_json()), indent=2, ensure_ascii=False) + "\n"
 
 
-def _to_markdown(result: Result) -> str:
-    from transload.report.markdown import to_markdown  # few runs write one
+def _to_markdown(result: Result | Results) -> str:
+    from transload.report.markdown import pages, to_markdown  # few runs write one
 
-    return to_markdown(result)
+    return pages(result) if isinstance(result, Results) else to_markdown(result)
 
 
-_WRITERS: Mapping[str, Callable[[Result], str]] = {".json": _to_json, ".md": _to_markdown}
+_WRITERS: Mapping[str, Callable[[Result | Results], str]] = {".json": _to_json, ".md": _to_markdown}
 
 
 def check_report_path(path: Path) -> None:
@@ -42,7 +43,7 @@ def check_report_path(path: Path) -> None:
     check_replaceable(path)
 
 
-def write_reports(result: Result, paths: Iterable[Path]) -> None:
+def write_reports(result: Result | Results, paths: Iterable[Path]) -> None:
     """Write the result to each path, each file whole or not at all.
 
     Raises what `check_report_path` raises, and `DiskFull`: the first such error, after all other files are written.

@@ -42,6 +42,15 @@ def store(name: str, value: str) -> Location:
     return Location.parse(text(name, value))
 
 
+def stores(name: str, values: str | list[str] | tuple[str, ...]) -> tuple[Location, ...]:
+    """One store or several. Raises `TypeError`, `UsageError` for none at all, `ReferenceInvalid`."""
+    if not isinstance(values, list | tuple):
+        return (store(name, values),)
+    if not values:
+        raise UsageError(f"{name} names no store", hint=_PLACES)
+    return tuple(store(f"a store in {name}", value) for value in values)
+
+
 def store_if_any(name: str, value: str | None) -> Location | None:
     """Raises `TypeError`, `UsageError`, `ReferenceInvalid`."""
     return None if value is None else store(name, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Unpack
+from typing import Unpack, overload
 
 from transload.app.job import BODIES, Job
 from transload.app.location import Location, is_image, is_short
@@ -18,10 +18,12 @@ from transload.oci import Platform, Reference
 from transload.oci.reference import shown, without_transport
 from transload.planning import Narrowing
 from transload.report.result import Result
+from transload.report.several import Results
 from transload.transfer.limits import NO_LIMITS, Limits
 from transload.verbs import arguments
 from transload.verbs.means import Means, Options, at_work
 from transload.verbs.run import carried_out
+from transload.verbs.several import mirrored_to_all
 
 
 def copy(
@@ -78,10 +80,41 @@ def copy(
     return _run(job, began, limits, Means.of(options), check=check)
 
 
+class MirrorOptions(Options, total=False):
+    """What `mirror` takes by name, besides `to`; see there."""
+
+    origin: str | None
+    tag: str | None
+    target_tag: str | None
+    images: Iterable[str] | None
+    platforms: str | Platform | Iterable[str | Platform]
+    narrowing: Narrowing
+    referrers: bool
+    foreign_layers: bool
+    allow_missing: bool
+    discover: bool
+    flatten: bool
+    recheck: bool
+    verify_medium: bool
+    jobs: int
+    limits: Limits
+    check: bool
+
+
+@overload
+def mirror(sets: str | Path | Iterable[str | Path] = (), *, to: str, **options: Unpack[MirrorOptions]) -> Result: ...
+
+
+@overload
+def mirror(
+    sets: str | Path | Iterable[str | Path] = (), *, to: list[str] | tuple[str, ...], **options: Unpack[MirrorOptions]
+) -> Results: ...
+
+
 def mirror(
     sets: str | Path | Iterable[str | Path] = (),
     *,
-    to: str,
+    to: str | list[str] | tuple[str, ...],
     origin: str | None = None,
     tag: str | None = None,
     target_tag: str | None = None,
@@ -99,8 +132,12 @@ def mirror(
     limits: Limits = NO_LIMITS,
     check: bool = True,
     **options: Unpack[Options],
-) -> Result:
+) -> Result | Results:
     """Copy what sets of images name to the store `to`: `transload mirror` of the command line.
+
+    With a list of stores, each blob is read once and written to each of them; one that fails or is slow does not spoil
+    the others. Then the call returns `Results`, with a `Result` for each, and raises `TargetsFailed` where `check` says
+    so. `limits` count for each target; `target_login` is for a single one.
 
     `sets` are names of built-in catalogs (`arcdata`), files (image sets, catalogs, lists of references), references,
     and Helm charts (`oci://…`, `https://…`), each with the images that it needs. `origin` is a store to look names up
@@ -117,9 +154,10 @@ def mirror(
     """
     words = arguments.texts("sets", sets)
     began = StartTime.now(f"transload.mirror({', '.join(map(repr, words))}, to={to!r})")
+    targets = arguments.stores("to", to)
     job = Job(
         sets=words,
-        target=arguments.store("to", to),
+        target=targets[0],
         origin=arguments.store_if_any("origin", origin),
         tag=arguments.text_if_any("tag", tag),
         target_tag=arguments.text_if_any("target_tag", target_tag),
@@ -134,7 +172,11 @@ def mirror(
         recheck=recheck,
         bodies=arguments.jobs(jobs),
     )
-    return _run(job, began, limits, Means.of(options), check=check, verify_medium=verify_medium)
+    means = Means.of(options)
+    if isinstance(to, str):
+        return _run(job, began, limits, means, check=check, verify_medium=verify_medium)
+    arguments.of_kind("limits", limits, Limits)
+    return mirrored_to_all(job, targets, began, limits, means, check=check, verify_medium=verify_medium)
 
 
 def _run(

@@ -15,14 +15,17 @@ from attrs import frozen
 from transload.app.network import Network
 from transload.app.settings import Environment, read_environment
 from transload.app.stores import Carried, Listeners, Logins, Stores
-from transload.events import Event, HostTroubled, Progressed
+from transload.events import Event, HostTroubled, Progressed, TargetEvent
 from transload.login import Login
 from transload.threads import Cancellation
 from transload.verbs import arguments
 from transload.wording import close_to
 
-AnyEvent = Event | Progressed | HostTroubled
-"""What a progress callback hears: events of the copying, what goes on beside it, and hosts that do not answer."""
+AnyEvent = Event | Progressed | HostTroubled | TargetEvent
+"""What a progress callback hears: events of the copying, what goes on beside it, and hosts that do not answer.
+
+With several targets, the events of the copying are `TargetEvent`s, which say to which target they belong.
+"""
 
 Progress = Callable[[AnyEvent], None]
 """Called by one thread at a time, from any thread of the work; it must return quickly and not raise."""

@@ -71,7 +71,7 @@ def test_everything_that_was_said_is_said_again() -> None:
     params = parsed(retry_command(FULL, connection_words(NETWORK, LOGINS))(()))
     assert params["sets"] == ("arcdata",)
     assert {key: params[key] for key in ("to", "origin", "tag", "target_tag", "narrow", "jobs")} == {
-        "to": "r.example/mirror",
+        "to": ("r.example/mirror",),
         "origin": "from.example/p",
         "tag": "1.39..1.40",
         "target_tag": "ours",

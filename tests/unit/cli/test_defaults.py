@@ -154,7 +154,7 @@ def test_a_value_that_cannot_be_meant_is_blamed_on_its_variable(
         ("jobs: many", COMMANDS["mirror"], "this comes from the file"),
         ("from: elsewhere", ("mirror", "arcdata", "--to", "oci:copy"), "this comes from the file"),
         ("tag: 1.40", COMMANDS["mirror"], "is not text"),
-        ("to: [a, b]", COMMANDS["mirror"], "takes one value"),
+        ("tag: [a, b]", COMMANDS["mirror"], "takes one value"),
         ("too: x", COMMANDS["mirror"], "no command has this flag"),
         ("{", COMMANDS["mirror"], "YAML"),
         ("[" * 50_000, COMMANDS["mirror"], "nest"),

@@ -46,7 +46,7 @@ def last(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str
         ("list one two", 2, "Got unexpected extra argument (two)"),
         ("mirrow", 2, "there is no command 'mirrow'"),
         ("", 2, "No such option '-q'"),
-        ("mirror a/b:1 --to one.example --to two.example", 2, "--to is given twice"),
+        ("push b --to one.example --to two.example", 2, "--to is given twice"),
         ("list absent", 8, "absent"),
         ("repair oci:absent", 2, "oci:absent"),
     ],

@@ -53,8 +53,8 @@ def test_each_option_that_takes_one_value_refuses_a_second(
 @pytest.mark.parametrize(
     ("words", "flag"),
     [
-        (("mirror", "a/b:1", "--to", "one.example/x", "--to", "two.example/x"), "--to"),
-        (("plan", "a/b:1", "--to=one.example/x", "--to=two.example/x"), "--to"),
+        (("push", "b", "--to", "one.example/x", "--to", "two.example/x"), "--to"),
+        (("verify", "a/b:1", "--to=one.example/x", "--to=two.example/x"), "--to"),
         (("pack", "a/b:1", "-o", "one", "--out", "two"), "--out"),
         (("push", "b", "--key", "one.pub", "--key", "two.pub", "--to", "one.example"), "--key"),
         (("verify", "b", "--output", "text", "--output", "json"), "--output"),

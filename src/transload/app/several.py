@@ -1,0 +1,231 @@
+"""Copies to several targets in one run: what they have in common is read once, and each ends for itself.
+
+Each target has a thread, a plan and a run of its own. What they share is the source: what it says about names
+(`planning.askedonce`) and its blobs (`transfer.sharing`).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from attrs import evolve, frozen
+
+from transload.app.job import Job
+from transload.app.location import Location
+from transload.app.mirror import Prepared, carry_out, check_room, prepare_selected, publishers_of
+from transload.app.outcome import StartTime, not_begun, result_of
+from transload.app.selection import Selection, select
+from transload.app.stores import Stores
+from transload.errors import TransloadError, UsageError, as_result
+from transload.events import ActivityListener, Listener
+from transload.oci import Digest
+from transload.planning import Plan
+from transload.planning.plan import Share
+from transload.report.result import Result
+from transload.report.tally import Tally, together
+from transload.report.texts import count, size
+from transload.threads import Cancellation, TaskGroup
+from transload.transfer import Outcome
+from transload.transfer.limits import Limits
+from transload.transfer.sharing import SharedReading, SpoolRoom
+
+Retry = Callable[[tuple[str, ...]], str]
+_HUBS = ("docker.io", "index.docker.io", "registry-1.docker.io")
+
+
+class Following(Protocol):
+    """Follows the work for each target, by its number from 0 on; called from several threads."""
+
+    def working(self, number: int) -> ActivityListener:
+        """A listener for what goes on besides copying."""
+        ...
+
+    def planned(self, number: int, prepared: Prepared) -> None:
+        """The plan is made, and nothing is copied yet."""
+        ...
+
+    def copying(self, number: int, tally: Tally) -> AbstractContextManager[Listener]:
+        """A listener for the run, which reads `tally`."""
+        ...
+
+    def ended(self, number: int, ended: Ended) -> None:
+        """This target's part is over."""
+        ...
+
+
+@frozen(kw_only=True)
+class Ended:
+    """How one target's part ended. `error` ended it before there was an outcome."""
+
+    result: Result
+    prepared: Prepared | None = None
+    outcome: Outcome | None = None
+    error: TransloadError | None = None
+
+
+def jobs_for(job: Job, targets: Sequence[Location]) -> tuple[Job, ...]:
+    """The same job for each target. Raises `UsageError` for targets that are no two different places to copy to."""
+    seen: dict[str, Location] = {}
+    origin = None if job.origin is None else _place(job.origin)
+    for target in targets:
+        target.check_target()
+        place = _place(target)
+        if place in seen:
+            named = f"{target} is given twice" if str(target) == str(seen[place]) else f"{seen[place]} is {target}, too"
+            raise UsageError(f"{named}: each target is named once", subject=str(target), hint="leave one --to out")
+        if place == origin:
+            raise _is_source(target)
+        seen[place] = target
+    return tuple(evolve(job, target=target) for target in targets)
+
+
+def selections_for(jobs: Sequence[Job], stores: Stores, cancellation: Cancellation) -> tuple[Selection, ...]:
+    """What each job selects; the sources are asked once. Raises what `select` raises, `UsageError`."""
+    stores.ask_sources_once()
+    selections = tuple(select(job, stores, cancellation) for job in jobs)
+    for job, selection in zip(jobs, selections, strict=True):
+        if all(item.source_store == job.target.locator and item.source == item.target for item in selection.items):
+            raise _is_source(job.target)
+    return selections
+
+
+def _is_source(target: Location) -> UsageError:
+    return UsageError(
+        f"{target} is the source, too: there is nothing to copy to it",
+        subject=str(target),
+        hint="leave this --to out",
+    )
+
+
+def _place(location: Location) -> str:
+    """A text that is equal for names of one place, as far as names tell."""
+    if location.kind != "registry":
+        return f"{location.kind}:{os.path.realpath(location.value)}"
+    host = location.value.lower().removesuffix(":443")
+    return f"{_HUBS[0] if host in _HUBS else host}/{location.prefix}"
+
+
+def read_once(plans: Iterable[Plan]) -> Share:
+    """What all plans together take from sources: each blob once."""
+    sizes: dict[Digest, int] = {}
+    for plan in plans:
+        sizes |= {step.descriptor.digest: step.descriptor.size for step in plan.blob_steps() if step.origin is None}
+    return Share(len(sizes), sum(sizes.values()))
+
+
+def plan_each(
+    jobs: Sequence[Job], stores: Stores, cancellation: Cancellation, working: Callable[[int], ActivityListener]
+) -> tuple[Prepared | TransloadError, ...]:
+    """The plan for each target, or the error that prevented it. Raises what `selections_for` raises."""
+    selections = selections_for(jobs, stores, cancellation)
+    prepared: dict[int, Prepared | TransloadError] = {}
+
+    def plan(number: int) -> None:
+        try:
+            prepared[number] = prepare_selected(jobs[number], selections[number], stores, cancellation, working(number))
+        except TransloadError as error:
+            prepared[number] = error
+
+    with TaskGroup(cancellation) as group:
+        for number in range(len(jobs)):
+            group.start(plan, number)
+    cancellation.check()
+    return tuple(prepared[number] for number in range(len(jobs)))
+
+
+@frozen(kw_only=True)
+class SeveralRuns:
+    """The runs of one command to several targets.
+
+    `retry` makes, for a target's number, the command that copies its named images again. `finishing` changes what is
+    prepared for a target, before it runs. The limits count for each target.
+    """
+
+    jobs: Sequence[Job]
+    stores: Stores
+    cancellation: Cancellation
+    began: StartTime
+    limits: Limits
+    following: Following
+    retry: Callable[[int], Retry] | None = None
+    finishing: Callable[[Prepared], Prepared] = lambda prepared: prepared
+
+    def run(self) -> tuple[tuple[Ended, ...], Share]:
+        """Do it. Returns how each target ended, and the blobs that were read from a source more than once.
+
+        Raises only what concerns all targets: what `selections_for` raises.
+        """
+        selections = selections_for(self.jobs, self.stores, self.cancellation)
+        number_of = len(self.jobs)
+        ended: dict[int, Ended] = {}
+        room = SpoolRoom.of(self.stores.state or Path(tempfile.gettempdir()))  # /tmp may lie in memory
+        with SharedReading(number_of, room) as shared, TaskGroup(self.cancellation) as group:
+            for number in range(number_of):
+                group.start(self._target, number, selections[number], shared, ended)
+        if shared.read_again.blobs:
+            self.stores.notice(read_again_note(shared.read_again, room))
+        return tuple(ended[number] for number in range(number_of)), shared.read_again
+
+    def _target(self, number: int, selection: Selection, shared: SharedReading, ended: dict[int, Ended]) -> None:
+        job = self.jobs[number]
+        try:
+            ended[number] = self._copied(number, selection, shared)
+        except TransloadError as error:
+            sources = tuple(selection.sources)
+            ended[number] = Ended(
+                result=not_begun(error, self.began, sources, job.target.locator), error=as_result(error)
+            )
+        finally:
+            shared.leave(number)
+        self.following.ended(number, ended[number])
+
+    def _copied(self, number: int, selection: Selection, shared: SharedReading) -> Ended:
+        job, stores, working = self.jobs[number], self.stores, self.following.working(number)
+        prepared = prepare_selected(job, selection, stores, self.cancellation, working)
+        shared.expect(number, prepared.plan)
+        prepared = self.finishing(_through(shared, number, prepared, stores))
+        self.following.planned(number, prepared)
+        check_room(prepared)
+        tally = Tally(prepared.plan)
+        with self.following.copying(number, tally) as progress:
+            listen = together(tally, progress, shared.listening(number, prepared.plan))
+            outcome = carry_out(prepared, stores, listen, self.cancellation, self._bodies, self.limits)
+        others = frozenset(other.target.value for other in self.jobs if other.target.value != job.target.value)
+        again = self._again(number, prepared.plan)
+        result = result_of(prepared, stores, tally, outcome, self.began, again, without=others)
+        return Ended(result=result, prepared=prepared, outcome=outcome)
+
+    def _again(self, number: int, plan: Plan) -> Retry | None:
+        """The command for what is open at a target; the whole one, without names, if that is everything."""
+        if self.retry is None:
+            return None
+        retry, everything = self.retry(number), sum(not image.excused for image in plan.images)
+        return lambda names: retry(names if len(names) < everything else ())
+
+    @property
+    def _bodies(self) -> int:
+        """So few for each target that all of them get a connection to the source: none waits for a slow one."""
+        return min(self.jobs[0].bodies, max(1, self.stores.most_bodies // len(self.jobs)))
+
+
+def _through(shared: SharedReading, number: int, prepared: Prepared, stores: Stores) -> Prepared:
+    """The same, with sources that all targets share."""
+    publishers = publishers_of(prepared.plan, stores)
+    return evolve(
+        prepared,
+        sources={locator: shared.seen_by(number, source) for locator, source in prepared.sources.items()},
+        publishers=None if publishers is None else shared.opened_by(number, publishers),
+    )
+
+
+def read_again_note(share: Share, room: SpoolRoom) -> str:
+    """A sentence about blobs that were read more than once."""
+    return (
+        f"{count(share.blobs, 'blob')} ({size(share.bytes)}) came from the source more than once: a target began "
+        f"again, or {room.folder} had no more room for what a slower target still needed"
+    )

@@ -1,0 +1,94 @@
+"""`--to A --to B`: mirror and plan for several targets."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from transload.app.halfway import unknown_half_notes
+from transload.app.job import Job
+from transload.app.location import Location
+from transload.app.outcome import StartTime
+from transload.app.readback import check_on_medium, with_read_back
+from transload.app.several import SeveralRuns, jobs_for, plan_each, read_once
+from transload.cli.commandline import command_line, command_words, retry_command
+from transload.cli.flags import WantedFlags
+from transload.cli.gather import Gathered
+from transload.cli.session import Session
+from transload.errors import TransloadError, UsageError
+from transload.planning import Plan
+from transload.report.exitcodes import of_plan
+from transload.report.several import Results, worst
+from transload.transfer.limits import Limits
+
+
+def check_one_target(wanted: WantedFlags) -> None:
+    """Raises `UsageError` if a plan for several targets is to be saved."""
+    if wanted.also_to:
+        raise UsageError("a saved plan is for one target, and --to names several", hint="save a plan for each of them")
+
+
+def jobs_of(gathered: Gathered, also: tuple[str, ...]) -> tuple[Job, ...]:
+    """The job for each target: the gathered one's, and those of the further `--to`.
+
+    Raises `UsageError` for a target user, who is of one target, and what `jobs_for` raises.
+    """
+    if gathered.logins.target is not None:
+        raise UsageError(
+            f"the target user {gathered.logins.target.username} is for one target, and this run has several",
+            hint="log in to each of them with docker login or podman login instead",
+        )
+    return jobs_for(gathered.job, (gathered.job.target, *map(Location.parse, also)))
+
+
+def mirror_to_all(
+    session: Session, gathered: Gathered, also: tuple[str, ...], more: list[str], limits: Limits, *, verify_medium: bool
+) -> int:
+    """Copy to each target, and write the result of each. `more` are words of the command that are not in a job."""
+    jobs = jobs_of(gathered, also)
+    for job in jobs:
+        if verify_medium:
+            check_on_medium(job.target)
+    names = tuple(str(job.target) for job in jobs)
+    began = StartTime.now(command_line(["mirror", *command_words(jobs[0], more), *_further(names)]))
+    with session.stoppable(), session.stores(gathered.logins) as stores, session.output.following(names) as following:
+        session.wait(limits)
+        read_back = partial(with_read_back, stores=stores, cancellation=session.cancellation)
+        runs = SeveralRuns(
+            jobs=jobs,
+            stores=stores,
+            cancellation=session.cancellation,
+            began=began,
+            limits=limits,
+            following=following,
+            retry=lambda number: retry_command(jobs[number], more),
+            finishing=read_back if verify_medium else lambda prepared: prepared,
+        )
+        ended, read_again = runs.run()
+    results = Results(targets=names, results=tuple(target.result for target in ended), read_again=read_again)
+    session.output.result(results)
+    return results.exit_code
+
+
+def plan_for_all(session: Session, gathered: Gathered, also: tuple[str, ...], *, explained: bool) -> int:
+    """Write the plan for each target, and what is read once for all."""
+    jobs = jobs_of(gathered, also)
+    codes: list[int] = []
+    plans: list[Plan] = []
+    with session.stoppable(), session.stores(gathered.logins) as stores:
+        prepared = plan_each(jobs, stores, session.cancellation, lambda _: session.output.working)
+    for job, of_target in zip(jobs, prepared, strict=True):
+        if isinstance(of_target, TransloadError):
+            session.output.no_plan(str(job.target), of_target)
+            codes.append(of_target.exit_code)
+        else:
+            notes = (*of_target.notes, *unknown_half_notes(of_target.plan, of_target.target))
+            decided, choices, additions = of_target.plan, of_target.choices, of_target.additions
+            session.output.whole_plan(decided, notes, choices, additions, explained=explained, of=str(job.target))
+            codes.append(of_plan(of_target.plan))
+            plans.append(of_target.plan)
+    session.output.read_once(read_once(plans), [plan.copied for plan in plans])
+    return worst(codes)
+
+
+def _further(names: tuple[str, ...]) -> list[str]:
+    return [word for name in names[1:] for word in ("--to", name)]

@@ -1,0 +1,105 @@
+"""A source that is asked each question once, for plans to several targets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar, cast
+
+from attrs import define, field
+
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.ports import Chunk, Refers, RequestCosts, Source
+
+Value = TypeVar("Value")
+
+
+@define(eq=False)
+class _Answer:
+    """What was answered, once it is `known`. An error is no answer: whoever waits asks for itself."""
+
+    lock: threading.Lock = field(factory=threading.Lock)
+    known: bool = False
+    value: Any = None
+
+
+class AskedOnce:
+    """`source`, whose answers about names are kept: all plans see the same content. Safe for threads.
+
+    Blobs are not kept, see `transload.transfer.sharing`.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._answers: dict[tuple[object, ...], _Answer] = {}
+        self._lock = threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def _once(self, question: tuple[object, ...], ask: Callable[[], Value]) -> Value:
+        with self._lock:
+            answer = self._answers.setdefault(question, _Answer())
+        with answer.lock:
+            if not answer.known:
+                answer.value, answer.known = ask(), True
+            return cast("Value", answer.value)
+
+    @property
+    def locator(self) -> str:
+        """The source's own."""
+        return self._source.locator
+
+    @property
+    def request_costs(self) -> RequestCosts | None:
+        """The source's own."""
+        return self._source.request_costs
+
+    @property
+    def refers(self) -> Refers | None:
+        """This wrapper, if the source knows referrers."""
+        return None if self._source.refers is None else self
+
+    # --- Resolves
+
+    def resolve(self, name: Name) -> Descriptor:
+        """See `Resolves`."""
+        return self._once(("resolve", name), lambda: self._source.resolve(name))
+
+    def fetch(self, name: Name) -> Manifest:
+        """See `Resolves`."""
+        return self._once(("fetch", name), lambda: self._source.fetch(name))
+
+    def tags(self, repository: str) -> Iterator[str]:
+        """See `Resolves`."""
+        return iter(self._once(("tags", repository), lambda: tuple(self._source.tags(repository))))
+
+    def repositories(self) -> Iterator[str]:
+        """See `Resolves`."""
+        return iter(self._once(("repositories",), lambda: tuple(self._source.repositories())))
+
+    # --- Refers
+
+    def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
+        """See `Refers`."""
+        refers = self._source.refers
+        return (
+            ()
+            if refers is None
+            else self._once(("referrers", repository, digest), lambda: refers.referrers(repository, digest))
+        )
+
+    # --- Reads
+
+    def exists(self, repository: str, descriptor: Descriptor) -> bool:
+        """See `Reads`."""
+        return self._once(
+            ("exists", repository, descriptor.digest), lambda: self._source.exists(repository, descriptor)
+        )
+
+    def open(
+        self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> AbstractContextManager[Iterator[Chunk]]:
+        """See `Reads`."""
+        return self._source.open(repository, descriptor, offset, length)

@@ -1,0 +1,119 @@
+"""The result of a run to several targets: each with its own, and what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from transload.errors import Interrupted
+from transload.planning.plan import Share
+from transload.report.exitcodes import MIXED
+from transload.report.planned import share_json
+from transload.report.result import RESULT_FORMAT, ImageResult, Result, exit_code
+from transload.report.styled import Styled
+from transload.report.summary import summary_lines
+from transload.report.texts import count, one_line, shortened, size
+
+_LABEL = 24  # letters of a target before a line; longer names lose their beginning
+
+
+@frozen(kw_only=True)
+class Results:
+    """How a run ended for each target, in the order of `targets`: their names as the user wrote them.
+
+    `read_again` are the blobs that came from a source more than once.
+    """
+
+    targets: tuple[str, ...]
+    results: tuple[Result, ...]
+    read_again: Share
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the process: that of the targets which are not complete, if it is one."""
+        return worst([exit_code(result) for result in self.results])
+
+    @property
+    def failures(self) -> tuple[ImageResult, ...]:
+        """Images that should be at a target and are not, of all targets that had a plan."""
+        return tuple(image for result in self.results for image in result.failures)
+
+    @property
+    def complete(self) -> int:
+        """How many targets have everything."""
+        return sum(not exit_code(result) for result in self.results)
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON report, and the `result` object of docs/formats/json-output.md, for several targets."""
+        return {
+            "format": RESULT_FORMAT,
+            "exit_code": self.exit_code,
+            "interrupted": any(result.interrupted for result in self.results),
+            "read_again": share_json(self.read_again),
+            "targets": [
+                {"name": name, **result.to_json()} for name, result in zip(self.targets, self.results, strict=True)
+            ],
+        }
+
+
+def worst(codes: Sequence[int]) -> int:
+    """The exit code for several targets.
+
+    >>> worst([0, 0]), worst([0, 5]), worst([5, 5]), worst([3, 5]), worst([3, 130])
+    (0, 5, 5, 1, 130)
+    """
+    wrong = set(codes) - {0}
+    if Interrupted.exit_code in wrong:
+        return Interrupted.exit_code
+    return wrong.pop() if len(wrong) == 1 else MIXED if wrong else 0
+
+
+def results_lines(results: Results, width: int | None = None) -> list[Styled]:
+    """The result for each target under its name, and in the last line how many have everything."""
+    lines: list[Styled] = []
+    for name, result in zip(results.targets, results.results, strict=True):
+        lines += [
+            Styled.of((one_line(name), "strong")),
+            *indented(summary_lines(result, width and width - 2)),
+            Styled(),
+        ]
+    return [*lines, *_closing(results)]
+
+
+def _closing(results: Results) -> Iterator[Styled]:
+    complete, everything = results.complete, len(results.results)
+    yield Styled.of((f"{complete} of {everything} targets are complete", "good" if complete == everything else "bad"))
+
+
+def read_once_lines(once: Share, shares: Sequence[Share]) -> list[Styled]:
+    """What plans for several targets come to: what is read once, and what is written.
+
+    >>> print(*read_once_lines(Share(2, 3000), [Share(2, 3000), Share(1, 1000)]), sep="\\n")
+    together: 2 blobs (2.9 KiB) are read once, 3 blobs (3.9 KiB) are written
+    """
+    blobs, written = sum(share.blobs for share in shares), sum(share.bytes for share in shares)
+    read = f"{count(once.blobs, 'blob')} ({size(once.bytes)}) {'is' if once.blobs == 1 else 'are'} read once"
+    wrote = f"{count(blobs, 'blob')} ({size(written)}) {'is' if blobs == 1 else 'are'} written"
+    return [Styled.of(f"together: {read}, {wrote}")]
+
+
+def indented(lines: Iterable[Styled]) -> list[Styled]:
+    """The lines, two blanks further right."""
+    return [Styled((("  ", ""), *line.parts)) if line.parts else line for line in lines]
+
+
+def labels(targets: Sequence[str]) -> tuple[str, ...]:
+    """A short name for each target, all of them different.
+
+    >>> labels(["one.example/mirror", "oci:/a/very/long/way/to/some/folder"])
+    ('one.example/mirror', '…ong/way/to/some/folder')
+    """
+    short = tuple(shortened(one_line(target), _LABEL) for target in targets)
+    return short if len(set(short)) == len(short) else tuple(map(one_line, targets))
+
+
+def labelled(label: str, lines: Iterable[Styled]) -> list[Styled]:
+    """The lines with a label before each."""
+    return [Styled(((f"{label}: ", "faint"), *line.parts)) for line in lines]
