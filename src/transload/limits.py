@@ -227,7 +227,7 @@ PATTERN_WORK = 20_000
 """In how many ways it may match one tag: two open parts such as `.*` in the middle are 16,000."""
 
 LISTED_RULES = 5000
-"""Repositories in a list of another tool whose tags a rule chooses: each costs a run a list of tags."""
+"""Charts, and repositories whose tags a rule chooses, in a list of another tool: each costs a run a list of tags."""
 
 BLOCKED_COMPARISONS = 100_000
 """Blocked names of an `ImageSetConfiguration`, times its images."""

@@ -56,12 +56,13 @@ def convert_lists(files: Sequence[str]) -> Converted:
             notes=(*(note for listed in lists for note in listed.notes), *_renamed(images, renamed)),
             ruled=tuple(ruled for listed in lists for ruled in listed.ruled),
             prefixes=tuple(prefix for listed in lists for prefix in listed.prefixes),
+            charts=tuple(chart for listed in lists for chart in listed.charts),
         ),
         questions=tuple(question for listed in lists for question in listed.questions),
         formats=tuple((str(path), ", ".join(listed.formats)) for path, listed in zip(paths, lists, strict=True)),
     )
     found = converted.image_set
-    if not (found.images or found.ruled or found.prefixes or converted.questions):
+    if found.is_empty and not converted.questions:
         raise _nothing(paths, found.notes)
     return converted
 

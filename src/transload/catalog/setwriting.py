@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from attrs import evolve
+
+from transload.catalog.chartuse import ChartUse
 from transload.catalog.imageset import ImageSet
 from transload.catalog.lists.taken import ListQuestion
 from transload.catalog.ruled import RuledImages, RuledPrefix
@@ -26,13 +29,16 @@ def set_text(image_set: ImageSet, *, questions: Sequence[ListQuestion] = (), com
     lines = [*(f"# {comment(line)}" for line in comments), "kind: ImageSet", "version: 1"]
     lines += [f"name: {_scalar(image_set.name)}"] if image_set.name.strip() else []
     entries = [*map(_image, image_set.images), *map(_ruled, image_set.ruled)]
-    if entries or not image_set.prefixes:
+    if entries or not (image_set.prefixes or image_set.charts):
         lines.append("images:" if entries else "images: []")
     for entry in entries:
         lines += _item(entry)
     lines += ["repositories:"] if image_set.prefixes else []
     for prefix in image_set.prefixes:
         lines += _item(_prefix(prefix))
+    lines += ["charts:"] if image_set.charts else []
+    for chart in image_set.charts:
+        lines += _item(_chart(chart))
     lines += ["questions:"] if questions else []
     for question in questions:
         lines += _item(_question(question))
@@ -72,6 +78,19 @@ def _prefix(prefix: RuledPrefix) -> Iterator[str]:
         yield f"deny: {_list(prefix.deny)}"
     yield from _tags(prefix.rule)
     yield from _conditions(prefix.platforms, prefix.optional)
+
+
+def _chart(chart: ChartUse) -> Iterator[str]:
+    yield f"chart: {_scalar(str(evolve(chart.address, version=None)))}"
+    if chart.address.version:
+        yield f"version: {_quoted(chart.address.version)}"
+    if chart.target:
+        yield f"target: {_scalar(chart.target)}"
+    if chart.values:
+        yield f"values: {_list(map(str, chart.values))}"
+    if not chart.images:
+        yield "images: false"
+    yield from _conditions(chart.platforms, optional=False)
 
 
 def _conditions(platforms: Sequence[Platform], optional: bool) -> Iterator[str]:

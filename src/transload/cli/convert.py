@@ -59,6 +59,7 @@ def _totals(converted: Converted) -> str:
     parts = [
         count(len(found.images), "image"),
         *([count(rules, "rule") + " for tags"] if rules else []),
+        *([count(len(found.charts), "chart")] if found.charts else []),
         *([count(questions, "open question")] if questions else []),
         *([count(len(found.notes), "note")] if found.notes else []),
     ]
@@ -81,6 +82,10 @@ def _json(converted: Converted) -> dict[str, Any]:
             {"source": str(images.source), "target": images.target, "rule": str(images.rule)} for images in found.ruled
         ]
         + [{"source": str(prefix), "target": prefix.target, "rule": str(prefix.rule)} for prefix in found.prefixes],
+        "charts": [
+            {"chart": str(chart.address), "target": chart.target or None, "images": chart.images}
+            for chart in found.charts
+        ],
         "notes": list(found.notes),
         "questions": [
             {"text": question.text, "reason": question.reason, "found": question.where}

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transload.catalog.builtin import load_builtin
+from transload.catalog.chartaddress import ChartAddress
+from transload.catalog.chartuse import ChartUse
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.lists.taken import ListQuestion
 from transload.catalog.ruled import RuledImages, RuledPrefix
@@ -89,6 +91,24 @@ prefixes = st.builds(
 )
 
 
+charts = st.builds(
+    ChartUse,
+    address=st.sampled_from(
+        [
+            ChartAddress.parse("oci://quay.io/charts/web:1.2.3+up1"),
+            ChartAddress.parse("oci://localhost:5000/web").at(">=1.0 <2"),
+            ChartAddress.parse("https://charts.example/stable/web"),
+            ChartAddress.parse("https://charts.example/no").at("1.10"),
+            ChartAddress.parse(f"oci://quay.io/web@sha256:{'1' * 64}"),
+        ]
+    ),
+    target=st.just("") | repositories,
+    images=st.booleans(),
+    values=st.sampled_from([(), (Path("/a/site values.yaml"),)]),
+    platforms=platforms,
+)
+
+
 @st.composite
 def image_sets(draw: st.DrawFn) -> ImageSet:
     by_place = {image.place: image for image in draw(st.lists(selected(), max_size=4))}
@@ -97,6 +117,7 @@ def image_sets(draw: st.DrawFn) -> ImageSet:
         merge(by_place.values()),
         ruled=tuple(draw(st.lists(ruled(), max_size=2))),
         prefixes=tuple(draw(st.lists(prefixes, max_size=2))),
+        charts=tuple(draw(st.lists(charts, max_size=2))),
     )
 
 
@@ -106,6 +127,7 @@ def without_places(image_set: ImageSet) -> ImageSet:
         notes=(),
         ruled=tuple(evolve(images, where="") for images in image_set.ruled),
         prefixes=tuple(evolve(prefix, where="") for prefix in image_set.prefixes),
+        charts=tuple(evolve(chart, where="") for chart in image_set.charts),
     )
 
 

@@ -68,6 +68,7 @@ def test_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
         "files": [{"file": "zarf.yaml", "format": "Zarf package"}],
         "images": [{"source": "quay.io/a/b:1", "target": "a/b:1", "platforms": []}],
         "rules": [],
+        "charts": [],
         "notes": ["zarf.yaml:6: components[0].repos: git repositories are not copied"],
         "questions": [
             {

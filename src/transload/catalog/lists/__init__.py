@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
+from transload.catalog.chartuse import ChartUse
 from transload.catalog.imageset import ImageSet
 from transload.catalog.lists import (
     carvel,
@@ -55,6 +56,7 @@ class OtherList:
     images: tuple[Selected, ...]
     ruled: tuple[RuledImages, ...] = ()
     prefixes: tuple[RuledPrefix, ...] = ()
+    charts: tuple[ChartUse, ...] = ()
     notes: tuple[str, ...] = ()
     questions: tuple[ListQuestion, ...] = ()
 
@@ -66,7 +68,7 @@ class OtherList:
         except TargetConflict as error:
             error.hint = "transload convert writes a set in which each has a name of its own"
             raise
-        return ImageSet(name, images, notes=notes, ruled=self.ruled, prefixes=self.prefixes)
+        return ImageSet(name, images, notes=notes, ruled=self.ruled, prefixes=self.prefixes, charts=self.charts)
 
 
 def read_list(documents: Sequence[Value]) -> OtherList | None:
@@ -83,6 +85,7 @@ def read_list(documents: Sequence[Value]) -> OtherList | None:
         images=with_platforms_joined(found for found in taken if isinstance(found, Selected)),
         ruled=tuple(dict.fromkeys(found for found in taken if isinstance(found, RuledImages))),
         prefixes=tuple(dict.fromkeys(found for found in taken if isinstance(found, RuledPrefix))),
+        charts=tuple(dict.fromkeys(found for found in taken if isinstance(found, ChartUse))),
         notes=tuple(_sentences(found for found in taken if isinstance(found, Note))),
         questions=tuple(found for found in taken if isinstance(found, ListQuestion)),
     )
@@ -96,9 +99,11 @@ def _bounded(documents: Iterable[Value], formats: Iterable[Format | None]) -> It
             yield Note(document.where, "is no list, and left out")
             continue
         for taken in known.read(document):
-            rules += isinstance(taken, RuledImages)
+            rules += isinstance(taken, RuledImages | ChartUse)
             if rules > LISTED_RULES:
-                raise document.fail(f"more than {LISTED_RULES} repositories of which a rule chooses the tags")
+                raise document.fail(
+                    f"more than {LISTED_RULES} repositories and charts of which the source says the tags"
+                )
             yield taken
 
 

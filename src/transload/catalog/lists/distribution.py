@@ -14,11 +14,12 @@ _DIGESTS = "the digests of single platforms are not compared; each tag is copied
 
 
 def _recognises(root: Value) -> bool:
-    return (root.get("kind").content, root.get("apiVersion").content) == ("ImagesLock", "v0")
+    version = root.get("apiVersion").content or root.get("apiversion").content  # as its first versions wrote
+    return (root.get("kind").content, version) == ("ImagesLock", "v0")
 
 
 def _read(root: Value) -> Iterator[Taken]:
-    yield from rest(root, ("apiVersion", "kind", "metadata", "chart", "images"), {})
+    yield from rest(root, ("apiVersion", "apiversion", "kind", "metadata", "chart", "images"), {})
     for item in items_of(root.get("images")):
         yield image(item.get("image"))
         if item.get("digests").content:

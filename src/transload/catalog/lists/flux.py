@@ -14,6 +14,7 @@ from transload.catalog.lists.taken import (
     Format,
     Note,
     Taken,
+    chart,
     found_anywhere,
     is_of,
     items_of,
@@ -44,7 +45,7 @@ def _recognises(root: Value) -> bool:
 
 
 def _read(root: Value) -> Iterator[Taken]:
-    yield from rest(root, ("apiVersion", "kind", "artifacts", "charts"), {"hosts": _LOGINS})
+    yield from rest(root, ("apiVersion", "kind", "artifacts", "charts"), {"hosts": _LOGINS, "auth": _LOGINS})
     artifacts, charts = items_of(root.get("artifacts")), items_of(root.get("charts"))
     yield from targets_note(entry.get("destination") for entry in (*artifacts, *charts))
     for entry in artifacts:
@@ -99,13 +100,15 @@ def _versions(entry: Value) -> TagRule:
 
 def _chart(entry: Value) -> Iterator[Taken]:
     source, target, name = entry.get("source"), entry.get("destination"), entry.get("name").text()
-    if source.text().startswith("oci://"):
-        repository = join(source.text().removeprefix("oci://").rstrip("/"), name)
-        yield ruled(
-            source, partial(_versions, entry), repository, target=target, renamed=join(target.text().rstrip("/"), name)
-        )
+    renamed, repository = join(target.text().rstrip("/"), name), source.text().rstrip("/")
+    if repository.startswith("oci://"):
+        place = join(repository.removeprefix("oci://"), name)
+        yield ruled(source, partial(_versions, entry), place, target=target, renamed=renamed)
     else:
-        yield Note(entry.where, "a chart that is in no registry is not copied")
+        version = text_of(entry.get("version"))
+        yield chart(entry, join(repository, name), version, images=False, target=target, renamed=renamed)
+        if text_of(entry.get("limit")) not in ("", "1"):
+            yield Note(entry.get("limit").where, "of a chart repository, only the newest version is copied")
     yield from rest(entry, ("name", "source", "destination", "version", "limit"), _SENTENCES)
 
 

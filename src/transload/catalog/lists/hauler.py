@@ -18,6 +18,7 @@ from transload.catalog.lists.taken import (
     listed,
     platform,
     rest,
+    targets_note,
     text_of,
 )
 from transload.catalog.selected import join
@@ -35,7 +36,8 @@ _SIGNATURES = dict.fromkeys(
 )
 _PREFIX = "hauler.dev/"
 _ANNOTATIONS = {f"{_PREFIX}{key}": sentence for key, sentence in _SIGNATURES.items()}
-_CHART = ("name", "repoURL", "version", "add-images", "values", "valuesFiles", "platform")
+_VALUES = "values of a chart are named under charts in an image set"
+_CHART = ("name", "repoURL", "version", "add-images", "rewrite", "add-dependencies", "exclude-extras")
 
 
 def _recognises(root: Value) -> bool:
@@ -61,7 +63,9 @@ def _images(root: Value, spec: Value) -> Iterator[Taken]:
         own = tuple(key for key, _ in annotations.entries() if not key.startswith(_PREFIX))
         yield from rest(annotations, (f"{_PREFIX}registry", f"{_PREFIX}platform", *own), _ANNOTATIONS)
     yield from rest(spec, ("images",), {})
-    for item in items_of(spec.get("images")):
+    items = items_of(spec.get("images"))
+    yield from targets_note(item.get("rewrite") for item in items if text_of(item.get("rewrite")))
+    for item in items:
         name, rewrite = item.get("name"), item.get("rewrite")
         bare = registry and not named_registry(name.text())[0]  # the annotation is for these alone
         text = join(registry, name.text()) if bare else None
@@ -73,14 +77,11 @@ def _images(root: Value, spec: Value) -> Iterator[Taken]:
 def _charts(_: Value, spec: Value) -> Iterator[Taken]:
     yield from rest(spec, ("charts",), {})
     for item in items_of(spec.get("charts")):
-        name, repository = item.get("name").text(), text_of(item.get("repoURL"))
-        if repository.startswith("oci://"):
-            yield chart(item, join(repository.rstrip("/"), name), text_of(item.get("version")))
-        else:
-            yield Note(item.where, "a chart that is in no registry is not copied")
-        if item.get("add-images").content == "true":
-            yield Note(item.get("add-images").where, "the images that the chart needs are not looked for")
-        yield from rest(item, _CHART, {"verify": _UNVERIFIED, "keyring": _UNVERIFIED, "rewrite": "is not done"})
+        name, repository = item.get("name").text(), text_of(item.get("repoURL")).rstrip("/")
+        rewrite = item.get("rewrite") if text_of(item.get("rewrite")) else None
+        with_images = item.get("add-images").content == "true"
+        yield chart(item, join(repository, name), text_of(item.get("version")), images=with_images, target=rewrite)
+        yield from rest(item, _CHART, {"verify": _UNVERIFIED, "keyring": _UNVERIFIED, "valuesFiles": _VALUES})
 
 
 def _files(_: Value, spec: Value) -> Iterator[Taken]:

@@ -16,6 +16,7 @@ from transload.catalog.lists.taken import (
     ListQuestion,
     Note,
     Taken,
+    chart,
     image,
     is_of,
     items_of,
@@ -24,7 +25,7 @@ from transload.catalog.lists.taken import (
     rest,
     text_of,
 )
-from transload.catalog.selected import Selected
+from transload.catalog.selected import Selected, join
 from transload.documents.value import Value
 from transload.limits import BLOCKED_COMPARISONS
 from transload.oci import Platform
@@ -32,12 +33,10 @@ from transload.oci.reference import check_repository, check_tag
 
 _GROUP = "mirror.openshift.io"
 _RELEASES = "OpenShift's releases are not copied; oc-mirror asks the update service for them"
-_CHARTS = "charts are not copied, and the images that they need are not looked for"
 _SENTENCES = {
     "platform": _RELEASES,
     "ocp": _RELEASES,
     "operators": "operator catalogs are not copied, and neither are the images of their operators",
-    "helm": _CHARTS,
     "samples": "samples are not copied",
 }
 _PLAIN = re.compile(r"[\w./:@-]*", re.ASCII)
@@ -68,7 +67,9 @@ def _read(root: Value) -> Iterator[Taken]:
             yield from rest(item, ("name", "targetRepo", "targetTag", "platforms"), {})
     if left_out:
         yield Note(mirror.get("blockedImages").where, f"blocked, and so left out: {listed(left_out)}")
-    yield from rest(mirror, ("additionalImages", "blockedImages"), _SENTENCES)
+    if mirror.get("helm").content:
+        yield from _charts(mirror.get("helm"))
+    yield from rest(mirror, ("additionalImages", "blockedImages", "helm"), _SENTENCES)
 
 
 def _image(item: Value) -> Selected | ListQuestion:
@@ -86,6 +87,18 @@ def _image(item: Value) -> Selected | ListQuestion:
         if text_of(item.get("targetTag")):
             taken = evolve(taken, tag=item.get("targetTag").read(check_tag))
     return taken
+
+
+def _charts(helm: Value) -> Iterator[Taken]:
+    """Charts with the images that they need, which is what oc-mirror takes of them."""
+    for repository in items_of(helm.get("repositories")):
+        for item in items_of(repository.get("charts")):
+            address = join(repository.get("url").text().rstrip("/"), item.get("name").text())
+            yield chart(item, address, text_of(item.get("version")), images=True)
+            yield from rest(item, ("name", "version", "platforms"), {"imagePaths": "images are not looked for there"})
+    for item in items_of(helm.get("local")):
+        yield chart(item, "", "", images=True)
+    yield from rest(helm, ("repositories", "local"), {})
 
 
 @frozen

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from attrs import evolve, frozen
 
+from transload.catalog.chartaddress import ChartAddress
+from transload.catalog.chartuse import ChartUse
 from transload.catalog.ruled import RuledImages, RuledPrefix
 from transload.catalog.selected import Selected
 from transload.catalog.tagpattern import check_pattern
@@ -22,6 +24,9 @@ _LISTED = 5  # names in a note
 _NOTHING = ("", "false", "False", "FALSE")
 # Zarf's ###ZARF_PKG_TMPL_X###, Go's {{ .X }}, the shell's ${X} and $X. No reference has # { $ in it.
 _TEMPLATE = re.compile(r"###\w+###|\{\{[^}]*\}*|\$\{[^}]*\}?|\$\w+")
+_ENDS = re.compile(r"(?<!\\)(?:\\\\)*\$\Z")
+# The tokens of a regular expression: an escape, a class, any other letter.
+_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 
 
 @frozen
@@ -44,7 +49,7 @@ class ListQuestion:
         return f"{self.where}: {self.text!r} is left open: {self.reason}"
 
 
-Taken = Selected | RuledImages | RuledPrefix | Note | ListQuestion
+Taken = Selected | RuledImages | RuledPrefix | ChartUse | Note | ListQuestion
 
 
 @frozen
@@ -170,19 +175,32 @@ NEWEST_VERSION = TagRule(versions=VersionRange.parse("*"), newest=1)
 
 def one_of(patterns: Iterable[str]) -> re.Pattern[str]:
     """A pattern that a whole tag matches if it matches one of these. Raises `DocumentInvalid`."""
-    return check_pattern("|".join(map(_grouped, patterns)))
+    return check_pattern("|".join(f"(?:{pattern})" if "|" in pattern else pattern for pattern in patterns))
 
 
 def found_anywhere(text: str) -> re.Pattern[str]:
     """A pattern that a whole tag matches if Go's `MatchString` finds `text` in it. Raises `DocumentInvalid`."""
-    several = "|" in text
-    before = "" if text.startswith("^") and not several else ".*"
-    after = "" if text.endswith("$") and not text.endswith("\\$") and not several else ".*"
-    return check_pattern(f"{before}{_grouped(text)}{after}")
+    alike: dict[tuple[str, str], list[str]] = {}  # alternatives with the same anchors share what is around them
+    for alternative in _alternatives(text):
+        before = "" if alternative.startswith("^") else ".*"
+        after = "" if _ENDS.search(alternative) else ".*"
+        alike.setdefault((before, after), []).append(alternative)
+    return check_pattern("|".join(f"{before}{_joined(parts)}{after}" for (before, after), parts in alike.items()))
 
 
-def _grouped(pattern: str) -> str:
-    return f"(?:{pattern})" if "|" in pattern else pattern
+def _joined(alternatives: Sequence[str]) -> str:
+    return alternatives[0] if len(alternatives) == 1 else f"(?:{'|'.join(alternatives)})"
+
+
+def _alternatives(text: str) -> list[str]:
+    """The parts of a pattern between those `|` that are in no group and no class."""
+    parts, begin, depth = [], 0, 0
+    for token in _TOKEN.finditer(text):
+        depth += {"(": 1, ")": -1}.get(token[0], 0)
+        if token[0] == "|" and depth == 0:
+            parts.append(text[begin : token.start()])
+            begin = token.end()
+    return [*parts, text[begin:]]
 
 
 # --- values that may be missing
@@ -242,12 +260,21 @@ def listed(names: Iterable[str]) -> str:
 # --- charts
 
 
-def chart(value: Value, address: str, version: str) -> Taken:
-    """A chart at an `oci://` address, which is copied like an image; its newest version if none is given.
+def chart(
+    value: Value, address: str, version: str, *, images: bool, target: Value | None = None, renamed: str = ""
+) -> ChartUse | Note | ListQuestion:
+    """The chart at an address, at a version or the newest of a range; with the images that it needs, if so wanted.
 
-    Helm writes the `+` of a version as `_` in the tag.
+    `target` as for images, without a tag: a chart has that of its version. A chart in a file or a folder is only noted.
     """
-    repository = address.removeprefix("oci://")
-    if not version:
-        return ruled(value, NEWEST_VERSION, repository)
-    return image(value, f"{repository}:{version.replace('+', '_')}")
+    text, below = address, below_registry(renamed or (target.text() if target else ""))
+    if not address.startswith(("oci://", "https://", "http://")):
+        return Note(value.where, "a chart in a file or a folder is not copied; name it under charts in an image set")
+    if question := question_of(value, f"{text} {version}") or question_of(target or value, below):
+        return question
+    with value.explained():
+        place = ChartAddress.parse(text.rstrip("/"))
+        place = place.at(version) if version else place
+    with (target or value).explained():
+        repository = Name.parse(below).repository if below else ""
+    return ChartUse(address=place, target=repository, images=images, where=value.where)

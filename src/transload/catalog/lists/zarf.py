@@ -18,6 +18,7 @@ from transload.catalog.lists.taken import (
     rest,
     text_of,
 )
+from transload.catalog.selected import join
 from transload.documents.value import Value
 from transload.oci import Platform
 
@@ -83,12 +84,17 @@ def _limits(component: Value) -> tuple[Value, Value]:
 
 
 def _chart(item: Value) -> Iterator[Taken]:
-    place = item.get("oci") if item.get("oci").content else item
-    address = text_of(place.get("url"))
-    if address.startswith("oci://"):
-        yield chart(item, address, text_of(place.get("version")))
+    """A chart; the images that it needs are among those of the component. In v1beta1 each kind of place has a key."""
+    oci, repository = item.get("oci"), item.get("helmRepository")
+    place = oci if oci.content else repository if repository.content else item
+    address, version = text_of(place.get("url")), text_of(place.get("version"))
+    if place is oci or address.startswith("oci://"):
+        yield chart(item, address, version, images=False)
+    elif text_of(item.get("gitPath")) or address.endswith(".git") or ".git@" in address:
+        yield Note(item.where, "a chart in a git repository is not copied")
     else:
-        yield Note(item.where, "a chart that is in no registry is not copied")
+        name = text_of(place.get("repoName")) or text_of(place.get("name")) or item.get("name").text()
+        yield chart(item, join(address.rstrip("/"), name) if address else "", version, images=False)
 
 
 FORMAT = Format("Zarf package", _recognises, _read)

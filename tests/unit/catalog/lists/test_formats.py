@@ -40,6 +40,8 @@ def told(listed: OtherList) -> Iterator[str]:
     for prefix in listed.prefixes:
         yield f"registry {prefix} -> {prefix.target or '(same)'}, not {', '.join(prefix.deny) or 'less'}"
         yield f"     {prefix.rule}"
+    for chart in listed.charts:
+        yield f"chart {chart.address} -> {chart.target or '(same)'}{', with images' if chart.images else ''}"
     yield from (f"note {note}" for note in listed.notes)
     yield from (f"open {question}" for question in listed.questions)
 

@@ -61,10 +61,13 @@ def test_what_another_tool_fills_in(text: str, template: str | None) -> None:
     assert template_in(text) == template
 
 
-PATTERNS = ["a", "^a", "a$", "^a$", "a|b", "^a|b$", "[ab]+", r"^v\.1", r"a\$", "", "^$", "(a|b)c", "^(?:a|b)$"]
+PATTERNS = [
+    *("a", "^a", "a$", "^a$", "a|b", "^a|b$", "[ab]+", r"^v\.1", r"a\$", "", "^$", "(a|b)c", "^(?:a|b)$"),
+    *("[|]a", r"a\\$", r"\|^a", "^a$|^b$", "[]|]a|b", r"^a\\\$"),
+]
 
 
-@given(st.sampled_from(PATTERNS), st.text("abcv1.$", max_size=6))
+@given(st.sampled_from(PATTERNS), st.text("abcv1.$|]\\", max_size=6))
 def test_a_pattern_is_found_as_in_go(pattern: str, tag: str) -> None:
     assert bool(found_anywhere(pattern).fullmatch(tag)) == bool(re.search(pattern, tag))
 
@@ -110,7 +113,7 @@ def test_the_limits_are_those_of_one_document() -> None:
     with pytest.raises(DocumentInvalid, match="more than 200000 values, aliases written out"):
         parse_list("---\n".join([text] * 3), "f")
     rules = "a.example:\n  images:\n" + "".join(f"    r{number}: []\n" for number in range(5001))
-    with pytest.raises(DocumentInvalid, match="more than 5000 repositories"):
+    with pytest.raises(DocumentInvalid, match="more than 5000 repositories and charts"):
         parse_list(rules, "f")
 
 
@@ -200,6 +203,21 @@ def test_a_pattern_that_is_not_understood_leaves_only_its_images_open() -> None:
     assert places(text) == ["a.example/x:1 -> x:1"]
     assert [question.text for question in found.questions] == ["a.example/y", "a.example/z", "a.example/w"]
     assert not found.ruled
+
+
+def test_patterns_that_people_write() -> None:
+    text = "a.example:\n  images-by-tag-regex:\n    x: '^v?\\d+(\\.\\d+){0,2}(-.+)?$|^latest$'\n    y: '^3\\.(8|9)$'\n"
+    assert not read(text).questions
+    assert [str(images.rule) for images in read(text).ruled] == [
+        r"matches /(?:^v?\d+(\.\d+){0,2}(-.+)?$|^latest$)/",
+        r"matches /^3\.(8|9)$/",
+    ]
+
+
+def test_the_first_locks_of_dt() -> None:
+    assert places(f"apiversion: v0\nkind: ImagesLock\nimages: [{{image: a/b:1, digests: [{{digest: '{D}'}}]}}]\n") == [
+        "docker.io/a/b:1 -> a/b:1"
+    ]
 
 
 def test_mappings_of_regsync_are_merged() -> None:
