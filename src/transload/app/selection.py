@@ -151,17 +151,13 @@ def _named(job: Job, variables: Mapping[str, str]) -> list[Catalog | ImageSet]:
     return [*sets, ImageSet("references", references)] if references else sets
 
 
-def _chart(text: str) -> ImageSet:
-    return ImageSet("charts", charts=(ChartUse(address=ChartAddress.parse(text)),))
-
-
 def _load(text: str, kind: str, variables: Mapping[str, str]) -> Catalog | ImageSet:
     if kind == "store":
         raise _store_as_set(text, Location.parse(text))
     if kind == "file":
         return _load_file(text, variables)
     if kind == "chart":
-        return _chart(text)
+        return ImageSet("charts", charts=(ChartUse(address=ChartAddress.parse(text)),))
     try:
         return load_builtin(text)
     except CatalogUnknown as error:
