@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from tests.unit.archive.writer import Saved, layout_files, saved_files, write_tar
 from tests.unit.bundle.packing import contents_of
+from tests.unit.discovery.charts.shapes import packed
 from transload.app.baseline import inventory_of
 from transload.archive import ArchiveStore
 from transload.bundle import lay_out
@@ -31,6 +32,8 @@ from transload.catalog.definition import parse_catalog
 from transload.catalog.references import parse_references
 from transload.catalog.setfile import parse_set
 from transload.catalog.tagpattern import check_pattern
+from transload.discovery.charts import read_chart
+from transload.discovery.charts.setting import settings as settings_of
 from transload.discovery.kinds import read_file as read_discovered
 from transload.errors import TransloadError
 from transload.inventory.file import dump_inventory, load_inventory
@@ -135,6 +138,25 @@ def discovered(file: str, valid: str) -> Parser:
     return Parser("discovery/streams.py", lambda raw, _: list(read_discovered(raw, file)), valid.encode())
 
 
+def chart(name: str) -> Callable[[bytes, Path], object]:
+    """Read a chart with a file that has these bytes."""
+
+    def read(raw: bytes, _: Path) -> object:
+        files = {"Chart.yaml": CHART, "values.yaml": VALUES, "templates/a.yaml": TEMPLATE, name: raw}
+        return list(read_chart(packed(files), "a.tgz", [settings_of(["a.b=1"], {})]).discovered)
+
+    return read
+
+
+CHART = (
+    b'{"name":"a","version":"1","appVersion":"2","annotations":{"images":"- {name: a, image: a:1}"},"dependencies":'
+    b'[{"name":"b","alias":"c","condition":"c.on,b","tags":["x"]}]}'
+)
+VALUES = b'{"image":{"registry":"r.example","repository":"a/b","tag":"1"},"l":["r.example/c:1"],"on":false,"global":{}}'
+TEMPLATE = (
+    b'{{- define "n" -}}{{ .repository }}:{{ .tag | default "1" }}{{- end }}{{ with .Values.image }}\n'
+    b'  image: {{ include "n" . | quote }}{{ else }}x{{ end }}{{ range $k, $v := .Values.l }}- {{ $v }}{{ end }}'
+)
 CATALOG = b"kind: Catalog\nversion: 1\nname: a\nregistry: r.example\nreleases:\n  - {tag: v1, images: [x, y]}\n"
 SET = b"kind: ImageSet\nversion: 1\nname: a\nimages:\n  - docker.io/library/busybox:1\n"
 INDEX = LayoutIndex.empty().pointing(NAME, BUILT.descriptor).encode()
@@ -218,6 +240,11 @@ PARSERS = [
     discovered(
         "olm.json", '{"schema":"olm.bundle","image":"a:1","relatedImages":[{"image":"b:1"}]}\n{"schema":"olm.x"}'
     ),
+    Parser("discovery/charts/package.py", lambda raw, _: read_chart(raw, "a.tgz"), packed({"Chart.yaml": CHART})),
+    Parser("discovery/charts/chart.py", chart("Chart.yaml"), CHART),
+    Parser("discovery/charts/tree.py", chart("values.yaml"), VALUES),
+    Parser("discovery/charts/syntax.py", chart("templates/a.yaml"), TEMPLATE),
+    Parser("discovery/charts/setting.py", text(lambda raw: settings_of([raw], {})), b"a.b[0].c={x,y\\,z},d=1"),
     Parser("transfer/journal.py", journal, b'["app/one", "%s"]\n' % BUILT.digest.encode()),
 ]
 ODD: list[Any] = [None, True, -1, 0, 1.5, 1e300, 2**63, 10**400, "", "²", "\ud800", "\x1b[2J", "a" * 5000, [], {}, [[]]]

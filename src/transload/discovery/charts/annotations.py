@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from transload.discovery.finding import Discovered, Finding, Irrelevant, Place, Question, Unread
+from transload.discovery.finding import Discovered, Irrelevant, Place, Unread
+from transload.discovery.judging import judged
 from transload.documents.value import Value
-from transload.errors import DocumentInvalid, TransloadError
-from transload.oci import Reference
+from transload.errors import DocumentInvalid
 
 RULE = "chart annotation"
 
@@ -41,10 +41,4 @@ def _one(item: Value, place: Place, off: Collection[str]) -> Discovered:
     text = named.content.strip()
     if isinstance(item.content, dict) and item.get("dependency").content in off:
         return Irrelevant(place=place)
-    if "{{" in text:
-        return Question(text=text[:400], place=place, reason="a template in an annotation, which Helm does not render")
-    try:
-        Reference.parse(text)
-    except TransloadError as error:
-        return Question(text=text[:400], place=place, reason=error.message)
-    return Finding(text=text, place=place, rule=RULE)
+    return judged(text, place, RULE)

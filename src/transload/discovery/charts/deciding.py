@@ -21,12 +21,9 @@ from transload.discovery.charts.rules import Candidate, has_tag
 from transload.discovery.charts.templates import Named, Written
 from transload.discovery.charts.tree import Path, written
 from transload.discovery.finding import Finding, Irrelevant, Place, Question, Unread
-from transload.errors import TransloadError
-from transload.oci import Reference
+from transload.discovery.judging import judged, open_reason, question
 
 Item = ChartImage | Question | Unread | Irrelevant
-
-_SHOWN = 400  # letters of a text that is asked about
 
 
 def decided(candidates: Iterable[Candidate], writes: Written) -> Iterator[Item]:
@@ -97,7 +94,7 @@ def _last_word(name: str) -> str:
 
 
 def _image(candidate: Candidate, text: str) -> Item:
-    reason = _why_no_name(text)
+    reason = open_reason(text)
     if reason:
         return _question(candidate, reason, text)
     finding = Finding(text=text, place=_place(candidate), rule=candidate.rule, sureness="likely")
@@ -105,7 +102,7 @@ def _image(candidate: Candidate, text: str) -> Item:
 
 
 def _question(candidate: Candidate, reason: str, text: str = "") -> Question:
-    return Question(text=(text or candidate.text)[:_SHOWN], place=_place(candidate), reason=reason)
+    return question(text or candidate.text, _place(candidate), reason)
 
 
 def _place(candidate: Candidate) -> Place:
@@ -114,18 +111,6 @@ def _place(candidate: Candidate) -> Place:
 
 def _literal(name: Named) -> Item:
     if not name.is_whole:
-        reason = "the templates make this name, and only Helm can tell all of it"
-        return Question(text=name.source[:_SHOWN], place=name.place, reason=reason)
-    reason = _why_no_name(name.text)
-    if reason:
-        return Question(text=name.text[:_SHOWN], place=name.place, reason=reason)
-    return ChartImage(finding=Finding(text=name.text, place=name.place, rule="chart template", sureness="likely"))
-
-
-def _why_no_name(text: str) -> str:
-    """Why a text names no image for sure; empty if it does."""
-    try:
-        Reference.parse(text)
-    except TransloadError as error:
-        return error.message
-    return "" if has_tag(text) else "no tag"
+        return question(name.source, name.place, "the templates make this name, and only Helm can tell all of it")
+    item = judged(name.text, name.place, "chart template", "likely")
+    return ChartImage(finding=item) if isinstance(item, Finding) else item

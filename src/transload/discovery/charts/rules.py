@@ -81,7 +81,7 @@ def candidates(values: dict[str, Tree], skipped: set[str], looks: Callable[[Path
 class _Walk:
     values: dict[str, Tree]
     looks: Callable[[Path], bool]
-    letters: int = CHART_TEXT_BYTES
+    letters: int = field(factory=lambda: CHART_TEXT_BYTES)
     taken: set[Path] = field(factory=set)
 
     def below(self, tree: Tree, path: Path, off: str) -> Iterator[Candidate]:

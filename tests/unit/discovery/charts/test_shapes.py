@@ -11,6 +11,7 @@ from tests.unit.discovery.charts.shapes import SHAPES, Texts, laid_out, packed
 from transload.discovery.charts import ChartReading, Fields, read_chart, read_chart_folder
 from transload.discovery.charts.tree import values_of
 from transload.discovery.finding import Irrelevant, Question, Unread
+from transload.discovery.judging import NO_TAG
 
 
 def found(reading: ChartReading) -> set[str]:
@@ -130,7 +131,7 @@ def test_what_a_chart_says_itself_is_certain() -> None:
         ("quay.io/acme/exporter:v1", "certain"),
     }
     assert questions(reading) == {
-        "quay.io/acme/tool:{{ .Chart.AppVersion }}": "a template in an annotation, which Helm does not render"
+        "quay.io/acme/tool:{{ .Chart.AppVersion }}": "it is a template: fill it in, and discover the result"
     }
     assert "docker.io/acme/keeper:3.9.2-r1" not in found(read(SHAPES["annotated"], "keeper: {enabled: false}"))
 
@@ -153,7 +154,7 @@ def test_flat_names_lists_and_containers_of_the_user_are_found() -> None:
         "acme/two:2",
         "docker.io/acme/bats:1.9",
     }
-    assert questions(reading) == {"acme/bats": "no tag"}
+    assert questions(reading) == {"acme/bats": NO_TAG}
     assert len(reading.images) == len(found(reading))
     assert fields_of(reading, "docker.acme.example/search/keystore:2") == Fields(
         repository=("keystoreImage",), tag=("keystoreImageTag",)
