@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from transload.discovery.finding import Discovered, Place
-from transload.discovery.judging import judged, question
+from transload.discovery.judging import chart_question, file_question, judged, question
 from transload.discovery.values import at, items, text
 from transload.discovery.variables import Unresolved, expand
 from transload.documents.value import Value
 
 _WHOLE = "only a run decides what this means: give the set itself to the other commands"
-_OTHERS = ("catalogs", "repositories", "charts", "include")
+_CHOSEN = ("catalogs", "repositories")
 
 
 def recognises(document: Value) -> bool:
@@ -29,19 +29,24 @@ def read(document: Value) -> Iterator[Discovered]:
         reason = "this is a catalog, of which a set chooses releases: give it to the other commands"
         yield question(text(document, "name"), Place.of(document), reason)
         return
-    defaults = at(document, "defaults")
-    for image in items(at(document, "images")):
-        yield from _image(image, defaults)
-    for key in _OTHERS:
-        if (other := at(document, key)).content:
-            yield question(key, Place.of(other), _WHOLE)
+    for group in (document, *items(at(document, "releases"))):
+        for image in items(at(group, "images")):
+            yield from _image(image, at(document, "defaults"))
+    for key in _CHOSEN:
+        if (chosen := at(document, key)).content:
+            yield question(key, Place.of(chosen), _WHOLE)
+    for chart in items(at(document, "charts")):
+        name = text(chart) or text(chart, "chart")
+        yield chart_question(chart, text(chart, "repository"), name, text(chart, "version"))
+    for file in filter(text, items(at(document, "include"))):
+        yield file_question(text(file), Place.of(file), "this file is included: discover it, too", text(file))
     for asked in items(at(document, "questions")):
         yield question(text(asked, "text"), Place.of(asked), text(asked, "reason") or "a question of this set")
 
 
 def _image(image: Value, defaults: Value) -> Iterator[Discovered]:
     source, place, tags = text(image) or text(image, "source"), Place.of(image), at(image, "tags")
-    if isinstance(tags.content, dict):
+    if isinstance(tags.content, dict) or text(tags):
         yield question(source, place, _WHOLE)
         return
     for tag in [text(item) for item in items(tags)] or [text(image, "tag")]:

@@ -235,7 +235,11 @@ images:
 - {{source: many, tags: {{versions: ">=1"}}}}
 - ${{REGISTRY:-registry.example}}/x:1
 - ${{REGISTRY}}/y:1
+- {{source: every, tags: all}}
 catalogs: [{{name: arcdata}}]
+charts: ["oci://r.example/charts/a:1", {{chart: b, repository: "https://c.example", version: "2"}}]
+include: [more.yaml]
+releases: [{{name: r1, images: [web:1]}}]
 questions:
 - {{text: "nginx", found: [a.yaml], reason: "{NO_TAG}"}}
 """
@@ -250,8 +254,18 @@ def test_an_image_set() -> None:
         "quay.io/team/tools:a",
         "quay.io/team/tools:b",
         "registry.example/x:1",
+        "quay.io/team/web:1",
     ]
-    assert [text for text, _ in questions(SET, "set.yaml")] == ["many", "${REGISTRY}/y:1", "catalogs", "nginx"]
+    assert [text for text, _ in questions(SET, "set.yaml")] == [
+        "many",
+        "${REGISTRY}/y:1",
+        "every",
+        "catalogs",
+        "oci://r.example/charts/a:1",
+        "https://c.example/b:2",
+        "more.yaml",
+        "nginx",
+    ]
 
 
 def test_a_catalog_is_asked_about() -> None:
