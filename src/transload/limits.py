@@ -186,6 +186,9 @@ FILLED_TEXT_LENGTH = 64 << 10
 FILLED_TEXT_DEPTH = 8
 """How deep such variables may be nested: `${A:-${B:-…}}`."""
 
+FILLED_TEXTS_LENGTH = 16 << 20
+"""Characters of all variables of one such file together; those after them have no value."""
+
 PURL_LENGTH = 4096
 """Characters of a package URL in a bill of materials."""
 

@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 
 from transload.discovery.finding import Discovered, Place, Unread
 from transload.discovery.judging import is_template, judged, question
-from transload.discovery.variables import Unresolved, expand
+from transload.discovery.variables import Unresolved, Variables, expand
 from transload.documents.text import decoded
 from transload.limits import STREAM_BYTES
 
@@ -97,7 +97,7 @@ class _Build:
     arguments: Mapping[str, str]
     stages: set[str]
     before: set[str] = field(factory=set)
-    variables: dict[str, str] = field(factory=dict)
+    variables: Variables = field(factory=Variables)
     begun: bool = False
 
     def follow(self, instruction: Instruction) -> Iterator[Discovered]:
@@ -120,13 +120,10 @@ class _Build:
     def _declare(self, words: tuple[str, ...]) -> None:
         for word in words:
             name, given, default = word.partition("=")
-            try:
-                if name in self.arguments:
-                    self.variables[name] = self.arguments[name]
-                elif given:
-                    self.variables[name] = expand(_unquoted(default), self.variables)
-            except Unresolved:
-                self.variables.pop(name, None)
+            if name in self.arguments:
+                self.variables.declare(name, self.arguments[name], literally=True)
+            elif given:
+                self.variables.declare(name, _unquoted(default))
 
     def _base(self, instruction: Instruction) -> Iterator[Discovered]:
         words, place, name = instruction.words, self.place_of(instruction.line), _stage(instruction.words)
@@ -137,7 +134,7 @@ class _Build:
             yield question(text, place, wrong)
             return
         try:
-            image = expand(_unquoted(words[0]), self.variables)
+            image = expand(_unquoted(words[0]), self.variables.values)
         except Unresolved as error:
             if not self._names_a_stage(words[0]):
                 yield self._open(words[0], place, error)

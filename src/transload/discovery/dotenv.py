@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from transload.discovery.finding import Place, Unread
-from transload.discovery.variables import Unresolved, expand
+from transload.discovery.variables import Variables
 from transload.documents.text import decoded
 from transload.errors import TransloadError
 from transload.files import read_file
@@ -28,18 +28,14 @@ def parse(text: str) -> dict[str, str]:
     >>> parse("TAG='1.2'\\nIMAGE=app:${TAG} # the newest")
     {'TAG': '1.2', 'IMAGE': 'app:1.2'}
     """
-    variables: dict[str, str] = {}
+    variables = Variables()
     for match in _LINE.finditer(text):
         name, literal, quoted, plain = match.groups()
         if literal is not None:
-            variables[name] = literal
-            continue
-        value = _unescaped(quoted) if quoted is not None else _COMMENT.sub("", plain).strip()
-        try:
-            variables[name] = expand(value, variables)
-        except Unresolved:
-            variables.pop(name, None)
-    return variables
+            variables.declare(name, literal, literally=True)
+        else:
+            variables.declare(name, _unescaped(quoted) if quoted is not None else _COMMENT.sub("", plain).strip())
+    return variables.values
 
 
 def _unescaped(text: str) -> str:

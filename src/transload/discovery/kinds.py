@@ -25,7 +25,7 @@ from transload.discovery.fieldpath import FieldPath
 from transload.discovery.finding import Discovered, DocumentReader, FileReader, Irrelevant, Place, Unread
 from transload.discovery.streams import json_documents, yaml_documents
 from transload.documents.value import Value
-from transload.errors import DocumentInvalid
+from transload.errors import DocumentInvalid, LimitExceeded
 
 _KEY = re.compile(rb"^(?:apiVersion|kind|services|images|resources|schema|releases):", re.MULTILINE)
 
@@ -160,7 +160,7 @@ def _counted(found: Iterator[Discovered | Value], place: Place, fields: Sequence
                 yield from read_document(item, fields)
             else:
                 yield item
-    except DocumentInvalid as error:
+    except (DocumentInvalid, LimitExceeded) as error:
         yield Unread(place=place, reason=str(error))
     else:
         if nothing:

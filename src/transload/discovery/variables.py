@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 
-from transload.limits import FILLED_TEXT_DEPTH, FILLED_TEXT_LENGTH
+from attrs import define, field
+
+from transload.limits import FILLED_TEXT_DEPTH, FILLED_TEXT_LENGTH, FILLED_TEXTS_LENGTH
 
 _NAME = "[A-Za-z_][A-Za-z0-9_]*"
 _BEGINS = re.compile(rf"\$(?:(\$)|({_NAME})|(\{{))")
@@ -24,6 +27,23 @@ class Unresolved(ValueError):
     def __init__(self, reason: str, name: str = "") -> None:
         super().__init__(reason)
         self.name = name
+
+
+@define
+class Variables:
+    """Variables that are declared one after the other, each with what those before it give."""
+
+    values: dict[str, str] = field(factory=dict)
+    _room: int = FILLED_TEXTS_LENGTH
+
+    def declare(self, name: str, text: str, *, literally: bool = False) -> None:
+        """Give a variable its value. If that cannot be filled in, it has none."""
+        self.values.pop(name, None)
+        with suppress(Unresolved):
+            value = text if literally else expand(text, self.values)
+            self._room -= len(value)
+            if self._room >= 0:
+                self.values[name] = value
 
 
 def expand(text: str, variables: Mapping[str, str], depth: int = 0) -> str:

@@ -220,6 +220,13 @@ def test_wrong_kinds_name_nothing(text: str) -> None:
     assert [type(item) for item in discovered(text, "x.yaml")] == [Irrelevant]
 
 
+def test_values_that_are_too_long_are_told() -> None:
+    text = (
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec: {values: {a: '" + "b " * (11 << 20) + "'}}\n"
+    )
+    assert len(unread(f"{text}---\n{text[:30]}", "x.yaml")) == 1
+
+
 # --- our own sets, and lists
 
 SET = f"""\

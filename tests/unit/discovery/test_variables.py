@@ -4,6 +4,7 @@ import pytest
 
 from transload.discovery.dotenv import parse
 from transload.discovery.variables import Unresolved, expand
+from transload.limits import FILLED_TEXTS_LENGTH
 
 VARIABLES = {"SET": "value", "EMPTY": "", "FALLBACK": "fallback"}
 
@@ -66,3 +67,10 @@ def test_a_dotenv_file() -> None:
         "EMPTY": "",
         "LINES": "a\tb\nc",
     }
+
+
+def test_the_values_of_a_file_together_have_a_limit() -> None:
+    values = parse(f"A={'x' * 60_000}\n" + "".join(f"A{number}=$A\n" for number in range(5_000)))
+    assert sum(map(len, values.values())) <= FILLED_TEXTS_LENGTH
+    assert "A1" in values
+    assert "A4999" not in values
