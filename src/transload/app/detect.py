@@ -12,7 +12,8 @@ from attrs import frozen
 
 from transload.app.job import Job
 from transload.app.location import SCHEMES, Location, is_path
-from transload.app.selection import FILE_SUFFIXES, Selection, kind_of, select_everything
+from transload.app.naming import FILE_SUFFIXES, kind_of
+from transload.app.selection import Selection, select_everything
 from transload.app.stores import NOTHING_SAID, Carried, Stores
 from transload.app.whole import items_of
 from transload.bundle.format.blueprint import LEDGER

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from attrs import evolve, frozen
 
 from transload.app.charting import ChosenChart, choose_charts, hosts_of
 from transload.app.choosing import choose
 from transload.app.job import Job
-from transload.app.location import SCHEMES, Location
+from transload.app.location import Location
+from transload.app.naming import kind_of, named_sets, store_as_set
 from transload.app.published import ask_published
 from transload.app.releases import find_releases, needed_tags, open_origin
 from transload.app.restricting import restricted, to_item
 from transload.app.stores import Stores
 from transload.app.whole import everything
-from transload.catalog.builtin import builtin, load_builtin
+from transload.catalog.builtin import load_builtin
 from transload.catalog.catalog import Catalog
-from transload.catalog.chartaddress import OCI, WEB, ChartAddress
-from transload.catalog.chartuse import ChartUse
 from transload.catalog.difference import Published, discovered
 from transload.catalog.imageset import CatalogUse, ImageSet
-from transload.catalog.references import ARROW, select_references
+from transload.catalog.references import ARROW
 from transload.catalog.release import Release
 from transload.catalog.ruled import Choice
 from transload.catalog.selected import Selected, join, merge
-from transload.errors import CatalogUnknown, LocalError, SelectionEmpty, UsageError, at_side
+from transload.errors import SelectionEmpty, UsageError, at_side
 from transload.events import ActivityListener, Counting, Progressed
-from transload.files import expanded
 from transload.oci import Name, Reference
 from transload.oci.reference import shown
 from transload.planning import Item
@@ -36,9 +33,6 @@ from transload.planning.additions import ReleaseNames
 from transload.ports import Source
 from transload.threads import Cancellation
 from transload.wording import hint
-
-FILE_SUFFIXES = (".yaml", ".yml", ".json", ".lock", ".txt", ".list")
-_ARCHIVE_SUFFIXES = (".tar", ".tgz", ".gz", ".zst", ".xz", ".bz2")
 
 
 @frozen
@@ -95,7 +89,7 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
         return select_everything(job, job.origin, stores.source(job.origin), stores.working)
     if not job.sets:
         raise UsageError("no images were named", hint="name a catalog (arcdata), a file, or references")
-    named = _named(job, stores.variables)
+    named = named_sets(job, stores.variables)
     stores.limit_source_login(frozenset().union(*(_registries(choice, job) for choice in named)))
     parts = [_part(choice, job, stores, cancellation) for choice in named]
     images, releases = _joined(parts, job)
@@ -143,31 +137,6 @@ def _joined(parts: Sequence[_Part], job: Job) -> tuple[tuple[Selected, ...], tup
 # --- one set after the other
 
 
-def _named(job: Job, variables: Mapping[str, str]) -> list[Catalog | ImageSet]:
-    """The sets that the job names, read before any request. References come last, as one set."""
-    kinds = [(text, kind_of(text)) for text in job.sets]
-    sets = [_load(text, kind, variables) for text, kind in kinds if kind != "reference"]
-    references = select_references(text for text, kind in kinds if kind == "reference")
-    return [*sets, ImageSet("references", references)] if references else sets
-
-
-def _load(text: str, kind: str, variables: Mapping[str, str]) -> Catalog | ImageSet:
-    if kind == "store":
-        raise _store_as_set(text, Location.parse(text))
-    if kind == "file":
-        return _load_file(text, variables)
-    if kind == "chart":
-        return ImageSet("charts", charts=(ChartUse(address=ChartAddress.parse(text)),))
-    try:
-        return load_builtin(text)
-    except CatalogUnknown as error:
-        path = Path(text)
-        if path.exists():
-            raise _path_as_set(text, path) from error
-        error.hint = f"{error.hint}; an image is written with its tag, {text}:latest"
-        raise
-
-
 def _registries(choice: Catalog | ImageSet, job: Job) -> frozenset[str]:
     """Every registry that these images may come from."""
     if isinstance(choice, Catalog):
@@ -191,74 +160,6 @@ def _part(choice: Catalog | ImageSet, job: Job, stores: Stores, cancellation: Ca
     if isinstance(choice, Catalog):
         return _catalog(choice, _home(choice, job), job, stores, cancellation)
     return _image_set(choice, stores, cancellation)
-
-
-def kind_of(text: str) -> str:
-    """`catalog`, `chart`, `file`, `store` or `reference`.
-
-    A bare word is a catalog, a text that looks like a file is a file.
-    """
-    if text.startswith((OCI, *WEB)):
-        return "chart"
-    if text.partition(":")[0] in SCHEMES and "//" not in text:
-        return "store"
-    if text.lower().endswith(FILE_SUFFIXES) or text.startswith((".", "/", "~")) or "\\" in text:
-        return "file"
-    if text in builtin() or not set("/:@") & set(text):
-        return "catalog"
-    return "reference"
-
-
-def load_catalog(text: str, variables: Mapping[str, str] | None = None) -> Catalog:
-    """The built-in catalog of this name, or the one in this file, which may be an image set with releases.
-
-    Raises `CatalogUnknown`, `UsageError`, `DocumentInvalid`.
-    """
-    if kind_of(text) != "file":
-        return load_builtin(text)
-    listing = _load_file(text, variables)
-    if not isinstance(listing, Catalog):
-        catalogs = " or ".join(dict.fromkeys(use.catalog.name for use in listing.catalogs))
-        raise UsageError(
-            f"{shown(text)} is an image set without releases",
-            subject=shown(text),
-            hint=f"name its catalog: {catalogs}" if catalogs else "write its images under releases, each with a name",
-        )
-    return listing
-
-
-def _load_file(text: str, variables: Mapping[str, str] | None = None) -> Catalog | ImageSet:
-    path = expanded(text)
-    if not path.exists():
-        raise LocalError(
-            f"there is no file {shown(text)}",
-            subject=shown(text),
-            hint="a catalog is a bare name, a reference has a tag",
-        )
-    if path.is_dir() or path.suffix.lower() in _ARCHIVE_SUFFIXES:
-        raise _path_as_set(text, path)
-    from transload.catalog.setfile import load_set  # few runs read one
-
-    listing = load_set(path, variables)
-    if isinstance(listing, ImageSet) and listing.is_empty:
-        way = "; ".join(listing.notes[:3]) or "write at least one reference into it"
-        raise SelectionEmpty(f"{text} lists no image", subject=text, hint=way)
-    return listing
-
-
-def _path_as_set(text: str, path: Path) -> LocalError:
-    what, kind = ("a folder", "oci") if path.is_dir() else ("a file", "archive")
-    return LocalError(
-        f"{text} is {what}, and a catalog, an image set or a reference was expected",
-        subject=text,
-        hint=f"images in it are taken with --from {kind}:{text}; an image set ends in .yaml or .txt",
-    )
-
-
-def _store_as_set(text: str, location: Location) -> UsageError:
-    return UsageError(
-        f"{text} is a store, not a list of images", subject=text, hint=f"take them with --from {location}"
-    )
 
 
 def _home(catalog: Catalog, job: Job) -> Location:
@@ -362,7 +263,7 @@ def _from_store(job: Job, origin: Location, stores: Stores, cancellation: Cancel
         elif kind_of(text) == "catalog":
             parts.append(_catalog(load_builtin(text), origin, job, stores, cancellation))
         elif kind_of(text) == "store":
-            raise _store_as_set(text, Location.parse(text))
+            raise store_as_set(text, Location.parse(text))
         elif kind_of(text) == "chart":
             raise UsageError(
                 "the address itself says where the chart is",

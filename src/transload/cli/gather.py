@@ -149,7 +149,7 @@ def _without_needless_users(answers: Answers, origin: Location | None, to: Locat
 
 def _variables(sets: tuple[str, ...], environment: Environment) -> Answers:
     """The answers in the vendor's variables. Their tags are tags of releases, so references do not use them."""
-    from transload.app.selection import kind_of
+    from transload.app.naming import kind_of
 
     answers = Answers.from_variables(environment.incumbent)
     if sets and all(kind_of(text) == "reference" for text in sets):

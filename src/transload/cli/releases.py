@@ -9,9 +9,9 @@ from attrs import evolve
 
 from transload.app.answers import Answers
 from transload.app.location import Location
+from transload.app.naming import load_catalog
 from transload.app.network import Network
 from transload.app.offers import Question, list_releases
-from transload.app.selection import load_catalog
 from transload.app.stores import Logins
 from transload.catalog.catalog import Catalog
 from transload.catalog.offer import ReleaseList

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Unpack
 
 from transload.app.location import Location
+from transload.app.naming import load_catalog
 from transload.app.offers import Question, list_releases
-from transload.app.selection import load_catalog
 from transload.catalog.catalog import Catalog
 from transload.catalog.offer import ReleaseList
 from transload.verbs import arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from transload.app.location import Location
-from transload.app.selection import kind_of
+from transload.app.naming import kind_of
 from transload.errors import ReferenceInvalid, UsageError
 
 
