@@ -168,6 +168,9 @@ YAML_VALUES = 200_000
 YAML_DEPTH = 24
 """Nesting of it."""
 
+RELEASES_IMAGES = 200_000
+"""Images of all releases together that one command looks at. The largest built-in catalog has a thousand."""
+
 STREAM_BYTES = 64 << 20
 """A file with many documents, such as rendered manifests or what a cluster runs: a large cluster's is 50 MB."""
 

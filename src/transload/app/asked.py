@@ -15,7 +15,6 @@ from transload.ports import Source
 from transload.threads import Cancellation, in_parallel
 
 _THREADS = 8
-Key = TypeVar("Key")
 Answer = TypeVar("Answer")
 Place = tuple[str, Name]
 """A name in a store, which is written as its locator."""
@@ -31,23 +30,40 @@ class Asked:
     cancellation: Cancellation
     troubles: dict[str, TransloadError] = field(factory=dict)
 
-    def tags(self, places: Iterable[Place]) -> dict[Place, frozenset[str] | None]:
-        """The tags of each repository, none if there is no such repository; None where the store did not say."""
-        repositories = {(store, Name(name.repository)) for store, name in places}
+    def tagged(self, places: Iterable[Place]) -> dict[Place, bool | None]:
+        """For each name whether the store has its tag; None where it did not say.
+
+        Each repository's list of tags is asked for once, and only the tags in question are kept of it.
+        """
+        names: dict[Place, set[Place]] = {}
+        for locator, name in places:
+            names.setdefault((locator, Name(name.repository)), set()).add((locator, name))
+
+        def those(repository: Place) -> frozenset[str]:
+            asked = {name.tag for _, name in names[repository]}
+            return frozenset(tag for tag in self._store(repository).tags(repository[1].repository) if tag in asked)
+
         none: frozenset[str] = frozenset()
-        answers = self._answers(repositories, lambda store, name: frozenset(store.tags(name.repository)), none)
-        return {place: answers.get(place) for place in repositories}
+        answers = self._answers(names, those, none)
+        tagged: dict[Place, bool | None] = {}
+        for repository, several in names.items():
+            tags = answers.get(repository)
+            tagged |= {place: None if tags is None else place[1].tag in tags for place in several}
+        return tagged
 
     def digests(self, places: Iterable[Place]) -> dict[Place, Digest | None]:
         """The digest of each name, None for what is not there. What the store did not say is left out."""
 
-        def digest(store: Source, name: Name) -> Digest | None:
-            return store.resolve(name).digest
+        def digest(place: Place) -> Digest | None:
+            return self._store(place).resolve(place[1]).digest
 
         return self._answers(set(places), digest, None)
 
+    def _store(self, place: Place) -> Source:
+        return self.stores[place[0]]
+
     def _answers(
-        self, places: Iterable[Place], ask: Callable[[Source, Name], Answer], not_there: Answer
+        self, places: Iterable[Place], ask: Callable[[Place], Answer], not_there: Answer
     ) -> dict[Place, Answer]:
         """What `ask` says of each place, in parallel, without those where it raised."""
         ordered = sorted(places)
@@ -55,16 +71,15 @@ class Asked:
         answers: dict[Place, Answer] = {}
 
         def work(place: Place) -> None:
-            locator, name = place
             try:
                 with at_side(self.side):
-                    answers[place] = ask(self.stores[locator], name)
+                    answers[place] = ask(place)
             except NotFound:
                 answers[place] = not_there
             except Interrupted:
                 raise
             except TransloadError as error:
-                self.troubles[f"{locator}/{name}"] = as_result(error)
+                self.troubles[f"{place[0]}/{place[1]}"] = as_result(error)
             counting.add()
 
         in_parallel(work, ordered, _THREADS, self.cancellation)

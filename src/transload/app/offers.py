@@ -16,9 +16,10 @@ from transload.app.stores import Stores
 from transload.catalog.catalog import Catalog
 from transload.catalog.offer import Offer, ReleaseList, holding_of, labelled, with_news
 from transload.catalog.release import Release
-from transload.catalog.selected import Selected, join
+from transload.catalog.selected import Selected, join, merge
 from transload.errors import UsageError, at_side
 from transload.events import Progressed
+from transload.limits import RELEASES_IMAGES
 from transload.oci import Name
 from transload.threads import Cancellation
 
@@ -28,8 +29,9 @@ class Question:
     """Which releases of `catalog` are meant, and what is asked about them.
 
     `origin` is where they are published, `target` the store that may hold them. `releases` is one release or a range,
-    None for all; `images` names the only images that count. `known`: take the releases that the catalog knows, without
-    asking the source. `digests`: compare what the target has with the source, by digests.
+    None for all; `images` names the only images that count, and releases without them are left out. `known`: take the
+    releases that the catalog knows, without asking the source. `digests`: compare what the target has with the source,
+    by digests. `flatten`: at the target, images have only the last part of their paths.
     """
 
     catalog: Catalog
@@ -39,6 +41,7 @@ class Question:
     images: tuple[str, ...] = ()
     known: bool = False
     digests: bool = False
+    flatten: bool = False
 
     def __attrs_post_init__(self) -> None:
         if self.target is None and (self.digests or self.images):
@@ -62,7 +65,14 @@ def list_releases(question: Question, stores: Stores, cancellation: Cancellation
     stores.limit_source_login(catalog.registries if catalog.is_set else frozenset({question.origin.value}))
     stores.working(Progressed("selecting"))
     offers = _offered(question, stores)
+    if sum(len(offer.release.images) for offer in offers) > RELEASES_IMAGES:
+        raise UsageError(
+            f"the {len(offers):,} releases of {catalog.name} have more than {RELEASES_IMAGES:,} images",
+            hint="name fewer of them: --releases FROM..TO",
+        )
     catalog.check_images(question.images, [offer.release for offer in offers])
+    if question.images:
+        offers = tuple(offer for offer in offers if _named(offer.release, question))
     source = ", ".join(sorted(catalog.registries)) if catalog.is_set else str(question.origin)
     listed = ReleaseList(catalog=catalog.name, source=source, releases=offers)
     if question.target is None:
@@ -116,12 +126,17 @@ def _with_holdings(
 
 def _images(release: Release, question: Question) -> tuple[Selected, ...]:
     """The images of a release that count, and its companions, which are optional."""
+    origin, images = question.origin, _named(release, question)
+    selected = question.catalog.select(release, registry=origin.value, repository=origin.prefix, images=images)
+    if not question.flatten:
+        return selected
+    return merge(evolve(image, repository=image.repository.rpartition("/")[2]) for image in selected)
+
+
+def _named(release: Release, question: Question) -> list[str]:
+    """The images that the question names and this release has."""
     known = (*release.images, *question.catalog.companions_of(release))
-    images = [image for image in question.images if image in known]
-    if question.images and not images:
-        return ()
-    origin = question.origin
-    return question.catalog.select(release, registry=origin.value, repository=origin.prefix, images=images)
+    return [image for image in dict.fromkeys(question.images) if image in known]
 
 
 @frozen
@@ -136,12 +151,8 @@ class _Look:
     def published(self, images: Iterable[Selected]) -> frozenset[Selected]:
         """Those of the images whose tags the source has; digests are taken for there."""
         images = list(images)
-        tags = self.source.tags(_at_source(image) for image in images if image.source.name.tag)
-        return frozenset(
-            image
-            for image in images
-            if image.source.name.tag is None or image.source.name.tag in (tags[_repository(_at_source(image))] or ())
-        )
+        tagged = self.source.tagged(_at_source(image) for image in images if not image.source.name.digest)
+        return frozenset(image for image in images if tagged.get(_at_source(image), image.source.name.digest))
 
     def held(self, images: Iterable[Selected]) -> dict[Selected, bool | None]:
         """For each image whether the target has its name, None where it did not say.
@@ -149,16 +160,13 @@ class _Look:
         Raises the first error if it said nothing at all.
         """
         images = list(images)
-        tags = self.target.tags(self._at_target(image) for image in images if image.tag)
+        tagged = self.target.tagged(self._at_target(image) for image in images if image.tag)
         digests = self.target.digests(self._at_target(image) for image in images if not image.tag)
-        held: dict[Selected, bool | None] = {}
-        for image in images:
-            place = self._at_target(image)
-            if image.tag:
-                answer = tags[_repository(place)]
-                held[image] = None if answer is None else image.tag in answer
-            else:
-                held[image] = digests[place] is not None if place in digests else None
+        places = {image: self._at_target(image) for image in images}
+        held = {
+            image: tagged[place] if image.tag else digests[place] is not None if place in digests else None
+            for image, place in places.items()
+        }
         if held and all(answer is None for answer in held.values()):
             raise next(iter(self.target.troubles.values()))
         return held
@@ -186,7 +194,3 @@ class _Look:
 
 def _at_source(image: Selected) -> Place:
     return image.source.registry, image.source.name
-
-
-def _repository(place: Place) -> Place:
-    return place[0], Name(place[1].repository)

@@ -9,6 +9,7 @@ from transload.catalog.release import Release, day_in
 from transload.catalog.selected import Selected, merge
 from transload.catalog.setentries import Defaults, image_in
 from transload.documents.value import Value
+from transload.limits import RELEASES_IMAGES
 from transload.oci.reference import check_tag
 
 RELEASE = ("name", "date", "note", "images")
@@ -28,8 +29,12 @@ def released(root: Value, name: str, defaults: Defaults, notes: tuple[str, ...])
     common = [_image(item, defaults) for item in root.get("images").maybe(Value.items, ())]
     first: dict[str, Value] = {}
     releases: list[Release] = []
+    images = 0
     for item in root.get("releases").items():
         release = _release(item, common, defaults)
+        images += len(release.selected)
+        if images > RELEASES_IMAGES:
+            raise item.fail(f"the releases have more than {RELEASES_IMAGES:,} images together")
         if release.tag in first:
             raise item.listed_twice(release.tag, first[release.tag])
         first[release.tag] = item

@@ -91,7 +91,7 @@ def retry_command(job: Job, more: Iterable[str] = ()) -> Callable[[tuple[str, ..
         prefix = f"{job.target.prefix}/" if job.target.prefix else ""
         images = (name.removeprefix(prefix).partition("@")[0].rpartition(":") for name in names)
         chosen = dict.fromkeys(repository if colon else tag for repository, colon, tag in images)
-        restricted = [word for image in chosen or job.images for word in ("--image", image)]
+        restricted = [word for image in chosen or dict.fromkeys(job.images) for word in ("--image", image)]
         return command_line([*always, *restricted])
 
     return command

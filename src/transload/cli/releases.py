@@ -8,6 +8,7 @@ import click
 from attrs import evolve
 
 from transload.app.answers import Answers
+from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.naming import load_catalog
 from transload.app.network import Network
@@ -17,7 +18,7 @@ from transload.catalog.catalog import Catalog
 from transload.catalog.offer import ReleaseList
 from transload.cli import completion, options
 from transload.cli.command import Command, is_written
-from transload.cli.commandline import command_line
+from transload.cli.commandline import connection_words, retry_command
 from transload.cli.console import say, show_result, width_of
 from transload.cli.output import OutputFormat
 from transload.cli.session import Session, open_session
@@ -49,6 +50,7 @@ from transload.report.styled import Styled
 @click.option("--releases", "only", metavar="RELEASE", help="Only this release, or a range FROM..TO.")
 @click.option("--image", metavar="NAME", multiple=True, help="Count only this image (repeatable).")
 @click.option("--digests", is_flag=True, help="Compare what the target has with the source, by digests.")
+@click.option("--flatten", is_flag=True, help="At the target, only the last part of each repository path.")
 @click.option("--exit-code", is_flag=True, help="End with 10 if a release is new to the target, with 0 if none is.")
 @options.network
 @options.reporter
@@ -61,6 +63,7 @@ def releases(
     only: str | None,
     image: tuple[str, ...],
     digests: bool,
+    flatten: bool,
     exit_code: bool,
     network: Network,
     output: OutputFormat,
@@ -92,14 +95,16 @@ def releases(
             images=image,
             known=known,
             digests=digests,
+            flatten=flatten,
         )
         logins = Logins(answers.source_login(), answers.target_login())
         with session.stoppable(), session.stores(logins) as stores:
             listed = list_releases(question, stores, session.cancellation)
         _show(session, listed, quiet, only_new=exit_code)
         if target is not None and session.output.speaks and not quiet:
-            words = ["mirror", catalog, *_words(listed, flags, image)] if listed.new else []
-            session.output.notice(news(listed, command_line(words)))
+            job = Job(sets=(catalog,), target=target, images=image, flatten=flatten)
+            job = evolve(job, source_registry=source_registry, source_repository=source_repository, tag=_tag(listed))
+            session.output.notice(news(listed, retry_command(job, connection_words(network, logins))(())))
         return of_releases(listed, news=exit_code)
 
 
@@ -111,22 +116,22 @@ def _answers(session: Session, answers: Answers, target: Location | None) -> Ans
 
 
 def _origin(catalog: Catalog, answers: Answers) -> Location:
-    registry, repository = answers.source_registry, answers.source_repository
-    return Location("registry", registry or catalog.registry, repository or catalog.repository)
+    """Where the catalog's vendor publishes, or where to look instead. Raises `UsageError` where that does nothing."""
+    if catalog.is_set and (is_written("source_registry") or is_written("source_repository")):
+        raise UsageError(
+            f"the images of {catalog.name} name their registries themselves",
+            hint="leave --source-registry and --source-repository out",
+        )
+    repository = catalog.repository if answers.source_repository is None else answers.source_repository
+    return Location("registry", answers.source_registry or catalog.registry, repository)
 
 
-def _words(listed: ReleaseList, flags: Answers, images: tuple[str, ...]) -> list[str]:
-    """The words of a command that copies what is new; only the newest release, if the target has none."""
+def _tag(listed: ReleaseList) -> str | None:
+    """What is new, as one release or a range; the newest alone, if the target has none as a whole."""
     tags = [release.tag for release in listed.new]
-    alone = len(tags) in {1, len(listed.releases)}
-    named = {
-        "--tag": tags[0] if alone else f"{tags[-1]}..{tags[0]}",
-        "--to": listed.target,
-        "--source-registry": flags.source_registry,
-        "--source-repository": flags.source_repository,
-    }
-    restricted = [word for image in images for word in ("--image", image)]
-    return [word for flag, value in named.items() if value is not None for word in (flag, value)] + restricted
+    if not tags:
+        return None
+    return tags[0] if len(tags) in {1, len(listed.releases)} else f"{tags[-1]}..{tags[0]}"
 
 
 def _show(session: Session, listed: ReleaseList, quiet: bool, *, only_new: bool) -> None:

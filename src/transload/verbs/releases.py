@@ -25,6 +25,7 @@ def releases(
     source_repository: str | None = None,
     known: bool = False,
     digests: bool = False,
+    flatten: bool = False,
     **options: Unpack[Options],
 ) -> ReleaseList:
     """The releases of a catalog, newest first: `transload releases` of the command line.
@@ -36,8 +37,8 @@ def releases(
 
     With `to`, each release has its `holding`: which images the target has, by their names, and `is_new`. The target is
     asked once for the tags of each image. `images` are the only ones that count. `digests` compares what is there
-    with the source, at two requests for each image. What could not be asked is in `result.troubles`; it counts as
-    `unclear`, never as absent.
+    with the source, at two requests for each image. `flatten`: the target has only the last part of each path. What
+    could not be asked is in `result.troubles`; it counts as `unclear`, never as absent.
 
     Raises `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`, `DocumentInvalid`, `UsageError`; the source's errors if
     it could not be asked for its releases, the target's if it could be asked for nothing.
@@ -59,5 +60,6 @@ def releases(
             images=arguments.images(images),
             known=known,
             digests=digests,
+            flatten=flatten,
         )
         return list_releases(question, work.stores, work.cancellation)

@@ -129,3 +129,11 @@ def test_other_registries_are_refused_where_they_would_do_nothing(tmp_path: Path
             "kind: ImageSet\nversion: 1\ncatalogs: [{file: station.yaml, registry: registry.local}]\n",
             str(tmp_path / "site.yaml"),
         )
+
+
+def test_images_of_all_releases_do_not_multiply_without_bound() -> None:
+    images = "".join(f"  - a{number}:1\n" for number in range(1000))
+    releases = "".join(f"  - name: r{number}\n" for number in range(300))
+    text = f"kind: ImageSet\nversion: 1\nimages:\n{images}releases:\n{releases}"
+    with pytest.raises(DocumentInvalid, match="releases have more than 200,000 images together"):
+        station(text)

@@ -119,7 +119,7 @@ def test_whole_in_part_and_absent_are_told_apart(site: Site) -> None:
     assert "at the target" in oldest
     assert "new" not in oldest
     assert "2 releases new; to copy what is new: transload mirror " in err
-    assert f"--tag v1.1.0..v1.2.0 --to {site.to}" in err
+    assert f"--to {site.to} --tag v1.1.0..v1.2.0" in err
 
 
 def test_the_anchor_alone_is_not_the_release(site: Site) -> None:
@@ -188,7 +188,7 @@ def test_a_folder_that_is_not_there_yet_holds_nothing_and_is_not_made(site: Site
     assert code == 10
     assert len(out.splitlines()) == 3
     assert "all 3 releases are new; to copy the newest: " in err
-    assert f"--tag v1.2.0 --to oci:{site.folder / 'out'}" in err, "all of them is rarely wanted"
+    assert f"--to oci:{site.folder / 'out'} --tag v1.2.0" in err, "all of them is rarely wanted"
     assert not (site.folder / "out").exists()
 
 
@@ -198,6 +198,37 @@ def test_known_asks_no_target_that_is_only_a_default(site: Site, monkeypatch: py
     assert site.served.requests.total == 0
     assert site.run("--exit-code")[0] == 10
     assert site.served.requests.total > 0
+
+
+def test_what_was_mirrored_flat_is_found_flat(station: Site) -> None:
+    mirrored(station, "--flatten")
+    assert states(station.listed()[1])[0] == ("summer", "part", True)
+    code, event = station.listed("--flatten", "--exit-code")
+    assert (code, states(event)[0]) == (0, ("summer", "whole", False))
+    assert event["releases"][0]["held"]["there"] == ["gateway", "forecast", "archive", "probe"]
+
+
+def test_releases_without_the_named_image_are_left_out(site: Site) -> None:
+    text = (site.folder / "weather.yaml").read_text()
+    (site.folder / "weather.yaml").write_text(text.replace("v1.2.0, list: all", "v1.2.0, images: [gateway]"))
+    site.bring("v1.1.0", ("archive",))
+    code, event = site.listed("--image", "archive", "--exit-code")
+    assert (code, states(event)) == (0, [("v1.1.0", "whole", False), ("v1.0.0", "absent", False)])
+
+
+def test_only_the_tags_in_question_are_kept_of_a_long_list(site: Site) -> None:
+    for number in range(300):
+        fill(site.target, image("noise"), "site/gateway", f"noise-{number}")
+    site.bring("v1.2.0")
+    assert states(site.listed()[1])[0] == ("v1.2.0", "whole", False)
+
+
+def test_the_command_for_what_is_new_has_what_this_one_had(site: Site) -> None:
+    words = ("--to", site.to, "--image", "gateway", "--image", "gateway", "--stall-timeout", "30", "--flatten")
+    _, _, err = site.run(*words, "--source-registry", site.vendor.host_port)
+    for part in (f"--to {site.to}", "--stall-timeout 30", f"--source-registry {site.vendor.host_port}", "--flatten"):
+        assert part in err
+    assert err.count("--image gateway") == 1
 
 
 # --- digests
@@ -501,6 +532,13 @@ def test_two_tags_of_one_image_are_told_apart(site: Site) -> None:
 def test_wrong_requests_of_a_set_are_told(station: Site, words: tuple[str, ...], code: int, told: str) -> None:
     assert main(["mirror", str(station.folder / "weather.yaml"), "--to", station.to, *words]) == code
     assert told in station.capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--source-registry", "--source-repository"])
+def test_another_source_is_refused_where_it_would_do_nothing(station: Site, flag: str) -> None:
+    code, _, err = station.run(flag, "registry.example")
+    assert code == 2
+    assert "name their registries themselves" in err
 
 
 def test_a_set_without_releases_says_what_to_do(site: Site) -> None:
