@@ -8,7 +8,7 @@ from pathlib import Path
 from attrs import frozen
 
 from transload.catalog.imageset import ImageSet
-from transload.catalog.lists import OtherList, with_platforms_joined
+from transload.catalog.lists import OtherList, plain, with_platforms_joined
 from transload.catalog.lists.taken import ListQuestion
 from transload.catalog.references import LIST_BYTES, parse_references
 from transload.catalog.selected import Selected, kept_apart, merge
@@ -17,8 +17,6 @@ from transload.catalog.setwriting import set_text
 from transload.errors import LocalError, SelectionEmpty, UsageError
 from transload.files import expanded, local_errors, read_file
 from transload.limits import YAML_BYTES
-
-PLAIN_LIST = "list of references"
 
 
 @frozen(kw_only=True)
@@ -84,7 +82,7 @@ def _read(path: Path) -> OtherList:
         raise LocalError(f"{path} is a folder, and a file was expected", subject=str(path), hint="name the files in it")
     if path.suffix.lower() not in DOCUMENT_SUFFIXES:
         references = parse_references(_content(path, LIST_BYTES), str(path))
-        return OtherList(formats=(PLAIN_LIST,), images=references)
+        return OtherList(formats=(plain.FORMAT.name,), images=references)
     listed = parse_list(_content(path, YAML_BYTES), str(path))
     if listed is None:
         raise UsageError(

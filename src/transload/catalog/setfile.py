@@ -65,7 +65,11 @@ def _parse(content: bytes | str, file: str, reading: Reading) -> Catalog | Image
     root = documents[0] if len(documents) == 1 else Value.from_yaml(content, file)  # which says what is wrong
     if not root.has("kind"):
         raise root.missing("kind", hint="write kind: ImageSet or kind: Catalog")
-    if root.get("kind").one_of((KIND, definition.KIND)) == KIND:
+    if root.get("kind").content not in (KIND, definition.KIND):
+        error = root.get("kind").wrong(f"{KIND} or {definition.KIND}")
+        error.hint = error.hint or "transload discover finds the images that manifests and charts name"
+        raise error
+    if root.get("kind").content == KIND:
         return _image_set(filled(root, reading.variables), reading)
     return definition.catalog_of(root)
 

@@ -79,7 +79,7 @@ def test_what_is_refused(rest: str, message: str, hint: object) -> None:
         ("kind: Catalogue\n", "f:1: kind: expected ImageSet or Catalog, found 'Catalogue'"),
         ("kind: Catalog\n", "f:1: key 'version' is missing"),
         ("kind: Catalog\nversion: 2\n", "f:2: version: expected 1, found '2'"),
-        ("- kind\n", "f:1: expected a mapping, found a list"),
+        ("- [kind]\n", "f:1: expected a mapping, found a list"),
         (HEAD.replace("r.example", "https://r.example") + RELEASES, "f:4: registry: 'https://r.example' is not a reg"),
     ],
 )

@@ -19,6 +19,7 @@ from transload.catalog.lists import (
     hauler,
     imagesyncer,
     ocmirror,
+    plain,
     regsync,
     skopeo,
     zarf,
@@ -41,6 +42,7 @@ FORMATS: tuple[Format, ...] = (
     regsync.FORMAT,
     skopeo.FORMAT,
     imagesyncer.FORMAT,
+    plain.FORMAT,
 )
 """The first that recognises a document reads it. Those without a kind come last."""
 
@@ -108,9 +110,8 @@ def _bounded(documents: Iterable[Value], formats: Iterable[Format | None]) -> It
 
 
 def _format_of(document: Value) -> Format | None:
-    if not isinstance(document.content, dict):
-        return None
-    return next((known for known in FORMATS if known.recognises(document)), None)
+    candidates = FORMATS if isinstance(document.content, dict) else (plain.FORMAT,)
+    return next((known for known in candidates if known.recognises(document)), None)
 
 
 def with_platforms_joined(images: Iterable[Selected]) -> tuple[Selected, ...]:

@@ -125,7 +125,8 @@ def test_the_limits_are_those_of_one_document() -> None:
         "global: {images: {a: [b]}}\n",
         "a: b\n",
         "images: [a]\n",
-        "- a\n",
+        "[]\n",
+        "- a\n- {b: c}\n",
         "sync: yes\n",
     ],
 )
@@ -212,6 +213,16 @@ def test_patterns_that_people_write() -> None:
         r"matches /(?:^v?\d+(\.\d+){0,2}(-.+)?$|^latest$)/",
         r"matches /^3\.(8|9)$/",
     ]
+
+
+def test_plain_lists() -> None:
+    assert places("# all\n- nginx:1 # web\n- quay.io/a/b:2\n- nginx:1\n") == [
+        "docker.io/library/nginx:1 -> library/nginx:1",
+        "quay.io/a/b:2 -> a/b:2",
+    ]
+    assert places('["quay.io/a/b:2"]') == ["quay.io/a/b:2 -> a/b:2"]
+    kubeadm = '{"kind":"Images","apiVersion":"output.kubeadm.k8s.io/v1alpha3","images":["registry.k8s.io/pause:3.10"]}'
+    assert places(kubeadm) == ["registry.k8s.io/pause:3.10 -> pause:3.10"]
 
 
 def test_the_first_locks_of_dt() -> None:
