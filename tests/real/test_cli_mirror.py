@@ -187,6 +187,42 @@ def test_releases_are_listed_with_what_the_target_has(shell: Shell, vendor: Regi
     assert len(shell("releases", "arcdata", "--known").out.splitlines()) > 40
 
 
+def test_what_is_new_is_found_with_one_question_for_each_repository(
+    shell: Shell, start_registry: StartRegistry, vendor: Registry
+) -> None:
+    target = start_registry("htpasswd")
+    assert target.user
+    shell.set(
+        SOURCE_DOCKER_REGISTRY=vendor.host,
+        TARGET_DOCKER_USERNAME=target.user.name,
+        TARGET_DOCKER_PASSWORD=target.user.password,
+    )
+    words = ("arcdata", "--to", f"{target.host}/rel")
+    assert shell("mirror", *words, "--releases", OLD).code == 0
+    before = len(target.all_requests())
+    listed = shell("releases", *words, "--exit-code", "--output", "json")
+    asked = target.all_requests()[before:]
+    assert (listed.code, [release["new"] for release in listed.events[-1]["releases"]]) == (10, [True, False])
+    lists = [line for line, status in asked if "/tags/list" in line and status != 401]
+    assert len(lists) == len(set(lists)) == len(IMAGES), lists
+    assert shell("mirror", *words, "--image", "arc-dns", "--quiet").code == 0
+    assert shell("releases", *words, "--exit-code").code == 10
+    assert "1 of " in shell("releases", *words).out.splitlines()[0]
+    assert shell("mirror", *words, "--quiet").code == 0
+    done = shell("releases", *words, "--exit-code", "--digests", "--quiet")
+    assert (done.code, done.out) == (0, "")
+
+
+def test_a_target_that_refuses_the_login_is_no_target_without_releases(
+    shell: Shell, start_registry: StartRegistry, vendor: Registry
+) -> None:
+    target = start_registry("htpasswd")
+    shell.set(SOURCE_DOCKER_REGISTRY=vendor.host)
+    ran = shell("releases", "arcdata", "--to", f"{target.host}/rel", "--exit-code")
+    assert (ran.code, ran.out) == (3, "")
+    assert target.host in ran.err
+
+
 def test_a_folder_in_between_and_names_in_it(shell: Shell, vendor: Registry, registry: Registry) -> None:
     assert shell("mirror", "arcdata", "--source-registry", vendor.host, "--tag", NEW, "--to", "oci:carried").code == 0
     everything = shell("mirror", "--from", "oci:carried", "--to", f"{registry.host}/all")

@@ -90,6 +90,7 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
     if not job.sets:
         raise UsageError("no images were named", hint="name a catalog (arcdata), a file, or references")
     named = named_sets(job, stores.variables)
+    _check_tags_are_used(named, job)
     stores.limit_source_login(frozenset().union(*(_registries(choice, job) for choice in named)))
     parts = [_part(choice, job, stores, cancellation) for choice in named]
     images, releases = _joined(parts, job)
@@ -212,6 +213,17 @@ def _as_published(
 
 def _tags_in(published: Published) -> list[str]:
     return sorted({tag for tags in published.values() for tag in tags or ()}, reverse=True)
+
+
+def _check_tags_are_used(named: Sequence[Catalog | ImageSet], job: Job) -> None:
+    """Raises `UsageError` for a release that is given to image sets, which say themselves which they want."""
+    if not (job.tag or job.target_tag) or job.tags_by_default or any(isinstance(choice, Catalog) for choice in named):
+        return
+    if any(isinstance(choice, ImageSet) and choice.catalogs for choice in named):
+        raise UsageError(
+            "a release tag was given, and the image set says itself which releases of its catalogs are wanted",
+            hint="write releases: FROM..TO there, under catalogs, and leave --tag and --target-tag out",
+        )
 
 
 def _tag_without_use() -> UsageError:

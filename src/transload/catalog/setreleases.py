@@ -26,11 +26,17 @@ def released(root: Value, name: str, defaults: Defaults, notes: tuple[str, ...])
             raise root.get(key).fail(
                 f"{key} stands beside releases, whose images are all listed", hint="write a set of its own for them"
             )
+    listed = root.get("releases")
+    if isinstance(listed.content, str) or any(isinstance(item.content, str) for item in listed.maybe(Value.items, ())):
+        raise listed.fail(
+            "the releases of a set are groups of images, each with a name",
+            hint="those of a catalog are chosen under catalogs: - {name: arcdata, releases: 1.40..1.46}",
+        )
     common = [_image(item, defaults) for item in root.get("images").maybe(Value.items, ())]
     first: dict[str, Value] = {}
     releases: list[Release] = []
     images = 0
-    for item in root.get("releases").items():
+    for item in listed.items():
         release = _release(item, common, defaults)
         images += len(release.selected)
         if images > RELEASES_IMAGES:
@@ -40,7 +46,7 @@ def released(root: Value, name: str, defaults: Defaults, notes: tuple[str, ...])
         first[release.tag] = item
         releases.append(release)
     if not releases:
-        raise root.get("releases").fail("the list is empty")
+        raise listed.fail("the list is empty")
     return Catalog(
         name=name,
         registry=releases[-1].selected[0].source.registry,

@@ -47,7 +47,13 @@ from transload.report.styled import Styled
     help="Instead of the catalog's prefix.",
 )
 @click.option("--known", is_flag=True, help="List what the catalog knows, without asking the source.")
-@click.option("--releases", "only", metavar="RELEASE", help="Only this release, or a range FROM..TO.")
+@click.option(
+    "--releases",
+    "only",
+    metavar="RELEASE",
+    shell_complete=completion.releases,
+    help="Only this release, or a range FROM..TO.",
+)
 @click.option("--image", metavar="NAME", multiple=True, help="Count only this image (repeatable).")
 @click.option("--digests", is_flag=True, help="Compare what the target has with the source, by digests.")
 @click.option("--flatten", is_flag=True, help="At the target, only the last part of each repository path.")

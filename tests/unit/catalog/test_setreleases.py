@@ -105,7 +105,9 @@ def test_variables_and_open_questions_are_as_in_any_set() -> None:
             "stands beside releases",
         ),
         (STATION[STATION.index("releases:") :], "releases: []\n", "the list is empty"),
-        (STATION[STATION.index("releases:") :], "releases: 2026\n", "expected a list"),
+        (STATION[STATION.index("releases:") :], "releases: 1.40..1.46\n", "groups of images"),
+        (STATION[STATION.index("releases:") :], "releases: [v1, v2]\n", "groups of images"),
+        (STATION[STATION.index("releases:") :], "releases: {name: v1}\n", "expected a list"),
         (STATION[STATION.index("images: [quay") :], "releases: [{name: one}]\n", "the release has no images"),
     ],
 )

@@ -405,6 +405,21 @@ def test_an_image_set_lists_its_releases_oldest_first(site: Site) -> None:
     assert [(added["tag"], added["images"]) for added in plan["releases"]] == [(tag, 2) for tag in TAGS]
 
 
+@pytest.mark.parametrize("flag", ["--tag", "--releases", "--target-tag"])
+def test_a_release_for_a_set_that_says_its_own_is_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch, flag: str
+) -> None:
+    (site.folder / "set.yaml").write_text("kind: ImageSet\nversion: 1\ncatalogs: [{file: weather.yaml}]\n")
+    words = ["plan", str(site.folder / "set.yaml"), "--to", site.to]
+    before = site.vendor.requests.total
+    assert main([*words, flag, "v1.0.0"]) == 2
+    assert "says itself which releases" in site.capsys.readouterr().err
+    assert site.vendor.requests.total == before
+    monkeypatch.setenv("TRANSLOAD_TAG", "v1.0.0")
+    assert main(words) == 0, "a default for other commands is no mistake here"
+    assert main(["plan", str(site.folder / "weather.yaml"), str(site.folder / "set.yaml"), *words[2:]]) == 0
+
+
 def test_one_release_adds_nothing_to_others(site: Site) -> None:
     words = ["plan", str(site.folder / "weather.yaml"), "--to", site.to]
     assert main([*words, "--output", "json"]) == 0
