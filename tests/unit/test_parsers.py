@@ -32,6 +32,7 @@ from transload.catalog.definition import parse_catalog
 from transload.catalog.references import parse_references
 from transload.catalog.setfile import parse_set
 from transload.catalog.tagpattern import check_pattern
+from transload.catalog.versionrange import VersionRange
 from transload.discovery.charts import read_chart
 from transload.discovery.charts.setting import settings as settings_of
 from transload.discovery.kinds import read_file as read_discovered
@@ -159,6 +160,14 @@ TEMPLATE = (
 )
 CATALOG = b"kind: Catalog\nversion: 1\nname: a\nregistry: r.example\nreleases:\n  - {tag: v1, images: [x, y]}\n"
 SET = b"kind: ImageSet\nversion: 1\nname: a\nimages:\n  - docker.io/library/busybox:1\n"
+RULES = b"""kind: ImageSet
+version: 1
+images:
+  - {source: 'quay.io/a/${B:-b}', tags: {versions: '>=1.2-rc.1 <2 || ~3.x', newest: 3, sort: date, pattern: 'v.*'}}
+  - {source: c, tags: [a, b], optional: true}
+repositories: [{prefix: quay.io/team, deny: [x], tags: {newer_than: 2026-01-01, deny: [latest, '/.*-d/']}, target: t}]
+include: []
+"""
 INDEX = LayoutIndex.empty().pointing(NAME, BUILT.descriptor).encode()
 ERRORS = b'{"errors":[{"code":"DENIED","message":"no","detail":{"a":[1]}}]}'
 LOGINS = b'{"auths":{"r.example":{"auth":"dTpw"}},"credHelpers":{"x":"y"},"credsStore":""}'
@@ -194,6 +203,8 @@ PARSERS = [
     Parser("inventory/file.py", lambda raw, _: load_inventory(raw), dump_inventory(inventory_of(LEDGER))),
     Parser("documents/yamltree.py", lambda raw, _: parse_catalog(raw, "c.yaml"), CATALOG),
     Parser("catalog/setfile.py", lambda raw, _: parse_set(raw, "s.yaml"), SET),
+    Parser("catalog/setfile.py", lambda raw, _: parse_set(raw, "s.yaml", {"B": "b2"}), RULES),
+    Parser("catalog/versionrange.py", text(VersionRange.parse), b">=1.2.3-rc.1_5 <2.x || ^0.1-slim, 1.2 - 1.4"),
     Parser("catalog/references.py", lambda raw, _: parse_references(raw, "l.txt"), b"docker.io/a/b:1\n# c\n"),
     Parser("catalog/tagpattern.py", text(check_pattern), rb"v?([0-9]+)\.([a-z_]{1,3})(?:-(x|y))*"),
     Parser("registry/api.py", lambda raw, _: json_object(told(raw), "asking"), b'{"tags":["v1"]}'),
