@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.unit.charts.building import archive, chart_repository
+from tests.unit.charts.building import archive, chart_repository, files
 from tests.unit.discovery.charts.shapes import SHAPES, about, laid_out, packed, pod, simple
-from transload.app.rendering import ChartOptions, Helm
+from tests.unit.registry.wire import Asked, Said, Wire
+from transload import ChartOptions, Environment, discover
+from transload.app.rendering import Helm
+from transload.charts import Chart
+from transload.charts.artifact import artifact_of
 from transload.cli.main import main
 from transload.errors import DocumentInvalid
 
@@ -46,8 +50,8 @@ def helm(rest: str) -> None:
 
 def started() -> tuple[list[str], dict[str, str], str, list[str]]:
     """How it was started: words, environment, folder, and what the files of values hold."""
-    words, environment, folder, files = json.loads(Path("started.json").read_text())
-    return words, environment, folder, files
+    words, environment, folder, given = json.loads(Path("started.json").read_text())
+    return words, environment, folder, given
 
 
 def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -124,10 +128,10 @@ def test_helm_renders_and_what_only_values_show_is_kept(capsys: pytest.CaptureFi
     assert sure == {"acme/volumes-manager:v1.6.2": "certain", "acme/volumes-engine:v1.6.2": "likely"}
     assert found["questions"] == []
     assert [chart["rendered"] for chart in found["charts"]] == [True]
-    asked, environment, folder, files = started()
+    asked, environment, folder, given = started()
     assert asked[:3] == ["template", "release-name", str(Path("chart").absolute())]
     assert asked[4:] == ["--set=b=2", "--kube-version=1.31", "--api-versions=batch/v1"]
-    assert files == ["a: 1\n"]
+    assert given == ["a: 1\n"]
     assert not Path(folder).exists()
     for name in ("HOME", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "HELM_PLUGINS", "KUBECONFIG"):
         assert environment[name].startswith(folder)
@@ -199,6 +203,36 @@ def test_charts_are_fetched_from_a_repository(capsys: pytest.CaptureFixture[str]
     assert texts(found) == ["docker.io/library/nginx:1.27.0"]
     assert found["charts"] == [{"file": address, "name": "web", "version": "1.2.3", "rendered": False}]
     assert found["images"][0]["found"][0]["file"] == f"{address}!values.yaml"
+
+
+def test_charts_are_fetched_from_a_registry(capsys: pytest.CaptureFixture[str]) -> None:
+    image = "{{ .Values.image.registry }}/{{ .Values.image.repository }}:{{ .Values.image.tag }}"
+    made = artifact_of(Chart.parse(archive(files={"templates/pod.yaml": pod("web", image)}), "web"))
+    blobs = files({f"v2/charts/web/blobs/{digest}": content for digest, content in made.blobs.items()})
+
+    def registry(asked: Asked) -> Said:
+        if asked.path == "/v2/charts/web/manifests/1.2.3":
+            return Said(200, {"Content-Type": made.manifest.media_type}, made.manifest.raw)
+        return blobs(asked)
+
+    with Wire(registry) as wire:
+        assert main(["discover", f"oci://{wire.host}/charts/web:1.2.3", "--output", "json"]) == 0
+    found = document(capsys)
+    assert texts(found) == ["docker.io/library/nginx:1.27.0"]
+    assert found["charts"][0]["file"] == f"oci://{wire.host}/charts/web:1.2.3"
+
+
+def test_the_library_reads_charts() -> None:
+    laid_out(SHAPES["with-v"], Path("chart"))
+    options = ChartOptions(sets=("image.tag=v1",), helm=False)
+    found = discover("chart", charts=options, environment=Environment())
+    assert [str(item.reference) for item in found.listing.images] == [
+        "registry.k8s.example/state-metrics/state-metrics:v1",
+        WITH_V[1],
+    ]
+    assert [(chart.name, chart.rendered) for chart in found.charts] == [("state-metrics", False)]
+    with pytest.raises(TypeError, match="charts"):
+        discover("chart", charts="helm")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("address", ["oci://registry.example", "https://", "http://charts.example/web:"])

@@ -7,6 +7,7 @@ Helm merges mappings key by key; a list or a scalar replaces what was there (Hel
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Union
 
@@ -23,27 +24,64 @@ Tree = Union["Leaf", dict[str, "Tree"], list["Tree"]]
 
 _FALSE = {"false", "False", "FALSE", "no", "off"}
 _TRUE = {"true", "True", "TRUE", "yes", "on"}
+_DECIMAL = re.compile(r"[+-]?\d{1,20}\.\d{0,20}")
+_TYPED = re.compile(rf"(?:{'|'.join(sorted(_TRUE | _FALSE))})|0[0-7_]{{1,20}}|[+-]?\d[\d_]{{0,20}}\.[\d_]{{0,20}}")
+_PLAIN_BELOW = 1_000_000
 
 
 @frozen
 class Leaf:
-    """A text in the values, and the file and line that it stands on."""
+    """A text in the values, and the file and line that it stands on; `quoted` if it is in quotes there.
+
+    A number is as Helm writes it: `tag: 1.10` without quotes is 1.1.
+    """
 
     text: str
     file: str
     line: int | None = None
+    quoted: bool = False
 
     @property
     def truth(self) -> bool | None:
         """True or false, if it is one of YAML's words for them."""
+        if self.quoted:
+            return None
         return True if self.text in _TRUE else False if self.text in _FALSE else None
 
 
 def values_of(content: bytes, file: str) -> dict[str, Tree]:
     """The values in a file; an empty file has none. Raises `DocumentInvalid`."""
     tree, line = parse(content, file, empty=True)
-    grown = _grown(tree, file, line)
-    return grown if isinstance(grown, dict) else {}
+    return mapping_of(_grown(tree, line, _Source(file, content.decode(errors="replace").split("\n"))))
+
+
+@frozen
+class _Source:
+    """A file of values, whose lines say whether a text is in quotes: the parser gives all scalars as texts."""
+
+    file: str
+    lines: list[str]
+
+    def leaf(self, text: str, line: int) -> Leaf:
+        if not _TYPED.fullmatch(text):
+            return Leaf(text, self.file, line)
+        beside = self.lines[line - 1] if line <= len(self.lines) else ""
+        quoted = f'"{text}"' in beside or f"'{text}'" in beside
+        return Leaf(text if quoted else _as_helm_writes(text), self.file, line, quoted)
+
+
+def _as_helm_writes(text: str) -> str:
+    """A plain scalar that YAML 1.1 takes for a number, as Helm writes it: `1.10` is 1.1, and `010` is 8.
+
+    Large numbers stay as they are: whether Helm writes them with an exponent depends on its version.
+    """
+    digits = text.replace("_", "")
+    if re.fullmatch(r"0[0-7]+", digits):
+        return str(int(digits, 8))
+    if _DECIMAL.fullmatch(digits) and abs(float(digits)) < _PLAIN_BELOW:
+        number = float(digits)
+        return str(int(number)) if number.is_integer() else repr(number)
+    return text
 
 
 def tree_of(value: Value) -> Tree:
@@ -57,13 +95,12 @@ def tree_of(value: Value) -> Tree:
     return Leaf(text, value.document.name, value.line)
 
 
-def _grown(tree: YamlTree, file: str, line: int) -> Tree:
+def _grown(tree: YamlTree, line: int, source: _Source) -> Tree:
     if isinstance(tree, YamlList):
-        return [_grown(item, file, begin) for item, begin in zip(tree, tree.lines, strict=True)]
+        return [_grown(item, begin, source) for item, begin in zip(tree, tree.lines, strict=True)]
     if isinstance(tree, YamlMapping):
-        own = {key: _grown(value, file, tree.lines[key]) for key, value in tree.items()}
-        return _with_merge_key(own)
-    return Leaf(tree, file, line)
+        return _with_merge_key({key: _grown(value, tree.lines[key], source) for key, value in tree.items()})
+    return source.leaf(tree, line)
 
 
 def _with_merge_key(own: dict[str, Tree]) -> dict[str, Tree]:

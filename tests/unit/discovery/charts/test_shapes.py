@@ -219,3 +219,18 @@ def test_nothing_that_helm_renders_is_missing(name: str, tmp_path: Path) -> None
     for text in _RENDERED.findall(rendered):
         known = text in found(reading) or text.rpartition(":")[0] in open_ones
         assert known or "quay.io/acme/file:1" in text, f"{text} is neither found nor asked about"
+
+
+@pytest.mark.parametrize(
+    ("written", "tag"),
+    [("1.10", "1.1"), ("'1.10'", "1.10"), ('"1.10"', "1.10"), ("1.0", "1"), ("010", "8"), ("1.20.0", "1.20.0"),
+     ("0.10 # zero", "0.1"), ("8", "8"), ("1_0.5_0", "10.5"), ("v1.10", "v1.10")],
+)  # fmt: skip
+def test_a_tag_without_quotes_may_be_a_number_for_helm(written: str, tag: str) -> None:
+    values = f"image:\n  registry: c.d\n  repository: a/b\n  tag: {written}\nproxy: {{enabled: false}}\n"
+    assert found(read({**SHAPES["with-v"], "values.yaml": values})) == {f"c.d/a/b:{tag}"}
+
+
+def test_a_switch_in_quotes_is_on_for_helm() -> None:
+    assert len(read(SHAPES["with-v"], "proxy: {enabled: 'false'}").images) == 2
+    assert len(read(SHAPES["with-v"], "proxy: {enabled: false}").images) == 1
