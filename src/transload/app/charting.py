@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from transload.app.charts import FoundChart, fetched, find_chart, location_of
 from transload.catalog.chartuse import ChartUse
@@ -26,15 +26,21 @@ if TYPE_CHECKING:
     from transload.discovery.charts import ChartReading
     from transload.discovery.charts.tree import Tree
 
+ReadAgain = Callable[[dict[str, "Tree"]], "ChartReading"]
 _THREADS = 8
 _NAMED = 3  # questions in one note
+
+
+def _not_read(_: dict[str, Tree]) -> ChartReading:
+    raise AssertionError("the images of this chart are not wanted")
 
 
 @frozen(kw_only=True)
 class ChosenChart:
     """A chart that a run copies, as `chart`, and the `images` that it needs.
 
-    `reading` is what was read out of it; None if its images are not wanted.
+    `reading` is what was read out of it; None if its images are not wanted. `read_again` reads it with more values over
+    those that it was read with.
     """
 
     use: ChartUse
@@ -42,6 +48,7 @@ class ChosenChart:
     chart: Selected
     reading: ChartReading | None = None
     images: tuple[Selected, ...] = ()
+    read_again: ReadAgain = field(default=_not_read, repr=False, eq=False)
 
     @property
     def label(self) -> str:
@@ -122,9 +129,10 @@ def _chosen(use: ChartUse, found: FoundChart) -> ChosenChart:
     selected = _as_selected(use, found, found.name.tag or chart.tag)
     if not use.images:
         return ChosenChart(use=use, found=found, chart=selected)
-    reading = _read(chart, use)
+    read = _reader(chart, use)
+    reading = read({})
     images = (evolve(_image(image.finding.text), platforms=use.platforms) for image in reading.images)
-    return ChosenChart(use=use, found=found, chart=selected, reading=reading, images=merge(images))
+    return ChosenChart(use=use, found=found, chart=selected, reading=reading, images=merge(images), read_again=read)
 
 
 def _as_selected(use: ChartUse, found: FoundChart, tag: str) -> Selected:
@@ -140,15 +148,18 @@ def _image(text: str) -> Selected:
     return Selected.of(Reference.parse(text))
 
 
-def _read(chart: Chart, use: ChartUse) -> ChartReading:
+def _reader(chart: Chart, use: ChartUse) -> ReadAgain:
     from transload.discovery.charts import read_chart
 
-    file = f"{chart.name}-{chart.version}.tgz"
     values = [_values(path) for path in use.values]
-    try:
-        return read_chart(chart.content, file, values)
-    except DocumentInvalid as error:
-        raise CorruptError(f"{chart.origin}: {error}", subject=chart.origin, hint=error.hint) from error
+
+    def read(above: dict[str, Tree]) -> ChartReading:
+        try:
+            return read_chart(chart.content, f"{chart.name}-{chart.version}.tgz", [*values, above])
+        except DocumentInvalid as error:
+            raise CorruptError(f"{chart.origin}: {error}", subject=chart.origin, hint=error.hint) from error
+
+    return read
 
 
 def _values(path: Path) -> dict[str, Tree]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from attrs import frozen
 
 from transload.app.location import Location
@@ -21,7 +23,8 @@ class Job:
     target (None: the same). `images` restricts the sets to these names at the target; `flatten` keeps only the last
     part of a repository's path there. `recheck` asks the target for everything below the
     names that it has. `bodies` is how many blobs move at a time. `tags_by_default` means that `tag`
-    and `target_tag` are defaults: if they cannot be used, they are ignored.
+    and `target_tag` are defaults: if they cannot be used, they are ignored. `values_folder` is where values are written
+    that make the charts of a run take their images from the target.
     """
 
     sets: tuple[str, ...]
@@ -43,3 +46,4 @@ class Job:
     recheck: bool = False
     bodies: int = BODIES
     tags_by_default: bool = False
+    values_folder: Path | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from attrs import evolve, field, frozen
@@ -13,6 +14,7 @@ from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.published import compare_with_source
 from transload.app.releases import source_tags
+from transload.app.relocating import check_relocatable, write_values
 from transload.app.selection import Selection, release_names, select
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
@@ -90,6 +92,8 @@ def prepare_selected(
     job: Job, selection: Selection, stores: Stores, cancellation: Cancellation, working: ActivityListener
 ) -> Prepared:
     """The same for images that are selected already."""
+    if job.values_folder is not None:
+        check_relocatable(selection.charts, job.target)
     sources, target, journal = selection.sources, stores.target(job.target), stores.journal(job.target)
     plan = make_plan(
         request_of(job, selection),
@@ -113,7 +117,12 @@ def prepare_selected(
         choices=selection.choices,
         additions=additions_of(selection, plan, job),
         journal=journal,
+        finish=None if job.values_folder is None else partial(_finish_charts, selection, plan, job, job.values_folder),
     )
+
+
+def _finish_charts(selection: Selection, plan: Plan, job: Job, folder: Path, outcome: Outcome) -> tuple[Path, ...]:
+    return () if outcome.interrupted else write_values(selection.charts, plan.images, job.target, folder)
 
 
 def additions_of(selection: Selection, plan: Plan, job: Job) -> tuple[Addition, ...]:

@@ -7,6 +7,7 @@ Each target has a thread, a plan and a run of its own. What they share is the so
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -81,7 +82,12 @@ def jobs_for(job: Job, targets: Sequence[Location]) -> tuple[Job, ...]:
         if place == origin:
             raise _is_source(target)
         seen[place] = target
-    return tuple(evolve(job, target=target) for target in targets)
+    return tuple(evolve(job, target=target, values_folder=_own(job.values_folder, target)) for target in targets)
+
+
+def _own(folder: Path | None, target: Location) -> Path | None:
+    """A folder for the values of one target below the common one."""
+    return None if folder is None else folder / re.sub(r"[^A-Za-z0-9.-]+", "-", str(target)).strip("-.")
 
 
 def selections_for(jobs: Sequence[Job], stores: Stores, cancellation: Cancellation) -> tuple[Selection, ...]:

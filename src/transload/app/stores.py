@@ -259,7 +259,7 @@ class Stores:
 
     def _opened_now(self, side: Side, location: Location, create: bool) -> Any:
         store = self._registry(side, location.value) if location.kind == "registry" else self._local(location, create)
-        if not (self._asks_once and side == "source" and store.request_costs):
+        if not (self._asks_once and side == "source" and location.kind == "registry"):
             return store
         from transload.planning.askedonce import AskedOnce
 

@@ -36,6 +36,7 @@ def command_words(job: Job, more: Iterable[str] = ()) -> list[str]:
         "--source-repository": job.source_repository,
         "--tag": job.tag,
         "--target-tag": job.target_tag,
+        "--values-folder": job.values_folder,
     }
     words += _valued(named) + platform_words(job)
     return words + [f"--{switch.replace('_', '-')}" for switch in _SWITCHES if getattr(job, switch)]

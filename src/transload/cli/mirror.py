@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+from attrs import evolve
 
 from transload.app.mirror import prepare
 from transload.app.network import Network
@@ -27,6 +28,7 @@ from transload.transfer.limits import Limits
 @click.command(cls=Command)
 @options.mirrored
 @options.verify_medium
+@options.values_folder
 @options.logins
 @options.network
 @options.limits
@@ -35,6 +37,7 @@ from transload.transfer.limits import Limits
 def mirror(
     wanted: WantedFlags,
     verify_medium: bool,
+    values_folder: Path | None,
     logins: LoginFlags,
     network: Network,
     limits: Limits,
@@ -57,6 +60,7 @@ def mirror(
     """
     with open_session("mirror", output, quiet, network, report) as session:
         gathered = gather(session, wanted, logins, bodies=jobs)
+        gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder))
         job = gathered.job
         more = [*connection_words(network, gathered.logins), *limit_words(limits)]
         more += ["--verify-medium"] if verify_medium else []

@@ -194,6 +194,13 @@ media = _as_value(
     ),
 )
 
+values_folder = click.option(  # no variable: it is for runs with charts, and an error for others
+    "--values-folder",
+    type=FOLDER,
+    metavar="DIR",
+    help="Write values for each chart there, so that helm takes its images from the target.",
+)
+
 compress = _option(
     "--compress", is_flag=True, help="Compress layers that are not compressed, for registries that take no others."
 )

@@ -96,6 +96,7 @@ class MirrorOptions(Options, total=False):
     flatten: bool
     recheck: bool
     verify_medium: bool
+    values_folder: str | Path | None
     jobs: int
     limits: Limits
     check: bool
@@ -128,6 +129,7 @@ def mirror(
     flatten: bool = False,
     recheck: bool = False,
     verify_medium: bool = False,
+    values_folder: str | Path | None = None,
     jobs: int = BODIES,
     limits: Limits = NO_LIMITS,
     check: bool = True,
@@ -148,6 +150,8 @@ def mirror(
     release's tag instead of the catalog's list. `flatten`: keep only the last part of each repository path. `recheck`:
     ask a registry also for all content of the images that it has, and send again what it has lost; of folders this is
     always asked. `verify_medium`: what was written to a folder is read back from the medium and compared.
+    `values_folder`: where values for each Helm chart are written, by which helm takes its images from the target; with
+    several targets, each has a folder of its own there.
 
     The rest, what is returned and what is raised: see `copy`; and `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`,
     `DocumentInvalid`, `MediumDamaged`.
@@ -171,6 +175,7 @@ def mirror(
         flatten=flatten,
         recheck=recheck,
         bodies=arguments.jobs(jobs),
+        values_folder=arguments.path_if_any("values_folder", values_folder),
     )
     means = Means.of(options)
     if isinstance(to, str):

@@ -19,7 +19,7 @@ from transload.errors import DocumentInvalid, ImagesFailed, TransloadError
 from transload.memory import MemoryStore
 from transload.oci import Digest, Name
 from transload.server import Served, ServeSettings, serve
-from transload.testing.images import fill, image
+from transload.testing.images import fill, image, multi_platform
 
 NGINX, SIDECAR, DATABASE = (image(name, layers=(900,)) for name in ("nginx", "sidecar", "database"))
 VALUES = """image: {{registry: {host}, repository: team/nginx, tag: 1.27.0}}
@@ -224,6 +224,74 @@ def test_a_missing_image_fails_alone(repository: Wire, vendor: Served, site: tup
     result = transload.mirror(wanted, to=f"{site[1]}/mirror", check=False)
     assert names(result)["mirror/team/nginx:gone"] == "missing"
     assert names(result)["mirror/charts/web:1.2.3"] == "unchanged"
+
+
+def test_values_that_lead_to_the_target(repository: Wire, site: tuple[MemoryStore, str], vendor: Served) -> None:
+    host = site[1]
+    wanted = image_set(f"http://{repository.host}/charts/web")
+    result = transload.mirror(wanted, to=f"{host}/mirror", values_folder="values")
+    path = Path("values/web-1.2.3-values-relocated.yaml")
+    assert result.written == (str(path),)
+    assert (
+        path.read_text()
+        == f"""\
+# Values for chart web 1.2.3, so that its images come from {host}/mirror.
+# helm install RELEASE oci://{host}/mirror/charts/web --version 1.2.3 --values THIS-FILE
+# Values of your own go before it.
+image:
+  repository: "mirror/team/nginx"
+  registry: "{host}"
+  tag: "1.27.0"
+sidecar:
+  image: "{host}/mirror/team/sidecar:2"
+db:
+  image: "{host}/mirror/team/database:16"
+"""
+    )
+    path.write_text("old")
+    again = transload.mirror(wanted, to=f"{host}/mirror", values_folder="values")
+    assert again.written == (str(path),)
+    assert path.read_text() != "old"
+
+
+def test_values_for_several_targets_and_charts(repository: Wire, site: tuple[MemoryStore, str], web: bytes) -> None:
+    host = site[1]
+    Path("web.tgz").write_bytes(web)
+    wanted = image_set(f"http://{repository.host}/charts/web", "{chart: web.tgz, target: other/web}")
+    transload.mirror(wanted, to=[f"{host}/one", f"{host}/two"], values_folder="values")
+    own = host.replace(":", "-")
+    assert sorted(str(path) for path in Path("values").rglob("*.yaml")) == [
+        f"values/{own}-{prefix}/{name}-1.2.3-values-relocated.yaml"
+        for prefix in ("one", "two")
+        for name in ("charts-web", "other-web")
+    ]
+    assert f"{host}/two/team/sidecar:2" in Path(f"values/{own}-two/other-web-1.2.3-values-relocated.yaml").read_text()
+
+
+def test_values_by_the_command_line(repository: Wire, site: tuple[MemoryStore, str]) -> None:
+    address, to = f"http://{repository.host}/charts/web:1.2.3", f"{site[1]}/mirror"
+    assert main(["mirror", address, "--to", to, "--values-folder", "deep/values"]) == 0
+    assert Path("deep/values/web-1.2.3-values-relocated.yaml").is_file()
+    assert main(["mirror", address, "--to", "oci:out", "--values-folder", "values"]) == 2
+    assert main(["mirror", f"{site[1]}/mirror/team/nginx:1.27.0", "--to", to, "--values-folder", "values"]) == 2
+    Path("file").write_text("")
+    assert main(["mirror", address, "--to", to, "--values-folder", "file"]) == 2
+    assert not Path("values").exists()
+
+
+def test_a_digest_that_changes_is_the_new_one(site: tuple[MemoryStore, str]) -> None:
+    """An index of which only one platform is copied has another digest at the target."""
+    store, host = site
+    many = multi_platform("many")
+    fill(store, many, "team/many", "1")
+    values = f"image: {host}/team/many:1@{many.digest}\n"
+    Path("many.tgz").write_bytes(archive("many", files={"values.yaml": values, "templates/pod.yaml": SUBCHART_POD}))
+    platform = "linux/amd64"
+    transload.mirror(image_set("many.tgz"), to=f"{host}/site", platforms=platform, values_folder="values")
+    digest = store.resolve(Name("site/team/many", "1")).digest
+    assert digest != many.digest
+    written = Path("values/many-1.2.3-values-relocated.yaml").read_text()
+    assert f'image: "{host}/site/team/many:1@{digest}"' in written
 
 
 # --- the file
