@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 from transload.app.chartreading import ChartReader, ReadChart
 from transload.app.location import Location
 from transload.app.namedfiles import STANDARD_INPUT, Counts, NamedFile, is_remote, named_files
+from transload.app.otherlists import is_lock, read_other_list
 from transload.app.stores import Stores
 from transload.discovery.charts.package import is_packed
 from transload.discovery.fieldpath import FieldPath
@@ -123,7 +124,9 @@ class _Reader:
             yield from self.charts.packed(self._whole(stream, head), file.name, self.fields)
             return
         kind = file_kind(file.name, head) or (file_kind(STANDARD_INPUT, head) if file.alone else None)
-        yield from read_file(self._whole(stream, head) if kind else head, file.name, self.fields, kind)
+        content = self._whole(stream, head) if kind or is_lock(file.name) else head
+        listed = read_other_list(content, file.name)
+        yield from read_file(content, file.name, self.fields, kind) if listed is None else listed
 
     def _whole(self, stream: IO[bytes], head: bytes) -> bytes:
         """The whole file, or one byte more than is allowed."""

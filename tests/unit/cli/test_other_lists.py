@@ -114,3 +114,26 @@ def test_logins_of_a_list_are_never_used(vendor: str) -> None:
     result = transload.mirror("s.yaml", to="oci:out")
     assert not [note for note in result.notes if "secret-word" in note or "ann" in note]
     assert any("logins come from login files and options" in note for note in result.notes)
+
+
+def test_discover_finds_what_they_list(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("all").mkdir()
+    Path("all/skopeo.yaml").write_text(
+        "q.example:\n  images: {a: ['1']}\n  images-by-semver: {b: ^1}\n  cert-dir: /x\n"
+    )
+    Path("all/Images.lock").write_text("apiVersion: v0\nkind: ImagesLock\nimages: [{image: q.example/c:1}]\n")
+    Path("all/pod.yaml").write_text("kind: Pod\napiVersion: v1\nspec: {containers: [{image: 'q.example/d:1'}]}\n")
+    Path("all/broken.json").write_text("{")
+    assert main(["discover", "all", "--output", "json"]) == 1, "a file could not be read"
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    (found,) = [line for line in lines if line["event"] == "discover"]
+    assert [(image["reference"], image["rules"]) for image in found["images"]] == [
+        ("q.example/c:1", ["Images.lock"]),
+        ("q.example/d:1", ["pod"]),
+        ("q.example/a:1", ["skopeo sync list"]),
+    ]
+    assert [(question["text"], question["found"][0]["line"]) for question in found["questions"]] == [
+        ("q.example/b", 3),
+        ("", None),
+    ]
+    assert [item["found"]["file"] for item in found["unread"]] == ["all/broken.json"]
