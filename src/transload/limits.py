@@ -248,7 +248,7 @@ VARIABLE_LENGTH = 1024
 """Characters of a variable's value in an image set: the longest reference."""
 
 DATED_TAGS = 1000
-"""Tags of one repository whose images are read for the date when they were made, for a rule of an image set."""
+"""Tags whose images are read for the date when they were made, for the rules of one image set."""
 
 LOGINS_BYTES = 4 << 20
 """docker's or podman's file of logins, and the output of a credential helper; one that writes more is ended."""

@@ -14,6 +14,7 @@ from transload.catalog.imageset import ImageSet
 from transload.catalog.ruled import Choice, RuledImages, RuledPrefix
 from transload.catalog.tagrule import judge_tags, undated
 from transload.errors import (
+    AccessDenied,
     LimitExceeded,
     ManifestInvalid,
     NotFound,
@@ -31,6 +32,7 @@ from transload.report.texts import count
 from transload.threads import Cancellation, in_parallel
 
 _THREADS = 8
+_NAMED = 5  # repositories in one sentence
 
 
 def choose(image_set: ImageSet, stores: Stores, cancellation: Cancellation) -> tuple[Choice, ...]:
@@ -52,6 +54,7 @@ class _Asked:
         self._stores = stores
         self._cancellation = cancellation
         self._tags: dict[Reference, tuple[str, ...]] = {}
+        self._dated = 0
 
     def choice(self, images: RuledImages, prefix: RuledPrefix | None = None) -> Choice:
         """The choice of one rule in one repository."""
@@ -60,9 +63,10 @@ class _Asked:
             return Choice(ruled=images, verdicts=judge_tags(rule, rule.exact), prefix=prefix)
         with _about(images.where):
             source = self._source(images.source.registry)
-            self._list([images], source)
+            for denied in self._list([images], source).values():
+                raise denied
             tags = self._tags[images.source]
-            dates = _dates(images, tags, source, self._cancellation)
+            dates = self._dates(images, tags, source)
             named = () if prefix else rule.exact  # under a prefix, not every repository has them
             choice = Choice(ruled=images, verdicts=judge_tags(rule, (*tags, *named), dates), prefix=prefix)
             if not choice.taken and not images.optional:
@@ -74,7 +78,9 @@ class _Asked:
         with _about(prefix.where):
             source = self._source(prefix.registry)
             repositories = prefix.repositories(_repositories(source, prefix))
-            self._list(repositories, source)
+            denied = self._list(repositories, source)
+            if denied:
+                raise _told_together(prefix, denied)
         choices = tuple(self.choice(images, prefix) for images in repositories)
         if not any(choice.taken for choice in choices) and not prefix.optional:
             with _about(prefix.where):
@@ -84,12 +90,29 @@ class _Asked:
     def _source(self, registry: str) -> Source:
         return open_origin(Location("registry", registry), self._stores)
 
-    def _list(self, repositories: Sequence[RuledImages], source: Source) -> None:
-        """Ask for the tags of those repositories that were not asked yet."""
+    def _list(self, repositories: Sequence[RuledImages], source: Source) -> dict[str, AccessDenied]:
+        """Ask for the tags of those repositories that were not asked yet. Returns those that do not show their tags."""
         new = [images for images in repositories if images.source not in self._tags]
         counting = Counting(self._stores.working, "selecting", possible=True)
         listed = in_parallel(partial(_tags, source, counted=counting.add), new, _THREADS, self._cancellation)
-        self._tags |= {images.source: tags for images, tags in zip(new, listed, strict=True)}
+        answers = list(zip(new, listed, strict=True))
+        self._tags |= {images.source: tags for images, tags in answers if isinstance(tags, tuple)}
+        return {images.source.name.repository: tags for images, tags in answers if not isinstance(tags, tuple)}
+
+    def _dates(self, images: RuledImages, tags: Iterable[str], source: Source) -> Mapping[str, datetime]:
+        """When the images of those tags were made whose date decides; a tag whose image does not say is left out."""
+        asked = undated(images.rule, tags)
+        self._dated += len(asked)
+        repository = images.source.name.repository
+        if self._dated > DATED_TAGS:
+            raise LimitExceeded(
+                f"the rules would ask when {self._dated} images were made, the last ones of {repository}, "
+                f"and {DATED_TAGS} are allowed for one set",
+                subject=repository,
+                hint="narrow the rule: pattern, versions and deny are looked at first",
+            )
+        made = in_parallel(partial(_made_at, source, repository), asked, _THREADS, self._cancellation)
+        return {tag: moment for tag, moment in zip(asked, made, strict=True) if moment is not None}
 
 
 @contextmanager
@@ -98,7 +121,7 @@ def _about(where: str) -> Iterator[None]:
     try:
         with at_side("source"):
             yield
-    except (NotFound, Refused) as error:
+    except (AccessDenied, NotFound, Refused) as error:
         if where and not error.message.startswith(where):
             error.message = f"{where}: {error.message}"
             error.args = (error.message,)
@@ -113,31 +136,17 @@ def _repositories(source: Source, prefix: RuledPrefix) -> tuple[str, ...]:
         raise
 
 
-def _tags(source: Source, images: RuledImages, *, counted: Callable[[int], object]) -> tuple[str, ...]:
+def _tags(source: Source, images: RuledImages, *, counted: Callable[[int], object]) -> tuple[str, ...] | AccessDenied:
     try:
         tags = tuple(source.tags(images.source.name.repository))
     except NotFound:
         if not images.optional:
             raise
         return ()
+    except AccessDenied as error:
+        return error
     counted(len(tags))
     return tags
-
-
-def _dates(
-    images: RuledImages, tags: Iterable[str], source: Source, cancellation: Cancellation
-) -> Mapping[str, datetime]:
-    """When the images of those tags were made whose date decides; a tag whose image does not say is left out."""
-    asked = undated(images.rule, tags)
-    repository = images.source.name.repository
-    if len(asked) > DATED_TAGS:
-        raise LimitExceeded(
-            f"the rule would ask when {len(asked)} images of {repository} were made, and {DATED_TAGS} are allowed",
-            subject=repository,
-            hint="narrow the rule: pattern, versions and deny are looked at first",
-        )
-    made = in_parallel(partial(_made_at, source, repository), asked, _THREADS, cancellation)
-    return {tag: moment for tag, moment in zip(asked, made, strict=True) if moment is not None}
 
 
 def _made_at(source: Source, repository: str, tag: str) -> datetime | None:
@@ -146,6 +155,19 @@ def _made_at(source: Source, repository: str, tag: str) -> datetime | None:
         return made_at(source.fetch(name), source, name)
     except (NotFound, ManifestInvalid, SchemaUnsupported):  # deleted since, or of a kind of twelve years ago
         return None
+
+
+def _told_together(prefix: RuledPrefix, denied: Mapping[str, AccessDenied]) -> AccessDenied:
+    """One error for all repositories that do not show their tags, of the kind that the first of them has."""
+    first = next(iter(denied.values()))
+    if len(denied) == 1:
+        first.hint = first.hint or "log in as somebody who may see it, or name it under deny"
+        return first
+    named = ", ".join(list(denied)[:_NAMED]) + (", …" if len(denied) > _NAMED else "")
+    first.message = f"{len(denied)} repositories under {prefix} do not show their tags: {named}"
+    first.args = (first.message,)
+    first.hint = "log in as somebody who may see them, or name them under deny"
+    return first
 
 
 def _nothing_taken(choice: Choice) -> SelectionEmpty:

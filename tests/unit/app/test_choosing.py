@@ -11,9 +11,10 @@ import pytest
 import transload
 from transload import MemoryStore
 from transload.cli.main import main
-from transload.errors import LimitExceeded, NotFound, Refused, SelectionEmpty
+from transload.errors import AccessDenied, LimitExceeded, NotFound, Refused, SelectionEmpty
 from transload.server import Served, serve
 from transload.testing.images import fill, image
+from transload.testing.laboratory import ALWAYS, Laboratory, refuses
 
 DAYS = {"1.40.0": "2025-11-02", "1.41.0": "2026-01-01", "1.42.0-rc.1": "2026-02-01", "1.42.0": "2026-03-01"}
 HEAD = "kind: ImageSet\nversion: 1\n"
@@ -131,8 +132,22 @@ images:
 
 def test_too_many_dates_are_refused(vendor: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transload.app.choosing.DATED_TAGS", 4)
-    with pytest.raises(LimitExceeded, match="ask when 5 images of acme/app were made, and 4 are"):
+    with pytest.raises(LimitExceeded, match="ask when 5 images were made, .* acme/app, and 4 are allowed"):
         chosen(vendor, tmp_path, "images: [{source: REGISTRY/acme/app, tags: {newer_than: 2026-01-01}}]")
+
+
+def test_repositories_that_do_not_show_their_tags_are_told_together(vendor: Served, tmp_path: Path) -> None:
+    path = tmp_path / "set.yaml"
+    names = ("acme/web", "acme/internal/tool")
+    closed = [refuses("GET tags", 403, "DENIED", times=ALWAYS, about=name) for name in names]
+    with Laboratory(vendor.host_port, closed, seed=1) as line:
+        path.write_text(f"{HEAD}repositories: [{{prefix: {line.host_port}/acme}}]")
+        with pytest.raises(AccessDenied, match="2 repositories under .*/acme do not show their tags: acme/") as caught:
+            transload.mirror(path, to=f"oci:{tmp_path / 'target'}")
+        assert caught.value.message.startswith(f"{path}:3: repositories[0]: ")
+        assert "name them under deny" in (caught.value.hint or "")
+        path.write_text(f"{HEAD}repositories: [{{prefix: {line.host_port}/acme, deny: [web, internal]}}]")
+        assert len(transload.mirror(path, to=f"oci:{tmp_path / 'target'}").images) == 5
 
 
 class Unlisted(MemoryStore):
