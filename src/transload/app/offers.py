@@ -5,22 +5,20 @@ The target is asked once for the tags of each image's repository, however many r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from attrs import evolve, frozen
 
-from transload.app.asked import Asked, Place
+from transload.app.asked import Asked
+from transload.app.holdings import Look
 from transload.app.location import Location
 from transload.app.releases import check_words, open_origin, source_tags
 from transload.app.stores import Stores
 from transload.catalog.catalog import Catalog
-from transload.catalog.offer import Offer, ReleaseList, holding_of, labelled, with_news
+from transload.catalog.offer import Offer, ReleaseList, with_news
 from transload.catalog.release import Release
-from transload.catalog.selected import Selected, join, merge
+from transload.catalog.selected import Selected, merge
 from transload.errors import UsageError, at_side
 from transload.events import Progressed
 from transload.limits import RELEASES_IMAGES
-from transload.oci import Name
 from transload.threads import Cancellation
 
 
@@ -77,7 +75,11 @@ def list_releases(question: Question, stores: Stores, cancellation: Cancellation
     listed = ReleaseList(catalog=catalog.name, source=source, releases=offers)
     if question.target is None:
         return listed
-    return _with_holdings(listed, question, question.target, stores, cancellation)
+    look = _look(question, question.target, stores, cancellation)
+    images = [_images(offer.release, question) for offer in offers]
+    holdings = look.holdings(images, [_is_guess(offer.release) for offer in offers], digests=question.digests)
+    offers = with_news(evolve(offer, holding=holding) for offer, holding in zip(offers, holdings, strict=True))
+    return evolve(listed, releases=offers, target=str(question.target), troubles=look.troubles)
 
 
 def _offered(question: Question, stores: Stores) -> tuple[Offer, ...]:
@@ -93,35 +95,23 @@ def _offered(question: Question, stores: Stores) -> tuple[Offer, ...]:
     return tuple(offer for offer in offers if offer.release.tag in meant)
 
 
-# --- what the target holds
-
-
-def _with_holdings(
-    listed: ReleaseList, question: Question, location: Location, stores: Stores, cancellation: Cancellation
-) -> ReleaseList:
-    images = [_images(offer.release, question) for offer in listed.releases]
-    hosts = {image.source.registry for release in images for image in release}
+def _look(question: Question, target: Location, stores: Stores, cancellation: Cancellation) -> Look:
+    catalog = question.catalog
     with at_side("target"):
-        store = stores.target(location)
-    target = Asked("target", {store.locator: store}, stores, cancellation)
-    sources = {host: open_origin(Location("registry", host), stores) for host in hosts}
-    source = Asked("source", sources, stores, cancellation)
-    look = _Look(store.locator, location.prefix, source, target)
-    optional = () if question.known else (image for release in images for image in release if image.optional)
-    published = look.published(optional)
-    wanted = [labelled(image for image in release if not image.optional or image in published) for release in images]
-    held = look.held(image for release in wanted for image in release.values())
-    holdings = [holding_of({label: held[image] for label, image in release.items()}) for release in wanted]
-    if question.digests:
-        there = [[release[label] for label in holding.there] for release, holding in zip(wanted, holdings, strict=True)]
-        same = look.same(image for release in there for image in release)
-        holdings = [
-            holding.compared({label: same[release[label]] for label in holding.there})
-            for release, holding in zip(wanted, holdings, strict=True)
-        ]
-    offers = [evolve(offer, holding=holding) for offer, holding in zip(listed.releases, holdings, strict=True)]
-    troubles = {**source.troubles, **target.troubles}
-    return evolve(listed, releases=with_news(offers), target=str(location), troubles=troubles)
+        store = stores.target(target)
+    hosts = catalog.registries if catalog.is_set else {question.origin.value}
+    sources = {} if question.known else {host: open_origin(Location("registry", host), stores) for host in hosts}
+    return Look(
+        locator=store.locator,
+        prefix=target.prefix,
+        source=Asked("source", sources, stores, cancellation),
+        target=Asked("target", {store.locator: store}, stores, cancellation),
+    )
+
+
+def _is_guess(release: Release) -> bool:
+    """Whether nobody has seen the vendor's own list of its images."""
+    return not release.known or release.basis == "inferred"
 
 
 def _images(release: Release, question: Question) -> tuple[Selected, ...]:
@@ -137,60 +127,3 @@ def _named(release: Release, question: Question) -> list[str]:
     """The images that the question names and this release has."""
     known = (*release.images, *question.catalog.companions_of(release))
     return [image for image in dict.fromkeys(question.images) if image in known]
-
-
-@frozen
-class _Look:
-    """What source and target say about selected images, which are below `prefix` in the store `locator`."""
-
-    locator: str
-    prefix: str
-    source: Asked
-    target: Asked
-
-    def published(self, images: Iterable[Selected]) -> frozenset[Selected]:
-        """Those of the images whose tags the source has; digests are taken for there."""
-        images = list(images)
-        tagged = self.source.tagged(_at_source(image) for image in images if not image.source.name.digest)
-        return frozenset(image for image in images if tagged.get(_at_source(image), image.source.name.digest))
-
-    def held(self, images: Iterable[Selected]) -> dict[Selected, bool | None]:
-        """For each image whether the target has its name, None where it did not say.
-
-        Raises the first error if it said nothing at all.
-        """
-        images = list(images)
-        tagged = self.target.tagged(self._at_target(image) for image in images if image.tag)
-        digests = self.target.digests(self._at_target(image) for image in images if not image.tag)
-        places = {image: self._at_target(image) for image in images}
-        held = {
-            image: tagged[place] if image.tag else digests[place] is not None if place in digests else None
-            for image, place in places.items()
-        }
-        if held and all(answer is None for answer in held.values()):
-            raise next(iter(self.target.troubles.values()))
-        return held
-
-    def same(self, images: Iterable[Selected]) -> dict[Selected, bool | None]:
-        """For each image whether the target has what the source has; None if one of them did not say.
-
-        An image that the source lacks has nothing to differ from. A digest in the reference is not asked for.
-        """
-        images = list(images)
-        published = self.source.digests(_at_source(image) for image in images if not image.source.name.digest)
-        held = self.target.digests(self._at_target(image) for image in images if image.tag)
-        same: dict[Selected, bool | None] = {}
-        for image in images:
-            source, target = _at_source(image), self._at_target(image)
-            wanted = image.source.name.digest or published.get(source)
-            known = (image.source.name.digest or source in published) and (not image.tag or target in held)
-            same[image] = (wanted is None or not image.tag or held[target] == wanted) if known else None
-        return same
-
-    def _at_target(self, image: Selected) -> Place:
-        digest = None if image.tag else image.source.name.digest
-        return self.locator, Name(join(self.prefix, image.repository), image.tag, digest)
-
-
-def _at_source(image: Selected) -> Place:
-    return image.source.registry, image.source.name

@@ -154,6 +154,33 @@ def test_a_companion_counts_if_the_source_has_it(site: Site) -> None:
     assert event["releases"][-1]["held"]["there"] == [*IMAGES, "weather-chart"]
 
 
+@pytest.mark.parametrize("basis", ["inferred", "listed"])
+def test_what_a_guessed_list_has_and_the_vendor_has_not_is_not_missed(site: Site, basis: str) -> None:
+    """Else a job would try for ever to mirror it."""
+    text = (site.folder / "weather.yaml").read_text()
+    text = text.replace("[archive, forecast, gateway]", "[archive, forecast, gateway, oracle]")
+    (site.folder / "weather.yaml").write_text(text.replace("v1.2.0, list: all", f"v1.2.0, list: all, basis: {basis}"))
+    site.listed()
+    assert site.vendor.requests.by_kind["GET", "tags"] == 2, "with nothing there, nothing depends on it"
+    site.bring("v1.2.0")
+    code, event = site.listed("--exit-code")
+    assert (code, states(event)[0]) == ((0, ("v1.2.0", "whole", False)), (10, ("v1.2.0", "part", True)))[
+        basis == "listed"
+    ]
+    assert site.vendor.requests.by_kind["GET", "tags"] == 4 + (basis == "inferred")
+    code, event = site.listed("--exit-code", "--known")
+    assert (code, event["releases"][0]["held"]["absent"]) == (10, ["oracle"]), "only the source can tell"
+
+
+def test_a_release_newer_than_the_catalog_is_counted_as_far_as_it_is_published(site: Site) -> None:
+    for store, prefix in ((site.source, "vendor/weather"), (site.target, "site")):
+        for name in ("archive", "gateway"):
+            fill(store, image(f"{name} v1.3.0"), f"{prefix}/{name}", "v1.3.0")
+    code, event = site.listed("--exit-code")
+    assert (code, states(event)[0]) == (0, ("v1.3.0", "whole", False))
+    assert event["releases"][0]["known"] is False
+
+
 def test_without_the_source_the_target_can_still_be_asked(site: Site) -> None:
     site.bring("v1.1.0")
     before = site.vendor.requests.total
