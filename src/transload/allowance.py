@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+from collections.abc import Iterator
 
 from transload.errors import LocalError
 
@@ -30,6 +31,33 @@ def files_allowed() -> int | None:
         return None
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return None if allowed == resource.RLIM_INFINITY else allowed
+
+
+def threads_affordable(wanted: int) -> int:
+    """How many of the `wanted` threads this part of the process can have now."""
+    files, space = files_allowed(), space_left()
+    if files is not None and _parts > 1:
+        files = _FILES_BESIDE + (files - files // 4 - _FILES_BESIDE) // _parts
+    if space is not None and _parts > 1:
+        space = _SPACE_BESIDE + (space - _SPACE_BESIDE) // _parts
+    return affordable(wanted, files, space)
+
+
+_parts = 1
+
+
+@contextlib.contextmanager
+def divided(parts: int) -> Iterator[None]:
+    """In the block, so many parts of the process work at a time, and each gets its share of threads.
+
+    A quarter of the files is left for what the parts have in common.
+    """
+    global _parts
+    before, _parts = _parts, parts
+    try:
+        yield
+    finally:
+        _parts = before
 
 
 def space_left() -> int | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, TypeVar
 
-from transload.allowance import affordable, files_allowed, space_left
+from transload.allowance import threads_affordable
 from transload.errors import Interrupted, LocalError
 
 Item = TypeVar("Item")
@@ -132,7 +132,7 @@ class TaskGroup:
 
         So it is too where open files or address space are scarce: whoever gets in then fails in the middle of its work.
         """
-        allowed = affordable(count, files_allowed(), space_left())
+        allowed = threads_affordable(count)
         if allowed == 1 < count:
             work(*arguments)
             return

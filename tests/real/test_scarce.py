@@ -78,6 +78,12 @@ def test_every_verb_works_with_little(site: Site, limit: tuple[str, int]) -> Non
     site.done(limit, "verify", "--deep", "--from", source, "--to", target)
 
 
+@pytest.mark.parametrize("limit", SCARCE, ids=[f"{kind} {value}" for kind, value in SCARCE])
+def test_several_targets_share_what_little_there_is(site: Site, limit: tuple[str, int]) -> None:
+    folders = [word for number in range(3) for word in ("--to", f"oci:{site.folder / f'folder{number}'}")]
+    site.done(limit, "mirror", "--from", site.source.host_port, "--to", site.target.host_port, *folders)
+
+
 def test_too_few_files_are_told(site: Site) -> None:
     ran = site.run((FILES, 6), "mirror", "--from", site.source.host_port, "--to", f"oci:{site.folder / 'folder'}")
     assert ran.returncode == 8

@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import evolve, frozen
 
+from transload.allowance import divided, threads_affordable
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.mirror import Prepared, carry_out, check_room, prepare_selected, publishers_of
@@ -170,12 +172,20 @@ class SeveralRuns:
         number_of = len(self.jobs)
         ended: dict[int, Ended] = {}
         room = SpoolRoom.of(self.stores.state or Path(tempfile.gettempdir()))  # /tmp may lie in memory
-        with SharedReading(number_of, room) as shared, TaskGroup(self.cancellation) as group:
+        with divided(number_of):
+            at_a_time = threads_affordable(number_of)
+        turns = threading.Semaphore(at_a_time)
+        with SharedReading(number_of, room) as shared, divided(at_a_time), TaskGroup(self.cancellation) as group:
             for number in range(number_of):
-                group.start(self._target, number, selections[number], shared, ended)
+                group.start(self._in_turn, turns, number, selections[number], shared, ended)
         if shared.read_again.blobs:
             self.stores.notice(read_again_note(shared.read_again, room))
         return tuple(ended[number] for number in range(number_of)), shared.read_again
+
+    def _in_turn(self, turns: threading.Semaphore, number: int, *arguments: Any) -> None:
+        """Where the system allows few open files, not all targets can be written to at a time."""
+        with turns:
+            self._target(number, *arguments)
 
     def _target(self, number: int, selection: Selection, shared: SharedReading, ended: dict[int, Ended]) -> None:
         job = self.jobs[number]

@@ -21,6 +21,7 @@ from transload.report.several import labelled, labels
 from transload.report.styled import Styled, folded
 from transload.report.summary import verdict
 from transload.report.tally import Tally
+from transload.report.texts import one_line
 
 
 class TargetsVoice(Protocol):
@@ -192,4 +193,5 @@ class InLines(InSilence):
     def ended(self, number: int, result: Result) -> None:
         """See `TargetsVoice`."""
         words, meaning = verdict(result)
-        self._lines.write([Styled.of(f"{self._labels[number]}: ", (words, meaning))])
+        why = f": {one_line(result.problem.message)}" if result.problem else ""
+        self._lines.write([Styled.of(f"{self._labels[number]}: ", (words, meaning), why)])

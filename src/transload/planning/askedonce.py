@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar, cast
 
 from attrs import define, field
 
-from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
+from transload.oci.mediatype import DOCKER_CONFIG, OCI_CONFIG
 from transload.ports import Chunk, Refers, RequestCosts, Source
 
 Value = TypeVar("Value")
+
+_CONFIGS = (OCI_CONFIG, DOCKER_CONFIG)
+_CONFIG_BYTES, _CONFIGS_BYTES = 64 << 10, 16 << 20  # of one config that is kept, and of all
 
 
 @define(eq=False)
@@ -27,13 +31,15 @@ class _Answer:
 class AskedOnce:
     """`source`, whose answers about names are kept: all plans see the same content. Safe for threads.
 
-    Blobs are not kept, see `transload.transfer.sharing`.
+    Large blobs are not kept, see `transload.transfer.sharing`.
     """
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._answers: dict[tuple[object, ...], _Answer] = {}
         self._lock = threading.Lock()
+        self._room = _CONFIGS_BYTES
+        self._kept: set[Digest] = set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
@@ -101,5 +107,27 @@ class AskedOnce:
     def open(
         self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
     ) -> AbstractContextManager[Iterator[Chunk]]:
-        """See `Reads`."""
-        return self._source.open(repository, descriptor, offset, length)
+        """See `Reads`. Configs are kept: plans read them for the platform, and the runs read them again."""
+        if offset or length is not None or not self.keeps(descriptor):
+            return self._source.open(repository, descriptor, offset, length)
+        return nullcontext(iter((self._once(("open", descriptor.digest), lambda: self._read(repository, descriptor)),)))
+
+    def keeps(self, descriptor: Descriptor) -> bool:
+        """Whether this content is kept from its first reading on, which sets the room for it aside."""
+        if descriptor.media_type not in _CONFIGS:
+            return False
+        with self._lock:
+            if descriptor.digest not in self._kept and descriptor.size <= min(_CONFIG_BYTES, self._room):
+                self._room -= descriptor.size
+                self._kept.add(descriptor.digest)
+            return descriptor.digest in self._kept
+
+    def _read(self, repository: str, descriptor: Descriptor) -> bytes:
+        """The verified content, so that what came damaged is asked for again."""
+        verifier, content = Verifier(descriptor.digest, descriptor.size), bytearray()
+        with self._source.open(repository, descriptor) as chunks:
+            for chunk in chunks:
+                verifier.update(chunk)
+                content += chunk
+        verifier.check()
+        return bytes(content)

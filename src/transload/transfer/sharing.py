@@ -41,18 +41,23 @@ class SpoolRoom:
 
     @classmethod
     def of(cls, folder: Path) -> SpoolRoom:
-        """As much as the limits allow, at most half of what the disk has free, and a quarter of the open files."""
-        allowed = files_allowed()
+        """What there is in `folder`, which is made if it does not exist."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             free = free_bytes(folder)
         except (OSError, LocalError):  # without it, each target reads for itself
             free = 0
-        return cls(
-            folder=folder,
-            bytes=min(SPOOLED_BYTES, free // 2),
-            blobs=SPOOLED_BLOBS if allowed is None else min(SPOOLED_BLOBS, allowed // 4),
-        )
+        return cls.within(folder, free, files_allowed())
+
+    @classmethod
+    def within(cls, folder: Path, free: int, files: int | None) -> SpoolRoom:
+        """As much as the limits allow, at most half of the `free` bytes, and a quarter of the `files` that may be open.
+
+        >>> SpoolRoom.within(Path("folder"), 1000, 100)
+        SpoolRoom(folder=PosixPath('folder'), bytes=500, blobs=25)
+        """
+        blobs = SPOOLED_BLOBS if files is None else min(SPOOLED_BLOBS, files // 4)
+        return cls(folder=folder, bytes=min(SPOOLED_BYTES, free // 2), blobs=blobs)
 
 
 @define(eq=False)
@@ -283,7 +288,8 @@ class _SharedOpens:
         self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
     ) -> AbstractContextManager[Iterator[Chunk]]:
         """See `Reads`."""
-        if length is not None:
+        keeps = getattr(self._opens, "keeps", None)  # see `planning.askedonce`
+        if length is not None or (keeps is not None and keeps(descriptor)):
             return self._opens.open(repository, descriptor, offset, length)
         return self._shared.reading(self._target, self._opens, self._locator, repository, descriptor, offset)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ import pytest
 from tests.unit.planning.scene import SOURCE, item
 from transload.errors import LocalError, NotFound, ReadOnly
 from transload.events import Event, ImageDone, ignore
+from transload.limits import SPOOLED_BLOBS, SPOOLED_BYTES
 from transload.memory import MemoryStore
 from transload.oci import Descriptor, Name
 from transload.planning import Plan, Request, make_plan
@@ -255,17 +257,18 @@ def test_a_little_room_is_used_again_and_never_exceeded(tmp_path: Path) -> None:
     assert shared.read_again.blobs == sum(scene.opened.values()) - len(scene.once)
 
 
-def test_a_disk_that_fills_up_costs_a_reading_and_no_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_takes_no_more_costs_a_reading_and_no_target(tmp_path: Path) -> None:
+    """As on a full disk: here by the limit of the process on the size of files (EFBIG)."""
     scene = Several(tmp_path, 2, images=3)
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("transload.transfer.spooled.write_all", full)
-    shared = scene.run()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        shared = scene.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert scene.is_whole(0)
     assert scene.is_whole(1)
-    assert shared.read_again.blobs == sum(scene.opened.values()) - len(scene.once)
+    assert shared.read_again.blobs > 0
 
 
 def test_a_folder_that_cannot_be_written_to_costs_a_reading_and_no_target(tmp_path: Path) -> None:
@@ -296,12 +299,13 @@ def test_a_target_that_has_a_part_gets_the_rest_of_the_file(tmp_path: Path) -> N
     shared.leave(1)
 
 
-def test_the_room_is_no_more_than_half_of_the_disk_and_a_quarter_of_the_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("transload.transfer.sharing.free_bytes", lambda _: 1000)
-    monkeypatch.setattr("transload.transfer.sharing.files_allowed", lambda: 100)
-    assert SpoolRoom.of(tmp_path / "new") == SpoolRoom(folder=tmp_path / "new", bytes=500, blobs=25)
+def test_the_room_is_what_the_folder_has(tmp_path: Path) -> None:
+    assert SpoolRoom.within(tmp_path, 1000, 100) == SpoolRoom(folder=tmp_path, bytes=500, blobs=25)
+    assert SpoolRoom.within(tmp_path, 1 << 60, None) == SpoolRoom(
+        folder=tmp_path, bytes=SPOOLED_BYTES, blobs=SPOOLED_BLOBS
+    )
+    assert SpoolRoom.of(tmp_path / "new").bytes > 0
+    assert (tmp_path / "new").is_dir()
     (tmp_path / "file").touch()
     assert SpoolRoom.of(tmp_path / "file" / "in").bytes == 0
 
