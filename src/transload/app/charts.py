@@ -10,8 +10,9 @@ from attrs import evolve, frozen
 from transload.app.location import Location
 from transload.catalog.chartaddress import OCI, ChartAddress, newest_version
 from transload.catalog.versionrange import order_key
-from transload.errors import CorruptError, ManifestUnknown, UsageError, at_side
+from transload.errors import CorruptError, ManifestUnknown, Refused, UsageError, at_side
 from transload.oci import Name
+from transload.oci.reference import check_repository
 from transload.wording import hint
 
 if TYPE_CHECKING:
@@ -56,6 +57,16 @@ def find_chart(address: ChartAddress, stores: Stores) -> FoundChart:
             return found
         address = found
     raise CorruptError(f"{address} sends us on to another chart repository", subject=str(address))
+
+
+def find_named(text: str, location: Location, stores: Stores) -> FoundChart:
+    """The chart called `NAME` or `NAME:VERSION` in a store of charts. Raises as `find_chart` does."""
+    name, _, version = text.strip().partition(":")
+    address = ChartAddress(place=location.value, name=check_repository(name))
+    found = find_chart(address.at(version) if version else address, stores)
+    if found.location != location:
+        raise Refused(f"{location} keeps {name} elsewhere: {found}", subject=name, hint=f"write {found} without --from")
+    return found
 
 
 def fetch_chart(wanted: ChartAddress | FoundChart, stores: Stores) -> Chart:

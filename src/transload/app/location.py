@@ -11,7 +11,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from transload.errors import LocalError, ReferenceInvalid, UsageError
+from transload.errors import LocalError, ProtocolTrouble, ReferenceInvalid, UsageError
 from transload.files import expanded
 from transload.oci.reference import check_no_user, check_registry, check_repository, shown, without_transport
 
@@ -89,7 +89,7 @@ class Location:
                 )
         for kind in _LOCAL:
             if scheme == kind:
-                return cls(kind, _expanded(rest))
+                return cls(kind, _web(rest) if kind == "charts" and rest.startswith(WEB) else _expanded(rest))
         return cls("archive", _expanded(rest))
 
     @property
@@ -174,6 +174,22 @@ def is_path(text: str) -> bool:
     """Whether this can only be a path: its beginning cannot be that of a host, or it ends like an archive."""
     starts = text.startswith(_PATH_STARTS) or text in {".", ".."}
     return starts or text.lower().endswith(_ARCHIVE_SUFFIXES)
+
+
+def _web(address: str) -> str:
+    """The address of a chart repository. Raises `ReferenceInvalid`, which does not repeat a password."""
+    from transload.net.address import Url  # few runs name one
+
+    if set("@?#") & set(address):
+        raise ReferenceInvalid(
+            f"{shown(address).partition('?')[0]!r} is not the address of a chart repository",
+            hint="leave user name, password and parameters out; docker login keeps logins",
+        )
+    try:
+        Url.parse(address)
+    except ProtocolTrouble as error:
+        raise ReferenceInvalid(error.message, hint="write charts:https://HOST/PATH") from error
+    return address.rstrip("/")
 
 
 def _path_hint(text: str) -> str:

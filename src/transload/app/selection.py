@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import evolve, frozen
 
 from transload.app.charting import ChosenChart, choose_charts, hosts_of
+from transload.app.charts import find_named
 from transload.app.choosing import choose
 from transload.app.job import Job
 from transload.app.location import Location
@@ -272,6 +273,8 @@ def _from_store(job: Job, origin: Location, stores: Stores, cancellation: Cancel
     for text in job.sets:
         if ARROW in text:
             parts.append(_named_in_store(text, origin))
+        elif origin.kind == "charts":
+            parts.append(_named_chart(text, origin, stores))
         elif kind_of(text) == "catalog":
             parts.append(_catalog(load_builtin(text), origin, job, stores, cancellation))
         elif kind_of(text) == "store":
@@ -301,6 +304,12 @@ def _named_in_store(text: str, origin: Location) -> _Part:
     if arrow:
         return _Part((Selected.of(reference, after.strip()),))
     return _Part((Selected(reference, name.repository, name.tag),))
+
+
+def _named_chart(text: str, origin: Location, stores: Stores) -> _Part:
+    """`NAME`, or `NAME:VERSION` with a version or a range, in a chart repository or among archives."""
+    name = find_named(text, origin, stores).name
+    return _Part((Selected(Reference("localhost", name), name.repository, name.tag),))
 
 
 def select_everything(job: Job, origin: Location, source: Source, working: ActivityListener) -> Selection:

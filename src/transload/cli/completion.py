@@ -24,7 +24,7 @@ PLATFORMS = (
     *("linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/386", "linux/ppc64le", "linux/riscv64"),
     *("linux/s390x", "windows/amd64"),
 )
-_LOCAL = ("oci:", "bundle:", "archive:")
+_LOCAL = ("oci:", "bundle:", "archive:", "charts:")
 _SAFE = re.compile(r"\w[\w.+@-]*")
 _ENTRIES = 1000
 

@@ -27,7 +27,7 @@ _SAME_SET = "transload pack takes it for the same set, cut in the same way; else
 
 def local_points(target: Location, needed: Callable[[], int | None], clock: Clock) -> Iterator[CheckPoint]:
     """The points of a target on this machine. `needed` plans the set, and gives the bytes that it would bring."""
-    if target.kind == "archive":
+    if target.kind in {"archive", "charts"}:
         error = UsageError(f"{target} can only be read", hint="a target is a registry, oci:DIR or bundle:NAME")
         yield CheckPoint.failed("target", str(target), error)
         return
