@@ -59,9 +59,9 @@ def convert_lists(files: Sequence[str]) -> Converted:
         questions=tuple(question for listed in lists for question in listed.questions),
         formats=tuple((str(path), ", ".join(listed.formats)) for path, listed in zip(paths, lists, strict=True)),
     )
-    found = converted.image_set
-    if found.is_empty and not converted.questions:
-        raise _nothing(paths, found.notes)
+    image_set = converted.image_set
+    if image_set.is_empty and not converted.questions:
+        raise _nothing(paths, image_set.notes)
     return converted
 
 

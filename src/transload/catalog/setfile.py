@@ -58,7 +58,7 @@ def parse_set(content: bytes | str, file: str, variables: Mapping[str, str] | No
 
 
 def _parse(content: bytes | str, file: str, reading: Reading) -> Catalog | ImageSet:
-    documents = Value.all_from_yaml(content, file)
+    documents = _documents(content, file)
     if listed := read_list(documents):
         with located(file, file):
             return listed.as_set(Path(file).stem)
@@ -76,7 +76,14 @@ def _parse(content: bytes | str, file: str, reading: Reading) -> Catalog | Image
 
 def parse_list(content: bytes | str, file: str) -> OtherList | None:
     """What a file of another tool lists, None if it is of no tool that is known. Raises `DocumentInvalid`."""
-    return read_list(Value.all_from_yaml(content, file))
+    return read_list(_documents(content, file))
+
+
+def _documents(content: bytes | str, file: str) -> tuple[Value, ...]:
+    """The documents of a file. JSON is YAML but for tabs, which may stand between its values and in none of them."""
+    if file.lower().endswith(".json"):
+        content = content.replace("\t", " ") if isinstance(content, str) else content.replace(b"\t", b" ")
+    return Value.all_from_yaml(content, file)
 
 
 def _read(path: Path, limit: int) -> bytes:

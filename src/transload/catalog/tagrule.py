@@ -64,6 +64,9 @@ class TagRule:
 EVERY_TAG = TagRule(pattern=check_pattern(".*"))
 """The rule that takes every tag of an image."""
 
+NEWEST_VERSION = TagRule(versions=VersionRange.parse("*"), newest=1)
+"""The rule that takes the newest version that is no pre-release."""
+
 
 @frozen
 class TagVerdict:

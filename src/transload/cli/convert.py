@@ -54,20 +54,20 @@ def convert(files: tuple[str, ...], out: Path | None, strict: bool, output: Outp
 
 
 def _totals(converted: Converted) -> str:
-    found = converted.image_set
-    rules, questions = len(found.ruled) + len(found.prefixes), len(converted.questions)
+    image_set = converted.image_set
+    rules, questions = len(image_set.ruled) + len(image_set.prefixes), len(converted.questions)
     parts = [
-        count(len(found.images), "image"),
+        count(len(image_set.images), "image"),
         *([count(rules, "rule") + " for tags"] if rules else []),
-        *([count(len(found.charts), "chart")] if found.charts else []),
+        *([count(len(image_set.charts), "chart")] if image_set.charts else []),
         *([count(questions, "open question")] if questions else []),
-        *([count(len(found.notes), "note")] if found.notes else []),
+        *([count(len(image_set.notes), "note")] if image_set.notes else []),
     ]
     return ", ".join(parts)
 
 
 def _json(converted: Converted) -> dict[str, Any]:
-    found = converted.image_set
+    image_set = converted.image_set
     return {
         "files": [{"file": file, "format": what} for file, what in converted.formats],
         "images": [
@@ -76,17 +76,18 @@ def _json(converted: Converted) -> dict[str, Any]:
                 "target": image.place,
                 "platforms": [str(platform) for platform in image.platforms],
             }
-            for image in found.images
+            for image in image_set.images
         ],
         "rules": [
-            {"source": str(images.source), "target": images.target, "rule": str(images.rule)} for images in found.ruled
+            {"source": str(images.source), "target": images.target, "rule": str(images.rule)}
+            for images in image_set.ruled
         ]
-        + [{"source": str(prefix), "target": prefix.target, "rule": str(prefix.rule)} for prefix in found.prefixes],
+        + [{"source": str(prefix), "target": prefix.target, "rule": str(prefix.rule)} for prefix in image_set.prefixes],
         "charts": [
             {"chart": str(chart.address), "target": chart.target or None, "images": chart.images}
-            for chart in found.charts
+            for chart in image_set.charts
         ],
-        "notes": list(found.notes),
+        "notes": list(image_set.notes),
         "questions": [
             {"text": question.text, "reason": question.reason, "found": question.where}
             for question in converted.questions

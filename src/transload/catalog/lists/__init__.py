@@ -84,12 +84,12 @@ def read_list(documents: Sequence[Value]) -> OtherList | None:
     taken = list(_bounded(documents, formats))
     return OtherList(
         formats=tuple(dict.fromkeys(known.name for known in formats if known)),
-        images=with_platforms_joined(found for found in taken if isinstance(found, Selected)),
-        ruled=tuple(dict.fromkeys(found for found in taken if isinstance(found, RuledImages))),
-        prefixes=tuple(dict.fromkeys(found for found in taken if isinstance(found, RuledPrefix))),
-        charts=tuple(dict.fromkeys(found for found in taken if isinstance(found, ChartUse))),
-        notes=tuple(_sentences(found for found in taken if isinstance(found, Note))),
-        questions=tuple(found for found in taken if isinstance(found, ListQuestion)),
+        images=with_platforms_joined(item for item in taken if isinstance(item, Selected)),
+        ruled=tuple(dict.fromkeys(item for item in taken if isinstance(item, RuledImages))),
+        prefixes=tuple(dict.fromkeys(item for item in taken if isinstance(item, RuledPrefix))),
+        charts=tuple(dict.fromkeys(item for item in taken if isinstance(item, ChartUse))),
+        notes=tuple(_sentences(item for item in taken if isinstance(item, Note))),
+        questions=tuple(item for item in taken if isinstance(item, ListQuestion)),
     )
 
 
@@ -100,13 +100,11 @@ def _bounded(documents: Iterable[Value], formats: Iterable[Format | None]) -> It
         if known is None:
             yield Note(document.where, "is no list, and left out")
             continue
-        for taken in known.read(document):
-            rules += isinstance(taken, RuledImages | ChartUse)
+        for item in known.read(document):
+            rules += isinstance(item, RuledImages | ChartUse)
             if rules > LISTED_RULES:
-                raise document.fail(
-                    f"more than {LISTED_RULES} repositories and charts of which the source says the tags"
-                )
-            yield taken
+                raise document.fail(f"more than {LISTED_RULES} repositories and charts whose tags the source says")
+            yield item
 
 
 def _format_of(document: Value) -> Format | None:

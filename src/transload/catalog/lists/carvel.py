@@ -9,19 +9,8 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from transload.catalog.lists.taken import (
-    Format,
-    ListQuestion,
-    Note,
-    Taken,
-    image,
-    is_of,
-    items_of,
-    left_open,
-    rest,
-    template_in,
-    text_of,
-)
+from transload.catalog.lists.naming import image, template_in
+from transload.catalog.lists.taken import Format, ListQuestion, Note, Taken, is_of, items_of, left_open, rest, text_of
 from transload.catalog.selected import Selected
 from transload.documents.value import Value
 from transload.errors import ReferenceInvalid

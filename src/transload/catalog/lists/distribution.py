@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from transload.catalog.lists.taken import Format, Note, Taken, image, items_of, rest
+from transload.catalog.lists.naming import image
+from transload.catalog.lists.taken import Format, Note, Taken, items_of, rest
 from transload.documents.value import Value
 
 _DIGESTS = "the digests of single platforms are not compared; each tag is copied with all its platforms"

@@ -9,22 +9,11 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from transload.catalog.lists.taken import (
-    NEWEST_VERSION,
-    Format,
-    Note,
-    Taken,
-    chart,
-    found_anywhere,
-    is_of,
-    items_of,
-    rest,
-    ruled,
-    targets_note,
-    text_of,
-)
+from transload.catalog.lists.naming import chart, ruled, targets_note
+from transload.catalog.lists.tagpatterns import found_anywhere
+from transload.catalog.lists.taken import Format, Note, Taken, is_of, items_of, rest, text_of
 from transload.catalog.selected import join
-from transload.catalog.tagrule import EVERY_TAG, Sort, TagRule
+from transload.catalog.tagrule import EVERY_TAG, NEWEST_VERSION, Sort, TagRule
 from transload.catalog.versionrange import VersionRange
 from transload.documents.value import Value
 
@@ -102,8 +91,8 @@ def _chart(entry: Value) -> Iterator[Taken]:
     source, target, name = entry.get("source"), entry.get("destination"), entry.get("name").text()
     renamed, repository = join(target.text().rstrip("/"), name), source.text().rstrip("/")
     if repository.startswith("oci://"):
-        place = join(repository.removeprefix("oci://"), name)
-        yield ruled(source, partial(_versions, entry), place, target=target, renamed=renamed)
+        path = join(repository.removeprefix("oci://"), name)
+        yield ruled(source, partial(_versions, entry), path, target=target, renamed=renamed)
     else:
         version = text_of(entry.get("version"))
         yield chart(entry, join(repository, name), version, images=False, target=target, renamed=renamed)

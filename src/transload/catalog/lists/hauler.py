@@ -7,20 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from transload.catalog.lists.taken import (
-    Format,
-    Note,
-    Taken,
-    chart,
-    image,
-    is_of,
-    items_of,
-    listed,
-    platform,
-    rest,
-    targets_note,
-    text_of,
-)
+from transload.catalog.lists.naming import chart, image, targets_note
+from transload.catalog.lists.taken import Format, Note, Taken, is_of, items_of, listed, platform, rest, text_of
 from transload.catalog.selected import join
 from transload.documents.value import Value
 from transload.oci.reference import named_registry, shown

@@ -9,16 +9,9 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from transload.catalog.lists.taken import (
-    Format,
-    Taken,
-    found_anywhere,
-    image,
-    question_of,
-    rest,
-    ruled,
-    targets_note,
-)
+from transload.catalog.lists.naming import image, question_of, ruled, targets_note
+from transload.catalog.lists.tagpatterns import found_anywhere
+from transload.catalog.lists.taken import Format, Taken, rest
 from transload.catalog.tagrule import EVERY_TAG, TagRule
 from transload.documents.value import Value
 
@@ -43,7 +36,7 @@ def _are_rules(value: Value) -> bool:
 
 
 def _is_target(content: object) -> bool:
-    return isinstance(content, str) or (isinstance(content, list) and all(isinstance(each, str) for each in content))
+    return isinstance(content, str) or (isinstance(content, list) and all(isinstance(text, str) for text in content))
 
 
 def _read(root: Value) -> Iterator[Taken]:

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 
 from attrs import evolve, frozen
 
+from transload.catalog.lists.naming import chart, image
 from transload.catalog.lists.taken import (
     Format,
     ListQuestion,
     Note,
     Taken,
-    chart,
-    image,
     is_of,
     items_of,
     left_open,
@@ -76,10 +75,7 @@ def _image(item: Value) -> Selected | ListQuestion:
     name = item.get("name")
     if name.text().startswith("oci:"):
         return left_open(name, name.text(), "an image in a folder is taken with --from oci:DIR")
-    platforms = tuple(
-        Platform.parse(f"{entry.get('os').text()}/{entry.get('architecture').text()}")
-        for entry in items_of(item.get("platforms"))
-    )
+    platforms = tuple(map(_platform, items_of(item.get("platforms"))))
     taken = image(name, platforms=platforms)
     if isinstance(taken, Selected):
         if text_of(item.get("targetRepo")):
@@ -87,6 +83,11 @@ def _image(item: Value) -> Selected | ListQuestion:
         if text_of(item.get("targetTag")):
             taken = evolve(taken, tag=item.get("targetTag").read(check_tag))
     return taken
+
+
+def _platform(entry: Value) -> Platform:
+    with entry.explained():
+        return Platform.parse(f"{entry.get('os').text()}/{entry.get('architecture').text()}")
 
 
 def _charts(helm: Value) -> Iterator[Taken]:

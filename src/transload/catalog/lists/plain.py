@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from transload.catalog.lists.taken import Format, Taken, image, is_of
+from transload.catalog.lists.naming import image
+from transload.catalog.lists.taken import Format, Taken, is_of
 from transload.documents.value import Value
 
 

@@ -9,21 +9,17 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from transload.catalog.lists.naming import below_registry, image, question_of, ruled, targets_note
+from transload.catalog.lists.tagpatterns import one_of
 from transload.catalog.lists.taken import (
     Format,
     ListQuestion,
     Note,
     Taken,
-    below_registry,
-    image,
     items_of,
     left_open,
-    one_of,
     platform,
-    question_of,
     rest,
-    ruled,
-    targets_note,
     text_of,
 )
 from transload.catalog.ruled import RuledPrefix
@@ -93,7 +89,7 @@ def _entry(entry: Value) -> Iterator[Taken]:
     platforms = () if chosen.content == "local" else platform(chosen)
     if chosen.content == "local":
         yield Note(chosen.where, "the platform of this machine is not looked up; name it with --platform")
-    if any(place.text().startswith("ocidir:") for place in (source, target)):
+    if any(name.text().startswith("ocidir:") for name in (source, target)):
         yield left_open(entry, source.text(), "a folder is named with --from oci:DIR or --to oci:DIR")
     elif kind == "image":
         yield image(source, target=target, platforms=platforms)

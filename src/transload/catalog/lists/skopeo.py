@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from transload.catalog.lists.taken import Format, Note, Taken, found_anywhere, image, items_of, rest, ruled
+from transload.catalog.lists.naming import image, ruled
+from transload.catalog.lists.tagpatterns import found_anywhere
+from transload.catalog.lists.taken import Format, Note, Taken, items_of, rest
 from transload.catalog.selected import join
 from transload.catalog.tagrule import EVERY_TAG, TagRule
 from transload.catalog.versionrange import VersionRange

@@ -7,17 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from transload.catalog.lists.taken import (
-    Format,
-    Note,
-    Taken,
-    chart,
-    image,
-    items_of,
-    platform,
-    rest,
-    text_of,
-)
+from transload.catalog.lists.naming import chart, image
+from transload.catalog.lists.taken import Format, Note, Taken, items_of, platform, rest, text_of
 from transload.catalog.selected import join
 from transload.documents.value import Value
 from transload.oci import Platform
@@ -84,16 +75,16 @@ def _limits(component: Value) -> tuple[Value, Value]:
 
 
 def _chart(item: Value) -> Iterator[Taken]:
-    """A chart; the images that it needs are among those of the component. In v1beta1 each kind of place has a key."""
+    """A chart; the images that it needs are among those of the component. In v1beta1 each kind of origin has a key."""
     oci, repository = item.get("oci"), item.get("helmRepository")
-    place = oci if oci.content else repository if repository.content else item
-    address, version = text_of(place.get("url")), text_of(place.get("version"))
-    if place is oci or address.startswith("oci://"):
+    origin = oci if oci.content else repository if repository.content else item
+    address, version = text_of(origin.get("url")), text_of(origin.get("version"))
+    if origin is oci or address.startswith("oci://"):
         yield chart(item, address, version, images=False)
     elif text_of(item.get("gitPath")) or address.endswith(".git") or ".git@" in address:
         yield Note(item.where, "a chart in a git repository is not copied")
     else:
-        name = text_of(place.get("repoName")) or text_of(place.get("name")) or item.get("name").text()
+        name = text_of(origin.get("repoName")) or text_of(origin.get("name")) or item.get("name").text()
         yield chart(item, join(address.rstrip("/"), name) if address else "", version, images=False)
 
 

@@ -6,13 +6,15 @@ expected. `python -m tests.unit.catalog.lists.test_formats` writes these again, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
+import yaml
 
-from tests.unit.test_parsers import changed
+from tests.unit.test_parsers import changed, swapped
 from transload.catalog.imageset import ImageSet
 from transload.catalog.lists import FORMATS, OtherList
 from transload.catalog.lists.taken import Format
@@ -75,6 +77,13 @@ def test_byte_order_mark_and_crlf_change_nothing(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_a_parser_without_libyaml_reads_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = list(told(read(path)))
+    monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+    assert list(told(read(path))) == listed
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_a_changed_file_is_read_or_refused(path: Path) -> None:
     random, raw = Random(9), path.read_bytes()
     refusals = []
@@ -84,6 +93,19 @@ def test_a_changed_file_is_read_or_refused(path: Path) -> None:
         except TransloadError as error:
             refusals.append(error.message)
     assert all(path.name in refusal for refusal in refusals)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_other_values_are_read_or_refused_with_their_place(path: Path) -> None:
+    random, refusals = Random(3), []
+    text = path.read_text(encoding="utf-8").replace("\t", " ")
+    for document in filter(None, yaml.load_all(text, yaml.BaseLoader)):  # noqa: S506 - only texts
+        for _ in range(120):
+            try:
+                parse_list(json.dumps(swapped(document, random)), "f")
+            except TransloadError as error:
+                refusals.append(error.message)
+    assert [refusal for refusal in refusals if not refusal.startswith("f:")] == []
 
 
 def test_the_lists_of_rancher_and_hangar() -> None:

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transload.catalog.lists import OtherList
-from transload.catalog.lists.taken import below_registry, found_anywhere, listed, one_of, template_in
+from transload.catalog.lists.naming import below_registry, template_in
+from transload.catalog.lists.tagpatterns import found_anywhere, one_of
+from transload.catalog.lists.taken import listed
 from transload.catalog.setfile import parse_list, parse_set
 from transload.errors import DocumentInvalid, TargetConflict, TransloadError
 
@@ -252,6 +254,13 @@ def test_mappings_of_regsync_are_merged() -> None:
         ("a.example/x:1,2: b.example/y:1\n", "f:1: a.example/x:1,2: names 1 tags, and the source 2"),
         ("kind: ImagesLock\napiVersion: v0\nimages: [{name: a}]\n", "f:3: images[0]: key 'image' is missing"),
         ("kind: ImagesLock\napiVersion: v0\nimages: a\n", "images: expected a list"),
+        (
+            (
+                "kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v1\n"
+                "mirror: {additionalImages: [{name: a, platforms: [{os: linux, architecture: 'x y'}]}]}\n"
+            ),
+            "f:3: mirror.additionalImages[0].platforms[0]: 'linux/x y' is not a platform",
+        ),
         ("kind: ZarfPackageConfig\n", "f:1: key 'components' is missing"),
         ("kind: Config\napiVersion: mirror.fluxcd.io/v1\nartifacts: [{source: a}]\n", "key 'destination' is missing"),
         ("a.example:\n  images: [b]\n", "expected a mapping"),
