@@ -180,6 +180,12 @@ STREAM_DOCUMENT_VALUES = 2_000_000
 STREAM_DOCUMENT_DEPTH = 80
 """How deep it may be nested: the schemas of custom resources that describe pods are 40 deep."""
 
+STREAM_BRACKETS = 8_000_000
+"""Lists and objects in such a file, if it is JSON: a dump of 50 MB has two million. Each takes a microsecond."""
+
+STREAM_ITEMS = 500_000
+"""Items of a list in it that are read one by one: objects of a cluster, components of a bill of materials."""
+
 DISCOVERED_FILES = 100_000
 """Files in the folders that `transload discover` is given."""
 

@@ -136,7 +136,7 @@ def an_archive() -> bytes:
 
 
 def discovered(file: str, valid: str) -> Parser:
-    return Parser("discovery/streams.py", lambda raw, _: list(read_discovered(raw, file)), valid.encode())
+    return Parser("discovery/jsonstream.py", lambda raw, _: list(read_discovered(raw, file)), valid.encode())
 
 
 def chart(name: str) -> Callable[[bytes, Path], object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,34 +10,43 @@ from attrs import define, field
 
 from transload.discovery import purl
 from transload.discovery.finding import Discovered, Place, Unread
+from transload.discovery.jsonstream import json_members
 from transload.discovery.judging import judged
 from transload.discovery.values import at, items, text
 from transload.documents.value import Value
-from transload.errors import TransloadError
+from transload.errors import DocumentInvalid, TransloadError
 from transload.limits import JSON_DEPTH, PURL_LENGTH, STREAM_BYTES
 from transload.oci import Digest
 
 RULE = "cyclonedx"
+_JSON = re.compile(rb'"bomFormat"\s*:\s*"CycloneDX"')
 _NAMESPACE = b"http://cyclonedx.org/schema/bom/"
 _HEAD = 4096
 _PARTS = ("name", "version", "purl")
 
 
-def recognises(document: Value) -> bool:
+def is_json(_: str, head: bytes) -> bool:
     """`bomFormat: CycloneDX`, which is required in JSON since version 1.2, the first that has JSON."""
-    return text(document, "bomFormat") == "CycloneDX"
+    return bool(_JSON.search(head))
 
 
-def read(document: Value) -> Iterator[Discovered]:
-    """The images among the components of a JSON document, and what the document itself is about."""
-    for component in _components(document):
-        parts = {part: text(component, part) for part in _PARTS}
-        yield from _images(text(component, "type"), parts, Place.of(component))
+def read_parts(content: bytes, file: str) -> Iterator[Discovered]:
+    """The images among the components of a JSON document, and what the document itself is about.
+
+    Components are read one by one. Raises `DocumentInvalid` if it is no JSON object.
+    """
+    for value in json_members(content, file, {"metadata", "components"}):
+        if isinstance(value, DocumentInvalid):
+            yield Unread(place=Place(file=file), reason=str(value))
+            continue
+        for component in _components(at(value, "component") if value.key == "metadata" else value):
+            parts = {part: text(component, part) for part in _PARTS}
+            yield from _images(text(component, "type"), parts, Place.of(component))
 
 
-def _components(document: Value) -> Iterator[Value]:
-    """All of them in their order, with those inside others."""
-    waiting = [at(document, "metadata", "component"), *items(at(document, "components"))][::-1]
+def _components(component: Value) -> Iterator[Value]:
+    """A component, and those inside it in their order."""
+    waiting = [component]
     while waiting:
         component = waiting.pop()
         yield component

@@ -23,7 +23,8 @@ from transload.discovery import (
 )
 from transload.discovery.fieldpath import FieldPath
 from transload.discovery.finding import Discovered, DocumentReader, FileReader, Irrelevant, Place, Unread
-from transload.discovery.streams import json_documents, yaml_documents
+from transload.discovery.jsonstream import json_documents
+from transload.discovery.streams import yaml_documents
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid, LimitExceeded
 
@@ -97,7 +98,9 @@ def _suffix(file: str) -> str:
 FILES: tuple[FileKind, ...] = (
     FileKind("Dockerfile", dockerfile.recognises, dockerfile.read),
     FileKind("SPDX", spdx.is_tag_value, spdx.read_tag_value),
+    FileKind("SPDX as JSON", spdx.is_json, spdx.read_parts),
     FileKind("CycloneDX", cyclonedx.is_xml, cyclonedx.read_xml),
+    FileKind("CycloneDX as JSON", cyclonedx.is_json, cyclonedx.read_parts),
     FileKind("list", _is_list, lists.read),
     FileKind("JSON", _is_json, _json),
     FileKind("YAML", _is_yaml, _yaml),
@@ -111,7 +114,6 @@ DOCUMENTS: tuple[DocumentKind, ...] = (
     DocumentKind("Helmfile", chartuse.is_helmfile, chartuse.read_helmfile),
     DocumentKind("Kustomization", kustomize.recognises, kustomize.read),
     DocumentKind("image set", imagesets.recognises, imagesets.read),
-    DocumentKind("CycloneDX", cyclonedx.recognises, cyclonedx.read),
     DocumentKind("SPDX", spdx.recognises, spdx.read),
     DocumentKind("Compose file", compose.recognises, compose.read),
     DocumentKind("Kubernetes", kubernetes.recognises, kubernetes.read),

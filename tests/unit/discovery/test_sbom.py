@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from tests.unit.discovery.reading import discovered, images, places, questions, rules, unread
 from transload.discovery.finding import Finding, Irrelevant, Place, Question
 from transload.discovery.purl import image_of
+from transload.limits import STREAM_DOCUMENT_VALUES
 
 DIGEST = f"sha256:{'ab' * 32}"
 PERCENT = DIGEST.replace(":", "%3A")
@@ -73,7 +75,7 @@ def test_what_a_package_url_leaves_open_is_asked(url: str, reason: str) -> None:
 
 
 # Written anew, in the shapes of what Syft and Trivy write about an image, and of a product that lists its images.
-PRODUCT = {
+PRODUCT: dict[str, Any] = {
     "bomFormat": "CycloneDX",
     "specVersion": "1.5",
     "metadata": {"component": {"type": "container", "name": "registry.example/shop/web:1.4", "version": DIGEST}},
@@ -202,3 +204,40 @@ def test_spdx_tag_value() -> None:
 def test_a_bill_without_images_is_counted() -> None:
     for text in ('{"bomFormat": "CycloneDX"}', '{"spdxVersion": "SPDX-2.3", "packages": 3}', "SPDXVersion: SPDX-2.3\n"):
         assert [type(item) for item in discovered(text, "x.json")] == [Irrelevant]
+
+
+def test_components_are_read_one_by_one() -> None:
+    good = '{"type": "container", "name": "a/b", "version": "1"}'
+    text = (
+        f'{{"bomFormat": "CycloneDX", "x": [[{{}}]], "components": [{good}, {{"a": NaN}}, {{"a": 1, "a": 2}}, {good}]}}'
+    )
+    assert images(text, "b.json") == ["a/b:1", "a/b:1"]
+    assert places(text, "b.json")[-1] == "b.json: components[3]"
+    assert [reason[:36] for reason in unread(text, "b.json")] == ["b.json:1: what begins here cannot be"] * 2
+    assert unread(f"{text}\n{text}", "b.json")[-1].startswith("b.json:2: a second document begins")
+    assert "a bracket is not closed" in unread(text[:-2], "b.json")[0]
+
+
+def test_a_large_bill_of_many_values_is_read() -> None:
+    component = {"type": "library", "name": "x", "properties": [{"name": "a", "value": ""}] * 100}
+    components: list[Any] = [component] * 6000
+    components += PRODUCT["components"]
+    content = json.dumps({"bomFormat": "CycloneDX", "components": components}).encode()
+    assert sum(map(content.count, (b",", b"[", b"{", b":"))) > STREAM_DOCUMENT_VALUES
+    assert images(content, "b.json") == ["postgres:16.3", "quay.io/team/worker:2.0"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"bomFormat": "CycloneDX", "components": [' + "[]," * 600_000 + "[]]}",
+        '{"bomFormat": "CycloneDX", "components": [[' + "[]," * 2_100_000 + "[]]]}",
+        '{"bomFormat": "CycloneDX", ' + '"a":1,' * 600_000 + '"b":1}',
+        '{"bomFormat": "CycloneDX", "components": ' + "[" * 100_000,
+        '{"spdxVersion": "SPDX-2.3", "packages": "' + "x" * 1_000_000,
+    ],
+    ids=["items", "values", "members", "depth", "text"],
+)
+@pytest.mark.timeout(60)  # what is not linear takes hours
+def test_hostile_bills_are_told(content: str) -> None:
+    assert len(unread(content, "b.json")) == 1

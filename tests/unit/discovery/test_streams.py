@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from transload.discovery.finding import Discovered, Finding, Unread
+from transload.discovery.jsonstream import json_documents
 from transload.discovery.kinds import read_file
-from transload.discovery.streams import json_documents
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
 
@@ -55,7 +55,7 @@ def test_json(text: str, documents: list[Any]) -> None:
         ('{"a":1}\n{"a":', [{"a": 1}], "a.json:2: not JSON: "),
         ('{"a":1}\nx', [{"a": 1}], "a.json:2: not JSON: "),
         ('{"kind":"List","items":[{"a":1},\n{"a":NaN},{"a":1,"a":2},{"b":1}]}', [{"a": 1}, {"b": 1}], "a.json:2: what"),
-        ('{"kind":"List","items":[{"a":1}', [], "a.json:1: not JSON: expected ']'"),
+        ('{"kind":"List","items":[{"a":1}', [], "a.json:1: not JSON: a bracket is not closed"),
         ('{"a":1}\n{"b":}\n{"c":1}', [{"a": 1}, {"c": 1}], "a.json:2: not JSON: "),
         ("\n{" * 200, [], "a.json:2: not JSON"),
         ('{"a" 1}', [], "a.json:1: not JSON: expected ':'"),
