@@ -7,7 +7,6 @@ Each target has a thread, a plan and a run of its own. What they share is the so
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -72,7 +71,10 @@ class Ended:
 
 
 def jobs_for(job: Job, targets: Sequence[Location]) -> tuple[Job, ...]:
-    """The same job for each target. Raises `UsageError` for targets that are no two different places to copy to."""
+    """The same job for each target. Raises `UsageError` for targets that are no two different places to copy to.
+
+    Values for charts name a registry, so each registry gets a folder of its own for them.
+    """
     seen: dict[str, Location] = {}
     origin = None if job.origin is None else _place(job.origin)
     for target in targets:
@@ -84,12 +86,16 @@ def jobs_for(job: Job, targets: Sequence[Location]) -> tuple[Job, ...]:
         if place == origin:
             raise _is_source(target)
         seen[place] = target
+    if all(target.kind != "registry" for target in targets):
+        return tuple(evolve(job, target=target) for target in targets)
     return tuple(evolve(job, target=target, values_folder=_own(job.values_folder, target)) for target in targets)
 
 
 def _own(folder: Path | None, target: Location) -> Path | None:
-    """A folder for the values of one target below the common one."""
-    return None if folder is None else folder / re.sub(r"[^A-Za-z0-9.-]+", "-", str(target)).strip("-.")
+    """A folder for the values of one target below the common one; values name a registry, so others have none."""
+    if folder is None or target.kind != "registry":
+        return None
+    return folder / re.sub(r"[^A-Za-z0-9.-]+", "-", str(target)).strip("-.")
 
 
 def selections_for(jobs: Sequence[Job], stores: Stores, cancellation: Cancellation) -> tuple[Selection, ...]:
@@ -115,6 +121,8 @@ def _place(location: Location) -> str:
     if location.kind != "registry":
         return f"{location.kind}:{os.path.realpath(location.value)}"
     host = location.value.lower().removesuffix(":443")
+    if host.partition(":")[0] == "localhost":
+        host = host.replace("localhost", "127.0.0.1")
     return f"{_HUBS[0] if host in _HUBS else host}/{location.prefix}"
 
 

@@ -343,3 +343,26 @@ def test_files_that_are_not_there(repository: Wire) -> None:
     ):
         with pytest.raises(TransloadError, match=what):
             transload.mirror(image_set(entry), to="oci:out")
+
+
+def test_several_targets_get_a_chart_that_is_fetched_once_and_values_of_their_own(
+    repository: Wire, site: tuple[MemoryStore, str], web: bytes
+) -> None:
+    store, host = site
+    wanted = image_set(f"{{chart: web, repository: 'http://{repository.host}/charts', version: ^1}}")
+    to = [f"{host}/mirror", f"{host}/other", "oci:folder"]
+    results = transload.mirror(wanted, to=to, values_folder="values")
+    assert results.complete == 3
+    assert names(results.results[0]) == ALL
+    for prefix in ("mirror", "other"):
+        assert Digest.of(web) in store.fetch(Name(f"{prefix}/charts/web", "1.2.3")).raw.decode()
+        (values,) = Path("values", f"{host.replace(':', '-')}-{prefix}").iterdir()
+        assert f"{host}/{prefix}/team/sidecar:2" in values.read_text()
+    assert sorted(path.name for path in Path("values").iterdir()) == sorted(
+        f"{host.replace(':', '-')}-{prefix}" for prefix in ("mirror", "other")
+    )
+    assert sorted(repository.lines) == [
+        "GET /charts/index.yaml",
+        "GET /charts/web-1.2.3.tgz",
+        "GET /charts/web-1.2.3.tgz.prov",
+    ]

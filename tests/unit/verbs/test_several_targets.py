@@ -280,6 +280,7 @@ def test_one_target_in_a_list_is_one_of_several(scene: Scene) -> None:
         (["oci:a", "oci:./a"], {}, UsageError, r"oci:a is oci:\./a, too: each target is named once"),
         (["r.example/x", "R.example:443/x"], {}, UsageError, "r.example/x is .*, too"),
         (["docker.io/x", "index.docker.io/x"], {}, UsageError, "docker.io/x is index.docker.io/x, too"),
+        (["localhost:5000/x", "127.0.0.1:5000/x"], {}, UsageError, "localhost:5000/x is 127.0.0.1:5000/x, too"),
         (["oci:a", "oci:a"], {}, UsageError, "oci:a is given twice"),
         (["oci:a", "bundle:b"], {}, UsageError, "bundle:b cannot be a target"),
         (["oci:a", "archive:b"], {}, UsageError, "archive:b cannot be a target"),
