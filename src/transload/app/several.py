@@ -7,6 +7,7 @@ Each target has a thread, a plan and a run of its own. What they share is the so
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
