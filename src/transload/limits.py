@@ -175,7 +175,10 @@ STREAM_BYTES = 64 << 20
 """A file with many documents, such as rendered manifests or what a cluster runs: a large cluster's is 50 MB."""
 
 STREAM_DOCUMENT_VALUES = 2_000_000
-"""Values in one document of it, with aliases expanded: `kubectl get -A` writes everything as one document."""
+"""Values in one document of it, or in one item of a long list, if it is JSON."""
+
+STREAM_YAML_VALUES = 500_000
+"""The same of YAML, with aliases expanded: values that know their lines take three times the memory."""
 
 STREAM_DOCUMENT_DEPTH = 80
 """How deep it may be nested: the schemas of custom resources that describe pods are 40 deep."""

@@ -9,7 +9,7 @@ from transload.documents.text import decoded
 from transload.documents.value import Document, Value
 from transload.documents.yamltree import parse
 from transload.errors import DocumentInvalid
-from transload.limits import STREAM_BYTES, STREAM_DOCUMENT_DEPTH, STREAM_DOCUMENT_VALUES
+from transload.limits import STREAM_BYTES, STREAM_DOCUMENT_DEPTH, STREAM_YAML_VALUES
 
 # YAML 1.2.2, section 9.1: markers stand at the beginning of a line, where no scalar's text can stand.
 _MARKER = re.compile(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
@@ -52,7 +52,7 @@ def document_in(text: str, file: str, line: int = 1) -> Value | DocumentInvalid 
             empty=True,
             first_line=line,
             limit=STREAM_BYTES,
-            values=STREAM_DOCUMENT_VALUES,
+            values=STREAM_YAML_VALUES,
             depth=STREAM_DOCUMENT_DEPTH,
             tags=True,  # other programs have tags of their own, such as `!override` in Compose files
         )
