@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from attrs import frozen
 
+from transload.app.namedfiles import STANDARD_INPUT
 from transload.catalog.imageset import ImageSet
 from transload.catalog.lists import OtherList, plain, with_platforms_joined
 from transload.catalog.lists.taken import ListQuestion
@@ -14,9 +18,11 @@ from transload.catalog.references import LIST_BYTES, parse_references
 from transload.catalog.selected import Selected, kept_apart, merge
 from transload.catalog.setfile import DOCUMENT_SUFFIXES, parse_list
 from transload.catalog.setwriting import set_text
-from transload.errors import LocalError, SelectionEmpty, UsageError
-from transload.files import expanded, local_errors, read_file
+from transload.errors import DocumentInvalid, LocalError, SelectionEmpty, UsageError
+from transload.files import expanded, local_errors, read_file, read_up_to
 from transload.limits import YAML_BYTES
+
+_MAPPING = re.compile(rb"^[^#\n]*:(?:[ \t\r]|$)", re.MULTILINE)
 
 
 @frozen(kw_only=True)
@@ -38,18 +44,19 @@ class Converted:
         return set_text(self.image_set, questions=self.questions, comments=[*origins, *left])
 
 
-def convert_lists(files: Sequence[str]) -> Converted:
-    """Read the files, each by what it holds. Raises `SelectionEmpty` if they list nothing, not even a question.
+def convert_lists(files: Sequence[str], standard_input: IO[bytes] | None = None) -> Converted:
+    """Read the files, each by what it holds; `-` is standard input.
 
-    Raises `DocumentInvalid`, `TargetConflict`, `LocalError`; `UsageError` for a file that is an image set already.
+    Raises `SelectionEmpty` if they list nothing, not even a question, `DocumentInvalid`, `TargetConflict`,
+    `LocalError`; `UsageError` for a file that is an image set already.
     """
-    paths = [expanded(file) for file in files]
-    lists = [_read(path) for path in paths]
+    paths = [Path(file) if file == STANDARD_INPUT else expanded(file) for file in files]
+    lists = [_piped(standard_input) if file == STANDARD_INPUT else _read(expanded(file)) for file in files]
     images = with_platforms_joined(image for listed in lists for image in listed.images)
     renamed = kept_apart(images)
     converted = Converted(
         image_set=ImageSet(
-            paths[0].stem,
+            "list" if files[0] == STANDARD_INPUT else paths[0].stem,
             merge(renamed),
             notes=(*(note for listed in lists for note in listed.notes), *_renamed(images, renamed)),
             ruled=tuple(ruled for listed in lists for ruled in listed.ruled),
@@ -77,22 +84,37 @@ def _nothing(paths: Iterable[Path], notes: Sequence[str]) -> SelectionEmpty:
     return SelectionEmpty(f"no image is listed in {names}", subject=names, hint="; ".join(notes[:3]) or None)
 
 
+def _piped(standard_input: IO[bytes] | None) -> OtherList:
+    """What comes from standard input: documents, or else lines. A line with a reference has no colon at its end."""
+    with local_errors("reading standard input", Path(STANDARD_INPUT)):
+        content = read_up_to(standard_input, LIST_BYTES + 1) if standard_input else b""
+    if not _MAPPING.search(content):
+        with contextlib.suppress(DocumentInvalid):
+            if listed := parse_list(content, STANDARD_INPUT):
+                return listed
+        return _lines(content, STANDARD_INPUT)
+    return _documents(content, STANDARD_INPUT)
+
+
 def _read(path: Path) -> OtherList:
     if path.is_dir():
         raise LocalError(f"{path} is a folder, and a file was expected", subject=str(path), hint="name the files in it")
-    if path.suffix.lower() not in DOCUMENT_SUFFIXES:
-        references = parse_references(_content(path, LIST_BYTES), str(path))
-        return OtherList(formats=(plain.FORMAT.name,), images=references)
-    listed = parse_list(_content(path, YAML_BYTES), str(path))
+    documents = path.suffix.lower() in DOCUMENT_SUFFIXES
+    with local_errors("reading", path):
+        content = read_file(path, (YAML_BYTES if documents else LIST_BYTES) + 1)
+    return (_documents if documents else _lines)(content, str(path))
+
+
+def _lines(content: bytes, file: str) -> OtherList:
+    return OtherList(formats=(plain.FORMAT.name,), images=parse_references(content, file))
+
+
+def _documents(content: bytes, file: str) -> OtherList:
+    listed = parse_list(content, file)
     if listed is None:
         raise UsageError(
-            f"{path} is no list of a tool that is known",
-            subject=str(path),
+            f"{file} is no list of a tool that is known",
+            subject=file,
             hint="an image set is taken as it is; transload discover finds images in manifests and charts",
         )
     return listed
-
-
-def _content(path: Path, limit: int) -> bytes:
-    with local_errors("reading", path):
-        return read_file(path, limit + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 def convert(files: tuple[str, ...], out: Path | None, strict: bool, output: OutputFormat, quiet: bool) -> int:
     """Write lists of other tools as one image set: Hauler, Zarf, oc-mirror, skopeo, regsync, imgpkg, and more.
 
-    Every command takes such lists as they are, too. What they ask for and no run does is said, and becomes a comment;
-    what cannot be decided becomes a question in the set.
+    FILE may be - for standard input. Every command takes such files as they are, too. What they ask for and no run
+    does is said, and becomes a comment; what cannot be decided becomes a question in the set.
 
     \b
       transload convert hauler-manifest.yaml -o set.yaml
@@ -39,7 +40,7 @@ def convert(files: tuple[str, ...], out: Path | None, strict: bool, output: Outp
     with open_session("convert", output, quiet) as session:
         if out is not None:
             check_replaceable(out)
-        converted = convert_lists(files)
+        converted = convert_lists(files, sys.stdin.buffer)
         text = converted.set_text()
         if out is not None:
             replace_file(out, text.encode())

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from transload.app.converting import Converted, convert_lists
+from transload.app.namedfiles import STANDARD_INPUT
 from transload.errors import UsageError
 from transload.verbs import arguments
 
@@ -21,6 +22,8 @@ def convert(files: str | Path | Iterable[str | Path]) -> Converted:
     `LocalError`, `UsageError`, `TypeError`.
     """
     words = arguments.texts("files", files)
+    if STANDARD_INPUT in words:
+        raise UsageError("a program's standard input is not read", hint="write what it holds to a file")
     if not words:
         raise UsageError("nothing was named to convert", hint="name files of other tools")
     return convert_lists(words)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,29 @@ def test_a_program_gets_the_same() -> None:
     assert set_.images == converted.image_set.images
     with pytest.raises(transload.UsageError):
         transload.convert([])
+    with pytest.raises(transload.UsageError, match="standard input"):
+        transload.convert("-")
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "told"),
+    [
+        (ZARF, 0, "(Zarf package)"),
+        ("# all\nquay.io/a/b:1\nnginx -> web:2\n", 0, "(list of references)"),
+        ("- quay.io/a/b:1\n", 0, "(list of references)"),
+        ('{"quay.io/a/b:1": "r.example/c"}', 0, "(image-syncer rules)"),
+        ("quay.io/a/b:1\nBAD\n", 2, "-:2: "),
+        ("kind: ZarfPackageConfig\ncomponents: [\n", 2, "not valid YAML"),
+        ("kind: Pod\n", 2, "- is no list of a tool that is known"),
+        ("", NOT_FOUND, "no image is listed in -"),
+    ],
+)
+def test_standard_input(
+    content: str, code: int, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stdin:
+        buffer = io.BytesIO(content.encode())
+
+    monkeypatch.setattr(sys, "stdin", Stdin)
+    assert main(["convert", "-"]) == code
+    assert told in "".join(capsys.readouterr())
