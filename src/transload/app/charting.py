@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,44 +11,69 @@ from attrs import evolve, field, frozen
 from transload.app.charts import FoundChart, fetched, find_chart, location_of
 from transload.catalog.chartuse import ChartUse
 from transload.catalog.selected import Selected, merge
-from transload.discovery.finding import Question, Unread
+from transload.discovery.finding import Discovered, Finding, Question, Unread
 from transload.errors import CorruptError, DocumentInvalid, TransloadError
 from transload.events import Counting
-from transload.files import local_errors, read_file
-from transload.limits import YAML_BYTES
 from transload.oci import Reference
 from transload.report.texts import count
 from transload.threads import Cancellation, in_parallel
 
 if TYPE_CHECKING:
+    from transload.app.rendering import Helm
     from transload.app.stores import Stores
-    from transload.charts import Chart
     from transload.discovery.charts import ChartReading
-    from transload.discovery.charts.tree import Tree
 
-ReadAgain = Callable[[dict[str, "Tree"]], "ChartReading"]
 _THREADS = 8
 _NAMED = 3  # questions in one note
 
 
-def _not_read(_: dict[str, Tree]) -> ChartReading:
-    raise AssertionError("the images of this chart are not wanted")
+@frozen(kw_only=True)
+class ChartContent:
+    """A fetched chart, and how it is read: with these files of values, rendered by `helm` if there is one."""
+
+    content: bytes = field(repr=False)
+    file: str
+    values: tuple[Path, ...] = ()
+    helm: Helm | None = None
+
+    def discovered(self, *more: Path) -> tuple[tuple[Discovered, ...], bool]:
+        """What it names, with `more` values over the others, and whether helm rendered it. Raises `DocumentInvalid`."""
+        from transload.app.chartreading import ChartReader
+        from transload.app.rendering import ChartOptions
+
+        reader = ChartReader(options=ChartOptions(values=(*self.values, *more)), helm=self.helm)
+        reader.check()
+        items = tuple(reader.packed(self.content, self.file, ()))
+        return items, any(chart.rendered for chart in reader.charts)
+
+    def reading(self) -> ChartReading:
+        """Where its values name its images. Raises `CorruptError` if it cannot be read."""
+        from transload.app.chartreading import ChartReader
+        from transload.app.rendering import ChartOptions
+        from transload.discovery.charts import read_chart
+
+        above = ChartReader(options=ChartOptions(values=self.values)).above
+        try:
+            return read_chart(self.content, self.file, [above])
+        except DocumentInvalid as error:
+            raise CorruptError(f"{self.file}: {error}", subject=self.file, hint=error.hint) from error
 
 
 @frozen(kw_only=True)
 class ChosenChart:
     """A chart that a run copies, as `chart`, and the `images` that it needs.
 
-    `reading` is what was read out of it; None if its images are not wanted. `read_again` reads it with more values over
-    those that it was read with.
+    `content` is what they were read from, None if they are not wanted. `findings` name them, `questions` are open.
     """
 
     use: ChartUse
     found: FoundChart
     chart: Selected
-    reading: ChartReading | None = None
+    content: ChartContent | None = None
     images: tuple[Selected, ...] = ()
-    read_again: ReadAgain = field(default=_not_read, repr=False, eq=False)
+    findings: tuple[Finding, ...] = ()
+    questions: tuple[Question | Unread, ...] = ()
+    rendered: bool = False
 
     @property
     def label(self) -> str:
@@ -67,26 +92,20 @@ class ChosenChart:
         if wanted.has_range and wanted.name:
             asked = f"the newest of {wanted.version}" if wanted.version else "the newest one"
             yield f"chart {self.label} is {asked} at {wanted.place}"
-        if self.reading is None:
+        if self.content is None:
             return
-        certain = sum(image.finding.sureness == "certain" for image in self.reading.images)
-        if self.images and certain < len(self.reading.images):
+        if not self.images:
+            yield f"chart {self.label} names no image that could be read"
+        elif not self.rendered and any(finding.sureness == "likely" for finding in self.findings):
             yield (
                 f"chart {self.label} needs {count(len(self.images), 'image')} by its values and templates;"
                 " it was not rendered by Helm, so this is likely and not certain"
             )
-        elif not self.images:
-            yield f"chart {self.label} names no image that could be read"
-        yield from self._open()
-
-    def _open(self) -> Iterator[str]:
-        assert self.reading is not None  # noqa: S101 - `notes` looks
-        questions = [item for item in self.reading.open if isinstance(item, (Question, Unread))]
-        if questions:
-            named = "; ".join(f"{item.place}: {item.reason}" for item in questions[:_NAMED])
-            more = f"; and {len(questions) - _NAMED} more" if len(questions) > _NAMED else ""
-            be = "is" if len(questions) == 1 else "are"
-            yield f"{count(len(questions), 'question')} {be} open in chart {self.label}: {named}{more}"
+        if self.questions:
+            named = "; ".join(f"{item.place}: {item.reason}" for item in self.questions[:_NAMED])
+            more = f"; and {len(self.questions) - _NAMED} more" if len(self.questions) > _NAMED else ""
+            be = "is" if len(self.questions) == 1 else "are"
+            yield f"{count(len(self.questions), 'question')} {be} open in chart {self.label}: {named}{more}"
 
 
 def hosts_of(uses: Iterable[ChartUse]) -> Iterator[str]:
@@ -103,10 +122,13 @@ def choose_charts(uses: Iterable[ChartUse], stores: Stores, cancellation: Cancel
     Raises what `find_chart` raises, and `DocumentInvalid` for a file of values that cannot be read.
     """
     found = [(use, _found(use, stores)) for use in uses]
+    if not found:
+        return ()
+    helm = stores.helm
     counting = Counting(stores.working, "selecting")
 
     def choose(pair: tuple[ChartUse, FoundChart]) -> ChosenChart:
-        chosen = _chosen(*pair)
+        chosen = _chosen(*pair, helm)
         counting.add(1)
         return chosen
 
@@ -122,17 +144,28 @@ def _found(use: ChartUse, stores: Stores) -> FoundChart:
         raise
 
 
-def _chosen(use: ChartUse, found: FoundChart) -> ChosenChart:
+def _chosen(use: ChartUse, found: FoundChart, helm: Helm | None) -> ChosenChart:
     if not use.images and found.name.tag:
         return ChosenChart(use=use, found=found, chart=_as_selected(use, found, found.name.tag))
     found, chart = fetched(found)
     selected = _as_selected(use, found, found.name.tag or chart.tag)
     if not use.images:
         return ChosenChart(use=use, found=found, chart=selected)
-    read = _reader(chart, use)
-    reading = read({})
-    images = (evolve(_image(image.finding.text), platforms=use.platforms) for image in reading.images)
-    return ChosenChart(use=use, found=found, chart=selected, reading=reading, images=merge(images), read_again=read)
+    file = f"{chart.name}-{chart.version}.tgz"
+    content = ChartContent(content=chart.content, file=file, values=use.values, helm=helm)
+    discovered, rendered = content.discovered()
+    findings = tuple(item for item in discovered if isinstance(item, Finding))
+    images = (Selected.of(Reference.parse(finding.text)) for finding in findings)
+    return ChosenChart(
+        use=use,
+        found=found,
+        chart=selected,
+        content=content,
+        images=merge(evolve(image, platforms=use.platforms) for image in images),
+        findings=findings,
+        questions=tuple(item for item in discovered if isinstance(item, (Question, Unread))),
+        rendered=rendered,
+    )
 
 
 def _as_selected(use: ChartUse, found: FoundChart, tag: str) -> Selected:
@@ -142,28 +175,3 @@ def _as_selected(use: ChartUse, found: FoundChart, tag: str) -> Selected:
     else:
         reference, store = Reference(location.host or "localhost", found.name), location.locator
     return Selected(reference, use.repository_of(found.name.repository), tag, store=store)
-
-
-def _image(text: str) -> Selected:
-    return Selected.of(Reference.parse(text))
-
-
-def _reader(chart: Chart, use: ChartUse) -> ReadAgain:
-    from transload.discovery.charts import read_chart
-
-    values = [_values(path) for path in use.values]
-
-    def read(above: dict[str, Tree]) -> ChartReading:
-        try:
-            return read_chart(chart.content, f"{chart.name}-{chart.version}.tgz", [*values, above])
-        except DocumentInvalid as error:
-            raise CorruptError(f"{chart.origin}: {error}", subject=chart.origin, hint=error.hint) from error
-
-    return read
-
-
-def _values(path: Path) -> dict[str, Tree]:
-    from transload.discovery.charts.tree import values_of
-
-    with local_errors("reading", path):
-        return values_of(read_file(path, YAML_BYTES + 1), str(path))

@@ -21,6 +21,7 @@ from transload.login import Login
 from transload.threads import Cancellation
 
 if TYPE_CHECKING:
+    from transload.app.rendering import Helm
     from transload.bundle.reading.reader import BundleStore
     from transload.bundle.reading.volumefiles import Ask
     from transload.net.http import Http
@@ -153,6 +154,13 @@ class Stores:
                 settings, cancellation=self._cancellation, notice=self._tell_once, listen=self._tell_of_host
             )
         return self._http
+
+    @property
+    def helm(self) -> Helm | None:
+        """The helm of the user, which renders charts; None if there is none on the PATH."""
+        from transload.app.rendering import Helm  # few runs have charts
+
+        return Helm.on_path(self._environment)
 
     @property
     def most_bodies(self) -> int:

@@ -43,6 +43,7 @@ SUBCHART_POD = "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: {{ .Value
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("HOME", "TRANSLOAD_STATE_DIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setenv("PATH", str(tmp_path / "no-helm"))
     monkeypatch.chdir(tmp_path)
 
 

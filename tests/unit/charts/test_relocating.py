@@ -32,7 +32,7 @@ def relocated(shape: Texts, prefix: str = "mirror/") -> tuple[Overlay, ChartRead
     places = moved(reading, prefix)
     overlay = overlay_of(reading, places)
     again = read_chart(chart, "c.tgz", [values_of(overlay_text(overlay, "").encode(), "overlay")])
-    return proved(overlay, again, places), again
+    return proved(overlay, (image.finding for image in again.images), places), again
 
 
 # What no value of these charts names: words of templates, and what only an annotation states.

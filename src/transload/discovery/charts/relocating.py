@@ -7,7 +7,7 @@ What no field names, such as an image that a template has as a word, is not plac
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Union
 
 from attrs import define, evolve, field, frozen
@@ -15,7 +15,7 @@ from attrs import define, evolve, field, frozen
 from transload.discovery.charts.fields import ChartImage, Fields
 from transload.discovery.charts.reading import ChartReading
 from transload.discovery.charts.tree import Leaf, Path, Tree, at, text_at, written
-from transload.discovery.finding import Place
+from transload.discovery.finding import Finding, Place
 from transload.documents.yamltext import comment, quoted, scalar
 from transload.oci import Reference
 
@@ -59,14 +59,14 @@ def overlay_of(reading: ChartReading, destinations: Mapping[str, Reference]) -> 
     )
 
 
-def proved(overlay: Overlay, reading: ChartReading, destinations: Mapping[str, Reference]) -> Overlay:
+def proved(overlay: Overlay, findings: Iterable[Finding], destinations: Mapping[str, Reference]) -> Overlay:
     """The overlay, with what does not come from the target in spite of it.
 
-    `reading` is the chart read with the overlay over its values.
+    `findings` are those of the chart with the overlay over its values.
     """
     there = {_content(reference) for reference in destinations.values()}
     told = {item.text for item in overlay.unplaced}
-    astray = (image.finding for image in reading.images if _content(Reference.parse(image.finding.text)) not in there)
+    astray = (finding for finding in findings if _content(Reference.parse(finding.text)) not in there)
     more = (
         Unplaced(text=finding.text, place=finding.place, reason="the chart makes another name of these values")
         for finding in astray
