@@ -13,7 +13,8 @@ from transload.cli.command import Command
 from transload.cli.console import say_notes, show_result
 from transload.cli.output import OutputFormat
 from transload.cli.session import open_session
-from transload.files import check_replaceable, replace_file
+from transload.errors import UsageError
+from transload.files import check_replaceable, expanded, replace_file
 from transload.report.texts import count
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def convert(files: tuple[str, ...], out: Path | None, strict: bool, output: Outp
     with open_session("convert", output, quiet) as session:
         if out is not None:
             check_replaceable(out)
+            _check_is_no_input(out, files)
         converted = convert_lists(files, sys.stdin.buffer)
         text = converted.set_text()
         if out is not None:
@@ -52,6 +54,14 @@ def convert(files: tuple[str, ...], out: Path | None, strict: bool, output: Outp
             else:
                 show_result([f"{_totals(converted)}; written to {out}"])
     return int(bool(strict and converted.questions))
+
+
+def _check_is_no_input(out: Path, files: tuple[str, ...]) -> None:
+    """Raises `UsageError`: nobody wants to lose the list that is converted."""
+    if out.exists() and any(out.samefile(path) for path in map(expanded, files) if path.exists()):
+        raise UsageError(
+            f"{out} is read, and would be replaced", subject=str(out), hint="write the set to another file"
+        )
 
 
 def _totals(converted: Converted) -> str:

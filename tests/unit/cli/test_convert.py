@@ -126,6 +126,15 @@ def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert "folder is a folder, and a file was expected" in capsys.readouterr().err
 
 
+def test_the_list_itself_is_not_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("zarf.yaml").write_text(ZARF)
+    Path("link.yaml").symlink_to("zarf.yaml")
+    for out in ("zarf.yaml", "./zarf.yaml", "link.yaml"):
+        assert main(["convert", "zarf.yaml", "-o", out]) != 0
+        assert "would be replaced" in capsys.readouterr().err
+    assert Path("zarf.yaml").read_text() == ZARF
+
+
 def test_nothing_hostile_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     path = "https://u:secret@a.example/\\e]0;x\\a\\n- b"
     Path("h.yaml").write_text(

@@ -30,6 +30,9 @@ from transload.catalog.selected import Selected, merge
 from transload.documents.value import Value
 from transload.errors import TargetConflict
 from transload.limits import LISTED_RULES
+from transload.wording import number_of
+
+_TOLD = 10  # questions that every run with the list tells
 
 FORMATS: tuple[Format, ...] = (
     hauler.FORMAT,
@@ -63,8 +66,10 @@ class OtherList:
     questions: tuple[ListQuestion, ...] = ()
 
     def as_set(self, name: str) -> ImageSet:
-        """The same as an image set, with a note for each question. Raises `TargetConflict`."""
-        notes = (*self.notes, *map(str, self.questions))
+        """The same as an image set, with notes for the questions, the first of many. Raises `TargetConflict`."""
+        more = len(self.questions) - _TOLD
+        rest = (f"{number_of(more, 'more question')} open: transload convert lists all",) if more > 0 else ()
+        notes = (*self.notes, *map(str, self.questions[:_TOLD]), *rest)
         try:
             images = merge(self.images)
         except TargetConflict as error:

@@ -138,6 +138,14 @@ def test_what_is_no_list(text: str) -> None:
         parse_set(text, "f")
 
 
+def test_a_run_tells_the_first_of_many_questions() -> None:
+    images = ", ".join(f"'a/b:###{number}###'" for number in range(25))
+    text = f"kind: ZarfPackageConfig\ncomponents: [{{images: [{images}]}}]\n"
+    notes = read(text).as_set("a").notes
+    assert (len(read(text).questions), len(notes)) == (25, 11)
+    assert notes[-1] == "15 more questions open: transload convert lists all"
+
+
 def test_one_name_for_two_images_is_a_conflict_with_a_way_out() -> None:
     text = "kind: ZarfPackageConfig\ncomponents: [{images: [a.example/x:1, b.example/x:1]}]\n"
     with pytest.raises(TargetConflict, match=r"^f: x:1 is wanted twice") as caught:
