@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
-from transload.app.charts import FoundChart, fetched, find_chart, location_of
+from transload.app.charts import FoundChart, fetched, find_chart
 from transload.catalog.chartuse import ChartUse
 from transload.catalog.selected import Selected, merge
 from transload.discovery.finding import Discovered, Finding, Question, Unread
@@ -108,22 +108,12 @@ class ChosenChart:
             yield f"{count(len(self.questions), 'question')} {be} open in chart {self.label}: {named}{more}"
 
 
-def hosts_of(uses: Iterable[ChartUse]) -> Iterator[str]:
-    """The hosts that charts come from, as logins name them; files have none."""
-    for use in uses:
-        host = location_of(use.address).host
-        if host:
-            yield host
-
-
 def choose_charts(uses: Iterable[ChartUse], stores: Stores, cancellation: Cancellation) -> tuple[ChosenChart, ...]:
     """Find the charts of a set, and read the images that they need out of them.
 
     Raises what `find_chart` raises, and `DocumentInvalid` for a file of values that cannot be read.
     """
     found = [(use, _found(use, stores)) for use in uses]
-    if not found:
-        return ()
     helm = stores.helm
     counting = Counting(stores.working, "selecting")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
 from transload.app.location import Location
 from transload.catalog.chartaddress import OCI, ChartAddress, newest_version
+from transload.catalog.chartuse import ChartUse
 from transload.catalog.versionrange import order_key
 from transload.errors import CorruptError, ManifestUnknown, Refused, UsageError, at_side
 from transload.oci import Name
@@ -40,6 +41,14 @@ class FoundChart:
 def location_of(address: ChartAddress) -> Location:
     """The store that an address names. Raises `ReferenceInvalid`, `UsageError`."""
     return Location("registry", address.place) if address.in_registry else Location.parse(f"charts:{address.place}")
+
+
+def hosts_of(uses: Iterable[ChartUse]) -> Iterator[str]:
+    """The hosts that charts come from, as logins name them; files have none."""
+    for use in uses:
+        host = location_of(use.address).host
+        if host:
+            yield host
 
 
 def find_chart(address: ChartAddress, stores: Stores) -> FoundChart:

@@ -14,7 +14,6 @@ from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.published import compare_with_source
 from transload.app.releases import source_tags
-from transload.app.relocating import check_relocatable, write_values
 from transload.app.selection import Selection, release_names, select
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
@@ -93,6 +92,8 @@ def prepare_selected(
 ) -> Prepared:
     """The same for images that are selected already."""
     if job.values_folder is not None:
+        from transload.app.relocating import check_relocatable  # few runs have charts
+
         check_relocatable(selection.charts, job.target)
     sources, target, journal = selection.sources, stores.target(job.target), stores.journal(job.target)
     plan = make_plan(
@@ -122,6 +123,8 @@ def prepare_selected(
 
 
 def _finish_charts(selection: Selection, plan: Plan, job: Job, folder: Path, outcome: Outcome) -> tuple[Path, ...]:
+    from transload.app.relocating import write_values
+
     return () if outcome.interrupted else write_values(selection.charts, plan.images, job.target, folder)
 
 

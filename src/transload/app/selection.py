@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from transload.app.charting import ChosenChart, choose_charts, hosts_of
-from transload.app.charts import find_named
+from transload.app.charts import find_named, hosts_of
 from transload.app.choosing import choose
 from transload.app.job import Job
 from transload.app.location import Location
@@ -34,6 +34,9 @@ from transload.planning.additions import ReleaseNames
 from transload.ports import Source
 from transload.threads import Cancellation
 from transload.wording import hint
+
+if TYPE_CHECKING:
+    from transload.app.charting import ChosenChart
 
 
 @frozen
@@ -242,7 +245,7 @@ def _image_set(image_set: ImageSet, stores: Stores, cancellation: Cancellation) 
         if needed is not None:
             tags[str(use.anchor)] = needed
     choices = choose(image_set, stores, cancellation)
-    charts = choose_charts(image_set.charts, stores, cancellation)
+    charts = _charts(image_set, stores, cancellation)
     images = merge(
         [
             *image_set.select(tags),
@@ -257,6 +260,14 @@ def _image_set(image_set: ImageSet, stores: Stores, cancellation: Cancellation) 
         for release in use.catalog.releases_in(text, tags.get(str(use.anchor)))
     )
     return _Part(images, releases, choices, charts)
+
+
+def _charts(image_set: ImageSet, stores: Stores, cancellation: Cancellation) -> tuple[ChosenChart, ...]:
+    if not image_set.charts:
+        return ()
+    from transload.app.charting import choose_charts  # few runs have charts
+
+    return choose_charts(image_set.charts, stores, cancellation)
 
 
 def _origin(use: CatalogUse) -> Location:

@@ -11,7 +11,6 @@ from attrs import evolve
 from transload.app.mirror import prepare
 from transload.app.network import Network
 from transload.app.outcome import StartTime
-from transload.app.readback import check_on_medium, with_read_back
 from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words, retry_command
@@ -67,6 +66,8 @@ def mirror(
         if wanted.also_to:
             return mirror_to_all(session, gathered, wanted.also_to, more, limits, verify_medium=verify_medium)
         if verify_medium:
+            from transload.app.readback import check_on_medium, with_read_back  # few runs; it imports bundles
+
             check_on_medium(job.target)
         words = ["mirror", *command_words(job, more)]
         began = StartTime.now(command_line(words))

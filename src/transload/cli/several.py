@@ -8,7 +8,6 @@ from transload.app.halfway import unknown_half_notes
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.outcome import StartTime
-from transload.app.readback import check_on_medium, with_read_back
 from transload.app.several import SeveralRuns, jobs_for, plan_each, read_once
 from transload.cli.commandline import command_line, command_words, retry_command
 from transload.cli.flags import WantedFlags
@@ -44,6 +43,8 @@ def mirror_to_all(
     session: Session, gathered: Gathered, also: tuple[str, ...], more: list[str], limits: Limits, *, verify_medium: bool
 ) -> int:
     """Copy to each target, and write the result of each. `more` are words of the command that are not in a job."""
+    from transload.app.readback import check_on_medium, with_read_back  # it imports bundles
+
     jobs = jobs_of(gathered, also)
     for job in jobs:
         if verify_medium:
