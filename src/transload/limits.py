@@ -192,6 +192,9 @@ STREAM_ITEMS = 500_000
 DISCOVERED_FILES = 100_000
 """Files in the folders that `transload discover` is given."""
 
+XML_TAG_BYTES = 1 << 20
+"""One tag or comment of a bill of materials that is XML."""
+
 FILLED_TEXT_LENGTH = 64 << 10
 """Characters of a text of a Compose file or Dockerfile with its variables filled in, such as the name of an image."""
 

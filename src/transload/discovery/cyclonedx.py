@@ -15,13 +15,14 @@ from transload.discovery.judging import judged
 from transload.discovery.values import at, items, text
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid, TransloadError
-from transload.limits import JSON_DEPTH, PURL_LENGTH, STREAM_BYTES
+from transload.limits import JSON_DEPTH, PURL_LENGTH, STREAM_BYTES, XML_TAG_BYTES
 from transload.oci import Digest
 
 RULE = "cyclonedx"
 _JSON = re.compile(rb'"bomFormat"\s*:\s*"CycloneDX"')
 _NAMESPACE = b"http://cyclonedx.org/schema/bom/"
 _HEAD = 4096
+_PIECE = 64 << 10
 _PARTS = ("name", "version", "purl")
 
 
@@ -95,11 +96,16 @@ def read_xml(content: bytes, file: str) -> Iterator[Discovered]:
     try:
         if len(content) > STREAM_BYTES:
             raise _Refused(f"it has more than {STREAM_BYTES} bytes")
-        parser.Parse(content, True)
+        for begin in range(0, len(content), _PIECE):
+            parser.Parse(content[begin : begin + _PIECE])
+            if begin - parser.CurrentByteIndex > XML_TAG_BYTES:
+                raise _Refused(f"a tag or a comment in it has more than {XML_TAG_BYTES} bytes")
+            yield from reading.taken()
+        parser.Parse(b"", True)
     except (ExpatError, _Refused, ValueError, LookupError) as error:
-        place = Place(file=file, line=parser.CurrentLineNumber)
-        yield Unread(place=place, reason=str(error)[:200])
-    yield from reading.found
+        yield from reading.taken()
+        yield Unread(place=Place(file=file, line=parser.CurrentLineNumber), reason=str(error)[:200])
+    yield from reading.taken()
 
 
 class _Refused(Exception):
@@ -115,6 +121,11 @@ class _Reading:
     found: list[Discovered] = field(factory=list)
     _open: list[str] = field(factory=list)
     _components: list[dict[str, str]] = field(factory=list)
+
+    def taken(self) -> list[Discovered]:
+        """What was found since the last time."""
+        found, self.found = self.found, []
+        return found
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if len(self._open) >= 4 * JSON_DEPTH:

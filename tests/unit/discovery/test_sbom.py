@@ -138,11 +138,23 @@ def test_cyclonedx_xml() -> None:
         (XML.replace("<bom", '<!DOCTYPE b [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>\n<bom'), "it has a DOCTYPE"),
         (XML[:-8], "no element found"),
         (XML.replace("<metadata>", "<x>" * 1000), "it is nested too deep"),
+        (
+            XML.replace("<metadata>", "<x " + " ".join(f"a{n}=''" for n in range(300_000)) + ">"),
+            "more than 1048576 bytes",
+        ),
         (XML.replace('"1.0"', '"1.0" encoding="no-such"'), "unknown encoding"),
     ],
 )
 def test_xml_that_is_not_read_is_told(content: str, reason: str) -> None:
     assert [reason in told for told in unread(content, "bom.xml")] == [True]
+
+
+def test_what_stands_before_an_error_in_xml_is_found() -> None:
+    components = "<component type='container'><name>a/b</name><version>1</version></component>\n" * 2000
+    text = f'<bom xmlns="http://cyclonedx.org/schema/bom/1.5">{components}</nothing>'
+    assert len(images(text, "bom.xml")) == 2000
+    assert "mismatched tag" in unread(text, "bom.xml")[0]
+    assert places(text, "bom.xml")[-1] == "bom.xml:2001"
 
 
 # In the shape of a release that lists its images as packages, with and without a package URL.
