@@ -71,6 +71,23 @@ def pushed(disk: Path) -> list[tuple[int, str]]:
     return answers
 
 
+def several(disk: Path) -> dict[str, tuple[int, str]]:
+    """A run to several targets of which one is on this disk, and one whose temporary files are there."""
+    words = [sys.executable, "-m", "transload", "serve", "oci:source", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        found = re.search(r"(127\.0\.0\.1:\d+),", process.stderr.readline())
+        assert found
+        source = ["mirror", "--from", found[1], "--to", "oci:beside"]
+        told = {
+            "target": run(*source, "--to", f"oci:{disk}/several"),
+            "state": run(*source, "--to", "oci:other", TRANSLOAD_STATE_DIR=str(disk / "state")),
+        }
+        process.terminate()
+        process.communicate(timeout=240)
+    return told
+
+
 def remembered(disk: Path) -> dict[str, object]:
     """What is known in the next run about a registry, on this disk."""
     known: dict[str, str | int | bool] = {"mounts": True, "piece_bytes": 1 << 20}
@@ -111,6 +128,8 @@ def main() -> None:
     told["full-known"] = remembered(disk)
     told["full-check"] = checked(disk)
     told["pushed"] = pushed(disk)
+    told["several"] = several(disk)
+    told["beside"] = [*LayoutStore("beside").tags("a/b"), *LayoutStore("other").tags("a/b")]
     (disk / "ballast").unlink()
     told["room"] = run("mirror", "--from", "oci:source", "--to", f"oci:{disk}/layout")
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)

@@ -52,6 +52,14 @@ def test_a_full_disk_is_told_to_who_pushes(told: Any) -> None:
         assert (status, json.loads(said)["errors"][0]["message"]) == (507, "the disk of this registry is full")
 
 
+def test_a_full_disk_spoils_no_other_target(told: Any) -> None:
+    code, said = told["several"]["target"]
+    assert (code, "Traceback" in said) == (8, False), said
+    code, said = told["several"]["state"]
+    assert (code, "Traceback" in said) == (0, False), said
+    assert told["beside"] == ["1", "1"]
+
+
 @pytest.mark.parametrize("command", WRITING)
 def test_a_disk_that_is_read_only(told: Any, command: str) -> None:
     code, said = told["read-only"][command]

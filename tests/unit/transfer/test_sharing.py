@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import resource
 import threading
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from transload.errors import LocalError, NotFound, ReadOnly
 from transload.events import Event, ImageDone, ignore
 from transload.limits import SPOOLED_BLOBS, SPOOLED_BYTES
 from transload.memory import MemoryStore
-from transload.oci import Descriptor, Name
+from transload.oci import Descriptor, Digest, Name
 from transload.planning import Plan, Request, make_plan
 from transload.ports import Chunk, RequestCosts
 from transload.testing import faults
@@ -259,6 +259,7 @@ def test_a_little_room_is_used_again_and_never_exceeded(tmp_path: Path) -> None:
 
 def test_a_file_that_takes_no_more_costs_a_reading_and_no_target(tmp_path: Path) -> None:
     """As on a full disk: here by the limit of the process on the size of files (EFBIG)."""
+    resource = pytest.importorskip("resource", reason="a limit of POSIX")
     scene = Several(tmp_path, 2, images=3)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
@@ -295,6 +296,39 @@ def test_a_target_that_has_a_part_gets_the_rest_of_the_file(tmp_path: Path) -> N
         assert b"".join(map(bytes, chunks)) == raw[10:]
     assert scene.opened[descriptor.digest] == 2
     assert shared.read_again.blobs == 1
+    shared.leave(0)
+    shared.leave(1)
+
+
+class _Endless:
+    """Opens blobs of any size, which take no memory."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+
+    @contextmanager
+    def open(
+        self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> Iterator[Iterator[Chunk]]:
+        assert repository
+        assert length is None
+        self.opened += 1
+        piece = memoryview(bytes(1 << 20))
+        yield (piece for _ in range(offset, descriptor.size, len(piece)))
+
+
+def test_memory_does_not_grow_with_the_blobs(tmp_path: Path) -> None:
+    """One target takes all of 100 MiB before the other begins."""
+    descriptor = Descriptor("application/octet-stream", Digest.of(b""), 100 << 20)
+    endless, shared = _Endless(), SharedReading(2, SpoolRoom(folder=tmp_path, bytes=MUCH, blobs=2))
+    tracemalloc.start()
+    for number in (0, 1):
+        with shared.opened_by(number, endless).open("a", descriptor) as chunks:
+            assert sum(map(len, chunks)) == descriptor.size
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert endless.opened == 1
+    assert peak < 4 << 20
     shared.leave(0)
     shared.leave(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 import transload
 from transload import Cancellation, Environment, LayoutStore, Limits, Login, MemoryStore, Results, Secret, TargetEvent
-from transload.errors import Interrupted, SelectionEmpty, TargetsFailed, Unreachable, UsageError
+from transload.errors import CertificateUntrusted, Interrupted, SelectionEmpty, TargetsFailed, Unreachable, UsageError
 from transload.events import RunFinished, RunStarted, StepMoved
 from transload.oci import Name
 from transload.server import Served, ServeSettings, serve
@@ -189,6 +191,19 @@ def test_a_target_that_goes_down_in_the_middle_spoils_no_other(scene: Scene) -> 
     assert is_whole(store)
     assert scene.fetched == BLOBS
     assert (results.complete, results.exit_code) == (1, 5)
+
+
+def test_a_target_with_a_certificate_that_nobody_signed_spoils_no_other(scene: Scene) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    _, behind = scene.registry()
+    front = scene.running.enter_context(Laboratory(behind, tls=context))
+    store, address = scene.registry()
+    with pytest.raises(TargetsFailed) as caught:
+        scene.mirror(front.host_port, address)
+    assert isinstance(caught.value.by_target[front.host_port], CertificateUntrusted)
+    assert is_whole(store)
+    assert scene.fetched == BLOBS
 
 
 def test_a_slow_target_holds_nobody_up(scene: Scene) -> None:
