@@ -146,14 +146,13 @@ class SharedReading:
         self, target: int, opens: Opens, locator: str, repository: str, descriptor: Descriptor, offset: int
     ) -> Iterator[Iterator[Chunk]]:
         """The bytes of a blob from `offset` on, of the file if there is one, or else of the source."""
-
         key = (locator, descriptor.digest)
         kept = self._join(target, key, descriptor, offset)
 
-        def opening(position: int) -> AbstractContextManager[Iterator[Chunk]]:
+        def opening(position: int, length: int | None = None) -> AbstractContextManager[Iterator[Chunk]]:
             if kept is not None and kept.blob.lost:
                 self._go_without(key, descriptor.size - position)
-            return opens.open(repository, descriptor, position)
+            return opens.open(repository, descriptor, position, length)
 
         if kept is None:
             with opening(offset) as chunks:
@@ -193,9 +192,6 @@ class SharedReading:
             kept = self._kept.get(key)
             if kept is None:
                 return self._begin(target, key, descriptor, offset)
-            if offset < kept.blob.base:
-                self._count(key, descriptor.size - offset)
-                return None
             kept.readers += 1
         # A target that has had all of it and comes again found it damaged, or lost it: then the file must be right.
         if target not in kept.served or kept.blob.is_right():

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
 from transload.errors import LocalError, SizeMismatch, TransloadError, Truncated
 from transload.files import local_errors, write_all
@@ -20,8 +21,13 @@ from transload.ports import Chunk
 
 _PIECE_BYTES = 256 << 10
 
-Opening = Callable[[int], AbstractContextManager[Iterator[Chunk]]]
-"""Opens the blob at its source, from an offset on."""
+
+class Opening(Protocol):
+    """Opens the blob at its source."""
+
+    def __call__(self, position: int, length: int | None = None) -> AbstractContextManager[Iterator[Chunk]]:
+        """Its bytes from `position` on, `length` of them (to the end when None)."""
+        ...
 
 
 class SpooledBlob:
@@ -74,8 +80,15 @@ class SpooledBlob:
                 self._open(opening)
 
     def read(self, position: int, opening: Opening) -> Iterator[Chunk]:
-        """The bytes from `position` on. Raises errors of the source, after which another reader may go on."""
+        """The bytes from `position` on. Raises errors of the source, after which another reader may go on.
+
+        What comes before `base` is only for this reader: its target has less of the blob than the others.
+        """
         size = self.descriptor.size
+        if position < self.base:
+            with opening(position, self.base - position) as chunks:
+                yield from chunks
+            position = self.base
         while position < size:
             for piece in self._pieces(position):
                 position += len(piece)
