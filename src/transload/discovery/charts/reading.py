@@ -14,7 +14,7 @@ from attrs import frozen
 
 from transload.discovery.charts.annotations import stated
 from transload.discovery.charts.chart import Chart, chart_of
-from transload.discovery.charts.coalescing import Missing, Use, coalesced, keyed, used
+from transload.discovery.charts.coalescing import Missing, Use, coalesced, used
 from transload.discovery.charts.deciding import Item, decided
 from transload.discovery.charts.fields import ChartImage
 from transload.discovery.charts.package import Room, collected, unpacked
@@ -93,28 +93,31 @@ def _everything(chart: Chart, tree: dict[str, Tree]) -> Iterator[Item]:
             uses.append(use)
     for use in uses:
         yield from use.chart.unread
-        yield from _stated(use.chart, mapping_at(tree, use.path))
+        yield from _stated(use)
     writes = templates_of(chart, uses, tree)
     yield from writes.unread
     yield from decided([named for use in uses for named in _named(use, tree, writes)], writes)
 
 
-def _missing(missing: Missing) -> Unread | Irrelevant:
+def _missing(missing: Missing) -> Unread | Question | Irrelevant:
     dependency = missing.dependency
     if missing.why_off:
         return Irrelevant(place=dependency.place)
     name = " ".join(filter(None, (dependency.name, dependency.version)))
     source = f" (from {dependency.repository})" if dependency.repository else ""
+    if missing.path:
+        reason = f"the subchart is not in charts/ of {written(missing.path)}{source}, and helm goes on without it"
+        return Question(text=name, place=dependency.place, reason=reason)
     return Unread(
         place=dependency.place,
         reason=f"the subchart {name}{source} is not in charts/: run helm dependency build, or discover it, too",
     )
 
 
-def _stated(chart: Chart, values: dict[str, Tree]) -> Iterator[Item]:
-    if chart.annotations is not None:
-        off = {item.chart.name for item in used(chart, values) if isinstance(item, Use) and item.why_off}
-        for item in stated(chart.annotations, off):
+def _stated(use: Use) -> Iterator[Item]:
+    if use.chart.annotations is not None:
+        off = {below.chart.name for below in use.below.values() if below.why_off}
+        for item in stated(use.chart.annotations, off):
             yield ChartImage(finding=item) if isinstance(item, Finding) else item
 
 
@@ -124,5 +127,5 @@ def _named(use: Use, tree: dict[str, Tree], writes: Written) -> Iterator[Candida
     def looks(path: Path) -> bool:
         return not writes.is_known or (*use.path, *path) in writes.looks
 
-    for candidate in candidates(mapping_at(tree, use.path), {key for key, _ in keyed(use.chart)}, looks):
+    for candidate in candidates(mapping_at(tree, use.path), set(use.below), looks):
         yield candidate.below(use.path)

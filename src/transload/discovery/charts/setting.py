@@ -53,7 +53,8 @@ def _value(text: str, whole: str) -> Tree:
     if text.startswith("{") and text.endswith("}"):
         items = re.findall(r"(?:\\.|[^,\\])+", text[1:-1])
         return [Leaf(_plain(item), f"--set {whole}") for item in items]
-    return Leaf("" if text == "null" else _plain(text), f"--set {whole}")
+    is_null = text == "null"
+    return Leaf("" if is_null else _plain(text), f"--set {whole}", null=is_null)
 
 
 def _placed(tree: Tree | None, path: Path, value: Tree, text: str) -> Tree:

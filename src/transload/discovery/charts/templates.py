@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from attrs import define, field, frozen
 
 from transload.discovery.charts.chart import Chart
-from transload.discovery.charts.coalescing import Use, keyed
+from transload.discovery.charts.coalescing import Use
 from transload.discovery.charts.rendering import Line, Renderer
 from transload.discovery.charts.rules import HIDDEN, has_tag
 from transload.discovery.charts.syntax import Block, Node, TemplateWrong, parse
@@ -91,7 +91,7 @@ def templates_of(chart: Chart, uses: list[Use], tree: dict[str, Tree]) -> Writte
 
 def _all(chart: Chart) -> Iterator[Chart]:
     """The charts below, then the chart: what is defined twice is as the outer chart defines it."""
-    for _, subchart in keyed(chart):
+    for subchart in chart.subcharts:
         yield from _all(subchart)
     yield chart
 

@@ -1,7 +1,7 @@
 """The values of a chart: a tree whose leaves know where they were written, merged as Helm merges values.
 
 Helm merges mappings key by key; a list or a scalar replaces what was there (Helm, "Values Files", and
-`pkg/chartutil/coalesce.go`). A value that is null takes the key away; here it is an empty text, which names nothing.
+`pkg/chartutil/coalesce.go`). A value that is null takes the key away.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Tree = Union["Leaf", dict[str, "Tree"], list["Tree"]]
 _FALSE = {"false", "False", "FALSE", "no", "off"}
 _TRUE = {"true", "True", "TRUE", "yes", "on"}
 _DECIMAL = re.compile(r"[+-]?\d{1,20}\.\d{0,20}")
-_TYPED = re.compile(rf"(?:{'|'.join(sorted(_TRUE | _FALSE))})|0[0-7_]{{1,20}}|[+-]?\d[\d_]{{0,20}}\.[\d_]{{0,20}}")
+_TYPED = re.compile(rf"(?:|{'|'.join(sorted(_TRUE | _FALSE))})|0[0-7_]{{1,20}}|[+-]?\d[\d_]{{0,20}}\.[\d_]{{0,20}}")
 _PLAIN_BELOW = 1_000_000
 
 
@@ -33,13 +33,15 @@ _PLAIN_BELOW = 1_000_000
 class Leaf:
     """A text in the values, and the file and line that it stands on; `quoted` if it is in quotes there.
 
-    A number is as Helm writes it: `tag: 1.10` without quotes is 1.1.
+    `null` is YAML's null, which takes away what is below; its text is empty. A number is as Helm writes it: `tag: 1.10`
+    without quotes is 1.1.
     """
 
     text: str
     file: str
     line: int | None = None
     quoted: bool = False
+    null: bool = False
 
     @property
     def truth(self) -> bool | None:
@@ -67,7 +69,7 @@ class _Source:
             return Leaf(text, self.file, line)
         beside = self.lines[line - 1] if line <= len(self.lines) else ""
         quoted = f'"{text}"' in beside or f"'{text}'" in beside
-        return Leaf(text if quoted else _as_helm_writes(text), self.file, line, quoted)
+        return Leaf(text if quoted else _as_helm_writes(text), self.file, line, quoted, null=not (text or quoted))
 
 
 def _as_helm_writes(text: str) -> str:
@@ -92,7 +94,7 @@ def tree_of(value: Value) -> Tree:
     if isinstance(content, list):
         return [tree_of(item) for item in value.items()]
     text = content if isinstance(content, str) else "" if content is None else json.dumps(content)
-    return Leaf(text, value.document.name, value.line)
+    return Leaf(text, value.document.name, value.line, null=content is None)
 
 
 def _grown(tree: YamlTree, line: int, source: _Source) -> Tree:
@@ -117,6 +119,12 @@ def merged(below: Tree, above: Tree) -> Tree:
     if isinstance(below, dict) and isinstance(above, dict):
         return {**below, **{key: merged(below[key], value) if key in below else value for key, value in above.items()}}
     return above
+
+
+def without_nulls(tree: dict[str, Tree]) -> dict[str, Tree]:
+    """The mapping without the keys that are null, here and in the mappings in it."""
+    left = {key: value for key, value in tree.items() if not (isinstance(value, Leaf) and value.null)}
+    return {key: without_nulls(value) if isinstance(value, dict) else value for key, value in left.items()}
 
 
 def at(tree: Tree | None, path: Path) -> Tree | None:

@@ -56,7 +56,12 @@ def child(value: Worth, name: str) -> Worth:
         return Ref((*value.path, name), value.tree[name]) if name in value.tree else None
     if isinstance(value, dict):
         return value.get(name)
-    return None if value is None else UNKNOWN
+    return None if value is None or _is_null(value) else UNKNOWN
+
+
+def _is_null(value: Worth) -> bool:
+    """Whether a value of the chart may be null, which has the empty text here."""
+    return isinstance(value, Ref) and isinstance(value.tree, Leaf) and not value.tree.text
 
 
 def items(value: Worth) -> list[tuple[Worth, Worth]] | None:
