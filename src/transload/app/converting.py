@@ -13,7 +13,7 @@ from attrs import frozen
 from transload.app.namedfiles import STANDARD_INPUT
 from transload.catalog.imageset import ImageSet
 from transload.catalog.lists import OtherList, plain, with_platforms_joined
-from transload.catalog.lists.taken import ListQuestion
+from transload.catalog.lists.taken import ListedImage, ListQuestion
 from transload.catalog.references import LIST_BYTES, parse_references
 from transload.catalog.selected import Selected, kept_apart, merge
 from transload.catalog.setfile import DOCUMENT_SUFFIXES, parse_list
@@ -106,7 +106,8 @@ def _read(path: Path) -> OtherList:
 
 
 def _lines(content: bytes, file: str) -> OtherList:
-    return OtherList(formats=(plain.FORMAT.name,), images=parse_references(content, file))
+    images = (ListedImage(image.source, image.repository, image.tag) for image in parse_references(content, file))
+    return OtherList(formats=(plain.FORMAT.name,), listed=tuple(images))
 
 
 def _documents(content: bytes, file: str) -> OtherList:

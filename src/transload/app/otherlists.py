@@ -40,8 +40,8 @@ def is_lock(file: str) -> bool:
 
 
 def _found(listed: OtherList, file: str) -> Iterator[Discovered]:
-    for image in listed.images:
-        yield Finding(text=str(image.source), place=Place(file=file), rule=", ".join(listed.formats))
+    for image in listed.listed:
+        yield Finding(text=str(image.source), place=_place(image.where, file), rule=", ".join(listed.formats))
     chosen = [(f"{images.source.registry}/{images.source.name.repository}", images.where) for images in listed.ruled]
     chosen += [(str(prefix), prefix.where) for prefix in listed.prefixes]
     chosen += [(str(chart.address), chart.where) for chart in listed.charts]

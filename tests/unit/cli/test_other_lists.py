@@ -127,10 +127,10 @@ def test_discover_finds_what_they_list(capsys: pytest.CaptureFixture[str]) -> No
     assert main(["discover", "all", "--output", "json"]) == 1, "a file could not be read"
     lines = map(json.loads, capsys.readouterr().out.splitlines())
     (found,) = [line for line in lines if line["event"] == "discover"]
-    assert [(image["reference"], image["rules"]) for image in found["images"]] == [
-        ("q.example/c:1", ["Images.lock"]),
-        ("q.example/d:1", ["pod"]),
-        ("q.example/a:1", ["skopeo sync list"]),
+    assert [(image["reference"], image["rules"], image["found"][0]["line"]) for image in found["images"]] == [
+        ("q.example/c:1", ["Images.lock"], 3),
+        ("q.example/d:1", ["pod"], 3),
+        ("q.example/a:1", ["skopeo sync list"], 2),
     ]
     assert [(question["text"], question["found"][0]["line"]) for question in found["questions"]] == [
         ("q.example/b", 3),

@@ -24,7 +24,7 @@ from transload.catalog.lists import (
     skopeo,
     zarf,
 )
-from transload.catalog.lists.taken import Format, ListQuestion, Note, Taken
+from transload.catalog.lists.taken import Format, ListedImage, ListQuestion, Note, Taken
 from transload.catalog.ruled import RuledImages, RuledPrefix
 from transload.catalog.selected import Selected, merge
 from transload.documents.value import Value
@@ -54,16 +54,21 @@ FORMATS: tuple[Format, ...] = (
 class OtherList:
     """What a file of another tool lists. `formats` are the names of its formats, each once.
 
-    Two of its `images` may want one name at the target.
+    Two of its images may want one name at the target.
     """
 
     formats: tuple[str, ...]
-    images: tuple[Selected, ...]
+    listed: tuple[ListedImage, ...]
     ruled: tuple[RuledImages, ...] = ()
     prefixes: tuple[RuledPrefix, ...] = ()
     charts: tuple[ChartUse, ...] = ()
     notes: tuple[str, ...] = ()
     questions: tuple[ListQuestion, ...] = ()
+
+    @property
+    def images(self) -> tuple[Selected, ...]:
+        """The images, each once."""
+        return with_platforms_joined(image.plain for image in self.listed)
 
     def as_set(self, name: str) -> ImageSet:
         """The same as an image set, with notes for the questions, the first of many. Raises `TargetConflict`."""
@@ -89,7 +94,7 @@ def read_list(documents: Sequence[Value]) -> OtherList | None:
     taken = list(_bounded(documents, formats))
     return OtherList(
         formats=tuple(dict.fromkeys(known.name for known in formats if known)),
-        images=with_platforms_joined(item for item in taken if isinstance(item, Selected)),
+        listed=tuple(item for item in taken if isinstance(item, ListedImage)),
         ruled=tuple(dict.fromkeys(item for item in taken if isinstance(item, RuledImages))),
         prefixes=tuple(dict.fromkeys(item for item in taken if isinstance(item, RuledPrefix))),
         charts=tuple(dict.fromkeys(item for item in taken if isinstance(item, ChartUse))),

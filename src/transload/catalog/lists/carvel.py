@@ -10,8 +10,18 @@ from collections.abc import Iterator
 from attrs import evolve
 
 from transload.catalog.lists.naming import image, template_in
-from transload.catalog.lists.taken import Format, ListQuestion, Note, Taken, is_of, items_of, left_open, rest, text_of
-from transload.catalog.selected import Selected
+from transload.catalog.lists.taken import (
+    Format,
+    ListedImage,
+    ListQuestion,
+    Note,
+    Taken,
+    is_of,
+    items_of,
+    left_open,
+    rest,
+    text_of,
+)
 from transload.documents.value import Value
 from transload.errors import ReferenceInvalid
 from transload.oci import Reference
@@ -31,7 +41,7 @@ def _read_imgpkg(root: Value) -> Iterator[Taken]:
     if root.get("kind").content == "BundleLock":
         bundle = root.get("bundle")
         taken, tag = image(bundle.get("image")), bundle.get("tag")
-        yield evolve(taken, tag=tag.read(check_tag)) if isinstance(taken, Selected) and text_of(tag) else taken
+        yield evolve(taken, tag=tag.read(check_tag)) if isinstance(taken, ListedImage) and text_of(tag) else taken
         yield Note(bundle.where, _BUNDLE)
         return
     yield from rest(root, ("apiVersion", "kind", "metadata", "images"), {})
@@ -66,9 +76,9 @@ def _read_kbld(root: Value) -> Iterator[Taken]:
         yield from rest(item, ("image", "imageRepo", "newImage", "preresolved"), {})
 
 
-def _tagged(taken: Selected | ListQuestion, original: str) -> Selected | ListQuestion:
+def _tagged(taken: ListedImage | ListQuestion, original: str) -> ListedImage | ListQuestion:
     """The same; an image without a tag gets that of the `original`, if it is of the same repository."""
-    if not isinstance(taken, Selected) or taken.tag or not original or template_in(original):
+    if not isinstance(taken, ListedImage) or taken.tag or not original or template_in(original):
         return taken
     try:
         before = Reference.parse(original)

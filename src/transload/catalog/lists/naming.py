@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from attrs import evolve
-
 from transload.catalog.chartaddress import ChartAddress
 from transload.catalog.chartuse import ChartUse
-from transload.catalog.lists.taken import ListQuestion, Note, left_open, listed
+from transload.catalog.lists.taken import ListedImage, ListQuestion, Note, left_open, listed
 from transload.catalog.ruled import RuledImages
-from transload.catalog.selected import Selected
 from transload.catalog.tagrule import TagRule
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
@@ -30,7 +27,7 @@ def image(
     target: Value | None = None,
     renamed: str = "",
     platforms: Iterable[Platform] = (),
-) -> Selected | ListQuestion:
+) -> ListedImage | ListQuestion:
     """The image that `value` names, or `text`, which was made from it.
 
     At the target it has its own name, unless `target` gives it one there, or the text `renamed`, which was made from
@@ -41,12 +38,11 @@ def image(
     if question := question_of(value, text) or question_of(target, below):
         return question
     with value.explained():
-        wanted = Selected.of(Reference.parse(without_transport(text.strip())))
+        wanted = ListedImage.of(Reference.parse(without_transport(text.strip())))
     if below:
         with target.explained():
-            wanted = Selected.of(wanted.source, below)
-    several = tuple(platforms)
-    return evolve(wanted, platforms=several) if several else wanted
+            wanted = ListedImage.of(wanted.source, below)
+    return ListedImage(wanted.source, wanted.repository, wanted.tag, platforms=tuple(platforms), where=value.where)
 
 
 def ruled(

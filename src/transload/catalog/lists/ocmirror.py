@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 from transload.catalog.lists.naming import chart, image
 from transload.catalog.lists.taken import (
     Format,
+    ListedImage,
     ListQuestion,
     Note,
     Taken,
@@ -59,7 +60,7 @@ def _read(root: Value) -> Iterator[Taken]:
     left_out: list[str] = []
     for item in items_of(mirror.get("additionalImages")):
         taken = _image(item)
-        if isinstance(taken, Selected) and any(pattern.fits(item.get("name").text(), taken) for pattern in blocked):
+        if isinstance(taken, ListedImage) and any(pattern.fits(item.get("name").text(), taken) for pattern in blocked):
             left_out.append(str(taken.source))
         else:
             yield taken
@@ -71,13 +72,13 @@ def _read(root: Value) -> Iterator[Taken]:
     yield from rest(mirror, ("additionalImages", "blockedImages", "helm"), _SENTENCES)
 
 
-def _image(item: Value) -> Selected | ListQuestion:
+def _image(item: Value) -> ListedImage | ListQuestion:
     name = item.get("name")
     if name.text().startswith("oci:"):
         return left_open(name, name.text(), "an image in a folder is taken with --from oci:DIR")
     platforms = tuple(map(_platform, items_of(item.get("platforms"))))
     taken = image(name, platforms=platforms)
-    if isinstance(taken, Selected):
+    if isinstance(taken, ListedImage):
         if text_of(item.get("targetRepo")):
             taken = evolve(taken, repository=item.get("targetRepo").read(check_repository))
         if text_of(item.get("targetTag")):

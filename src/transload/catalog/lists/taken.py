@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from transload.catalog.chartuse import ChartUse
 from transload.catalog.ruled import RuledImages, RuledPrefix
@@ -38,7 +38,19 @@ class ListQuestion:
         return f"{self.where}: {self.text!r} is left open: {self.reason}"
 
 
-Taken = Selected | RuledImages | RuledPrefix | ChartUse | Note | ListQuestion
+@frozen
+class ListedImage(Selected):
+    """An image, and where the list names it."""
+
+    where: str = field(default="", kw_only=True, eq=False)
+
+    @property
+    def plain(self) -> Selected:
+        """The same without its place."""
+        return Selected(self.source, self.repository, self.tag, self.optional, self.platforms)
+
+
+Taken = ListedImage | RuledImages | RuledPrefix | ChartUse | Note | ListQuestion
 
 
 @frozen
