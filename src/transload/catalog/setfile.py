@@ -28,6 +28,7 @@ from transload.limits import YAML_BYTES
 KIND = "ImageSet"
 _CATALOG = ("name", "file", "releases", "images", "registry", "repository", "target", "companions")
 _WANTED = ("images", "repositories", "catalogs", "charts", "releases", "include")
+_OTHER_KIND = "transload discover finds the images that manifests and charts name"
 _SET = ("kind", "version", "name", "defaults", *_WANTED, "questions")
 DOCUMENT_SUFFIXES = (".yaml", ".yml", ".json", ".lock")
 """Files that end so hold documents: a catalog, an image set, or what another tool lists. Others hold lines."""
@@ -64,10 +65,10 @@ def _parse(content: bytes | str, file: str, reading: Reading) -> Catalog | Image
             return listed.as_set(Path(file).stem)
     root = documents[0] if len(documents) == 1 else Value.from_yaml(content, file)  # which says what is wrong
     if not root.has("kind"):
-        raise root.missing("kind", hint="write kind: ImageSet or kind: Catalog")
+        raise root.missing("kind", hint=f"write kind: {KIND} or kind: {definition.KIND}; {_OTHER_KIND}")
     if root.get("kind").content not in (KIND, definition.KIND):
         error = root.get("kind").wrong(f"{KIND} or {definition.KIND}")
-        error.hint = error.hint or "transload discover finds the images that manifests and charts name"
+        error.hint = error.hint or _OTHER_KIND
         raise error
     if root.get("kind").content == KIND:
         return _image_set(filled(root, reading.variables), reading)
