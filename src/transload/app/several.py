@@ -77,16 +77,17 @@ def jobs_for(job: Job, targets: Sequence[Location]) -> tuple[Job, ...]:
     Values for charts name a registry, so each registry gets a folder of its own for them.
     """
     seen: dict[str, Location] = {}
-    origin = None if job.origin is None else _place(job.origin)
+    origin = None if job.origin is None else _address(job.origin)
     for target in targets:
         target.check_target()
-        place = _place(target)
-        if place in seen:
-            named = f"{target} is given twice" if str(target) == str(seen[place]) else f"{seen[place]} is {target}, too"
+        address = _address(target)
+        if address in seen:
+            same = str(target) == str(seen[address])
+            named = f"{target} is given twice" if same else f"{seen[address]} is {target}, too"
             raise UsageError(f"{named}: each target is named once", subject=str(target), hint="leave one --to out")
-        if place == origin:
+        if address == origin:
             raise _is_source(target)
-        seen[place] = target
+        seen[address] = target
     if all(target.kind != "registry" for target in targets):
         return tuple(evolve(job, target=target) for target in targets)
     return tuple(evolve(job, target=target, values_folder=_own(job.values_folder, target)) for target in targets)
@@ -117,7 +118,7 @@ def _is_source(target: Location) -> UsageError:
     )
 
 
-def _place(location: Location) -> str:
+def _address(location: Location) -> str:
     """A text that is equal for names of one place, as far as names tell."""
     if location.kind != "registry":
         return f"{location.kind}:{os.path.realpath(location.value)}"
@@ -148,7 +149,7 @@ def plan_each(
         except TransloadError as error:
             prepared[number] = error
 
-    with TaskGroup(cancellation) as group:
+    with divided(len(jobs)), TaskGroup(cancellation) as group:
         for number in range(len(jobs)):
             group.start(plan, number)
     cancellation.check()
@@ -220,9 +221,9 @@ class SeveralRuns:
         with self.following.copying(number, tally) as progress:
             listen = together(tally, progress, shared.listening(number, prepared.plan))
             outcome = carry_out(prepared, stores, listen, self.cancellation, self._bodies, self.limits)
-        others = frozenset(other.target.value for other in self.jobs if other.target.value != job.target.value)
+        others = {other.target.value for other in self.jobs} - {job.target.value, *prepared.sources}
         again = self._again(number, prepared.plan)
-        result = result_of(prepared, stores, tally, outcome, self.began, again, without=others)
+        result = result_of(prepared, stores, tally, outcome, self.began, again, without=frozenset(others))
         return Ended(result=result, prepared=prepared, outcome=outcome)
 
     def _again(self, number: int, plan: Plan) -> Retry | None:

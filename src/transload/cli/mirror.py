@@ -19,7 +19,6 @@ from transload.cli.gather import agreed, gather, no_question, tell_the_same
 from transload.cli.output import OutputFormat
 from transload.cli.running import carry
 from transload.cli.session import open_session
-from transload.cli.several import mirror_to_all
 from transload.report.result import exit_code
 from transload.transfer.limits import Limits
 
@@ -64,6 +63,8 @@ def mirror(
         more = [*connection_words(network, gathered.logins), *limit_words(limits)]
         more += ["--verify-medium"] if verify_medium else []
         if wanted.also_to:
+            from transload.cli.several import mirror_to_all  # most runs have one target
+
             return mirror_to_all(session, gathered, wanted.also_to, more, limits, verify_medium=verify_medium)
         if verify_medium:
             from transload.app.readback import check_on_medium, with_read_back  # few runs; it imports bundles

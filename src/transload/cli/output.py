@@ -13,7 +13,6 @@ from transload.app.stores import Listeners
 from transload.catalog.ruled import Choice
 from transload.cli.command import blame_defaults
 from transload.cli.console import colour, moves, say, say_folded, show_result, width_of
-from transload.cli.following import InJson, InLines, InSilence, Targets, TargetsVoice
 from transload.cli.forprograms import running_stream
 from transload.errors import TransloadError
 from transload.events import HostTroubled, Progressed
@@ -38,6 +37,7 @@ from transload.report.texts import harmless
 from transload.version import __version__
 
 if TYPE_CHECKING:
+    from transload.cli.following import Targets, TargetsVoice
     from transload.report.terminal import TerminalProgress
 
 OutputFormat = Literal["text", "json"]
@@ -219,6 +219,8 @@ class Output:
 
     def following(self, names: tuple[str, ...]) -> Targets:
         """What follows a run to several targets; a context manager."""
+        from transload.cli.following import InJson, InLines, InSilence, Targets  # most runs have one target
+
         self._working.rest()
         if self._json:
             voice: TargetsVoice = InJson(self._json, names)

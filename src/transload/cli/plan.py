@@ -24,7 +24,6 @@ from transload.cli.gather import gather, gather_logins, tell_the_same
 from transload.cli.output import OutputFormat
 from transload.cli.running import carry
 from transload.cli.session import Session, open_session
-from transload.cli.several import check_one_target, plan_for_all
 from transload.errors import UsageError
 from transload.files import check_replaceable, local_errors, read_file, replace_file
 from transload.limits import PLAN_BYTES
@@ -65,10 +64,15 @@ def plan(
     """
     with open_session("plan", output, quiet, network) as session:
         if out is not None:
-            check_one_target(wanted)
+            if wanted.also_to:
+                raise UsageError(
+                    "a saved plan is for one target, and --to names several", hint="save a plan for each of them"
+                )
             check_replaceable(out)
         gathered = gather(session, wanted, logins)
         if wanted.also_to:
+            from transload.cli.several import plan_for_all  # most plans have one target
+
             return plan_for_all(session, gathered, wanted.also_to, explained=explain_tags)
         with session.stoppable(), session.stores(gathered.logins) as stores:
             prepared = prepare(gathered.job, stores, session.cancellation)

@@ -10,7 +10,6 @@ from transload.app.location import Location
 from transload.app.outcome import StartTime
 from transload.app.several import SeveralRuns, jobs_for, plan_each, read_once
 from transload.cli.commandline import command_line, command_words, retry_command
-from transload.cli.flags import WantedFlags
 from transload.cli.gather import Gathered
 from transload.cli.session import Session
 from transload.errors import TransloadError, UsageError
@@ -18,12 +17,6 @@ from transload.planning import Plan
 from transload.report.exitcodes import of_plan
 from transload.report.several import Results, worst
 from transload.transfer.limits import Limits
-
-
-def check_one_target(wanted: WantedFlags) -> None:
-    """Raises `UsageError` if a plan for several targets is to be saved."""
-    if wanted.also_to:
-        raise UsageError("a saved plan is for one target, and --to names several", hint="save a plan for each of them")
 
 
 def jobs_of(gathered: Gathered, also: tuple[str, ...]) -> tuple[Job, ...]:

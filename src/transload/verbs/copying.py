@@ -23,7 +23,6 @@ from transload.transfer.limits import NO_LIMITS, Limits
 from transload.verbs import arguments
 from transload.verbs.means import Means, Options, at_work
 from transload.verbs.run import carried_out
-from transload.verbs.several import mirrored_to_all
 
 
 def copy(
@@ -181,6 +180,8 @@ def mirror(
     if isinstance(to, str):
         return _run(job, began, limits, means, check=check, verify_medium=verify_medium)
     arguments.of_kind("limits", limits, Limits)
+    from transload.verbs.several import mirrored_to_all  # most calls have one target
+
     return mirrored_to_all(job, targets, began, limits, means, check=check, verify_medium=verify_medium)
 
 

@@ -41,9 +41,9 @@ def mirrored_to_all(
             hint="log in to each of them with docker login or podman login instead",
         )
     jobs = jobs_for(job, targets)
-    for each in jobs:
+    for target in targets:
         if verify_medium:
-            check_on_medium(each.target)
+            check_on_medium(target)
     names = tuple(str(target) for target in targets)
     with at_work(means) as work:
         limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
@@ -58,7 +58,7 @@ def mirrored_to_all(
             finishing=read_back if verify_medium else lambda prepared: prepared,
         )
         ended, read_again = runs.run()
-    results = Results(targets=names, results=tuple(target.result for target in ended), read_again=read_again)
+    results = Results(targets=names, results=tuple(part.result for part in ended), read_again=read_again)
     if check:
         _check(results, ended)
     return results
