@@ -46,6 +46,10 @@ class ChartContent:
         items = tuple(reader.packed(self.content, self.file, ()))
         return items, any(chart.rendered for chart in reader.charts)
 
+    def findings(self, *more: Path) -> tuple[Finding, ...]:
+        """The images that it names, with `more` values over the others. Raises `DocumentInvalid`."""
+        return tuple(item for item in self.discovered(*more)[0] if isinstance(item, Finding))
+
     def reading(self) -> ChartReading:
         """Where its values name its images. Raises `CorruptError` if it cannot be read."""
         from transload.app.chartreading import ChartReader

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from attrs import evolve, field, frozen
@@ -91,10 +90,6 @@ def prepare_selected(
     job: Job, selection: Selection, stores: Stores, cancellation: Cancellation, working: ActivityListener
 ) -> Prepared:
     """The same for images that are selected already."""
-    if job.values_folder is not None:
-        from transload.app.relocating import check_relocatable  # few runs have charts
-
-        check_relocatable(selection.charts, job.target)
     sources, target, journal = selection.sources, stores.target(job.target), stores.journal(job.target)
     plan = make_plan(
         request_of(job, selection),
@@ -118,14 +113,16 @@ def prepare_selected(
         choices=selection.choices,
         additions=additions_of(selection, plan, job),
         journal=journal,
-        finish=None if job.values_folder is None else partial(_finish_charts, selection, plan, job, job.values_folder),
+        finish=_values_at_end(selection, plan, job),
     )
 
 
-def _finish_charts(selection: Selection, plan: Plan, job: Job, folder: Path, outcome: Outcome) -> tuple[Path, ...]:
-    from transload.app.relocating import write_values
+def _values_at_end(selection: Selection, plan: Plan, job: Job) -> Callable[[Outcome], tuple[Path, ...]] | None:
+    if job.values_folder is None:
+        return None
+    from transload.app.relocating import finish_with_values  # few runs have charts
 
-    return () if outcome.interrupted else write_values(selection.charts, plan.images, job.target, folder)
+    return finish_with_values(selection.charts, plan.images, job.target, job.values_folder)
 
 
 def additions_of(selection: Selection, plan: Plan, job: Job) -> tuple[Addition, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from pathlib import Path
 
 from transload.app.detect import CarriedStore, select_carried, signature_notes, volume_notes
 from transload.app.halfway import half_blob_notes
@@ -21,7 +22,7 @@ from transload.planning.compressing import CompressedStore
 from transload.ports import Source
 from transload.report.texts import count
 from transload.threads import Cancellation
-from transload.transfer import Journal
+from transload.transfer import Journal, Outcome
 
 
 def prepare_push(
@@ -58,8 +59,17 @@ def prepare_push(
         location=job.target,
         notes=notes,
         journal=journal,
+        finish=_values_at_end(carried.source, plan, job),
         by_size=one_by_one,
     )
+
+
+def _values_at_end(source: Source, plan: Plan, job: Job) -> Callable[[Outcome], tuple[Path, ...]] | None:
+    if job.values_folder is None:
+        return None
+    from transload.app.relocating import finish_with_carried_values  # few runs have charts
+
+    return finish_with_carried_values(source, plan.images, job.target, job.values_folder)
 
 
 def _compression_notes(compressed: CompressedStore | None) -> Iterator[str]:

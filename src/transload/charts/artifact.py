@@ -14,7 +14,7 @@ from transload.charts.chart import Chart
 from transload.charts.metadata import annotations_of, config_of
 from transload.errors import CorruptError, LimitExceeded
 from transload.limits import CHART_PACKED_BYTES, PROVENANCE_BYTES
-from transload.oci import Descriptor, Digest, Manifest, Verifier
+from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
 from transload.oci import mediatype as types
 from transload.ports import Source
 
@@ -67,6 +67,14 @@ def chart_in(manifest: Manifest, source: Source, repository: str, origin: str) -
         origin,
         None if provenance is None else _read(source, repository, provenance, PROVENANCE_BYTES, origin),
     )
+
+
+def carried_chart(source: Source, name: Name) -> Chart | None:
+    """The chart that a name in a store stands for; None if it stands for something else. Raises as `chart_in` does."""
+    manifest = source.fetch(name)
+    if manifest.config is None or manifest.config.media_type != CONFIG:
+        return None
+    return chart_in(manifest, source, name.repository, str(name))
 
 
 def _layer(manifest: Manifest, media_types: Iterable[str]) -> Descriptor | None:

@@ -33,6 +33,7 @@ from transload.transfer.limits import Limits
 @click.argument("carried", metavar="BUNDLE", shell_complete=completion.files)
 @options.pushed
 @options.compress
+@options.values_folder
 @options.bundle
 @options.target_login
 @options.network
@@ -43,6 +44,7 @@ def push(
     carried: str,
     wanted: WantedFlags,
     compress: bool,
+    values_folder: Path | None,
     reading: Carried,
     logins: LoginFlags,
     network: Network,
@@ -68,6 +70,7 @@ def push(
         location = carried_place(carried, reading)
         wanted = evolve(wanted, origin=str(location), referrers=True, foreign_layers=True, foreign_as_held=True)
         gathered = gather(session, wanted, logins, bodies=jobs)
+        gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder))
         job = gathered.job
         switches = ["--compress"] if compress else []
         words = [
@@ -95,6 +98,7 @@ def _words(reading: Carried, job: Job) -> list[str]:
     for folder in reading.folders:
         words += ["--volumes", str(folder)]
     words += ["--to", str(job.target), *(["--flatten"] if job.flatten else []), *platform_words(job)]
+    words += ["--values-folder", str(job.values_folder)] if job.values_folder else []
     words += ["--recheck"] if job.recheck else []
     words += ["--target-tag", job.target_tag] if job.target_tag else []
     return words + (["--jobs", str(job.bodies)] if job.bodies != BODIES else [])

@@ -156,6 +156,7 @@ def push(
     compress: bool = False,
     flatten: bool = False,
     recheck: bool = False,
+    values_folder: str | Path | None = None,
     key: str | Path | None = None,
     volumes: str | Path | Iterable[str | Path] = (),
     jobs: int = BODIES,
@@ -167,7 +168,8 @@ def push(
 
     `key` is the public key that must have signed the bundle: without a good signature nothing is read. `volumes` are
     further folders where its volumes lie. `target_tag` names the one image that has no tag, `compress` sends layers
-    that are not compressed with gzip (their images get new digests). Signatures and other referrers go along. The
+    that are not compressed with gzip (their images get new digests), `values_folder` is as in `mirror`, for charts that
+    are carried. Signatures and other referrers go along. The
     other parameters, what is returned and what is raised: see `mirror`; and `BundleUnsigned`, `SignatureInvalid`,
     `PrerequisiteMissing`, `VolumeMissing`.
     """
@@ -188,6 +190,7 @@ def push(
         flatten=flatten,
         recheck=recheck,
         bodies=arguments.jobs(jobs),
+        values_folder=arguments.path_if_any("values_folder", values_folder),
     )
     means = Means.of(options, key=carried.key, volumes=carried.folders)
     arguments.of_kind("limits", limits, Limits)

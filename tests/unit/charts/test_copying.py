@@ -15,7 +15,7 @@ from transload.catalog.setfile import parse_set
 from transload.charts.artifact import CONTENT, PROVENANCE, artifact_of
 from transload.charts.chart import Chart
 from transload.cli.main import main
-from transload.errors import DocumentInvalid, ImagesFailed, TransloadError
+from transload.errors import DocumentInvalid, ImagesFailed, TransloadError, UsageError
 from transload.memory import MemoryStore
 from transload.oci import Digest, Name
 from transload.server import Served, ServeSettings, serve
@@ -262,11 +262,13 @@ def test_values_for_several_targets_and_charts(repository: Wire, site: tuple[Mem
     transload.mirror(wanted, to=[f"{host}/one", f"{host}/two"], values_folder="values")
     own = host.replace(":", "-")
     assert sorted(str(path) for path in Path("values").rglob("*.yaml")) == [
-        f"values/{own}-{prefix}/{name}-1.2.3-values-relocated.yaml"
+        f"values/{own}-{prefix}/{prefix}-{name}-1.2.3-values-relocated.yaml"
         for prefix in ("one", "two")
         for name in ("charts-web", "other-web")
     ]
-    assert f"{host}/two/team/sidecar:2" in Path(f"values/{own}-two/other-web-1.2.3-values-relocated.yaml").read_text()
+    assert (
+        f"{host}/two/team/sidecar:2" in Path(f"values/{own}-two/two-other-web-1.2.3-values-relocated.yaml").read_text()
+    )
 
 
 def test_values_by_the_command_line(repository: Wire, site: tuple[MemoryStore, str]) -> None:
@@ -278,6 +280,31 @@ def test_values_by_the_command_line(repository: Wire, site: tuple[MemoryStore, s
     Path("file").write_text("")
     assert main(["mirror", address, "--to", to, "--values-folder", "file"]) == 2
     assert not Path("values").exists()
+
+
+@pytest.mark.parametrize("carried", ["bundle", "folder"])
+def test_values_on_the_far_side(carried: str, repository: Wire, site: tuple[MemoryStore, str]) -> None:
+    address, host = f"http://{repository.host}/charts/web:1.2.3", site[1]
+    if carried == "bundle":
+        transload.pack(address, "carried")
+    else:
+        transload.mirror(address, to="oci:carried")
+    result = transload.push("carried", to=f"{host}/deep/site", values_folder="values")
+    (path,) = map(Path, result.written)
+    text = path.read_text()
+    assert f"helm install RELEASE oci://{host}/deep/site/charts/web --version 1.2.3 " in text
+    assert f'image: "{host}/deep/site/team/sidecar:2"' in text
+    assert "No value leads" not in text
+    assert main(["push", "carried", "--to", f"{host}/flat", "--flatten", "--values-folder", "flat"]) == 0
+    assert f'"{host}/flat/sidecar:2"' in Path("flat/web-1.2.3-values-relocated.yaml").read_text()
+
+
+def test_no_values_where_no_chart_or_no_image_is_carried(repository: Wire, site: tuple[MemoryStore, str]) -> None:
+    transload.mirror(f"http://{repository.host}/charts/web:1.2.3", to="oci:all")
+    to = f"{site[1]}/mirror"
+    assert transload.push("all", to=to, images=["charts/web"], values_folder="values").written == ()
+    with pytest.raises(UsageError, match="no chart is copied with its images"):
+        transload.push("all", to=to, images=["team/sidecar"], values_folder="values")
 
 
 def test_a_digest_that_changes_is_the_new_one(site: tuple[MemoryStore, str]) -> None:
