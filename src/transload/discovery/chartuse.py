@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from transload.discovery.charts.rules import candidates
 from transload.discovery.charts.tree import Tree, mapping_of, tree_of, values_of, written
 from transload.discovery.charts.tree import at as value_at
-from transload.discovery.finding import Discovered, Place
+from transload.discovery.finding import Address, Discovered, Place, Question
 from transload.discovery.judging import CHART, chart_question, file_question, judged, question
 from transload.discovery.kubernetes import named
 from transload.discovery.kustomize import images_of
@@ -25,6 +25,7 @@ _KINDS = {
     ("argoproj.io", "ApplicationSet"),
     ("helm.toolkit.fluxcd.io", "HelmRelease"),
     ("source.toolkit.fluxcd.io", "OCIRepository"),
+    ("source.toolkit.fluxcd.io", "HelmRepository"),
     ("kustomize.toolkit.fluxcd.io", "Kustomization"),
     ("helm.cattle.io", "HelmChart"),
     ("helm.cattle.io", "HelmChartConfig"),
@@ -47,8 +48,8 @@ def read_object(document: Value) -> Iterator[Discovered]:
             yield from _argo(at(spec, "template", "spec"), within)
         case "HelmRelease":
             yield from _flux_release(spec, within)
-        case "OCIRepository":
-            yield from _flux_artifact(spec, within)
+        case "OCIRepository" | "HelmRepository":
+            yield from _flux_source(document, within)
         case "Kustomization":
             source = text(spec, "sourceRef", "name")
             reason = "Flux builds this folder of a source: build it with Kustomize, and discover the result"
@@ -90,22 +91,32 @@ def _argo_source(source: Value, within: str) -> Iterator[Discovered]:
 
 def _flux_release(spec: Value, within: str) -> Iterator[Discovered]:
     chart, reference = at(spec, "chart", "spec"), at(spec, "chartRef")
-    if text(chart, "chart"):
-        source = at(chart, "sourceRef")
+    if name := text(chart, "chart"):
         version = text(chart, "version")
-        described = f"{text(chart, 'chart')}{version and f':{version}'} of {named_source(source)}"
-        yield question(described, Place.of(chart, within), CHART)
+        source = _source(at(chart, "sourceRef"), spec)
+        shown = f"{name}:{version}" if version else name
+        yield Question(text=shown[:200], place=Place.of(chart, within), reason=CHART, source=source)
     elif text(reference, "name"):
-        yield question(named_source(reference), Place.of(reference, within), CHART)
+        yield Question(text="", place=Place.of(reference, within), reason=CHART, source=_source(reference, spec))
     for renderer in items(at(spec, "postRenderers")):
         yield from images_of(at(renderer, "kustomize", "images"), within)
     yield from _values(at(spec, "values"), within)
 
 
-def named_source(source: Value) -> str:
-    """A source of Flux in words: `HelmRepository flux-system/bitnami`."""
-    name = "/".join(filter(None, (text(source, "namespace"), text(source, "name"))))
-    return f"{text(source, 'kind')} {name}".strip()
+def _source(reference: Value, spec: Value) -> str:
+    """A source of Flux in words, as `named` has it; without a namespace, it is in that of the object that names it."""
+    own = text(spec.parent, "metadata", "namespace") if spec.parent else ""
+    name = "/".join(filter(None, (text(reference, "namespace") or own, text(reference, "name"))))
+    return f"{text(reference, 'kind')} {name}".strip()
+
+
+def _flux_source(document: Value, within: str) -> Iterator[Discovered]:
+    """A repository of charts, or an artifact."""
+    spec = at(document, "spec")
+    if address := text(spec, "url"):
+        yield Address(name=within, address=address, place=Place.of(document))
+    if text(document, "kind") == "OCIRepository":
+        yield from _flux_artifact(spec, within)
 
 
 def _flux_artifact(spec: Value, within: str) -> Iterator[Discovered]:
@@ -171,9 +182,11 @@ def _written_values(values: Value, within: str) -> Iterator[Discovered]:
 
 
 def _named_in(tree: dict[str, Tree], values: Value, within: str) -> Iterator[Discovered]:
+    written_in = values.line if isinstance(values.content, str) else 0
     for candidate in candidates(tree, set(), lambda path: value_at(tree, path) is not None):
         path = ".".join(filter(None, (values.path, written(candidate.path))))
-        place = Place(file=values.document.name, line=values.line, path=f"{within}: {path}" if within else path)
+        line = candidate.leaf.line and candidate.leaf.line + (written_in or 0)
+        place = Place(file=values.document.name, line=line, path=f"{within}: {path}" if within else path)
         if candidate.open:
             yield question(candidate.text, place, _OPEN)
         else:

@@ -58,13 +58,15 @@ class Finding:
 class Question:
     """A text that may name an image, and why that cannot be decided: a template, no tag, an argument without value.
 
-    `answered_by` is a file that says what is meant: nothing is open where that file is read, too.
+    `answered_by` is a file that says what is meant: nothing is open where that file is read, too. `source` names where
+    the text is to be looked for, as `Address` does.
     """
 
     text: str
     place: Place
     reason: str
     answered_by: str | None = None
+    source: str | None = None
 
 
 @frozen(kw_only=True)
@@ -82,7 +84,16 @@ class Irrelevant:
     place: Place
 
 
-Discovered = Finding | Question | Unread | Irrelevant
+@frozen(kw_only=True)
+class Address:
+    """Where a source is that other documents name: `HelmRepository flux-system/stable` is at `https://…`."""
+
+    name: str
+    address: str
+    place: Place
+
+
+Discovered = Finding | Question | Unread | Irrelevant | Address
 
 FileReader = Callable[[bytes, str], Iterator[Discovered | Value]]
 """Reads the content of a file with this name. A `Value` is a document in it, which is then read as what it is."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os.path import normpath
 
 from attrs import define, field, frozen
 
-from transload.discovery.finding import Discovered, Finding, Irrelevant, Place, Question, Sureness, Unread
+from transload.discovery.finding import Address, Discovered, Finding, Place, Question, Sureness, Unread
 from transload.oci import Digest, Reference
 
 
@@ -78,13 +78,18 @@ class _Gathered:
         )
 
 
+_Asked = tuple[str, str, str | None, str | None]
+"""The fields of a question without its place."""
+
+
 def listed(discovered: Iterable[Discovered]) -> Listing:
     """The list of what was discovered. Names that Docker's rules make the same are one image: `nginx:1` and
     `docker.io/library/nginx:1`. A question that another of the files answers is none.
     """
     entries: dict[Reference, _Gathered] = {}
     of_text: dict[str, _Gathered] = {}
-    questions: dict[tuple[str, str, str | None], _Gathered] = {}
+    questions: dict[_Asked, _Gathered] = {}
+    addresses: dict[str, str] = {}
     unread: list[Unread] = []
     files: set[str] = set()
     irrelevant = 0
@@ -96,29 +101,38 @@ def listed(discovered: Iterable[Discovered]) -> Listing:
                 gathered = of_text[item.text] = entries.setdefault(Reference.parse(item.text), _Gathered())
             gathered.add(item)
         elif isinstance(item, Question):
-            questions.setdefault((item.text, item.reason, item.answered_by), _Gathered()).places[item.place] = None
+            asked = item.text, item.reason, item.answered_by, item.source
+            questions.setdefault(asked, _Gathered()).places[item.place] = None
         elif isinstance(item, Unread):
             unread.append(item)
         else:
-            irrelevant += isinstance(item, Irrelevant)
+            irrelevant += 1
+            if isinstance(item, Address):
+                addresses[item.name] = item.address
     images = tuple(gathered.entry(reference) for reference, gathered in entries.items())
     return Listing(
         images=images,
-        questions=(*_without_answered(questions, files), *_run_differently(images)),
+        questions=(*_still_open(questions, files, addresses), *_run_differently(images)),
         unread=tuple(unread),
         irrelevant=irrelevant,
     )
 
 
-def _without_answered(
-    questions: dict[tuple[str, str, str | None], _Gathered], files: Iterable[str]
+def _still_open(
+    questions: Mapping[_Asked, _Gathered], files: Iterable[str], addresses: Mapping[str, str]
 ) -> tuple[OpenQuestion, ...]:
-    """Those that no file answers which was read, too; a text and a reason once."""
+    """Those that no file answers which was read, too, with the addresses that are known; a text and a reason once."""
     read = set(map(normpath, files))
     still_open: dict[tuple[str, str], _Gathered] = {}
-    for (text, reason, answer), gathered in questions.items():
-        if answer is None or normpath(answer) not in read:
-            still_open.setdefault((text, reason), _Gathered()).places.update(gathered.places)
+    for (text, reason, answer, source), gathered in questions.items():
+        if answer is not None and normpath(answer) in read:
+            continue
+        if source is not None:
+            address = addresses.get(source, "").rstrip("/")
+            if address and not text:
+                continue  # the document with the address asks about what is there
+            text = f"{address}/{text}" if address else f"{text} of {source}" if text else source
+        still_open.setdefault((text, reason), _Gathered()).places.update(gathered.places)
     return tuple(
         OpenQuestion(text=text, reason=reason, places=tuple(gathered.places))
         for (text, reason), gathered in still_open.items()

@@ -7,6 +7,7 @@ import pytest
 from tests.unit.discovery.reading import discovered, images, places, questions, rules, unread
 from transload.discovery.finding import Irrelevant
 from transload.discovery.judging import CHART, NO_TAG
+from transload.discovery.listing import listed
 
 D = f"sha256:{'d' * 64}"
 INSIDE = "this artifact has manifests or a chart in it: discover what is in it, too"
@@ -116,13 +117,38 @@ def test_flux() -> None:
         f"ghcr.io/team/charts/api@{D}",
         "a:2",
     ]
-    assert questions(FLUX, "flux.yaml") == [
+    listing = listed(discovered(FLUX, "flux.yaml"))
+    assert [(question.text, question.reason) for question in listing.questions] == [
         ("web:6.5.x of HelmRepository flux-system/stable", CHART),
-        ("OCIRepository api", CHART),
         (f"oci://ghcr.io/team/charts/api@{D}", INSIDE),
         ("oci://ghcr.io/team/other >=1.0", "a range chooses its tag: write the tag that is meant"),
         ("./apps of site", "Flux builds this folder of a source: build it with Kustomize, and discover the result"),
     ]
+    assert listing.irrelevant == 3
+
+
+def test_the_address_of_a_source_is_found_in_another_file() -> None:
+    source = (
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\n"
+        "metadata: {name: stable, namespace: shop}\nspec: {url: 'oci://registry.example/charts/'}\n"
+    )
+    release = (
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web, namespace: shop}\n"
+        "spec: {chart: {spec: {chart: web, version: 1.2.3, sourceRef: {kind: HelmRepository, name: stable}}}}\n"
+    )
+    listing = listed((*discovered(release, "web.yaml"), *discovered(source, "sources.yaml")))
+    assert [question.text for question in listing.questions] == ["oci://registry.example/charts/web:1.2.3"]
+    unknown = listed(discovered(release.replace("stable", "other"), "web.yaml"))
+    assert [question.text for question in unknown.questions] == ["web:1.2.3 of HelmRepository shop/other"]
+    artifact = release.replace("chart: {spec:", "chartRef: {kind: OCIRepository, name: api}, x: {y:")
+    assert [question.text for question in listed(discovered(artifact, "a.yaml")).questions] == [
+        "OCIRepository shop/api"
+    ]
+
+
+def test_values_know_their_lines() -> None:
+    assert "app.yaml:11: Application argocd/web: spec.sources[0].helm.valuesObject.image" in places(ARGO, "app.yaml")
+    assert "app.yaml:15: Application argocd/web: spec.sources[0].helm.values.metrics.image" in places(ARGO, "app.yaml")
 
 
 def test_k3s() -> None:

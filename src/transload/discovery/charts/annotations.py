@@ -9,22 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from transload.discovery.finding import Discovered, Irrelevant, Place, Unread
+from transload.discovery.finding import Irrelevant, Place, Unread
 from transload.discovery.judging import judged
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
 
 RULE = "chart annotation"
 
+Stated = Finding | Question | Unread | Irrelevant
 
-def stated(annotations: Value, off: Collection[str]) -> Iterator[Discovered]:
+
+def stated(annotations: Value, off: Collection[str]) -> Iterator[Stated]:
     """The images in the annotations of a chart; those of the subcharts in `off` are not needed."""
     for key, value in annotations.entries():
         if key == "images" or key.endswith("/images"):
             yield from _listed(key, value, off)
 
 
-def _listed(key: str, value: Value, off: Collection[str]) -> Iterator[Discovered]:
+def _listed(key: str, value: Value, off: Collection[str]) -> Iterator[Stated]:
     place = Place(file=value.document.name, line=value.line, path=f"annotations.{key}")
     try:
         listed = Value.from_yaml(value.text(), value.document.name) if isinstance(value.content, str) else value
@@ -34,7 +36,7 @@ def _listed(key: str, value: Value, off: Collection[str]) -> Iterator[Discovered
         yield Unread(place=place, reason=f"the annotation is no list of images: {error.message}")
 
 
-def _one(item: Value, place: Place, off: Collection[str]) -> Discovered:
+def _one(item: Value, place: Place, off: Collection[str]) -> Stated:
     named = item.get("image") if isinstance(item.content, dict) else item
     if not isinstance(named.content, str) or not named.content.strip():
         return Unread(place=place, reason="an entry has no image")
