@@ -15,8 +15,6 @@ from transload.catalog.selected import join
 from transload.catalog.tagrule import EVERY_TAG, TagRule
 from transload.catalog.versionrange import VersionRange
 from transload.documents.value import Value
-from transload.errors import DigestInvalid
-from transload.oci import Digest
 from transload.oci.reference import named_registry
 
 _IMAGES, _PATTERNS, _VERSIONS = "images", "images-by-tag-regex", "images-by-semver"
@@ -58,24 +56,16 @@ def _within(versions: Value) -> TagRule:
 
 
 def _named(repository: str, references: Value) -> Iterator[Taken]:
-    """The tags and digests of a repository; all tags, if none are named."""
+    """The tags and digests of a repository; all tags, if none are named. Only a digest holds a colon."""
     items = items_of(references)
     for item in items:
-        yield image(item, f"{repository}{'@' if _is_digest(item.text()) else ':'}{item.text()}")
+        yield image(item, f"{repository}{'@' if ':' in item.text() else ':'}{item.text()}")
     if not items:
         yield ruled(references, EVERY_TAG, repository)
 
 
 def _mapping(value: Value) -> Iterator[tuple[str, Value]]:
     return value.entries() if value.content else iter(())
-
-
-def _is_digest(text: str) -> bool:
-    try:
-        Digest(text)
-    except DigestInvalid:
-        return False
-    return True
 
 
 FORMAT = Format("skopeo sync list", _recognises, _read)

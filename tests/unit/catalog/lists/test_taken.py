@@ -274,6 +274,7 @@ def test_mappings_of_regsync_are_merged() -> None:
         ("a.example:\n  images: [b]\n", "expected a mapping"),
         ("a.example:\n  images: {b: c}\n", "expected a list"),
         ("a.example:\n  images: {b: [' ']}\n", "f:2: a.example.images.b[0]: "),
+        ("a.example:\n  images: {b: ['sha256:12']}\n", "'sha256:12': sha256 takes 64 lower-case hexadecimal digits"),
     ],
 )
 def test_errors_say_where(text: str, wrong: str) -> None:
