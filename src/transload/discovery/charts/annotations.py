@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from transload.discovery.finding import Irrelevant, Place, Unread
+from transload.discovery.finding import Finding, Irrelevant, Place, Question, Unread
 from transload.discovery.judging import judged
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
