@@ -130,11 +130,14 @@ recovery volumes."""
 PROVENANCE_BYTES = 1 << 20
 """The signature beside it: `Chart.yaml` and some hundred bytes."""
 
-CHART_INDEX_BYTES = 64 << 20
+CHART_INDEX_BYTES = 32 << 20
 """The `index.yaml` of a chart repository. The largest known ones have 20 MB."""
 
-CHART_INDEX_VALUES = 4_000_000
+CHART_INDEX_VALUES = 1_000_000
 """Values in it, if it is JSON. One of YAML is not parsed as a whole."""
+
+CHART_INDEX_CHARTS = 50_000
+"""Charts in it. The largest known ones have some hundred."""
 
 CHART_SECTION_BYTES = 8 << 20
 """What an index says of one chart: a thousand versions of 3 KB each are 3 MB."""

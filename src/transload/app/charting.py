@@ -139,10 +139,11 @@ def _found(use: ChartUse, stores: Stores) -> FoundChart:
 
 
 def _chosen(use: ChartUse, found: FoundChart, helm: Helm | None) -> ChosenChart:
-    if not use.images and found.name.tag:
+    if not use.images and found.name.tag and found.location.kind == "registry":
         return ChosenChart(use=use, found=found, chart=_as_selected(use, found, found.name.tag))
     found, chart = fetched(found)
-    selected = _as_selected(use, found, found.name.tag or chart.tag)
+    own = found.name.tag if found.location.kind == "registry" else None  # an index may write v before a version
+    selected = _as_selected(use, found, own or chart.tag)
     if not use.images:
         return ChosenChart(use=use, found=found, chart=selected)
     file = f"{chart.name}-{chart.version}.tgz"

@@ -18,8 +18,8 @@ from attrs import frozen
 from transload.charts.chart import tag_of
 from transload.documents.text import decoded
 from transload.documents.yamltree import parse
-from transload.errors import CorruptError, ReferenceInvalid, TransloadError
-from transload.limits import CHART_INDEX_BYTES, CHART_INDEX_VALUES, CHART_SECTION_BYTES, YAML_VALUES
+from transload.errors import CorruptError, LimitExceeded, ReferenceInvalid, TransloadError
+from transload.limits import CHART_INDEX_BYTES, CHART_INDEX_CHARTS, CHART_INDEX_VALUES, CHART_SECTION_BYTES, YAML_VALUES
 from transload.oci import Digest
 from transload.oci.reference import check_repository, check_tag
 from transload.strictjson import NotJson, read_json
@@ -40,18 +40,34 @@ class Entry:
     digest: Digest | None
 
 
+@frozen
+class _Part:
+    """A part of a text, which is not copied before it is wanted."""
+
+    whole: str
+    begin: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        return self.whole[self.begin : self.end]
+
+
+_Section = _Part | list[Any]
+
+
 class Index:
     """What a chart repository has. Raises `CorruptError` for a text that is no index, and when a part is no YAML."""
 
     def __init__(self, content: bytes, file: str) -> None:
         self._file = file
-        self._sections: Mapping[str, str | list[Any]]
+        self._sections: Mapping[str, _Section]
         try:
             if content.lstrip()[:1] == b"{":
                 self._sections = _of_tree(_json(content, file), file)
             else:
                 self._sections = _of_text(decoded(content, file, CHART_INDEX_BYTES), file)
-        except CorruptError:
+        except (CorruptError, LimitExceeded):
             raise
         except TransloadError as error:
             raise CorruptError(error.message, subject=file) from error
@@ -64,10 +80,9 @@ class Index:
     def entries(self, name: str) -> tuple[Entry, ...]:
         """The versions of a chart, each once, in the order of the index; empty if there is no such chart."""
         section = self._sections.get(name, [])
-        if isinstance(section, str):
-            section = self._parsed(name, section)
+        listed = self._parsed(name, section.text) if isinstance(section, _Part) else section
         first: dict[str, Entry] = {}
-        for entry in _entries(name, section):
+        for entry in _entries(name, listed):
             first.setdefault(entry.version, entry)
         return tuple(first.values())
 
@@ -87,7 +102,7 @@ def _json(content: bytes, file: str) -> Any:
         raise CorruptError(f"{file} {error.verdict}", subject=file) from error
 
 
-def _of_tree(tree: Any, file: str) -> dict[str, str | list[Any]]:
+def _of_tree(tree: Any, file: str) -> dict[str, _Section]:
     entries = tree.get("entries") if isinstance(tree, dict) else None
     if entries in (None, "") and isinstance(tree, dict) and "entries" in tree:
         return {}
@@ -96,7 +111,7 @@ def _of_tree(tree: Any, file: str) -> dict[str, str | list[Any]]:
     return {name: listed for name, listed in entries.items() if isinstance(listed, list)}
 
 
-def _of_text(text: str, file: str) -> dict[str, str | list[Any]]:
+def _of_text(text: str, file: str) -> dict[str, _Section]:
     """The text of each chart's section, if the index has the form that every known tool writes; else the parsed whole.
 
     In that form each chart is a key on a line of its own, and all of these keys have the same indentation.
@@ -104,24 +119,29 @@ def _of_text(text: str, file: str) -> dict[str, str | list[Any]]:
     begin = _ENTRIES.search(text)
     if begin is not None:
         end = _NEXT_KEY.search(text, begin.end())
-        sections = _cut(text[begin.end() : end.start() if end else len(text)])
+        sections = _cut(text, begin.end(), end.start() if end else len(text), file)
         if sections is not None:
             return dict(sections)
     return _of_tree(parse(text, file, limit=CHART_SECTION_BYTES, values=YAML_VALUES)[0], file)
 
 
-def _cut(block: str) -> dict[str, str] | None:
+def _cut(text: str, begin: int, end: int, file: str) -> dict[str, _Part] | None:
     """The sections in the text below `entries:`; None if a line stands where only a chart's name can stand."""
-    first = _FIRST.search(block)
+    first = _FIRST.search(text, begin, end)
     if first is None:
         return {}
     indent = re.escape(first[1])
-    starts = list(re.finditer(rf"^{indent}(?![ \t\r\n#]|-[ \t\r\n])([^\n]*)$", block, re.MULTILINE))
-    names = [_name(match[1]) for match in starts]
-    if not first[1] or None in names or len(set(names)) != len(names):
-        return None
-    ends = [match.start() for match in starts[1:]] + [len(block)]
-    return {name: block[match.start() : end] for name, match, end in zip(names, starts, ends, strict=True) if name}
+    key = re.compile(rf"^{indent}(?![ \t\r\n#]|-[ \t\r\n])([^\n]*)$", re.MULTILINE)
+    starts: dict[str, int] = {}
+    for match in key.finditer(text, begin, end):
+        name = _name(match[1])
+        if not first[1] or name is None or name in starts:
+            return None
+        starts[name] = match.start()
+        if len(starts) > CHART_INDEX_CHARTS:
+            raise LimitExceeded(f"{file} has more than {CHART_INDEX_CHARTS} charts", subject=file)
+    ends = [*list(starts.values())[1:], end]
+    return {name: _Part(text, start, stop) for (name, start), stop in zip(starts.items(), ends, strict=True)}
 
 
 def _name(line: str) -> str | None:

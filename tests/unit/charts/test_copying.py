@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 import transload
-from tests.unit.charts.building import METADATA, archive, chart_repository
+from tests.unit.charts.building import METADATA, archive, chart_repository, files, index_of
 from tests.unit.registry.wire import Wire
 from transload.catalog.setfile import parse_set
 from transload.charts.artifact import CONTENT, PROVENANCE, artifact_of
 from transload.charts.chart import Chart
 from transload.cli.main import main
-from transload.errors import DocumentInvalid, ImagesFailed, TransloadError, UsageError
+from transload.errors import DocumentInvalid, ImagesFailed, TargetConflict, TransloadError, UsageError
 from transload.memory import MemoryStore
 from transload.oci import Digest, Name
 from transload.server import Served, ServeSettings, serve
-from transload.testing.images import fill, image, multi_platform
+from transload.testing.images import Built, fill, image, multi_platform, signature
 
 NGINX, SIDECAR, DATABASE = (image(name, layers=(900,)) for name in ("nginx", "sidecar", "database"))
 VALUES = """image: {{registry: {host}, repository: team/nginx, tag: 1.27.0}}
@@ -196,6 +196,37 @@ def test_an_included_set_brings_its_charts(web: bytes) -> None:
     Path("deep/charts.yaml").write_text("kind: ImageSet\nversion: 1\ncharts: [{chart: web.tgz, images: false}]\n")
     Path("all.yaml").write_text("kind: ImageSet\nversion: 1\ninclude: [deep/charts.yaml]\n")
     assert names(transload.mirror("all.yaml", to="oci:out")) == {"charts/web:1.2.3": "copied"}
+
+
+def test_a_version_that_an_index_writes_with_a_v(site: tuple[MemoryStore, str]) -> None:
+    content = archive(version="1.2.3")
+    index = index_of({"web-1.2.3.tgz": content}).replace(b"version: 1.2.3", b"version: v1.2.3")
+    with Wire(files({"index.yaml": index, "web-1.2.3.tgz": content})) as wire:
+        for entry in (f"http://{wire.host}/web", f"{{chart: 'http://{wire.host}/web:1.2.3', images: false}}"):
+            assert names(transload.mirror(image_set(entry), to="oci:out")).keys() == {"charts/web:1.2.3"}
+
+
+def test_signatures_of_a_chart_come_along(web: bytes, site: tuple[MemoryStore, str]) -> None:
+    store, host = site
+    Path("web.tgz").write_bytes(web)
+    transload.mirror(image_set("{chart: web.tgz, images: false}"), to=host)
+    manifest = store.fetch(Name("charts/web", "1.2.3"))
+    signed = signature(Built(manifest, ()))
+    fill(store, signed, "charts/web")
+    for address in (f"oci://{host}/charts/web:1.2.3", f"oci://{host}/charts/web@{manifest.digest}"):
+        transload.mirror(image_set(f"{{chart: '{address}', images: false}}"), to=f"{host}/copy", referrers=True)
+        assert store.referrers("copy/charts/web", manifest.digest)[0].digest == signed.digest
+        assert store.fetch(Name("copy/charts/web", "1.2.3")).raw == manifest.raw
+
+
+def test_a_chart_and_an_image_of_one_name_at_the_target(repository: Wire, vendor: Served) -> None:
+    Path("set.yaml").write_text(
+        "kind: ImageSet\nversion: 1\nimages:\n"
+        f"  - {{source: '{vendor.host_port}/team/nginx:1.27.0', target: 'charts/web:1.2.3'}}\n"
+        f"charts: ['http://{repository.host}/charts/web']\n"
+    )
+    with pytest.raises(TargetConflict, match="charts/web:1.2.3 is wanted twice"):
+        transload.mirror("set.yaml", to="oci:out")
 
 
 def test_two_charts_may_need_the_same_image(repository: Wire, web: bytes) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.charts.building import archive, index_of
 from transload.charts.index import Index
 from transload.documents.yamltree import Tree, parse
-from transload.errors import CorruptError
+from transload.errors import CorruptError, LimitExceeded
 from transload.limits import CHART_INDEX_BYTES
 
 WEB = archive()
@@ -93,8 +93,13 @@ def test_what_is_no_index(text: bytes) -> None:
 
 
 def test_an_index_that_is_too_large() -> None:
-    with pytest.raises(CorruptError, match="more than 67108864 bytes"):
+    with pytest.raises(CorruptError, match="more than 33554432 bytes"):
         Index(b"#" * (CHART_INDEX_BYTES + 1), "index.yaml")
+
+
+def test_an_index_of_too_many_charts() -> None:
+    with pytest.raises(LimitExceeded, match="index.yaml has more than 50000 charts"):
+        Index(b"entries:\n" + b"".join(b"  c%d:\n" % number for number in range(50_001)), "index.yaml")
 
 
 def test_of_an_index_of_20_mb_only_the_wanted_section_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
