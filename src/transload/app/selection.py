@@ -194,7 +194,7 @@ def _catalog(catalog: Catalog, origin: Location, job: Job, stores: Stores, cance
             taken, registry=registry, repository=origin.prefix, images=images, target_tag=job.target_tag
         )
         wanted += selected
-        releases.append(ChosenRelease(catalog, taken, origin, source, selected))
+        releases.append(ChosenRelease(catalog, taken, origin, source, images=selected))
     return _Part(tuple(wanted), tuple(releases))
 
 
@@ -254,7 +254,7 @@ def _image_set(image_set: ImageSet, stores: Stores, cancellation: Cancellation) 
         ]
     )
     releases = tuple(
-        ChosenRelease(use.catalog, release, _origin(use), source, use.images_of(release))
+        ChosenRelease(use.catalog, release, _origin(use), source, images=use.images_of(release))
         for use, source in zip(image_set.catalogs, sources, strict=True)
         for text in use.releases
         for release in use.catalog.releases_in(text, tags.get(str(use.anchor)))

@@ -87,11 +87,11 @@ class ImageSet:
         return ImageSet(
             self.name,
             merge(image for part in sets for image in part.images),
-            tuple(use for part in sets for use in part.catalogs),
-            tuple(note for part in sets for note in part.notes),
-            tuple(images for part in sets for images in part.ruled),
-            tuple(prefix for part in sets for prefix in part.prefixes),
-            tuple(chart for part in sets for chart in part.charts),
+            catalogs=tuple(use for part in sets for use in part.catalogs),
+            notes=tuple(note for part in sets for note in part.notes),
+            ruled=tuple(images for part in sets for images in part.ruled),
+            prefixes=tuple(prefix for part in sets for prefix in part.prefixes),
+            charts=tuple(chart for part in sets for chart in part.charts),
         )
 
     def select(self, tags: Mapping[str, Iterable[str]] | None = None) -> tuple[Selected, ...]:

@@ -35,8 +35,8 @@ class RuledImages:
                 Reference(self.source.registry, Name(repository, tag)),
                 self.target or repository,
                 tag,
-                self.optional,
-                self.platforms,
+                optional=self.optional,
+                platforms=self.platforms,
             )
             for tag in tags
         )

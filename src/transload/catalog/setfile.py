@@ -114,11 +114,11 @@ def _image_set(root: Value, reading: Reading) -> Catalog | ImageSet:
         own = ImageSet(
             _name(root),
             merge(image for image in images if isinstance(image, Selected)),
-            tuple(catalogs),
-            _open_questions(root),
-            tuple(image for image in images if isinstance(image, RuledImages)),
-            tuple(prefixes),
-            charts,
+            catalogs=tuple(catalogs),
+            notes=_open_questions(root),
+            ruled=tuple(image for image in images if isinstance(image, RuledImages)),
+            prefixes=tuple(prefixes),
+            charts=charts,
         )
         return own.with_others(others)
 

@@ -92,11 +92,17 @@ def _without_zeros(numbers: tuple[int, ...]) -> tuple[int, ...]:
 def _natural(text: str) -> Key:
     """Digits compare as numbers, and before words (Semantic Versioning 2.0, section 11); dots and hyphens separate."""
     return tuple(
-        (0, int(piece), "") if piece[0] in _DIGITS else (1, 0, piece)
+        _number(piece) if piece[0] in _DIGITS else (1, 0, piece)
         for identifier in _SEPARATOR.split(text)
         for piece in _PIECES.split(identifier)
         if piece
     )
+
+
+def _number(digits: str) -> Key:
+    """Compares as the number does, however long it is: `int` takes no more than 4300 digits."""
+    digits = digits.lstrip("0")
+    return (0, len(digits), digits)
 
 
 def _leading_prerelease(rest: str, *, dotted: bool) -> str:

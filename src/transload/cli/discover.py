@@ -112,7 +112,7 @@ def discover(
         chart_options = ChartOptions(
             values=values, sets=sets, kube_version=kube_version, api_versions=api_versions, helm=not no_helm
         )
-        asked = Asked(paths, tuple(FieldPath.parse(field) for field in fields), chart_options, logins, out, pin)
+        asked = Asked(paths, tuple(FieldPath.parse(field) for field in fields), chart_options, logins, out=out, pin=pin)
         found = _found(session, asked)
         if out is not None:
             replace_file(out, found.set_text().encode())

@@ -74,7 +74,7 @@ def parse(
     """
     text = decoded(content, file, limit)
     with _told(text, file, first_line - 1):
-        root = _Builder(file, _events(text), first_line - 1, values, depth, tags).document(empty)
+        root = _Builder(file, _events(text), first_line - 1, values, depth=depth, tags=tags).document(empty)
     return root.tree, root.line
 
 
@@ -85,7 +85,7 @@ def parse_all(content: bytes | str, file: str) -> tuple[tuple[Tree, int], ...]:
     """
     text = decoded(content, file, YAML_BYTES)
     with _told(text, file, 0):
-        roots = list(_Builder(file, _events(text), 0, YAML_VALUES, YAML_DEPTH, tags=False).documents())
+        roots = list(_Builder(file, _events(text), 0, YAML_VALUES, depth=YAML_DEPTH, tags=False).documents())
     return tuple((root.tree, root.line) for root in roots)
 
 

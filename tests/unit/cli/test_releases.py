@@ -86,7 +86,7 @@ def make_site(
         vendor = opened.enter_context(serve(FaultyStore(source, source_faults)))
         served = opened.enter_context(serve(FaultyStore(target, target_faults), ServeSettings(writable=True)))
         (tmp_path / "weather.yaml").write_text(CATALOG.format(registry=vendor.host_port))
-        return Site(tmp_path, vendor, source, served, target, capsys)
+        return Site(tmp_path, vendor, source, served, target=target, capsys=capsys)
 
     with opened:
         yield make

@@ -47,7 +47,7 @@ class ListedImage(Selected):
     @property
     def plain(self) -> Selected:
         """The same without its place."""
-        return Selected(self.source, self.repository, self.tag, self.optional, self.platforms)
+        return Selected(self.source, self.repository, self.tag, self.optional, platforms=self.platforms)
 
 
 Taken = ListedImage | RuledImages | RuledPrefix | ChartUse | Note | ListQuestion
