@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from attrs import define, field, frozen
 
+from transload.discovery import kubernetes
 from transload.discovery.charts.chart import Chart
 from transload.discovery.charts.coalescing import Use
 from transload.discovery.charts.rendering import Line, Renderer
@@ -14,11 +16,18 @@ from transload.discovery.charts.rules import HIDDEN, has_tag
 from transload.discovery.charts.syntax import Block, Node, TemplateWrong, parse
 from transload.discovery.charts.tree import Path, Tree, mapping_at
 from transload.discovery.charts.worth import GAP, UNKNOWN, Excess, Ref
-from transload.discovery.finding import Place, Unread
-from transload.errors import LimitExceeded
+from transload.discovery.finding import Finding, Place, Unread
+from transload.documents.yamlstream import documents_in, split_documents
+from transload.errors import DocumentInvalid, LimitExceeded
 from transload.limits import CHART_TEXT_BYTES
 
 _IMAGE_LINE = re.compile(r"\s*(?:-\s+)*[\"']?(?:\w*[iI]mage)[\"']?:[ \t]+(?P<value>[^\s#].*)")
+_KIND = re.compile(r"^kind:", re.MULTILINE)
+_USUAL = re.compile(
+    r"^kind:[ \t]*(?:Pod|Deployment|StatefulSet|DaemonSet|ReplicaSet|Job|CronJob|Service|ServiceAccount|ConfigMap"
+    r"|Secret|(?:Cluster)?Role(?:Binding)?|CustomResourceDefinition|NetworkPolicy|Ingress)[ \t]*$",
+    re.MULTILINE,
+)
 _QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^\s#,}\]]+)")
 
 
@@ -79,7 +88,7 @@ def templates_of(chart: Chart, uses: list[Use], tree: dict[str, Tree]) -> Writte
     renderer = Renderer({node.name: node.nodes for nodes in parsed.values() for node in _defines(nodes)})
     for use in uses:
         try:
-            for name in use.chart.templates:
+            for name in (name for name in use.chart.templates if _is_rendered(use.chart, name)):
                 nodes = parsed.get((use.chart.inside, name), [])
                 _write(renderer, nodes, use, name, tree, written)
         except Excess as error:
@@ -105,14 +114,42 @@ def _defines(nodes: list[Node]) -> Iterator[Block]:
             yield from _defines(node.otherwise)
 
 
+def _is_rendered(chart: Chart, name: str) -> bool:
+    """Whether Helm writes what a template makes: partials, hidden files and library charts are only used by others."""
+    return not chart.library and not name.rpartition("/")[2].startswith(("_", "."))
+
+
 def _write(renderer: Renderer, nodes: list[Node], use: Use, name: str, tree: dict[str, Tree], into: Written) -> None:
     source = use.chart.templates[name].split("\n")
-    for line in renderer.lines(nodes, _context(use, name, tree)):
-        into.reads |= line.reads
+    lines = list(renderer.lines(nodes, _context(use, name, tree)))
+    named = [(line, text) for line in lines for text in names_in(line)]
+    known = {text for _, text in named}
+    for line, text in (*named, *((line, text) for line, text in _in_objects(lines) if text not in known)):
         place = Place(file=use.chart.inside + name, line=line.line or None)
         stands = source[line.line - 1].strip() if 0 < line.line <= len(source) else ""
-        for text in names_in(line):
-            into.names.append(Named(text=text, place=place, reads=line.reads, source=stands))
+        into.names.append(Named(text=text, place=place, reads=line.reads, source=stands))
+    for line in lines:
+        into.reads |= line.reads
+
+
+def _in_objects(lines: list[Line]) -> Iterator[tuple[Line, str]]:
+    """The images in fields that only the kind of an object makes images, such as `baseImage` and `tag` of Prometheus.
+
+    The usual kinds are left out: there, such fields are called `image`, and every line with that key has been seen.
+    """
+    for begin, part in split_documents("\n".join(line.text for line in lines)):
+        is_usual = _USUAL.search(part) and "reference:" not in part
+        if not is_usual and GAP not in part and _KIND.search(part):
+            for finding in _in_object(part):
+                yield lines[begin + (finding.place.line or 1) - 2], finding.text
+
+
+def _in_object(text: str) -> Iterator[Finding]:
+    """The images that one object names; none if it is not well formed, which Helm may see otherwise."""
+    for document in documents_in(text, ""):
+        if not isinstance(document, DocumentInvalid) and kubernetes.recognises(document):
+            with suppress(DocumentInvalid):
+                yield from (item for item in kubernetes.read(document) if isinstance(item, Finding))
 
 
 def names_in(line: Line) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.discovery.charts.shapes import SHAPES, Texts, laid_out, packed
+from tests.unit.discovery.charts.shapes import SHAPES, Texts, about, laid_out, packed
 from transload.discovery.charts import ChartReading, Fields, read_chart, read_chart_folder
 from transload.discovery.charts.tree import values_of
 from transload.discovery.finding import Irrelevant, Question, Unread
@@ -234,3 +234,46 @@ def test_a_tag_without_quotes_may_be_a_number_for_helm(written: str, tag: str) -
 def test_a_switch_in_quotes_is_on_for_helm() -> None:
     assert len(read(SHAPES["with-v"], "proxy: {enabled: 'false'}").images) == 2
     assert len(read(SHAPES["with-v"], "proxy: {enabled: false}").images) == 1
+
+
+def test_custom_resources_and_image_volumes_are_read_as_manifests() -> None:
+    custom = """\
+apiVersion: monitoring.coreos.com/v1
+kind: Prometheus
+metadata: {name: one}
+spec:
+  baseImage: {{ .Values.prometheus.repository }}
+  tag: {{ .Values.prometheus.tag }}
+---
+apiVersion: postgresql.cnpg.io/v1
+kind: Cluster
+metadata: {name: two}
+spec:
+  imageName: acme/postgres:16
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: three}
+spec:
+  containers: []
+  volumes:
+    - name: data
+      image: {reference: "acme/data:1"}
+"""
+    files = {
+        "Chart.yaml": about("custom"),
+        "values.yaml": "prometheus:\n  repository: quay.io/acme/prometheus\n  tag: v2.53.0\n",
+        "templates/custom.yaml": custom,
+    }
+    reading = read(files)
+    assert found(reading) == {"quay.io/acme/prometheus:v2.53.0", "acme/postgres:16", "acme/data:1"}
+    assert fields_of(reading, "quay.io/acme/prometheus:v2.53.0") == Fields(
+        repository=("prometheus", "repository"), tag=("prometheus", "tag")
+    )
+
+
+@pytest.mark.parametrize("name", ["templates/_part.tpl", "templates/.hidden.yaml", "templates/NOTES.txt"])
+def test_what_helm_does_not_write_names_nothing(name: str) -> None:
+    assert found(read({"Chart.yaml": about("a"), name: "image: acme/a:1\n"})) == set()
+    library = {"Chart.yaml": about("a", "type: library\n"), "templates/a.yaml": "image: acme/a:1\n"}
+    assert found(read(library)) == set()
