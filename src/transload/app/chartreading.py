@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from transload.app.charts import fetch_chart
 from transload.app.rendering import ChartOptions, Helm
@@ -113,6 +113,15 @@ class ChartReader:
             yield from reading.discovered
         else:
             yield from _rendered(rendered, reading, f"{file} (helm template)", fields)
+
+
+def unused(options: ChartOptions, charts: Sequence[ReadChart]) -> Iterator[str]:
+    """Sentences about options that had no use for these charts."""
+    if not charts and options != evolve(ChartOptions(), helm=options.helm):
+        yield "no chart was read, so the values and versions for charts had no use"
+    if (options.kube_version or options.api_versions) and not all(chart.rendered for chart in charts):
+        names = ", ".join(chart.name for chart in charts if not chart.rendered)
+        yield f"helm did not render {names}, so the versions of Kubernetes and its APIs had no use there"
 
 
 def chart_reader(

@@ -99,6 +99,7 @@ def discover(
       kubectl get pods,deployments -A -o json | transload discover - -o set.yaml
       transload mirror set.yaml --to registry.local/site
     """
+    from transload.app.chartreading import unused
     from transload.app.rendering import ChartOptions
     from transload.discovery.fieldpath import FieldPath
 
@@ -117,6 +118,8 @@ def discover(
         if out is not None:
             replace_file(out, found.set_text().encode())
         _show(session, found, out, quiet)
+        for sentence in unused(chart_options, found.charts):
+            session.output.notice(f"note: {sentence}")
         if not found.listing.images:
             raise SelectionEmpty(
                 f"no image could be decided: {count(len(found.listing.questions), 'question')} open",

@@ -113,6 +113,17 @@ def test_wrong_values(words: list[str], code: int, told: str, capsys: pytest.Cap
     assert told in capsys.readouterr().err
 
 
+def test_options_that_have_no_use_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    laid_out(SHAPES["with-v"], Path("chart"))
+    Path("pod.yaml").write_text(pod("a", "acme/a:1"))
+    assert main(["discover", "pod.yaml", "--set", "a=1"]) == 0
+    assert "no chart was read, so the values and versions for charts had no use" in capsys.readouterr().err
+    assert main(["discover", "chart", "--kube-version", "1.31"]) == 0
+    assert "helm did not render state-metrics, so the versions of Kubernetes" in capsys.readouterr().err
+    assert main(["discover", "pod.yaml", "--no-helm"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 # --- with helm
 
 
