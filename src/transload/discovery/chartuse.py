@@ -151,8 +151,11 @@ def read_helmfile(document: Value) -> Iterator[Discovered]:
     for release in items(at(document, "releases")):
         repository, slash, name = text(release, "chart").partition("/")
         known = places.get(repository) if slash else None
-        version = text(release, "version")
-        yield chart_question(release, known or "", name if known else text(release, "chart"), version)
+        if repository in {".", ".."}:
+            yield file_question(text(release, "chart"), Place.of(release), CHART, text(release, "chart"))
+        else:
+            chart = name if known else text(release, "chart")
+            yield chart_question(release, known or "", chart, text(release, "version"))
         for values in items(at(release, "values")):
             yield from _values(values, text(release, "name"))
     for other in items(at(document, "helmfiles")):

@@ -58,7 +58,8 @@ class Finding:
 class Question:
     """A text that may name an image, and why that cannot be decided: a template, no tag, an argument without value.
 
-    `answered_by` is a file that says what is meant: nothing is open where that file is read, too. `source` names where
+    `answered_by` is a file or a folder that says what is meant: nothing is open where that file, or one in that folder,
+    is read, too. `source` names where
     the text is to be looked for, as `Address` does.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from os.path import normpath
+from os.path import dirname, normpath
 
 from attrs import define, field, frozen
 
@@ -123,6 +123,7 @@ def _still_open(
 ) -> tuple[OpenQuestion, ...]:
     """Those that no file answers which was read, too, with the addresses that are known; a text and a reason once."""
     read = set(map(normpath, files))
+    read |= set(map(dirname, read))
     still_open: dict[tuple[str, str], _Gathered] = {}
     for (text, reason, answer, source), gathered in questions.items():
         if answer is not None and normpath(answer) in read:

@@ -195,6 +195,11 @@ def test_helmfile() -> None:
     ]
 
 
+def test_a_chart_of_a_helmfile_that_is_read_too_is_no_question() -> None:
+    listing = listed((*discovered(HELMFILE, "site/helmfile.yaml"), *discovered("{}", "site/charts/own/Chart.yaml")))
+    assert "./charts/own" not in {question.text for question in listing.questions}
+
+
 KUSTOMIZATION = f"""\
 resources: [deployment.yaml, ../base, "github.com/team/repo//deploy?ref=v1"]
 images:
@@ -226,6 +231,34 @@ def test_a_kustomization(file: str) -> None:
         ),
         ("oci://registry.example/charts/redis:19.0.0", CHART),
     ]
+
+
+def test_a_kustomization_that_changes_no_images_is_the_files_that_it_names() -> None:
+    files = {
+        "site/kustomization.yaml": "namespace: shop\nresources: [web.yaml, ../base, ./db, missing.yml]\n",
+        "site/web.yaml": "kind: Service\n",
+        "base/Kustomization": "resources: []\n",
+    }
+    listing = listed(item for file, content in files.items() for item in discovered(content, file))
+    assert [(question.text, question.reason) for question in listing.questions] == [
+        ("./db", "Kustomize takes this in: discover it, too"),
+        ("missing.yml", "Kustomize takes this in: discover it, too"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "resources: [a.yaml]\npatches: [{path: p.yaml}]\n",
+        "resources: [github.com/team/repo?ref=v1]\n",
+        "resources: ['https://git.example/a.yaml']\n",
+        "resources: [git@git.example:team/repo.git]\n",
+        "resources: [git.example/team/repo//deploy]\n",
+        "components: [../c]\n",
+    ],
+)
+def test_a_kustomization_that_changes_more_must_be_built(text: str) -> None:
+    assert [text for text, _ in questions(text, "x/kustomization.yaml")] == ["kustomize build x"]
 
 
 def test_a_component_is_built_by_others() -> None:
