@@ -90,7 +90,7 @@ def judge_tags(
     newest_first = sorted(refusals, key=lambda tag: _key(rule, tag, dates), reverse=True)
     chosen = [tag for tag in newest_first if refusals[tag] is None and tag not in rule.exact]
     kept = frozenset(chosen if rule.newest is None else chosen[: rule.newest])
-    return tuple(_verdict(rule, tag, refusals[tag], kept) for tag in newest_first)
+    return tuple(_verdict(rule, tag, refusals[tag], kept, dates.get(tag)) for tag in newest_first)
 
 
 def undated(rule: TagRule, tags: Iterable[str]) -> tuple[str, ...]:
@@ -100,14 +100,16 @@ def undated(rule: TagRule, tags: Iterable[str]) -> tuple[str, ...]:
     return tuple(tag for tag in dict.fromkeys(tags) if tag not in rule.exact and _refusal(rule, tag) is None)
 
 
-def _verdict(rule: TagRule, tag: str, refusal: str | None, kept: Collection[str]) -> TagVerdict:
+def _verdict(rule: TagRule, tag: str, refusal: str | None, kept: Collection[str], made: datetime | None) -> TagVerdict:
     if refusal is not None:
         return TagVerdict(tag, False, refusal)
     if tag in rule.exact:
         return TagVerdict(tag, True, "the rule names it")
+    dated = f"it was made on {made.date()}" if made is not None and rule.needs_dates else ""
     if tag not in kept:
-        return TagVerdict(tag, False, f"it is not among the newest {rule.newest}")
-    return TagVerdict(tag, True, str(rule))
+        late = f"it is not among the newest {rule.newest}"
+        return TagVerdict(tag, False, f"{late}: {dated}" if dated else late)
+    return TagVerdict(tag, True, dated or str(rule))
 
 
 def _refusal(rule: TagRule, tag: str) -> str | None:

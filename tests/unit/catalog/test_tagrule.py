@@ -65,6 +65,11 @@ def test_tags_are_sorted_by_name() -> None:
 def test_tags_are_sorted_and_chosen_by_date() -> None:
     dates = {"a": day("2026-01-01"), "b": day("2026-03-01"), "c": day("2025-12-31")}
     assert taken(TagRule(newest=2, sort="date"), "a", "b", "c", "d", dates=dates) == ["b", "a"]
+    verdicts = judge_tags(TagRule(newest=1, sort="date"), ["a", "b"], dates)
+    assert [verdict.why for verdict in verdicts] == [
+        "it was made on 2026-03-01",
+        "it is not among the newest 1: it was made on 2026-01-01",
+    ]
     rule = TagRule(newer_than=date(2026, 1, 1))
     assert taken(rule, "a", "b", "c", "d", dates=dates) == ["b", "a"]
     assert {verdict.tag: verdict.why for verdict in judge_tags(rule, ["c", "d"], dates)} == {
