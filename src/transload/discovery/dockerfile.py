@@ -24,6 +24,7 @@ _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+)")
 _DIRECTIVES = {"syntax", "escape", "check"}
 _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*+"|'[^']*+'|\\.|\S)++""", re.DOTALL)
 _HEREDOC = re.compile(r"""[0-9]*<<(-?)(["']?)([^<"']+)\2""")
+_NAMING = {"arg", "from", "onbuild"}
 _WITH_HEREDOCS = {"run", "copy", "add"}
 _OF_THE_PLATFORM = re.compile(r"(?:TARGET|BUILD)(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT)")
 _VARIABLE = re.compile(r"\$(?:\{[^}]*\}|[a-z_][a-z0-9_]*)")
@@ -189,6 +190,12 @@ def _unquoted(text: str) -> str:
     return text.replace('"', "").replace("'", "")
 
 
+def _may_name_images(text: str) -> bool:
+    """Whether an instruction must be taken apart: most run a program, without flags and heredocs."""
+    name = text.split(None, 1)[0].lower() if text.strip() else ""
+    return name in _NAMING or (name in _WITH_HEREDOCS and ("--" in text or "<<" in text))
+
+
 def _instruction(text: str, line: int) -> Instruction:
     words = _WORD.findall(text)
     name, rest = (words[0].lower(), words[1:]) if words else ("", [])
@@ -218,12 +225,15 @@ class _Source:
             self.directives[name], self.lines_of[name] = match[2], number
 
     def instructions(self) -> Iterator[Instruction]:
-        """The instructions in their order. The text of heredocs is skipped: it goes to programs."""
+        """Those that may name images, in their order. The text of heredocs is skipped: it goes to programs."""
         lines = enumerate(self._lines, 1)
         for number, line in lines:
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
-            instruction = _instruction(self._joined(line, lines), number)
+            text = self._joined(line, lines)
+            if not _may_name_images(text):
+                continue
+            instruction = _instruction(text, number)
             yield instruction
             if instruction.name in _WITH_HEREDOCS:
                 self._skip_heredocs(instruction, lines)

@@ -98,6 +98,7 @@ def _suffix(file: str) -> str:
 FILES: tuple[FileKind, ...] = (
     FileKind("Dockerfile", dockerfile.recognises, dockerfile.read),
     FileKind("SPDX", spdx.is_tag_value, spdx.read_tag_value),
+    FileKind("SPDX as RDF", spdx.is_rdf, spdx.tell_rdf),
     FileKind("SPDX as JSON", spdx.is_json, spdx.read_parts),
     FileKind("CycloneDX", cyclonedx.is_xml, cyclonedx.read_xml),
     FileKind("CycloneDX as JSON", cyclonedx.is_json, cyclonedx.read_parts),

@@ -75,3 +75,14 @@ def read_tag_value(content: bytes, file: str) -> Iterator[Discovered]:
     matches = ((number, _EXTERNAL.fullmatch(line)) for number, line in lines)
     purls = ((match[1], Place(file=file, line=number)) for number, match in matches if match)
     yield from purl.images_in(purls, RULE)
+
+
+def is_rdf(_: str, content: bytes) -> bool:
+    """SPDX 2 as RDF in XML."""
+    head = content[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
+    return head.startswith(b"<") and b"http://spdx.org/rdf/terms" in head
+
+
+def tell_rdf(_: bytes, file: str) -> Iterator[Discovered]:
+    """That this form is not read."""
+    yield Unread(place=Place(file=file), reason="SPDX as RDF is not read: convert it to JSON (pyspdxtools does)")

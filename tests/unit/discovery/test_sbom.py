@@ -270,3 +270,8 @@ def test_hostile_json_costs_no_more_memory_than_its_text(monkeypatch: pytest.Mon
         tracemalloc.stop()
     assert found == [Unread, Irrelevant]
     assert peak < 5 * len(content)  # read as a whole, it takes 30 times as much
+
+
+def test_spdx_as_rdf_is_told() -> None:
+    text = '<?xml version="1.0"?>\n<rdf:RDF xmlns:spdx="http://spdx.org/rdf/terms#"/>'
+    assert unread(text, "a.rdf") == ["SPDX as RDF is not read: convert it to JSON (pyspdxtools does)"]
