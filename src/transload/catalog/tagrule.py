@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
 
 from attrs import frozen
@@ -105,7 +105,7 @@ def _verdict(rule: TagRule, tag: str, refusal: str | None, kept: Collection[str]
         return TagVerdict(tag, False, refusal)
     if tag in rule.exact:
         return TagVerdict(tag, True, "the rule names it")
-    dated = f"it was made on {made.date()}" if made is not None and rule.needs_dates else ""
+    dated = f"it was made on {_day(made)}" if made is not None and rule.needs_dates else ""
     if tag not in kept:
         late = f"it is not among the newest {rule.newest}"
         return TagVerdict(tag, False, f"{late}: {dated}" if dated else late)
@@ -139,9 +139,14 @@ def _too_old(rule: TagRule, tag: str, dates: Mapping[str, datetime]) -> str | No
     made = dates.get(tag)
     if made is None:
         return "its image does not say when it was made"
-    if rule.newer_than is not None and made.date() < rule.newer_than:
-        return f"it was made on {made.date()}"
+    if rule.newer_than is not None and _day(made) < rule.newer_than:
+        return f"it was made on {_day(made)}"
     return None
+
+
+def _day(made: datetime) -> date:
+    """The day in UTC."""
+    return made.astimezone(UTC).date()
 
 
 def _key(rule: TagRule, tag: str, dates: Mapping[str, datetime]) -> Key:

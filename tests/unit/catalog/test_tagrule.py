@@ -78,6 +78,11 @@ def test_tags_are_sorted_and_chosen_by_date() -> None:
     }
 
 
+def test_days_are_those_of_utc() -> None:
+    late = {"a": datetime.fromisoformat("2026-01-01T01:00:00+02:00")}
+    assert judge_tags(TagRule(newer_than=date(2026, 1, 1)), ["a"], late)[0].why == "it was made on 2025-12-31"
+
+
 def test_dates_are_asked_only_where_they_decide() -> None:
     assert undated(TagRule(newest=1), PUBLISHED) == ()
     rule = TagRule(versions=VersionRange.parse("1.49.x || 1.42.x"), newer_than=date(2026, 1, 1), exact=("latest",))
