@@ -5,10 +5,13 @@ A function that is not here is unknown, and so is what it gives.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterator
 
 from transload.discovery.charts.worth import GAP, UNKNOWN, Ref, Worth, as_text, as_yaml, child, items, plain, truth
+
+_NUMBER = re.compile(r"[+-]?[0-9._]*[0-9][0-9._eExXa-fA-F]*")
 
 
 def _printf(form: str, *arguments: Worth) -> str:
@@ -184,14 +187,34 @@ def _append(value: Worth, item: Worth) -> Worth:
     return UNKNOWN if pairs is None else [*(other for _, other in pairs), item]
 
 
-def _kind_is(kind: Worth, value: Worth) -> Worth:
+def _kind(value: Worth) -> Worth:
+    """What Go calls the kind of a value. A text that may be a number in YAML has none that is known."""
     value = plain(value)
-    kinds = {"map": dict, "slice": list, "string": str, "bool": bool, "int": int, "invalid": type(None)}
-    if isinstance(value, Ref):
-        value = value.tree
-    # In YAML a text may be a number in disguise, so no text is known not to be one.
-    known = kinds.get(as_text(kind))
-    return UNKNOWN if known is None or value is UNKNOWN or isinstance(value, str) else isinstance(value, known)
+    tree = value.tree if isinstance(value, Ref) else value
+    if isinstance(tree, str):
+        return UNKNOWN if GAP in tree or _NUMBER.fullmatch(tree) else "string"
+    kinds = {dict: "map", list: "slice", bool: "bool", int: "int", type(None): "invalid"}
+    return kinds.get(type(tree), UNKNOWN)
+
+
+def _kind_is(kind: Worth, value: Worth) -> Worth:
+    return _eq(_kind(value), kind)
+
+
+def _type_is(kind: Worth, value: Worth) -> Worth:
+    """For plain types, the type is called as the kind is."""
+    return _kind_is(kind, value) if as_text(kind) in {"string", "bool"} else UNKNOWN
+
+
+def _compared(one: Worth, other: Worth, decide: Callable[[int, int], bool]) -> Worth:
+    numbers = [_as_int(one), _as_int(other)]
+    return UNKNOWN if UNKNOWN in numbers else decide(*numbers)
+
+
+def _parts(between: Worth, text: Worth) -> Worth:
+    """`split`: the parts of a text, called `_0`, `_1` and so on."""
+    parts = _split(between, text)
+    return {f"_{number}": part for number, part in enumerate(parts)} if isinstance(parts, list) else UNKNOWN
 
 
 def _as_int(value: Worth) -> Worth:
@@ -230,6 +253,13 @@ VALUE: dict[str, Callable[..., Worth]] = {
     "last": _last,
     "append": _append,
     "kindIs": _kind_is,
+    "kindOf": _kind,
+    "typeIs": _type_is,
+    "gt": lambda one, other: _compared(one, other, operator.gt),
+    "ge": lambda one, other: _compared(one, other, operator.ge),
+    "lt": lambda one, other: _compared(one, other, operator.lt),
+    "le": lambda one, other: _compared(one, other, operator.le),
+    "split": _parts,
     "int": _as_int,
     "int64": _as_int,
     "contains": lambda part, text: as_text(part) in as_text(text) if GAP not in as_text(text) else UNKNOWN,
@@ -242,7 +272,12 @@ VALUE: dict[str, Callable[..., Worth]] = {
 
 
 def call(name: str, arguments: list[Worth]) -> Worth:
-    """What a function gives for these arguments; unknown for one that is not here, and for wrong arguments."""
+    """What a function gives for these arguments; unknown for one that is not here, and for wrong arguments.
+
+    sprig has most functions a second time as `mustMerge`, which fail where the first ones go on.
+    """
+    if name.startswith("must") and name not in VALUE:
+        name = name[4:5].lower() + name[5:]
     try:
         if name in TEXT:
             return TEXT[name](*(as_text(value) for value in arguments))

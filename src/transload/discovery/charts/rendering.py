@@ -282,3 +282,4 @@ class Renderer:
 # These only choose between values or look into them; whoever uses the value that they give has read it.
 _KEEPING = {"default", "coalesce", "and", "or", "not", "empty", "ternary", "dict", "list", "tuple", "get", "index"}
 _KEEPING |= {"dig", "hasKey", "required", "first", "last", "merge", "mergeOverwrite", "deepCopy", "len", "kindIs"}
+_KEEPING |= {"kindOf", "typeIs", "mustMerge", "mustMergeOverwrite", "mustDeepCopy"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from attrs import define, field, frozen
@@ -85,7 +85,13 @@ def templates_of(chart: Chart, uses: list[Use], tree: dict[str, Tree]) -> Writte
             except TemplateWrong as error:
                 place = Place(file=each.inside + name)
                 written.unread.append(Unread(place=place, reason=f"the template is not understood: {error}"))
-    renderer = Renderer({node.name: node.nodes for nodes in parsed.values() for node in _defines(nodes)})
+    defines: dict[str, Sequence[Node]] = {
+        node.name: node.nodes for nodes in parsed.values() for node in _defines(nodes)
+    }
+    for each in _all(chart):  # a file is a template, too: checksums of others are made so
+        own = {f"{each.name}/{name}": parsed.get((each.inside, name), []) for name in each.templates}
+        defines = {**own, **defines}
+    renderer = Renderer(defines)
     for use in uses:
         try:
             for name in (name for name in use.chart.templates if _is_rendered(use.chart, name)):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.discovery.charts.shapes import SHAPES, Texts, about, laid_out, packed
+from tests.unit.discovery.charts.shapes import SHAPES, Texts, about, laid_out, packed, pod
 from transload.discovery.charts import ChartReading, Fields, read_chart, read_chart_folder
 from transload.discovery.charts.tree import values_of
 from transload.discovery.finding import Irrelevant, Question, Unread
@@ -277,3 +277,42 @@ def test_what_helm_does_not_write_names_nothing(name: str) -> None:
     assert found(read({"Chart.yaml": about("a"), name: "image: acme/a:1\n"})) == set()
     library = {"Chart.yaml": about("a", "type: library\n"), "templates/a.yaml": "image: acme/a:1\n"}
     assert found(read(library)) == set()
+
+
+HELPED = """\
+image: acme/a:1
+map: {repository: acme/b}
+list: [acme/c:1]
+count: 3
+unused: {image: 'acme/d:1'}
+"""
+
+
+def helper(body: str) -> Texts:
+    """A chart whose only image is named by a helper."""
+    return {
+        "Chart.yaml": about("a", app="1.2.3"),
+        "values.yaml": HELPED,
+        "templates/_h.tpl": f'{{{{- define "h" -}}}}{body}{{{{- end }}}}',
+        "templates/pod.yaml": pod("a", '{{ include "h" . }}'),
+        "templates/config.yaml": "a: {{ .Values.count }}\n",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ('{{ if kindIs "string" .Values.image }}{{ .Values.image }}{{ else }}{{ .x.name }}{{ end }}', "acme/a:1"),
+        ('{{ if eq (kindOf .Values.map) "map" }}{{ .Values.map.repository }}:2{{ else }}{{ .x }}{{ end }}', "acme/b:2"),
+        ('{{ if gt (len .Values.list) 0 }}{{ first .Values.list }}{{ else }}none{{ end }}', "acme/c:1"),
+        ('{{ if lt (int .Values.count) 3 }}a{{ else }}{{ .Values.image }}{{ end }}', "acme/a:1"),
+        ('acme/x:{{ (split "." .Chart.AppVersion)._0 }}', "acme/x:1"),
+        ('{{ (mustMerge (dict "t" "9") .Values.map).repository }}:9', "acme/b:9"),
+        ('{{ $s := include (print $.Template.BasePath "/config.yaml") . | sha256sum }}{{ .Values.image }}', "acme/a:1"),
+        ('{{ tpl "{{ .Values.map.repository }}" . }}@sha256:' + "a" * 64, f"acme/b@sha256:{'a' * 64}"),
+    ],
+)  # fmt: skip
+def test_helpers_of_many_kinds(body: str, name: str) -> None:
+    reading = read(helper(body))
+    assert found(reading) == {name}
+    assert questions(reading)["acme/d:1"] == "not needed, as it seems: no template uses it with these values"
