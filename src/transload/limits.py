@@ -192,6 +192,12 @@ STREAM_BRACKETS = 8_000_000
 STREAM_ITEMS = 500_000
 """Items of a list in it that are read one by one: objects of a cluster, components of a bill of materials."""
 
+STREAM_DOCUMENTS = 300_000
+"""Documents of one file, with the items of long lists. Each takes some 50 µs."""
+
+DISCOVERED_PLACES = 1_000_000
+"""Places in all files that name an image, ask a question, or cannot be read: a large cluster has 50,000."""
+
 DISCOVERED_FILES = 100_000
 """Files in the folders that `transload discover` is given."""
 

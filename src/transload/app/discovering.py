@@ -25,6 +25,7 @@ from transload.events import Counting
 from transload.files import closed_after, local_errors, open_file, read_up_to
 from transload.limits import STREAM_BYTES
 from transload.oci import Digest, Reference
+from transload.report.discovered import unread_text
 from transload.threads import Cancellation, in_parallel
 from transload.wording import number_of
 
@@ -78,7 +79,7 @@ def discover_images(
 
 def _nothing(listing: Listing, counts: Counts) -> SelectionEmpty:
     read = number_of(counts.files, "file")
-    unread = [f"{item.place}: {item.reason}" for item in listing.unread[:3]]
+    unread = list(map(unread_text, listing.unread[:3]))
     return SelectionEmpty(
         f"no image was found: {read} read, {number_of(listing.irrelevant, 'document')} without images, "
         f"{len(listing.unread)} that could not be read",
@@ -120,6 +121,9 @@ class _Reader:
         What a person named alone is meant to be read: where its name says nothing, its first bytes do.
         """
         head = read_up_to(stream, HEAD_BYTES)
+        if not head and file.path is None:
+            yield Unread(place=Place(file=file.name), reason="standard input is empty: did the command before it fail?")
+            return
         if is_packed(file.name, head):
             yield from self.charts.packed(self._whole(stream, head), file.name, self.fields)
             return

@@ -60,15 +60,20 @@ def named_files(paths: Sequence[str], counts: Counts, written: Path | None = Non
         elif named.exists():
             yield NamedFile(str(named), named, alone=True)
         else:
-            raise LocalError(f"there is no file {shown(path)}", subject=shown(path), hint="write - for standard input")
+            raise LocalError(
+                f"there is no file {shown(path)}",
+                subject=shown(path),
+                hint="name files, folders or charts, or - for standard input",
+            )
 
 
 def _in_folder(folder: Path, counts: Counts, written: Path | None) -> Iterator[NamedFile | Unread]:
     seen = 0
+    closed: list[OSError] = []
     with local_errors("reading", folder):
         root = folder.resolve()
         own = written.resolve() if written else None
-        for parent, folders, names in os.walk(folder, onerror=_fail):
+        for parent, folders, names in os.walk(folder, onerror=closed.append):
             if CHART_FILE in names:
                 folders.clear()
                 yield NamedFile(parent, Path(parent))
@@ -85,6 +90,9 @@ def _in_folder(folder: Path, counts: Counts, written: Path | None) -> Iterator[N
                     yield from _link(path, root)
                 elif own is None or path.resolve() != own:
                     yield NamedFile(str(path), path)
+    for error in closed:
+        reason = f"the folder cannot be read: {error.strerror}"
+        yield Unread(place=Place(file=str(error.filename or folder)), reason=reason)
 
 
 def _link(path: Path, root: Path) -> Iterator[Unread]:
@@ -97,10 +105,6 @@ def _link(path: Path, root: Path) -> Iterator[Unread]:
     if not target.is_relative_to(root) or any(part.startswith(".") for part in target.relative_to(root).parts):
         reason = "a link out of the folder, which is not followed: name what it leads to"
         yield Unread(place=Place(file=str(path)), reason=reason)
-
-
-def _fail(error: OSError) -> None:
-    raise error
 
 
 def _too_many(folder: Path) -> LocalError:

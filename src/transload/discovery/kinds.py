@@ -26,7 +26,8 @@ from transload.discovery.finding import Discovered, DocumentReader, FileReader, 
 from transload.discovery.jsonstream import json_documents
 from transload.discovery.streams import yaml_documents
 from transload.documents.value import Value
-from transload.errors import DocumentInvalid, LimitExceeded
+from transload.errors import DocumentInvalid, LimitExceeded, TransloadError
+from transload.limits import STREAM_DOCUMENTS
 
 _KEY = re.compile(rb"^(?:apiVersion|kind|services|images|resources|schema|releases):", re.MULTILINE)
 
@@ -70,7 +71,11 @@ def _json(content: bytes, file: str) -> Iterator[Discovered | Value]:
 
 
 def _unread(error: DocumentInvalid, file: str) -> Unread:
-    return Unread(place=Place(file=file), reason=str(error))
+    return Unread(place=Place(file=file), reason=_reason(error))
+
+
+def _reason(error: TransloadError) -> str:
+    return f"{error.message}; {error.hint}" if error.hint else error.message
 
 
 def _is_json(file: str, head: bytes) -> bool:
@@ -135,7 +140,17 @@ def read_file(
     Whatever is wrong with it becomes an `Unread`, so the others of a folder are still read.
     """
     kind = kind or file_kind(file, content)
-    yield from _counted(kind.read(content, file) if kind else iter(()), Place(file=file), fields)
+    yield from _counted(_bounded(kind.read(content, file), file) if kind else iter(()), Place(file=file), fields)
+
+
+def _bounded(items: Iterator[Discovered | Value], file: str) -> Iterator[Discovered | Value]:
+    """The same, of a limited number of documents. Raises `LimitExceeded`."""
+    documents = 0
+    for item in items:
+        documents += isinstance(item, Value)
+        if documents > STREAM_DOCUMENTS:
+            raise LimitExceeded(f"{file}: it has more than {STREAM_DOCUMENTS} documents", hint="split the file")
+        yield item
 
 
 def read_document(document: Value, fields: Sequence[FieldPath] = ()) -> Iterator[Discovered]:
@@ -164,7 +179,7 @@ def _counted(found: Iterator[Discovered | Value], place: Place, fields: Sequence
             else:
                 yield item
     except (DocumentInvalid, LimitExceeded) as error:
-        yield Unread(place=place, reason=str(error))
+        yield Unread(place=place, reason=_reason(error))
     else:
         if nothing:
             yield Irrelevant(place=place)

@@ -7,7 +7,9 @@ from os.path import dirname, normpath
 
 from attrs import define, field, frozen
 
-from transload.discovery.finding import Address, Discovered, Finding, Place, Question, Sureness, Unread
+from transload.discovery.finding import Address, Discovered, Finding, Irrelevant, Place, Question, Sureness, Unread
+from transload.errors import LimitExceeded
+from transload.limits import DISCOVERED_PLACES
 from transload.oci import Digest, Reference
 
 
@@ -84,7 +86,7 @@ _Asked = tuple[str, str, str | None, str | None]
 
 def listed(discovered: Iterable[Discovered]) -> Listing:
     """The list of what was discovered. Names that Docker's rules make the same are one image: `nginx:1` and
-    `docker.io/library/nginx:1`. A question that another of the files answers is none.
+    `docker.io/library/nginx:1`. A question that another of the files answers is none. Raises `LimitExceeded`.
     """
     entries: dict[Reference, _Gathered] = {}
     of_text: dict[str, _Gathered] = {}
@@ -93,7 +95,7 @@ def listed(discovered: Iterable[Discovered]) -> Listing:
     unread: list[Unread] = []
     files: set[str] = set()
     irrelevant = 0
-    for item in discovered:
+    for item in _bounded(discovered):
         files.add(item.place.file)
         if isinstance(item, Finding):
             gathered = of_text.get(item.text)
@@ -116,6 +118,19 @@ def listed(discovered: Iterable[Discovered]) -> Listing:
         unread=tuple(unread),
         irrelevant=irrelevant,
     )
+
+
+def _bounded(discovered: Iterable[Discovered]) -> Iterator[Discovered]:
+    """The same, as long as there is memory for all places. Raises `LimitExceeded`."""
+    places = 0
+    for item in discovered:
+        places += not isinstance(item, Irrelevant)
+        if places > DISCOVERED_PLACES:
+            raise LimitExceeded(
+                f"more than {DISCOVERED_PLACES} places name images or cannot be read",
+                hint="discover fewer files at a time",
+            )
+        yield item
 
 
 def _still_open(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,6 +25,12 @@ def decoded(content: bytes | str, file: str, limit: int) -> str:
         raise DocumentInvalid(f"{file}: the file has more than {limit} bytes", subject=file, hint="split the file")
     try:
         encoded = content.encode() if isinstance(content, str) else content
+        if encoded.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            raise DocumentInvalid(
+                f"{file}: saved as UTF-16",
+                subject=file,
+                hint="save it as UTF-8; in PowerShell: Out-File -Encoding utf8",
+            )
         return encoded.decode("utf-8-sig")
     except UnicodeEncodeError as error:
         raise DocumentInvalid(f"{file}: not text that UTF-8 can hold", subject=file) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from transload.documents.text import decoded
 from transload.documents.value import Document, Value
@@ -22,7 +23,7 @@ def split_documents(text: str) -> Iterator[tuple[int, str]]:
     Directives and comments before a `---` belong to the document that it begins.
     """
     begin, line = 0, 1
-    for end in (*(match.start() for match in _MARKER.finditer(text)), len(text)):
+    for end in chain((match.start() for match in _MARKER.finditer(text)), (len(text),)):
         part = text[begin:end]
         if text.startswith("---", end) and _NO_CONTENT.fullmatch(part):
             continue

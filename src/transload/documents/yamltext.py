@@ -7,6 +7,7 @@ import re
 
 # Plain, these are text for every reader: a reference, a path, a tag that begins like a word; never a number.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*[A-Za-z0-9](?::[A-Za-z0-9_.-]*[A-Za-z0-9_.-]+)?(?:@sha[0-9]+:[a-f0-9]+)?")
+_HALF = re.compile("[\ud800-\udfff]")
 _WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}  # YAML 1.1 has values of other kinds for them
 
 
@@ -20,8 +21,11 @@ def scalar(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text between double quotes, as YAML and JSON both read it; nothing in it is invisible."""
-    written = json.dumps(text, ensure_ascii=False)
+    """A text between double quotes, as YAML and JSON both read it; nothing in it is invisible.
+
+    Bytes of a file's name that are no text, which Python keeps as halves of surrogate pairs, become U+FFFD.
+    """
+    written = json.dumps(_HALF.sub("\N{REPLACEMENT CHARACTER}", text), ensure_ascii=False)
     return "".join(letter if letter.isprintable() else _escaped(letter) for letter in written)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -230,3 +231,35 @@ def test_quiet_keeps_the_references_apart_from_what_is_open(capsys: pytest.Captu
         "question",
         "not read",
     ]
+
+
+def test_an_empty_standard_input_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stdin:
+        buffer = io.BytesIO()
+
+    monkeypatch.setattr(sys, "stdin", Stdin)
+    assert main(["discover", "-"]) == NOT_FOUND
+    assert "standard input is empty: did the command before it fail?" in capsys.readouterr().err
+
+
+def test_odd_names_and_texts_are_shown_and_written_harmlessly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "\u202ea\nb", "namespace": "\x1b[2J"},
+        "spec": {"containers": [{"image": "a:1"}, {"image": "b\x1b[31m\n:1"}, {"image": "ann:secret@r.example/x:1"}]},
+    }
+    Path(os.fsdecode(b"odd\xff\x1b.json")).write_text(json.dumps(odd))
+    for output in ("text", "json"):
+        assert main(["discover", str(tmp_path), "-o", "set.yaml", "--output", output]) == 0
+        told = capsys.readouterr().out
+        assert not [letter for letter in told if not letter.isprintable() and letter != "\n"]
+        assert "secret" not in told
+    written = Path("set.yaml").read_text(encoding="utf-8")
+    assert not [letter for letter in written if not letter.isprintable() and letter != "\n"]
+    assert "secret" not in written
+    loaded = transload.load_set(Path("set.yaml"))
+    assert isinstance(loaded, transload.ImageSet)
+    assert len(loaded.images) == 1

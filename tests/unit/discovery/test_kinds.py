@@ -2,6 +2,7 @@
 
 import pytest
 
+from transload.discovery import kinds
 from transload.discovery.finding import Finding, Irrelevant, Question, Unread
 from transload.discovery.kinds import read_file
 
@@ -44,3 +45,23 @@ def test_a_file_that_is_not_text_is_unread() -> None:
 )
 def test_a_name_that_says_nothing_leaves_it_to_the_content(file: str, content: str, images: list[str]) -> None:
     assert [item.text for item in read_file(content.encode(), file) if isinstance(item, Finding)] == images
+
+
+def test_a_file_saved_by_powershell_is_told_how_to_save_it() -> None:
+    (found,) = read_file('{"kind": "Pod"}'.encode("utf-16"), "all.json")
+    assert isinstance(found, Unread)
+    assert found.reason == "all.json: saved as UTF-16; save it as UTF-8; in PowerShell: Out-File -Encoding utf8"
+
+
+def test_a_hint_is_told_with_what_is_wrong() -> None:
+    (found,) = read_file(b"a:\n\tb: 1\n", "a.yaml")
+    assert isinstance(found, Unread)
+    assert found.reason.endswith("; indent with spaces, not with tabs")
+
+
+def test_a_file_of_very_many_documents_is_read_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "STREAM_DOCUMENTS", 10)
+    found = list(read_file(b"{}" * 11, "many.json"))
+    assert [type(item) for item in found] == [*[Irrelevant] * 10, Unread]
+    assert isinstance(found[-1], Unread)
+    assert found[-1].reason == "many.json: it has more than 10 documents; split the file"
