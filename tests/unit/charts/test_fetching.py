@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import base64
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.unit.charts.building import archive, chart_repository, files, index_of, packed, stores_at
 from tests.unit.registry.wire import Asked, Said, Wire
 from transload.app.charts import fetch_chart, find_chart
+from transload.app.network import Network
 from transload.app.stores import Logins
 from transload.catalog.chartaddress import ChartAddress
 from transload.charts.artifact import artifact_of
 from transload.charts.chart import Chart
 from transload.errors import (
+    CertificateUntrusted,
     ContentDiffers,
     CorruptError,
     CredentialsRejected,
@@ -304,6 +308,19 @@ def test_plain_http_is_not_spoken_to_hosts_that_were_not_named(tmp_path: Path) -
 def test_a_server_without_tls_where_tls_was_expected(tmp_path: Path) -> None:
     with chart_repository(CHARTS) as wire, pytest.raises(ProtocolTrouble, match="does not speak TLS"):
         fetched(f"https://{wire.host}/charts/web", tmp_path)
+
+
+def test_a_certificate_is_checked(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    served = files({"index.yaml": index_of({"web-1.2.3.tgz": WEB}), "web-1.2.3.tgz": WEB})
+    with Wire(served, context) as wire:
+        with pytest.raises(CertificateUntrusted):
+            fetched(f"https://{wire.host}/web", tmp_path)
+        with stores_at(tmp_path, network=Network(ca_files=tmp_path / "ca.pem")) as stores:
+            assert fetch_chart(ChartAddress.parse(f"https://{wire.host}/web"), stores).content == WEB
 
 
 def test_files_that_are_no_charts(tmp_path: Path) -> None:
