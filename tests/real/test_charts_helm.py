@@ -1,0 +1,139 @@
+"""Charts and Helm itself, where it is on the PATH: the artifact of `helm push`, and values that lead to the target."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import transload
+from tests.real.servers import Registry
+from tests.unit.charts.building import archive
+from tests.unit.discovery.charts.shapes import SHAPES, packed
+from transload.charts.artifact import artifact_of
+from transload.charts.chart import Chart
+from transload.discovery.charts import read_chart
+from transload.discovery.charts.relocating import overlay_of, overlay_text
+from transload.memory import MemoryStore
+from transload.oci import Name, Reference
+from transload.server import ServeSettings, serve
+from transload.testing.images import fill, image
+
+HELM = shutil.which("helm")
+pytestmark = pytest.mark.skipif(HELM is None, reason="there is no helm on the PATH")
+
+# Every field of Helm's metadata, letters that Go escapes, and annotations in the place of Helm's own.
+METADATA = """apiVersion: v2
+name: {name}
+version: {version}
+description: A web server & its <friends> "é"
+type: application
+appVersion: "1.27"
+kubeVersion: ">=1.20"
+home: https://example.org/web
+icon: https://example.org/i.png
+keywords: [a, b]
+deprecated: true
+condition: x.y
+tags: t
+sources: [https://example.org/web/source, https://example.org/more]
+maintainers:
+  - {{name: Ann, email: ann@example.org, url: https://ann.example}}
+  - name: Bob
+annotations: {{z: last, a: first, org.opencontainers.image.title: mine}}
+dependencies:
+  - name: db
+    version: 0.1.0
+    repository: ""
+    condition: db.enabled
+    tags: [one]
+    import-values: [data, {{child: a, parent: b}}]
+    alias: database
+"""
+DB = "apiVersion: v2\nname: db\nversion: 0.1.0\n"
+_CREATED = "org.opencontainers.image.created"
+_IMAGE = re.compile(r"(?<![\w./:-])[a-z0-9][\w.:-]*/[\w./-]+:[\w.-]+(?:@sha256:[0-9a-f]{64})?")
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("HOME", "TRANSLOAD_STATE_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+
+def helm(*words: str) -> str:
+    done = subprocess.run([str(HELM), *words], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def names_in(rendered: str) -> set[str]:
+    return {text for text in _IMAGE.findall(rendered) if not text.startswith("https:")}
+
+
+def test_the_artifact_is_the_one_of_helm_push(registry: Registry) -> None:
+    content = archive("web", "1.2.3+b.1", metadata=METADATA, files={"charts/db/Chart.yaml": DB})
+    Path("web-1.2.3+b.1.tgz").write_bytes(content)
+    Path("web-1.2.3+b.1.tgz.prov").write_bytes(b"signed")
+    helm("push", "web-1.2.3+b.1.tgz", f"oci://{registry.host}/helm", "--plain-http")
+    ours = artifact_of(Chart.parse(content, "web", b"signed")).manifest
+    with transload.open_store(registry.host) as store:
+        theirs = store.fetch("helm/web:1.2.3_b.1")
+    assert (theirs.config, theirs.layers) == (ours.config, ours.layers)
+    assert {key: value for key, value in theirs.annotations.items() if key != _CREATED} == ours.annotations
+
+
+def test_helm_pulls_what_was_copied(registry: Registry) -> None:
+    content = archive("web", "1.2.3+b.1")
+    Path("web.tgz").write_bytes(content)
+    Path("web.tgz.prov").write_bytes(b"signed")
+    Path("set.yaml").write_text("kind: ImageSet\nversion: 1\ncharts: [{chart: web.tgz, images: false}]\n")
+    transload.mirror("set.yaml", to=f"{registry.host}/copied")
+    Path("out").mkdir()
+    where = f"oci://{registry.host}/copied/charts/web"
+    helm("pull", where, "--version", "1.2.3+b.1", "--plain-http", "--prov", "--destination", "out")
+    assert Path("out/web-1.2.3+b.1.tgz").read_bytes() == content
+    assert Path("out/web-1.2.3+b.1.tgz.prov").read_bytes() == b"signed"
+
+
+# Not these: helm refuses a chart whose subcharts are missing, and a template that is no YAML.
+@pytest.mark.parametrize("shape", sorted(set(SHAPES) - {"umbrella", "operator", "annotated"}))
+def test_helm_renders_names_at_the_target_only(shape: str) -> None:
+    Path("chart.tgz").write_bytes(packed(SHAPES[shape]))
+    reading = read_chart(packed(SHAPES[shape]), "chart.tgz")
+    places = {}
+    for image_of in reading.images:
+        source = Reference.parse(image_of.finding.text)
+        name = Name(f"mirror/{source.name.repository}", source.name.tag, source.name.digest)
+        places[image_of.finding.text] = Reference("registry.local:5000", name)
+    overlay = overlay_of(reading, places)
+    Path("values.yaml").write_text(overlay_text(overlay, "values"))
+    before, after = (
+        names_in(helm("template", "chart.tgz")),
+        names_in(helm("template", "chart.tgz", "-f", "values.yaml")),
+    )
+    astray = {text for text in after if not text.startswith("registry.local:5000/mirror/")}
+    unknown = before - places.keys()  # what only helm finds
+    assert astray == unknown | {item.text for item in overlay.unplaced}
+    assert len(after) == len(before)
+
+
+def test_a_chart_of_the_target_takes_its_images_from_there(registry: Registry) -> None:
+    """From the vendor to the site, by the commands that the file of values names."""
+    store = MemoryStore()
+    fill(store, image("app", layers=(100,)), "team/app", "1")
+    with serve(store, ServeSettings()) as vendor:
+        values = f"image: {{registry: {vendor.host_port}, repository: team/app, tag: '1'}}\n"
+        text = "{{ with .Values.image }}{{ .registry }}/{{ .repository }}:{{ .tag }}{{ end }}"
+        pod = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers:\n    - image: {text}\n"
+        Path("web.tgz").write_bytes(archive(files={"values.yaml": values, "templates/pod.yaml": pod}))
+        Path("set.yaml").write_text("kind: ImageSet\nversion: 1\ncharts: [web.tgz]\n")
+        result = transload.mirror("set.yaml", to=f"{registry.host}/site", values_folder="values")
+    assert result.notes == ()  # helm rendered it, so nothing is only likely
+    chart = f"oci://{registry.host}/site/charts/web"
+    rendered = helm("template", chart, "--version", "1.2.3", "--plain-http", "--values", result.written[0])
+    assert names_in(rendered) == {f"{registry.host}/site/team/app:1"}
