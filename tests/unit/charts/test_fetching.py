@@ -199,7 +199,7 @@ def test_another_host_gets_no_login(redirected: bool, tmp_path: Path) -> None:
         (None, {}, NotFound, "answers 404"),
         (b"<!doctype html>", {}, ProtocolTrouble, "answers with a web page, so"),
         (b"", {}, CorruptError, "the file is empty"),
-        (b"\xff\xfe", {}, CorruptError, "not UTF-8"),
+        (b"a: \xfa", {}, CorruptError, "not UTF-8"),
         (b"apiVersion: v1\n", {}, CorruptError, "is no index of charts: it has no entries"),
         (b'{"apiVersion": "v1"}', {}, CorruptError, "is no index of charts"),
         (b"apiVersion: v1\nentries: {}\n", {}, RepositoryUnknown, "has no chart 'web'"),
