@@ -30,6 +30,7 @@ from transload.errors import DocumentInvalid, TransloadError, UsageError
 from transload.files import local_errors, read_file
 from transload.limits import YAML_BYTES
 
+_NAME_LENGTH = 100
 _WORD = re.compile(r"[\w./:@-]+")
 
 Fetch = Callable[[str], bytes]
@@ -65,7 +66,7 @@ class ChartReader:
         """What a packed chart needs; it is called `file` in places. An archive that is no chart names nothing."""
         above = [self.above]
         with tempfile.TemporaryDirectory(prefix="transload-chart-") as folder:
-            path = Path(folder, "chart.tgz")
+            path = Path(folder, _archive_name(file))  # helm names it when it fails
             if self.helm:
                 with local_errors("writing", path):
                     path.write_bytes(content)
@@ -140,6 +141,12 @@ def chart_reader(
     return ChartReader(
         options=options, helm=helm, fetch=lambda text: fetch_chart(ChartAddress.parse(text), stores).content
     )
+
+
+def _archive_name(file: str) -> str:
+    """A name for a chart's archive, from the last part of what it is called in places."""
+    name = re.sub(r"[^\w.+-]", "-", file.rpartition("/")[2])[-_NAME_LENGTH:]
+    return name if name.endswith(".tgz") else f"{name}.tgz"
 
 
 def _values(path: Path) -> dict[str, Tree]:

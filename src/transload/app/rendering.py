@@ -96,6 +96,7 @@ class Helm:
 
 
 def _failed(chart: Path, what: str) -> DocumentInvalid:
+    what = what.replace(f"{chart.absolute().parent}/", "")
     return DocumentInvalid(f"helm cannot render {chart.name}: {what}", subject=str(chart))
 
 

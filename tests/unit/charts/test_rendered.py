@@ -78,4 +78,4 @@ def test_a_chart_that_helm_cannot_render_is_read_without_it(vendor: Served) -> N
     result = transload.mirror("set.yaml", to="oci:out", check=False)
     likely, questions = result.notes
     assert "it was not rendered by Helm" in likely
-    assert "helm cannot render chart.tgz: no" in questions
+    assert "helm cannot render web-1.2.3.tgz: no" in questions

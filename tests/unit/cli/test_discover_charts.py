@@ -175,6 +175,14 @@ def test_where_helm_fails_the_rules_are_left(rest: str, told: str, capsys: pytes
     assert [chart["rendered"] for chart in found["charts"]] == [False]
 
 
+def test_helms_words_name_the_chart_and_not_our_folders(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("web-1.2.3.tgz").write_bytes(packed(SHAPES["with-v"]))
+    helm("sys.exit(f'Error: cannot load {sys.argv[3]}')")
+    assert main(["discover", "web-1.2.3.tgz", "--output", "json"]) == 1
+    (unread,) = document(capsys)["unread"]
+    assert unread["reason"] == "helm cannot render web-1.2.3.tgz: cannot load web-1.2.3.tgz"
+
+
 def test_helm_can_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     laid_out(SHAPES["with-v"], Path("chart"))
     helm("sys.exit('never')")
