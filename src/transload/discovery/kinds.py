@@ -31,6 +31,8 @@ from transload.limits import STREAM_DOCUMENTS
 
 _KEY = re.compile(rb"^(?:apiVersion|kind|services|images|resources|schema|releases):", re.MULTILINE)
 
+_TEMPLATES = {".tmpl", ".tpl", ".gotmpl", ".j2", ".template"}
+
 HEAD_BYTES = 64 << 10
 """How much of a file is enough to recognise it."""
 
@@ -97,7 +99,9 @@ def _is_nameless(file: str) -> bool:
 
 
 def _suffix(file: str) -> str:
-    return PurePath(file).suffix.lower()
+    """The ending of the name; of a template such as `web.yaml.tmpl`, that of what it makes."""
+    path = PurePath(file.lower())
+    return PurePath(path.stem).suffix if path.suffix in _TEMPLATES else path.suffix
 
 
 FILES: tuple[FileKind, ...] = (
