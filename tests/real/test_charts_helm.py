@@ -11,14 +11,19 @@ import pytest
 
 import transload
 from tests.real.servers import Registry
-from tests.unit.charts.building import archive
+from tests.unit.charts.building import archive, chart_repository, stores_at
 from tests.unit.discovery.charts.shapes import SHAPES, packed
+from transload.app.charts import find_chart
+from transload.app.stores import Stores
+from transload.catalog.chartaddress import ChartAddress
 from transload.charts.artifact import artifact_of
 from transload.charts.chart import Chart
+from transload.charts.index import Index
 from transload.discovery.charts import read_chart
 from transload.discovery.charts.relocating import overlay_of, overlay_text
+from transload.errors import ManifestUnknown
 from transload.memory import MemoryStore
-from transload.oci import Name, Reference
+from transload.oci import Digest, Name, Reference
 from transload.server import ServeSettings, serve
 from transload.testing.images import fill, image
 
@@ -120,6 +125,54 @@ def test_helm_renders_names_at_the_target_only(shape: str) -> None:
     unknown = before - places.keys()  # what only helm finds
     assert astray == unknown | {item.text for item in overlay.unplaced}
     assert len(after) == len(before)
+
+
+VERSIONS = (
+    *("0.1.0", "0.1.5", "0.2.0", "1.0.0-alpha.1", "1.0.0", "1.2.3", "1.2.10", "1.3.0+b.2", "1.4.0-rc.1", "1.4.0"),
+    *("2.0.0-beta", "2.0.0", "2.1.0-rc.1"),
+)
+RANGES = (
+    *("", "*", "x", "^1", "^0", "^0.1", "~1", "~1.2", "~>1.2", "1", "1.2", "1.x", "1.2.x", "1.2.x || 2.x", "1.2 - 1.4"),
+    *(">=1 <2", ">=1, <2", "<1", "<=1.2.3", ">2", ">1.2.3-0", "^2.1.0-0", ">=1.0.0-alpha", "^1.4.0-rc.0"),
+    *("1.4.0-rc.1", "v1.2.3", "1.3.0", "1.3.0+b.2", "9.9.9"),
+)
+
+
+def test_versions_are_chosen_as_helm_chooses_them(tmp_path: Path) -> None:
+    with chart_repository({f"web-{version}.tgz": archive(version=version) for version in reversed(VERSIONS)}) as wire:
+        place = f"http://{wire.host}/charts"
+        with stores_at(tmp_path) as stores:
+            for wanted in RANGES:
+                assert _ours(place, wanted, stores) == _of_helm(place, wanted), wanted
+
+
+def _ours(place: str, wanted: str, stores: Stores) -> str | None:
+    address = ChartAddress(place=place, name="web")
+    try:
+        return find_chart(address.at(wanted) if wanted else address, stores).version
+    except ManifestUnknown:
+        return None
+
+
+def _of_helm(place: str, wanted: str) -> str | None:
+    words = [str(HELM), "show", "chart", "web", "--repo", place, *(["--version", wanted] if wanted else [])]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    found = re.search(r"^version: (.*)$", done.stdout, re.MULTILINE)
+    return found[1].strip("\"'") if found else None
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_indexes_that_helm_writes_are_read(form: str) -> None:
+    for name, version in (("web", "1.2.3"), ("web", "1.1.0"), ("db", "0.1.0+b")):
+        Path(f"{name}-{version}.tgz").write_bytes(
+            archive(name, version, metadata=METADATA.partition("dependencies")[0])
+        )
+    helm("repo", "index", ".", *(["--json"] if form == "json" else []))
+    index = Index(Path("index.yaml").read_bytes(), "index.yaml")
+    assert sorted(index.names) == ["db", "web"]
+    (first, second) = index.entries("web")
+    assert (first.version, second.version, first.urls) == ("1.2.3", "1.1.0", ("web-1.2.3.tgz",))
+    assert first.digest == Digest.of(Path("web-1.2.3.tgz").read_bytes())
 
 
 def test_a_chart_of_the_target_takes_its_images_from_there(registry: Registry) -> None:
