@@ -12,7 +12,7 @@ import pytest
 from attrs import frozen
 
 import transload
-from transload import Catalog, Environment, Holding, load_set
+from transload import Cancellation, Catalog, Environment, Holding, Interrupted, load_set
 from transload.cli.main import main
 from transload.errors import AccessDenied, Refused, TransloadError, UsageError
 from transload.memory import MemoryStore
@@ -625,3 +625,10 @@ def test_the_library_has_the_same(site: Site) -> None:
         transload.releases(catalog, digests=True)
     with pytest.raises(TypeError, match="catalog must be str or Path"):
         transload.releases(7)  # type: ignore[arg-type]
+
+
+def test_a_cancelled_look_ends(site: Site) -> None:
+    cancellation = Cancellation()
+    cancellation.cancel()
+    with pytest.raises(Interrupted):
+        transload.releases(site.folder / "weather.yaml", known=True, to=site.to, cancellation=cancellation)
