@@ -65,16 +65,19 @@ def parse(
     values: int = YAML_VALUES,
     depth: int = YAML_DEPTH,
     tags: bool = False,
+    twins: bool = False,
 ) -> tuple[Tree, int]:
     """The tree of a YAML text and the line on which it begins.
 
     `file` is its name for errors, `empty` says that it may hold nothing, `first_line` is the line of the file on which
     the text begins. It has at most `limit` bytes and `values` values, `depth` deep. With `tags`, YAML tags are left out
-    as if they were not there; without, they are refused. Raises `DocumentInvalid`.
+    as if they were not there; without, they are refused. With `twins`, a mapping may have a key twice: the last one
+    wins. Raises `DocumentInvalid`.
     """
     text = decoded(content, file, limit)
     with _told(text, file, first_line - 1):
-        root = _Builder(file, _events(text), first_line - 1, values, depth=depth, tags=tags).document(empty)
+        builder = _Builder(file, _events(text), first_line - 1, values, depth=depth, tags=tags, twins=twins)
+        root = builder.document(empty)
     return root.tree, root.line
 
 
@@ -112,7 +115,17 @@ def _told(text: str, file: str, lines_before: int) -> Iterator[None]:
 class _Builder:
     """Builds nodes from the events of a parser; stops at the first thing that breaks an invariant."""
 
-    def __init__(self, file: str, events: Iterator[Event], before: int, values: int, depth: int, tags: bool) -> None:
+    def __init__(
+        self,
+        file: str,
+        events: Iterator[Event],
+        before: int,
+        values: int,
+        *,
+        depth: int,
+        tags: bool,
+        twins: bool = False,
+    ) -> None:
         from yaml import events as kinds
 
         self._kinds = kinds
@@ -124,6 +137,7 @@ class _Builder:
         self._values = values
         self._depth = depth
         self._tags = tags
+        self._twins = twins
 
     def document(self, empty: bool) -> _Node:
         """The only document of the stream."""
@@ -204,7 +218,7 @@ class _Builder:
             key = node.tree
             if not isinstance(key, str) or node.null:
                 raise self._fail(event, "a key is not text")
-            if key in mapping:
+            if key in mapping and not self._twins:
                 raise self._fail(event, f"key {key!r} is written twice, first on line {mapping.key_lines[key]}")
             mapping.key_lines[key] = self._line(event)
             value = self._node(next(self._events), depth + 1)

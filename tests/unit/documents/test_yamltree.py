@@ -124,3 +124,7 @@ def outcome(content: str | bytes) -> object:
         return [plain(content)]
     except DocumentInvalid as error:
         return str(error)
+
+
+def test_a_caller_may_let_the_last_of_two_keys_win() -> None:
+    assert parse("a: 1\nb: 2\na: {c: 3, c: 4}\n", "f", twins=True)[0] == {"a": {"c": "4"}, "b": "2"}

@@ -52,8 +52,11 @@ class Leaf:
 
 
 def values_of(content: bytes, file: str) -> dict[str, Tree]:
-    """The values in a file; an empty file has none. Raises `DocumentInvalid`."""
-    tree, line = parse(content, file, empty=True)
+    """The values in a file; an empty file has none. Raises `DocumentInvalid`.
+
+    As Helm does, it takes the last of two keys that are the same, and leaves out YAML's tags.
+    """
+    tree, line = parse(content, file, empty=True, tags=True, twins=True)
     return mapping_of(_grown(tree, line, _Source(file, content.decode(errors="replace").split("\n"))))
 
 
