@@ -109,6 +109,7 @@ def discover(
                 "standard input cannot be both what is read and the password", hint="set TRANSLOAD_SOURCE_PASSWORD"
             )
         if out is not None:
+            _check_is_set(out)
             check_replaceable(out)
         chart_options = ChartOptions(
             values=values, sets=sets, kube_version=kube_version, api_versions=api_versions, helm=not no_helm
@@ -126,6 +127,14 @@ def discover(
                 hint="answer them: render templates, write tags",
             )
         return int(bool(found.listing.unread or found.unpinned or (strict and found.listing.questions)))
+
+
+def _check_is_set(out: Path) -> None:
+    """Raises `UsageError` for a file that no command would read as an image set."""
+    if out.suffix.lower() not in {".yaml", ".yml"}:
+        raise UsageError(
+            f"an image set ends in .yaml, and {out.name} does not", subject=str(out), hint=f"write {out.stem}.yaml"
+        )
 
 
 def _found(session: Session, asked: Asked) -> Discovery:

@@ -34,9 +34,11 @@ def recognises(document: Value) -> bool:
 
 
 def read(document: Value) -> Iterator[Discovered | Value]:
-    """What an object names; of a list, its objects as documents of their own. Raises `DocumentInvalid`."""
+    """What an object names; of a list or template, its objects as documents of their own. Raises `DocumentInvalid`."""
     kind = document.get("kind").text()
-    if kind.endswith("List") and isinstance(document.get("items").content, list):
+    if kind == "Template" and isinstance(document.get("objects").content, list):  # OpenShift's
+        yield from map(rooted, document.get("objects").items())
+    elif kind.endswith("List") and isinstance(document.get("items").content, list):
         yield from _objects(document, kind)
     else:
         yield from _object(document, kind)

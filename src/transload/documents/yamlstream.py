@@ -8,6 +8,7 @@ from itertools import chain
 
 from transload.documents.text import decoded
 from transload.documents.value import Document, Value
+from transload.documents.yamlmerge import MERGE, merge_keys
 from transload.documents.yamltree import parse
 from transload.errors import DocumentInvalid
 from transload.limits import STREAM_BYTES, STREAM_DOCUMENT_DEPTH, STREAM_YAML_VALUES
@@ -45,7 +46,10 @@ def documents_in(content: bytes | str, file: str) -> Iterator[Value | DocumentIn
 
 
 def document_in(text: str, file: str, line: int = 1) -> Value | DocumentInvalid | None:
-    """The one document in a text that begins on this line of the file; None if it is empty, the error if it is bad."""
+    """The one document in a text that begins on this line of the file; None if it is empty, the error if it is bad.
+
+    Its merge keys are carried out.
+    """
     try:
         tree, begins = parse(
             text,
@@ -59,4 +63,6 @@ def document_in(text: str, file: str, line: int = 1) -> Value | DocumentInvalid 
         )
     except DocumentInvalid as error:
         return error
+    if MERGE in text:
+        merge_keys(tree)
     return None if tree == "" else Value(tree, Document(file, line=begins))

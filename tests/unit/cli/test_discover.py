@@ -136,6 +136,7 @@ def test_only_questions_are_a_failure_too(capsys: pytest.CaptureFixture[str]) ->
     [
         (["nothing.yaml"], 8, "there is no file nothing.yaml"),
         (["pod.yaml", "--field", "spec..x"], 2, "is not a path to a field"),
+        (["pod.yaml", "-o", "set.txt"], 2, "an image set ends in .yaml, and set.txt does not"),
         (["pod.yaml", "-o", "no/where.yaml"], 8, "there is no folder"),
         ([], 2, "Missing argument 'PATH...'"),
         (["-", "--pin", "--source-username", "ann", "--source-password-stdin"], 2, "standard input cannot be both"),

@@ -142,3 +142,24 @@ def test_what_can_name_no_image_is_counted_and_what_is_wrong_is_told() -> None:
 @pytest.mark.parametrize("content", [b"kind: Pod", b"kind: [a]\napiVersion: v1", b"- kind: Pod", b"text"])
 def test_odd_documents_are_of_no_kind(content: bytes) -> None:
     assert [type(item) for item in read_file(content, "a.yaml")] == [Irrelevant]
+
+
+def test_merge_keys_and_the_objects_of_a_template() -> None:
+    text = """\
+x: &base {image: "base:1"}
+apiVersion: v1
+kind: Pod
+spec: {containers: [{<<: *base, name: a}]}
+---
+apiVersion: template.openshift.io/v1
+kind: Template
+objects:
+- {apiVersion: v1, kind: Pod, spec: {containers: [{image: "app:1"}, {image: "app:${TAG}"}]}}
+"""
+    items = list(read_file(text.encode(), "a.yaml"))
+    assert [item.text for item in items if isinstance(item, Finding)] == ["base:1", "app:1"]
+    assert [item.text for item in items if isinstance(item, Question)] == ["app:${TAG}"]
+    assert [str(item.place) for item in items[:2]] == [
+        "a.yaml:1: Pod: spec.containers[0].image",
+        "a.yaml:9: Pod: spec.containers[0].image",
+    ]
