@@ -14,7 +14,7 @@ from transload.discovery.judging import is_template, judged, names_registry
 TEXT_LENGTH = 1 << 20
 """Characters of one text that is searched: a ConfigMap holds a MiB at most (Kubernetes, "ConfigMaps")."""
 
-_COMMENT = re.compile(r"^\s*(?:#|//).*$", re.MULTILINE)
+_COMMENT = re.compile(r"^[ \t]*+(?:#|//).*$", re.MULTILINE)
 _BETWEEN = re.compile(r"[\s,;=|<>\"'`()\[\]{}]+")
 _FIELD = re.compile(r"(?<![A-Za-z0-9_-])[\"']?image[\"']?\s*[:=]\s*(\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',}\]]+)")
 

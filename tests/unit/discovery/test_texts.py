@@ -1,5 +1,7 @@
 """Images in the texts of ConfigMaps, variables and scripts, and in the fields of unknown kinds."""
 
+import json
+
 import pytest
 
 from tests.unit.discovery.reading import images, questions
@@ -58,3 +60,12 @@ kind: CustomResourceDefinition
 spec: {versions: [{schema: {openAPIV3Schema: {properties: {image: {default: 'quay.io/a/b:1'}}}}}]}
 """
     assert images(content, "f.yaml") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["\n" * 200_000 + "x", " " * 200_000 + "x", "image" + " " * 200_000 + "x", "a.b/" * 50_000]
+)
+@pytest.mark.timeout(60)  # what is not linear takes hours
+def test_hostile_texts_take_linear_time(text: str) -> None:
+    content = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": text}})
+    assert images(content, "f.json") == []
