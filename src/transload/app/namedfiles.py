@@ -55,6 +55,8 @@ def named_files(paths: Sequence[str], counts: Counts, written: Path | None = Non
             yield NamedFile(path, None, alone=True)
             continue
         named = expanded(path)
+        if named.name == CHART_FILE and named.is_file():  # it says nothing without the files beside it
+            named = named.parent
         if named.is_dir():
             yield from _in_folder(named, counts, written)
         elif named.exists():
@@ -76,6 +78,9 @@ def _in_folder(folder: Path, counts: Counts, written: Path | None) -> Iterator[N
         for parent, folders, names in os.walk(folder, onerror=closed.append):
             if CHART_FILE in names:
                 folders.clear()
+                seen += 1
+                if seen > DISCOVERED_FILES:
+                    raise _too_many(folder)
                 yield NamedFile(parent, Path(parent))
                 continue
             counts.hidden += sum(name.startswith(".") for name in (*folders, *names))

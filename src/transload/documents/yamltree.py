@@ -2,7 +2,8 @@
 
 Invariants, held by `parse`:
 1. every scalar is text: `tag: 1.10` is 1.10 and not a number, `tag: no` is no refusal, null is the empty text;
-2. keys are text and occur once; YAML tags are refused or left out, so the author of a file chooses no types;
+2. keys are text and occur once (with `twins`, the last one wins); YAML tags are refused or left out, so the author of
+   a file chooses no types;
 3. the tree has at most `values` nodes with every alias written out, and is at most `depth` deep.
 """
 

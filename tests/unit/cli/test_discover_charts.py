@@ -64,7 +64,7 @@ def texts(found: dict[str, Any]) -> list[str]:
     return [text for item in found["images"] for text in item["texts"]]
 
 
-@pytest.mark.parametrize("place", ["chart", "chart.tgz", "all"])
+@pytest.mark.parametrize("place", ["chart", "chart/Chart.yaml", "chart.tgz", "all"])
 def test_a_chart_is_read_wherever_it_lies(place: str, capsys: pytest.CaptureFixture[str]) -> None:
     laid_out(SHAPES["with-v"], Path("chart"))
     Path("chart.tgz").write_bytes(packed(SHAPES["with-v"]))
