@@ -110,6 +110,7 @@ VERBS = (
     "push",
     "inventory",
     "releases",
+    "discover",
     "check",
 )
 SCRIPTS = (with_error, with_page, with_headers, with_challenge, with_location, with_lists, with_index, with_media_type)
@@ -121,6 +122,11 @@ def catalog(registry: str) -> str:
         " releases: [{tag: v0.9.0, images: [a]}]}"
     )
     return "catalog.yaml"
+
+
+def manifest(registry: str) -> str:
+    Path("pod.yaml").write_text(f"{{apiVersion: v1, kind: Pod, spec: {{containers: [{{image: '{registry}/a:1'}}]}}}}")
+    return "pod.yaml"
 
 
 def commands(host: str) -> dict[str, list[str]]:
@@ -137,6 +143,7 @@ def commands(host: str) -> dict[str, list[str]]:
         "push": ["push", "layout", "--to", f"{host}/b", *reports],
         "inventory": ["inventory", host, "-o", "site.json"],
         "releases": ["releases", catalog(host), "--to", f"{host}/b"],
+        "discover": ["discover", manifest(host), "--pin", "-o", "set.yaml"],
         "check": ["check", f"{host}/b", f"{host}/a:1", "--timeout", "5"],
     }
 
