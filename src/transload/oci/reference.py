@@ -97,10 +97,12 @@ def shown(text: str) -> str:
     >>> shown("ann:secret@registry.example/a"), shown("registry.example/a@sha256:00")
     ('…@registry.example/a', 'registry.example/a@sha256:00')
     """
-    before, at, after = text.rpartition("@")
-    if at and _DIGEST_BEGINS.match(after):
-        return f"{shown(before)}@{after}"
-    return f"…@{after}" if at else text
+    *before, last = text.split("@")
+    digests: list[str] = []
+    while before and _DIGEST_BEGINS.match(last):
+        digests.append(last)
+        last = before.pop()
+    return "@".join((f"…@{last}" if before else last, *reversed(digests)))
 
 
 def check_no_user(text: str) -> str:

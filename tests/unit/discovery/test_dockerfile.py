@@ -156,8 +156,9 @@ def test_files_are_known_by_name_and_standard_input_by_its_beginning(
         "".join(f"FROM s{number} AS s{number + 1}\n" for number in range(20_000)),
         "FROM " + "${A:-" * 100_000 + "\n",
         f"ARG A={'x' * 65_000}\n" + "".join(f"ARG A{number}=$A\n" for number in range(10_000)) + "FROM a:$A9999\n",
+        f"FROM a{'@sha256:' * 20_000}\n",
     ],
-    ids=["bomb", "quotes", "continued", "blanks", "stages", "braces", "many"],
+    ids=["bomb", "quotes", "continued", "blanks", "stages", "braces", "many", "digests"],
 )
 @pytest.mark.timeout(60)  # what is not linear takes hours
 def test_hostile_text_takes_linear_time(text: str) -> None:
