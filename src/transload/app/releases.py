@@ -68,7 +68,10 @@ def check_words(text: str) -> None:
     if text[0] in "<>=~^!":
         raise UsageError(f"{text[:140]!r} is not a release", hint="a range of releases is written FROM..TO: 1.40..1.46")
     if text.split() != [text] and ".." not in text:
-        raise UsageError(f"release {text!r} has a blank in it", hint=f"leave the blank out: {''.join(text.split())}")
+        joined = "".join(text.split())
+        raise UsageError(
+            f"release {text!r} has a blank in it", hint=f"leave the blank out: {joined}; a range is written FROM..TO"
+        )
 
 
 def depends_on_source(wanted: str) -> bool:

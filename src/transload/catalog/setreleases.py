@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from transload.catalog.catalog import Catalog
+from transload.catalog.catalog import NEWEST, Catalog
 from transload.catalog.release import Release, day_in
 from transload.catalog.selected import Selected, merge
 from transload.catalog.setentries import Defaults, image_in
 from transload.documents.value import Value
+from transload.errors import DocumentInvalid, ReferenceInvalid
 from transload.limits import RELEASES_IMAGES
 from transload.oci.reference import check_tag
 
@@ -59,7 +60,7 @@ def released(root: Value, name: str, defaults: Defaults, notes: tuple[str, ...])
 
 def _release(value: Value, common: Sequence[Selected], defaults: Defaults) -> Release:
     value.only(*RELEASE).needs("name")
-    name = value.get("name").read(check_tag)
+    name = value.get("name").read(_checked_name)
     own = [_image(item, defaults) for item in value.get("images").maybe(Value.items, ())]
     if not (own or common):
         raise value.fail("the release has no images", hint="write images into it")
@@ -72,6 +73,22 @@ def _release(value: Value, common: Sequence[Selected], defaults: Defaults) -> Re
             note=value.get("note").maybe(Value.text, ""),
             selected=selected,
         )
+
+
+def _checked_name(text: str) -> str:
+    """The name of a release, which can be asked for. Raises `DocumentInvalid`."""
+    try:
+        check_tag(text)
+    except ReferenceInvalid as error:
+        raise DocumentInvalid(
+            f"{text[:140]!r} is not a name of a release",
+            hint="a name has up to 128 letters, digits, _ . -, and does not start with . or -",
+        ) from error
+    if text == NEWEST or ".." in text:
+        raise DocumentInvalid(
+            f"{text!r} means something else where a release is asked for", hint="choose another name, such as 2026.05"
+        )
+    return text
 
 
 def _image(value: Value, defaults: Defaults) -> Selected:

@@ -91,7 +91,10 @@ def test_variables_and_open_questions_are_as_in_any_set() -> None:
     ("old", "new", "told"),
     [
         ("name: 2026.05", "name: 2026.04", r"2026\.04.*twice"),
-        ("name: 2026.05", "name: May 2026", "May 2026"),
+        ("name: 2026.05", "name: May 2026", "'May 2026' is not a name of a release"),
+        ("name: 2026.05", "name: newest", "means something else"),
+        ("name: 2026.05", "name: a..b", "means something else"),
+        ("name: 2026.05", 'name: "a\\e[31m"', r"'a.x1b.31m' is not a name"),
         ("name: 2026.05", "tag: 2026.05", "releases.1..*tag.*unknown key"),
         ("  - name: 2026.04\n", "  - note: none\n", "name"),
         ("date: 2026-04-14", "date: 14.4.2026", "is not a date"),
