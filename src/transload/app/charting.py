@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
-from transload.app.charts import FoundChart, fetched, find_chart
+from transload.app.charts import LocatedChart, fetched, find_chart
 from transload.catalog.chartuse import ChartUse
 from transload.catalog.selected import Selected, merge
 from transload.discovery.finding import Discovered, Finding, Question, Unread
@@ -71,7 +71,7 @@ class ChosenChart:
     """
 
     use: ChartUse
-    found: FoundChart
+    located: LocatedChart
     chart: Selected
     content: ChartContent | None = None
     images: tuple[Selected, ...] = ()
@@ -82,7 +82,7 @@ class ChosenChart:
     @property
     def label(self) -> str:
         """Name and version, for people."""
-        return f"{self.chart.repository.rpartition('/')[2]} {self.found.version}"
+        return f"{self.chart.repository.rpartition('/')[2]} {self.located.version}"
 
     @property
     def selected(self) -> tuple[Selected, ...]:
@@ -117,19 +117,19 @@ def choose_charts(uses: Iterable[ChartUse], stores: Stores, cancellation: Cancel
 
     Raises what `find_chart` raises, and `DocumentInvalid` for a file of values that cannot be read.
     """
-    found = [(use, _found(use, stores)) for use in uses]
+    located = [(use, _found(use, stores)) for use in uses]
     helm = stores.helm
     counting = Counting(stores.working, "selecting")
 
-    def choose(pair: tuple[ChartUse, FoundChart]) -> ChosenChart:
+    def choose(pair: tuple[ChartUse, LocatedChart]) -> ChosenChart:
         chosen = _chosen(*pair, helm)
         counting.add(1)
         return chosen
 
-    return tuple(in_parallel(choose, found, _THREADS, cancellation))
+    return tuple(in_parallel(choose, located, _THREADS, cancellation))
 
 
-def _found(use: ChartUse, stores: Stores) -> FoundChart:
+def _found(use: ChartUse, stores: Stores) -> LocatedChart:
     try:
         return find_chart(use.address, stores)
     except TransloadError as error:
@@ -138,14 +138,14 @@ def _found(use: ChartUse, stores: Stores) -> FoundChart:
         raise
 
 
-def _chosen(use: ChartUse, found: FoundChart, helm: Helm | None) -> ChosenChart:
-    if not use.images and found.name.tag and found.location.kind == "registry":
-        return ChosenChart(use=use, found=found, chart=_as_selected(use, found, found.name.tag))
-    found, chart = fetched(found)
-    own = found.name.tag if found.location.kind == "registry" else None  # an index may write v before a version
-    selected = _as_selected(use, found, own or chart.tag)
+def _chosen(use: ChartUse, located: LocatedChart, helm: Helm | None) -> ChosenChart:
+    if not use.images and located.name.tag and located.location.kind == "registry":
+        return ChosenChart(use=use, located=located, chart=_as_selected(use, located, located.name.tag))
+    located, chart = fetched(located)
+    own = located.name.tag if located.location.kind == "registry" else None  # an index may write v before a version
+    selected = _as_selected(use, located, own or chart.tag)
     if not use.images:
-        return ChosenChart(use=use, found=found, chart=selected)
+        return ChosenChart(use=use, located=located, chart=selected)
     file = f"{chart.name}-{chart.version}.tgz"
     content = ChartContent(content=chart.content, file=file, values=use.values, helm=helm)
     discovered, rendered = content.discovered()
@@ -153,7 +153,7 @@ def _chosen(use: ChartUse, found: FoundChart, helm: Helm | None) -> ChosenChart:
     images = (Selected.of(Reference.parse(finding.text)) for finding in findings)
     return ChosenChart(
         use=use,
-        found=found,
+        located=located,
         chart=selected,
         content=content,
         images=merge(evolve(image, platforms=use.platforms) for image in images),
@@ -163,10 +163,10 @@ def _chosen(use: ChartUse, found: FoundChart, helm: Helm | None) -> ChosenChart:
     )
 
 
-def _as_selected(use: ChartUse, found: FoundChart, tag: str) -> Selected:
-    location = found.location
+def _as_selected(use: ChartUse, located: LocatedChart, tag: str) -> Selected:
+    location = located.location
     if location.kind == "registry":
-        reference, store = Reference(location.value, found.name), ""
+        reference, store = Reference(location.value, located.name), ""
     else:
-        reference, store = Reference(location.host or "localhost", found.name), location.locator
-    return Selected(reference, use.repository_of(found.name.repository), tag, store=store)
+        reference, store = Reference(location.host or "localhost", located.name), location.locator
+    return Selected(reference, use.repository_of(located.name.repository), tag, store=store)

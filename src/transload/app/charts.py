@@ -25,7 +25,7 @@ _REDIRECTIONS = 2  # a repository whose index names `oci://` addresses sends us 
 
 
 @frozen(kw_only=True)
-class FoundChart:
+class LocatedChart:
     """A chart at one version: where it is, the open store that has it, and its name there. `version` is for people."""
 
     location: Location
@@ -51,7 +51,7 @@ def hosts_of(uses: Iterable[ChartUse]) -> Iterator[str]:
             yield host
 
 
-def find_chart(address: ChartAddress, stores: Stores) -> FoundChart:
+def find_chart(address: ChartAddress, stores: Stores) -> LocatedChart:
     """The version of a chart that an address means. Its index, or its tags, are read if that needs them.
 
     Raises `NotFound` if there is no such chart or version, `CorruptError` for an index that cannot be read,
@@ -61,50 +61,52 @@ def find_chart(address: ChartAddress, stores: Stores) -> FoundChart:
         location = location_of(address)
         with at_side("source"):
             source = stores.source(location)
-            found = (_in_source if address.in_registry else _in_repository)(address, location, source)
-        if isinstance(found, FoundChart):
-            return found
-        address = found
+            located = (_in_source if address.in_registry else _in_repository)(address, location, source)
+        if isinstance(located, LocatedChart):
+            return located
+        address = located
     raise CorruptError(f"{address} sends us on to another chart repository", subject=str(address))
 
 
-def find_named(text: str, location: Location, stores: Stores) -> FoundChart:
+def find_named(text: str, location: Location, stores: Stores) -> LocatedChart:
     """The chart called `NAME` or `NAME:VERSION` in a store of charts. Raises as `find_chart` does."""
     name, _, version = text.strip().partition(":")
     address = ChartAddress(place=location.value, name=check_repository(name))
-    found = find_chart(address.at(version) if version else address, stores)
-    if found.location != location:
-        raise Refused(f"{location} keeps {name} elsewhere: {found}", subject=name, hint=f"write {found} without --from")
-    return found
+    located = find_chart(address.at(version) if version else address, stores)
+    if located.location != location:
+        raise Refused(
+            f"{location} keeps {name} elsewhere: {located}", subject=name, hint=f"write {located} without --from"
+        )
+    return located
 
 
-def fetch_chart(wanted: ChartAddress | FoundChart, stores: Stores) -> Chart:
+def fetch_chart(wanted: ChartAddress | LocatedChart, stores: Stores) -> Chart:
     """A chart with the original bytes of its archive, proved by their digest. Raises as `find_chart` does."""
     return fetched(find_chart(wanted, stores) if isinstance(wanted, ChartAddress) else wanted)[1]
 
 
-def fetched(found: FoundChart) -> tuple[FoundChart, Chart]:
+def fetched(located: LocatedChart) -> tuple[LocatedChart, Chart]:
     """A chart with its bytes, and the same place by the digest of its manifest: a tag may move. Raises as above."""
     from transload.charts import ChartStore
     from transload.charts.artifact import chart_in
 
     with at_side("source"):
-        if isinstance(found.source, ChartStore):
-            return found, found.source.chart(found.name)
-        manifest = found.source.fetch(found.name)
-        chart = chart_in(manifest, found.source, found.name.repository, str(found))
-        return evolve(found, name=evolve(found.name, digest=manifest.digest)), chart
+        if isinstance(located.source, ChartStore):
+            return located, located.source.chart(located.name)
+        manifest = located.source.fetch(located.name)
+        chart = chart_in(manifest, located.source, located.name.repository, str(located))
+        return evolve(located, name=evolve(located.name, digest=manifest.digest)), chart
 
 
-def _in_source(address: ChartAddress, location: Location, source: Source) -> FoundChart:
+def _in_source(address: ChartAddress, location: Location, source: Source) -> LocatedChart:
     """In a registry, a version is a tag; only a range needs the list of tags."""
     version = _chosen(address, source.tags(address.name)) if address.has_range else address.version
     tag = version.replace("+", "_") if version else None
     name = Name(address.name, tag, address.digest)
-    return FoundChart(location=location, source=source, name=name, version=version or str(address.digest))
+    return LocatedChart(location=location, source=source, name=name, version=version or str(address.digest))
 
 
-def _in_repository(address: ChartAddress, location: Location, source: Source) -> FoundChart | ChartAddress:
+def _in_repository(address: ChartAddress, location: Location, source: Source) -> LocatedChart | ChartAddress:
     """In a chart repository; the address at which it continues, if its index only names one in a registry."""
     from transload.charts import ChartStore
 
@@ -117,7 +119,7 @@ def _in_repository(address: ChartAddress, location: Location, source: Source) ->
     elsewhere = next((place for place in source.places(name, version) if place.startswith(OCI)), None)
     if elsewhere is None:
         tag = version.replace("+", "_")
-        return FoundChart(location=location, source=source, name=Name(name, tag), version=version)
+        return LocatedChart(location=location, source=source, name=Name(name, tag), version=version)
     onward = ChartAddress.parse(elsewhere)
     return onward if onward.version or onward.digest else evolve(onward, version=version)
 

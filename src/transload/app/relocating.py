@@ -101,9 +101,9 @@ def _written(charts: Sequence[_Copied], place: _Place, target: Location, folder:
     shared = Counter(_file_of(chart.target) for chart in charts)
     for chart in charts:
         content, reading = chart.content, chart.reading
-        found = (*(image.finding for image in reading.images), *content.findings())
-        destinations = _destinations((finding.text for finding in found), place, target)
-        if found and not destinations:
+        findings = (*(image.finding for image in reading.images), *content.findings())
+        destinations = _destinations((finding.text for finding in findings), place, target)
+        if findings and not destinations:
             continue  # its images were left out
         path = folder / _file_of(chart.target, whole=shared[_file_of(chart.target)] > 1)
         title = _title(chart, target, reading.version)

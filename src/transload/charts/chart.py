@@ -94,13 +94,13 @@ def _metadata_in(content: bytes, origin: str) -> bytes:
     unpacked = _Unpacked(content, origin)
     try:
         with tarfile.open(fileobj=unpacked, mode="r|") as archive:
-            found = _first_metadata(archive, origin)
+            metadata = _first_metadata(archive, origin)
         unpacked.read_to_end()
     except (tarfile.TarError, zlib.error, EOFError, ValueError) as error:
         raise CorruptError(f"it is damaged, or not a .tgz: {error}") from error
-    if found is None:
+    if metadata is None:
         raise CorruptError(f"there is no {_METADATA} in it")
-    return found
+    return metadata
 
 
 def _first_metadata(archive: tarfile.TarFile, origin: str) -> bytes | None:

@@ -66,10 +66,10 @@ class HttpRepository:
         """
         entry = self._entry(name, version)
         url, content = self._archive(entry)
-        found = Digest.of(content)
-        if entry.digest is not None and found != entry.digest:
+        actual = Digest.of(content)
+        if entry.digest is not None and actual != entry.digest:
             raise DigestMismatch(
-                f"{redacted(url)}: the index states {entry.digest}, found {found}",
+                f"{redacted(url)}: the index states {entry.digest}, found {actual}",
                 subject=f"{name}:{version}",
                 hint="it was changed or damaged after the index was made; tell whoever runs the repository",
             )
@@ -112,8 +112,8 @@ class HttpRepository:
     def _archive(self, entry: Entry) -> tuple[str, bytes]:
         """The archive's bytes, and the address that had them."""
         missing: NotFound | None = None
-        for place in entry.urls[:_PLACES]:
-            url = self._address(place)
+        for address in entry.urls[:_PLACES]:
+            url = self._address(address)
             if not url.startswith(("https://", "http://")):
                 raise Refused(
                     f"{self} keeps {entry.name} {entry.version} elsewhere: {url[:200]}",

@@ -54,10 +54,10 @@ class ArchiveFiles:
 
     def versions(self, name: str) -> tuple[str, ...]:
         """The versions of a chart, in the order of the files' names."""
-        found = tuple(version for other, version in self._known() if other == name)
-        if not found:
+        versions = tuple(version for other, version in self._known() if other == name)
+        if not versions:
             raise unknown_chart(name, self.names(), str(self._path))
-        return found
+        return versions
 
     def version_of(self, name: str, digest: Digest) -> str | None:
         """The version whose archive has this digest."""

@@ -65,12 +65,12 @@ def proved(overlay: Overlay, findings: Iterable[Finding], destinations: Mapping[
     `findings` are those of the chart with the overlay over its values.
     """
     there = {_content(reference) for reference in destinations.values()}
-    told = {item.text for item in overlay.unplaced}
+    texts = {item.text for item in overlay.unplaced}
     astray = (finding for finding in findings if _content(Reference.parse(finding.text)) not in there)
     more = (
         Unplaced(text=finding.text, place=finding.place, reason="the chart makes another name of these values")
         for finding in astray
-        if finding.text not in told
+        if finding.text not in texts
     )
     return evolve(overlay, unplaced=(*overlay.unplaced, *dict.fromkeys(more)))
 
@@ -170,7 +170,7 @@ class _Making:
 
     def _why_not_set(self, path: Path) -> str:
         """Why a value cannot be written: a list is written whole, and its numbers must stay numbers."""
-        number = next((place for place, key in enumerate(path) if isinstance(key, int)), None)
+        number = next((position for position, key in enumerate(path) if isinstance(key, int)), None)
         if number is None:
             return ""
         around = path[:number]
@@ -182,8 +182,8 @@ class _Making:
     def _set(self, path: Path, value: str) -> None:
         self.set_to[path] = value
         tree: Plain = self.values
-        for place, key in enumerate(path[:-1]):
-            tree = self._below(tree, path[: place + 1], key)
+        for position, key in enumerate(path[:-1]):
+            tree = self._below(tree, path[: position + 1], key)
         if isinstance(tree, dict):
             tree[str(path[-1])] = value
         elif isinstance(tree, list) and isinstance(path[-1], int):
