@@ -47,7 +47,7 @@ def json_documents(content: bytes, file: str) -> Iterator[Value | DocumentInvali
     position, attempts = text.after_blanks(0), _ATTEMPTS
     while position < len(text.text) and attempts:
         try:
-            parts, end, kind = _documents(text, position)
+            parts, end, above = _documents(text, position)
         except ValueError as error:
             yield text.wrong(error, position)
             following = text.text.find("\n{", position)
@@ -55,7 +55,7 @@ def json_documents(content: bytes, file: str) -> Iterator[Value | DocumentInvali
             continue
         for _, begin, until in parts:
             tree = text.read(begin, until)
-            yield tree if isinstance(tree, DocumentInvalid) else Value(with_kind(tree, kind), text.document)
+            yield tree if isinstance(tree, DocumentInvalid) else Value(of_list(tree, *above), text.document)
         position = text.after_blanks(end)
     if position < len(text.text):
         yield DocumentInvalid(f"{file}:{text.line(position)}: from here on nothing is read: too much is not JSON")
@@ -94,22 +94,24 @@ def json_members(content: bytes, file: str, keys: Container[str]) -> Iterator[Va
         yield DocumentInvalid(f"{where}: a second document begins, which is not read: give it a file of its own")
 
 
-def _documents(text: _Text, begin: int) -> tuple[list[Part], int, str]:
-    """The documents in the value at `begin`, where it ends, and the kind of a list's items. Raises `ValueError`."""
+def _documents(text: _Text, begin: int) -> tuple[list[Part], int, tuple[str, str]]:
+    """The documents in the value at `begin`, where it ends, and the kind and API version of a list.
+
+    Raises `ValueError`.
+    """
     opening = text.text[begin]
     if opening not in _CLOSING:
         end = text.end_of(begin)
-        return [("", begin, end)], end, ""
+        return [("", begin, end)], end, ("", "")
     parts, end = text.parts(begin)
     if opening == "[":
-        return parts, end, ""
+        return parts, end, ("", "")
     members = {key: (first, last) for key, first, last in parts}
-    first, last = members.get("kind", (0, 0))
-    kind = text.read(first, last) if text.text[first:last].startswith('"') else ""
+    kind, version = (text.word(*members.get(key, (0, 0))) for key in ("kind", "apiVersion"))
     items = members.get("items", (begin, end))[0]
-    if isinstance(kind, str) and kind.endswith("List") and text.text[items] == "[":
-        return text.parts(items)[0], end, kind.removesuffix("List")
-    return [("", begin, end)], end, ""
+    if kind.endswith("List") and text.text[items] == "[":
+        return text.parts(items)[0], end, (kind, version)
+    return [("", begin, end)], end, ("", "")
 
 
 @define
@@ -152,6 +154,11 @@ class _Text:
         except NotJson as error:
             where = f"{self.file}:{self.line(begin)}"
             return DocumentInvalid(f"{where}: what begins here {error.verdict}", subject=self.file)
+
+    def word(self, begin: int, end: int) -> str:
+        """The text that stands there; the empty one if it is no text."""
+        value = self.read(begin, end) if self.text[begin:end].startswith('"') else ""
+        return value if isinstance(value, str) else ""
 
     def parts(self, begin: int) -> tuple[list[Part], int]:
         """The members of the object, or the items of the array, at `begin`, and where it ends. Raises `ValueError`."""
@@ -199,10 +206,11 @@ class _Text:
         return position + 1
 
 
-def with_kind(tree: Any, kind: str) -> Any:
-    """An object of a list of one kind, which does not repeat its kind."""
-    if kind and isinstance(tree, dict) and "kind" not in tree:
-        for key, text in (("kind", kind), ("apiVersion", "v1")):
+def of_list(tree: Any, kind: str, version: str) -> Any:
+    """An item of a list of this kind; in a list of one kind, which the API writes, they do not repeat it."""
+    single = kind.removesuffix("List")
+    if single and isinstance(tree, dict) and "kind" not in tree:
+        for key, text in (("kind", single), ("apiVersion", version or "v1")):
             tree.setdefault(key, text)
             for lines in (getattr(tree, "lines", None), getattr(tree, "key_lines", None)):
                 if lines is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from transload.discovery import anykind
 from transload.discovery.customresources import custom_resource
 from transload.discovery.finding import Discovered, Irrelevant, Place
+from transload.discovery.jsonstream import of_list
 from transload.discovery.pods import pod_spec
 from transload.discovery.running import node_images, pod_status
 from transload.discovery.values import at, is_absent, rooted, text
@@ -22,6 +23,9 @@ _POD_SPECS = {
     "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
 }
 """Where the kinds of Kubernetes itself have their pod's specification."""
+
+_USUAL = (("spec", "template", "spec"), ("spec",), ("template", "spec"), ("data", "spec", "template", "spec"))
+"""Where other kinds have one, such as the DeploymentConfig of OpenShift 3, and ControllerRevision."""
 
 _OWN_GROUPS = {"", "apps", "autoscaling", "batch", "extensions", "policy"}
 _NAME_LENGTH = 320  # a namespace has up to 63 letters, a name up to 253
@@ -44,20 +48,16 @@ def read(document: Value) -> Iterator[Discovered | Value]:
         yield from _object(document, kind)
 
 
-def _objects(document: Value, kind: str) -> Iterator[Discovered | Value]:
-    """The objects of a list. In a list of one kind, which the API itself writes, they do not repeat it."""
-    for item in document.get("items").items():
-        value = rooted(item)
-        if recognises(value) or kind == "List":
-            yield value
-        else:
-            yield from _object(value, kind.removesuffix("List"), text(document, "apiVersion"))
+def _objects(document: Value, kind: str) -> Iterator[Value]:
+    """The objects of a list."""
+    for item in map(rooted, document.get("items").items()):
+        yield Value(of_list(item.content, kind, text(document, "apiVersion")), item.document)
 
 
-def _object(document: Value, kind: str, version: str = "") -> Iterator[Discovered]:
-    within = named(document, kind)
+def _object(document: Value, kind: str) -> Iterator[Discovered]:
+    within = named(document)
     nothing = True
-    for found in _images(document, kind, (version or text(document, "apiVersion")).rpartition("/")[0], within):
+    for found in _images(document, kind, text(document, "apiVersion").rpartition("/")[0], within):
         nothing = False
         yield found
     if nothing:
@@ -67,12 +67,13 @@ def _object(document: Value, kind: str, version: str = "") -> Iterator[Discovere
 def _images(document: Value, kind: str, group: str, within: str) -> Iterator[Discovered]:
     if not _is_own(group):
         yield from custom_resource(document, f"{group}/{kind}", within)
-    elif kind in _POD_SPECS:
-        spec = at(document, *_POD_SPECS[kind])
-        if not is_absent(spec):
-            yield from pod_spec(spec, within, old=kind == "ReplicaSet" and _is_old(document))
-        if kind == "Pod":
-            yield from pod_status(document, within)
+        return
+    for way in [_POD_SPECS[kind]] if kind in _POD_SPECS else _USUAL:
+        spec = at(document, *way)
+        if not is_absent(spec) and (kind in _POD_SPECS or _is_pod(spec)):
+            yield from pod_spec(spec, within, old=kind == "ControllerRevision" or _is_old(document, kind))
+    if kind == "Pod":
+        yield from pod_status(document, within)
     elif kind == "Node":
         yield from node_images(document, within)
     elif kind == "ConfigMap":
@@ -85,10 +86,14 @@ def _is_own(group: str) -> bool:
     return group in _OWN_GROUPS or (group.endswith(".k8s.io") and not community)
 
 
-def _is_old(document: Value) -> bool:
+def _is_pod(spec: Value) -> bool:
+    return isinstance(at(spec, "containers").content, list)
+
+
+def _is_old(document: Value, kind: str) -> bool:
     """Whether it is an earlier revision of a Deployment, which has no pods and is kept for going back."""
     replicas, owners = at(document, "spec", "replicas").content, at(document, "metadata", "ownerReferences").content
-    return replicas in {0, "0"} and bool(owners)
+    return kind == "ReplicaSet" and replicas in (0, "0") and bool(owners)
 
 
 def named(document: Value, kind: str = "") -> str:

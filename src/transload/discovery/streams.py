@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator
 
 from transload.discovery.finding import Discovered
-from transload.discovery.jsonstream import with_kind
+from transload.discovery.jsonstream import of_list
 from transload.discovery.unrendered import is_unrendered, named_in
+from transload.discovery.values import text as text_of
 from transload.documents.text import decoded
 from transload.documents.value import Value
 from transload.documents.yamlstream import document_in, split_documents
@@ -53,22 +54,24 @@ def _long_list(text: str, file: str, line: int) -> Iterator[Value | DocumentInva
     after = _AFTER.search(text, begins.end())
     end = after.start() if after else len(text)
     head = document_in(text[: begins.start()] + text[end:], file, line)
-    kind = head.get("kind").content if isinstance(head, Value) and isinstance(head.content, dict) else ""
-    if not isinstance(kind, str) or not kind.endswith("List"):
+    kind, version = (text_of(head, key) if isinstance(head, Value) else "" for key in ("kind", "apiVersion"))
+    if not kind.endswith("List"):
         return None
-    return _yaml_items(text, begins.end(), end, file, line, kind.removesuffix("List"))
+    items = _yaml_items(text, begins.end(), end, file, line)
+    return (
+        Value(of_list(item.content, kind, version), item.document) if isinstance(item, Value) else item
+        for item in items
+    )
 
 
-def _yaml_items(text: str, begin: int, end: int, file: str, line: int, kind: str) -> Iterator[Value | DocumentInvalid]:
+def _yaml_items(text: str, begin: int, end: int, file: str, line: int) -> Iterator[Value | DocumentInvalid]:
     line += text.count("\n", 0, begin)
     position = begin
     while position < end:
         following = _ITEM.search(text, position + 1, end)
         until = following.start() if following else end
         item = document_in(" " + text[position + 1 : until], file, line)
-        if isinstance(item, Value):
-            yield Value(with_kind(item.content, kind), item.document)
-        elif item is not None:
+        if item is not None:
             yield item
         line += text.count("\n", position, until)
         position = until

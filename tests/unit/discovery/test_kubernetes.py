@@ -163,3 +163,31 @@ objects:
         "a.yaml:1: Pod: spec.containers[0].image",
         "a.yaml:9: Pod: spec.containers[0].image",
     ]
+
+
+def test_other_kinds_with_a_pod_at_a_known_place() -> None:
+    template = {"spec": pod({"image": "a:1"})}
+    config = {"apiVersion": "v1", "kind": "DeploymentConfig", "spec": {"template": template}}
+    assert texts(config) == [("a:1", "pod", "certain")]
+    revision = {"apiVersion": "apps/v1", "kind": "ControllerRevision", "data": {"spec": {"template": template}}}
+    assert texts(revision) == [("a:1", "kept for a rollback", "likely")]
+    assert [type(item) for item in found({"apiVersion": "v1", "kind": "Quota", "spec": {"containers": "x"}})] == [
+        Irrelevant
+    ]
+
+
+@pytest.mark.parametrize("as_yaml", [False, True])
+def test_a_list_of_a_custom_kind_as_the_api_writes_it(as_yaml: bool) -> None:
+    items = [{"spec": {"image": "a:1"}}, None, {"spec": {"image": 5}}, {"spec": {"image": "b:1"}}]
+    document = {"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusList", "items": items}
+    text = json.dumps(document)
+    items_found = list(read_file(text.encode(), "a.yaml" if as_yaml else "a.json"))
+    named = [(item.text, item.rule) for item in items_found if isinstance(item, Finding)]
+    assert [item for item in named if item[0] != "5"] == [("a:1", "Prometheus"), ("b:1", "Prometheus")]
+
+
+@pytest.mark.parametrize("replicas", [[], {}, None, True, "x"])
+def test_odd_replicas_are_no_old_revision(replicas: object) -> None:
+    spec = {"replicas": replicas, "template": {"spec": pod({"image": "a:1"})}}
+    document = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"ownerReferences": [{}]}, "spec": spec}
+    assert texts(document) == [("a:1", "pod", "certain")]
