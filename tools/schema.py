@@ -105,6 +105,7 @@ IMAGE_SET: dict[str, dict[str, Schema]] = {
         "pattern": TEXT,
         "versions": TEXT,
         "prerelease": TRUTH,
+        "semver": TRUTH,
         "newer_than": DAY,
         "newest": NUMBER,
         "sort": one_of("version", "name", "date"),

@@ -18,7 +18,7 @@ from transload.oci.reference import check_registry, check_repository, check_tag
 from transload.wording import whole_number
 
 ALL = "all"
-RULE = ("exact", "pattern", "versions", "prerelease", "newest", "sort", "newer_than", "deny")
+RULE = ("exact", "pattern", "versions", "prerelease", "semver", "newest", "sort", "newer_than", "deny")
 REPOSITORIES = ("prefix", "tags", "deny", "target", "platforms", "optional")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -32,21 +32,26 @@ def tag_rule(value: Value) -> TagRule:
     if isinstance(value.content, str):
         raise value.wrong("all, a list of tags, or a rule")
     value.only(*RULE)
-    if value.has("prerelease") and not value.has("versions"):
-        raise value.get("prerelease").fail("prerelease belongs to versions, which the rule does not have")
-    prerelease = value.get("prerelease").maybe(Value.truth, False)
     with value.explained():
         return TagRule(
             exact=value.get("exact").maybe(_tags, ()),
             pattern=value.get("pattern").maybe(lambda pattern: pattern.read(check_pattern)),
-            versions=value.get("versions").maybe(
-                lambda versions: versions.read(lambda text: VersionRange.parse(text, prerelease=prerelease))
-            ),
+            versions=_versions(value),
             newest=value.get("newest").maybe(_number),
             sort=value.get("sort").maybe(lambda sort: sort.one_of(SORTS), "version"),
             newer_than=value.get("newer_than").maybe(_day),
             deny=value.get("deny").maybe(_denials, ()),
         )
+
+
+def _versions(rule: Value) -> VersionRange | None:
+    kinds = [rule.get(key) for key in ("prerelease", "semver") if rule.has(key)]
+    if not rule.has("versions"):
+        for kind in kinds:
+            raise kind.fail(f"{kind.key} belongs to versions, which the rule does not have")
+        return None
+    prerelease, semver = (rule.get(key).maybe(Value.truth, False) for key in ("prerelease", "semver"))
+    return rule.get("versions").read(lambda text: VersionRange.parse(text, prerelease=prerelease, semver=semver))
 
 
 def ruled_prefix(value: Value, registry: str | None, repository: str, platforms: tuple[Platform, ...]) -> RuledPrefix:

@@ -120,6 +120,8 @@ def _rule(rule: TagRule) -> Iterator[str]:
         yield f"versions: {_quoted(rule.versions.text)}"
         if rule.versions.prerelease:
             yield "prerelease: true"
+        if rule.versions.semver:
+            yield "semver: true"
     if rule.newest is not None:
         yield f"newest: {rule.newest}"
     if rule.sort != "version":

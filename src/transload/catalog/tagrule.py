@@ -150,7 +150,8 @@ def _day(made: datetime) -> date:
 
 
 def _key(rule: TagRule, tag: str, dates: Mapping[str, datetime]) -> Key:
-    version = (*order_key(_compared(rule, tag)), tag)
+    semver = rule.versions is not None and rule.versions.semver
+    version = (*order_key(_compared(rule, tag), semver=semver), tag)
     if rule.sort == "name":
         return (tag,)
     if rule.sort == "date":

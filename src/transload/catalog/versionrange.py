@@ -28,6 +28,7 @@ _BOUND = re.compile(r"(>=|<=|!=|~>|[=<>^~])?\s*([0-9A-Za-z*][0-9A-Za-z_.+*-]*)(?
 _HYPHEN = re.compile(r"(?<!\S)([0-9vV]\S*)\s+-\s+([0-9vV]\S*)(?!\S)")
 _OPEN = re.compile(r"((?:[vV]?[0-9.]*[0-9])?)(?:\.|^)[xX*](?:\.[xX*])*((?:-.+)?)")
 _SOUND = re.compile(r"[vV]?[0-9]+(?:[_.+-]?[0-9A-Za-z]+)*")
+_SEMANTIC = re.compile(r"(?:-([0-9A-Za-z.-]+))?(?:\+([0-9A-Za-z.-]+))?")
 
 Key = tuple[Any, ...]
 """Compares with every other key; the greater one is the newer version."""
@@ -60,6 +61,15 @@ class _Version:
             return None  # 7dba4f2 is the name of a commit
         return cls(numbers, prerelease.lstrip("-."), suffix=rest.lstrip("-."))
 
+    @classmethod
+    def semantic(cls, text: str) -> _Version | None:
+        """The same by Semantic Versioning 2.0, where all that follows a hyphen is a pre-release: also `1.27-slim`."""
+        match = _VERSION.fullmatch(text)
+        rest = _SEMANTIC.fullmatch(match[2]) if match else None
+        if match is None or rest is None:
+            return None
+        return cls(tuple(map(int, match[1].split("."))), rest[1] or "", rest[2] or "")
+
     @property
     def key(self) -> Key:
         """A pre-release is older than its release; among equals, a suffix or label makes it newer."""
@@ -71,14 +81,20 @@ class _Version:
         )
 
 
-def order_key(tag: str) -> Key:
+def order_key(tag: str, *, semver: bool = False) -> Key:
     """The key to sort tags by, oldest first. A tag that is no version is older than all versions.
+
+    With `semver`, what follows a hyphen is a pre-release, and so older: 1.27-slim comes before 1.27.
 
     >>> sorted(["v1.10.0", "1.9", "1.10.0-rc.1", "latest"], key=order_key)
     ['latest', '1.9', '1.10.0-rc.1', 'v1.10.0']
     """
-    version = _Version.parse(tag)
+    version = _read(tag, semver)
     return (0, _natural(tag), tag) if version is None else (1, version.key, tag)
+
+
+def _read(text: str, semver: bool) -> _Version | None:
+    return _Version.semantic(text) if semver else _Version.parse(text)
 
 
 def _without_zeros(numbers: tuple[int, ...]) -> tuple[int, ...]:
@@ -153,19 +169,22 @@ class _Bound:
 class VersionRange:
     """A range of versions. `text` is as it was written; `prerelease` admits pre-releases although it names none.
 
+    With `semver`, all that follows a hyphen is a pre-release, as for Semantic Versioning: `1.27-slim`, too.
     Blanks and commas mean "and", `||` means "or". docs/formats/image-set.md says what each operator means.
     """
 
     text: str
     prerelease: bool
+    semver: bool
     _alternatives: tuple[tuple[_Bound, ...], ...]
 
     @classmethod
-    def parse(cls, text: str, *, prerelease: bool = False) -> VersionRange:
+    def parse(cls, text: str, *, prerelease: bool = False, semver: bool = False) -> VersionRange:
         """Read a range. Raises `DocumentInvalid`."""
         if len(text) > PATTERN_LENGTH:
             raise DocumentInvalid(f"a version range of {len(text)} characters is over the limit of {PATTERN_LENGTH}")
-        return cls(text.strip(), prerelease, tuple(_bounds(part, text) for part in text.split("||")))
+        alternatives = tuple(_bounds(part, text, semver) for part in text.split("||"))
+        return cls(text.strip(), prerelease, semver, alternatives)
 
     def admits(self, tag: str) -> bool:
         """Whether the version `tag` is in the range."""
@@ -173,7 +192,7 @@ class VersionRange:
 
     def refusal(self, tag: str) -> str | None:
         """Why `tag` is not in the range, in a few words; None if it is."""
-        version = _Version.parse(tag)
+        version = _read(tag, self.semver)
         if version is None:
             return "it is not a version"
         reasons = [self._refusal(bounds, version) for bounds in self._alternatives]
@@ -191,7 +210,7 @@ class VersionRange:
         return self.text
 
 
-def _bounds(part: str, text: str) -> tuple[_Bound, ...]:
+def _bounds(part: str, text: str, semver: bool) -> tuple[_Bound, ...]:
     """The comparisons of one alternative, all of which must hold."""
     part = _HYPHEN.sub(r">=\1 <=\2", part.strip())
     bounds: list[_Bound] = []
@@ -200,7 +219,7 @@ def _bounds(part: str, text: str) -> tuple[_Bound, ...]:
         match = _BOUND.match(part, end)
         if match is None:
             raise _not_a_range(text)
-        bounds += _bounds_of(match[1] or "", match[2], text)
+        bounds += _bounds_of(match[1] or "", match[2], text, semver)
         end = match.end()
     if not part:
         raise _not_a_range(text)
@@ -209,9 +228,9 @@ def _bounds(part: str, text: str) -> tuple[_Bound, ...]:
     return tuple(bounds)
 
 
-def _bounds_of(operator: str, operand: str, text: str) -> Iterator[_Bound]:
+def _bounds_of(operator: str, operand: str, text: str, semver: bool) -> Iterator[_Bound]:
     """The plain comparisons that one written comparison stands for."""
-    version = _operand(operand, text)
+    version = _operand(operand, text, semver)
     if version is None:
         if operator not in {"", "=", ">="}:
             raise _not_a_range(text)
@@ -222,14 +241,14 @@ def _bounds_of(operator: str, operand: str, text: str) -> Iterator[_Bound]:
         yield _Bound(operator or "=", version)
 
 
-def _operand(operand: str, text: str) -> _Version | None:
+def _operand(operand: str, text: str, semver: bool) -> _Version | None:
     """The version of a comparison, without its `.x` or `.*`; None for `*` alone, which stands for all versions."""
     if match := _OPEN.fullmatch(operand):
         if not match[1] and not match[2]:
             return None
         operand = match[1] + match[2]
     sound = _SOUND.fullmatch(operand) and not {"x", "X"} & set(operand.split("."))
-    version = _Version.parse(operand) if sound else None
+    version = _read(operand, semver) if sound else None
     if version is None:
         raise _not_a_range(text)
     return version

@@ -25,14 +25,14 @@ def rule(text: str) -> TagRule:
 
 def test_every_key_of_a_rule() -> None:
     made = rule(
-        '{exact: [x], pattern: "v.*", versions: ">=1 <2", prerelease: true, newest: 3, sort: date, '
+        '{exact: [x], pattern: "v.*", versions: ">=1 <2", prerelease: true, semver: true, newest: 3, sort: date, '
         'newer_than: 2026-01-01, deny: [y, "/.*-debug/"]}'
     )
     assert made.exact == ("x",)
     assert made.pattern is not None
     assert made.pattern.pattern == "v.*"
     assert made.versions is not None
-    assert (str(made.versions), made.versions.prerelease) == (">=1 <2", True)
+    assert (str(made.versions), made.versions.prerelease, made.versions.semver) == (">=1 <2", True, True)
     assert (made.newest, made.sort, made.newer_than) == (3, "date", date(2026, 1, 1))
     assert made.deny[0] == "y"
     assert isinstance(made.deny[1], re.Pattern)
@@ -91,6 +91,7 @@ WRONG_RULES = {
     "{versions: newest}": "'newest' is not a range of versions",
     "{versions: '>=1-a <2-b'}": "names two suffixes",
     "{prerelease: true}": "prerelease belongs to versions",
+    "{semver: true}": "semver belongs to versions",
     "{versions: 1.x, prerelease: perhaps}": "expected true or false, found 'perhaps'",
     "{newest: 0}": "expected a whole number from 1 on, found '0'",
     "{newest: -1}": "expected a whole number from 1 on, found '-1'",

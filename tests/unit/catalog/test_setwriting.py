@@ -54,7 +54,12 @@ def selected(draw: st.DrawFn) -> Selected:
 def rules(draw: st.DrawFn) -> TagRule:
     if draw(st.booleans()):
         return draw(st.sampled_from([EVERY_TAG, TagRule(exact=("1.10", "no"))]))
-    versions = st.builds(VersionRange.parse, st.sampled_from([">=1.40 <2", "*", "^1 || 3.x"]), prerelease=st.booleans())
+    versions = st.builds(
+        VersionRange.parse,
+        st.sampled_from([">=1.40 <2", "*", "^1 || 3.x"]),
+        prerelease=st.booleans(),
+        semver=st.booleans(),
+    )
     patterns = st.sampled_from([r"v?\d+", "a|b", "[\"'#:]", ".*", "a$", "[$${}]x$", r"\$\${HOME}"]).map(check_pattern)
     return TagRule(
         exact=draw(st.sampled_from([(), ("latest", "1.0")])),

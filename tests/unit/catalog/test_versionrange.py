@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +84,31 @@ def test_pre_releases_can_be_admitted() -> None:
     assert not VersionRange.parse("^1.2").admits("1.3.0-rc.1")
     assert VersionRange.parse("^1.2", prerelease=True).admits("1.3.0-rc.1")
     assert not VersionRange.parse("^1.2", prerelease=True).admits("2.0.0-rc.1")
+
+
+SEMANTIC = ["1.9", "1.10.0-rc.1", "1.10.0-slim", "v1.10.0", "1.10.1-slim", "2.0.0-rc.1", "1.10.0_x", "1.10.x", "main"]
+
+
+@pytest.mark.parametrize(
+    ("text", "prerelease", "taken"),
+    [
+        ("^1", False, ["1.9", "v1.10.0"]),
+        ("^1", True, ["1.9", "1.10.0-rc.1", "1.10.0-slim", "v1.10.0", "1.10.1-slim"]),
+        (">=1.10.0", True, ["v1.10.0", "1.10.1-slim", "2.0.0-rc.1"]),
+        (">=1.10.0-0", False, ["1.10.0-rc.1", "1.10.0-slim", "v1.10.0", "1.10.1-slim", "2.0.0-rc.1"]),
+        ("<=1.10.0-slim", False, ["1.9", "1.10.0-rc.1", "1.10.0-slim"]),
+        ("=1.10.0", True, ["v1.10.0"]),
+    ],
+)
+def test_semantic_versions_have_pre_releases_and_no_suffixes(text: str, prerelease: bool, taken: list[str]) -> None:
+    versions = VersionRange.parse(text, prerelease=prerelease, semver=True)
+    assert [tag for tag in SEMANTIC if versions.admits(tag)] == taken
+
+
+def test_the_order_of_semantic_versions() -> None:
+    tags = ["v1.10.0", "1.10.0-slim", "1.10.1-slim", "1.10.0-rc.1", "main", "1.9"]
+    ordered = ["main", "1.9", "1.10.0-rc.1", "1.10.0-slim", "v1.10.0", "1.10.1-slim"]
+    assert sorted(tags, key=partial(order_key, semver=True)) == ordered
 
 
 NO_RANGES = ["", " ", "||", "1 ||", "=>1", "latest", ">", "1..2", "1.", ">=1 -", "<x", "^*", "x-slim", "1.x.2", "1,,2"]

@@ -6,10 +6,11 @@ Shapes: https://carvel.dev/imgpkg/docs, "Resources", and https://carvel.dev/kbld
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from attrs import evolve
 
-from transload.catalog.lists.naming import image, template_in
+from transload.catalog.lists.naming import image, ruled, template_in
 from transload.catalog.lists.taken import (
     Format,
     ListedImage,
@@ -22,13 +23,17 @@ from transload.catalog.lists.taken import (
     rest,
     text_of,
 )
+from transload.catalog.tagrule import TagRule
+from transload.catalog.versionrange import VersionRange
 from transload.documents.value import Value
-from transload.errors import ReferenceInvalid
+from transload.errors import DocumentInvalid, ReferenceInvalid
 from transload.oci import Reference
 from transload.oci.reference import check_tag
 
 _IMGPKG, _KBLD = "imgpkg.carvel.dev", "kbld.k14s.io"
 _ID = "kbld.carvel.dev/id"
+# `origins`, and `metas` of older versions, say where an image comes from, for people.
+_OVERRIDE = ("image", "imageRepo", "newImage", "preresolved", "tagSelection", "origins", "metas")
 _BUNDLE = "the images that the bundle refers to are not in this lock; read .imgpkg/images.yml of the bundle too"
 _NO_LOCK = "is not a lock, and names no image"
 
@@ -68,12 +73,26 @@ def _read_kbld(root: Value) -> Iterator[Taken]:
         {"searchRules": sentence, "sources": sentence, "destinations": sentence},
     )
     for item in items_of(root.get("overrides")):
-        original = text_of(item.get("image")) or text_of(item.get("imageRepo"))
-        if text_of(item.get("newImage")):
-            yield _tagged(image(item.get("newImage")), original)
-        else:
-            yield left_open(item, original, "kbld finds the image when it runs")
-        yield from rest(item, ("image", "imageRepo", "newImage", "preresolved"), {})
+        yield _overriding(item)
+        yield from rest(item, _OVERRIDE, {})
+
+
+def _overriding(item: Value) -> Taken:
+    original, new, selection = (item.get(key) for key in ("image", "newImage", "tagSelection"))
+    name = text_of(original) or text_of(item.get("imageRepo"))
+    if not text_of(new):
+        return left_open(item, name, "kbld finds the image when it runs")
+    return ruled(new, partial(_newest, selection)) if selection.content else _tagged(image(new), name)
+
+
+def _newest(selection: Value) -> TagRule:
+    """The newest version in the range of a `tagSelection`, whose shape is that of vendir's `versionSelection`."""
+    semver = selection.only("semver").get("semver").only("constraints", "prereleases")
+    if semver.get("prereleases").content:
+        raise DocumentInvalid("only kbld knows which pre-releases these are")
+    text, early = text_of(semver.get("constraints")) or "*", semver.has("prereleases")
+    parse = partial(VersionRange.parse, text, prerelease=early, semver=True)
+    return TagRule(versions=semver.get("constraints").made(lambda _: parse()), newest=1)
 
 
 def _tagged(taken: ListedImage | ListQuestion, original: str) -> ListedImage | ListQuestion:

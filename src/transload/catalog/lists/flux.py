@@ -13,7 +13,8 @@ from transload.catalog.lists.naming import chart, ruled, targets_note
 from transload.catalog.lists.tagpatterns import found_anywhere
 from transload.catalog.lists.taken import Format, Note, Taken, is_of, items_of, rest, text_of
 from transload.catalog.selected import join
-from transload.catalog.tagrule import EVERY_TAG, NEWEST_VERSION, Sort, TagRule
+from transload.catalog.tagpattern import check_pattern
+from transload.catalog.tagrule import EVERY_TAG, Sort, TagRule
 from transload.catalog.versionrange import VersionRange
 from transload.documents.value import Value
 
@@ -25,8 +26,10 @@ _SENTENCES = {
     "verify": "signatures are not verified",
 }
 _SORTS: dict[str, Sort] = {"": "version", "semver": "version", "numerical": "version", "alphabetical": "name"}
+_TAGS = {"": None, "semver": None, "numerical": check_pattern(r"[0-9]+(\.[0-9]+)?"), "alphabetical": EVERY_TAG.pattern}
 _GROUP = re.compile(r"\$\{?(\w+)\}?", re.ASCII)
 _MOST = 1 << 20
+_ANY = VersionRange.parse("*", prerelease=True, semver=True)
 
 
 def _recognises(root: Value) -> bool:
@@ -46,17 +49,22 @@ def _read(root: Value) -> Iterator[Taken]:
 
 
 def _rule(selector: Value) -> TagRule:
-    """The tags that match the pattern and are in the range; of these the newest `limit`, which is 1 if left out."""
+    """The tags that match the pattern and are in the range; of these the newest `limit`, which is 1 if left out.
+
+    Without a range, Flux takes pre-releases, too.
+    """
     if not selector.content:
-        return NEWEST_VERSION
+        return TagRule(versions=_ANY, newest=1)
     selector.only("regex", "semver", "sortBy", "limit")
     by, regex = text_of(selector.get("sortBy")), selector.get("regex")
     if by not in _SORTS:
         raise selector.get("sortBy").wrong("semver, alphabetical or numerical")
-    versions = text_of(selector.get("semver")) or ("*" if _SORTS[by] == "version" else "")
+    versions = None if by == "alphabetical" else _ANY
+    if text_of(selector.get("semver")):
+        versions = selector.get("semver").read(partial(VersionRange.parse, semver=True))
     return TagRule(
-        pattern=_pattern(regex) if regex.content else None if versions else EVERY_TAG.pattern,
-        versions=selector.get("semver").made(lambda _: VersionRange.parse(versions)) if versions else None,
+        pattern=_pattern(regex) if regex.content else _TAGS[by],
+        versions=versions,
         newest=_limit(selector.get("limit")),
         sort=_SORTS[by],
     )

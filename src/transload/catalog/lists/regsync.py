@@ -34,6 +34,7 @@ from transload.oci import Platform
 from transload.oci.reference import check_registry
 
 _PATH = re.compile(r"[a-z0-9_/-]+")  # a path that is also a pattern for itself alone
+_SHORT = re.compile(r"(?<![0-9A-Za-z.+-])(v?[0-9]+)(\.[0-9]+)?(?![0-9A-Za-z.])")  # a version of one or two numbers
 _TYPES = ("image", "repository", "registry")
 _RUN = "is left out; options of the run say when and how to copy"
 _REFERRERS = "signatures and attestations are copied with --referrers"
@@ -145,12 +146,22 @@ def _rule(tags: Value) -> TagRule:
     tags.only("allow", "deny", "semverRange")
     allow, deny, ranges = (items_of(tags.get(key)) for key in ("allow", "deny", "semverRange"))
     pattern = tags.get("allow").made(lambda _: one_of(item.text() for item in allow)) if allow else None
-    versions = " || ".join(item.text() for item in ranges)
+    versions = " || ".join(_SHORT.sub(_with_three, item.text()) for item in ranges)
     return TagRule(
         pattern=pattern or (None if ranges else EVERY_TAG.pattern),
-        versions=tags.get("semverRange").made(lambda _: VersionRange.parse(versions)) if ranges else None,
+        versions=tags.get("semverRange").made(lambda _: _range(versions)) if ranges else None,
         deny=tuple(item.read(check_pattern) for item in deny),
     )
+
+
+def _range(text: str) -> VersionRange:
+    """The versions in a range; those of regsync are by Semantic Versioning, and pre-releases count like others."""
+    return VersionRange.parse(text, prerelease=True, semver=True)
+
+
+def _with_three(short: re.Match[str]) -> str:
+    """For regsync, 1.2 in a range is 1.2.0, and so >1.2 takes 1.2.1."""
+    return f"{short[1]}{short[2] or '.0'}.0"
 
 
 FORMAT = Format("regsync configuration", _recognises, _read)

@@ -52,7 +52,7 @@ def _matching(pattern: Value) -> TagRule:
 
 
 def _within(versions: Value) -> TagRule:
-    return TagRule(versions=versions.read(VersionRange.parse))
+    return TagRule(versions=versions.read(partial(VersionRange.parse, semver=True)))
 
 
 def _named(repository: str, references: Value) -> Iterator[Taken]:

@@ -19,6 +19,7 @@ from transload.catalog.imageset import ImageSet
 from transload.catalog.lists import FORMATS, OtherList
 from transload.catalog.lists.taken import Format
 from transload.catalog.setfile import load_set, parse_list, parse_set
+from transload.catalog.tagrule import TagRule
 from transload.errors import TransloadError
 
 FILES = Path(__file__).parent / "files"
@@ -31,6 +32,12 @@ def read(path: Path) -> OtherList:
     return listed
 
 
+def rule(made: TagRule) -> str:
+    versions = made.versions
+    flags = [name for name in ("semver", "prerelease") if versions is not None and getattr(versions, name)]
+    return "; ".join([str(made), *flags])
+
+
 def told(listed: OtherList) -> Iterator[str]:
     """What a list gives, a line for each thing."""
     yield ", ".join(listed.formats)
@@ -38,10 +45,10 @@ def told(listed: OtherList) -> Iterator[str]:
         yield " ".join(["image", str(image.source), "->", image.place, *map(str, image.platforms)])
     for images in listed.ruled:
         yield " ".join(["rule", str(images.source), "->", images.target or "(same)", *map(str, images.platforms)])
-        yield f"     {images.rule}"
+        yield f"     {rule(images.rule)}"
     for prefix in listed.prefixes:
         yield f"registry {prefix} -> {prefix.target or '(same)'}, not {', '.join(prefix.deny) or 'less'}"
-        yield f"     {prefix.rule}"
+        yield f"     {rule(prefix.rule)}"
     for chart in listed.charts:
         yield f"chart {chart.address} -> {chart.target or '(same)'}{', with images' if chart.images else ''}"
     yield from (f"note {note}" for note in listed.notes)

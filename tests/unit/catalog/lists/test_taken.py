@@ -13,6 +13,7 @@ from transload.catalog.lists.naming import below_registry, template_in
 from transload.catalog.lists.tagpatterns import found_anywhere, one_of
 from transload.catalog.lists.taken import listed
 from transload.catalog.setfile import parse_list, parse_set
+from transload.catalog.tagrule import judge_tags
 from transload.errors import DocumentInvalid, TargetConflict, TransloadError
 
 D = "sha256:" + "1" * 64
@@ -214,6 +215,38 @@ def test_a_pattern_that_is_not_understood_leaves_only_its_images_open() -> None:
     assert places(text) == ["a.example/x:1 -> x:1"]
     assert [question.text for question in found.questions] == ["a.example/y", "a.example/z", "a.example/w"]
     assert not found.ruled
+
+
+VERSIONS = ["1.26.9", "1.27", "1.27-slim", "1.27.1", "1.27.1-slim", "1.28.0-rc.1", "1.28.0-slim", "1.27_x", "latest"]
+FLUX = "kind: Config\napiVersion: mirror.plugin.fluxcd.io/v1beta1\nartifacts: [{{source: a, destination: b{}}}]\n"
+KBLD = """
+kind: Config
+apiVersion: kbld.k14s.io/v1alpha1
+overrides: [{image: a, newImage: b, tagSelection: {semver: {constraints: '>=1.26.0'}}}]
+"""
+REGSYNC = "sync: [{{source: a, target: b, type: repository, tags: {{semverRange: ['{}']}}}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("a.example:\n  images-by-semver: {x: '^1.27'}\n", ["1.27", "1.27.1"]),
+        ("a.example:\n  images-by-semver: {x: '~1.27-0'}\n", ["1.27", "1.27-slim", "1.27.1", "1.27.1-slim"]),
+        (FLUX.format(""), ["1.28.0-slim"]),
+        (FLUX.format(", selector: {limit: 2}"), ["1.28.0-rc.1", "1.28.0-slim"]),
+        (FLUX.format(", selector: {semver: '*'}"), ["1.27.1"]),
+        (FLUX.format(", selector: {sortBy: numerical}"), ["1.27"]),
+        (REGSYNC.format("~1.27"), ["1.27", "1.27.1", "1.27.1-slim"]),
+        (REGSYNC.format(">1.27"), ["1.27.1", "1.27.1-slim", "1.28.0-rc.1", "1.28.0-slim"]),
+        (REGSYNC.format("=1.27"), ["1.27"]),
+        (REGSYNC.format(">=1.27.0-rc <=1.27"), ["1.27", "1.27-slim"]),
+        (KBLD, ["1.27.1"]),
+    ],
+)
+def test_what_follows_a_hyphen_is_a_pre_release_to_these_tools(text: str, taken: list[str]) -> None:
+    (images,) = read(text).ruled
+    verdicts = {verdict.tag: verdict.taken for verdict in judge_tags(images.rule, VERSIONS)}
+    assert [tag for tag in VERSIONS if verdicts[tag]] == taken
 
 
 def test_patterns_that_people_write() -> None:
