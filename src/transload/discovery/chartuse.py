@@ -70,14 +70,16 @@ def _argo(spec: Value, within: str) -> Iterator[Discovered]:
 
 
 def _argo_source(source: Value, within: str) -> Iterator[Discovered]:
-    place, chart, revision = (text(source, key) for key in ("repoURL", "chart", "targetRevision"))
+    repository, chart, revision = (text(source, key) for key in ("repoURL", "chart", "targetRevision"))
     if chart:
         # Argo CD writes the place of charts in a registry without oci://
-        yield chart_question(source, place if "://" in place else f"{_OCI}{place}", chart, revision, within)
-    elif place.startswith(_OCI):
-        yield from _artifact(source, place, revision, within)
-    elif place and not text(source, "ref"):
-        where = f"{place} {text(source, 'path')} {revision}".strip()
+        yield chart_question(
+            source, repository if "://" in repository else f"{_OCI}{repository}", chart, revision, within
+        )
+    elif repository.startswith(_OCI):
+        yield from _artifact(source, repository, revision, within)
+    elif repository and not text(source, "ref"):
+        where = f"{repository} {text(source, 'path')} {revision}".strip()
         reason = "Argo CD makes manifests of this folder: render it, and discover the result"
         yield question(where, Place.of(source, within), reason)
     for image in filter(text, items(at(source, "kustomize", "images"))):  # [OLD=]NEW

@@ -164,7 +164,7 @@ def _pairs(value: Value) -> dict[str, str]:
     """A mapping, or a list of `name=value`. Names without a value have one of the environment, which is not read."""
     pairs = {name: text(item) for name, item in entries(value) if text(item)}
     for item in items(value):
-        name, given, content = text(item).partition("=")
-        if given:
+        name, equals, content = text(item).partition("=")
+        if equals:
             pairs[name] = content
     return pairs

@@ -57,9 +57,9 @@ def _components(component: Value) -> Iterator[Value]:
 def _images(kind: str, parts: dict[str, str], place: Place) -> Iterator[Discovered]:
     """The image that a component is. A container without package URL may have a name that is a reference."""
     name, version, url = (parts[part] for part in _PARTS)
-    found = list(purl.images_in([(url, place)], RULE))
-    yield from found
-    if kind == "container" and name and not found:
+    images = list(purl.images_in([(url, place)], RULE))
+    yield from images
+    if kind == "container" and name and not images:
         yield judged(_with_version(name, version), place, RULE, "likely")
 
 
@@ -118,14 +118,14 @@ class _Reading:
 
     file: str
     line: Callable[[], int]
-    found: list[Discovered] = field(factory=list)
+    images: list[Discovered] = field(factory=list)
     _open: list[str] = field(factory=list)
     _components: list[dict[str, str]] = field(factory=list)
 
     def taken(self) -> list[Discovered]:
         """What was found since the last time."""
-        found, self.found = self.found, []
-        return found
+        images, self.images = self.images, []
+        return images
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if len(self._open) >= 4 * JSON_DEPTH:
@@ -146,7 +146,7 @@ class _Reading:
         if self._open.pop() == "component":
             component = self._components.pop()
             place = Place(file=self.file, line=int(component["line"]), path="component")
-            self.found += _images(component["type"], {part: component[part].strip() for part in _PARTS}, place)
+            self.images += _images(component["type"], {part: component[part].strip() for part in _PARTS}, place)
 
     def doctype(self, *_: Any) -> None:
         raise _Refused("it has a DOCTYPE, and documents with entities of their own are not read")

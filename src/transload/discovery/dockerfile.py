@@ -120,10 +120,10 @@ class _Build:
 
     def _declare(self, words: tuple[str, ...]) -> None:
         for word in words:
-            name, given, default = word.partition("=")
+            name, equals, default = word.partition("=")
             if name in self.arguments:
                 self.variables.declare(name, self.arguments[name], literally=True)
-            elif given:
+            elif equals:
                 self.variables.declare(name, _unquoted(default))
 
     def _base(self, instruction: Instruction) -> Iterator[Discovered]:

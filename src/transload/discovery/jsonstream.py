@@ -197,8 +197,8 @@ class _Text:
         raise ValueError("a bracket is not closed")
 
     def after_blanks(self, position: int) -> int:
-        found = _BLANK.match(self.text, position)
-        return found.end() if found else position
+        blanks = _BLANK.match(self.text, position)
+        return blanks.end() if blanks else position
 
     def _past(self, position: int, letter: str) -> int:
         if self.text[position : position + 1] != letter:

@@ -27,10 +27,10 @@ def read(content: bytes, file: str) -> Iterator[Discovered]:
     entries = lines = 0
     for _, word, is_entry in _lines(text):
         entries, lines = entries + (is_entry and (of_images or _is_reference(word))), lines + 1
-    found = (judged(word, Place(file=file, line=number), RULE) for number, word, _ in _lines(text))
+    judgements = (judged(word, Place(file=file, line=number), RULE) for number, word, _ in _lines(text))
     if entries * 2 >= lines:
-        yield from found
-    elif begin := sum(isinstance(item, Finding) for item in found):
+        yield from judgements
+    elif begin := sum(isinstance(item, Finding) for item in judgements):
         reason = f"it is a text and no list: {begin} of its {lines} lines begin with the name of an image"
         yield Unread(place=Place(file=file), reason=reason)
 

@@ -72,12 +72,12 @@ def _repository(kind: str, name: str, url: str) -> tuple[str, Sureness]:
     url = _SCHEME.sub("", url).strip("/")
     host, _, path = url.partition("/")
     registry = DEFAULT_REGISTRY if host in _HUB else host
-    place = f"{registry}/{path}" if path else registry
+    base = f"{registry}/{path}" if path else registry
     if kind == "docker":
-        return (f"{place}/{name}" if place and path != name else place or name), "certain"
-    if not place or place.rpartition("/")[2].lower() == name.lower():
-        return place if path else "", "certain"
-    return f"{place}/{name}", "likely"
+        return (f"{base}/{name}" if base and path != name else base or name), "certain"
+    if not base or base.rpartition("/")[2].lower() == name.lower():
+        return base if path else "", "certain"
+    return f"{base}/{name}", "likely"
 
 
 def _version(version: str, qualifiers: dict[str, str]) -> tuple[str, str, str]:
