@@ -11,6 +11,7 @@ from transload.discovery.finding import Address, Discovered, Finding, Irrelevant
 from transload.errors import LimitExceeded
 from transload.limits import DISCOVERED_PLACES
 from transload.oci import Digest, Reference
+from transload.oci.reference import shown
 
 
 @frozen(kw_only=True)
@@ -147,7 +148,7 @@ def _still_open(
             address = addresses.get(source, "").rstrip("/")
             if address and not text:
                 continue  # the document with the address asks about what is there
-            text = f"{address}/{text}" if address else f"{text} of {source}" if text else source
+            text = shown(f"{address}/{text}") if address else f"{text} of {source}" if text else source
         still_open.setdefault((text, reason), _Gathered()).places.update(gathered.places)
     return tuple(
         OpenQuestion(text=text, reason=reason, places=tuple(gathered.places))

@@ -138,6 +138,9 @@ def test_the_address_of_a_source_is_found_in_another_file() -> None:
     )
     listing = listed((*discovered(release, "web.yaml"), *discovered(source, "sources.yaml")))
     assert [question.text for question in listing.questions] == ["oci://registry.example/charts/web:1.2.3"]
+    secret = source.replace("oci://registry", "https://user:secret@registry")
+    listing = listed((*discovered(secret, "sources.yaml"), *discovered(release, "web.yaml")))
+    assert [question.text for question in listing.questions] == ["…@registry.example/charts/web:1.2.3"]
     unknown = listed(discovered(release.replace("stable", "other"), "web.yaml"))
     assert [question.text for question in unknown.questions] == ["web:1.2.3 of HelmRepository shop/other"]
     artifact = release.replace("chart: {spec:", "chartRef: {kind: OCIRepository, name: api}, x: {y:")
