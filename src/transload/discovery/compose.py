@@ -68,9 +68,11 @@ class _Compose:
 
     def _service(self, service: Value) -> Iterator[Discovered]:
         image, build = _get(service, "image"), _get(service, "build")
-        yield from self._image(image, "compose, built here" if build.content else "compose", build.content is not None)
+        never_pulled = bool(build.content) and text(_get(service, "pull_policy")) == "build"
+        if not never_pulled:
+            yield from self._image(image, "compose, built here" if build.content else "compose", bool(build.content))
         if build.content:
-            yield from self._build(build, named=bool(image.content))
+            yield from self._build(build, named=bool(image.content) and not never_pulled)
         elif not image.content:
             yield from self._extended(_get(service, "extends"))
         for volume in items(_get(service, "volumes")):

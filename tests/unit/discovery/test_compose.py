@@ -179,3 +179,9 @@ def test_a_file_that_only_includes_others() -> None:
 def test_tags_of_the_compose_specification() -> None:
     text = "services:\n  a:\n    ports: !override ['1:1']\n    image: !override b:1\n    build: !reset null\n"
     assert images(text, "compose.override.yaml") == ["b:1"]
+
+
+def test_an_image_that_is_always_built_is_never_pulled() -> None:
+    text = "services: {a: {image: 'own/a:1', build: ./a, pull_policy: build}, b: {image: 'b:1', pull_policy: build}}\n"
+    assert images(text, "compose.yaml") == ["b:1"]
+    assert [text for text, _ in questions(text, "compose.yaml")] == ["./a"]
