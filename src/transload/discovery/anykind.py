@@ -51,7 +51,7 @@ def _field(key: str, value: Value, within: str, seen: set[str]) -> Iterator[Disc
                 yield from _field(name, inner, within, seen)
     elif isinstance(content, list):
         if key in CONTAINERS:
-            yield from _containers(value, within, seen)
+            yield from _containers(value, CONTAINERS[key], within, seen)
         for inner in value.items():
             yield from _field(key, inner, within, seen)
     elif isinstance(content, str) and content.strip() and (names_image(key) or names_registry(content.strip())):
@@ -63,14 +63,14 @@ def _field(key: str, value: Value, within: str, seen: set[str]) -> Iterator[Disc
             yield Finding(text=content.strip(), place=Place.of(value, within), rule="value", sureness="likely")
 
 
-def _containers(containers: Value, within: str, seen: set[str]) -> Iterator[Discovered]:
+def _containers(containers: Value, rule: str, within: str, seen: set[str]) -> Iterator[Discovered]:
     """A pod's containers. In an overlay, as of Prometheus Operator, one may have no image of its own."""
     above = containers.parent.path if containers.parent else ""
     sureness: Sureness = "certain" if above == "spec" or above.endswith("template.spec") else "likely"
     for container in containers.items():
         image = at(container, "image")
         if isinstance(image.content, str) and image.content and image.path not in seen:
-            yield judged(image.content, Place.of(image, within), CONTAINERS[str(containers.key)], sureness)
+            yield judged(image.content, Place.of(image, within), rule, sureness)
             seen.add(image.path)
         for found in container_names(container, within):
             seen.add(found.place.path.rpartition(": ")[2])

@@ -158,3 +158,8 @@ def test_a_kind_without_images_is_counted() -> None:
     assert [type(item) for item in read(resource("apiextensions.k8s.io/CustomResourceDefinition", schema))] == [
         Irrelevant
     ]
+
+
+def test_containers_in_a_list_of_lists_are_containers() -> None:
+    spec = {"initContainers": [[{"image": "a:1"}], "x", None, {"image": 5}]}
+    assert found(resource("example.com/Farm", spec)) == [("a:1", "init container", "likely")]
