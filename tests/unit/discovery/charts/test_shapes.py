@@ -316,3 +316,29 @@ def test_helpers_of_many_kinds(body: str, name: str) -> None:
     reading = read(helper(body))
     assert found(reading) == {name}
     assert questions(reading)["acme/d:1"] == "not needed, as it seems: no template uses it with these values"
+
+
+def test_helpers_of_public_charts_are_followed() -> None:
+    reading = read(SHAPES["helpers"])
+    three = f"quay.io/acme/three:v1.15.6@sha256:{'c' * 64}"
+    assert found(reading) == {
+        "docker.io/acme/one:1.0-r1",
+        "docker.io/acme/two:2.9.4",
+        three,
+        "quay.io/acme/cd:2.9.4",
+        "acme/five:1.14.0",
+        "quay.io/acme/six:v2.53.0",
+    }
+    assert questions(reading) == {}
+    assert unread(reading) == []
+    mine = (
+        "global: {imageRegistry: r.example, image: {registry: g.example, tag: v3}}\nthree: {image: {override: 'o/o:1'}}"
+    )
+    assert found(read(SHAPES["helpers"], mine)) == {
+        "r.example/acme/one:1.0-r1",
+        "g.example/acme/two:2.9.4",
+        "o/o:1",
+        "quay.io/acme/cd:v3",
+        "acme/five:1.14.0",
+        "r.example/acme/six:v2.53.0",
+    }
