@@ -97,8 +97,9 @@ class ChartReader:
     ) -> Iterator[Discovered]:
         try:
             reading = read()
-        except NoChart:
-            yield Irrelevant(place=Place(file=file))
+        except NoChart as error:
+            is_folder = path.is_dir()  # it has the file, and its .helmignore leaves it out
+            yield Unread(place=Place(file=file), reason=str(error)) if is_folder else Irrelevant(place=Place(file=file))
             return
         except TransloadError as error:
             yield Unread(place=Place(file=file), reason=str(error))

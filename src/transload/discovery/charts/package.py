@@ -15,11 +15,12 @@ import io
 import posixpath
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from attrs import define, frozen
 
+from transload.discovery.charts.ignoring import LIMIT_BYTES, Pattern, is_ignored, patterns_in
 from transload.errors import CorruptError, LimitExceeded, Refused
 from transload.files import Folder, closed_after, local_errors, read_up_to
 from transload.limits import CHART_BYTES, CHART_FILE_BYTES, CHART_FILES, CHART_PACKED_BYTES
@@ -30,6 +31,7 @@ GZIP = b"\x1f\x8b"
 CHART_FILE = "Chart.yaml"
 """The file that makes a folder a chart."""
 
+_IGNORED = ".helmignore"
 _SINGLE = {CHART_FILE, "values.yaml", "requirements.yaml"}
 _FOLDERS = ("templates/", "crds/", "charts/")
 
@@ -128,16 +130,26 @@ def wanted(name: str) -> bool:
 
 def collected(root: Path, room: Room) -> Files:
     """The files of a chart's folder. Raises `LimitExceeded`; `LocalError` if the folder cannot be read."""
-    files = Files({}, {})
-    for folder, names in _walk(Folder(root), root, room):
+    files, patterns = Files({}, {}), _patterns(Folder(root), root)
+    for folder, names in _walk(Folder(root), root, room, patterns):
         for name in names:
-            inside = "/".join((*folder.names, name))
-            if wanted(inside):
-                _collect(folder, name, inside, files, room)
+            inside = (*folder.names, name)
+            if wanted("/".join(inside)) and not is_ignored(inside, patterns, folder=False):
+                _collect(folder, name, "/".join(inside), files, room)
     return files
 
 
-def _walk(root: Folder, path: Path, room: Room) -> Iterator[tuple[Folder, list[str]]]:
+def _patterns(root: Folder, path: Path) -> list[Pattern]:
+    """What `.helmignore` leaves out; nothing if it is no plain file."""
+    with local_errors("reading", path):
+        status = root.status(_IGNORED)
+        if status is None or not stat.S_ISREG(status.st_mode):
+            return []
+        with closed_after(root.open(_IGNORED, "r")) as file:
+            return patterns_in(read_up_to(file, LIMIT_BYTES).decode(errors="replace"))
+
+
+def _walk(root: Folder, path: Path, room: Room, patterns: Sequence[Pattern]) -> Iterator[tuple[Folder, list[str]]]:
     """Every folder below `root` that can hold wanted files, and the names of what is not a folder in it."""
     left = [root]
     while left:
@@ -149,6 +161,8 @@ def _walk(root: Folder, path: Path, room: Room) -> Iterator[tuple[Folder, list[s
                 status = folder.status(name)
                 if status is None or not stat.S_ISDIR(status.st_mode):
                     others.append(name)
+                elif is_ignored((*folder.names, name), patterns, folder=True):
+                    continue
                 elif wanted("/".join((*folder.names, name, ""))) or folder.names:
                     left.append(folder.inner(name))
         yield folder, others

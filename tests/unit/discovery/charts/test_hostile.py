@@ -296,3 +296,30 @@ def test_nothing_is_printed_raw() -> None:
     files = chart(**{"templates__pod.yaml": pod("web", "{{ .Files.Get `\x1b[31m` }}")})
     (question,) = [item for item in read(files).open if isinstance(item, Question) and "Files" in item.text]
     assert question.place.file == "web.tgz!templates/pod.yaml"
+
+
+# --- .helmignore
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ("", {"a", "b", "c"}),
+        ("# templates/", {"a", "b", "c"}),
+        ("b.yaml", {"a", "c"}),
+        ("/templates/b.yaml", {"a", "c"}),
+        ("templates/b*", {"a", "c"}),
+        ("/b.yaml", {"a", "b", "c"}),
+        ("deep/", {"a", "b"}),
+        ("templates/deep", {"a", "b"}),
+        ("templates/*", set()),
+        ("**/b.yaml", {"a", "b", "c"}),
+        ("[ab].yaml", {"c"}),
+        ("?.yaml", set()),
+    ],
+)
+def test_what_helm_leaves_out_of_a_folder(line: str, left: set[str], tmp_path: Path) -> None:
+    templates = {"templates/a.yaml": "a", "templates/b.yaml": "b", "templates/deep/c.yaml": "c"}
+    files = {path: pod(name, f"acme/{name}:1") for path, name in templates.items()}
+    root = laid_out({"Chart.yaml": about("web"), ".helmignore": f"{line}\r\n", **files}, tmp_path / "web")
+    assert {text[5] for text in found(read_chart_folder(root))} == left
