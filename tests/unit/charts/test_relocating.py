@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+import yaml
 
 from tests.unit.discovery.charts.shapes import SHAPES, Texts, about, packed, pod
 from transload.discovery.charts import ChartReading, read_chart
@@ -95,11 +96,40 @@ def chart(values: str, image: str) -> Texts:
     return {"Chart.yaml": about("one"), "values.yaml": values, "templates/pod.yaml": pod("one", image)}
 
 
-def test_a_list_with_what_may_be_a_number_is_left_alone() -> None:
-    listed = "sidecars:\n- {name: a, image: 'quay.io/acme/a:1', port: 8080}\n"
+def test_what_else_is_in_a_list_keeps_its_kind() -> None:
+    listed = """sidecars:
+- name: a
+  image: quay.io/acme/a:1
+  port: 8080
+  text: "8080"
+  enabled: true
+  share: 1.5
+  none: null
+  words: some words
+  empty: ""
+  list: []
+  map: {}
+"""
+    shape = chart(listed, "{{ (index .Values.sidecars 0).image }}")
+    overlay, _ = relocated(shape)
+    assert overlay.unplaced == ()
+    written = yaml.safe_load(overlay_text(overlay, ""))
+    before = yaml.safe_load(listed)
+    assert written["sidecars"][0].pop("image") == f"{HOST}/mirror/acme/a:1"
+    before["sidecars"][0].pop("image")
+    assert written == before
+
+
+@pytest.mark.parametrize("text", ["1e6", "0x1F", "2020-01-01", "~x", ".inf", "Yes"])
+def test_a_list_with_what_may_be_no_text_is_left_alone(text: str) -> None:
+    listed = f"sidecars:\n- {{image: 'quay.io/acme/a:1', other: {text}}}\n"
     overlay, _ = relocated(chart(listed, "{{ (index .Values.sidecars 0).image }}"))
-    (unplaced,) = overlay.unplaced
-    assert unplaced.reason == "sidecars is a list with '8080' in it, which may be no text"
+    if text == "~x":
+        assert overlay.unplaced == ()
+        return
+    assert [item.reason for item in overlay.unplaced] == [
+        f"sidecars is a list with {text!r} in it, which may be no text"
+    ]
     assert overlay.values == {}
 
 

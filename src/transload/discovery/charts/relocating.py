@@ -14,17 +14,25 @@ from attrs import define, evolve, field, frozen
 
 from transload.discovery.charts.fields import ChartImage, Fields
 from transload.discovery.charts.reading import ChartReading
-from transload.discovery.charts.tree import Leaf, Path, Tree, at, text_at, written
+from transload.discovery.charts.tree import Leaf, Path, Tree, at, leaves, text_at, written
 from transload.discovery.finding import Finding, Place
 from transload.documents.yamltext import comment, quoted, scalar
 from transload.oci import Reference
 
 Plain = Union[str, dict[str, "Plain"], list["Plain"]]  # noqa: UP007 - it names itself
-"""Values to be written; every scalar is text."""
+"""Values to be written; a scalar is text, or a word of the chart's own."""
 
-# What YAML takes for a number, a date, a truth or nothing when it stands without quotes.
-_OTHER_KIND = re.compile(r"[-+.]?[0-9][0-9_.,:eE+xob-]*|[.][a-zA-Z]+|~|", re.ASCII)
-_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
+
+class _Word(str):
+    """A scalar that stands without quotes in the chart, and so does in the overlay: its kind stays what it is."""
+
+    __slots__ = ()
+
+
+# Numbers and truths of which it is known whether they stand in quotes (`Leaf.quoted`), and what else YAML may take for
+# no text without them: other numbers, dates, and words of YAML 1.1.
+_KNOWN = re.compile(r"true|True|TRUE|yes|on|false|False|FALSE|no|off|[+-]?[0-9][0-9_]{0,20}(?:\.[0-9_]{0,20})?")
+_UNSURE = re.compile(r"[-+.]?[0-9][0-9a-f_.,:e+xo-]*|[.][a-z]+|~|null|y|n|yes|no|on|off", re.ASCII | re.IGNORECASE)
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -169,13 +177,13 @@ class _Making:
     # --- the tree
 
     def _why_not_set(self, path: Path) -> str:
-        """Why a value cannot be written: a list is written whole, and its numbers must stay numbers."""
+        """Why a value cannot be written: a list is written whole, and what else is in it must keep its kind."""
         number = next((position for position, key in enumerate(path) if isinstance(key, int)), None)
         if number is None:
             return ""
         around = path[:number]
-        for leaf_path, leaf in _leaves(at(self.base, around), around):
-            if leaf_path not in self.set_to and leaf_path != path and _may_be_other(leaf):
+        for leaf_path, leaf in leaves(at(self.base, around) or [], around):
+            if leaf_path not in self.set_to and leaf_path != path and _is_unsure(leaf):
                 return f"{written(around)} is a list with {leaf.text[:40]!r} in it, which may be no text"
         return ""
 
@@ -234,23 +242,16 @@ def _named(destination: Reference, *, tag: bool, digest: bool) -> str:
     return text + (f"@{name.digest}" if digest and name.digest else "")
 
 
-def _may_be_other(leaf: Leaf) -> bool:
-    """Whether this text may stand without quotes and mean something else than text."""
-    return bool(_OTHER_KIND.fullmatch(leaf.text)) or leaf.text.lower() in _WORDS
-
-
-def _leaves(tree: Tree | None, path: Path) -> Iterator[tuple[Path, Leaf]]:
-    if isinstance(tree, Leaf):
-        yield path, tree
-    elif tree is not None:
-        pairs = tree.items() if isinstance(tree, dict) else enumerate(tree)
-        for key, below in pairs:
-            yield from _leaves(below, (*path, key))
+def _is_unsure(leaf: Leaf) -> bool:
+    """Whether it is not known if this text stands without quotes and means something else than text."""
+    return not (leaf.quoted or leaf.null or _KNOWN.fullmatch(leaf.text)) and bool(_UNSURE.fullmatch(leaf.text))
 
 
 def _plain(tree: Tree) -> Plain:
     if isinstance(tree, Leaf):
-        return tree.text
+        if tree.null:
+            return _Word("null")
+        return _Word(tree.text) if not tree.quoted and _KNOWN.fullmatch(tree.text) else tree.text
     if isinstance(tree, list):
         return [_plain(item) for item in tree]
     return {key: _plain(value) for key, value in tree.items()}
@@ -265,7 +266,7 @@ def _lines(tree: Plain, indent: str) -> Iterator[str]:
     )
     for before, value in pairs:
         if isinstance(value, str):
-            yield f"{indent}{before} {quoted(value)}"
+            yield f"{indent}{before} {value if isinstance(value, _Word) else quoted(value)}"
         elif value:
             yield f"{indent}{before}"
             yield from _lines(value, f"{indent}  ")

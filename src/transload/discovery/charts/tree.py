@@ -25,7 +25,9 @@ Tree = Union["Leaf", dict[str, "Tree"], list["Tree"]]
 _FALSE = {"false", "False", "FALSE", "no", "off"}
 _TRUE = {"true", "True", "TRUE", "yes", "on"}
 _DECIMAL = re.compile(r"[+-]?\d{1,20}\.\d{0,20}")
-_TYPED = re.compile(rf"(?:|{'|'.join(sorted(_TRUE | _FALSE))})|0[0-7_]{{1,20}}|[+-]?\d[\d_]{{0,20}}\.[\d_]{{0,20}}")
+_TYPED = re.compile(
+    rf"(?:|{'|'.join(sorted(_TRUE | _FALSE))})|0[0-7_]{{1,20}}|[+-]?\d[\d_]{{0,20}}(?:\.[\d_]{{0,20}})?"
+)
 _PLAIN_BELOW = 1_000_000
 
 
