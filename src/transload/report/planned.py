@@ -66,11 +66,11 @@ def planned_totals(
     additions: Sequence[Addition] = (),
 ) -> list[Styled]:
     """The totals without the table, as shown before a run; the rest as in `planned_lines`."""
-    heading = Styled.of(("Plan: ", "strong"), f"{count(len(plan.images), 'image')} to {plan.target}")
+    heading = folded("Plan: ", f"{count(len(plan.images), 'image')} to {plan.target}", width, "strong")
     general = [line for note in notes for line in folded("note:     ", one_line(note), width, "warn")]
     image_notes = dict.fromkeys(note for image in plan.images for note in image.notes)
     return [
-        heading,
+        *heading,
         *_totals(plan, width),
         *_additions(additions, width),
         *chosen_lines(choices, width),

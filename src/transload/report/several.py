@@ -108,7 +108,7 @@ def labels(targets: Sequence[str]) -> tuple[str, ...]:
     """A short name for each target, all of them different.
 
     >>> labels(["one.example/mirror", "oci:/a/very/long/way/to/some/folder"])
-    ('one.example/mirror', '…ong/way/to/some/folder')
+    ('one.example/mirror', '…long/way/to/some/folder')
     """
     short = tuple(shortened(one_line(target), _LABEL) for target in targets)
     return short if len(set(short)) == len(short) else tuple(map(one_line, targets))

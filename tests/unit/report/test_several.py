@@ -1,0 +1,90 @@
+"""Several targets on one screen: no line is folded, and each says which target it is about."""
+
+from __future__ import annotations
+
+import doctest
+import io
+import re
+
+import pytest
+
+from tests.unit.report.replay import Replay, StoppedClock, planned, result_of
+from transload.planning.plan import Share
+from transload.report import several
+from transload.report.planned import Totals
+from transload.report.several import Results, labels, results_lines
+from transload.report.severalbars import SeveralBars
+from transload.report.tally import Tally, together
+from transload.report.theme import make_console
+
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+NAMES = ("registry.plant-7.example:5000/mirror", "oci:/a/folder/with/a/rather/long/name/on/a/disk")
+
+
+def test_the_examples_in_the_docstrings() -> None:
+    tried = doctest.testmod(several)
+    assert tried.attempted == 3
+    assert not tried.failed
+
+
+def shown(width: int, height: int = 50) -> str:
+    """What the terminal got: one target after the other, as if each had waited for the one before."""
+    clock, plan, stream = StoppedClock(), planned(), io.StringIO()
+    console = make_console(stream, color=True, terminal=True, width=width)
+    console.height = height
+    with SeveralBars(console, NAMES) as bars:
+        bars._draw()
+        for number in range(len(NAMES)):
+            bars.plan(number, Totals(plan))
+            tally = Tally(plan, clock)
+            replay = Replay(plan, clock)
+            with bars.copying(number, tally) as progress:
+                listen = together(tally, progress)
+                for moment, event in enumerate(replay):
+                    listen(event)
+                    if not moment % 40:
+                        bars._draw()
+            bars.ended(number, result_of(tally, replay.outcome))
+        bars.notice("stopping")
+    return ESCAPE.sub("", stream.getvalue())
+
+
+@pytest.mark.parametrize("height", [10, 50])
+@pytest.mark.parametrize("width", [60, 120])
+def test_no_line_is_folded_and_each_says_its_target(width: int, height: int) -> None:
+    text = shown(width, height)
+    assert max(len(line) for line in re.split("[\r\n]", text)) <= width
+    for label in labels(NAMES):
+        assert f"{label}: Plan: " in text
+        assert f"{label}: [" in text
+        assert f"{label[-6:]}: planning" in text
+        assert f"{label[-6:]}: 2 of 17 images failed" in text
+    assert "stopping" in text
+    assert (" of 17 images ·" in text or "of 17 images\r" in text) == (height == 50)
+
+
+def test_a_very_narrow_terminal_gets_bars_that_fit() -> None:
+    """Only lines that stay may be longer, since they are never removed again."""
+    moving = [part for part in re.split("[\r\n]", shown(30)) if "━" in part or "─" in part]
+    assert moving
+    assert max(map(len, moving)) < 30
+
+
+@pytest.mark.parametrize("width", [40, 60, 120, None])
+def test_the_result_of_each_stands_under_its_name(width: int | None) -> None:
+    clock, plan = StoppedClock(), planned()
+    tally = Tally(plan, clock)
+    replay = Replay(plan, clock)
+    for event in replay:
+        tally(event)
+    result = result_of(tally, replay.outcome)
+    results = Results(targets=NAMES, results=(result, result), read_again=Share())
+    lines = [str(line) for line in results_lines(results, width)]
+    assert [line for line in lines if line and not line.startswith(" ")] == [*NAMES, "0 of 2 targets are complete"]
+    assert results.failures == (*result.failures, *result.failures)
+
+
+def test_labels_that_would_be_alike_are_whole() -> None:
+    alike = ("oci:/one/folder/of/the/same/name/here", "oci:/two/folder/of/the/same/name/here")
+    assert labels(alike) == alike
+    assert labels(("a\nb", "c")) == ("a b", "c")
