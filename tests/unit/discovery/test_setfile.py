@@ -7,6 +7,7 @@ from attrs import evolve
 
 from transload.catalog.imageset import ImageSet
 from transload.catalog.setfile import parse_set
+from transload.discovery import listing as listing_module
 from transload.discovery.finding import Finding, Irrelevant, Place, Question, Unread
 from transload.discovery.listing import listed
 from transload.discovery.setfile import set_text
@@ -103,3 +104,10 @@ def test_a_set_that_would_be_too_long_has_fewer_places(tmp_path: Path) -> None:
 def test_a_set_that_is_too_long_anyway_is_refused() -> None:
     with pytest.raises(LimitExceeded, match=r"the image set would be longer than 1\.0 MiB"):
         set_text(listed(finding(f"quay.io/{'a' * 200}/b{number}:1") for number in range(5000)))
+
+
+def test_more_places_than_there_is_memory_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing_module, "DISCOVERED_PLACES", 10)
+    assert len(listed(finding("a:1", number) for number in range(10)).images) == 1
+    with pytest.raises(LimitExceeded, match="more than 10 places"):
+        listed(finding("a:1", number) for number in range(11))
