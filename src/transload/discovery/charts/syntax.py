@@ -233,7 +233,8 @@ class _Parser:
         while True:
             match = _TOKEN.match(self._source, at)
             if match is None:
-                raise self._wrong(f"{self._source[at : at + 20]!r} is not understood")
+                rest = self._source[at : at + 20]
+                raise self._wrong(f"{rest!r} is not understood" if rest else "an action has no end")
             kind, at = str(match.lastgroup), match.end()
             if kind not in {"space", "comment"}:
                 self._tokens.append(Token(kind, match[0], match.start(), at))

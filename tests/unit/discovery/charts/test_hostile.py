@@ -292,6 +292,22 @@ def test_odd_but_legal_templates(odd: str) -> None:
     assert unread(reading) == []
 
 
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("{{ if", "line 1: an action has no end"),
+        ("a\n{{ end }}", "line 2: end without a block"),
+        ("a\n\n{{- if .a -}}\nb", "line 4: the if of line 3 has no end"),
+        ("{{ a ; }}", "line 1: '; }}' is not understood"),
+        ("{{ (a }}", "line 1: a parenthesis is not closed"),
+        ("{{ define x }}{{ end }}", "line 1: expected a name in quotes, found 'x'"),
+    ],
+)
+def test_what_is_wrong_with_a_template_is_said(template: str, told: str) -> None:
+    (text,) = unread(read(chart(**{"templates__bad.yaml": template})))
+    assert text == f"web.tgz!templates/bad.yaml: the template is not understood: {told}"
+
+
 def test_nothing_is_printed_raw() -> None:
     files = chart(**{"templates__pod.yaml": pod("web", "{{ .Files.Get `\x1b[31m` }}")})
     (question,) = [item for item in read(files).open if isinstance(item, Question) and "Files" in item.text]
