@@ -78,9 +78,10 @@ def file_question(text: str, place: Place, reason: str, *path: str) -> Question:
 
 
 def chart_question(value: Value, place: str, name: str, version: str, within: str = "") -> Question:
-    """A question that has the address of a chart, `PLACE/NAME:VERSION`."""
+    """A question that has the address of a chart, `PLACE/NAME:VERSION`; whoever discovers that has answered it."""
     address = f"{place.rstrip('/')}/{name}" if place and name else place or name
-    return question(f"{address}:{version}" if version else address, Place.of(value, within), CHART)
+    address = f"{address}:{version}" if version else address
+    return question(address, Place.of(value, within), CHART, address if "://" in address else None)
 
 
 def is_template(text: str) -> bool:

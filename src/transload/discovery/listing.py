@@ -97,7 +97,7 @@ def listed(discovered: Iterable[Discovered]) -> Listing:
     files: set[str] = set()
     irrelevant = 0
     for item in _bounded(discovered):
-        files.add(item.place.file)
+        files.add(item.place.file.partition("!")[0])  # of a packed chart, the chart
         if isinstance(item, Finding):
             gathered = of_text.get(item.text)
             if gathered is None:

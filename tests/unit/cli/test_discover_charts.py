@@ -224,6 +224,22 @@ def test_charts_are_fetched_from_a_repository(capsys: pytest.CaptureFixture[str]
     assert found["images"][0]["found"][0]["file"] == f"{address}!values.yaml"
 
 
+def test_a_chart_that_a_manifest_names_is_answered_by_the_chart(capsys: pytest.CaptureFixture[str]) -> None:
+    chart = archive(files={"templates/pod.yaml": pod("web", "acme/web:1")})
+    with chart_repository({"web-1.2.3.tgz": chart}) as wire:
+        place = f"http://{wire.host}/charts"
+        spec = f"source: {{repoURL: {place}, chart: web, targetRevision: 1.2.3}}"
+        Path("app.yaml").write_text(
+            f"apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: a}}\nspec:\n  {spec}\n"
+        )
+        assert main(["discover", "app.yaml", "--output", "json"]) == 4
+        assert [item["text"] for item in document(capsys)["questions"]] == [f"{place}/web:1.2.3"]
+        assert main(["discover", "app.yaml", f"{place}/web:1.2.3", "--output", "json"]) == 0
+    found = document(capsys)
+    assert texts(found) == ["acme/web:1"]
+    assert f"{place}/web:1.2.3" not in [item["text"] for item in found["questions"]]
+
+
 def test_charts_are_fetched_from_a_registry(capsys: pytest.CaptureFixture[str]) -> None:
     image = "{{ .Values.image.registry }}/{{ .Values.image.repository }}:{{ .Values.image.tag }}"
     made = artifact_of(Chart.parse(archive(files={"templates/pod.yaml": pod("web", image)}), "web"))
