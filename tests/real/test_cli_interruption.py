@@ -20,7 +20,9 @@ from attrs import frozen
 
 from tests.real.servers import Registry
 from tests.real.vendor import Shell, command, digest_at, held
+from transload.layout import LayoutStore
 from transload.memory import MemoryStore
+from transload.oci import Name
 from transload.server import Served, serve
 from transload.testing.faults import FaultyStore, waits
 from transload.testing.images import fill, image
@@ -66,13 +68,13 @@ def source() -> Iterator[Held]:
 
 
 @contextlib.contextmanager
-def stuck(shell: Shell, source: Held, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """A mirror that has brought everything but the blob that is held back."""
+def stuck(shell: Shell, source: Held, *words: str, targets: int = 1) -> Iterator[subprocess.Popen[str]]:
+    """A mirror that has brought everything but the blob that is held back to so many targets."""
     process = shell.start("mirror", *source.words, "--output", "json", *words)
     assert process.stdout
     try:
         seen: Counter[str] = Counter()
-        while not (seen["image"] and seen["blob"] == BLOBS - 1):
+        while not (seen["image"] == targets and seen["blob"] == targets * (BLOBS - 1)):
             seen[json.loads(process.stdout.readline())["event"]] += 1
         yield process
     finally:
@@ -102,6 +104,31 @@ def test_a_signal_ends_a_run_orderly_and_says_how_to_go_on(
     totals = again.events[-1]["result"]["totals"]
     assert totals["images"]["unchanged"] == 1
     assert digest_at(registry, f"{prefix}/app/second:v1") == SECOND.digest
+
+
+def test_a_signal_ends_a_run_to_several_targets_which_each_go_on(
+    shell: Shell, source: Held, registry: Registry, tmp_path: Path
+) -> None:
+    """One of them waits for the source, the other for what comes of it."""
+    folder = tmp_path / "folder"
+    to = ("--to", f"{registry.host}/several", "--to", f"oci:{folder}")
+    with stuck(shell, source, *to, targets=2) as process:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=240)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    result = json.loads(out.splitlines()[-1])["result"]
+    assert (result["interrupted"], result["exit_code"]) == (True, 130)
+    for target in result["targets"]:
+        assert [image["status"] for image in target["images"]] == ["copied", "interrupted"]
+    source.gate.set()
+    opened = source.store.calls["open"]
+    again = shell("mirror", *source.words, *to, "--output", "json")
+    assert again.code == 0
+    assert source.store.calls["open"] == opened + 1
+    assert [target["totals"]["images"]["unchanged"] for target in again.events[-1]["result"]["targets"]] == [1, 1]
+    assert digest_at(registry, "several/app/second:v1") == SECOND.digest
+    assert LayoutStore(folder).resolve(Name("app/second", "v1")).digest == SECOND.digest
 
 
 def test_a_hangup_comes_twice_and_once_is_enough(shell: Shell, source: Held, registry: Registry) -> None:
