@@ -195,7 +195,7 @@ STREAM_ITEMS = 500_000
 STREAM_DOCUMENTS = 300_000
 """Documents of one file, with the items of long lists. Each takes some 50 µs."""
 
-DISCOVERED_PLACES = 500_000
+DISCOVERED_PLACES = 250_000
 """Places in all files that name an image, ask a question, or cannot be read: a large cluster has 50,000.
 So many, each of another image, take half a GiB."""
 
