@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,17 +152,25 @@ def _chosen(use: ChartUse, located: LocatedChart, helm: Helm | None) -> ChosenCh
     content = ChartContent(content=chart.content, file=file, values=use.values, helm=helm)
     discovered, rendered = content.discovered()
     findings = tuple(item for item in discovered if isinstance(item, Finding))
-    images = (Selected.of(Reference.parse(finding.text)) for finding in findings)
     return ChosenChart(
         use=use,
         located=located,
         chart=selected,
         content=content,
-        images=merge(evolve(image, platforms=use.platforms) for image in images),
+        images=merge(evolve(image, platforms=use.platforms) for image in _images(findings)),
         findings=findings,
         questions=tuple(item for item in discovered if isinstance(item, (Question, Unread))),
         rendered=rendered,
     )
+
+
+def _images(findings: Iterable[Finding]) -> Iterator[Selected]:
+    """The images, under their own names; those of two registries that would share a name under their registry, too."""
+    images = {Selected.of(Reference.parse(finding.text)): None for finding in findings}
+    shared = Counter(image.place for image in images)
+    for image in images:
+        registry = re.sub(r"[^a-z0-9.]+", "-", image.source.registry.lower())
+        yield image.under(registry) if shared[image.place] > 1 else image
 
 
 def _as_selected(use: ChartUse, located: LocatedChart, tag: str) -> Selected:

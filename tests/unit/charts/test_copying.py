@@ -248,6 +248,23 @@ def _values_in(chart: bytes) -> str:
         return file.read().decode()
 
 
+def test_images_of_two_registries_that_would_share_a_name(vendor: Served, site: tuple[MemoryStore, str]) -> None:
+    store, other = site
+    fill(store, DATABASE, "team/nginx", "1.27.0")
+    values = f"image: {vendor.host_port}/team/nginx:1.27.0\nsidecarImage: {other}/team/nginx:1.27.0\n"
+    pod = POD.partition("    - ")[0] + "    - image: {{ .Values.image }}\n    - image: {{ .Values.sidecarImage }}\n"
+    Path("web.tgz").write_bytes(archive(files={"values.yaml": values, "templates/pod.yaml": pod}))
+    result = transload.mirror(image_set("web.tgz"), to=f"{other}/site", values_folder="values")
+    hosts = [host.replace(":", "-") for host in (vendor.host_port, other)]
+    assert names(result) == {
+        "site/charts/web:1.2.3": "copied",
+        **{f"site/{host}/team/nginx:1.27.0": "copied" for host in hosts},
+    }
+    written = Path("values/web-1.2.3-values-relocated.yaml").read_text()
+    for host in hosts:
+        assert f"{other}/site/{host}/team/nginx:1.27.0" in written
+
+
 def test_a_missing_image_fails_alone(repository: Wire, vendor: Served, site: tuple[MemoryStore, str]) -> None:
     Path("more.yaml").write_text("image: {tag: gone}\n")
     wanted = image_set(f"{{chart: 'http://{repository.host}/charts/web', values: [more.yaml]}}")
