@@ -40,9 +40,24 @@ def read_parts(content: bytes, file: str) -> Iterator[Discovered]:
         if isinstance(value, DocumentInvalid):
             yield Unread(place=Place(file=file), reason=str(value))
             continue
-        for component in _components(at(value, "component") if value.key == "metadata" else value):
-            parts = {part: text(component, part) for part in _PARTS}
-            yield from _images(text(component, "type"), parts, Place.of(component))
+        yield from _of_component(at(value, "component") if value.key == "metadata" else value)
+
+
+def recognises(document: Value) -> bool:
+    """The same, where the first bytes do not tell."""
+    return text(document, "bomFormat") == "CycloneDX"
+
+
+def read(document: Value) -> Iterator[Discovered]:
+    """The same of a whole document."""
+    for component in (at(document, "metadata", "component"), *items(at(document, "components"))):
+        yield from _of_component(component)
+
+
+def _of_component(outer: Value) -> Iterator[Discovered]:
+    for component in _components(outer):
+        parts = {part: text(component, part) for part in _PARTS}
+        yield from _images(text(component, "type"), parts, Place.of(component))
 
 
 def _components(component: Value) -> Iterator[Value]:

@@ -124,6 +124,7 @@ DOCUMENTS: tuple[DocumentKind, ...] = (
     DocumentKind("Helmfile", chartuse.is_helmfile, chartuse.read_helmfile),
     DocumentKind("Kustomization", kustomize.recognises, kustomize.read),
     DocumentKind("image set", imagesets.recognises, imagesets.read),
+    DocumentKind("CycloneDX", cyclonedx.recognises, cyclonedx.read),
     DocumentKind("SPDX", spdx.recognises, spdx.read),
     DocumentKind("Compose file", compose.recognises, compose.read),
     DocumentKind("Kubernetes", kubernetes.recognises, kubernetes.read),

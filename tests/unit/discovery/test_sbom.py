@@ -275,3 +275,13 @@ def test_hostile_json_costs_no_more_memory_than_its_text(monkeypatch: pytest.Mon
 def test_spdx_as_rdf_is_told() -> None:
     text = '<?xml version="1.0"?>\n<rdf:RDF xmlns:spdx="http://spdx.org/rdf/terms#"/>'
     assert unread(text, "a.rdf") == ["SPDX as RDF is not read: convert it to JSON (pyspdxtools does)"]
+
+
+@pytest.mark.parametrize(
+    ("mark", "key"), [({"bomFormat": "CycloneDX"}, "components"), ({"spdxVersion": "SPDX-2.3"}, "packages")]
+)
+def test_a_mark_that_stands_at_the_end_is_seen(mark: dict[str, str], key: str) -> None:
+    reference = {"referenceType": "purl", "referenceLocator": "pkg:docker/a@1"}
+    package = {"type": "container", "name": "a", "purl": "pkg:docker/a@1", "externalRefs": [reference]}
+    text = json.dumps({key: [package], "padding": "x" * 70_000, **mark})
+    assert images(text, "b.json") == ["a:1"]
