@@ -49,7 +49,7 @@ class _Lines:
 
     def of(self, candidate: Candidate) -> Iterator[Item]:
         """What becomes of one candidate."""
-        path = candidate.fields.whole or candidate.fields.repository or ()
+        path = candidate.at
         made = self.by_path.get(path, [])
         names = [name for name in made if not name.is_whole or _is_part(candidate, name)]
         if made and not names:

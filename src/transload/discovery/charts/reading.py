@@ -20,7 +20,7 @@ from transload.discovery.charts.fields import ChartImage
 from transload.discovery.charts.package import Room, collected, unpacked
 from transload.discovery.charts.rules import Candidate, candidates
 from transload.discovery.charts.templates import Written, templates_of
-from transload.discovery.charts.tree import Path, Tree, mapping_at, merged, written
+from transload.discovery.charts.tree import Path, Tree, at, mapping_at, merged, written
 from transload.discovery.finding import Discovered, Finding, Irrelevant, Place, Question, Unread
 from transload.errors import LimitExceeded
 from transload.limits import CHART_FINDINGS
@@ -128,4 +128,6 @@ def _named(use: Use, tree: dict[str, Tree], writes: Written) -> Iterator[Candida
         return not writes.is_known or (*use.path, *path) in writes.looks
 
     for candidate in candidates(mapping_at(tree, use.path), set(use.below), looks):
-        yield candidate.below(use.path)
+        is_of_root = bool(use.path) and candidate.at[0] == "global" and at(tree, candidate.at) is not None
+        if not is_of_root:  # what is global in the outermost chart is named there
+            yield candidate.below(use.path)

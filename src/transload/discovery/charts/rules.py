@@ -49,11 +49,13 @@ HIDDEN = re.compile(
 class Candidate:
     """Values that seem to name an image: its name as far as they say it, and the leaf that says most of it.
 
-    `open` is why it is not a whole name: `no tag`. `off` is the switch that is false around it.
+    `path` is what it is called in places, `at` leads to the leaf. `open` is why it is not a whole name: `no tag`. `off`
+    is the switch that is false around it.
     """
 
     text: str
     path: Path
+    at: Path
     leaf: Leaf
     fields: Fields
     rule: str
@@ -62,7 +64,9 @@ class Candidate:
 
     def below(self, path: Path) -> Candidate:
         """The same candidate of a chart whose values stand at `path`."""
-        return evolve(self, path=(*path, *self.path), fields=self.fields.below(path)) if path else self
+        if not path:
+            return self
+        return evolve(self, path=(*path, *self.path), at=(*path, *self.at), fields=self.fields.below(path))
 
 
 def candidates(values: dict[str, Tree], skipped: set[str], looks: Callable[[Path], bool]) -> Iterator[Candidate]:
@@ -137,7 +141,9 @@ class _Walk:
             return None
         text, is_open = self._joined(fields, leaf.text.strip())
         where = path if is_mapping else repository
-        return Candidate(text=text, path=where, leaf=leaf, fields=fields, rule="chart values", open=is_open, off=off)
+        return Candidate(
+            text=text, path=where, at=repository, leaf=leaf, fields=fields, rule="chart values", open=is_open, off=off
+        )
 
     def _joined(self, fields: Fields, repository: str) -> tuple[str, str]:
         """The name that the parts make, and what it lacks."""
@@ -222,7 +228,14 @@ def _first(tree: dict[str, Tree], keys: tuple[str, ...]) -> str:
 def _whole(text: str, leaf: Leaf, path: Path, off: str, rule: str = "") -> Candidate:
     is_open = "" if has_tag(text) else "no tag"
     return Candidate(
-        text=text, path=path, leaf=leaf, fields=Fields(whole=path), rule=rule or "chart values", open=is_open, off=off
+        text=text,
+        path=path,
+        at=path,
+        leaf=leaf,
+        fields=Fields(whole=path),
+        rule=rule or "chart values",
+        open=is_open,
+        off=off,
     )
 
 

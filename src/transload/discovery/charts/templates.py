@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from transload.discovery import kubernetes
 from transload.discovery.charts.chart import Chart
@@ -14,7 +14,7 @@ from transload.discovery.charts.coalescing import Use
 from transload.discovery.charts.rendering import Line, Renderer
 from transload.discovery.charts.rules import HIDDEN, has_tag
 from transload.discovery.charts.syntax import Block, Node, TemplateWrong, parse
-from transload.discovery.charts.tree import Path, Tree, mapping_at
+from transload.discovery.charts.tree import Path, Tree, at, mapping_at
 from transload.discovery.charts.worth import GAP, UNKNOWN, Excess, Ref
 from transload.discovery.finding import Finding, Place, Unread
 from transload.documents.yamlstream import documents_in, split_documents
@@ -127,7 +127,7 @@ def _is_rendered(chart: Chart, name: str) -> bool:
 
 def _write(renderer: Renderer, nodes: list[Node], use: Use, name: str, tree: dict[str, Tree], into: Written) -> None:
     source = use.chart.templates[name].split("\n")
-    lines = list(renderer.lines(nodes, _context(use, name, tree)))
+    lines = [_from_root(line, use, tree) for line in renderer.lines(nodes, _context(use, name, tree))]
     named = [(line, text) for line in lines for text in names_in(line)]
     known = {text for _, text in named}
     for line, text in (*named, *((line, text) for line, text in _in_objects(lines) if text not in known)):
@@ -136,6 +136,19 @@ def _write(renderer: Renderer, nodes: list[Node], use: Use, name: str, tree: dic
         into.names.append(Named(text=text, place=place, reads=line.reads, source=stands))
     for line in lines:
         into.reads |= line.reads
+
+
+def _from_root(line: Line, use: Use, tree: dict[str, Tree]) -> Line:
+    """The line, with what it reads of the outermost chart's `global` as read there, and not in the subchart's copy."""
+    if not use.path or not line.reads:
+        return line
+    length = len(use.path)
+
+    def origin(path: Path) -> Path:
+        shared = path[length:]
+        return shared if shared[:1] == ("global",) and at(tree, shared) is not None else path
+
+    return evolve(line, reads=frozenset(map(origin, line.reads)))
 
 
 def _in_objects(lines: list[Line]) -> Iterator[tuple[Line, str]]:

@@ -151,3 +151,15 @@ def test_values_on_the_command_line(texts: list[str], tree: object) -> None:
 def test_what_sets_no_value(text: str) -> None:
     with pytest.raises(UsageError, match="sets no value"):
         settings([text], {})
+
+
+def test_an_image_that_is_global_is_named_once_for_all_that_use_it() -> None:
+    image = "{{ .Values.global.image.repository }}:{{ .Values.global.image.tag | default .Chart.AppVersion }}"
+    sub: Texts = {"Chart.yaml": about("sub", app="2.0"), "templates/pod.yaml": pod("sub", image)}
+    values = "global:\n  image: {repository: acme/all, tag: ''}\n"
+    reading = read({**chart("top", values=values, sub=sub), "templates/pod.yaml": "a: 1\n"})
+    (found_image,) = reading.images
+    assert (found_image.finding.text, found_image.finding.place.path) == ("acme/all:2.0", "global.image")
+    assert found_image.fields is not None
+    assert found_image.fields.tag == ("global", "image", "tag")
+    assert not [item for item in reading.open if isinstance(item, Question)]
