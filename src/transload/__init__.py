@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from transload.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from transload.app.chartreading import ReadChart
+    from transload.app.charts.reading import ReadChart
+    from transload.app.charts.rendering import ChartOptions
     from transload.app.cleaning import Leftover
     from transload.app.converting import Converted
     from transload.app.discovering import Discovery
     from transload.app.network import Network
-    from transload.app.rendering import ChartOptions
     from transload.app.settings import Environment
     from transload.app.verify import Verification
     from transload.archive import ArchiveStore
@@ -247,12 +247,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "transload.app.chartreading": ("ReadChart",),
+    "transload.app.charts.reading": ("ReadChart",),
     "transload.app.cleaning": ("Leftover",),
     "transload.app.converting": ("Converted",),
     "transload.app.discovering": ("Discovery",),
     "transload.app.network": ("Network",),
-    "transload.app.rendering": ("ChartOptions",),
+    "transload.app.charts.rendering": ("ChartOptions",),
     "transload.app.settings": ("Environment",),
     "transload.app.verify": ("Verification",),
     "transload.archive": ("ArchiveStore",),

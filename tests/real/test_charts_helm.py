@@ -13,7 +13,7 @@ import transload
 from tests.real.servers import Registry
 from tests.unit.charts.building import archive, chart_repository, stores_at
 from tests.unit.discovery.charts.shapes import SHAPES, packed
-from transload.app.charts import find_chart
+from transload.app.charts.finding import find_chart
 from transload.app.stores import Stores
 from transload.catalog.chartaddress import ChartAddress
 from transload.charts.artifact import artifact_of

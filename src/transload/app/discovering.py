@@ -9,7 +9,7 @@ from typing import IO
 
 from attrs import evolve, field, frozen
 
-from transload.app.chartreading import ChartReader, ReadChart
+from transload.app.charts.reading import ChartReader, ReadChart
 from transload.app.location import Location
 from transload.app.namedfiles import STANDARD_INPUT, Counts, NamedFile, is_remote, named_files
 from transload.app.otherlists import is_lock, read_other_list

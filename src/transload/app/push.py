@@ -67,7 +67,7 @@ def prepare_push(
 def _values_at_end(source: Source, plan: Plan, job: Job) -> Callable[[Outcome], tuple[Path, ...]] | None:
     if job.values_folder is None:
         return None
-    from transload.app.relocating import finish_with_carried_values  # few runs have charts
+    from transload.app.charts.relocating import finish_with_carried_values  # few runs have charts
 
     return finish_with_carried_values(source, plan.images, job.target, job.values_folder)
 

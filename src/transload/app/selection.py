@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from transload.app.charts import find_named, hosts_of
+from transload.app.charts.finding import find_named, hosts_of
 from transload.app.choosing import choose
 from transload.app.job import Job
 from transload.app.location import Location
@@ -36,7 +36,7 @@ from transload.threads import Cancellation
 from transload.wording import hint
 
 if TYPE_CHECKING:
-    from transload.app.charting import ChosenChart
+    from transload.app.charts.choosing import ChosenChart
 
 
 @frozen
@@ -265,7 +265,7 @@ def _image_set(image_set: ImageSet, stores: Stores, cancellation: Cancellation) 
 def _charts(image_set: ImageSet, stores: Stores, cancellation: Cancellation) -> tuple[ChosenChart, ...]:
     if not image_set.charts:
         return ()
-    from transload.app.charting import choose_charts  # few runs have charts
+    from transload.app.charts.choosing import choose_charts  # few runs have charts
 
     return choose_charts(image_set.charts, stores, cancellation)
 

@@ -21,7 +21,7 @@ from transload.login import Login
 from transload.threads import Cancellation
 
 if TYPE_CHECKING:
-    from transload.app.rendering import Helm
+    from transload.app.charts.rendering import Helm
     from transload.bundle.reading.reader import BundleStore
     from transload.bundle.reading.volumefiles import Ask
     from transload.net.http import Http
@@ -158,7 +158,7 @@ class Stores:
     @property
     def helm(self) -> Helm | None:
         """The helm of the user, which renders charts; None if there is none on the PATH."""
-        from transload.app.rendering import Helm  # few runs have charts
+        from transload.app.charts.rendering import Helm  # few runs have charts
 
         return Helm.on_path(self._environment)
 

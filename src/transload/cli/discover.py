@@ -23,8 +23,8 @@ from transload.files import check_replaceable, replace_file
 from transload.report.texts import count
 
 if TYPE_CHECKING:
+    from transload.app.charts.rendering import ChartOptions
     from transload.app.discovering import Discovery
-    from transload.app.rendering import ChartOptions
     from transload.discovery.fieldpath import FieldPath
 
 
@@ -99,8 +99,8 @@ def discover(
       kubectl get pods,deployments -A -o json | transload discover - -o set.yaml
       transload mirror set.yaml --to registry.local/site
     """
-    from transload.app.chartreading import unused
-    from transload.app.rendering import ChartOptions
+    from transload.app.charts.reading import unused
+    from transload.app.charts.rendering import ChartOptions
     from transload.discovery.fieldpath import FieldPath
 
     with open_session("discover", output, quiet, network) as session:
@@ -139,7 +139,7 @@ def _check_is_set(out: Path) -> None:
 
 def _found(session: Session, asked: Asked) -> Discovery:
     """What is found, with the stores open only if something is to be fetched or asked for."""
-    from transload.app.chartreading import chart_reader
+    from transload.app.charts.reading import chart_reader
     from transload.app.discovering import discover_images, pinned
     from transload.app.namedfiles import is_remote
 

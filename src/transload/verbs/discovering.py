@@ -8,10 +8,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Unpack
 
-from transload.app.chartreading import chart_reader
+from transload.app.charts.reading import chart_reader
+from transload.app.charts.rendering import ChartOptions
 from transload.app.discovering import Discovery, discover_images, pinned
 from transload.app.namedfiles import STANDARD_INPUT, is_remote
-from transload.app.rendering import ChartOptions
 from transload.app.settings import read_environment
 from transload.discovery.fieldpath import FieldPath
 from transload.errors import UsageError

@@ -12,7 +12,7 @@ import trustme
 
 from tests.unit.charts.building import archive, chart_repository, files, index_of, packed, stores_at
 from tests.unit.registry.wire import Asked, Said, Wire
-from transload.app.charts import fetch_chart, find_chart
+from transload.app.charts.finding import fetch_chart, find_chart
 from transload.app.network import Network
 from transload.app.stores import Logins
 from transload.catalog.chartaddress import ChartAddress

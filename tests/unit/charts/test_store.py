@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.charts.building import archive, chart_repository, stores_at
-from transload.app.charts import find_named
+from transload.app.charts.finding import find_named
 from transload.app.location import Location
 from transload.charts import Chart, open_charts
 from transload.charts.artifact import artifact_of

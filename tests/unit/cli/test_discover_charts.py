@@ -13,7 +13,7 @@ from tests.unit.charts.building import archive, chart_repository, files
 from tests.unit.discovery.charts.shapes import SHAPES, about, laid_out, packed, pod, simple
 from tests.unit.registry.wire import Asked, Said, Wire
 from transload import ChartOptions, Environment, discover
-from transload.app.rendering import Helm
+from transload.app.charts.rendering import Helm
 from transload.charts import Chart
 from transload.charts.artifact import artifact_of
 from transload.cli.main import main
@@ -191,7 +191,7 @@ def test_helm_can_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_helm_writes_has_a_limit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("transload.app.rendering.RENDERED_BYTES", 1 << 20)
+    monkeypatch.setattr("transload.app.charts.rendering.RENDERED_BYTES", 1 << 20)
     laid_out(SHAPES["with-v"], Path("chart"))
     helm("while True: print('a: 1')")
     assert main(["discover", "chart", "--output", "json"]) == 1

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from attrs import define, evolve, field, frozen
 
-from transload.app.charts import fetch_chart
-from transload.app.rendering import ChartOptions, Helm
+from transload.app.charts.finding import fetch_chart
+from transload.app.charts.rendering import ChartOptions, Helm
 from transload.app.settings import Environment
 from transload.app.stores import Stores
 from transload.catalog import ChartAddress

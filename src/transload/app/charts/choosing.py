@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
-from transload.app.charts import LocatedChart, fetched, find_chart
+from transload.app.charts.finding import LocatedChart, fetched, find_chart
 from transload.catalog.chartuse import ChartUse
 from transload.catalog.selected import Selected, merge
 from transload.discovery.finding import Discovered, Finding, Question, Unread
@@ -21,7 +21,7 @@ from transload.report.texts import count
 from transload.threads import Cancellation, in_parallel
 
 if TYPE_CHECKING:
-    from transload.app.rendering import Helm
+    from transload.app.charts.rendering import Helm
     from transload.app.stores import Stores
     from transload.discovery.charts import ChartReading
 
@@ -40,8 +40,8 @@ class ChartContent:
 
     def discovered(self, *more: Path) -> tuple[tuple[Discovered, ...], bool]:
         """What it names, with `more` values over the others, and whether helm rendered it. Raises `DocumentInvalid`."""
-        from transload.app.chartreading import ChartReader
-        from transload.app.rendering import ChartOptions
+        from transload.app.charts.reading import ChartReader
+        from transload.app.charts.rendering import ChartOptions
 
         reader = ChartReader(options=ChartOptions(values=(*self.values, *more)), helm=self.helm)
         reader.check()
@@ -54,8 +54,8 @@ class ChartContent:
 
     def reading(self) -> ChartReading:
         """Where its values name its images. Raises `CorruptError` if it cannot be read."""
-        from transload.app.chartreading import ChartReader
-        from transload.app.rendering import ChartOptions
+        from transload.app.charts.reading import ChartReader
+        from transload.app.charts.rendering import ChartOptions
         from transload.discovery.charts import read_chart
 
         above = ChartReader(options=ChartOptions(values=self.values)).above

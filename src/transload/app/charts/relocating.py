@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from transload.app.charting import ChartContent, ChosenChart
+from transload.app.charts.choosing import ChartContent, ChosenChart
 from transload.app.location import Location
 from transload.discovery.charts import ChartReading
 from transload.discovery.charts.relocating import Overlay, overlay_of, overlay_text, proved
