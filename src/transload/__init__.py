@@ -248,11 +248,11 @@ __all__ = [
 
 _HOMES = {
     "transload.app.charts.reading": ("ReadChart",),
+    "transload.app.charts.rendering": ("ChartOptions",),
     "transload.app.cleaning": ("Leftover",),
     "transload.app.converting": ("Converted",),
     "transload.app.discovering": ("Discovery",),
     "transload.app.network": ("Network",),
-    "transload.app.charts.rendering": ("ChartOptions",),
     "transload.app.settings": ("Environment",),
     "transload.app.verify": ("Verification",),
     "transload.archive": ("ArchiveStore",),
