@@ -66,10 +66,12 @@ format: $(VENV)/ready
 
 # Tools of the tests that come from Debian; where apt may not be used, the tests that need them say so and are skipped.
 .PHONY: servers
-servers:
+servers: $(VENV)/ready
 	@command -v docker-registry >/dev/null && command -v skopeo >/dev/null && command -v curl >/dev/null || \
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq $(APT) >/dev/null; } || \
 	echo "note: $(APT) cannot be installed here; tests that need them will be skipped"
+	@command -v helm >/dev/null || $(BIN)/python tools/helm.py $(VENV)/helm || \
+	echo "note: helm cannot be fetched here; tests that compare with it will be skipped"
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

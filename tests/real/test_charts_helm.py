@@ -1,34 +1,33 @@
-"""Charts and Helm itself, where it is on the PATH: the artifact of `helm push`, and values that lead to the target."""
+"""Charts and Helm itself: the artifact of `helm push`, values that lead to the target, and what helm renders."""
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 import transload
+from tests.real.programs import program
 from tests.real.servers import Registry
 from tests.unit.charts.building import archive, chart_repository, stores_at
-from tests.unit.discovery.charts.shapes import SHAPES, packed
+from tests.unit.discovery.charts.shapes import SHAPES, laid_out, packed
 from transload.app.charts.finding import find_chart
 from transload.app.stores import Stores
 from transload.catalog.chartaddress import ChartAddress
 from transload.charts.artifact import artifact_of
 from transload.charts.chart import Chart
 from transload.charts.index import Index
-from transload.discovery.charts import read_chart
+from transload.discovery.charts import read_chart, read_chart_folder
 from transload.discovery.charts.relocating import overlay_of, overlay_text
+from transload.discovery.finding import Question
 from transload.errors import ManifestUnknown
 from transload.memory import MemoryStore
 from transload.oci import Digest, Name, Reference
 from transload.server import ServeSettings, serve
 from transload.testing.images import fill, image
-
-HELM = shutil.which("helm")
-pytestmark = pytest.mark.skipif(HELM is None, reason="there is no helm on the PATH")
 
 # Every field of Helm's metadata, letters that Go escapes, and annotations in the place of Helm's own.
 METADATA = """apiVersion: v2
@@ -65,13 +64,14 @@ _IMAGE = re.compile(r"(?<![\w./:-])[a-z0-9][\w.:-]*/[\w./-]+:[\w.-]+(?:@sha256:[
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", f"{Path(program('helm')).parent}{os.pathsep}{os.environ['PATH']}")
     for name in ("HOME", "TRANSLOAD_STATE_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
 
 
 def helm(*words: str) -> str:
-    done = subprocess.run([str(HELM), *words], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(["helm", *words], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -155,7 +155,7 @@ def _ours(place: str, wanted: str, stores: Stores) -> str | None:
 
 
 def _of_helm(place: str, wanted: str) -> str | None:
-    words = [str(HELM), "show", "chart", "web", "--repo", place, *(["--version", wanted] if wanted else [])]
+    words = ["helm", "show", "chart", "web", "--repo", place, *(["--version", wanted] if wanted else [])]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     found = re.search(r"^version: (.*)$", done.stdout, re.MULTILINE)
     return found[1].strip("\"'") if found else None
@@ -190,3 +190,19 @@ def test_a_chart_of_the_target_takes_its_images_from_there(registry: Registry) -
     chart = f"oci://{registry.host}/site/charts/web"
     rendered = helm("template", chart, "--version", "1.2.3", "--plain-http", "--values", result.written[0])
     assert names_in(rendered) == {f"{registry.host}/site/team/app:1"}
+
+
+_RENDERED = re.compile(r"^\s*(?:- )*image: [\"']?([^\s\"'{]+:[^\s\"'{]+)", re.MULTILINE)
+_BY_A_FILE = "quay.io/acme/file:1"  # a chart's template reads it from another file, which is a question
+
+
+@pytest.mark.parametrize("shape", sorted(set(SHAPES) - {"umbrella"}))  # helm refuses missing subcharts
+def test_nothing_that_helm_renders_is_missing(shape: str) -> None:
+    root = laid_out(SHAPES[shape], Path("chart"))
+    reading = read_chart_folder(root)
+    found = {image.finding.text for image in reading.images}
+    asked = {item.text for item in reading.open if isinstance(item, Question)}
+    asked |= {text.rpartition(":")[0] or text for text in asked}
+    for text in _RENDERED.findall(helm("template", "release-name", str(root))):
+        known = text in found or text.rpartition(":")[0] in asked
+        assert known or _BY_A_FILE in text, f"{text} is neither found nor asked about"

@@ -1,14 +1,9 @@
 """Real charts' shapes: which references are right, which are found, and which stay open."""
 
-import re
-import shutil
-import subprocess
-from pathlib import Path
-
 import pytest
 
-from tests.unit.discovery.charts.shapes import SHAPES, Texts, about, laid_out, packed, pod
-from transload.discovery.charts import ChartReading, Fields, read_chart, read_chart_folder
+from tests.unit.discovery.charts.shapes import SHAPES, Texts, about, packed, pod
+from transload.discovery.charts import ChartReading, Fields, read_chart
 from transload.discovery.charts.tree import values_of
 from transload.discovery.finding import Irrelevant, Question, Unread
 from transload.discovery.judging import NO_TAG
@@ -203,22 +198,6 @@ def test_subcharts_are_read_as_conditions_tags_and_aliases_say() -> None:
     more = read(SHAPES["umbrella"], "db: {enabled: true}\ntags: {extras: true}\ncarts: {enabled: false}")
     assert found(more) - found(reading) == {"registry.shop.example/acme/db:16", "registry.shop.example/acme/mail:1"}
     assert found(reading) - found(more) == {"registry.shop.example/acme/cache:7.4"}
-
-
-_RENDERED = re.compile(r"^\s*(?:- )*image: [\"']?([^\s\"'{]+:[^\s\"'{]+)", re.MULTILINE)
-
-
-@pytest.mark.skipif(not shutil.which("helm"), reason="helm is not on the PATH")
-@pytest.mark.parametrize("name", sorted(set(SHAPES) - {"umbrella"}))  # helm refuses missing subcharts
-def test_nothing_that_helm_renders_is_missing(name: str, tmp_path: Path) -> None:
-    root = laid_out(SHAPES[name], tmp_path)
-    command = ["helm", "template", "release-name", str(root)]
-    rendered = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    reading = read_chart_folder(root)
-    open_ones = {text.rpartition(":")[0] or text for text in questions(reading)} | set(questions(reading))
-    for text in _RENDERED.findall(rendered):
-        known = text in found(reading) or text.rpartition(":")[0] in open_ones
-        assert known or "quay.io/acme/file:1" in text, f"{text} is neither found nor asked about"
 
 
 @pytest.mark.parametrize(
