@@ -96,7 +96,7 @@ def test_the_configuration_file_is_below_variables_and_flags(
     [
         ("too: x\n", "too: no command has this flag; did you mean 'to'?"),
         ("tag: 1.40\n", "tag: 1.4 is not text"),
-        ("to: [a, b]\n", "to: takes one value, not a list"),
+        ("tag: [a, b]\n", "tag: takes one value, not a list"),
         ("source-password: x\n", "secrets do not belong into this file"),
         ("- to\n", "expected a map of flags to values"),
         ("to: [\n", "not valid YAML"),
