@@ -52,8 +52,10 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "tekton.dev/TaskRun": _below("spec.taskSpec", _STEPS),
     "tekton.dev/Pipeline": _below("spec", _TASKS),
     "tekton.dev/PipelineRun": _below("spec.pipelineSpec", _TASKS),
-    "operator.knative.dev/KnativeServing": ("spec.registry.override.*",),
-    "operator.knative.dev/KnativeEventing": ("spec.registry.override.*",),
+    **dict.fromkeys(
+        ("operator.knative.dev/KnativeServing", "operator.knative.dev/KnativeEventing"),
+        ("spec.registry.default", "spec.registry.override.*"),
+    ),
     **dict.fromkeys(
         [f"monitoring.coreos.com/{kind}" for kind in ("Prometheus", "PrometheusAgent", "Alertmanager", "ThanosRuler")],
         ("spec.image", "spec.thanos.image"),
@@ -69,6 +71,15 @@ _OPERATED = {
 }
 """What Prometheus Operator runs for a kind that names no image, with its `version`, unless its flags say otherwise."""
 
+_DEFAULTED = {
+    "postgresql.cnpg.io/Cluster": ("ghcr.io/cloudnative-pg/postgresql", ("spec.imageName", "spec.imageCatalogRef")),
+    "kafka.strimzi.io/Kafka": ("quay.io/strimzi/kafka", ("spec.kafka.image",)),
+    "kafka.strimzi.io/KafkaConnect": ("quay.io/strimzi/kafka", ("spec.image",)),
+    "kafka.strimzi.io/KafkaMirrorMaker2": ("quay.io/strimzi/kafka", ("spec.image",)),
+    "kafka.strimzi.io/KafkaBridge": ("quay.io/strimzi/kafka-bridge", ("spec.image",)),
+}
+"""What the operator of a kind runs in a version of its own choice, unless one of these fields is there."""
+
 _BUILT = {"kafka.strimzi.io/KafkaConnect": "spec.build.output.image"}  # what is built there and pushed, not pulled
 
 
@@ -80,7 +91,13 @@ def custom_resource(document: Value, kind: str, within: str) -> Iterator[Discove
         seen.update(value.path for value in path.values(document))
         yield from path.read(document, within, kind.rpartition("/")[2])
     if kind in _OPERATED:
+        seen.add("spec.baseImage")  # it has its tag in a field of its own
         yield from _operated(document, _OPERATED[kind], within)
+    if kind in _DEFAULTED:
+        usual, chosen = _DEFAULTED[kind]
+        if not any(True for field in chosen for _ in FieldPath.parse(field).values(document)):
+            place = Place.of(at(document, "spec"), within)
+            yield question(usual, place, f"no {chosen[0].rpartition('.')[2]}: the operator's own default is used")
     yield from anykind.fields(document, within, seen)
 
 

@@ -137,19 +137,24 @@ class _Build:
         try:
             image = expand(_unquoted(words[0]), self.variables.values)
         except Unresolved as error:
-            if not self._names_a_stage(words[0]):
+            if not self._names_a_stage(words[0], error.name):
                 yield self._open(words[0], place, error)
         else:
             if image != "scratch" and image.lower() not in self.before:
                 yield judged(image, place, "dockerfile FROM")
         self.before.add(name)
 
-    def _names_a_stage(self, word: str) -> bool:
-        """Whether a stage may be meant, as in `FROM build-$TARGETARCH` with a stage for each."""
+    def _names_a_stage(self, word: str, variable: str) -> bool:
+        """Whether a stage is meant, as in `FROM build-$TARGETARCH` with a stage for each.
+
+        A variable alone, such as `$BASE`, may mean any image as well, unless it is one of the platform.
+        """
         parts = _VARIABLE.split(_unquoted(word[:_STAGE_LENGTH]).lower())
         if len(word) > _STAGE_LENGTH or len(self.before) > _STAGES or len(parts) == 1:
             return False
         begin, end = parts[0], parts[-1]
+        if not (begin or end or _OF_THE_PLATFORM.fullmatch(variable)):
+            return False
         return any(
             name.startswith(begin) and name.endswith(end) and len(name) > len(begin) + len(end) for name in self.before
         )

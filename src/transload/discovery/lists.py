@@ -54,5 +54,7 @@ def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
     """
     for number, line in enumerate(text.split("\n"), 1):
         words = line.split("#")[0].split() if " #" in line or line.lstrip().startswith("#") else line.split()
-        if words:
+        if "{{" in line:
+            yield number, line.strip(), True  # a template, which may have spaces in it
+        elif words:
             yield number, words[0], len(words) == 1 or bool(set("/:@") & set(words[0]) and set("/:") & set(words[1]))

@@ -300,3 +300,8 @@ def test_links_in_a_chart_are_told_not_followed(capsys: pytest.CaptureFixture[st
     told = capsys.readouterr().out
     assert "not read: chart/templates/link.yaml: a link, and links in a chart are not followed" in told
     assert "acme/secret" not in told
+
+
+def test_a_packed_chart_as_content_is_read() -> None:
+    found = discover(content=packed(SHAPES["with-v"]))
+    assert [str(image.reference) for image in found.listing.images] == WITH_V

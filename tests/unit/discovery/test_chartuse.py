@@ -343,9 +343,9 @@ def test_a_catalog_is_asked_about() -> None:
 
 
 def test_lists_with_comments_and_columns() -> None:
-    text = "# images\nnginx:1.27  # web\n\nquay.io/a/b:1 registry.local/b:1\r\nredis\na/B:1\n"
+    text = "# images\nnginx:1.27  # web\n\nquay.io/a/b:1 registry.local/b:1\r\nredis\na/B:1\n{{ x }}/c:1\n"
     assert images(text, "images.txt") == ["nginx:1.27", "quay.io/a/b:1"]
-    assert [text for text, _ in questions(text, "images.txt")] == ["redis", "a/B:1"]
+    assert [text for text, _ in questions(text, "images.txt")] == ["redis", "a/B:1", "{{ x }}/c:1"]
 
 
 def test_a_text_of_sentences_is_no_list() -> None:

@@ -72,6 +72,32 @@ def test_an_operator_that_chooses_alone_is_a_question() -> None:
     assert "the operator's own default" in reason
 
 
+@pytest.mark.parametrize(
+    ("kind", "spec", "text"),
+    [
+        ("postgresql.cnpg.io/Cluster", {"instances": 3}, "ghcr.io/cloudnative-pg/postgresql"),
+        ("kafka.strimzi.io/Kafka", {"kafka": {"version": "3.9.0"}}, "quay.io/strimzi/kafka"),
+        ("kafka.strimzi.io/KafkaConnect", {"replicas": 1}, "quay.io/strimzi/kafka"),
+        ("kafka.strimzi.io/KafkaMirrorMaker2", {"replicas": 1}, "quay.io/strimzi/kafka"),
+        ("kafka.strimzi.io/KafkaBridge", {"replicas": 1}, "quay.io/strimzi/kafka-bridge"),
+    ],
+)
+def test_an_image_that_a_kind_leaves_to_its_operator_is_asked_for(kind: str, spec: object, text: str) -> None:
+    ((asked_for, reason),) = asked(resource(kind, spec))
+    assert asked_for == text
+    assert reason.endswith(": the operator's own default is used")
+
+
+def test_an_image_from_a_catalog_is_no_question() -> None:
+    catalog = {"imageCatalogRef": {"kind": "ImageCatalog", "name": "x", "major": 17}}
+    assert asked(resource("postgresql.cnpg.io/Cluster", catalog)) == []
+
+
+def test_a_name_for_all_images_of_knative_is_a_question() -> None:
+    document = resource("operator.knative.dev/KnativeServing", {"registry": {"default": "r.example/a/${NAME}:v1"}})
+    assert [text for text, _ in asked(document)] == ["r.example/a/${NAME}:v1"]
+
+
 TEMPLATES = [
     {"container": {"image": "a:1"}, "sidecars": [{"image": "b:1"}]},
     {"script": {"image": "c:1", "source": "echo"}, "initContainers": [{"image": "d:1"}]},

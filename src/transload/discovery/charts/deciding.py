@@ -112,5 +112,7 @@ def _place(candidate: Candidate) -> Place:
 def _literal(name: Named) -> Item:
     if not name.is_whole:
         return question(name.source, name.place, "the templates make this name, and only Helm can tell all of it")
+    if "{{" in name.source and (not name.text or name.text[0] in ":/@" or name.text[-1] in ":/@"):
+        return question(name.source, name.place, "a value in it is empty: give it with --values")
     item = judged(name.text, name.place, "chart template", "likely")
     return ChartImage(finding=item) if isinstance(item, Finding) else item

@@ -65,8 +65,8 @@ class Files:
 
 
 def is_packed(name: str, content: bytes) -> bool:
-    """Whether this is a packed chart by its name and first bytes."""
-    return name.endswith((".tgz", ".tar.gz")) and content.startswith(GZIP)
+    """Whether this is a packed chart by its name and first bytes; `-` is standard input, which has no name."""
+    return (name == "-" or name.endswith((".tgz", ".tar.gz"))) and content.startswith(GZIP)
 
 
 def unpacked(content: bytes, chart: str, room: Room) -> Files:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import zip_longest
 
 from attrs import define, evolve, field, frozen
 
@@ -22,6 +23,7 @@ from transload.errors import DocumentInvalid, LimitExceeded
 from transload.limits import CHART_TEXT_BYTES
 
 _IMAGE_LINE = re.compile(r"\s*(?:-\s+)*[\"']?(?:\w*[iI]mage)[\"']?:[ \t]+(?P<value>[^\s#].*)")
+_EMPTY_LINE = re.compile(r"\s*(?:-\s+)*[\"']?image[\"']?:\s*(?:\"\"|'')?\s*")
 _KIND = re.compile(r"^kind:", re.MULTILINE)
 _USUAL = re.compile(
     r"^kind:[ \t]*(?:Pod|Deployment|StatefulSet|DaemonSet|ReplicaSet|Job|CronJob|Service|ServiceAccount|ConfigMap"
@@ -130,12 +132,28 @@ def _write(renderer: Renderer, nodes: list[Node], use: Use, name: str, tree: dic
     lines = [_from_root(line, use, tree) for line in renderer.lines(nodes, _context(use, name, tree))]
     named = [(line, text) for line in lines for text in names_in(line)]
     known = {text for _, text in named}
-    for line, text in (*named, *((line, text) for line, text in _in_objects(lines) if text not in known)):
+    empty = [(line, "") for line in _empty(lines) if "{{" in _source_of(line, source)]
+    for line, text in (*named, *empty, *((line, text) for line, text in _in_objects(lines) if text not in known)):
         place = Place(file=use.chart.inside + name, line=line.line or None)
-        stands = source[line.line - 1].strip() if 0 < line.line <= len(source) else ""
-        into.names.append(Named(text=text, place=place, reads=line.reads, source=stands))
+        into.names.append(Named(text=text, place=place, reads=line.reads, source=_source_of(line, source)))
     for line in lines:
         into.reads |= line.reads
+
+
+def _source_of(line: Line, source: Sequence[str]) -> str:
+    """The line of the template that writes this one."""
+    return source[line.line - 1].strip() if 0 < line.line <= len(source) else ""
+
+
+def _empty(lines: Sequence[Line]) -> Iterator[Line]:
+    """The lines `image:` that have nothing behind them, and no mapping below."""
+    for line, following in zip_longest(lines, lines[1:]):
+        if _EMPTY_LINE.fullmatch(line.text) and not (following and _indent(following) > _indent(line)):
+            yield line
+
+
+def _indent(line: Line) -> int:
+    return len(line.text) - len(line.text.lstrip(" -"))
 
 
 def _from_root(line: Line, use: Use, tree: dict[str, Tree]) -> Line:

@@ -169,6 +169,21 @@ def test_what_only_helm_can_tell_is_asked() -> None:
     }
 
 
+def test_a_name_whose_value_is_missing_is_asked() -> None:
+    names = ["{{ .Values.none }}", '{{ required "give it" .Values.none }}', "r.example/a:{{ .Values.tag }}"]
+    nested = "image:\n  {{- toYaml .Values.image | nindent 2 }}"
+    lines = [*(f"image: {name}" for name in names), nested]
+    shape = {
+        "Chart.yaml": "name: c\nversion: 1.0.0\n",
+        "values.yaml": "image: {repository: r.example/b, tag: 1}\n",
+        "templates/pod.yaml": "\n".join(lines),
+    }
+    missing = "a value in it is empty: give it with --values"
+    assert {text: why for text, why in questions(read(shape)).items() if why == missing} == {
+        f"image: {name}": missing for name in names
+    }
+
+
 def test_subcharts_are_read_as_conditions_tags_and_aliases_say() -> None:
     reading = read(SHAPES["umbrella"])
     assert found(reading) == {
