@@ -102,6 +102,7 @@ def discover(
     from transload.app.charts.reading import unused
     from transload.app.charts.rendering import ChartOptions
     from transload.discovery.fieldpath import FieldPath
+    from transload.discovery.listing import without_use
 
     with open_session("discover", output, quiet, network) as session:
         if logins.source_password_stdin and "-" in paths:
@@ -121,6 +122,8 @@ def discover(
         _show(session, found, out, quiet)
         for sentence in unused(chart_options, found.charts):
             session.output.notice(f"note: {sentence}")
+        for path in without_use(found.listing, asked.fields):
+            session.output.notice(f"note: no document has the field {path.text}")
         if not found.listing.images:
             raise SelectionEmpty(
                 f"no image could be decided: {count(len(found.listing.questions), 'question')} open",

@@ -63,6 +63,12 @@ class FieldPath:
             else:
                 yield Question(text="", place=Place.of(value, within), reason="the field is not text")
 
+    def leads_to(self, place: Place) -> bool:
+        """Whether a value at this place is one at the end of the path."""
+        steps = {"[]": r"\[[0-9]+\]", "*": r"\..+"}  # of a key, paths show 80 characters
+        pattern = "".join(steps.get(step, rf"\.{re.escape(step[:80])}") for step in self.steps)
+        return bool(re.fullmatch(pattern, f".{place.path.rpartition(': ')[2]}"))
+
     def values(self, document: Value) -> Iterator[Value]:
         """The values at the ends of this path that are neither missing nor null."""
         return (value for value in _along(document, self.steps) if not is_absent(value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from transload.discovery.finding import Discovered, Place
-from transload.discovery.judging import chart_question, file_question, judged, question
+from transload.discovery.judging import CHART, chart_question, file_question, judged, question
 from transload.discovery.values import at, items, text
 from transload.discovery.variables import Unresolved, expand
 from transload.documents.value import Value
@@ -36,8 +36,7 @@ def read(document: Value) -> Iterator[Discovered]:
         if (chosen := at(document, key)).content:
             yield question(key, Place.of(chosen), _WHOLE)
     for chart in items(at(document, "charts")):
-        name = text(chart) or text(chart, "chart")
-        yield chart_question(chart, text(chart, "repository"), name, text(chart, "version"))
+        yield from _chart(chart)
     for file in filter(text, items(at(document, "include"))):
         yield file_question(text(file), Place.of(file), "this file is included: discover it, too", text(file))
     for asked in items(at(document, "questions")):
@@ -56,6 +55,17 @@ def _image(image: Value, defaults: Value) -> Iterator[Discovered]:
             yield question(source, place, str(error))
         else:
             yield judged(_completed(name, tag, text(image, "digest"), defaults), place, "image set")
+
+
+def _chart(chart: Value) -> Iterator[Discovered]:
+    """A question for a chart, which the chart answers; none if the set leaves its images out."""
+    name, repository = text(chart) or text(chart, "chart"), text(chart, "repository")
+    if at(chart, "images").content is False or text(chart, "images") == "false":
+        return
+    if repository or "://" in name:
+        yield chart_question(chart, repository, name, text(chart, "version"))
+    else:
+        yield file_question(name, Place.of(chart), CHART, name)
 
 
 def _completed(name: str, tag: str, digest: str, defaults: Value) -> str:

@@ -7,6 +7,7 @@ from os.path import dirname, normpath
 
 from attrs import define, field, frozen
 
+from transload.discovery.fieldpath import FieldPath
 from transload.discovery.finding import Address, Discovered, Finding, Irrelevant, Place, Question, Sureness, Unread
 from transload.errors import LimitExceeded
 from transload.limits import DISCOVERED_PLACES
@@ -162,6 +163,12 @@ def _run_differently(images: Iterable[FoundImage]) -> Iterator[OpenQuestion]:
         if image.reference.name.digest is None and len(image.running) > 1:
             reason = f"nodes run {len(image.running)} different images under this name: {', '.join(image.running)}"
             yield OpenQuestion(text=str(image.reference), reason=reason, places=image.places)
+
+
+def without_use(listing: Listing, fields: Iterable[FieldPath]) -> Sequence[FieldPath]:
+    """The paths that no document has: each value that a path leads to is in the listing, as an image or a question."""
+    entries: tuple[FoundImage | OpenQuestion, ...] = (*listing.images, *listing.questions)
+    return [path for path in fields if not any(path.leads_to(place) for entry in entries for place in entry.places)]
 
 
 def open_points(listing: Listing) -> Sequence[OpenQuestion]:

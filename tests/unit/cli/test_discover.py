@@ -264,3 +264,14 @@ def test_odd_names_and_texts_are_shown_and_written_harmlessly(
     loaded = transload.load_set(Path("set.yaml"))
     assert isinstance(loaded, transload.ImageSet)
     assert len(loaded.images) == 1
+
+
+def test_a_field_that_no_document_has_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "apiVersion: example.com/v1\nkind: Farm\nspec: {a.b: {c: [{x: 'one:1'}]}, d: ['two:2', {e: three}]}\n"
+    Path("farm.yaml").write_text(text)
+    there = ('spec."a.b".c[].x', "spec.d[]", "spec.d[].e", "spec.*.c[].x", "$.spec.d[*].e")
+    missing = ("spec.image", "spec.d", "d[]")
+    options = [word for field in (*there, *missing) for word in ("--field", field)]
+    assert main(["discover", "farm.yaml", *options]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note:")]
+    assert notes == [f"note: no document has the field {field}" for field in ("spec.image", "d[]")]

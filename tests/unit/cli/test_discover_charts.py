@@ -305,3 +305,14 @@ def test_links_in_a_chart_are_told_not_followed(capsys: pytest.CaptureFixture[st
 def test_a_packed_chart_as_content_is_read() -> None:
     found = discover(content=packed(SHAPES["with-v"]))
     assert [str(image.reference) for image in found.listing.images] == WITH_V
+
+
+def test_a_chart_of_an_image_set_is_answered_by_the_chart_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
+    laid_out(SHAPES["with-v"], Path("mine/chart"))
+    Path("mine/set.yaml").write_text(
+        "kind: ImageSet\nversion: 1\ncharts: [./chart, {chart: other.tgz}, {chart: more.tgz, images: false}]\n"
+    )
+    assert main(["discover", "mine/set.yaml", "mine/chart", "--output", "json"]) == 0
+    found = document(capsys)
+    assert texts(found) == WITH_V
+    assert [item["text"] for item in found["questions"]] == ["other.tgz"]
