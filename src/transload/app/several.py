@@ -94,10 +94,13 @@ def jobs_for(job: Job, targets: Sequence[Location]) -> tuple[Job, ...]:
 
 
 def _own(folder: Path | None, target: Location) -> Path | None:
-    """A folder for the values of one target below the common one; values name a registry, so others have none."""
+    """A folder for the values of one target below the common one; values name a registry, so others have none.
+
+    The prefix keeps its slashes, so that `a-b` and `a/b` differ.
+    """
     if folder is None or target.kind != "registry":
         return None
-    return folder / re.sub(r"[^A-Za-z0-9.-]+", "-", str(target)).strip("-.")
+    return folder / re.sub(r"[^A-Za-z0-9.-]+", "-", target.value).strip("-.") / target.prefix
 
 
 def selections_for(jobs: Sequence[Job], stores: Stores, cancellation: Cancellation) -> tuple[Selection, ...]:

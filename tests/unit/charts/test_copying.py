@@ -310,12 +310,12 @@ def test_values_for_several_targets_and_charts(repository: Wire, site: tuple[Mem
     transload.mirror(wanted, to=[f"{host}/one", f"{host}/two"], values_folder="values")
     own = host.replace(":", "-")
     assert sorted(str(path) for path in Path("values").rglob("*.yaml")) == [
-        f"values/{own}-{prefix}/{prefix}-{name}-1.2.3-values-relocated.yaml"
+        f"values/{own}/{prefix}/{prefix}-{name}-1.2.3-values-relocated.yaml"
         for prefix in ("one", "two")
         for name in ("charts-web", "other-web")
     ]
     assert (
-        f"{host}/two/team/sidecar:2" in Path(f"values/{own}-two/two-other-web-1.2.3-values-relocated.yaml").read_text()
+        f"{host}/two/team/sidecar:2" in Path(f"values/{own}/two/two-other-web-1.2.3-values-relocated.yaml").read_text()
     )
 
 
@@ -421,6 +421,15 @@ def test_files_that_are_not_there(repository: Wire) -> None:
             transload.mirror(image_set(entry), to="oci:out")
 
 
+def test_values_of_prefixes_that_look_alike_do_not_meet(site: tuple[MemoryStore, str], web: bytes) -> None:
+    host = site[1]
+    Path("web.tgz").write_bytes(web)
+    transload.mirror(image_set("web.tgz"), to=[f"{host}/a/b", f"{host}/a-b"], values_folder="values")
+    for prefix in ("a/b", "a-b"):
+        (values,) = Path("values", host.replace(":", "-"), prefix).glob("*.yaml")
+        assert f"{host}/{prefix}/team/sidecar:2" in values.read_text()
+
+
 def test_several_targets_get_a_chart_that_is_fetched_once_and_values_of_their_own(
     repository: Wire, site: tuple[MemoryStore, str], web: bytes
 ) -> None:
@@ -430,13 +439,12 @@ def test_several_targets_get_a_chart_that_is_fetched_once_and_values_of_their_ow
     results = transload.mirror(wanted, to=to, values_folder="values")
     assert results.complete == 3
     assert names(results.results[0]) == ALL
+    own = Path("values", host.replace(":", "-"))
     for prefix in ("mirror", "other"):
         assert Digest.of(web) in store.fetch(Name(f"{prefix}/charts/web", "1.2.3")).raw.decode()
-        (values,) = Path("values", f"{host.replace(':', '-')}-{prefix}").iterdir()
+        (values,) = (own / prefix).iterdir()
         assert f"{host}/{prefix}/team/sidecar:2" in values.read_text()
-    assert sorted(path.name for path in Path("values").iterdir()) == sorted(
-        f"{host.replace(':', '-')}-{prefix}" for prefix in ("mirror", "other")
-    )
+    assert sorted(path.name for path in own.iterdir()) == ["mirror", "other"]
     assert sorted(repository.lines) == [
         "GET /charts/index.yaml",
         "GET /charts/web-1.2.3.tgz",

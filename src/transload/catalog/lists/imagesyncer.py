@@ -80,7 +80,7 @@ def _tags(repository: str, tags: list[str], target: Value) -> Iterator[Taken]:
     path, colon, new = target.content.rpartition(":") if ":" in target.content.rpartition("/")[2] else ("", "", "")
     renamed = [tag.strip() for tag in new.split(",")] if colon else tags
     if len(renamed) != len(tags):
-        raise target.fail(f"names {len(renamed)} tags, and the source {len(tags)}")
+        raise target.fail(f"the number of tags is {len(renamed)} here and {len(tags)} at the source")
     for tag, other in zip(tags, renamed, strict=True):
         name = f"{path or target.content}:{other}" if target.content else ""
         yield image(target, f"{repository}:{tag}", renamed=name)
