@@ -292,7 +292,7 @@ def test_mappings_of_regsync_are_merged() -> None:
         ("sync: [{source: a, target: b c, type: image}]\n", "f:1: sync[0].target: "),
         ("sync: [{source: A B, target: b, type: image}]\n", "f:1: sync[0].source: "),
         ("sync: [{source: 'a:1', target: b, type: repository}]\n", "is one image, and a repository was expected"),
-        ("a.example/x:1,2: b.example/y:1\n", "f:1: a.example/x:1,2: names 1 tags, and the source 2"),
+        ("a.example/x:1,2: b.example/y:1\n", "f:1: a.example/x:1,2: the number of tags is 1 here and 2 at the source"),
         ("kind: ImagesLock\napiVersion: v0\nimages: [{name: a}]\n", "f:3: images[0]: key 'image' is missing"),
         ("kind: ImagesLock\napiVersion: v0\nimages: a\n", "images: expected a list"),
         (
