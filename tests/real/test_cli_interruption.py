@@ -111,7 +111,7 @@ def test_a_signal_ends_a_run_to_several_targets_which_each_go_on(
 ) -> None:
     """One of them waits for the source, the other for what comes of it."""
     folder = tmp_path / "folder"
-    to = ("--to", f"{registry.host}/several", "--to", f"oci:{folder}")
+    to = ("--to", f"{registry.host}/stopped-several", "--to", f"oci:{folder}")
     with stuck(shell, source, *to, targets=2) as process:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=240)
@@ -127,7 +127,7 @@ def test_a_signal_ends_a_run_to_several_targets_which_each_go_on(
     assert again.code == 0
     assert source.store.calls["open"] == opened + 1
     assert [target["totals"]["images"]["unchanged"] for target in again.events[-1]["result"]["targets"]] == [1, 1]
-    assert digest_at(registry, "several/app/second:v1") == SECOND.digest
+    assert digest_at(registry, "stopped-several/app/second:v1") == SECOND.digest
     assert LayoutStore(folder).resolve(Name("app/second", "v1")).digest == SECOND.digest
 
 
