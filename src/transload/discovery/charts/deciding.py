@@ -11,12 +11,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from attrs import define, field
 
-from transload.discovery.charts.fields import ChartImage
+from transload.discovery.charts.fields import ChartImage, Fields
 from transload.discovery.charts.rules import Candidate, has_tag
 from transload.discovery.charts.templates import Named, Written
 from transload.discovery.charts.tree import Path, written
@@ -24,6 +25,7 @@ from transload.discovery.finding import Finding, Irrelevant, Place, Question, Un
 from transload.discovery.judging import judged, open_reason, question
 
 Item = ChartImage | Question | Unread | Irrelevant
+_ONE_VALUE = re.compile(r"(?:- )?(?:image: *)?[\"']?\{\{-? *\.Values(?:\.\w+)+ *(?:\| *quote *)?-?\}\}[\"']?")
 
 
 def decided(candidates: Iterable[Candidate], writes: Written) -> Iterator[Item]:
@@ -115,4 +117,11 @@ def _literal(name: Named) -> Item:
     if "{{" in name.source and (not name.text or name.text[0] in ":/@" or name.text[-1] in ":/@"):
         return question(name.source, name.place, "a value in it is empty: give it with --values")
     item = judged(name.text, name.place, "chart template", "likely")
-    return ChartImage(finding=item) if isinstance(item, Finding) else item
+    return ChartImage(finding=item, fields=_only_value(name)) if isinstance(item, Finding) else item
+
+
+def _only_value(name: Named) -> Fields | None:
+    """The fields of a name that is one value as it stands, whatever the value is called."""
+    if len(name.reads) == 1 and _ONE_VALUE.fullmatch(name.source.strip()):
+        return Fields(whole=next(iter(name.reads)))
+    return None

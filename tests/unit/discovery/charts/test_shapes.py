@@ -336,3 +336,17 @@ def test_helpers_of_public_charts_are_followed() -> None:
         "acme/five:1.14.0",
         "r.example/acme/six:v2.53.0",
     }
+
+
+def test_a_value_that_a_template_takes_whole_is_a_field_whatever_it_is_called() -> None:
+    files: Texts = {
+        "Chart.yaml": about("web"),
+        "values.yaml": "side: quay.io/acme/side:3\nother: {thing: quay.io/acme/thing:4}\npart: acme/part:5\n",
+        "templates/a.yaml": pod("a", "{{ .Values.side }}"),
+        "templates/b.yaml": pod("b", "{{ .Values.other.thing | quote }}"),
+        "templates/c.yaml": pod("c", "quay.io/{{ .Values.part }}"),
+    }
+    reading = read(files)
+    assert fields_of(reading, "quay.io/acme/side:3") == Fields(whole=("side",))
+    assert fields_of(reading, "quay.io/acme/thing:4") == Fields(whole=("other", "thing"))
+    assert fields_of(reading, "quay.io/acme/part:5") is None
