@@ -127,6 +127,7 @@ class Stores:
         self._endings = contextlib.ExitStack()
         self._opening = threading.RLock()
         self._asks_once = False
+        self.charts: dict[object, Any] = {}  # those chosen for one target are those of the next
 
     def __enter__(self) -> Stores:
         return self

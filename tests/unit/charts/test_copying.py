@@ -430,6 +430,23 @@ def test_values_of_prefixes_that_look_alike_do_not_meet(site: tuple[MemoryStore,
         assert f"{host}/{prefix}/team/sidecar:2" in values.read_text()
 
 
+def test_several_targets_cost_the_registry_of_a_chart_no_request_more(
+    repository: Wire, site: tuple[MemoryStore, str], web: bytes
+) -> None:
+    host = site[1]
+    transload.mirror(f"http://{repository.host}/charts/web", to=f"{host}/mirror")
+    chart = f"oci://{host}/mirror/charts/web:1.2.3"
+
+    def asked(result: transload.Result) -> int:
+        (count,) = (totals.requests for totals in result.traffic if totals.host == host)
+        return count
+
+    alone = transload.mirror(chart, to="oci:alone")
+    together = transload.mirror(chart, to=["oci:first", "oci:second", "oci:third"])
+    assert together.complete == 3
+    assert {asked(result) for result in together.results} == {asked(alone)}
+
+
 def test_several_targets_get_a_chart_that_is_fetched_once_and_values_of_their_own(
     repository: Wire, site: tuple[MemoryStore, str], web: bytes
 ) -> None:

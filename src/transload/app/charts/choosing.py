@@ -117,8 +117,17 @@ class ChosenChart:
 def choose_charts(uses: Iterable[ChartUse], stores: Stores, cancellation: Cancellation) -> tuple[ChosenChart, ...]:
     """Find the charts of a set, and read the images that they need out of them.
 
-    Raises what `find_chart` raises, and `DocumentInvalid` for a file of values that cannot be read.
+    They are read once, also if several targets get them. Raises what `find_chart` raises, and `DocumentInvalid` for a
+    file of values that cannot be read.
     """
+    wanted = tuple(uses)
+    if wanted not in stores.charts:
+        stores.charts[wanted] = _all_chosen(wanted, stores, cancellation)
+    chosen: tuple[ChosenChart, ...] = stores.charts[wanted]
+    return chosen
+
+
+def _all_chosen(uses: tuple[ChartUse, ...], stores: Stores, cancellation: Cancellation) -> tuple[ChosenChart, ...]:
     located = [(use, _found(use, stores)) for use in uses]
     helm = stores.helm
     counting = Counting(stores.working, "selecting")
