@@ -144,20 +144,19 @@ def mirror(
     and Helm charts (`oci://…`, `https://…`), each with the images that it needs. `origin` is a store to look names up
     in instead of where they are published (`--from`); without sets it means everything in it. `tag` is the release of
     the catalogs, or a range `FROM..TO` (None: the newest at the source), `target_tag` what their images are called at
-    the target. `images` restricts the sets to these names at the
-    target. `allow_missing`: what the source lacks is no failure. `discover`: take what the source publishes under the
-    release's tag instead of the catalog's list. `flatten`: keep only the last part of each repository path. `recheck`:
-    ask a registry also for all content of the images that it has, and send again what it has lost; of folders this is
-    always asked. `verify_medium`: what was written to a folder is read back from the medium and compared.
+    the target. `images` restricts the sets to these names at the target. `allow_missing`: what the source lacks is no
+    failure. `discover`: take what the source publishes under the release's tag instead of the catalog's list.
+    `flatten`: keep only the last part of each repository path. `recheck`: ask a registry also for all content of the
+    images that it has, and send again what it has lost; of folders this is always asked. `verify_medium`: what was
+    written to a folder is read back from the medium and compared.
     `values_folder`: where values for each Helm chart are written, by which helm takes its images from the target; with
     several targets, each has a folder of its own there.
 
     The rest, what is returned and what is raised: see `copy`; and `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`,
     `DocumentInvalid`, `MediumDamaged`.
     """
-    words = arguments.texts("sets", sets)
+    words, targets = arguments.texts("sets", sets), arguments.stores("to", to)
     began = StartTime.now(f"transload.mirror({', '.join(map(repr, words))}, to={to!r})")
-    targets = arguments.stores("to", to)
     job = Job(
         sets=words,
         target=targets[0],

@@ -192,7 +192,7 @@ def test_ends_that_could_mean_several_releases_take_all_of_them() -> None:
         ARCDATA.release("1.46", tags)
 
 
-@pytest.mark.parametrize("text", ["1.45-1.46", "1.45,1.46", "1.45:1.46", "1.45–1.46", "v1.45.0-1.46", "1.45/1.46"])  # noqa: RUF001
+@pytest.mark.parametrize("text", ["1.45-1.46", "1.45,1.46", "1.45:1.46", "1.45–1.46", "v1.45.0-1.46", "1.45/1.46"])
 def test_a_range_with_another_sign_says_how_it_is_written(text: str) -> None:
     with pytest.raises(ReleaseUnknown) as caught:
         ARCDATA.releases_in(text)

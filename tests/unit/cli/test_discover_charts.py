@@ -291,7 +291,7 @@ def test_a_missing_subchart_is_told_and_the_rest_is_read(capsys: pytest.CaptureF
     )
 
 
-@pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links")
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="the system has no symbolic links")
 def test_links_in_a_chart_are_told_not_followed(capsys: pytest.CaptureFixture[str]) -> None:
     laid_out(simple("web", "acme/web", "1"), Path("chart"))
     Path("secret.yaml").write_text(pod("secret", "acme/secret:1"))

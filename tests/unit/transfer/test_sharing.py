@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ class Several:
         self.room = SpoolRoom(folder=folder, bytes=MUCH, blobs=100)
         self.outcomes: list[Outcome | None] = [None] * targets
         self.after: list[threading.Event] = [threading.Event() for _ in range(targets)]
-        self.listeners = [ignore] * targets
+        self.listeners: list[Callable[[Any], None]] = [ignore] * targets
 
     def far(self, script: Iterable[faults.Fault]) -> None:
         self.source = faults.FaultyStore(self.store, script)
@@ -355,10 +356,14 @@ def test_images_end_at_the_pace_of_their_own_target(tmp_path: Path) -> None:
     scene = Several(tmp_path, 2)
     ended: list[tuple[int, int]] = []
 
-    def noting(number: int) -> object:
-        return lambda event: ended.append((number, event.image)) if isinstance(event, ImageDone) else None
+    def noting(number: int) -> Callable[[object], None]:
+        def listen(event: object) -> None:
+            if isinstance(event, ImageDone):
+                ended.append((number, event.image))
 
-    scene.listeners = [noting(0), noting(1)]  # type: ignore[list-item]
+        return listen
+
+    scene.listeners = [noting(0), noting(1)]
     scene.script(1, *(faults.waits("write", scene.after[0]) for _ in range(200)))
     scene.run()
     assert [number for number, _ in ended] == [0] * 6 + [1] * 6

@@ -47,7 +47,7 @@ class Chart:
     name: str
     version: str = ""
     app_version: str = ""
-    library: bool = False
+    is_library: bool = False
     annotations: Value | None = None
     dependencies: tuple[Dependency, ...] = ()
     values: dict[str, Tree] = field(factory=dict)
@@ -67,7 +67,7 @@ def chart_of(files: Files, inside: str, room: Room, depth: int = 1) -> Chart:
         name=_text(about, "name"),
         version=_text(about, "version"),
         app_version=_text(about, "appVersion"),
-        library=_text(about, "type") == "library",
+        is_library=_text(about, "type") == "library",
         annotations=about.get("annotations") if isinstance(about.get("annotations").content, dict) else None,
         dependencies=tuple(_dependencies(about, contents, inside, unread)),
         values=_values(contents, inside, unread),

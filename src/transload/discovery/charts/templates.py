@@ -124,7 +124,7 @@ def _defines(nodes: list[Node]) -> Iterator[Block]:
 
 def _is_rendered(chart: Chart, name: str) -> bool:
     """Whether Helm writes what a template makes: partials, hidden files and library charts are only used by others."""
-    return not chart.library and not name.rpartition("/")[2].startswith(("_", "."))
+    return not chart.is_library and not name.rpartition("/")[2].startswith(("_", "."))
 
 
 def _write(renderer: Renderer, nodes: list[Node], use: Use, name: str, tree: dict[str, Tree], into: Written) -> None:
@@ -208,7 +208,7 @@ def _context(use: Use, name: str, tree: dict[str, Tree]) -> Mapping[str, object]
     about = {"Name": chart.name, "Version": chart.version, "AppVersion": chart.app_version, "IsRoot": not use.path}
     return {
         "Values": Ref(use.path, mapping_at(tree, use.path)),
-        "Chart": {**about, "Type": "library" if chart.library else "application", "Annotations": UNKNOWN},
+        "Chart": {**about, "Type": "library" if chart.is_library else "application", "Annotations": UNKNOWN},
         "Release": {
             "Name": "release-name",
             "Namespace": "default",
