@@ -15,7 +15,7 @@ FLOORS: list[set[str]] = [
     {"ports", "events"},
     {"graph", "hashedingest", "memory", "net"},
     {"registry", "layout", "bundle", "archive", "server", "catalog", "discovery", "charts"},
-    {"inventory", "planning"},
+    {"configuration", "inventory", "planning"},
     {"transfer"},
     {"report", "testing"},
     {"app"},

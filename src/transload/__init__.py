@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from transload.catalog.definition import parse_catalog
     from transload.catalog.lists.taken import ListQuestion
     from transload.catalog.setfile import load_set, parse_set
+    from transload.configuration.relocation import MovedImage, PrefixRule, Reach, Relocation
+    from transload.configuration.wishes import ConfigFile, Configuration
     from transload.discovery.finding import Place, Sureness, Unread
     from transload.discovery.listing import FoundImage, Listing, OpenQuestion
     from transload.errors import (
@@ -198,6 +200,7 @@ if TYPE_CHECKING:
     from transload.verbs.bundles import PackResult, pack, push
     from transload.verbs.checking import check
     from transload.verbs.cleaning import clean
+    from transload.verbs.configuring import configure
     from transload.verbs.converting import convert
     from transload.verbs.copying import copy, mirror
     from transload.verbs.discovering import discover
@@ -217,21 +220,22 @@ __all__ = [
     "BundleForeignSignature", "BundleIncomplete", "BundleInvalid", "BundleStore", "BundleUnfinished", "BundleUnsigned",
     "BundleWriter", "BundledImage", "Busy", "Cancellation", "Catalog", "CatalogUnknown", "CatalogUse",
     "CertificateUntrusted", "ChartAddress", "ChartOptions", "ChartUse", "CheckPoint", "CheckedPart", "Checkup",
-    "CompanionImage", "ContentDiffers", "Contents", "Converted", "CorruptError", "CredentialsRejected",
-    "CredentialsUnavailable", "Descriptor", "Difference", "Digest", "DigestInvalid", "DigestMismatch", "Discovery",
-    "DiskFull", "DockerConfig", "DocumentInvalid", "Environment", "Event", "ExtraFile", "FileExists", "Finding",
-    "FolderUnsafe", "FoundImage", "Holding", "HostGivenUp", "HostListener", "HostState", "HostTotals", "HostTroubled",
-    "HostUnknown", "Hours", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown",
-    "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item",
-    "Journal", "KeyInvalid", "LayoutStore", "Ledger", "LedgerImage", "LedgerTampered", "Leftover", "LimitExceeded",
-    "Limits", "ListQuestion", "Listener", "Listing", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest",
-    "ManifestInvalid", "ManifestStep", "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted",
-    "MemberDamaged", "MemberUnsafe", "MemoryStore", "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer",
-    "OpenQuestion", "Options", "OutOfBytes", "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Place",
-    "Plan", "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable", "Prerequisite", "PrerequisiteMissing",
-    "Problem", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PublicKey", "RateLimits", "ReadChart", "ReadOnly",
-    "Reference", "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseList", "ReleaseNames",
-    "ReleaseUnknown", "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts",
+    "CompanionImage", "ConfigFile", "Configuration", "ContentDiffers", "Contents", "Converted", "CorruptError",
+    "CredentialsRejected", "CredentialsUnavailable", "Descriptor", "Difference", "Digest", "DigestInvalid",
+    "DigestMismatch", "Discovery", "DiskFull", "DockerConfig", "DocumentInvalid", "Environment", "Event", "ExtraFile",
+    "FileExists", "Finding", "FolderUnsafe", "FoundImage", "Holding", "HostGivenUp", "HostListener", "HostState",
+    "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult",
+    "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused", "Interrupted",
+    "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore", "Ledger", "LedgerImage",
+    "LedgerTampered", "Leftover", "LimitExceeded", "Limits", "ListQuestion", "Listener", "Listing", "LocalError",
+    "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown",
+    "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore", "MovedImage", "Name",
+    "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "OpenQuestion", "Options", "OutOfBytes", "Outcome",
+    "PackResult", "PartMissing", "PermissionRefused", "Place", "Plan", "PlannedImage", "Platform", "PlatformInvalid",
+    "PlatformUnavailable", "PrefixRule", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress", "Progressed",
+    "Proof", "ProtocolTrouble", "PublicKey", "RateLimits", "Reach", "ReadChart", "ReadOnly", "Reference",
+    "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseList", "ReleaseNames", "ReleaseUnknown",
+    "Relocation", "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts",
     "Requests", "Result", "Results", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused", "RunResumed",
     "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served",
     "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled",
@@ -239,11 +243,12 @@ __all__ = [
     "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target", "TargetConflict", "TargetEvent",
     "TargetsFailed", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "Unread",
     "UsageError", "Verdict", "Verification", "VersionRange", "VolumeDamaged", "VolumeForeign", "VolumeMissing",
-    "VolumeSwapped", "VolumeTruncated", "additions", "check", "clean", "compare", "convert", "copy", "delete",
-    "discover", "dump_inventory", "dump_plan", "forget", "get_artifact", "judge_tags", "known_registries", "lay_out",
-    "load_builtin", "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set", "make_plan",
-    "mirror", "open_store", "order_key", "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size",
-    "push", "put_artifact", "referrers", "releases", "repair", "run", "serve", "tags", "take_inventory", "verify",
+    "VolumeSwapped", "VolumeTruncated", "additions", "check", "clean", "compare", "configure", "convert", "copy",
+    "delete", "discover", "dump_inventory", "dump_plan", "forget", "get_artifact", "judge_tags", "known_registries",
+    "lay_out", "load_builtin", "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set",
+    "make_plan", "mirror", "open_store", "order_key", "pack", "parse_catalog", "parse_references", "parse_set",
+    "parse_volume_size", "push", "put_artifact", "referrers", "releases", "repair", "run", "serve", "tags",
+    "take_inventory", "verify",
 ]
 
 _HOMES = {
@@ -273,6 +278,8 @@ _HOMES = {
     "transload.catalog.definition": ("parse_catalog",),
     "transload.catalog.lists.taken": ("ListQuestion",),
     "transload.catalog.setfile": ("load_set", "parse_set"),
+    "transload.configuration.relocation": ("MovedImage", "PrefixRule", "Reach", "Relocation"),
+    "transload.configuration.wishes": ("ConfigFile", "Configuration"),
     "transload.discovery.finding": ("Place", "Sureness", "Unread"),
     "transload.discovery.listing": ("FoundImage", "Listing", "OpenQuestion"),
     "transload.errors": (
@@ -328,6 +335,7 @@ _HOMES = {
     "transload.verbs.bundles": ("PackResult", "pack", "push"),
     "transload.verbs.checking": ("check",),
     "transload.verbs.cleaning": ("clean",),
+    "transload.verbs.configuring": ("configure",),
     "transload.verbs.converting": ("convert",),
     "transload.verbs.copying": ("copy", "mirror"),
     "transload.verbs.discovering": ("discover",),

@@ -162,6 +162,12 @@ INVENTORY_BYTES = 20 << 20
 INVENTORY_VALUES = 1_000_000
 """Values in it: 20,000 images with four blobs each that no other image has."""
 
+INPUT_FILE_BYTES = 50 << 20
+"""A file that `configure` rewrites."""
+
+INPUT_FILES = 10_000
+"""Files that `configure` rewrites in one call."""
+
 YAML_BYTES = 1 << 20
 """A catalog, an image set, the configuration file."""
 

@@ -293,7 +293,7 @@ class Stores:
         if location.kind == "charts":
             from transload.charts import open_charts
 
-            return open_charts(location.locator, location.value, lambda: self.http, self._login_for_charts)
+            return open_charts(location.locator, location.value, lambda: self.http, partial(self.login, "source"))
         from transload.bundle.format.keys import load_public_key
         from transload.bundle.reading.reader import BundleStore
 
@@ -312,10 +312,6 @@ class Stores:
             if path.exists():
                 raise
             raise LocalError(error.message, subject=error.subject, hint=NOT_THERE) from error
-
-    def _login_for_charts(self, host: str) -> Login | None:
-        """The login for a chart repository: the one given for the source, if it is for this host, or a kept one."""
-        return self._given_login("source", host) or self._kept_login(host, "")
 
     def _registry(self, side: Side, host: str) -> RegistryStore:
         from transload.registry.store import RegistryStore
@@ -342,6 +338,10 @@ class Stores:
         given = self._given_login(side, host)
         found = (given, "given for this run") if given else self._kept_logins().find(host, repository)
         return (found[0].username or "a token", found[1]) if found else None
+
+    def login(self, side: Side, host: str, repository: str = "") -> Login | None:
+        """The login that is used there, given for this run or kept; None if there is none."""
+        return self._given_login(side, host) or self._kept_login(host, repository)
 
     def _kept_login(self, host: str, repository: str) -> Login | None:
         """What docker's or podman's files have for this repository. Raises `CredentialsUnavailable`."""

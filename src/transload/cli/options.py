@@ -367,3 +367,28 @@ def _check_hosts(flag: str, hosts: Iterable[str]) -> None:
             check_registry(host)
         except ReferenceInvalid as error:
             raise ReferenceInvalid(f"{flag}: {error.message}", hint=error.hint) from error
+
+
+configured = _as_value(
+    "sought",
+    dict,
+    _option(
+        "--to", metavar="STORE", shell_complete=completion.stores, help="Where the images are: HOST[:PORT][/PREFIX]."
+    ),
+    _option(
+        "--pull-from",
+        metavar="STORE",
+        shell_complete=completion.stores,
+        help="The name under which clusters read what is below --to: HOST[:PORT][/PREFIX].",
+    ),
+    _option(
+        "--source-registry",
+        "registry",
+        metavar="HOST",
+        help="Where the images were published, if FROM does not say it.",
+    ),
+    _option("--source-repository", "repository", metavar="PREFIX", default="", help="The repository prefix there."),
+    _option("--tag", metavar="RELEASE", help="For catalogs: the release that was copied."),
+    _option("--target-tag", metavar="TAG", help="For catalogs: the tag at the target."),
+    click.option("--flatten", is_flag=True, help="For sets: the target has only the last part of each path."),
+)

@@ -1,0 +1,103 @@
+"""Makes the files that tell nodes and clusters where images are, and writes them: all, or none. Nothing is applied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attrs import evolve, field, frozen
+
+from transload.app.location import Location
+from transload.app.relocations import Sources, read_relocation
+from transload.app.stores import Stores
+from transload.configuration import Configuration, Reach, Relocation, Wishes
+from transload.configuration.kinds import Kind, Wish
+from transload.errors import UsageError
+from transload.files.together import NewFile, write_together
+from transload.threads import Cancellation
+
+_FLAGS: dict[Wish, str] = {
+    "name": "--name",
+    "namespace": "--namespace",
+    "inputs": "--rewrite",
+    "pin": "--pin",
+    "login": "--with-login",
+    "ca": "--node-ca-file",
+}
+
+
+@frozen(kw_only=True)
+class Wanted:
+    """One configuration: its kind, what says where the images are, what it should have, and how nodes reach them."""
+
+    kind: Kind
+    sources: Sources
+    wishes: Wishes = field(factory=Wishes)
+    reach: Reach = field(factory=Reach)
+
+
+def make_configuration(wanted: Wanted, stores: Stores, cancellation: Cancellation) -> Configuration:
+    """The files, in memory, and what is to be said about them.
+
+    Raises `UsageError` for what the kind cannot use or cannot say, and what reading the sources raises.
+    """
+    check_wishes(wanted.kind, wanted.wishes, wanted.reach)
+    relocation = evolve(_relocation(wanted, stores, cancellation), reach=wanted.reach)
+    if wanted.wishes.pin and relocation.images and not any(image.digest for image in relocation.images):
+        raise UsageError(
+            "no digest is known, so nothing can be pinned",
+            hint="name the report of the run, its plan, the bundle, or an inventory of the registry",
+        )
+    configuration = wanted.kind.write(relocation, wanted.wishes)
+    return evolve(configuration, notes=(*relocation.notes, *configuration.notes))
+
+
+def check_wishes(kind: Kind, wishes: Wishes, reach: Reach) -> None:
+    """Raises `UsageError` for a wish that the kind does not know, or one that it cannot do without."""
+    given: dict[Wish, bool] = {
+        "name": wishes.name is not None,
+        "namespace": wishes.namespace is not None,
+        "inputs": bool(wishes.inputs),
+        "pin": wishes.pin,
+        "login": reach.login is not None,
+        "ca": reach.ca_file is not None,
+    }
+    for wish, is_given in given.items():
+        if is_given and wish not in kind.takes | kind.needs:
+            raise UsageError(f"{_FLAGS[wish]} means nothing for {kind.word}", hint=f"leave {_FLAGS[wish]} out")
+        if not is_given and wish in kind.needs:
+            raise UsageError(f"{kind.word} needs {_FLAGS[wish]}", hint=f"add {_FLAGS[wish]}")
+
+
+def _relocation(wanted: Wanted, stores: Stores, cancellation: Cancellation) -> Relocation:
+    sources = wanted.sources
+    if sources.words:
+        return read_relocation(sources, stores, cancellation)
+    where = sources.pull_from or sources.to
+    if wanted.kind.needs_images or where is None:
+        missing = "which images were moved" if wanted.kind.needs_images else "which registry is meant"
+        raise UsageError(
+            f"nothing says {missing}",
+            hint="name a report, a plan, a bundle, an inventory or an image set"
+            if wanted.kind.needs_images
+            else "add --to HOST[:PORT]",
+        )
+    return Relocation(registry=_host(where))
+
+
+def _host(where: Location) -> str:
+    if where.kind != "registry":
+        raise UsageError(f"{where} is no registry", subject=str(where), hint="write HOST[:PORT][/PREFIX]")
+    return where.value
+
+
+def write_configuration(configuration: Configuration, folder: Path, *, replace: bool = False) -> tuple[Path, ...]:
+    """Write the files below `folder`; returns their paths. All are written, or none.
+
+    Raises `FileExists` for a file with other content, unless `replace`; `FolderUnsafe`, `LocalError`.
+    """
+    write_together(
+        folder,
+        {file.path: NewFile(file.content, 0o600 if file.secret else 0o644) for file in configuration.files},
+        replace=replace,
+    )
+    return tuple(folder.joinpath(*file.path.parts) for file in configuration.files)

@@ -1,0 +1,54 @@
+"""The kinds of configuration: which there are, and what each takes. A kind is a module here, and a line in `KINDS`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Literal
+
+from attrs import frozen
+
+from transload.configuration.relocation import Relocation
+from transload.configuration.wishes import Configuration, Wishes
+from transload.errors import UsageError
+
+Wish = Literal["name", "namespace", "inputs", "pin", "login", "ca"]
+"""What a kind can use: fields of `Wishes`, the login, and the certificate authority."""
+
+Write = Callable[[Relocation, Wishes], Configuration]
+
+
+@frozen(kw_only=True)
+class Kind:
+    """A kind of configuration. Its module has `write`, which is imported when it is used.
+
+    `summary` is what it writes, in a few words. `takes` are the wishes that it can use; `needs` those that it cannot do
+    without. Without `needs_images`, it tells of the registry alone.
+    """
+
+    word: str
+    summary: str
+    takes: frozenset[Wish] = frozenset()
+    needs: frozenset[Wish] = frozenset()
+    needs_images: bool = True
+
+    def write(self, relocation: Relocation, wishes: Wishes) -> Configuration:
+        """What this kind makes of the relocation. Raises `UsageError` where no file could say what is wanted."""
+        module = importlib.import_module(f"transload.configuration.kinds.{self.word.replace('-', '_')}")
+        written: Configuration = module.write(relocation, wishes)
+        return written
+
+
+KINDS: dict[str, Kind] = {
+    kind.word: kind
+    for kind in (Kind(word="kustomize", summary="Kustomize: the images of a kustomization", takes=frozenset({"pin"})),)
+}
+
+
+def kind_named(word: str) -> Kind:
+    """The kind of this name. Raises `UsageError`."""
+    if word not in KINDS:
+        from transload.wording import hint
+
+        raise UsageError(f"there is no kind of configuration {word!r}", hint=hint(word, KINDS, what="the kinds are"))
+    return KINDS[word]

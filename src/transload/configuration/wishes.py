@@ -1,0 +1,46 @@
+"""What a kind of configuration gets, and what it makes: files below a folder, and words for people."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class InputFile:
+    """A file of the user that is rewritten or read: `name` as the user named it, relative to the folder named."""
+
+    name: PurePosixPath
+    content: bytes
+
+
+@frozen(kw_only=True)
+class Wishes:
+    """What the user wants of a kind, beside the relocation. A kind that cannot use one refuses it, by its table entry.
+
+    `name` and `namespace` are of the Kubernetes object that is written. `inputs` are manifests, a `control.json`, or
+    what else a kind rewrites. With `pin`, references are written with their digests.
+    """
+
+    name: str | None = None
+    namespace: str | None = None
+    inputs: tuple[InputFile, ...] = ()
+    pin: bool = False
+
+
+@frozen(kw_only=True)
+class ConfigFile:
+    """One file below the output folder. A `secret` one is readable by its owner only."""
+
+    path: PurePosixPath
+    content: bytes
+    secret: bool = False
+
+
+@frozen(kw_only=True)
+class Configuration:
+    """Files, and `notes`: where they go on the far side, and what they cannot say. Each note is one sentence."""
+
+    files: tuple[ConfigFile, ...]
+    notes: tuple[str, ...] = ()
