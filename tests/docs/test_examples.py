@@ -16,7 +16,6 @@ A block after `<!-- file: NAME -->` is saved under that name first. Files named 
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -27,9 +26,9 @@ import click
 import pytest
 import yaml
 
+from tests.docs.commandlines import group, parse, transload_commands, variables
 from tests.docs.pages import DOCS, ROOT, TOLD, Block, blocks, commands, label
 from tests.docs.world import World, registries, world
-from transload.app.settings import INCUMBENT
 from transload.catalog.setfile import parse_set
 from transload.cli.defaults import defaults_from_file
 from transload.cli.main import transload
@@ -76,7 +75,7 @@ def of_language(language: str) -> list[Block]:
 @pytest.mark.parametrize("block", of_language("sh"), ids=str)
 def test_commands_that_are_not_run_are_parsed(block: Block) -> None:
     subprocess.run(["bash", "-n"], input=block.text, text=True, check=True)
-    for words in _transload_commands(block.text):
+    for words in transload_commands(block.text):
         parse(words)
 
 
@@ -198,46 +197,13 @@ def _masked(line: str) -> str:
 # --- parsing
 
 
-def group() -> click.Context:
-    """The context in which commands are made; with the program's own settings, since commands remember them."""
-    return transload.make_context("transload", ["mirror"])
-
-
-def parse(words: list[str]) -> None:
-    """Let click read the words after `transload`, without running anything. Raises `click.UsageError`."""
-    with group() as context:
-        _, command, rest = transload.resolve_command(context, list(words))
-        assert command is not None
-        command.make_context(words[0], rest, parent=context)
-
-
-def _transload_commands(text: str) -> Iterator[list[str]]:
-    """The words of each transload command of a script, without what the shell takes away."""
-    for line in text.replace("\\\n", " ").splitlines():
-        words = shlex.split(re.split(r" [|&>;2]+[>&|]* ?", line)[0], comments=True)
-        if "transload" in words:
-            yield words[words.index("transload") + 1 :]
-
-
-def _variables() -> set[str]:
-    """Every variable that transload reads."""
-    with group() as context:
-        found = [transload.get_command(context, name) for name in transload.list_commands(context)]
-    of_flags = {str(one.envvar) for command in found if command for one in command.params if one.envvar}
-    told = {
-        f"TRANSLOAD_{name}" for name in ("SOURCE_PASSWORD", "TARGET_PASSWORD", "SERVE_PASSWORD", "STATE_DIR", "CONFIG")
-    }
-    proxies = {"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"}
-    return of_flags | told | proxies | set(INCUMBENT) | {"DOCKER_CONFIG", "REGISTRY_AUTH_FILE"}
-
-
 def _check_kubernetes(document: Mapping[str, Any]) -> None:
     for container in _containers(document):
         words = [*container.get("command", []), *container.get("args", [])]
         assert words[:1] == ["transload"], words
         parse(words[1:])
         named = {variable["name"] for variable in container.get("env", [])}
-        assert named <= _variables(), named - _variables()
+        assert named <= variables(), named - variables()
 
 
 def _containers(node: object) -> Iterator[Mapping[str, Any]]:

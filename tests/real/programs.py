@@ -18,6 +18,8 @@ PACKAGES = {
     "mkfs.vfat": "dosfstools",
     "mkudffs": "udftools",
     "fusermount3": "fuse3",
+    "systemd-analyze": "systemd",
+    "systemd-nspawn": "systemd-container",
 }
 
 

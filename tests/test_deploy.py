@@ -1,0 +1,87 @@
+"""The files in deploy/ say what the program understands: commands, variables, exit codes, image sets."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.commandlines import parse, variables
+from tests.docs.reference import families
+from tools.share import ENDINGS
+from transload.catalog.setfile import parse_set
+
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+AGAIN = {kind.exit_code for _, members in families() for kind in members if kind.retryable} | {1}
+"""What the same run may do better later; 1 is some of several images, whatever the reason."""
+NEITHER = {0, 10, 130}
+"""No failures: nothing is to be mended, and nobody is to be told."""
+
+
+def lines_of(unit: Path, key: str) -> list[str]:
+    """The values of a key of a unit, in order; systemd adds them up."""
+    found = re.findall(rf"^{key}=(.*)$", unit.read_text(), re.MULTILINE)
+    assert found, f"{unit.name} has no {key}"
+    return found
+
+
+def statuses(unit: Path, key: str) -> set[int]:
+    return {int(word) for line in lines_of(unit, key) for word in line.split()}
+
+
+def settings(path: Path) -> Iterator[tuple[str, str]]:
+    """The variables of a file of settings, those too that are only proposed, after `# `."""
+    for line in path.read_text().splitlines():
+        if found := re.fullmatch(r"(?:# )?([A-Z_]+)=(.*)", line):
+            yield found[1], found[2]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_the_command_of_a_unit_is_one(unit: Path) -> None:
+    (line,) = lines_of(unit, "ExecStart")
+    words = shlex.split(line)
+    assert words[0] == "/opt/transload/bin/transload"
+    parse(words[1:])
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_the_variables_of_a_unit_are_read(unit: Path) -> None:
+    assert {line.partition("=")[0] for line in lines_of(unit, "Environment")} <= variables()
+
+
+@pytest.mark.parametrize("path", sorted(DEPLOY.rglob("*.env")), ids=lambda path: path.name)
+def test_the_variables_of_a_file_of_settings_are_read(path: Path) -> None:
+    named = dict(settings(path))
+    assert named
+    assert set(named) - {"STORE"} <= variables()
+
+
+@pytest.mark.parametrize("path", sorted(DEPLOY.rglob("*.yaml")), ids=lambda path: str(path.relative_to(DEPLOY)))
+def test_image_sets_are_read(path: Path) -> None:
+    if "kind: ImageSet" in path.read_text():
+        parse_set(path.read_text(), str(path))
+
+
+def test_a_job_of_systemd_tries_again_what_may_succeed() -> None:
+    (unit,) = (unit for unit in UNITS if "mirror" in unit.name)
+    done, given_up = statuses(unit, "SuccessExitStatus"), statuses(unit, "RestartPreventExitStatus")
+    assert done == NEITHER - {0}
+    assert given_up == set(ENDINGS) - NEITHER - AGAIN
+
+
+def test_a_server_of_systemd_is_not_started_again_where_it_cannot_succeed() -> None:
+    (unit,) = (unit for unit in UNITS if "serve" in unit.name)
+    assert statuses(unit, "RestartPreventExitStatus") <= set(ENDINGS) - NEITHER - {1, 5, 70}
+
+
+def test_both_units_are_hardened_alike() -> None:
+    mirror, serve = (
+        re.findall(r"^(?!#)\S+=.*", unit.read_text().partition("NoNewPrivileges")[2].partition("[")[0], re.MULTILINE)
+        for unit in UNITS
+    )
+    assert mirror == serve
