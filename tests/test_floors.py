@@ -14,7 +14,7 @@ FLOORS: list[set[str]] = [
     {"documents", "locks", "oci", "programs", "tarheaders", "threads"},
     {"ports", "events"},
     {"graph", "hashedingest", "memory", "net"},
-    {"registry", "layout", "bundle", "archive", "server", "catalog", "discovery", "charts"},
+    {"registry", "layout", "bundle", "archive", "server", "catalog", "discovery", "charts", "engines"},
     {"configuration", "inventory", "planning"},
     {"transfer"},
     {"report", "testing"},

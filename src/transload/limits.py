@@ -329,6 +329,20 @@ SMALL_CHUNKS = 50_000
 """… but so many smaller chunks are allowed, in answers and in what is pushed to a served store. 4 MiB in chunks of one
 byte would cost 40 s in an answer, and 3 s in a served store."""
 
+# --- container engines of this machine
+
+ENGINE_ANSWER_BYTES = 32 << 20
+"""One answer of an engine: the list of 20,000 images."""
+
+ENGINE_ANSWER_VALUES = 1_000_000
+"""Values in it."""
+
+ENGINE_EVENT_BYTES = 1 << 20
+"""One line of an answer that comes bit by bit, such as the progress of a load."""
+
+ENGINE_EVENTS = 10_000_000
+"""Such lines in one answer: an engine that pulls 50 layers for a day sends four million."""
+
 # --- what is served (docs/guides/serve.md)
 
 SERVED_CONNECTIONS = 512

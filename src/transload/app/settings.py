@@ -10,6 +10,8 @@ from typing import Literal
 from attrs import field, frozen
 from platformdirs import user_config_path, user_state_path
 
+from transload.engines.address import VARIABLES, EnginePlaces
+
 # The variables of the vendor's own script, in the order of its questions. If one is set, even to an empty value, its
 # question is not asked.
 INCUMBENT = (
@@ -75,6 +77,7 @@ class Environment:
     target_password: str | None = field(default=None, repr=False)
     serve_password: str | None = field(default=None, repr=False)
     sign_passphrase: str | None = field(default=None, repr=False)
+    engines: EnginePlaces = field(factory=EnginePlaces)
 
     @property
     def set_variables(self) -> Mapping[str, str]:
@@ -106,6 +109,15 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         target_password=environ.get("TRANSLOAD_TARGET_PASSWORD"),
         serve_password=environ.get("TRANSLOAD_SERVE_PASSWORD"),
         sign_passphrase=environ.get("TRANSLOAD_SIGN_PASSPHRASE"),
+        engines=_engine_places(environ),
+    )
+
+
+def _engine_places(environ: Mapping[str, str]) -> EnginePlaces:
+    runtime = Path(environ.get("XDG_RUNTIME_DIR") or ".")
+    return EnginePlaces(
+        named={name: environ[name] for name in VARIABLES.values() if environ.get(name)},
+        runtime_folder=runtime if runtime.is_absolute() else None,
     )
 
 
