@@ -189,7 +189,7 @@ if TYPE_CHECKING:
     from transload.registry.store import RegistryStore
     from transload.report.checkup import CheckPoint, Checkup
     from transload.report.problem import Problem
-    from transload.report.result import HostTotals, ImageResult, Result
+    from transload.report.result import HostTotals, ImageResult, ReleaseResult, Result
     from transload.report.several import Results
     from transload.server import Served, ServedTotals, ServeSettings, serve
     from transload.threads import Cancellation
@@ -234,10 +234,10 @@ __all__ = [
     "PackResult", "PartMissing", "PermissionRefused", "Place", "Plan", "PlannedImage", "Platform", "PlatformInvalid",
     "PlatformUnavailable", "PrefixRule", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress", "Progressed",
     "Proof", "ProtocolTrouble", "PublicKey", "RateLimits", "Reach", "ReadChart", "ReadOnly", "Reference",
-    "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseList", "ReleaseNames", "ReleaseUnknown",
-    "Relocation", "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts",
-    "Requests", "Result", "Results", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused", "RunResumed",
-    "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served",
+    "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseList", "ReleaseNames", "ReleaseResult",
+    "ReleaseUnknown", "Relocation", "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request",
+    "RequestCosts", "Requests", "Result", "Results", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused",
+    "RunResumed", "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served",
     "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled",
     "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
     "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target", "TargetConflict", "TargetEvent",
@@ -324,7 +324,7 @@ _HOMES = {
     "transload.registry.store": ("RegistryStore",),
     "transload.report.checkup": ("CheckPoint", "Checkup"),
     "transload.report.problem": ("Problem",),
-    "transload.report.result": ("HostTotals", "ImageResult", "Result"),
+    "transload.report.result": ("HostTotals", "ImageResult", "ReleaseResult", "Result"),
     "transload.report.several": ("Results",),
     "transload.server": ("Served", "ServedTotals", "ServeSettings", "serve"),
     "transload.threads": ("Cancellation",),

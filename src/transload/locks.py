@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from io import FileIO
 
 from transload.clock import Clock
 from transload.errors import Busy, LocksMissing
@@ -14,8 +15,10 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.1
 
 
 @contextlib.contextmanager
-def claimed(folder: Folder, name: str) -> Iterator[None]:
-    """Hold a lock file that is deleted afterwards. Raises `Busy` at once if it is held already, `LocksMissing`.
+def claimed(folder: Folder, name: str) -> Iterator[FileIO]:
+    """Hold a lock file, and give it; it is deleted afterwards.
+
+    Raises `Busy` at once if it is held already, `LocksMissing`.
 
     A process may open the file just before its holder deletes it, and then lock a file without a name. So after locking
     it checks that the name still leads to the locked file, and tries again if not.
@@ -25,7 +28,7 @@ def claimed(folder: Folder, name: str) -> Iterator[None]:
             if not folder.leads_to(name, file):
                 continue
             try:
-                yield
+                yield file
             finally:
                 with contextlib.suppress(OSError):  # Windows does not delete an open file: it stays
                     folder.unlink(name)

@@ -33,6 +33,7 @@ from transload.planning.additions import Addition, additions
 from transload.planning.ageing import going_back
 from transload.planning.plan import ManifestStep, PlannedImage
 from transload.ports import Source, Target
+from transload.report.result import ReleaseResult
 from transload.threads import Cancellation, in_parallel
 from transload.transfer import Journal, Outcome, run
 from transload.transfer.blobs import Opens
@@ -45,6 +46,8 @@ _THREADS = 8
 @frozen(kw_only=True)
 class Prepared:
     """A plan, the open stores that it names, what rules chose for it, and the target's journal.
+
+    `releases` are those of catalogs that the plan brings whole.
 
     `finish` is called with the outcome when the run is over, and returns the files that it wrote. `instead` carries the
     plan out in place of the engine. `publishers` are read in place of the stores' own.
@@ -59,6 +62,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
     additions: tuple[Addition, ...] = ()
+    releases: tuple[ReleaseResult, ...] = ()
     journal: Journal = field(factory=Journal)
     finish: Callable[[Outcome], tuple[Path, ...]] | None = None
     instead: Callable[[Listener], Outcome] | None = None
@@ -112,6 +116,7 @@ def prepare_selected(
         notes=notes,
         choices=selection.choices,
         additions=additions_of(selection, plan, job),
+        releases=() if job.images else releases_of(selection),
         journal=journal,
         finish=_values_at_end(selection, plan, job),
     )
@@ -129,6 +134,15 @@ def additions_of(selection: Selection, plan: Plan, job: Job) -> tuple[Addition, 
     """What each release adds to those before it; empty unless there are several."""
     releases = release_names(selection, job)
     return additions(plan, releases) if len(releases) > 1 else ()
+
+
+def releases_of(selection: Selection) -> tuple[ReleaseResult, ...]:
+    """The releases of catalogs in `selection`, each once."""
+    chosen = (
+        ReleaseResult(catalog=chosen.catalog.name, release=chosen.release.tag, date=chosen.release.date)
+        for chosen in selection.releases
+    )
+    return tuple(dict.fromkeys(chosen))
 
 
 def older_notes(

@@ -174,24 +174,30 @@ class InSilence:
 
 
 class InLines(InSilence):
-    """Plain lines, each with its target before it."""
+    """Plain lines, each with its target before it. With `only_new`, none for a target that has everything."""
 
-    def __init__(self, stream: TextIO, names: tuple[str, ...]) -> None:
+    def __init__(self, stream: TextIO, names: tuple[str, ...], *, only_new: bool = False) -> None:
         super().__init__(stream)
+        self._only_new = only_new
         self._labels = labels(names)
 
     def plan(self, number: int, totals: Totals) -> None:
         """See `TargetsVoice`."""
-        self._lines.write(labelled(self._labels[number], totals.lines(None)))
+        if not (self._only_new and totals.plan.is_done):
+            self._lines.write(labelled(self._labels[number], totals.lines(None)))
 
     @contextlib.contextmanager
     def copying(self, number: int, tally: Tally) -> Iterator[Listener]:
         """See `TargetsVoice`."""
-        with LineProgress(tally, self._stream, label=self._labels[number]) as progress:
+        label = self._labels[number]
+        quiet = self._only_new and tally.plan.is_done
+        with QuietProgress(self._stream) if quiet else LineProgress(tally, self._stream, label=label) as progress:
             yield progress
 
     def ended(self, number: int, result: Result) -> None:
         """See `TargetsVoice`."""
+        if self._only_new and result.is_unchanged:
+            return
         words, meaning = verdict(result)
         why = f": {one_line(result.problem.message)}" if result.problem else ""
         self._lines.write([Styled.of(f"{self._labels[number]}: ", (words, meaning), why)])

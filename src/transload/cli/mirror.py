@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from transload.transfer.limits import Limits
 
 @click.command(cls=Command)
 @options.mirrored
+@options.if_new
 @options.verify_medium
 @options.values_folder
 @options.logins
@@ -34,6 +36,7 @@ from transload.transfer.limits import Limits
 @options.reporter
 def mirror(
     wanted: WantedFlags,
+    if_new: bool,
     verify_medium: bool,
     values_folder: Path | None,
     logins: LoginFlags,
@@ -54,14 +57,21 @@ def mirror(
       transload mirror arcdata --to registry.local/arcdata
       transload mirror arcdata --tag 1.39..1.46 --to registry.local/arcdata
       transload mirror arcdata --to registry.local/arcdata --to oci:folder
+      transload mirror arcdata --to registry.local/arcdata --if-new
       transload mirror quay.io/prometheus/node-exporter:v1.8.2 --to oci:folder
     """
-    with open_session("mirror", output, quiet, network, report) as session:
+    with open_session("mirror", output, quiet, network, report) as session, ExitStack() as held:
         gathered = gather(session, wanted, logins, bodies=jobs)
         gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder))
         job = gathered.job
         more = [*connection_words(network, gathered.logins), *limit_words(limits)]
         more += ["--verify-medium"] if verify_medium else []
+        targets = (str(job.target), *wanted.also_to)
+        if if_new:
+            from transload.app.onlyone import only_one  # runs of cron
+
+            session.output.only_new(*targets)
+            held.enter_context(only_one(session.environment.state, [*command_words(job), *targets]))
         if wanted.also_to:
             from transload.cli.several import mirror_to_all  # most runs have one target
 

@@ -172,6 +172,12 @@ named = _stacked(
     ),
 )
 
+if_new = _option(
+    "--if-new",
+    is_flag=True,
+    help="For cron: one line if the target has everything, and no second run of the same command at a time.",
+)
+
 verify_medium = _option(
     "--verify-medium",
     is_flag=True,

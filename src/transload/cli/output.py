@@ -31,7 +31,7 @@ from transload.report.result import Result
 from transload.report.sentences import host_sentence
 from transload.report.several import Results, indented, read_once_lines, results_lines
 from transload.report.styled import Styled, folded, takes_styles
-from transload.report.summary import summary_lines
+from transload.report.summary import nothing_new_line, summary_lines
 from transload.report.tally import Tally
 from transload.report.texts import harmless
 from transload.version import __version__
@@ -54,6 +54,7 @@ class Output:
         self._json = JsonLines(sys.stdout) if output == "json" else None
         self._progress: Progress | TargetsVoice | None = None
         self._news = HostNews()
+        self._only_new: tuple[str, ...] = ()
         self._line = MovingLines(sys.stderr, moves=moves())
         self._working = Working(self._voice())
 
@@ -106,6 +107,14 @@ class Output:
         if self._json:
             self._json.tell(event, **fields)
         return self._json is not None
+
+    def only_new(self, *targets: str) -> None:
+        """From now on, people read one line about a target that has everything. `targets` are the names of all."""
+        self._only_new = targets
+
+    def _has_all(self, plan: Plan) -> bool:
+        """Whether people read only one line of this plan."""
+        return bool(self._only_new) and plan.is_done
 
     @property
     def listeners(self) -> Listeners:
@@ -199,7 +208,7 @@ class Output:
         self._working.rest()
         if self._json:
             self._json.plan(plan, notes, choices, additions)
-        elif not self._quiet:
+        elif not self._quiet and not self._has_all(plan):
             say(planned_totals(plan, width_of(sys.stderr), notes, choices, additions))
 
     def progress(self, tally: Tally) -> Progress:
@@ -208,7 +217,7 @@ class Output:
         progress: Progress
         if self._json:
             progress = JsonProgress(tally, self._json)
-        elif self._quiet:
+        elif self._quiet or self._has_all(tally.plan):
             progress = QuietProgress(sys.stderr)
         elif self._line.moves and takes_styles():
             progress = _bars(tally)
@@ -229,7 +238,7 @@ class Output:
         elif self._line.moves and takes_styles():
             voice = _all_bars(names)
         else:
-            voice = InLines(sys.stderr, names)
+            voice = InLines(sys.stderr, names, only_new=bool(self._only_new))
         self._progress = voice
         return Targets(names, voice, self.working, self._working.rest)
 
@@ -241,6 +250,8 @@ class Output:
             if self._json:
                 self._json.result(result)
                 running_stream().ended = True
+            elif self._only_new and all(single.is_unchanged for single in _each(result)):
+                self._nothing_new(result)
             else:
                 lines = results_lines if isinstance(result, Results) else summary_lines
                 show_result(lines(result, width_of(sys.stdout)))  # type: ignore[arg-type]
@@ -248,6 +259,14 @@ class Output:
             write_reports(result, self._reports)
         if self._reports and not self._json and not self._quiet:
             say([f"report: {', '.join(map(str, self._reports))}"])
+
+    def _nothing_new(self, result: Result | Results) -> None:
+        if not self._quiet:
+            show_result([nothing_new_line(*pair) for pair in zip(_each(result), self._only_new, strict=True)])
+
+
+def _each(result: Result | Results) -> tuple[Result, ...]:
+    return result.results if isinstance(result, Results) else (result,)
 
 
 def _all_bars(names: tuple[str, ...]) -> TargetsVoice:

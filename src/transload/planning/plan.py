@@ -158,6 +158,11 @@ class Plan:
         used = {image.source_store for image in self.images}
         return tuple(sorted(used | {step.source_store for step in self.blob_steps()}))
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the target has everything, as far as both sides could be asked."""
+        return not (self.steps or self.failures)
+
     def blob_steps(self) -> Iterator[BlobStep]:
         """The steps that bring blobs."""
         return (step for step in self.steps if isinstance(step, BlobStep))

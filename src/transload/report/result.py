@@ -144,6 +144,19 @@ class ImageResult:
         }
 
 
+@frozen(kw_only=True)
+class ReleaseResult:
+    """A release of a catalog that the run was about: its tag, and the day of its publication, as far as it is known."""
+
+    catalog: str
+    release: str
+    date: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of `releases`."""
+        return {"catalog": self.catalog, "release": self.release, "date": self.date}
+
+
 @define(frozen=True, slots=False, kw_only=True)
 class Result:
     """A whole run. `problem` is the error that ended it before there was a plan; `retry` the command for the rest.
@@ -155,7 +168,7 @@ class Result:
     `moved_bytes` is what went over the wire, repeats included; `left_bytes` is what is still to be copied, and
     `out_of_bytes` says that the run left it because it had moved as many bytes as it may. `traffic` has the requests by
     host, `retries` counts the attempts that were repeated. `versions` are those of transload, Python and libraries;
-    `notes` concern the whole run.
+    `notes` concern the whole run, `releases` are the catalogs' releases that were wanted whole.
     `to_json` gives the documented form (docs/formats/json-output.md, docs/formats/report.md).
     """
 
@@ -177,6 +190,7 @@ class Result:
     versions: Mapping[str, str] = field(factory=dict, hash=False)
     notes: tuple[str, ...] = ()
     problem: Problem | None = None
+    releases: tuple[ReleaseResult, ...] = ()
 
     @classmethod
     def of(
@@ -191,6 +205,7 @@ class Result:
         traffic: Sequence[HostTotals] = (),
         retry: Callable[[tuple[str, ...]], str] | None = None,
         notes: Sequence[str] = (),
+        releases: Sequence[ReleaseResult] = (),
     ) -> Result:
         """The result of a run of the tally's plan.
 
@@ -225,6 +240,7 @@ class Result:
             retry=retry(() if unended or _ended(images) else open_names) if retry and open_names else None,
             versions=versions,
             notes=tuple(notes),
+            releases=tuple(releases),
         )
 
     @cached_property
@@ -232,6 +248,11 @@ class Result:
         """How many images have each status; every status has an entry."""
         counts = Counter(image.status for image in self.images)
         return {status: counts[status] for status in STATUSES}
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the target had everything, so that nothing was done, and nothing failed."""
+        return not (exit_code(self) or self.counts["copied"] or self.counts["updated"])
 
     @property
     def ended_early(self) -> bool:
@@ -269,6 +290,7 @@ class Result:
             "totals": self._totals(),
             "traffic": [host.to_json() for host in self.traffic],
             "images": [image.to_json() for image in self.images],
+            "releases": [release.to_json() for release in self.releases],
             "written": list(self.written),
             "notes": list(self.notes),
             "problem": self.problem.to_json() if self.problem else None,

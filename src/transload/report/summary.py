@@ -28,6 +28,25 @@ def summary_lines(result: Result, width: int | None = None) -> list[Styled]:
     return lines
 
 
+def nothing_new_line(result: Result, target: str) -> Styled:
+    """One line for a run that found everything at the target. `target` is its name as the user wrote it."""
+    return Styled.of(("nothing new", "good"), f": {_what_is_there(result)} complete at {one_line(target)}")
+
+
+def _what_is_there(result: Result) -> str:
+    if not result.releases:
+        images = result.counts["unchanged"]
+        return f"{count(images, 'image')} {'is' if images == 1 else 'are'}"
+    by_catalog: dict[str, list[str]] = {}
+    for release in result.releases:
+        by_catalog.setdefault(release.catalog, []).append(release.release)
+    named = [
+        f"{tags[0] if len(tags) == 1 else f'{len(tags)} releases ({tags[0]} to {tags[-1]})'} of {catalog}"
+        for catalog, tags in by_catalog.items()
+    ]
+    return one_line(" and ".join(named)) + (" is" if len(result.releases) == 1 else " are")
+
+
 def status_counts(result: Result) -> str:
     """How many images have each status, without statuses that no image has."""
     return ", ".join(_counted(result.images))
