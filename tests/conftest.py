@@ -5,6 +5,7 @@ And which tests of `tests/docs` and `tests/real` one worker of pytest-xdist runs
 
 from __future__ import annotations
 
+import gc
 import signal
 from typing import Any
 
@@ -49,6 +50,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         order = {group: number for number, group in enumerate(FIRST)}
         items.sort(key=lambda item: order.get(group_of(item.nodeid), len(FIRST)))
+
+
+def pytest_collection_finish() -> None:
+    """A process holds thousands of tests; those that collect garbage themselves need not look at them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -104,6 +104,8 @@ def _sources(words: tuple[str, ...], **sought: Any) -> Sources:
         words=words,
         to=Location.parse(to) if to else None,
         pull_from=Location.parse(pull_from) if pull_from else None,
+        registry=sought.pop("source_registry"),
+        repository=sought.pop("source_repository") or "",
         **sought,
     )
 

@@ -21,7 +21,13 @@ _FILE_BYTES = 1 << 20
 _UNTOUCHED = ("demo",)  # it needs no settings of a site
 # Flags that mean something else in this command than in others, or would be dangerous as a default for it: a value for
 # them counts only in the section of the command.
-_OWN = {"check": ("deep",), "repair": ("into",), "forget": ("all", "list"), "releases": ("image", "releases")}
+_OWN = {
+    "check": ("deep",),
+    "configure": ("pin",),
+    "repair": ("into",),
+    "forget": ("all", "list"),
+    "releases": ("image", "releases"),
+}
 
 
 def defaults_from_file(program: click.Group, running: str | None = None) -> dict[str, Any] | None:

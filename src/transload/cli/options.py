@@ -110,6 +110,23 @@ _platform = _stacked(
     ),
 )
 
+_tag = _option(
+    "--tag",
+    "--releases",
+    "tag",
+    metavar="RELEASE",
+    shell_complete=completion.releases,
+    help="Release of the catalogs, or a range FROM..TO. Default: the newest.",
+)
+_target_tag = _option(
+    "--target-tag", metavar="TAG", help="Tag of the catalogs' images at the target. Default: the same."
+)
+_flatten = _option("--flatten", is_flag=True, help="At the target, only the last part of each repository path.")
+_publisher = _stacked(
+    _option("--source-registry", metavar="HOST", help="Where images are published, if not where the catalog says."),
+    _option("--source-repository", metavar="PREFIX", help="The repository prefix there, instead of the catalog's."),
+)
+
 _selection = _stacked(
     _option(
         "--from",
@@ -118,24 +135,16 @@ _selection = _stacked(
         shell_complete=completion.stores,
         help="The source; without a SET, everything in it.",
     ),
-    _option(
-        "--tag",
-        "--releases",
-        "tag",
-        metavar="RELEASE",
-        shell_complete=completion.releases,
-        help="Release of the catalogs, or a range FROM..TO. Default: the newest.",
-    ),
-    _option("--target-tag", metavar="TAG", help="Tag of the catalogs' images at the target. Default: the same."),
+    _tag,
+    _target_tag,
     _option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable)."),
     _platform,
     _option("--referrers", is_flag=True, help="Signatures, SBOMs and attestations, too."),
     _option("--foreign-layers", is_flag=True, help="Layers that the publisher keeps elsewhere (foreign layers), too."),
     _option("--allow-missing", is_flag=True, help="Do not fail when the source lacks a listed image."),
     _option("--discover", is_flag=True, help="Take what the source publishes, not what the catalog lists."),
-    _option("--flatten", is_flag=True, help="At the target, only the last part of each repository path."),
-    _option("--source-registry", metavar="HOST", help="Instead of the catalog's registry."),
-    _option("--source-repository", metavar="PREFIX", help="Instead of the catalog's repository prefix."),
+    _flatten,
+    _publisher,
 )
 
 _recheck = _option(
@@ -147,6 +156,24 @@ _recheck = _option(
 wanted = _as_value("wanted", WantedFlags, _sets, _to, _selection)
 
 mirrored = _as_value("wanted", _wanted_at_each, _sets, _to_each, _selection, _recheck)
+
+configured = _as_value(
+    "sought",
+    dict,
+    _option(
+        "--to", metavar="STORE", shell_complete=completion.stores, help="Where the images are: HOST[:PORT][/PREFIX]."
+    ),
+    _option(
+        "--pull-from",
+        metavar="STORE",
+        shell_complete=completion.stores,
+        help="The name under which clusters read what is below --to: HOST[:PORT][/PREFIX].",
+    ),
+    _publisher,
+    _tag,
+    _target_tag,
+    _flatten,
+)
 
 packed = _as_value("wanted", WantedFlags, _sets, _selection)
 
@@ -373,28 +400,3 @@ def _check_hosts(flag: str, hosts: Iterable[str]) -> None:
             check_registry(host)
         except ReferenceInvalid as error:
             raise ReferenceInvalid(f"{flag}: {error.message}", hint=error.hint) from error
-
-
-configured = _as_value(
-    "sought",
-    dict,
-    _option(
-        "--to", metavar="STORE", shell_complete=completion.stores, help="Where the images are: HOST[:PORT][/PREFIX]."
-    ),
-    _option(
-        "--pull-from",
-        metavar="STORE",
-        shell_complete=completion.stores,
-        help="The name under which clusters read what is below --to: HOST[:PORT][/PREFIX].",
-    ),
-    _option(
-        "--source-registry",
-        "registry",
-        metavar="HOST",
-        help="Where the images were published, if FROM does not say it.",
-    ),
-    _option("--source-repository", "repository", metavar="PREFIX", default="", help="The repository prefix there."),
-    _option("--tag", metavar="RELEASE", help="For catalogs: the release that was copied."),
-    _option("--target-tag", metavar="TAG", help="For catalogs: the tag at the target."),
-    click.option("--flatten", is_flag=True, help="For sets: the target has only the last part of each path."),
-)

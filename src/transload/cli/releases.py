@@ -38,7 +38,10 @@ from transload.report.styled import Styled
     help="Say which releases this target has.",
 )
 @click.option(
-    "--source-registry", metavar="HOST", envvar="TRANSLOAD_SOURCE_REGISTRY", help="Instead of the catalog's registry."
+    "--source-registry",
+    metavar="HOST",
+    envvar="TRANSLOAD_SOURCE_REGISTRY",
+    help="Where images are published, if not where the catalog says.",
 )
 @click.option(
     "--source-repository",
