@@ -6,11 +6,14 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.docs.commandlines import parse, variables
 from tests.docs.reference import families
+from tests.podsecurity import violations
 from tools.share import ENDINGS
 from transload.catalog.setfile import parse_set
 
@@ -21,6 +24,11 @@ AGAIN = {kind.exit_code for _, members in families() for kind in members if kind
 """What the same run may do better later; 1 is some of several images, whatever the reason."""
 NEITHER = {0, 10, 130}
 """No failures: nothing is to be mended, and nobody is to be told."""
+
+
+CRON_JOB: dict[str, Any] = yaml.safe_load((DEPLOY / "kubernetes" / "cronjob.yaml").read_text())
+JOB = CRON_JOB["spec"]["jobTemplate"]["spec"]
+POD = JOB["template"]["spec"]
 
 
 def lines_of(unit: Path, key: str) -> list[str]:
@@ -85,3 +93,46 @@ def test_both_units_are_hardened_alike() -> None:
         for unit in UNITS
     )
     assert mirror == serve
+
+
+def test_the_container_of_the_cron_job_runs_a_command_that_is_one() -> None:
+    (container,) = POD["containers"]
+    parse(container["args"])
+    assert {variable["name"] for variable in container["env"]} <= variables()
+
+
+def test_a_job_of_kubernetes_tries_again_what_may_succeed() -> None:
+    (rule,) = (rule["onExitCodes"] for rule in JOB["podFailurePolicy"]["rules"] if "onExitCodes" in rule)
+    assert rule["containerName"] == POD["containers"][0]["name"]
+    # 10 is a failure to Kubernetes; tried again, it would move more bytes than it may. 130 is a pod that was stopped.
+    assert set(rule["values"]) == set(ENDINGS) - {0, 130} - AGAIN
+    assert POD["restartPolicy"] == "Never"  # the policy demands it
+
+
+def test_the_pod_is_allowed_in_a_namespace_of_the_strictest_kind() -> None:
+    assert not list(violations(POD))
+    assert POD["automountServiceAccountToken"] is False
+    assert POD["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"hostNetwork": True}, "hostNetwork"),
+        ({"securityContext": {}}, "runAsNonRoot"),
+        ({"securityContext": {"runAsNonRoot": True, "runAsUser": 0}}, "runAsUser"),
+        ({"volumes": [{"name": "x", "hostPath": {"path": "/"}}]}, "volume of kind hostPath"),
+        ({"containers": [{"name": "x", "securityContext": {"privileged": True}}]}, "privileged"),
+        ({"initContainers": [{"name": "x"}]}, "allowPrivilegeEscalation"),
+        ({"initContainers": [{"name": "x"}]}, "capabilities are not dropped"),
+    ],
+)
+def test_what_the_standard_does_not_allow_would_be_seen(change: dict[str, Any], told: str) -> None:
+    assert told in set(violations(POD | change))
+
+
+def test_what_the_cron_job_mounts_is_there() -> None:
+    (container,) = POD["containers"]
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in POD["volumes"]}
+    for place in ("/state", "/tmp"):  # the only ones that can be written to
+        assert place in {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}

@@ -6,8 +6,7 @@
   A command fails the test unless it ends with 0 or `$ echo $?` shows its exit code.
 * `sh`: what cannot be run here (docker, kubectl, a server that does not end). The shell parses it, and every
   `transload` command in it is parsed by click, so that an unknown command or option fails the test.
-* `yaml`: read by whoever reads such a file: image sets and catalogs, the configuration file, Kubernetes manifests (of
-  which commands and variables are checked).
+* `yaml`: read by whoever reads such a file: image sets and catalogs, the configuration file.
 * `python`: run as a program in the same folder, after the `console` blocks before it, and read by mypy.
 
 A block after `<!-- file: NAME -->` is saved under that name first. Files named in a page but shown nowhere are none.
@@ -26,7 +25,7 @@ import click
 import pytest
 import yaml
 
-from tests.docs.commandlines import group, parse, transload_commands, variables
+from tests.docs.commandlines import group, parse, transload_commands
 from tests.docs.pages import DOCS, ROOT, TOLD, Block, blocks, commands, label
 from tests.docs.world import World, registries, world
 from transload.catalog.setfile import parse_set
@@ -81,15 +80,12 @@ def test_commands_that_are_not_run_are_parsed(block: Block) -> None:
 
 @pytest.mark.parametrize("block", of_language("yaml"), ids=str)
 def test_files_are_read(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (document, *more) = yaml.safe_load_all(block.text)
+    document = yaml.safe_load(block.text)
     for saved in blocks(block.page):
         if saved.file:  # what other blocks include
             (tmp_path / saved.file).write_text(saved.text)
     if document.get("kind") in {"ImageSet", "Catalog"}:
         parse_set(block.text, str(tmp_path / "example.yaml"))
-    elif "apiVersion" in document:
-        for one in (document, *more):
-            _check_kubernetes(one)
     else:
         path = tmp_path / "config.yaml"
         path.write_text(block.text)
@@ -195,25 +191,6 @@ def _masked(line: str) -> str:
 
 
 # --- parsing
-
-
-def _check_kubernetes(document: Mapping[str, Any]) -> None:
-    for container in _containers(document):
-        words = [*container.get("command", []), *container.get("args", [])]
-        assert words[:1] == ["transload"], words
-        parse(words[1:])
-        named = {variable["name"] for variable in container.get("env", [])}
-        assert named <= variables(), named - variables()
-
-
-def _containers(node: object) -> Iterator[Mapping[str, Any]]:
-    if isinstance(node, dict):
-        yield from node.get("containers", [])
-        for value in node.values():
-            yield from _containers(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _containers(value)
 
 
 def _check_configuration(defaults: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ PACKAGES = {
     "mkfs.vfat": "dosfstools",
     "mkudffs": "udftools",
     "fusermount3": "fuse3",
+    "kubectl": "kubernetes-client",
     "systemd-analyze": "systemd",
     "systemd-nspawn": "systemd-container",
 }
