@@ -162,6 +162,9 @@ INVENTORY_BYTES = 20 << 20
 INVENTORY_VALUES = 1_000_000
 """Values in it: 20,000 images with four blobs each that no other image has."""
 
+KUBERNETES_OBJECT_BYTES = 1_000_000
+"""An object that `configure` writes: etcd takes requests of 1.5 MiB, and a Secret or ConfigMap has 1 MiB at most."""
+
 INPUT_FILE_BYTES = 50 << 20
 """A file that `configure` rewrites."""
 

@@ -25,6 +25,16 @@ class MovedImage:
     digest: Digest | None = None
 
     @property
+    def source_repository(self) -> str:
+        """The repository as pods ask for it, with its registry."""
+        return f"{self.source.registry}/{self.source.name.repository}"
+
+    @property
+    def target_repository(self) -> str:
+        """The repository that clusters read from, with its registry."""
+        return f"{self.target.registry}/{self.target.name.repository}"
+
+    @property
     def is_renamed_tag(self) -> bool:
         """Whether the target has another tag: no rule for prefixes can say that."""
         return self.source.name.tag != self.target.name.tag and self.target.name.tag is not None
@@ -81,21 +91,17 @@ class Relocation:
     @cached_property
     def rules(self) -> tuple[PrefixRule, ...]:
         """The fewest and widest rules that lead every repository to where it lies; the longest source wins."""
-        return widest_rules((_repository(image.source), _repository(image.target)) for image in self.images)
+        return widest_rules((image.source_repository, image.target_repository) for image in self.images)
 
     @cached_property
     def close_rules(self) -> tuple[PrefixRule, ...]:
         """The same, but as close around the images as can be, so that nothing else of a registry is touched."""
-        return closest_rules(self.rules, [_repository(image.source) for image in self.images])
+        return closest_rules(self.rules, [image.source_repository for image in self.images])
 
     @cached_property
     def renamed_tags(self) -> tuple[MovedImage, ...]:
         """Images with another tag at the target: rules for prefixes do not lead there."""
         return tuple(image for image in self.images if image.is_renamed_tag)
-
-
-def _repository(reference: Reference) -> str:
-    return f"{reference.registry}/{reference.name.repository}"
 
 
 def widest_rules(moves: Iterable[tuple[str, str]]) -> tuple[PrefixRule, ...]:

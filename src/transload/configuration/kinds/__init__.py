@@ -41,7 +41,16 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     kind.word: kind
-    for kind in (Kind(word="kustomize", summary="Kustomize: the images of a kustomization", takes=frozenset({"pin"})),)
+    for kind in (
+        Kind(word="kustomize", summary="Kustomize: the images of a kustomization", takes=frozenset({"pin"})),
+        Kind(
+            word="pull-secret",
+            summary="Kubernetes: the Secret with which pods pull",
+            takes=frozenset({"name", "namespace"}),
+            needs=frozenset({"login"}),
+            needs_images=False,
+        ),
+    )
 }
 
 

@@ -1,50 +1,54 @@
 """Kustomize's `images:`, as a component that a kustomization names.
 
-Rules: the `images` field of the Kustomization API (kustomize.config.k8s.io/v1alpha1, kind Component).
+Rules: the `images` field of the Kustomization API (kustomize.config.k8s.io/v1alpha1, kind Component). A `name` stands
+for a repository, with any tag or digest behind it, or for one image with its tag. The first one that fits is taken,
+since no later one knows the new name. Kustomize reads it as a regular expression, which an IPv6 address is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from pathlib import PurePosixPath
 
-from transload.configuration.relocation import MovedImage, Relocation
+from transload.configuration.relocation import Relocation
+from transload.configuration.renames import Renames, renames_of
 from transload.configuration.wishes import ConfigFile, Configuration, Wishes
 from transload.configuration.yamlout import yaml_text
 
 FILE = PurePosixPath("transload-images/kustomization.yaml")
+_TAGGED = re.compile(r"(?:@|:(?=[^/]*$)).*")
 
 
 def write(relocation: Relocation, wishes: Wishes) -> Configuration:
-    """A component with one entry for each repository. With `pin`, images get their digests.
+    """A component with an entry for each repository, and for each image that has another tag or is pinned.
 
-    Kustomize knows an image by its repository alone: with several tags of one repository, tags stay as they are.
+    Raises `TargetConflict` if a new name is the old name of another image.
     """
-    by_name: dict[str, list[MovedImage]] = {}
-    for image in relocation.images:
-        for name in _names(image):
-            by_name.setdefault(name, []).append(image)
-    images = [entry for name in sorted(by_name) for entry in _entries(name, by_name[name], wishes.pin)]
+    renames = renames_of(relocation.images, pin=wishes.pin)
+    whole = [_entry(name, new) for name, new in renames.images.items() if _TAGGED.search(name)]
+    images = [*whole, *({"name": _pattern(name), "newName": new} for name, new in renames.repositories.items())]
     document = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "images": images}
-    several = sorted(name for name, moved in by_name.items() if len(moved) > 1)
-    notes = [f"name the folder {FILE.parent} under components: in your kustomization.yaml"]
-    if several and wishes.pin:
-        notes.append(f"not pinned, since several tags share an entry: {', '.join(several)}")
-    return Configuration(files=(ConfigFile(path=FILE, content=yaml_text(document)),), notes=tuple(notes))
+    notes = (
+        f"name the folder {FILE.parent} under components: in your kustomization.yaml",
+        "it leaves ephemeral containers, volumes that are images, and fields of custom resources as they are",
+        *_unsaid(renames),
+    )
+    return Configuration(files=(ConfigFile(path=FILE, content=yaml_text(document)),), notes=notes)
 
 
-def _names(image: MovedImage) -> tuple[str, ...]:
-    """The repository as manifests write it: Docker's Hub may be left out, and `library`, too."""
-    full = f"{image.source.registry}/{image.source.name.repository}"
-    short = full.removeprefix("docker.io/")
-    return tuple(dict.fromkeys((full, short, short.removeprefix("library/")))) if short != full else (full,)
+def _entry(name: str, new: str) -> dict[str, str]:
+    """One image: `newName` with `newTag` or `digest`."""
+    repository = _TAGGED.sub("", new)
+    behind = new[len(repository) :]
+    return {"name": _pattern(name), "newName": repository, "digest" if behind[0] == "@" else "newTag": behind[1:]}
 
 
-def _entries(name: str, images: list[MovedImage], pin: bool) -> Iterator[dict[str, str]]:
-    first = images[0]
-    entry = {"name": name, "newName": f"{first.target.registry}/{first.target.name.repository}"}
-    if len(images) == 1 and pin and first.digest:
-        entry["digest"] = str(first.digest)
-    elif len(images) == 1 and first.is_renamed_tag and first.target.name.tag:
-        entry["newTag"] = first.target.name.tag
-    yield entry
+def _pattern(name: str) -> str:
+    return name.replace("[", r"\[").replace("]", r"\]")
+
+
+def _unsaid(renames: Renames) -> tuple[str, ...]:
+    bare = sorted(name for name in renames.images if not _TAGGED.search(name))
+    if not bare:
+        return ()
+    return (f"where a manifest has no tag, write :latest: Kustomize cannot tell it from other tags ({bare[0]})",)
