@@ -11,7 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.real.engines import buildah, ctr, docker, podman  # noqa: F401 - fixtures
+from tests.real.engines import (  # noqa: F401 - fixtures
+    buildah,
+    ctr,
+    docker,
+    docker_socket,
+    podman,
+    podman_socket,
+)
 from tests.real.programs import program
 from tests.real.servers import Registry, Skopeo, StartRegistry, running_registry
 from tests.real.vendor import Shell, publish

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from attrs import frozen
 
 from tests.real.programs import program
 
@@ -50,15 +51,45 @@ def running(command: list[str], folder: Path, ready: list[str]) -> Iterator[None
         process.wait(READY_S)
 
 
+@frozen
+class EngineSocket:
+    """An engine that answers at a socket. `run` runs its own client there, and gives what that prints."""
+
+    address: str
+    run: Engine
+
+    def bring(self, reference: str) -> None:
+        """Pull an image from a registry on this machine."""
+        self.run("pull", *(["--tls-verify=false"] if "podman" in self.address else []), reference)
+
+
 @pytest.fixture(scope="session")
-def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def docker_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineSocket]:
     """A docker engine: no network, its own folder and socket."""
     folder = tmp_path_factory.mktemp("docker")
-    client, socket = needs("docker"), f"unix://{folder}/s"
+    client, address = needs("docker"), f"unix://{folder}/s"
     options = ["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
     own = [f"--{what}={folder / what}" for what in ("data-root", "exec-root", "pidfile")]
-    with running([needs("dockerd"), *options, *own, "-H", socket], folder, [client, "-H", socket, "version"]):
-        yield lambda *arguments: asked([client, "-H", socket, *map(str, arguments)])
+    with running([needs("dockerd"), *options, *own, "-H", address], folder, [client, "-H", address, "version"]):
+        yield EngineSocket(address, lambda *arguments: asked([client, "-H", address, *map(str, arguments)]))
+
+
+@pytest.fixture(scope="session")
+def docker(docker_socket: EngineSocket) -> Engine:
+    """The client of that docker engine."""
+    return docker_socket.run
+
+
+@pytest.fixture(scope="session")
+def podman_socket() -> Iterator[EngineSocket]:
+    """podman as a service, with a folder and a socket of its own."""
+    path = needs("podman")
+    with tempfile.TemporaryDirectory(prefix="podman") as folder:
+        here = ["env", "-u", "CONTAINER_HOST", path]  # with that variable podman is only a client
+        own = [*here, f"--root={folder}/root", f"--runroot={folder}/run", "--storage-driver=vfs"]
+        address = f"unix://{folder}/s"
+        with running([*own, "system", "service", "--time=0", address], Path(folder), ["test", "-S", f"{folder}/s"]):
+            yield EngineSocket(address, lambda *arguments: asked([*own, *map(str, arguments)]))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Stores as people write them: `registry.example/prefix`, `oci:DIR`, `bundle:NAME`, `archive:FILE`, `charts:URL`.
+"""Stores as people write them: `registry.example/prefix`, `oci:DIR`, `bundle:NAME`, `docker:`, `charts:URL` and others.
 
 The words of skopeo and docker are accepted if their meaning is clear; else the error names our word.
 """
@@ -15,29 +15,30 @@ from transload.errors import LocalError, ProtocolTrouble, ReferenceInvalid, Usag
 from transload.files import expanded
 from transload.oci.reference import check_no_user, check_registry, check_repository, shown, without_transport
 
-Kind = Literal["registry", "oci", "bundle", "archive", "charts"]
+Kind = Literal["registry", "oci", "bundle", "archive", "charts", "docker", "podman"]
 
 _LOCAL: tuple[Kind, ...] = ("oci", "bundle", "archive", "charts")
+_ENGINES: tuple[Kind, ...] = ("docker", "podman")
 # The transports of skopeo and podman (containers-transports(5)) that have another word here, or none.
 _ARCHIVES = ("oci-archive", "docker-archive")
 _NO_STORES = {
-    "docker-daemon": "save the image first: docker save -o FILE IMAGE; the file is a store: archive:FILE",
-    "containers-storage": "save the image first: podman save -o FILE IMAGE; the file is a store: archive:FILE",
-    "docker": "save the image first: docker save -o FILE IMAGE; the file is a store: archive:FILE",
+    "docker-daemon": "the images in docker are written docker: as in --from docker: IMAGE",
+    "containers-storage": "the images in podman are written podman: as in --from podman: IMAGE",
     "dir": "make an OCI layout of it first: skopeo copy dir:PATH oci:DIR:NAME; then write oci:DIR",
 }
 NOT_THERE = "check the path, or mount the medium"
 _PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\")
 WEB = ("https://", "http://")
 _ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tar.gz")
-SCHEMES = frozenset({*_LOCAL, *_ARCHIVES, *_NO_STORES})
+SCHEMES = frozenset({*_LOCAL, *_ARCHIVES, *_NO_STORES, *_ENGINES})
 
 
 @frozen
 class Location:
     """A store and a prefix for repositories in it.
 
-    `value` is a registry's host[:port], a path, or the `https://` address of a chart repository.
+    `value` is a registry's host[:port], a path, or the `https://` address of a chart repository. Of an engine it is the
+    registry that names in it begin with; all of them if it is empty.
     """
 
     kind: Kind
@@ -49,6 +50,8 @@ class Location:
         """Read `host[:port][/prefix]`, or a local store after its kind. Raises `UsageError`, `ReferenceInvalid`."""
         text = without_transport(text.strip())
         scheme, colon, rest = text.partition(":")
+        if colon and scheme in _ENGINES and not rest.partition("/")[0].isdigit():
+            return cls._engine(scheme, rest)
         if colon and scheme in SCHEMES and not rest.isdigit():  # dir:5000 is a host with its port
             return cls._local(scheme, rest)
         if "://" in text:
@@ -92,6 +95,24 @@ class Location:
                 return cls(kind, _web(rest) if kind == "charts" and rest.startswith(WEB) else _expanded(rest))
         return cls("archive", _expanded(rest))
 
+    @classmethod
+    def _engine(cls, scheme: str, rest: str) -> Location:
+        """`docker:` alone, or followed by the beginning of names: `docker:HOST[:PORT][/PREFIX]`."""
+        host, _, prefix = rest.strip("/").partition("/")
+        if rest and (is_image(rest) or not ({".", ":"} & set(host) or host == "localhost")):
+            raise UsageError(
+                f"{scheme}: is followed by a registry only, not by an image",
+                subject=shown(f"{scheme}:{rest}"),
+                hint=f"write the image beside it, as in --from {scheme}: {shown(rest)}",
+            )
+        kind = next(kind for kind in _ENGINES if kind == scheme)
+        return cls(kind, check_registry(host) if rest else "", check_repository(prefix) if prefix else "")
+
+    @property
+    def is_engine(self) -> bool:
+        """Whether it is what a docker or podman engine on this machine has."""
+        return self.kind in _ENGINES
+
     @property
     def is_remote(self) -> bool:
         """Whether it is at a host, and not carried: a registry, or a chart repository."""
@@ -119,11 +140,13 @@ class Location:
             raise UsageError(f"{self} cannot be a target", hint="charts are stored as artifacts in a registry")
         if self.kind in {"bundle", "archive"}:
             raise UsageError(f"{self} cannot be a target here", hint="transload pack writes bundles")
+        if self.is_engine:
+            raise UsageError(f"{self} cannot be a target here", hint=f"pack a bundle: {self.kind} load reads its files")
 
     def check_there(self) -> None:
         """Check that a folder or archive exists. Raises `LocalError`, as for any missing file."""
         path = Path(self.value)
-        if self.kind == "bundle" or self.is_remote or path.exists():
+        if self.kind == "bundle" or self.is_remote or self.is_engine or path.exists():
             return
         folder, colon, image = self.value.partition(":")
         hint = NOT_THERE

@@ -25,7 +25,7 @@ from transload.catalog.references import ARROW
 from transload.catalog.release import Release
 from transload.catalog.ruled import Choice
 from transload.catalog.selected import Selected, join, merge
-from transload.errors import SelectionEmpty, UsageError, at_side
+from transload.errors import ReferenceInvalid, SelectionEmpty, UsageError, at_side
 from transload.events import ActivityListener, Counting, Progressed
 from transload.oci import Name, Reference
 from transload.oci.reference import shown
@@ -80,6 +80,16 @@ class _Part:
 
 
 def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
+    """What `job` wants. Engines hear of all of it, since they save images together. Raises as `_selected` does."""
+    selection = _selected(job, stores, cancellation)
+    for locator, source in selection.sources.items():
+        expect = getattr(source, "expect", None)
+        if expect is not None:
+            expect(item.source for item in selection.items if item.source_store == locator)
+    return selection
+
+
+def _selected(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
     """Everything that `job` wants, each target name once.
 
     Asks the source for tags if the newest release, or one that the catalog does not know, is wanted. Raises
@@ -88,6 +98,8 @@ def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
     stores.working(Progressed("selecting"))
     if job.origin is not None:
         stores.limit_source_login(_registry_of(job.origin))
+        if job.sets and job.origin.is_engine:
+            return _from_engine(job, job.origin, stores)
         if job.sets:
             return _from_store(job, job.origin, stores, cancellation)
         return select_everything(job, job.origin, stores.source(job.origin), stores.working)
@@ -304,6 +316,27 @@ def _from_store(job: Job, origin: Location, stores: Stores, cancellation: Cancel
     items = tuple(to_item(image, origin.locator, image.source.name, job) for image in images)
     source = releases[0].source if releases else stores.source(origin)
     return Selection(items, {origin.locator: source}, releases)
+
+
+def _from_engine(job: Job, origin: Location, stores: Stores) -> Selection:
+    """Images by the full names that they have in an engine, short ones as docker means them."""
+    images = restricted(merge(_in_engine(text, origin) for text in job.sets), job)
+    items = tuple(to_item(image, image.locator, image.source.name, job) for image in images)
+    return Selection(items, {image.locator: stores.source(_location_of(image)) for image in images})
+
+
+def _in_engine(text: str, origin: Location) -> Selected:
+    """One image, `REFERENCE [-> NAME[:TAG] at the target]`. Below a registry, the reference begins there."""
+    before, _, after = text.partition(ARROW)
+    named = join(origin.locator.partition(":")[2], origin.prefix, before.strip())
+    try:
+        reference = Reference.parse(named)
+    except ReferenceInvalid as error:
+        if "identifier" in error.message:
+            error.hint = f"give the image a name first: {origin.kind} tag {named[:12]} NAME:TAG"
+        raise
+    store = Location(origin.kind, reference.registry).locator
+    return evolve(Selected.of(reference, after.strip() or None), store=store)
 
 
 def _named_in_store(text: str, origin: Location) -> _Part:

@@ -136,7 +136,8 @@ class Stores:
         self._endings.close()
         for location in self._tried:
             self._opened["target", location.locator].withdraw()
-        self._keep_learnt()
+        for key, (before, capabilities) in self._learnt.items():
+            self.known.keep(key, before, capabilities.to_json())
         if self._http is not None:
             self._http.close()
 
@@ -222,9 +223,8 @@ class Stores:
     def target(self, location: Location, *, create: bool = True, kept: bool = False) -> Target:
         """The store to write to. A folder that does not exist is made, unless `create` is False.
 
-        A folder that was made but got no content is removed at the end, unless `kept`.
-
-        Raises `UsageError` for a bundle or an archive, which are written whole or not at all.
+        A folder that was made but got no content is removed at the end, unless `kept`. Raises `UsageError` for a bundle
+        or an archive, which are written whole or not at all.
         """
         location.check_target()
         store: Target = self._open("target", location, create)
@@ -290,6 +290,10 @@ class Stores:
             from transload.archive import ArchiveStore
 
             return ArchiveStore(Path(location.value))
+        if location.is_engine:
+            from transload.app.engines import open_images
+
+            return open_images(location, self._environment, self.at_end)
         if location.kind == "charts":
             from transload.charts import open_charts
 
@@ -394,7 +398,3 @@ class Stores:
             before = self.known.fresh(key)
             self._learnt[key] = (before, Capabilities.from_json(before))
         return self._learnt[key][1]
-
-    def _keep_learnt(self) -> None:
-        for key, (before, capabilities) in self._learnt.items():
-            self.known.keep(key, before, capabilities.to_json())

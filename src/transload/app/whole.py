@@ -100,6 +100,9 @@ def nothing_there(source: Source, location: Location) -> SelectionEmpty:
     instead = "check that this is the right one"
     if location.kind == "registry":
         instead = "the registry may list only what this login may see: try another one, or name the images"
+    if location.is_engine and location.value:
+        named = str(location).partition(":")[2]
+        instead = f"an image is written beside it: --from {location.kind}: {named}"
     return SelectionEmpty(
         message,
         subject=str(location),

@@ -34,19 +34,20 @@ class Member:
 
 
 class Members:
-    """The files of the tar at `path`, by name.
+    """The files of the tar at `path`, by name. `file` is where its bytes can be read, if that is elsewhere.
 
     Raises `NotFound` if there is no file, `Refused` for a compressed one and for names that lead out of the archive,
     `CorruptError` if it is not a tar or is damaged, `LimitExceeded`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, file: Path | None = None) -> None:
         self.path = path
+        self._file = file or path
         self._headers: dict[str, Header] = {}
-        with local_errors("reading", path), _opened(path) as file:
-            length = file.seek(0, 2)
-            self._check_kind(file)
-            for header in read_headers(file, length, str(path)):
+        with local_errors("reading", path), _opened(self._file) as opened:
+            length = opened.seek(0, 2)
+            self._check_kind(opened)
+            for header in read_headers(opened, length, str(path)):
                 self._add(header)
 
     def _check_kind(self, file: FileIO) -> None:
@@ -110,7 +111,7 @@ class Members:
     def open(self, member: Member, offset: int, length: int) -> Iterator[Iterator[Chunk]]:
         """`length` bytes of a member from `offset` on; each chunk is a view of one buffer."""
         with local_errors("opening", self.path):
-            file = _opened(self.path)
+            file = _opened(self._file)
         with closed_after(file):
             with local_errors("reading", self.path):
                 file.seek(member.offset + offset)

@@ -27,17 +27,17 @@ class ArchiveStore:
     """The archive at `path`: an OCI archive, or the output of `docker save` since version 1.10.
 
     The members are found once, when the store is made; their content is read from the archive. All names share the
-    blobs. Raises `NotFound` if there is no file, `Refused` for a compressed or very old archive, `CorruptError`,
-    `LimitExceeded`.
+    blobs. `file` is where the bytes can be read, if `path` is only what messages call it. Raises `NotFound` if there is
+    no file, `Refused` for a compressed or very old archive, `CorruptError`, `LimitExceeded`.
     """
 
     request_costs: RequestCosts | None = None
     keeps_parts = True
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, file: Path | None = None) -> None:
         self.path = Path(path)
         self.locator = f"archive:{self.path}"
-        self._members = Members(self.path)
+        self._members = Members(self.path, file)
         self._content = _content(self._members)
 
     @property

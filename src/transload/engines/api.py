@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
 from urllib.parse import urlencode
@@ -37,6 +37,9 @@ from transload.limits import (
 from transload.ports import Chunk
 from transload.strictjson import NotJson, read_json
 
+Query = Mapping[str, str] | Sequence[tuple[str, str]]
+"""The parameters of a request; in a sequence, a name may be there more than once."""
+
 STALL_S = 60.0
 _READ_AT_ONCE = 256 << 10
 _TEXT = 300
@@ -51,7 +54,7 @@ class EngineApi:
         self.address = address
         self._stall_s = stall_s
 
-    def value(self, method: str, path: str, query: Mapping[str, str] | None = None, doing: str = "asking") -> Any:
+    def value(self, method: str, path: str, query: Query | None = None, doing: str = "asking") -> Any:
         """The JSON value that the engine answers; None for an empty answer. Raises like `ask`."""
         with self.ask(method, path, query, doing=doing) as answer:
             return answer.value()
@@ -61,7 +64,7 @@ class EngineApi:
         self,
         method: str,
         path: str,
-        query: Mapping[str, str] | None = None,
+        query: Query | None = None,
         *,
         headers: Mapping[str, str] | None = None,
         body: Iterable[Chunk] | None = None,

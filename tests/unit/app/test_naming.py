@@ -60,7 +60,8 @@ def test_stores_as_people_write_them(text: str, place: Location) -> None:
         ("https://registry.local/a", "leave https:// out"),
         ("oci:", "write oci:"),
         ("registry.local/UP", "lower case"),
-        ("docker:", ""),
+        ("docker:app", "--from docker: app"),
+        ("dir:", "skopeo copy"),
     ],
 )
 def test_what_is_no_store(text: str, hint: str) -> None:
