@@ -15,7 +15,7 @@ FLOORS: list[set[str]] = [
     {"ports", "events"},
     {"graph", "hashedingest", "memory", "net"},
     {"registry", "layout", "bundle", "archive", "server", "catalog", "discovery", "charts", "engines"},
-    {"configuration", "inventory", "planning"},
+    {"configuration", "inventory", "planning", "pruning"},
     {"transfer"},
     {"report", "testing"},
     {"app"},
@@ -70,7 +70,9 @@ def test_rooms_of_a_package_are_entered_from_above_only(package: str) -> None:
                 assert there == here or floor_of[there] < floor_of[here], f"{package}.{here} must not import {name}"
 
 
-@pytest.mark.parametrize("package", ["inventory", "planning", "transfer", "report", "server", "catalog", "discovery"])
+@pytest.mark.parametrize(
+    "package", ["inventory", "planning", "pruning", "transfer", "report", "server", "catalog", "discovery"]
+)
 def test_what_decides_and_does_names_no_store(package: str) -> None:
     for path in (ROOT / package).rglob("*.py"):
         assert not {name for name in imported(path) if name.split(".")[1] in STORES}, path

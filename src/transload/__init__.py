@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transload.app.charts.rendering import ChartOptions
     from transload.app.cleaning import Leftover
     from transload.app.converting import Converted
+    from transload.app.deleting import PruneResult
     from transload.app.discovering import Discovery
     from transload.app.network import Network
     from transload.app.settings import Environment
@@ -184,6 +185,7 @@ if TYPE_CHECKING:
     from transload.planning.plan import Requests, Share, Step
     from transload.planning.planfile import dump_plan, load_plan
     from transload.ports import Ingest, RequestCosts, Source, Target
+    from transload.pruning.plan import GoingName, LeftName, PoolPlan, PrunePlan
     from transload.registry.credentials import DockerConfig
     from transload.registry.known import Finding
     from transload.registry.store import RegistryStore
@@ -207,6 +209,7 @@ if TYPE_CHECKING:
     from transload.verbs.known import forget, known_registries
     from transload.verbs.means import AnyEvent, Options, Progress
     from transload.verbs.proving import verify
+    from transload.verbs.pruning import prune
     from transload.verbs.releases import releases
     from transload.verbs.repairing import repair
     from transload.verbs.single import delete, get_artifact, put_artifact, referrers, tags
@@ -223,23 +226,24 @@ __all__ = [
     "CompanionImage", "ConfigFile", "Configuration", "ContentDiffers", "Contents", "Converted", "CorruptError",
     "CredentialsRejected", "CredentialsUnavailable", "Descriptor", "Difference", "Digest", "DigestInvalid",
     "DigestMismatch", "Discovery", "DiskFull", "DockerConfig", "DocumentInvalid", "Environment", "Event", "ExtraFile",
-    "FileExists", "Finding", "FolderUnsafe", "FoundImage", "Holding", "HostGivenUp", "HostListener", "HostState",
-    "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult",
-    "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused", "Interrupted",
-    "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore", "Ledger", "LedgerImage",
-    "LedgerTampered", "Leftover", "LimitExceeded", "Limits", "ListQuestion", "Listener", "Listing", "LocalError",
-    "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown",
-    "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore", "MovedImage", "Name",
-    "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "OpenQuestion", "Options", "OutOfBytes", "Outcome",
-    "PackResult", "PartMissing", "PermissionRefused", "Place", "Plan", "PlannedImage", "Platform", "PlatformInvalid",
-    "PlatformUnavailable", "PrefixRule", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress", "Progressed",
-    "Proof", "ProtocolTrouble", "PublicKey", "RateLimits", "Reach", "ReadChart", "ReadOnly", "Reference",
-    "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseList", "ReleaseNames", "ReleaseResult",
-    "ReleaseUnknown", "Relocation", "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request",
-    "RequestCosts", "Requests", "Result", "Results", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused",
-    "RunResumed", "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served",
-    "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled",
-    "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
+    "FileExists", "Finding", "FolderUnsafe", "FoundImage", "GoingName", "Holding", "HostGivenUp", "HostListener",
+    "HostState", "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http", "ImageDone", "ImageOutcome",
+    "ImageResult", "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused",
+    "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore", "Ledger",
+    "LedgerImage", "LedgerTampered", "LeftName", "Leftover", "LimitExceeded", "Limits", "ListQuestion", "Listener",
+    "Listing", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep",
+    "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore",
+    "MovedImage", "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "OpenQuestion", "Options",
+    "OutOfBytes", "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Place", "Plan", "PlannedImage",
+    "Platform", "PlatformInvalid", "PlatformUnavailable", "PoolPlan", "PrefixRule", "Prerequisite",
+    "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PrunePlan", "PruneResult",
+    "PublicKey", "RateLimits", "Reach", "ReadChart", "ReadOnly", "Reference", "ReferenceInvalid", "Refused",
+    "RegistryStore", "Release", "ReleaseList", "ReleaseNames", "ReleaseResult", "ReleaseUnknown", "Relocation",
+    "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests",
+    "Result", "Results", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused", "RunResumed", "RunStarted",
+    "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServedTotals",
+    "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step",
+    "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
     "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target", "TargetConflict", "TargetEvent",
     "TargetsFailed", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "Unread",
     "UsageError", "Verdict", "Verification", "VersionRange", "VolumeDamaged", "VolumeForeign", "VolumeMissing",
@@ -247,7 +251,7 @@ __all__ = [
     "delete", "discover", "dump_inventory", "dump_plan", "forget", "get_artifact", "judge_tags", "known_registries",
     "lay_out", "load_builtin", "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set",
     "make_plan", "mirror", "open_store", "order_key", "pack", "parse_catalog", "parse_references", "parse_set",
-    "parse_volume_size", "push", "put_artifact", "referrers", "releases", "repair", "run", "serve", "tags",
+    "parse_volume_size", "prune", "push", "put_artifact", "referrers", "releases", "repair", "run", "serve", "tags",
     "take_inventory", "verify",
 ]
 
@@ -256,6 +260,7 @@ _HOMES = {
     "transload.app.charts.rendering": ("ChartOptions",),
     "transload.app.cleaning": ("Leftover",),
     "transload.app.converting": ("Converted",),
+    "transload.app.deleting": ("PruneResult",),
     "transload.app.discovering": ("Discovery",),
     "transload.app.network": ("Network",),
     "transload.app.settings": ("Environment",),
@@ -319,6 +324,7 @@ _HOMES = {
     "transload.planning.plan": ("Requests", "Share", "Step"),
     "transload.planning.planfile": ("dump_plan", "load_plan"),
     "transload.ports": ("Ingest", "RequestCosts", "Source", "Target"),
+    "transload.pruning.plan": ("GoingName", "LeftName", "PoolPlan", "PrunePlan"),
     "transload.registry.credentials": ("DockerConfig",),
     "transload.registry.known": ("Finding",),
     "transload.registry.store": ("RegistryStore",),
@@ -342,6 +348,7 @@ _HOMES = {
     "transload.verbs.known": ("forget", "known_registries"),
     "transload.verbs.means": ("AnyEvent", "Options", "Progress"),
     "transload.verbs.proving": ("verify",),
+    "transload.verbs.pruning": ("prune",),
     "transload.verbs.releases": ("releases",),
     "transload.verbs.repairing": ("repair",),
     "transload.verbs.single": ("delete", "get_artifact", "put_artifact", "referrers", "tags"),

@@ -6,7 +6,7 @@ are attributes that are an object or None. `transload.testing.contract` proves a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from io import FileIO
 from pathlib import Path
@@ -294,4 +294,32 @@ class Deletes(Protocol):
 
     def delete_blob(self, repository: str, digest: Digest) -> None:
         """Make a blob invisible in a repository. Raises `BlobUnknown`, `Refused`."""
+        ...
+
+
+@frozen(kw_only=True)
+class Pruned:
+    """What `Prunes.prune` deleted: names, and the sizes in bytes of manifests and blobs."""
+
+    names: frozenset[Name]
+    content: Mapping[Digest, int]
+
+
+class Prunes(Protocol):
+    """Deletes many names at once, with all that only they need, in one change of a list (`prunes`)."""
+
+    def prune(self, names: Mapping[Name, Digest], content: Mapping[Digest, int]) -> Pruned:
+        """Delete `names` that still stand for these digests, then what of `content` nothing needs any more.
+
+        `content` has the sizes in bytes of manifests and blobs. What an earlier call did not finish is deleted too.
+        Raises `CorruptError` if a manifest that stays cannot be read (then nothing is deleted), `Busy`, `LocalError`.
+        """
+        ...
+
+    def listed(self) -> Iterable[Digest]:
+        """The digest of every manifest in the list, with or without a name, each once."""
+        ...
+
+    def unfinished(self) -> Mapping[Digest, int]:
+        """Content, with its sizes in bytes, that an earlier call began to delete; killed, it did not end."""
         ...

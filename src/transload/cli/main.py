@@ -39,6 +39,7 @@ _COMMANDS = {
     "convert": ("transload.cli.convert", "Write lists of other tools as an image set."),
     "releases": ("transload.cli.releases", "List a catalog's releases at the source, newest first."),
     "serve": ("transload.cli.serve", "Serve a store as a registry."),
+    "prune": ("transload.cli.prune", "Delete old releases from a target, and what only they need."),
     "forget": ("transload.cli.forget", "Forget what was learnt about a registry, or show it."),
     "clean": ("transload.cli.clean", "Remove what ended runs left behind."),
     "demo": ("transload.cli.demo", "Show the main job on generated images, without a network."),

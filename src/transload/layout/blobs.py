@@ -107,6 +107,16 @@ class Blobs:
         with local_errors("deleting", self.expected_path(digest)):
             Folder(self.root, ("blobs", digest.algorithm)).unlink(digest.encoded)
 
+    def flush(self) -> None:
+        """Make the blobs' names survive a power cut, before a name leads to them."""
+        blobs = Folder(self.root, ("blobs",))
+        with local_errors("flushing", blobs.path):
+            for name in blobs.entries():
+                status = blobs.status(name)
+                if status is not None and stat.S_ISDIR(status.st_mode):
+                    blobs.inner(name).flush()
+            blobs.flush()
+
 
 def _followed(path: Path) -> tuple[Path, os.stat_result]:
     real = Path(os.path.realpath(path, strict=True))  # unlike Path.resolve, it raises OSError for loops

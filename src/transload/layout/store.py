@@ -10,9 +10,8 @@ Manifests of Docker's family are stored unchanged, since bytes are identity; sko
 from __future__ import annotations
 
 import json
-import stat
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from transload.layout.blobs import Blobs
 from transload.layout.deleting import LayoutDeletes
 from transload.layout.doubts import Doubts
 from transload.layout.ingest import LayoutIngest, ingesting, sweep
+from transload.layout.pruning import LayoutPrunes
 from transload.layout.space import check_space
 from transload.layout.spools import LayoutSpools
 from transload.layout.unused import absent_folders, take_away
@@ -136,6 +136,11 @@ class LayoutStore:
         """It can delete names and content."""
         return LayoutDeletes(self._blobs, self._changing, self._index, self._replace)
 
+    @property
+    def prunes(self) -> LayoutPrunes:
+        """It can delete many names in one change of `index.json`."""
+        return LayoutPrunes(self._blobs, self._own, self._changing, self._index, self._replace)
+
     # --- Resolves
 
     def resolve(self, name: Name) -> Descriptor:
@@ -225,37 +230,44 @@ class LayoutStore:
         A `part` of an index is not listed separately. `sparse`: children were left out on purpose. Raises `NotFound` if
         a needed part is missing, `Busy` if another process keeps `index.json` locked, `LocalError`.
         """
-        for blob in manifest.blobs:
-            if not blob.is_foreign and not self.exists("", blob):
-                raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)
-        absent = self._absent_children(manifest)
-        if absent and not sparse:
-            raise ManifestUnknown(f"{manifest.digest.short} needs {absent[0].short}", subject=absent[0])
-        self._enter(name, manifest, absent, part=part)
+        self._check_parts(manifest, sparse=sparse)
+        self._enter(name, manifest, lambda: self._check_parts(manifest, sparse=sparse), part=part)
 
     def point_lacking(self, name: Name, manifest: Manifest) -> None:
         """Store `manifest` under `name` like `put_manifest`, although parts of it may be missing.
 
         Absent children of an index count as left out on purpose.
         """
-        self._enter(name, manifest, self._absent_children(manifest))
+        self._enter(name, manifest, lambda: self._absent_children(manifest))
+
+    def _check_parts(self, manifest: Manifest, *, sparse: bool) -> list[Digest]:
+        """The children that are absent, all of them on purpose. Raises `NotFound` for another part that is missing."""
+        for blob in manifest.blobs:
+            if not blob.is_foreign and not self.exists("", blob):
+                raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)
+        absent = self._absent_children(manifest)
+        if absent and not sparse:
+            raise ManifestUnknown(f"{manifest.digest.short} needs {absent[0].short}", subject=absent[0])
+        return absent
 
     def _absent_children(self, manifest: Manifest) -> list[Digest]:
         return [child.digest for child in manifest.manifests if not self.exists("", child)]
 
-    def _enter(self, name: Name, manifest: Manifest, left_out: Sequence[Digest], *, part: bool = False) -> None:
+    def _enter(self, name: Name, manifest: Manifest, absent: Callable[[], list[Digest]], *, part: bool = False) -> None:
         self._keep(manifest)
         if name.tag is None:
-            if manifest.subject is None and part and not left_out:
+            if manifest.subject is None and part and not absent():
                 return
             name = Name("" if manifest.subject else name.repository, None, manifest.digest)
         with self._changing() as held:
             for _ in range(1 if held else _TRIES):
+                left_out = absent()  # looked up again under the lock: another process may have pruned the layout
+                self._keep(manifest)
                 index = self._index()
                 changed = self._pointing(index, name, manifest, left_out)
                 if changed is index:
                     return
-                self._flush_folders()
+                self._blobs.flush()  # once here, not at each commit
                 self._replace(changed)
 
     def _pointing(self, index: LayoutIndex, name: Name, manifest: Manifest, left_out: Sequence[Digest]) -> LayoutIndex:
@@ -278,16 +290,6 @@ class LayoutStore:
         with self.begin("", manifest.descriptor) as ingest:
             ingest.write([manifest.raw[ingest.offset :]])
             ingest.commit()
-
-    def _flush_folders(self) -> None:
-        """Make the blobs' names survive a power cut before a name leads to them; once here, not at each commit."""
-        blobs = self._folder.inner("blobs")
-        with local_errors("flushing", blobs.path):
-            for name in blobs.entries():
-                status = blobs.status(name)
-                if status is not None and stat.S_ISDIR(status.st_mode):
-                    blobs.inner(name).flush()
-            blobs.flush()
 
     # --- the folder
 

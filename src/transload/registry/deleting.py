@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from transload.errors import CorruptError, NotFound, Refused, TransloadError
+from transload.errors import CorruptError, NotFound, ReadOnly, Refused, TransloadError
 from transload.net.messages import HttpRequest, Reply
 from transload.oci import Digest, Name
 from transload.registry.api import Api
@@ -22,6 +22,8 @@ _DELETED = {200, 202, 204}
 """The specification has 202; some registries send the others."""
 _NO_TAGS = {400, 404, 405, 501}
 """Answers of registries that cannot delete a tag. Some send 404, because they take the tag for an unknown digest."""
+_NEVER = {405, 501}
+"""Answers of registries that delete no manifest at all (distribution specification, "Deleting Manifests")."""
 _SHOWN = 5
 
 
@@ -39,7 +41,7 @@ class RegistryDeletes:
     def delete_manifest(self, name: Name) -> None:
         """Delete a tag, or a manifest with all its tags. If both tag and digest are named, the digest decides.
 
-        Raises `ManifestUnknown`, `AccessDenied`; `Refused` if the registry deletes nothing, or no tag alone.
+        Raises `ManifestUnknown`, `AccessDenied`; `ReadOnly` if the registry deletes nothing, `Refused` if no tag alone.
         """
         if name.digest is None:
             self._delete_tag(name)
@@ -109,6 +111,10 @@ class RegistryDeletes:
         reply = self._ask(self._api.manifest_url(name.repository, digest), doing, name.repository)
         gone = reply.status == 404 and not self._is_there(name.at(digest))
         if reply.status not in _DELETED and not gone:
+            if reply.status in _NEVER or _is_unsupported(reply):
+                raise _explained(
+                    ReadOnly(f"{self._api.host} deletes nothing ({reply.status})", subject=str(name)), self._api.host
+                )
             raise _explained(problem(reply, doing, "manifest", str(name)), self._api.host)
         if subject is not None:
             self._referrers.forget(name.repository, subject, digest)
@@ -122,6 +128,6 @@ def _is_unsupported(reply: Reply) -> bool:
 
 
 def _explained(error: TransloadError, host: str) -> TransloadError:
-    if type(error) is Refused and error.hint is None:
+    if type(error) in {Refused, ReadOnly} and error.hint is None:
         error.hint = f"{host} may not delete at all: distribution wants storage.delete.enabled in its configuration"
     return error

@@ -31,6 +31,7 @@ _WORDS: dict[Activity, tuple[str, str, str]] = {  # what goes on, what is counte
     "proving": ("verifying", "image", "checked"),
     "hashing": ("verifying", "B", "read and hashed"),
     "listing": ("taking the inventory", "name", "read"),
+    "deleting": ("deleting", "manifest", "deleted"),
     "rechecking": ("checking what an earlier run left", "B", "read"),
     "finishing": ("finishing the bundle: writing what is left to the disk, and its checksums", "", ""),
     "reading-back": ("reading back from the medium what was written", "B", "read"),

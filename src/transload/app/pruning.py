@@ -1,0 +1,179 @@
+"""Decides what goes from a target: reads what it holds, and applies a rule; then has it deleted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+
+from attrs import evolve, frozen
+
+from transload.app.deleting import PruneResult, Pruning, delete
+from transload.app.job import Job
+from transload.app.location import Location
+from transload.app.naming import load_catalog
+from transload.app.selection import select
+from transload.app.stores import Stores
+from transload.app.whole import nothing_there
+from transload.catalog.selected import join
+from transload.errors import HostGivenUp, Interrupted, TransloadError, UsageError
+from transload.events import Counting
+from transload.oci import Name
+from transload.oci.reference import check_repository
+from transload.planning.ageing import made_at
+from transload.ports import Target
+from transload.pruning.plan import PrunePlan, decide
+from transload.pruning.reading import Reading
+from transload.pruning.rules import PruneRule, check_rule, reasons, recent
+from transload.threads import Cancellation, in_parallel
+
+_THREADS = 8
+_NAMED = 5  # repositories in one sentence
+
+
+@frozen(kw_only=True)
+class Wish:
+    """What a prune should let go, as people say it; see `PruneRule`.
+
+    `catalog` is a name or a file, `sets` are the words that mirror takes. `repositories` are paths under the prefix of
+    the target, the only ones that are looked at. With `allow_empty`, a repository may lose every image.
+    """
+
+    keep: int | None = None
+    catalog: str | None = None
+    sets: tuple[str, ...] = ()
+    remove_tags: tuple[re.Pattern[str], ...] = ()
+    keep_tags: tuple[re.Pattern[str], ...] = ()
+    keep_since: date | None = None
+    untagged: bool = False
+    flatten: bool = False
+    repositories: tuple[str, ...] = ()
+    allow_empty: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        for path in self.repositories:
+            if path:
+                check_repository(path)
+        check_rule(
+            keep=self.keep,
+            catalog=self.catalog is not None,
+            removes=bool(self.remove_tags),
+            others=bool(self.sets or self.untagged),
+        )
+
+    def rule(self, location: Location, stores: Stores, cancellation: Cancellation) -> PruneRule:
+        """The rule for a target. The sources of `sets` are asked, as mirror asks them."""
+        wanted: frozenset[Name] | None = None
+        if self.sets:
+            job = Job(sets=self.sets, target=location, flatten=self.flatten)
+            wanted = frozenset(item.target for item in select(job, stores, cancellation).items)
+        return PruneRule(
+            keep=self.keep,
+            catalog=load_catalog(self.catalog, stores.variables) if self.catalog else None,
+            wanted=wanted,
+            remove_tags=self.remove_tags,
+            keep_tags=self.keep_tags,
+            keep_since=self.keep_since,
+            untagged=self.untagged,
+            flatten=self.flatten,
+        )
+
+
+def prune_store(
+    location: Location,
+    wish: Wish,
+    stores: Stores,
+    cancellation: Cancellation,
+    *,
+    apply: bool,
+    shown: Callable[[PrunePlan], object] = lambda _plan: None,
+) -> PruneResult:
+    """Decide what goes; `shown` gets the plan; then, with `apply`, delete it. See `read_and_decide` and `delete`."""
+    check_target(location)
+    rule = wish.rule(location, stores, cancellation)
+    named = tuple(join(location.prefix, path) for path in wish.repositories) or None
+    pruning = read_and_decide(location, rule, stores, cancellation, repositories=named, allow_empty=wish.allow_empty)
+    shown(pruning.plan)
+    if not apply:
+        return PruneResult(plan=pruning.plan, left=pruning.plan.left, notes=_notes(pruning, location))
+    return evolve(delete(pruning, cancellation, stores.working), notes=_notes(pruning, location))
+
+
+def _notes(pruning: Pruning, location: Location) -> tuple[str, ...]:
+    """Where the bytes are freed, in sentences."""
+    if pruning.plan.is_empty or location.kind != "registry":
+        return ()
+    freed = (
+        f"{location.locator} frees the bytes when it collects its garbage. Distribution wants a command for it, while "
+        "nothing is pushed: registry garbage-collect CONFIG; docs/guides/keep-tidy.md has the ways of other registries"
+    )
+    outside = f"repositories outside {location} were not looked at: what they share is not freed"
+    return (freed, outside) if location.prefix else (freed,)
+
+
+def check_target(location: Location) -> None:
+    """Raise `UsageError` for what cannot be pruned: a bundle, an archive, charts."""
+    if location.kind not in {"registry", "oci"}:
+        raise UsageError(
+            f"{location} cannot be pruned: it is written whole",
+            subject=str(location),
+            hint="name the registry or the folder (oci:DIR) from which images go; a bundle is packed again",
+        )
+
+
+def read_and_decide(
+    location: Location,
+    rule: PruneRule,
+    stores: Stores,
+    cancellation: Cancellation,
+    *,
+    repositories: tuple[str, ...] | None = None,
+    allow_empty: bool = False,
+) -> Pruning:
+    """Read the target and decide. Asks only. `repositories` are full names, for registries that keep no list.
+
+    Raises `SelectionEmpty` if nothing is there, `UsageError` if a repository would lose all images and that was not
+    allowed, and what reading raises.
+    """
+    check_target(location)
+    store = stores.target(location, create=False)
+    reading = Reading(store, threads=_THREADS, cancellation=cancellation, working=stores.working)
+    held = reading.held(location.prefix, repositories)
+    if not held.names and not held.unfinished:
+        raise nothing_there(store, location)
+    going = reasons(rule, held.names, location.prefix)
+    if rule.keep_since is not None:
+        going = recent(rule, going, _made(store, going, stores, cancellation))
+    held = reading.with_referrers(held, going)
+    plan = decide(held, going)
+    if plan.emptied and not allow_empty:
+        raise _would_empty(plan, location)
+    return Pruning(store, reading, held, plan)
+
+
+def _made(store: Target, going: Iterable[Name], stores: Stores, cancellation: Cancellation) -> dict[Name, datetime]:
+    """When the images were made that a rule lets go; one that does not say, or cannot be read, is left out."""
+    counting = Counting(stores.working, "selecting", possible=True)
+
+    def made(name: Name) -> datetime | None:
+        try:
+            return made_at(store.fetch(name), store, name)
+        except (Interrupted, HostGivenUp):
+            raise
+        except TransloadError:  # it stays then
+            return None
+
+    names = sorted(going)
+    answers = in_parallel(counting.around(made), names, _THREADS, cancellation)
+    return {name: answer for name, answer in zip(names, answers, strict=True) if answer is not None}
+
+
+def _would_empty(plan: PrunePlan, location: Location) -> UsageError:
+    named = ", ".join(path or "the images without a repository" for path in plan.emptied[:_NAMED])
+    more = f" and {len(plan.emptied) - _NAMED} more" if len(plan.emptied) > _NAMED else ""
+    what = f"every image of {location}" if not plan.stays else f"every image of {named}{more}"
+    return UsageError(
+        f"this rule would delete {what}",
+        subject=str(location),
+        hint="check the rule; if that is meant, add --allow-empty",
+    )
