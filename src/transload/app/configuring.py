@@ -20,6 +20,7 @@ _FLAGS: dict[Wish, str] = {
     "namespace": "--namespace",
     "inputs": "--rewrite",
     "pin": "--pin",
+    "no_fallback": "--no-fallback",
     "login": "--with-login",
     "ca": "--node-ca-file",
 }
@@ -58,6 +59,7 @@ def check_wishes(kind: Kind, wishes: Wishes, reach: Reach) -> None:
         "namespace": wishes.namespace is not None,
         "inputs": bool(wishes.inputs),
         "pin": wishes.pin,
+        "no_fallback": wishes.no_fallback,
         "login": reach.login is not None,
         "ca": reach.ca_file is not None,
     }

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--name", metavar="NAME", help="Name of the Kubernetes object.")
 @click.option("--namespace", metavar="NAME", help="Its namespace.")
 @click.option("--pin", is_flag=True, help="Write digests, so that a moved tag changes nothing.")
+@click.option("--no-fallback", is_flag=True, help="Nodes never ask the registry that pods name.")
 @click.option("--with-login", is_flag=True, help="Write the registry's login, too: into files for their owner only.")
 @click.option("--node-ca-file", metavar="PATH", help="Where the registry's certificate authority lies on the nodes.")
 @options.bundle
@@ -58,6 +59,7 @@ def configure(
     name: str | None,
     namespace: str | None,
     pin: bool,
+    no_fallback: bool,
     with_login: bool,
     node_ca_file: str | None,
     reading: Carried,
@@ -87,7 +89,13 @@ def configure(
             wanted = Wanted(
                 kind=chosen,
                 sources=places,
-                wishes=Wishes(name=name, namespace=namespace, inputs=input_files(rewrite), pin=pin),
+                wishes=Wishes(
+                    name=name,
+                    namespace=namespace,
+                    inputs=input_files(rewrite),
+                    pin=pin,
+                    no_fallback=no_fallback,
+                ),
                 reach=_reach(places, network, node_ca_file, stores if with_login else None),
             )
             configuration = make_configuration(wanted, stores, session.cancellation)

@@ -20,13 +20,15 @@ class Wishes:
     """What the user wants of a kind, beside the relocation. A kind that cannot use one refuses it, by its table entry.
 
     `name` and `namespace` are of the Kubernetes object that is written. `inputs` are manifests, a `control.json`, or
-    what else a kind rewrites. With `pin`, references are written with their digests.
+    what else a kind rewrites. With `pin`, references are written with their digests. With `no_fallback`, nodes never
+    ask the registry that pods name.
     """
 
     name: str | None = None
     namespace: str | None = None
     inputs: tuple[InputFile, ...] = ()
     pin: bool = False
+    no_fallback: bool = False
 
 
 @frozen(kw_only=True)

@@ -12,7 +12,7 @@ from transload.configuration.relocation import Relocation
 from transload.configuration.wishes import Configuration, Wishes
 from transload.errors import UsageError
 
-Wish = Literal["name", "namespace", "inputs", "pin", "login", "ca"]
+Wish = Literal["name", "namespace", "inputs", "pin", "no_fallback", "login", "ca"]
 """What a kind can use: fields of `Wishes`, the login, and the certificate authority."""
 
 Write = Callable[[Relocation, Wishes], Configuration]
@@ -49,6 +49,11 @@ KINDS: dict[str, Kind] = {
             takes=frozenset({"name", "namespace"}),
             needs=frozenset({"login"}),
             needs_images=False,
+        ),
+        Kind(
+            word="openshift",
+            summary="OpenShift: mirrors for digests and tags, and the trust in the registry",
+            takes=frozenset({"name", "no_fallback"}),
         ),
     )
 }
