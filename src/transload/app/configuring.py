@@ -21,6 +21,7 @@ _FLAGS: dict[Wish, str] = {
     "inputs": "--rewrite",
     "pin": "--pin",
     "no_fallback": "--no-fallback",
+    "strict": "--strict",
     "login": "--with-login",
     "ca": "--node-ca-file",
 }
@@ -60,6 +61,7 @@ def check_wishes(kind: Kind, wishes: Wishes, reach: Reach) -> None:
         "inputs": bool(wishes.inputs),
         "pin": wishes.pin,
         "no_fallback": wishes.no_fallback,
+        "strict": wishes.strict,
         "login": reach.login is not None,
         "ca": reach.ca_file is not None,
     }

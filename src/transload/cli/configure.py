@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 @click.option("--namespace", metavar="NAME", help="Its namespace.")
 @click.option("--pin", is_flag=True, help="Write digests, so that a moved tag changes nothing.")
 @click.option("--no-fallback", is_flag=True, help="Nodes never ask the registry that pods name.")
+@click.option("--strict", is_flag=True, help="Write nothing if an image in the rewritten files stays as it was.")
 @click.option("--with-login", is_flag=True, help="Write the registry's login, too: into files for their owner only.")
 @click.option("--node-ca-file", metavar="PATH", help="Where the registry's certificate authority lies on the nodes.")
 @options.bundle
@@ -60,6 +61,7 @@ def configure(
     namespace: str | None,
     pin: bool,
     no_fallback: bool,
+    strict: bool,
     with_login: bool,
     node_ca_file: str | None,
     reading: Carried,
@@ -95,6 +97,7 @@ def configure(
                     inputs=input_files(rewrite),
                     pin=pin,
                     no_fallback=no_fallback,
+                    strict=strict,
                 ),
                 reach=_reach(places, network, node_ca_file, stores if with_login else None),
             )

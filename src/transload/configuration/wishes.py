@@ -21,7 +21,7 @@ class Wishes:
 
     `name` and `namespace` are of the Kubernetes object that is written. `inputs` are manifests, a `control.json`, or
     what else a kind rewrites. With `pin`, references are written with their digests. With `no_fallback`, nodes never
-    ask the registry that pods name.
+    ask the registry that pods name. With `strict`, nothing is written if an image in the inputs stays as it was.
     """
 
     name: str | None = None
@@ -29,6 +29,7 @@ class Wishes:
     inputs: tuple[InputFile, ...] = ()
     pin: bool = False
     no_fallback: bool = False
+    strict: bool = False
 
 
 @frozen(kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from transload.documents.value import Value
 from transload.oci import Digest
@@ -21,18 +21,20 @@ class Place:
 
     `file` is named as the user named it; `-` is standard input, and `web-1.2.tgz!web/values.yaml` is a file in an
     archive. `path` is the way to the text in words that a person knows, such as
-    `Deployment shop/web: spec.template.spec.containers[0].image`.
+    `Deployment shop/web: spec.template.spec.containers[0].image`. `keys` are the same way for programs, from the root
+    of the document; none where a text is not a value of one.
     """
 
     file: str
     line: int | None = None
     path: str = ""
+    keys: tuple[str | int, ...] = field(default=(), eq=False, repr=False)
 
     @classmethod
     def of(cls, value: Value, within: str = "") -> Place:
         """The place of a value; `within` names the object that it belongs to, such as `Deployment shop/web`."""
         path = f"{within}: {value.path}" if within and value.path else within or value.path
-        return cls(file=value.document.name, line=value.line, path=path)
+        return cls(file=value.document.name, line=value.line, path=path, keys=value.keys)
 
     def __str__(self) -> str:
         at = f"{self.file}:{self.line}" if self.line else self.file

@@ -8,11 +8,11 @@ and then the items are read one by one, as if each were a document.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from json import JSONDecoder
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 
 from transload.documents.text import decoded
 from transload.documents.value import Document, Value
@@ -55,7 +55,7 @@ def json_documents(content: bytes, file: str) -> Iterator[Value | DocumentInvali
             continue
         for _, begin, until in parts:
             tree = text.read(begin, until)
-            yield tree if isinstance(tree, DocumentInvalid) else Value(of_list(tree, *above), text.document)
+            yield tree if isinstance(tree, DocumentInvalid) else Value(of_list(tree, *above), text.document_at(begin))
         position = text.after_blanks(end)
     if position < len(text.text):
         yield DocumentInvalid(f"{file}:{text.line(position)}: from here on nothing is read: too much is not JSON")
@@ -92,6 +92,43 @@ def json_members(content: bytes, file: str, keys: Container[str]) -> Iterator[Va
     if following < len(text.text):
         where = f"{file}:{text.line(following)}"
         yield DocumentInvalid(f"{where}: a second document begins, which is not read: give it a file of its own")
+
+
+@define
+class JsonSpans:
+    """Where the values of a JSON text are written. It remembers the members that it looked at last."""
+
+    _text: _Text
+    _begin: int = -1
+    _parts: dict[int, dict[str | int, tuple[int, int]]] = field(factory=dict)
+
+    @classmethod
+    def of(cls, content: bytes, file: str) -> JsonSpans:
+        """Raises `DocumentInvalid`, as `json_documents` does."""
+        return cls(_Text.of(content, file))
+
+    def at(self, begin: int, keys: Sequence[str | int]) -> tuple[int, int] | None:
+        """Where the value behind these keys of the document at `begin` is written, in characters; None if nowhere.
+
+        An item of a list may have got keys that are not written.
+        """
+        if begin != self._begin:
+            self._begin = begin
+            self._parts.clear()
+        span = (begin, begin)
+        for key in keys:
+            position = span[0]
+            if self._text.text[position : position + 1] not in _CLOSING:
+                return None
+            if position not in self._parts:
+                parts = self._text.parts(position)[0]
+                is_list = self._text.text[position] == "["
+                self._parts[position] = {number if is_list else part[0]: part[1:] for number, part in enumerate(parts)}
+            inner = self._parts[position].get(key)
+            if inner is None:
+                return None
+            span = inner
+        return span
 
 
 def _documents(text: _Text, begin: int) -> tuple[list[Part], int, tuple[str, str]]:
@@ -133,7 +170,10 @@ class _Text:
 
     @property
     def document(self) -> Document:
-        return Document(self.file, "write the file again")
+        return self.document_at(0)
+
+    def document_at(self, begin: int) -> Document:
+        return Document(self.file, "write the file again", begin=begin)
 
     def line(self, position: int) -> int:
         """The line of a position, counted from that of the last one."""

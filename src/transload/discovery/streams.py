@@ -15,7 +15,7 @@ from transload.discovery.unrendered import is_unrendered, named_in
 from transload.discovery.values import text as text_of
 from transload.documents.text import decoded
 from transload.documents.value import Value
-from transload.documents.yamlstream import document_in, split_documents
+from transload.documents.yamlstream import document_in, placed_documents
 from transload.errors import DocumentInvalid
 from transload.limits import STREAM_BYTES
 
@@ -25,16 +25,17 @@ _ITEM = re.compile(r"^-(?=[ \t\r\n])", re.MULTILINE)
 _AFTER = re.compile(r"^[^-#\s]", re.MULTILINE)
 
 
-def yaml_documents(content: bytes, file: str) -> Iterator[Value | DocumentInvalid | Discovered]:
+def yaml_documents(content: bytes, file: str, *, spans: bool = False) -> Iterator[Value | DocumentInvalid | Discovered]:
     """Every document of a YAML stream, and the items of a long list as documents of their own.
 
-    Of a template that was not rendered, the lines that name images. Raises `DocumentInvalid` if the text is too long,
-    or not UTF-8.
+    Of a template that was not rendered, the lines that name images. With `spans`, scalars know where they are written.
+    Raises `DocumentInvalid` if the text is too long, or not UTF-8.
     """
-    for line, text in split_documents(decoded(content, file, STREAM_BYTES)):
-        listed = _long_list(text, file, line) if len(text) > _LONG else None
+    for begin, line, text in placed_documents(decoded(content, file, STREAM_BYTES)):
+        first = begin if spans else None
+        listed = _long_list(text, file, line, first) if len(text) > _LONG else None
         if listed is None:
-            document = document_in(text, file, line)
+            document = document_in(text, file, line, first)
             if isinstance(document, DocumentInvalid) and is_unrendered(text):
                 yield from named_in(text, file, line)
             elif document is not None:
@@ -43,7 +44,7 @@ def yaml_documents(content: bytes, file: str) -> Iterator[Value | DocumentInvali
             yield from listed
 
 
-def _long_list(text: str, file: str, line: int) -> Iterator[Value | DocumentInvalid] | None:
+def _long_list(text: str, file: str, line: int, first: int | None) -> Iterator[Value | DocumentInvalid] | None:
     """The items of a list as kubectl writes it, with each item's dash in the first column; None for other texts.
 
     What belongs to an item is indented, so a letter in the first column ends the list (YAML 1.2.2, section 8.2.1).
@@ -57,20 +58,22 @@ def _long_list(text: str, file: str, line: int) -> Iterator[Value | DocumentInva
     kind, version = (text_of(head, key) if isinstance(head, Value) else "" for key in ("kind", "apiVersion"))
     if not kind.endswith("List"):
         return None
-    items = _yaml_items(text, begins.end(), end, file, line)
+    items = _yaml_items(text, begins.end(), end, file, line, first)
     return (
         Value(of_list(item.content, kind, version), item.document) if isinstance(item, Value) else item
         for item in items
     )
 
 
-def _yaml_items(text: str, begin: int, end: int, file: str, line: int) -> Iterator[Value | DocumentInvalid]:
+def _yaml_items(
+    text: str, begin: int, end: int, file: str, line: int, first: int | None
+) -> Iterator[Value | DocumentInvalid]:
     line += text.count("\n", 0, begin)
     position = begin
     while position < end:
         following = _ITEM.search(text, position + 1, end)
         until = following.start() if following else end
-        item = document_in(" " + text[position + 1 : until], file, line)
+        item = document_in(" " + text[position + 1 : until], file, line, None if first is None else first + position)
         if item is not None:
             yield item
         line += text.count("\n", position, until)

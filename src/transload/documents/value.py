@@ -27,12 +27,15 @@ _SHOWN = 40  # letters of a wrong value
 class Document:
     """What the values of one document share: its name, a hint for errors about it, the line on which it begins.
 
-    `line` counts from 1. It is None for JSON, whose values do not know their lines.
+    `line` counts from 1. It is None for JSON, whose values do not know their lines. `keys` lead to it where it is a
+    part of another document, such as an object of a list. `begin` is where a document of JSON begins, in characters.
     """
 
     name: str
     hint: str | None = None
     line: int | None = None
+    keys: tuple[str | int, ...] = ()
+    begin: int = 0
 
 
 @define(eq=False)  # frozen, it takes a fifth more time to read a plan; a large one is half a million of these
@@ -91,6 +94,11 @@ class Value:
             return f"{before}[{self.key}]"
         key = self.key if self.key.isprintable() else repr(self.key)
         return f"{before}.{key[:80]}" if before else key[:80]
+
+    @property
+    def keys(self) -> tuple[str | int, ...]:
+        """The keys and numbers that lead to it, also from the document that its own one is a part of."""
+        return self.document.keys if self.parent is None else (*self.parent.keys, self.key)
 
     @property
     def line(self) -> int | None:

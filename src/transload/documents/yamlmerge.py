@@ -30,6 +30,7 @@ def _carry_out(tree: Tree, seen: set[int]) -> None:
         sources = [source for source in listed if isinstance(source, YamlMapping)]
         if len(sources) == len(listed):
             del tree[MERGE], tree.lines[MERGE], tree.key_lines[MERGE]
+            tree.spans.pop(MERGE, None)
             for source in sources:
                 _bring_in(source, tree)
 
@@ -39,3 +40,5 @@ def _bring_in(source: YamlMapping, tree: YamlMapping) -> None:
         if key not in tree:
             tree[key] = value
             tree.lines[key], tree.key_lines[key] = source.lines[key], source.key_lines[key]
+            if key in source.spans:
+                tree.spans[key] = source.spans[key]

@@ -23,13 +23,18 @@ def split_documents(text: str) -> Iterator[tuple[int, str]]:
 
     Directives and comments before a `---` belong to the document that it begins.
     """
+    return ((line, part) for _, line, part in placed_documents(text))
+
+
+def placed_documents(text: str) -> Iterator[tuple[int, int, str]]:
+    """The same, each with the number of characters before it. What ended the document before is blanked."""
     begin, line = 0, 1
     for end in chain((match.start() for match in _MARKER.finditer(text)), (len(text),)):
         part = text[begin:end]
         if text.startswith("---", end) and _NO_CONTENT.fullmatch(part):
             continue
         if part.removeprefix("...").strip():
-            yield line, part.replace("...", "", 1) if part.startswith("...") else part
+            yield begin, line, "   " + part[3:] if part.startswith("...") else part
         line += part.count("\n")
         begin = end
 
@@ -45,10 +50,10 @@ def documents_in(content: bytes | str, file: str) -> Iterator[Value | DocumentIn
             yield document
 
 
-def document_in(text: str, file: str, line: int = 1) -> Value | DocumentInvalid | None:
+def document_in(text: str, file: str, line: int = 1, begin: int | None = None) -> Value | DocumentInvalid | None:
     """The one document in a text that begins on this line of the file; None if it is empty, the error if it is bad.
 
-    Its merge keys are carried out.
+    Its merge keys are carried out. With `begin`, the characters before it, its scalars have spans.
     """
     try:
         tree, begins = parse(
@@ -60,6 +65,7 @@ def document_in(text: str, file: str, line: int = 1) -> Value | DocumentInvalid 
             values=STREAM_YAML_VALUES,
             depth=STREAM_DOCUMENT_DEPTH,
             tags=True,  # other programs have tags of their own, such as `!override` in Compose files
+            first_index=begin,
         )
     except DocumentInvalid as error:
         return error

@@ -27,21 +27,40 @@ _NEEDS_QUOTES = re.compile(r"[:\[{,-]\s*(?:[>*&!%@`](?=\S)|[*]\s*(?:$|[}\],])|\$
 _NOTHING = {"", "~", "null", "Null", "NULL"}
 
 
+class Span(NamedTuple):
+    """Where a scalar is written: from `begin` to `end`, in characters, with its anchor. `style` is ' " | > or nothing.
+
+    An alias has the span of its anchor.
+    """
+
+    begin: int
+    end: int
+    style: str
+
+
 class YamlList(list["Tree"]):
-    """The items of a list; `lines` counts from 1 and says where each begins."""
+    """The items of a list; `lines` counts from 1 and says where each begins.
+
+    `spans` are those of the items that are scalars, if the parser was asked for them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[int] = []
+        self.spans: dict[int, Span] = {}
 
 
 class YamlMapping(dict[str, "Tree"]):
-    """The values of a mapping; `lines` says where each begins, `key_lines` where its key does."""
+    """The values of a mapping; `lines` says where each begins, `key_lines` where its key does.
+
+    `spans` are those of the values that are scalars, if the parser was asked for them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: dict[str, int] = {}
         self.key_lines: dict[str, int] = {}
+        self.spans: dict[str, Span] = {}
 
 
 Tree = str | YamlList | YamlMapping
@@ -54,6 +73,7 @@ class _Node(NamedTuple):
     line: int
     weight: int = 1
     null: bool = False
+    span: Span | None = None
 
 
 def parse(
@@ -67,17 +87,20 @@ def parse(
     depth: int = YAML_DEPTH,
     tags: bool = False,
     twins: bool = False,
+    first_index: int | None = None,
 ) -> tuple[Tree, int]:
     """The tree of a YAML text and the line on which it begins.
 
     `file` is its name for errors, `empty` says that it may hold nothing, `first_line` is the line of the file on which
     the text begins. It has at most `limit` bytes and `values` values, `depth` deep. With `tags`, YAML tags are left out
     as if they were not there; without, they are refused. With `twins`, a mapping may have a key twice: the last one
-    wins. Raises `DocumentInvalid`.
+    wins. With `first_index`, the characters of the file before the text, the tree has spans. Raises `DocumentInvalid`.
     """
     text = decoded(content, file, limit)
     with _told(text, file, first_line - 1):
-        builder = _Builder(file, _events(text), first_line - 1, values, depth=depth, tags=tags, twins=twins)
+        builder = _Builder(
+            file, _events(text), first_line - 1, values, depth=depth, tags=tags, twins=twins, first_index=first_index
+        )
         root = builder.document(empty)
     return root.tree, root.line
 
@@ -126,6 +149,7 @@ class _Builder:
         depth: int,
         tags: bool,
         twins: bool = False,
+        first_index: int | None = None,
     ) -> None:
         from yaml import events as kinds
 
@@ -139,6 +163,7 @@ class _Builder:
         self._depth = depth
         self._tags = tags
         self._twins = twins
+        self._first_index = first_index
 
     def document(self, empty: bool) -> _Node:
         """The only document of the stream."""
@@ -199,7 +224,8 @@ class _Builder:
             assert isinstance(event, self._kinds.MappingStartEvent)  # noqa: S101 - the grammar of events
             self._check_tag(event, event.tag)
             tree = self._mapping(depth)
-        node = _Node(tree, self._line(event), 1 + self._weight - before, null)
+        span = self._span(event) if self._first_index is not None and isinstance(tree, str) else None
+        node = _Node(tree, self._line(event), 1 + self._weight - before, null, span)
         if event.anchor:
             self._anchors[event.anchor] = node
         return node
@@ -208,6 +234,8 @@ class _Builder:
         items = YamlList()
         for event in self._until(self._kinds.SequenceEndEvent):
             item = self._node(event, depth + 1)
+            if item.span:
+                items.spans[len(items)] = item.span
             items.append(item.tree)
             items.lines.append(item.line)
         return items
@@ -224,6 +252,8 @@ class _Builder:
             mapping.key_lines[key] = self._line(event)
             value = self._node(next(self._events), depth + 1)
             mapping[key], mapping.lines[key] = value.tree, value.line
+            if value.span:
+                mapping.spans[key] = value.span
         return mapping
 
     def _until(self, end: type[Event]) -> Iterator[Event]:
@@ -244,6 +274,12 @@ class _Builder:
         self._weight += weight
         if self._weight > self._values:
             raise self._fail(event, f"more than {self._values} values, aliases written out")
+
+    def _span(self, event: Event) -> Span | None:
+        begin, end = event.start_mark, event.end_mark
+        if begin is None or end is None or self._first_index is None:
+            return None
+        return Span(self._first_index + begin.index, self._first_index + end.index, getattr(event, "style", "") or "")
 
     def _line(self, event: Event) -> int:
         return 1 + self._before + (event.start_mark.line if event.start_mark else 0)

@@ -31,6 +31,7 @@ def configure(
     namespace: str | None = None,
     pin: bool = False,
     no_fallback: bool = False,
+    strict: bool = False,
     reach: Reach | None = None,
     folder: str | Path | None = None,
     replace: bool = False,
@@ -46,10 +47,11 @@ def configure(
     `flatten` are what the run was given, for image sets and catalogs.
 
     `rewrite` are the files, or folders of files, that a kind rewrites. `name` and `namespace` are of the Kubernetes
-    object, `pin` writes digests; with `no_fallback`, nodes never ask the registry that pods name. `reach` says how
-    nodes reach the registry: certificate authority, plain HTTP, and the login, if it is to be in a file. With `folder`,
-    the files are written there: all of them, or none; those with a secret are for their owner only. Files with other
-    content are replaced only with `replace`. `key` must have signed a bundle. Nothing is applied.
+    object, `pin` writes digests; with `no_fallback`, nodes never ask the registry that pods name; with `strict`,
+    nothing is written if an image in `rewrite` stays as it was. `reach` says how nodes reach the registry: certificate
+    authority, plain HTTP, and the login, if it is to be in a file. With `folder`, the files are written there: all of
+    them, or none; those with a secret are for their owner only. Files with other content are replaced only with
+    `replace`. `key` must have signed a bundle. Nothing is applied.
 
     Returns the files with their content, and notes: where they go, and what they cannot say.
 
@@ -75,6 +77,7 @@ def configure(
             inputs=input_files(arguments.paths("rewrite", rewrite)),
             pin=pin,
             no_fallback=no_fallback,
+            strict=strict,
         ),
         reach=reach or Reach(),
     )

@@ -18,7 +18,7 @@ from transload.errors import DocumentInvalid
         ("a: |\n  x\n  ---\n  y\n", [(1, "a: |\n  x\n  ---\n  y\n")]),
         ("a: ---b\n----\n", [(1, "a: ---b\n----\n")]),
         ("a: 1\r\n---\r\nb: 2\r\n", [(1, "a: 1\r\n"), (2, "---\r\nb: 2\r\n")]),
-        ("a: 1\n...\n# end\n...\n---\nb: 2\n", [(1, "a: 1\n"), (2, "\n# end\n"), (5, "---\nb: 2\n")]),
+        ("a: 1\n...\n# end\n...\n---\nb: 2\n", [(1, "a: 1\n"), (2, "   \n# end\n"), (5, "---\nb: 2\n")]),
         ("--- a\n--- b", [(1, "--- a\n"), (2, "--- b")]),
     ],
 )

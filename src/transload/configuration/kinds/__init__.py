@@ -12,7 +12,7 @@ from transload.configuration.relocation import Relocation
 from transload.configuration.wishes import Configuration, Wishes
 from transload.errors import UsageError
 
-Wish = Literal["name", "namespace", "inputs", "pin", "no_fallback", "login", "ca"]
+Wish = Literal["name", "namespace", "inputs", "pin", "no_fallback", "strict", "login", "ca"]
 """What a kind can use: fields of `Wishes`, the login, and the certificate authority."""
 
 Write = Callable[[Relocation, Wishes], Configuration]
@@ -54,6 +54,12 @@ KINDS: dict[str, Kind] = {
             word="openshift",
             summary="OpenShift: mirrors for digests and tags, and the trust in the registry",
             takes=frozenset({"name", "no_fallback"}),
+        ),
+        Kind(
+            word="manifests",
+            summary="a copy of manifests with the references replaced",
+            takes=frozenset({"pin", "strict"}),
+            needs=frozenset({"inputs"}),
         ),
     )
 }
