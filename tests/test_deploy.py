@@ -16,6 +16,7 @@ from tests.docs.reference import families
 from tests.podsecurity import violations
 from tools.share import ENDINGS
 from transload.catalog.setfile import parse_set
+from transload.version import __version__
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -136,3 +137,17 @@ def test_what_the_cron_job_mounts_is_there() -> None:
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in POD["volumes"]}
     for place in ("/state", "/tmp"):  # the only ones that can be written to
         assert place in {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+
+
+def test_the_image_has_variables_that_are_read() -> None:
+    text = (DEPLOY / "container" / "Containerfile").read_text()
+    named = set(re.findall(r"\b(TRANSLOAD_\w+)=", text))
+    assert named
+    assert named <= variables()
+    assert 'ENTRYPOINT ["/opt/transload/bin/transload"]' in text
+    assert f"ARG VERSION={__version__}\n" in text
+
+
+def test_the_cluster_runs_the_image_as_the_user_that_it_names() -> None:
+    user, group = POD["securityContext"]["runAsUser"], POD["securityContext"]["runAsGroup"]
+    assert f"USER {user}:{group}\n" in (DEPLOY / "container" / "Containerfile").read_text()
