@@ -171,6 +171,12 @@ INPUT_FILE_BYTES = 50 << 20
 INPUT_FILES = 10_000
 """Files that `configure` rewrites in one call."""
 
+DAEMON_BYTES = 1 << 20
+"""The `daemon.json` of Docker, which `configure docker` adds to."""
+
+DAEMON_VALUES = 10_000
+"""Values in it."""
+
 YAML_BYTES = 1 << 20
 """A catalog, an image set, the configuration file."""
 

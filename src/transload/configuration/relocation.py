@@ -122,20 +122,22 @@ def widest_rules(moves: Iterable[tuple[str, str]]) -> tuple[PrefixRule, ...]:
 def _below(prefix: str, moves: dict[str, str], inherited: str | None) -> Iterator[PrefixRule]:
     """The rules for these moves, all of whose sources are at or below `prefix`; `inherited` is where it leads so far.
 
-    Where most sources lead becomes a rule; the others get rules of their own, one step further down. A repository that
-    is `prefix` itself decides, because a rule for it holds for all below it.
+    Where most sources lead becomes a rule; where one of them is elsewhere, the same is asked one step further down, with
+    all that is there: a rule for the others must not lead those away that are right already. A repository that is
+    `prefix` itself decides, because a rule for it holds for all below it.
     """
     roots = {source: _root(prefix, source, target) for source, target in moves.items()}
     votes = Counter(root for root in roots.values() if root is not None)
     best = moves.get(prefix) or _most(votes, inherited)
     if best is not None and best != inherited:
         yield PrefixRule(prefix, best)
-    rest: dict[str, dict[str, str]] = defaultdict(dict)
+    below: dict[str, dict[str, str]] = defaultdict(dict)
     for source, target in moves.items():
-        if source != prefix and (best is None or roots[source] != best):
-            rest[f"{prefix}/{source[len(prefix) + 1 :].partition('/')[0]}"][source] = target
-    for further in sorted(rest):
-        yield from _below(further, rest[further], None if best is None else best + further[len(prefix) :])
+        if source != prefix:
+            below[f"{prefix}/{source[len(prefix) + 1 :].partition('/')[0]}"][source] = target
+    for further in sorted(below):
+        if best is None or any(roots[source] != best for source in below[further]):
+            yield from _below(further, below[further], None if best is None else best + further[len(prefix) :])
 
 
 def _most(votes: Mapping[str, int], inherited: str | None) -> str | None:

@@ -1,6 +1,8 @@
 """The fewest rules for prefixes that lead images to where they are."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from transload.configuration.relocation import PrefixRule, closest_rules, widest_rules
 
@@ -16,8 +18,24 @@ from transload.configuration.relocation import PrefixRule, closest_rules, widest
             [("quay.io/a/x", "r.local/a/x"), ("quay.io/a/y", "r.local/a/y"), ("quay.io/a/z", "r.local/else/w")],
             [("quay.io", "r.local"), ("quay.io/a/z", "r.local/else/w")],
         ),
+        (
+            [("quay.io/a/x", "r.local/a/x"), ("quay.io/a/y", "r.local/a/y"), ("quay.io/a/z", "r.local/else/z")],
+            [("quay.io", "r.local"), ("quay.io/a/z", "r.local/else/z")],
+        ),
+        (
+            [("quay.io/a", "r.local/m/a"), ("quay.io/a/b", "r.local/n/b")],
+            [("quay.io", "r.local/m"), ("quay.io/a/b", "r.local/n/b")],
+        ),
     ],
-    ids=["prefix", "same path", "folder left out", "renamed", "an exception"],
+    ids=[
+        "prefix",
+        "same path",
+        "folder left out",
+        "renamed",
+        "an exception",
+        "an exception with its name",
+        "a repository above another",
+    ],
 )
 def test_the_widest_rules(moves: list[tuple[str, str]], rules: list[tuple[str, str]]) -> None:
     assert widest_rules(moves) == tuple(PrefixRule(*rule) for rule in rules)
@@ -26,3 +44,17 @@ def test_the_widest_rules(moves: list[tuple[str, str]], rules: list[tuple[str, s
 def test_closer_rules_touch_nothing_else() -> None:
     rules = widest_rules([("quay.io/a/b/x", "r.local/m/a/b/x"), ("quay.io/a/b/y", "r.local/m/a/b/y")])
     assert closest_rules(rules, ["quay.io/a/b/x", "quay.io/a/b/y"]) == (PrefixRule("quay.io/a/b", "r.local/m/a/b"),)
+
+
+PATHS = st.lists(st.sampled_from("abv"), min_size=1, max_size=4).map("/".join)
+MOVES = st.dictionaries(PATHS.map("quay.io/{}".format), PATHS.map("r.local/{}".format), min_size=1, max_size=8)
+
+
+@given(MOVES)
+def test_the_longest_rule_leads_every_repository_to_its_place(moves: dict[str, str]) -> None:
+    wide = widest_rules(moves.items())
+    for rules in (wide, closest_rules(wide, moves)):
+        for source, target in moves.items():
+            assert max((rule for rule in rules if rule.covers(source)), key=lambda rule: len(rule.source)).of(
+                source
+            ) == (target)

@@ -39,9 +39,21 @@ class Kind:
         return written
 
 
+def _node(word: str, summary: str, *takes: Wish) -> Kind:
+    """A kind for nodes, which may also tell them of the registry alone."""
+    return Kind(word=word, summary=summary, takes=frozenset(takes), needs_images=False)
+
+
 KINDS: dict[str, Kind] = {
     kind.word: kind
     for kind in (
+        _node("containerd", "containerd: a certs.d tree of hosts.toml files", "login", "ca"),
+        _node("k3s", "k3s: registries.yaml", "login", "ca"),
+        _node("rke2", "RKE2: registries.yaml", "login", "ca"),
+        _node("crio", "CRI-O: registries.conf.d, certificates, a login file", "login", "ca"),
+        _node("podman", "podman and buildah: registries.conf.d, certificates, a login file", "login", "ca"),
+        _node("docker", "Docker: daemon.json and certificates", "inputs", "ca"),
+        _node("talos", "Talos: a patch of the machine configuration", "login"),
         Kind(word="kustomize", summary="Kustomize: the images of a kustomization", takes=frozenset({"pin"})),
         Kind(
             word="pull-secret",

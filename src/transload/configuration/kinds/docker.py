@@ -1,0 +1,91 @@
+"""Docker's `daemon.json`: a mirror of Docker's Hub, registries without TLS; and `certs.d`.
+
+Rules: dockerd's reference, "Daemon configuration file" and "Run a local registry mirror": mirrors are asked for images
+of docker.io only, and dockerd refuses a mirror with a path.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+from typing import Any
+
+from transload.configuration.mirroring import check_some_are_found, lost_notes, mirrors_of
+from transload.configuration.relocation import MovedImage, Relocation
+from transload.configuration.trust import authority_file, check_something_is_said, path_on_nodes, place_notes, url
+from transload.configuration.wishes import ConfigFile, Configuration, InputFile, Wishes
+from transload.errors import UsageError
+from transload.limits import DAEMON_BYTES, DAEMON_VALUES
+from transload.oci.reference import DEFAULT_REGISTRY
+from transload.strictjson import NotJson, read_json
+
+FILE = PurePosixPath("daemon.json")
+_LIMIT = "Docker mirrors docker.io only, and only to the root of a registry"
+_OTHERWISE = (
+    "name images as they are at the registry, as the kind kustomize does; without a release, certificates and "
+    "registries without TLS are written"
+)
+
+
+def write(relocation: Relocation, wishes: Wishes) -> Configuration:
+    """The daemon's configuration, merged into a given one.
+
+    Raises `UsageError` if no image would be found, or if the given file is no configuration.
+    """
+    check_something_is_said(relocation)
+    lost = _lost(relocation)
+    check_some_are_found(relocation, lost, _LIMIT, _OTHERWISE)
+    additions: dict[str, list[str]] = {}
+    if relocation.images:
+        additions["registry-mirrors"] = [url(relocation)]
+    if relocation.reach.plain_http or relocation.reach.insecure_tls:
+        additions["insecure-registries"] = [relocation.registry]
+    files = list(authority_file(relocation, PurePosixPath("certs.d", relocation.registry, "ca.crt")))
+    if additions:
+        files.insert(0, ConfigFile(path=FILE, content=_merged(_given(wishes.inputs), additions)))
+    notes = ["copy the files into /etc/docker, then run systemctl reload docker; docker info shows what it took"]
+    if path := path_on_nodes(relocation.reach):
+        notes.append(f"link {path} as /etc/docker/certs.d/{relocation.registry}/ca.crt: Docker looks there")
+    return Configuration(files=tuple(files), notes=(*notes, *lost_notes(lost, _LIMIT), *place_notes(relocation)))
+
+
+def _lost(relocation: Relocation) -> list[MovedImage]:
+    """The images that no mirror of Docker's leads to."""
+    found = mirrors_of(relocation)
+    mirrored = {mirror.registry for mirror in found.mirrors if mirror.registry == DEFAULT_REGISTRY}
+    return [
+        image
+        for image in relocation.images
+        if image in found.lost
+        or image.source.registry not in {*mirrored, relocation.registry}
+        or image.source.name.repository != image.target.name.repository
+    ]
+
+
+def _given(inputs: tuple[InputFile, ...]) -> dict[str, Any]:
+    """The configuration that is there already. Raises `UsageError`."""
+    if not inputs:
+        return {}
+    if len(inputs) > 1:
+        raise UsageError(f"{len(inputs)} files are given, and Docker has one", hint="name its daemon.json alone")
+    name = inputs[0].name
+    if not inputs[0].content.strip():
+        return {}  # an empty one, which dockerd takes
+    try:
+        document = read_json(inputs[0].content, limit=DAEMON_BYTES, values=DAEMON_VALUES)
+    except NotJson as error:
+        raise UsageError(f"{name} {error.verdict}", hint="give the daemon.json that dockerd reads") from error
+    if not isinstance(document, dict):
+        raise UsageError(f"{name} is no object in braces", hint="give the daemon.json that dockerd reads")
+    return document
+
+
+def _merged(document: dict[str, Any], additions: dict[str, list[str]]) -> bytes:
+    """The document with our entries behind those that are there; every other key stays as it is."""
+    merged = dict(document)
+    for key, values in additions.items():
+        there = document.get(key) or []
+        if not isinstance(there, list):
+            raise UsageError(f"{key} in {FILE} is no list", hint="give the daemon.json that dockerd reads")
+        merged[key] = [*there, *(value for value in values if value not in there and f"{value}/" not in there)]
+    return json.dumps(merged, indent=2, ensure_ascii=False).encode() + b"\n"

@@ -1,0 +1,74 @@
+"""What nodes must trust: the certificate authority, as a file beside the others or as a path on the nodes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath, PureWindowsPath
+
+from transload.configuration.relocation import Reach, Relocation
+from transload.configuration.wishes import ConfigFile
+from transload.errors import UsageError
+
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_HERE = ("localhost", "127.", "[::1]")
+
+
+def certificates(reach: Reach) -> bytes | None:
+    """The certificates among what the user gave, and nothing else of it: a key beside them stays here.
+
+    Raises `UsageError` if there is none.
+    """
+    if reach.ca is None:
+        return None
+    found = _CERTIFICATE.findall(reach.ca)
+    if not found:
+        raise UsageError(
+            "the file of the certificate authority has no certificate",
+            hint="give a PEM file, with BEGIN CERTIFICATE in it",
+        )
+    return b"".join(certificate + b"\n" for certificate in found)
+
+
+def path_on_nodes(reach: Reach) -> str | None:
+    """Where the authority's certificate lies on the nodes. Raises `UsageError` for a path that starts nowhere."""
+    path = reach.ca_file
+    if path is None:
+        return None
+    if not (PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()):
+        raise UsageError(f"{path!r} is no full path on the nodes", hint="begin with /, as in /etc/ssl/certs/site.pem")
+    if not path.isprintable():
+        raise UsageError(f"the path {path!r} cannot be written into a file", hint="use letters that can be printed")
+    return path
+
+
+def authority_file(relocation: Relocation, path: PurePosixPath) -> tuple[ConfigFile, ...]:
+    """The certificates as a file to be laid on the nodes, unless the user says that they are there already."""
+    content = certificates(relocation.reach)
+    is_there = path_on_nodes(relocation.reach) is not None
+    return () if content is None or is_there else (ConfigFile(path=path, content=content),)
+
+
+def url(relocation: Relocation) -> str:
+    """The registry with its scheme, without a slash at the end."""
+    return f"{'http' if relocation.reach.plain_http else 'https'}://{relocation.registry}"
+
+
+def needs_words(reach: Reach) -> bool:
+    """Whether nodes would not reach the registry as it is, without being told more."""
+    return reach != Reach()
+
+
+def place_notes(relocation: Relocation) -> tuple[str, ...]:
+    """A warning for a registry whose name means each node itself."""
+    if not relocation.registry.startswith(_HERE):
+        return ()
+    return (f"{relocation.registry} is each node itself: give the registry's name for nodes with --pull-from",)
+
+
+def check_something_is_said(relocation: Relocation) -> None:
+    """Raises `UsageError` without images and without anything that nodes would have to be told of the registry."""
+    if not relocation.images and not needs_words(relocation.reach):
+        raise UsageError(
+            f"there is nothing to tell nodes about {relocation.registry}",
+            hint="name what says where the images are (a report, a set), or add --ca-file, --plain-http, --with-login",
+        )

@@ -1,0 +1,171 @@
+"""What `configure` writes for nodes, read by real engines: they pull by the vendor's names from a site's registry."""
+
+from __future__ import annotations
+
+import contextlib
+import socketserver
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.real.engines import Engine, asked, needs, running
+from tests.real.servers import Registry
+from tests.real.vendor import Shell, push
+from transload.layout import LayoutStore
+from transload.oci import Digest
+from transload.testing.images import fill, image
+
+VENDOR = "mcr.microsoft.com/arcdata"
+NAMES = ("arc-sqlmi", "arc-monitor")
+TAG = "v1.40.0"
+PREFIX = "site-nodes/mirror"
+SET = "kind: ImageSet\nversion: 1\nimages:\n" + "".join(f"  - {VENDOR}/{name}:{TAG}\n" for name in NAMES)
+Configure = Callable[..., Path]
+
+
+class Trap(socketserver.StreamRequestHandler):
+    """A proxy for every address that is not on loopback, which refuses everything and remembers what was asked."""
+
+    def handle(self) -> None:
+        """Note the first line, and refuse."""
+        self.server.asked.append(self.rfile.readline(1000))  # type: ignore[attr-defined]
+        self.wfile.write(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+
+
+@pytest.fixture
+def outside(shell: Shell) -> Iterator[list[bytes]]:
+    """What programs that are started in the test ask for anywhere else than on loopback, which Go leaves out."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Trap) as server:
+        server.asked = []  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        shell.set(HTTPS_PROXY=address, HTTP_PROXY=address, NO_PROXY="")
+        try:
+            yield server.asked  # type: ignore[attr-defined]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def images(shell: Shell, tls_registry: Registry) -> dict[str, Digest]:
+    """Images of the vendor, in the site's registry below a prefix, as `mirror` puts them there."""
+    store = LayoutStore(shell.home / "vendor", create=True)
+    built = {name: image(f"nodes {name}", (3000,)) for name in NAMES}
+    for name in NAMES:
+        fill(store, built[name], f"arcdata/{name}", TAG)
+    target = ["--to", f"{tls_registry.host}/{PREFIX}", "--ca-file", tls_registry.ca_file]
+    done = shell("mirror", "--from", f"oci:{shell.home}/vendor", *target, "--quiet")
+    assert done.code == 0, done.told
+    return {f"{VENDOR}/{name}:{TAG}": made.descriptor.digest for name, made in built.items()}
+
+
+@pytest.fixture
+def configure(shell: Shell, tls_registry: Registry) -> Configure:
+    """`transload configure KIND` for the site's registry, into a folder."""
+
+    def written(kind: str, *more: object, to: str = f"{tls_registry.host}/{PREFIX}", text: str = SET) -> Path:
+        (shell.home / "set.yaml").write_text(text)
+        folder = shell.home / kind
+        done = shell("configure", kind, shell.home / "set.yaml", "--to", to, "-o", folder, *more)
+        assert done.code == 0, done.told
+        return folder
+
+    return written
+
+
+@contextlib.contextmanager
+def containerd(certs_d: Path) -> Iterator[tuple[Engine, Path]]:
+    """containerd with its CRI plugin, which reads `certs_d`: its client, and its socket."""
+    client = needs("ctr")
+    with tempfile.TemporaryDirectory(prefix="containerd") as path:
+        folder = Path(path)
+        cri = 'plugins."io.containerd.grpc.v1.cri"'
+        lines = [
+            "version = 2",
+            f'root = "{path}/root"',
+            f'state = "{path}/state"',
+            f'grpc = {{ address = "{path}/s" }}',
+        ]
+        lines += [f"[{cri}]", 'stream_server_address = "127.0.0.1"', 'stream_server_port = "0"']
+        lines += [f"[{cri}.containerd]", 'snapshotter = "native"']
+        lines += [f"[{cri}.registry]", f'config_path = "{certs_d}"', ""]
+        (folder / "config.toml").write_text("\n".join(lines))
+        command = [needs("containerd"), "-c", str(folder / "config.toml")]
+        with running(command, folder, [client, "-a", f"{path}/s", "version"]):
+            yield lambda *words: asked([client, "-a", f"{path}/s", "-n", "k8s.io", *map(str, words)]), folder / "s"
+
+
+def cri_pull(socket_path: Path, reference: str) -> str:
+    """PullImage of the CRI's image service (runtime.v1), as the kubelet asks it: one message over HTTP/2 by curl."""
+    name = reference.encode()
+    spec = b"\x0a" + bytes([len(name)]) + name  # ImageSpec.image
+    request = b"\x0a" + bytes([len(spec)]) + spec  # PullImageRequest.image
+    command = ["curl", "-sS", "--http2-prior-knowledge", "--unix-socket", str(socket_path), "-D", "/dev/stderr"]
+    command += ["-H", "content-type: application/grpc", "-H", "te: trailers", "--data-binary", "@-"]
+    message = b"\0" + len(request).to_bytes(4, "big") + request
+    done = subprocess.run(
+        [*command, "http://localhost/runtime.v1.ImageService/PullImage"],
+        input=message,
+        capture_output=True,
+        timeout=240,
+        check=False,
+    )
+    status = done.stderr.decode()
+    return "" if "grpc-status: 0" in status else status
+
+
+def test_containerd_through_ctr_and_cri(
+    configure: Configure, images: dict[str, Digest], tls_registry: Registry, outside: list[bytes]
+) -> None:
+    certs_d = configure("containerd", "--ca-file", tls_registry.ca_file) / "certs.d"
+    with containerd(certs_d) as (ctr, socket_path):
+        for name, digest in images.items():
+            ctr("images", "pull", "--snapshotter", "native", "--hosts-dir", certs_d, name)
+            assert f" {digest} " in ctr("images", "ls", f"name=={name}")
+            ctr("images", "rm", name)
+            assert cri_pull(socket_path, name) == ""
+            assert f" {digest} " in ctr("images", "ls", f"name=={name}")
+        direct = f"{tls_registry.host}/{PREFIX}/arcdata/{NAMES[0]}:{TAG}"
+        assert cri_pull(socket_path, direct) == ""  # by its own name, with the authority of its own file
+        assert outside == []
+        assert "grpc-status: " in cri_pull(socket_path, f"{VENDOR}/not-mirrored:1")
+        assert b"CONNECT mcr.microsoft.com:443 HTTP/1.1\r\n" in outside  # what the registry does not have
+
+
+def test_podman_and_buildah(
+    configure: Configure, images: dict[str, Digest], tls_registry: Registry, outside: list[bytes], shell: Shell,
+    podman: Engine, buildah: Engine,
+) -> None:  # fmt: skip
+    written = configure("podman", "--ca-file", tls_registry.ca_file)
+    (shell.home / ".config").mkdir(exist_ok=True)
+    written.rename(shell.home / ".config" / "containers")
+    for name, digest in images.items():
+        for engine in (podman, buildah):
+            engine("pull", "--quiet", name)
+        assert podman("image", "inspect", "-f", "{{.Digest}}", name).strip() == digest
+        assert digest in buildah("images", "--digests", name)
+    assert outside == []
+
+
+def test_docker(configure: Configure, registry: Registry, outside: list[bytes], shell: Shell, tmp_path: Path) -> None:
+    built = image("nodes hub", (3000,))
+    push(registry, built, "library/site-nodes-hub", "1")
+    written = configure(
+        "docker", "--plain-http", registry.host, to=registry.host,
+        text="kind: ImageSet\nversion: 1\nimages:\n  - docker.io/library/site-nodes-hub:1\n",
+    )  # fmt: skip
+    client, address = needs("docker"), f"unix://{tmp_path}/s"
+    command = [needs("dockerd"), "--config-file", str(written / "daemon.json"), "-H", address]
+    command += ["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
+    command += [f"--{what}={tmp_path / what}" for what in ("data-root", "exec-root", "pidfile")]
+    with running(command, tmp_path, [client, "-H", address, "version"]):
+        asked([client, "-H", address, "pull", "-q", "site-nodes-hub:1"])
+        told = asked([client, "-H", address, "image", "inspect", "-f", "{{.RepoDigests}}", "site-nodes-hub:1"])
+        assert told.strip() == f"[site-nodes-hub@{built.descriptor.digest}]"
+        assert outside == []
