@@ -122,8 +122,8 @@ def widest_rules(moves: Iterable[tuple[str, str]]) -> tuple[PrefixRule, ...]:
 def _below(prefix: str, moves: dict[str, str], inherited: str | None) -> Iterator[PrefixRule]:
     """The rules for these moves, all of whose sources are at or below `prefix`; `inherited` is where it leads so far.
 
-    Where most sources lead becomes a rule; where one of them is elsewhere, the same is asked one step further down, with
-    all that is there: a rule for the others must not lead those away that are right already. A repository that is
+    Where most sources lead becomes a rule; where one of them is elsewhere, the same is asked one step further down,
+    with all that is there: a rule for the others must not lead those away that are right already. A repository that is
     `prefix` itself decides, because a rule for it holds for all below it.
     """
     roots = {source: _root(prefix, source, target) for source, target in moves.items()}

@@ -36,7 +36,7 @@ _CONFIG = (
     "[plugins.'io.containerd.grpc.v1.cri'.registry], from 2.0 on under [plugins.'io.containerd.cri.v1.images'.registry]"
 )
 _FALLBACK = "what the registry does not have is asked of the registry that pods name, if nodes reach it"
-_LOGIN = "if the registry wants a login, give pods an imagePullSecret, or write it into these files with --with-login"
+_LOGIN = "if the registry wants a login, write it into these files with --with-login"
 
 
 def write(relocation: Relocation, _wishes: Wishes) -> Configuration:
