@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -49,7 +50,12 @@ def write(kind: str, relocation: Relocation, *inputs: bytes) -> Configuration:
 
 def files(configuration: Configuration) -> dict[str, Any]:
     """Each file as its format reads it."""
-    readers = {".toml": tomllib.loads, ".conf": tomllib.loads, ".json": json.loads, ".yaml": yaml.safe_load}
+    readers: dict[str, Callable[[str], Any]] = {
+        ".toml": tomllib.loads,
+        ".conf": tomllib.loads,
+        ".json": json.loads,
+        ".yaml": yaml.safe_load,
+    }
     return {str(file.path): readers.get(file.path.suffix, str)(file.content.decode()) for file in configuration.files}
 
 
