@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from transload.configuration.wishes import ConfigFile, Configuration
     from transload.discovery.finding import Place, Sureness, Unread
     from transload.discovery.listing import FoundImage, Listing, OpenQuestion
+    from transload.engines.address import EnginePlaces
     from transload.errors import (
         AccessDenied,
         AccessError,
@@ -225,17 +226,17 @@ __all__ = [
     "CertificateUntrusted", "ChartAddress", "ChartOptions", "ChartUse", "CheckPoint", "CheckedPart", "Checkup",
     "CompanionImage", "ConfigFile", "Configuration", "ContentDiffers", "Contents", "Converted", "CorruptError",
     "CredentialsRejected", "CredentialsUnavailable", "Descriptor", "Difference", "Digest", "DigestInvalid",
-    "DigestMismatch", "Discovery", "DiskFull", "DockerConfig", "DocumentInvalid", "Environment", "Event", "ExtraFile",
-    "FileExists", "Finding", "FolderUnsafe", "FoundImage", "GoingName", "Holding", "HostGivenUp", "HostListener",
-    "HostState", "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http", "ImageDone", "ImageOutcome",
-    "ImageResult", "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused",
-    "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore", "Ledger",
-    "LedgerImage", "LedgerTampered", "LeftName", "Leftover", "LimitExceeded", "Limits", "ListQuestion", "Listener",
-    "Listing", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep",
-    "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore",
-    "MovedImage", "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "OpenQuestion", "Options",
-    "OutOfBytes", "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Place", "Plan", "PlannedImage",
-    "Platform", "PlatformInvalid", "PlatformUnavailable", "PoolPlan", "PrefixRule", "Prerequisite",
+    "DigestMismatch", "Discovery", "DiskFull", "DockerConfig", "DocumentInvalid", "EnginePlaces", "Environment",
+    "Event", "ExtraFile", "FileExists", "Finding", "FolderUnsafe", "FoundImage", "GoingName", "Holding", "HostGivenUp",
+    "HostListener", "HostState", "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http", "ImageDone",
+    "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest",
+    "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore",
+    "Ledger", "LedgerImage", "LedgerTampered", "LeftName", "Leftover", "LimitExceeded", "Limits", "ListQuestion",
+    "Listener", "Listing", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid",
+    "ManifestStep", "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe",
+    "MemoryStore", "MovedImage", "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "OpenQuestion",
+    "Options", "OutOfBytes", "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Place", "Plan",
+    "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable", "PoolPlan", "PrefixRule", "Prerequisite",
     "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PrunePlan", "PruneResult",
     "PublicKey", "RateLimits", "Reach", "ReadChart", "ReadOnly", "Reference", "ReferenceInvalid", "Refused",
     "RegistryStore", "Release", "ReleaseList", "ReleaseNames", "ReleaseResult", "ReleaseUnknown", "Relocation",
@@ -287,6 +288,7 @@ _HOMES = {
     "transload.configuration.wishes": ("ConfigFile", "Configuration"),
     "transload.discovery.finding": ("Place", "Sureness", "Unread"),
     "transload.discovery.listing": ("FoundImage", "Listing", "OpenQuestion"),
+    "transload.engines.address": ("EnginePlaces",),
     "transload.errors": (
         "AccessDenied", "AccessError", "BeyondRepair", "BlobUnknown", "BundleExists", "BundleForeignSignature",
         "BundleIncomplete", "BundleInvalid", "BundleUnfinished", "BundleUnsigned", "Busy", "CatalogUnknown",

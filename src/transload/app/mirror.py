@@ -52,7 +52,8 @@ class Prepared:
     `finish` is called with the outcome when the run is over, and returns the files that it wrote. `instead` carries the
     plan out in place of the engine. `publishers` are read in place of the stores' own.
 
-    With `by_size` the biggest blobs come first, as they lie in a bundle, instead of image after image.
+    With `by_size` the biggest blobs come first, as they lie in a bundle, instead of image after image. `published` says
+    where images of a bundle come from, by their names in it.
     """
 
     plan: Plan
@@ -68,6 +69,7 @@ class Prepared:
     instead: Callable[[Listener], Outcome] | None = None
     made_earlier: bool = False
     by_size: bool = False
+    published: Mapping[str, str] = field(factory=dict)
     publishers: Opens | None = None
 
 

@@ -55,6 +55,7 @@ def result_of(
         traffic=tuple(host for host in _traffic(prepared, stores) if host.host not in without),
         retry=retry,
         notes=prepared.notes,
+        published=prepared.published,
         releases=prepared.releases,
     )
 

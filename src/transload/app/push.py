@@ -61,6 +61,7 @@ def prepare_push(
         journal=journal,
         finish=_values_at_end(carried.source, plan, job),
         by_size=one_by_one,
+        published={str(entry.image.name): entry.image.source for entry in bundle.ledger.images} if bundle else {},
     )
 
 

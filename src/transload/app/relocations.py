@@ -127,7 +127,7 @@ def _reported(root: Value, sources: Sources, notes: list[str]) -> Iterator[_Move
             continue
         below = image.get("name").read(Name.parse)
         yield _Moved(
-            source=_published(image.get("source").text()),
+            source=_published(image.get("published").maybe(Value.text) or image.get("source").text()),
             below=below,
             target=Reference(target, below),
             digest=image.get("digest").maybe(lambda value: value.read(Digest)),

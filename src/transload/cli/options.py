@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -15,9 +15,8 @@ from transload.app.stores import Carried
 from transload.cli import completion
 from transload.cli.flags import LoginFlags, MediaFlags, WantedFlags
 from transload.cli.kinds import NamedPath, Number, Size, StoreName
-from transload.errors import LocalError, ReferenceInvalid, UsageError
+from transload.errors import UsageError
 from transload.net.rates import RateLimits
-from transload.oci.reference import check_registry
 from transload.transfer.limits import Limits
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -379,24 +378,3 @@ reports = _stacked(
         help="Blobs to move at the same time.",
     ),
 )
-
-
-def check_network(network: Network) -> None:
-    """Raises `LocalError` for a missing file, `ReferenceInvalid` for a text that is no host."""
-    _check_hosts("--insecure-tls", network.insecure_tls)
-    _check_hosts("--plain-http", network.plain_http)
-    _check_hosts("--allow-realm", network.realms)
-    for path in (*network.ca_files, network.client_certificate, network.client_key):
-        if path is not None and not path.is_file():
-            raise LocalError(
-                f"there is no file {path}", subject=str(path), hint="check --ca-file, --client-cert and --client-key"
-            )
-
-
-def _check_hosts(flag: str, hosts: Iterable[str]) -> None:
-    """Raises `ReferenceInvalid` for a text that is no host: it would silently have no effect."""
-    for host in hosts:
-        try:
-            check_registry(host)
-        except ReferenceInvalid as error:
-            raise ReferenceInvalid(f"{flag}: {error.message}", hint=error.hint) from error

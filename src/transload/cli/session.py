@@ -17,10 +17,11 @@ from transload.app.network import Network
 from transload.app.settings import Environment, read_environment
 from transload.app.stores import NOTHING_SAID, Carried, Listeners, Logins, Stores
 from transload.cli.interruption import stoppable
-from transload.cli.options import check_network
 from transload.cli.output import Output, OutputFormat
 from transload.clock import SYSTEM_CLOCK
+from transload.errors import LocalError, ReferenceInvalid
 from transload.events import Event, RunPaused, RunResumed
+from transload.oci.reference import check_registry
 from transload.report.sentences import pause_sentence
 from transload.threads import Cancellation
 from transload.transfer.limits import Limits
@@ -73,5 +74,26 @@ def open_session(
     """
     with Output(command, output, quiet, reports) as opened:
         if network is not None:
-            check_network(network)
+            _check_network(network)
         yield Session(opened, read_environment(), network or Network())
+
+
+def _check_network(network: Network) -> None:
+    """Raises `LocalError` for a missing file, `ReferenceInvalid` for a text that is no host."""
+    _check_hosts("--insecure-tls", network.insecure_tls)
+    _check_hosts("--plain-http", network.plain_http)
+    _check_hosts("--allow-realm", network.realms)
+    for path in (*network.ca_files, network.client_certificate, network.client_key):
+        if path is not None and not path.is_file():
+            raise LocalError(
+                f"there is no file {path}", subject=str(path), hint="check --ca-file, --client-cert and --client-key"
+            )
+
+
+def _check_hosts(flag: str, hosts: Iterable[str]) -> None:
+    """Raises `ReferenceInvalid` for a text that is no host: it would silently have no effect."""
+    for host in hosts:
+        try:
+            check_registry(host)
+        except ReferenceInvalid as error:
+            raise ReferenceInvalid(f"{flag}: {error.message}", hint=error.hint) from error

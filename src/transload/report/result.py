@@ -72,7 +72,8 @@ class ImageResult:
     (it stood for something else before), `unchanged`, `missing` at the source, `failed`, `not-tried` (the run ended
     before), `interrupted`, or `left` (the run may move no more bytes). `digest` is the one at the target; it
     differs from `source_digest` where an index was narrowed or layers were compressed. Sizes are bytes, `duration_s`
-    seconds. With `excused`, a failure was allowed; `problem` says what it was.
+    seconds. With `excused`, a failure was allowed; `problem` says what it was. `published` is where the image came from
+    before it was carried in a bundle, None if `source` says that, or nobody knows.
     """
 
     name: str
@@ -89,6 +90,7 @@ class ImageResult:
     notes: tuple[str, ...] = ()
     excused: bool = False
     problem: Problem | None = None
+    published: str | None = None
 
     @classmethod
     def of(
@@ -98,6 +100,8 @@ class ImageResult:
         counted: ImageTally,
         outcome: ImageOutcome,
         unfinished: ImageStatus = "interrupted",
+        *,
+        published: str | None = None,
     ) -> ImageResult:
         """Image `number` of the plan. `unfinished` is the status of an image that is not done."""
         image = plan.images[number]
@@ -117,6 +121,7 @@ class ImageResult:
             notes=image.notes,
             excused=image.excused,
             problem=None if error is None else Problem.of(error, source=image.source_store, target=plan.target),
+            published=published,
         )
 
     @property
@@ -129,6 +134,7 @@ class ImageResult:
         return {
             "name": self.name,
             "source": self.source,
+            "published": self.published,
             "status": self.status,
             "digest": self.digest,
             "source_digest": self.source_digest,
@@ -205,6 +211,7 @@ class Result:
         traffic: Sequence[HostTotals] = (),
         retry: Callable[[tuple[str, ...]], str] | None = None,
         notes: Sequence[str] = (),
+        published: Mapping[str, str] | None = None,
         releases: Sequence[ReleaseResult] = (),
     ) -> Result:
         """The result of a run of the tally's plan.
@@ -212,12 +219,20 @@ class Result:
         `retry` makes the command that copies the named images again. It gets no names if the run was interrupted:
         then the whole command should be given again, and content that is already there costs little.
 
-        `notes` are about the whole run, such as how a catalog differs from what is published.
+        `notes` are about the whole run, such as how a catalog differs from what is published. `published` says where
+        images of a bundle come from, by their names in it.
         """
         plan = tally.plan
         unfinished: ImageStatus = "left" if outcome.out_of_bytes else "interrupted"
         images = tuple(
-            ImageResult.of(plan, number, tally.images[number], ended, unfinished)
+            ImageResult.of(
+                plan,
+                number,
+                tally.images[number],
+                ended,
+                unfinished,
+                published=(published or {}).get(str(plan.images[number].source)),
+            )
             for number, ended in enumerate(outcome.images)
         )
         unended = outcome.interrupted or outcome.out_of_bytes

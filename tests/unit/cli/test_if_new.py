@@ -61,7 +61,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             code = main(words(line))
             return code, *capsys.readouterr()
 
-        yield Site(vendor, source, target, words, run)
+        yield Site(vendor=vendor, source=source, target=target, words=words, run=run)
 
 
 def test_a_new_release_is_copied_and_then_nothing_is_new(site: Site) -> None:
