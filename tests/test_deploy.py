@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.docs.commandlines import parse, variables
+from tests.docs.commandlines import parse, transload_commands, variables
 from tests.docs.reference import families
 from tests.podsecurity import violations
 from tools.share import ENDINGS
@@ -151,3 +151,23 @@ def test_the_image_has_variables_that_are_read() -> None:
 def test_the_cluster_runs_the_image_as_the_user_that_it_names() -> None:
     user, group = POD["securityContext"]["runAsUser"], POD["securityContext"]["runAsGroup"]
     assert f"USER {user}:{group}\n" in (DEPLOY / "container" / "Containerfile").read_text()
+
+
+def test_a_job_of_github_has_variables_and_a_command_that_are_read() -> None:
+    (job,) = yaml.safe_load((DEPLOY / "ci" / "github-actions.yml").read_text())["jobs"].values()
+    (mirror,) = (step for step in job["steps"] if step.get("name") == "Mirror")
+    assert {*job["env"], *mirror["env"]} <= variables()
+    commands = list(transload_commands(mirror["run"]))
+    assert [words[0] for words in commands] == ["mirror"]
+    parse(commands[0])
+    assert f"in {' | '.join(map(str, sorted(AGAIN)))})" in mirror["run"]
+
+
+def test_a_job_of_gitlab_has_variables_and_a_command_that_are_read() -> None:
+    text = (DEPLOY / "ci" / "gitlab-ci.yml").read_text()
+    job = yaml.safe_load(text)["mirror"]
+    assert set(re.findall(r"\bTRANSLOAD_\w+", text)) <= variables()
+    (command,) = transload_commands("\n".join(job["script"]))
+    parse(command)
+    assert set(job["retry"]["exit_codes"]) == AGAIN
+    assert set(job["allow_failure"]["exit_codes"]) == NEITHER - {0, 130}
