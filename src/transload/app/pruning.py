@@ -104,8 +104,9 @@ def _notes(pruning: Pruning, location: Location) -> tuple[str, ...]:
     if pruning.plan.is_empty or location.kind != "registry":
         return ()
     freed = (
-        f"{location.locator} frees the bytes when it collects its garbage. Distribution wants a command for it, while "
-        "nothing is pushed: registry garbage-collect CONFIG; docs/guides/keep-tidy.md has the ways of other registries"
+        f"{location.locator} frees the bytes when it collects its garbage; at most so many, since it does not list "
+        "what has no tag. Distribution wants a command for it, while nothing is pushed: registry garbage-collect "
+        "CONFIG. docs/guides/keep-tidy.md has the ways of other registries"
     )
     outside = f"repositories outside {location} were not looked at: what they share is not freed"
     return (freed, outside) if location.prefix else (freed,)
