@@ -320,6 +320,10 @@ class Prunes(Protocol):
         """The digest of every manifest in the list, with or without a name, each once."""
         ...
 
+    def stored(self, older_than_s: float) -> Mapping[Digest, int]:
+        """The sizes in bytes of all content that nobody has written to for so long, needed or not."""
+        ...
+
     def unfinished(self) -> Mapping[Digest, int]:
         """Content, with its sizes in bytes, that an earlier call began to delete; killed, it did not end."""
         ...

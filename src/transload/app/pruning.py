@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from attrs import evolve, frozen
 
+from transload.app.cleaning import DAY_S
 from transload.app.deleting import PruneResult, Pruning, delete
 from transload.app.job import Job
 from transload.app.location import Location
@@ -46,6 +47,7 @@ class Wish:
     keep_tags: tuple[re.Pattern[str], ...] = ()
     keep_since: date | None = None
     untagged: bool = False
+    unused: bool = False
     flatten: bool = False
     repositories: tuple[str, ...] = ()
     allow_empty: bool = False
@@ -58,7 +60,7 @@ class Wish:
             keep=self.keep,
             catalog=self.catalog is not None,
             removes=bool(self.remove_tags),
-            others=bool(self.sets or self.untagged),
+            others=bool(self.sets or self.untagged or self.unused),
         )
 
     def rule(self, location: Location, stores: Stores, cancellation: Cancellation) -> PruneRule:
@@ -75,6 +77,7 @@ class Wish:
             keep_tags=self.keep_tags,
             keep_since=self.keep_since,
             untagged=self.untagged,
+            unused=self.unused,
             flatten=self.flatten,
         )
 
@@ -140,7 +143,9 @@ def read_and_decide(
     store = stores.target(location, create=False)
     reading = Reading(store, threads=_THREADS, cancellation=cancellation, working=stores.working)
     held = reading.held(location.prefix, repositories)
-    if not held.names and not held.unfinished:
+    if rule.unused:
+        held = evolve(held, unused={**held.unused, **reading.unused(held, DAY_S)})
+    if not held.names and not held.unused:
         raise nothing_there(store, location)
     going = reasons(rule, held.names, location.prefix)
     if rule.keep_since is not None:

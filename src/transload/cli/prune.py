@@ -73,6 +73,7 @@ def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None
     help="Tags go that match this regular expression as a whole (repeatable).",
 )
 @click.option("--untagged", is_flag=True, help="Images without a tag go, where the target lists them (folders do).")
+@click.option("--unused", is_flag=True, help="Content of a folder goes that no image needs, and that is a day old.")
 @click.option(
     "--keep-tags",
     metavar="PATTERN",
@@ -102,6 +103,7 @@ def prune(
     sets: tuple[str, ...],
     remove_tags: tuple[re.Pattern[str], ...],
     untagged: bool,
+    unused: bool,
     keep_tags: tuple[re.Pattern[str], ...],
     keep_since: date | None,
     repository: tuple[str, ...],
@@ -138,6 +140,7 @@ def prune(
             keep_tags=keep_tags,
             keep_since=keep_since,
             untagged=untagged,
+            unused=unused,
             flatten=flatten,
             repositories=repository,
             allow_empty=allow_empty,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from transload.errors import BlobUnknown, FolderUnsafe
+from transload.errors import BlobUnknown, DigestInvalid, FolderUnsafe
 from transload.files import Folder, chunks_of, closed_after, exactly, local_errors, read_up_to
 from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
@@ -106,6 +106,19 @@ class Blobs:
         """Delete a blob, if it is there."""
         with local_errors("deleting", self.expected_path(digest)):
             Folder(self.root, ("blobs", digest.algorithm)).unlink(digest.encoded)
+
+    def stored(self, before_s: float) -> dict[Digest, int]:
+        """The sizes of all blobs that nobody has written to since `before_s` (wall clock); links are left out."""
+        sizes: dict[Digest, int] = {}
+        with local_errors("listing", self.root / "blobs"):
+            for algorithm in ("sha256", "sha512"):
+                folder = Folder(self.root, ("blobs", algorithm))
+                for name in folder.entries():
+                    status = folder.status(name)
+                    if status is not None and stat.S_ISREG(status.st_mode) and status.st_mtime < before_s:
+                        with suppress(DigestInvalid):
+                            sizes[Digest(f"{algorithm}:{name}")] = status.st_size
+        return sizes
 
     def flush(self) -> None:
         """Make the blobs' names survive a power cut, before a name leads to them."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from attrs import frozen
+
 from transload.errors import (
     BlobUnknown,
     LimitExceeded,
@@ -17,6 +19,8 @@ from transload.layout.blobs import Blobs
 from transload.limits import MANIFEST_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.imagelayout import Entry, LayoutIndex
+
+_REMEMBERED = 20_000  # manifests
 
 
 class LayoutDeletes:
@@ -36,6 +40,7 @@ class LayoutDeletes:
         self._changing = changing
         self._index = index
         self._replace = replace
+        self._below: dict[tuple[Digest, str], _Below] = {}
 
     def delete_manifest(self, name: Name) -> None:
         """Take a tag away, or a manifest with every tag of the repository that stands for it.
@@ -77,20 +82,42 @@ class LayoutDeletes:
             if (descriptor.digest, descriptor.media_type) in walked:
                 continue
             walked.add((descriptor.digest, descriptor.media_type))
-            manifest = self._read(descriptor)
-            if manifest is None:
-                continue
-            if any(child.digest == digest for child in (*manifest.blobs, *manifest.manifests)):
+            needs = self._needs_of(descriptor)
+            if digest in needs.digests:
                 return True
-            below.extend(manifest.manifests)
+            below.extend(needs.manifests)
         return False
 
+    def _needs_of(self, descriptor: Descriptor) -> _Below:
+        """What a manifest needs, remembered: its content never changes, and thousands may be deleted one by one.
+
+        Nothing if it cannot be read, because we cannot know what it needs; then it is read again the next time.
+        """
+        key = (descriptor.digest, descriptor.media_type)
+        known = self._below.get(key)
+        if known is not None:
+            return known
+        manifest = self._read(descriptor)
+        if manifest is None:
+            return _Below(frozenset(), ())
+        if len(self._below) >= _REMEMBERED:
+            self._below = {}
+        needed = frozenset(child.digest for child in (*manifest.blobs, *manifest.manifests))
+        return self._below.setdefault(key, _Below(needed, manifest.manifests))
+
     def _read(self, descriptor: Descriptor) -> Manifest | None:
-        """A manifest; None if it cannot be read, because we cannot know what it needs."""
         try:
             return Manifest.parse(self._blobs.read(descriptor.digest, MANIFEST_BYTES + 1), descriptor.media_type)
         except (BlobUnknown, ManifestInvalid, LimitExceeded, SchemaUnsupported):
             return None
+
+
+@frozen
+class _Below:
+    """What a manifest needs; `manifests` are the children of an index."""
+
+    digests: frozenset[Digest]
+    manifests: tuple[Descriptor, ...]
 
 
 def _is_meant(entry: Entry, name: Name) -> bool:

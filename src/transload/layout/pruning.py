@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, suppress
 
 from attrs import frozen
 
+from transload.clock import Clock
 from transload.errors import BlobUnknown, CorruptError, DigestInvalid, LimitExceeded, SchemaUnsupported
 from transload.files import Folder, local_errors, read_up_to, write_all
 from transload.layout.blobs import Blobs
@@ -42,12 +43,14 @@ class LayoutPrunes:
         changing: Callable[[], AbstractContextManager[bool]],
         index: Callable[[], LayoutIndex],
         replace: Callable[[LayoutIndex], None],
+        clock: Clock,
     ) -> None:
         self._blobs = blobs
         self._own = own
         self._changing = changing
         self._index = index
         self._replace = replace
+        self._clock = clock
 
     def listed(self) -> Iterable[Digest]:
         """See `transload.ports.Prunes`."""
@@ -56,6 +59,10 @@ class LayoutPrunes:
     def unfinished(self) -> Mapping[Digest, int]:
         """See `transload.ports.Prunes`."""
         return self._sizes(self._noted())
+
+    def stored(self, older_than_s: float) -> Mapping[Digest, int]:
+        """See `transload.ports.Prunes`."""
+        return self._blobs.stored(self._clock.wall_s() - older_than_s)
 
     def prune(self, names: Mapping[Name, Digest], content: Mapping[Digest, int]) -> Pruned:
         """See `transload.ports.Prunes`."""

@@ -81,6 +81,7 @@ class LayoutStore:
             lambda: [entry.descriptor for entry in self._index().entries],
             lambda descriptor: self._manifest(descriptor.digest, descriptor.media_type),
         )
+        self._deletes = LayoutDeletes(self._blobs, self._changing, self._index, self._replace)
         self._turn = threading.Lock()
         self._prepared = False
         self._seen = (b"", LayoutIndex.empty())
@@ -134,12 +135,12 @@ class LayoutStore:
     @property
     def deletes(self) -> LayoutDeletes:
         """It can delete names and content."""
-        return LayoutDeletes(self._blobs, self._changing, self._index, self._replace)
+        return self._deletes
 
     @property
     def prunes(self) -> LayoutPrunes:
         """It can delete many names in one change of `index.json`."""
-        return LayoutPrunes(self._blobs, self._own, self._changing, self._index, self._replace)
+        return LayoutPrunes(self._blobs, self._own, self._changing, self._index, self._replace, self._clock)
 
     # --- Resolves
 

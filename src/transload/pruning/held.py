@@ -85,13 +85,14 @@ class Pool:
 class Held:
     """What `target` (a locator) holds at and under `prefix`.
 
-    `unfinished` is content, with its sizes in bytes, that an earlier prune of a folder began to delete and did not.
+    `unused` is content of a folder, with its sizes in bytes, that no image needs and that goes too: what an earlier
+    prune began to delete and did not, and what nobody has written to for long, where that was asked for.
     """
 
     target: str
     prefix: str
     pools: tuple[Pool, ...]
-    unfinished: Mapping[Digest, int] = field(factory=dict)
+    unused: Mapping[Digest, int] = field(factory=dict)
 
     @property
     def names(self) -> dict[Name, Digest]:

@@ -125,7 +125,7 @@ def decide(held: Held, reasons: Reasons) -> PrunePlan:
         target=held.target,
         prefix=held.prefix,
         pools=pools,
-        sizes={**held.unfinished, **sizes},
+        sizes={**held.unused, **sizes},
         left=left,
         stays=len(held.names) - len(going),
         emptied=_emptied(held.names, going),

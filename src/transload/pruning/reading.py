@@ -54,10 +54,11 @@ class Reading:
         names = sorted({name for name in listed if not prefix or f"{name}/".startswith(f"{prefix}/")})
         counting = Counting(self._working, "listing")
         pools = [self._pool(name, counting) for name in names] if self._apart else [self._whole(names, counting)]
-        pools = [pool for pool in pools if pool.names or pool.trouble]
-        if pools and not any(pool.names for pool in pools):
-            raise next(pool.trouble for pool in pools if pool.trouble)
-        return Held(target=self._store.locator, prefix=prefix, pools=tuple(pools), unfinished=self._unfinished())
+        pools = [pool for pool in pools if pool.names or pool.manifests or pool.trouble]
+        troubles = [pool.trouble for pool in pools if pool.trouble]
+        if troubles and not any(pool.names for pool in pools):
+            raise troubles[0]
+        return Held(target=self._store.locator, prefix=prefix, pools=tuple(pools), unused=self._unfinished())
 
     def again(self, pool: Pool) -> Pool:
         """A repository as it is now: its tags are asked for again, and what is new in it is read."""
@@ -69,9 +70,24 @@ class Reading:
         return self._store.blobs_per_repository
 
     def with_referrers(self, held: Held, names: Iterable[Name]) -> Held:
-        """`held`, with what refers to the manifests of `names`, to their children, and to that in turn."""
+        """`held`, with what refers to the manifests of `names`, to their children, and to that in turn.
+
+        It costs one question per manifest that goes; where one of them has a referrer, one per manifest that stays too.
+        """
         wanted = set(names)
         return evolve(held, pools=tuple(self._with_referrers(pool, wanted) for pool in held.pools))
+
+    def unused(self, held: Held, older_than_s: float) -> dict[Digest, int]:
+        """Content of a folder, with its sizes in bytes, that no image needs and nobody has written to for so long.
+
+        Empty if something could not be read, and for a registry, which does not say what it stores.
+        """
+        prunes = getattr(self._store, "prunes", None)
+        if prunes is None or any(pool.trouble for pool in held.pools):
+            return {}
+        manifests = [manifest for pool in held.pools for manifest in pool.manifests.values()]
+        needed = {digest for manifest in manifests for digest in (manifest.digest, *manifest.blobs)}
+        return {digest: size for digest, size in prunes.stored(older_than_s).items() if digest not in needed}
 
     # --- one pool
 
@@ -119,22 +135,29 @@ class Reading:
 
     def _with_referrers(self, pool: Pool, wanted: set[Name]) -> Pool:
         going = {digest for name, digest in pool.names.items() if name in wanted} & pool.manifests.keys()
-        refers, repository = self._store.refers, pool.repository
-        if refers is None or repository is None:  # a folder lists those that refer
+        if self._store.refers is None or pool.repository is None:  # a folder lists those that refer
             return pool
+        completed = self._referrers_of(pool, going)
+        if completed.manifests.keys() == pool.manifests.keys():
+            return completed
+        return self._referrers_of(completed, set(completed.manifests))  # those that stay may share blobs with them
+
+    def _referrers_of(self, pool: Pool, digests: set[Digest]) -> Pool:
+        """The pool, with what refers to these manifests and to their children, and to that in turn."""
+        refers, repository = self._store.refers, pool.repository or ""
         asked: set[Digest] = set()
         for _ in range(INDEX_DEPTH + 1):
-            children = {child for digest in going for child in pool.manifests[digest].children}
-            going |= children & pool.manifests.keys()
-            new = sorted(going - asked)
-            if not new:
+            children = {child for digest in digests for child in pool.manifests[digest].children}
+            digests |= children & pool.manifests.keys()
+            new = sorted(digests - asked)
+            if not new or refers is None:
                 return pool
-            asked |= going
+            asked |= digests
             answers = self._ask(partial(_referrers, refers, repository), new)
             found = {digest for answer in answers if isinstance(answer, tuple) for digest in answer}
             pool = evolve(pool, trouble=pool.trouble or _trouble(answers))
             pool = self._completed(pool, repository, found)
-            going |= found & pool.manifests.keys()
+            digests |= found & pool.manifests.keys()
         return evolve(pool, trouble=LimitExceeded(f"what refers to an image is nested deeper than {INDEX_DEPTH}"))
 
     # --- questions

@@ -17,7 +17,7 @@ from transload.oci import Name
 from transload.pruning.held import is_companion
 from transload.wording import number_of
 
-_WAYS = "--keep N with --catalog or --remove-tags, --set SET, --remove-tags PATTERN, or --untagged"
+_WAYS = "--keep N with --catalog or --remove-tags, --set SET, --remove-tags PATTERN, --untagged, or --unused"
 
 
 @frozen(kw_only=True)
@@ -29,7 +29,8 @@ class PruneRule:
     repository, where no catalog is given; `wanted` is given, and does not have it; with `untagged`, it has no tag.
 
     Whatever they say, a tag stays that matches one of `keep_tags`, or whose image was made on `keep_since` or later,
-    or does not say when. With `flatten`, the catalog's repositories are looked for by the last part of their paths.
+    or does not say when. With `unused`, content of a folder goes that no image needs and that is older than a day. With
+    `flatten`, the catalog's repositories are looked for by the last part of their paths.
     Signatures and attestations go and stay with the image that they belong to.
     """
 
@@ -40,6 +41,7 @@ class PruneRule:
     keep_tags: tuple[re.Pattern[str], ...] = ()
     keep_since: date | None = None
     untagged: bool = False
+    unused: bool = False
     flatten: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -47,7 +49,7 @@ class PruneRule:
             keep=self.keep,
             catalog=self.catalog is not None,
             removes=bool(self.remove_tags),
-            others=self.wanted is not None or self.untagged,
+            others=self.wanted is not None or self.untagged or self.unused,
         )
 
 

@@ -31,8 +31,8 @@ def total(plan: PrunePlan) -> str:
     """The sum, in a sentence: names, manifests and bytes."""
     stays = f"{count(plan.stays, 'name')} {'stays' if plan.stays == 1 else 'stay'}"
     if not plan.names:
-        rest = f"; {size(plan.bytes)} that an earlier prune left go" if plan.sizes else ""
-        return f"nothing goes{rest}; {stays}"
+        what = f"{size(plan.bytes)} that no image needs go" if plan.sizes else "nothing goes"
+        return f"{what}; {stays}"
     manifests = sum(len(pool.manifests) for pool in plan.pools)
     repositories = len({going.name.repository for going in plan.names})
     words = f"{count(len(plan.names), 'name')} in {count(repositories, 'repository')}"

@@ -27,6 +27,7 @@ def prune(
     keep_tags: str | Iterable[str] = (),
     keep_since: date | None = None,
     untagged: bool = False,
+    unused: bool = False,
     repositories: str | Iterable[str] = (),
     flatten: bool = False,
     allow_empty: bool = False,
@@ -40,7 +41,8 @@ def prune(
     tags that `remove_tags` matches, in each repository. `sets` are what `mirror` takes: every tag goes that a mirror of
     them would not have. `remove_tags` and `keep_tags` are regular expressions for whole tags; what `keep_tags` matches,
     and images made on `keep_since` or later, stay whatever the rest says. `untagged` lets images without a tag go,
-    where the target lists them. `repositories` are the only ones looked at, relative to the target.
+    where the target lists them; `unused` content of a folder that no image needs and that is a day old. `repositories`
+    are the only ones looked at, relative to the target.
 
     `result.plan` says what goes and how many bytes nothing needs then; `shown` gets it before anything is deleted.
     Exactly that is deleted; what has changed in between is in `result.left`, what failed in `result.errors`.
@@ -56,6 +58,7 @@ def prune(
         keep_tags=_patterns("keep_tags", keep_tags),
         keep_since=keep_since,
         untagged=untagged,
+        unused=unused,
         flatten=flatten,
         repositories=arguments.texts("repositories", repositories),
         allow_empty=allow_empty,

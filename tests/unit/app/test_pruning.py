@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,7 +30,7 @@ from transload.oci.mediatype import OCI_MANIFEST
 from transload.ports import Target
 from transload.pruning.plan import PrunePlan
 from transload.server import ServeSettings, serve
-from transload.testing.images import Built, fill, image, index, multi_platform, signature
+from transload.testing.images import Built, fill, image, index, multi_platform, put, signature
 from transload.testing.releases import release
 from transload.threads import Cancellation
 
@@ -95,6 +99,23 @@ def result(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]
     main(["prune", *words, "--output", "json"])
     last: dict[str, object] = json.loads(capsys.readouterr().out.splitlines()[-1])
     return last
+
+
+class Serve(Protocol):
+    """Serves a store until the test ends, and gives its host and port."""
+
+    def __call__(self, store: Target, *, writable: bool = True) -> str: ...
+
+
+@pytest.fixture
+def served() -> Iterator[Serve]:
+    with ExitStack() as stack:
+
+        def start(store: Target, *, writable: bool = True) -> str:
+            settings = ServeSettings(writable=writable)
+            return stack.enter_context(serve(store, settings)).host_port
+
+        yield start
 
 
 # --- a folder
@@ -225,24 +246,88 @@ def test_many_images_are_pruned_in_one_pass(tmp_path: Path) -> None:
     assert (len(pruned.names), len(reads)) == (30, 30)
 
 
+def test_what_no_image_needs_goes_if_it_is_old(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = LayoutStore(folder)
+    for tag in OLD:
+        store.deletes.delete_manifest(Name("mirror/many", tag))
+    young = image("young")
+    put(store, "", next(young.walk_contents()))
+    before, shown = on_disk(folder), result(capsys, f"oci:{folder}", "--unused")
+    assert (shown["names"], shown["bytes"]) == ([], 0)
+    yesterday = time.time() - 90_000
+    for path in (folder / "blobs" / "sha256").iterdir():
+        if path.name != next(young.walk_contents()).descriptor.digest.encoded:
+            os.utime(path, (yesterday, yesterday))
+    done = result(capsys, f"oci:{folder}", "--unused", "--yes")
+    assert done["bytes"] == before - on_disk(folder) > 0
+    assert store.exists("", next(young.walk_contents()).descriptor)
+    assert len(check_whole(LayoutStore(folder))) == 22
+    assert result(capsys, f"oci:{folder}", "--unused", "--yes")["bytes"] == 0
+
+
+def test_a_folder_is_pruned_while_another_process_writes_to_it(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The writer puts what the pruner deletes, again and again; each image is then whole, or it was refused."""
+    words = [sys.executable, "-c", WRITER, str(folder)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdin is not None
+        assert writer.stdout.readline() == "ready\n"
+        for _ in range(6):
+            assert main(["prune", f"oci:{folder}", *RULE, "--yes", "-q"]) in {0, 10}
+        writer.stdin.close()
+        stored, refused = map(int, writer.stdout.readline().split())
+    assert writer.returncode == 0
+    capsys.readouterr()
+    assert stored > 0
+    names = check_whole(LayoutStore(folder))
+    assert {Name("mirror/many", tag) for tag in KEPT} <= set(names)
+
+
+WRITER = """
+import sys, threading
+from pathlib import Path
+from transload.errors import NotFound
+from transload.layout import LayoutStore
+from transload.oci import Name
+from transload.testing.images import fill, multi_platform
+
+store = LayoutStore(Path(sys.argv[1]))
+ended = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+stored = refused = 0
+built = multi_platform("many1")
+fill(store, built, "mirror/many", "v1.1.0")
+print("ready", flush=True)
+while not ended.is_set() or not stored:
+    try:
+        fill(store, built, "mirror/many", "v1.1.0")
+        stored += 1
+    except NotFound:
+        refused += 1
+print(stored, refused, flush=True)
+"""
+
+
+def test_a_served_folder_is_pruned_through_the_server_and_then_freed(
+    served: Serve, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = result(capsys, f"oci:{folder}", *RULE)["bytes"]
+    before = on_disk(folder)
+    host = served(LayoutStore(folder))
+    done = result(capsys, f"{host}/mirror", *RULE, "--yes")
+    assert (done["errors"], done["left"], done["bytes"]) == ([], [], wanted)
+    check_whole(LayoutStore(folder))
+    yesterday = time.time() - 90_000
+    for path in (folder / "blobs" / "sha256").iterdir():
+        os.utime(path, (yesterday, yesterday))
+    assert main(["prune", f"oci:{folder}", "--unused", "--yes"]) == 0
+    assert before - on_disk(folder) == wanted
+    check_whole(LayoutStore(folder))
+
+
 # --- a registry
-
-
-class Serve(Protocol):
-    """Serves a store until the test ends, and gives its host and port."""
-
-    def __call__(self, store: Target, *, writable: bool = True) -> str: ...
-
-
-@pytest.fixture
-def served() -> Iterator[Serve]:
-    with ExitStack() as stack:
-
-        def start(store: Target, *, writable: bool = True) -> str:
-            settings = ServeSettings(writable=writable)
-            return stack.enter_context(serve(store, settings)).host_port
-
-        yield start
 
 
 def test_a_registry_keeps_what_stays_whole(served: Serve, capsys: pytest.CaptureFixture[str]) -> None:

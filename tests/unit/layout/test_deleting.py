@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from transload.errors import BlobUnknown, ManifestUnknown, Refused
 from transload.layout import LayoutStore
-from transload.oci import Name
+from transload.layout.blobs import Blobs
+from transload.oci import Digest, Name
 from transload.server import ServeSettings, serve
 from transload.testing.images import fill, image, multi_platform
 
@@ -85,3 +88,45 @@ def test_a_served_layout_deletes_when_it_is_writable(store: LayoutStore, writabl
             found.append(connection.getresponse().status)
             connection.close()
     assert found == statuses
+
+
+def test_each_manifest_is_read_once_for_many_deletes(tmp_path: Path) -> None:
+    reads = []
+
+    class Counted(Blobs):
+        def read(self, digest: Digest, limit: int) -> bytes:
+            reads.append(digest)
+            return super().read(digest, limit)
+
+    store = LayoutStore(tmp_path / "layout", create=True)
+    built = [image(number, layers=(10,)) for number in range(20)]
+    for number, one in enumerate(built):
+        fill(store, one, "app", f"v{number}")
+    store.deletes._blobs = Counted(tmp_path / "layout")
+    for one in built:
+        store.deletes.delete_manifest(Name("app", None, one.digest))
+        store.deletes.delete_blob("app", one.manifest.layers[0].digest)
+    assert len(reads) == len(set(reads)) == 19
+
+
+def test_a_part_that_is_pruned_while_a_manifest_waits_for_its_turn_is_missed(tmp_path: Path) -> None:
+    """Another process prunes after the parts were looked for, and before the index is locked."""
+    looked = threading.Event()
+
+    class Watched(Blobs):
+        def read(self, digest: Digest, limit: int) -> bytes:
+            looked.set()  # the manifest is stored after its parts were looked for
+            return super().read(digest, limit)
+
+    store, other = LayoutStore(tmp_path / "layout", create=True), LayoutStore(tmp_path / "layout")
+    fill(store, ONE, "app", "v1")
+    store._blobs = Watched(tmp_path / "layout")
+    looked.clear()
+    with ThreadPoolExecutor(1) as threads, other._changing():
+        waiting = threads.submit(store.put_manifest, Name("app", "v2"), ONE.manifest)
+        assert looked.wait(60)
+        other._blobs.delete(ONE.manifest.layers[0].digest)
+        other._replace(other._index().without(lambda _: True))
+    with pytest.raises(BlobUnknown):
+        waiting.result(60)
+    assert list(store.repositories()) == []
