@@ -517,6 +517,12 @@ class Busy(LocalError):
     code = "busy"
 
 
+class AlreadyRunning(Busy):
+    """The same command runs already, and only one of it runs at a time."""
+
+    code = "already-running"
+
+
 class LocksMissing(LocalError):
     """The file system has no locks, so nothing keeps another process out."""
 

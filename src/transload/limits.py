@@ -150,6 +150,12 @@ CHARTS_SEARCHED = 50
 
 # --- files of the user
 
+METRICS_BYTES = 1 << 20
+"""A file of metrics that an earlier run wrote: honest ones have a few thousand bytes."""
+
+NOTIFY_OUTPUT_BYTES = 64 << 10
+"""What the program of `--notify-command` may write; it is ended when it writes more."""
+
 PLAN_BYTES = 20 << 20
 """A plan file. A run without a plan file does not have this limit."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -11,7 +13,7 @@ from io import FileIO
 from pathlib import Path
 from typing import IO, cast
 
-from transload.files import read_up_to
+from transload.files import read_up_to, write_all
 
 
 def run_program(
@@ -22,11 +24,13 @@ def run_program(
     limit: int,
     given: bytes = b"",
     folder: Path | None = None,
+    with_children: bool = False,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a program to its end, with `given` on its standard input, in `folder` or the current one.
 
     A program that writes more than `limit` bytes to standard output or error is ended; one byte more than the limit is
-    in what is returned. `variables` are its environment (None: that of the process). Raises
+    in what is returned. With `with_children`, what the program has started itself is ended with it when its time is
+    over. `variables` are its environment (None: that of the process). Raises
     `subprocess.TimeoutExpired`, `OSError` if it cannot be started.
     """
     process = subprocess.Popen(  # noqa: S603 - no shell; callers say which programs these are
@@ -37,22 +41,34 @@ def run_program(
         stderr=subprocess.PIPE,
         env=variables,
         cwd=folder,
+        start_new_session=with_children and os.name != "nt",
     )
     until_s = time.monotonic() + timeout_s
     try:
         readers = [_PipeReader(process, pipe, limit) for pipe in (process.stdout, process.stderr)]
-        assert process.stdin is not None  # noqa: S101 - it is piped
-        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
-            pipe.write(given)
+        threading.Thread(target=_give, args=(process, given), daemon=True, name="program").start()
         for reader in readers:
             reader.join(max(0.0, until_s - time.monotonic()))
             if reader.is_alive():
+                if with_children and os.name != "nt":
+                    _end_group(process)
                 raise subprocess.TimeoutExpired(command, timeout_s)
         code = process.wait(max(0.0, until_s - time.monotonic()))
     finally:
         process.kill()
         process.wait()
     return subprocess.CompletedProcess(command, code, *(reader.content for reader in readers))
+
+
+def _give(process: subprocess.Popen[bytes], given: bytes) -> None:
+    """Write to a program's standard input, and close it. A program may also end, or wait, without reading it."""
+    with contextlib.suppress(OSError), cast("FileIO", process.stdin) as pipe:
+        write_all(pipe, given)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 class _PipeReader(threading.Thread):

@@ -86,6 +86,8 @@ def test_files_are_read(block: Block, tmp_path: Path, monkeypatch: pytest.Monkey
             (tmp_path / saved.file).write_text(saved.text)
     if document.get("kind") in {"ImageSet", "Catalog"}:
         parse_set(block.text, str(tmp_path / "example.yaml"))
+    elif "groups" in document:
+        _check_alert_rules(document)
     else:
         path = tmp_path / "config.yaml"
         path.write_text(block.text)
@@ -191,6 +193,14 @@ def _masked(line: str) -> str:
 
 
 # --- parsing
+
+
+def _check_alert_rules(document: Mapping[str, Any]) -> None:
+    """Rules use figures that there are; tests/real has promtool read them too."""
+    figures = set(re.findall(r"`(transload_\w+)`", (DOCS / "formats" / "metrics.md").read_text()))
+    used = [rule["expr"] for group in document["groups"] for rule in group["rules"]]
+    assert used
+    assert set(re.findall(r"transload_\w+", " ".join(used))) <= figures
 
 
 def _check_configuration(defaults: Mapping[str, Any]) -> None:

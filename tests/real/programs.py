@@ -19,6 +19,7 @@ PACKAGES = {
     "mkudffs": "udftools",
     "fusermount3": "fuse3",
     "kubectl": "kubernetes-client",
+    "promtool": "prometheus",
     "systemd-analyze": "systemd",
     "systemd-nspawn": "systemd-container",
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from transload.app.mirror import Prepared
+from transload.app.runid import checked_run_id
 from transload.app.stores import Stores
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import Interrupted, Side, TransloadError
@@ -20,16 +21,17 @@ from transload.version import __version__
 
 @frozen
 class StartTime:
-    """When a run began, on both clocks, and what was asked: a command line or a call."""
+    """When a run began, on both clocks, its name, and what was asked: a command line or a call."""
 
     asked: str
     wall_s: float
     monotonic_s: float
+    run_id: str
 
     @classmethod
-    def now(cls, asked: str) -> StartTime:
-        """This moment."""
-        return cls(asked, SYSTEM_CLOCK.wall_s(), SYSTEM_CLOCK.monotonic_s())
+    def now(cls, asked: str, run_id: str | None = None) -> StartTime:
+        """This moment. The run gets a new name if it has none. Raises `UsageError` for one that cannot be."""
+        return cls(asked, SYSTEM_CLOCK.wall_s(), SYSTEM_CLOCK.monotonic_s(), checked_run_id(run_id))
 
 
 def result_of(
@@ -57,6 +59,7 @@ def result_of(
         notes=prepared.notes,
         published=prepared.published,
         releases=prepared.releases,
+        run_id=began.run_id,
     )
 
 
@@ -72,6 +75,7 @@ def not_begun(error: TransloadError, began: StartTime, sources: tuple[str, ...],
         began_wall_s=began.wall_s,
         duration_s=SYSTEM_CLOCK.monotonic_s() - began.monotonic_s,
         versions=_versions(),
+        run_id=began.run_id,
         problem=Problem.of(error, target=target if is_target else None),
     )
 

@@ -5,6 +5,9 @@ A command that has only some of the flags keeps the defaults for the others.
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
 from attrs import frozen
 
 
@@ -47,6 +50,22 @@ class MediaFlags:
     def words(self) -> list[str]:
         """The same as the words of a command line, without volumes that are written again."""
         return [*(["--verify-medium"] if self.verify_medium else []), *(["--to-media"] if self.to_media else [])]
+
+
+@frozen(kw_only=True)
+class RunFlags:
+    """What is kept of a run, and who is told of it: `options.reports`, `options.recorded`."""
+
+    report: tuple[Path, ...] = ()
+    run_id: str | None = None
+    metrics_file: Path | None = None
+    notify_command: str | None = None
+    notify_on: Literal["failure", "change", "always"] = "change"
+
+    @property
+    def has_afterwards(self) -> bool:
+        """Whether anything is done when the run is over."""
+        return self.metrics_file is not None or self.notify_command is not None
 
 
 @frozen(kw_only=True)

@@ -15,7 +15,7 @@ from transload.app.outcome import StartTime
 from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words, retry_command
-from transload.cli.flags import LoginFlags, WantedFlags
+from transload.cli.flags import LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import agreed, gather, no_question, tell_the_same
 from transload.cli.output import OutputFormat
 from transload.cli.running import carry
@@ -44,7 +44,7 @@ def mirror(
     limits: Limits,
     output: OutputFormat,
     quiet: bool,
-    report: tuple[Path, ...],
+    run: RunFlags,
     jobs: int,
 ) -> int:
     """Copy images from where they are published to your registry: complete, unchanged, each layer once.
@@ -60,7 +60,7 @@ def mirror(
       transload mirror arcdata --to registry.local/arcdata --if-new
       transload mirror quay.io/prometheus/node-exporter:v1.8.2 --to oci:folder
     """
-    with open_session("mirror", output, quiet, network, report) as session, ExitStack() as held:
+    with open_session("mirror", output, quiet, network, run) as session, ExitStack() as held:
         gathered = gather(session, wanted, logins, bodies=jobs)
         gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder))
         job = gathered.job
@@ -81,7 +81,7 @@ def mirror(
 
             check_on_medium(job.target)
         words = ["mirror", *command_words(job, more)]
-        began = StartTime.now(command_line(words))
+        began = StartTime.now(command_line(words), session.output.run_id)
         agree = partial(agreed, job.target) if gathered.asked else no_question
         with session.stoppable(), session.stores(gathered.logins) as stores:
             session.wait(limits)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -13,14 +11,14 @@ from click.core import ParameterSource
 from transload.app.network import Network
 from transload.app.stores import Carried
 from transload.cli import completion
-from transload.cli.flags import LoginFlags, MediaFlags, WantedFlags
+from transload.cli.declaring import as_value as _as_value
+from transload.cli.declaring import option as _option
+from transload.cli.declaring import stacked as _stacked
+from transload.cli.flags import LoginFlags, MediaFlags, RunFlags, WantedFlags
 from transload.cli.kinds import NamedPath, Number, Size, StoreName
 from transload.errors import UsageError
 from transload.net.rates import RateLimits
 from transload.transfer.limits import Limits
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 
 FILE = NamedPath(path_type=Path, dir_okay=False)
 FOLDER = NamedPath(path_type=Path, file_okay=False)
@@ -28,47 +26,6 @@ ANY_PATH = NamedPath(path_type=Path)
 
 
 SIZE = Size()
-
-
-def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
-    """An option that is also a variable: --target-tag is TRANSLOAD_TARGET_TAG."""
-    long = next(name for name in names if name.startswith("--")).partition("/")[0]
-    variable = "TRANSLOAD_" + long.removeprefix("--").replace("-", "_").upper()
-    return click.option(*names, envvar=variable, **settings)
-
-
-def _as_value(
-    argument: str, make: Callable[..., object], *options: Callable[[Command], Command]
-) -> Callable[[Command], Command]:
-    """Options that reach the command as one argument, which `make` makes of their values."""
-
-    def decorate(command: Command) -> Command:
-        @functools.wraps(command)
-        def with_value(**flags: Any) -> Any:
-            values = {name: flags.pop(name) for name in names}
-            return command(**{argument: make(**values)}, **flags)
-
-        others = len(_parameters(command))
-        decorated = _stacked(*options)(cast("Command", with_value))
-        names = [str(parameter.name) for parameter in _parameters(decorated)[others:]]
-        return decorated
-
-    return decorate
-
-
-def _stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-def _parameters(command: Callable[..., Any]) -> list[click.Parameter]:
-    """The parameters that click has collected for a command that is not made yet."""
-    parameters: list[click.Parameter] = getattr(command, "__click_params__", [])
-    return parameters
 
 
 _sets = click.argument("sets", metavar="[SET]...", nargs=-1, shell_complete=completion.catalogs)
@@ -367,8 +324,37 @@ limits = _as_value(
     ),
 )
 
+_afterwards = _stacked(
+    _option("--run-id", metavar="NAME", help="The run's name in output, reports and metrics. Default: a new one."),
+    _option(
+        "--metrics-file",
+        type=ANY_PATH,
+        metavar="FILE",
+        help="Write the run's figures for Prometheus: FILE.prom in the folder of node_exporter's textfile collector.",
+    ),
+    _option(
+        "--notify-command",
+        metavar="COMMAND",
+        help="Run this when the run is over: it gets the JSON result, and variables TRANSLOAD_… (no shell).",
+    ),
+    _option(
+        "--notify-on",
+        type=click.Choice(["failure", "change", "always"]),
+        default="change",
+        show_default=True,
+        help="After failures; also when something was copied; also when nothing was new.",
+    ),
+)
+
+recorded = _as_value("run", RunFlags, _afterwards)
+
 reports = _stacked(
-    _option("--report", type=FILE, multiple=True, help="Write a report: FILE.json or FILE.md (repeatable)."),
+    _as_value(
+        "run",
+        RunFlags,
+        _option("--report", type=FILE, multiple=True, help="Write a report: FILE.json or FILE.md (repeatable)."),
+        _afterwards,
+    ),
     _option(
         "--jobs",
         metavar="N",

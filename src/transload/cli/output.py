@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from transload.app.runid import new_run_id
 from transload.app.stores import Listeners
 from transload.catalog.ruled import Choice
 from transload.cli.command import blame_defaults
@@ -38,6 +39,7 @@ from transload.version import __version__
 
 if TYPE_CHECKING:
     from transload.cli.following import Targets, TargetsVoice
+    from transload.report.conclusion import Conclusion
     from transload.report.terminal import TerminalProgress
 
 OutputFormat = Literal["text", "json"]
@@ -47,8 +49,13 @@ Progress: TypeAlias = "LineProgress | JsonProgress | QuietProgress | TerminalPro
 class Output:
     """All output of a command, in the chosen form. As a context manager, it writes errors for programs too."""
 
-    def __init__(self, command: str, output: OutputFormat, quiet: bool, reports: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, command: str, output: OutputFormat, quiet: bool, reports: Iterable[Path] = (), run_id: str | None = None
+    ) -> None:
+        self.run_id = run_id or new_run_id()
         self._command = command
+        self._result: Result | Results | None = None
+        self._concluded: Conclusion | None = None
         self._reports = tuple(reports)
         self._quiet = quiet
         self._json = JsonLines(sys.stdout) if output == "json" else None
@@ -76,7 +83,7 @@ class Output:
 
     def __enter__(self) -> Output:
         if self._json:
-            self._json.hello(self._command, __version__)
+            self._json.hello(self._command, __version__, self.run_id)
             running_stream().begun = True
         try:
             for path in self._reports:
@@ -107,6 +114,17 @@ class Output:
         if self._json:
             self._json.tell(event, **fields)
         return self._json is not None
+
+    @property
+    def conclusion(self) -> Conclusion | None:
+        """How the command ended; None if it has no result."""
+        from transload.report.conclusion import Conclusion  # few runs ask for it
+
+        return Conclusion.of_result(self._result) if self._result is not None else self._concluded
+
+    def conclude(self, conclusion: Conclusion) -> None:
+        """Keep how a command ended that is no run."""
+        self._concluded = conclusion
 
     def only_new(self, *targets: str) -> None:
         """From now on, people read one line about a target that has everything. `targets` are the names of all."""
@@ -246,6 +264,7 @@ class Output:
         """Write the result, and the report files."""
         self._working.rest()
         self._progress = None
+        self._result = result
         try:
             if self._json:
                 self._json.result(result)

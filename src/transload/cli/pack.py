@@ -18,7 +18,7 @@ from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words
 from transload.cli.console import show_result, width_of
-from transload.cli.flags import LoginFlags, MediaFlags, WantedFlags
+from transload.cli.flags import LoginFlags, MediaFlags, RunFlags, WantedFlags
 from transload.cli.gather import gather, tell_the_same
 from transload.cli.ledgers import BundleView
 from transload.cli.output import Output, OutputFormat
@@ -88,7 +88,7 @@ def pack(
     limits: Limits,
     output: OutputFormat,
     quiet: bool,
-    report: tuple[Path, ...],
+    run: RunFlags,
     jobs: int,
 ) -> int:
     """Pack images into a bundle that crosses an air gap on a disk: NAME.tar, or volumes NAME.001.tar and so on.
@@ -105,7 +105,7 @@ def pack(
       transload pack arcdata -o arcdata --against site.json
       transload pack arcdata -o /media/usb/arcdata --volume-size fat32 --to-media
     """
-    with open_session("pack", output, quiet, network, report) as session:
+    with open_session("pack", output, quiet, network, run) as session:
         gathered = gather(session, wanted, logins, target=Location("bundle", str(out)), bodies=jobs)
         job = gathered.job
         signer = load_signer(sign_key, session.environment)
@@ -128,7 +128,7 @@ def pack(
         own = _words(out, packing.division, volume_size, paths, also, with_tool)
         words = ["pack", *command_words(job, [*own, *more])]
         images = [word for image in job.images for word in ("--image", image)]
-        began = StartTime.now(command_line([*words, *images]))
+        began = StartTime.now(command_line([*words, *images]), session.output.run_id)
         with session.stoppable(), session.stores(gathered.logins) as stores:
             session.wait(limits)
             packed = prepare_pack(job, packing, stores, session.cancellation)

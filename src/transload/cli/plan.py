@@ -19,7 +19,7 @@ from transload.app.settings import Environment
 from transload.cli import options
 from transload.cli.command import Command, is_written
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words
-from transload.cli.flags import LoginFlags, WantedFlags
+from transload.cli.flags import LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import gather, gather_logins, tell_the_same
 from transload.cli.output import OutputFormat
 from transload.cli.running import carry
@@ -112,14 +112,14 @@ def apply(
     limits: Limits,
     output: OutputFormat,
     quiet: bool,
-    report: tuple[Path, ...],
+    run: RunFlags,
     jobs: int,
 ) -> int:
     """Do what the plan in FILE says. Content that has arrived in the meantime is not sent again.
 
     For a plan that was not made here, --to and --from must repeat the registry that gets a password.
     """
-    with open_session("apply", output, quiet, network, report) as session:
+    with open_session("apply", output, quiet, network, run) as session:
         with local_errors("reading", file):
             content = read_file(file, PLAN_BYTES + 1)
             decided = load_plan(content)
@@ -129,7 +129,7 @@ def apply(
         gathered = gather_logins(session, logins, decided.sources, decided.target, check)
         words = [word for flag, store in named.items() for word in (f"--{flag}", store)]
         words += [*connection_words(network, gathered), *limit_words(limits)]
-        began = StartTime.now(command_line(["apply", str(file), *words]))
+        began = StartTime.now(command_line(["apply", str(file), *words]), session.output.run_id)
         with session.stoppable(), session.stores(gathered) as stores:
             session.wait(limits)
             prepared = prepare_saved(decided, stores)

@@ -19,7 +19,7 @@ from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, connection_words, limit_words, platform_words
 from transload.cli.console import say_notes
-from transload.cli.flags import LoginFlags, WantedFlags
+from transload.cli.flags import LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import gather
 from transload.cli.output import OutputFormat
 from transload.cli.prompting import ask_for_volume
@@ -51,7 +51,7 @@ def push(
     limits: Limits,
     output: OutputFormat,
     quiet: bool,
-    report: tuple[Path, ...],
+    run: RunFlags,
     jobs: int,
 ) -> int:
     """Push a bundle to a registry, directly from its volumes; content that is there already is not sent.
@@ -66,7 +66,7 @@ def push(
       transload push arcdata --key site.pub --to registry.local/arcdata
       transload push saved.tar --compress --to registry.local/tools
     """
-    with open_session("push", output, quiet, network, report) as session:
+    with open_session("push", output, quiet, network, run) as session:
         location = carried_place(carried, reading)
         wanted = evolve(wanted, origin=str(location), referrers=True, foreign_layers=True, foreign_as_held=True)
         gathered = gather(session, wanted, logins, bodies=jobs)
@@ -81,7 +81,7 @@ def push(
             *limit_words(limits),
         ]
         again = _again(words, job)
-        began = StartTime.now(again(()))
+        began = StartTime.now(again(()), session.output.run_id)
         if location.kind == "bundle":
             reading = evolve(reading, ask=ask_for_volume(Path(location.value), session.output.paused))
         with session.stoppable(), session.stores(gathered.logins, reading) as stores:

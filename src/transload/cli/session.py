@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 from attrs import field, frozen
 
 from transload.app.network import Network
+from transload.app.runid import checked_run_id
 from transload.app.settings import Environment, read_environment
 from transload.app.stores import NOTHING_SAID, Carried, Listeners, Logins, Stores
+from transload.cli.flags import RunFlags
 from transload.cli.interruption import stoppable
 from transload.cli.output import Output, OutputFormat
 from transload.clock import SYSTEM_CLOCK
@@ -65,17 +66,29 @@ class Session:
 
 @contextlib.contextmanager
 def open_session(
-    command: str, output: OutputFormat, quiet: bool, network: Network | None = None, reports: Iterable[Path] = ()
+    command: str, output: OutputFormat, quiet: bool, network: Network | None = None, run: RunFlags | None = None
 ) -> Iterator[Session]:
     """The session of `command` for a block. Checks the flags before it opens anything.
 
     Raises `LocalError` for a file of `network` or a report that cannot be used, `ReferenceInvalid` for an invalid host,
-    `UsageError` for a report without a known format.
+    `UsageError` for a report without a known format or a run id that cannot be one, and what `Afterwards` raises.
     """
-    with Output(command, output, quiet, reports) as opened:
+    run = run or RunFlags()
+    with Output(command, output, quiet, run.report, checked_run_id(run.run_id)) as opened:
         if network is not None:
             _check_network(network)
-        yield Session(opened, read_environment(), network or Network())
+        environment = read_environment()
+        with _afterwards(command, opened, run, environment):
+            yield Session(opened, environment, network or Network())
+
+
+def _afterwards(command: str, output: Output, run: RunFlags, environment: Environment) -> AbstractContextManager[None]:
+    """What is done when the run is over, around it."""
+    if not run.has_afterwards:
+        return contextlib.nullcontext()
+    from transload.cli.afterwards import Afterwards  # few runs: it starts programs
+
+    return Afterwards(command, output.run_id, run, environment, lambda: output.conclusion)
 
 
 def _check_network(network: Network) -> None:

@@ -43,7 +43,8 @@ def mirror_to_all(
         if verify_medium:
             check_on_medium(job.target)
     names = tuple(str(job.target) for job in jobs)
-    began = StartTime.now(command_line(["mirror", *command_words(jobs[0], more), *_further(names)]))
+    asked = command_line(["mirror", *command_words(jobs[0], more), *_further(names)])
+    began = StartTime.now(asked, session.output.run_id)
     with session.stoppable(), session.stores(gathered.logins) as stores, session.output.following(names) as following:
         session.wait(limits)
         read_back = partial(with_read_back, stores=stores, cancellation=session.cancellation)

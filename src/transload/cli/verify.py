@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from attrs import evolve
@@ -18,7 +18,7 @@ from transload.cli import options
 from transload.cli.command import Command, is_written
 from transload.cli.commandline import command_words, connection_words
 from transload.cli.console import say, say_notes, show_result, width_of
-from transload.cli.flags import LoginFlags, WantedFlags
+from transload.cli.flags import LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import gather, tell_the_same
 from transload.cli.output import OutputFormat
 from transload.cli.session import Session, open_session
@@ -27,6 +27,9 @@ from transload.report.problem import Problem, problem_lines, without_subject
 from transload.report.styled import Meaning, Styled, beside, folded
 from transload.report.texts import count, digest, size
 from transload.transfer.proof import Proof, Verdict
+
+if TYPE_CHECKING:
+    from transload.report.conclusion import Conclusion
 
 Flag = TypeVar("Flag")
 
@@ -48,6 +51,7 @@ _MARKS: dict[Verdict, Meaning] = {
 @options.bundle
 @options.logins
 @options.network
+@options.recorded
 @options.reporter
 def verify(
     wanted: WantedFlags,
@@ -55,6 +59,7 @@ def verify(
     reading: Carried,
     logins: LoginFlags,
     network: Network,
+    run: RunFlags,
     output: OutputFormat,
     quiet: bool,
 ) -> int:
@@ -70,11 +75,28 @@ def verify(
       transload verify /media/usb/arcdata-2026-11 --to registry.local/arcdata
       transload verify oci:folder --deep
     """
-    with open_session("verify", output, quiet, network) as session, session.stoppable():
+    with open_session("verify", output, quiet, network, run) as session, session.stoppable():
         verification = _check(session, wanted, logins, reading, deep)
+        if run.has_afterwards:
+            session.output.conclude(_conclusion(verification, deep, session.output.run_id))
         if not session.output.document("verification", deep=deep, **verification.to_json()):
             _tell(verification, deep, quiet)
     return verification.exit_code
+
+
+def _conclusion(checked: Verification, deep: bool, run_id: str) -> Conclusion:
+    """What figures and notifications say of it."""
+    from transload.report.conclusion import Conclusion, Figures  # few runs have them
+
+    images = Counter(_in_words(proof.verdict).replace(" ", "-") for proof in checked.proofs)
+    failures = sum(not proof.good for proof in checked.proofs)
+    complete = checked.exit_code == 0
+    return Conclusion(
+        exit_code=checked.exit_code,
+        summary=f"{count(len(checked.proofs), 'image')}: {_in_sum(checked, deep)}",
+        document={"run_id": run_id, "exit_code": checked.exit_code, "deep": deep, **checked.to_json()},
+        figures=(Figures(target=checked.target, complete=complete, images=images, failures=failures),),
+    )
 
 
 def _check(session: Session, wanted: WantedFlags, logins: LoginFlags, reading: Carried, deep: bool) -> Verification:

@@ -38,17 +38,19 @@ def free_bytes(folder: Path) -> int:
         return usage.free if usage.total else sys.maxsize
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, *, permissions: int | None = None) -> None:
     """Replace the content of `path`. Every reader, also after a crash, sees the whole old or the whole new content.
 
-    A link is replaced, not followed. Raises `LocalError` for a device, a pipe, a socket or a folder; otherwise a file
-    would replace `/dev/null`.
+    The file gets these `permissions`, whatever the umask is; without, those that the umask gives. A link is replaced,
+    not followed. Raises `LocalError` for a device, a pipe, a socket or a folder: a file must not replace `/dev/null`.
     """
     check_kind(path, stat.S_ISREG)  # behind a link too: /dev/stdout is one
     _sweep(path)
     beside = _beside(path)
     try:
         with beside.open("xb", buffering=0) as file:
+            if permissions is not None:
+                beside.chmod(permissions)
             write_all(file, content)
             os.fsync(file.fileno())
         beside.replace(path)

@@ -67,9 +67,9 @@ class JsonLines:
         """Why lines are missing, if the reader has not simply gone."""
         return self._lines.full
 
-    def hello(self, command: str, version: str) -> None:
+    def hello(self, command: str, version: str, run_id: str | None = None) -> None:
         """The first line: the format that the rest follows."""
-        self.tell("hello", format=STREAM_FORMAT, tool="transload", version=version, command=command)
+        self.tell("hello", format=STREAM_FORMAT, tool="transload", version=version, command=command, run_id=run_id)
 
     def plan(
         self,

@@ -46,6 +46,7 @@ def _sections(result: Result) -> Iterator[str]:
 def _asked(result: Result) -> Iterator[str]:
     copied, mounted, present = (result.share(kind) for kind in ("copied", "mounted", "present"))
     facts = {
+        **({"Run": _code(result.run_id)} if result.run_id else {}),
         "Asked": _code(result.asked),
         "Sources": ", ".join(map(_code, result.sources)) or "none",
         "Target": _code(result.target),

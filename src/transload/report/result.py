@@ -170,7 +170,8 @@ class Result:
     `duration_s` is the wall time from `began_wall_s` on, with planning; `transfer_s` is the time of moving bytes, over
     which the rate is measured.
 
-    `asked` is the call or command, `sources` and `target` are locators. `images` are in the order of the plan.
+    `run_id` is the run's name, `asked` the call or command, `sources` and `target` are locators. `images` are in the
+    order of the plan.
     `moved_bytes` is what went over the wire, repeats included; `left_bytes` is what is still to be copied, and
     `out_of_bytes` says that the run left it because it had moved as many bytes as it may. `traffic` has the requests by
     host, `retries` counts the attempts that were repeated. `versions` are those of transload, Python and libraries;
@@ -197,6 +198,7 @@ class Result:
     notes: tuple[str, ...] = ()
     problem: Problem | None = None
     releases: tuple[ReleaseResult, ...] = ()
+    run_id: str = ""
 
     @classmethod
     def of(
@@ -213,6 +215,7 @@ class Result:
         notes: Sequence[str] = (),
         published: Mapping[str, str] | None = None,
         releases: Sequence[ReleaseResult] = (),
+        run_id: str = "",
     ) -> Result:
         """The result of a run of the tally's plan.
 
@@ -256,6 +259,7 @@ class Result:
             versions=versions,
             notes=tuple(notes),
             releases=tuple(releases),
+            run_id=run_id,
         )
 
     @cached_property
@@ -294,6 +298,7 @@ class Result:
         """The JSON report, and the `result` object of docs/formats/json-output.md."""
         return {
             "format": RESULT_FORMAT,
+            "run_id": self.run_id,
             "asked": self.asked,
             "sources": list(self.sources),
             "target": self.target,

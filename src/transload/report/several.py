@@ -49,6 +49,7 @@ class Results:
         """The JSON report, and the `result` object of docs/formats/json-output.md, for several targets."""
         return {
             "format": RESULT_FORMAT,
+            "run_id": next((result.run_id for result in self.results), ""),
             "exit_code": self.exit_code,
             "interrupted": any(result.interrupted for result in self.results),
             "read_again": share_json(self.read_again),

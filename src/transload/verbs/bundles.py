@@ -97,7 +97,7 @@ def pack(
     """
     words = arguments.texts("sets", sets)
     name = _bundle_name(out)
-    began = StartTime.now(f"transload.pack({', '.join(map(repr, words))}, {name!r})")
+    began = StartTime.now(f"transload.pack({', '.join(map(repr, words))}, {name!r})", options.get("run_id"))
     packing = Packing(
         out=bundle_path(Path(name)),
         division=Division(
@@ -175,7 +175,7 @@ def push(
     """
     carried = Carried(arguments.paths("volumes", volumes), arguments.path_if_any("key", key))
     place = carried_place(str(arguments.path("bundle", bundle)), carried)
-    began = StartTime.now(f"transload.push({str(bundle)!r}, to={to!r})")
+    began = StartTime.now(f"transload.push({str(bundle)!r}, to={to!r})", options.get("run_id"))
     job = Job(
         sets=(),
         target=arguments.store("to", to),

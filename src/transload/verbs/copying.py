@@ -64,7 +64,7 @@ def copy(
     of the target, `TargetConflict`, `DiskFull`, `SelectionEmpty`.
     """
     source, target = (_place(name, value) for name, value in (("source", source), ("target", target)))
-    began = StartTime.now(f"transload.copy({source!r}, {target!r})")
+    began = StartTime.now(f"transload.copy({source!r}, {target!r})", options.get("run_id"))
     sets, place, origin = _where(source, target, arguments.images(images))
     job = Job(
         sets=sets,
@@ -156,7 +156,7 @@ def mirror(
     `DocumentInvalid`, `MediumDamaged`.
     """
     words, targets = arguments.texts("sets", sets), arguments.stores("to", to)
-    began = StartTime.now(f"transload.mirror({', '.join(map(repr, words))}, to={to!r})")
+    began = StartTime.now(f"transload.mirror({', '.join(map(repr, words))}, to={to!r})", options.get("run_id"))
     job = Job(
         sets=words,
         target=targets[0],

@@ -36,6 +36,7 @@ _KINDS = {
     "network": Network,
     "environment": Environment,
     "cancellation": Cancellation,
+    "run_id": str,
 }
 _log = logging.getLogger("transload")
 
@@ -55,7 +56,7 @@ class Options(TypedDict, total=False):
     Without `environment`, that of the process is read: logins of docker and podman, proxies, `certs.d`, the state
     folder; `environment=Environment()` reads nothing. `source_login` and `target_login` go before logins in files.
     `network` has certificates, hosts without TLS and time limits. `progress` hears what happens; `cancellation` ends
-    the work at a safe point, from any thread.
+    the work at a safe point, from any thread. `run_id` is the run's name in its result; without, it gets a new one.
     """
 
     source_login: Login | None
@@ -64,6 +65,7 @@ class Options(TypedDict, total=False):
     environment: Environment | None
     progress: Progress | None
     cancellation: Cancellation | None
+    run_id: str | None
 
 
 @frozen(kw_only=True)
@@ -79,6 +81,7 @@ class Means:
     environment: Environment | None = None
     progress: Progress | None = None
     cancellation: Cancellation | None = None
+    run_id: str | None = None
     key: Path | None = None
     volumes: tuple[Path, ...] = ()
 
