@@ -94,6 +94,7 @@ def test_its_garbage_collection_frees_what_was_said(
         trust = ["--ca-file", str(registry.ca_file)]
         done = result(capsys, f"{registry.host}{prefix}", *RULE, *trust, "--yes")
         assert (done["errors"], done["applied"]) == ([], True)
+        assert "registry garbage-collect CONFIG" in str(done["notes"])
         names = check_whole(store)
         assert {name.tag for name in names if name.tag in TAGS} >= set(TAGS[2:])
         collect_garbage(registry)

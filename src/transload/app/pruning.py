@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
@@ -27,6 +28,9 @@ from transload.pruning.plan import PrunePlan, decide
 from transload.pruning.reading import Reading
 from transload.pruning.rules import PruneRule, check_rule, reasons, recent
 from transload.threads import Cancellation, in_parallel
+
+if TYPE_CHECKING:
+    from transload.registry.product import Product
 
 _THREADS = 8
 _NAMED = 5  # repositories in one sentence
@@ -106,13 +110,23 @@ def _notes(pruning: Pruning, location: Location) -> tuple[str, ...]:
     """Where the bytes are freed, in sentences."""
     if pruning.plan.is_empty or location.kind != "registry":
         return ()
+    from transload.registry.product import how_bytes_are_freed
+
     freed = (
-        f"{location.locator} frees the bytes when it collects its garbage; at most so many, since it does not list "
-        "what has no tag. Distribution wants a command for it, while nothing is pushed: registry garbage-collect "
-        "CONFIG. docs/guides/keep-tidy.md has the ways of other registries"
+        f"{location.locator} frees the bytes when it collects its garbage, and at most so many, since it does not list "
+        f"what has no tag: {how_bytes_are_freed(_product(pruning.store))} (docs/guides/keep-tidy.md)"
     )
     outside = f"repositories outside {location} were not looked at: what they share is not freed"
     return (freed, outside) if location.prefix else (freed,)
+
+
+def _product(store: Any) -> Product | None:
+    """What the registry is, by one more request; None if nothing tells."""
+    try:
+        product: Product | None = store.probes.greet().product
+    except (TransloadError, AttributeError):  # it is only a note
+        return None
+    return product
 
 
 def check_target(location: Location) -> None:

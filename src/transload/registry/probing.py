@@ -19,6 +19,7 @@ from transload.ports import Chunk
 from transload.registry.api import Api
 from transload.registry.digestcheck import DigestCheck
 from transload.registry.headers import Challenge, challenges
+from transload.registry.product import Product, product_of
 from transload.registry.referrers import Referrers
 from transload.registry.scope import removal
 from transload.registry.session import UploadSession
@@ -34,12 +35,16 @@ _FEW = 64
 
 @frozen
 class Greeting:
-    """The answer to the first request, without a login: status, the server's clock, ways to log in, its name."""
+    """The answer to the first request, without a login: status, the server's clock, ways to log in, its name.
+
+    `product` is None where nothing tells what it is.
+    """
 
     status: int
     wall_s: float | None
     offered: tuple[Challenge, ...]
     server: str = ""
+    product: Product | None = None
 
 
 class _Look(bytes):
@@ -73,7 +78,8 @@ class RegistryProbes:
         request = HttpRequest("GET", self._api.url(""), doing, "check", retried=False, limit=_ANSWER_BYTES)
         reply = self._api.http.ask(request)
         offered = challenges(reply.headers.get("WWW-Authenticate", "")) if reply.status == 401 else ()
-        return Greeting(reply.status, _moment_s(reply), offered, reply.headers.get("Server", "")[:80])
+        product = product_of(self._api.host, reply.headers, offered)
+        return Greeting(reply.status, _moment_s(reply), offered, reply.headers.get("Server", "")[:80], product)
 
     def open_upload(self, repository: str) -> None:
         """Begin an upload in a repository, and cancel it. Raises what a run would: `AccessDenied`, `NotFound`, …"""

@@ -351,7 +351,7 @@ def test_it_says_who_frees_the_bytes(served: Serve, capsys: pytest.CaptureFixtur
     fill_releases(store)
     code, text = told(capsys, f"{served(store)}/mirror", *RULE)
     assert code == 0
-    assert "registry garbage-collect CONFIG" in " ".join(text.split())
+    assert "prune the folder that it serves" in " ".join(text.split())
     assert "were not looked at" in " ".join(text.split())
 
 
