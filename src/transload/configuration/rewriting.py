@@ -9,7 +9,7 @@ Invariants, held by `rewritten`:
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
@@ -28,6 +28,9 @@ from transload.documents.yamltree import Span, YamlList, YamlMapping
 from transload.errors import DocumentInvalid
 
 Keys = tuple[str | int, ...]
+
+Fields = Callable[[Value], Mapping[Keys, str]]
+"""Which texts of a document, found by their keys, become which. They are there already."""
 
 _NAMES = ("newName", "repository", "name", "image")
 _TAGS = ("newTag", "tag", "version")
@@ -64,8 +67,8 @@ class Rewritten:
     left: tuple[Left, ...] = ()
 
 
-def rewritten(content: bytes, file: str, lookup: Lookup) -> Rewritten:
-    """The file with those references replaced that `lookup` knows.
+def rewritten(content: bytes, file: str, lookup: Lookup, fields: Fields | None = None) -> Rewritten:
+    """The file with those references replaced that `lookup` knows, and with what `fields` says of each document.
 
     Raises `DocumentInvalid` for a file that cannot be read, or would change in more than its references.
     """
@@ -76,7 +79,7 @@ def rewritten(content: bytes, file: str, lookup: Lookup) -> Rewritten:
     mark = BOM_UTF8 if content.startswith(BOM_UTF8) else b""
     raw = content[len(mark) :]
     documents = _documents(raw, file, is_json)
-    rewriting = _Rewriting(file, lookup, JsonSpans.of(raw, file) if is_json else None)
+    rewriting = _Rewriting(file, lookup, JsonSpans.of(raw, file) if is_json else None, fields)
     first = next(documents, None)
     if first is not None:
         rewriting.text = raw.decode()
@@ -117,6 +120,7 @@ class _Rewriting:
     file: str
     lookup: Lookup
     json: JsonSpans | None
+    fields: Fields | None = None
     text: str = ""
     edits: dict[Span, Respelled] = field(factory=dict)
     left: list[Left] = field(factory=list)
@@ -134,23 +138,36 @@ class _Rewriting:
                 self._finding(document, item)
             elif isinstance(item, Question) and item.answered_by is None and item.place.keys and item.text:
                 self._leave(item, item.reason)
+        for keys, new in self.fields(document).items() if self.fields else ():
+            self._field(document, keys, new)
 
     def _finding(self, document: Value, item: Finding | Question) -> None:
         if isinstance(item, Finding) and item.rule in _STATUS:
             return
         found = self.lookup.find(item.text)
         changes = found if isinstance(found, str) else self._changes(document, item, found)
-        if isinstance(changes, str):
-            self._leave(item, changes)
-        elif not changes:
+        reason = changes if isinstance(changes, str) else self._change_all(document, changes)
+        if reason:
+            self._leave(item, reason)
+
+    def _change_all(self, document: Value, changes: list[_Change]) -> str | None:
+        """Note all of these changes; the reason if one of them cannot be."""
+        if not changes:
             self.right += 1
-        else:
-            spelled = self._spelled(document, changes)
-            if isinstance(spelled, str):
-                self._leave(item, spelled)
-            else:
-                self.edits.update(spelled)
-                self.replaced += 1
+            return None
+        spelled = self._spelled(document, changes)
+        if isinstance(spelled, str):
+            return spelled
+        self.edits.update(spelled)
+        self.replaced += 1
+        return None
+
+    def _field(self, document: Value, keys: Keys, new: str) -> None:
+        content = _behind(document, keys)
+        reason = self._change_all(document, [_Change(keys, content, content, new)] if content != new else [])
+        if reason:
+            place = Place(file=self.file, path=".".join(map(str, keys)))
+            self.left.append(Left(place=place, text=content, reason=reason))
 
     def _leave(self, item: Finding | Question, reason: str) -> None:
         self.left.append(Left(place=item.place, text=item.text, reason=reason))

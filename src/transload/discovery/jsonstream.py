@@ -130,6 +130,10 @@ class JsonSpans:
             span = inner
         return span
 
+    def members(self, begin: int) -> list[Part]:
+        """The members of the object at `begin`, in their order."""
+        return self._text.parts(begin)[0]
+
 
 def _documents(text: _Text, begin: int) -> tuple[list[Part], int, tuple[str, str]]:
     """The documents in the value at `begin`, where it ends, and the kind and API version of a list.

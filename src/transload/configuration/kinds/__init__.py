@@ -68,6 +68,11 @@ KINDS: dict[str, Kind] = {
             takes=frozenset({"name", "no_fallback"}),
         ),
         Kind(
+            word="arcdata",
+            summary="Azure Arc data services: control.json, the secret, the manifests of the upgrade",
+            takes=frozenset({"namespace", "inputs", "login"}),
+        ),
+        Kind(
             word="manifests",
             summary="a copy of manifests with the references replaced",
             takes=frozenset({"pin", "strict"}),

@@ -43,7 +43,7 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
         )
     return Configuration(
         files=tuple(ConfigFile(path=file.name, content=new.content) for file, new in files),
-        notes=(_summary(files, replaced), *_notes(left)),
+        notes=(_summary(files, replaced), *told(left)),
     )
 
 
@@ -58,7 +58,8 @@ def _summary(files: Sequence[tuple[InputFile, Rewritten]], replaced: int) -> str
     return ", ".join(parts)
 
 
-def _notes(left: Sequence[Left]) -> list[str]:
+def told(left: Sequence[Left]) -> list[str]:
+    """What stayed as it was, a sentence for each, up to a bound."""
     notes = [_told(text) for text in left[:_TOLD]]
     if len(left) > _TOLD:
         notes.append(f"and {len(left) - _TOLD} more stayed as they are")
