@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import socketserver
 import subprocess
 import tempfile
@@ -14,9 +16,13 @@ import pytest
 
 from tests.real.engines import Engine, asked, needs, running
 from tests.real.servers import Registry
-from tests.real.vendor import Shell, push
+from tests.real.vendor import Shell, push, store_at
+from transload.app.configuring import write_configuration
+from transload.configuration import MovedImage, Reach, Relocation, Wishes
+from transload.configuration.kinds import kind_named
 from transload.layout import LayoutStore
-from transload.oci import Digest
+from transload.login import Login
+from transload.oci import Digest, Reference
 from transload.testing.images import fill, image
 
 VENDOR = "mcr.microsoft.com/arcdata"
@@ -136,6 +142,84 @@ def test_containerd_through_ctr_and_cri(
         assert outside == []
         assert "grpc-status: " in cri_pull(socket_path, f"{VENDOR}/not-mirrored:1")
         assert b"CONNECT mcr.microsoft.com:443 HTTP/1.1\r\n" in outside  # what the registry does not have
+
+
+def test_containerd_with_a_login_and_no_way_back(
+    shell: Shell, htpasswd_registry: Registry, outside: list[bytes]
+) -> None:
+    """The header of hosts.toml is the login, for manifests and for blobs; the vendor is never asked."""
+    user, host = htpasswd_registry.user, htpasswd_registry.host
+    assert user is not None
+    built = image("nodes login", (3000,))
+    with store_at(htpasswd_registry, user) as store:
+        fill(store, built, "site-nodes/arcdata/arc-sqlmi", TAG)
+    (shell.home / "set.yaml").write_text(SET)
+    auth = base64.b64encode(f"{user}".encode()).decode()
+    (shell.home / ".docker").mkdir()
+    (shell.home / ".docker" / "config.json").write_text(json.dumps({"auths": {host: {"auth": auth}}}))
+    written = shell.home / "nodes"
+    done = shell(
+        "configure", "containerd", shell.home / "set.yaml", "--to", f"{host}/site-nodes", "--plain-http", host,
+        "--no-fallback", "--with-login", "-o", written,
+    )  # fmt: skip
+    assert done.code == 0, done.told
+    assert {file.stat().st_mode & 0o777 for file in written.rglob("hosts.toml")} == {0o600}
+    with containerd(written / "certs.d") as (ctr, socket_path):
+        name = f"{VENDOR}/arc-sqlmi:{TAG}"
+        assert cri_pull(socket_path, name) == ""
+        assert f" {built.descriptor.digest} " in ctr("images", "ls", f"name=={name}")
+        assert "grpc-status: " in cri_pull(socket_path, f"{VENDOR}/not-mirrored:1")
+        assert outside == []
+
+
+def test_containerd_tries_prefixes_in_turn(shell: Shell, registry: Registry, outside: list[bytes]) -> None:
+    places = {"arcdata/one": "site-nodes-a", "arcdata/two": "site-nodes-a", "arcdata/three": "site-nodes-b"}
+    built = {path: image(f"nodes turn {path}", (3000,)) for path in places}
+    for path, prefix in places.items():
+        push(registry, built[path], f"{prefix}/{path}", TAG)
+    images = [
+        MovedImage(
+            source=Reference.parse(f"mcr.microsoft.com/{path}:{TAG}"),
+            target=Reference.parse(f"{registry.host}/{prefix}/{path}:{TAG}"),
+        )
+        for path, prefix in places.items()
+    ]
+    made = Relocation(registry=registry.host, images=tuple(images), reach=Reach(plain_http=True))
+    write_configuration(kind_named("containerd").write(made, Wishes()), shell.home / "nodes")
+    with containerd(shell.home / "nodes" / "certs.d") as (ctr, socket_path):
+        for path in places:
+            assert cri_pull(socket_path, f"mcr.microsoft.com/{path}:{TAG}") == ""
+            assert f" {built[path].descriptor.digest} " in ctr("images", "ls")
+    assert outside == []
+
+
+def test_podman_reads_renamed_repositories_and_a_login(
+    shell: Shell, htpasswd_registry: Registry, podman: Engine, outside: list[bytes]
+) -> None:
+    user, host = htpasswd_registry.user, htpasswd_registry.host
+    assert user is not None
+    places = {"team/app": "site-nodes-x/team/app", "team/tool": "site-nodes-x/renamed"}
+    built = {path: image(f"nodes renamed {path}", (3000,)) for path in places}
+    with store_at(htpasswd_registry, user) as store:
+        for path, there in places.items():
+            fill(store, built[path], there, TAG)
+    images = [
+        MovedImage(source=Reference.parse(f"quay.io/{path}:{TAG}"), target=Reference.parse(f"{host}/{there}:{TAG}"))
+        for path, there in places.items()
+    ]
+    reach = Reach(plain_http=True, login=Login(user.name, user.password))
+    made = Relocation(registry=host, images=tuple(images), reach=reach)
+    folder = shell.home / ".config" / "containers"
+    for no_fallback in (False, True):
+        configuration = kind_named("podman").write(made, Wishes(no_fallback=no_fallback))
+        write_configuration(configuration, folder, replace=True)
+        shell.set(REGISTRY_AUTH_FILE=folder / "auth.json")
+        for path, one in built.items():
+            name = f"quay.io/{path}:{TAG}"
+            podman("pull", "--quiet", name)
+            assert podman("image", "inspect", "-f", "{{.Digest}}", name).strip() == one.descriptor.digest
+            podman("rmi", name)
+    assert outside == []
 
 
 def test_podman_and_buildah(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from attrs import evolve, field, frozen
@@ -11,6 +12,7 @@ from transload.app.relocations import Sources, read_relocation
 from transload.app.stores import Stores
 from transload.configuration import Configuration, Reach, Relocation, Wishes
 from transload.configuration.kinds import Kind, Wish
+from transload.configuration.trust import certificates
 from transload.errors import UsageError
 from transload.files.together import NewFile, write_together
 from transload.threads import Cancellation
@@ -29,12 +31,15 @@ _FLAGS: dict[Wish, str] = {
 
 @frozen(kw_only=True)
 class Wanted:
-    """One configuration: its kind, what says where the images are, what it should have, and how nodes reach them."""
+    """One configuration: its kind, what says where the images are, what it should have, and how nodes reach them.
+
+    `reach` is asked for the registry that turned out, which a report or an inventory may know alone.
+    """
 
     kind: Kind
     sources: Sources
     wishes: Wishes = field(factory=Wishes)
-    reach: Reach = field(factory=Reach)
+    reach: Callable[[str], Reach] = field(default=lambda _registry: Reach())
 
 
 def make_configuration(wanted: Wanted, stores: Stores, cancellation: Cancellation) -> Configuration:
@@ -42,8 +47,10 @@ def make_configuration(wanted: Wanted, stores: Stores, cancellation: Cancellatio
 
     Raises `UsageError` for what the kind cannot use or cannot say, and what reading the sources raises.
     """
-    check_wishes(wanted.kind, wanted.wishes, wanted.reach)
-    relocation = evolve(_relocation(wanted, stores, cancellation), reach=wanted.reach)
+    relocation = _relocation(wanted, stores, cancellation)
+    reach = wanted.reach(relocation.registry)
+    check_wishes(wanted.kind, wanted.wishes, reach)
+    relocation = evolve(relocation, reach=evolve(reach, ca=certificates(reach)))
     if wanted.wishes.pin and relocation.images and not any(image.digest for image in relocation.images):
         raise UsageError(
             "no digest is known, so nothing can be pinned",
@@ -74,6 +81,9 @@ def check_wishes(kind: Kind, wishes: Wishes, reach: Reach) -> None:
 
 def _relocation(wanted: Wanted, stores: Stores, cancellation: Cancellation) -> Relocation:
     sources = wanted.sources
+    for place in (sources.to, sources.pull_from):
+        if place is not None:
+            _host(place)
     if sources.words:
         return read_relocation(sources, stores, cancellation)
     where = sources.pull_from or sources.to

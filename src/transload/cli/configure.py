@@ -87,10 +87,10 @@ def configure(
         chosen = kind_named(kind)
         gathered = gather_logins(session, logins, (), sought["to"] or sought["pull_from"])
         with session.stoppable(), session.stores(gathered, reading) as stores:
-            places = _sources(sources, **sought)
+            with_logins = stores if with_login else None
             wanted = Wanted(
                 kind=chosen,
-                sources=places,
+                sources=_sources(sources, **sought),
                 wishes=Wishes(
                     name=name,
                     namespace=namespace,
@@ -99,7 +99,7 @@ def configure(
                     no_fallback=no_fallback,
                     strict=strict,
                 ),
-                reach=_reach(places, network, node_ca_file, stores if with_login else None),
+                reach=lambda registry: _reach(registry, network, node_ca_file, with_logins),
             )
             configuration = make_configuration(wanted, stores, session.cancellation)
         paths = write_configuration(configuration, out, replace=force) if out is not None else None
@@ -121,14 +121,12 @@ def _sources(words: tuple[str, ...], **sought: Any) -> Sources:
     )
 
 
-def _reach(places: Sources, network: Network, node_ca_file: str | None, stores: Stores | None) -> Reach:
+def _reach(host: str, network: Network, node_ca_file: str | None, stores: Stores | None) -> Reach:
+    """How nodes reach the registry: as this program does, with the login that `stores` has for it."""
     from transload.configuration import Reach
 
-    host = next((where.value for where in (places.pull_from, places.to) if where is not None), None)
     login = None
     if stores is not None:
-        if host is None:
-            raise UsageError("--with-login needs to know the registry", hint="add --to HOST[:PORT] or --pull-from")
         login = stores.login("target", host)
         if login is None:
             raise LoginMissing(

@@ -9,7 +9,6 @@ from attrs import frozen
 
 from transload.configuration.relocation import MovedImage, PrefixRule, Relocation
 from transload.errors import UsageError
-from transload.oci import Reference
 from transload.wording import number_of
 
 _SHOWN = 5
@@ -38,7 +37,7 @@ def mirrors_of(relocation: Relocation) -> Mirrors:
     """The mirrors that lead to the images, those prefixes first below which most of them are."""
     by_registry: dict[str, list[MovedImage]] = defaultdict(list)
     for image in relocation.images:
-        if _place(image.source) != _place(image.target):
+        if image.source_repository != image.target_repository:
             by_registry[image.source.registry].append(image)
     taken = {str(image.target): image for image in relocation.images}
     mirrors, lost = [], [image for image in relocation.images if not keeps_its_name(image)]
@@ -58,20 +57,15 @@ def keeps_its_name(image: MovedImage) -> bool:
     return not image.is_renamed_tag
 
 
-def led_to(rules: Sequence[PrefixRule], reference: Reference) -> str:
-    """The repository, with its registry, to which the longest of the rules leads; unchanged if none covers it."""
-    repository = f"{reference.registry}/{reference.name.repository}"
+def led_to(rules: Sequence[PrefixRule], repository: str) -> str:
+    """Where the longest of the rules leads a repository, with its registry; unchanged if none covers it."""
     covering = [rule for rule in rules if rule.covers(repository)]
     return max(covering, key=lambda rule: len(rule.source)).of(repository) if covering else repository
 
 
 def is_led(rules: Sequence[PrefixRule], image: MovedImage) -> bool:
     """Whether the rules lead to the image's repository: they cannot, if two tags of one went to different ones."""
-    return led_to(rules, image.source) == f"{image.target.registry}/{image.target.name.repository}"
-
-
-def _place(reference: Reference) -> tuple[str, str]:
-    return reference.registry, reference.name.repository
+    return led_to(rules, image.source_repository) == image.target_repository
 
 
 def _prefix(image: MovedImage) -> str | None:
@@ -103,6 +97,15 @@ def check_some_are_found(relocation: Relocation, lost: Sequence[MovedImage], wha
             f"{what}: none of {number_of(len(lost), 'image')} would be found under the name that pods use",
             hint=otherwise,
         )
+
+
+def fallback_notes(images: Sequence[MovedImage], no_fallback: bool, way: str = "") -> tuple[str, ...]:
+    """What becomes of images that the registry does not have; `way` says how that could be stopped."""
+    if not images:
+        return ()
+    if no_fallback:
+        return ("what the registry does not have cannot be pulled from where these images were published",)
+    return (f"what the registry does not have is asked of the registry that pods name{way}",)
 
 
 def lost_notes(lost: Sequence[MovedImage], why: str) -> tuple[str, ...]:

@@ -11,7 +11,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from transload.configuration.mirroring import check_some_are_found, is_led, keeps_its_name, led_to, lost_notes
+from transload.configuration.mirroring import (
+    check_some_are_found,
+    fallback_notes,
+    is_led,
+    keeps_its_name,
+    led_to,
+    lost_notes,
+)
 from transload.configuration.nodelogin import login_fields
 from transload.configuration.relocation import PrefixRule, Relocation
 from transload.configuration.trust import (
@@ -27,10 +34,7 @@ from transload.configuration.wishes import ConfigFile, Configuration
 from transload.configuration.yamlout import yaml_text
 
 _AUTHORITY = "registry-ca.crt"
-_FALLBACK = (
-    "what the registry does not have is asked of the registry that pods name; "
-    "the option --disable-default-registry-endpoint of a node stops that"
-)
+_WITHOUT = "; the option --disable-default-registry-endpoint of a node stops that"
 
 
 def registries_yaml(relocation: Relocation, distribution: str) -> Configuration:
@@ -49,8 +53,8 @@ def registries_yaml(relocation: Relocation, distribution: str) -> Configuration:
     what = f"{file.path} and {_AUTHORITY}" if authority else str(file.path)
     notes = (
         f"copy {what} into {folder} on every node, servers and agents, and restart {distribution} there",
-        *([_FALLBACK] if relocation.images else []),
-        *lost_notes(lost, f"{distribution} cannot change a tag"),
+        *fallback_notes(relocation.images, False, _WITHOUT),
+        *lost_notes(lost, f"{distribution} cannot change a tag or a digest"),
         *place_notes(relocation),
     )
     return Configuration(files=(file, *authority), notes=notes)
@@ -77,8 +81,9 @@ def _rewrites(relocation: Relocation, registry: str, rules: Sequence[PrefixRule]
     if not overlap:
         yield from (_rewrite(_path(rule.source), _path(rule.target)) for rule in rules)
         return
-    for source in sorted({image.source for image in relocation.images if image.source.registry == registry}):
-        yield f"^{_quoted(source.name.repository)}$", _path(led_to(relocation.rules, source))
+    for repository in sorted({image.source_repository for image in relocation.images}):
+        if repository.startswith(f"{registry}/"):
+            yield f"^{_quoted(_path(repository))}$", _path(led_to(relocation.rules, repository))
 
 
 def _rewrite(source: str, target: str) -> tuple[str, str]:

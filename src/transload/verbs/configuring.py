@@ -79,7 +79,7 @@ def configure(
             no_fallback=no_fallback,
             strict=strict,
         ),
-        reach=reach or Reach(),
+        reach=lambda _registry: reach or Reach(),
     )
     place = arguments.path_if_any("folder", folder)
     with at_work(Means.of(options, key=arguments.path_if_any("key", key))) as work:

@@ -43,9 +43,9 @@ RENAMED = moved("quay.io/a/x:1", "other/y:1")
 RETAGGED = moved("quay.io/a/x:1", "mirror/a/x:1-site")
 
 
-def write(kind: str, relocation: Relocation, *inputs: bytes) -> Configuration:
+def write(kind: str, relocation: Relocation, *inputs: bytes, no_fallback: bool = False) -> Configuration:
     files = tuple(InputFile(name=PurePosixPath("daemon.json"), content=content) for content in inputs)
-    return kind_named(kind).write(relocation, Wishes(inputs=files))
+    return kind_named(kind).write(relocation, Wishes(inputs=files, no_fallback=no_fallback))
 
 
 def files(configuration: Configuration) -> dict[str, Any]:
@@ -122,8 +122,15 @@ def test_what_another_image_covers_is_said_to_be_lost() -> None:
     assert any("quay.io/b/z:1 (is registry.local:5000/mirror/b/z:1)" in note for note in made.notes)
 
 
-@pytest.mark.parametrize("kind", ["containerd", "talos"])
-@pytest.mark.parametrize("image", [RENAMED, RETAGGED], ids=["renamed", "another tag"])
+@pytest.mark.parametrize(
+    ("kind", "image"),
+    [
+        ("containerd", RENAMED),
+        ("talos", RENAMED),
+        *((kind, RETAGGED) for kind in ("containerd", "talos", "k3s", "rke2", "podman", "crio")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else str(value.target),
+)
 def test_renamed_images(kind: str, image: MovedImage) -> None:
     with pytest.raises(UsageError, match="none of 1 image would be found"):
         write(kind, relocation(image))
@@ -202,13 +209,10 @@ SPLIT = [moved("quay.io/a/x:1", "m/a/x:1"), moved("quay.io/a/x:2", "other/x:2")]
 
 
 def test_two_tags_of_a_repository_at_two_places() -> None:
-    """No rule for repositories says that: what is not where the rule leads is named, or has a rule for its tag."""
-    for kind in ("k3s", "containerd", "talos"):
+    """No rule for repositories says that: what is not where the rule leads is named."""
+    for kind in ("k3s", "containerd", "talos", "podman"):
         (note,) = [note for note in write(kind, relocation(*SPLIT)).notes if note.startswith("not found")]
         assert sum(f"{image.source} (is {image.target})" in note for image in SPLIT) == 1
-    tables = files(write("podman", relocation(*SPLIT)))["registries.conf.d/50-transload.conf"]["registry"]
-    assert len(tables) == 2
-    assert {table["prefix"].partition(":")[2] for table in tables} in ({"", "1"}, {"", "2"})
 
 
 # --- podman and CRI-O
@@ -216,13 +220,12 @@ def test_two_tags_of_a_repository_at_two_places() -> None:
 
 @pytest.mark.parametrize("kind", ["podman", "crio"])
 def test_registries_conf(kind: str) -> None:
-    made = write(kind, relocation(ARC, RENAMED, moved("quay.io/b/z:1", "m/b/z:1-site"), ca=PEM))
+    made = write(kind, relocation(ARC, RENAMED, moved("quay.io/b/z:1", "m/b/z:1"), ca=PEM))
     tables = files(made)["registries.conf.d/50-transload.conf"]["registry"]
     assert {table["prefix"]: table["mirror"][0]["location"] for table in tables} == {
         "mcr.microsoft.com/arcdata": f"{SITE}/mirror/arcdata",
         "quay.io/a/x": f"{SITE}/other/y",
         "quay.io/b": f"{SITE}/m/b",
-        "quay.io/b/z:1": f"{SITE}/m/b/z:1-site",
     }
     assert all(table["location"] == table["prefix"] for table in tables)
     assert files(made)[f"certs.d/{SITE}/ca.crt"].encode() == PEM
@@ -288,6 +291,36 @@ def test_docker_files_that_are_no_configuration(given: bytes, said: str) -> None
 
 
 # --- all of them
+
+
+def test_no_way_back_to_the_vendor() -> None:
+    """What the vendor has besides is never asked for; for podman, only what was moved is cut off from it."""
+    asked = relocation(ARC, ca=PEM, login=Login("ann", "secret"))
+    hosts = files(write("containerd", asked, no_fallback=True))["certs.d/mcr.microsoft.com/hosts.toml"]
+    url = f"https://{SITE}/v2/mirror"
+    assert (hosts["server"], hosts["override_path"], list(hosts["host"])) == (url, True, [url])
+    assert hosts["ca"] == f"../{SITE}/ca.crt"
+    patch = files(write("talos", asked, no_fallback=True))["talos-registries.yaml"]["machine"]["registries"]
+    assert patch["mirrors"]["mcr.microsoft.com"] == {"endpoints": [url], "overridePath": True, "skipFallback": True}
+    for kind in ("podman", "crio"):
+        made = write(kind, asked, no_fallback=True)
+        assert files(made)["registries.conf.d/50-transload.conf"]["registry"] == [
+            {"prefix": "mcr.microsoft.com/arcdata/arc-sqlmi", "location": f"{SITE}/mirror/arcdata/arc-sqlmi"}
+        ]
+        assert any("cannot be pulled" in note for note in made.notes)
+
+
+@pytest.mark.parametrize("kind", NODES)
+def test_notes_are_single_sentences_without_secrets(kind: str) -> None:
+    login = Login("ann", "hunter2") if "login" in KINDS[kind].takes else None
+    made = write(kind, relocation(REDIS, ARC, ca=PEM, login=login))
+    for note in made.notes:
+        assert "hunter2" not in note
+        assert "\n" not in note
+        assert not note.endswith(".")
+    for file in made.files:
+        is_told = b"hunter2" in file.content or base64.b64encode(b"ann:hunter2") in file.content
+        assert file.secret or not is_told
 
 
 @pytest.mark.parametrize("kind", NODES)

@@ -47,13 +47,15 @@ def _node(word: str, summary: str, *takes: Wish) -> Kind:
 KINDS: dict[str, Kind] = {
     kind.word: kind
     for kind in (
-        _node("containerd", "containerd: a certs.d tree of hosts.toml files", "login", "ca"),
+        _node("containerd", "containerd: a certs.d tree of hosts.toml files", "login", "ca", "no_fallback"),
         _node("k3s", "k3s: registries.yaml", "login", "ca"),
         _node("rke2", "RKE2: registries.yaml", "login", "ca"),
-        _node("crio", "CRI-O: registries.conf.d, certificates, a login file", "login", "ca"),
-        _node("podman", "podman and buildah: registries.conf.d, certificates, a login file", "login", "ca"),
+        _node("crio", "CRI-O: registries.conf.d, certificates, a login file", "login", "ca", "no_fallback"),
+        _node(
+            "podman", "podman and buildah: registries.conf.d, certificates, a login file", "login", "ca", "no_fallback"
+        ),
         _node("docker", "Docker: daemon.json and certificates", "inputs", "ca"),
-        _node("talos", "Talos: a patch of the machine configuration", "login"),
+        _node("talos", "Talos: a patch of the machine configuration", "login", "no_fallback"),
         Kind(word="kustomize", summary="Kustomize: the images of a kustomization", takes=frozenset({"pin"})),
         Kind(
             word="pull-secret",

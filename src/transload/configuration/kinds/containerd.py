@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from transload.configuration.mirroring import check_some_are_found, lost_notes, mirrors_of
+from transload.configuration.mirroring import check_some_are_found, fallback_notes, lost_notes, mirrors_of
 from transload.configuration.nodelogin import basic
 from transload.configuration.relocation import Relocation
 from transload.configuration.tomlout import Value, toml_table, toml_text
@@ -35,11 +35,10 @@ _CONFIG = (
     'config.toml of containerd must have config_path = "/etc/containerd/certs.d" under '
     "[plugins.'io.containerd.grpc.v1.cri'.registry], from 2.0 on under [plugins.'io.containerd.cri.v1.images'.registry]"
 )
-_FALLBACK = "what the registry does not have is asked of the registry that pods name, if nodes reach it"
 _LOGIN = "if the registry wants a login, write it into these files with --with-login"
 
 
-def write(relocation: Relocation, _wishes: Wishes) -> Configuration:
+def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     """The tree. Raises `UsageError` if no image would be found, or if there is nothing to say."""
     check_something_is_said(relocation)
     found = mirrors_of(relocation)
@@ -52,29 +51,39 @@ def write(relocation: Relocation, _wishes: Wishes) -> Configuration:
     files = [
         ConfigFile(
             path=FOLDER / registry / "hosts.toml",
-            content=_hosts_toml(relocation, registry, prefixes[registry]).encode(),
+            content=_hosts_toml(relocation, registry, prefixes[registry], wishes.no_fallback).encode(),
             secret=relocation.reach.login is not None,
         )
         for registry in sorted(prefixes)
     ]
     authority = authority_file(relocation, FOLDER / relocation.registry / "ca.crt")
-    notes = [_PLACE, _CONFIG, *([_FALLBACK] if found.mirrors else []), *([] if relocation.reach.login else [_LOGIN])]
+    notes = [_PLACE, _CONFIG, *fallback_notes(relocation.images, wishes.no_fallback, "; --no-fallback stops that")]
+    notes += [] if relocation.reach.login else [_LOGIN]
     why = "containerd cannot change the name of a repository or a tag"
     return Configuration(
         files=(*files, *authority), notes=(*notes, *lost_notes(found.lost, why), *place_notes(relocation))
     )
 
 
-def _hosts_toml(relocation: Relocation, registry: str, prefixes: Sequence[str]) -> str:
-    """The file for one registry; several prefixes are tried one after the other."""
-    tables = [toml_table("", {"server": _server(relocation, registry)})]
+def _hosts_toml(relocation: Relocation, registry: str, prefixes: Sequence[str], no_fallback: bool) -> str:
+    """The file for one registry; several prefixes are tried one after the other, and `server` at the end.
+
+    Without a way back, the last prefix is the server as well, since containerd would else fill in the registry itself.
+    """
+    server: dict[str, Value] = {"server": _server(relocation, registry)}
+    if no_fallback and registry != relocation.registry:
+        server = {"server": _url(relocation, prefixes[-1]), **_host(relocation, registry, prefixes[-1])}
+    tables = [toml_table("", server)]
     for prefix in dict.fromkeys(prefixes):
-        host = f"{url(relocation)}/v2/{prefix}" if prefix else url(relocation)
-        key = f"host.{toml_text(host)}"
+        key = f"host.{toml_text(_url(relocation, prefix))}"
         tables.append(toml_table(f"[{key}]", _host(relocation, registry, prefix)))
         if relocation.reach.login is not None:
             tables.append(toml_table(f"[{key}.header]", {"Authorization": [_authorization(relocation.reach.login)]}))
     return "\n".join(tables)
+
+
+def _url(relocation: Relocation, prefix: str) -> str:
+    return f"{url(relocation)}/v2/{prefix}" if prefix else url(relocation)
 
 
 def _server(relocation: Relocation, registry: str) -> str:

@@ -10,6 +10,6 @@ _AFTER = "copy the folders into /etc/containers on every node, and run systemctl
 _LOGIN = "auth.json goes to the file that global_auth_file of crio.conf names"
 
 
-def write(relocation: Relocation, _wishes: Wishes) -> Configuration:
+def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     """Mirrors for the prefixes of the images. Raises `UsageError` for a registry that the file cannot name."""
-    return registries_conf(relocation, "CRI-O", _AFTER, _LOGIN)
+    return registries_conf(relocation, "CRI-O", _AFTER, _LOGIN, no_fallback=wishes.no_fallback)

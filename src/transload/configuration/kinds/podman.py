@@ -12,6 +12,6 @@ _AFTER = (
 _LOGIN = "auth.json goes to $XDG_RUNTIME_DIR/containers/auth.json, for root to /run/containers/0/auth.json"
 
 
-def write(relocation: Relocation, _wishes: Wishes) -> Configuration:
+def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     """Mirrors for the prefixes of the images. Raises `UsageError` for a registry that the file cannot name."""
-    return registries_conf(relocation, "podman", _AFTER, _LOGIN)
+    return registries_conf(relocation, "podman", _AFTER, _LOGIN, no_fallback=wishes.no_fallback)

@@ -10,7 +10,13 @@ from base64 import b64encode
 from pathlib import PurePosixPath
 from typing import Any
 
-from transload.configuration.mirroring import RegistryMirror, check_some_are_found, lost_notes, mirrors_of
+from transload.configuration.mirroring import (
+    RegistryMirror,
+    check_some_are_found,
+    fallback_notes,
+    lost_notes,
+    mirrors_of,
+)
 from transload.configuration.nodelogin import login_fields
 from transload.configuration.relocation import Relocation
 from transload.configuration.trust import certificates, check_something_is_said, place_notes, url
@@ -20,21 +26,17 @@ from transload.configuration.yamlout import yaml_text
 FILE = PurePosixPath("talos-registries.yaml")
 _LIMIT = "Talos can move a whole registry below a prefix, and change no name"
 _APPLY = f"apply it with talosctl patch machineconfig --nodes … --patch @{FILE}"
-_FALLBACK = (
-    "what the registry does not have is asked of the registry that pods name; "
-    "skipFallback: true beside endpoints stops that"
-)
 _REBOOT = "Talos gives containerd the login when a node starts: reboot the nodes"
 
 
-def write(relocation: Relocation, _wishes: Wishes) -> Configuration:
+def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     """The patch. Raises `UsageError` if no image would be found."""
     check_something_is_said(relocation)
     found = mirrors_of(relocation)
     otherwise = "name images as they are at the registry, as the kind kustomize does"
     check_some_are_found(relocation, found.lost, _LIMIT, otherwise)
     registries: dict[str, Any] = {}
-    mirrors = {mirror.registry: _mirror(relocation, mirror) for mirror in found.mirrors}
+    mirrors = {mirror.registry: _mirror(relocation, mirror, wishes.no_fallback) for mirror in found.mirrors}
     if relocation.reach.plain_http:
         mirrors.setdefault(relocation.registry, {"endpoints": [url(relocation)]})
     if mirrors:
@@ -46,17 +48,22 @@ def write(relocation: Relocation, _wishes: Wishes) -> Configuration:
         content=yaml_text({"machine": {"registries": registries}}),
         secret=relocation.reach.login is not None,
     )
-    notes = [_APPLY, *([_REBOOT] if file.secret else []), *([_FALLBACK] if found.mirrors else [])]
+    notes = [
+        _APPLY,
+        *([_REBOOT] if file.secret else []),
+        *fallback_notes(relocation.images, wishes.no_fallback, "; --no-fallback stops that"),
+    ]
     notes += lost_notes(found.lost, "Talos cannot change the name of a repository or a tag")
     return Configuration(files=(file,), notes=(*notes, *place_notes(relocation)))
 
 
-def _mirror(relocation: Relocation, mirror: RegistryMirror) -> dict[str, Any]:
+def _mirror(relocation: Relocation, mirror: RegistryMirror, no_fallback: bool) -> dict[str, Any]:
     """Endpoints with the whole path, which Talos would else end with /v2."""
+    only = {"skipFallback": True} if no_fallback else {}
     if mirror.prefixes == ("",):
-        return {"endpoints": [url(relocation)]}
+        return {"endpoints": [url(relocation)], **only}
     paths = [f"/v2/{prefix}".rstrip("/") for prefix in mirror.prefixes]
-    return {"endpoints": [url(relocation) + path for path in paths], "overridePath": True}
+    return {"endpoints": [url(relocation) + path for path in paths], "overridePath": True, **only}
 
 
 def _config(relocation: Relocation) -> dict[str, Any]:
