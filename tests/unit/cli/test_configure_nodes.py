@@ -98,7 +98,7 @@ def test_files_that_are_there_stay(run: Run, kind: str) -> None:
         (["containerd", "set.yaml", "--to", "bad_host.local:5000"], "is not a registry"),
         (["containerd", "set.yaml", "--to", f"{SITE}:1"], "is not a"),
         (["crio", "set.yaml", "--to", f"{SITE}/Mirror"], "capital letters"),
-        (["podman", "set.yaml", "--to", SITE, "--pull-from", "registry/mirror"], "no dot and no port"),
+        (["podman", "set.yaml", "--to", SITE, "--pull-from", "registry/mirror"], "names no registry"),
         (["docker", "set.yaml", "--to", f"{SITE}/mirror"], "Docker mirrors docker.io only"),
         (["docker", "set.yaml", "--to", SITE, "--rewrite", "ca.pem"], "cannot be read as JSON"),
         (["docker", "set.yaml", "--to", SITE, "--rewrite", "absent.json"], "no file or folder"),
