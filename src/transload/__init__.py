@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from transload.app.converting import Converted
     from transload.app.deleting import PruneResult
     from transload.app.discovering import Discovery
+    from transload.app.loading import Loaded as Loaded
+    from transload.app.loading import LoadedImage as LoadedImage
     from transload.app.network import Network
     from transload.app.settings import Environment
     from transload.app.verify import Verification
@@ -209,6 +211,7 @@ if TYPE_CHECKING:
     from transload.verbs.copying import copy, mirror
     from transload.verbs.discovering import discover
     from transload.verbs.known import forget, known_registries
+    from transload.verbs.loading import load as load
     from transload.verbs.means import AnyEvent, Options, Progress
     from transload.verbs.proving import verify
     from transload.verbs.pruning import prune
@@ -233,28 +236,28 @@ __all__ = [
     "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest",
     "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore",
     "Ledger", "LedgerImage", "LedgerTampered", "LeftName", "Leftover", "LimitExceeded", "Limits", "ListQuestion",
-    "Listener", "Listing", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid",
-    "ManifestStep", "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe",
-    "MemoryStore", "MovedImage", "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "OpenQuestion",
-    "Options", "OutOfBytes", "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Place", "Plan",
-    "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable", "PoolPlan", "PrefixRule", "Prerequisite",
-    "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PrunePlan", "PruneResult",
-    "PublicKey", "RateLimits", "Reach", "ReadChart", "ReadOnly", "Reference", "ReferenceInvalid", "Refused",
-    "RegistryStore", "Release", "ReleaseList", "ReleaseNames", "ReleaseResult", "ReleaseUnknown", "Relocation",
-    "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests",
-    "Result", "Results", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused", "RunResumed", "RunStarted",
-    "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServedTotals",
-    "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step",
-    "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
-    "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target", "TargetConflict", "TargetEvent",
-    "TargetsFailed", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "Unread",
-    "UsageError", "Verdict", "Verification", "VersionRange", "VolumeDamaged", "VolumeForeign", "VolumeMissing",
-    "VolumeSwapped", "VolumeTruncated", "additions", "check", "clean", "compare", "configure", "convert", "copy",
-    "delete", "discover", "dump_inventory", "dump_plan", "forget", "get_artifact", "judge_tags", "known_registries",
-    "lay_out", "load_builtin", "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set",
-    "make_plan", "mirror", "open_store", "order_key", "pack", "parse_catalog", "parse_references", "parse_set",
-    "parse_volume_size", "prune", "push", "put_artifact", "referrers", "releases", "repair", "run", "serve", "tags",
-    "take_inventory", "verify",
+    "Listener", "Listing", "LoadedImage", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest",
+    "ManifestInvalid", "ManifestStep", "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted",
+    "MemberDamaged", "MemberUnsafe", "MemoryStore", "MovedImage", "Name", "Narrowing", "NetSettings", "Network",
+    "NotFound", "Offer", "OpenQuestion", "Options", "OutOfBytes", "Outcome", "PackResult", "PartMissing",
+    "PermissionRefused", "Place", "Plan", "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable",
+    "PoolPlan", "PrefixRule", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof",
+    "ProtocolTrouble", "PrunePlan", "PruneResult", "PublicKey", "RateLimits", "Reach", "ReadChart", "ReadOnly",
+    "Reference", "ReferenceInvalid", "Refused", "RegistryStore", "Release", "ReleaseList", "ReleaseNames",
+    "ReleaseResult", "ReleaseUnknown", "Relocation", "Repaired", "RepairedFile", "RepositoryContent",
+    "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result", "Results", "RuledImages", "RuledPrefix",
+    "RunFinished", "RunPaused", "RunResumed", "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty",
+    "ServeSettings", "Served", "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer",
+    "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted",
+    "StorageFull", "Store", "StoreOptions", "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target",
+    "TargetConflict", "TargetEvent", "TargetsFailed", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError",
+    "Truncated", "Unreachable", "Unread", "UsageError", "Verdict", "Verification", "VersionRange", "VolumeDamaged",
+    "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "additions", "check", "clean", "compare",
+    "configure", "convert", "copy", "delete", "discover", "dump_inventory", "dump_plan", "forget", "get_artifact",
+    "judge_tags", "known_registries", "lay_out", "load", "load_builtin", "load_inventory", "load_plan",
+    "load_private_key", "load_public_key", "load_set", "make_plan", "mirror", "open_store", "order_key", "pack",
+    "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "prune", "push", "put_artifact", "referrers",
+    "releases", "repair", "run", "serve", "tags", "take_inventory", "verify",
 ]
 
 _HOMES = {
@@ -264,6 +267,7 @@ _HOMES = {
     "transload.app.converting": ("Converted",),
     "transload.app.deleting": ("PruneResult",),
     "transload.app.discovering": ("Discovery",),
+    "transload.app.loading": ("LoadedImage",),
     "transload.app.network": ("Network",),
     "transload.app.settings": ("Environment",),
     "transload.app.verify": ("Verification",),
@@ -349,6 +353,7 @@ _HOMES = {
     "transload.verbs.copying": ("copy", "mirror"),
     "transload.verbs.discovering": ("discover",),
     "transload.verbs.known": ("forget", "known_registries"),
+    "transload.verbs.loading": ("load",),
     "transload.verbs.means": ("AnyEvent", "Options", "Progress"),
     "transload.verbs.proving": ("verify",),
     "transload.verbs.pruning": ("prune",),

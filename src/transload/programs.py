@@ -45,7 +45,7 @@ def run_program(
     )
     until_s = time.monotonic() + timeout_s
     try:
-        readers = [_PipeReader(process, pipe, limit) for pipe in (process.stdout, process.stderr)]
+        readers = [PipeReader(process, pipe, limit) for pipe in (process.stdout, process.stderr)]
         threading.Thread(target=_give, args=(process, given), daemon=True, name="program").start()
         for reader in readers:
             reader.join(max(0.0, until_s - time.monotonic()))
@@ -71,7 +71,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-class _PipeReader(threading.Thread):
+class PipeReader(threading.Thread):
     """Reads one pipe of a process to its end, and closes it. A process that writes too much is ended.
 
     Nothing waits for this thread: a child of the program may hold the pipe open after the program has ended.
@@ -86,6 +86,7 @@ class _PipeReader(threading.Thread):
         self.start()
 
     def run(self) -> None:
+        """See `threading.Thread`."""
         with self._pipe:
             self.content = read_up_to(self._pipe, self._limit + 1)
             if len(self.content) > self._limit:

@@ -13,6 +13,7 @@ import socket
 import socketserver
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.docs import chartrepository
+from tests.unit.engines.smallengine import small_engine
 from transload.catalog.builtin import load_builtin
 from transload.memory import MemoryStore
 from transload.oci import Name
@@ -39,11 +41,12 @@ RELEASE_BYTES = 24 << 20
 
 @frozen
 class World:
-    """`folder` is where commands run; `proxy` is host:port of the way to all registries."""
+    """`folder` is where commands run; `proxy` is host:port of the way to all registries, `docker` an engine."""
 
     folder: Path
     proxy: str
     target: MemoryStore
+    docker: str
 
     @property
     def environment(self) -> dict[str, str]:
@@ -54,6 +57,7 @@ class World:
             "TRANSLOAD_STATE_DIR": str(self.folder / ".state"),
             "TRANSLOAD_CONFIG": str(self.folder / "config.yaml"),
             "TRANSLOAD_CA_FILE": str(self.folder / "site-ca.pem"),
+            "DOCKER_HOST": self.docker,
             "HTTPS_PROXY": f"http://{self.proxy}",
             "LANG": "C.UTF-8",
         }
@@ -160,7 +164,9 @@ def world(folder: Path, authority: Path, ports: Mapping[str, int]) -> Iterator[W
         thread.start()
         stack.callback(thread.join)
         stack.callback(way.shutdown)
-        yield World(folder, f"127.0.0.1:{way.server_address[1]}", open_target)
+        sockets = stack.enter_context(tempfile.TemporaryDirectory())  # whose path is short enough
+        engine = stack.enter_context(small_engine(Path(sockets) / "docker.sock"))
+        yield World(folder, f"127.0.0.1:{way.server_address[1]}", open_target, engine.address)
 
 
 def _port(host_port: str) -> int:

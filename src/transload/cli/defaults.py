@@ -24,6 +24,7 @@ _UNTOUCHED = ("demo",)  # it needs no settings of a site
 _OWN = {
     "check": ("deep",),
     "configure": ("pin",),
+    "load": ("platform", "namespace"),
     "repair": ("into",),
     "forget": ("all", "list"),
     "releases": ("image", "releases"),

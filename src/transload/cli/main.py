@@ -29,6 +29,7 @@ _COMMANDS = {
     "apply": ("transload.cli.plan", "Do what a saved plan says."),
     "pack": ("transload.cli.pack", "Pack images into a bundle that crosses an air gap on a disk."),
     "push": ("transload.cli.push", "Push a bundle, a folder or an archive to a registry."),
+    "load": ("transload.cli.load", "Load a bundle into docker, podman or containerd of this machine."),
     "list": ("transload.cli.bundles", "Show what a bundle holds."),
     "extract": ("transload.cli.bundles", "Take extra files out of a bundle."),
     "repair": ("transload.cli.repair", "Make lost or damaged volumes of a bundle again."),

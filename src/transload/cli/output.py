@@ -134,6 +134,10 @@ class Output:
         """Whether people read only one line of this plan."""
         return bool(self._only_new) and plan.is_done
 
+    def rest(self) -> None:
+        """Remove the line that says what goes on, before something else is shown."""
+        self._working.rest()
+
     @property
     def listeners(self) -> Listeners:
         """The listeners for the stores."""

@@ -22,7 +22,6 @@ _COMMANDS = {
     "save": "pack",
     "export": "pack",
     "bundle": "pack",
-    "load": "push",
     "import": "push",
     "unpack": "push",
     "ls": "list",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
 from urllib.parse import urlencode
@@ -50,9 +50,13 @@ _BROKEN = (OSError, HTTPException)
 class EngineApi:
     """Requests to one engine. A connection for each request: sockets of this machine cost nothing to open."""
 
-    def __init__(self, address: EngineAddress, stall_s: float = STALL_S) -> None:
+    def __init__(
+        self, address: EngineAddress, stall_s: float = STALL_S, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """`check` is called while an answer is waited for, and may raise `Interrupted`."""
         self.address = address
         self._stall_s = stall_s
+        self._check = check
 
     def value(self, method: str, path: str, query: Query | None = None, doing: str = "asking") -> Any:
         """The JSON value that the engine answers; None for an empty answer. Raises like `ask`."""
@@ -76,7 +80,7 @@ class EngineApi:
         no end of the body. Raises `Unreachable`, `Stalled`, `PermissionRefused`, `AccessDenied`, `NotFound`,
         `Refused`, `StorageFull`, `ServerTrouble`, `ProtocolTrouble`.
         """
-        connection = EngineConnection(self.address, self._stall_s)
+        connection = EngineConnection(self.address, self._stall_s, self._check)
         try:
             with self._translated(doing):
                 connection.putrequest(method, path + (f"?{urlencode(query)}" if query else ""))
@@ -124,7 +128,7 @@ class EngineApi:
     def _broke_off(self, doing: str) -> Unreachable:
         kind = self.address.kind
         return Unreachable(
-            f"{doing}: the {kind} engine at {self.address} broke off; it may have been stopped",
+            f"{doing}: the {kind} engine at {self.address} broke off: it was stopped, or it is no {kind} engine",
             subject=str(self.address),
             hint=f"look at its log: journalctl -u {kind}; then run the same command again",
         )

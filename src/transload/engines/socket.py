@@ -14,17 +14,22 @@ from transload.engines.address import VARIABLES, EngineAddress
 from transload.errors import PermissionRefused, Stalled, TransloadError, Unreachable
 
 _CONNECT_S = 10.0
+_TICK_S = 0.5  # how long Ctrl-C may wait
 _WRITTEN_AT_ONCE = 256 << 10
 
 
 class PatientSocket:
     """A socket as `http.client` uses one: `sendall`, `makefile`, `close`.
 
-    If nothing moves for `stall_s` seconds, `is_alive` asks the engine another way; if it answers, the wait goes on:
-    an engine that unpacks layers of many gigabytes says nothing for minutes. Else `Stalled` is raised.
+    While it waits, it calls `check`, which may raise. If nothing moves for `stall_s` seconds, `is_alive` asks the
+    engine another way; if it answers, the wait goes on: an engine that unpacks layers of many gigabytes says nothing
+    for minutes. Else `Stalled` is raised.
     """
 
-    def __init__(self, address: EngineAddress, stall_s: float, is_alive: Callable[[], bool]) -> None:
+    def __init__(
+        self, address: EngineAddress, stall_s: float, is_alive: Callable[[], bool], check: Callable[[], None]
+    ) -> None:
+        self._check = check
         self._socket = connected(address)
         self._address = address
         self._stall_s = stall_s
@@ -43,10 +48,16 @@ class PatientSocket:
         return self._socket.recv_into(buffer)
 
     def wait_for(self, event: int) -> None:
-        """Wait until the socket can be read or written, or is broken. Raises `Stalled`."""
+        """Wait until the socket can be read or written, or is broken. Raises `Stalled`, and what `check` raises."""
         poll = select.poll()
         poll.register(self._socket, event)
-        while not poll.poll(self._stall_s * 1000):
+        waited_s = 0.0
+        while not poll.poll(min(_TICK_S, self._stall_s) * 1000):
+            self._check()
+            waited_s += _TICK_S
+            if waited_s < self._stall_s:
+                continue
+            waited_s = 0.0
             if not self._is_alive():
                 raise Stalled(
                     f"the {self._address.kind} engine at {self._address} does not answer any more:"
@@ -129,15 +140,16 @@ _STARTED = {
 class EngineConnection(HTTPConnection):
     """HTTP to an engine's socket. One request at a time; closed by whoever opened it."""
 
-    def __init__(self, address: EngineAddress, stall_s: float) -> None:
+    def __init__(self, address: EngineAddress, stall_s: float, check: Callable[[], None]) -> None:
         super().__init__("localhost")
         self._address = address
         self._stall_s = stall_s
+        self._check = check
         self._patient: PatientSocket | None = None
 
     def connect(self) -> None:
         """Connect to the socket. Raises `Unreachable`, `PermissionRefused`."""
-        patient: Any = PatientSocket(self._address, self._stall_s, lambda: answers_ping(self._address))
+        patient: Any = PatientSocket(self._address, self._stall_s, lambda: answers_ping(self._address), self._check)
         self.sock = self._patient = patient
 
     def end(self) -> None:

@@ -38,6 +38,7 @@ _WORDS: dict[Activity, tuple[str, str, str]] = {  # what goes on, what is counte
     "protecting": ("computing the recovery volumes", "B", "read"),
     "repairing": ("repairing the bundle", "B", "read"),
     "checking": ("checking", "point", "looked at"),
+    "loading": ("loading", "B", "sent to the engine"),
 }
 
 

@@ -165,7 +165,7 @@ def test_a_blank_in_a_tag(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("word", "here"),
     [
-        *(("copy", "mirror"), ("sync", "mirror"), ("pull", "mirror"), ("save", "pack"), ("load", "push")),
+        *(("copy", "mirror"), ("sync", "mirror"), ("pull", "mirror"), ("save", "pack")),
         *(
             ("version", "--version"),
             ("inspect", "list"),

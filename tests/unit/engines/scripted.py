@@ -55,9 +55,9 @@ class ScriptedEngine:
         return read.endswith(END_OF_BODY if is_chunked else b"\r\n\r\n")
 
     def close(self) -> None:
-        """Take no more connections."""
-        self._listener.close()
+        """Wait for the last connection, and take no more."""
         self._thread.join(10)
+        self._listener.close()
 
 
 @contextlib.contextmanager
