@@ -3,6 +3,7 @@
 import base64
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from tests.real.programs import program
-from tests.unit.configuration.relocations import ONE, OTHER, moved, relocation
+from tests.unit.configuration.relocations import ONE, OTHER, many, moved, relocation
 from transload.configuration import Configuration, Reach, Relocation, Wishes
 from transload.configuration.kinds import KINDS
 from transload.login import Login
@@ -132,3 +133,18 @@ def test_the_pull_secret_is_what_kubectl_makes(kubectl: str, tmp_path: Path) -> 
     ours_data, theirs_data = (json.loads(base64.b64decode(item["data"].popitem()[1])) for item in (ours, theirs))
     assert ours_data == theirs_data
     assert ours == theirs
+
+
+@pytest.mark.parametrize(("version", "since"), [("v1", "1.36"), ("v1beta1", "1.34"), ("v1alpha1", "1.32")])
+def test_admission_policies_meet_the_published_schemas(version: str, since: str, tmp_path: Path) -> None:
+    write(KINDS["admission-policy"].write(many(500), Wishes()), tmp_path)
+    path = tmp_path / f"mutating-admission-policy-{version}.yaml"
+    told = run(sys.executable, "-m", "kubernetes_validate", "--strict", "-k", since, path)
+    assert told.count("passed") == 6  # three policies, and their bindings
+
+
+def test_kubectl_reads_every_file(kubectl: str, tmp_path: Path) -> None:
+    for word in ("admission-policy", "kyverno", "openshift"):
+        for path in write(KINDS[word].write(many(500), Wishes()), tmp_path):
+            read = run(kubectl, "annotate", "--local", "-f", path, "-o", "json", "read-by=kubectl")
+            assert read.count('"read-by": "kubectl"') == sum(1 for _ in yaml.safe_load_all(path.read_bytes()))

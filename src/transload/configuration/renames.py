@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
@@ -13,6 +14,10 @@ from transload.oci.reference import DEFAULT_REGISTRY, DEFAULT_TAG, named_registr
 
 _HUBS = (DEFAULT_REGISTRY, f"index.{DEFAULT_REGISTRY}")
 _LIBRARY = "library/"
+REPOSITORY = r"(?:[^/@]*/)*[^/:@]+"
+"""A regular expression, as Python and Go read it, for what stands before tag and digest at the beginning of a name."""
+
+_REPOSITORY = re.compile(REPOSITORY)
 
 
 @frozen(kw_only=True)
@@ -44,6 +49,16 @@ def renames_of(images: Iterable[MovedImage], *, pin: bool = False) -> Renames:
             named.update(_named(name, by_source[source], target, pin))
     _check_chains(repositories)
     return Renames(repositories=repositories, images=named)
+
+
+def repository_in(name: str) -> str:
+    """A name without tag and digest.
+
+    >>> repository_in("r.local:5000/a/b:1")
+    'r.local:5000/a/b'
+    """
+    found = _REPOSITORY.match(name)
+    return found[0] if found else name
 
 
 def written_names(repository: str) -> tuple[str, ...]:

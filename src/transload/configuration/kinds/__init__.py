@@ -80,6 +80,12 @@ KINDS: dict[str, Kind] = {
             takes=frozenset({"pin", "strict"}),
             needs=frozenset({"inputs"}),
         ),
+        Kind(
+            word="admission-policy",
+            summary="Kubernetes: a MutatingAdmissionPolicy that rewrites the images of pods",
+            takes=frozenset({"name"}),
+        ),
+        Kind(word="kyverno", summary="Kyverno: a policy that rewrites the images of pods", takes=frozenset({"name"})),
     )
 }
 

@@ -7,16 +7,14 @@ since no later one knows the new name. Kustomize reads it as a regular expressio
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePosixPath
 
 from transload.configuration.relocation import Relocation
-from transload.configuration.renames import Renames, renames_of
+from transload.configuration.renames import Renames, renames_of, repository_in
 from transload.configuration.wishes import ConfigFile, Configuration, Wishes
 from transload.configuration.yamlout import yaml_text
 
 FILE = PurePosixPath("transload-images/kustomization.yaml")
-_TAGGED = re.compile(r"(?:@|:(?=[^/]*$)).*")
 
 
 def write(relocation: Relocation, wishes: Wishes) -> Configuration:
@@ -25,7 +23,7 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     Raises `TargetConflict` if a new name is the old name of another image.
     """
     renames = renames_of(relocation.images, pin=wishes.pin)
-    whole = [_entry(name, new) for name, new in renames.images.items() if _TAGGED.search(name)]
+    whole = [_entry(name, new) for name, new in renames.images.items() if repository_in(name) != name]
     images = [*whole, *({"name": _pattern(name), "newName": new} for name, new in renames.repositories.items())]
     document = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "images": images}
     notes = (
@@ -38,7 +36,7 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
 
 def _entry(name: str, new: str) -> dict[str, str]:
     """One image: `newName` with `newTag` or `digest`."""
-    repository = _TAGGED.sub("", new)
+    repository = repository_in(new)
     behind = new[len(repository) :]
     return {"name": _pattern(name), "newName": repository, "digest" if behind[0] == "@" else "newTag": behind[1:]}
 
@@ -48,7 +46,7 @@ def _pattern(name: str) -> str:
 
 
 def _unsaid(renames: Renames) -> tuple[str, ...]:
-    bare = sorted(name for name in renames.images if not _TAGGED.search(name))
+    bare = sorted(name for name in renames.images if repository_in(name) == name)
     if not bare:
         return ()
     return (f"where a manifest has no tag, write :latest: Kustomize cannot tell it from other tags ({bare[0]})",)
