@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,16 +80,26 @@ def docker(docker_socket: EngineSocket) -> Engine:
     return docker_socket.run
 
 
-@pytest.fixture(scope="session")
-def podman_socket() -> Iterator[EngineSocket]:
-    """podman as a service, with a folder and a socket of its own."""
+@contextmanager
+def podman_service(insecure: Iterable[str] = ()) -> Iterator[EngineSocket]:
+    """podman as a service, with a folder and a socket of its own; these registries need no valid certificate."""
     path = needs("podman")
     with tempfile.TemporaryDirectory(prefix="podman") as folder:
-        here = ["env", "-u", "CONTAINER_HOST", path]  # with that variable podman is only a client
+        settings = Path(folder) / "registries.conf"
+        settings.write_text("".join(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n' for host in insecure))
+        # With CONTAINER_HOST, podman is only a client.
+        here = ["env", "-u", "CONTAINER_HOST", f"CONTAINERS_REGISTRIES_CONF={settings}", path]
         own = [*here, f"--root={folder}/root", f"--runroot={folder}/run", "--storage-driver=vfs"]
         address = f"unix://{folder}/s"
         with running([*own, "system", "service", "--time=0", address], Path(folder), ["test", "-S", f"{folder}/s"]):
             yield EngineSocket(address, lambda *arguments: asked([*own, *map(str, arguments)]))
+
+
+@pytest.fixture(scope="session")
+def podman_socket() -> Iterator[EngineSocket]:
+    """A podman service for all tests."""
+    with podman_service() as socket:
+        yield socket
 
 
 @contextmanager

@@ -16,9 +16,9 @@ from transload.engines.store import EngineStore
 _KINDS: dict[str, EngineKind] = {"docker": "docker", "podman": "podman"}
 
 
-def open_api(location: Location, environment: Environment) -> EngineApi:
-    """The engine that `docker:` or `podman:` means. Raises `UsageError` for an address that is no socket."""
-    return EngineApi(find_engine(_KINDS[location.kind], environment.engines))
+def open_api(kind: str, environment: Environment) -> EngineApi:
+    """The engine `docker` or `podman` of this machine. Raises `UsageError` for an address that is no socket."""
+    return EngineApi(find_engine(_KINDS[kind], environment.engines))
 
 
 def open_images(
@@ -27,7 +27,7 @@ def open_images(
     """The images of an engine as a store; what it keeps meanwhile goes at the end."""
     folder = environment.state or Path(tempfile.gettempdir())  # /tmp may lie in memory
     store = EngineStore(
-        open_api(location, environment), location.value, folder, lambda file, called: ArchiveStore(called, file)
+        open_api(location.kind, environment), location.value, folder, lambda file, called: ArchiveStore(called, file)
     )
     at_end(store.close)
     return store

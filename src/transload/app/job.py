@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from attrs import frozen
 
@@ -11,6 +12,14 @@ from transload.oci import Platform
 from transload.planning import Narrowing
 
 BODIES = 8
+
+
+@frozen
+class Through:
+    """Copy by the engine: it pulls, tags and pushes. With `keep`, what it pulled and tagged stays in it afterwards."""
+
+    engine: Literal["docker", "podman"]
+    keep: bool = False
 
 
 @frozen(kw_only=True)
@@ -24,7 +33,7 @@ class Job:
     part of a repository's path there. `recheck` asks the target for everything below the
     names that it has. `bodies` is how many blobs move at a time. `tags_by_default` means that `tag`
     and `target_tag` are defaults: if they cannot be used, they are ignored. `values_folder` is where values are written
-    that make the charts of a run take their images from the target.
+    that make the charts of a run take their images from the target. `through` is the engine that copies instead of us.
     """
 
     sets: tuple[str, ...]
@@ -47,3 +56,4 @@ class Job:
     bodies: int = BODIES
     tags_by_default: bool = False
     values_folder: Path | None = None
+    through: Through | None = None

@@ -89,6 +89,10 @@ def request_of(job: Job, selection: Selection) -> Request:
 
 def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
     """Select the images, ask both sides, and make the plan. Moves nothing. Raises as `select` and `make_plan` do."""
+    if job.through is not None:
+        from transload.app.through import prepare_through  # few runs have an engine copy
+
+        return prepare_through(job, job.through, stores, cancellation)
     return prepare_selected(job, select(job, stores, cancellation), stores, cancellation, stores.working)
 
 

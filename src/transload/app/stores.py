@@ -115,7 +115,7 @@ class Stores:
         self._noticed: set[str] = set()
         self._reading = threading.Lock()
         self._kept: DockerConfig | None = None
-        self._environment = environment
+        self.environment = environment
         self._network = network
         self._logins = logins
         self._cancellation = cancellation
@@ -151,7 +151,7 @@ class Stores:
         if self._http is None:
             from transload.net.http import Http
 
-            settings = self._network.settings(self._environment)
+            settings = self._network.settings(self.environment)
             self._http = Http(
                 settings, cancellation=self._cancellation, notice=self._tell_once, listen=self._tell_of_host
             )
@@ -162,7 +162,7 @@ class Stores:
         """The helm of the user, which renders charts; None if there is none on the PATH."""
         from transload.app.charts.rendering import Helm  # few runs have charts
 
-        return Helm.on_path(self._environment)
+        return Helm.on_path(self.environment)
 
     @property
     def most_bodies(self) -> int:
@@ -235,7 +235,7 @@ class Stores:
     @property
     def state(self) -> Path | None:
         """The folder of this machine for what a later run should know; None if there is none."""
-        return self._environment.state
+        return self.environment.state
 
     def notice(self, text: str) -> None:
         """Tell people something that belongs to no image."""
@@ -250,7 +250,7 @@ class Stores:
         """The journal of unfinished runs to this target. A folder needs none, since it can be read."""
         from transload.transfer import Journal
 
-        state = self._environment.state
+        state = self.environment.state
         if location.kind != "registry" or state is None:
             return Journal()
         name = f"{hashlib.sha256(location.locator.encode()).hexdigest()[:16]}.jsonl"
@@ -293,7 +293,7 @@ class Stores:
         if location.is_engine:
             from transload.app.engines import open_images
 
-            return open_images(location, self._environment, self.at_end)
+            return open_images(location, self.environment, self.at_end)
         if location.kind == "charts":
             from transload.charts import open_charts
 
@@ -358,7 +358,7 @@ class Stores:
     def _kept_logins(self) -> DockerConfig:
         from transload.registry.credentials import DockerConfig
 
-        environment = self._environment
+        environment = self.environment
         with self._reading:
             if self._kept is None:
                 self._kept = DockerConfig.load(
@@ -384,7 +384,7 @@ class Stores:
         if self._known is None:
             from transload.registry.known import KnownRegistries
 
-            self._known = KnownRegistries(self._environment.state)
+            self._known = KnownRegistries(self.environment.state)
         return self._known
 
     def _capabilities(self, host: str) -> Capabilities:

@@ -37,8 +37,10 @@ def command_words(job: Job, more: Iterable[str] = ()) -> list[str]:
         "--tag": job.tag,
         "--target-tag": job.target_tag,
         "--values-folder": job.values_folder,
+        "--through": job.through.engine if job.through else None,
     }
     words += _valued(named) + platform_words(job)
+    words += ["--keep"] if job.through and job.through.keep else []
     return words + [f"--{switch.replace('_', '-')}" for switch in _SWITCHES if getattr(job, switch)]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from attrs import evolve
 
+from transload.app.job import Through
 from transload.app.mirror import prepare
 from transload.app.network import Network
 from transload.app.outcome import StartTime
@@ -20,6 +21,7 @@ from transload.cli.gather import agreed, gather, no_question, tell_the_same
 from transload.cli.output import OutputFormat
 from transload.cli.running import carry
 from transload.cli.session import open_session
+from transload.errors import UsageError
 from transload.report.result import exit_code
 from transload.transfer.limits import Limits
 
@@ -29,6 +31,7 @@ from transload.transfer.limits import Limits
 @options.if_new
 @options.verify_medium
 @options.values_folder
+@options.through
 @options.logins
 @options.network
 @options.limits
@@ -39,6 +42,7 @@ def mirror(
     if_new: bool,
     verify_medium: bool,
     values_folder: Path | None,
+    through: Through | None,
     logins: LoginFlags,
     network: Network,
     limits: Limits,
@@ -59,10 +63,13 @@ def mirror(
       transload mirror arcdata --to registry.local/arcdata --to oci:folder
       transload mirror arcdata --to registry.local/arcdata --if-new
       transload mirror quay.io/prometheus/node-exporter:v1.8.2 --to oci:folder
+      transload mirror arcdata --to registry.local/arcdata --through docker
     """
     with open_session("mirror", output, quiet, network, run) as session, ExitStack() as held:
         gathered = gather(session, wanted, logins, bodies=jobs)
-        gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder))
+        if through is not None:
+            _check_through(several=bool(wanted.also_to), if_new=if_new, limited=limits.max_bytes is not None)
+        gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder, through=through))
         job = gathered.job
         more = [*connection_words(network, gathered.logins), *limit_words(limits)]
         more += ["--verify-medium"] if verify_medium else []
@@ -91,3 +98,15 @@ def mirror(
             result = carry(session, stores, prepared, began, retry_command(job, more), job.bodies, limits, agree)
         tell_the_same(gathered, words)
         return exit_code(result)
+
+
+def _check_through(*, several: bool, if_new: bool, limited: bool) -> None:
+    """Raises `UsageError` for what cannot be had from a copy by an engine."""
+    if several:
+        raise UsageError("--through copies to one target, and --to names several", hint="run it for each of them")
+    for is_wanted, flag in ((if_new, "--if-new"), (limited, "--max-bytes")):
+        if is_wanted:
+            raise UsageError(
+                f"{flag} does not go with --through: the engine alone knows what it moves",
+                hint=f"leave {flag} or --through out",
+            )

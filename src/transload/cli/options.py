@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from click.core import ParameterSource
 
+from transload.app.job import Through
 from transload.app.network import Network
 from transload.app.stores import Carried
 from transload.cli import completion
@@ -188,6 +189,24 @@ values_folder = click.option(  # no variable: it is for runs with charts, and an
     type=FOLDER,
     metavar="DIR",
     help="Write values for each chart there, so that helm takes its images from the target.",
+)
+
+
+def _through(through: Literal["docker", "podman"] | None, keep: bool) -> Through | None:
+    if keep and through is None:
+        raise UsageError("--keep is for copies through an engine", hint="add --through docker, or leave --keep out")
+    return Through(through, keep) if through else None
+
+
+through = _as_value(  # no variables: this way keeps less, so each run should say that it is wanted
+    "through",
+    _through,
+    click.option(
+        "--through",
+        type=click.Choice(["docker", "podman"]),
+        help="Let this engine pull, tag and push, with its own proxy: one platform, new digests.",
+    ),
+    click.option("--keep", is_flag=True, help="With --through: keep in the engine what it pulled and tagged."),
 )
 
 compress = _option(

@@ -7,9 +7,11 @@ from functools import partial
 from pathlib import Path
 
 import click
+from attrs import evolve
 
 from transload.app.answers import Answers
 from transload.app.halfway import unknown_half_notes
+from transload.app.job import Through
 from transload.app.location import Location
 from transload.app.mirror import prepare, prepare_saved
 from transload.app.network import Network
@@ -36,6 +38,7 @@ from transload.transfer.limits import Limits
 
 @click.command(cls=Command)
 @options.mirrored
+@options.through
 @click.option(
     "-o", "--out", type=options.FILE, metavar="FILE", help="Write the plan to this file, for transload apply."
 )
@@ -49,6 +52,7 @@ from transload.transfer.limits import Limits
 @options.reporter
 def plan(
     wanted: WantedFlags,
+    through: Through | None,
     out: Path | None,
     explain_tags: bool,
     logins: LoginFlags,
@@ -68,8 +72,13 @@ def plan(
                 raise UsageError(
                     "a saved plan is for one target, and --to names several", hint="save a plan for each of them"
                 )
+            if through is not None:
+                raise UsageError("a copy by an engine has no steps to save", hint="leave --out or --through out")
             check_replaceable(out)
         gathered = gather(session, wanted, logins)
+        gathered = evolve(gathered, job=evolve(gathered.job, through=through))
+        if wanted.also_to and through is not None:
+            raise UsageError("--through copies to one target, and --to names several", hint="plan it for each of them")
         if wanted.also_to:
             from transload.cli.several import plan_for_all  # most plans have one target
 

@@ -161,7 +161,12 @@ class Plan:
     @property
     def is_done(self) -> bool:
         """Whether the target has everything, as far as both sides could be asked."""
-        return not (self.steps or self.failures)
+        return not (self.steps or self.failures or self.is_elsewhere)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether there is something to do without any step of ours: an engine copies."""
+        return not self.steps and self.count("new") > 0
 
     def blob_steps(self) -> Iterator[BlobStep]:
         """The steps that bring blobs."""

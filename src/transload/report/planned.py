@@ -177,7 +177,8 @@ def _totals(plan: Plan, width: int | None) -> Iterator[Styled]:
     yield from folded("images:   ", ", ".join(counted) or "none", width, "faint")
     shares = (("copy", plan.copied), ("mount", plan.mounted), ("already there", plan.present))
     phrases = [f"{what} {count(share.blobs, 'blob')} ({size(share.bytes)})" for what, share in shares if share.blobs]
-    yield from folded("content:  ", ", ".join(phrases) or "nothing to copy", width, "faint")
+    nothing = "as the engine finds it" if plan.is_elsewhere else "nothing to copy"
+    yield from folded("content:  ", ", ".join(phrases) or nothing, width, "faint")
     if plan.requests.source or plan.requests.target:
         requests = f"{count(plan.requests.source, 'request')} to the source, {plan.requests.target:,} to the target"
         yield from folded("requests: ", requests, width, "faint")

@@ -110,7 +110,7 @@ class ImageResult:
             name=image.label,
             source=image.source_label,
             status=_status(image, outcome) if outcome.done else unfinished,
-            digest=image.digest,
+            digest=outcome.digest or image.digest,
             source_digest=image.source_digest,
             size=_size(plan, image),
             copied=counted.copied,

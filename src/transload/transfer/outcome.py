@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from transload.errors import TransloadError
+from transload.oci import Digest
 from transload.planning.plan import Share
 
 
@@ -12,12 +13,14 @@ from transload.planning.plan import Share
 class ImageOutcome:
     """How one planned image ended. `done` with `error` None is success; not `done` means it was interrupted.
 
-    `tried` is False if the run had already failed with `error` before this image's turn.
+    `tried` is False if the run had already failed with `error` before this image's turn. `digest` is what its name
+    stands for now, where the plan could not know it.
     """
 
     done: bool
     error: TransloadError | None
     tried: bool = True
+    digest: Digest | None = None
 
 
 @frozen

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Unpack, overload
+from typing import Literal, Unpack, overload
 
-from transload.app.job import BODIES, Job
+from transload.app.job import BODIES, Job, Through
 from transload.app.location import Location, is_image, is_short
 from transload.app.mirror import prepare
 from transload.app.outcome import StartTime
@@ -96,6 +96,8 @@ class MirrorOptions(Options, total=False):
     recheck: bool
     verify_medium: bool
     values_folder: str | Path | None
+    through: Literal["docker", "podman"] | None
+    keep: bool
     jobs: int
     limits: Limits
     check: bool
@@ -129,6 +131,8 @@ def mirror(
     recheck: bool = False,
     verify_medium: bool = False,
     values_folder: str | Path | None = None,
+    through: Literal["docker", "podman"] | None = None,
+    keep: bool = False,
     jobs: int = BODIES,
     limits: Limits = NO_LIMITS,
     check: bool = True,
@@ -150,7 +154,8 @@ def mirror(
     images that it has, and send again what it has lost; of folders this is always asked. `verify_medium`: what was
     written to a folder is read back from the medium and compared.
     `values_folder`: where values for each Helm chart are written, by which helm takes its images from the target; with
-    several targets, each has a folder of its own there.
+    several targets, each has a folder of its own there. `through`: an engine, `docker` or `podman`, pulls, tags
+    and pushes in our place, to one target: one platform, new digests. With `keep`, what it pulled stays in it.
 
     The rest, what is returned and what is raised: see `copy`; and `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`,
     `DocumentInvalid`, `MediumDamaged`.
@@ -174,8 +179,13 @@ def mirror(
         recheck=recheck,
         bodies=arguments.jobs(jobs),
         values_folder=arguments.path_if_any("values_folder", values_folder),
+        through=_through(through, keep=keep),
     )
     means = Means.of(options)
+    if through is not None and not isinstance(to, str):
+        raise UsageError("through copies to one target, and several are named")
+    if through is not None and limits.max_bytes is not None:
+        raise UsageError("max_bytes does not go with through: the engine alone knows what it moves")
     if isinstance(to, str):
         return _run(job, began, limits, means, check=check, verify_medium=verify_medium)
     arguments.of_kind("limits", limits, Limits)
@@ -196,6 +206,15 @@ def _run(
         if verify_medium:
             prepared = with_read_back(prepared, work.stores, work.cancellation)
         return carried_out(prepared, work, began, job.bodies, limits, check=check)
+
+
+def _through(engine: str | None, *, keep: bool) -> Through | None:
+    """Raises `UsageError`."""
+    if engine is None and not keep:
+        return None
+    if engine not in {"docker", "podman"}:
+        raise UsageError("through is docker or podman" + (", and keep is for it" if keep else ""))
+    return Through("docker" if engine == "docker" else "podman", keep)
 
 
 def _place(name: str, value: str) -> str:
