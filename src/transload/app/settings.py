@@ -73,6 +73,7 @@ class Environment:
     output: str = ""
     colour: Colour = "auto"
     dumb_terminal: bool = False
+    journal_stream: str = ""
     source_password: str | None = field(default=None, repr=False)
     target_password: str | None = field(default=None, repr=False)
     serve_password: str | None = field(default=None, repr=False)
@@ -105,6 +106,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         output=environ.get("TRANSLOAD_OUTPUT", ""),
         colour=_colour(environ),
         dumb_terminal=environ.get("TERM") == "dumb",
+        journal_stream=environ.get("JOURNAL_STREAM", ""),
         source_password=environ.get("TRANSLOAD_SOURCE_PASSWORD"),
         target_password=environ.get("TRANSLOAD_TARGET_PASSWORD"),
         serve_password=environ.get("TRANSLOAD_SERVE_PASSWORD"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -10,8 +9,8 @@ import click
 
 from transload.app.notifying import Notifier
 from transload.app.settings import Environment
-from transload.cli.console import say_folded
 from transload.cli.flags import RunFlags
+from transload.cli.output import Output
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import AlreadyRunning, Interrupted, LocalError, TransloadError
 from transload.report.conclusion import Conclusion
@@ -24,24 +23,15 @@ _BUG = 70  # the exit code of the process
 class Afterwards:
     """A context manager around a run. Checks first that the file can be written and that the program exists.
 
-    `conclusion` gives how the run ended, or None if an error ended it before. What goes wrong afterwards is a warning:
-    the run has ended as it has.
+    What goes wrong afterwards is a warning: the run has ended as it has.
 
     Raises what `check_metrics_path` and `Notifier.parse` raise.
     """
 
-    def __init__(
-        self,
-        command: str,
-        run_id: str,
-        run: RunFlags,
-        environment: Environment,
-        conclusion: Callable[[], Conclusion | None],
-    ) -> None:
+    def __init__(self, command: str, run: RunFlags, environment: Environment, output: Output) -> None:
         self._command = command
-        self._run_id = run_id
         self._environment = environment
-        self._conclusion = conclusion
+        self._output = output
         self._metrics = run.metrics_file
         self._began_s = SYSTEM_CLOCK.monotonic_s()
         if self._metrics is not None:
@@ -57,20 +47,20 @@ class Afterwards:
     ) -> None:
         if isinstance(error, AlreadyRunning):  # the run that works will tell how it ended
             return
-        ended = self._conclusion()
+        ended = self._output.conclusion
         if error is not None or ended is None:
-            ended = Conclusion.of_problem(_problem(error), self._run_id)
+            ended = Conclusion.of_problem(_problem(error), self._output.run_id)
         if self._metrics is not None:
             self._write(self._metrics, ended)
         if self._notifier is not None and self._notifier.is_due(ended):
-            trouble = self._notifier.notify(ended, self._run_id, self._environment)
+            trouble = self._notifier.notify(ended, self._output.run_id, self._environment)
             if trouble:
-                say_folded(f"warning: --notify-command: {trouble}")
+                self._output.warn(f"--notify-command: {trouble}")
 
     def _write(self, path: Path, ended: Conclusion) -> None:
         run = EndedRun(
             command=self._command,
-            run_id=self._run_id,
+            run_id=self._output.run_id,
             ended_wall_s=SYSTEM_CLOCK.wall_s(),
             duration_s=SYSTEM_CLOCK.monotonic_s() - self._began_s,
             conclusion=ended,
@@ -78,7 +68,7 @@ class Afterwards:
         try:
             write_metrics(path, run)
         except TransloadError as trouble:
-            say_folded(f"warning: --metrics-file: {trouble}")
+            self._output.warn(f"--metrics-file: {trouble}")
 
 
 def _problem(error: BaseException | None) -> Problem:

@@ -61,6 +61,8 @@ class RunFlags:
     metrics_file: Path | None = None
     notify_command: str | None = None
     notify_on: Literal["failure", "change", "always"] = "change"
+    log_file: Path | None = None
+    log_format: Literal["text", "json"] = "text"
 
     @property
     def has_afterwards(self) -> bool:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from transload.app.halfway import kept_half
 from transload.app.mirror import Prepared
@@ -20,8 +20,11 @@ from transload.report.result import Result
 from transload.report.several import labelled, labels
 from transload.report.styled import Styled, folded
 from transload.report.summary import verdict
-from transload.report.tally import Tally
+from transload.report.tally import Tally, logged
 from transload.report.texts import one_line
+
+if TYPE_CHECKING:
+    from transload.report.log import Log
 
 
 class TargetsVoice(Protocol):
@@ -57,9 +60,15 @@ class Targets:
     """
 
     def __init__(
-        self, names: tuple[str, ...], voice: TargetsVoice, working: ActivityListener, rest: Callable[[], None]
+        self,
+        names: tuple[str, ...],
+        voice: TargetsVoice,
+        working: ActivityListener,
+        rest: Callable[[], None],
+        log: Log | None = None,
     ) -> None:
         self._names = names
+        self._log = log
         self._voice = voice
         self._working = working
         self._rest = rest
@@ -88,11 +97,15 @@ class Targets:
     def planned(self, number: int, prepared: Prepared) -> None:
         """Show the plan's totals."""
         self._is_planned(number)
-        self._voice.plan(number, Totals(prepared.plan, prepared.notes, prepared.choices, prepared.additions))
+        totals = Totals(prepared.plan, prepared.notes, prepared.choices, prepared.additions)
+        if self._log:
+            self._log.plan(prepared.plan, totals.lines(None), self._names[number])
+        self._voice.plan(number, totals)
 
     def copying(self, number: int, tally: Tally) -> AbstractContextManager[Listener]:
         """See `Following`."""
-        return self._voice.copying(number, tally)
+        log = None if self._log is None else self._log.progress(tally, self._names[number])
+        return logged(self._voice.copying(number, tally), log)
 
     def ended(self, number: int, ended: Ended) -> None:
         """Say how it ended, and what a stopped run left half-way."""

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 
 class Stream:
-    """The output of the running command: the form that the file of settings asks for, and how far it has come."""
+    """The output of the running command: the form that the file of settings asks for, and how far it has come.
+
+    `told` says that people have read the error that ended it.
+    """
 
     def __init__(self) -> None:  # attrs would cost --help its time to load
         self.default: str | None = None
         self.begun = False
         self.ended = False
+        self.told = False
 
 
 _stream: ContextVar[Stream] = ContextVar("stream")

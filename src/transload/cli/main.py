@@ -137,9 +137,10 @@ def main(arguments: list[str] | None = None) -> int:
         click.echo("\ninterrupted", err=True)
         return _for_programs(Interrupted("interrupted"), words)
     except TransloadError as error:
-        from transload.cli.console import tell_error
+        if not running_stream().told:
+            from transload.cli.console import tell_error
 
-        tell_error(error)
+            tell_error(error)
         return _for_programs(error, words)
     except BrokenPipeError:  # the reader of our output (head, less) has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

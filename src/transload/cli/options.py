@@ -372,6 +372,19 @@ reports = _stacked(
         "run",
         RunFlags,
         _option("--report", type=FILE, multiple=True, help="Write a report: FILE.json or FILE.md (repeatable)."),
+        _option(
+            "--log-file",
+            type=ANY_PATH,
+            metavar="FILE",
+            help="Append log lines with time, level and run id; - is standard error, in place of all else there.",
+        ),
+        _option(
+            "--log-format",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            show_default=True,
+            help="How these lines are written.",
+        ),
         _afterwards,
     ),
     _option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -16,7 +17,7 @@ from transload.cli.command import blame_defaults
 from transload.cli.console import colour, moves, say, say_folded, show_result, width_of
 from transload.cli.forprograms import running_stream
 from transload.errors import TransloadError
-from transload.events import HostTroubled, Progressed
+from transload.events import HostTroubled, Listener, Progressed
 from transload.planning import Plan
 from transload.planning.additions import Addition
 from transload.planning.plan import Share
@@ -33,12 +34,13 @@ from transload.report.sentences import host_sentence
 from transload.report.several import Results, indented, read_once_lines, results_lines
 from transload.report.styled import Styled, folded, takes_styles
 from transload.report.summary import nothing_new_line, summary_lines
-from transload.report.tally import Tally
+from transload.report.tally import Tally, logged
 from transload.report.texts import harmless
 from transload.version import __version__
 
 if TYPE_CHECKING:
     from transload.cli.following import Targets, TargetsVoice
+    from transload.cli.logging import LogFile
     from transload.report.conclusion import Conclusion
     from transload.report.terminal import TerminalProgress
 
@@ -50,17 +52,25 @@ class Output:
     """All output of a command, in the chosen form. As a context manager, it writes errors for programs too."""
 
     def __init__(
-        self, command: str, output: OutputFormat, quiet: bool, reports: Iterable[Path] = (), run_id: str | None = None
+        self,
+        command: str,
+        output: OutputFormat,
+        quiet: bool,
+        reports: Iterable[Path] = (),
+        run_id: str | None = None,
+        log: LogFile | None = None,
     ) -> None:
         self.run_id = run_id or new_run_id()
         self._command = command
         self._result: Result | Results | None = None
         self._concluded: Conclusion | None = None
         self._reports = tuple(reports)
-        self._quiet = quiet
+        self._log = log.log if log else None
+        self._mute = bool(log and log.is_standard_error)  # its lines stand for all others there
+        self._quiet = quiet or self._mute
         self._json = JsonLines(sys.stdout) if output == "json" else None
         self._progress: Progress | TargetsVoice | None = None
-        self._news = HostNews()
+        self._news, self._news_of_log = HostNews(), HostNews()
         self._only_new: tuple[str, ...] = ()
         self._line = MovingLines(sys.stderr, moves=moves())
         self._working = Working(self._voice())
@@ -85,6 +95,8 @@ class Output:
         if self._json:
             self._json.hello(self._command, __version__, self.run_id)
             running_stream().begun = True
+        if self._log:
+            self._log.tell("info", f"transload {__version__} begins {self._command}")
         try:
             for path in self._reports:
                 check_report_path(path)
@@ -107,6 +119,9 @@ class Output:
         if self._json:
             self._json.error(Problem.of(error))
             running_stream().ended = True
+        if self._log:
+            self._log.lines("error", problem_lines(Problem.of(error)))
+            running_stream().told = self._mute
 
     def document(self, event: str, **fields: Any) -> bool:
         """Write the result of a command that is no run, for programs; False if people read the output."""
@@ -126,9 +141,18 @@ class Output:
         """Keep how a command ended that is no run."""
         self._concluded = conclusion
 
+    def warn(self, text: str) -> None:
+        """Write a warning when the result is written already: programs have had their last line."""
+        if self._log:
+            self._log.tell("warning", text)
+        if not self._mute:
+            say_folded(f"warning: {text}")
+
     def only_new(self, *targets: str) -> None:
         """From now on, people read one line about a target that has everything. `targets` are the names of all."""
         self._only_new = targets
+        if self._log:
+            self._log.only_new = targets
 
     def _has_all(self, plan: Plan) -> bool:
         """Whether people read only one line of this plan."""
@@ -150,6 +174,10 @@ class Output:
 
     def notice(self, text: str) -> None:
         """Write a sentence for people, above the bars if there are any."""
+        if self._log:
+            self._log.notice(text)
+        if self._mute:
+            return
         if self._progress is not None:
             self._progress.notice(text)
         elif self._json:
@@ -166,6 +194,8 @@ class Output:
 
     def host(self, event: HostTroubled) -> None:
         """Report a host that does not answer as it should, at any time, also before there is a plan."""
+        if self._log and self._news_of_log.is_for_people(event):
+            self._log.host(event)
         if self._json:
             self._json.host(event)
         elif not self._quiet and self._news.is_for_people(event):
@@ -228,12 +258,14 @@ class Output:
     ) -> None:
         """Write the plan's totals before the run."""
         self._working.rest()
+        if self._log:
+            self._log.plan(plan, planned_totals(plan, None, notes, choices, additions))
         if self._json:
             self._json.plan(plan, notes, choices, additions)
         elif not self._quiet and not self._has_all(plan):
             say(planned_totals(plan, width_of(sys.stderr), notes, choices, additions))
 
-    def progress(self, tally: Tally) -> Progress:
+    def progress(self, tally: Tally) -> AbstractContextManager[Listener]:
         """The listener for a run; a context manager."""
         self._working.rest()
         progress: Progress
@@ -246,7 +278,7 @@ class Output:
         else:
             progress = LineProgress(tally, sys.stderr)
         self._progress = progress
-        return progress
+        return logged(progress, None if self._log is None else self._log.progress(tally))
 
     def following(self, names: tuple[str, ...]) -> Targets:
         """What follows a run to several targets; a context manager."""
@@ -262,13 +294,15 @@ class Output:
         else:
             voice = InLines(sys.stderr, names, only_new=bool(self._only_new))
         self._progress = voice
-        return Targets(names, voice, self.working, self._working.rest)
+        return Targets(names, voice, self.working, self._working.rest, self._log)
 
     def result(self, result: Result | Results) -> None:
         """Write the result, and the report files."""
         self._working.rest()
         self._progress = None
         self._result = result
+        if self._log:
+            self._log.result(result)
         try:
             if self._json:
                 self._json.result(result)

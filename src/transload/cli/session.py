@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
@@ -26,6 +27,9 @@ from transload.oci.reference import check_registry
 from transload.report.sentences import pause_sentence
 from transload.threads import Cancellation
 from transload.transfer.limits import Limits
+
+if TYPE_CHECKING:
+    from transload.cli.logging import LogFile
 
 
 @frozen
@@ -74,12 +78,21 @@ def open_session(
     `UsageError` for a report without a known format or a run id that cannot be one, and what `Afterwards` raises.
     """
     run = run or RunFlags()
-    with Output(command, output, quiet, run.report, checked_run_id(run.run_id)) as opened:
+    run_id = checked_run_id(run.run_id)
+    with Output(command, output, quiet, run.report, run_id, _log(command, run_id, run)) as opened:
         if network is not None:
             _check_network(network)
         environment = read_environment()
         with _afterwards(command, opened, run, environment):
             yield Session(opened, environment, network or Network())
+
+
+def _log(command: str, run_id: str, run: RunFlags) -> LogFile | None:
+    if run.log_file is None:
+        return None
+    from transload.cli.logging import open_log  # few runs have one
+
+    return open_log(command, run_id, run)
 
 
 def _afterwards(command: str, output: Output, run: RunFlags, environment: Environment) -> AbstractContextManager[None]:
@@ -88,7 +101,7 @@ def _afterwards(command: str, output: Output, run: RunFlags, environment: Enviro
         return contextlib.nullcontext()
     from transload.cli.afterwards import Afterwards  # few runs: it starts programs
 
-    return Afterwards(command, output.run_id, run, environment, lambda: output.conclusion)
+    return Afterwards(command, run, environment, output)
 
 
 def _check_network(network: Network) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 from attrs import define, field, frozen
 
@@ -293,6 +295,13 @@ def together(*listeners: Callable[[Event], None]) -> Listener:
             listener(event)
 
     return tell
+
+
+@contextlib.contextmanager
+def logged(progress: AbstractContextManager[Listener], log: Listener | None) -> Iterator[Listener]:
+    """What shows the progress, for a block; with a log, one listener for both."""
+    with progress as listener:
+        yield listener if log is None else together(listener, log)
 
 
 def _shown(step: int, blob: _Moving, now_s: float) -> Running:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from transload.cli.main import main
 from transload.memory import MemoryStore
+from transload.report.log import Log, file_writer
 from transload.server import Served, serve
 from transload.testing.images import fill, image
 
@@ -323,3 +325,89 @@ def test_a_program_that_cannot_be_run_is_said_before(run: Run, command: str, cod
     assert ran.code == code
     assert "--notify-command" in ran.err
     assert not Path("copy").exists()
+
+
+# --- log lines
+
+
+LINE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z (info|warning|error) run=night (\S.*)")
+
+
+def test_each_line_of_text_has_time_level_and_run(run: Run) -> None:
+    line = "mirror acme.json --to oci:copy --run-id night --log-file run.log"
+    shown = run(line)
+    assert "[1/2]" in shown.err
+    lines = Path("run.log").read_text().splitlines()
+    parsed = [match.groups() for match in map(LINE.fullmatch, lines) if match]
+    assert len(parsed) == len(lines) > 4
+    assert {level for level, _ in parsed} == {"info"}
+    assert parsed[0][1].endswith(" begins mirror")
+    assert sum(text.startswith("[") for _, text in parsed) == 2
+    assert any(text.startswith("done: 2 copied") for _, text in parsed)
+    run(line)
+    assert Path("run.log").read_text().splitlines()[: len(lines)] == lines, "it is appended to"
+
+
+def test_each_line_of_json_is_an_object(run: Run) -> None:
+    assert run("mirror acme.json --tag v9 --to oci:copy --run-id night --log-file run.log --log-format json").code == 4
+    assert run("mirror acme.json --to oci:copy --to oci:other --log-file run.log --log-format json").code == 0
+    lines = [json.loads(line) for line in Path("run.log").read_text().splitlines()]
+    assert all({"time", "level", "run_id", "command", "message"} <= set(line) for line in lines)
+    assert [line["level"] for line in lines if line["run_id"] == "night"][:2] == ["info", "error"]
+    images = {(line["image"], line["target"]) for line in lines if "image" in line}
+    assert images == {(f"{name}:{TAG}", f"oci:{to}") for name in ("one", "two") for to in ("copy", "other")}
+
+
+@pytest.mark.parametrize("tag", [TAG, "v9"])
+def test_on_standard_error_they_stand_for_all_else(run: Run, tag: str) -> None:
+    ran = run(f"mirror acme.json --tag {tag} --to oci:copy --log-file - --log-format json", "=--notify-command=false")
+    lines = [json.loads(line) for line in ran.err.splitlines()]
+    assert ("warning", "--notify-command: it ended with exit code 1") in [
+        (line["level"], line["message"]) for line in lines
+    ]
+    assert ("error" in {line["level"] for line in lines}) == (tag == "v9")
+
+
+def test_in_the_journal_there_is_no_second_time(source: Served, tmp_path: Path) -> None:
+    """A real process, whose standard error is what the variable of systemd names."""
+    with (tmp_path / "journal").open("wb") as file:
+        status = os.fstat(file.fileno())
+        variables = {**os.environ, "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}", "HOME": str(tmp_path)}
+        words = f"mirror acme/one:{TAG} --from {source.host_port} --to oci:copy --log-file - --run-id night".split()
+        command = [sys.executable, "-m", "transload", *words]
+        subprocess.run(command, stderr=file, cwd=tmp_path, env=variables, check=True, timeout=60)
+    lines = (tmp_path / "journal").read_text().splitlines()
+    assert lines
+    assert all(line.startswith("<6>run=night ") for line in lines)
+
+
+def test_a_log_that_is_moved_away_goes_on_in_a_new_file(run: Run) -> None:
+    line = "mirror acme.json --to oci:copy --log-file run.log"
+    run(line)
+    Path("run.log").rename("run.log.1")
+    run(line)
+    assert Path("run.log").stat().st_size
+    write = file_writer(Path("run.log"))
+    write("one\n")
+    Path("run.log").rename("run.log.2")
+    write("two\n")
+    assert Path("run.log").read_text() == "two\n"
+
+
+@pytest.mark.parametrize("kind", ["no folder", "a folder", "a pipe", "a device"])
+def test_a_log_that_cannot_be_written_is_said_before(run: Run, kind: str) -> None:
+    path = {"no folder": "nowhere/run.log", "a folder": "folder", "a pipe": "pipe", "a device": "/dev/full"}[kind]
+    Path("folder").mkdir()
+    os.mkfifo("pipe")
+    ran = run(f"mirror acme.json --to oci:copy --log-file {path}")
+    assert ran.code == 8
+    assert not Path("copy").exists()
+
+
+def test_a_line_holds_no_line_end_of_others(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    for form in ("text", "json"):
+        log = Log(file_writer(path), form, command="mirror", run_id="night")
+        log.tell("info", "one\ntwo \x1b[31mthree\u2028four")
+    assert len(path.read_text().splitlines()) == 2
+    assert "\x1b" not in path.read_text()
