@@ -126,10 +126,16 @@ def cri_pull(socket_path: Path, reference: str) -> str:
     return "" if "grpc-status: 0" in status else status
 
 
+@pytest.fixture(params=["--ca-file", "--insecure-tls"])
+def trust(request: pytest.FixtureRequest, tls_registry: Registry) -> list[object]:
+    """How nodes are told to trust the site's registry, whose authority is its own."""
+    return [request.param, tls_registry.ca_file if request.param == "--ca-file" else tls_registry.host]
+
+
 def test_containerd_through_ctr_and_cri(
-    configure: Configure, images: dict[str, Digest], tls_registry: Registry, outside: list[bytes]
+    configure: Configure, images: dict[str, Digest], tls_registry: Registry, outside: list[bytes], trust: list[object]
 ) -> None:
-    certs_d = configure("containerd", "--ca-file", tls_registry.ca_file) / "certs.d"
+    certs_d = configure("containerd", *trust) / "certs.d"
     with containerd(certs_d) as (ctr, socket_path):
         for name, digest in images.items():
             ctr("images", "pull", "--snapshotter", "native", "--hosts-dir", certs_d, name)
@@ -223,10 +229,10 @@ def test_podman_reads_renamed_repositories_and_a_login(
 
 
 def test_podman_and_buildah(
-    configure: Configure, images: dict[str, Digest], tls_registry: Registry, outside: list[bytes], shell: Shell,
+    configure: Configure, images: dict[str, Digest], trust: list[object], outside: list[bytes], shell: Shell,
     podman: Engine, buildah: Engine,
 ) -> None:  # fmt: skip
-    written = configure("podman", "--ca-file", tls_registry.ca_file)
+    written = configure("podman", *trust)
     (shell.home / ".config").mkdir(exist_ok=True)
     written.rename(shell.home / ".config" / "containers")
     for name, digest in images.items():
@@ -240,8 +246,10 @@ def test_podman_and_buildah(
 def test_docker(configure: Configure, registry: Registry, outside: list[bytes], shell: Shell, tmp_path: Path) -> None:
     built = image("nodes hub", (3000,))
     push(registry, built, "library/site-nodes-hub", "1")
+    given = shell.home / "daemon.json"
+    given.write_text('{"labels": ["site=one"], "max-concurrent-downloads": 2}')
     written = configure(
-        "docker", "--plain-http", registry.host, to=registry.host,
+        "docker", "--plain-http", registry.host, "--rewrite", given, to=registry.host,
         text="kind: ImageSet\nversion: 1\nimages:\n  - docker.io/library/site-nodes-hub:1\n",
     )  # fmt: skip
     client, address = needs("docker"), f"unix://{tmp_path}/s"
@@ -251,5 +259,7 @@ def test_docker(configure: Configure, registry: Registry, outside: list[bytes], 
     with running(command, tmp_path, [client, "-H", address, "version"]):
         asked([client, "-H", address, "pull", "-q", "site-nodes-hub:1"])
         told = asked([client, "-H", address, "image", "inspect", "-f", "{{.RepoDigests}}", "site-nodes-hub:1"])
+        info = asked([client, "-H", address, "info", "-f", "{{.Labels}} {{.RegistryConfig.Mirrors}}"])
+        assert info.strip() == f"[site=one] [http://{registry.host}/]"
         assert told.strip() == f"[site-nodes-hub@{built.descriptor.digest}]"
         assert outside == []

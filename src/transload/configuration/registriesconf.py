@@ -21,7 +21,13 @@ from transload.configuration.mirroring import (
 from transload.configuration.nodelogin import basic
 from transload.configuration.relocation import Relocation
 from transload.configuration.tomlout import Value, toml_table
-from transload.configuration.trust import authority_file, check_something_is_said, path_on_nodes, place_notes
+from transload.configuration.trust import (
+    authority_file,
+    check_has_name,
+    check_something_is_said,
+    path_on_nodes,
+    place_notes,
+)
 from transload.configuration.wishes import ConfigFile, Configuration
 from transload.errors import UsageError
 from transload.login import Login
@@ -60,7 +66,8 @@ def registries_conf(relocation: Relocation, engine: str, after: str, login: str,
 
 
 def _check_registry(registry: str, engine: str) -> None:
-    """Raises `UsageError` for a host that is a repository of Docker's Hub to these programs."""
+    """Raises `UsageError` for a host that these programs cannot name, or take for a repository of Docker's Hub."""
+    check_has_name(registry, engine)
     if named_registry(f"{registry}/image")[0] != registry:
         raise UsageError(
             f"{engine} reads {registry}/… as a repository of docker.io, since {registry} has no dot and no port",

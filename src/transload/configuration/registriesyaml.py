@@ -24,6 +24,7 @@ from transload.configuration.relocation import PrefixRule, Relocation
 from transload.configuration.trust import (
     authority_file,
     certificates,
+    check_has_name,
     check_something_is_said,
     needs_words,
     path_on_nodes,
@@ -39,6 +40,7 @@ _WITHOUT = "; the option --disable-default-registry-endpoint of a node stops tha
 
 def registries_yaml(relocation: Relocation, distribution: str) -> Configuration:
     """The file for `distribution`, which is k3s or rke2. Raises `UsageError` if no image would be found."""
+    check_has_name(relocation.registry, distribution)
     check_something_is_said(relocation)
     lost = [image for image in relocation.images if not (keeps_its_name(image) and is_led(relocation.rules, image))]
     otherwise = "name images as they are at the registry, as the kind kustomize does"

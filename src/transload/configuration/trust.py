@@ -10,7 +10,7 @@ from transload.configuration.wishes import ConfigFile
 from transload.errors import UsageError
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-_HERE = ("localhost", "127.", "[::1]")
+_HERE = ("localhost", "127.", "[::1]")  # RFC 6761, RFC 1122, RFC 4291
 
 
 def certificates(reach: Reach) -> bytes | None:
@@ -63,6 +63,18 @@ def place_notes(relocation: Relocation) -> tuple[str, ...]:
     if not relocation.registry.startswith(_HERE):
         return ()
     return (f"{relocation.registry} is each node itself: give the registry's name for nodes with --pull-from",)
+
+
+def check_has_name(registry: str, engine: str) -> None:
+    """Raises `UsageError` for an IPv6 address.
+
+    Seen: podman 4.3 refuses such a reference; containerd 1.6 drops the file and asks the vendor, saying nothing.
+    """
+    if registry.startswith("["):
+        raise UsageError(
+            f"{engine} cannot be told of {registry}: it takes no IPv6 address as the host of a registry",
+            hint="give the registry a name in your DNS, and say it with --pull-from",
+        )
 
 
 def check_something_is_said(relocation: Relocation) -> None:

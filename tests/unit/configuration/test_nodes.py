@@ -353,8 +353,26 @@ def test_a_token_where_a_password_is_needed(kind: str) -> None:
     assert "secret-token" not in f"{raised.value} {raised.value.hint}"
 
 
+@pytest.mark.parametrize("kind", [kind for kind in NODES if kind != "docker"])
+def test_engines_that_cannot_name_an_address_of_ipv6(kind: str) -> None:
+    image = MovedImage(source=REDIS.source, target=Reference("[fd00::5]:5000", REDIS.target.name))
+    with pytest.raises(UsageError, match="takes no IPv6 address"):
+        write(kind, relocation(image, registry="[fd00::5]:5000"))
+
+
+def test_an_address_with_which_docker_would_not_start() -> None:
+    def made(host: str) -> Configuration:
+        image = MovedImage(source=REDIS.source, target=Reference(host, REDIS.target.name))
+        return write("docker", relocation(image, registry=host, plain_http=True))
+
+    with pytest.raises(UsageError, match="would not start") as raised:
+        made("[fd00::5]")
+    assert "[fd00::5]:80" in (raised.value.hint or "")
+    assert files(made("[fd00::5]:80"))["daemon.json"]["insecure-registries"] == ["[fd00::5]:80"]
+
+
 @pytest.mark.parametrize("kind", NODES)
-@pytest.mark.parametrize("host", ["localhost:5000", "127.0.0.1:5000", "[::1]:5000"])
+@pytest.mark.parametrize("host", ["localhost:5000", "127.0.0.1:5000"])
 def test_a_registry_that_is_each_node_itself(kind: str, host: str) -> None:
     image = MovedImage(source=REDIS.source, target=Reference(host, REDIS.target.name))
     made = write(kind, relocation(image, registry=host))

@@ -17,6 +17,7 @@ from transload.configuration.tomlout import Value, toml_table, toml_text
 from transload.configuration.trust import (
     authority_file,
     certificates,
+    check_has_name,
     check_something_is_said,
     needs_words,
     path_on_nodes,
@@ -40,6 +41,7 @@ _LOGIN = "if the registry wants a login, write it into these files with --with-l
 
 def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     """The tree. Raises `UsageError` if no image would be found, or if there is nothing to say."""
+    check_has_name(relocation.registry, "containerd")
     check_something_is_said(relocation)
     found = mirrors_of(relocation)
     check_some_are_found(

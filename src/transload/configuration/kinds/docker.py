@@ -39,7 +39,7 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     if relocation.images:
         additions["registry-mirrors"] = [url(relocation)]
     if relocation.reach.plain_http or relocation.reach.insecure_tls:
-        additions["insecure-registries"] = [relocation.registry]
+        additions["insecure-registries"] = [_insecure(relocation)]
     files = list(authority_file(relocation, PurePosixPath("certs.d", relocation.registry, "ca.crt")))
     if additions:
         files.insert(0, ConfigFile(path=FILE, content=_merged(_given(wishes.inputs), additions)))
@@ -47,6 +47,16 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     if path := path_on_nodes(relocation.reach):
         notes.append(f"link {path} as /etc/docker/certs.d/{relocation.registry}/ca.crt: Docker looks there")
     return Configuration(files=tuple(files), notes=(*notes, *lost_notes(lost, _LIMIT), *place_notes(relocation)))
+
+
+def _insecure(relocation: Relocation) -> str:
+    """The registry; dockerd does not start with an IPv6 address that has no port (seen in 20.10)."""
+    if relocation.registry.endswith("]"):
+        raise UsageError(
+            f"dockerd takes no {relocation.registry} among insecure-registries, and would not start",
+            hint=f"write the port, too: --pull-from {relocation.registry}:{80 if relocation.reach.plain_http else 443}",
+        )
+    return relocation.registry
 
 
 def _lost(relocation: Relocation) -> list[MovedImage]:

@@ -19,7 +19,7 @@ from transload.configuration.mirroring import (
 )
 from transload.configuration.nodelogin import login_fields
 from transload.configuration.relocation import Relocation
-from transload.configuration.trust import certificates, check_something_is_said, place_notes, url
+from transload.configuration.trust import certificates, check_has_name, check_something_is_said, place_notes, url
 from transload.configuration.wishes import ConfigFile, Configuration, Wishes
 from transload.configuration.yamlout import yaml_text
 
@@ -31,6 +31,7 @@ _REBOOT = "Talos gives containerd the login when a node starts: reboot the nodes
 
 def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     """The patch. Raises `UsageError` if no image would be found."""
+    check_has_name(relocation.registry, "Talos")
     check_something_is_said(relocation)
     found = mirrors_of(relocation)
     otherwise = "name images as they are at the registry, as the kind kustomize does"
