@@ -85,6 +85,11 @@ KINDS: dict[str, Kind] = {
             summary="Kubernetes: a MutatingAdmissionPolicy that rewrites the images of pods",
             takes=frozenset({"name"}),
         ),
+        Kind(
+            word="helm-values",
+            summary="Helm: values for packed charts, which are named with --rewrite",
+            needs=frozenset({"inputs"}),
+        ),
         Kind(word="kyverno", summary="Kyverno: a policy that rewrites the images of pods", takes=frozenset({"name"})),
     )
 }

@@ -1,0 +1,82 @@
+"""Values for Helm charts, by which their images come from the registry: what `mirror --values-folder` writes in a run.
+
+They are read by the rules for charts, without Helm. What no value leads to the registry is told in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from transload.configuration.lookup import Found, Lookup
+from transload.configuration.relocation import Relocation
+from transload.configuration.wishes import ConfigFile, Configuration, InputFile, Wishes
+from transload.discovery.charts import ChartReading, NoChart, read_chart
+from transload.discovery.charts.relocating import Overlay, overlay_of, overlay_text, proved
+from transload.discovery.charts.tree import values_of
+from transload.errors import UsageError
+from transload.oci import Name, Reference
+
+_SHOWN = 3
+
+
+def write(relocation: Relocation, wishes: Wishes) -> Configuration:
+    """A file of values for each packed chart.
+
+    Raises `UsageError` for a file that is no chart, and for a chart none of whose images was moved; `DocumentInvalid`,
+    `CorruptError`, `LimitExceeded` for one that cannot be read.
+    """
+    lookup = Lookup.of(relocation.images)
+    files, notes = [], []
+    for chart in wishes.inputs:
+        reading = _read(chart)
+        destinations = _destinations(reading, lookup)
+        if not destinations:
+            raise UsageError(
+                f"no image of {chart.name} is among those that were moved",
+                subject=str(chart.name),
+                hint="transload discover lists what the chart names",
+            )
+        title = _title(chart, reading, relocation.registry)
+        overlay = _proved(overlay_of(reading, destinations), chart, destinations, title)
+        path = PurePosixPath(f"{chart.name.name.removesuffix('.tgz')}-values-relocated.yaml")
+        files.append(ConfigFile(path=path, content=overlay_text(overlay, title).encode()))
+        notes.append(f"helm upgrade --install RELEASE {chart.name} --values {path} (values of your own go before it)")
+        if overlay.unplaced:
+            unplaced = ", ".join(sorted({item.text for item in overlay.unplaced})[:_SHOWN])
+            notes.append(f"of {chart.name}, {len(overlay.unplaced)} stay where they are: {unplaced}; {path} says why")
+    return Configuration(files=tuple(files), notes=tuple(notes))
+
+
+def _read(chart: InputFile, *values: bytes) -> ChartReading:
+    try:
+        return read_chart(chart.content, str(chart.name), [values_of(text, str(chart.name)) for text in values])
+    except NoChart as error:
+        raise UsageError(
+            f"{chart.name} is no packed chart", subject=str(chart.name), hint="name a .tgz file: helm package or pull"
+        ) from error
+
+
+def _destinations(reading: ChartReading, lookup: Lookup) -> dict[str, Reference]:
+    """Where the images that the chart names are, by their texts in it."""
+    found = {image.finding.text: lookup.find(image.finding.text) for image in reading.images}
+    return {text: _whole(place) for text, place in found.items() if isinstance(place, Found)}
+
+
+def _whole(found: Found) -> Reference:
+    """With tag and digest: the chart has fields for one of them, or for both."""
+    return Reference(found.reference.registry, Name(found.reference.name.repository, found.tag, found.digest))
+
+
+def _proved(overlay: Overlay, chart: InputFile, destinations: Mapping[str, Reference], title: str) -> Overlay:
+    """The overlay, with what the chart, read with these values, still takes from elsewhere."""
+    reading = _read(chart, overlay_text(overlay, title).encode())
+    return proved(overlay, (image.finding for image in reading.images), destinations)
+
+
+def _title(chart: InputFile, reading: ChartReading, registry: str) -> str:
+    return (
+        f"Values for chart {reading.name} {reading.version}, so that its images come from {registry}.\n"
+        f"helm upgrade --install RELEASE {chart.name} --values THIS-FILE\n"
+        "Values of your own go before it."
+    )
