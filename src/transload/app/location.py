@@ -141,7 +141,9 @@ class Location:
         if self.kind in {"bundle", "archive"}:
             raise UsageError(f"{self} cannot be a target here", hint="transload pack writes bundles")
         if self.is_engine:
-            raise UsageError(f"{self} cannot be a target here", hint=f"pack a bundle: {self.kind} load reads its files")
+            raise UsageError(
+                f"{self} cannot be a target here", hint=f"pack a bundle; transload load BUNDLE --{self.kind} takes it"
+            )
 
     def check_there(self) -> None:
         """Check that a folder or archive exists. Raises `LocalError`, as for any missing file."""

@@ -293,7 +293,7 @@ class Stores:
         if location.is_engine:
             from transload.app.engines import open_images
 
-            return open_images(location, self.environment, self.at_end)
+            return open_images(location, self.environment, self._cancellation.check, self.at_end)
         if location.kind == "charts":
             from transload.charts import open_charts
 

@@ -46,7 +46,7 @@ def prepare_through(job: Job, through: Through, stores: Stores, cancellation: Ca
     selection = select(job, stores, cancellation)
     for item in selection.items:
         _check_item(item, job)
-    engine = open_api(through.engine, stores.environment)
+    engine = open_api(through.engine, stores.environment, cancellation.check)
     engine.value("GET", "/version", doing=f"asking {through.engine}")
     images = tuple(
         PlannedImage(source_store=item.source_store, source=item.source, target=item.target, status="new")
