@@ -22,6 +22,7 @@ from transload.inventory.file import load_inventory
 from transload.limits import INVENTORY_BYTES, INVENTORY_VALUES
 from transload.oci import Digest, Name, Reference
 from transload.oci.cosign import subject_of
+from transload.oci.reference import check_registry
 from transload.planning.planfile import load_plan
 from transload.report.texts import count
 from transload.threads import Cancellation
@@ -119,7 +120,7 @@ def _reported(root: Value, sources: Sources, notes: list[str]) -> Iterator[_Move
     """The images of a report that are at the target. Raises `UsageError` for a report of several targets."""
     if "targets" in root.content:
         root = _one_target(root, sources)
-    target = _registry_target(root.get("target").text())
+    target = root.get("target").read(lambda text: check_registry(_registry_target(text)))
     absent = 0
     for image in root.get("images").items():
         if image.get("status").text() not in _THERE:

@@ -115,8 +115,22 @@ def widest_rules(moves: Iterable[tuple[str, str]]) -> tuple[PrefixRule, ...]:
     by_registry: dict[str, dict[str, str]] = defaultdict(dict)
     for source, target in moves:
         by_registry[source.partition("/")[0]][source] = target
-    rules = (rule for registry in sorted(by_registry) for rule in _below(registry, by_registry[registry], None))
-    return tuple(rules)
+    rules = tuple(rule for registry in sorted(by_registry) for rule in _below(registry, by_registry[registry], None))
+    led = _led(rules, (source for sources in by_registry.values() for source in sources))
+    return tuple(rule for rule in rules if rule in led)
+
+
+def _led(rules: Iterable[PrefixRule], repositories: Iterable[str]) -> dict[PrefixRule, list[str]]:
+    """Which repositories each rule leads, the longest source before others; rules that lead none are left out."""
+    by_source = {rule.source: rule for rule in rules}
+    led: dict[PrefixRule, list[str]] = defaultdict(list)
+    for repository in repositories:
+        above = repository
+        while above and above not in by_source:
+            above = above.rpartition("/")[0]
+        if above:
+            led[by_source[above]].append(repository)
+    return led
 
 
 def _below(prefix: str, moves: dict[str, str], inherited: str | None) -> Iterator[PrefixRule]:
@@ -160,16 +174,9 @@ def closest_rules(rules: Sequence[PrefixRule], repositories: Iterable[str]) -> t
     >>> closest_rules([PrefixRule("quay.io", "r.local/m")], ["quay.io/a/x", "quay.io/a/y"])
     (PrefixRule(source='quay.io/a', target='r.local/m/a'),)
     """
-    led: dict[PrefixRule, list[str]] = defaultdict(list)
-    for repository in repositories:
-        led[max((rule for rule in rules if rule.covers(repository)), key=lambda rule: len(rule.source))].append(
-            repository
-        )
-    closer = []
-    for rule in rules:
-        common = _common_folder(led[rule], rule.source) if led[rule] else rule.source
-        closer.append(PrefixRule(common, rule.of(common)))
-    return tuple(closer)
+    led = _led(rules, repositories)
+    common = {rule: _common_folder(led[rule], rule.source) if rule in led else rule.source for rule in rules}
+    return tuple(PrefixRule(common[rule], rule.of(common[rule])) for rule in rules)
 
 
 def _common_folder(repositories: Sequence[str], least: str) -> str:

@@ -29,8 +29,11 @@ def write_together(folder: Path, files: Mapping[PurePosixPath, NewFile], *, repl
 
     A file that is there already with the same content is written again, with its permissions. Nothing is written if one
     is there with other content, unless `replace`; if a folder on the way is a link; or if the disk has no room for all.
-    Raises `FileExists`, `FolderUnsafe`, `LocalError`.
+    If the program is killed, hidden files may stay, and some files may be new and others not; each is whole, and the
+    same call completes them. Raises `FileExists`, `FolderUnsafe`, `LocalError`.
     """
+    for name in files:
+        _check_name(name, folder)
     paths = {folder.joinpath(*name.parts): file for name, file in files.items()}
     with local_errors("writing", folder):
         for path in paths:
@@ -50,6 +53,13 @@ def write_together(folder: Path, files: Mapping[PurePosixPath, NewFile], *, repl
             raise
         for parent in {path.parent for path in paths}:
             fsync_folder(parent)
+
+
+def _check_name(name: PurePosixPath, folder: Path) -> None:
+    if name.is_absolute() or not name.parts or ".." in name.parts:
+        raise FolderUnsafe(
+            f"{str(name)!r} is no name below {folder}", subject=str(folder), hint="name the file by its own name"
+        )
 
 
 def _check_way(folder: Path, path: Path) -> None:

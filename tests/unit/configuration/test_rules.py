@@ -58,3 +58,23 @@ def test_the_longest_rule_leads_every_repository_to_its_place(moves: dict[str, s
             assert max((rule for rule in rules if rule.covers(source)), key=lambda rule: len(rule.source)).of(
                 source
             ) == (target)
+
+
+@given(MOVES)
+def test_close_rules_lead_something_and_lie_within_the_wide_ones(moves: dict[str, str]) -> None:
+    wide = widest_rules(moves.items())
+    close = closest_rules(wide, moves)
+    assert len(close) == len(wide) <= len(moves)
+    for rule, wider in zip(close, wide, strict=True):
+        assert wider.covers(rule.source)
+        assert wider.of(rule.source) == rule.target
+        assert any(rule.covers(source) for source in moves)
+
+
+@given(st.lists(PATHS, min_size=1, max_size=8, unique=True), st.sampled_from(["", "/mirror", "/a/b"]))
+def test_a_prefix_needs_one_rule_for_each_registry(paths: list[str], prefix: str) -> None:
+    hosts = ["quay.io", "docker.io", "registry.example:5000"]
+    moves = [(f"{hosts[number % 3]}/{path}", f"r.local{prefix}/{path}") for number, path in enumerate(paths)]
+    assert widest_rules(moves) == tuple(
+        PrefixRule(host, f"r.local{prefix}") for host in sorted({source.partition("/")[0] for source, _ in moves})
+    )
