@@ -14,7 +14,7 @@ from transload.app.network import Network
 from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.console import say_notes, show_result, width_of
-from transload.cli.flags import LoginFlags
+from transload.cli.flags import LoginFlags, RunFlags
 from transload.cli.gather import gather_logins
 from transload.cli.output import OutputFormat
 from transload.cli.session import open_session
@@ -24,6 +24,7 @@ from transload.report.texts import count
 
 if TYPE_CHECKING:
     from transload.app.deleting import PruneResult
+    from transload.report.conclusion import Conclusion
 
 _AGE = re.compile(r"([0-9]{1,5})\s*d(?:ays?)?")
 
@@ -95,6 +96,7 @@ def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None
 @click.option("--yes", is_flag=True, help="Delete. Without it, prune only shows what would go.")
 @options.target_login
 @options.network
+@options.recorded
 @options.reporter
 def prune(
     target: str,
@@ -112,6 +114,7 @@ def prune(
     yes: bool,
     logins: LoginFlags,
     network: Network,
+    run: RunFlags,
     output: OutputFormat,
     quiet: bool,
 ) -> int:
@@ -129,7 +132,7 @@ def prune(
     from transload.app.pruning import Wish, check_target, prune_store
     from transload.report.pruned import left_lines, plan_lines
 
-    with open_session("prune", output, quiet, network) as session:
+    with open_session("prune", output, quiet, network, run) as session:
         location = named_place(target)
         check_target(location)
         wish = Wish(
@@ -156,6 +159,8 @@ def prune(
                 apply=yes,
                 shown=lambda plan: show_result(plan_lines(plan, width)) if shows else None,
             )
+        if run.has_afterwards:
+            session.output.conclude(_conclusion(result, session.output.run_id))
         if not session.output.document("prune", **result.to_json()):
             if result.applied and not result.plan.is_empty:
                 show_result(left_lines(result.stayed, width))
@@ -166,6 +171,19 @@ def prune(
         if result.ended_by is not None:
             raise result.ended_by
         return result.exit_code
+
+
+def _conclusion(result: PruneResult, run_id: str) -> Conclusion:
+    """What figures and notifications say of it."""
+    from transload.report.conclusion import Conclusion  # few runs have them
+
+    summary = _done(result) if result.applied else "nothing was deleted; with --yes it is"
+    return Conclusion(
+        exit_code=result.exit_code,
+        summary="nothing to delete" if result.plan.is_empty else summary,
+        document={"run_id": run_id, "exit_code": result.exit_code, **result.to_json()},
+        changed=bool(result.deleted or result.manifests),
+    )
 
 
 def _done(result: PruneResult) -> str:

@@ -158,7 +158,7 @@ def test_a_second_run_says_that_the_first_works(site: Site, tmp_path: Path, end:
     fill(store, image("one", layers=(5000,)), "app/one", "1")
     with serve(FaultyStore(store, [waits("fetch", gate, times=99)])) as held:
         words = ["mirror", "app/one:1", "--from", held.host_port, "--to", "oci:copy", "--if-new"]
-        command = [sys.executable, "-m", "transload", *words]
+        command = [sys.executable, "-m", "transload", *words, "--metrics-file", "site.prom"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as first:
             lock = tmp_path / "transload_state_dir" / "running"
             while not (lock.exists() and [file for file in lock.iterdir() if file.stat().st_size]):
@@ -167,6 +167,7 @@ def test_a_second_run_says_that_the_first_works(site: Site, tmp_path: Path, end:
             assert second.returncode == 8
             assert f"the same command is running already: process {first.pid}, since 20" in second.stderr
             assert second.stdout == ""
+            assert not Path("site.prom").exists(), "the run that works tells how it ended"
             other = subprocess.run([*command, "--tag", "x"], capture_output=True, text=True, check=False, timeout=60)
             assert "running already" not in other.stderr
             os.kill(first.pid, getattr(signal, end))

@@ -299,6 +299,22 @@ def test_the_program_is_told_of_a_run_that_did_not_begin(run: Run, program: str)
     assert document["problem"]["code"] == "release-unknown"
 
 
+def test_the_program_is_told_of_verify_and_prune(run: Run, program: str) -> None:
+    run("mirror acme.json --to oci:copy")
+    assert run("verify acme.json --to oci:copy --notify-on always", program).code == 0
+    got = told()
+    assert (got["TRANSLOAD_STATUS"], got["TRANSLOAD_SUMMARY"][:20]) == ("unchanged", "2 images: all proved")
+    assert len(got["document"]["images"]) == 2
+    words = f"prune oci:copy --remove-tags {TAG} --allow-empty --metrics-file prune.prom"
+    assert run(f"{words} --notify-on always", program).code == 0
+    assert told()["TRANSLOAD_STATUS"] == "unchanged"
+    assert run(f"{words} --yes", program).code == 0
+    got = told()
+    assert (got["TRANSLOAD_STATUS"], got["TRANSLOAD_SUMMARY"]) == ("changed", "deleted: 2 names, 2 manifests")
+    assert got["document"]["run_id"] == got["TRANSLOAD_RUN_ID"]
+    assert figures("prune.prom")["run_exit_code "] == 0
+
+
 @pytest.mark.parametrize(
     ("command", "warned"),
     [
