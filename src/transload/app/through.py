@@ -18,7 +18,6 @@ from transload.errors import (
     ContentDiffers,
     Interrupted,
     NotFound,
-    StorageFull,
     TransloadError,
     Unreachable,
     UsageError,
@@ -114,7 +113,7 @@ class _Relaying:
     cancellation: Cancellation
 
     def run(self, listen: Listener) -> Outcome:
-        """Copy every image. A failure is one of its image, except where the engine itself is gone or full."""
+        """Copy every image. A failure is one of its image, also where it was too big; without the engine, all end."""
         started_s = SYSTEM_CLOCK.monotonic_s()
         listen(RunStarted(len(self.items), 0, 0))
         outcomes: list[ImageOutcome] = []
@@ -153,10 +152,8 @@ class _Relaying:
         return ImageOutcome(done=True, error=None, digest=digest)
 
     def _is_the_end(self, error: TransloadError | None) -> bool:
-        """Whether the engine is full or does not answer, so that no other image will be copied either."""
-        return isinstance(error, StorageFull) or (
-            type(error) is Unreachable and error.subject == str(self.engine.address)
-        )
+        """Whether the engine does not answer, so that no other image will be copied either."""
+        return type(error) is Unreachable and error.subject == str(self.engine.address)
 
     # --- what the target says afterwards
 

@@ -15,7 +15,15 @@ from pathlib import Path
 from transload.engines.api import EngineApi
 from transload.engines.listed import EngineImage, read_listed
 from transload.engines.saving import Saved
-from transload.errors import BlobUnknown, ManifestUnknown, NotFound, Refused, RepositoryUnknown, TransloadError
+from transload.errors import (
+    BlobUnknown,
+    ManifestUnknown,
+    NotFound,
+    Refused,
+    RepositoryUnknown,
+    ServerTrouble,
+    TransloadError,
+)
 from transload.oci import Descriptor, Digest, Manifest, Name, Reference
 from transload.oci.reference import repositories_in, tags_in
 from transload.ports import Chunk, RequestCosts, Source
@@ -201,7 +209,7 @@ class EngineStore:
         self._expected = ()
         try:
             self._save(together)
-        except (NotFound, Refused):
+        except (NotFound, Refused, ServerTrouble):  # podman says 500 for a name that it does not have
             if len(together) == 1:
                 raise
             self._save({name: reference})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.engines.scripted import answer, scripted
 from transload.cli.main import main
 
 IMAGE = ["quay.invalid/acme/app:1"]
@@ -50,3 +51,30 @@ def test_what_cannot_be_done(arguments: list[str], code: int, told: str, capsys:
     assert main(arguments) == code
     printed = capsys.readouterr()
     assert told in printed.out + printed.err
+
+
+def test_an_image_that_is_too_big_for_the_engine_does_not_stop_the_next(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = b'{"errorDetail":{"message":"write /x: no space left on device"}}'
+    version, none = answer(200, b'{"Version":"20.10"}'), answer(404, b'{"message":"no such image"}')
+    pushed = answer(200, b'{"aux":{"Digest":"sha256:%s"}}' % (b"b" * 64))
+    too_big = [none, none, answer(200, full), none, none]
+    copied = [none, none, answer(200, b"{}"), answer(201, b""), pushed, none, none]
+    with scripted(version, *too_big, *copied) as engine:
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.path}")
+        code = main(["mirror", *IMAGE, "quay.invalid/acme/small:1", "--to", "127.0.0.1:1/x", *THROUGH])
+    told = "".join(capsys.readouterr())
+    assert code == 1, told
+    assert "1 of 2 images failed, 1 copied" in told
+    assert "the disk of the docker engine is full" in told
+    assert "not verified, because transload itself cannot ask 127.0.0.1:1 (there is no connection" in told
+
+
+def test_an_engine_that_ends_ends_the_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with scripted(answer(200, b'{"Version":"20.10"}'), b"") as engine:
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.path}")
+        code = main(["mirror", *IMAGE, "quay.invalid/acme/small:1", "--to", "127.0.0.1:1/x", *THROUGH])
+    told = "".join(capsys.readouterr())
+    assert code == 5, told
+    assert "1 failed, 1 not tried" in told

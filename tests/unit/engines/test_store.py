@@ -74,9 +74,10 @@ def test_all_that_is_expected_is_saved_in_one_request(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []  # the file has no name, so nothing stays of it
 
 
-def test_one_is_saved_alone_if_the_engine_refuses_them_together(tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", [404, 500])  # docker, podman
+def test_one_is_saved_alone_if_the_engine_refuses_them_together(status: int, tmp_path: Path) -> None:
     images = [entry("1", "acme/app:1"), entry("2", "acme/gone:2")]
-    refusal = answer(404, b'{"message":"reference does not exist"}')
+    refusal = answer(status, b'{"message":"reference does not exist"}')
     with scripted(listed(*images), refusal, answer(200, saved("acme/app:1"))) as engine:
         store = store_at(engine.path, tmp_path)
         store.expect([APP, Name("acme/gone", "2")])
