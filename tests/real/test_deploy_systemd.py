@@ -68,11 +68,13 @@ def test_jobs_run_as_their_user_with_logins_that_only_root_reads(
         BEGIN
         + """\
 job arcdata
-cp /var/lib/transload/arcdata/report.json /proof
+cp /var/lib/transload/arcdata/report.json /var/cache/transload/arcdata.prom /proof
+journalctl -o export -u transload-mirror@arcdata.service | grep -a ^_SYSTEMD_INVOCATION_ID | sort -u >/proof/invocation
 job arcdata
 job denied
 job away
-stat -c '%U %a %n' /etc/transload/arcdata.logins.json /var/lib/transload/arcdata /var/lib/transload/arcdata/report.json
+cd /var/lib/transload
+stat -c '%U %a %n' /etc/transload/arcdata.logins.json arcdata arcdata/report.json /var/cache/transload/arcdata.prom
 systemctl start transload-mirror@arcdata.timer
 systemctl is-active transload-mirror@arcdata.timer
 systemctl show -P Persistent transload-mirror@arcdata.timer
@@ -86,15 +88,37 @@ systemctl list-timers --no-legend 'transload-*' | grep -c 'transload-mirror@arcd
         "denied: 3 failed failed",
         "away: 5 activating auto-restart",
         "root 600 /etc/transload/arcdata.logins.json",
-        "transload 750 /var/lib/transload/arcdata",
-        "transload 640 /var/lib/transload/arcdata/report.json",
+        "transload 750 arcdata",
+        "transload 640 arcdata/report.json",
+        "transload 644 /var/cache/transload/arcdata.prom",
         "active",
         "yes",
         "1",
     ]
-    assert json.loads((tmp_path / "report.json").read_text())["format"]
+    run = json.loads((tmp_path / "report.json").read_text())["run_id"]
+    assert (tmp_path / "invocation").read_text() == f"_SYSTEMD_INVOCATION_ID={run}\n"
+    assert f'run_id="{run}"' in (tmp_path / "arcdata.prom").read_text()
     with store_at(htpasswd_registry, htpasswd_registry.user) as store:
         assert {f"systemd/arcdata/{name}" for name in IMAGES[:3]} <= set(store.repositories())
+
+
+def test_a_job_that_is_stopped_has_not_failed(vendor: Registry, registry: Registry, tmp_path: Path) -> None:
+    job = a_job("slow", vendor.host, f"{registry.host}/stopped")
+    settings(tmp_path, job | {"slow.env": job["slow.env"] + "TRANSLOAD_LIMIT_RATE=source=1kB/s\n"})
+    told = machine.run(
+        tmp_path,
+        BEGIN
+        + """\
+systemctl start --no-block transload-mirror@slow.service
+until journalctl -u transload-mirror@slow.service | grep -q content:; do sleep 0.1; done
+systemctl stop transload-mirror@slow.service
+systemctl is-failed transload-mirror@slow.service
+journalctl -u transload-mirror@slow.service
+""",
+        INSTALLED,
+    )
+    assert told.splitlines()[0] == "inactive", told
+    assert "interrupted: 3 interrupted" in told
 
 
 def test_a_folder_is_served_with_tls(tmp_path: Path) -> None:
