@@ -58,8 +58,7 @@ class PruneResult:
     @property
     def exit_code(self) -> int:
         """0 if all that was to go is gone, or was only shown; 10 if something stayed; else the code of what failed."""
-        unread = [left.error for left in self.left if left.error is not None]
-        codes = [error.exit_code for error in (*unread, *self.errors.values())]
+        codes = [error.exit_code for error in (*self.plan.unread.values(), *self.errors.values())]
         code = exitcodes.of_run(codes, self.ended_by.exit_code if self.ended_by else None)
         return code or (OutOfBytes.exit_code if self.left and self.applied else 0)
 

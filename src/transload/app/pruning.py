@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
@@ -17,16 +18,20 @@ from transload.app.naming import load_catalog
 from transload.app.selection import select
 from transload.app.stores import Stores
 from transload.app.whole import nothing_there
+from transload.catalog.catalog import Catalog
+from transload.catalog.imageset import ImageSet
 from transload.catalog.selected import join
-from transload.errors import HostGivenUp, Interrupted, TransloadError, UsageError
+from transload.catalog.setfile import load_set
+from transload.errors import HostGivenUp, Interrupted, ReleaseUnknown, TransloadError, UsageError
 from transload.events import Counting
 from transload.oci import Name
 from transload.oci.reference import check_repository
 from transload.planning.ageing import made_at
 from transload.ports import Target
+from transload.pruning.filerules import check_speaks, dated, not_taken, rules_of
 from transload.pruning.plan import PrunePlan, decide
 from transload.pruning.reading import Reading
-from transload.pruning.rules import PruneRule, check_rule, reasons, recent
+from transload.pruning.rules import PruneRule, check_rule, reasons, recent, releases_held, unprotected
 from transload.threads import Cancellation, in_parallel
 
 if TYPE_CHECKING:
@@ -40,13 +45,15 @@ _NAMED = 5  # repositories in one sentence
 class Wish:
     """What a prune should let go, as people say it; see `PruneRule`.
 
-    `catalog` is a name or a file, `sets` are the words that mirror takes. `repositories` are paths under the prefix of
-    the target, the only ones that are looked at. With `allow_empty`, a repository may lose every image.
+    `catalog` is a name or a file, `sets` are the words that mirror takes, `rules` is a file of an image set.
+    `repositories` are paths under the prefix of the target, the only ones that are looked at. With `allow_empty`, a
+    repository may lose every image.
     """
 
     keep: int | None = None
     catalog: str | None = None
     sets: tuple[str, ...] = ()
+    rules: Path | None = None
     remove_tags: tuple[re.Pattern[str], ...] = ()
     keep_tags: tuple[re.Pattern[str], ...] = ()
     keep_since: date | None = None
@@ -64,7 +71,7 @@ class Wish:
             keep=self.keep,
             catalog=self.catalog is not None,
             removes=bool(self.remove_tags),
-            others=bool(self.sets or self.untagged or self.unused),
+            others=bool(self.sets or self.rules or self.untagged or self.unused),
         )
 
     def rule(self, location: Location, stores: Stores, cancellation: Cancellation) -> PruneRule:
@@ -77,6 +84,7 @@ class Wish:
             keep=self.keep,
             catalog=load_catalog(self.catalog, stores.variables) if self.catalog else None,
             wanted=wanted,
+            rules=_image_set(self.rules, stores) if self.rules else None,
             remove_tags=self.remove_tags,
             keep_tags=self.keep_tags,
             keep_since=self.keep_since,
@@ -84,6 +92,17 @@ class Wish:
             unused=self.unused,
             flatten=self.flatten,
         )
+
+
+def _image_set(path: Path, stores: Stores) -> ImageSet:
+    found = load_set(path, stores.variables)
+    if isinstance(found, Catalog):
+        raise UsageError(
+            f"{path} is a catalog, or a set with releases",
+            subject=str(path),
+            hint=f"--catalog {path} --keep N counts them",
+        )
+    return found
 
 
 def prune_store(
@@ -130,13 +149,15 @@ def _product(store: Any) -> Product | None:
 
 
 def check_target(location: Location) -> None:
-    """Raise `UsageError` for what cannot be pruned: a bundle, an archive, charts."""
-    if location.kind not in {"registry", "oci"}:
-        raise UsageError(
-            f"{location} cannot be pruned: it is written whole",
-            subject=str(location),
-            hint="name the registry or the folder (oci:DIR) from which images go; a bundle is packed again",
-        )
+    """Raise `UsageError` for what cannot be pruned: a bundle, an archive, charts, an engine."""
+    if location.kind in {"registry", "oci"}:
+        return
+    written = location.kind in {"bundle", "archive"}
+    raise UsageError(
+        f"{location} cannot be pruned" + (": it is written whole" if written else ""),
+        subject=str(location),
+        hint="pack it again without what should go" if written else "name a registry, or a folder: oci:DIR",
+    )
 
 
 def read_and_decide(
@@ -159,9 +180,14 @@ def read_and_decide(
     held = reading.held(location.prefix, repositories)
     if rule.unused:
         held = evolve(held, unused={**held.unused, **reading.unused(held, DAY_S)})
-    if not held.names and not held.unused:
+    names = [name for name in held.names if repositories is None or name.repository in repositories]
+    if not names and not held.unused:
         raise nothing_there(store, location)
-    going = reasons(rule, held.names, location.prefix)
+    if rule.catalog is not None and not releases_held(rule.catalog, names, location.prefix, flatten=rule.flatten):
+        raise _no_release(rule.catalog, location)
+    going = reasons(rule, names, location.prefix)
+    if rule.rules is not None:
+        going |= unprotected(rule, _by_file(rule.rules, rule, names, location, store, stores, cancellation))
     if rule.keep_since is not None:
         going = recent(rule, going, _made(store, going, stores, cancellation))
     held = reading.with_referrers(held, going)
@@ -169,6 +195,31 @@ def read_and_decide(
     if plan.emptied and not allow_empty:
         raise _would_empty(plan, location)
     return Pruning(store, reading, held, plan)
+
+
+def _no_release(catalog: Catalog, location: Location) -> ReleaseUnknown:
+    return ReleaseUnknown(
+        f"{location} holds no release of {catalog.name}",
+        subject=str(location),
+        hint="check its prefix: repositories of the catalog are looked for right below it; "
+        "--flatten, if the target has only the last part of each path",
+    )
+
+
+def _by_file(
+    image_set: ImageSet,
+    rule: PruneRule,
+    names: Iterable[Name],
+    location: Location,
+    store: Target,
+    stores: Stores,
+    cancellation: Cancellation,
+) -> dict[Name, str]:
+    """What the rules of a file do not take. Images are asked for their dates only where these decide."""
+    rules = rules_of(image_set, names, location.prefix, flatten=rule.flatten)
+    check_speaks(rules, image_set.name)
+    asked = dated(rules, names)
+    return not_taken(rules, names, _made(store, asked, stores, cancellation) if asked else {})
 
 
 def _made(store: Target, going: Iterable[Name], stores: Stores, cancellation: Cancellation) -> dict[Name, datetime]:

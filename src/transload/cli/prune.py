@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -67,6 +68,11 @@ def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None
     help="Keep exactly what mirror SET would copy; every other tag goes (repeatable).",
 )
 @click.option(
+    "--rules",
+    type=options.FILE,
+    help="Keep what the rules of this image set take of the tags that are there; its repositories only.",
+)
+@click.option(
     "--remove-tags",
     metavar="PATTERN",
     multiple=True,
@@ -103,6 +109,7 @@ def prune(
     keep: int | None,
     catalog: str | None,
     sets: tuple[str, ...],
+    rules: Path | None,
     remove_tags: tuple[re.Pattern[str], ...],
     untagged: bool,
     unused: bool,
@@ -139,6 +146,7 @@ def prune(
             keep=keep,
             catalog=catalog,
             sets=sets,
+            rules=rules,
             remove_tags=remove_tags,
             keep_tags=keep_tags,
             keep_since=keep_since,

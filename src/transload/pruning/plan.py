@@ -41,11 +41,10 @@ class GoingName:
 
 @frozen(kw_only=True)
 class LeftName:
-    """A name that the rule lets go, and that stays. `why` says what stands in the way; `error` if that is one."""
+    """A name that the rule lets go, and that stays. `why` says what stands in the way."""
 
     name: Name
     why: str
-    error: TransloadError | None = field(default=None, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
@@ -69,7 +68,8 @@ class PrunePlan:
 
     `sizes` has the size in bytes of every manifest and blob that nothing needs any more. `left` are names that would
     go, but something stands in the way. `stays` is how many names stay, `emptied` are the repositories that lose
-    every image.
+    every image. `unread` are the repositories of which nothing goes, because a part could not be read; of a folder all
+    of it, under an empty name.
     """
 
     target: str
@@ -79,6 +79,7 @@ class PrunePlan:
     left: tuple[LeftName, ...] = ()
     stays: int = 0
     emptied: tuple[str, ...] = ()
+    unread: Mapping[str, TransloadError] = field(factory=dict, eq=False)
 
     @property
     def names(self) -> tuple[GoingName, ...]:
@@ -115,7 +116,7 @@ def decide(held: Held, reasons: Reasons) -> PrunePlan:
         if plan.names or plan.manifests
     )
     left = tuple(
-        LeftName(name=name, why=f"{pool.trouble}, so nobody knows what is needed there", error=pool.trouble)
+        LeftName(name=name, why=f"{pool.trouble}, so nobody knows what is needed there")
         for pool in held.pools
         if pool.trouble is not None
         for name in sorted(reasons.keys() & pool.names.keys())
@@ -129,6 +130,7 @@ def decide(held: Held, reasons: Reasons) -> PrunePlan:
         left=left,
         stays=len(held.names) - len(going),
         emptied=_emptied(held.names, going),
+        unread={pool.repository or "": pool.trouble for pool in held.pools if pool.trouble is not None},
     )
 
 

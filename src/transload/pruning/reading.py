@@ -45,12 +45,12 @@ class Reading:
         self._lock = threading.Lock()
 
     def held(self, prefix: str = "", repositories: Iterable[str] | None = None) -> Held:
-        """What the store holds at and under `prefix`, or in these repositories (full names).
+        """What the store holds at and under `prefix`, or in these repositories (full names). All of a folder is read.
 
         It costs one question per repository, one per tag, and one per child manifest that no tag stands for. Raises
         `Refused` for a store without a list, `Interrupted`, and the first error if no repository can be read at all.
         """
-        listed = self._store.repositories() if repositories is None else repositories
+        listed = repositories if repositories is not None and self._apart else self._store.repositories()
         names = sorted({name for name in listed if not prefix or f"{name}/".startswith(f"{prefix}/")})
         counting = Counting(self._working, "listing")
         pools = [self._pool(name, counting) for name in names] if self._apart else [self._whole(names, counting)]

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from attrs import frozen
 
 from transload.catalog.catalog import Catalog
+from transload.catalog.imageset import ImageSet
 from transload.catalog.release import Release
 from transload.catalog.selected import Selected, join
 from transload.catalog.tagrule import TagRule, judge_tags
@@ -17,7 +18,9 @@ from transload.oci import Name
 from transload.pruning.held import is_companion
 from transload.wording import number_of
 
-_WAYS = "--keep N with --catalog or --remove-tags, --set SET, --remove-tags PATTERN, --untagged, or --unused"
+_WAYS = (
+    "--keep N with --catalog or --remove-tags, --set SET, --rules FILE, --remove-tags PATTERN, --untagged, or --unused"
+)
 
 
 @frozen(kw_only=True)
@@ -26,7 +29,8 @@ class PruneRule:
 
     Something goes if one of these says so: it belongs to a release of `catalog` that is not among the newest `keep`
     there; its whole tag matches one of `remove_tags`, and it is not among the newest `keep` of these in its
-    repository, where no catalog is given; `wanted` is given, and does not have it; with `untagged`, it has no tag.
+    repository, where no catalog is given; `wanted` is given, and does not have it; no rule of the image set `rules`
+    takes it, and one speaks of its repository; with `untagged`, it has no tag.
 
     Whatever they say, a tag stays that matches one of `keep_tags`, or whose image was made on `keep_since` or later,
     or does not say when. With `unused`, content of a folder goes that no image needs and that is older than a day. With
@@ -37,6 +41,7 @@ class PruneRule:
     keep: int | None = None
     catalog: Catalog | None = None
     wanted: frozenset[Name] | None = None
+    rules: ImageSet | None = None
     remove_tags: tuple[re.Pattern[str], ...] = ()
     keep_tags: tuple[re.Pattern[str], ...] = ()
     keep_since: date | None = None
@@ -49,7 +54,7 @@ class PruneRule:
             keep=self.keep,
             catalog=self.catalog is not None,
             removes=bool(self.remove_tags),
-            others=self.wanted is not None or self.untagged or self.unused,
+            others=any((self.wanted is not None, self.rules, self.untagged, self.unused)),
         )
 
 
@@ -69,7 +74,10 @@ def check_rule(*, keep: int | None, catalog: bool, removes: bool, others: bool) 
 
 
 def reasons(rule: PruneRule, names: Iterable[Name], prefix: str = "") -> dict[Name, str]:
-    """The names that `rule` lets go, each with the reason; without what `keep_since` decides (see `recent`)."""
+    """The names that `rule` lets go, each with the reason.
+
+    Not those of the set `rules` (see `transload.pruning.filerules`), and without what `keep_since` decides (`recent`).
+    """
     held = sorted(names)
     tagged = [name for name in held if name.tag and not is_companion(name.tag)]
     going: dict[Name, str] = {}
@@ -81,6 +89,11 @@ def reasons(rule: PruneRule, names: Iterable[Name], prefix: str = "") -> dict[Na
         going |= {name: "the set does not name it" for name in tagged if name not in rule.wanted}
     if rule.untagged:
         going |= {name: "it has no tag" for name in held if not name.tag}
+    return unprotected(rule, going)
+
+
+def unprotected(rule: PruneRule, going: Mapping[Name, str]) -> dict[Name, str]:
+    """`going` without the tags that `keep_tags` protects."""
     return {name: why for name, why in going.items() if not (name.tag and _matches(rule.keep_tags, name.tag))}
 
 

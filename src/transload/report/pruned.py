@@ -24,7 +24,12 @@ def plan_lines(plan: PrunePlan, width: int | None = None) -> list[Styled]:
         shown = "signatures and the like" if is_companion(tag) else tag
         groups.setdefault((shown, going.why, going.only_name), []).append(going)
     lines = [line for (tag, why, only), names in groups.items() for line in _group(plan, tag, why, only, names, width)]
-    return [*lines, *left_lines(plan.left, width), Styled.of((total(plan), "strong"))]
+    unread = [
+        line
+        for repository, error in plan.unread.items()
+        for line in folded(f"not read: {repository or plan.target}: ", f"{error}; nothing of it goes", width, "warn")
+    ]
+    return [*lines, *unread, *left_lines(plan.left, width), Styled.of((total(plan), "strong"))]
 
 
 def total(plan: PrunePlan) -> str:
@@ -78,6 +83,10 @@ def plan_json(plan: PrunePlan) -> dict[str, Any]:
         "stays": plan.stays,
         "emptied": list(plan.emptied),
         "left": left_json(plan.left),
+        "unread": [
+            {"repository": repository, "error": Problem.of(error).to_json()}
+            for repository, error in plan.unread.items()
+        ],
     }
 
 

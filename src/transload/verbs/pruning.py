@@ -23,6 +23,7 @@ def prune(
     keep: int | None = None,
     catalog: str | os.PathLike[str] | None = None,
     sets: str | Path | Iterable[str | Path] = (),
+    rules: str | Path | None = None,
     remove_tags: str | Iterable[str] = (),
     keep_tags: str | Iterable[str] = (),
     keep_since: date | None = None,
@@ -39,10 +40,11 @@ def prune(
 
     `keep` counts the newest releases of `catalog`, over all its repositories together; without a catalog, the newest
     tags that `remove_tags` matches, in each repository. `sets` are what `mirror` takes: every tag goes that a mirror of
-    them would not have. `remove_tags` and `keep_tags` are regular expressions for whole tags; what `keep_tags` matches,
-    and images made on `keep_since` or later, stay whatever the rest says. `untagged` lets images without a tag go,
-    where the target lists them; `unused` content of a folder that no image needs and that is a day old. `repositories`
-    are the only ones looked at, relative to the target.
+    them would not have. `rules` is the file of an image set: of the repositories that it speaks of, every tag goes that
+    its rules do not take of what is there. `remove_tags` and `keep_tags` are regular expressions for whole tags; what
+    `keep_tags` matches, and images made on `keep_since` or later, stay whatever the rest says. `untagged` lets images
+    without a tag go, where the target lists them; `unused` content of a folder that no image needs and that is a day
+    old. `repositories` are the only ones looked at, relative to the target.
 
     `result.plan` says what goes and how many bytes nothing needs then; `shown` gets it before anything is deleted.
     Exactly that is deleted; what has changed in between is in `result.left`, what failed in `result.errors`.
@@ -54,6 +56,7 @@ def prune(
         keep=keep,
         catalog=None if catalog is None else str(arguments.path("catalog", catalog)),
         sets=arguments.texts("sets", sets),
+        rules=arguments.path_if_any("rules", rules),
         remove_tags=_patterns("remove_tags", remove_tags),
         keep_tags=_patterns("keep_tags", keep_tags),
         keep_since=keep_since,

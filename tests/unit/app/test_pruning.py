@@ -22,6 +22,7 @@ from transload.app.pruning import Wish, prune_store
 from transload.app.settings import Environment
 from transload.app.stores import Logins, Stores
 from transload.cli.main import main
+from transload.errors import AccessDenied
 from transload.layout import LayoutStore
 from transload.layout.blobs import Blobs
 from transload.memory import MemoryStore
@@ -289,6 +290,7 @@ WRITER = """
 import sys, threading
 from pathlib import Path
 from transload.errors import NotFound
+from transload.errors import AccessDenied
 from transload.layout import LayoutStore
 from transload.oci import Name
 from transload.testing.images import fill, multi_platform
@@ -460,6 +462,8 @@ def test_a_manifest_that_cannot_be_read_keeps_its_repository(served: Serve, caps
         (["oci:folder", "--keep", "0", "--catalog", "arcdata"], 2, "--keep 0 would keep nothing"),
         (["oci:folder", "--keep", "-1", "--catalog", "arcdata"], 2, "--keep -1 would keep nothing"),
         (["oci:folder", "--catalog", "arcdata"], 2, "does not say how many"),
+        (["oci:folder", "--keep", "1", "--catalog", "arcdata"], 4, "oci:folder holds no release of arcdata"),
+        (["docker:app:1", "--untagged"], 2, "docker"),
         (["oci:folder", "--keep", "1", "--catalog", "nonesuch"], 4, "nonesuch"),
         (["oci:folder", "--remove-tags", ".*"], 2, "this rule would delete every image of oci:folder"),
         (["oci:folder", "--remove-tags", "(a+)+b"], 2, "could take for ever"),
@@ -503,3 +507,48 @@ def test_exactly_a_set_is_kept(folder: Path, capsys: pytest.CaptureFixture[str])
     assert done["errors"] == []
     names = {str(name) for name in check_whole(LayoutStore(folder)) if "sha256" not in (name.tag or "")}
     assert names == {"mirror/many:v1.4.0", "mirror/controller:v1.1.0"}
+
+
+def test_the_rules_of_a_file_are_judged_on_what_is_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("rules.yaml").write_text(
+        "{kind: ImageSet, version: 1, images: [{source: nobody.invalid/mirror/many, tags: {newest: 3}}]}"
+    )
+    done = result(capsys, f"oci:{folder}", "--rules", "rules.yaml", "--yes")
+    assert (done["deleted"], done["errors"]) == (["mirror/many:v1.1.0"], [])
+    assert len(check_whole(LayoutStore(folder))) == 23
+    code, text = told(capsys, f"oci:{folder}", "--rules", "absent.yaml")
+    assert (code, "absent.yaml" in text) == (8, True)
+    code, text = told(capsys, "oci:folder", "--rules", "rules.yaml", "--repository", "mirror/controller")
+    assert (code, "speaks of no repository" in text) == (2, True)
+
+
+def test_one_repository_of_a_folder_may_share_with_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = LayoutStore(tmp_path / "shared", create=True)
+    for repository, tag in (("a", "v1"), ("a", "v2"), ("b", "v1")):
+        fill(store, image("same" if tag == "v1" else "other"), repository, tag)
+    before = on_disk(tmp_path / "shared")
+    done = result(capsys, "oci:shared", "--remove-tags", "v1", "--repository", "a", "--yes")
+    assert (done["deleted"], done["bytes"], on_disk(tmp_path / "shared")) == (["a:v1"], 0, before)
+    assert {str(name) for name in check_whole(store)} == {"a:v2", "b:v1"}
+    assert told(capsys, "oci:shared", "--remove-tags", "v1", "--repository", "absent")[0] == 4
+
+
+class Private(MemoryStore):
+    """A registry that does not show the tags of one repository."""
+
+    def tags(self, repository: str) -> Iterator[str]:
+        if repository == "mirror/many":
+            raise AccessDenied("the tags of mirror/many are not for you")
+        return super().tags(repository)
+
+
+def test_a_repository_that_cannot_be_listed_is_told_and_left(served: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Private()
+    fill_releases(store)
+    code, text = told(capsys, f"{served(store)}/mirror", *RULE, "--yes")
+    assert code == 3, text
+    assert "not read: mirror/many:" in text
+    assert sorted(MemoryStore.tags(store, "mirror/many")) == sorted([*OLD, *KEPT])
+    assert sorted(store.tags("mirror/controller-db")) == sorted(KEPT)
