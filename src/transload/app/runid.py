@@ -21,10 +21,12 @@ def new_run_id() -> str:
 def checked_run_id(given: str | None) -> str:
     """The name that was `given`, or a new one. Raises `UsageError` for a text that could be taken for something else.
 
-    It stands in lines of logs, labels of metrics and names of files.
+    It stands in lines of logs, labels of metrics and names of files. Raises `TypeError` for what is no text.
     """
     if given is None:
         return new_run_id()
+    if not isinstance(given, str):
+        raise TypeError(f"run_id must be str, not {type(given).__name__}")
     if not _FORM.fullmatch(given):
         raise UsageError(
             f"{given[:140]!r} cannot be the name of a run",

@@ -340,3 +340,15 @@ def test_ctrl_c_does_not_wait_for_a_server_that_says_nothing(tmp_path: Path) -> 
         assert names(transload.copy(f"{silent.host_port}/acme/app:1", f"oci:{tmp_path / 'out'}")) == {
             "acme/app:1": "copied"
         }
+
+
+def test_a_run_has_the_name_that_it_is_given(vendor: Served, tmp_path: Path) -> None:
+    source, target = f"{vendor.host_port}/acme/app:1", f"oci:{tmp_path}/to"
+    assert transload.copy(source, target, run_id="night-7").run_id == "night-7"
+    result = transload.mirror(["acme/app:1"], origin=vendor.host_port, to=target)
+    assert result.run_id != transload.copy(source, target).run_id
+    assert result.is_unchanged
+    with pytest.raises(UsageError, match="cannot be the name of a run"):
+        transload.copy(source, target, run_id="two\nlines")
+    with pytest.raises(TypeError, match="run_id must be str, not int"):
+        transload.copy(source, target, run_id=7)  # type: ignore[arg-type]
