@@ -152,8 +152,10 @@ def _show(session: Session, configuration: Configuration, paths: tuple[Path, ...
     """Tell what was written; without a folder, write the only file to the output. Raises `UsageError`."""
     files = configuration.files
     if paths is None and session.output.speaks and (len(files) != 1 or files[0].secret):
-        what = "the file has a secret" if len(files) == 1 else f"there are {len(files)} files"
-        raise UsageError(f"{what}, so they need a folder", hint="add -o DIR")
+        what = (
+            "the file has a secret, so it needs" if len(files) == 1 else f"there are {len(files)} files, so they need"
+        )
+        raise UsageError(f"{what} a folder", hint="add -o DIR")
     listed = [
         {
             "path": str(file.path),

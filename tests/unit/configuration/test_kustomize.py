@@ -45,3 +45,9 @@ def test_five_hundred_images_have_an_entry_each() -> None:
 
 def test_an_address_of_ipv6_is_no_pattern() -> None:
     assert entries(relocation(moved("[::1]:5000/a:1", "r.local/a:1")))[0]["name"] == r"\[::1\]:5000/a"
+
+
+def test_what_cannot_be_pinned_is_said() -> None:
+    images = (moved("quay.io/a/b:1", "r.local/b:1", ONE), moved("quay.io/a/c:1", "r.local/c:1"))
+    configuration = kustomize.write(relocation(*images), Wishes(pin=True))
+    assert configuration.notes[-1] == "not pinned, since no digest is known: quay.io/a/c:1"

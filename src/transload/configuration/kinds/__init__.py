@@ -90,6 +90,11 @@ KINDS: dict[str, Kind] = {
             summary="Helm: values for packed charts, which are named with --rewrite",
             needs=frozenset({"inputs"}),
         ),
+        Kind(
+            word="gatekeeper",
+            summary="Gatekeeper: another registry before the images of all pods",
+            takes=frozenset({"name"}),
+        ),
         Kind(word="kyverno", summary="Kyverno: a policy that rewrites the images of pods", takes=frozenset({"name"})),
     )
 }

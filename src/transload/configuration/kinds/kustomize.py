@@ -15,6 +15,7 @@ from transload.configuration.wishes import ConfigFile, Configuration, Wishes
 from transload.configuration.yamlout import yaml_text
 
 FILE = PurePosixPath("transload-images/kustomization.yaml")
+_SHOWN = 3
 
 
 def write(relocation: Relocation, wishes: Wishes) -> Configuration:
@@ -30,6 +31,7 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
         f"name the folder {FILE.parent} under components: in your kustomization.yaml",
         "it leaves ephemeral containers, volumes that are images, and fields of custom resources as they are",
         *_unsaid(renames),
+        *(_unpinned(relocation) if wishes.pin else ()),
     )
     return Configuration(files=(ConfigFile(path=FILE, content=yaml_text(document)),), notes=notes)
 
@@ -50,3 +52,9 @@ def _unsaid(renames: Renames) -> tuple[str, ...]:
     if not bare:
         return ()
     return (f"where a manifest has no tag, write :latest: Kustomize cannot tell it from other tags ({bare[0]})",)
+
+
+def _unpinned(relocation: Relocation) -> tuple[str, ...]:
+    unknown = [str(image.source) for image in relocation.images if image.source.name.tag and not image.digest]
+    more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+    return (f"not pinned, since no digest is known: {', '.join(unknown[:_SHOWN])}{more}",) if unknown else ()
