@@ -68,6 +68,8 @@ def test_what_mirrors_cannot_do_is_said() -> None:
     notes = "\n".join(written(relocation(TAG, renamed, narrowed)).notes)
     assert "mirrors cannot change tags, so these images are not found: quay.io/a/b:2" in notes
     assert f"other digests, so these are not found: quay.io/a/e@{ONE}" in notes
+    elsewhere = moved("quay.io/a/b:3", "r.local:5000/other:3")
+    assert "one repository has one mirror" in "\n".join(written(relocation(elsewhere, TAG)).notes)
     plain = evolve(relocation(TAG), reach=Reach(plain_http=True))
     assert any("insecureRegistries" in note for note in written(plain).notes)
 

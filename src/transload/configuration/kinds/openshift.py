@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from transload.configuration.objects import object_name, objects_text
-from transload.configuration.relocation import PrefixRule, Relocation
+from transload.configuration.relocation import MovedImage, PrefixRule, Relocation
 from transload.configuration.wishes import ConfigFile, Configuration, Wishes
 from transload.errors import UsageError
 
@@ -105,11 +105,19 @@ def _notes(relocation: Relocation, wishes: Wishes, name: str) -> Iterator[str]:
         )
     if renamed := relocation.renamed_tags:
         yield f"mirrors cannot change tags, so these images are not found: {_listed(str(i.source) for i in renamed)}"
+    if astray := [image for image in relocation.images if not _is_led(image, relocation.close_rules)]:
+        yield f"one repository has one mirror, so these are not found: {_listed(str(i.source) for i in astray)}"
     narrowed = [image for image in relocation.images if image.digest and image.source.name.digest]
     if other := [image for image in narrowed if image.digest != image.source.name.digest]:
         yield f"the registry has other digests, so these are not found: {_listed(str(i.source) for i in other)}"
     if wishes.no_fallback:
         yield "what the registry does not have cannot be pulled"
+
+
+def _is_led(image: MovedImage, rules: Iterable[PrefixRule]) -> bool:
+    """Whether the rules lead to the repository of this image: others of its repository may lie elsewhere."""
+    rule = max((rule for rule in rules if rule.covers(image.source_repository)), key=lambda rule: len(rule.source))
+    return rule.of(image.source_repository) == image.target_repository
 
 
 def _listed(names: Iterable[str]) -> str:
