@@ -13,6 +13,7 @@ import pytest
 
 from tests.real.engines import (  # noqa: F401 - fixtures
     buildah,
+    containerd_socket,
     ctr,
     docker,
     docker_socket,

@@ -126,8 +126,8 @@ def buildah() -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def ctr() -> Iterator[Engine]:
-    """containerd's own client, with a containerd that has its own folder and socket."""
+def containerd_socket() -> Iterator[EngineSocket]:
+    """A containerd with its own folder and socket."""
     client = needs("ctr")
     with tempfile.TemporaryDirectory(prefix="containerd") as path:
         folder = Path(path)
@@ -136,4 +136,12 @@ def ctr() -> Iterator[Engine]:
         (folder / "config.toml").write_text("\n".join(["version = 2", disabled, *settings, ""]))
         command = [needs("containerd"), "-c", str(folder / "config.toml")]
         with running(command, folder, [client, "-a", f"{path}/s", "version"]):
-            yield lambda *arguments: asked([client, "-a", f"{path}/s", *map(str, arguments)])
+            yield EngineSocket(
+                f"unix://{path}/s", lambda *arguments: asked([client, "-a", f"{path}/s", *map(str, arguments)])
+            )
+
+
+@pytest.fixture(scope="session")
+def ctr(containerd_socket: EngineSocket) -> Engine:
+    """containerd's own client."""
+    return containerd_socket.run
