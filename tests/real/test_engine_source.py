@@ -114,3 +114,29 @@ def test_a_name_of_another_registry_is_offered(
 ) -> None:
     ran = shell("plan", "--from", f"{kind}:", "one:1", "--to", f"{registry.host}/x")
     assert (ran.code, f"{registry.host}/from-{kind}/one:1" in ran.told) == (4, True), ran.told
+
+
+def test_images_are_given_to_an_engine_under_full_names(
+    kind: str, engine: EngineSocket, shell: Shell, registry: Registry
+) -> None:
+    four = push(registry, image(f"{kind}four", [SHARED, 4000]), f"to-{kind}/four", "4")
+    wanted = [four, f"{registry.host}/to-{kind}/none:1"]
+    planned = shell("plan", *wanted, "--to", f"{kind}:")
+    assert "copy 3 blobs" in planned.told
+    ran = shell("mirror", *wanted, "--to", f"{kind}:")
+    assert ran.code == 1, ran.told
+    assert "[1/2]" in ran.told
+    assert "keeps one platform of each image (linux/amd64)" in ran.told
+    engine.run("image", "inspect", four)
+    assert "1 unchanged" in shell("mirror", four, "--to", f"{kind}:").told
+    renamed = shell("mirror", four, "--to", f"{kind}:registry.local/tools", "--output", "json")
+    assert renamed.code == 0, renamed.told
+    result = json.loads(renamed.out.splitlines()[-1])["result"]
+    assert [(entry["name"], entry["status"]) for entry in result["images"]] == [(f"tools/to-{kind}/four:4", "copied")]
+    engine.run("image", "inspect", f"registry.local/tools/to-{kind}/four:4")
+
+
+def test_the_engine_has_no_such_platform(kind: str, engine: EngineSocket, shell: Shell, registry: Registry) -> None:
+    two = f"{registry.host}/from-{kind}/two:2"
+    ran = shell("mirror", two, "--to", f"{kind}:x.test/y", "--platform", "linux/s390x")
+    assert (ran.code, "linux/s390x" in ran.told) == (4, True), ran.told

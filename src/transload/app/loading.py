@@ -152,7 +152,7 @@ def load_carried(
     job = Job(sets=(), target=wish.under or Location("oci", ""), images=wish.images)
     selection = select_carried(carried, job, stores.working)
     names, notes = full_names(selection.items, carried, wish.under)
-    loading = _Loading(carried.source, engine, wish, cancellation, stores.working)
+    loading = Loading(carried.source, engine, wish, cancellation, stores.working)
     images = loading.all(selection.items, names, tell)
     if carried.bundle:
         notes = (*signature_notes(carried.bundle), *volume_notes(carried.bundle), *notes)
@@ -164,7 +164,7 @@ def load_carried(
 
 
 @frozen
-class _Wanted:
+class Wanted:
     """An image that is to be loaded from `repository`, and what the engine had under its name.
 
     `unsent` is its result if nothing is sent.
@@ -176,7 +176,7 @@ class _Wanted:
     before: str | None
 
 
-class _Loading:
+class Loading:
     """One load: what the engine has got so far."""
 
     def __init__(
@@ -198,17 +198,18 @@ class _Loading:
         self, items: Sequence[Item], names: Sequence[Reference], tell: Callable[[LoadedImage], None]
     ) -> list[LoadedImage]:
         """Look at every image first, so that it is known how much there is to send; then send what is missing."""
-        looked = [self._looked(item, name) for item, name in zip(items, names, strict=True)]
-        total = sum(blob.size for one in looked if isinstance(one, _Wanted) for blob in one.image.blobs)
+        looked = [self.looked(item, name) for item, name in zip(items, names, strict=True)]
+        total = sum(blob.size for one in looked if isinstance(one, Wanted) for blob in one.image.blobs)
         counting = Counting(self._working, "loading", total, possible=not total)
         results = []
         for one in looked:
-            result = self._sent(one, counting) if isinstance(one, _Wanted) else one
+            result = self.sent(one, counting) if isinstance(one, Wanted) else one
             tell(result)
             results.append(result)
         return results
 
-    def _looked(self, item: Item, name: Reference) -> LoadedImage | _Wanted:
+    def looked(self, item: Item, name: Reference) -> LoadedImage | Wanted:
+        """What is to be sent for an image, or how it ends if nothing is."""
         result = LoadedImage(name=str(name), source=str(item.source), status="failed")
         try:
             self._cancellation.check()
@@ -225,7 +226,7 @@ class _Loading:
         refusal = self._engine.why_not(image)
         if refusal is not None:
             return evolve(result, error=refusal)
-        return _Wanted(result, item.source.repository, image, before)
+        return Wanted(result, item.source.repository, image, before)
 
     def _is_whole(self, image: EngineImage, identity: str | None) -> bool:
         """Whether the engine has all of it: containerd may have an index with the images of other platforms."""
@@ -233,7 +234,8 @@ class _Loading:
             return True
         return identity == image.root.digest and image.digests == self._engine.held(image, ())
 
-    def _sent(self, wanted: _Wanted, counting: Counting) -> LoadedImage:
+    def sent(self, wanted: Wanted, counting: Counting) -> LoadedImage:
+        """Send it; how it ended."""
         image, before, result = wanted.image, wanted.before, wanted.unsent
         sent = _Sent(self._source, wanted.repository, self._cancellation, counting)
         try:

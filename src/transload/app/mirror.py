@@ -93,6 +93,10 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
         from transload.app.through import prepare_through  # few runs have an engine copy
 
         return prepare_through(job, job.through, stores, cancellation)
+    if job.target.is_engine:
+        from transload.app.intoengine import prepare_into
+
+        return prepare_into(job, stores, cancellation)
     return prepare_selected(job, select(job, stores, cancellation), stores, cancellation, stores.working)
 
 

@@ -71,6 +71,8 @@ def mirror(
             _check_through(several=bool(wanted.also_to), if_new=if_new, limited=limits.max_bytes is not None)
         gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder, through=through))
         job = gathered.job
+        if job.target.is_engine and limits.max_bytes is not None:
+            raise UsageError("--max-bytes does not go with an engine as the target", hint="leave it out")
         more = [*connection_words(network, gathered.logins), *limit_words(limits)]
         more += ["--verify-medium"] if verify_medium else []
         targets = (str(job.target), *wanted.also_to)

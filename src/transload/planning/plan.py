@@ -166,7 +166,7 @@ class Plan:
     @property
     def is_elsewhere(self) -> bool:
         """Whether there is something to do without any step of ours: an engine copies."""
-        return not self.steps and self.count("new") > 0
+        return not self.steps and self.count("new", "changed") > 0
 
     def blob_steps(self) -> Iterator[BlobStep]:
         """The steps that bring blobs."""

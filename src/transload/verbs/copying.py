@@ -198,6 +198,8 @@ def _run(
     job: Job, began: StartTime, limits: Limits, means: Means, *, check: bool, verify_medium: bool = False
 ) -> Result:
     arguments.of_kind("limits", limits, Limits)
+    if job.target.is_engine and limits.max_bytes is not None:
+        raise UsageError("max_bytes does not go with an engine as the target")
     if verify_medium:
         check_on_medium(job.target)
     with at_work(means) as work:
