@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +162,7 @@ def _show(session: Session, configuration: Configuration, paths: tuple[Path, ...
             "path": str(file.path),
             "written": str(paths[number]) if paths else None,
             "secret": file.secret,
-            "content": None if file.secret else file.content.decode(errors="replace"),
+            "base64": None if file.secret else b64encode(file.content).decode(),  # byte for byte, line ends too
         }
         for number, file in enumerate(files)
     ]

@@ -34,7 +34,8 @@ Fields = Callable[[Value], Mapping[Keys, str]]
 
 _NAMES = ("newName", "repository", "name", "image")
 _TAGS = ("newTag", "tag", "version")
-_ELSEWHERE = "it is not written there as one text"
+_ELSEWHERE = "it is not written there as one text, or in parts that are known"
+_IN_VALUES = "it is a value of a chart: give it to helm in values of your own"
 _IN_VARIABLES = "its text has variables, and their values decide"
 _NO_NEW_NAME = (
     "Kustomize finds the image by this name: add newName, or take what `transload configure kustomize` writes"
@@ -175,6 +176,12 @@ class _Rewriting:
     def _changes(self, document: Value, item: Finding | Question, found: Found) -> list[_Change] | str:
         """What is to stand where; the reason if that cannot be said."""
         value = _behind(document, item.place.keys) if item.place.keys else None
+        if (
+            isinstance(item, Finding)
+            and item.rule == "chart values"
+            and (value is None or (isinstance(value, str) and item.text not in value))
+        ):
+            return _IN_VALUES
         if isinstance(value, dict):
             return self._in_parts(item, value, found)
         if not isinstance(value, str):

@@ -191,7 +191,8 @@ def _named_in(tree: dict[str, Tree], values: Value, within: str) -> Iterator[Dis
     for candidate in candidates(tree, set(), lambda path: value_at(tree, path) is not None):
         path = ".".join(filter(None, (values.path, written(candidate.path))))
         line = candidate.leaf.line and candidate.leaf.line + (written_in or 0)
-        place = Place(file=values.document.name, line=line, path=f"{within}: {path}" if within else path)
+        keys = (*values.keys, *candidate.path) if isinstance(values.content, dict) else ()
+        place = Place(file=values.document.name, line=line, path=f"{within}: {path}" if within else path, keys=keys)
         if candidate.open:
             yield question(candidate.text, place, _OPEN)
         else:

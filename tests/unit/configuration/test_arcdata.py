@@ -113,6 +113,12 @@ def test_the_secret_has_the_registry_as_control_json_has_it() -> None:
     assert not any("pass word" in text for text in (*written.notes, repr(written.notes)))
 
 
+def test_a_file_that_is_called_as_the_secret_is_refused() -> None:
+    inputs = (InputFile(name=PurePosixPath("arc-private-registry.yaml"), content=b"a: 1"),)
+    with pytest.raises(UsageError, match=r"arc-private-registry\.yaml is rewritten, and would be written, too"):
+        write(relocated(moved(), login=Login("ann", "x")), Wishes(inputs=inputs))
+
+
 def test_without_a_control_json_az_gets_variables() -> None:
     written = write(relocated(moved()), Wishes())
     assert [str(file.path) for file in written.files] == ["arcdata.env"]

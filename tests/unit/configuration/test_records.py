@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,14 @@ def test_images_that_did_not_arrive_are_told(vendor: Served, site: str, here: Pa
     (here / "record.json").write_text(json.dumps(report))
     written = configure("kustomize", "record.json", environment=NOTHING)
     assert written.notes[0] == "1 image of the report did not arrive, and nothing leads to them"
+
+
+def test_programs_get_the_files_byte_for_byte(vendor: Served, here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (here / "pods.yaml").write_bytes(b"\xef\xbb\xbf" + (here / "pods.yaml").read_bytes().replace(b"\n", b"\r\n"))
+    command = ("configure", "manifests", "set.yaml", "--to", "r.local", "--rewrite", "pods.yaml", "-o", "out")
+    assert main([*command, "--output", "json"]) == 0
+    told = json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert b64decode(told["files"][0]["base64"]) == (here / "out" / "pods.yaml").read_bytes()
 
 
 DEEP = '{"asked": {}, "target": ' + "[" * 5_000 + "]" * 5_000 + "}"

@@ -127,6 +127,19 @@ def test_kustomize_entries_with_a_new_name() -> None:
     assert [(left.place.line, left.text) for left in new.left] == [(5, "redis:7")]
 
 
+def test_values_of_a_helm_release() -> None:
+    text = (
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: a}\nspec:\n  values:\n"
+        "    a: {image: {repository: redis, tag: '7', pullPolicy: Always}}\n    b: {image: 'redis:7'}\n"
+        "    cImage: redis\n    cTag: '7'\n"
+    )
+    new = rewrite(text)
+    assert new.content.decode() == text.replace("repository: redis", f"repository: {NEW}/library/redis").replace(
+        "'redis:7'", f"'{NEW}/library/redis:7'"
+    )
+    assert [left.reason for left in new.left] == ["it is a value of a chart: give it to helm in values of your own"]
+
+
 def test_variables_of_compose_stay_and_no_file_beside_is_read(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text("TAG=7\n")
     monkeypatch.chdir(tmp_path)

@@ -52,6 +52,8 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     if relocation.reach.login is not None:
         named = Wishes(name=SECRET, namespace=wishes.namespace)
         secret = pull_secret.write(relocation, named).files[0]
+        if any(file.path == secret.path for file in files):
+            raise UsageError(f"{secret.path} is rewritten, and would be written, too", hint="leave it out of --rewrite")
         files.append(secret)
         notes.append(f"kubectl apply -n NAMESPACE -f {secret.path}, before the data controller is made or upgraded")
     return Configuration(

@@ -43,7 +43,7 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
         )
     return Configuration(
         files=tuple(ConfigFile(path=file.name, content=new.content) for file, new in files),
-        notes=(_summary(files, replaced), *told(left)),
+        notes=(_summary(files, replaced), *_unread(files), *told(left)),
     )
 
 
@@ -58,6 +58,13 @@ def _summary(files: Sequence[tuple[InputFile, Rewritten]], replaced: int) -> str
     return ", ".join(parts)
 
 
+def _unread(files: Sequence[tuple[InputFile, Rewritten]]) -> list[str]:
+    names = [str(file.name) for file, new in files if not new.is_read]
+    more = f", and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+    text = f"of no format that is rewritten, and copied as they are: {', '.join(names[:_TOLD])}{more}"
+    return [_harmless(text)] if names else []
+
+
 def told(left: Sequence[Left]) -> list[str]:
     """What stayed as it was, a sentence for each, up to a bound."""
     notes = [_told(text) for text in left[:_TOLD]]
@@ -68,4 +75,8 @@ def told(left: Sequence[Left]) -> list[str]:
 
 def _told(left: Left) -> str:
     told = f"{left.place}: {shown(left.text)[:_TEXT]} stays as it is: {left.reason}"
-    return "".join(letter if letter.isprintable() else "?" for letter in told)
+    return _harmless(told)
+
+
+def _harmless(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
