@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import frozen
 
@@ -25,29 +25,67 @@ class RegistryMirror:
     prefixes: tuple[str, ...]
 
 
-@frozen(kw_only=True)
-class Mirrors:
-    """One mirror for each registry, and the images that no mirror leads to."""
-
-    mirrors: tuple[RegistryMirror, ...]
-    lost: tuple[MovedImage, ...]
+Asked = Callable[[MovedImage], Sequence[str]]
+"""The repositories, with their registry, in which an engine looks for an image, in its order."""
 
 
-def mirrors_of(relocation: Relocation) -> Mirrors:
+def registry_mirrors(relocation: Relocation) -> tuple[RegistryMirror, ...]:
     """The mirrors that lead to the images, those prefixes first below which most of them are."""
-    by_registry: dict[str, list[MovedImage]] = defaultdict(list)
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
     for image in relocation.images:
-        if image.source_repository != image.target_repository:
-            by_registry[image.source.registry].append(image)
-    taken = {str(image.target): image for image in relocation.images}
-    mirrors, lost = [], [image for image in relocation.images if not keeps_its_name(image)]
-    for registry, images in sorted(by_registry.items()):
-        votes = Counter(prefix for image in images if (prefix := _prefix(image)) is not None)
-        prefixes = tuple(sorted(votes, key=lambda prefix: (-votes[prefix], prefix)))
-        lost += [image for image in images if keeps_its_name(image) and not _is_found(image, prefixes, taken)]
-        if prefixes:
-            mirrors.append(RegistryMirror(registry=registry, prefixes=prefixes))
-    return Mirrors(mirrors=tuple(mirrors), lost=tuple(lost))
+        prefix = _prefix(image)
+        if prefix is not None and image.source_repository != image.target_repository:
+            votes[image.source.registry][prefix] += 1
+    return tuple(
+        RegistryMirror(registry=registry, prefixes=tuple(sorted(of, key=lambda prefix: (-of[prefix], prefix))))
+        for registry, of in sorted(votes.items())
+    )
+
+
+def asked_by_mirrors(relocation: Relocation, mirrors: Sequence[RegistryMirror]) -> Asked:
+    """Where an engine with these mirrors looks: below each prefix, and in the registry itself at the end."""
+    prefixes = {mirror.registry: mirror.prefixes for mirror in mirrors}
+
+    def asked(image: MovedImage) -> list[str]:
+        name = image.source.name.repository
+        below = (f"{prefix}/{name}".lstrip("/") for prefix in prefixes.get(image.source.registry, ()))
+        return [*(f"{relocation.registry}/{repository}" for repository in below), image.source_repository]
+
+    return asked
+
+
+def asked_by_rules(relocation: Relocation) -> Asked:
+    """Where an engine looks that reads the rules for prefixes."""
+    return lambda image: [led_to(relocation.rules, image.source_repository)]
+
+
+def lost_images(relocation: Relocation, asked: Asked) -> tuple[MovedImage, ...]:
+    """The images that an engine does not find under the names that pods use.
+
+    Raises `UsageError` if it would find another image under one of them: no file may lead to the wrong one.
+    """
+    by_target = {(image.target_repository, image.target.name.tag): image for image in relocation.images}
+    return tuple(image for image in relocation.images if not _is_found(image, asked(image), by_target))
+
+
+def _is_found(
+    image: MovedImage, repositories: Sequence[str], by_target: Mapping[tuple[str, str | None], MovedImage]
+) -> bool:
+    if image.source.name.digest is not None:
+        return image.target_repository in repositories and keeps_its_name(image)
+    for repository in repositories:
+        first = by_target.get((repository, image.source.name.tag))
+        if first is None:
+            continue
+        is_same = first.target == image.target or (first.digest is not None and first.digest == image.digest)
+        if not is_same:
+            raise UsageError(
+                f"asked for {image.source}, nodes would get {first.target}, which is another image: {first.source}",
+                subject=str(image.source),
+                hint="copy them below different prefixes, or change what manifests say, as the kind kustomize does",
+            )
+        return True
+    return False
 
 
 def keeps_its_name(image: MovedImage) -> bool:
@@ -63,31 +101,12 @@ def led_to(rules: Sequence[PrefixRule], repository: str) -> str:
     return max(covering, key=lambda rule: len(rule.source)).of(repository) if covering else repository
 
 
-def is_led(rules: Sequence[PrefixRule], image: MovedImage) -> bool:
-    """Whether the rules lead to the image's repository: they cannot, if two tags of one went to different ones."""
-    return led_to(rules, image.source_repository) == image.target_repository
-
-
 def _prefix(image: MovedImage) -> str | None:
     """The prefix below which the repository has its own name; None if it was renamed."""
     source, target = image.source.name.repository, image.target.name.repository
     if not keeps_its_name(image) or not f"/{target}".endswith(f"/{source}"):
         return None
     return target[: len(target) - len(source)].rstrip("/")
-
-
-def _is_found(image: MovedImage, prefixes: Sequence[str], taken: dict[str, MovedImage]) -> bool:
-    """Whether the image is what its name leads to first: another one's may lie below an earlier prefix."""
-    own = _prefix(image)
-    if own is None:
-        return False
-    below = image.target.name
-    for prefix in prefixes[: prefixes.index(own)]:
-        repository = f"{prefix}/{image.source.name.repository}".lstrip("/")
-        tag = f":{below.tag}" if below.tag else ""
-        if f"{image.target.registry}/{repository}{tag}" in taken:
-            return False
-    return True
 
 
 def check_some_are_found(relocation: Relocation, lost: Sequence[MovedImage], what: str, otherwise: str) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from transload.configuration.mirroring import (
+    asked_by_rules,
     check_some_are_found,
     fallback_notes,
-    is_led,
-    keeps_its_name,
     led_to,
+    lost_images,
     lost_notes,
 )
 from transload.configuration.nodelogin import basic
@@ -44,7 +44,7 @@ def registries_conf(relocation: Relocation, engine: str, after: str, login: str,
     """
     _check_registry(relocation.registry, engine)
     check_something_is_said(relocation)
-    lost = [image for image in relocation.images if not (keeps_its_name(image) and is_led(relocation.rules, image))]
+    lost = lost_images(relocation, asked_by_rules(relocation))
     otherwise = "name images as they are at the registry, as the kind kustomize does"
     check_some_are_found(relocation, lost, f"{engine} cannot change a tag", otherwise)
     tables = [*_tables(relocation, no_fallback)]

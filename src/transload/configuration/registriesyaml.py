@@ -12,11 +12,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from transload.configuration.mirroring import (
+    asked_by_rules,
     check_some_are_found,
     fallback_notes,
-    is_led,
-    keeps_its_name,
     led_to,
+    lost_images,
     lost_notes,
 )
 from transload.configuration.nodelogin import login_fields
@@ -42,7 +42,7 @@ def registries_yaml(relocation: Relocation, distribution: str) -> Configuration:
     """The file for `distribution`, which is k3s or rke2. Raises `UsageError` if no image would be found."""
     check_has_name(relocation.registry, distribution)
     check_something_is_said(relocation)
-    lost = [image for image in relocation.images if not (keeps_its_name(image) and is_led(relocation.rules, image))]
+    lost = lost_images(relocation, asked_by_rules(relocation))
     otherwise = "name images as they are at the registry, as the kind kustomize does"
     check_some_are_found(relocation, lost, f"{distribution} cannot change a tag", otherwise)
     document: dict[str, Any] = {"mirrors": _mirrors(relocation)}

@@ -113,13 +113,14 @@ def test_two_prefixes_are_tried_in_turn() -> None:
     assert patch == {"mirrors": {"quay.io": {"endpoints": hosts, "overridePath": True}}}
 
 
-def test_what_another_image_covers_is_said_to_be_lost() -> None:
+def test_no_file_leads_to_another_image() -> None:
     """quay.io/b/z is asked for below `other` first, where the image of another vendor has the same name."""
     more = [moved(f"quay.io/b/{name}:1", f"other/b/{name}:1") for name in "xy"]
-    covered = moved("quay.io/b/z:1", "mirror/b/z:1")
-    cover = moved("ghcr.io/b/z:1", "other/b/z:1")
-    made = write("containerd", relocation(*more, covered, cover))
-    assert any("quay.io/b/z:1 (is registry.local:5000/mirror/b/z:1)" in note for note in made.notes)
+    covered = moved("quay.io/b/z:1", "mirror/b/z:1", D1)
+    for kind in ("containerd", "talos"):
+        with pytest.raises(UsageError, match="which is another image: ghcr.io/b/z:1"):
+            write(kind, relocation(*more, covered, moved("ghcr.io/b/z:1", "other/b/z:1", D2)))
+        assert write(kind, relocation(*more, covered, moved("ghcr.io/b/z:1", "other/b/z:1", D1))).files  # the same
 
 
 @pytest.mark.parametrize(

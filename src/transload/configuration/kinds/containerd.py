@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from transload.configuration.mirroring import check_some_are_found, fallback_notes, lost_notes, mirrors_of
+from transload.configuration.mirroring import (
+    asked_by_mirrors,
+    check_some_are_found,
+    fallback_notes,
+    lost_images,
+    lost_notes,
+    registry_mirrors,
+)
 from transload.configuration.nodelogin import basic
 from transload.configuration.relocation import Relocation
 from transload.configuration.tomlout import Value, toml_table, toml_text
@@ -43,11 +50,12 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     """The tree. Raises `UsageError` if no image would be found, or if there is nothing to say."""
     check_has_name(relocation.registry, "containerd")
     check_something_is_said(relocation)
-    found = mirrors_of(relocation)
+    moved = registry_mirrors(relocation)
+    lost = lost_images(relocation, asked_by_mirrors(relocation, moved))
     check_some_are_found(
-        relocation, found.lost, _LIMIT, "name images as they are at the registry, as the kind kustomize does"
+        relocation, lost, _LIMIT, "name images as they are at the registry, as the kind kustomize does"
     )
-    prefixes = {mirror.registry: mirror.prefixes for mirror in found.mirrors}
+    prefixes = {mirror.registry: mirror.prefixes for mirror in moved}
     if needs_words(relocation.reach):
         prefixes[relocation.registry] = (*prefixes.get(relocation.registry, ()), "")
     files = [
@@ -62,9 +70,7 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     notes = [_PLACE, _CONFIG, *fallback_notes(relocation.images, wishes.no_fallback, "; --no-fallback stops that")]
     notes += [] if relocation.reach.login else [_LOGIN]
     why = "containerd cannot change the name of a repository or a tag"
-    return Configuration(
-        files=(*files, *authority), notes=(*notes, *lost_notes(found.lost, why), *place_notes(relocation))
-    )
+    return Configuration(files=(*files, *authority), notes=(*notes, *lost_notes(lost, why), *place_notes(relocation)))
 
 
 def _hosts_toml(relocation: Relocation, registry: str, prefixes: Sequence[str], no_fallback: bool) -> str:

@@ -10,8 +10,14 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
-from transload.configuration.mirroring import check_some_are_found, lost_notes, mirrors_of
-from transload.configuration.relocation import MovedImage, Relocation
+from transload.configuration.mirroring import (
+    RegistryMirror,
+    asked_by_mirrors,
+    check_some_are_found,
+    lost_images,
+    lost_notes,
+)
+from transload.configuration.relocation import Relocation
 from transload.configuration.trust import authority_file, check_something_is_said, path_on_nodes, place_notes, url
 from transload.configuration.wishes import ConfigFile, Configuration, InputFile, Wishes
 from transload.errors import UsageError
@@ -33,7 +39,8 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     Raises `UsageError` if no image would be found, or if the given file is no configuration.
     """
     check_something_is_said(relocation)
-    lost = _lost(relocation)
+    hub = RegistryMirror(registry=DEFAULT_REGISTRY, prefixes=("",))
+    lost = lost_images(relocation, asked_by_mirrors(relocation, [hub]))
     check_some_are_found(relocation, lost, _LIMIT, _OTHERWISE)
     additions: dict[str, list[str]] = {}
     if relocation.images:
@@ -57,19 +64,6 @@ def _insecure(relocation: Relocation) -> str:
             hint=f"write the port, too: --pull-from {relocation.registry}:{80 if relocation.reach.plain_http else 443}",
         )
     return relocation.registry
-
-
-def _lost(relocation: Relocation) -> list[MovedImage]:
-    """The images that no mirror of Docker's leads to."""
-    found = mirrors_of(relocation)
-    mirrored = {mirror.registry for mirror in found.mirrors if mirror.registry == DEFAULT_REGISTRY}
-    return [
-        image
-        for image in relocation.images
-        if image in found.lost
-        or image.source.registry not in {*mirrored, relocation.registry}
-        or image.source.name.repository != image.target.name.repository
-    ]
 
 
 def _given(inputs: tuple[InputFile, ...]) -> dict[str, Any]:

@@ -12,10 +12,12 @@ from typing import Any
 
 from transload.configuration.mirroring import (
     RegistryMirror,
+    asked_by_mirrors,
     check_some_are_found,
     fallback_notes,
+    lost_images,
     lost_notes,
-    mirrors_of,
+    registry_mirrors,
 )
 from transload.configuration.nodelogin import login_fields
 from transload.configuration.relocation import Relocation
@@ -33,11 +35,12 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     """The patch. Raises `UsageError` if no image would be found."""
     check_has_name(relocation.registry, "Talos")
     check_something_is_said(relocation)
-    found = mirrors_of(relocation)
+    moved = registry_mirrors(relocation)
+    lost = lost_images(relocation, asked_by_mirrors(relocation, moved))
     otherwise = "name images as they are at the registry, as the kind kustomize does"
-    check_some_are_found(relocation, found.lost, _LIMIT, otherwise)
+    check_some_are_found(relocation, lost, _LIMIT, otherwise)
     registries: dict[str, Any] = {}
-    mirrors = {mirror.registry: _mirror(relocation, mirror, wishes.no_fallback) for mirror in found.mirrors}
+    mirrors = {mirror.registry: _mirror(relocation, mirror, wishes.no_fallback) for mirror in moved}
     if relocation.reach.plain_http:
         mirrors.setdefault(relocation.registry, {"endpoints": [url(relocation)]})
     if mirrors:
@@ -54,7 +57,7 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
         *([_REBOOT] if file.secret else []),
         *fallback_notes(relocation.images, wishes.no_fallback, "; --no-fallback stops that"),
     ]
-    notes += lost_notes(found.lost, "Talos cannot change the name of a repository or a tag")
+    notes += lost_notes(lost, "Talos cannot change the name of a repository or a tag")
     return Configuration(files=(file,), notes=(*notes, *place_notes(relocation)))
 
 
