@@ -112,6 +112,6 @@ def _config(relocation: Relocation, folder: str) -> dict[str, Any]:
     if reach.insecure_tls:
         tls["insecure_skip_verify"] = True
     return {
-        **({"auth": login_fields(reach.login, "identity_token")} if reach.login else {}),
+        **({"auth": login_fields(reach.login)} if reach.login else {}),
         **({"tls": tls} if tls else {}),
     }

@@ -344,10 +344,11 @@ def test_paths_that_mean_nothing_on_nodes(kind: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in NODES if "login" in KINDS[kind].takes])
-def test_a_token_where_a_password_is_needed(kind: str) -> None:
-    login = Login(registry_token="secret-token")
-    if kind == "containerd":  # whose header carries it
-        assert write(kind, relocation(ARC, login=login)).files
+@pytest.mark.parametrize("token", ["identity_token", "registry_token"])
+def test_a_token_where_a_password_is_needed(kind: str, token: str) -> None:
+    login = Login("ann", **{token: "secret-token"})
+    if (kind, token) in {("containerd", "registry_token"), ("talos", "identity_token")}:
+        assert b"secret-token" in b"".join(file.content for file in write(kind, relocation(ARC, login=login)).files)
         return
     with pytest.raises(UsageError, match="is a token") as raised:
         write(kind, relocation(ARC, login=login))
