@@ -30,8 +30,8 @@ pytestmark = pytest.mark.timeout(1200)
 
 @pytest.fixture(scope="module")
 def storage() -> Iterator[list[str]]:
-    """Where buildah and podman keep what this file makes; a runroot may have 50 letters."""
-    with tempfile.TemporaryDirectory(prefix="image") as folder:
+    """Where buildah and podman keep what this file makes; a runroot may have 50 letters, and memory is too small."""
+    with tempfile.TemporaryDirectory(prefix="image", dir="/var/tmp") as folder:
         yield [f"--root={folder}/root", f"--runroot={folder}/run", "--storage-driver=vfs"]
 
 
