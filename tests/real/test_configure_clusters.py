@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.real.apiserver import discovery
 from tests.real.programs import program
 from tests.unit.configuration.relocations import ONE, OTHER, many, moved, relocation
 from transload.configuration import Configuration, Reach, Relocation, Wishes
@@ -148,3 +149,29 @@ def test_kubectl_reads_every_file(kubectl: str, tmp_path: Path) -> None:
         for path in write(KINDS[word].write(many(500), Wishes()), tmp_path):
             read = run(kubectl, "annotate", "--local", "-f", path, "-o", "json", "read-by=kubectl")
             assert read.count('"read-by": "kubectl"') == sum(1 for _ in yaml.safe_load_all(path.read_bytes()))
+
+
+KNOWN = {
+    "v1": {"Secret": True, "ConfigMap": True},
+    "admissionregistration.k8s.io/v1": {"MutatingAdmissionPolicy": False, "MutatingAdmissionPolicyBinding": False},
+    "kyverno.io/v1": {"ClusterPolicy": False},
+    "config.openshift.io/v1": {"ImageDigestMirrorSet": False, "ImageTagMirrorSet": False},
+    "mutations.gatekeeper.sh/v1alpha1": {"AssignImage": False},
+}
+REACH = Reach(login=Login("me", "secret"), ca=b"-----BEGIN CERTIFICATE-----\n")
+
+
+@pytest.mark.parametrize("word", ["pull-secret", "admission-policy", "kyverno", "openshift", "gatekeeper"])
+def test_kubectl_would_create_every_object(word: str, kubectl: str, tmp_path: Path) -> None:
+    images = relocation(moved("quay.io/a/b:1", "r.local:5000/a/b:1")).images
+    files = write(
+        KINDS[word].write(Relocation(registry="r.local:5000", images=images, reach=REACH), Wishes()), tmp_path
+    )
+    with discovery(KNOWN) as server:
+        for path in files:
+            if "v1beta1" not in path.name and "v1alpha1" not in path.name:  # the same in older clusters
+                told = run(
+                    *(kubectl, f"--server={server}", f"--cache-dir={tmp_path / 'cache'}", "create", "-f", path),
+                    *("--dry-run=client", "--validate=false"),
+                )
+                assert told.count("created (dry run)") == sum(1 for _ in yaml.safe_load_all(path.read_bytes()))
