@@ -103,25 +103,27 @@ def containerd(certs_d: Path) -> Iterator[tuple[Engine, Path]]:
         lines += [f"[{cri}.registry]", f'config_path = "{certs_d}"', ""]
         (folder / "config.toml").write_text("\n".join(lines))
         command = [needs("containerd"), "-c", str(folder / "config.toml")]
-        with running(command, folder, [client, "-a", f"{path}/s", "version"]):
+        (folder / "empty").write_bytes(bytes(5))  # a message of gRPC with nothing in it
+        ready = f"{' '.join(_grpc(folder / 's', 'ListImages', folder / 'empty'))} 2>&1 | grep -q 'grpc-status: 0'"
+        with running(command, folder, ["sh", "-c", ready]):
             yield lambda *words: asked([client, "-a", f"{path}/s", "-n", "k8s.io", *map(str, words)]), folder / "s"
 
 
+def _grpc(socket_path: Path, method: str, message: object) -> list[str]:
+    """The command that sends one message to the CRI's image service (runtime.v1), and prints headers and trailers."""
+    command = [needs("curl"), "-sS", "--http2-prior-knowledge", "--unix-socket", str(socket_path), "-D", "/dev/stderr"]
+    command += ["-o", "/dev/null", "-H", "content-type:application/grpc", "-H", "te:trailers"]
+    return [*command, "--data-binary", f"@{message}", f"http://localhost/runtime.v1.ImageService/{method}"]
+
+
 def cri_pull(socket_path: Path, reference: str) -> str:
-    """PullImage of the CRI's image service (runtime.v1), as the kubelet asks it: one message over HTTP/2 by curl."""
+    """Pull as the kubelet does it; what went wrong, or nothing."""
     name = reference.encode()
     spec = b"\x0a" + bytes([len(name)]) + name  # ImageSpec.image
     request = b"\x0a" + bytes([len(spec)]) + spec  # PullImageRequest.image
-    command = ["curl", "-sS", "--http2-prior-knowledge", "--unix-socket", str(socket_path), "-D", "/dev/stderr"]
-    command += ["-H", "content-type: application/grpc", "-H", "te: trailers", "--data-binary", "@-"]
     message = b"\0" + len(request).to_bytes(4, "big") + request
-    done = subprocess.run(
-        [*command, "http://localhost/runtime.v1.ImageService/PullImage"],
-        input=message,
-        capture_output=True,
-        timeout=240,
-        check=False,
-    )
+    command = _grpc(socket_path, "PullImage", "-")
+    done = subprocess.run(command, input=message, capture_output=True, timeout=240, check=False)
     status = done.stderr.decode()
     return "" if "grpc-status: 0" in status else status
 
