@@ -44,6 +44,17 @@ def check_under(location: Location) -> Location:
     return location
 
 
+def check_carried(location: Location) -> Location:
+    """`location` if it was carried here. Raises `UsageError` for others, such as another engine."""
+    if location.kind in {"bundle", "oci", "archive"}:
+        return location
+    raise UsageError(
+        f"{location} was not carried here, and only a bundle, a folder or an archive is loaded",
+        subject=str(location),
+        hint="pack it first: transload pack --from STORE -o BUNDLE",
+    )
+
+
 def _published(carried: CarriedStore) -> Mapping[Name, str]:
     bundle = carried.bundle
     return {entry.image.name: entry.image.source for entry in bundle.ledger.images} if bundle else {}

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from transload.app.detect import carried_place, open_carried
 from transload.app.loading import Loaded, LoadedImage, LoadWish, load_carried
-from transload.app.loadnames import check_under
+from transload.app.loadnames import check_carried, check_under
 from transload.app.location import Location
 from transload.app.nodeengine import EngineChoice, open_engine
 from transload.app.stores import Carried
@@ -94,7 +94,7 @@ def load(
             under=check_under(Location.parse(under)) if under else None,
         )
         wish.check()
-        location = carried_place(carried, reading)
+        location = check_carried(carried_place(carried, reading))
         if location.kind == "bundle":
             reading = evolve(reading, ask=ask_for_volume(Path(location.value), session.output.paused))
         with session.stoppable(), session.stores(carried=reading) as stores:

@@ -8,7 +8,7 @@ from typing import Unpack
 
 from transload.app.detect import carried_place, open_carried
 from transload.app.loading import Loaded, LoadedImage, LoadWish, load_carried
-from transload.app.loadnames import check_under
+from transload.app.loadnames import check_carried, check_under
 from transload.app.nodeengine import EngineChoice, open_engine
 from transload.app.settings import read_environment
 from transload.app.stores import Carried
@@ -63,7 +63,7 @@ def load(
     wish.check()
     choice = EngineChoice(kind=kind, address=engine_address, namespace=namespace)
     choice.check()
-    place = carried_place(str(arguments.path("bundle", bundle)), carried)
+    place = check_carried(carried_place(str(arguments.path("bundle", bundle)), carried))
     means = Means.of(options, key=carried.key, volumes=carried.folders)
     with at_work(means) as work:
         environment = means.environment or read_environment()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import transload
 from tests.unit.bundle.packing import contents_of, pack
@@ -265,6 +267,20 @@ def test_wrong_words_get_one_sentence(
     done = run("load", str(packed(tmp_path)), *words, *own, code=code)
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("store", ["docker:", "podman:", "charts:https://charts.example.org"])
+def test_only_what_was_carried_is_loaded(store: str) -> None:
+    with pytest.raises(transload.UsageError, match="only a bundle, a folder or an archive is loaded"):
+        transload.load(store, engine="docker", engine_address="/nowhere", environment=NOTHING)
+
+
+def test_with_a_key_only_what_it_signed_is_loaded(engine: SmallEngine, tmp_path: Path) -> None:
+    public = Ed25519PrivateKey.generate().public_key()
+    (tmp_path / "site.pub").write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    with pytest.raises(transload.BundleUnsigned):
+        load(packed(tmp_path), engine, key=tmp_path / "site.pub")
+    assert engine.images == {}
 
 
 def test_json_has_each_image(engine: SmallEngine, tmp_path: Path) -> None:
