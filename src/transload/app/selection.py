@@ -17,7 +17,7 @@ from transload.app.releases import find_releases, needed_tags, open_origin
 from transload.app.restricting import restricted, to_item
 from transload.app.stores import Stores
 from transload.app.whole import everything
-from transload.catalog.builtin import load_builtin
+from transload.catalog.builtin import builtin, load_builtin
 from transload.catalog.catalog import Catalog
 from transload.catalog.difference import Published, discovered
 from transload.catalog.imageset import CatalogUse, ImageSet
@@ -328,6 +328,12 @@ def _from_engine(job: Job, origin: Location, stores: Stores) -> Selection:
 def _in_engine(text: str, origin: Location) -> Selected:
     """One image, `REFERENCE [-> NAME[:TAG] at the target]`. Below a registry, the reference begins there."""
     before, _, after = text.partition(ARROW)
+    if text in builtin():
+        catalog = load_builtin(text)
+        raise UsageError(
+            f"{text} is a catalog, and images in {origin.kind} are named one by one, or by where they come from",
+            hint=f"all of them: --from {origin.kind}:{catalog.registry}/{catalog.repository}; an image: {text}:TAG",
+        )
     named = join(origin.locator.partition(":")[2], origin.prefix, before.strip())
     try:
         reference = Reference.parse(named)

@@ -77,6 +77,8 @@ def plan(
             check_replaceable(out)
         gathered = gather(session, wanted, logins)
         gathered = evolve(gathered, job=evolve(gathered.job, through=through))
+        if out is not None and gathered.job.target.is_engine:
+            raise UsageError("a plan for an engine has no steps to save", hint="leave --out out")
         if wanted.also_to and through is not None:
             raise UsageError("--through copies to one target, and --to names several", hint="plan it for each of them")
         if wanted.also_to:

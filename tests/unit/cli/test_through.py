@@ -28,6 +28,11 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["mirror", *IMAGE, *TO, *THROUGH], 5, "no docker engine at unix://"),
         (["plan", *IMAGE, *TO, *THROUGH], 5, "check DOCKER_HOST, or start it: systemctl start docker"),
+        (["plan", *IMAGE, "--to", "docker:", "-o", "plan.json"], 2, "a plan for an engine has no steps to save"),
+        (["mirror", *IMAGE, "--to", "docker:"], 5, "no docker engine at unix://"),
+        (["mirror", *IMAGE, "--to", "docker:", "--max-bytes", "1GB"], 2, "--max-bytes does not go with an engine"),
+        (["mirror", *IMAGE, "--to", "docker:", "--referrers"], 2, "--referrers is nothing that an engine can do"),
+        (["plan", "--from", "docker:", "arcdata", *TO], 2, "--from docker:mcr.microsoft.com/arcdata"),
         (["mirror", *IMAGE, *TO, "--keep"], 2, "--keep is for copies through an engine"),
         (["mirror", *IMAGE, "--to", "oci:out", *THROUGH], 2, "an engine pushes to a registry, and oci:out is none"),
         (["mirror", *IMAGE, *TO, "--to", "oci:out", *THROUGH], 2, "--through copies to one target"),
