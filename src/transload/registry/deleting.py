@@ -111,11 +111,10 @@ class RegistryDeletes:
         reply = self._ask(self._api.manifest_url(name.repository, digest), doing, name.repository)
         gone = reply.status == 404 and not self._is_there(name.at(digest))
         if reply.status not in _DELETED and not gone:
-            if reply.status in _NEVER or _is_unsupported(reply):
-                raise _explained(
-                    ReadOnly(f"{self._api.host} deletes nothing ({reply.status})", subject=str(name)), self._api.host
-                )
-            raise _explained(problem(reply, doing, "manifest", str(name)), self._api.host)
+            error = problem(reply, doing, "manifest", str(name))
+            if type(error) is Refused and (reply.status in _NEVER or _is_unsupported(reply)):
+                error = ReadOnly(error.message, subject=error.subject)
+            raise _explained(error, self._api.host)
         if subject is not None:
             self._referrers.forget(name.repository, subject, digest)
 
