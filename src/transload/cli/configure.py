@@ -171,6 +171,6 @@ def _show(session: Session, configuration: Configuration, paths: tuple[Path, ...
     if not quiet:
         say_notes(list(configuration.notes))
     if paths is None:
-        click.echo(files[0].content.decode(errors="replace"), nl=False)
+        click.echo(files[0].content, nl=False)  # byte for byte
     else:
         show_result([f"written: {path}" for path in paths])

@@ -14,8 +14,8 @@ from transload.discovery.judging import names_registry
 
 # An anchor and a tag, YAML 1.2.2, section 6.9, with blanks and comments between them and the scalar.
 _PROPERTIES = re.compile(r"(?:[&!][^\s]*(?:\s+(?:#[^\n]*\n\s*)*|\Z))*")
-# What may stand right before and after a reference inside a longer text; else it is a part of another word.
-_BEFORE, _AFTER = r"(?<![\w./:@+%-])", r"(?![\w/:@+%-]|\.[\w])"
+# What does not stand right before a reference inside a longer text, or after it: there it is a part of another word.
+_BEFORE, _AFTER = r"[\w./:@+%-]", r"(?![\w/:@+%-]|\.[\w])"
 
 
 @frozen
@@ -43,7 +43,8 @@ def respelled(source: str, style: str, content: str, old: str, new: str) -> Resp
 
 @lru_cache(maxsize=4096)
 def _word(text: str) -> re.Pattern[str]:
-    return re.compile(_BEFORE + re.escape(text) + _AFTER)
+    word = re.escape(text)  # first, since what begins with letters is searched for faster
+    return re.compile(f"{word}(?<!{_BEFORE}{word}){_AFTER}")
 
 
 def is_read_as_text(word: str) -> bool:
