@@ -101,7 +101,7 @@ def _documents(content: bytes, file: str, is_json: bool) -> Iterator[Value]:
         elif isinstance(document, DocumentInvalid):
             raise document
         elif isinstance(document, Unread):
-            raise DocumentInvalid(f"{document.place}: {document.reason}", subject=file)
+            raise _unreadable(document)
 
 
 @frozen
@@ -134,7 +134,7 @@ class _Rewriting:
         """Find what one document names, and note how the references that the lookup knows are replaced."""
         for item in compose.images_of(document, {}) if compose.recognises(document) else read_document(document):
             if isinstance(item, Unread):
-                raise DocumentInvalid(f"{item.place}: {item.reason}", subject=self.file)
+                raise _unreadable(item)
             if isinstance(item, Finding) or (isinstance(item, Question) and item.reason == NO_TAG):
                 self._finding(document, item)
             elif isinstance(item, Question) and item.answered_by is None and item.place.keys and item.text:
@@ -291,6 +291,13 @@ class _Rewriting:
             subject=self.file,
             hint="write the references of this document as plain or quoted texts, without anchors",
         )
+
+
+def _unreadable(unread: Unread) -> DocumentInvalid:
+    """The error for what a reader could not read; some reasons say where themselves."""
+    file, reason = unread.place.file, unread.reason
+    where = "" if reason.startswith(f"{file}:") else f"{unread.place}: "
+    return DocumentInvalid(f"{where}{reason}", subject=file)
 
 
 def _behind(document: Value, keys: Keys) -> Any:

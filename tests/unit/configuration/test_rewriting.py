@@ -195,6 +195,7 @@ def test_pinned_references_stay_pinned_when_rewritten_again() -> None:
     [
         ("a.yaml", b"a: [", "a.yaml:2:1: not valid YAML"),
         ("a.json", b'{"a": ', "a.json:1: not JSON"),
+        ("a.yaml", pod("image: [redis:7]").encode(), "a.yaml:6: spec.containers[0].image: expected text, found a list"),
         ("a.yaml", b"image: {{ .Values.image }}:1\n", "a.yaml:1: it is a template that was not rendered"),
         ("a.yaml", "é".encode("latin-1"), "a.yaml:1: not UTF-8"),
         ("a.yaml", "a: 1".encode("utf-16"), "a.yaml: saved as UTF-16"),
