@@ -12,6 +12,7 @@ import yaml
 
 from tests.real.apiserver import discovery
 from tests.real.programs import program
+from tests.unit.configuration import engines
 from tests.unit.configuration.relocations import ONE, OTHER, many, moved, relocation
 from transload.configuration import Configuration, Reach, Relocation, Wishes
 from transload.configuration.kinds import KINDS
@@ -175,3 +176,15 @@ def test_kubectl_would_create_every_object(word: str, kubectl: str, tmp_path: Pa
                     *("--dry-run=client", "--validate=false"),
                 )
                 assert told.count("created (dry run)") == sum(1 for _ in yaml.safe_load_all(path.read_bytes()))
+
+
+def test_the_policies_of_five_hundred_images_find_them_all() -> None:
+    to = many(500)
+    asked = engines.pod(containers=[str(image.source) for image in to.images])
+    wanted = engines.pod(containers=[str(image.target) for image in to.images])
+    created = asked
+    for policy in engines.policies("admission-policy", to):
+        created = engines.admitted(policy, created)
+    assert created == wanted
+    [policy] = engines.policies("kyverno", to)
+    assert engines.kyverno(policy, asked) == wanted

@@ -38,11 +38,11 @@ def namespace_name(text: str) -> str:
 
 def objects_text(*documents: dict[str, Any]) -> bytes:
     """Kubernetes objects as one file. Raises `LimitExceeded` for one that a cluster would not take."""
-    for document in documents:
-        size = len(yaml_text(document))
-        if size > KUBERNETES_OBJECT_BYTES:
+    texts = [yaml_text(document) for document in documents]
+    for document, text in zip(documents, texts, strict=True):
+        if len(text) > KUBERNETES_OBJECT_BYTES:
             raise LimitExceeded(
-                f"the {document['kind']} would have {size} bytes, and clusters take {KUBERNETES_OBJECT_BYTES}",
+                f"the {document['kind']} would have {len(text)} bytes, and clusters take {KUBERNETES_OBJECT_BYTES}",
                 hint="write one configuration for each part of the images",
             )
-    return yaml_text(*documents)
+    return texts[0] if len(texts) == 1 else b"".join(b"---\n" + text for text in texts)

@@ -16,9 +16,28 @@ import yaml
 from celpy import adapter, celtypes
 from jmespath import functions
 
+from transload.configuration import Relocation, Wishes
+from transload.configuration.kinds import KINDS
+
 FIELDS = ("containers", "initContainers", "ephemeralContainers")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
 _CONSTRUCTOR = re.compile(r"Object(?:\.\w+)*\{")
 _FIELD = re.compile(r"(?<=[{ ])(\w+): (?=\S)")
+
+
+def policies(kind: str, to: Relocation, version: str = "v1") -> list[dict[str, Any]]:
+    """The policies, in the order in which they are asked."""
+    files = {str(file.path): file.content for file in KINDS[kind].write(to, Wishes()).files}
+    name = "kyverno-policy.yaml" if kind == "kyverno" else f"mutating-admission-policy-{version}.yaml"
+    return [document for document in yaml.load_all(files[name], _LOADER) if not document["kind"].endswith("Binding")]
+
+
+def pod(**images: list[str]) -> dict[str, Any]:
+    spec = {
+        field: [{"name": f"{field.lower()}-{number}", "image": image, "args": ["x"]} for number, image in enumerate(of)]
+        for field, of in images.items()
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
 
 
 # --- CEL
