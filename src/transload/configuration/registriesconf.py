@@ -24,6 +24,7 @@ from transload.configuration.tomlout import Value, toml_table
 from transload.configuration.trust import (
     authority_file,
     check_has_name,
+    check_not_the_path_alone,
     check_something_is_said,
     path_on_nodes,
     place_notes,
@@ -44,6 +45,7 @@ def registries_conf(relocation: Relocation, engine: str, after: str, login: str,
     """
     _check_registry(relocation.registry, engine)
     check_something_is_said(relocation)
+    check_not_the_path_alone(relocation, engine, _CERTIFICATES)
     lost = lost_images(relocation, asked_by_rules(relocation))
     otherwise = "name images as they are at the registry, as the kind kustomize does"
     check_some_are_found(relocation, lost, f"{engine} cannot change a tag", otherwise)

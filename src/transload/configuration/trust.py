@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath, PureWindowsPath
 
+from attrs import evolve
+
 from transload.configuration.relocation import Reach, Relocation
 from transload.configuration.wishes import ConfigFile
 from transload.errors import UsageError
@@ -77,9 +79,23 @@ def check_has_name(registry: str, engine: str) -> None:
         )
 
 
+def check_not_the_path_alone(relocation: Relocation, engine: str, folder: str) -> None:
+    """Raises `UsageError` if all that is to be said is a path, for an engine that looks in its own folder only."""
+    path = path_on_nodes(relocation.reach)
+    if path and not _is_moved(relocation) and evolve(relocation.reach, ca=None, ca_file=None) == Reach():
+        raise UsageError(
+            f"{engine} cannot be told of {path}: it looks for certificates in {folder}/{relocation.registry} only",
+            hint="link the file there as ca.crt, or give the certificate with --ca-file",
+        )
+
+
+def _is_moved(relocation: Relocation) -> bool:
+    return any(image.source_repository != image.target_repository for image in relocation.images)
+
+
 def check_something_is_said(relocation: Relocation) -> None:
     """Raises `UsageError` without images and without anything that nodes would have to be told of the registry."""
-    if not relocation.images and not needs_words(relocation.reach):
+    if not _is_moved(relocation) and not needs_words(relocation.reach):
         raise UsageError(
             f"there is nothing to tell nodes about {relocation.registry}",
             hint="name what says where the images are (a report, a set), or add --ca-file, --plain-http, --with-login",

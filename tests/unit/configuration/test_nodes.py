@@ -326,8 +326,19 @@ def test_notes_are_single_sentences_without_secrets(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", NODES)
 def test_nothing_to_say(kind: str) -> None:
-    with pytest.raises(UsageError, match="nothing to tell nodes"):
-        write(kind, relocation())
+    where_it_was = MovedImage(source=ARC.target, target=ARC.target)
+    for nothing in (relocation(), relocation(where_it_was)):
+        with pytest.raises(UsageError, match="nothing to tell nodes"):
+            write(kind, nothing)
+
+
+@pytest.mark.parametrize("kind", ["docker", "podman", "crio"])
+def test_engines_that_look_for_certificates_in_their_own_folder(kind: str) -> None:
+    with pytest.raises(UsageError, match=r"looks for certificates in /etc/\w+/certs.d/registry.local:5000 only"):
+        write(kind, relocation(ca_file="/etc/ssl/site.pem"))
+    assert any(
+        "/etc/ssl/site.pem" in note for note in write(kind, relocation(REDIS, ca_file="/etc/ssl/site.pem")).notes
+    )
 
 
 @pytest.mark.parametrize("kind", NODES)

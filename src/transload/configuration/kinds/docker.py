@@ -18,7 +18,14 @@ from transload.configuration.mirroring import (
     lost_notes,
 )
 from transload.configuration.relocation import Relocation
-from transload.configuration.trust import authority_file, check_something_is_said, path_on_nodes, place_notes, url
+from transload.configuration.trust import (
+    authority_file,
+    check_not_the_path_alone,
+    check_something_is_said,
+    path_on_nodes,
+    place_notes,
+    url,
+)
 from transload.configuration.wishes import ConfigFile, Configuration, InputFile, Wishes
 from transload.errors import UsageError
 from transload.limits import DAEMON_BYTES, DAEMON_VALUES
@@ -39,6 +46,7 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     Raises `UsageError` if no image would be found, or if the given file is no configuration.
     """
     check_something_is_said(relocation)
+    check_not_the_path_alone(relocation, "Docker", "/etc/docker/certs.d")
     hub = RegistryMirror(registry=DEFAULT_REGISTRY, prefixes=("",))
     lost = lost_images(relocation, asked_by_mirrors(relocation, [hub]))
     check_some_are_found(relocation, lost, _LIMIT, _OTHERWISE)
