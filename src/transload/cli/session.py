@@ -17,11 +17,12 @@ from transload.app.network import Network
 from transload.app.runid import checked_run_id
 from transload.app.settings import Environment, read_environment
 from transload.app.stores import NOTHING_SAID, Carried, Listeners, Logins, Stores
+from transload.cli.command import is_written
 from transload.cli.flags import RunFlags
 from transload.cli.interruption import stoppable
 from transload.cli.output import Output, OutputFormat
 from transload.clock import SYSTEM_CLOCK
-from transload.errors import LocalError, ReferenceInvalid
+from transload.errors import LocalError, ReferenceInvalid, UsageError
 from transload.events import Event, RunPaused, RunResumed
 from transload.oci.reference import check_registry
 from transload.report.sentences import pause_sentence
@@ -89,6 +90,10 @@ def open_session(
 
 def _log(command: str, run_id: str, run: RunFlags) -> LogFile | None:
     if run.log_file is None:
+        if is_written("log_format"):
+            raise UsageError(
+                "--log-format without --log-file has no effect", hint="add --log-file FILE, or - for standard error"
+            )
         return None
     from transload.cli.logging import open_log  # few runs have one
 

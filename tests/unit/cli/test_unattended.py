@@ -427,3 +427,12 @@ def test_a_line_holds_no_line_end_of_others(tmp_path: Path) -> None:
         log.tell("info", "one\ntwo \x1b[31mthree\u2028four")
     assert len(path.read_text().splitlines()) == 2
     assert "\x1b" not in path.read_text()
+
+
+def test_a_form_without_a_file_is_a_mistake_on_the_line_and_not_as_a_default(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = run("mirror acme.json --to oci:copy --log-format json")
+    assert (ran.code, "--log-format without --log-file has no effect" in ran.err) == (2, True)
+    monkeypatch.setenv("TRANSLOAD_LOG_FORMAT", "json")
+    assert run("mirror acme.json --to oci:copy").code == 0
