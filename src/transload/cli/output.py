@@ -67,6 +67,7 @@ class Output:
         self._reports = tuple(reports)
         self._log = log.log if log else None
         self._mute = bool(log and log.is_standard_error)  # its lines stand for all others there
+        self._short = quiet  # for standard output; on standard error the log is instead of all else
         self._quiet = quiet or self._mute
         self._json = JsonLines(sys.stdout) if output == "json" else None
         self._progress: Progress | TargetsVoice | None = None
@@ -318,7 +319,7 @@ class Output:
             say([f"report: {', '.join(map(str, self._reports))}"])
 
     def _nothing_new(self, result: Result | Results) -> None:
-        if not self._quiet:
+        if not self._short:
             show_result([nothing_new_line(*pair) for pair in zip(_each(result), self._only_new, strict=True)])
 
 

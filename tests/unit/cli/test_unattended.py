@@ -436,3 +436,9 @@ def test_a_form_without_a_file_is_a_mistake_on_the_line_and_not_as_a_default(
     assert (ran.code, "--log-format without --log-file has no effect" in ran.err) == (2, True)
     monkeypatch.setenv("TRANSLOAD_LOG_FORMAT", "json")
     assert run("mirror acme.json --to oci:copy").code == 0
+
+
+def test_a_log_on_standard_error_leaves_standard_output_alone(run: Run) -> None:
+    assert run("mirror acme.json --to oci:copy --if-new --log-file -").out.startswith("done: 2 copied")
+    assert run("mirror acme.json --to oci:copy --if-new --log-file -").out.startswith(f"nothing new: {TAG} of acme is")
+    assert run("mirror acme.json --to oci:copy --if-new --log-file - --quiet").out == ""
