@@ -347,6 +347,7 @@ def test_no_parser_is_missing() -> None:
         "cli/defaults.py",  # tests/unit/cli/test_defaults.py
         "charts/index.py",  # tests/unit/charts/test_index.py
         "app/onlyone.py",  # tests/unit/cli/test_if_new.py
+        "configuration/kinds/docker.py",  # tests/unit/configuration/test_nodes.py
         "engines/api.py",  # tests/unit/engines/test_api.py
     }
     assert readers <= known | elsewhere

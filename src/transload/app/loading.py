@@ -152,7 +152,7 @@ def load_carried(
     job = Job(sets=(), target=wish.under or Location("oci", ""), images=wish.images)
     selection = select_carried(carried, job, stores.working)
     names, notes = full_names(selection.items, carried, wish.under)
-    loading = Loading(carried.source, engine, wish, cancellation, stores.working)
+    loading = Loading(carried.source, engine, wish, cancellation, working=stores.working)
     images = loading.all(selection.items, names, tell)
     if carried.bundle:
         notes = (*signature_notes(carried.bundle), *volume_notes(carried.bundle), *notes)

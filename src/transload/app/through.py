@@ -51,7 +51,14 @@ def prepare_through(job: Job, through: Through, stores: Stores, cancellation: Ca
         PlannedImage(source_store=item.source_store, source=item.source, target=item.target, status="new")
         for item in selection.items
     )
-    relaying = _Relaying(job, through, engine, selection.items, stores, cancellation)
+    relaying = _Relaying(
+        job=job,
+        through=through,
+        engine=engine,
+        items=selection.items,
+        stores=stores,
+        cancellation=cancellation,
+    )
     return Prepared(
         plan=Plan(target=job.target.locator, images=images, steps=(), manifests={}),
         sources=selection.sources,

@@ -295,7 +295,7 @@ class Output:
         else:
             voice = InLines(sys.stderr, names, only_new=bool(self._only_new))
         self._progress = voice
-        return Targets(names, voice, self.working, self._working.rest, self._log)
+        return Targets(names, voice, self.working, self._working.rest, log=self._log)
 
     def result(self, result: Result | Results) -> None:
         """Write the result, and the report files."""

@@ -80,7 +80,7 @@ def open_session(
     """
     run = run or RunFlags()
     run_id = checked_run_id(run.run_id)
-    with Output(command, output, quiet, run.report, run_id, _log(command, run_id, run)) as opened:
+    with Output(command, output, quiet, run.report, run_id=run_id, log=_log(command, run_id, run)) as opened:
         if network is not None:
             _check_network(network)
         environment = read_environment()

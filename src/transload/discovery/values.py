@@ -45,4 +45,4 @@ def listed(value: Value, *keys: str) -> Iterator[Value]:
 def rooted(value: Value) -> Value:
     """The same value as a document of its own, so that paths in it begin there."""
     document = value.document
-    return Value(value.content, Document(document.name, document.hint, value.line, value.keys, document.begin))
+    return Value(value.content, Document(document.name, document.hint, value.line, value.keys, begin=document.begin))

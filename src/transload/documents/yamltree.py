@@ -225,7 +225,7 @@ class _Builder:
             self._check_tag(event, event.tag)
             tree = self._mapping(depth)
         span = self._span(event) if self._first_index is not None and isinstance(tree, str) else None
-        node = _Node(tree, self._line(event), 1 + self._weight - before, null, span)
+        node = _Node(tree, self._line(event), 1 + self._weight - before, null, span=span)
         if event.anchor:
             self._anchors[event.anchor] = node
         return node

@@ -140,7 +140,9 @@ class LayoutStore:
     @property
     def prunes(self) -> LayoutPrunes:
         """It can delete many names in one change of `index.json`."""
-        return LayoutPrunes(self._blobs, self._own, self._changing, self._index, self._replace, self._clock)
+        return LayoutPrunes(
+            self._blobs, self._own, self._changing, self._index, replace=self._replace, clock=self._clock
+        )
 
     # --- Resolves
 

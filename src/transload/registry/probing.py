@@ -79,7 +79,13 @@ class RegistryProbes:
         reply = self._api.http.ask(request)
         offered = challenges(reply.headers.get("WWW-Authenticate", "")) if reply.status == 401 else ()
         product = product_of(self._api.host, reply.headers, offered)
-        return Greeting(reply.status, _moment_s(reply), offered, reply.headers.get("Server", "")[:80], product)
+        return Greeting(
+            status=reply.status,
+            wall_s=_moment_s(reply),
+            offered=offered,
+            server=reply.headers.get("Server", "")[:80],
+            product=product,
+        )
 
     def open_upload(self, repository: str) -> None:
         """Begin an upload in a repository, and cancel it. Raises what a run would: `AccessDenied`, `NotFound`, …"""
