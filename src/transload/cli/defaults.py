@@ -23,8 +23,12 @@ _UNTOUCHED = ("demo",)  # it needs no settings of a site
 # them counts only in the section of the command.
 _OWN = {
     "check": ("deep",),
-    "configure": ("pin",),
+    "configure": ("pin", "strict"),
     "load": ("platform", "namespace"),
+    "prune": (
+        *("keep", "catalog", "set", "rules", "remove-tags", "untagged", "unused", "keep-tags", "keep-since"),
+        *("repository", "allow-empty", "yes"),
+    ),
     "repair": ("into",),
     "forget": ("all", "list"),
     "releases": ("image", "releases"),

@@ -97,7 +97,7 @@ def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None
     multiple=True,
     help="Look at this repository only, relative to TARGET (repeatable).",
 )
-@click.option("--flatten", is_flag=True, help="The target has only the last part of each repository path.")
+@click.option("--flatten", is_flag=True, help="At the target, only the last part of each repository path.")
 @click.option("--allow-empty", is_flag=True, help="Repositories may lose every image.")
 @click.option("--yes", is_flag=True, help="Delete. Without it, prune only shows what would go.")
 @options.target_login
