@@ -43,7 +43,8 @@ def prepare_into(job: Job, stores: Stores, cancellation: Cancellation) -> Prepar
     engine = open_engine(choice, stores.environment, cancellation.check)
     wish = LoadWish(platform=next(iter(job.platforms), None))
     loadings = {
-        locator: Loading(source, engine, wish, cancellation, ignore) for locator, source in selection.sources.items()
+        locator: Loading(source, engine, wish, cancellation, working=ignore)
+        for locator, source in selection.sources.items()
     }
     looked = [loadings[item.source_store].looked(item, name) for item, name in zip(selection.items, names, strict=True)]
     images = tuple(_planned(item, image, job) for item, image in zip(selection.items, looked, strict=True))
