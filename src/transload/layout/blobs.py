@@ -54,7 +54,7 @@ class Blobs:
             try:
                 real, status = self._without_links(digest) or _followed(expected)
             except (FileNotFoundError, NotADirectoryError) as error:
-                raise BlobUnknown(f"oci:{self.root} has no blob {digest.short}", subject=digest) from error
+                raise self._unknown(digest) from error
         # A layout from elsewhere must not make us send, serve or hash another file of this machine.
         if not real.is_relative_to(self._real_root):
             raise FolderUnsafe(f"blob {digest.short} is a link that leads out of {self.root}", subject=digest)
@@ -79,7 +79,7 @@ class Blobs:
         descriptor.check_size(size, f"oci:{self.root}")
         wanted = descriptor.size - offset if length is None else length
         with local_errors("opening", path):
-            file = self._opened(path)
+            file = self._opened(path, descriptor.digest)
         with closed_after(file):
             with local_errors("reading", path):
                 file.seek(offset)
@@ -88,19 +88,28 @@ class Blobs:
     def read(self, digest: Digest, limit: int) -> bytes:
         """The first `limit` bytes of a blob; all of it if it is not longer. Raises as `path` does."""
         path = self.path(digest)
-        with local_errors("reading", path), self._opened(path) as file:
+        with local_errors("reading", path), self._opened(path, digest) as file:
             return read_up_to(file, limit)
 
     def file(self, digest: Digest) -> FileIO:
         """The file of a blob, open for reading. Raises as `path` does."""
         path = self.path(digest)
         with local_errors("reading", path):
-            return self._opened(path)
+            return self._opened(path, digest)
 
-    def _opened(self, real: Path) -> FileIO:
-        """Open a file after `path` has checked it. This fails if it was replaced, or a link added, since then."""
+    def _opened(self, real: Path, digest: Digest) -> FileIO:
+        """Open a file after `path` has checked it. This fails if it was replaced, or a link added, since then.
+
+        Another process may have deleted it meanwhile: then there is no such blob.
+        """
         *folders, name = real.relative_to(self._real_root).parts
-        return Folder(self._real_root, tuple(folders)).open(name, "r")
+        try:
+            return Folder(self._real_root, tuple(folders)).open(name, "r")
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise self._unknown(digest) from error
+
+    def _unknown(self, digest: Digest) -> BlobUnknown:
+        return BlobUnknown(f"oci:{self.root} has no blob {digest.short}", subject=digest)
 
     def delete(self, digest: Digest) -> None:
         """Delete a blob, if it is there."""

@@ -1,4 +1,7 @@
-"""A layout that somebody changes while it is read: between looking at a blob and opening it, a link takes its place."""
+"""A layout that somebody changes while it is read: between looking at a blob and opening it, a link takes its place.
+
+Or nothing does: another process has deleted it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from transload.errors import TransloadError
+from transload.errors import BlobUnknown, TransloadError
 from transload.layout.blobs import Blobs
 from transload.oci import Descriptor, Digest
 from transload.testing.reading import OCTETS
@@ -53,3 +56,34 @@ def test_a_link_that_comes_late_is_not_followed(tmp_path: Path) -> None:
         over.set()
         swapping.join()
     assert found <= {CONTENT, b""}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="what is open cannot be deleted there")
+def test_a_blob_that_is_deleted_meanwhile_is_unknown(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path / "layout")
+    wanted = Descriptor(OCTETS, Digest.of(CONTENT), len(CONTENT))
+    blob = blobs.expected_path(wanted.digest)
+    blob.parent.mkdir(parents=True)
+    beside = blob.with_name("beside")
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            beside.write_bytes(CONTENT)
+            beside.replace(blob)
+            blob.unlink()
+
+    changing = threading.Thread(target=come_and_go)
+    changing.start()
+    try:
+        for _ in range(TRIES):
+            try:
+                assert blobs.read(wanted.digest, 100) == CONTENT
+                with blobs.open(wanted) as chunks:
+                    assert b"".join(map(bytes, chunks)) == CONTENT
+                blobs.file(wanted.digest).close()
+            except BlobUnknown:
+                pass
+    finally:
+        over.set()
+        changing.join()
