@@ -192,12 +192,18 @@ class Answer:
         raise problem_of(self._api.address, self._response.status, told or self._response.reason, self._doing)
 
     def _lines(self) -> Iterator[bytes]:
-        while True:
-            with self._api._translated(self._doing):
-                line = self._response.readline(ENGINE_EVENT_BYTES + 1)
-            if not line:
-                return
-            yield line
+        """The lines. One that is longer than a message may be ends where it is too long.
+
+        Not by `HTTPResponse.readline`: it takes a broken chunk for the end, and one of a negative size reads all that
+        comes into memory.
+        """
+        rest = b""
+        for chunk in self.chunks():
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+            if len(rest) > ENGINE_EVENT_BYTES:
+                yield rest
+        yield rest
 
     def _read(self, limit: int) -> bytes:
         """At most about `limit` bytes of it. Raises `Unreachable` if it ends too early."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
+from transload.clock import SYSTEM_CLOCK
 from transload.engines.address import VARIABLES, EngineAddress
 from transload.errors import PermissionRefused, Stalled, TransloadError, Unreachable
 
@@ -21,7 +22,7 @@ _WRITTEN_AT_ONCE = 256 << 10
 class PatientSocket:
     """A socket as `http.client` uses one: `sendall`, `makefile`, `close`.
 
-    While it waits, it calls `check`, which may raise. If nothing moves for `stall_s` seconds, `is_alive` asks the
+    While it waits, and every half second while bytes move, it calls `check`, which may raise. If nothing moves for `stall_s` seconds, `is_alive` asks the
     engine another way; if it answers, the wait goes on: an engine that unpacks layers of many gigabytes says nothing
     for minutes. Else `Stalled` is raised.
     """
@@ -34,6 +35,7 @@ class PatientSocket:
         self._address = address
         self._stall_s = stall_s
         self._is_alive = is_alive
+        self._checked_s = SYSTEM_CLOCK.monotonic_s()
 
     def sendall(self, data: bytes) -> None:
         """Send all bytes. Raises `Stalled`, `OSError`."""
@@ -49,6 +51,7 @@ class PatientSocket:
 
     def wait_for(self, event: int) -> None:
         """Wait until the socket can be read or written, or is broken. Raises `Stalled`, and what `check` raises."""
+        self._check_now_and_then()
         poll = select.poll()
         poll.register(self._socket, event)
         waited_s = 0.0
@@ -65,6 +68,13 @@ class PatientSocket:
                     subject=str(self._address),
                     hint=f"look at its log: journalctl -u {self._address.kind}; then start it again",
                 )
+
+    def _check_now_and_then(self) -> None:
+        """An engine may also send without end. What is answered at once is not checked: cleaning up goes on then."""
+        now_s = SYSTEM_CLOCK.monotonic_s()
+        if now_s - self._checked_s >= _TICK_S:
+            self._checked_s = now_s
+            self._check()
 
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
         """What `http.client` reads the answer from."""

@@ -69,3 +69,25 @@ def scripted(*answers: bytes, enough: int | None = None) -> Iterator[ScriptedEng
             yield engine
         finally:
             engine.close()
+
+
+@contextlib.contextmanager
+def sending_without_end(head: bytes, repeated: bytes) -> Iterator[Path]:
+    """The socket of a server that sends `head` to the first connection, and then `repeated` until nobody reads."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+        path = Path(folder) / "s"
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(head)
+                while True:
+                    connection.sendall(repeated)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield path
+        thread.join(10)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.engines.scripted import answer, scripted
+from tests.unit.engines.scripted import answer, scripted, sending_without_end
 from transload.engines.address import EngineAddress, EngineKind
 from transload.engines.api import EngineApi
 from transload.errors import (
     AccessDenied,
+    Interrupted,
     NotFound,
     ProtocolTrouble,
     Refused,
@@ -171,3 +172,45 @@ def test_each_reason_why_there_is_no_engine_has_its_words(tmp_path: Path) -> Non
             listener.bind(str(path))
         with pytest.raises(Unreachable, match="nobody listens there"):
             api(path, "podman").value("GET", "/info")
+
+
+@pytest.mark.parametrize("events", [b"2\r\n{}\r\n2\r\n\n{", b"3\r\n{}\n\r\n", b"3\r\n{}\n\r\nno size\r\n{}\n"])
+def test_events_that_break_off_are_no_success(events: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with (
+        scripted(head + events) as engine,
+        pytest.raises(Unreachable, match="broke off"),
+        api(engine.path).ask("POST", "/images/a/push") as told,
+    ):
+        list(told.events())
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"f" * 60_000])
+def test_a_chunk_of_an_impossible_size_is_never_read_into_memory(size: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with (
+        scripted(head + size + b"\r\n" + b"x" * (3 << 20)) as engine,
+        pytest.raises(ProtocolTrouble, match="its answer is too large"),
+        api(engine.path).ask("POST", "/images/load") as told,
+    ):
+        list(told.events())
+
+
+@pytest.mark.parametrize(
+    ("head", "repeated"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"3\r\n{}\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"a: b\r\n"),
+    ],
+    ids=["heads", "events", "trailers"],
+)
+def test_an_answer_without_end_can_be_interrupted(head: bytes, repeated: bytes) -> None:
+    def check() -> None:
+        raise Interrupted("interrupted")
+
+    with sending_without_end(head, repeated * 1000) as path:
+        asked = EngineApi(EngineAddress("docker", path), check=check)
+        with pytest.raises(Interrupted), asked.ask("POST", "/images/load") as told:
+            for _ in told.events():
+                pass
