@@ -177,6 +177,9 @@ INPUT_FILE_BYTES = 50 << 20
 INPUT_FILES = 10_000
 """Files that `configure` rewrites in one call."""
 
+INPUT_FILES_BYTES = 500 << 20
+"""All of them together: they are held in memory until all can be written."""
+
 DAEMON_BYTES = 1 << 20
 """The `daemon.json` of Docker, which `configure docker` adds to."""
 

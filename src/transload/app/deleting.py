@@ -170,10 +170,13 @@ class _Doing:
                 self._guarded([going], partial(self._delete_name, going, now))
             elif going.name not in with_manifest:
                 self._leave(going, "something that is new there needs its manifest")
+        by_digest: dict[Digest, list[GoingName]] = {}
+        for going in still:
+            by_digest.setdefault(going.digest, []).append(going)
         allowed = set(again.manifests)
         for digest in shown.manifests:
             if digest in allowed:
-                self._delete(digest, [going for going in still if going.digest == digest], shown.repository or "")
+                self._delete(digest, by_digest.get(digest, []), shown.repository or "")
 
     def _stands(self, going: GoingName, now: Pool) -> bool:
         """Whether a name still stands for what was shown. One that is gone counts as deleted."""

@@ -66,7 +66,7 @@ def _note(file: FileIO) -> None:
 def _running(folder: Folder, name: str) -> AlreadyRunning:
     """The error, with the process that holds the lock if it can be read (another user's or Windows' cannot)."""
     who = ""
-    with contextlib.suppress(OSError, TransloadError, ValueError), folder.open(name, "r") as file:
+    with contextlib.suppress(OSError, OverflowError, TransloadError, ValueError), folder.open(name, "r") as file:
         noted = read_json(read_up_to(file, SMALL_JSON_BYTES), limit=SMALL_JSON_BYTES, values=SMALL_JSON_VALUES)
         if isinstance(noted, dict) and type(noted.get("pid")) is int and isinstance(noted.get("since"), int | float):
             who = f": process {noted['pid']}, since {instant(noted['since'])}"

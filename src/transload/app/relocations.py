@@ -91,14 +91,16 @@ def _is_record(word: str) -> bool:
     """Whether a word is a file or a store that says what was moved; else it is a set, and names are made of it."""
     path = expanded(word)
     if word.lower().endswith(".json") and path.is_file():
-        return any(key in _document(path).content for key in ("asked", "targets", "steps", "scoped"))
+        content = _document(path).content
+        return any(key in content for key in ("asked", "targets", "steps", "scoped"))
     return not word.lower().endswith(FILE_SUFFIXES) and is_carried(word)
 
 
 def _document(path: Path) -> Value:
     with local_errors("reading", path):
         raw = read_file(path, INVENTORY_BYTES)
-    return Value.from_json(raw, path.name, limit=INVENTORY_BYTES, values=INVENTORY_VALUES, hint=_HINT)
+    limit, values = INVENTORY_BYTES, INVENTORY_VALUES
+    return Value.from_json(raw, path.name, limit=limit, values=values, hint=_HINT, is_file=True)
 
 
 def _recorded(word: str, sources: Sources, stores: Stores, notes: list[str]) -> Iterator[_Moved]:

@@ -19,7 +19,8 @@ _HINT = "name a file of one JSON object, as az writes it"
 
 def json_object(content: bytes, file: str) -> Value:
     """The one object of a JSON text. Raises `DocumentInvalid`."""
-    return Value.from_json(content, file, limit=INPUT_FILE_BYTES, values=STREAM_DOCUMENT_VALUES, hint=_HINT)
+    limit, values = INPUT_FILE_BYTES, STREAM_DOCUMENT_VALUES
+    return Value.from_json(content, file, limit=limit, values=values, hint=_HINT, is_file=True)
 
 
 def with_members(content: bytes, file: str, way: Sequence[str], members: Mapping[str, str]) -> bytes:

@@ -53,18 +53,20 @@ class Value:
     key: str | int = ""
 
     @classmethod
-    def from_json(cls, raw: bytes, name: str, *, limit: int, values: int, hint: str) -> Value:
+    def from_json(cls, raw: bytes, name: str, *, limit: int, values: int, hint: str, is_file: bool = False) -> Value:
         """The root of a JSON object of at most `limit` bytes and `values` values, called `name` in paths.
 
-        `hint` says what to do about a wrong one. Raises `DocumentInvalid`.
+        `name` says what it is, such as `plan`, or with `is_file` how the file is called. `hint` says what to do about a
+        wrong one. Raises `DocumentInvalid`.
         """
+        whole = name if is_file else f"the {name}"
         try:
             content = read_json(raw, limit=limit, values=values)
         except NotJson as error:
             way = _SMALLER if isinstance(error, OverLimit) else None if isinstance(error, OtherEncoding) else hint
-            raise DocumentInvalid(f"the {name} {error.verdict}", subject=name, hint=way) from error
+            raise DocumentInvalid(f"{whole} {error.verdict}", subject=name, hint=way) from error
         if not isinstance(content, dict):
-            raise DocumentInvalid(f"the {name} is not a JSON object", subject=name, hint=hint)
+            raise DocumentInvalid(f"{whole} is not a JSON object", subject=name, hint=hint)
         return cls(content, Document(name, hint))
 
     @classmethod

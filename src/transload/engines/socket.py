@@ -22,9 +22,9 @@ _WRITTEN_AT_ONCE = 256 << 10
 class PatientSocket:
     """A socket as `http.client` uses one: `sendall`, `makefile`, `close`.
 
-    While it waits, and every half second while bytes move, it calls `check`, which may raise. If nothing moves for `stall_s` seconds, `is_alive` asks the
-    engine another way; if it answers, the wait goes on: an engine that unpacks layers of many gigabytes says nothing
-    for minutes. Else `Stalled` is raised.
+    While it waits, and every half second while bytes move, it calls `check`, which may raise. If nothing moves for
+    `stall_s` seconds, `is_alive` asks the engine another way; if it answers, the wait goes on: an engine that unpacks
+    layers of many gigabytes says nothing for minutes. Else `Stalled` is raised.
     """
 
     def __init__(

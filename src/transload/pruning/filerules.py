@@ -28,9 +28,8 @@ def rules_of(image_set: ImageSet, names: Iterable[Name], prefix: str = "", *, fl
     rules: dict[str, list[TagRule]] = {}
     for repository, rule in _spoken(image_set, held, prefix, flatten=flatten):
         rules.setdefault(repository, []).append(rule)
-    return {
-        repository: rules[repository] for repository in rules if any(repository == name.repository for name in held)
-    }
+    there = {name.repository for name in held}
+    return {repository: spoken for repository, spoken in rules.items() if repository in there}
 
 
 def dated(rules: Rules, names: Iterable[Name]) -> list[Name]:

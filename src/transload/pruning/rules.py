@@ -156,8 +156,10 @@ def _matching(rule: PruneRule, names: list[Name]) -> Iterator[tuple[Name, str]]:
         yield from ((name, "its tag matches --remove-tags") for name in matching)
         return
     newest = TagRule(newest=rule.keep)
-    for repository in dict.fromkeys(name.repository for name in matching):
-        tags = [name.tag for name in matching if name.repository == repository and name.tag]
+    tags_of: dict[str, list[str]] = {}
+    for name in matching:
+        tags_of.setdefault(name.repository, []).append(name.tag or "")
+    for repository, tags in tags_of.items():
         for verdict in judge_tags(newest, tags):
             if not verdict.taken:
                 yield Name(repository, verdict.tag), _older(rule.keep, "tag")

@@ -43,7 +43,9 @@ _SUCCESS, _RELEASE, _PUBLISHED = (
     "transload_release_info",
     "transload_release_published_timestamp_seconds",
 )
-_SAMPLE = re.compile(r'(?P<name>transload_[a-z_]+)\{(?P<labels>(?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*)\} (?P<value>[0-9]+)')
+_SAMPLE = re.compile(
+    r'(?P<name>transload_[a-z_]+)\{(?P<labels>(?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*)\} (?P<value>[0-9]{1,18})'
+)
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 

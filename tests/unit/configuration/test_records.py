@@ -209,3 +209,11 @@ def test_a_record_that_is_too_large_is_not_read_whole(here: Path, capfd: pytest.
         file.truncate(1 << 40)  # sparse
     assert main(["configure", "kustomize", "record.json"]) not in {0, 1}
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["5", "[]", "no JSON"])
+def test_what_is_no_record_is_called_by_its_name(here: Path, content: str) -> None:
+    (here / "record.json").write_text(content)
+    (here / "pods.yaml").write_text(MANIFEST)
+    with pytest.raises(TransloadError, match=r"^record\.json "):
+        rewritten("record.json")
