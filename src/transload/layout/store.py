@@ -265,7 +265,8 @@ class LayoutStore:
         with self._changing() as held:
             for _ in range(1 if held else _TRIES):
                 left_out = absent()  # looked up again under the lock: another process may have pruned the layout
-                self._keep(manifest)
+                if not self._blobs.exists(manifest.descriptor):
+                    self._keep(manifest)
                 index = self._index()
                 changed = self._pointing(index, name, manifest, left_out)
                 if changed is index:
