@@ -7,6 +7,7 @@ from pathlib import Path
 
 from attrs import evolve, field, frozen
 
+from transload.app.inputfiles import input_files
 from transload.app.location import Location
 from transload.app.relocations import Sources, read_relocation
 from transload.app.stores import Stores
@@ -33,12 +34,14 @@ _FLAGS: dict[Wish, str] = {
 class Wanted:
     """One configuration: its kind, what says where the images are, what it should have, and how nodes reach them.
 
-    `reach` is asked for the registry that turned out, which a report or an inventory may know alone.
+    `rewrite` are the files, folders or charts that become inputs of the kind. `reach` is asked for the registry that
+    turned out, which a report or an inventory may know alone.
     """
 
     kind: Kind
     sources: Sources
     wishes: Wishes = field(factory=Wishes)
+    rewrite: tuple[str, ...] = ()
     reach: Callable[[str], Reach] = field(default=lambda _registry: Reach())
 
 
@@ -47,17 +50,26 @@ def make_configuration(wanted: Wanted, stores: Stores, cancellation: Cancellatio
 
     Raises `UsageError` for what the kind cannot use or cannot say, and what reading the sources raises.
     """
+    wishes = _with_inputs(wanted, stores)
     relocation = _relocation(wanted, stores, cancellation)
     reach = wanted.reach(relocation.registry)
-    check_wishes(wanted.kind, wanted.wishes, reach)
+    check_wishes(wanted.kind, wishes, reach)
     relocation = evolve(relocation, reach=evolve(reach, ca=certificates(reach)))
-    if wanted.wishes.pin and relocation.images and not any(image.digest for image in relocation.images):
+    if wishes.pin and relocation.images and not any(image.digest for image in relocation.images):
         raise UsageError(
             "no digest is known, so nothing can be pinned",
             hint="name the report of the run, its plan, the bundle, or an inventory of the registry",
         )
-    configuration = wanted.kind.write(relocation, wanted.wishes)
+    configuration = wanted.kind.write(relocation, wishes)
     return evolve(configuration, notes=(*relocation.notes, *configuration.notes))
+
+
+def _with_inputs(wanted: Wanted, stores: Stores) -> Wishes:
+    if not wanted.kind.reads_charts:
+        return evolve(wanted.wishes, inputs=input_files(wanted.rewrite))
+    from transload.app.charts.given import input_charts
+
+    return evolve(wanted.wishes, charts=input_charts(wanted.rewrite, stores))
 
 
 def check_wishes(kind: Kind, wishes: Wishes, reach: Reach) -> None:
@@ -65,7 +77,7 @@ def check_wishes(kind: Kind, wishes: Wishes, reach: Reach) -> None:
     given: dict[Wish, bool] = {
         "name": wishes.name is not None,
         "namespace": wishes.namespace is not None,
-        "inputs": bool(wishes.inputs),
+        "inputs": bool(wishes.inputs or wishes.charts),
         "pin": wishes.pin,
         "no_fallback": wishes.no_fallback,
         "strict": wishes.strict,

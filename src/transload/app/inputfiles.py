@@ -7,13 +7,13 @@ from pathlib import Path, PurePosixPath
 
 from transload.configuration import InputFile
 from transload.errors import FolderUnsafe, LimitExceeded, LocalError, UsageError
-from transload.files import local_errors, read_file
+from transload.files import expanded, local_errors, read_file
 from transload.limits import INPUT_FILE_BYTES, INPUT_FILES, INPUT_FILES_BYTES
 
 _SUFFIXES = {".yaml", ".yml", ".json"}
 
 
-def input_files(paths: Sequence[Path]) -> tuple[InputFile, ...]:
+def input_files(words: Sequence[str | Path]) -> tuple[InputFile, ...]:
     """The content of files, and of the YAML and JSON files in folders, in the order of their names.
 
     A link in a folder is read if it leads to a file there. Raises `FolderUnsafe` for one that leads out, whose content
@@ -22,7 +22,7 @@ def input_files(paths: Sequence[Path]) -> tuple[InputFile, ...]:
     """
     files: dict[PurePosixPath, InputFile] = {}
     total = 0
-    for name, path in _named(paths):
+    for name, path in _named([expanded(word) for word in words]):
         if len(files) >= INPUT_FILES:
             raise LimitExceeded(f"more than {INPUT_FILES} files are to be rewritten", hint="name a part of them")
         with local_errors("reading", path):

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 @options.configured
 @click.option(
     "--rewrite",
-    type=options.ANY_PATH,
     metavar="PATH",
     multiple=True,
-    help="A file, or a folder of files, to rewrite (repeatable).",
+    shell_complete=completion.files,
+    help="A file, or a folder of files, to rewrite; for helm-values a chart: .tgz, folder or address (repeatable).",
 )
 @click.option("--name", metavar="NAME", help="Name of the Kubernetes object.")
 @click.option("--namespace", metavar="NAME", help="Its namespace.")
@@ -57,7 +57,7 @@ def configure(
     out: Path | None,
     force: bool,
     sought: Any,
-    rewrite: tuple[Path, ...],
+    rewrite: tuple[str, ...],
     name: str | None,
     namespace: str | None,
     pin: bool,
@@ -81,7 +81,6 @@ def configure(
       transload configure kustomize run.json -o site
     """
     from transload.app.configuring import Wanted, make_configuration, write_configuration
-    from transload.app.inputfiles import input_files
     from transload.configuration import Wishes
 
     with open_session("configure", output, quiet, network) as session:
@@ -95,11 +94,11 @@ def configure(
                 wishes=Wishes(
                     name=name,
                     namespace=namespace,
-                    inputs=input_files(rewrite),
                     pin=pin,
                     no_fallback=no_fallback,
                     strict=strict,
                 ),
+                rewrite=rewrite,
                 reach=lambda registry: _reach(registry, network, node_ca_file, with_logins),
             )
             configuration = make_configuration(wanted, stores, session.cancellation)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from transload.discovery.charts import ChartReading, Tree
+    from transload.oci import Reference
 
 
 @frozen(kw_only=True)
@@ -16,17 +22,34 @@ class InputFile:
 
 
 @frozen(kw_only=True)
+class InputChart:
+    """A chart of the user, whose values are written.
+
+    `name` is the chart as Helm's command line names it, `stem` the beginning of the names of files about it. `read`
+    reads it with values over its own. `source` and `version` are known if it lies in a registry.
+    """
+
+    name: str
+    stem: str
+    read: Callable[[Sequence[dict[str, Tree]]], ChartReading] = field(eq=False, repr=False)
+    source: Reference | None = None
+    version: str = ""
+
+
+@frozen(kw_only=True)
 class Wishes:
     """What the user wants of a kind, beside the relocation. A kind that cannot use one refuses it, by its table entry.
 
     `name` and `namespace` are of the Kubernetes object that is written. `inputs` are manifests, a `control.json`, or
-    what else a kind rewrites. With `pin`, references are written with their digests. With `no_fallback`, nodes never
-    ask the registry that pods name. With `strict`, nothing is written if an image in the inputs stays as it was.
+    what else a kind rewrites; `charts` are for kinds that read those. With `pin`, references are written with their
+    digests. With `no_fallback`, nodes never ask the registry that pods name. With `strict`, nothing is written if an
+    image in the inputs stays as it was.
     """
 
     name: str | None = None
     namespace: str | None = None
     inputs: tuple[InputFile, ...] = ()
+    charts: tuple[InputChart, ...] = ()
     pin: bool = False
     no_fallback: bool = False
     strict: bool = False

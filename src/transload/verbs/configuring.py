@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Unpack
 
 from transload.app.configuring import Wanted, make_configuration, write_configuration
-from transload.app.inputfiles import input_files
 from transload.app.relocations import Sources
 from transload.configuration import Configuration, Reach, Wishes
 from transload.configuration.kinds import kind_named
@@ -46,7 +45,8 @@ def configure(
     `source_repository` say where images were published if the sources do not know that. `tag`, `target_tag` and
     `flatten` are what the run was given, for image sets and catalogs.
 
-    `rewrite` are the files, or folders of files, that a kind rewrites. `name` and `namespace` are of the Kubernetes
+    `rewrite` are the files, or folders of files, that a kind rewrites; for `helm-values` packed charts, their folders,
+    or addresses (`oci://…`, `https://…`), from which they are fetched. `name` and `namespace` are of the Kubernetes
     object, `pin` writes digests; with `no_fallback`, nodes never ask the registry that pods name; with `strict`,
     nothing is written if an image in `rewrite` stays as it was. `reach` says how nodes reach the registry: certificate
     authority, plain HTTP, and the login, if it is to be in a file. With `folder`, the files are written there: all of
@@ -74,11 +74,11 @@ def configure(
         wishes=Wishes(
             name=name,
             namespace=namespace,
-            inputs=input_files(arguments.paths("rewrite", rewrite)),
             pin=pin,
             no_fallback=no_fallback,
             strict=strict,
         ),
+        rewrite=arguments.texts("rewrite", rewrite),
         reach=lambda _registry: reach or Reach(),
     )
     place = arguments.path_if_any("folder", folder)

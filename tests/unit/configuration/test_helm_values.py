@@ -1,15 +1,18 @@
 """Values for charts, written after the run."""
 
-from pathlib import PurePosixPath
+from functools import partial
+from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.unit.configuration.relocations import ONE, moved, relocation
-from tests.unit.discovery.charts.shapes import about, packed
-from transload.configuration import Configuration, InputFile, Wishes
+from tests.unit.discovery.charts.shapes import about, laid_out, packed
+from transload.configuration import Configuration, InputChart, MovedImage, Wishes
 from transload.configuration.kinds import KINDS
+from transload.discovery.charts import read_chart, read_chart_folder
 from transload.errors import CorruptError, UsageError
+from transload.oci import Reference
 
 DEPLOYMENT = """
 kind: Deployment
@@ -17,19 +20,21 @@ spec: {template: {spec: {containers: [
   {name: a, image: "{{ .Values.image.registry }}/{{ .Values.image.repository }}:{{ .Values.image.tag }}"},
   {name: b, image: "quay.io/fixed/b:1"}]}}}
 """
-CHART = packed(
-    {
-        "Chart.yaml": about("app"),
-        "values.yaml": "image:\n  registry: quay.io\n  repository: a/b\n  tag: '1.10'\n",
-        "templates/deployment.yaml": DEPLOYMENT,
-    }
-)
+FILES = {
+    "Chart.yaml": about("app"),
+    "values.yaml": "image:\n  registry: quay.io\n  repository: a/b\n  tag: '1.10'\n",
+    "templates/deployment.yaml": DEPLOYMENT,
+}
+CHART = packed(FILES)
 MOVED = (moved("quay.io/a/b:1.10", "r.local:5000/m/a/b:1.10", ONE), moved("quay.io/fixed/b:1", "r.local:5000/m/b:1"))
 
 
 def written(content: bytes = CHART, name: str = "app-1.2.3.tgz") -> Configuration:
-    chart = InputFile(name=PurePosixPath(name), content=content)
-    return KINDS["helm-values"].write(relocation(*MOVED), Wishes(inputs=(chart,)))
+    return made(InputChart(name=name, stem=name.removesuffix(".tgz"), read=partial(read_chart, content, name)))
+
+
+def made(chart: InputChart, *more: MovedImage) -> Configuration:
+    return KINDS["helm-values"].write(relocation(*MOVED, *more), Wishes(charts=(chart,)))
 
 
 def test_the_fields_of_the_chart_lead_to_the_registry() -> None:
@@ -41,7 +46,7 @@ def test_the_fields_of_the_chart_lead_to_the_registry() -> None:
 
 def test_what_no_value_leads_there_is_told() -> None:
     configuration = written()
-    assert "of app-1.2.3.tgz, 1 stay where they are: quay.io/fixed/b:1" in configuration.notes[-1]
+    assert "no value of app-1.2.3 leads these to r.local:5000: quay.io/fixed/b:1; " in configuration.notes[-1]
     assert b"quay.io/fixed/b:1" in configuration.files[0].content
 
 
@@ -57,3 +62,25 @@ def test_a_chart_without_any_image_that_was_moved_is_refused() -> None:
     other = packed({"Chart.yaml": about("other"), "values.yaml": "image: ghcr.io/x/y:1\n"})
     with pytest.raises(UsageError, match="no image of app"):
         written(other)
+
+
+def test_a_folder_gives_the_same_values(tmp_path: Path) -> None:
+    folder = laid_out(FILES, tmp_path / "app")
+    [file] = made(InputChart(name="./app", stem="app", read=partial(read_chart_folder, folder))).files
+    assert yaml.safe_load(file.content) == yaml.safe_load(written().files[0].content)
+    assert str(file.path) == "app-values-relocated.yaml"
+    assert b"# helm upgrade --install RELEASE ./app --values THIS-FILE" in file.content
+
+
+@pytest.mark.parametrize("moves", [True, False], ids=["moved, too", "left where it was"])
+def test_helm_is_told_where_the_chart_is(moves: bool) -> None:
+    chart = InputChart(
+        name="oci://quay.io/charts/app --version 1.2.3",
+        stem="app-1.2.3",
+        read=partial(read_chart, CHART, "app-1.2.3.tgz"),
+        source=Reference.parse(f"quay.io/charts/app:1.2.3@{ONE}"),
+        version="1.2.3",
+    )
+    more = [moved("quay.io/charts/app:1.2.3", "r.local:5000/m/charts/app:1.2.3", ONE)] if moves else []
+    place = "r.local:5000/m" if moves else "quay.io"
+    assert f"RELEASE oci://{place}/charts/app --version 1.2.3 --values app-1.2.3" in made(chart, *more).notes[0]

@@ -23,7 +23,7 @@ class Kind:
     """A kind of configuration. Its module has `write`, which is imported when it is used.
 
     `summary` is what it writes, in a few words. `takes` are the wishes that it can use; `needs` those that it cannot do
-    without. Without `needs_images`, it tells of the registry alone.
+    without. Without `needs_images`, it tells of the registry alone. With `reads_charts`, its inputs are Helm charts.
     """
 
     word: str
@@ -31,6 +31,7 @@ class Kind:
     takes: frozenset[Wish] = frozenset()
     needs: frozenset[Wish] = frozenset()
     needs_images: bool = True
+    reads_charts: bool = False
 
     def write(self, relocation: Relocation, wishes: Wishes) -> Configuration:
         """What this kind makes of the relocation. Raises `UsageError` where no file could say what is wanted."""
@@ -87,8 +88,9 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             word="helm-values",
-            summary="Helm: values for packed charts, which are named with --rewrite",
+            summary="Helm: values for charts, which are named with --rewrite",
             needs=frozenset({"inputs"}),
+            reads_charts=True,
         ),
         Kind(
             word="gatekeeper",

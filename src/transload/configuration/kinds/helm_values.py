@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 
 from transload.configuration.lookup import Found, Lookup
 from transload.configuration.relocation import Relocation
-from transload.configuration.wishes import ConfigFile, Configuration, InputFile, Wishes
-from transload.discovery.charts import ChartReading, NoChart, read_chart
+from transload.configuration.wishes import ConfigFile, Configuration, InputChart, Wishes
+from transload.discovery.charts import ChartReading, NoChart
 from transload.discovery.charts.relocating import Overlay, overlay_of, overlay_text, proved
 from transload.discovery.charts.tree import values_of
 from transload.errors import UsageError
@@ -21,39 +21,46 @@ _SHOWN = 3
 
 
 def write(relocation: Relocation, wishes: Wishes) -> Configuration:
-    """A file of values for each packed chart.
+    """A file of values for each chart.
 
-    Raises `UsageError` for a file that is no chart, and for a chart none of whose images was moved; `DocumentInvalid`,
-    `CorruptError`, `LimitExceeded` for one that cannot be read.
+    Raises `UsageError` for what is no chart, and for a chart none of whose images was moved; `DocumentInvalid`,
+    `CorruptError`, `LimitExceeded`, `LocalError` for one that cannot be read.
     """
     lookup = Lookup.of(relocation.images)
     files, notes = [], []
-    for chart in wishes.inputs:
+    for chart in wishes.charts:
         reading = _read(chart)
         destinations = _destinations(reading, lookup)
         if not destinations:
             raise UsageError(
                 f"no image of {chart.name} is among those that were moved",
-                subject=str(chart.name),
+                subject=chart.name,
                 hint="transload discover lists what the chart names",
             )
-        title = _title(chart, reading, relocation.registry)
+        helm = f"helm upgrade --install RELEASE {_for_helm(chart, lookup)} --values"
+        title = _title(helm, reading, relocation.registry)
         overlay = _proved(overlay_of(reading, destinations), chart, destinations, title)
-        path = PurePosixPath(f"{chart.name.name.removesuffix('.tgz')}-values-relocated.yaml")
+        path = PurePosixPath(f"{chart.stem}-values-relocated.yaml")
         files.append(ConfigFile(path=path, content=overlay_text(overlay, title).encode()))
-        notes.append(f"helm upgrade --install RELEASE {chart.name} --values {path} (values of your own go before it)")
+        notes.append(f"{helm} {path} (values of your own go before it)")
         if overlay.unplaced:
-            unplaced = ", ".join(sorted({item.text for item in overlay.unplaced})[:_SHOWN])
-            notes.append(f"of {chart.name}, {len(overlay.unplaced)} stay where they are: {unplaced}; {path} says why")
+            stay = sorted({item.text for item in overlay.unplaced})
+            more = f" and {len(stay) - _SHOWN} more" if len(stay) > _SHOWN else ""
+            notes.append(
+                f"no value of {chart.stem} leads these to {relocation.registry}: {', '.join(stay[:_SHOWN])}{more}; "
+                f"{path} says why"
+            )
     return Configuration(files=tuple(files), notes=tuple(notes))
 
 
-def _read(chart: InputFile, *values: bytes) -> ChartReading:
+def _read(chart: InputChart, *values: bytes) -> ChartReading:
     try:
-        return read_chart(chart.content, str(chart.name), [values_of(text, str(chart.name)) for text in values])
+        return chart.read([values_of(text, chart.name) for text in values])
     except NoChart as error:
         raise UsageError(
-            f"{chart.name} is no packed chart", subject=str(chart.name), hint="name a .tgz file: helm package or pull"
+            f"{chart.name} is no chart",
+            subject=chart.name,
+            hint="name a packed chart (.tgz), its folder, or its address: oci://HOST/PATH/NAME:VERSION",
         ) from error
 
 
@@ -68,15 +75,23 @@ def _whole(found: Found) -> Reference:
     return Reference(found.reference.registry, Name(found.reference.name.repository, found.tag, found.digest))
 
 
-def _proved(overlay: Overlay, chart: InputFile, destinations: Mapping[str, Reference], title: str) -> Overlay:
+def _proved(overlay: Overlay, chart: InputChart, destinations: Mapping[str, Reference], title: str) -> Overlay:
     """The overlay, with what the chart, read with these values, still takes from elsewhere."""
     reading = _read(chart, overlay_text(overlay, title).encode())
     return proved(overlay, (image.finding for image in reading.images), destinations)
 
 
-def _title(chart: InputFile, reading: ChartReading, registry: str) -> str:
+def _for_helm(chart: InputChart, lookup: Lookup) -> str:
+    """The chart on Helm's command line: at the registry, if it was moved with the images."""
+    place = lookup.find(str(chart.source)) if chart.source else None
+    if not isinstance(place, Found):
+        return chart.name
+    return f"oci://{place.reference.registry}/{place.reference.name.repository} --version {chart.version}"
+
+
+def _title(helm: str, reading: ChartReading, registry: str) -> str:
     return (
         f"Values for chart {reading.name} {reading.version}, so that its images come from {registry}.\n"
-        f"helm upgrade --install RELEASE {chart.name} --values THIS-FILE\n"
+        f"{helm} THIS-FILE\n"
         "Values of your own go before it."
     )
