@@ -191,13 +191,13 @@ def test_what_cannot_work_is_refused(images: list[MovedImage], message: str) -> 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[]", "the control.json is not a JSON object"),
+        ("[]", "control.json is not a JSON object"),
         ("{}", "control.json is no control.json: it has no spec"),
         ('{"spec": []}', "control.json is no control.json: it has no spec"),
         ('{"spec": {"docker": "x"}}', "control.json: there is no object spec.docker"),
-        ('{"spec": {"a": 1, "a": 2}}', "the control.json cannot be read as JSON: an object has the key 'a' twice"),
-        ("spec: {}", "the control.json cannot be read as JSON"),
-        ("\ufeff{}", "the control.json cannot be read as JSON: it begins with a byte order mark"),
+        ('{"spec": {"a": 1, "a": 2}}', "control.json cannot be read as JSON: an object has the key 'a' twice"),
+        ("spec: {}", "control.json cannot be read as JSON"),
+        ("\ufeff{}", "control.json cannot be read as JSON: it begins with a byte order mark"),
     ],
 )
 def test_a_file_that_is_no_control_json(content: str, message: str) -> None:
