@@ -48,12 +48,15 @@ class Wanted:
 def make_configuration(wanted: Wanted, stores: Stores, cancellation: Cancellation) -> Configuration:
     """The files, in memory, and what is to be said about them.
 
-    Raises `UsageError` for what the kind cannot use or cannot say, and what reading the sources raises.
+    Raises `UsageError` for what the kind cannot use or cannot say, and for a login of another registry; and what
+    reading the sources raises.
     """
     wishes = _with_inputs(wanted, stores)
     relocation = _relocation(wanted, stores, cancellation)
     reach = wanted.reach(relocation.registry)
     check_wishes(wanted.kind, wishes, reach)
+    if reach.login is not None:
+        _check_login(relocation.registry, wanted.sources)
     relocation = evolve(relocation, reach=evolve(reach, ca=certificates(reach)))
     if wishes.pin and relocation.images and not any(image.digest for image in relocation.images):
         raise UsageError(
@@ -70,6 +73,17 @@ def _with_inputs(wanted: Wanted, stores: Stores) -> Wishes:
     from transload.app.charts.given import input_charts
 
     return evolve(wanted.wishes, charts=input_charts(wanted.rewrite, stores))
+
+
+def _check_login(registry: str, sources: Sources) -> None:
+    """Raises `UsageError` if another registry was named than the one that the login would be written for."""
+    named = sources.pull_from or sources.to
+    if named is not None and named.value != registry:
+        raise UsageError(
+            f"a login for {named.value} would be written for {registry}, where the images are",
+            subject=registry,
+            hint=f"write --to {registry} if the login is for that; --pull-from HOST if clusters read from HOST",
+        )
 
 
 def check_wishes(kind: Kind, wishes: Wishes, reach: Reach) -> None:

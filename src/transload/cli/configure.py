@@ -88,6 +88,7 @@ def configure(
         gathered = gather_logins(session, logins, (), sought["to"] or sought["pull_from"])
         with session.stoppable(), session.stores(gathered, reading) as stores:
             with_logins = stores if with_login else None
+            is_said = gathered.target is None or sought["to"] or sought["pull_from"]
             wanted = Wanted(
                 kind=chosen,
                 sources=_sources(sources, **sought),
@@ -99,7 +100,7 @@ def configure(
                     strict=strict,
                 ),
                 rewrite=rewrite,
-                reach=lambda registry: _reach(registry, network, node_ca_file, with_logins),
+                reach=lambda registry: _reach(registry, network, node_ca_file, with_logins, is_said=bool(is_said)),
             )
             configuration = make_configuration(wanted, stores, session.cancellation)
         paths = write_configuration(configuration, out, replace=force) if out is not None else None
@@ -121,12 +122,21 @@ def _sources(words: tuple[str, ...], **sought: Any) -> Sources:
     )
 
 
-def _reach(host: str, network: Network, node_ca_file: str | None, stores: Stores | None) -> Reach:
-    """How nodes reach the registry: as this program does, with the login that `stores` has for it."""
+def _reach(host: str, network: Network, node_ca_file: str | None, stores: Stores | None, *, is_said: bool) -> Reach:
+    """How nodes reach the registry: as this program does, with the login that `stores` has for it.
+
+    Raises `LoginMissing`; `UsageError` unless `is_said` for which registry a login was given: a file may name any.
+    """
     from transload.configuration import Reach
 
     login = None
     if stores is not None:
+        if not is_said:
+            raise UsageError(
+                f"a login is given, and only the files say that it would be for {host}",
+                subject=host,
+                hint=f"add --to {host} if it is for that registry",
+            )
         login = stores.login("target", host)
         if login is None:
             raise LoginMissing(

@@ -14,11 +14,16 @@ from transload.oci.cosign import subject_of
 _FALLBACK = re.compile(r"sha256-([0-9a-f]{64})|sha512-([0-9a-f]{64})")
 
 
-def companion_of(tag: str | None, manifests: Iterable[Digest]) -> Digest | None:
-    """The manifest, among `manifests`, that a tag only accompanies; None for any other tag.
+def by_beginning(manifests: Iterable[Digest]) -> dict[str, Digest]:
+    """The longer digests by as much of them as a tag can have; see `companion_of`."""
+    return {digest[: len("sha512:") + 64]: digest for digest in manifests if digest.startswith("sha512:")}
+
+
+def companion_of(tag: str | None, longer: Mapping[str, Digest]) -> Digest | None:
+    """The manifest that a tag only accompanies; None for any other tag.
 
     Such tags are those of cosign, and the tag with the list of referrers (distribution specification, "Referrers Tag
-    Schema"). The latter has only the first 64 letters of a longer digest.
+    Schema"). The latter has only the first 64 letters of a longer digest, which is one of `longer`.
     """
     subject = subject_of(tag)
     if subject is not None:
@@ -28,7 +33,7 @@ def companion_of(tag: str | None, manifests: Iterable[Digest]) -> Digest | None:
         return None
     if form[1]:
         return Digest(f"sha256:{form[1]}")
-    return next((digest for digest in manifests if digest.startswith(f"sha512:{form[2]}")), None)
+    return longer.get(f"sha512:{form[2]}")
 
 
 def is_companion(tag: str | None) -> bool:

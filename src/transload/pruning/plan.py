@@ -16,7 +16,7 @@ from attrs import evolve, field, frozen
 
 from transload.errors import TransloadError
 from transload.oci import Digest, Name
-from transload.pruning.held import Held, Pool, companion_of
+from transload.pruning.held import Held, Pool, by_beginning, companion_of
 
 Reasons = Mapping[Name, str]
 """Names that a rule lets go, each with the reason in a few words."""
@@ -137,15 +137,17 @@ def decide(held: Held, reasons: Reasons) -> PrunePlan:
 def decide_pool(pool: Pool, reasons: Reasons) -> PoolPlan:
     """What goes from one pool: nothing from one of which a part could not be read."""
     graph = _Graph(pool)
-    companions = graph.companion_names
+    companions = graph.companions
     wanted = {name: digest for name, digest in pool.names.items() if name in reasons and name not in companions}
     if pool.trouble is not None or not wanted:
         return PoolPlan(repository=pool.repository, names=(), manifests=())
-    needed = graph.needed(digest for name, digest in pool.names.items() if name not in wanted.keys() | companions)
+    spoken_of = wanted.keys() | companions.keys()
+    needed = graph.needed(digest for name, digest in pool.names.items() if name not in spoken_of)
     below = graph.below(wanted.values())
-    apart = [name for name in companions if _subject(name, pool) not in needed | below]
+    reached = needed | below
+    apart = [name for name, subject in companions.items() if subject not in reached]
     gone = below - needed - graph.needed(pool.names[name] for name in apart)
-    with_it = {name: pool.names[name] for name in companions if _subject(name, pool) in gone}
+    with_it = {name: pool.names[name] for name, subject in companions.items() if subject in gone}
     names = tuple(
         GoingName(name=name, digest=digest, why=reasons.get(name, _WITH_IT), only_name=digest not in gone)
         for name, digest in sorted({**wanted, **with_it}.items())
@@ -153,24 +155,22 @@ def decide_pool(pool: Pool, reasons: Reasons) -> PoolPlan:
     return PoolPlan(repository=pool.repository, names=names, manifests=graph.ordered(gone))
 
 
-def _subject(name: Name, pool: Pool) -> Digest | None:
-    return companion_of(name.tag, pool.manifests)
-
-
 class _Graph:
     """Which manifests of a pool need which."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._companions: dict[Digest, list[Digest]] = {}
+        self.companions: dict[Name, Digest] = {}
+        """The names that only accompany a manifest, and that manifest."""
+        self._accompanying: dict[Digest, list[Digest]] = {}
         self._accompanied: dict[Digest, set[Digest]] = {}
         self._referrers: dict[Digest, list[Digest]] = {}
-        self.companion_names: set[Name] = set()
+        longer = by_beginning(pool.manifests)
         for name, digest in sorted(pool.names.items()):
-            subject = _subject(name, pool)
+            subject = companion_of(name.tag, longer)
             if subject is not None and subject in pool.manifests:
-                self.companion_names.add(name)
-                self._companions.setdefault(subject, []).append(digest)
+                self.companions[name] = subject
+                self._accompanying.setdefault(subject, []).append(digest)
                 self._accompanied.setdefault(digest, set()).add(subject)
         for manifest in pool.manifests.values():
             if manifest.subject is not None:
@@ -201,7 +201,7 @@ class _Graph:
 
     def _attached(self, digest: Digest) -> list[Digest]:
         """What refers to a manifest: by a tag made from its digest, or as its subject."""
-        return [*self._companions.get(digest, ()), *self._referrers.get(digest, ())]
+        return [*self._accompanying.get(digest, ()), *self._referrers.get(digest, ())]
 
     def ordered(self, gone: set[Digest]) -> tuple[Digest, ...]:
         """`gone` in the order of deleting: what is attached to a manifest before it, an index before its children.

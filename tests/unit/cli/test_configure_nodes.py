@@ -123,6 +123,22 @@ def test_what_cannot_be_written_is_said_in_one_sentence(run: Run, words: list[st
     assert done.out == ""
 
 
+@pytest.mark.parametrize("kind", ["containerd", "pull-secret"])
+def test_a_given_login_is_written_for_the_registry_that_was_named(
+    run: Run, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A report, a plan or an inventory may name any registry, and nodes send the login to the one in their files."""
+    monkeypatch.setenv("TRANSLOAD_TARGET_USERNAME", "ann")
+    monkeypatch.setenv("TRANSLOAD_TARGET_PASSWORD", "hunter3")
+    words = [kind, "report.json", "--with-login", "-o", "out"]
+    done = run(*words)
+    assert (done.code, f"only the files say that it would be for {SITE}" in done.err) == (2, True)
+    for flag in ("--to", "--pull-from"):
+        assert run(*words, flag, SITE, "--force").code == 0
+    done = run(*words, "--to", "other.local")
+    assert (done.code, f"a login for other.local would be written for {SITE}" in done.err) == (2, True)
+
+
 def test_the_registry_alone(run: Run) -> None:
     """Without a release, nodes are told how the registry is reached."""
     for kind in NODES:
