@@ -122,6 +122,24 @@ def test_a_registry_without_deletes_is_told_once_and_keeps_all(
         assert check_whole(store) == before
 
 
+def test_a_name_of_an_image_that_stays_is_told_and_is_no_failure(
+    registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """docker-registry deletes no tag alone: the next run could do no more, so a job that prunes has ended well."""
+    with Http() as http:
+        store = RegistryStore(registry.host, http)
+        for tag in TAGS:
+            fill(store, image(tag), "mirror/app", tag)
+            fill(store, image("unchanged"), "mirror/base", tag)
+        for gone in (2, 0):
+            code = main(["prune", f"{registry.host}/mirror", *RULE, "--yes"])
+            told = capsys.readouterr().out
+            assert (code, told.splitlines()[-1]) == (0, f"deleted: {gone} names, {gone} manifests; 2 names left")
+            assert "does not delete a tag alone" in " ".join(told.split())
+        assert sorted(store.tags("mirror/app")) == list(TAGS[2:])
+        assert sorted(store.tags("mirror/base")) == list(TAGS)
+
+
 def test_a_user_without_the_right_to_delete_is_told(
     start_registry: StartRegistry, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,10 +57,11 @@ class PruneResult:
 
     @property
     def exit_code(self) -> int:
-        """0 if all that was to go is gone, or was only shown; 10 if something stayed; else the code of what failed."""
+        """0 if all went that can go, or was only shown; 10 if something else stayed; else the code of what failed."""
         codes = [error.exit_code for error in (*self.plan.unread.values(), *self.errors.values())]
         code = exitcodes.of_run(codes, self.ended_by.exit_code if self.ended_by else None)
-        return code or (OutOfBytes.exit_code if self.left and self.applied else 0)
+        may_go_later = any(not name.for_good for name in self.left)
+        return code or (OutOfBytes.exit_code if may_go_later and self.applied else 0)
 
     @property
     def stayed(self) -> tuple[LeftName, ...]:
@@ -202,7 +203,7 @@ class _Doing:
             for name in lost:
                 store.put_manifest(name, manifest)
             if not lost:
-                self._leave(going, f"{error}; its manifest is still needed")
+                self._leave(going, f"{error}; its manifest is still needed", for_good=True)
                 return
         self._done([going])
 
@@ -249,9 +250,9 @@ class _Doing:
         with self._lock:
             self._deleted += [going.name for going in names]
 
-    def _leave(self, going: GoingName, why: str) -> None:
+    def _leave(self, going: GoingName, why: str, *, for_good: bool = False) -> None:
         with self._lock:
-            self._left.append(LeftName(name=going.name, why=why))
+            self._left.append(LeftName(name=going.name, why=why, for_good=for_good))
 
     def _fail(self, names: Iterable[GoingName], error: TransloadError) -> None:
         with self._lock:

@@ -21,7 +21,7 @@ from transload.cli.output import OutputFormat
 from transload.cli.session import open_session
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import DocumentInvalid
-from transload.report.texts import count
+from transload.report.texts import count, size
 
 if TYPE_CHECKING:
     from transload.app.deleting import PruneResult
@@ -195,5 +195,7 @@ def _conclusion(result: PruneResult, run_id: str) -> Conclusion:
 
 
 def _done(result: PruneResult) -> str:
+    if not result.plan.names:
+        return f"deleted: {size(result.plan.bytes)} that no image needs"
     left = f"; {count(len(result.left) + len(result.errors), 'name')} left" if result.left or result.errors else ""
     return f"deleted: {count(len(result.deleted), 'name')}, {count(result.manifests, 'manifest')}{left}"

@@ -41,10 +41,15 @@ class GoingName:
 
 @frozen(kw_only=True)
 class LeftName:
-    """A name that the rule lets go, and that stays. `why` says what stands in the way."""
+    """A name that the rule lets go, and that stays. `why` says what stands in the way.
+
+    `for_good`: the target would answer the next prune in the same way, since it deletes no tag alone. Such a name keeps
+    no byte, for what it stands for is needed anyway.
+    """
 
     name: Name
     why: str
+    for_good: bool = False
 
 
 @frozen(kw_only=True)

@@ -30,6 +30,7 @@ from transload.oci import Digest, Manifest, Name
 from transload.oci.mediatype import OCI_MANIFEST
 from transload.ports import Target
 from transload.pruning.plan import PrunePlan
+from transload.report.texts import size
 from transload.server import ServeSettings, serve
 from transload.testing.images import Built, fill, image, index, multi_platform, put, signature
 from transload.testing.releases import release
@@ -324,7 +325,9 @@ def test_a_served_folder_is_pruned_through_the_server_and_then_freed(
     yesterday = time.time() - 90_000
     for path in (folder / "blobs" / "sha256").iterdir():
         os.utime(path, (yesterday, yesterday))
-    assert main(["prune", f"oci:{folder}", "--unused", "--yes"]) == 0
+    unused = on_disk(folder)
+    assert main(["prune", f"oci:{folder}", "--unused", "--yes", "-q"]) == 0
+    assert capsys.readouterr().out == f"deleted: {size(unused - on_disk(folder))} that no image needs\n"
     assert before - on_disk(folder) == wanted
     check_whole(LayoutStore(folder))
 
