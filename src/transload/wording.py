@@ -81,6 +81,16 @@ def whole_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
+def first_of(names: Iterable[str], number: int) -> str:
+    """The first names of many for one sentence, and how many more there are.
+
+    >>> first_of(["a", "b", "c"], 2), first_of(["a"], 2)
+    ('a, b and 1 more', 'a')
+    """
+    listed = list(names)
+    return ", ".join(listed[:number]) + (f" and {len(listed) - number} more" if len(listed) > number else "")
+
+
 def close_to(text: str, known: Iterable[str], count: int = 1, cutoff: float = 0.6) -> list[str]:
     """The names in `known` that `text` may mean, the closest first, at most `count`; `cutoff` is difflib's.
 
@@ -106,5 +116,4 @@ def hint(wanted: str, known: Iterable[str], *, what: str = "known", also: Iterab
         return f"did you mean {' or '.join(close)}?"
     if not names:
         return None
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{what}: {', '.join(names[:_SHOWN])}{more}"
+    return f"{what}: {first_of(names, _SHOWN)}"

@@ -38,6 +38,7 @@ from transload.threads import Cancellation, in_parallel
 from transload.transfer import Journal, Outcome, run
 from transload.transfer.blobs import Opens
 from transload.transfer.limits import NO_LIMITS, Limits
+from transload.wording import first_of
 
 _NAMED = 3  # images named in one sentence
 _THREADS = 8
@@ -162,9 +163,8 @@ def older_notes(
     names = going_back(plan, sources, target, cancellation)
     if not names:
         return ()
-    named = ", ".join(map(str, names[:_NAMED])) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
     tags = "1 tag goes" if len(names) == 1 else f"{len(names)} tags go"
-    return (f"{tags} back to older content: {named}",)
+    return (f"{tags} back to older content: {first_of(map(str, names), _NAMED)}",)
 
 
 def source_notes(sources: Mapping[str, Source]) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ from transload.pruning.plan import PrunePlan, decide
 from transload.pruning.reading import Reading
 from transload.pruning.rules import PruneRule, check_rule, reasons, recent, releases_held, unprotected
 from transload.threads import Cancellation, in_parallel
+from transload.wording import first_of
 
 if TYPE_CHECKING:
     from transload.registry.product import Product
@@ -240,9 +241,8 @@ def _made(store: Target, going: Iterable[Name], stores: Stores, cancellation: Ca
 
 
 def _would_empty(plan: PrunePlan, location: Location) -> UsageError:
-    named = ", ".join(path or "the images without a repository" for path in plan.emptied[:_NAMED])
-    more = f" and {len(plan.emptied) - _NAMED} more" if len(plan.emptied) > _NAMED else ""
-    what = f"every image of {location}" if not plan.stays else f"every image of {named}{more}"
+    named = first_of((path or "the images without a repository" for path in plan.emptied), _NAMED)
+    what = f"every image of {location}" if not plan.stays else f"every image of {named}"
     return UsageError(
         f"this rule would delete {what}",
         subject=str(location),

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from transload.configuration.relocation import MovedImage, PrefixRule, Relocation
 from transload.errors import UsageError
-from transload.wording import number_of
+from transload.wording import first_of, number_of
 
 _SHOWN = 5
 
@@ -131,6 +131,5 @@ def lost_notes(lost: Sequence[MovedImage], why: str) -> tuple[str, ...]:
     """Which images nodes do not find under the names that pods use."""
     if not lost:
         return ()
-    more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
-    named = ", ".join(f"{image.source} (is {image.target})" for image in lost[:_SHOWN])
-    return (f"not found under the name that pods use, since {why}: {named}{more}",)
+    named = first_of((f"{image.source} (is {image.target})" for image in lost), _SHOWN)
+    return (f"not found under the name that pods use, since {why}: {named}",)

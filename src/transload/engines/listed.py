@@ -15,7 +15,7 @@ _NAMES = 10_000  # of one image
 
 
 @frozen
-class EngineImage:
+class ListedImage:
     """An image in an engine: its identifier, its full names, and the digests under which it was pulled or pushed.
 
     `published` has these digests by `registry/repository`.
@@ -26,14 +26,14 @@ class EngineImage:
     published: Mapping[str, frozenset[Digest]]
 
 
-def read_listed(document: object) -> tuple[EngineImage, ...]:
+def read_listed(document: object) -> tuple[ListedImage, ...]:
     """Every image of an answer to `/images/json`. Raises `ProtocolTrouble` if it is not a list of images."""
     if not isinstance(document, list) or len(document) > _IMAGES:
         raise ProtocolTrouble("the engine's list of images is not a list, or too long")
     return tuple(_image(entry) for entry in document)
 
 
-def _image(entry: object) -> EngineImage:
+def _image(entry: object) -> ListedImage:
     if not isinstance(entry, dict) or not isinstance(entry.get("Id"), str):
         raise ProtocolTrouble("the engine lists an image without an Id")
     published: dict[str, set[Digest]] = {}
@@ -42,7 +42,7 @@ def _image(entry: object) -> EngineImage:
         with suppress(ReferenceInvalid, DigestInvalid):  # <none>@<none> is no name
             full = Reference.parse(f"{repository}:any")
             published.setdefault(f"{full.registry}/{full.name.repository}", set()).add(Digest(digest))
-    return EngineImage(
+    return ListedImage(
         entry["Id"][:200],
         tuple(_references(_texts(entry.get("RepoTags")))),
         {repository: frozenset(digests) for repository, digests in published.items()},

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from transload.engines.api import EngineApi
-from transload.engines.listed import EngineImage, read_listed
+from transload.engines.listed import ListedImage, read_listed
 from transload.engines.saving import Saved
 from transload.errors import (
     BlobUnknown,
@@ -121,14 +121,14 @@ class EngineStore:
     # --- what the engine has
 
     @cached_property
-    def _listed(self) -> tuple[EngineImage, ...]:
+    def _listed(self) -> tuple[ListedImage, ...]:
         return read_listed(self._engine.value("GET", "/images/json", doing="listing images"))
 
     @cached_property
-    def _names(self) -> Mapping[Name, Mapping[Reference, EngineImage]]:
+    def _names(self) -> Mapping[Name, Mapping[Reference, ListedImage]]:
         """Every name, and the full references that it may mean."""
         with self._saving:
-            names: dict[Name, dict[Reference, EngineImage]] = {}
+            names: dict[Name, dict[Reference, ListedImage]] = {}
             for image in self._listed:
                 for reference in image.references:
                     if self._registry in {"", reference.registry}:

@@ -10,6 +10,7 @@ from attrs import evolve
 
 from transload.graph import Node, walk
 from transload.oci import Descriptor, Digest, Manifest, Platform
+from transload.wording import first_of
 
 # BuildKit adds provenance to the index itself, as a child for the platform unknown/unknown. These annotations name the
 # child that it is about.
@@ -105,8 +106,7 @@ def named(absent: Iterable[Descriptor]) -> str:
     """Entries of an index in words. An attestation is named only if its image is not among them."""
     entries = {child.digest: child for child in absent}
     pairs = ((child, _subject_of(child)) for child in entries.values())
-    names = list(dict.fromkeys(_called(child) for child, subject in pairs if subject not in entries))
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    return first_of(dict.fromkeys(_called(child) for child, subject in pairs if subject not in entries), _NAMED)
 
 
 def _called(child: Descriptor) -> str:

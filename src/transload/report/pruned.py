@@ -12,6 +12,7 @@ from transload.pruning.plan import GoingName, LeftName, PrunePlan
 from transload.report.problem import Problem
 from transload.report.styled import Styled, folded
 from transload.report.texts import count, digest, shared_folder, size
+from transload.wording import first_of
 
 _SHOWN = 4  # repositories that are named in one line
 
@@ -49,7 +50,11 @@ def left_lines(left: Iterable[LeftName], width: int | None = None) -> list[Style
     groups: dict[str, list[str]] = {}
     for name in left:
         groups.setdefault(name.why, []).append(str(name.name))
-    return [line for why, names in groups.items() for line in folded(f"stays: {_some(names)}: ", why, width, "warn")]
+    return [
+        line
+        for why, names in groups.items()
+        for line in folded(f"stays: {first_of(names, _SHOWN)}: ", why, width, "warn")
+    ]
 
 
 def _group(
@@ -64,11 +69,6 @@ def _group(
         Styled.of((tag, "strong"), f"  {frees}; {why}"),
         *folded(f"  in {folder}: " if folder else "  in ", where, width),
     ]
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def plan_json(plan: PrunePlan) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from transload.errors import AccessDenied, Interrupted, TooLarge, TransloadError
 from transload.report.checkup import CheckPoint
 from transload.report.texts import count, rate, size
 from transload.threads import in_parallel
+from transload.wording import first_of
 
 _REPOSITORIES = 64
 _THREADS = 8
@@ -63,13 +64,9 @@ def push_points(way: Way, wish: Wish) -> Iterator[CheckPoint]:
         yield way.point("paths", "ok", f"paths of {count(parts, 'part')} are taken", parts=parts)
         return
     first = next(iter(refused.values()))
-    found = f"{len(refused)} of {count(len(asked), 'repository')} cannot be written to: {_named(refused)}: {first}"
+    which = f"{len(refused)} of {count(len(asked), 'repository')}"
+    found = f"{which} cannot be written to: {first_of(refused, _NAMED)}: {first}"
     yield CheckPoint.failed("push", way.store.locator, first, found)
-
-
-def _named(refused: Iterable[str]) -> str:
-    names = list(refused)
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def upload_points(way: Way, wish: Wish) -> Iterator[Callable[[], CheckPoint]]:

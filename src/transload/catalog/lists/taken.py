@@ -12,6 +12,7 @@ from transload.catalog.selected import Selected
 from transload.documents.value import Value
 from transload.oci import Platform
 from transload.oci.reference import shown
+from transload.wording import first_of
 
 _SHOWN = 200  # letters of a text in a question
 _LISTED = 5  # names in a note
@@ -114,5 +115,4 @@ def listed(names: Iterable[str]) -> str:
     'a, b, c, d, e and 2 more'
     """
     several = list(dict.fromkeys(shown(name)[:_SHOWN] for name in names))
-    more = len(several) - _LISTED
-    return ", ".join(several[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return first_of(several, _LISTED)

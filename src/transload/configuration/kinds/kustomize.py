@@ -13,6 +13,7 @@ from transload.configuration.relocation import Relocation
 from transload.configuration.renames import Renames, renames_of, repository_in
 from transload.configuration.wishes import ConfigFile, Configuration, Wishes
 from transload.configuration.yamlout import yaml_text
+from transload.wording import first_of
 
 FILE = PurePosixPath("transload-images/kustomization.yaml")
 _SHOWN = 3
@@ -56,5 +57,4 @@ def _unsaid(renames: Renames) -> tuple[str, ...]:
 
 def _unpinned(relocation: Relocation) -> tuple[str, ...]:
     unknown = [str(image.source) for image in relocation.images if image.source.name.tag and not image.digest]
-    more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
-    return (f"not pinned, since no digest is known: {', '.join(unknown[:_SHOWN])}{more}",) if unknown else ()
+    return (f"not pinned, since no digest is known: {first_of(unknown, _SHOWN)}",) if unknown else ()

@@ -15,6 +15,7 @@ from transload.configuration.objects import object_name, objects_text
 from transload.configuration.relocation import MovedImage, PrefixRule, Relocation
 from transload.configuration.wishes import ConfigFile, Configuration, Wishes
 from transload.errors import UsageError
+from transload.wording import first_of
 
 NAME = "transload"
 _API = "config.openshift.io/v1"
@@ -104,12 +105,12 @@ def _notes(relocation: Relocation, wishes: Wishes, name: str) -> Iterator[str]:
             " spec.registrySources.insecureRegistries of image.config.openshift.io/cluster"
         )
     if renamed := relocation.renamed_tags:
-        yield f"mirrors cannot change tags, so these images are not found: {_listed(str(i.source) for i in renamed)}"
+        yield f"mirrors cannot change tags, so these images are not found: {_named(renamed)}"
     if astray := [image for image in relocation.images if not _is_led(image, relocation.close_rules)]:
-        yield f"one repository has one mirror, so these are not found: {_listed(str(i.source) for i in astray)}"
+        yield f"one repository has one mirror, so these are not found: {_named(astray)}"
     narrowed = [image for image in relocation.images if image.digest and image.source.name.digest]
     if other := [image for image in narrowed if image.digest != image.source.name.digest]:
-        yield f"the registry has other digests, so these are not found: {_listed(str(i.source) for i in other)}"
+        yield f"the registry has other digests, so these are not found: {_named(other)}"
     if wishes.no_fallback:
         yield "what the registry does not have cannot be pulled"
 
@@ -120,6 +121,5 @@ def _is_led(image: MovedImage, rules: Iterable[PrefixRule]) -> bool:
     return rule.of(image.source_repository) == image.target_repository
 
 
-def _listed(names: Iterable[str]) -> str:
-    listed = list(names)
-    return ", ".join(listed[:_SHOWN]) + (f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else "")
+def _named(images: Iterable[MovedImage]) -> str:
+    return first_of((str(image.source) for image in images), _SHOWN)
