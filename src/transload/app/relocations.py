@@ -16,7 +16,7 @@ from transload.app.stores import Stores
 from transload.catalog.selected import join
 from transload.configuration import MovedImage, Relocation
 from transload.documents.value import Value
-from transload.errors import ReferenceInvalid, SelectionEmpty, TargetConflict, UsageError
+from transload.errors import LocalError, ReferenceInvalid, SelectionEmpty, TargetConflict, UsageError
 from transload.files import expanded, local_errors, read_file
 from transload.inventory.file import load_inventory
 from transload.limits import INVENTORY_BYTES, INVENTORY_VALUES
@@ -216,6 +216,7 @@ def _selected(sets: tuple[str, ...], sources: Sources, stores: Stores, cancellat
     """The images of sets, under the names that `mirror` would give them. Raises what `select` raises."""
     where = sources.to or sources.pull_from
     if where is None:
+        _check_exists(sets[0])
         raise UsageError(
             f"{sets[0]} does not say where the images are", subject=sets[0], hint="add --to HOST[:PORT][/PREFIX]"
         )
@@ -231,6 +232,11 @@ def _selected(sets: tuple[str, ...], sources: Sources, stores: Stores, cancellat
     for item in select(job, stores, cancellation).items:
         source = None if is_local(item.source_store) else Reference(item.source_store, item.source)
         yield _Moved(source=source, below=item.target, digest=item.source.digest)
+
+
+def _check_exists(word: str) -> None:
+    if word.lower().endswith(FILE_SUFFIXES) and not expanded(word).exists():
+        raise LocalError(f"there is no file {word}", subject=word, hint=_HINT)
 
 
 # --- names
@@ -274,10 +280,24 @@ def _read_from(image: _Moved, sources: Sources) -> Reference:
         target = Reference(where.value, evolve(image.below, repository=join(where.prefix, image.below.repository)))
     else:
         target = image.target
+        _check_below(target, to)
     if pull_from is None or (image.target is None and to is None):
         return target
     below = _below(target.name.repository, to.prefix if to else "")
     return Reference(pull_from.value, evolve(target.name, repository=join(pull_from.prefix, below)))
+
+
+def _check_below(target: Reference, to: Location | None) -> None:
+    """Raises `TargetConflict` if the user says that images are elsewhere than the record of them does."""
+    if to is None:
+        return
+    prefix, repository = to.prefix, target.name.repository
+    if to.value != target.registry or (prefix and not f"{repository}/".startswith(f"{prefix}/")):
+        raise TargetConflict(
+            f"{target} is not below {to}",
+            subject=str(target),
+            hint="leave --to out; the name under which clusters read the images is said with --pull-from",
+        )
 
 
 def _below(repository: str, prefix: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from transload import Configuration, Environment, configure
 from transload.cli.main import main
-from transload.errors import TransloadError
+from transload.errors import LocalError, TargetConflict, TransloadError
 from transload.memory import MemoryStore
 from transload.server import Served, ServeSettings, serve
 from transload.testing.images import fill, image
@@ -112,7 +112,7 @@ def test_several_records_at_once_agree_or_are_refused(vendor: Served, site: str)
     a_report(site)
     assert rewritten("record.json", "set.yaml", to=site) == MANIFEST.format(site, site)
     with pytest.raises(TransloadError, match="is at two places: "):
-        rewritten("record.json", "set.yaml", to=f"{site}/else")
+        rewritten("record.json", "set.yaml", to=site, flatten=True)
 
 
 def test_a_report_of_several_targets_wants_one_of_them(vendor: Served, site: str) -> None:
@@ -217,3 +217,20 @@ def test_what_is_no_record_is_called_by_its_name(here: Path, content: str) -> No
     (here / "pods.yaml").write_text(MANIFEST)
     with pytest.raises(TransloadError, match=r"^record\.json "):
         rewritten("record.json")
+
+
+@pytest.mark.parametrize("name", ["gone.json", "gone.yaml"])
+def test_a_file_that_is_not_there_is_told(here: Path, name: str) -> None:
+    with pytest.raises(LocalError, match=f"there is no file {name}"):
+        configure("kustomize", name, environment=NOTHING)
+
+
+@pytest.mark.parametrize("to", ["other.example/site", "{site}-2", "{host}/sit", "{host}/site/acme/app"])
+def test_a_place_that_contradicts_the_record_is_refused(vendor: Served, site: str, to: str) -> None:
+    """Else files would lead elsewhere than where the user says that the images are."""
+    ran("mirror", "set.yaml", "--to", site, "--report", "run.json", "--plain-http", vendor.host_port)
+    ran("inventory", site, "-o", "site.json")
+    place = to.format(site=site, host=site.partition("/")[0])
+    for record in ("run.json", "site.json"):
+        with pytest.raises(TargetConflict, match=f"not below {place}"):
+            configure("kustomize", record, to=place, source_registry="quay.io", environment=NOTHING)
