@@ -294,7 +294,7 @@ def _check_below(target: Reference, to: Location | None) -> None:
     prefix, repository = to.prefix, target.name.repository
     if to.value != target.registry or (prefix and not f"{repository}/".startswith(f"{prefix}/")):
         raise TargetConflict(
-            f"{target} is not below {to}",
+            f"the record of the run has {target}, which is not below {to}",
             subject=str(target),
             hint="leave --to out; the name under which clusters read the images is said with --pull-from",
         )
