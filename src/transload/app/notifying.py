@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -27,6 +28,10 @@ TIMEOUT_S = 60.0
 # Else the program's own transload would notify again, and write these figures.
 _NOT_INHERITED = ("TRANSLOAD_NOTIFY_COMMAND", "TRANSLOAD_NOTIFY_ON", "TRANSLOAD_METRICS_FILE", "TRANSLOAD_REPORT")
 
+_SHELL_SIGNS = {"|", "||", "&&", "&", ">", ">>", "<"}
+_OWN_VARIABLE = re.compile(r"\$(?:TRANSLOAD_[A-Z_]+|\{TRANSLOAD_[A-Z_]+\})")
+_LINE_FOLLOWS = re.compile(r"-[a-z]*c")  # sh -c, bash -ec, su -c
+
 
 @frozen
 class Notifier:
@@ -39,7 +44,8 @@ class Notifier:
     def parse(cls, text: str, occasion: Occasion, environment: Environment) -> Notifier:
         """Read a command as a shell would split it; no shell is used. Checks before the run that the program is there.
 
-        Raises `UsageError` for an empty or unfinished text, `LocalError` for a program that does not exist.
+        Raises `UsageError` for a text that is empty or unfinished, or that only a shell would understand; `LocalError`
+        for a program that does not exist.
         """
         try:
             words = shlex.split(text, posix=os.name != "nt")
@@ -49,6 +55,11 @@ class Notifier:
             ) from error
         if not words:
             raise UsageError("--notify-command is empty", hint="name a program, or leave the option out")
+        if (part := _for_a_shell(words)) is not None:
+            raise UsageError(
+                f"--notify-command: no shell reads it, so {part!r} would be an ordinary word",
+                hint="write it as a line of the shell: sh -c '...'",
+            )
         if shutil.which(words[0], path=environment.helper_path) is None:
             raise LocalError(
                 f"--notify-command: there is no program {shown(words[0])!r} that can be run",
@@ -89,6 +100,17 @@ class Notifier:
         said = done.stderr.decode("utf-8", "replace").strip() or done.stdout.decode("utf-8", "replace").strip()
         ended = f"exit code {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
         return f"it ended with {ended}" + (f": {one_line(said.splitlines()[-1])}" if said else "")
+
+
+def _for_a_shell(words: Sequence[str]) -> str | None:
+    """The part of a command that only a shell gives its meaning, and that is not in a line for one."""
+    for position, word in enumerate(words):
+        if word in _SHELL_SIGNS:
+            return word
+        variable = _OWN_VARIABLE.search(word)
+        if variable and not any(map(_LINE_FOLLOWS.fullmatch, words[:position])):
+            return variable.group()
+    return None
 
 
 def _variables(environment: Environment, conclusion: Conclusion, run_id: str) -> Mapping[str, str]:

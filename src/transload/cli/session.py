@@ -102,6 +102,10 @@ def _log(command: str, run_id: str, run: RunFlags) -> LogFile | None:
 
 def _afterwards(command: str, output: Output, run: RunFlags, environment: Environment) -> AbstractContextManager[None]:
     """What is done when the run is over, around it."""
+    if run.notify_command is None and is_written("notify_on"):
+        raise UsageError(
+            "--notify-on without --notify-command has no effect", hint="add --notify-command COMMAND, or leave it out"
+        )
     if not run.has_afterwards:
         return contextlib.nullcontext()
     from transload.cli.afterwards import Afterwards  # few runs: it starts programs

@@ -15,13 +15,14 @@ from pathlib import Path
 
 from attrs import frozen
 
-from transload.errors import FileExists, LocalError
+from transload.errors import FileExists, LocalError, UsageError
 from transload.files import check_replaceable, local_errors, read_file, replace_file
 from transload.limits import METRICS_BYTES
 from transload.report.conclusion import Conclusion, Figures
 from transload.report.texts import one_line
 from transload.version import __version__
 
+_SUFFIX = ".prom"
 _PERMISSIONS = 0o644  # node_exporter is another user
 _HELP = {
     "transload_run_info": "The last run: its command, its run id, and the version of transload.",
@@ -78,13 +79,20 @@ class EndedRun:
 def check_metrics_path(path: Path) -> None:
     """Check before a run that its figures can be written to `path`, and that nobody else's file is there.
 
-    Raises `LocalError` for a missing folder, a folder, a pipe; `FileExists`; `PermissionRefused`.
+    Raises `UsageError` for a name that node_exporter would not read; `LocalError` for a missing folder, a folder, a
+    pipe; `FileExists`; `PermissionRefused`.
     """
     if path.is_dir():
         raise LocalError(
             f"{path} is a folder, not a file of metrics", subject=str(path), hint=f"name a file: {path}/NAME.prom"
         )
     check_replaceable(path)
+    if path.suffix != _SUFFIX:
+        raise UsageError(
+            f"the name of {path} does not end in {_SUFFIX}, so node_exporter would not read it",
+            subject=str(path),
+            hint=f"call it NAME{_SUFFIX}",
+        )
     earlier(path)
 
 

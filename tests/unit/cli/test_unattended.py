@@ -221,6 +221,14 @@ def test_a_path_where_no_figures_can_be_written(run: Run, kind: str, tmp_path: P
     assert other.read_text().startswith("node_disk_bytes 7")
 
 
+@pytest.mark.parametrize("name", ["figures", "acme.txt", "acme.prom.bak", ".prom"])
+def test_a_name_that_node_exporter_does_not_read(run: Run, name: str) -> None:
+    ran = run("mirror acme.json --to oci:copy --metrics-file", name)
+    assert (ran.code, f"error: the name of {name} does not end in .prom" in ran.err) == (2, True), ran.err
+    assert not Path("copy").exists()
+    assert not Path(name).exists()
+
+
 def test_a_link_to_figures_of_ours_becomes_a_file(run: Run) -> None:
     run("mirror acme.json --to oci:copy --metrics-file real.prom")
     Path("acme.prom").symlink_to("real.prom")
@@ -341,6 +349,38 @@ def test_a_program_that_cannot_be_run_is_said_before(run: Run, command: str, cod
     assert ran.code == code
     assert "--notify-command" in ran.err
     assert not Path("copy").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        ("echo $TRANSLOAD_SUMMARY", "$TRANSLOAD_SUMMARY"),
+        ("echo 'it ended: ${TRANSLOAD_EXIT_CODE}'", "${TRANSLOAD_EXIT_CODE}"),
+        ("cat | true", "|"),
+        ("sh -c 'cat' >told.txt && true", "&&"),
+        ("cat > told.txt", ">"),
+    ],
+)
+def test_what_only_a_shell_understands_is_said_before(run: Run, command: str, word: str) -> None:
+    ran = run("mirror acme.json --to oci:copy", f"=--notify-command={command}")
+    assert ran.code == 2
+    assert ran.err.startswith(f"error: --notify-command: no shell reads it, so '{word}' would be ")
+    assert "sh -c '...'" in ran.err
+    assert not Path("copy").exists()
+
+
+@pytest.mark.parametrize("flags", ["-c", "-ec"])
+def test_in_a_line_of_the_shell_it_is_no_mistake(run: Run, flags: str) -> None:
+    line = f"sh {flags} 'cat >told.json && echo $TRANSLOAD_STATUS | tr a-z A-Z >told.txt'"
+    assert run("mirror acme.json --to oci:copy", f"=--notify-command={line}").code == 0
+    assert Path("told.txt").read_text() == "CHANGED\n"
+
+
+def test_when_without_what_is_a_mistake_on_the_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = run("mirror acme.json --to oci:copy --notify-on failure")
+    assert (ran.code, "--notify-on without --notify-command has no effect" in ran.err) == (2, True)
+    monkeypatch.setenv("TRANSLOAD_NOTIFY_ON", "failure")
+    assert run("mirror acme.json --to oci:copy").code == 0
 
 
 # --- log lines
