@@ -27,7 +27,7 @@ from transload.planning.planfile import load_plan
 from transload.report.texts import count
 from transload.threads import Cancellation
 
-_HINT = "name a report (--report FILE.json), a saved plan, an inventory, a bundle, or an image set"
+_HINT = "name the file that `mirror --report FILE.json` wrote, a saved plan, an inventory, a bundle, or an image set"
 _THERE = {"copied", "updated", "unchanged"}
 
 
@@ -136,7 +136,8 @@ def _reported(root: Value, sources: Sources, notes: list[str]) -> Iterator[_Move
             digest=image.get("digest").maybe(lambda value: value.read(Digest)),
         )
     if absent:
-        notes.append(f"{count(absent, 'image')} of the report did not arrive, and nothing leads to them")
+        pronoun = "it" if absent == 1 else "them"
+        notes.append(f"{count(absent, 'image')} of the report did not arrive, and nothing leads to {pronoun}")
 
 
 def _one_target(root: Value, sources: Sources) -> Value:

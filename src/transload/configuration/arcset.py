@@ -11,17 +11,20 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from transload.catalog.builtin import load_builtin
 from transload.catalog.catalog import Catalog
 from transload.catalog.release import Release
 from transload.configuration.relocation import MovedImage
 from transload.errors import SelectionEmpty, UsageError
+from transload.oci import Name, Reference
 
 ANCHOR = "arc-controller"
 _TAG = re.compile(r"v([0-9]+)\.([0-9]+)\.([0-9]+)_.+")
 _OLDEST = (1, 9, 0)
+_FIRST = ((1, 1), (1, 4), (1, 5), (1, 6))  # the first release of v2, v3, v4, v5 of the API
+_API = re.compile(r"arcdata\.microsoft\.com/v([0-9]+)((?:alpha|beta)[0-9]+)?")
 _SHOWN = 5
 
 Version = tuple[int, int, int]
@@ -32,7 +35,8 @@ class ArcSet:
     """The newest release at the registry. `missing` are images of its list that are not there, `others` older tags.
 
     `between` are releases that lie between those at the registry, and are not there themselves. `is_known` says whether
-    the built-in catalog has the release.
+    the built-in catalog has the release. `published` are the same images by the names that the vendor's files have,
+    from whatever registry they were copied.
     """
 
     registry: str
@@ -43,11 +47,23 @@ class ArcSet:
     others: tuple[str, ...] = ()
     between: tuple[str, ...] = ()
     is_known: bool = True
+    published: tuple[MovedImage, ...] = ()
 
     @property
     def is_too_old(self) -> bool:
         """Whether az refuses to create a controller of this version."""
         return version_of(self.tag) < _OLDEST
+
+    @property
+    def api(self) -> str:
+        """The version of the API with which az takes this release; the newest that is known, for newer ones."""
+        number = 1 + sum(first <= version_of(self.tag)[:2] for first in _FIRST)
+        return f"arcdata.microsoft.com/v{number}"
+
+    def is_refused_with(self, api: str) -> bool:
+        """Whether az refuses this release for an `apiVersion`. Those that are newer than all known here pass."""
+        match = _API.fullmatch(api)
+        return match is not None and api != self.api and (bool(match[2]) or int(match[1]) <= len(_FIRST) + 1)
 
     def reference(self, name: str) -> str:
         """What the controller asks for."""
@@ -91,7 +107,13 @@ def arc_set(images: Iterable[MovedImage]) -> ArcSet:
         others=tuple(sorted(set(tags) - {newest}, key=version_of)),
         between=_between(catalog, tags),
         is_known=release is not None,
+        published=tuple(_published(catalog, image, release.tag if release else newest) for image in images_of),
     )
+
+
+def _published(catalog: Catalog, image: MovedImage, tag: str) -> MovedImage:
+    name = Name(f"{catalog.repository}/{_name(image.source.name.repository)}", tag)
+    return evolve(image, source=Reference(catalog.registry, name))
 
 
 def _name(repository: str) -> str:
@@ -161,7 +183,7 @@ def _known(catalog: Catalog, tag: str) -> Release | None:
         raise UsageError(
             f"there is no release {tag.partition('_')[0]} of Azure Arc data services, so az refuses the tag",
             subject=tag,
-            hint=f"see `transload list arcdata`; the newest known here is v{'.'.join(map(str, newest))}",
+            hint=f"see `transload releases arcdata`; the newest known here is v{'.'.join(map(str, newest))}",
         )
     return versions.get(version)
 

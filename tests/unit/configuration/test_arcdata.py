@@ -100,6 +100,57 @@ def test_the_bootstrapper_is_replaced_as_image_and_as_argument() -> None:
     assert any("your-private-registry" in note for note in written.notes)
 
 
+def test_json_that_is_no_control_json_is_rewritten_as_a_manifest() -> None:
+    image = f"mcr.microsoft.com/arcdata/arc-bootstrapper:{RELEASE}"
+    spec = {"template": {"spec": {"containers": [{"image": image}]}}}
+    job = json.dumps({"apiVersion": "batch/v1", "kind": "Job", "spec": spec})
+    written = configured(moved(), "job.json", job)
+    target = f"registry.local:5000/mirror/arc-bootstrapper:{RELEASE}"
+    assert written.files[0].content.decode() == job.replace(image, target)
+    other = '{"metadata": {"kind": "BigDataCluster"}, "spec": {"resources": {}}}'
+    assert configured(moved(), "bdc.json", other).files[0].content.decode() == other
+    assert any("copied as it is: notes.txt" in note for note in configured(moved(), "notes.txt", "a").notes)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("dc.yaml", "DataController"), ("dc.json", "datacontroller")])
+def test_data_controllers_in_a_list(name: str, kind: str) -> None:
+    docker = {"registry": "mcr.microsoft.com", "imageTag": "v1.45.0_2026-04-14"}
+    content = json.dumps({"kind": "List", "items": [{"kind": "x"}, {"kind": kind, "spec": {"docker": docker}}]})
+    written = yaml.safe_load(configured(moved(), name, content).files[0].content)
+    assert written["items"][1]["spec"]["docker"] == {"registry": "registry.local:5000", "imageTag": RELEASE}
+
+
+def test_manifests_name_the_vendor_whatever_registry_the_images_were_copied_from() -> None:
+    staged = [
+        MovedImage(source=Reference.parse(f"staging.local/{image.target.name}"), target=image.target)
+        for image in moved(tag="v1.46.0_site7")
+    ]
+    image = f"mcr.microsoft.com/arcdata/arc-bootstrapper:{RELEASE}"
+    pod = f"apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {image}\n"
+    written = configured(staged, "pod.yaml", pod).files[0].content.decode()
+    assert written.endswith("image: registry.local:5000/mirror/arc-bootstrapper:v1.46.0_site7\n")
+
+
+@pytest.mark.parametrize(
+    ("release", "api", "is_told"),
+    [
+        ("v1.46.0_2026-05-12", "v5", False),
+        ("v1.46.0_2026-05-12", "v1", True),
+        ("v1.46.0_2026-05-12", "v1beta1", True),
+        ("v1.46.0_2026-05-12", "v6", False),
+        ("v1.5.0_2022-04-05", "v4", False),
+        ("v1.5.0_2022-04-05", "v5", True),
+        ("v1.0.0_2021-07-30", "v1", False),
+        ("v1.3.0_2022-01-27", "v2", False),
+        ("v1.4.1_2022-03-08", "v3", False),
+    ],
+)
+def test_the_api_with_which_az_takes_no_such_release_is_told(release: str, api: str, is_told: bool) -> None:
+    control = f'{{"apiVersion": "arcdata.microsoft.com/{api}", "spec": {{}}}}'
+    notes = configured(moved(release), content=control).notes
+    assert any("control.json has the apiVersion" in note for note in notes) is is_told
+
+
 def test_the_secret_has_the_registry_as_control_json_has_it() -> None:
     login = Login("ann", "pass word:é")
     written = write(relocated(moved(), login=login), Wishes(namespace="arc"))

@@ -132,7 +132,7 @@ def test_images_that_did_not_arrive_are_told(vendor: Served, site: str, here: Pa
     report["images"][0]["status"] = "failed"
     (here / "record.json").write_text(json.dumps(report))
     written = configure("kustomize", "record.json", environment=NOTHING)
-    assert written.notes[0] == "1 image of the report did not arrive, and nothing leads to them"
+    assert written.notes[0] == "1 image of the report did not arrive, and nothing leads to it"
 
 
 def test_programs_get_the_files_byte_for_byte(vendor: Served, here: Path, capfd: pytest.CaptureFixture[str]) -> None:

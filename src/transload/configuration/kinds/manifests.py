@@ -37,13 +37,13 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
         )
     if left and wishes.strict:
         raise SelectionEmpty(
-            f"{number_of(len(left), 'image')} would stay as they are: {_told(left[0])}",
+            f"{number_of(len(left), 'image')} would stay as {_they_are(len(left))}: {_told(left[0])}",
             subject=left[0].place.file,
             hint="mirror them, too, or leave --strict out",
         )
     return Configuration(
         files=tuple(ConfigFile(path=file.name, content=new.content) for file, new in files),
-        notes=(_summary(files, replaced), *_unread(files), *told(left)),
+        notes=(_summary(files, replaced), *unread(files), *told(left)),
     )
 
 
@@ -54,14 +54,20 @@ def _summary(files: Sequence[tuple[InputFile, Rewritten]], replaced: int) -> str
     if right:
         parts.append(f"{right} led there already")
     if len(files) > changed:
-        parts.append(f"{number_of(len(files) - changed, 'file')} copied as they are")
+        kept = len(files) - changed
+        parts.append(f"{number_of(kept, 'file')} copied as {_they_are(kept)}")
     return ", ".join(parts)
 
 
-def _unread(files: Sequence[tuple[InputFile, Rewritten]]) -> list[str]:
+def _they_are(number: int) -> str:
+    return "it is" if number == 1 else "they are"
+
+
+def unread(files: Sequence[tuple[InputFile, Rewritten]]) -> list[str]:
+    """A note that names the files of no format that is rewritten, if there are any."""
     names = [str(file.name) for file, new in files if not new.is_read]
     more = f", and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    text = f"of no format that is rewritten, and copied as they are: {', '.join(names[:_TOLD])}{more}"
+    text = f"of no format that is rewritten, and copied as {_they_are(len(names))}: {', '.join(names[:_TOLD])}{more}"
     return [_harmless(text)] if names else []
 
 
