@@ -276,7 +276,8 @@ def _read_from(image: _Moved, sources: Sources) -> Reference:
         where = to or pull_from
         if where is None:
             raise UsageError(
-                "a bundle does not know to which registry it was pushed", hint="add --to HOST[:PORT][/PREFIX]"
+                "a bundle, folder or archive does not know to which registry it was pushed",
+                hint="add --to HOST[:PORT][/PREFIX]",
             )
         target = Reference(where.value, evolve(image.below, repository=join(where.prefix, image.below.repository)))
     else:

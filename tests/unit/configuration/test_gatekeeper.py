@@ -29,15 +29,17 @@ def test_every_list_of_containers_gets_the_registry() -> None:
 @pytest.mark.parametrize(
     ("image", "reason"),
     [
-        (moved("quay.io/a/b:1", "r.local/m/a/b:1"), "pods may ask for a/b"),
-        (moved("quay.io/a/b:1", "r.local/a/b:2"), "pods may ask for a/b:1"),
-        (moved("redis:7", "r.local/library/redis:7"), "pods may ask for redis"),
-        (moved("redis:7", "r.local/redis:7"), "pods may ask for library/redis"),
+        (moved("quay.io/a/b:1", "r.local/m/a/b:1"), "a/b would ask for r.local/a/b"),
+        (moved("quay.io/a/b:1", "r.local/a/b:2"), "a/b:1 would ask for r.local/a/b:1"),
+        (moved("redis:7", "r.local/library/redis:7"), "redis would ask for r.local/redis"),
+        (moved("redis:7", "r.local/redis:7"), "library/redis would ask for r.local/library/redis"),
     ],
     ids=["prefix", "tag", "library", "no library"],
 )
 def test_what_a_registry_alone_does_not_reach_is_refused(image: MovedImage, reason: str) -> None:
-    with pytest.raises(UsageError, match=f"{reason}$") as caught:
+    with pytest.raises(
+        UsageError, match=f"pods that name {reason}, and {image.source} is at {image.target}$"
+    ) as caught:
         KINDS["gatekeeper"].write(relocation(image), Wishes())
     assert caught.value.hint is not None
     assert "admission-policy" in caught.value.hint

@@ -88,7 +88,9 @@ def test_a_bundle_is_told_where_it_was_pushed(vendor: Served, site: str) -> None
     ran("pack", "set.yaml", "-o", "bundle")
     assert rewritten("bundle", to=site) == MANIFEST.format(site, site)
     assert rewritten("bundle", to=site, pull_from="r.local/m") == MANIFEST.format("r.local/m", "r.local/m")
-    with pytest.raises(TransloadError, match="a bundle does not know to which registry it was pushed"):
+    with pytest.raises(
+        TransloadError, match="a bundle, folder or archive does not know to which registry it was pushed"
+    ):
         rewritten("bundle")
 
 

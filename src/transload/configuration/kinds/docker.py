@@ -57,7 +57,7 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
         additions["insecure-registries"] = [_insecure(relocation)]
     files = list(authority_file(relocation, PurePosixPath("certs.d", relocation.registry, "ca.crt")))
     if additions:
-        files.insert(0, ConfigFile(path=FILE, content=_merged(_given(wishes.inputs), additions)))
+        files.insert(0, ConfigFile(path=FILE, content=_merged(wishes.inputs, additions)))
     notes = ["copy the files into /etc/docker, then run systemctl reload docker; docker info shows what it took"]
     if path := path_on_nodes(relocation.reach):
         notes.append(f"link {path} as /etc/docker/certs.d/{relocation.registry}/ca.crt: Docker looks there")
@@ -92,12 +92,13 @@ def _given(inputs: tuple[InputFile, ...]) -> dict[str, Any]:
     return document
 
 
-def _merged(document: dict[str, Any], additions: dict[str, list[str]]) -> bytes:
-    """The document with our entries behind those that are there; every other key stays as it is."""
+def _merged(inputs: tuple[InputFile, ...], additions: dict[str, list[str]]) -> bytes:
+    """The given document with our entries behind those that are there; every other key stays as it is."""
+    document = _given(inputs)
     merged = dict(document)
     for key, values in additions.items():
         there = document.get(key) or []
         if not isinstance(there, list):
-            raise UsageError(f"{key} in {FILE} is no list", hint="give the daemon.json that dockerd reads")
+            raise UsageError(f"{key} in {inputs[0].name} is no list", hint="give the daemon.json that dockerd reads")
         merged[key] = [*there, *(value for value in values if value not in there and f"{value}/" not in there)]
     return json.dumps(merged, indent=2, ensure_ascii=False).encode() + b"\n"

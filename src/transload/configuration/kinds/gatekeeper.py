@@ -51,8 +51,8 @@ def _check(image: MovedImage) -> None:
     if image.is_renamed_tag or paths != {target}:
         other = next((path for path in sorted(paths) if path != target), f"{target}:{image.source.name.tag}")
         raise UsageError(
-            f"Gatekeeper can change registries only, and {image.source} is at {image.target}, where pods may ask"
-            f" for {other}",
+            f"Gatekeeper can change registries only: pods that name {other} would ask for"
+            f" {image.target.registry}/{other}, and {image.source} is at {image.target}",
             subject=str(image.source),
             hint=_INSTEAD,
         )
