@@ -210,6 +210,7 @@ if TYPE_CHECKING:
     from transload.verbs.converting import convert
     from transload.verbs.copying import copy, mirror
     from transload.verbs.discovering import discover
+    from transload.verbs.figures import write_metrics
     from transload.verbs.known import forget, known_registries
     from transload.verbs.loading import load as load
     from transload.verbs.means import AnyEvent, Options, Progress
@@ -257,7 +258,7 @@ __all__ = [
     "judge_tags", "known_registries", "lay_out", "load", "load_builtin", "load_inventory", "load_plan",
     "load_private_key", "load_public_key", "load_set", "make_plan", "mirror", "open_store", "order_key", "pack",
     "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "prune", "push", "put_artifact", "referrers",
-    "releases", "repair", "run", "serve", "tags", "take_inventory", "verify",
+    "releases", "repair", "run", "serve", "tags", "take_inventory", "verify", "write_metrics",
 ]
 
 _HOMES = {
@@ -352,6 +353,7 @@ _HOMES = {
     "transload.verbs.converting": ("convert",),
     "transload.verbs.copying": ("copy", "mirror"),
     "transload.verbs.discovering": ("discover",),
+    "transload.verbs.figures": ("write_metrics",),
     "transload.verbs.known": ("forget", "known_registries"),
     "transload.verbs.loading": ("load",),
     "transload.verbs.means": ("AnyEvent", "Options", "Progress"),

@@ -67,12 +67,12 @@ class Sample:
 
 @frozen(kw_only=True)
 class EndedRun:
-    """What the figures are made of. `ended_wall_s` is in seconds since 1970."""
+    """What the figures are made of. `ended_wall_s` is in seconds since 1970; a `duration_s` of None is not known."""
 
     command: str
     run_id: str
     ended_wall_s: float
-    duration_s: float
+    duration_s: float | None
     conclusion: Conclusion
 
 
@@ -143,7 +143,8 @@ def _of_run(task: str, run: EndedRun, before: Iterable[Sample]) -> Iterator[Samp
     about = {**of, "command": run.command, "run_id": run.run_id, "version": __version__}
     yield Sample.of("transload_run_info", about, 1)
     yield Sample.of("transload_run_end_timestamp_seconds", of, int(run.ended_wall_s))
-    yield Sample.of("transload_run_duration_seconds", of, run.duration_s)
+    if run.duration_s is not None:
+        yield Sample.of("transload_run_duration_seconds", of, run.duration_s)
     yield Sample.of("transload_run_exit_code", of, run.conclusion.exit_code)
     if run.conclusion.exit_code == 0:
         yield Sample.of(_SUCCESS, of, int(run.ended_wall_s))
