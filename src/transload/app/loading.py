@@ -199,11 +199,11 @@ class Loading:
     ) -> list[LoadedImage]:
         """Look at every image first, so that it is known how much there is to send; then send what is missing."""
         looked = [self.looked(item, name) for item, name in zip(items, names, strict=True)]
-        total = sum(blob.size for one in looked if isinstance(one, Wanted) for blob in one.image.blobs)
+        total = sum(blob.size for image in looked if isinstance(image, Wanted) for blob in image.image.blobs)
         counting = Counting(self._working, "loading", total, possible=not total)
         results = []
-        for one in looked:
-            result = self.sent(one, counting) if isinstance(one, Wanted) else one
+        for image in looked:
+            result = self.sent(image, counting) if isinstance(image, Wanted) else image
             tell(result)
             results.append(result)
         return results

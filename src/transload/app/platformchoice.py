@@ -40,7 +40,7 @@ def engine_image(source: Source, item: Item, name: Reference, root: Manifest, pa
         _check_platform(source, item, root, part)
         return EngineImage(name=name, root=root, images=(root,), manifests=(root,))
     node = _grown(source, item, root, part)
-    manifests = tuple(each.manifest for each in walk(node))
+    manifests = tuple(below.manifest for below in walk(node))
     images = tuple(manifest for manifest in manifests if is_image(manifest))
     if not images:
         if any(_states(child) for child in root.manifests):

@@ -7,7 +7,6 @@ Docker Engine API (https://docs.docker.com/reference/api/engine/); podman answer
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http.client import HTTPException, HTTPResponse, IncompleteRead
@@ -262,8 +261,3 @@ def printable(text: str) -> str:
     """A text from outside for one line of a message, at most 300 characters."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text[: 4 * _TEXT]).split())
     return line if len(line) <= _TEXT else line[:_TEXT] + "…"
-
-
-def as_json(value: Any) -> bytes:
-    """A value as the engines' API takes it."""
-    return json.dumps(value, separators=(",", ":")).encode()

@@ -41,8 +41,8 @@ class EngineImage:
     @property
     def blobs(self) -> tuple[Descriptor, ...]:
         """Configs and layers, each once, in the order in which they are sent."""
-        each = {blob.digest: blob for image in self.images for blob in image.blobs if not blob.is_foreign}
-        return tuple(each.values())
+        by_digest = {blob.digest: blob for image in self.images for blob in image.blobs if not blob.is_foreign}
+        return tuple(by_digest.values())
 
     @property
     def digests(self) -> frozenset[Digest]:
