@@ -84,3 +84,12 @@ def test_helm_is_told_where_the_chart_is(moves: bool) -> None:
     more = [moved("quay.io/charts/app:1.2.3", "r.local:5000/m/charts/app:1.2.3", ONE)] if moves else []
     place = "r.local:5000/m" if moves else "quay.io"
     assert f"RELEASE oci://{place}/charts/app --version 1.2.3 --values app-1.2.3" in made(chart, *more).notes[0]
+
+
+def test_a_subchart_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """A folder has its subcharts only after helm dependency build."""
+    files = {**FILES, "Chart.yaml": about("app", "dependencies: [{name: cache, version: 1.0.0, repository: x}]\n")}
+    folder = laid_out(files, tmp_path / "app")
+    notes = made(InputChart(name="./app", stem="app", read=partial(read_chart_folder, folder))).notes
+    assert "1 question is open in chart app: " in notes[-1]
+    assert "the subchart cache 1.0.0 (from x) is not in charts/" in notes[-1]

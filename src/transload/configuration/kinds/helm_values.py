@@ -5,7 +5,7 @@ They are read by the rules for charts, without Helm. What no value leads to the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from transload.configuration.lookup import Found, Lookup
@@ -14,8 +14,10 @@ from transload.configuration.wishes import ConfigFile, Configuration, InputChart
 from transload.discovery.charts import ChartReading, NoChart
 from transload.discovery.charts.relocating import Overlay, overlay_of, overlay_text, proved
 from transload.discovery.charts.tree import values_of
+from transload.discovery.finding import Irrelevant
 from transload.errors import UsageError
 from transload.oci import Name, Reference
+from transload.wording import number_of
 
 _SHOWN = 3
 
@@ -50,7 +52,18 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
                 f"no value of {chart.stem} leads these to {relocation.registry}: {', '.join(stay[:_SHOWN])}{more}; "
                 f"{path} says why"
             )
+        notes += _open(chart, reading)
     return Configuration(files=tuple(files), notes=tuple(notes))
+
+
+def _open(chart: InputChart, reading: ChartReading) -> Iterator[str]:
+    """What the chart leaves open, such as a subchart that is not there: no value was looked for in it."""
+    questions = [item for item in reading.open if not isinstance(item, Irrelevant)]
+    if questions:
+        named = "; ".join(f"{item.place}: {item.reason}" for item in questions[:_SHOWN])
+        more = f"; and {len(questions) - _SHOWN} more" if len(questions) > _SHOWN else ""
+        be = "is" if len(questions) == 1 else "are"
+        yield f"{number_of(len(questions), 'question')} {be} open in chart {chart.stem}: {named}{more}"
 
 
 def _read(chart: InputChart, *values: bytes) -> ChartReading:
