@@ -9,6 +9,7 @@ from attrs import frozen
 
 from transload.configuration.relocation import MovedImage, PrefixRule, Relocation
 from transload.errors import UsageError
+from transload.oci import Reference
 from transload.wording import first_of, number_of
 
 _SHOWN = 5
@@ -131,5 +132,11 @@ def lost_notes(lost: Sequence[MovedImage], why: str) -> tuple[str, ...]:
     """Which images nodes do not find under the names that pods use."""
     if not lost:
         return ()
-    named = first_of((f"{image.source} (is {image.target})" for image in lost), _SHOWN)
+    named = first_of((f"{image.source} (is {_place(image)})" for image in lost), _SHOWN)
     return (f"not found under the name that pods use, since {why}: {named}",)
+
+
+def _place(image: MovedImage) -> Reference:
+    """Where an image is, with the digest that it has there: a narrowed index has another one than pods ask for."""
+    name = image.target.name
+    return Reference(image.target.registry, name.at(image.digest)) if name.digest and image.digest else image.target

@@ -148,6 +148,15 @@ def test_a_narrowed_index_is_not_found_by_its_digest() -> None:
             write(kind, relocation(narrowed))
 
 
+def test_the_digest_of_a_narrowed_index_is_told() -> None:
+    """A report has the image under the name that was asked for, and the digest that it has at the target."""
+    narrowed = moved(f"quay.io/a/x@{D1}", f"mirror/a/x@{D1}", D2)
+    for kind in ("containerd", "k3s", "podman", "talos"):
+        note = next(note for note in write(kind, relocation(narrowed, NODE)).notes if note.startswith("not found"))
+        assert f"quay.io/a/x@{D1} (is {SITE}/mirror/a/x@{D2})" in note
+        assert "digest" in note.partition(":")[0]
+
+
 def test_talos_has_certificate_and_login() -> None:
     made = write("talos", relocation(NODE, ca=PEM, insecure_tls=True, login=Login("ann", "secret")))
     registries = files(made)["talos-registries.yaml"]["machine"]["registries"]

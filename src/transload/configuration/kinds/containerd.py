@@ -69,7 +69,7 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
     authority = authority_file(relocation, FOLDER / relocation.registry / "ca.crt")
     notes = [_PLACE, _CONFIG, *fallback_notes(relocation.images, wishes.no_fallback, "; --no-fallback stops that")]
     notes += [] if relocation.reach.login else [_LOGIN]
-    why = "containerd cannot change the name of a repository or a tag"
+    why = "containerd cannot change the name of a repository, a tag or a digest"
     return Configuration(files=(*files, *authority), notes=(*notes, *lost_notes(lost, why), *place_notes(relocation)))
 
 

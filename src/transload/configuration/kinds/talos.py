@@ -57,7 +57,7 @@ def write(relocation: Relocation, wishes: Wishes) -> Configuration:
         *([_REBOOT] if file.secret else []),
         *fallback_notes(relocation.images, wishes.no_fallback, "; --no-fallback stops that"),
     ]
-    notes += lost_notes(lost, "Talos cannot change the name of a repository or a tag")
+    notes += lost_notes(lost, "Talos cannot change the name of a repository, a tag or a digest")
     return Configuration(files=(file,), notes=(*notes, *place_notes(relocation)))
 
 
