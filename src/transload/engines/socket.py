@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import select
 import socket
 from collections.abc import Callable
@@ -169,14 +170,19 @@ class EngineConnection(HTTPConnection):
             self._patient.end()
 
 
-def answers_ping(address: EngineAddress) -> bool:
-    """Whether an engine answers `GET /_ping` at once."""
-    connection = HTTPConnection("localhost", timeout=_CONNECT_S)
+def answers_ping(address: EngineAddress, patience_s: float = _CONNECT_S) -> bool:
+    """Whether an engine answers `GET /_ping` within so many seconds."""
+    until_s = SYSTEM_CLOCK.monotonic_s() + patience_s
+
+    def check() -> None:
+        if SYSTEM_CLOCK.monotonic_s() >= until_s:
+            raise Stalled(f"{address} does not answer", subject=str(address))
+
+    connection = EngineConnection(address, math.inf, check)
     with contextlib.suppress(OSError, HTTPException, TransloadError):
         try:
-            connection.sock = connected(address)
             connection.request("GET", "/_ping")
             return connection.getresponse().status == 200
         finally:
-            connection.close()
+            connection.end()
     return False

@@ -12,6 +12,7 @@ import pytest
 from tests.unit.engines.scripted import answer, scripted, sending_without_end
 from transload.engines.address import EngineAddress, EngineKind
 from transload.engines.api import EngineApi
+from transload.engines.socket import answers_ping
 from transload.errors import (
     AccessDenied,
     Interrupted,
@@ -214,3 +215,10 @@ def test_an_answer_without_end_can_be_interrupted(head: bytes, repeated: bytes) 
         with pytest.raises(Interrupted), asked.ask("POST", "/images/load") as told:
             for _ in told.events():
                 pass
+
+
+def test_what_answers_a_ping_without_end_is_no_engine() -> None:
+    with sending_without_end(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000) as path:
+        assert not answers_ping(EngineAddress("docker", path), patience_s=0)
+    with scripted(answer(200, b"OK")) as engine:
+        assert answers_ping(EngineAddress("docker", engine.path))
