@@ -68,6 +68,8 @@ def make_configuration(wanted: Wanted, stores: Stores, cancellation: Cancellatio
 
 
 def _with_inputs(wanted: Wanted, stores: Stores) -> Wishes:
+    if wanted.rewrite:
+        _check_takes(wanted.kind, "inputs")
     if not wanted.kind.reads_charts:
         return evolve(wanted.wishes, inputs=input_files(wanted.rewrite))
     from transload.app.charts.given import input_charts
@@ -99,10 +101,15 @@ def check_wishes(kind: Kind, wishes: Wishes, reach: Reach) -> None:
         "ca": reach.ca_file is not None,
     }
     for wish, is_given in given.items():
-        if is_given and wish not in kind.takes | kind.needs:
-            raise UsageError(f"{_FLAGS[wish]} means nothing for {kind.word}", hint=f"leave {_FLAGS[wish]} out")
+        if is_given:
+            _check_takes(kind, wish)
         if not is_given and wish in kind.needs:
             raise UsageError(f"{kind.word} needs {_FLAGS[wish]}", hint=f"add {_FLAGS[wish]}")
+
+
+def _check_takes(kind: Kind, wish: Wish) -> None:
+    if wish not in kind.takes | kind.needs:
+        raise UsageError(f"{_FLAGS[wish]} means nothing for {kind.word}", hint=f"leave {_FLAGS[wish]} out")
 
 
 def _relocation(wanted: Wanted, stores: Stores, cancellation: Cancellation) -> Relocation:

@@ -68,3 +68,8 @@ def test_configure_takes_them() -> None:
     made = configure("helm-values", "set.yaml", to="r.local:5000/m", rewrite=Path("web"), folder="out")
     assert [str(file.path) for file in made.files] == ["web-values-relocated.yaml"]
     assert 'image: "r.local:5000/m/library/redis:7"' in Path("out", "web-values-relocated.yaml").read_text()
+
+
+def test_a_kind_that_reads_nothing_does_not_look_for_it() -> None:
+    with pytest.raises(UsageError, match="--rewrite means nothing for kustomize"):
+        configure("kustomize", "set.yaml", to="r.local:5000/m", rewrite="oci://registry.example/web:1")
