@@ -73,3 +73,9 @@ def test_configure_takes_them() -> None:
 def test_a_kind_that_reads_nothing_does_not_look_for_it() -> None:
     with pytest.raises(UsageError, match="--rewrite means nothing for kustomize"):
         configure("kustomize", "set.yaml", to="r.local:5000/m", rewrite="oci://registry.example/web:1")
+
+
+def test_a_name_with_a_blank_is_one_word_for_the_shell() -> None:
+    Path("web").rename("my web")
+    [chart] = given("my web")
+    assert (chart.name, chart.stem) == ("'my web'", "my web")

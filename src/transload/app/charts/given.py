@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from shlex import quote
 
 from transload.app.charts.finding import LocatedChart, fetched, find_chart, hosts_of
 from transload.app.inputfiles import input_files
@@ -43,14 +44,16 @@ def _local(word: str) -> InputChart:
     if not path.is_dir():
         [file] = input_files([word])
         name = file.name.name
-        return InputChart(name=name, stem=name.removesuffix(ARCHIVE), read=partial(read_chart, file.content, name))
+        return InputChart(
+            name=quote(name), stem=name.removesuffix(ARCHIVE), read=partial(read_chart, file.content, name)
+        )
     if not (path / "Chart.yaml").is_file():
         raise UsageError(
             f"{path} is no chart: it has no Chart.yaml",
             subject=str(path),
             hint="name the folder of each chart, or packed charts (.tgz)",
         )
-    return InputChart(name=word, stem=path.resolve().name, read=partial(read_chart_folder, path))
+    return InputChart(name=quote(word), stem=path.resolve().name, read=partial(read_chart_folder, path))
 
 
 def _fetched(address: ChartAddress, stores: Stores) -> InputChart:
