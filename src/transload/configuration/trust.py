@@ -61,10 +61,14 @@ def needs_words(reach: Reach) -> bool:
 
 
 def place_notes(relocation: Relocation) -> tuple[str, ...]:
-    """A warning for a registry whose name means each node itself."""
-    if not relocation.registry.startswith(_HERE):
+    """Warnings for a registry whose name means each node itself, and for a login that others can read on its way."""
+    registry, reach = relocation.registry, relocation.reach
+    if registry.startswith(_HERE):
+        return (f"{registry} is each node itself: give the registry's name for nodes with --pull-from",)
+    if reach.login is None or not (reach.plain_http or reach.insecure_tls):
         return ()
-    return (f"{relocation.registry} is each node itself: give the registry's name for nodes with --pull-from",)
+    way = "without TLS" if reach.plain_http else "without checking who it is"
+    return (f"nodes send the login to {registry} {way}: give the certificate with --ca-file instead",)
 
 
 def check_has_name(registry: str, engine: str) -> None:

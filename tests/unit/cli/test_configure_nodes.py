@@ -139,6 +139,16 @@ def test_a_given_login_is_written_for_the_registry_that_was_named(
     assert (done.code, "is not below other.local" in done.err) == (2, True), done.err
 
 
+@pytest.mark.parametrize("flag", ["--plain-http", "--insecure-tls"])
+@pytest.mark.parametrize("kind", NODES)
+def test_a_login_that_others_can_read_is_warned_of(run: Run, kind: str, flag: str) -> None:
+    warned = "nodes send the login to registry.local:5000 without"
+    assert warned not in run(kind, "set.yaml", "--to", SITE, flag, SITE, "-o", "out").err
+    if kind != "docker":  # its logins are in no file of the daemon
+        done = run(kind, "set.yaml", "--to", SITE, flag, SITE, "--with-login", "-o", "with")
+        assert (done.code, warned in done.err) == (0, True), done.err
+
+
 def test_the_registry_alone(run: Run) -> None:
     """Without a release, nodes are told how the registry is reached."""
     for kind in NODES:
