@@ -190,7 +190,9 @@ def _conclusion(result: PruneResult, run_id: str) -> Conclusion:
         exit_code=result.exit_code,
         summary="nothing to delete" if result.plan.is_empty else summary,
         document={"run_id": run_id, "exit_code": result.exit_code, **result.to_json()},
-        changed=bool(result.deleted or result.manifests),
+        changed=bool(
+            result.deleted or result.manifests or (result.applied and not result.plan.names and result.plan.bytes)
+        ),
     )
 
 

@@ -326,8 +326,14 @@ def test_a_served_folder_is_pruned_through_the_server_and_then_freed(
     for path in (folder / "blobs" / "sha256").iterdir():
         os.utime(path, (yesterday, yesterday))
     unused = on_disk(folder)
-    assert main(["prune", f"oci:{folder}", "--unused", "--yes", "-q"]) == 0
+    told = folder.parent / "told"
+    words = ["prune", f"oci:{folder}", "--unused", "--yes", "-q", "--notify-command", f"touch {told}"]
+    assert main(words) == 0
     assert capsys.readouterr().out == f"deleted: {size(unused - on_disk(folder))} that no image needs\n"
+    assert told.exists(), "something was deleted, although it had no name"
+    told.unlink()
+    assert main(words) == 0
+    assert not told.exists()
     assert before - on_disk(folder) == wanted
     check_whole(LayoutStore(folder))
 
