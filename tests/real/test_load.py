@@ -18,8 +18,9 @@ from attrs import frozen
 import transload
 from tests.real.engines import EngineSocket, asked, needs, running
 from tests.unit.bundle.packing import pack
+from transload.layout import LayoutStore
 from transload.oci import Name
-from transload.testing.images import Built, artifact, image, multi_platform
+from transload.testing.images import Built, artifact, fill, image, multi_platform
 from transload.testing.layers import layer
 
 NOTHING = transload.Environment(helper_path=os.environ.get("PATH"))
@@ -104,6 +105,22 @@ def test_a_bundle_of_several_volumes_is_loaded_and_a_second_load_moves_nothing(n
     again = node.load(bundle)
     assert again.bytes == 0
     assert {one.status for one in again.images} == {"present", "left-out"}
+
+
+def test_what_a_differential_bundle_leaves_out_may_be_there_from_the_one_before(node: Node, tmp_path: Path) -> None:
+    store = LayoutStore(tmp_path / "l", create=True)
+    fill(store, BIG, "quay.io/acme/base", "1")
+    transload.pack((), tmp_path / "first", origin=f"oci:{tmp_path / 'l'}", environment=NOTHING)
+    fill(store, image("loaded/next", layers=(500,)), "quay.io/acme/next", "1")
+    transload.pack(
+        (), tmp_path / "next", origin=f"oci:{tmp_path / 'l'}", against=tmp_path / "first", environment=NOTHING
+    )
+    early = node.load(tmp_path / "next")
+    assert [one.status for one in early.images] == ["failed", "loaded"]
+    assert "push it to the registry; or pack a full one" in str(early.failures[0].error.hint)  # type: ignore[union-attr]
+    assert node.load(tmp_path / "first").good
+    late = [one.status for one in node.load(tmp_path / "next").images]
+    assert late == ["present" if node.kind == "containerd" else "failed", "present"]
 
 
 def test_layers_of_two_images_are_read_once(node: Node, bundle: Path) -> None:

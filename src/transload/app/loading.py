@@ -19,6 +19,7 @@ from transload.engines.archive import EngineImage, archive_of
 from transload.engines.engine import Engine
 from transload.errors import (
     ContentDiffers,
+    DigestMismatch,
     Interrupted,
     PrerequisiteMissing,
     ServerTrouble,
@@ -34,6 +35,9 @@ from transload.report.exitcodes import of_run
 from transload.report.problem import Problem
 from transload.report.texts import count
 from transload.threads import Cancellation
+
+_DIFFERENTIAL = "a differential bundle is completed by what its target has: push it to the registry; or pack a full one"
+_DAMAGED = "copy it again from where it was made; transload verify names what is damaged"
 
 LoadStatus = Literal["loaded", "updated", "present", "left-out", "failed"]
 """`updated`: the name stood for something else before. `present`: it was there. `left-out`: no engine can hold it."""
@@ -216,6 +220,8 @@ class Loading:
             root = self._source.fetch(item.source)
             image = engine_image(self._source, item, name, root, self._part)
         except TransloadError as error:
+            if isinstance(error, PrerequisiteMissing):
+                return self._left_out(item, name, evolve(result, error=error))
             return evolve(result, error=as_result(error))
         result = evolve(result, digest=root.digest)
         if image is None:
@@ -227,6 +233,14 @@ class Loading:
         if refusal is not None:
             return evolve(result, error=refusal)
         return Wanted(result, item.source.repository, image, before)
+
+    def _left_out(self, item: Item, name: Reference, failed: LoadedImage) -> LoadedImage:
+        """How an image ends that a differential bundle does not carry: it may be there, from the bundle before."""
+        digest = self._source.resolve(item.source).digest
+        if self._engine.keeps_indexes and self._engine.identity(name) == digest:
+            return evolve(failed, status="present", digest=digest, identity=digest, error=None)
+        message = f"{item.source} was left out of this differential bundle: {digest.short}"
+        return evolve(failed, error=PrerequisiteMissing(message, subject=str(name), hint=_DIFFERENTIAL))
 
     def _is_whole(self, image: EngineImage, identity: str | None) -> bool:
         """Whether the engine has all of it: containerd may have an index with the images of other platforms."""
@@ -242,6 +256,9 @@ class Loading:
             self._cancellation.check()
             identity = self._given(image, sent)
         except TransloadError as error:
+            if isinstance(error, DigestMismatch):
+                error.message = f"damaged content: {error.message}"
+                error.hint = error.hint or _DAMAGED
             return evolve(result, error=as_result(error), bytes=sent.bytes)
         self._loaded += image.images
         return evolve(result, status="updated" if before else "loaded", identity=identity, bytes=sent.bytes)
@@ -310,5 +327,5 @@ def _lacking(image: EngineImage, blob: Descriptor) -> PrerequisiteMissing:
     return PrerequisiteMissing(
         f"{image.name} needs content that is not carried here: {blob.digest.short}",
         subject=str(image.name),
-        hint="a differential bundle is completed by what its target has: push it to the registry; or pack a full one",
+        hint=_DIFFERENTIAL,
     )

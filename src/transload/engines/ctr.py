@@ -108,7 +108,9 @@ class CtrEngine:
         try:
             said = self._asked("version").partition("Server:")[2]
         except ServerTrouble as error:
-            raise ProtocolTrouble(f"{no_engine}: {error}", subject=str(self.address), hint=_CHECK) from error
+            raise ProtocolTrouble(
+                f"{no_engine}, or one that hangs: {error}", subject=str(self.address), hint=_CHECK
+            ) from error
         found = re.search(r"Version:\s*v?([0-9A-Za-z.~+-]{1,40})", said)
         if found is None:
             raise ProtocolTrouble(no_engine, subject=str(self.address), hint=_CHECK)

@@ -199,7 +199,10 @@ def test_a_damaged_blob_gives_no_name(engine: SmallEngine, tmp_path: Path) -> No
         file.seek(raw.index(SHARED.read()[20_000:20_100]))
         file.write(b"spoilt")
     loaded = load(bundle, engine)
-    assert isinstance(loaded.failures[0].error, transload.CorruptError)
+    error = loaded.failures[0].error
+    assert isinstance(error, transload.CorruptError)
+    assert error.message.startswith("damaged content: expected sha256:")
+    assert "transload verify" in (error.hint or "")
     assert (engine.images, engine.loads) == ({}, [])
 
 

@@ -142,7 +142,7 @@ class Located:
                     return f"{path} is there: the bundle was not finished; {_FINISH}"
                 if plain != path.name and plain in wanted:
                     return f"{path} seems to be it under another name: rename it to {plain}"
-        return "put it beside the others; push, verify, repair, list, extract and serve also take --volumes DIR"
+        return "put it beside the others; push, load, verify, repair, list, extract and serve also take --volumes DIR"
 
     def first(self) -> Path:
         """The file with the beginning of the stream. Raises `LocalError`, or `VolumeMissing` if only others exist."""
