@@ -60,5 +60,6 @@ def test_kubectl_takes_the_secret_that_az_reads(kubectl: str, tmp_path: Path) ->
     done = subprocess.run((kubectl, *command, *login), capture_output=True, timeout=60, check=True)
     theirs = json.loads(done.stdout)
     assert ours["type"] == theirs["type"]
+    # What kubectl prints is of any shape, so its types say nothing.
     read = [json.loads(base64.b64decode(secret["data"][".dockerconfigjson"])) for secret in (ours, theirs)]  # type: ignore[index]
     assert read[0] == read[1]

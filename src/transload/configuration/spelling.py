@@ -51,5 +51,5 @@ def is_read_as_text(word: str) -> bool:
     """Whether YAML reads this word as a text where it has no quotes: `1.10` is a number there."""
     import yaml
 
-    tag = yaml.SafeLoader("").resolve(yaml.ScalarNode, word, (True, False))  # type: ignore[no-untyped-call]
+    tag = yaml.SafeLoader("").resolve(yaml.ScalarNode, word, (True, False))  # type: ignore[no-untyped-call]  # its stub has no type here
     return str(tag) == "tag:yaml.org,2002:str"

@@ -38,7 +38,8 @@ def moved(
 
 
 def relocated(images: list[MovedImage], **reach: object) -> Relocation:
-    return Relocation(registry=images[0].target.registry, images=tuple(images), reach=Reach(**reach))  # type: ignore[arg-type]
+    how = Reach(**reach)  # type: ignore[arg-type]  # fields of several types
+    return Relocation(registry=images[0].target.registry, images=tuple(images), reach=how)
 
 
 def configured(images: list[MovedImage], name: str = "control.json", content: str = CONTROL) -> Configuration:

@@ -83,7 +83,7 @@ def test_a_refusal_is_an_error_with_the_engines_words(
 
 
 def test_an_engine_that_refuses_in_the_middle_of_a_body_is_heard() -> None:
-    with scripted(answer(500, b'{"message": "no space left on device"}'), enough=4096) as engine:  # noqa: SIM117
+    with scripted(answer(500, b'{"message": "no space left on device"}'), enough=4096) as engine:  # noqa: SIM117 - too long for one line
         with pytest.raises(StorageFull), api(engine.path).ask("POST", "/load", body=iter([b"x" * 65536] * 400)):
             pass
 

@@ -47,7 +47,7 @@ def packed(folder: Path, images: Mapping[Name, Built] = IMAGES, **more: object) 
 
 def load(bundle: Path | str, engine: SmallEngine, **more: object) -> transload.Loaded:
     options = {"engine": "docker", "engine_address": engine.address, "environment": NOTHING, **more}
-    return transload.load(bundle, **options)  # type: ignore[arg-type]
+    return transload.load(bundle, **options)  # type: ignore[arg-type]  # of any kind
 
 
 def config(built: Built) -> str:
