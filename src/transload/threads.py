@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -18,6 +20,38 @@ _TICK_S = 0.5
 _PATIENCE_S = 1.0  # time for work to end by itself, such as the last request of an upload
 
 
+class _Wake(threading.Event):
+    """An event that a signal handler may set in the middle of `wait` or `set`; it cannot be taken back.
+
+    The standard one has a lock. A signal that comes while its thread holds it makes that thread wait for itself.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_set = False
+        self._gate = threading.Lock()  # open once the event is set
+        self._gate.acquire()
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        self._is_set = True
+        with contextlib.suppress(RuntimeError):  # open already
+            self._gate.release()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        ending = None if timeout is None else time.monotonic() + timeout
+        while not self._is_set:
+            left_s = _TICK_S if ending is None else min(_TICK_S, ending - time.monotonic())
+            if left_s <= 0:
+                break
+            # In steps: an exception between these two lines would leave the gate closed to others.
+            if self._gate.acquire(timeout=left_s):
+                self.set()
+        return self._is_set
+
+
 class Cancellation:
     """A request to stop that all threads can see. `wake` ends their sleeps at once.
 
@@ -25,13 +59,13 @@ class Cancellation:
     """
 
     def __init__(self) -> None:
-        self.wake = threading.Event()
+        self.wake: threading.Event = _Wake()
         self._outer: Cancellation | None = None  # kept alive, because it passes on requests from outside
         self._within: list[weakref.ref[Cancellation]] = []  # parts that have ended disappear from this list
         self._rousing: list[weakref.WeakMethod[Callable[[], None]]] = []
 
     def cancel(self) -> None:
-        """Ask all threads to stop at the next safe point. It uses no lock of ours, so a signal handler may call it."""
+        """Ask all threads to stop at the next safe point. A signal handler may call it, at any moment."""
         self.wake.set()
         for part in tuple(self._within):
             inner = part()

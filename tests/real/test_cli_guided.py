@@ -90,7 +90,7 @@ def test_what_variables_answer_is_not_asked(shell: Shell, vendor: Registry, regi
 def test_a_source_that_does_not_tell_its_releases_is_no_end(shell: Shell, registry: Registry) -> None:
     shell.set(SOURCE_DOCKER_REGISTRY="127.0.0.1:1", SOURCE_DOCKER_REPOSITORY="", SOURCE_DOCKER_USERNAME="")
     terminal = at_terminal("mirror", "--to", registry.host)
-    answer(terminal, "could not list its releases")
+    terminal.expect("could not list its releases")
     terminal.expect(r"Release tag \[v1\.\d+\.\d_\d{4}-\d\d-\d\d\]: ")
     terminal.sendcontrol("c")
     terminal.expect("interrupted")
