@@ -14,7 +14,7 @@ FLOORS: list[set[str]] = [
     {"documents", "locks", "oci", "programs", "tarheaders", "threads"},
     {"ports", "events"},
     {"graph", "hashedingest", "memory", "net"},
-    {"registry", "layout", "bundle", "archive", "server", "catalog", "discovery", "charts", "engines"},
+    {"registry", "layout", "bundle", "archive", "server", "catalog", "discovery", "charts", "engines", "trust"},
     {"configuration", "inventory", "planning", "pruning"},
     {"transfer"},
     {"report", "testing"},
