@@ -77,7 +77,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt \
-	    --group dev --editable '.[serve,sign]'
+	    --group dev --editable '.[serve,sign,trust,sigstore]'
 	@touch $@
 
 lock:
