@@ -20,6 +20,12 @@ SMALL_JSON_BYTES = 64 << 10
 SMALL_JSON_VALUES = 1000
 """Values in one of those."""
 
+ENVELOPE_BYTES = 16 << 20
+"""A DSSE envelope: a large SBOM as an attestation has a few MiB."""
+
+ENVELOPE_SIGNATURES = 32
+"""Its signatures. Real ones have one or two."""
+
 # --- manifests
 
 MANIFEST_BYTES = 4 << 20
