@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from transload.app.converting import Converted
     from transload.app.deleting import PruneResult
     from transload.app.discovering import Discovery
+    from transload.app.keyfiles import KeyFile, KeyPair
     from transload.app.loading import Loaded as Loaded
     from transload.app.loading import LoadedImage as LoadedImage
     from transload.app.network import Network
@@ -211,6 +212,7 @@ if TYPE_CHECKING:
     from transload.verbs.copying import copy, mirror
     from transload.verbs.discovering import discover
     from transload.verbs.figures import write_metrics
+    from transload.verbs.keys import change_passphrase, make_key, read_key
     from transload.verbs.known import forget, known_registries
     from transload.verbs.loading import load as load
     from transload.verbs.means import AnyEvent, Options, Progress
@@ -235,12 +237,12 @@ __all__ = [
     "Event", "ExtraFile", "FileExists", "Finding", "FolderUnsafe", "FoundImage", "GoingName", "Holding", "HostGivenUp",
     "HostListener", "HostState", "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http", "ImageDone",
     "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest",
-    "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyInvalid", "LayoutStore",
-    "Ledger", "LedgerImage", "LedgerTampered", "LeftName", "Leftover", "LimitExceeded", "Limits", "ListQuestion",
-    "Listener", "Listing", "LoadedImage", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest",
-    "ManifestInvalid", "ManifestStep", "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted",
-    "MemberDamaged", "MemberUnsafe", "MemoryStore", "MovedImage", "Name", "Narrowing", "NetSettings", "Network",
-    "NotFound", "Offer", "OpenQuestion", "Options", "OutOfBytes", "Outcome", "PackResult", "PartMissing",
+    "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyFile", "KeyInvalid",
+    "KeyPair", "LayoutStore", "Ledger", "LedgerImage", "LedgerTampered", "LeftName", "Leftover", "LimitExceeded",
+    "Limits", "ListQuestion", "Listener", "Listing", "LoadedImage", "LocalError", "LocksMissing", "Login",
+    "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown", "MediumDamaged", "MediumLost",
+    "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore", "MovedImage", "Name", "Narrowing", "NetSettings",
+    "Network", "NotFound", "Offer", "OpenQuestion", "Options", "OutOfBytes", "Outcome", "PackResult", "PartMissing",
     "PermissionRefused", "Place", "Plan", "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable",
     "PoolPlan", "PrefixRule", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof",
     "ProtocolTrouble", "PrunePlan", "PruneResult", "PublicKey", "RateLimits", "Reach", "ReadChart", "ReadOnly",
@@ -253,12 +255,12 @@ __all__ = [
     "StorageFull", "Store", "StoreOptions", "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target",
     "TargetConflict", "TargetEvent", "TargetsFailed", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError",
     "Truncated", "Unreachable", "Unread", "UsageError", "Verdict", "Verification", "VersionRange", "VolumeDamaged",
-    "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "additions", "check", "clean", "compare",
-    "configure", "convert", "copy", "delete", "discover", "dump_inventory", "dump_plan", "forget", "get_artifact",
-    "judge_tags", "known_registries", "lay_out", "load", "load_builtin", "load_inventory", "load_plan",
-    "load_private_key", "load_public_key", "load_set", "make_plan", "mirror", "open_store", "order_key", "pack",
-    "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "prune", "push", "put_artifact", "referrers",
-    "releases", "repair", "run", "serve", "tags", "take_inventory", "verify", "write_metrics",
+    "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "additions", "change_passphrase", "check",
+    "clean", "compare", "configure", "convert", "copy", "delete", "discover", "dump_inventory", "dump_plan", "forget",
+    "get_artifact", "judge_tags", "known_registries", "lay_out", "load", "load_builtin", "load_inventory", "load_plan",
+    "load_private_key", "load_public_key", "load_set", "make_key", "make_plan", "mirror", "open_store", "order_key",
+    "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "prune", "push", "put_artifact",
+    "read_key", "referrers", "releases", "repair", "run", "serve", "tags", "take_inventory", "verify", "write_metrics",
 ]
 
 _HOMES = {
@@ -268,6 +270,7 @@ _HOMES = {
     "transload.app.converting": ("Converted",),
     "transload.app.deleting": ("PruneResult",),
     "transload.app.discovering": ("Discovery",),
+    "transload.app.keyfiles": ("KeyFile", "KeyPair"),
     "transload.app.loading": ("LoadedImage",),
     "transload.app.network": ("Network",),
     "transload.app.settings": ("Environment",),
@@ -354,6 +357,7 @@ _HOMES = {
     "transload.verbs.copying": ("copy", "mirror"),
     "transload.verbs.discovering": ("discover",),
     "transload.verbs.figures": ("write_metrics",),
+    "transload.verbs.keys": ("change_passphrase", "make_key", "read_key"),
     "transload.verbs.known": ("forget", "known_registries"),
     "transload.verbs.loading": ("load",),
     "transload.verbs.means": ("AnyEvent", "Options", "Progress"),

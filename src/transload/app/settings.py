@@ -36,6 +36,7 @@ _SECRET = frozenset(
         "TRANSLOAD_TARGET_PASSWORD",
         "TRANSLOAD_SERVE_PASSWORD",
         "TRANSLOAD_SIGN_PASSPHRASE",
+        "TRANSLOAD_NEW_PASSPHRASE",
         "DOCKER_AUTH_CONFIG",
     }
 )
@@ -78,6 +79,7 @@ class Environment:
     target_password: str | None = field(default=None, repr=False)
     serve_password: str | None = field(default=None, repr=False)
     sign_passphrase: str | None = field(default=None, repr=False)
+    new_passphrase: str | None = field(default=None, repr=False)
     engines: EnginePlaces = field(factory=EnginePlaces)
 
     @property
@@ -111,6 +113,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         target_password=environ.get("TRANSLOAD_TARGET_PASSWORD"),
         serve_password=environ.get("TRANSLOAD_SERVE_PASSWORD"),
         sign_passphrase=environ.get("TRANSLOAD_SIGN_PASSPHRASE"),
+        new_passphrase=environ.get("TRANSLOAD_NEW_PASSPHRASE"),
         engines=_engine_places(environ),
     )
 

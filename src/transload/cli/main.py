@@ -39,6 +39,7 @@ _COMMANDS = {
     "discover": ("transload.cli.discover", "List the images that manifests and other files name."),
     "convert": ("transload.cli.convert", "Write lists of other tools as an image set."),
     "releases": ("transload.cli.releases", "List a catalog's releases at the source, newest first."),
+    "keys": ("transload.cli.keys", "Make, show and protect the keys that sign bundles."),
     "serve": ("transload.cli.serve", "Serve a store as a registry."),
     "prune": ("transload.cli.prune", "Delete old releases from a target, and what only they need."),
     "forget": ("transload.cli.forget", "Forget what was learnt about a registry, or show it."),

@@ -85,6 +85,12 @@ def load_signer(path: Path | None, environment: Environment) -> Signer | None:
         return None
     from transload.bundle.format.signing import load_private_key
 
+    return load_private_key(path, asking_passphrase(path, environment))
+
+
+def asking_passphrase(path: Path, environment: Environment) -> Callable[[], str]:
+    """A function that gives the passphrase of the key at `path`: from the variable, or by asking."""
+
     def passphrase() -> str:
         if environment.sign_passphrase is not None:
             return environment.sign_passphrase
@@ -95,4 +101,19 @@ def load_signer(path: Path | None, environment: Environment) -> Signer | None:
             )
         return ask_password(f"Passphrase of {path}")
 
-    return load_private_key(path, passphrase)
+    return passphrase
+
+
+def new_passphrase(path: Path, value: str | None, variable: str) -> str:
+    """The passphrase that the key at `path` gets: the `value` of a variable, or asked for twice.
+
+    Raises `SettingMissing` if nobody can be asked.
+    """
+    if value is not None:
+        return value
+    if not is_interactive():
+        raise SettingMissing(
+            f"{path} needs a new passphrase, and there is no terminal to ask for it on",
+            hint=f"set {variable}, or write the key without one: --no-passphrase",
+        )
+    return ask_password(f"New passphrase of {path}", twice=True)

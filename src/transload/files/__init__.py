@@ -1,7 +1,7 @@
 """Files of this machine: folders without ways out through links, durable writing, locks, OS errors as our errors."""
 
 from transload.files.arriving import Arrivals, is_plain_name
-from transload.files.durable import check_replaceable, free_bytes, fsync_folder, replace_file, write_all
+from transload.files.durable import check_replaceable, create_file, free_bytes, fsync_folder, replace_file, write_all
 from transload.files.filesystem import check_file_size, mount_point
 from transload.files.folder import Folder, lock
 from transload.files.home import expanded
@@ -28,6 +28,7 @@ __all__ = [
     "check_replaceable",
     "chunks_of",
     "closed_after",
+    "create_file",
     "exactly",
     "expanded",
     "free_bytes",

@@ -48,7 +48,7 @@ def replace_file(path: Path, content: bytes, *, permissions: int | None = None) 
     _sweep(path)
     beside = _beside(path)
     try:
-        with beside.open("xb", buffering=0) as file:
+        with _new_file(beside, permissions) as file:
             if permissions is not None:
                 beside.chmod(permissions)
             write_all(file, content)
@@ -59,6 +59,27 @@ def replace_file(path: Path, content: bytes, *, permissions: int | None = None) 
             beside.unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)
+
+
+def create_file(path: Path, content: bytes, *, permissions: int | None = None) -> None:
+    """Make a new file with this content, and with `permissions` from its first byte on. It replaces nothing.
+
+    A crash leaves no file, an empty one, or the whole one. Raises `FileExistsError` if there is anything at `path`,
+    also a link that leads nowhere, and other `OSError`.
+    """
+    _new_file(path, permissions).close()
+    try:
+        replace_file(path, content, permissions=permissions)
+    except BaseException:
+        with contextlib.suppress(OSError):  # the first error is the one to report
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _new_file(path: Path, permissions: int | None) -> FileIO:
+    """A file that is not there yet, which nobody else can open even for a moment, unless `permissions` let them."""
+    mode = 0o666 if permissions is None else permissions
+    return FileIO(path, "xb", opener=lambda name, flags: os.open(name, flags, mode))
 
 
 def check_replaceable(path: Path) -> None:

@@ -48,6 +48,11 @@ class PublicKey:
         return _DER_PREFIX[self.algorithm] + self.raw
 
     @property
+    def pem(self) -> bytes:
+        """As the content of a PEM file (RFC 7468), as `load_public_key` and `openssl` read it."""
+        return as_pem("PUBLIC KEY", self.der)
+
+    @property
     def key_id(self) -> str:
         """The text that people compare: `sha256:` and the SHA-256 of SubjectPublicKeyInfo in hexadecimal."""
         return f"sha256:{hashlib.sha256(self.der).hexdigest()}"
@@ -100,6 +105,13 @@ def check_signature(key: PublicKey, ledger: bytes, signature: Signature) -> None
             subject="transload/ledger.json",
             hint="do not use this bundle: get it again from whoever made it",
         )
+
+
+def as_pem(label: str, der: bytes) -> bytes:
+    """DER between its two lines, in lines of 64 characters (RFC 7468)."""
+    text = base64.b64encode(der).decode()
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]).encode()
 
 
 def load_public_key(path: Path) -> PublicKey:

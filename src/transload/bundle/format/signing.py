@@ -13,14 +13,16 @@ from transload.errors import KeyInvalid, PartMissing
 from transload.files import local_errors, read_file
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
     from cryptography.hazmat.primitives.serialization import SSHPrivateKeyTypes
 
+    PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+
 __all__ = ["PublicKey", "Signer", "load_private_key", "load_public_key"]
 
-_KEY_FILE_BYTES = 64 << 10
-_OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+KEY_FILE_BYTES = 64 << 10
+OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 _KINDS = "transload knows Ed25519 and ECDSA P-256 keys, as PEM or in the OpenSSH format"
 
 Passphrase = Callable[[], str]
@@ -52,18 +54,39 @@ def load_private_key(path: Path, passphrase: Passphrase | None = None) -> Signer
     a wrong one, and `LocalError`.
     """
     with local_errors("reading", path):
-        content = read_file(path, _KEY_FILE_BYTES)
-    return _signer(_loaded(path, content, passphrase), path)
+        content = read_file(path, KEY_FILE_BYTES)
+    return signer_of(parse_private_key(content, path, passphrase))
 
 
-def _loaded(path: Path, content: bytes, passphrase: Passphrase | None) -> PrivateKeyTypes | SSHPrivateKeyTypes:
+def check_library() -> None:
+    """Raises `PartMissing` without `cryptography`."""
     try:
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives import serialization
+        import cryptography.hazmat.primitives.serialization  # noqa: F401 - only whether it is there
     except ImportError as error:
         hint = "install it: python3 -m pip install cryptography"
         raise PartMissing("signing needs the package cryptography", hint=hint) from error
-    ssh = content.lstrip().startswith(_OPENSSH)
+
+
+def parse_private_key(content: bytes, path: Path, passphrase: Passphrase | None = None) -> PrivateKey:
+    """The private key in the content of the file at `path`. Raises as `load_private_key` does."""
+    check_library()
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+    key = _loaded(path, content, passphrase)
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key
+    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
+        return key
+    raise KeyInvalid(
+        f"{path} is a private key of a kind that bundles are not signed with", subject=str(path), hint=_KINDS
+    )
+
+
+def _loaded(path: Path, content: bytes, passphrase: Passphrase | None) -> PrivateKeyTypes | SSHPrivateKeyTypes:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    ssh = content.lstrip().startswith(OPENSSH)
     load = serialization.load_ssh_private_key if ssh else serialization.load_pem_private_key
     try:
         return load(content, None)
@@ -74,25 +97,27 @@ def _loaded(path: Path, content: bytes, passphrase: Passphrase | None) -> Privat
     if secret is None:
         raise KeyInvalid(f"{path} is protected by a passphrase, and none was given", subject=str(path))
     try:
-        return load(content, secret.encode())
+        return load(content, passphrase_bytes(secret))
     except UnsupportedAlgorithm as error:
         raise PartMissing(f"decrypting {path}: {error}", hint="install the package bcrypt") from error
     except (ValueError, TypeError) as error:
         raise KeyInvalid(f"the passphrase of {path} is wrong", subject=str(path)) from error
 
 
-def _signer(key: PrivateKeyTypes | SSHPrivateKeyTypes, path: Path) -> Signer:
+def passphrase_bytes(passphrase: str) -> bytes:
+    """As `openssl` takes it from the same terminal or variable: UTF-8, and bytes that are none as they are."""
+    return passphrase.encode("utf-8", "surrogateescape")
+
+
+def signer_of(key: PrivateKey) -> Signer:
+    """A private key as a signer of bundles."""
     from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+    from cryptography.hazmat.primitives.asymmetric import ed25519
 
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return Signer(PublicKey("ed25519", key.public_key().public_bytes_raw()), key.sign)
-    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
-        point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
-        return Signer(PublicKey("ecdsa-p256", point), lambda message: _ecdsa(key, message))
-    raise KeyInvalid(
-        f"{path} is a private key of a kind that bundles are not signed with", subject=str(path), hint=_KINDS
-    )
+    point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    return Signer(PublicKey("ecdsa-p256", point), lambda message: _ecdsa(key, message))
 
 
 def _ecdsa(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
