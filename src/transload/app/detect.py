@@ -34,6 +34,7 @@ from transload.tarheaders import read_headers
 
 if TYPE_CHECKING:
     from transload.bundle.reading.reader import BundleStore
+    from transload.report.transferrecord import Check
 
 _LAYOUT = (MARKER, INDEX)  # a folder with only the second is a damaged layout, not a missing bundle
 _LEADING = 4  # the ledger is among the first members of a bundle
@@ -149,6 +150,21 @@ def signature_notes(bundle: BundleStore) -> Iterator[str]:
     if bundle.signature is not None and not bundle.verified:
         signer = bundle.signature.key_id
         yield f"the bundle says that {signer} signed it, but this was not checked: give the public key with --key"
+
+
+def signature_checks(bundle: BundleStore) -> tuple[Check, ...]:
+    """What a transfer record says of the bundle's signature; nothing of one without."""
+    if bundle.signature is None:
+        return ()
+    from transload.report.transferrecord import Check  # only pushes of signed bundles
+
+    return (
+        Check(
+            name="bundle-signature",
+            result="passed" if bundle.verified else "not-made",
+            by=bundle.signature.key_id if bundle.verified else None,
+        ),
+    )
 
 
 def ending_notes(bundle: BundleStore) -> Iterator[str]:

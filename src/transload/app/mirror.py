@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
@@ -27,7 +28,7 @@ from transload.errors import (
     at_side,
 )
 from transload.events import ActivityListener, Listener, Progressed
-from transload.oci import Descriptor, Name
+from transload.oci import Descriptor, Digest, Name
 from transload.planning import Plan, Request, make_plan
 from transload.planning.additions import Addition, additions
 from transload.planning.ageing import going_back
@@ -39,6 +40,9 @@ from transload.transfer import Journal, Outcome, run
 from transload.transfer.blobs import Opens
 from transload.transfer.limits import NO_LIMITS, Limits
 from transload.wording import first_of
+
+if TYPE_CHECKING:
+    from transload.report.transferrecord import Check
 
 _NAMED = 3  # images named in one sentence
 _THREADS = 8
@@ -55,6 +59,9 @@ class Prepared:
 
     With `by_size` the biggest blobs come first, as they lie in a bundle, instead of image after image. `published` says
     where images of a bundle come from, by their names in it.
+
+    `checks` are what a transfer record says was checked. `plan_digest` is that of the plan which decided what is
+    copied, if `plan` only fills a bundle.
     """
 
     plan: Plan
@@ -72,6 +79,8 @@ class Prepared:
     by_size: bool = False
     published: Mapping[str, str] = field(factory=dict)
     publishers: Opens | None = None
+    checks: tuple[Check, ...] = ()
+    plan_digest: Digest | None = None
 
 
 def request_of(job: Job, selection: Selection) -> Request:

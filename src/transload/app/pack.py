@@ -122,6 +122,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
         location=location,
         notes=notes,
         additions=additions_of(selection, plan, job),
+        plan_digest=contents.plan_digest,
     )
     if packing.to_media:
         written = onto_media(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from transload.app.detect import CarriedStore, select_carried, signature_notes, volume_notes
+from transload.app.detect import CarriedStore, select_carried, signature_checks, signature_notes, volume_notes
 from transload.app.halfway import half_blob_notes
 from transload.app.job import Job
 from transload.app.mirror import Prepared, older_notes, request_of, source_notes
@@ -61,6 +61,7 @@ def prepare_push(
         journal=journal,
         finish=_values_at_end(carried.source, plan, job),
         by_size=one_by_one,
+        checks=signature_checks(bundle) if bundle else (),
         published={str(entry.image.name): entry.image.source for entry in bundle.ledger.images} if bundle else {},
     )
 

@@ -19,6 +19,7 @@ from transload.cli.commandline import command_line, command_words, connection_wo
 from transload.cli.flags import LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import agreed, gather, no_question, tell_the_same
 from transload.cli.output import OutputFormat
+from transload.cli.recording import RecordFlags, record_key, record_signer, recorded, recording
 from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.errors import UsageError
@@ -32,6 +33,8 @@ from transload.transfer.limits import Limits
 @options.verify_medium
 @options.values_folder
 @options.through
+@recorded
+@record_key
 @options.logins
 @options.network
 @options.limits
@@ -43,6 +46,8 @@ def mirror(
     verify_medium: bool,
     values_folder: Path | None,
     through: Through | None,
+    record: RecordFlags,
+    sign_key: Path | None,
     logins: LoginFlags,
     network: Network,
     limits: Limits,
@@ -75,6 +80,7 @@ def mirror(
             raise UsageError("--max-bytes does not go with an engine as the target", hint="leave it out")
         more = [*connection_words(network, gathered.logins), *limit_words(limits)]
         more += ["--verify-medium"] if verify_medium else []
+        records = recording(record, record_signer(record, sign_key, session), several=bool(wanted.also_to))
         targets = (str(job.target), *wanted.also_to)
         if if_new:
             from transload.app.onlyone import only_one  # runs of cron
@@ -97,7 +103,8 @@ def mirror(
             prepared = prepare(job, stores, session.cancellation)
             if verify_medium:
                 prepared = with_read_back(prepared, stores, session.cancellation)
-            result = carry(session, stores, prepared, began, retry_command(job, more), job.bodies, limits, agree)
+            again = retry_command(job, more)
+            result = carry(session, stores, prepared, began, again, job.bodies, limits, agree, records)
         tell_the_same(gathered, words)
         return exit_code(result)
 

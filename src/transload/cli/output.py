@@ -318,6 +318,13 @@ class Output:
         if self._reports and not self._json and not self._quiet:
             say([f"report: {', '.join(map(str, self._reports))}"])
 
+    def recorded(self, path: Path | None) -> None:
+        """Say where the transfer record is, or that there is none. Programs have had their last line."""
+        if path is None:
+            self.warn("no transfer record was written: no image is at the target")
+        elif not self._json and not self._quiet:
+            say([f"record: {path}"])
+
     def _nothing_new(self, result: Result | Results) -> None:
         if not self._short:
             show_result([nothing_new_line(*pair) for pair in zip(_each(result), self._only_new, strict=True)])

@@ -23,6 +23,7 @@ from transload.cli.gather import gather, tell_the_same
 from transload.cli.ledgers import BundleView
 from transload.cli.output import Output, OutputFormat
 from transload.cli.prompting import ask_for_medium, load_signer
+from transload.cli.recording import RecordFlags, recorded, recording
 from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.report.result import Result, exit_code
@@ -60,6 +61,7 @@ _HINT = "pip install 'transload[tool]' here has the parts for that, then pack ag
 @options.media
 @click.option("--also", type=options.FILE, multiple=True, metavar="FILE", help="Carry this file too (repeatable).")
 @options.sign_key
+@recorded
 @click.option(
     "--with-tool", metavar="pyz|binary|auto|FILE", shell_complete=completion.programs,
     help="Put this program beside the volumes too: as one file for a Python, as native executable (if it is one), as "
@@ -81,6 +83,7 @@ def pack(
     media: MediaFlags,
     also: tuple[Path, ...],
     sign_key: Path | None,
+    record: RecordFlags,
     with_tool: str | None,
     wanted: WantedFlags,
     logins: LoginFlags,
@@ -109,6 +112,7 @@ def pack(
         gathered = gather(session, wanted, logins, target=Location("bundle", str(out)), bodies=jobs)
         job = gathered.job
         signer = load_signer(sign_key, session.environment)
+        records = recording(record, signer)
         tool = tool_for(with_tool) if with_tool is not None else None
         packing = Packing(
             out=bundle_path(out),
@@ -134,7 +138,10 @@ def pack(
             packed = prepare_pack(job, packing, stores, session.cancellation)
             view = _view(packed, packing)
             session.output.document("bundle", **view.to_json(), **({"tool": tool.to_json()} if tool else {}))
-            result = carry(session, stores, packed.prepared, began, lambda _: began.asked, job.bodies, limits)
+            again = began.asked
+            result = carry(
+                session, stores, packed.prepared, began, lambda _: again, job.bodies, limits, recording=records
+            )
         written = put_tool(tool, packing.out, signed=signer is not None) if tool and exit_code(result) == 0 else []
         tell_the_same(gathered, words)
         if output == "text":

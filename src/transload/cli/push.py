@@ -23,6 +23,7 @@ from transload.cli.flags import LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import gather
 from transload.cli.output import OutputFormat
 from transload.cli.prompting import ask_for_volume
+from transload.cli.recording import RecordFlags, record_key, record_signer, recorded, recording
 from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.report.result import exit_code
@@ -35,6 +36,8 @@ from transload.transfer.limits import Limits
 @options.compress
 @options.values_folder
 @options.bundle
+@recorded
+@record_key
 @options.target_login
 @options.network
 @options.limits
@@ -46,6 +49,8 @@ def push(
     compress: bool,
     values_folder: Path | None,
     reading: Carried,
+    record: RecordFlags,
+    sign_key: Path | None,
     logins: LoginFlags,
     network: Network,
     limits: Limits,
@@ -82,6 +87,7 @@ def push(
         ]
         again = _again(words, job)
         began = StartTime.now(again(()), session.output.run_id)
+        records = recording(record, record_signer(record, sign_key, session))
         if location.kind == "bundle":
             reading = evolve(reading, ask=ask_for_volume(Path(location.value), session.output.paused))
         with session.stoppable(), session.stores(gathered.logins, reading) as stores:
@@ -90,7 +96,7 @@ def push(
             if quiet and session.output.speaks and store.bundle:  # otherwise the totals have it
                 say_notes(signature_notes(store.bundle))
             prepared = prepare_push(store, job, stores, session.cancellation, compress=compress)
-            return exit_code(carry(session, stores, prepared, began, again, job.bodies, limits))
+            return exit_code(carry(session, stores, prepared, began, again, job.bodies, limits, recording=records))
 
 
 def _words(reading: Carried, job: Job) -> list[str]:

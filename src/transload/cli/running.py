@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from transload.app.halfway import kept_half
 from transload.app.mirror import Prepared, carry_out, check_room
@@ -14,6 +15,9 @@ from transload.report.result import Result
 from transload.report.tally import Tally, together
 from transload.transfer.limits import NO_LIMITS, Limits
 
+if TYPE_CHECKING:
+    from transload.app.recording import Recording
+
 
 def carry(
     session: Session,
@@ -24,10 +28,12 @@ def carry(
     bodies: int = 8,
     limits: Limits = NO_LIMITS,
     agree: Callable[[Plan], None] = lambda _: None,
+    recording: Recording | None = None,
 ) -> Result:
     """Write the totals, run the plan with progress, write the result. `retry` without names gives the whole command.
 
-    `agree` is called before anything is copied, and raises if the user says no.
+    `agree` is called before anything is copied, and raises if the user says no. `recording` writes the
+    transfer record.
     """
     session.output.totals(prepared.plan, prepared.notes, prepared.choices, prepared.additions)
     check_room(prepared)
@@ -44,5 +50,10 @@ def carry(
     result = result_of(
         prepared, stores, tally, outcome, began, lambda names: retry(names if len(names) < everything else ())
     )
-    session.output.result(result)
+    try:
+        recorded = recording is not None and recording.write(prepared, result)
+    finally:
+        session.output.result(result)
+    if recording is not None:
+        session.output.recorded(recording.path if recorded else None)
     return result

@@ -18,7 +18,6 @@ from transload.app.push import prepare_push
 from transload.app.stores import Carried
 from transload.app.tool import put_tool, tool_for
 from transload.bundle.format.ledger import Ledger
-from transload.bundle.format.signing import Signer
 from transload.bundle.format.volumes import parse_volume_size
 from transload.bundle.writing.onmedia import Ask as AskMedium
 from transload.clock import SYSTEM_CLOCK
@@ -29,6 +28,7 @@ from transload.report.result import Result
 from transload.transfer.limits import NO_LIMITS, Limits
 from transload.verbs import arguments
 from transload.verbs.means import Means, Options, at_work
+from transload.verbs.recording import recording_of, recording_with_key, signer_of
 from transload.verbs.run import carried_out
 
 
@@ -62,6 +62,8 @@ def pack(
     also: str | Path | Iterable[str | Path] = (),
     sign_key: str | Path | None = None,
     passphrase: Callable[[], str] | None = None,
+    record: str | Path | None = None,
+    recorded_by: str | None = None,
     with_tool: str | Path | None = None,
     origin: str | None = None,
     tag: str | None = None,
@@ -89,7 +91,7 @@ def pack(
     `also` are files that travel along. `sign_key` is a private key (Ed25519 or ECDSA P-256, PEM or OpenSSH), whose
     passphrase `passphrase` gives if it has one. `with_tool` puts a program for the far side beside the bundle: `"pyz"`
     (the one file, made from what is installed here), `"binary"`, `"auto"`, or the path of a file. The other parameters:
-    see `mirror`.
+    see `mirror`; `sign_key` signs the `record` too.
 
     Every image arrives or none: a bundle that lacks something is found out where nobody can fetch it. What was fetched
     is kept, and the same call goes on. Raises what `mirror` raises, and `BundleIncomplete`, `BundleExists`,
@@ -112,9 +114,10 @@ def pack(
         to_media=to_media,
         ask_medium=ask_medium,
         rewrite=tuple(arguments.of_kind("rewrite_volumes", volume, int) for volume in rewrite_volumes),
-        signer=_signer(arguments.path_if_any("sign_key", sign_key), passphrase),
+        signer=signer_of(arguments.path_if_any("sign_key", sign_key), passphrase),
         limits=arguments.of_kind("limits", limits, Limits),
     )
+    recording = recording_of(record, recorded_by, packing.signer)
     tool = None if with_tool is None else tool_for(str(arguments.path("with_tool", with_tool)))
     job = Job(
         sets=words,
@@ -134,7 +137,7 @@ def pack(
     with at_work(means) as work:
         limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         packed = prepare_pack(job, packing, work.stores, work.cancellation)
-        result = carried_out(packed.prepared, work, began, job.bodies, limits, check=True)
+        result = carried_out(packed.prepared, work, began, job.bodies, limits, check=True, recording=recording)
     cut, recovery_volumes = packed.blueprint.cut, packed.recovery
     volumes = (packing.out.with_name(cut.file_name(packing.out.name, number)) for number in cut.numbers)
     return PackResult(
@@ -159,6 +162,10 @@ def push(
     values_folder: str | Path | None = None,
     key: str | Path | None = None,
     volumes: str | Path | Iterable[str | Path] = (),
+    record: str | Path | None = None,
+    recorded_by: str | None = None,
+    sign_key: str | Path | None = None,
+    passphrase: Callable[[], str] | None = None,
     jobs: int = BODIES,
     limits: Limits = NO_LIMITS,
     check: bool = True,
@@ -192,13 +199,14 @@ def push(
         bodies=arguments.jobs(jobs),
         values_folder=arguments.path_if_any("values_folder", values_folder),
     )
+    recording = recording_with_key(record, recorded_by, sign_key, passphrase)
     means = Means.of(options, key=carried.key, volumes=carried.folders)
     arguments.of_kind("limits", limits, Limits)
     with at_work(means) as work:
         limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         store = open_carried(place, work.stores)
         prepared = prepare_push(store, job, work.stores, work.cancellation, compress=compress)
-        return carried_out(prepared, work, began, job.bodies, limits, check=check)
+        return carried_out(prepared, work, began, job.bodies, limits, check=check, recording=recording)
 
 
 def _bundle_name(out: str | Path) -> str:
@@ -212,13 +220,3 @@ def _bundle_name(out: str | Path) -> str:
             )
         return rest
     return name
-
-
-def _signer(path: Path | None, passphrase: Callable[[], str] | None) -> Signer | None:
-    if path is None:
-        return None
-    if passphrase is not None and not callable(passphrase):
-        raise TypeError(f"passphrase must be a function that returns it, not {type(passphrase).__name__}")
-    from transload.bundle.format.signing import load_private_key
-
-    return load_private_key(path, passphrase)

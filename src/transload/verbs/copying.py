@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal, Unpack, overload
 
@@ -12,6 +12,7 @@ from transload.app.location import Location, is_image, is_short
 from transload.app.mirror import prepare
 from transload.app.outcome import StartTime
 from transload.app.readback import check_on_medium, with_read_back
+from transload.app.recording import Recording
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import UsageError
 from transload.oci import Platform, Reference
@@ -22,6 +23,7 @@ from transload.report.several import Results
 from transload.transfer.limits import NO_LIMITS, Limits
 from transload.verbs import arguments
 from transload.verbs.means import Means, Options, at_work
+from transload.verbs.recording import recording_with_key
 from transload.verbs.run import carried_out
 
 
@@ -98,6 +100,10 @@ class MirrorOptions(Options, total=False):
     values_folder: str | Path | None
     through: Literal["docker", "podman"] | None
     keep: bool
+    record: str | Path | None
+    recorded_by: str | None
+    sign_key: str | Path | None
+    passphrase: Callable[[], str] | None
     jobs: int
     limits: Limits
     check: bool
@@ -133,6 +139,10 @@ def mirror(
     values_folder: str | Path | None = None,
     through: Literal["docker", "podman"] | None = None,
     keep: bool = False,
+    record: str | Path | None = None,
+    recorded_by: str | None = None,
+    sign_key: str | Path | None = None,
+    passphrase: Callable[[], str] | None = None,
     jobs: int = BODIES,
     limits: Limits = NO_LIMITS,
     check: bool = True,
@@ -156,6 +166,8 @@ def mirror(
     `values_folder`: where values for each Helm chart are written, by which helm takes its images from the target; with
     several targets, each has a folder of its own there. `through`: an engine, `docker` or `podman`, pulls, tags
     and pushes in our place, to one target: one platform, new digests. With `keep`, what it pulled stays in it.
+    `record`: the file for the transfer record of a run to one target (docs/formats/transfer-record.md), which
+    `recorded_by` answers for, and which the private key `sign_key` signs; `passphrase` gives its passphrase.
 
     The rest, what is returned and what is raised: see `copy`; and `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`,
     `DocumentInvalid`, `MediumDamaged`.
@@ -182,12 +194,15 @@ def mirror(
         through=_through(through, keep=keep),
     )
     means = Means.of(options)
+    if record is not None and not isinstance(to, str):
+        raise UsageError("record is for one target, and several are named")
+    recording = recording_with_key(record, recorded_by, sign_key, passphrase)
     if through is not None and not isinstance(to, str):
         raise UsageError("through copies to one target, and several are named")
     if through is not None and limits.max_bytes is not None:
         raise UsageError("max_bytes does not go with through: the engine alone knows what it moves")
     if isinstance(to, str):
-        return _run(job, began, limits, means, check=check, verify_medium=verify_medium)
+        return _run(job, began, limits, means, check=check, verify_medium=verify_medium, recording=recording)
     arguments.of_kind("limits", limits, Limits)
     from transload.verbs.several import mirrored_to_all  # most calls have one target
 
@@ -195,7 +210,14 @@ def mirror(
 
 
 def _run(
-    job: Job, began: StartTime, limits: Limits, means: Means, *, check: bool, verify_medium: bool = False
+    job: Job,
+    began: StartTime,
+    limits: Limits,
+    means: Means,
+    *,
+    check: bool,
+    verify_medium: bool = False,
+    recording: Recording | None = None,
 ) -> Result:
     arguments.of_kind("limits", limits, Limits)
     if job.target.is_engine and limits.max_bytes is not None:
@@ -207,7 +229,7 @@ def _run(
         prepared = prepare(job, work.stores, work.cancellation)
         if verify_medium:
             prepared = with_read_back(prepared, work.stores, work.cancellation)
-        return carried_out(prepared, work, began, job.bodies, limits, check=check)
+        return carried_out(prepared, work, began, job.bodies, limits, check=check, recording=recording)
 
 
 def _through(engine: str | None, *, keep: bool) -> Through | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from transload.app.mirror import Prepared, carry_out, check_room
 from transload.app.outcome import StartTime, result_of
+from transload.app.recording import Recording
 from transload.errors import HostGivenUp, ImagesFailed, Interrupted, OutOfBytes, TransloadError
 from transload.report.result import Result
 from transload.report.tally import Tally, together
@@ -15,12 +16,23 @@ from transload.verbs.means import Work
 _NAMED = 3  # images named in one sentence
 
 
-def carried_out(prepared: Prepared, work: Work, began: StartTime, jobs: int, limits: Limits, *, check: bool) -> Result:
-    """Run a plan that was prepared. With `check`, raises what `check_result` raises."""
+def carried_out(
+    prepared: Prepared,
+    work: Work,
+    began: StartTime,
+    jobs: int,
+    limits: Limits,
+    *,
+    check: bool,
+    recording: Recording | None = None,
+) -> Result:
+    """Run a plan that was prepared, and write its record. With `check`, raises what `check_result` raises."""
     check_room(prepared)
     tally = Tally(prepared.plan)
     outcome = carry_out(prepared, work.stores, together(tally, work.listen), work.cancellation, jobs, limits)
     result = result_of(prepared, work.stores, tally, outcome, began)
+    if recording is not None:
+        recording.write(prepared, result)
     if check:
         check_result(result, prepared, outcome)
     return result

@@ -32,6 +32,8 @@ VALUES = {  # what somebody would set for a whole site
     "TRANSLOAD_PLAIN_HTTP": NOWHERE,
     "TRANSLOAD_ALLOW_REALM": NOWHERE,
     "TRANSLOAD_REPORT": "report.json",
+    "TRANSLOAD_RECORD": "record.json",
+    "TRANSLOAD_RECORDED_BY": "desk",
     "TRANSLOAD_OUTPUT": "json",
     "TRANSLOAD_RUN_ID": "night-7",
     "TRANSLOAD_METRICS_FILE": "site.prom",

@@ -1,0 +1,45 @@
+"""What the verbs take for a transfer record: a file, a key, and who answers for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from transload.app.recording import Recording
+from transload.bundle.format.signing import Signer
+from transload.errors import UsageError
+from transload.verbs import arguments
+
+
+def signer_of(path: Path | None, passphrase: Callable[[], str] | None) -> Signer | None:
+    """The private key at `path`. Raises `KeyInvalid`, `PartMissing`, `LocalError`, `TypeError`."""
+    if path is None:
+        return None
+    if passphrase is not None and not callable(passphrase):
+        raise TypeError(f"passphrase must be a function that returns it, not {type(passphrase).__name__}")
+    from transload.bundle.format.signing import load_private_key
+
+    return load_private_key(path, passphrase)
+
+
+def recording_of(record: str | Path | None, recorded_by: str | None, signer: Signer | None) -> Recording | None:
+    """What writes the record of a run; None if none is wanted. Raises `UsageError`, `LocalError`, `TypeError`."""
+    path = arguments.path_if_any("record", record)
+    by = arguments.text_if_any("recorded_by", recorded_by)
+    if path is None:
+        if by is not None:
+            raise UsageError("recorded_by without record has no effect")
+        return None
+    return Recording(path=path, signer=signer, recorded_by=by)
+
+
+def recording_with_key(
+    record: str | Path | None,
+    recorded_by: str | None,
+    sign_key: str | Path | None,
+    passphrase: Callable[[], str] | None,
+) -> Recording | None:
+    """The same for a verb that signs nothing else: there a key without a record has no effect, so it is refused."""
+    if sign_key is not None and record is None:
+        raise UsageError("sign_key without record has no effect")
+    return recording_of(record, recorded_by, signer_of(arguments.path_if_any("sign_key", sign_key), passphrase))
