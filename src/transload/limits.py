@@ -26,6 +26,21 @@ ENVELOPE_BYTES = 16 << 20
 ENVELOPE_SIGNATURES = 32
 """Its signatures. Real ones have one or two."""
 
+NOTATION_BYTES = 1 << 20
+"""An envelope of notation, JWS or COSE. Real ones have some 2 KiB, with a time stamp and a long chain 20 KiB."""
+
+NOTATION_VALUES = 1000
+"""Values in one that is JSON: honest ones have some twenty."""
+
+NOTATION_CERTIFICATES = 10
+"""Certificates in its chain, or in its time stamp. Real chains have three or four."""
+
+TRUST_STORE_BYTES = 4 << 20
+"""A file of certificates that a policy trusts. The file of all public authorities has 250 KiB."""
+
+TRUST_STORE_CERTIFICATES = 1000
+"""Certificates in one. The file of all public authorities has 150."""
+
 # --- manifests
 
 MANIFEST_BYTES = 4 << 20

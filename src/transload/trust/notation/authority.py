@@ -1,0 +1,132 @@
+"""Whom a policy trusts to sign with notation; which signatures are theirs (trust-store-trust-policy.md, "Steps")."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from transload.errors import PartMissing
+from transload.trust.evidence import Evidence, Finding, Form, Subject
+from transload.trust.notation.algorithm import check_signature
+from transload.trust.notation.chain import Purpose, check_chain, check_valid, load_chain, name_of
+from transload.trust.notation.cose import read_cose
+from transload.trust.notation.envelope import SIGNING_AUTHORITY, Envelope, NotBelieved, shown
+from transload.trust.notation.identity import Identity
+from transload.trust.notation.jws import read_jws
+from transload.trust.notation.payload import check_payload
+from transload.trust.notation.timestamp import TimeStamp, check_timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryptography.x509 import Certificate
+
+_READERS = {"application/jose+json": read_jws, "application/cose": read_cose}
+_CLOCK = "if that is not so, the clock of this machine is wrong"
+
+
+@frozen(kw_only=True)
+class NotationTrust:
+    """Signers whose certificates lead to a trust store. An `Authority`.
+
+    `roots` are trusted for the scheme `notary.x509`, `signing_authorities` for `notary.x509.signingAuthority`, whose
+    signers are believed also about the time. `timestamp_roots` are those of time stamping authorities; without them
+    time stamps are not looked at. `identities` are the subjects that may sign; any, if there are none.
+    Revocation is not checked: that needs a network.
+    """
+
+    name: str
+    roots: tuple[Certificate, ...] = field(repr=False)
+    signing_authorities: tuple[Certificate, ...] = field(default=(), repr=False)
+    timestamp_roots: tuple[Certificate, ...] = field(default=(), repr=False)
+    identities: tuple[Identity, ...] = ()
+
+    @property
+    def forms(self) -> frozenset[Form]:
+        """The signatures that it can judge."""
+        return frozenset({Form.NOTATION})
+
+    def judge(self, subject: Subject, evidence: Evidence, at: datetime) -> Finding:
+        """Say whether `evidence` is a signature of `subject` by one of these signers; `at` is the time now.
+
+        It never raises for what the evidence says. Raises `PartMissing` without the extra `trust`.
+        """
+        signer = None
+        try:
+            envelope = _read(evidence)
+            chain = load_chain(envelope.chain)
+            signer = name_of(chain[0])
+            check_signature(envelope, chain[0].public_key())
+            check_payload(envelope.payload, subject.descriptor)
+            check_chain(chain, Purpose.SIGNING)
+            self._check_trusted(envelope, chain)
+            self._check_identity(chain[0])
+            stamp = self._check_time(envelope, chain, at)
+            if envelope.expiry is not None and at >= envelope.expiry:
+                raise NotBelieved(f"its signer let it expire on {_time(envelope.expiry)}; {_now(at)}")
+        except NotBelieved as error:
+            return Finding(evidence=evidence, problem=str(error), signer=signer)
+        except ImportError as error:
+            raise parts_missing(error) from error
+        if envelope.scheme == SIGNING_AUTHORITY:
+            time, source = envelope.signing_time, "the signing authority"
+            return Finding(evidence=evidence, problem=None, signer=signer, signed_at=time, time_from=source)
+        if stamp is None:
+            return Finding(evidence=evidence, problem=None, signer=signer)
+        source = f"the time stamp of {stamp.authority}"
+        return Finding(evidence=evidence, problem=None, signer=signer, signed_at=stamp.time, time_from=source)
+
+    def _check_trusted(self, envelope: Envelope, chain: Sequence[Certificate]) -> None:
+        is_authority = envelope.scheme == SIGNING_AUTHORITY
+        store = self.signing_authorities if is_authority else self.roots
+        if not any(certificate in store for certificate in chain):
+            key = "signing-authority-stores" if is_authority else "trust-stores"
+            raise NotBelieved(f"its certificates lead to {name_of(chain[-1])}, which is not in {key}")
+
+    def _check_identity(self, certificate: Certificate) -> None:
+        if self.identities and not any(identity.fits(certificate) for identity in self.identities):
+            raise NotBelieved(f"it is signed by {name_of(certificate)}, whom identities does not list")
+
+    def _check_time(self, envelope: Envelope, chain: Sequence[Certificate], at: datetime) -> TimeStamp | None:
+        """Check that the chain was valid when it signed, as far as that is proved, else that it is valid now."""
+        if envelope.scheme == SIGNING_AUTHORITY:
+            time = envelope.signing_time
+            check_valid(chain, time, time, f"and the signing authority signed on {_time(time)}")
+            return None
+        if envelope.timestamp and self.timestamp_roots:
+            stamp = check_timestamp(envelope.timestamp, envelope.signature, self.timestamp_roots)
+            check_valid(chain, stamp.lower, stamp.upper, f"and it was time stamped on {_time(stamp.time)}")
+            return stamp
+        check_valid(chain, at, at, _now(at) + _advice(envelope))
+        return None
+
+
+def parts_missing(error: ImportError) -> PartMissing:
+    """The error for a library of the extra `trust` that is not installed."""
+    hint = "install it: python3 -m pip install 'transload[trust]'"
+    return PartMissing(
+        f"checking notation's signatures needs the package {shown(error.name or 'cryptography')}", hint=hint
+    )
+
+
+def _read(evidence: Evidence) -> Envelope:
+    reader = _READERS.get(evidence.layer.media_type)
+    if reader is None:
+        raise NotBelieved(f"its envelope is of an unknown kind, {shown(evidence.layer.media_type)}")
+    return reader(evidence.content)
+
+
+def _advice(envelope: Envelope) -> str:
+    if not envelope.timestamp:
+        return ""
+    return " (it has a time stamp, which counts if timestamp-stores names the root of its authority)"
+
+
+def _now(at: datetime) -> str:
+    return f"and now is {_time(at)}: {_CLOCK}"
+
+
+def _time(time: datetime) -> str:
+    return f"{time:%F at %T} UTC"

@@ -1,0 +1,85 @@
+"""What every signature envelope of the Notary Project has, whatever its encoding (signature-specification.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from attrs import field, frozen
+
+PAYLOAD_TYPE = "application/vnd.cncf.notary.payload.v1+json"
+
+SIGNING_SCHEME = "io.cncf.notary.signingScheme"
+SIGNING_TIME = "io.cncf.notary.signingTime"
+AUTHENTIC_SIGNING_TIME = "io.cncf.notary.authenticSigningTime"
+EXPIRY = "io.cncf.notary.expiry"
+TIMESTAMP_SIGNATURE = "io.cncf.notary.timestampSignature"
+PLUGIN = "io.cncf.notary.verificationPlugin"
+
+X509 = "notary.x509"
+SIGNING_AUTHORITY = "notary.x509.signingAuthority"
+
+_SHOWN = 120  # characters of a text from outside in a sentence
+
+
+class NotBelieved(Exception):
+    """A signature does not hold. The message says why, as a part of a sentence."""
+
+
+@frozen(kw_only=True)
+class Envelope:
+    """A signature as its envelope states it; nothing of it is proved yet.
+
+    `algorithm` is the name in JWS, such as `PS256`. `chain` are certificates in DER, the signing one first. `signed`
+    are the bytes that `signature` covers. `timestamp` is a time stamp token (RFC 3161) in DER.
+    """
+
+    algorithm: str
+    scheme: str
+    signing_time: datetime
+    expiry: datetime | None
+    payload: bytes = field(repr=False)
+    chain: tuple[bytes, ...] = field(repr=False)
+    signed: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    timestamp: bytes | None = field(repr=False)
+
+
+def check_headers(scheme: object, content_type: object, present: Collection[object], critical: object) -> str:
+    """The signing scheme, if the protected headers are as the specification wants them. Raises `NotBelieved`.
+
+    `present` are the names of all protected headers. `critical` are those that a reader must understand: the scheme,
+    and the authentic time and the expiry if they are there. Any other critical header asks for a program that
+    understands it, so the signature does not hold here.
+    """
+    if scheme not in (X509, SIGNING_AUTHORITY):
+        raise NotBelieved(f"its signing scheme is {shown(scheme)}, not {X509} or {SIGNING_AUTHORITY}")
+    if content_type != PAYLOAD_TYPE:
+        raise NotBelieved(f"its content type is {shown(content_type)}, not {PAYLOAD_TYPE}")
+    if not isinstance(critical, list | tuple) or not critical:
+        raise NotBelieved("it does not say which of its headers are critical")
+    wanted = {SIGNING_SCHEME, AUTHENTIC_SIGNING_TIME, EXPIRY} & {name for name in present if isinstance(name, str)}
+    if PLUGIN in critical:
+        raise NotBelieved("it can only be verified by a plugin of notation, which transload does not run")
+    for name in critical:
+        if not isinstance(name, str) or name not in wanted:
+            raise NotBelieved(f"its critical header {shown(name)} is not known here")
+    if missing := sorted(wanted.difference(critical)):
+        raise NotBelieved(f"its header {missing[0]} is not marked as critical")
+    wrong, right = (AUTHENTIC_SIGNING_TIME, SIGNING_TIME) if scheme == X509 else (SIGNING_TIME, AUTHENTIC_SIGNING_TIME)
+    if wrong in present or right not in present:
+        raise NotBelieved(f"under the signing scheme {scheme} it must have the header {right}, and not {wrong}")
+    return str(scheme)
+
+
+def check_times(signing_time: datetime, expiry: datetime | None) -> None:
+    """Raise `NotBelieved` for a signature that expired before it was made."""
+    if expiry is not None and expiry <= signing_time:
+        raise NotBelieved("it says that it expired before it was made")
+
+
+def shown(value: object) -> str:
+    """A value from outside for a sentence: short, and safe to print."""
+    text = value if isinstance(value, str) else repr(value)
+    text = "".join(letter if letter.isprintable() else "?" for letter in text[: _SHOWN + 1])
+    return f"{text[:_SHOWN]}…" if len(text) > _SHOWN else text or "empty"

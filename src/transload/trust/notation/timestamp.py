@@ -1,0 +1,163 @@
+"""Time stamps of a signature (RFC 3161): the time at which it was there at the latest, if an authority proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from transload.limits import NOTATION_CERTIFICATES
+from transload.trust.notation.chain import Purpose, check_chain, is_issued, load_chain, name_of
+from transload.trust.notation.envelope import NotBelieved, shown
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+    from rfc3161_client import TimeStampResponse
+
+_SEQUENCE, _CONTEXT_0 = 0x30, 0xA0
+_GRANTED = bytes.fromhex("3003020100")  # PKIStatusInfo with status 0: a token by itself has none
+_BASELINE_POLICY = "0.4.0.2023.1.1"  # RFC 3628, 5.2: an accuracy of a second, if none is given
+
+
+@frozen
+class TimeStamp:
+    """A proved time, with the range in which it lies for sure, and the authority that proves it."""
+
+    time: datetime
+    accuracy: timedelta
+    authority: str
+
+    @property
+    def lower(self) -> datetime:
+        """The earliest time that it can have been."""
+        return self.time - self.accuracy
+
+    @property
+    def upper(self) -> datetime:
+        """The latest time that it can have been."""
+        return self.time + self.accuracy
+
+
+def check_timestamp(token: bytes, signature: bytes, roots: Sequence[Certificate]) -> TimeStamp:
+    """The time that `token` proves for `signature`, by an authority of one of `roots`.
+
+    Raises `NotBelieved`, and `ImportError` without `rfc3161-client`.
+    """
+    from rfc3161_client import VerificationError, VerifierBuilder
+
+    response = _response(token)
+    try:
+        # The token's own certificates are not given as intermediates: the library trusts all that it is given.
+        VerifierBuilder(roots=list(roots)).build().verify_message(response, signature)
+        info = response.tst_info
+        time, accuracy = info.gen_time, _accuracy(info.accuracy, info.policy.dotted_string)
+        chain = _chain(response, roots)
+    except (VerificationError, ValueError, OverflowError) as error:
+        raise NotBelieved(f"its time stamp does not hold: {_reason(error)}") from error
+    check_chain(chain, Purpose.TIME_STAMPING)
+    return TimeStamp(time, accuracy, name_of(chain[0]))
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "verify pkcs7" in text:
+        return "no root in timestamp-stores leads to it, or it was altered"
+    if "Mismatch between messages" in text:
+        return "it is the time stamp of another signature"
+    return shown(text)
+
+
+def _accuracy(accuracy: object, policy: str) -> timedelta:
+    if accuracy is None:
+        return timedelta(seconds=1 if policy == _BASELINE_POLICY else 0)
+    seconds, millis, micros = (getattr(accuracy, part) or 0 for part in ("seconds", "millis", "micros"))
+    return timedelta(seconds=seconds, milliseconds=millis, microseconds=micros)
+
+
+def _chain(response: TimeStampResponse, roots: Sequence[Certificate]) -> tuple[Certificate, ...]:
+    """The certificate that made the time stamp, and those above it up to one of `roots`."""
+    signed = response.signed_data
+    known = [*roots, *load_chain(list(signed.certificates))]
+    signers = list(signed.signer_infos)
+    if len(signers) != 1:
+        raise NotBelieved("its time stamp does not have exactly one signer")
+    names = (signers[0].issuer, signers[0].serial_number)
+    chain = [certificate for certificate in known if (certificate.issuer, certificate.serial_number) == names][:1]
+    while chain and chain[-1] not in roots and len(chain) <= NOTATION_CERTIFICATES:
+        above = next((candidate for candidate in known if is_issued(chain[-1], candidate)), None)
+        if above is None:
+            break
+        chain.append(above)
+    if not chain or chain[-1] not in roots:
+        raise NotBelieved("its time stamp does not hold: no root in timestamp-stores leads to it")
+    return tuple(chain)
+
+
+# --- the token as the library reads it
+
+
+def _response(token: bytes) -> TimeStampResponse:
+    from rfc3161_client import decode_timestamp_response
+
+    try:
+        return decode_timestamp_response(_tagged(_SEQUENCE, _GRANTED + _sorted(token)))
+    except ValueError as error:
+        raise NotBelieved(f"its time stamp cannot be read: {shown(str(error))}") from error
+
+
+def _sorted(token: bytes) -> bytes:
+    """The same token with its certificates in the order of DER.
+
+    Authorities such as GlobalSign list them in another order, which the library does not read. The signature does not
+    cover the list, so a new order changes nothing else. RFC 5652, 5.1: ContentInfo is a sequence of a type and, in
+    [0], SignedData, a sequence in which [0] holds the certificates.
+    """
+    content_type, (_, inner, _) = _parts(_only(token, _SEQUENCE), 2)
+    signed_data = _only(inner, _SEQUENCE)
+    parts = [
+        _tagged(tag, b"".join(sorted(whole for _, _, whole in _values(content)))) if tag == _CONTEXT_0 else whole
+        for tag, content, whole in _values(signed_data)
+    ]
+    return _tagged(_SEQUENCE, content_type[2] + _tagged(_CONTEXT_0, _tagged(_SEQUENCE, b"".join(parts))))
+
+
+def _only(content: bytes, tag: int) -> bytes:
+    ((found, inner, _),) = _parts(content, 1)
+    if found != tag:
+        raise ValueError("it is not a time stamp token")
+    return inner
+
+
+def _parts(content: bytes, count: int) -> list[tuple[int, bytes, bytes]]:
+    values = list(_values(content))
+    if len(values) != count:
+        raise ValueError("it is not a time stamp token")
+    return values
+
+
+def _values(content: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """Tag, content and whole encoding of each value of DER."""
+    begin = 0
+    while begin < len(content):
+        tag, start = content[begin], begin + 2
+        length = content[begin + 1] if start <= len(content) else 0x80
+        if length > 0x80:
+            start += length - 0x80
+            length = int.from_bytes(content[begin + 2 : start], "big")
+        elif length == 0x80:
+            raise ValueError("a value of it has no length")
+        end = start + length
+        if end > len(content):
+            raise ValueError("it is cut off")
+        yield tag, content[start:end], content[begin:end]
+        begin = end
+
+
+def _tagged(tag: int, content: bytes) -> bytes:
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    size = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(size))) + size + content
