@@ -139,9 +139,10 @@ class Names(Protocol):
     def put_manifest(self, name: Name, manifest: Manifest, *, part: bool = False, sparse: bool = False) -> None:
         """Store `manifest` and let `name` stand for it; its blobs and child manifests must be there.
 
-        `part`: an index that needs it will follow, so a store that keeps a list need not list it separately. `sparse`:
-        children of an index were left out on purpose; not every store accepts that. If the manifest has a subject, the
-        list of its referrers is updated. Raises `NotFound` if the store notices that a needed part is missing,
+        `part`: an index that needs it will follow, or its own tag, so a store that keeps a list need not list it
+        separately. `sparse`: children of an index were left out on purpose; not every store accepts that. If the
+        manifest has a subject, the list of its referrers is updated. Raises `NotFound` if the store notices that a
+        needed part is missing,
         `ReadOnly`, `AccessDenied`.
         """
         ...

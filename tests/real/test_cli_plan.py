@@ -136,6 +136,10 @@ def test_two_platforms_of_two(shell: Shell, registry: Registry, many: str) -> No
 # --- what refers to an image
 
 
+def _stores_a_manifest(line: str) -> bool:
+    return line.startswith("PUT ") and "/manifests/" in line
+
+
 def test_referrers_and_cosign_tags_come_along(shell: Shell, registry: Registry) -> None:
     signed = image("signed")
     reference = push(registry, signed, "published/signed", "v1")
@@ -148,8 +152,13 @@ def test_referrers_and_cosign_tags_come_along(shell: Shell, registry: Registry) 
         fill(store, artifact("cosign"), "published/signed", cosign)
     assert shell("mirror", reference, "--to", f"{registry.host}/bare").code == 0
     assert held(registry, "bare") == {"published/signed:v1"}
+    before = len(registry.all_requests())
     ran = shell("mirror", reference, "--to", f"{registry.host}/full", "--referrers")
     assert ran.code == 0, ran.told
+    put = [line.rpartition("/")[2] for line, _ in registry.all_requests()[before:] if _stores_a_manifest(line)]
+    fallback = signed.digest.replace(":", "-")
+    assert put[-1] == "v1"
+    assert [name for name in put if name != cosign] == [signed.digest, attached.digest, fallback, "v1"]
     there = held(registry, "full")
     assert f"published/signed:{cosign}" in there
     assert (

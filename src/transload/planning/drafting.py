@@ -23,7 +23,11 @@ def draft(
     request_costs_of: Mapping[str, RequestCosts | None],
     target_costs: RequestCosts | None,
 ) -> Plan:
-    """Lay the steps out: every blob copied once and mounted elsewhere, children before parents, tags last."""
+    """Lay the steps out: every blob copied once and mounted elsewhere, children before parents, tags last.
+
+    What refers to an image comes after the image and before its tag: older versions of Harbor refuse a manifest whose
+    subject is absent, and whoever finds the tag finds the signatures, too.
+    """
     drafting = _Drafting(request, holdings, stays)
     images = tuple(drafting.image(image) for image in surveyed)
     requests = _requests(drafting.steps, request_costs_of, target_costs)
@@ -60,6 +64,7 @@ class _Drafting:
                 error=image.error,
             )
         counting = _Counting()
+        self._subject_first(image, counting)
         goals = [
             goal for companion in image.extras if (goal := self._companion(image, companion, counting)) is not None
         ]
@@ -80,12 +85,26 @@ class _Drafting:
             replaces=image.at_target.digest if image.at_target and image.at_target.digest != image.digest else None,
         )
 
+    def _subject_first(self, image: Surveyed, counting: _Counting) -> None:
+        """Bring the image under its digest if something that refers to it is to follow.
+
+        An image without such referrers is stored once, under its tag: that saves a request.
+        """
+        repository = image.item.target.repository
+        if image.root is None or self.holdings.has(repository, image.root.manifest.digest):
+            return
+        if any(companion.node.manifest.subject and self._is_lacking(image, companion) for companion in image.extras):
+            self._tree(image, image.root, counting, None)
+
     def _companion(self, image: Surveyed, companion: Companion, counting: _Counting) -> int | None:
-        repository, digest = image.item.target.repository, companion.node.manifest.digest
-        named = companion.tag is None or (Name(repository, companion.tag), digest) in self.holdings.names
-        if named and self.holdings.has(repository, digest):
+        if not self._is_lacking(image, companion):
             return None
         return self._tree(image, companion.node, counting, companion.tag)
+
+    def _is_lacking(self, image: Surveyed, companion: Companion) -> bool:
+        repository, digest = image.item.target.repository, companion.node.manifest.digest
+        named = companion.tag is None or (Name(repository, companion.tag), digest) in self.holdings.names
+        return not (named and self.holdings.has(repository, digest))
 
     def _tree(
         self, image: Surveyed, root: Node, counting: _Counting, tag: str | None, needs: tuple[int, ...] = ()
@@ -100,11 +119,17 @@ class _Drafting:
             below = [ids[child.manifest.digest] for child in node.children if child.manifest.digest in ids]
             blobs = (self._blob(image, blob, counting) for blob in self._wanted(image, manifest))
             own = [step for step in blobs if step is not None]
-            more = needs if node is root else ()
+            more = (*self._subject(repository, manifest), *(needs if node is root else ()))
             ids[manifest.digest] = self._manifest(
                 image, node, tag if node is root else None, tuple(dict.fromkeys((*own, *below, *more)))
             )
         return ids[root.manifest.digest]
+
+    def _subject(self, repository: str, manifest: Manifest) -> tuple[int, ...]:
+        """The step that stores what this manifest refers to, if there is one."""
+        subject = manifest.subject
+        step = self._placed.get((repository, subject.digest, "")) if subject else None
+        return () if step is None else (step,)
 
     def _wanted(self, image: Surveyed, manifest: Manifest) -> Iterable[Descriptor]:
         unique = {blob.digest: blob for blob in manifest.blobs}

@@ -2,9 +2,10 @@
 
 import json
 
-from tests.unit.planning.scene import Scene, copied, stored
+from tests.unit.planning.scene import Scene, copied, item, stored
 from transload.memory import MemoryStore
 from transload.oci import Manifest, Name
+from transload.planning import ManifestStep
 from transload.testing.images import Built, artifact, fill, image, multi_platform, signature
 from transload.testing.layers import Layer, layer
 
@@ -32,6 +33,7 @@ def test_referrers_of_an_image_and_of_its_children_come_before_its_tag() -> None
     assert {f"app@{each.digest}" for each in signed} <= set(names)
     assert names[-1] == "app:1"
     assert copied(plan) >= {digest for each in signed for digest in each.blobs}
+    assert names[:3] == [f"app@{child.digest}" for child in (*built.children, built)]
     assert len(plan.images[0].goals) == 4
     assert set(plan.images[0].goals[:3]) <= set(plan.steps[-1].needs)
 
@@ -58,7 +60,36 @@ def test_what_refers_in_a_circle_comes_to_an_end() -> None:
     fill(circle, ONE, "app", "1")
     fill(circle, signed, "app")
     scene.source.store = circle
-    assert stored(scene.plan("app:1", referrers=True)) == [f"app@{signed.digest}", "app:1"]
+    assert stored(scene.plan("app:1", referrers=True)) == [f"app@{ONE.digest}", f"app@{signed.digest}", "app:1"]
+
+
+def test_an_image_comes_by_digest_before_what_refers_to_it_and_its_tag_comes_last() -> None:
+    scene = Scene()
+    scene.publish(ONE, "app:1")
+    sbom = scene.publish(artifact("sbom", subject=ONE), "app")
+    signed = scene.publish(signature(sbom), "app")
+    plan = scene.plan("app:1", referrers=True)
+    assert stored(plan) == [f"app@{ONE.digest}", f"app@{sbom.digest}", f"app@{signed.digest}", "app:1"]
+    image_step, sbom_step, signature_step, tag_step = (step for step in plan.steps if isinstance(step, ManifestStep))
+    assert image_step.id in sbom_step.needs
+    assert sbom_step.id in signature_step.needs
+    assert {sbom_step.id, signature_step.id} <= set(tag_step.needs)
+
+
+def test_an_image_that_nothing_refers_to_is_stored_once() -> None:
+    """A cosign tag names no subject, so the image need not be there before it."""
+    scene = Scene()
+    scene.publish(ONE, "app:1")
+    scene.publish(artifact("cosign"), f"app:{cosign_tag(ONE)}")
+    assert stored(scene.plan("app:1", referrers=True)) == [f"app:{cosign_tag(ONE)}", "app:1"]
+
+
+def test_an_image_without_a_tag_comes_before_what_refers_to_it() -> None:
+    scene = Scene()
+    scene.publish(ONE, "app")
+    signed = scene.publish(signature(ONE), "app")
+    plan = scene.plan(item(f"app@{ONE.digest}"), referrers=True)
+    assert stored(plan) == [f"app@{ONE.digest}", f"app@{signed.digest}"]
 
 
 def test_cosign_tags_come_under_their_tags() -> None:

@@ -211,7 +211,7 @@ CHANGES: dict[str, tuple[str, Change]] = {
         lambda d: step_with(d, "origin").update(origin="a/../b"),
     ),
     "wait for a later step": (
-        "].after: expected a whole number from 0 to 15, found 999",
+        "].after: expected a whole number from 0 to 16, found 999",
         lambda d: step_with(d, "after").update(after=999),
     ),
     "wait for another blob": (
@@ -219,15 +219,15 @@ CHANGES: dict[str, tuple[str, Change]] = {
         lambda d: step_with(d, "after").update(after=0),
     ),
     "need of a later step": (
-        "plan.steps[2].needs[0]: expected a whole number from 0 to 1, found 999",
+        "plan.steps[3].needs[0]: expected a whole number from 0 to 2, found 999",
         lambda d: step_with(d, "needs").update(needs=[999]),
     ),
     "need of itself": (
-        "plan.steps[2].needs[0]: expected a whole number from 0 to 1, found 2",
+        "plan.steps[3].needs[0]: expected a whole number from 0 to 2, found 3",
         lambda d: step_with(d, "needs").update(needs=[step_with(d, "needs")["id"]]),
     ),
     "need as text": (
-        "plan.steps[2].needs[0]: expected a whole number from 0 to 1, found '0'",
+        "plan.steps[3].needs[0]: expected a whole number from 0 to 2, found '0'",
         lambda d: step_with(d, "needs").update(needs=["0"]),
     ),
     "manifest not there": ("of a manifest of this plan", lambda d: d["manifests"].clear()),
@@ -257,7 +257,7 @@ CHANGES: dict[str, tuple[str, Change]] = {
         lambda d: step_with(d, "name").update(name="A:1"),
     ),
     "goal not there": (
-        "plan.images[0].goals[0]: expected a whole number from 0 to 23, found 999",
+        "plan.images[0].goals[0]: expected a whole number from 0 to 24, found 999",
         lambda d: d["images"][0].update(goals=[999]),
     ),
     "unknown status": (
