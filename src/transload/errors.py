@@ -399,6 +399,18 @@ class Refused(TransloadError):
     exit_code = 7
 
 
+class RefusedByRule(Refused):
+    """A rule that the user gave, or left in force, keeps this image out. The other images go on."""
+
+    code = "refused-by-rule"
+
+
+class WouldGoBack(RefusedByRule):
+    """A push would move a tag back to content that is older than what it stands for, which nobody allowed."""
+
+    code = "would-go-back"
+
+
 class SchemaUnsupported(Refused):
     """Docker image manifest schema 1. It cannot be copied unchanged, and current registries do not take it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ from transload.events import ActivityListener, Listener, Progressed
 from transload.oci import Descriptor, Digest, Name
 from transload.planning import Plan, Request, make_plan
 from transload.planning.additions import Addition, additions
-from transload.planning.ageing import going_back
+from transload.planning.ageing import GoingBack, going_back, moving_in
 from transload.planning.plan import ManifestStep, PlannedImage
 from transload.ports import Source, Target
 from transload.report.result import ReleaseResult
@@ -127,7 +127,8 @@ def prepare_selected(
     check_anything_published(selection, plan)
     notes = (*selection.notes, *source_notes(sources), *nameless_notes(plan.images))
     notes += differences(job, selection, plan, working, cancellation)
-    notes += (*older_notes(plan, sources, target, cancellation), *half_blob_notes(plan, target))
+    notes += older_notes(going_back(moving_in(plan), sources, target, cancellation))
+    notes += half_blob_notes(plan, target)
     return Prepared(
         plan=plan,
         sources=sources,
@@ -165,15 +166,19 @@ def releases_of(selection: Selection) -> tuple[ReleaseResult, ...]:
     return tuple(dict.fromkeys(chosen))
 
 
-def older_notes(
-    plan: Plan, sources: Mapping[str, Source], target: Source, cancellation: Cancellation | None = None
-) -> tuple[str, ...]:
-    """A note on tags that would go back to older content, such as from a disk that is older than the target."""
-    names = going_back(plan, sources, target, cancellation)
-    if not names:
-        return ()
-    tags = "1 tag goes" if len(names) == 1 else f"{len(names)} tags go"
-    return (f"{tags} back to older content: {first_of(map(str, names), _NAMED)}",)
+def older_notes(tags: Iterable[GoingBack]) -> tuple[str, ...]:
+    """Notes on tags that go back to older content, such as from a disk that is older than the target."""
+    notes: dict[bool, list[GoingBack]] = {}
+    for tag in tags:
+        notes.setdefault(tag.doubtful, []).append(tag)
+    return tuple(_older_note(same, doubtful=doubtful) for doubtful, same in sorted(notes.items()))
+
+
+def _older_note(tags: Sequence[GoingBack], *, doubtful: bool) -> str:
+    named, number = first_of(map(str, tags), _NAMED), "1 tag" if len(tags) == 1 else f"{len(tags)} tags"
+    if doubtful:
+        return f"{number} may go back to older content, or this machine's clock is behind: {named}"
+    return f"{number} {'goes' if len(tags) == 1 else 'go'} back to older content: {named}"
 
 
 def source_notes(sources: Mapping[str, Source]) -> tuple[str, ...]:
@@ -244,7 +249,7 @@ def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
         sources=sources,
         target=target,
         location=location,
-        notes=(*older_notes(plan, sources, target), *half_blob_notes(plan, target)),
+        notes=(*older_notes(going_back(moving_in(plan), sources, target)), *half_blob_notes(plan, target)),
         journal=stores.journal(location),
         made_earlier=True,
     )

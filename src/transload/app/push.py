@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from transload.app.whole import nameless_notes
 from transload.bundle.format.ledger import Ledger
 from transload.bundle.reading.reader import BundleStore
 from transload.catalog.selected import join
-from transload.errors import PrerequisiteMissing
-from transload.oci import Digest
+from transload.errors import PrerequisiteMissing, TransloadError, WouldGoBack
+from transload.oci import Digest, Name
 from transload.planning import Plan, make_plan
+from transload.planning.ageing import GoingBack, going_back, moving_among
 from transload.planning.compressing import CompressedStore
+from transload.planning.survey import Surveyed
 from transload.ports import Source
 from transload.report.texts import count
 from transload.threads import Cancellation
@@ -26,31 +28,46 @@ from transload.transfer import Journal, Outcome
 
 
 def prepare_push(
-    carried: CarriedStore, job: Job, stores: Stores, cancellation: Cancellation, *, compress: bool = False
+    carried: CarriedStore,
+    job: Job,
+    stores: Stores,
+    cancellation: Cancellation,
+    *,
+    compress: bool = False,
+    allow_older: bool = False,
 ) -> Prepared:
     """Plan the push of `carried`; `job` names the target and the images. Moves nothing.
 
     With `compress`, uncompressed layers are sent compressed; they are compressed here once, to learn their digests.
     Content that a differential bundle leaves out is looked for at the target first. Images that cannot be completed
-    become failures of the plan; the others can still be pushed.
+    become failures of the plan; the others can still be pushed. So do images whose tag would go back to older content,
+    unless `allow_older`.
     """
     selection = select_carried(carried, job, stores.working)
     bundle = carried.bundle
     compressed = CompressedStore(carried.source, cancellation) if compress else None
     sources: dict[str, Source] = {carried.location.locator: compressed or carried.source}
     target, journal = stores.target(job.target), stores.journal(job.target)
+    older: list[GoingBack] = []
+
+    def refuse(surveyed: Sequence[Surveyed]) -> Mapping[Name, TransloadError]:
+        older.extend(going_back(moving_among(surveyed), sources, target, cancellation))
+        return {} if allow_older else {tag.name: _would_go_back(tag) for tag in older if not tag.doubtful}
+
     plan = make_plan(
         request_of(job, selection),
         sources,
         target,
         known=journal.knows,
         elsewhere=_elsewhere(bundle.ledger if bundle else None, job.target.prefix, journal),
+        refuse=refuse,
         cancellation=cancellation,
         working=stores.working,
     )
     notes = tuple(_bundle_notes(bundle, plan)) if bundle else source_notes(selection.sources)
     notes = (*notes, *nameless_notes(plan.images), *_compression_notes(compressed))
-    notes += (*older_notes(plan, sources, target, cancellation), *half_blob_notes(plan, target))
+    notes += older_notes(tag for tag in older if allow_older or tag.doubtful)
+    notes += half_blob_notes(plan, target)
     one_by_one = bundle is not None and any(bundle.lacking())
     return Prepared(
         plan=plan,
@@ -63,6 +80,16 @@ def prepare_push(
         by_size=one_by_one,
         checks=signature_checks(bundle) if bundle else (),
         published={str(entry.image.name): entry.image.source for entry in bundle.ledger.images} if bundle else {},
+    )
+
+
+def _would_go_back(tag: GoingBack) -> WouldGoBack:
+    now, then = tag.times
+    return WouldGoBack(
+        f"{tag.name} would go back to older content: what is there says that it was made {now}, this was made {then}",
+        subject=str(tag.name),
+        side="target",
+        hint="to go back all the same, push again with --allow-older",
     )
 
 

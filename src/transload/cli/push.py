@@ -15,7 +15,7 @@ from transload.app.network import Network
 from transload.app.outcome import StartTime
 from transload.app.push import prepare_push
 from transload.app.stores import Carried
-from transload.cli import completion, options
+from transload.cli import ages, completion, options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, connection_words, limit_words, platform_words
 from transload.cli.console import say_notes
@@ -34,6 +34,7 @@ from transload.transfer.limits import Limits
 @click.argument("carried", metavar="BUNDLE", shell_complete=completion.files)
 @options.pushed
 @options.compress
+@ages.allow_older
 @options.values_folder
 @options.bundle
 @recorded
@@ -47,6 +48,7 @@ def push(
     carried: str,
     wanted: WantedFlags,
     compress: bool,
+    allow_older: bool,
     values_folder: Path | None,
     reading: Carried,
     record: RecordFlags,
@@ -63,7 +65,8 @@ def push(
 
     BUNDLE is a bundle's name, an OCI layout folder, an OCI archive, or a docker save archive. With --key, only
     what the key signed is read. If a volume is missing or damaged, only the images that need it fail. If an image has
-    only some of its platforms, as docker save leaves it, those are pushed, and the others are named.
+    only some of its platforms, as docker save leaves it, those are pushed, and the others are named. A tag that would
+    move to content older than what is there is refused; --allow-older moves it.
 
     \b
       transload push /media/usb/arcdata-2026-11 --to registry.local/arcdata
@@ -77,7 +80,7 @@ def push(
         gathered = gather(session, wanted, logins, bodies=jobs)
         gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder))
         job = gathered.job
-        switches = ["--compress"] if compress else []
+        switches = [*(["--compress"] if compress else []), *(["--allow-older"] if allow_older else [])]
         words = [
             carried,
             *_words(reading, job),
@@ -95,7 +98,9 @@ def push(
             store = open_carried(location, stores)
             if quiet and session.output.speaks and store.bundle:  # otherwise the totals have it
                 say_notes(signature_notes(store.bundle))
-            prepared = prepare_push(store, job, stores, session.cancellation, compress=compress)
+            prepared = prepare_push(
+                store, job, stores, session.cancellation, compress=compress, allow_older=allow_older
+            )
             return exit_code(carry(session, stores, prepared, began, again, job.bodies, limits, recording=records))
 
 

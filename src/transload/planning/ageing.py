@@ -1,70 +1,129 @@
-"""Which tags of a plan would move to content that is older than what they stand for now.
+"""Which tags would move to content that is older than what they stand for now.
 
 Only tags that move are looked at, so that an unchanged or new image costs no request. An image that does not say when
-it was made, or cannot be read, is left out: this is only a note for people, who may well mean to go back.
+it was made, or cannot be read, is left out: nothing is known of it. The times are those that the builders wrote.
+
+If both times are after this machine's clock, it is the clock that is wrong, and they are compared. If only that of the
+target is, nobody knows which of them is wrong.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from attrs import frozen
 
+from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import Interrupted, TransloadError
-from transload.oci import Manifest, Name
+from transload.oci import Digest, Manifest, Name
 from transload.planning.configs import read_config
 from transload.planning.narrowing import is_attestation
-from transload.planning.plan import Plan, PlannedImage
+from transload.planning.plan import Plan
+from transload.planning.survey import Surveyed
 from transload.ports import Source
 from transload.threads import Cancellation, in_parallel
 
 CREATED = "org.opencontainers.image.created"
 _TEXT = 64
 _THREADS = 8
+_CLOCK_S = 24 * 3600  # by so much a clock may be behind, and images of a publisher elsewhere be ahead
 _PLACEHOLDER = 1981  # tools that make reproducible images write a time in 1970 or 1980 instead of the real one
+
+
+@frozen(kw_only=True)
+class Moving:
+    """A tag of the target, `name`, that will stand for the manifest `new` in place of `replaces`."""
+
+    name: Name
+    replaces: Digest
+    new: Manifest
+    source_store: str
+    source: Name
 
 
 @frozen
 class GoingBack:
-    """A tag that would move from content made at `now` to older content, made at `then`."""
+    """A tag that would move from content made at `now` to older content, made at `then`.
+
+    It is `doubtful` if `now` is after this machine's clock, and `then` is not: one of the three times is wrong.
+    """
 
     name: Name
     now: datetime
     then: datetime
+    doubtful: bool = False
+
+    @property
+    def times(self) -> tuple[str, str]:
+        """`now` and `then` for people: the days, or the seconds too if the day is the same."""
+        form = "%Y-%m-%d" if self.now.date() != self.then.date() else "%Y-%m-%d %H:%M:%S"
+        return f"{self.now:{form}}", f"{self.then:{form}}"
 
     def __str__(self) -> str:
-        form = "%Y-%m-%d" if self.now.date() != self.then.date() else "%Y-%m-%d %H:%M:%S"
-        return f"{self.name} from {self.now:{form}} to {self.then:{form}}"
+        now, then = self.times
+        return f"{self.name} from {now} to {then}"
+
+
+def moving_in(plan: Plan) -> Iterator[Moving]:
+    """The tags that a plan moves."""
+    for image in plan.images:
+        new = plan.manifests.get(image.digest) if image.digest else None
+        if image.replaces is not None and image.target.tag and new is not None:
+            yield Moving(
+                name=image.target,
+                replaces=image.replaces,
+                new=new,
+                source_store=image.source_store,
+                source=image.source,
+            )
+
+
+def moving_among(surveyed: Iterable[Surveyed]) -> Iterator[Moving]:
+    """The tags that would move if all these images were copied."""
+    for image in surveyed:
+        if image.error or image.root is None or image.at_target is None or image.item.target.tag is None:
+            continue
+        if image.at_target.digest != image.digest:
+            yield Moving(
+                name=image.item.target,
+                replaces=image.at_target.digest,
+                new=image.root.manifest,
+                source_store=image.item.source_store,
+                source=image.item.source,
+            )
 
 
 def going_back(
-    plan: Plan, sources: Mapping[str, Source], target: Source, cancellation: Cancellation | None = None
+    moving: Iterable[Moving],
+    sources: Mapping[str, Source],
+    target: Source,
+    cancellation: Cancellation | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> tuple[GoingBack, ...]:
-    """The tags that stand for newer content at `target` than the content that `plan` brings."""
+    """The tags that stand for newer content at `target` than that which they would get."""
 
-    def judged(image: PlannedImage) -> GoingBack | None:
+    def judged(tag: Moving) -> GoingBack | None:
         try:
-            return _judged(image, plan, sources[image.source_store], target)
+            return _judged(tag, sources[tag.source_store], target, clock)
         except Interrupted:
             raise
-        except TransloadError:  # only a note would have come of it
+        except TransloadError:  # what cannot be read does not say when it was made
             return None
 
-    moving = [image for image in plan.images if image.replaces is not None and image.target.tag]
-    return tuple(filter(None, in_parallel(judged, moving, _THREADS, cancellation)))
+    return tuple(filter(None, in_parallel(judged, list(moving), _THREADS, cancellation)))
 
 
-def _judged(image: PlannedImage, plan: Plan, source: Source, target: Source) -> GoingBack | None:
-    new = plan.manifests.get(image.digest) if image.digest else None
-    if new is None or image.replaces is None:
-        return None
-    then = made_at(new, source, image.source)
+def _judged(tag: Moving, source: Source, target: Source, clock: Clock) -> GoingBack | None:
+    then = made_at(tag.new, source, tag.source)
     if then is None:
         return None
-    now = made_at(target.fetch(image.target.at(image.replaces)), target, image.target)
-    return GoingBack(image.target, now, then) if now is not None and now > then else None
+    now = made_at(target.fetch(tag.name.at(tag.replaces)), target, tag.name)
+    if now is None or now <= then:
+        return None
+    today_s = clock.wall_s() + _CLOCK_S
+    return GoingBack(tag.name, now, then, doubtful=now.timestamp() > today_s >= then.timestamp())
 
 
 def made_at(manifest: Manifest, store: Source, name: Name) -> datetime | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from transload.errors import TargetConflict
+from attrs import evolve
+
+from transload.errors import TargetConflict, TransloadError
 from transload.events import ActivityListener, Counting, ignore
 from transload.oci import Name
 from transload.planning.availability import check_local_sources, stays_elsewhere
@@ -18,6 +20,17 @@ from transload.threads import Cancellation, in_parallel
 
 THREADS = 16
 
+Refuse = Callable[[Sequence[Surveyed]], Mapping[Name, TransloadError]]
+"""Which images a rule keeps out, by their names at the target, and why.
+
+It is asked when both sides have said what the names stand for, before the target is asked for content.
+"""
+
+
+def refuse_none(_: Sequence[Surveyed]) -> Mapping[Name, TransloadError]:
+    """Every image may pass."""
+    return {}
+
 
 def make_plan(
     request: Request,
@@ -26,6 +39,7 @@ def make_plan(
     *,
     known: Known = lambda _repository, _digest: False,
     elsewhere: Elsewhere = lambda _digest: (),
+    refuse: Refuse = refuse_none,
     threads: int = THREADS,
     cancellation: Cancellation | None = None,
     working: ActivityListener = ignore,
@@ -33,6 +47,7 @@ def make_plan(
     """Find out what has to be done so that `target` holds every item of `request`.
 
     `known` and `elsewhere` are hints (an earlier run, an inventory): they are used only if the target confirms them.
+    Images that `refuse` names fail with its errors, and nothing is planned for them.
     `sources` maps each item's `source_store` to a store. An error with one image at its source becomes that image's
     `error`. Raises errors of the target (`Unreachable`, `CredentialsRejected`, …), `TargetConflict` when one target
     name is wanted with different content, and `Interrupted` when cancelled. `working` gets the progress of the
@@ -43,12 +58,23 @@ def make_plan(
     survey = Counting(working, "surveying", len(request.items)).around(surveyor.survey)
     surveyed = in_parallel(survey, request.items, threads, cancellation)
     _check_conflicts(surveyed)
+    surveyed = _without(surveyed, refuse(surveyed))
     wrong = surveyor.completeness.wrong if surveyor.completeness else None
     holdings = ask_holdings(surveyed, target, known, elsewhere, threads, cancellation, working, wrong)
     stays = stays_elsewhere(request, sources)
     surveyed = check_local_sources(surveyed, holdings, sources, stays)
     request_costs_of = {locator: source.request_costs for locator, source in sources.items()}
     return draft(target.locator, request, surveyed, holdings, stays, request_costs_of, target.request_costs)
+
+
+def _without(surveyed: list[Surveyed], refused: Mapping[Name, TransloadError]) -> list[Surveyed]:
+    """The images, of which those that are refused only have their error."""
+    return [
+        evolve(image, root=None, extras=(), error=error)
+        if image.error is None and (error := refused.get(image.item.target))
+        else image
+        for image in surveyed
+    ]
 
 
 def _check_conflicts(surveyed: list[Surveyed]) -> None:

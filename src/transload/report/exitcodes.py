@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from transload.catalog.offer import ReleaseList
-from transload.errors import Interrupted, OutOfBytes, TransloadError
+from transload.errors import Interrupted, OutOfBytes, RefusedByRule, TransloadError
 from transload.planning import Plan
 
 MORE = OutOfBytes.exit_code
@@ -23,8 +23,11 @@ def code_of(error: TransloadError | None) -> int:
     return error.exit_code if error else MIXED
 
 
-def of_run(images: Iterable[int], ended_by: int | None = None) -> int:
+def of_run(images: Iterable[int], ended_by: int | None = None, *, ruled: bool = False) -> int:
     """The exit code of a run. `images`: the codes of all images that are not excused. `ended_by`: what ended it early.
+
+    `ruled`: all that failed was refused by a rule (`RefusedByRule`). Then the images in order do not count: it was
+    wanted that they go on, and that the code says what was refused.
 
     >>> of_run([]), of_run([0, 0])
     (0, 0)
@@ -32,17 +35,21 @@ def of_run(images: Iterable[int], ended_by: int | None = None) -> int:
     (5, 1, 1)
     >>> of_run([0, 3], ended_by=5), of_run([0, 0], ended_by=130)
     (5, 130)
+    >>> of_run([0, 7]), of_run([0, 7], ruled=True), of_run([0], ruled=True)
+    (1, 7, 0)
     """
     if ended_by is not None:
         return ended_by
-    codes = set(images)
+    codes = {code for code in images if code or not ruled}
     return codes.pop() if len(codes) == 1 else MIXED if codes else 0
 
 
 def of_plan(plan: Plan) -> int:
     """The exit code of `plan`. Nothing ends it early, so only the images count."""
     images = [image for image in plan.images if not image.excused]
-    return of_run(image.error.exit_code if image.error else 0 for image in images)
+    errors = [image.error for image in images if image.error]
+    ruled = all(isinstance(error, RefusedByRule) for error in errors)
+    return of_run((image.error.exit_code if image.error else 0 for image in images), ruled=ruled)
 
 
 def of_verification(wrong: Sequence[int], unchecked: Sequence[int]) -> int:

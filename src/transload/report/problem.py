@@ -6,7 +6,16 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from transload.errors import AccessError, DiskFull, Interrupted, ReadOnly, Side, TransloadError, Unreachable
+from transload.errors import (
+    AccessError,
+    DiskFull,
+    Interrupted,
+    ReadOnly,
+    RefusedByRule,
+    Side,
+    TransloadError,
+    Unreachable,
+)
 from transload.report.styled import Styled, folded
 from transload.report.texts import cut, one_line, with_short_digests
 
@@ -20,7 +29,7 @@ class Problem:
     """What an error says, without the traceback. `store` is the locator of the store on its side, where known.
 
     The other fields are those of `TransloadError`: `code` for programs, `message` and `hint` for people, `subject`,
-    `side`, `retryable`, and the `exit_code` that the command line ends with.
+    `side`, `retryable`, and the `exit_code` that the command line ends with. `by_rule`: it is a `RefusedByRule`.
     """
 
     code: str
@@ -31,6 +40,7 @@ class Problem:
     subject: str | None = None
     hint: str | None = None
     retryable: bool = False
+    by_rule: bool = False
 
     @classmethod
     def of(cls, error: TransloadError, *, source: str | None = None, target: str | None = None) -> Problem:
@@ -45,6 +55,7 @@ class Problem:
             subject=None if error.subject is None else cut(str(error.subject)),
             hint=None if error.hint is None else cut(error.hint),
             retryable=error.retryable,
+            by_rule=isinstance(error, RefusedByRule),
         )
 
     @property

@@ -339,7 +339,9 @@ def exit_code(result: Result) -> int:
     A problem before there was a plan gives its own code. Else the code is that of an interruption, or of the problem
     that ended the run, such as a host that was given up.
     """
-    return of_run((_image_code(image) for image in result.images if not image.excused), _ended_by(result))
+    images = [image for image in result.images if not image.excused]
+    ruled = all(image.in_order or (image.problem and image.problem.by_rule) for image in images)
+    return of_run(map(_image_code, images), _ended_by(result), ruled=ruled)
 
 
 def _image_code(image: ImageResult) -> int:

@@ -157,6 +157,7 @@ def push(
     platforms: str | Platform | Iterable[str | Platform] = (),
     narrowing: Narrowing = Narrowing.REWRITTEN,
     compress: bool = False,
+    allow_older: bool = False,
     flatten: bool = False,
     recheck: bool = False,
     values_folder: str | Path | None = None,
@@ -176,7 +177,8 @@ def push(
     `key` is the public key that must have signed the bundle: without a good signature nothing is read. `volumes` are
     further folders where its volumes lie. `target_tag` names the one image that has no tag, `compress` sends layers
     that are not compressed with gzip (their images get new digests), `values_folder` is as in `mirror`, for charts that
-    are carried. Signatures and other referrers go along. The
+    are carried. Signatures and other referrers go along. An image whose tag would move to content that is older than
+    what it stands for (by the times that the images state) fails with `WouldGoBack`, unless `allow_older`. The
     other parameters, what is returned and what is raised: see `mirror`; and `BundleUnsigned`, `SignatureInvalid`,
     `PrerequisiteMissing`, `VolumeMissing`.
     """
@@ -205,7 +207,7 @@ def push(
     with at_work(means) as work:
         limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         store = open_carried(place, work.stores)
-        prepared = prepare_push(store, job, work.stores, work.cancellation, compress=compress)
+        prepared = prepare_push(store, job, work.stores, work.cancellation, compress=compress, allow_older=allow_older)
         return carried_out(prepared, work, began, job.bodies, limits, check=check, recording=recording)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from transload.memory import MemoryStore
 from transload.oci import Digest, Name
 from transload.planning import Item, ManifestStep, Plan, Request, make_plan, planfile
+from transload.planning.planner import Refuse
 from transload.ports import Target
 from transload.testing.faults import Fault, FaultyStore
 from transload.testing.images import Built, fill
@@ -56,13 +57,14 @@ class Scene:
         *items: Item | str,
         known: Callable[[str, Digest], bool] | None = None,
         elsewhere: Callable[[Digest], Iterable[str]] | None = None,
+        refuse: Refuse | None = None,
         **request: Any,
     ) -> Plan:
         """Make a plan, and check what must hold for any plan. Questions are counted from here on."""
         for store in (*self.sources.values(), self.target):
             store.subjects.clear()
         wanted = tuple(item(each) if isinstance(each, str) else each for each in items)
-        hints: dict[str, Any] = {"known": known, "elsewhere": elsewhere}
+        hints: dict[str, Any] = {"known": known, "elsewhere": elsewhere, "refuse": refuse}
         more = {name: hint for name, hint in hints.items() if hint is not None}
         plan = make_plan(Request(wanted, **request), self.sources, self.target, threads=4, **more)
         check_plan(plan)
