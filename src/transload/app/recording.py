@@ -6,13 +6,14 @@ from pathlib import Path
 
 from attrs import frozen
 
+from transload.app.attaching import Attached, attach, check_takes_records
 from transload.app.mirror import Prepared
 from transload.bundle.format.signing import Signer
 from transload.errors import UsageError
 from transload.files import check_replaceable, local_errors, replace_file
 from transload.planning import planfile
 from transload.report.result import Result
-from transload.report.transferrecord import Check, record_of
+from transload.report.transferrecord import Check, has_arrived, record_of
 from transload.trust.dsse import IN_TOTO, Envelope, EnvelopeSignature, pae
 from transload.trust.statement import Statement
 
@@ -20,13 +21,29 @@ _NAME = 200  # characters of who answers for a record
 
 
 @frozen(kw_only=True)
+class Recorded:
+    """What became of a run's record: its file, and how many images got one at the target."""
+
+    path: Path | None = None
+    attached: Attached | None = None
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether no record was written, since no image is at the target."""
+        return self.path is None and (self.attached is None or not (self.attached.new or self.attached.had))
+
+
+@frozen(kw_only=True)
 class Recording:
     """Where the record of a run is written, who signs it, and who answers for it, as they wrote it.
+
+    With `at_target`, each image that arrives gets a record of its own, which refers to it.
 
     Raises `UsageError` for a `recorded_by` that cannot be shown, `LocalError` for a file that cannot be written.
     """
 
-    path: Path
+    path: Path | None = None
+    at_target: bool = False
     signer: Signer | None = None
     recorded_by: str | None = None
 
@@ -37,25 +54,36 @@ class Recording:
                 f"{by[:40]!r} does not say who recorded the run",
                 hint=f"write a name of at most {_NAME} printable characters, or leave it out",
             )
-        check_replaceable(self.path)
+        if self.path is not None:
+            check_replaceable(self.path)
 
-    def write(self, prepared: Prepared, result: Result) -> bool:
-        """Write the record of a run; False if no image is at the target, so that there is nothing to record.
+    def check(self, prepared: Prepared) -> None:
+        """Raises `Refused` before anything is copied, if the target takes no records."""
+        if self.at_target:
+            check_takes_records(prepared.target)
 
-        A file that is there is replaced, as a report is. Raises `LocalError`, `DiskFull`.
+    def write(self, prepared: Prepared, result: Result) -> Recorded:
+        """Write the record of a run, after its images are there. An image that failed gets none.
+
+        A file that is there is replaced, as a report is. Raises `LocalError`, `DiskFull`, and the first error of a
+        target that does not take a record, when all others are attached.
         """
-        statement = record_of(
-            prepared.plan,
-            result,
-            prepared.plan_digest or planfile.digest(prepared.plan),
-            (*_own_checks(prepared), *prepared.checks),
-            self.recorded_by,
-        )
-        if statement is None:
-            return False
-        with local_errors("writing", self.path):
-            replace_file(self.path, encoded(statement, self.signer))
-        return True
+        if not any(map(has_arrived, result.images)):
+            return Recorded()
+        digest = prepared.plan_digest or planfile.digest(prepared.plan)
+        checks = (*_own_checks(prepared), *prepared.checks)
+
+        def content(only: int | None = None) -> bytes:
+            return encoded(record_of(prepared.plan, result, digest, checks, self.recorded_by, only), self.signer)
+
+        if self.path is not None:
+            with local_errors("writing", self.path):
+                replace_file(self.path, content())
+        attached = None
+        if self.at_target:
+            attached = attach(prepared, result, content, signed=self.signer is not None)
+            attached.check()
+        return Recorded(path=self.path, attached=attached)
 
 
 def encoded(statement: Statement, signer: Signer | None) -> bytes:

@@ -19,7 +19,7 @@ from transload.cli.commandline import command_line, command_words, connection_wo
 from transload.cli.flags import LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import agreed, gather, no_question, tell_the_same
 from transload.cli.output import OutputFormat
-from transload.cli.recording import RecordFlags, record_key, record_signer, recorded, recording
+from transload.cli.recording import RecordFlags, record_key, record_signer, recorded_at_target, recording
 from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.errors import UsageError
@@ -33,7 +33,7 @@ from transload.transfer.limits import Limits
 @options.verify_medium
 @options.values_folder
 @options.through
-@recorded
+@recorded_at_target
 @record_key
 @options.logins
 @options.network

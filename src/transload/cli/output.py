@@ -39,6 +39,7 @@ from transload.report.texts import harmless
 from transload.version import __version__
 
 if TYPE_CHECKING:
+    from transload.app.recording import Recorded
     from transload.cli.following import Targets, TargetsVoice
     from transload.cli.logging import LogFile
     from transload.report.conclusion import Conclusion
@@ -318,12 +319,16 @@ class Output:
         if self._reports and not self._json and not self._quiet:
             say([f"report: {', '.join(map(str, self._reports))}"])
 
-    def recorded(self, path: Path | None) -> None:
+    def recorded(self, record: Recorded) -> None:
         """Say where the transfer record is, or that there is none. Programs have had their last line."""
-        if path is None:
+        if record.is_nothing:
             self.warn("no transfer record was written: no image is at the target")
         elif not self._json and not self._quiet:
-            say([f"record: {path}"])
+            if record.path is not None:
+                say([f"record: {record.path}"])
+            if record.attached is not None:
+                had = f", {record.attached.had} had one" if record.attached.had else ""
+                say([f"records at the target: {record.attached.new} attached{had}"])
 
     def _nothing_new(self, result: Result | Results) -> None:
         if not self._short:

@@ -23,7 +23,7 @@ from transload.cli.flags import LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import gather
 from transload.cli.output import OutputFormat
 from transload.cli.prompting import ask_for_volume
-from transload.cli.recording import RecordFlags, record_key, record_signer, recorded, recording
+from transload.cli.recording import RecordFlags, record_key, record_signer, recorded_at_target, recording
 from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.report.result import exit_code
@@ -37,7 +37,7 @@ from transload.transfer.limits import Limits
 @ages.allow_older
 @options.values_folder
 @options.bundle
-@recorded
+@recorded_at_target
 @record_key
 @options.target_login
 @options.network

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from transload.cli import options
 from transload.cli.command import is_written
-from transload.cli.declaring import as_value, option
+from transload.cli.declaring import as_value, option, stacked
 from transload.cli.prompting import load_signer
 from transload.cli.session import Session
 from transload.errors import UsageError
@@ -25,17 +25,30 @@ class RecordFlags:
 
     record: Path | None = None
     recorded_by: str | None = None
+    record_at_target: bool = False
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether any record is written."""
+        return self.record is not None or self.record_at_target
 
 
-recorded = as_value(
-    "record",
-    RecordFlags,
+_file = stacked(
     option(
         "--record",
         type=options.FILE,
         help="Write a transfer record: the images that arrived, from where, when, and what was checked.",
     ),
     option("--recorded-by", metavar="NAME", help="With --record: who answers for it. Nobody is named by default."),
+)
+
+recorded = as_value("record", RecordFlags, _file)
+
+recorded_at_target = as_value(
+    "record",
+    RecordFlags,
+    _file,
+    option("--record-at-target", is_flag=True, help="Attach such a record to each image at the target, as a referrer."),
 )
 
 record_key = option(
@@ -50,15 +63,16 @@ def recording(flags: RecordFlags, signer: Signer | None, *, several: bool = Fals
 
     Raises `UsageError` for flags without effect or for a record of `several` targets, and what `Recording` raises.
     """
-    if flags.record is None:
+    if not flags.is_wanted:
         if is_written("recorded_by"):
             raise UsageError("--recorded-by without --record has no effect", hint="add --record FILE, or leave it out")
         return None
     if several:
-        raise UsageError("--record is for one target, and --to names several", hint="run it for each of them")
+        flag = "--record" if flags.record is not None else "--record-at-target"
+        raise UsageError(f"{flag} is for one target, and --to names several", hint="run it for each of them")
     from transload.app.recording import Recording  # few runs write one
 
-    return Recording(path=flags.record, signer=signer, recorded_by=flags.recorded_by)
+    return Recording(path=flags.record, at_target=flags.record_at_target, signer=signer, recorded_by=flags.recorded_by)
 
 
 def record_signer(flags: RecordFlags, sign_key: Path | None, session: Session) -> Signer | None:
@@ -66,7 +80,7 @@ def record_signer(flags: RecordFlags, sign_key: Path | None, session: Session) -
 
     Raises `UsageError` for a key without a record, and what `load_signer` raises.
     """
-    if flags.record is not None:
+    if flags.is_wanted:
         return load_signer(sign_key, session.environment)
     if is_written("sign_key"):
         raise UsageError("--sign-key without --record has no effect", hint="add --record FILE, or leave it out")

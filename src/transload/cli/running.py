@@ -35,6 +35,8 @@ def carry(
     `agree` is called before anything is copied, and raises if the user says no. `recording` writes the
     transfer record.
     """
+    if recording is not None:
+        recording.check(prepared)
     session.output.totals(prepared.plan, prepared.notes, prepared.choices, prepared.additions)
     check_room(prepared)
     agree(prepared.plan)
@@ -50,10 +52,11 @@ def carry(
     result = result_of(
         prepared, stores, tally, outcome, began, lambda names: retry(names if len(names) < everything else ())
     )
+    recorded = None
     try:
-        recorded = recording is not None and recording.write(prepared, result)
+        recorded = recording.write(prepared, result) if recording is not None else None
     finally:
         session.output.result(result)
-    if recording is not None:
-        session.output.recorded(recording.path if recorded else None)
+    if recorded is not None:
+        session.output.recorded(recorded)
     return result

@@ -21,6 +21,9 @@ from transload.trust.statement import Statement, StatementSubject
 PREDICATE_TYPE = "urn:transload:transfer-record:v1"
 """The type of the predicate. It is no address on the web, so it stays what it is wherever the project moves."""
 
+ARTIFACT_TYPE = "application/vnd.transload.transfer-record.v1"
+"""The artifact type of a record that refers to its image in a registry."""
+
 CheckResult = Literal["passed", "failed", "warned", "not-made"]
 
 _LOCAL = re.compile(r"(oci|bundle|archive|charts):(?!\d+(?:/|$)|https?://)(.*)", re.DOTALL)
@@ -48,21 +51,28 @@ class Check:
 
 
 def record_of(
-    plan: Plan, result: Result, plan_digest: Digest, checks: Iterable[Check] = (), recorded_by: str | None = None
-) -> Statement | None:
-    """The record of the run that carried out `plan` with this `result`; None if no image is at the target.
+    plan: Plan,
+    result: Result,
+    plan_digest: Digest,
+    checks: Iterable[Check] = (),
+    recorded_by: str | None = None,
+    only: int | None = None,
+) -> Statement:
+    """The record of the run that carried out `plan` with this `result`. At least one image must have arrived.
 
-    `recorded_by` is who answers for it, as they wrote it.
+    `recorded_by` is who answers for it, as they wrote it. With `only`, it is about image number `only` alone.
     """
     target = shown(result.target)
     pairs = tuple(zip(plan.images, result.images, strict=True))
+    checks = tuple(checks)
+    if only is not None:
+        pairs = pairs[only : only + 1]
+        checks = tuple(check for check in checks if check.image in {None, result.images[only].name})
     subjects = tuple(
         StatementSubject(_full(target, image.name), image.digest)
         for _, image in pairs
-        if image.status in _ARRIVED and image.digest is not None
+        if has_arrived(image) and image.digest is not None
     )
-    if not subjects:
-        return None
     run = {
         "runId": result.run_id,
         "recordedBy": recorded_by,
@@ -72,16 +82,25 @@ def record_of(
         "plan": {"digest": {plan_digest.algorithm: plan_digest.encoded}},
         "sources": [shown(source) for source in result.sources],
         "target": target,
-        "bytes": {
-            "copied": result.share("copied").bytes,
-            "mounted": result.share("mounted").bytes,
-            "present": result.share("present").bytes,
-            "moved": result.moved_bytes,
-        },
+        "bytes": _bytes(result) if only is None else None,
         "checks": [check.to_json() for check in checks],
         "images": [_known(dict(_image(planned, image))) for planned, image in pairs],
     }
     return Statement(subjects, PREDICATE_TYPE, _known(run))
+
+
+def has_arrived(image: ImageResult) -> bool:
+    """Whether it is known by its digest and at the target: copied, updated, or there already."""
+    return image.status in _ARRIVED and image.digest is not None
+
+
+def _bytes(result: Result) -> dict[str, int]:
+    return {
+        "copied": result.share("copied").bytes,
+        "mounted": result.share("mounted").bytes,
+        "present": result.share("present").bytes,
+        "moved": result.moved_bytes,
+    }
 
 
 def _image(planned: PlannedImage, image: ImageResult) -> Iterator[tuple[str, Any]]:

@@ -164,6 +164,7 @@ def push(
     key: str | Path | None = None,
     volumes: str | Path | Iterable[str | Path] = (),
     record: str | Path | None = None,
+    record_at_target: bool = False,
     recorded_by: str | None = None,
     sign_key: str | Path | None = None,
     passphrase: Callable[[], str] | None = None,
@@ -201,7 +202,7 @@ def push(
         bodies=arguments.jobs(jobs),
         values_folder=arguments.path_if_any("values_folder", values_folder),
     )
-    recording = recording_with_key(record, recorded_by, sign_key, passphrase)
+    recording = recording_with_key(record, recorded_by, sign_key, passphrase, at_target=record_at_target)
     means = Means.of(options, key=carried.key, volumes=carried.folders)
     arguments.of_kind("limits", limits, Limits)
     with at_work(means) as work:

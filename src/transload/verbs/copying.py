@@ -101,6 +101,7 @@ class MirrorOptions(Options, total=False):
     through: Literal["docker", "podman"] | None
     keep: bool
     record: str | Path | None
+    record_at_target: bool
     recorded_by: str | None
     sign_key: str | Path | None
     passphrase: Callable[[], str] | None
@@ -140,6 +141,7 @@ def mirror(
     through: Literal["docker", "podman"] | None = None,
     keep: bool = False,
     record: str | Path | None = None,
+    record_at_target: bool = False,
     recorded_by: str | None = None,
     sign_key: str | Path | None = None,
     passphrase: Callable[[], str] | None = None,
@@ -167,7 +169,8 @@ def mirror(
     several targets, each has a folder of its own there. `through`: an engine, `docker` or `podman`, pulls, tags
     and pushes in our place, to one target: one platform, new digests. With `keep`, what it pulled stays in it.
     `record`: the file for the transfer record of a run to one target (docs/formats/transfer-record.md), which
-    `recorded_by` answers for, and which the private key `sign_key` signs; `passphrase` gives its passphrase.
+    `recorded_by` answers for, and which the private key `sign_key` signs; `passphrase` gives its passphrase. With
+    `record_at_target`, each image at the target gets such a record as a referrer.
 
     The rest, what is returned and what is raised: see `copy`; and `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`,
     `DocumentInvalid`, `MediumDamaged`.
@@ -194,9 +197,9 @@ def mirror(
         through=_through(through, keep=keep),
     )
     means = Means.of(options)
-    if record is not None and not isinstance(to, str):
+    if (record is not None or record_at_target) and not isinstance(to, str):
         raise UsageError("record is for one target, and several are named")
-    recording = recording_with_key(record, recorded_by, sign_key, passphrase)
+    recording = recording_with_key(record, recorded_by, sign_key, passphrase, at_target=record_at_target)
     if through is not None and not isinstance(to, str):
         raise UsageError("through copies to one target, and several are named")
     if through is not None and limits.max_bytes is not None:

@@ -22,15 +22,17 @@ def signer_of(path: Path | None, passphrase: Callable[[], str] | None) -> Signer
     return load_private_key(path, passphrase)
 
 
-def recording_of(record: str | Path | None, recorded_by: str | None, signer: Signer | None) -> Recording | None:
+def recording_of(
+    record: str | Path | None, recorded_by: str | None, signer: Signer | None, *, at_target: bool = False
+) -> Recording | None:
     """What writes the record of a run; None if none is wanted. Raises `UsageError`, `LocalError`, `TypeError`."""
     path = arguments.path_if_any("record", record)
     by = arguments.text_if_any("recorded_by", recorded_by)
-    if path is None:
+    if path is None and not at_target:
         if by is not None:
             raise UsageError("recorded_by without record has no effect")
         return None
-    return Recording(path=path, signer=signer, recorded_by=by)
+    return Recording(path=path, at_target=at_target, signer=signer, recorded_by=by)
 
 
 def recording_with_key(
@@ -38,8 +40,11 @@ def recording_with_key(
     recorded_by: str | None,
     sign_key: str | Path | None,
     passphrase: Callable[[], str] | None,
+    *,
+    at_target: bool = False,
 ) -> Recording | None:
     """The same for a verb that signs nothing else: there a key without a record has no effect, so it is refused."""
-    if sign_key is not None and record is None:
+    if sign_key is not None and record is None and not at_target:
         raise UsageError("sign_key without record has no effect")
-    return recording_of(record, recorded_by, signer_of(arguments.path_if_any("sign_key", sign_key), passphrase))
+    signer = signer_of(arguments.path_if_any("sign_key", sign_key), passphrase)
+    return recording_of(record, recorded_by, signer, at_target=at_target)

@@ -27,6 +27,8 @@ def carried_out(
     recording: Recording | None = None,
 ) -> Result:
     """Run a plan that was prepared, and write its record. With `check`, raises what `check_result` raises."""
+    if recording is not None:
+        recording.check(prepared)
     check_room(prepared)
     tally = Tally(prepared.plan)
     outcome = carry_out(prepared, work.stores, together(tally, work.listen), work.cancellation, jobs, limits)
