@@ -146,6 +146,20 @@ RECOVERY_SUMS_BYTES = 16 << 20
 """The block sums in a recovery volume: 512 GiB in blocks of 1 MiB, or 2 TiB in blocks of 4 MiB, with the
 recovery volumes."""
 
+# --- signatures of images
+
+STATEMENT_VALUES = 400_000
+"""Values in the JSON of a signed statement: a large bill of materials."""
+
+TRUSTED_ROOT_BYTES = 1 << 20
+"""A `trusted_root.json`: the public one has 7 KB."""
+
+TRUSTED_ROOT_VALUES = 20_000
+"""Values in it."""
+
+IDENTITY_LENGTH = 1024
+"""Characters of an identity that is compared, or of the regular expression for it. Addresses of workflows have 150."""
+
 # --- where charts come from
 
 PROVENANCE_BYTES = 1 << 20

@@ -72,7 +72,11 @@ def decode(raw: bytes, name: str = "envelope", *, limit: int = ENVELOPE_BYTES) -
 
     Raises `DocumentInvalid` for what is no envelope, has no signature or too many, or is larger than `limit` bytes.
     """
-    root = Value.from_json(raw, name, limit=limit, values=SMALL_JSON_VALUES, hint=_HINT)
+    return envelope_in(Value.from_json(raw, name, limit=limit, values=SMALL_JSON_VALUES, hint=_HINT))
+
+
+def envelope_in(root: Value) -> Envelope:
+    """The envelope that is an object of a larger document. Raises `DocumentInvalid`, as `decode` does."""
     payload_type = root.get("payloadType").text()
     if not is_printable(payload_type):
         raise root.get("payloadType").wrong("printable text")
