@@ -411,6 +411,12 @@ class WouldGoBack(RefusedByRule):
     code = "would-go-back"
 
 
+class GateRefused(RefusedByRule):
+    """A program of the site (`--gate`) did not let an image pass, or could not look at it."""
+
+    code = "gate-refused"
+
+
 class SchemaUnsupported(Refused):
     """Docker image manifest schema 1. It cannot be copied unchanged, and current registries do not take it."""
 

@@ -191,6 +191,9 @@ METRICS_BYTES = 1 << 20
 NOTIFY_OUTPUT_BYTES = 64 << 10
 """What the program of `--notify-command` may write; it is ended when it writes more."""
 
+GATE_OUTPUT_BYTES = 16 << 20
+"""What a program of `--gate` may write about one image; when it writes more, it is ended and the image refused."""
+
 PLAN_BYTES = 20 << 20
 """A plan file. A run without a plan file does not have this limit."""
 

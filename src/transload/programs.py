@@ -8,12 +8,14 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import IO, cast
 
 from transload.files import read_up_to, write_all
+
+_CHECK_S = 0.2
 
 
 def run_program(
@@ -25,13 +27,15 @@ def run_program(
     given: bytes = b"",
     folder: Path | None = None,
     with_children: bool = False,
+    check: Callable[[], None] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a program to its end, with `given` on its standard input, in `folder` or the current one.
 
     A program that writes more than `limit` bytes to standard output or error is ended; one byte more than the limit is
     in what is returned. With `with_children`, what the program has started itself is ended with it when its time is
-    over. `variables` are its environment (None: that of the process). Raises
-    `subprocess.TimeoutExpired`, `OSError` if it cannot be started.
+    over. `variables` are its environment (None: that of the process). `check` is called a few times a second, and
+    ends the program if it raises. Raises what it raises, `subprocess.TimeoutExpired`, `OSError` if the program cannot
+    be started.
     """
     process = subprocess.Popen(  # noqa: S603 - no shell; callers say which programs these are
         command,
@@ -48,16 +52,26 @@ def run_program(
         readers = [PipeReader(process, pipe, limit) for pipe in (process.stdout, process.stderr)]
         threading.Thread(target=_give, args=(process, given), daemon=True, name="program").start()
         for reader in readers:
-            reader.join(max(0.0, until_s - time.monotonic()))
+            _await(reader, until_s, check)
             if reader.is_alive():
-                if with_children and os.name != "nt":
-                    _end_group(process)
                 raise subprocess.TimeoutExpired(command, timeout_s)
         code = process.wait(max(0.0, until_s - time.monotonic()))
+    except BaseException:
+        if with_children and os.name != "nt":
+            _end_group(process)
+        raise
     finally:
         process.kill()
         process.wait()
     return subprocess.CompletedProcess(command, code, *(reader.content for reader in readers))
+
+
+def _await(reader: PipeReader, until_s: float, check: Callable[[], None] | None) -> None:
+    """Wait until the reader has come to the end, but no longer than `until_s` on the monotonic clock."""
+    while reader.is_alive() and (left_s := until_s - time.monotonic()) > 0:
+        reader.join(left_s if check is None else min(left_s, _CHECK_S))
+        if check is not None:
+            check()
 
 
 def _give(process: subprocess.Popen[bytes], given: bytes) -> None:

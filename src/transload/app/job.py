@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from attrs import frozen
 
 from transload.app.location import Location
 from transload.oci import Platform
 from transload.planning import Narrowing
+
+if TYPE_CHECKING:
+    from transload.app.gates import Gates
 
 BODIES = 8
 
@@ -34,6 +37,7 @@ class Job:
     names that it has. `bodies` is how many blobs move at a time. `tags_by_default` means that `tag`
     and `target_tag` are defaults: if they cannot be used, they are ignored. `values_folder` is where values are written
     that make the charts of a run take their images from the target. `through` is the engine that copies instead of us.
+    `gates` are programs that look at each image before.
     """
 
     sets: tuple[str, ...]
@@ -57,3 +61,4 @@ class Job:
     tags_by_default: bool = False
     values_folder: Path | None = None
     through: Through | None = None
+    gates: Gates | None = None

@@ -25,6 +25,7 @@ from transload.errors import (
     ReleaseUnknown,
     SelectionEmpty,
     TransloadError,
+    UsageError,
     at_side,
 )
 from transload.events import ActivityListener, Listener, Progressed
@@ -34,6 +35,7 @@ from transload.planning.additions import Addition, additions
 from transload.planning.ageing import GoingBack, going_back, moving_in
 from transload.planning.plan import ManifestStep, PlannedImage
 from transload.ports import Source, Target
+from transload.report.gated import GateResult
 from transload.report.result import ReleaseResult
 from transload.threads import Cancellation, in_parallel
 from transload.transfer import Journal, Outcome, run
@@ -58,7 +60,8 @@ class Prepared:
     plan out in place of the engine. `publishers` are read in place of the stores' own.
 
     With `by_size` the biggest blobs come first, as they lie in a bundle, instead of image after image. `published` says
-    where images of a bundle come from, by their names in it.
+    where images of a bundle come from, by their names in it. `request` is what the plan was made of; `gates` is what
+    gates said, by the images' names at the target.
 
     `checks` are what a transfer record says was checked. `plan_digest` is that of the plan which decided what is
     copied, if `plan` only fills a bundle.
@@ -81,6 +84,8 @@ class Prepared:
     publishers: Opens | None = None
     checks: tuple[Check, ...] = ()
     plan_digest: Digest | None = None
+    request: Request | None = None
+    gates: Mapping[str, tuple[GateResult, ...]] = field(factory=dict)
 
 
 def request_of(job: Job, selection: Selection) -> Request:
@@ -99,6 +104,9 @@ def request_of(job: Job, selection: Selection) -> Request:
 
 def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
     """Select the images, ask both sides, and make the plan. Moves nothing. Raises as `select` and `make_plan` do."""
+    if job.gates is not None:
+        _check_gates(job)
+        stores.ask_sources_once()  # the images are planned twice: for the gates, and for the target
     if job.through is not None:
         from transload.app.through import prepare_through  # few runs have an engine copy
 
@@ -110,13 +118,36 @@ def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
     return prepare_selected(job, select(job, stores, cancellation), stores, cancellation, stores.working)
 
 
+def _check_gates(job: Job) -> None:
+    """Raises `UsageError` for what gates cannot look at: an engine has other content than is published."""
+    if job.through is not None or job.target.is_engine:
+        what = "a copy by an engine" if job.through is not None else "an engine as the target"
+        raise UsageError(
+            f"--gate does not go with {what}: its images are not those that a gate has seen",
+            hint="copy to a folder with --gate first, and from there on",
+        )
+
+
+def with_gates(prepared: Prepared, job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
+    """The same run, without the images that the job's gates refuse. Raises as `gating.gated` does."""
+    if job.gates is None or prepared.request is None:
+        return prepared
+    from transload.app.gating import gated  # few runs have gates
+
+    passed = gated(
+        prepared.plan, prepared.request, prepared.sources, prepared.target, job.gates, stores, cancellation, job.bodies
+    )
+    return evolve(prepared, plan=passed.plan, sources=passed.sources, gates=passed.results)
+
+
 def prepare_selected(
     job: Job, selection: Selection, stores: Stores, cancellation: Cancellation, working: ActivityListener
 ) -> Prepared:
     """The same for images that are selected already."""
     sources, target, journal = selection.sources, stores.target(job.target), stores.journal(job.target)
+    request = request_of(job, selection)
     plan = make_plan(
-        request_of(job, selection),
+        request,
         sources,
         target,
         known=journal.knows,
@@ -129,7 +160,7 @@ def prepare_selected(
     notes += differences(job, selection, plan, working, cancellation)
     notes += older_notes(going_back(moving_in(plan), sources, target, cancellation))
     notes += half_blob_notes(plan, target)
-    return Prepared(
+    prepared = Prepared(
         plan=plan,
         sources=sources,
         target=target,
@@ -140,7 +171,9 @@ def prepare_selected(
         releases=() if job.images else releases_of(selection),
         journal=journal,
         finish=_values_at_end(selection, plan, job),
+        request=request,
     )
+    return with_gates(prepared, job, stores, cancellation)
 
 
 def _values_at_end(selection: Selection, plan: Plan, job: Job) -> Callable[[Outcome], tuple[Path, ...]] | None:

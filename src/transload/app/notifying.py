@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import shlex
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from attrs import frozen
 
+from transload.app.commandtext import words_of_command
 from transload.app.settings import Environment
-from transload.errors import LocalError, UsageError
 from transload.limits import NOTIFY_OUTPUT_BYTES
-from transload.oci.reference import shown
 from transload.programs import run_program
 from transload.report.conclusion import Conclusion
 from transload.report.texts import harmless_json, one_line
@@ -27,10 +22,6 @@ Occasion = Literal["failure", "change", "always"]
 TIMEOUT_S = 60.0
 # Else the program's own transload would notify again, and write these figures.
 _NOT_INHERITED = ("TRANSLOAD_NOTIFY_COMMAND", "TRANSLOAD_NOTIFY_ON", "TRANSLOAD_METRICS_FILE", "TRANSLOAD_REPORT")
-
-_SHELL_SIGNS = {"|", "||", "&&", "&", ">", ">>", "<"}
-_OWN_VARIABLE = re.compile(r"\$(?:TRANSLOAD_[A-Z_]+|\{TRANSLOAD_[A-Z_]+\})")
-_LINE_FOLLOWS = re.compile(r"-[a-z]*c")  # sh -c, bash -ec, su -c
 
 
 @frozen
@@ -47,26 +38,7 @@ class Notifier:
         Raises `UsageError` for a text that is empty or unfinished, or that only a shell would understand; `LocalError`
         for a program that does not exist.
         """
-        try:
-            words = shlex.split(text, posix=os.name != "nt")
-        except ValueError as error:
-            raise UsageError(
-                f"--notify-command {shown(text)!r} cannot be split into words: {error}", hint="close the quotes"
-            ) from error
-        if not words:
-            raise UsageError("--notify-command is empty", hint="name a program, or leave the option out")
-        if (part := _for_a_shell(words)) is not None:
-            raise UsageError(
-                f"--notify-command: no shell reads it, so {part!r} would be an ordinary word",
-                hint="write it as a line of the shell: sh -c '...'",
-            )
-        if shutil.which(words[0], path=environment.helper_path) is None:
-            raise LocalError(
-                f"--notify-command: there is no program {shown(words[0])!r} that can be run",
-                subject=words[0],
-                hint="check the name and its permissions; a line of the shell is written sh -c '...'",
-            )
-        return cls(words, occasion)
+        return cls(words_of_command("--notify-command", text, environment), occasion)
 
     def is_due(self, conclusion: Conclusion) -> bool:
         """Whether the program runs after a run that ended so."""
@@ -100,17 +72,6 @@ class Notifier:
         said = done.stderr.decode("utf-8", "replace").strip() or done.stdout.decode("utf-8", "replace").strip()
         ended = f"exit code {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
         return f"it ended with {ended}" + (f": {one_line(said.splitlines()[-1])}" if said else "")
-
-
-def _for_a_shell(words: Sequence[str]) -> str | None:
-    """The part of a command that only a shell gives its meaning, and that is not in a line for one."""
-    for position, word in enumerate(words):
-        if word in _SHELL_SIGNS:
-            return word
-        variable = _OWN_VARIABLE.search(word)
-        if variable and not any(map(_LINE_FOLLOWS.fullmatch, words[:position])):
-            return variable.group()
-    return None
 
 
 def _variables(environment: Environment, conclusion: Conclusion, run_id: str) -> Mapping[str, str]:

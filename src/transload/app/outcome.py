@@ -12,8 +12,9 @@ from transload.app.runid import checked_run_id
 from transload.app.stores import Stores
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import Interrupted, Side, TransloadError
+from transload.report.hosttotals import HostTotals
 from transload.report.problem import Problem
-from transload.report.result import HostTotals, Result
+from transload.report.result import Result
 from transload.report.tally import Tally
 from transload.transfer import Outcome
 from transload.version import __version__
@@ -58,6 +59,7 @@ def result_of(
         retry=retry,
         notes=prepared.notes,
         published=prepared.published,
+        gates=prepared.gates,
         releases=prepared.releases,
         run_id=began.run_id,
     )

@@ -11,7 +11,7 @@ from transload.app.baseline import far_side
 from transload.app.bundling import contents_of, filling_plan
 from transload.app.job import Job
 from transload.app.location import Location
-from transload.app.mirror import Prepared, additions_of, check_anything_published, differences, request_of
+from transload.app.mirror import Prepared, additions_of, check_anything_published, differences, request_of, with_gates
 from transload.app.protecting import Division, RecoveryVolumes
 from transload.app.readback import check_bundle, check_recovery, counted, told
 from transload.app.selection import Selection, select
@@ -25,11 +25,11 @@ from transload.bundle.format.volumes import split_file_name
 from transload.bundle.writing.onmedia import Ask
 from transload.bundle.writing.partial import discard, is_finished
 from transload.bundle.writing.writer import BundleWriter
-from transload.errors import BundleIncomplete, DiskFull, HostGivenUp, LocalError, NotFound, UsageError
+from transload.errors import BundleIncomplete, DiskFull, GateRefused, HostGivenUp, LocalError, NotFound, UsageError
 from transload.events import Counting, Progressed
 from transload.files import ReadBack, expanded
 from transload.inventory.inventory import InventoryTarget
-from transload.planning import Plan, make_plan
+from transload.planning import Plan, Request, make_plan
 from transload.planning.plan import PlannedImage, Share
 from transload.report.texts import count
 from transload.threads import Cancellation
@@ -95,10 +95,13 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     """
     _check_folder(packing.out)
     inventory = far_side(packing.against, packing.against_key)
+    if job.gates is not None:
+        stores.ask_sources_once()
     selection = _in_order(select(job, stores, cancellation))
     far = InventoryTarget(inventory)
+    request = request_of(job, selection)
     plan = make_plan(
-        request_of(job, selection),
+        request,
         selection.sources,
         far,
         elsewhere=inventory.holders,
@@ -107,6 +110,9 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     )
     check_anything_published(selection, plan)
     check_whole(plan)
+    passed = with_gates(_ungated(plan, request, selection, far, packing), job, stores, cancellation)
+    plan = passed.plan
+    check_any_passed(plan)
     extras = tuple(map(ExtraFile.of, packing.also))
     against = packing.against.name if packing.against else ""
     contents = contents_of(plan, far.resolve, inventory.holders, extras=extras, against=against)
@@ -117,12 +123,13 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     notes += differences(job, selection, plan, stores.working, cancellation)
     prepared = Prepared(
         plan=plan,
-        sources=selection.sources,
+        sources=passed.sources,
         target=far,
         location=location,
         notes=notes,
         additions=additions_of(selection, plan, job),
         plan_digest=contents.plan_digest,
+        gates=passed.gates,
     )
     if packing.to_media:
         written = onto_media(
@@ -148,6 +155,19 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
         return _protected(recovery, stores, cancellation, packing.verify_medium, fresh=False)
 
     return Packed(evolve(prepared, plan=_nothing_to_do(plan, location), finish=complete), blueprint, recovery)
+
+
+def _ungated(plan: Plan, request: Request, selection: Selection, far: InventoryTarget, packing: Packing) -> Prepared:
+    """The plan of a bundle before gates have seen its images; nothing is laid out yet."""
+    location = Location("bundle", str(packing.out))
+    return Prepared(plan=plan, sources=selection.sources, target=far, location=location, request=request)
+
+
+def check_any_passed(plan: Plan) -> None:
+    """Raise the error of the first image if gates refused every image, so that nothing is left to pack."""
+    refused = [image.error for image in plan.images if isinstance(image.error, GateRefused)]
+    if refused and not any(image.error is None for image in plan.images):
+        raise refused[0]
 
 
 def _in_order(selection: Selection) -> Selection:

@@ -9,7 +9,7 @@ from pathlib import Path
 from transload.app.detect import CarriedStore, select_carried, signature_checks, signature_notes, volume_notes
 from transload.app.halfway import half_blob_notes
 from transload.app.job import Job
-from transload.app.mirror import Prepared, older_notes, request_of, source_notes
+from transload.app.mirror import Prepared, older_notes, request_of, source_notes, with_gates
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
 from transload.bundle.format.ledger import Ledger
@@ -48,6 +48,7 @@ def prepare_push(
     compressed = CompressedStore(carried.source, cancellation) if compress else None
     sources: dict[str, Source] = {carried.location.locator: compressed or carried.source}
     target, journal = stores.target(job.target), stores.journal(job.target)
+    request = request_of(job, selection)
     older: list[GoingBack] = []
 
     def refuse(surveyed: Sequence[Surveyed]) -> Mapping[Name, TransloadError]:
@@ -55,7 +56,7 @@ def prepare_push(
         return {} if allow_older else {tag.name: _would_go_back(tag) for tag in older if not tag.doubtful}
 
     plan = make_plan(
-        request_of(job, selection),
+        request,
         sources,
         target,
         known=journal.knows,
@@ -69,7 +70,7 @@ def prepare_push(
     notes += older_notes(tag for tag in older if allow_older or tag.doubtful)
     notes += half_blob_notes(plan, target)
     one_by_one = bundle is not None and any(bundle.lacking())
-    return Prepared(
+    prepared = Prepared(
         plan=plan,
         sources=sources,
         target=target,
@@ -79,8 +80,10 @@ def prepare_push(
         finish=_values_at_end(carried.source, plan, job),
         by_size=one_by_one,
         checks=signature_checks(bundle) if bundle else (),
+        request=request,
         published={str(entry.image.name): entry.image.source for entry in bundle.ledger.images} if bundle else {},
     )
+    return with_gates(prepared, job, stores, cancellation)
 
 
 def _would_go_back(tag: GoingBack) -> WouldGoBack:

@@ -76,6 +76,10 @@ def jobs_for(job: Job, targets: Sequence[Location]) -> tuple[Job, ...]:
 
     Values for charts name a registry, so each registry gets a folder of its own for them.
     """
+    if job.gates is not None and len(targets) > 1:
+        raise UsageError(
+            "--gate does not go with several targets", hint="mirror to one of them, and from there to the others"
+        )
     seen: dict[str, Location] = {}
     origin = None if job.origin is None else _address(job.origin)
     for target in targets:

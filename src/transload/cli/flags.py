@@ -53,6 +53,23 @@ class MediaFlags:
 
 
 @frozen(kw_only=True)
+class GateFlags:
+    """The site's programs that look at images before they are copied: `options.gates`."""
+
+    gate: tuple[str, ...] = ()
+    gate_timeout: float = 1800.0
+    gate_output: Path | None = None
+
+    @property
+    def words(self) -> list[str]:
+        """The same as the words of a command line."""
+        words = [word for command in self.gate for word in ("--gate", command)]
+        if words and self.gate_timeout != GateFlags().gate_timeout:
+            words += ["--gate-timeout", f"{self.gate_timeout:g}"]
+        return words + (["--gate-output", str(self.gate_output)] if words and self.gate_output else [])
+
+
+@frozen(kw_only=True)
 class RunFlags:
     """What is kept of a run, and who is told of it: `options.reports`, `options.recorded`."""
 

@@ -16,8 +16,9 @@ from transload.app.outcome import StartTime
 from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words, retry_command
-from transload.cli.flags import LoginFlags, RunFlags, WantedFlags
+from transload.cli.flags import GateFlags, LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import agreed, gather, no_question, tell_the_same
+from transload.cli.gating import gates, with_gates
 from transload.cli.output import OutputFormat
 from transload.cli.recording import RecordFlags, record_key, record_signer, recorded_at_target, recording
 from transload.cli.running import carry
@@ -35,6 +36,7 @@ from transload.transfer.limits import Limits
 @options.through
 @recorded_at_target
 @record_key
+@gates
 @options.logins
 @options.network
 @options.limits
@@ -48,6 +50,7 @@ def mirror(
     through: Through | None,
     record: RecordFlags,
     sign_key: Path | None,
+    gating: GateFlags,
     logins: LoginFlags,
     network: Network,
     limits: Limits,
@@ -75,12 +78,13 @@ def mirror(
         if through is not None:
             _check_through(several=bool(wanted.also_to), if_new=if_new, limited=limits.max_bytes is not None)
         gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder, through=through))
+        gathered = with_gates(gathered, gating, session, limits)
         job = gathered.job
         if job.target.is_engine and limits.max_bytes is not None:
             raise UsageError("--max-bytes does not go with an engine as the target", hint="leave it out")
         more = [*connection_words(network, gathered.logins), *limit_words(limits)]
-        more += ["--verify-medium"] if verify_medium else []
         records = recording(record, record_signer(record, sign_key, session), several=bool(wanted.also_to))
+        more += [*(["--verify-medium"] if verify_medium else []), *gating.words]
         targets = (str(job.target), *wanted.also_to)
         if if_new:
             from transload.app.onlyone import only_one  # runs of cron

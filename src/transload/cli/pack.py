@@ -18,8 +18,9 @@ from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words
 from transload.cli.console import show_result, width_of
-from transload.cli.flags import LoginFlags, MediaFlags, RunFlags, WantedFlags
+from transload.cli.flags import GateFlags, LoginFlags, MediaFlags, RunFlags, WantedFlags
 from transload.cli.gather import gather, tell_the_same
+from transload.cli.gating import gates, with_gates
 from transload.cli.ledgers import BundleView
 from transload.cli.output import Output, OutputFormat
 from transload.cli.prompting import ask_for_medium, load_signer
@@ -67,6 +68,7 @@ _HINT = "pip install 'transload[tool]' here has the parts for that, then pack ag
     help="Put this program beside the volumes too: as one file for a Python, as native executable (if it is one), as "
     "what it can; or FILE.",
 )  # fmt: skip
+@gates
 @options.packed
 @options.source_login
 @options.network
@@ -85,6 +87,7 @@ def pack(
     sign_key: Path | None,
     record: RecordFlags,
     with_tool: str | None,
+    gating: GateFlags,
     wanted: WantedFlags,
     logins: LoginFlags,
     network: Network,
@@ -110,6 +113,7 @@ def pack(
     """
     with open_session("pack", output, quiet, network, run) as session:
         gathered = gather(session, wanted, logins, target=Location("bundle", str(out)), bodies=jobs)
+        gathered = with_gates(gathered, gating, session, limits)
         job = gathered.job
         signer = load_signer(sign_key, session.environment)
         records = recording(record, signer)
@@ -128,7 +132,7 @@ def pack(
             limits=limits,
         )
         paths = {"--against": against, "--against-key": against_key, "--sign-key": sign_key}
-        more = [*connection_words(network, gathered.logins), *limit_words(limits), *media.words]
+        more = [*connection_words(network, gathered.logins), *limit_words(limits), *media.words, *gating.words]
         own = _words(out, packing.division, volume_size, paths, also, with_tool)
         words = ["pack", *command_words(job, [*own, *more])]
         images = [word for image in job.images for word in ("--image", image)]

@@ -19,8 +19,9 @@ from transload.cli import ages, completion, options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, connection_words, limit_words, platform_words
 from transload.cli.console import say_notes
-from transload.cli.flags import LoginFlags, RunFlags, WantedFlags
+from transload.cli.flags import GateFlags, LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import gather
+from transload.cli.gating import gates, with_gates
 from transload.cli.output import OutputFormat
 from transload.cli.prompting import ask_for_volume
 from transload.cli.recording import RecordFlags, record_key, record_signer, recorded_at_target, recording
@@ -36,6 +37,7 @@ from transload.transfer.limits import Limits
 @options.compress
 @ages.allow_older
 @options.values_folder
+@gates
 @options.bundle
 @recorded_at_target
 @record_key
@@ -50,6 +52,7 @@ def push(
     compress: bool,
     allow_older: bool,
     values_folder: Path | None,
+    gating: GateFlags,
     reading: Carried,
     record: RecordFlags,
     sign_key: Path | None,
@@ -79,6 +82,7 @@ def push(
         wanted = evolve(wanted, origin=str(location), referrers=True, foreign_layers=True, foreign_as_held=True)
         gathered = gather(session, wanted, logins, bodies=jobs)
         gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder))
+        gathered = with_gates(gathered, gating, session, limits)
         job = gathered.job
         switches = [*(["--compress"] if compress else []), *(["--allow-older"] if allow_older else [])]
         words = [
@@ -87,6 +91,7 @@ def push(
             *switches,
             *connection_words(network, gathered.logins),
             *limit_words(limits),
+            *gating.words,
         ]
         again = _again(words, job)
         began = StartTime.now(again(()), session.output.run_id)

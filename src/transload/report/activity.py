@@ -39,6 +39,8 @@ _WORDS: dict[Activity, tuple[str, str, str]] = {  # what goes on, what is counte
     "repairing": ("repairing the bundle", "B", "read"),
     "checking": ("checking", "point", "looked at"),
     "loading": ("loading", "B", "sent to the engine"),
+    "staging": ("fetching images for the gates", "B", "staged"),
+    "gating": ("gates", "image", "looked at"),
 }
 
 

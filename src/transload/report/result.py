@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 from attrs import define, field, frozen
 
-from transload.errors import HostGivenUp, Interrupted, OutOfBytes, Side
+from transload.errors import HostGivenUp, Interrupted, OutOfBytes
 from transload.oci import Digest
 from transload.planning import Plan
 from transload.planning.plan import PlannedImage, Share
 from transload.report.exitcodes import MIXED, of_run
+from transload.report.gated import GateResult
+from transload.report.hosttotals import HostTotals
 from transload.report.planned import share_json
 from transload.report.problem import Problem
 from transload.report.tally import ImageTally, Tally
@@ -41,27 +43,6 @@ STATUSES: tuple[ImageStatus, ...] = (
 
 
 @frozen(kw_only=True)
-class HostTotals:
-    """Requests to one host and the bytes sent and received. `side` None: both sides, or neither (a token service)."""
-
-    host: str
-    requests: int
-    bytes_received: int = 0
-    bytes_sent: int = 0
-    side: Side | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """One entry of `traffic`."""
-        return {
-            "host": self.host,
-            "side": self.side,
-            "requests": self.requests,
-            "bytes_received": self.bytes_received,
-            "bytes_sent": self.bytes_sent,
-        }
-
-
-@frozen(kw_only=True)
 class ImageResult:
     """How one image ended. `size` is None if its manifests were not read, since it was unchanged.
 
@@ -73,7 +54,8 @@ class ImageResult:
     before), `interrupted`, or `left` (the run may move no more bytes). `digest` is the one at the target; it
     differs from `source_digest` where an index was narrowed or layers were compressed. Sizes are bytes, `duration_s`
     seconds. With `excused`, a failure was allowed; `problem` says what it was. `published` is where the image came from
-    before it was carried in a bundle, None if `source` says that, or nobody knows.
+    before it was carried in a bundle, None if `source` says that, or nobody knows. `gates` is what the site's gates
+    said of it.
     """
 
     name: str
@@ -91,6 +73,7 @@ class ImageResult:
     excused: bool = False
     problem: Problem | None = None
     published: str | None = None
+    gates: tuple[GateResult, ...] = ()
 
     @classmethod
     def of(
@@ -102,6 +85,7 @@ class ImageResult:
         unfinished: ImageStatus = "interrupted",
         *,
         published: str | None = None,
+        gates: tuple[GateResult, ...] = (),
     ) -> ImageResult:
         """Image `number` of the plan. `unfinished` is the status of an image that is not done."""
         image = plan.images[number]
@@ -122,6 +106,7 @@ class ImageResult:
             excused=image.excused,
             problem=None if error is None else Problem.of(error, source=image.source_store, target=plan.target),
             published=published,
+            gates=gates,
         )
 
     @property
@@ -147,6 +132,7 @@ class ImageResult:
             "notes": list(self.notes),
             "excused": self.excused,
             "problem": self.problem.to_json() if self.problem else None,
+            **({"gates": [gate.to_json() for gate in self.gates]} if self.gates else {}),
         }
 
 
@@ -214,6 +200,7 @@ class Result:
         retry: Callable[[tuple[str, ...]], str] | None = None,
         notes: Sequence[str] = (),
         published: Mapping[str, str] | None = None,
+        gates: Mapping[str, tuple[GateResult, ...]] | None = None,
         releases: Sequence[ReleaseResult] = (),
         run_id: str = "",
     ) -> Result:
@@ -223,7 +210,7 @@ class Result:
         then the whole command should be given again, and content that is already there costs little.
 
         `notes` are about the whole run, such as how a catalog differs from what is published. `published` says where
-        images of a bundle come from, by their names in it.
+        images of a bundle come from, by their names in it; `gates` is what gates said, by the names at the target.
         """
         plan = tally.plan
         unfinished: ImageStatus = "left" if outcome.out_of_bytes else "interrupted"
@@ -235,6 +222,7 @@ class Result:
                 ended,
                 unfinished,
                 published=(published or {}).get(str(plan.images[number].source)),
+                gates=(gates or {}).get(plan.images[number].label, ()),
             )
             for number, ended in enumerate(outcome.images)
         )

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
+from transload.report.hosttotals import HostTotals
 from transload.report.problem import Problem, problem_lines, without_subject
-from transload.report.result import STATUSES, HostTotals, ImageResult, Result
+from transload.report.result import STATUSES, ImageResult, Result
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.texts import count, duration, one_line, rate, size
 

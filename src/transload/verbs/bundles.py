@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Unpack
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from transload.app.detect import carried_place, open_carried
 from transload.app.job import BODIES, Job
@@ -27,6 +27,7 @@ from transload.planning import Narrowing
 from transload.report.result import Result
 from transload.transfer.limits import NO_LIMITS, Limits
 from transload.verbs import arguments
+from transload.verbs.gating import gates_of
 from transload.verbs.means import Means, Options, at_work
 from transload.verbs.recording import recording_of, recording_with_key, signer_of
 from transload.verbs.run import carried_out
@@ -74,6 +75,9 @@ def pack(
     foreign_layers: bool = False,
     allow_missing: bool = False,
     discover: bool = False,
+    gates: str | Iterable[str] = (),
+    gate_timeout_s: float | None = None,
+    gate_output: str | Path | None = None,
     jobs: int = BODIES,
     limits: Limits = NO_LIMITS,
     **options: Unpack[Options],
@@ -93,8 +97,9 @@ def pack(
     (the one file, made from what is installed here), `"binary"`, `"auto"`, or the path of a file. The other parameters:
     see `mirror`; `sign_key` signs the `record` too.
 
-    Every image arrives or none: a bundle that lacks something is found out where nobody can fetch it. What was fetched
-    is kept, and the same call goes on. Raises what `mirror` raises, and `BundleIncomplete`, `BundleExists`,
+    Every image arrives or none: a bundle that lacks something is found out where nobody can fetch it. Only images that
+    `gates` refuse are left out, and the others packed; then it raises `GateRefused` or `ImagesFailed` at the end. What
+    was fetched is kept, and the same call goes on. Raises what `mirror` raises, and `BundleIncomplete`, `BundleExists`,
     `KeyInvalid`, `MediumDamaged`, `MediumWanted`, `Busy`.
     """
     words = arguments.texts("sets", sets)
@@ -134,6 +139,7 @@ def pack(
         bodies=arguments.jobs(jobs),
     )
     means = Means.of(options)
+    job = evolve(job, gates=gates_of(gates, gate_timeout_s, gate_output, means, packing.limits))
     with at_work(means) as work:
         limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         packed = prepare_pack(job, packing, work.stores, work.cancellation)
@@ -168,6 +174,9 @@ def push(
     recorded_by: str | None = None,
     sign_key: str | Path | None = None,
     passphrase: Callable[[], str] | None = None,
+    gates: str | Iterable[str] = (),
+    gate_timeout_s: float | None = None,
+    gate_output: str | Path | None = None,
     jobs: int = BODIES,
     limits: Limits = NO_LIMITS,
     check: bool = True,
@@ -205,6 +214,7 @@ def push(
     recording = recording_with_key(record, recorded_by, sign_key, passphrase, at_target=record_at_target)
     means = Means.of(options, key=carried.key, volumes=carried.folders)
     arguments.of_kind("limits", limits, Limits)
+    job = evolve(job, gates=gates_of(gates, gate_timeout_s, gate_output, means, limits))
     with at_work(means) as work:
         limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         store = open_carried(place, work.stores)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal, Unpack, overload
 
+from attrs import evolve
+
 from transload.app.job import BODIES, Job, Through
 from transload.app.location import Location, is_image, is_short
 from transload.app.mirror import prepare
@@ -22,6 +24,7 @@ from transload.report.result import Result
 from transload.report.several import Results
 from transload.transfer.limits import NO_LIMITS, Limits
 from transload.verbs import arguments
+from transload.verbs.gating import gates_of
 from transload.verbs.means import Means, Options, at_work
 from transload.verbs.recording import recording_with_key
 from transload.verbs.run import carried_out
@@ -105,6 +108,9 @@ class MirrorOptions(Options, total=False):
     recorded_by: str | None
     sign_key: str | Path | None
     passphrase: Callable[[], str] | None
+    gates: str | Iterable[str]
+    gate_timeout_s: float | None
+    gate_output: str | Path | None
     jobs: int
     limits: Limits
     check: bool
@@ -145,6 +151,9 @@ def mirror(
     recorded_by: str | None = None,
     sign_key: str | Path | None = None,
     passphrase: Callable[[], str] | None = None,
+    gates: str | Iterable[str] = (),
+    gate_timeout_s: float | None = None,
+    gate_output: str | Path | None = None,
     jobs: int = BODIES,
     limits: Limits = NO_LIMITS,
     check: bool = True,
@@ -171,6 +180,9 @@ def mirror(
     `record`: the file for the transfer record of a run to one target (docs/formats/transfer-record.md), which
     `recorded_by` answers for, and which the private key `sign_key` signs; `passphrase` gives its passphrase. With
     `record_at_target`, each image at the target gets such a record as a referrer.
+    `gates` are commands of programs that look at each new or changed image before it is copied: `{image}` in them
+    stands for its folder, an OCI layout. Only exit code 0 within `gate_timeout_s` seconds (None: 1800) lets it pass,
+    else it fails with `GateRefused`. What they write is kept in files of the folder `gate_output`.
 
     The rest, what is returned and what is raised: see `copy`; and `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`,
     `DocumentInvalid`, `MediumDamaged`.
@@ -200,13 +212,14 @@ def mirror(
     if (record is not None or record_at_target) and not isinstance(to, str):
         raise UsageError("record is for one target, and several are named")
     recording = recording_with_key(record, recorded_by, sign_key, passphrase, at_target=record_at_target)
+    arguments.of_kind("limits", limits, Limits)
+    job = evolve(job, gates=gates_of(gates, gate_timeout_s, gate_output, means, limits))
     if through is not None and not isinstance(to, str):
         raise UsageError("through copies to one target, and several are named")
     if through is not None and limits.max_bytes is not None:
         raise UsageError("max_bytes does not go with through: the engine alone knows what it moves")
     if isinstance(to, str):
         return _run(job, began, limits, means, check=check, verify_medium=verify_medium, recording=recording)
-    arguments.of_kind("limits", limits, Limits)
     from transload.verbs.several import mirrored_to_all  # most calls have one target
 
     return mirrored_to_all(job, targets, began, limits, means, check=check, verify_medium=verify_medium)

@@ -29,7 +29,8 @@ from transload.planning.drafting import draft
 from transload.planning.survey import Surveyed
 from transload.planning.targetcontent import TargetContent
 from transload.ports import RequestCosts
-from transload.report.result import HostTotals, Result
+from transload.report.hosttotals import HostTotals
+from transload.report.result import Result
 from transload.report.tally import Tally
 from transload.transfer import ImageOutcome, Outcome
 from transload.transfer.agenda import Agenda, is_body
