@@ -95,8 +95,7 @@ class CosignKey:
 def read_cosign_key(options: Value, folder: Path) -> CosignKey:
     """The authority that a policy file writes as `cosign-key: FILE`, or `cosign-key: {key: FILE}`.
 
-    A relative path starts from `folder`. Raises `DocumentInvalid` with the place, `KeyInvalid`, `LocalError`,
-    `PartMissing`.
+    A relative path starts from `folder`. Raises `DocumentInvalid` with the place, `LocalError`, `PartMissing`.
     """
     named = options.only("key").get("key") if isinstance(options.content, dict) else options
     file = named.text()
@@ -105,9 +104,10 @@ def read_cosign_key(options: Value, folder: Path) -> CosignKey:
             f"{file[:80]!r} is not a file", hint="write the public key into a file: cosign public-key --key …"
         )
     path = folder / file
-    with local_errors("reading", path):
-        content = read_file(path, _KEY_FILE_BYTES)
-    return CosignKey(file, read_verifying_key(content, str(path)))
+    with named.explained():
+        with local_errors("reading", path):
+            content = read_file(path, _KEY_FILE_BYTES)
+        return CosignKey(file, read_verifying_key(content, str(path)))
 
 
 def _envelope(content: bytes) -> dsse.Envelope:

@@ -2,7 +2,7 @@
 
 sigstore-python checks certificate, log and time stamps against a `trusted_root.json`; nothing is fetched. What is done
 here is to hand it what was found, and to compare the identity. Rules:
-https://github.com/sigstore/architecture-docs/blob/main/client-spec.md, and docs/formats/policy.md for the options.
+https://github.com/sigstore/architecture-docs/blob/main/client-spec.md, and docs/formats/cosign-signatures.md.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import base64
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,7 +31,8 @@ from transload.trust.sigstorebundle import MessageSignature, SigstoreBundle
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
     from sigstore.models import Bundle
-    from sigstore.verify import Verifier
+
+    from transload.trust.offlineverifier import OfflineVerifier
 
 AHEAD = timedelta(minutes=10)
 """How far a proved time may lie after the time that counts as now: clocks of different machines differ."""
@@ -85,7 +86,7 @@ class Keyless:
 
     identity: Wanted
     issuer: Wanted
-    _verifier: Verifier = field(repr=False, eq=False)
+    _verifier: OfflineVerifier = field(repr=False, eq=False)
     predicate_type: str | None = None
 
     @property
@@ -193,8 +194,6 @@ def _doubting() -> Iterator[None]:
     """What the libraries raise for a bundle becomes a `Doubt`: their own errors, and whatever broken content causes."""
     try:
         yield
-    except PartMissing:
-        raise
     except Exception as error:
         raise Doubt(f"{shown(str(error).splitlines()[0] if str(error) else type(error).__name__)[1:-1]}") from None
 
@@ -266,7 +265,7 @@ def _short(value: Value) -> str:
     return text
 
 
-def _verifier(named: Value, folder: Path) -> Verifier:
+def _verifier(named: Value, folder: Path) -> OfflineVerifier:
     try:
         from transload.trust.offlineverifier import verifier_from
     except ImportError as error:
@@ -274,6 +273,11 @@ def _verifier(named: Value, folder: Path) -> Verifier:
         raise PartMissing("checking signatures by identity needs the package sigstore", hint=hint) from error
     logging.getLogger("sigstore").addHandler(logging.NullHandler())  # its warnings are no lines of ours
     path = folder / named.text()
+    with named.explained():
+        return _read_root(path, verifier_from)
+
+
+def _read_root(path: Path, verifier_from: Callable[[bytes], OfflineVerifier]) -> OfflineVerifier:
     with local_errors("reading", path):
         content = read_file(path, TRUSTED_ROOT_BYTES + 1)
     Value.from_json(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.trust.evidences import bundle_evidence, evidence, policy_value
-from transload.errors import DocumentInvalid, KeyInvalid, LocalError
+from transload.errors import DocumentInvalid, KeyInvalid, LocalError, PartMissing
 from transload.oci import Descriptor, Digest
 from transload.trust import dsse, simplesigning
 from transload.trust.attested import COSIGN_SIGNATURE
@@ -300,6 +302,29 @@ def test_wrong_options_say_where(tmp_path: Path, options: object, why: str) -> N
 def test_a_key_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match="missing.pub"):
         read_cosign_key(policy_value("missing.pub"), tmp_path)
+
+
+def test_a_wrong_key_names_the_place_and_the_file(tmp_path: Path) -> None:
+    (tmp_path / "cosign.pub").write_bytes(weak(1024))
+    with pytest.raises(
+        DocumentInvalid, match=r"^policy\.it: .*cosign\.pub: a key of the kind RSA 1024 is not accepted"
+    ):
+        read_cosign_key(policy_value("cosign.pub"), tmp_path)
+
+
+def test_without_the_library_the_command_to_install_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    with pytest.raises(PartMissing) as caught:
+        read_verifying_key(PUBLIC, "cosign.pub")
+    assert caught.value.hint == "install it: python3 -m pip install 'transload[trust]'"
+
+
+def test_the_libraries_are_imported_when_they_are_used() -> None:
+    program = (
+        "import sys, transload.trust.cosignkey, transload.trust.keyless;"
+        "sys.exit(bool({'cryptography', 'sigstore', 'pydantic', 'rfc3161_client'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
 
 
 def weak(bits: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from tests.unit.trust.evidences import bundle_evidence, evidence, policy_value
 from tests.unit.trust.test_conformance import CASES, ISSUER, NAMES, NOW, SIGNATURES, WORKFLOW
-from transload.errors import DocumentInvalid, LocalError
+from transload.errors import DocumentInvalid, LocalError, PartMissing
 from transload.limits import IDENTITY_LENGTH
 from transload.oci import Descriptor, Digest
 from transload.trust.evidence import Finding, Form, Subject
@@ -246,3 +247,11 @@ def test_what_is_no_trusted_root_is_refused(tmp_path: Path, content: bytes) -> N
 def test_a_trusted_root_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match=r"root\.json"):
         read_sigstore(policy_value({"issuer": "x", "identity": "x", "trusted-root": "root.json"}), tmp_path)
+
+
+def test_without_the_library_the_command_to_install_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "transload.trust.offlineverifier")
+    monkeypatch.setitem(sys.modules, "sigstore", None)
+    with pytest.raises(PartMissing) as caught:
+        authority()
+    assert caught.value.hint == "install it: python3 -m pip install 'transload[sigstore]'"
