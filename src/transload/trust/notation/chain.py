@@ -66,8 +66,9 @@ def parse_all(certificate: Certificate) -> tuple[object, ...]:
 
 def check_chain(chain: Sequence[Certificate], purpose: Purpose) -> None:
     """Raise `NotBelieved` unless the chain leads from a certificate for this purpose to a root, each as it must be."""
-    for number, certificate in enumerate(chain):
+    for certificate in chain:
         _check_strength(certificate)
+    for number, certificate in enumerate(chain):
         issuer = chain[min(number + 1, len(chain) - 1)]
         if not is_issued(certificate, issuer):
             raise NotBelieved(_not_issued(certificate, issuer))
@@ -162,17 +163,19 @@ def _check_extended_usage(certificate: Certificate, purpose: Purpose) -> None:
         # RFC 3161, 2.3
         raise NotBelieved(f"the certificate {name_of(certificate)} is not for time stamping alone")
     others = {
-        Usage.ANY_EXTENDED_KEY_USAGE,
-        Usage.SERVER_AUTH,
-        Usage.CLIENT_AUTH,
-        Usage.EMAIL_PROTECTION,
-        Usage.OCSP_SIGNING,
-        Usage.TIME_STAMPING,
+        Usage.ANY_EXTENDED_KEY_USAGE: "any use",
+        Usage.SERVER_AUTH: "server authentication",
+        Usage.CLIENT_AUTH: "client authentication",
+        Usage.EMAIL_PROTECTION: "email",
+        Usage.OCSP_SIGNING: "OCSP",
+        Usage.TIME_STAMPING: "time stamping",
     }
-    if purpose is Purpose.SIGNING and (wrong := [usage for usage in usages if usage in others]):
-        raise NotBelieved(
-            f"the certificate {name_of(certificate)} is for {wrong[0]._name}, not for code signing (extended key usage)"
-        )
+    for usage in usages if purpose is Purpose.SIGNING else ():
+        if usage in others:
+            name = name_of(certificate)
+            raise NotBelieved(
+                f"the certificate {name} is for {others[usage]}, not for code signing (extended key usage)"
+            )
 
 
 def _check_authority(certificate: Certificate, below: int, purpose: Purpose) -> None:

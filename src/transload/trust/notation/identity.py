@@ -84,9 +84,12 @@ def _name(subject: str, text: str) -> Name:
 
 
 def _trimmed(part: str) -> str:
-    """The part of a name without the spaces around it; a space at its end that is escaped stays."""
-    bare = part.strip()
-    return f"{bare} " if bare.endswith("\\") and not bare.endswith("\\\\") else bare
+    """An attribute without the spaces around its parts, its kind in capitals; an escaped space at its end stays."""
+    kind, equals, value = part.partition("=")
+    bare = value.strip()
+    if bare.endswith("\\") and not bare.endswith("\\\\"):
+        bare += " "
+    return f"{kind.strip().upper()}{equals}{bare}"
 
 
 def _aliases() -> dict[str, ObjectIdentifier]:
