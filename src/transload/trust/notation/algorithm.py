@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transload.trust.notation.envelope import Envelope, NotBelieved
+from transload.trust.doubt import Doubt
+from transload.trust.notation.envelope import Envelope
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -17,12 +18,12 @@ _EC = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 
 
 def check_signature(envelope: Envelope, key: CertificatePublicKeyTypes) -> None:
-    """Raise `NotBelieved` unless the envelope's signature was made with this key, by the key's own algorithm."""
+    """Raise `Doubt` unless the envelope's signature was made with this key, by the key's own algorithm."""
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     algorithm = algorithm_of(key)
     if envelope.algorithm != algorithm:
-        raise NotBelieved(f"its algorithm is {envelope.algorithm}, and its key signs with {algorithm}")
+        raise Doubt(f"its algorithm is {envelope.algorithm}, and its key signs with {algorithm}")
     if isinstance(key, rsa.RSAPublicKey):
         _check_pss(envelope, key)
     elif isinstance(key, ec.EllipticCurvePublicKey):
@@ -30,7 +31,7 @@ def check_signature(envelope: Envelope, key: CertificatePublicKeyTypes) -> None:
 
 
 def algorithm_of(key: CertificatePublicKeyTypes) -> str:
-    """The name in JWS of the algorithm that a key signs with. Raises `NotBelieved` for keys that may not sign."""
+    """The name in JWS of the algorithm that a key signs with. Raises `Doubt` for keys that may not sign."""
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     if isinstance(key, rsa.RSAPublicKey):
@@ -40,7 +41,7 @@ def algorithm_of(key: CertificatePublicKeyTypes) -> str:
     else:
         algorithm, kind = None, type(key).__name__.removesuffix("PublicKey").lstrip("_")
     if algorithm is None:
-        raise NotBelieved(f"its key is {kind}; keys that sign are RSA 2048, 3072 or 4096, or EC P-256, P-384 or P-521")
+        raise Doubt(f"its key is {kind}; keys that sign are RSA 2048, 3072 or 4096, or EC P-256, P-384 or P-521")
     return algorithm
 
 
@@ -64,7 +65,7 @@ def _check_ecdsa(envelope: Envelope, key: ec.EllipticCurvePublicKey) -> None:
 
     length = (key.key_size + 7) // 8
     if len(envelope.signature) != 2 * length:
-        raise NotBelieved(f"its signature has {len(envelope.signature)} bytes, not {2 * length}")
+        raise Doubt(f"its signature has {len(envelope.signature)} bytes, not {2 * length}")
     r, s = (int.from_bytes(part, "big") for part in (envelope.signature[:length], envelope.signature[length:]))
     try:
         key.verify(encode_dss_signature(r, s), envelope.signed, ec.ECDSA(_hash(envelope.algorithm)))
@@ -78,5 +79,5 @@ def _hash(algorithm: str) -> HashAlgorithm:
     return {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}[algorithm[-3:]]
 
 
-def _altered() -> NotBelieved:
-    return NotBelieved("its signature does not fit its content: one of them was altered, or another key made it")
+def _altered() -> Doubt:
+    return Doubt("its signature does not fit its content: one of them was altered, or another key made it")

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from transload.errors import PartMissing
+from transload.trust.doubt import Doubt
 from transload.trust.evidence import Evidence, Finding, Form, Subject
 from transload.trust.notation.algorithm import check_signature
 from transload.trust.notation.chain import Purpose, check_chain, check_valid, load_chain, name_of
 from transload.trust.notation.cose import read_cose
-from transload.trust.notation.envelope import SIGNING_AUTHORITY, Envelope, NotBelieved, shown
+from transload.trust.notation.envelope import SIGNING_AUTHORITY, Envelope, shown
 from transload.trust.notation.identity import Identity
 from transload.trust.notation.jws import read_jws
 from transload.trust.notation.payload import check_payload
@@ -65,8 +66,8 @@ class NotationTrust:
             self._check_identity(chain[0])
             stamp = self._check_time(envelope, chain, at)
             if envelope.expiry is not None and at >= envelope.expiry:
-                raise NotBelieved(f"its signer let it expire on {_time(envelope.expiry)}; {_now(at)}")
-        except NotBelieved as error:
+                raise Doubt(f"its signer let it expire on {_time(envelope.expiry)}; {_now(at)}")
+        except Doubt as error:
             return Finding(evidence=evidence, problem=str(error), signer=signer)
         except ImportError as error:
             raise parts_missing(error) from error
@@ -83,11 +84,11 @@ class NotationTrust:
         store = self.signing_authorities if is_authority else self.roots
         if not any(certificate in store for certificate in chain):
             key = "signing-authority-stores" if is_authority else "trust-stores"
-            raise NotBelieved(f"its certificates lead to {name_of(chain[-1])}, which is not in {key}")
+            raise Doubt(f"its certificates lead to {name_of(chain[-1])}, which is not in {key}")
 
     def _check_identity(self, certificate: Certificate) -> None:
         if self.identities and not any(identity.fits(certificate) for identity in self.identities):
-            raise NotBelieved(f"it is signed by {name_of(certificate)}, whom identities does not list")
+            raise Doubt(f"it is signed by {name_of(certificate)}, whom identities does not list")
 
     def _check_time(self, envelope: Envelope, chain: Sequence[Certificate], at: datetime) -> TimeStamp | None:
         """Check that the chain was valid when it signed, as far as that is proved, else that it is valid now."""
@@ -114,7 +115,7 @@ def parts_missing(error: ImportError) -> PartMissing:
 def _read(evidence: Evidence) -> Envelope:
     reader = _READERS.get(evidence.layer.media_type)
     if reader is None:
-        raise NotBelieved(f"its envelope is of an unknown kind, {shown(evidence.layer.media_type)}")
+        raise Doubt(f"its envelope is of an unknown kind, {shown(evidence.layer.media_type)}")
     return reader(evidence.content)
 
 

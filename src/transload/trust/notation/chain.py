@@ -12,8 +12,9 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from transload.limits import NOTATION_CERTIFICATES
+from transload.trust.doubt import Doubt
 from transload.trust.notation.algorithm import algorithm_of
-from transload.trust.notation.envelope import NotBelieved, shown
+from transload.trust.notation.envelope import shown
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate, Extension, KeyUsage
@@ -32,11 +33,11 @@ class Purpose(Enum):
 
 
 def load_chain(contents: Sequence[bytes]) -> tuple[Certificate, ...]:
-    """The certificates in DER, in the same order. Raises `NotBelieved`."""
+    """The certificates in DER, in the same order. Raises `Doubt`."""
     if not contents:
-        raise NotBelieved("its chain of certificates is empty")
+        raise Doubt("its chain of certificates is empty")
     if len(contents) > NOTATION_CERTIFICATES:
-        raise NotBelieved(f"it has {len(contents)} certificates, {NOTATION_CERTIFICATES} are allowed")
+        raise Doubt(f"it has {len(contents)} certificates, {NOTATION_CERTIFICATES} are allowed")
     return tuple(_load(content) for content in contents)
 
 
@@ -47,7 +48,7 @@ def _load(content: bytes) -> Certificate:
         certificate = load_der_x509_certificate(content)
         parse_all(certificate)
     except Exception as error:
-        raise NotBelieved(f"one of its certificates cannot be read: {shown(str(error))}") from error
+        raise Doubt(f"one of its certificates cannot be read: {shown(str(error))}") from error
     return certificate
 
 
@@ -65,28 +66,28 @@ def parse_all(certificate: Certificate) -> tuple[object, ...]:
 
 
 def check_chain(chain: Sequence[Certificate], purpose: Purpose) -> None:
-    """Raise `NotBelieved` unless the chain leads from a certificate for this purpose to a root, each as it must be."""
+    """Raise `Doubt` unless the chain leads from a certificate for this purpose to a root, each as it must be."""
     for certificate in chain:
         _check_strength(certificate)
     for number, certificate in enumerate(chain):
         issuer = chain[min(number + 1, len(chain) - 1)]
         if not is_issued(certificate, issuer):
-            raise NotBelieved(_not_issued(certificate, issuer))
+            raise Doubt(_not_issued(certificate, issuer))
         if certificate is not issuer and is_issued(certificate, certificate):
-            raise NotBelieved(f"its chain goes on after the root {name_of(certificate)}")
+            raise Doubt(f"its chain goes on after the root {name_of(certificate)}")
     _check_first(chain[0], purpose)
     for below, certificate in enumerate(chain[1:]):
         _check_authority(certificate, below, purpose)
 
 
 def check_valid(chain: Sequence[Certificate], lower: datetime, upper: datetime, when: str) -> None:
-    """Raise `NotBelieved` unless all certificates are valid from `lower` to `upper`; `when` says which time that is."""
+    """Raise `Doubt` unless all certificates are valid from `lower` to `upper`; `when` says which time that is."""
     for certificate in chain:
         begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         if lower < begin:
-            raise NotBelieved(f"the certificate {name_of(certificate)} is valid from {begin:%F} on, {when}")
+            raise Doubt(f"the certificate {name_of(certificate)} is valid from {begin:%F} on, {when}")
         if upper > end:
-            raise NotBelieved(f"the certificate {name_of(certificate)} expired on {end:%F at %T} UTC, {when}")
+            raise Doubt(f"the certificate {name_of(certificate)} expired on {end:%F at %T} UTC, {when}")
 
 
 def name_of(certificate: Certificate) -> str:
@@ -126,25 +127,25 @@ def _check_strength(certificate: Certificate) -> None:
 
     key, hash_of = certificate.public_key(), certificate.signature_hash_algorithm
     if hash_of is not None and hash_of.name in _WEAK_HASHES:
-        raise NotBelieved(f"the certificate {name_of(certificate)} is signed with {hash_of.name.upper()}")
+        raise Doubt(f"the certificate {name_of(certificate)} is signed with {hash_of.name.upper()}")
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < _RSA_BITS:
-        raise NotBelieved(f"the certificate {name_of(certificate)} has a key of RSA {key.key_size}, which is too short")
+        raise Doubt(f"the certificate {name_of(certificate)} has a key of RSA {key.key_size}, which is too short")
     if isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < _EC_BITS:
-        raise NotBelieved(f"the certificate {name_of(certificate)} has a key of EC {key.key_size}, which is too short")
+        raise Doubt(f"the certificate {name_of(certificate)} has a key of EC {key.key_size}, which is too short")
 
 
 def _check_first(certificate: Certificate, purpose: Purpose) -> None:
-    """Raise `NotBelieved` unless a certificate may sign, and do nothing else."""
+    """Raise `Doubt` unless a certificate may sign, and do nothing else."""
     name = name_of(certificate)
     algorithm_of(certificate.public_key())
     if is_authority(certificate):
-        raise NotBelieved(f"the certificate {name} signs, and may issue certificates too")
+        raise Doubt(f"the certificate {name} signs, and may issue certificates too")
     usage = _key_usage(certificate, purpose)
     if not usage.digital_signature:
-        raise NotBelieved(f"the certificate {name} is not for digital signatures (key usage)")
+        raise Doubt(f"the certificate {name} is not for digital signatures (key usage)")
     for other in _NO_SIGNING_KEY:
         if getattr(usage, other):
-            raise NotBelieved(f"the certificate {name} is also for {other.replace('_', ' ')} (key usage)")
+            raise Doubt(f"the certificate {name} is also for {other.replace('_', ' ')} (key usage)")
     _check_extended_usage(certificate, purpose)
 
 
@@ -157,11 +158,11 @@ def _check_extended_usage(certificate: Certificate, purpose: Purpose) -> None:
     except ExtensionNotFound:
         if purpose is Purpose.SIGNING:
             return  # it is optional there
-        raise NotBelieved(f"the certificate {name_of(certificate)} is not for time stamping") from None
+        raise Doubt(f"the certificate {name_of(certificate)} is not for time stamping") from None
     usages = list(extension.value)
     if purpose is Purpose.TIME_STAMPING and (usages != [Usage.TIME_STAMPING] or not extension.critical):
         # RFC 3161, 2.3
-        raise NotBelieved(f"the certificate {name_of(certificate)} is not for time stamping alone")
+        raise Doubt(f"the certificate {name_of(certificate)} is not for time stamping alone")
     others = {
         Usage.ANY_EXTENDED_KEY_USAGE: "any use",
         Usage.SERVER_AUTH: "server authentication",
@@ -173,27 +174,25 @@ def _check_extended_usage(certificate: Certificate, purpose: Purpose) -> None:
     for usage in usages if purpose is Purpose.SIGNING else ():
         if usage in others:
             name = name_of(certificate)
-            raise NotBelieved(
-                f"the certificate {name} is for {others[usage]}, not for code signing (extended key usage)"
-            )
+            raise Doubt(f"the certificate {name} is for {others[usage]}, not for code signing (extended key usage)")
 
 
 def _check_authority(certificate: Certificate, below: int, purpose: Purpose) -> None:
-    """Raise `NotBelieved` unless a certificate may issue others, with `below` authorities between it and the first."""
+    """Raise `Doubt` unless a certificate may issue others, with `below` authorities between it and the first."""
     from cryptography.x509 import BasicConstraints, ExtensionNotFound
 
     name = name_of(certificate)
     try:
         constraints = certificate.extensions.get_extension_for_class(BasicConstraints)
     except ExtensionNotFound:
-        raise NotBelieved(f"the certificate {name} may not issue others: it has no basic constraints") from None
+        raise Doubt(f"the certificate {name} may not issue others: it has no basic constraints") from None
     if not constraints.value.ca or not constraints.critical:
-        raise NotBelieved(f"the certificate {name} may not issue others (basic constraints)")
+        raise Doubt(f"the certificate {name} may not issue others (basic constraints)")
     length = constraints.value.path_length
     if length is not None and length < below:
-        raise NotBelieved(f"the certificate {name} allows {length} authorities below it, there are {below}")
+        raise Doubt(f"the certificate {name} allows {length} authorities below it, there are {below}")
     if not _key_usage(certificate, purpose).key_cert_sign:
-        raise NotBelieved(f"the certificate {name} may not issue others (key usage)")
+        raise Doubt(f"the certificate {name} may not issue others (key usage)")
 
 
 def _key_usage(certificate: Certificate, purpose: Purpose) -> KeyUsage:
@@ -202,7 +201,7 @@ def _key_usage(certificate: Certificate, purpose: Purpose) -> KeyUsage:
     try:
         extension: Extension[KeyUsage] = certificate.extensions.get_extension_for_class(KeyUsage)
     except ExtensionNotFound:
-        raise NotBelieved(f"the certificate {name_of(certificate)} does not say what its key is for") from None
+        raise Doubt(f"the certificate {name_of(certificate)} does not say what its key is for") from None
     if purpose is Purpose.SIGNING and not extension.critical:
-        raise NotBelieved(f"the key usage of the certificate {name_of(certificate)} is not marked as critical")
+        raise Doubt(f"the key usage of the certificate {name_of(certificate)} is not marked as critical")
     return extension.value

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from attrs import frozen
 
 from transload.limits import NOTATION_BYTES
+from transload.trust.doubt import Doubt
 from transload.trust.notation.envelope import (
     AUTHENTIC_SIGNING_TIME,
     EXPIRY,
@@ -18,7 +19,6 @@ from transload.trust.notation.envelope import (
     TIMESTAMP_SIGNATURE,
     X509,
     Envelope,
-    NotBelieved,
     check_headers,
     check_times,
     shown,
@@ -43,18 +43,18 @@ class _Seconds:
 
 
 def read_cose(content: bytes) -> Envelope:
-    """The signature in `content`. Raises `NotBelieved`; `ImportError` without `cbor2`."""
+    """The signature in `content`. Raises `Doubt`; `ImportError` without `cbor2`."""
     from cbor2 import CBORTag, dumps
 
     message = _decoded(content, "its envelope")
     if not isinstance(message, CBORTag) or message.tag != _SIGN1:
-        raise NotBelieved("its envelope is not a tagged COSE_Sign1")
+        raise Doubt("its envelope is not a tagged COSE_Sign1")
     parts = message.value
     if not isinstance(parts, list | tuple) or len(parts) != 4:
-        raise NotBelieved("its COSE_Sign1 does not have four parts")
+        raise Doubt("its COSE_Sign1 does not have four parts")
     protected, unprotected, payload, signature = parts
     if not all(isinstance(part, bytes) for part in (protected, payload, signature)):
-        raise NotBelieved("its COSE_Sign1 lacks protected headers, payload or signature")
+        raise Doubt("its COSE_Sign1 lacks protected headers, payload or signature")
     headers = _headers(_decoded(protected, "its protected header"))
     others = _headers(unprotected)
     scheme = check_headers(headers.get(SIGNING_SCHEME), headers.get(_CONTENT_TYPE), headers, headers.get(_CRIT))
@@ -80,7 +80,7 @@ def _decoded(content: bytes, name: str) -> Any:
     from cbor2 import CBORDecoder
 
     if len(content) > NOTATION_BYTES:
-        raise NotBelieved(f"{name} is too large: it has {len(content)} bytes, {NOTATION_BYTES} are allowed")
+        raise Doubt(f"{name} is too large: it has {len(content)} bytes, {NOTATION_BYTES} are allowed")
     file = BytesIO(content)
     decoder = CBORDecoder(
         file,
@@ -92,9 +92,9 @@ def _decoded(content: bytes, name: str) -> Any:
     try:
         value = decoder.decode()
     except Exception as error:  # the library raises errors of many kinds for what it cannot read
-        raise NotBelieved(f"{name} cannot be read as CBOR: {shown(str(error))}") from error
+        raise Doubt(f"{name} cannot be read as CBOR: {shown(str(error))}") from error
     if file.read(1):
-        raise NotBelieved(f"{name} has bytes after its end")
+        raise Doubt(f"{name} has bytes after its end")
     return value
 
 
@@ -108,7 +108,7 @@ def _seconds(content: object, *_: object) -> _Seconds:
 
 def _headers(value: object) -> Mapping[object, Any]:
     if not isinstance(value, Mapping):
-        raise NotBelieved("its headers are not a map")
+        raise Doubt("its headers are not a map")
     return value
 
 
@@ -116,14 +116,14 @@ def _chain(unprotected: Mapping[object, Any], protected: Mapping[object, Any]) -
     """The certificates of x5chain (RFC 9360): a list, or a single one that is not in a list."""
     x5chain = unprotected.get(_X5CHAIN, protected.get(_X5CHAIN))
     if x5chain is None:
-        raise NotBelieved("it has no chain of certificates (x5chain)")
+        raise Doubt("it has no chain of certificates (x5chain)")
     chain = x5chain if isinstance(x5chain, list | tuple) else (x5chain,)
     return tuple(_bytes(certificate, "x5chain") for certificate in chain)
 
 
 def _bytes(value: object, name: str) -> bytes:
     if not isinstance(value, bytes):
-        raise NotBelieved(f"its header {name} does not hold bytes")
+        raise Doubt(f"its header {name} does not hold bytes")
     return value
 
 
@@ -134,4 +134,4 @@ def _time(headers: Mapping[object, Any], name: str) -> datetime:
             return datetime.fromtimestamp(value.content, UTC)
         except (ValueError, OverflowError, OSError):
             pass
-    raise NotBelieved(f"its header {name} is not a time (CBOR tag 1)")
+    raise Doubt(f"its header {name} is not a time (CBOR tag 1)")

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from attrs import field, frozen
 
+from transload.trust.doubt import Doubt
+
 PAYLOAD_TYPE = "application/vnd.cncf.notary.payload.v1+json"
 
 SIGNING_SCHEME = "io.cncf.notary.signingScheme"
@@ -20,10 +22,6 @@ X509 = "notary.x509"
 SIGNING_AUTHORITY = "notary.x509.signingAuthority"
 
 _SHOWN = 120  # characters of a text from outside in a sentence
-
-
-class NotBelieved(Exception):
-    """A signature does not hold. The message says why, as a part of a sentence."""
 
 
 @frozen(kw_only=True)
@@ -46,36 +44,36 @@ class Envelope:
 
 
 def check_headers(scheme: object, content_type: object, present: Collection[object], critical: object) -> str:
-    """The signing scheme, if the protected headers are as the specification wants them. Raises `NotBelieved`.
+    """The signing scheme, if the protected headers are as the specification wants them. Raises `Doubt`.
 
     `present` are the names of all protected headers. `critical` are those that a reader must understand: the scheme,
     and the authentic time and the expiry if they are there. Any other critical header asks for a program that
     understands it, so the signature does not hold here.
     """
     if scheme not in (X509, SIGNING_AUTHORITY):
-        raise NotBelieved(f"its signing scheme is {shown(scheme)}, not {X509} or {SIGNING_AUTHORITY}")
+        raise Doubt(f"its signing scheme is {shown(scheme)}, not {X509} or {SIGNING_AUTHORITY}")
     if content_type != PAYLOAD_TYPE:
-        raise NotBelieved(f"its content type is {shown(content_type)}, not {PAYLOAD_TYPE}")
+        raise Doubt(f"its content type is {shown(content_type)}, not {PAYLOAD_TYPE}")
     if not isinstance(critical, list | tuple) or not critical:
-        raise NotBelieved("it does not say which of its headers are critical")
+        raise Doubt("it does not say which of its headers are critical")
     wanted = {SIGNING_SCHEME, AUTHENTIC_SIGNING_TIME, EXPIRY} & {name for name in present if isinstance(name, str)}
     if PLUGIN in critical:
-        raise NotBelieved("it can only be verified by a plugin of notation, which transload does not run")
+        raise Doubt("it can only be verified by a plugin of notation, which transload does not run")
     for name in critical:
         if not isinstance(name, str) or name not in wanted:
-            raise NotBelieved(f"its critical header {shown(name)} is not known here")
+            raise Doubt(f"its critical header {shown(name)} is not known here")
     if missing := sorted(wanted.difference(critical)):
-        raise NotBelieved(f"its header {missing[0]} is not marked as critical")
+        raise Doubt(f"its header {missing[0]} is not marked as critical")
     wrong, right = (AUTHENTIC_SIGNING_TIME, SIGNING_TIME) if scheme == X509 else (SIGNING_TIME, AUTHENTIC_SIGNING_TIME)
     if wrong in present or right not in present:
-        raise NotBelieved(f"under the signing scheme {scheme} it must have the header {right}, and not {wrong}")
+        raise Doubt(f"under the signing scheme {scheme} it must have the header {right}, and not {wrong}")
     return str(scheme)
 
 
 def check_times(signing_time: datetime, expiry: datetime | None) -> None:
-    """Raise `NotBelieved` for a signature that expired before it was made."""
+    """Raise `Doubt` for a signature that expired before it was made."""
     if expiry is not None and expiry <= signing_time:
-        raise NotBelieved("it says that it expired before it was made")
+        raise Doubt("it says that it expired before it was made")
 
 
 def shown(value: object) -> str:

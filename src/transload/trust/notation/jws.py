@@ -10,6 +10,7 @@ from typing import Any
 
 from transload.limits import NOTATION_BYTES, NOTATION_VALUES
 from transload.strictjson import NotJson, read_json
+from transload.trust.doubt import Doubt
 from transload.trust.notation.envelope import (
     AUTHENTIC_SIGNING_TIME,
     EXPIRY,
@@ -18,7 +19,6 @@ from transload.trust.notation.envelope import (
     TIMESTAMP_SIGNATURE,
     X509,
     Envelope,
-    NotBelieved,
     check_headers,
     check_times,
     shown,
@@ -30,15 +30,15 @@ _MEMBERS = {"payload", "protected", "header", "signature"}
 
 
 def read_jws(content: bytes) -> Envelope:
-    """The signature in `content`. Raises `NotBelieved`."""
+    """The signature in `content`. Raises `Doubt`."""
     envelope = _object(content, "its envelope")
     if envelope.keys() != _MEMBERS:
-        raise NotBelieved("its envelope does not have exactly payload, protected, header and signature")
+        raise Doubt("its envelope does not have exactly payload, protected, header and signature")
     payload, protected, signature = (envelope[name] for name in ("payload", "protected", "signature"))
     headers = _object(_base64url(protected, "protected"), "its protected header")
     unprotected = envelope["header"]
     if not isinstance(unprotected, dict):
-        raise NotBelieved("its header is not a JSON object")
+        raise Doubt("its header is not a JSON object")
     scheme = check_headers(headers.get(SIGNING_SCHEME), headers.get("cty"), headers, headers.get("crit"))
     signing_time = _time(headers, SIGNING_TIME if scheme == X509 else AUTHENTIC_SIGNING_TIME)
     expiry = _time(headers, EXPIRY) if EXPIRY in headers else None
@@ -61,21 +61,21 @@ def _object(content: bytes, name: str) -> dict[str, Any]:
     try:
         document = read_json(content, limit=NOTATION_BYTES, values=NOTATION_VALUES)
     except NotJson as error:
-        raise NotBelieved(f"{name} {shown(error.verdict)}") from error
+        raise Doubt(f"{name} {shown(error.verdict)}") from error
     if not isinstance(document, dict):
-        raise NotBelieved(f"{name} is not a JSON object")
+        raise Doubt(f"{name} is not a JSON object")
     return document
 
 
 def _chain(x5c: object) -> tuple[bytes, ...]:
     if not isinstance(x5c, list):
-        raise NotBelieved("it has no chain of certificates (x5c)")
+        raise Doubt("it has no chain of certificates (x5c)")
     return tuple(_base64(certificate, "x5c") for certificate in x5c)
 
 
 def _base64url(text: object, name: str) -> bytes:
     if not isinstance(text, str) or not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
-        raise NotBelieved(f"its {name} is not base64url")
+        raise Doubt(f"its {name} is not base64url")
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
@@ -83,7 +83,7 @@ def _base64(text: object, name: str) -> bytes:
     try:
         return base64.b64decode(text if isinstance(text, str) else "?", validate=True)
     except (binascii.Error, ValueError):
-        raise NotBelieved(f"its header {name} is not base64") from None
+        raise Doubt(f"its header {name} is not base64") from None
 
 
 def _time(headers: dict[str, Any], name: str) -> datetime:
@@ -93,4 +93,4 @@ def _time(headers: dict[str, Any], name: str) -> datetime:
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
         except (ValueError, OverflowError):
             pass
-    raise NotBelieved(f"its header {name} is not a time (RFC 3339)")
+    raise Doubt(f"its header {name} is not a time (RFC 3339)")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from transload.limits import NOTATION_CERTIFICATES
+from transload.trust.doubt import Doubt
 from transload.trust.notation.chain import Purpose, check_chain, is_issued, load_chain, name_of
-from transload.trust.notation.envelope import NotBelieved, shown
+from transload.trust.notation.envelope import shown
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -43,7 +44,7 @@ class TimeStamp:
 def check_timestamp(token: bytes, signature: bytes, roots: Sequence[Certificate]) -> TimeStamp:
     """The time that `token` proves for `signature`, by an authority of one of `roots`.
 
-    Raises `NotBelieved`, and `ImportError` without `rfc3161-client`.
+    Raises `Doubt`, and `ImportError` without `rfc3161-client`.
     """
     from rfc3161_client import VerificationError, VerifierBuilder
 
@@ -55,7 +56,7 @@ def check_timestamp(token: bytes, signature: bytes, roots: Sequence[Certificate]
         time, accuracy = info.gen_time, _accuracy(info.accuracy, info.policy.dotted_string)
         chain = _chain(response, roots)
     except (VerificationError, ValueError, OverflowError) as error:
-        raise NotBelieved(f"its time stamp does not hold: {_reason(error)}") from error
+        raise Doubt(f"its time stamp does not hold: {_reason(error)}") from error
     check_chain(chain, Purpose.TIME_STAMPING)
     return TimeStamp(time, accuracy, name_of(chain[0]))
 
@@ -82,7 +83,7 @@ def _chain(response: TimeStampResponse, roots: Sequence[Certificate]) -> tuple[C
     known = [*roots, *load_chain(list(signed.certificates))]
     signers = list(signed.signer_infos)
     if len(signers) != 1:
-        raise NotBelieved("its time stamp does not have exactly one signer")
+        raise Doubt("its time stamp does not have exactly one signer")
     names = (signers[0].issuer, signers[0].serial_number)
     chain = [certificate for certificate in known if (certificate.issuer, certificate.serial_number) == names][:1]
     while chain and chain[-1] not in roots and len(chain) <= NOTATION_CERTIFICATES:
@@ -91,7 +92,7 @@ def _chain(response: TimeStampResponse, roots: Sequence[Certificate]) -> tuple[C
             break
         chain.append(above)
     if not chain or chain[-1] not in roots:
-        raise NotBelieved("its time stamp does not hold: no root in timestamp-stores leads to it")
+        raise Doubt("its time stamp does not hold: no root in timestamp-stores leads to it")
     return tuple(chain)
 
 
@@ -104,7 +105,7 @@ def _response(token: bytes) -> TimeStampResponse:
     try:
         return decode_timestamp_response(_tagged(_SEQUENCE, _GRANTED + _sorted(token)))
     except ValueError as error:
-        raise NotBelieved(f"its time stamp cannot be read: {shown(str(error))}") from error
+        raise Doubt(f"its time stamp cannot be read: {shown(str(error))}") from error
 
 
 def _sorted(token: bytes) -> bytes:

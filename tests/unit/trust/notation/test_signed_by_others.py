@@ -9,9 +9,9 @@ import pytest
 
 from tests.unit.trust.notation.signatures import COSE, JOSE, SHARED, image, needs_shared, on, signature, trust
 from transload.oci import Descriptor, Manifest
+from transload.trust.doubt import Doubt
 from transload.trust.evidence import Evidence, Form, Subject
 from transload.trust.notation.cose import read_cose
-from transload.trust.notation.envelope import NotBelieved
 from transload.trust.notation.jws import read_jws
 
 pytestmark = needs_shared
@@ -244,10 +244,10 @@ def test_time_stamps_of_another_signature_and_broken_ones(token: str, problem: s
 
 def test_vectors_of_the_envelopes() -> None:
     """They have no certificates, and a critical header of their own that nobody else knows."""
-    with pytest.raises(NotBelieved, match="its critical header signedCritKey1 is not known here"):
+    with pytest.raises(Doubt, match="its critical header signedCritKey1 is not known here"):
         read_jws((NOTATION / "signature" / "jws" / "testdata" / "conformance.json").read_bytes().replace(b"\n", b""))
     vector = json.loads((NOTATION / "signature" / "cose" / "testdata" / "conformance.json").read_bytes())
-    with pytest.raises(NotBelieved, match="its critical header signedCritKey1 is not known here"):
+    with pytest.raises(Doubt, match="its critical header signedCritKey1 is not known here"):
         read_cose(bytes.fromhex(vector["expectedOutput"]["cborHex"]))
 
 
