@@ -195,7 +195,8 @@ def _doubting() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise Doubt(f"{shown(str(error).splitlines()[0] if str(error) else type(error).__name__)[1:-1]}") from None
+        message = "; ".join(line.strip() for line in str(error).splitlines()[:3])
+        raise Doubt(shown(message or type(error).__name__)[1:-1]) from None
 
 
 def _signer_of(certificate: Certificate) -> Signer:
@@ -269,7 +270,7 @@ def _verifier(named: Value, folder: Path) -> OfflineVerifier:
     try:
         from transload.trust.offlineverifier import verifier_from
     except ImportError as error:
-        hint = "install it: python3 -m pip install 'transload[sigstore]'"
+        hint = "install it: python3 -m pip install 'sigstore>=4.5,<5'"
         raise PartMissing("checking signatures by identity needs the package sigstore", hint=hint) from error
     logging.getLogger("sigstore").addHandler(logging.NullHandler())  # its warnings are no lines of ours
     path = folder / named.text()

@@ -65,7 +65,7 @@ def read_verifying_key(content: bytes, file: str) -> VerifyingKey:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives import serialization
     except ImportError as error:
-        hint = "install it: python3 -m pip install 'transload[trust]'"
+        hint = "install it: python3 -m pip install cryptography"
         raise PartMissing("checking signatures needs the package cryptography", hint=hint) from error
     try:
         key = serialization.load_pem_public_key(content)
