@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from transload.app.converting import Converted
     from transload.app.deleting import PruneResult
     from transload.app.discovering import Discovery
+    from transload.app.history import FoundRecord, History
     from transload.app.keyfiles import KeyFile, KeyPair
     from transload.app.loading import Loaded as Loaded
     from transload.app.loading import LoadedImage as LoadedImage
@@ -217,6 +218,7 @@ if TYPE_CHECKING:
     from transload.verbs.copying import copy, mirror
     from transload.verbs.discovering import discover
     from transload.verbs.figures import write_metrics
+    from transload.verbs.history import history
     from transload.verbs.keys import change_passphrase, make_key, read_key
     from transload.verbs.known import forget, known_registries
     from transload.verbs.loading import load as load
@@ -239,34 +241,34 @@ __all__ = [
     "CompanionImage", "ConfigFile", "Configuration", "ContentDiffers", "Contents", "Converted", "CorruptError",
     "CredentialsRejected", "CredentialsUnavailable", "Descriptor", "Difference", "Digest", "DigestInvalid",
     "DigestMismatch", "Discovery", "DiskFull", "DockerConfig", "DocumentInvalid", "EnginePlaces", "Environment",
-    "Event", "ExtraFile", "FileExists", "Finding", "FolderUnsafe", "FoundImage", "GateRefused", "GateResult",
-    "GoingName", "Holding", "HostGivenUp", "HostListener", "HostState", "HostTotals", "HostTroubled", "HostUnknown",
-    "Hours", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult", "ImageSet", "ImageUnknown", "ImagesFailed",
-    "IndexTampered", "Ingest", "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal",
-    "KeyFile", "KeyInvalid", "KeyPair", "LayoutStore", "Ledger", "LedgerImage", "LedgerTampered", "LeftName",
-    "Leftover", "LimitExceeded", "Limits", "ListQuestion", "Listener", "Listing", "LoadedImage", "LocalError",
-    "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown",
-    "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore", "MovedImage", "Name",
-    "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "OpenQuestion", "Options", "OutOfBytes", "Outcome",
-    "PackResult", "PartMissing", "PermissionRefused", "Place", "Plan", "PlannedImage", "Platform", "PlatformInvalid",
-    "PlatformUnavailable", "PoolPlan", "PrefixRule", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress",
-    "Progressed", "Proof", "ProtocolTrouble", "PrunePlan", "PruneResult", "PublicKey", "RateLimits", "Reach",
-    "ReadChart", "ReadOnly", "Reference", "ReferenceInvalid", "Refused", "RefusedByRule", "RegistryStore", "Release",
-    "ReleaseList", "ReleaseNames", "ReleaseResult", "ReleaseUnknown", "Relocation", "Repaired", "RepairedFile",
-    "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result", "Results", "RuledImages",
-    "RuledPrefix", "RunFinished", "RunPaused", "RunResumed", "RunStarted", "SchemaUnsupported", "Secret", "Selected",
-    "SelectionEmpty", "ServeSettings", "Served", "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side",
-    "Signer", "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried",
-    "StepStarted", "StorageFull", "Store", "StoreOptions", "StoredBlob", "StoredExtra", "Sureness", "TagRule",
-    "TagVerdict", "Target", "TargetConflict", "TargetEvent", "TargetsFailed", "TooLarge", "TooManyRequests", "TooSlow",
-    "TransloadError", "Truncated", "Unreachable", "Unread", "UsageError", "Verdict", "Verification", "VersionRange",
-    "VolumeDamaged", "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "WouldGoBack", "additions",
-    "change_passphrase", "check", "clean", "compare", "configure", "convert", "copy", "delete", "discover",
-    "dump_inventory", "dump_plan", "forget", "get_artifact", "judge_tags", "known_registries", "lay_out", "load",
-    "load_builtin", "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set", "make_key",
-    "make_plan", "mirror", "open_store", "order_key", "pack", "parse_catalog", "parse_references", "parse_set",
-    "parse_volume_size", "prune", "push", "put_artifact", "read_key", "referrers", "releases", "repair", "run", "serve",
-    "tags", "take_inventory", "verify", "write_metrics",
+    "Event", "ExtraFile", "FileExists", "Finding", "FolderUnsafe", "FoundImage", "FoundRecord", "GateRefused",
+    "GateResult", "GoingName", "History", "Holding", "HostGivenUp", "HostListener", "HostState", "HostTotals",
+    "HostTroubled", "HostUnknown", "Hours", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult", "ImageSet",
+    "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused", "Interrupted", "Inventory",
+    "InventoryTarget", "Item", "Journal", "KeyFile", "KeyInvalid", "KeyPair", "LayoutStore", "Ledger", "LedgerImage",
+    "LedgerTampered", "LeftName", "Leftover", "LimitExceeded", "Limits", "ListQuestion", "Listener", "Listing",
+    "LoadedImage", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep",
+    "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore",
+    "MovedImage", "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "OpenQuestion", "Options",
+    "OutOfBytes", "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Place", "Plan", "PlannedImage",
+    "Platform", "PlatformInvalid", "PlatformUnavailable", "PoolPlan", "PrefixRule", "Prerequisite",
+    "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PrunePlan", "PruneResult",
+    "PublicKey", "RateLimits", "Reach", "ReadChart", "ReadOnly", "Reference", "ReferenceInvalid", "Refused",
+    "RefusedByRule", "RegistryStore", "Release", "ReleaseList", "ReleaseNames", "ReleaseResult", "ReleaseUnknown",
+    "Relocation", "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts",
+    "Requests", "Result", "Results", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused", "RunResumed",
+    "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served",
+    "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled",
+    "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
+    "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target", "TargetConflict", "TargetEvent",
+    "TargetsFailed", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Unreachable", "Unread",
+    "UsageError", "Verdict", "Verification", "VersionRange", "VolumeDamaged", "VolumeForeign", "VolumeMissing",
+    "VolumeSwapped", "VolumeTruncated", "WouldGoBack", "additions", "change_passphrase", "check", "clean", "compare",
+    "configure", "convert", "copy", "delete", "discover", "dump_inventory", "dump_plan", "forget", "get_artifact",
+    "history", "judge_tags", "known_registries", "lay_out", "load", "load_builtin", "load_inventory", "load_plan",
+    "load_private_key", "load_public_key", "load_set", "make_key", "make_plan", "mirror", "open_store", "order_key",
+    "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "prune", "push", "put_artifact",
+    "read_key", "referrers", "releases", "repair", "run", "serve", "tags", "take_inventory", "verify", "write_metrics",
 ]
 
 _HOMES = {
@@ -276,6 +278,7 @@ _HOMES = {
     "transload.app.converting": ("Converted",),
     "transload.app.deleting": ("PruneResult",),
     "transload.app.discovering": ("Discovery",),
+    "transload.app.history": ("FoundRecord", "History"),
     "transload.app.keyfiles": ("KeyFile", "KeyPair"),
     "transload.app.loading": ("LoadedImage",),
     "transload.app.network": ("Network",),
@@ -366,6 +369,7 @@ _HOMES = {
     "transload.verbs.copying": ("copy", "mirror"),
     "transload.verbs.discovering": ("discover",),
     "transload.verbs.figures": ("write_metrics",),
+    "transload.verbs.history": ("history",),
     "transload.verbs.keys": ("change_passphrase", "make_key", "read_key"),
     "transload.verbs.known": ("forget", "known_registries"),
     "transload.verbs.loading": ("load",),

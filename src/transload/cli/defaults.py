@@ -24,6 +24,7 @@ _UNTOUCHED = ("demo",)  # it needs no settings of a site
 _OWN = {
     "check": ("deep",),
     "configure": ("pin", "strict"),
+    "history": ("from",),
     "keys": ("algorithm", "no-passphrase"),
     "load": ("platform", "namespace"),
     "prune": (

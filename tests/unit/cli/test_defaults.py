@@ -59,6 +59,7 @@ VALUES = {  # what somebody would set for a whole site
 }
 FILES = {"TRANSLOAD_CA_FILE", "TRANSLOAD_CLIENT_CERT", "TRANSLOAD_CLIENT_KEY", "TRANSLOAD_TLS_CERT"}
 FILES |= {"TRANSLOAD_TLS_KEY", "TRANSLOAD_SIGN_KEY", "TRANSLOAD_KEY", "TRANSLOAD_AGAINST", "TRANSLOAD_AGAINST_KEY"}
+FILES |= {"TRANSLOAD_PUBLIC_KEY"}
 UNLIKE = {"verify two": {"TRANSLOAD_FLATTEN"}}  # a target that was filled without
 COMMANDS = {
     "mirror": ("mirror", "--from", "oci:folder", "--to", "oci:copy"),

@@ -1,0 +1,182 @@
+"""The transfer records of an image at a target: found by what refers to it, read, and proved with a key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from transload.app.location import Location
+from transload.bundle.format.keys import PublicKey
+from transload.catalog.selected import join
+from transload.errors import LimitExceeded, NotFound, ReferenceInvalid, TransloadError
+from transload.oci import Descriptor, Digest, Manifest, Name, Reference, Verifier
+from transload.ports import Source
+from transload.report.transferrecord import ARTIFACT_TYPE, PREDICATE_TYPE
+from transload.threads import Cancellation, in_parallel
+from transload.trust import dsse, statement
+from transload.trust.statement import Statement
+
+_RECORDS = 1000  # a run each day for three years
+_RECORD_BYTES = 256 << 10  # the record of one image has three thousand; this is for very many checks
+_THREADS = 8
+
+
+@frozen(kw_only=True)
+class FoundRecord:
+    """A transfer record as it was found. Nothing in it is proved unless `verified` is true.
+
+    `digest` is that of the artifact. `signed_by` are the keys that it names. `verified` says whether the key that was
+    given signed it; None if no key was given. `problem` says why it does not count, `record` is its predicate
+    (docs/formats/transfer-record.md), empty if it cannot be read.
+    """
+
+    digest: Digest
+    signed_by: tuple[str, ...] = ()
+    verified: bool | None = None
+    problem: str | None = None
+    record: Mapping[str, Any] = field(factory=dict, hash=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of `records` (docs/formats/json-output.md)."""
+        return {
+            "digest": self.digest,
+            "signed_by": list(self.signed_by),
+            "verified": self.verified,
+            "problem": self.problem,
+            "record": dict(self.record),
+        }
+
+
+@frozen(kw_only=True)
+class History:
+    """The records of one image, oldest first. `image` is its name, `digest` what it stands for."""
+
+    image: str
+    digest: Digest
+    records: tuple[FoundRecord, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The `history` object of docs/formats/json-output.md."""
+        return {
+            "image": self.image,
+            "digest": self.digest,
+            "records": [found.to_json() for found in self.records],
+        }
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is a record, and nothing is wrong with any."""
+        return bool(self.records) and not any(found.problem for found in self.records)
+
+
+def place_of(image: str, store: Location | None) -> tuple[Location, Name]:
+    """Where an image is: at the registry that its name begins with, or in `store`, under the prefix there.
+
+    Raises `ReferenceInvalid`, and `UsageError` for a store that is no target.
+    """
+    if store is None:
+        reference = Reference.parse(image)
+        return Location("registry", reference.registry), reference.name
+    store.check_target()
+    name = Name.parse(image)
+    if name.tag is None and name.digest is None:
+        raise ReferenceInvalid(f"{image[:200]!r} has neither a tag nor a digest", hint="write it: repository:tag")
+    return store, evolve(name, repository=join(store.prefix, name.repository))
+
+
+def history_of(
+    store: Source, name: Name, key: PublicKey | None = None, cancellation: Cancellation | None = None
+) -> History:
+    """The records of the image `name` in `store`. With `key`, a record that it did not sign has a problem.
+
+    Raises `NotFound` if there is no such image, or it has no record; `LimitExceeded` for more than a thousand; and
+    what reading raises, but what is wrong with one record is told of it.
+    """
+    image = store.resolve(name)
+    referrers = store.refers.referrers(name.repository, image.digest) if store.refers else ()
+    listed = [referrer for referrer in referrers if referrer.artifact_type == ARTIFACT_TYPE]
+    if not listed:
+        raise NotFound(
+            f"{name} has no transfer record at {store.locator}",
+            subject=str(name),
+            hint="mirror and push attach one with --record-at-target",
+        )
+    if len(listed) > _RECORDS:
+        raise LimitExceeded(f"{name} has {len(listed)} transfer records, the limit is {_RECORDS}", subject=str(name))
+
+    def found(referrer: Descriptor) -> FoundRecord:
+        return _found(store, name.repository, referrer, image.digest, key)
+
+    records = in_parallel(found, listed, _THREADS, cancellation)
+    return History(image=str(name), digest=image.digest, records=tuple(sorted(records, key=_when)))
+
+
+def _when(found: FoundRecord) -> tuple[str, str]:
+    return (str(found.record.get("finishedOn", "")), found.digest)
+
+
+def _found(store: Source, repository: str, referrer: Descriptor, image: Digest, key: PublicKey | None) -> FoundRecord:
+    bare = FoundRecord(digest=referrer.digest, verified=None if key is None else False)
+    try:
+        manifest = store.fetch(Name(repository, None, referrer.digest))
+        layer = _layer(manifest)
+        if layer is None or manifest.subject is None or manifest.subject.digest != image:
+            return evolve(bare, problem="it is not a transfer record of this image")
+        content = _content(store, repository, layer)
+        return judged(bare, content, layer.media_type == dsse.MEDIA_TYPE, image, key)
+    except TransloadError as error:
+        if error.exit_code in {3, 5, 130}:  # the registry, and not this record
+            raise
+        return evolve(bare, problem=error.message)
+
+
+def judged(bare: FoundRecord, content: bytes, is_envelope: bool, image: Digest, key: PublicKey | None) -> FoundRecord:
+    """What `content` says of the image, and whether `key` signed that. Raises `DocumentInvalid`, `KeyInvalid`."""
+    signed_by: tuple[str, ...] = ()
+    unproved = "it is not signed" if key is not None else None
+    if is_envelope:
+        envelope = dsse.decode(content, "record")
+        signed_by = tuple(signature.key_id for signature in envelope.signatures)
+        if envelope.payload_type != dsse.IN_TOTO:
+            return evolve(bare, signed_by=signed_by, problem="what is signed is not a transfer record")
+        content = envelope.payload
+        unproved = _unproved(envelope, key) if key is not None else None
+    said = statement.decode(content, "record")
+    found = evolve(bare, signed_by=signed_by, record=said.predicate)
+    problem = _misfit(said, image) or unproved
+    return evolve(found, problem=problem, verified=None if key is None else problem is None)
+
+
+def _unproved(envelope: dsse.Envelope, key: PublicKey) -> str | None:
+    """Why `key` does not prove the envelope; None if it does. The key that a signature names is only a hint."""
+    if any(key.verify(envelope.signed_bytes, signature.value) for signature in envelope.signatures):
+        return None
+    if any(signature.key_id == key.key_id for signature in envelope.signatures):
+        return "the signature does not match: it was changed after it was signed"
+    return "another key signed it"
+
+
+def _misfit(said: Statement, image: Digest) -> str | None:
+    if said.predicate_type != PREDICATE_TYPE:
+        return f"its predicate is of another type: {said.predicate_type[:80]!r}"
+    return None if said.is_about(image) else "it is the record of another image"
+
+
+def _layer(manifest: Manifest) -> Descriptor | None:
+    """The layer with the record; None if this is not the artifact that a record is."""
+    layers = [layer for layer in manifest.layers if layer.media_type in {dsse.MEDIA_TYPE, dsse.IN_TOTO}]
+    return layers[0] if len(layers) == len(manifest.layers) == 1 else None
+
+
+def _content(store: Source, repository: str, layer: Descriptor) -> bytes:
+    if layer.size > _RECORD_BYTES:
+        raise LimitExceeded(f"it has {layer.size} bytes, the limit is {_RECORD_BYTES}", subject=layer.digest)
+    verifier, content = Verifier(layer.digest, layer.size), bytearray()
+    with store.open(repository, layer) as chunks:
+        for chunk in chunks:
+            verifier.update(chunk)
+            content += chunk
+    verifier.check()
+    return bytes(content)

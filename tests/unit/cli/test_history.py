@@ -1,0 +1,161 @@
+"""transload history: records that hold, and records that do not, each named with its reason."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+import transload
+from transload.app.attaching import _put
+from transload.bundle.format.keys import load_public_key
+from transload.cli.main import main
+from transload.layout import LayoutStore
+from transload.oci import Name
+from transload.report.transferrecord import PREDICATE_TYPE
+from transload.testing.images import fill, image
+from transload.trust.dsse import IN_TOTO, MEDIA_TYPE, Envelope, EnvelopeSignature, pae
+from transload.trust.statement import Statement, StatementSubject
+
+ONE, TWO = image("one", (100,)), image("two", (200,))
+SITE, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+WORDS = ("history", "app/one:1", "--from", "oci:far")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOME", "TRANSLOAD_STATE_DIR", "TRANSLOAD_CONFIG"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    for place in ("source", "far"):
+        store = LayoutStore(tmp_path / place, create=True)
+        fill(store, ONE, "app/one", "1")
+        fill(store, TWO, "app/two", "1")
+    for name, key in (("site", SITE), ("other", OTHER)):
+        Path(f"{name}.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        Path(f"{name}.pub").write_bytes(public)
+    return tmp_path
+
+
+def statement(digest: str = ONE.digest, kind: str = PREDICATE_TYPE, **predicate: Any) -> bytes:
+    return Statement((StatementSubject("x", transload.Digest(digest)),), kind, predicate).encode()
+
+
+def signed(content: bytes, key: Ed25519PrivateKey = SITE, kind: str = IN_TOTO, key_id: str = "") -> bytes:
+    return Envelope(kind, content, (EnvelopeSignature(key.sign(pae(kind, content)), key_id),)).encode()
+
+
+def attach(desk: Path, content: bytes, media_type: str = MEDIA_TYPE) -> None:
+    store = LayoutStore(desk / "far")
+    _put(store, "app/one", store.resolve(Name("app/one", "1")), content, media_type)
+
+
+def shown(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[dict[str, Any]]]:
+    capsys.readouterr()
+    code = main([*WORDS, *words, "--output", "json"])
+    event = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return code, event["records"]
+
+
+def test_a_signed_record_holds(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["mirror", "--from", "oci:source", "--to", "oci:far", "--record-at-target", "--recorded-by", "Desk 4"]
+    assert main([*words, "--sign-key", "site.key"]) == 0
+    code, (record,) = shown(capsys, "--public-key", "site.pub")
+    assert (code, record["verified"], record["problem"]) == (0, True, None)
+    assert record["record"]["recordedBy"] == "Desk 4"
+    assert main([*WORDS, "--public-key", "site.pub"]) == 0
+    told = capsys.readouterr().out
+    assert "recorded:  by Desk 4" in told
+    assert "(verified)" in told
+    code, (record,) = shown(capsys)
+    assert (code, record["verified"], record["problem"]) == (0, None, None)
+    code, (record,) = shown(capsys, "--public-key", "other.pub")
+    assert (code, record["verified"], record["problem"]) == (6, False, "another key signed it")
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "problem"),
+    [
+        (statement(), IN_TOTO, "it is not signed"),
+        (signed(statement(TWO.digest)), MEDIA_TYPE, "it is the record of another image"),
+        (signed(statement(kind="https://slsa.dev/provenance/v1")), MEDIA_TYPE, "its predicate is of another type"),
+        (signed(statement(), kind="text/plain"), MEDIA_TYPE, "what is signed is not a transfer record"),
+        (signed(statement(), OTHER), MEDIA_TYPE, "another key signed it"),
+        (b"{}", MEDIA_TYPE, "is missing"),
+        (b"[]", IN_TOTO, "is not a JSON object"),
+        (signed(b"no json"), MEDIA_TYPE, "cannot be read as JSON"),
+        (statement(), "text/plain", "it is not a transfer record of this image"),
+        (b"{" + b" " * (300 << 10) + b"}", IN_TOTO, "the limit is"),
+    ],
+)
+def test_what_does_not_hold_is_said_with_its_reason(
+    desk: Path, capsys: pytest.CaptureFixture[str], content: bytes, media_type: str, problem: str
+) -> None:
+    attach(desk, content, media_type)
+    attach(desk, signed(statement(runId="good", finishedOn="2026")))
+    code, records = shown(capsys, "--public-key", "site.pub")
+    assert code == 6
+    (bad,) = [record for record in records if record["problem"]]
+    assert problem in bad["problem"]
+    assert bad["verified"] is False
+    (good,) = [record for record in records if not record["problem"]]
+    assert good["verified"] is True
+    assert main([*WORDS, "--public-key", "site.pub"]) == 6
+    assert "problem:" in capsys.readouterr().out
+
+
+def test_a_record_that_was_changed_is_known_by_its_signature(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = Envelope(
+        IN_TOTO,
+        statement(runId="changed"),
+        (EnvelopeSignature(SITE.sign(pae(IN_TOTO, statement())), load_public_key(Path("site.pub")).key_id),),
+    )
+    attach(desk, whole.encode())
+    code, (record,) = shown(capsys, "--public-key", "site.pub")
+    assert code == 6
+    assert record["problem"] == "the signature does not match: it was changed after it was signed"
+
+
+def test_odd_values_are_shown_harmless(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    predicate: dict[str, Any] = {
+        "runId": 7,
+        "images": [None],
+        "checks": ["x", {"name": "\x1b[31m"}],
+        "tool": [],
+        "recordedBy": "\x1b]0;",
+    }
+    attach(desk, signed(statement(**predicate)))
+    assert main([*WORDS, "--public-key", "site.pub"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("history", "app/two:1", "--from", "oci:far"), 4, "app/two:1 has no transfer record"),
+        (("history", "app/none:1", "--from", "oci:far"), 4, "app/none"),
+        (("history", "app/two", "--from", "oci:far"), 2, "has neither a tag nor a digest"),
+        (("history", "app/two:1", "--from", "bundle:far"), 2, "bundle"),
+        ((*WORDS, "--public-key", "site.key"), 2, "is not a public key"),
+        ((*WORDS, "--public-key", "none.pub"), 8, "none.pub"),
+        (("history", "app/two:1", "--from", "oci:none"), 8, "none"),
+    ],
+)
+def test_wrong_inputs(
+    desk: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, message: str
+) -> None:
+    assert main(list(words)) == code
+    assert message in capsys.readouterr().err
+
+
+def test_the_library_finds_the_same(desk: Path) -> None:
+    attach(desk, signed(statement(runId="r", finishedOn="2026-02")))
+    attach(desk, signed(statement(runId="q", finishedOn="2026-01")))
+    found = transload.history("app/one:1", store="oci:far", public_key="site.pub")
+    assert found.holds
+    assert [record.record["runId"] for record in found.records] == ["q", "r"]
