@@ -64,7 +64,7 @@ def record_of(
     """
     target = shown(result.target)
     pairs = tuple(zip(plan.images, result.images, strict=True))
-    checks = tuple(checks)
+    checks = (*checks, *(check for image in result.images for check in _gate_checks(image)))
     if only is not None:
         pairs = pairs[only : only + 1]
         checks = tuple(check for check in checks if check.image in {None, result.images[only].name})
@@ -92,6 +92,21 @@ def record_of(
 def has_arrived(image: ImageResult) -> bool:
     """Whether it is known by its digest and at the target: copied, updated, or there already."""
     return image.status in _ARRIVED and image.digest is not None
+
+
+def _gate_checks(image: ImageResult) -> Iterator[Check]:
+    """What the site's gates said of an image. Only the program is named: its words may hold paths and secrets."""
+    for gate in image.gates:
+        program = re.split(r"[/\\]", (gate.command.split() or [""])[0])[-1]
+        ended = "it did not end by itself" if gate.exit_code is None else f"exit code {gate.exit_code}"
+        output = f"; output sha256:{gate.output_sha256}" if gate.output_sha256 else ""
+        yield Check(
+            name="gate",
+            result="passed" if gate.passed else "failed",
+            by=program,
+            image=image.name,
+            detail=ended + output,
+        )
 
 
 def _bytes(result: Result) -> dict[str, int]:

@@ -111,6 +111,15 @@ def test_without_an_image_there_is_no_record(desk: Path, capsys: pytest.CaptureF
     assert "no transfer record was written: no image is at the target" in capsys.readouterr().err
 
 
+def test_what_gates_said_is_in_it_without_their_words(desk: Path) -> None:
+    gate = "/bin/sh -c 'case $0 in *) test -d $0;; esac' {image}"
+    words = ("mirror", "app/one:1", "--from", "oci:source", "--to", "oci:far", "--gate", gate)
+    (check,) = [check for check in recorded(desk, *words)["predicate"]["checks"] if check["name"] == "gate"]
+    assert (check["result"], check["by"], check["image"]) == ("passed", "sh", "app/one:1")
+    assert check["detail"].startswith("exit code 0")
+    assert b"test -d" not in (desk / "record.json").read_bytes()
+
+
 @pytest.mark.parametrize("kind", KEYS)
 def test_a_signed_record_is_an_envelope_that_the_key_proves(desk: Path, kind: str) -> None:
     key = KEYS[kind]
