@@ -405,6 +405,12 @@ class RefusedByRule(Refused):
     code = "refused-by-rule"
 
 
+class AgeRefused(RefusedByRule):
+    """An image is younger or older than is wanted, or does not say when it was made."""
+
+    code = "age-refused"
+
+
 class WouldGoBack(RefusedByRule):
     """A push would move a tag back to content that is older than what it stands for, which nobody allowed."""
 

@@ -10,6 +10,7 @@ from attrs import frozen
 from transload.app.location import Location
 from transload.oci import Platform
 from transload.planning import Narrowing
+from transload.planning.ages import NO_AGES, Ages
 
 if TYPE_CHECKING:
     from transload.app.gates import Gates
@@ -37,7 +38,7 @@ class Job:
     names that it has. `bodies` is how many blobs move at a time. `tags_by_default` means that `tag`
     and `target_tag` are defaults: if they cannot be used, they are ignored. `values_folder` is where values are written
     that make the charts of a run take their images from the target. `through` is the engine that copies instead of us.
-    `gates` are programs that look at each image before.
+    `gates` are programs that look at each image before, `ages` the limits for images that would be copied.
     """
 
     sets: tuple[str, ...]
@@ -62,3 +63,4 @@ class Job:
     values_folder: Path | None = None
     through: Through | None = None
     gates: Gates | None = None
+    ages: Ages = NO_AGES

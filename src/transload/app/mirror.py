@@ -33,7 +33,9 @@ from transload.oci import Descriptor, Digest, Name
 from transload.planning import Plan, Request, make_plan
 from transload.planning.additions import Addition, additions
 from transload.planning.ageing import GoingBack, going_back, moving_in
+from transload.planning.ages import too_young_or_old
 from transload.planning.plan import ManifestStep, PlannedImage
+from transload.planning.planner import Refuse
 from transload.ports import Source, Target
 from transload.report.gated import GateResult
 from transload.report.result import ReleaseResult
@@ -103,7 +105,12 @@ def request_of(job: Job, selection: Selection) -> Request:
 
 
 def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
-    """Select the images, ask both sides, and make the plan. Moves nothing. Raises as `select` and `make_plan` do."""
+    """Select the images, ask both sides, and make the plan. Moves nothing. Raises as `select` and `make_plan` do.
+
+    Raises `UsageError` for limits of age where an engine copies.
+    """
+    if job.ages.are_limited and (job.through is not None or job.target.is_engine):
+        raise UsageError("limits of age do not go with an engine", hint=f"leave {' '.join(job.ages.words)} out")
     if job.gates is not None:
         _check_gates(job)
         stores.ask_sources_once()  # the images are planned twice: for the gates, and for the target
@@ -140,6 +147,11 @@ def with_gates(prepared: Prepared, job: Job, stores: Stores, cancellation: Cance
     return evolve(prepared, plan=passed.plan, sources=passed.sources, gates=passed.results)
 
 
+def refuse_by_age(job: Job, sources: Mapping[str, Source], cancellation: Cancellation) -> Refuse:
+    """Which images are too young or too old for `job`."""
+    return lambda surveyed: too_young_or_old(surveyed, job.ages, sources, cancellation)
+
+
 def prepare_selected(
     job: Job, selection: Selection, stores: Stores, cancellation: Cancellation, working: ActivityListener
 ) -> Prepared:
@@ -152,6 +164,7 @@ def prepare_selected(
         target,
         known=journal.knows,
         elsewhere=journal.places,
+        refuse=refuse_by_age(job, sources, cancellation),
         cancellation=cancellation,
         working=working,
     )

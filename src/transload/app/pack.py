@@ -11,7 +11,15 @@ from transload.app.baseline import far_side
 from transload.app.bundling import contents_of, filling_plan
 from transload.app.job import Job
 from transload.app.location import Location
-from transload.app.mirror import Prepared, additions_of, check_anything_published, differences, request_of, with_gates
+from transload.app.mirror import (
+    Prepared,
+    additions_of,
+    check_anything_published,
+    differences,
+    refuse_by_age,
+    request_of,
+    with_gates,
+)
 from transload.app.protecting import Division, RecoveryVolumes
 from transload.app.readback import check_bundle, check_recovery, counted, told
 from transload.app.selection import Selection, select
@@ -25,7 +33,16 @@ from transload.bundle.format.volumes import split_file_name
 from transload.bundle.writing.onmedia import Ask
 from transload.bundle.writing.partial import discard, is_finished
 from transload.bundle.writing.writer import BundleWriter
-from transload.errors import BundleIncomplete, DiskFull, GateRefused, HostGivenUp, LocalError, NotFound, UsageError
+from transload.errors import (
+    BundleIncomplete,
+    DiskFull,
+    GateRefused,
+    HostGivenUp,
+    LocalError,
+    NotFound,
+    RefusedByRule,
+    UsageError,
+)
 from transload.events import Counting, Progressed
 from transload.files import ReadBack, expanded
 from transload.inventory.inventory import InventoryTarget
@@ -105,6 +122,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
         selection.sources,
         far,
         elsewhere=inventory.holders,
+        refuse=refuse_by_age(job, selection.sources, cancellation),
         cancellation=cancellation,
         working=stores.working,
     )
@@ -207,6 +225,8 @@ def _check_folder(out: Path) -> None:
 def check_whole(plan: Plan) -> None:
     """Refuse to pack a part: behind the air gap, nobody could fetch what is missing.
 
+    Images that a rule of the user refuses are not wanted, so the others are packed, if there are any.
+
     Raises `BundleIncomplete`; `NotFound` if the source has none of the images; if all fail with the same error (the
     source is down, the login is wrong), that error.
     """
@@ -218,7 +238,9 @@ def check_whole(plan: Plan) -> None:
             raise NotFound(f"{message} published: {_named(failed)}", side="source", hint="check the names")
         if len({(error.code, str(error)) for error in errors}) == 1:
             raise errors[0]
-    failures = plan.failures
+    failures = [image for image in plan.failures if not isinstance(image.error, RefusedByRule)]
+    if len(errors) == len(plan.images):
+        failures = list(plan.failures)
     for error in errors:
         if isinstance(error, HostGivenUp):  # the source is down, which says nothing about the images
             raise error

@@ -9,7 +9,7 @@ from pathlib import Path
 from transload.app.detect import CarriedStore, select_carried, signature_checks, signature_notes, volume_notes
 from transload.app.halfway import half_blob_notes
 from transload.app.job import Job
-from transload.app.mirror import Prepared, older_notes, request_of, source_notes, with_gates
+from transload.app.mirror import Prepared, older_notes, refuse_by_age, request_of, source_notes, with_gates
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
 from transload.bundle.format.ledger import Ledger
@@ -50,10 +50,12 @@ def prepare_push(
     target, journal = stores.target(job.target), stores.journal(job.target)
     request = request_of(job, selection)
     older: list[GoingBack] = []
+    by_age = refuse_by_age(job, sources, cancellation)
 
     def refuse(surveyed: Sequence[Surveyed]) -> Mapping[Name, TransloadError]:
         older.extend(going_back(moving_among(surveyed), sources, target, cancellation))
-        return {} if allow_older else {tag.name: _would_go_back(tag) for tag in older if not tag.doubtful}
+        refused = {} if allow_older else {tag.name: _would_go_back(tag) for tag in older if not tag.doubtful}
+        return {**by_age(surveyed), **refused}
 
     plan = make_plan(
         request,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
 from transload.app.cleaning import Leftover, place_of
@@ -15,11 +13,8 @@ from transload.cli.console import show_result
 from transload.cli.output import OutputFormat
 from transload.cli.session import open_session
 from transload.clock import SYSTEM_CLOCK
-from transload.errors import UsageError
+from transload.planning.ages import seconds_in
 from transload.report.texts import count, duration, one_line, size
-
-_UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0}
-_AGE = re.compile(r"([0-9]{1,6})\s*(?:(d)(?:ays?)?|(h)(?:ours?)?|(m)(?:in|inutes?)?)")
 
 
 @click.command(cls=Command)
@@ -45,7 +40,7 @@ def clean(stores: tuple[str, ...], older_than: str, dry_run: bool, output: Outpu
       transload clean oci:/srv/mirror bundle:/media/usb/arcdata --older-than 7d
     """
     with open_session("clean", output, quiet) as session:
-        age_s, state = _seconds(older_than), session.environment.state
+        age_s, state = float(seconds_in(older_than)), session.environment.state
         places: list[Location | None] = [place_of(store) for store in stores]
         gone = [
             leftover
@@ -61,13 +56,6 @@ def clean(stores: tuple[str, ...], older_than: str, dry_run: bool, output: Outpu
         verb = "would be removed" if dry_run else "removed"
         show_result([f"{verb}: {total}" if gone else "nothing to clean"])
     return 0
-
-
-def _seconds(text: str) -> float:
-    form = _AGE.fullmatch(text.strip().lower())
-    if form is None:
-        raise UsageError(f"{text[:40]!r} is not a length of time", hint="write days, hours or minutes: 7d, 12h, 30m")
-    return int(form[1]) * _UNITS[form[2] or form[3] or form[4]]
 
 
 def _line(leftover: Leftover) -> str:

@@ -39,7 +39,7 @@ def command_words(job: Job, more: Iterable[str] = ()) -> list[str]:
         "--values-folder": job.values_folder,
         "--through": job.through.engine if job.through else None,
     }
-    words += _valued(named) + platform_words(job)
+    words += _valued(named) + platform_words(job) + job.ages.words
     words += ["--keep"] if job.through and job.through.keep else []
     return words + [f"--{switch.replace('_', '-')}" for switch in _SWITCHES if getattr(job, switch)]
 

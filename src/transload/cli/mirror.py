@@ -13,6 +13,7 @@ from transload.app.job import Through
 from transload.app.mirror import prepare
 from transload.app.network import Network
 from transload.app.outcome import StartTime
+from transload.cli import ages as age_flags
 from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words, retry_command
@@ -24,6 +25,7 @@ from transload.cli.recording import RecordFlags, record_key, record_signer, reco
 from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.errors import UsageError
+from transload.planning.ages import Ages
 from transload.report.result import exit_code
 from transload.transfer.limits import Limits
 
@@ -38,6 +40,7 @@ from transload.transfer.limits import Limits
 @record_key
 @gates
 @options.logins
+@age_flags.ages
 @options.network
 @options.limits
 @options.reports
@@ -52,6 +55,7 @@ def mirror(
     sign_key: Path | None,
     gating: GateFlags,
     logins: LoginFlags,
+    ages: Ages,
     network: Network,
     limits: Limits,
     output: OutputFormat,
@@ -77,7 +81,7 @@ def mirror(
         gathered = gather(session, wanted, logins, bodies=jobs)
         if through is not None:
             _check_through(several=bool(wanted.also_to), if_new=if_new, limited=limits.max_bytes is not None)
-        gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder, through=through))
+        gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder, through=through, ages=ages))
         gathered = with_gates(gathered, gating, session, limits)
         job = gathered.job
         if job.target.is_engine and limits.max_bytes is not None:

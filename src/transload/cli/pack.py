@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import click
+from attrs import evolve
 
 from transload.app.location import Location
 from transload.app.network import Network
@@ -14,6 +15,7 @@ from transload.app.outcome import StartTime
 from transload.app.pack import Packed, Packing, bundle_path, prepare_pack
 from transload.app.protecting import Division
 from transload.app.tool import Tool, put_tool, tool_for
+from transload.cli import ages as age_flags
 from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words
@@ -27,6 +29,7 @@ from transload.cli.prompting import ask_for_medium, load_signer
 from transload.cli.recording import RecordFlags, recorded, recording
 from transload.cli.running import carry
 from transload.cli.session import open_session
+from transload.planning.ages import Ages
 from transload.report.result import Result, exit_code
 from transload.report.styled import folded
 from transload.report.texts import size
@@ -71,6 +74,7 @@ _HINT = "pip install 'transload[tool]' here has the parts for that, then pack ag
 @gates
 @options.packed
 @options.source_login
+@age_flags.ages
 @options.network
 @options.limits
 @options.reports
@@ -90,6 +94,7 @@ def pack(
     gating: GateFlags,
     wanted: WantedFlags,
     logins: LoginFlags,
+    ages: Ages,
     network: Network,
     limits: Limits,
     output: OutputFormat,
@@ -113,6 +118,7 @@ def pack(
     """
     with open_session("pack", output, quiet, network, run) as session:
         gathered = gather(session, wanted, logins, target=Location("bundle", str(out)), bodies=jobs)
+        gathered = evolve(gathered, job=evolve(gathered.job, ages=ages))
         gathered = with_gates(gathered, gating, session, limits)
         job = gathered.job
         signer = load_signer(sign_key, session.environment)

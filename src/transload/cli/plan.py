@@ -18,6 +18,7 @@ from transload.app.network import Network
 from transload.app.outcome import StartTime
 from transload.app.ownplans import check_named, is_own, remember
 from transload.app.settings import Environment
+from transload.cli import ages as age_flags
 from transload.cli import options
 from transload.cli.command import Command, is_written
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words
@@ -30,6 +31,7 @@ from transload.errors import UsageError
 from transload.files import check_replaceable, local_errors, read_file, replace_file
 from transload.limits import PLAN_BYTES
 from transload.planning import Plan
+from transload.planning.ages import Ages
 from transload.planning.planfile import dump_plan, load_plan
 from transload.report.exitcodes import of_plan
 from transload.report.result import exit_code
@@ -48,6 +50,7 @@ from transload.transfer.limits import Limits
     help="Also list every tag that a rule of an image set looked at, and say why it was taken or left.",
 )
 @options.logins
+@age_flags.ages
 @options.network
 @options.reporter
 def plan(
@@ -56,6 +59,7 @@ def plan(
     out: Path | None,
     explain_tags: bool,
     logins: LoginFlags,
+    ages: Ages,
     network: Network,
     output: OutputFormat,
     quiet: bool,
@@ -76,7 +80,7 @@ def plan(
                 raise UsageError("a copy by an engine has no steps to save", hint="leave --out or --through out")
             check_replaceable(out)
         gathered = gather(session, wanted, logins)
-        gathered = evolve(gathered, job=evolve(gathered.job, through=through))
+        gathered = evolve(gathered, job=evolve(gathered.job, through=through, ages=ages))
         if out is not None and gathered.job.target.is_engine:
             raise UsageError("a plan for an engine has no steps to save", hint="leave --out out")
         if wanted.also_to and through is not None:

@@ -15,7 +15,8 @@ from transload.app.network import Network
 from transload.app.outcome import StartTime
 from transload.app.push import prepare_push
 from transload.app.stores import Carried
-from transload.cli import ages, completion, options
+from transload.cli import ages as age_flags
+from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, connection_words, limit_words, platform_words
 from transload.cli.console import say_notes
@@ -27,6 +28,7 @@ from transload.cli.prompting import ask_for_volume
 from transload.cli.recording import RecordFlags, record_key, record_signer, recorded_at_target, recording
 from transload.cli.running import carry
 from transload.cli.session import open_session
+from transload.planning.ages import Ages
 from transload.report.result import exit_code
 from transload.transfer.limits import Limits
 
@@ -35,13 +37,14 @@ from transload.transfer.limits import Limits
 @click.argument("carried", metavar="BUNDLE", shell_complete=completion.files)
 @options.pushed
 @options.compress
-@ages.allow_older
+@age_flags.allow_older
 @options.values_folder
 @gates
 @options.bundle
 @recorded_at_target
 @record_key
 @options.target_login
+@age_flags.ages
 @options.network
 @options.limits
 @options.reports
@@ -57,6 +60,7 @@ def push(
     record: RecordFlags,
     sign_key: Path | None,
     logins: LoginFlags,
+    ages: Ages,
     network: Network,
     limits: Limits,
     output: OutputFormat,
@@ -81,7 +85,7 @@ def push(
         location = carried_place(carried, reading)
         wanted = evolve(wanted, origin=str(location), referrers=True, foreign_layers=True, foreign_as_held=True)
         gathered = gather(session, wanted, logins, bodies=jobs)
-        gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder))
+        gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder, ages=ages))
         gathered = with_gates(gathered, gating, session, limits)
         job = gathered.job
         switches = [*(["--compress"] if compress else []), *(["--allow-older"] if allow_older else [])]
@@ -115,6 +119,7 @@ def _words(reading: Carried, job: Job) -> list[str]:
         words += ["--volumes", str(folder)]
     words += ["--to", str(job.target), *(["--flatten"] if job.flatten else []), *platform_words(job)]
     words += ["--values-folder", str(job.values_folder)] if job.values_folder else []
+    words += job.ages.words
     words += ["--recheck"] if job.recheck else []
     words += ["--target-tag", job.target_tag] if job.target_tag else []
     return words + (["--jobs", str(job.bodies)] if job.bodies != BODIES else [])

@@ -15,6 +15,7 @@ from transload.app.location import Location
 from transload.errors import SelectionEmpty, UsageError
 from transload.oci import Platform
 from transload.planning import Narrowing
+from transload.planning.ages import Ages
 
 Value = TypeVar("Value")
 
@@ -167,3 +168,8 @@ def _without_nul(name: str, value: str) -> str:
     if "\0" in value:
         raise UsageError(f"{name} has a NUL character in it", hint="leave it out: no name and no path may have one")
     return value
+
+
+def ages(least: str | None, greatest: str | None) -> Ages:
+    """The limits `min_age` and `max_age`. Raises `TypeError`, `UsageError`."""
+    return Ages.of(text_if_any("min_age", least), text_if_any("max_age", greatest))

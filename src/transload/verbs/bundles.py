@@ -74,6 +74,8 @@ def pack(
     referrers: bool = False,
     foreign_layers: bool = False,
     allow_missing: bool = False,
+    min_age: str | None = None,
+    max_age: str | None = None,
     discover: bool = False,
     gates: str | Iterable[str] = (),
     gate_timeout_s: float | None = None,
@@ -137,6 +139,7 @@ def pack(
         allow_missing=allow_missing,
         discover=discover,
         bodies=arguments.jobs(jobs),
+        ages=arguments.ages(min_age, max_age),
     )
     means = Means.of(options)
     job = evolve(job, gates=gates_of(gates, gate_timeout_s, gate_output, means, packing.limits))
@@ -164,6 +167,8 @@ def push(
     narrowing: Narrowing = Narrowing.REWRITTEN,
     compress: bool = False,
     allow_older: bool = False,
+    min_age: str | None = None,
+    max_age: str | None = None,
     flatten: bool = False,
     recheck: bool = False,
     values_folder: str | Path | None = None,
@@ -209,6 +214,7 @@ def push(
         flatten=flatten,
         recheck=recheck,
         bodies=arguments.jobs(jobs),
+        ages=arguments.ages(min_age, max_age),
         values_folder=arguments.path_if_any("values_folder", values_folder),
     )
     recording = recording_with_key(record, recorded_by, sign_key, passphrase, at_target=record_at_target)

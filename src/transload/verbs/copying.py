@@ -103,6 +103,8 @@ class MirrorOptions(Options, total=False):
     values_folder: str | Path | None
     through: Literal["docker", "podman"] | None
     keep: bool
+    min_age: str | None
+    max_age: str | None
     record: str | Path | None
     record_at_target: bool
     recorded_by: str | None
@@ -146,6 +148,8 @@ def mirror(
     values_folder: str | Path | None = None,
     through: Literal["docker", "podman"] | None = None,
     keep: bool = False,
+    min_age: str | None = None,
+    max_age: str | None = None,
     record: str | Path | None = None,
     record_at_target: bool = False,
     recorded_by: str | None = None,
@@ -177,6 +181,8 @@ def mirror(
     `values_folder`: where values for each Helm chart are written, by which helm takes its images from the target; with
     several targets, each has a folder of its own there. `through`: an engine, `docker` or `podman`, pulls, tags
     and pushes in our place, to one target: one platform, new digests. With `keep`, what it pulled stays in it.
+    `min_age`, `max_age`: images that would be copied and are younger or older (`7d`, `12h`, `30m`; by their created
+    field) fail with `AgeRefused`; so do those that do not say it.
     `record`: the file for the transfer record of a run to one target (docs/formats/transfer-record.md), which
     `recorded_by` answers for, and which the private key `sign_key` signs; `passphrase` gives its passphrase. With
     `record_at_target`, each image at the target gets such a record as a referrer.
@@ -207,6 +213,7 @@ def mirror(
         bodies=arguments.jobs(jobs),
         values_folder=arguments.path_if_any("values_folder", values_folder),
         through=_through(through, keep=keep),
+        ages=arguments.ages(min_age, max_age),
     )
     means = Means.of(options)
     if (record is not None or record_at_target) and not isinstance(to, str):

@@ -46,6 +46,8 @@ VALUES = {  # what somebody would set for a whole site
     "TRANSLOAD_VOLUMES": "disks",
     "TRANSLOAD_MAX_BYTES": "1GB",
     "TRANSLOAD_BETWEEN": "00:00-24:00",
+    "TRANSLOAD_MIN_AGE": "7d",
+    "TRANSLOAD_MAX_AGE": "99999d",
     "TRANSLOAD_LISTEN": "127.0.0.1:0",
     "TRANSLOAD_SERVE_USER": "eve",
     "SOURCE_DOCKER_REGISTRY": NOWHERE,
