@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from attrs import frozen
 
+import transload
+from transload.app.staging import staging
 from transload.cli.main import main
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
@@ -103,3 +108,236 @@ def test_all_refused_is_exit_code_7_and_nothing_arrives(site: Site) -> None:
     assert code == 7
     assert held("copy") == set()
     assert {image["problem"]["code"] for image in result["images"]} == {"gate-refused"}
+
+
+def test_each_blob_and_manifest_is_read_once_from_the_source(site: Site) -> None:
+    before = site.source.requests
+    assert site.run("mirror --from SOURCE --to oci:plain")[0] == 0
+    without = site.source.requests
+    assert site.run(MIRROR, site.program("exit 0"))[0] == 0
+    after = site.source.requests
+    plain = {kind: number - before.by_kind.get(kind, 0) for kind, number in without.by_kind.items()}
+    gated = {kind: number - without.by_kind.get(kind, 0) for kind, number in after.by_kind.items()}
+    assert gated == plain
+
+
+def test_what_is_unchanged_is_not_shown_again(site: Site) -> None:
+    gate = site.program('echo "$2" >> seen')
+    assert site.run(MIRROR, gate)[0] == 0
+    Path("seen").unlink()
+    assert site.run(MIRROR, gate)[0] == 0
+    assert not Path("seen").exists()
+
+
+def test_a_bundle_holds_what_passed(site: Site) -> None:
+    gate = site.program(f'case "$2" in acme/{FIRST}:*) exit 1;; esac')
+    code, result = site.result("pack --from SOURCE -o packed", gate)
+    assert code == 7
+    assert [image["status"] for image in result["images"]].count("failed") == 1
+    assert site.run("push packed --to oci:pushed", site.program("exit 0"))[0] == 0
+    assert held("pushed") == set(NAMES) - {FIRST}
+
+
+def test_a_bundle_of_which_nothing_passed_is_not_written(site: Site) -> None:
+    code, _, err = site.run("pack --from SOURCE -o packed", site.program("exit 1"))
+    assert code == 7
+    assert "does not let it pass" in err
+    assert list(Path().glob("packed*")) == []
+
+
+def test_the_gate_of_a_push_refuses_too(site: Site) -> None:
+    assert site.run("pack --from SOURCE -o packed")[0] == 0
+    gate = site.program(f'case "$2" in acme/{FIRST}:*) exit 1;; esac')
+    assert site.run("push packed --to oci:pushed", gate)[0] == 7
+    assert held("pushed") == set(NAMES) - {FIRST}
+    assert site.left() == []
+
+
+def test_a_gate_sees_whole_images_of_a_differential_bundle(site: Site) -> None:
+    """What the bundle leaves out is at the target, and the program gets it from there."""
+    assert site.run(f"mirror --from SOURCE --image acme/{FIRST} --to oci:far")[0] == 0
+    assert site.run("inventory oci:far -o far.json")[0] == 0
+    assert site.run("pack --from SOURCE -o packed --against far.json")[0] == 0
+    whole = site.program('for blob in "$1"/blobs/sha256/*; do echo "$2 ${blob##*/}" >> seen; done')
+    assert site.run("push packed --to oci:far", whole)[0] == 0
+    seen = set(Path("seen").read_text().splitlines())
+    for name in NAMES[1:]:
+        made = MADE.images[name]
+        wanted = {each.digest for each in made.walk()} | set(made.blobs)
+        assert {f"acme/{name}:{MADE.tag} {digest.encoded}" for digest in wanted} <= seen
+    assert held("far") == set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("kill -9 $$", "it was ended by signal 9"),
+        ("exit 3", "exit code 3"),
+        ("yes", "it was ended, since it wrote more than 16 MiB"),
+        ("yes >&2", "it was ended, since it wrote more than 16 MiB"),
+        ('for blob in "$1"/blobs/sha256/*; do chmod u+w $blob; echo x >> $blob; done', "it changed what it was given"),
+    ],
+)
+def test_a_gate_that_ends_badly_lets_nothing_pass(site: Site, lines: str, said: str) -> None:
+    code, result = site.result(f"{MIRROR} --image acme/{FIRST}", site.program(lines))
+    assert code == 7
+    assert said in result["images"][0]["gates"][0]["problem"]
+    assert held("copy") == set()
+    assert site.left() == []
+
+
+def test_a_gate_that_hangs_is_ended_with_its_children(site: Site) -> None:
+    code, result = site.result(f"{MIRROR} --image acme/{FIRST} --gate-timeout 1", site.program("sleep 600 & wait"))
+    assert code == 7
+    assert result["images"][0]["gates"][0]["problem"] == "it was ended after 1 s"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'rm -rf "$1"',
+        'rm -rf "$1"/*; chmod 000 "$1"',
+        'for blob in "$1"/blobs/sha256/*; do rm -f $blob; echo other > $blob; done',
+        'rm -rf "$1"; ln -s / "$1"',
+        'echo "a report" > "$1/report"; ln -s /etc "$1/blobs/etc"',
+    ],
+)
+def test_what_a_gate_does_in_its_folder_reaches_no_target_and_no_other_gate(site: Site, lines: str) -> None:
+    first = site.program(lines)
+    second = Path("second.sh")
+    second.write_text('cd "$1/blobs/sha256" && for blob in *; do echo "$blob  $blob"; done | sha256sum -c --quiet\n')
+    assert site.run(MIRROR, first, f"sh {second} {{image}}")[0] == 0
+    assert held("copy") == set(NAMES)
+    assert site.run("verify oci:copy --deep")[0] == 0
+    assert sorted(path.name for path in Path("copy").iterdir()) == [".transload", "blobs", "index.json", "oci-layout"]
+    assert site.left() == []
+
+
+def test_an_image_with_blobs_that_a_gate_damaged_for_another_is_fetched_whole(site: Site) -> None:
+    """Images share layers: a program that damages those of one does not spoil the next."""
+    gate = site.program(f'case "$2" in acme/{FIRST}:*) for b in "$1"/blobs/sha256/*; do echo x >> $b; done;; esac')
+    assert site.run(MIRROR, gate)[0] == 7
+    assert held("copy") == set(NAMES) - {FIRST}
+    assert site.run("verify oci:copy --deep")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("gate", "code", "said"),
+    [
+        ("true", 2, "does not say where the folder of the image goes"),
+        ("no-such-program {image}", 8, "there is no program 'no-such-program' that can be run"),
+        ("./plain {image}", 8, "there is no program './plain' that can be run"),
+        ("sh 'x {image}", 2, "cannot be split into words"),
+        ("", 2, "it is empty"),
+        ("sh {image} | tee", 2, "no shell reads it"),
+    ],
+)
+def test_a_wrong_command_is_said_before_anything_is_asked(site: Site, gate: str, code: int, said: str) -> None:
+    Path("plain").write_text("")
+    before = site.source.requests
+    ended, _, err = site.run(MIRROR, gate)
+    assert (ended, said in " ".join(err.split())) == (code, True), err
+    assert site.source.requests == before
+
+
+@pytest.mark.parametrize("more", ["--to oci:other", "--max-bytes 1MB", "--between 00:00-24:00", "--through docker"])
+def test_what_does_not_go_with_a_gate_is_said(site: Site, more: str) -> None:
+    code, _, err = site.run(f"{MIRROR} {more}", "true {image}")
+    assert code == 2
+    assert "--gate does not go with" in err or "--through" in err
+
+
+def test_what_gates_write_is_kept_in_files_that_say_what_it_is(site: Site) -> None:
+    outputs = {
+        "sarif.json": '{"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "runs": []}',
+        "cdx.json": '{"bomFormat": "CycloneDX", "specVersion": "1.6"}',
+        "json": '{"matches": []}',
+        "txt": "clean",
+    }
+    for number, text in enumerate(outputs.values()):
+        Path(f"{number}.out").write_text(text)
+    gates = [f"cat {number}.out {{image}}/oci-layout" for number in range(len(outputs))]
+    code, result = site.result(f"{MIRROR} --image acme/{FIRST} --gate-output kept/here", *gates)
+    assert code == 0
+    for said, suffix in zip(result["images"][0]["gates"], outputs, strict=True):
+        file = Path(said["output"]["file"])
+        assert file.name.endswith(f".{suffix}")
+        raw = file.read_bytes()
+        assert (said["output"]["bytes"], said["output"]["sha256"]) == (len(raw), hashlib.sha256(raw).hexdigest())
+
+
+def test_what_a_program_writes_is_shown_without_control_characters(site: Site) -> None:
+    code, out, err = site.run(f"{MIRROR} --image acme/{FIRST}", site.program(r"printf '\033[31mred\007\n'; exit 1"))
+    assert code == 7
+    assert "\033" not in out + err
+    assert "\007" not in out + err
+
+
+def test_programs_get_no_passwords(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSLOAD_TARGET_PASSWORD", "hunter2")
+    assert site.run(f"{MIRROR} --image acme/{FIRST}", site.program("env > seen"))[0] == 0
+    assert "hunter2" not in Path("seen").read_text()
+
+
+def test_too_little_room_is_said_before_anything_is_fetched(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: SimpleNamespace(total=2000, free=1000))
+    before = site.source.requests.by_kind.get(("GET", "blob"), 0)
+    code, _, err = site.run(MIRROR, site.program("exit 0"))
+    assert code == 8
+    assert "fetching images for the gates: the folder needs" in " ".join(err.split())
+    assert "TRANSLOAD_STATE_DIR" in err
+    assert site.source.requests.by_kind.get(("GET", "blob"), 0) - before <= len(NAMES)  # configs, read by the plan
+    assert site.left() == []
+
+
+def test_a_stop_ends_the_program_and_leaves_nothing(site: Site) -> None:
+    """The program itself asks for the stop, as Ctrl-C does, and then hangs."""
+    gate = site.program(f"kill -INT {os.getpid()}; sleep 600")
+    code, _, _ = site.run(MIRROR, gate)
+    assert code == 130
+    assert site.left() == []
+    assert held("copy") == set()
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(site: Site) -> None:
+    left = site.folder / "state" / "gates" / "run-0123"
+    left.mkdir(parents=True)
+    (left / "blob").write_bytes(b"x")
+    assert site.run(MIRROR, site.program("exit 0"))[0] == 0
+    assert site.left() == []
+
+
+def test_two_runs_do_not_remove_each_others_folders(site: Site) -> None:
+    with staging(site.folder / "state") as mine:
+        assert site.run(MIRROR, site.program("exit 0"))[0] == 0
+        assert mine.folder.is_dir()
+
+
+def test_the_library_has_gates_too(site: Site) -> None:
+    with pytest.raises(transload.GateRefused, match="does not let it pass: exit code 1"):
+        transload.mirror(
+            to="oci:library",
+            origin=site.source.host_port,
+            images=[f"acme/{FIRST}"],
+            gates=[site.program("exit 1")],
+            network=transload.Network(plain_http=(site.source.host_port,)),
+        )
+    with pytest.raises(transload.UsageError, match="gate_output and gate_timeout_s are for gates"):
+        transload.mirror(to="oci:library", gate_output="x")
+
+
+def test_a_transfer_record_says_which_programs_looked(site: Site) -> None:
+    gate = site.program(f'case "$2" in acme/{FIRST}:*) exit 1;; esac; echo clean')
+    assert site.run(f"{MIRROR} --record record.json", gate)[0] == 7
+    checks = json.loads(Path("record.json").read_text())["predicate"]["checks"]
+    said = {check["image"].rpartition("/")[2]: check for check in checks if check["name"] == "gate"}
+    assert {check["by"] for check in said.values()} == {"sh"}
+    assert said[f"{FIRST}:{MADE.tag}"]["result"] == "failed"
+    written = hashlib.sha256(b"clean\n").hexdigest()
+    assert said[f"{NAMES[1]}:{MADE.tag}"]["detail"] == f"exit code 0; output sha256:{written}"
+
+
+def test_a_gate_in_the_file_of_settings(site: Site) -> None:
+    Path("transload_config").write_text("mirror:\n  gate: ['sh -c \"exit 4\" {image}']\n")
+    assert site.run(MIRROR)[0] == 7
+    assert held("copy") == set()
