@@ -127,3 +127,17 @@ def test_flags_that_do_not_go_together(desk: Path, capsys: pytest.CaptureFixture
     words = ["mirror", "--from", "oci:source", "--to", "oci:far", "--to", "oci:more", "--record-at-target"]
     assert main(words) == 2
     assert "--record-at-target is for one target" in capsys.readouterr().err
+
+
+def test_a_record_costs_seven_requests_and_one_that_is_there_costs_one(desk: Path) -> None:
+    spent = []
+    for flags in ([], ["--record-at-target"]):
+        with serve(MemoryStore(), ServeSettings(writable=True)) as server:
+            words = ["mirror", "--from", "oci:source", "--to", server.host_port, "--plain-http", server.host_port]
+            assert main([*words, *flags]) == 0
+            first = server.requests.total
+            assert main([*words, *flags]) == 0
+            spent.append((first, server.requests.total - first))
+    (plain, plain_again), (recorded, recorded_again) = spent
+    assert recorded - plain == 7 * len(IMAGES)
+    assert recorded_again - plain_again == len(IMAGES)
