@@ -1,0 +1,101 @@
+"""Time stamps made here, by an authority of openssl's: what they prove, and which are refused."""
+
+import base64
+import json
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
+
+from tests.unit.trust.notation.making import ISSUES, NOW, ROOT, SUBJECT, Holder, issued, jws, usage
+from tests.unit.trust.notation.signatures import signature
+from transload.trust.evidence import Finding
+from transload.trust.notation import NotationTrust
+from transload.trust.notation.jws import read_jws
+
+OPENSSL = shutil.which("openssl")
+pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl, which makes time stamps, is not there")
+
+LONG = (-3650, 36500)  # openssl stamps with the time of this machine, whatever that is
+STAMPS = (
+    (usage("digital_signature"), True),
+    (x509.ExtendedKeyUsage([Usage.TIME_STAMPING]), True),
+)
+TSA_ROOT = issued("time root", ISSUES, days=LONG)
+OTHER_ROOT = issued("other root", ISSUES, days=LONG)
+TSA = issued("time authority", STAMPS, by=TSA_ROOT, days=LONG)
+CONFIG = """
+[tsa]
+serial = serial
+crypto_device = builtin
+signer_digest = sha256
+default_policy = 1.2.3.4
+digests = sha256
+accuracy = secs:1
+ess_cert_id_alg = sha256
+"""
+
+
+def stamped(folder: Path, content: bytes, authority: Holder = TSA) -> bytes:
+    """A time stamp token for `content`, at the time of this machine."""
+    (folder / "config").write_text(CONFIG)
+    (folder / "serial").write_text("01\n")
+    (folder / "content").write_bytes(content)
+    (folder / "tsa.crt").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+    key = authority.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "tsa.key").write_bytes(key)
+    for arguments in [
+        "-query -data content -sha256 -cert -no_nonce -out query",
+        "-reply -config config -section tsa -queryfile query -inkey tsa.key -signer tsa.crt -token_out -out token",
+    ]:
+        command = [str(OPENSSL), "ts", *arguments.split()]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)  # noqa: S603
+    return (folder / "token").read_bytes()
+
+
+def judged(folder: Path, signer: Holder, *, stamp_of: bytes | None = None, authority: Holder = TSA) -> Finding:
+    """What is said, ten years on, of a signature by `signer` with a time stamp."""
+    plain = jws(signer, [signer.der, ROOT_TODAY.der])
+    token = stamped(folder, read_jws(plain).signature if stamp_of is None else stamp_of, authority)
+    document = json.loads(plain)
+    document["header"]["io.cncf.notary.timestampSignature"] = base64.b64encode(token).decode()
+    trust = NotationTrust(
+        name="tests", roots=(ROOT_TODAY.certificate,), timestamp_roots=(TSA_ROOT.certificate, ROOT.certificate)
+    )
+    return trust.judge(SUBJECT, signature(json.dumps(document).encode()), datetime.now(UTC) + timedelta(days=3650))
+
+
+DAYS = (datetime.now(UTC) - NOW).days
+ROOT_TODAY = issued("root", ISSUES, days=(DAYS - 5, DAYS + 5))
+SIGNER_TODAY = issued("signer", by=ROOT_TODAY, days=(DAYS - 5, DAYS + 5))
+SIGNER_BEFORE = issued("signer before", by=ROOT_TODAY, days=(DAYS - 5, DAYS - 1))
+
+
+def test_a_time_stamp_proves_the_time(tmp_path: Path) -> None:
+    finding = judged(tmp_path, SIGNER_TODAY)
+    assert finding.problem is None
+    assert finding.signed_at is not None
+    assert abs(finding.signed_at - datetime.now(UTC)) < timedelta(days=1)
+    assert finding.time_from == "the time stamp of CN=time authority,O=Example,ST=WA,C=US"
+
+
+def test_a_signer_whose_certificate_had_expired_when_it_was_stamped(tmp_path: Path) -> None:
+    assert ", and it was time stamped on " in str(judged(tmp_path, SIGNER_BEFORE).problem)
+
+
+def test_the_time_stamp_of_another_signature(tmp_path: Path) -> None:
+    finding = judged(tmp_path, SIGNER_TODAY, stamp_of=b"another")
+    assert finding.problem == "its time stamp does not hold: it is the time stamp of another signature"
+
+
+def test_an_authority_that_nobody_trusts(tmp_path: Path) -> None:
+    stranger = issued("stranger", STAMPS, by=OTHER_ROOT, days=LONG)
+    finding = judged(tmp_path, SIGNER_TODAY, authority=stranger)
+    assert finding.problem == (
+        "its time stamp does not hold: no root in timestamp-stores leads to it, or it was altered"
+    )
