@@ -89,6 +89,15 @@ def test_push_and_plan_know_it_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert "younger than 7d" in " ".join("".join(capsys.readouterr()).split())
 
 
+def test_several_targets_and_a_saved_plan_keep_to_it(source: Path) -> None:
+    words = ("--from", "oci:source", "--min-age", "7d")
+    assert main(["mirror", *words, "--to", "oci:one", "--to", "oci:two"]) == 7
+    assert main(["plan", *words, "--to", "oci:three", "-o", "plan.json"]) == 7
+    main(["apply", "plan.json"])
+    for target in ("one", "two", "three"):
+        assert list(LayoutStore(source / target).repositories()) == ["old"]
+
+
 def test_what_is_there_already_is_not_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mirror", "--from", "oci:source", "--to", "oci:target"]) == 0
     code, images = run(capsys, "mirror", "--from", "oci:source", "--to", "oci:target", "--min-age", "7d")
