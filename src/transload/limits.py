@@ -188,8 +188,8 @@ CHARTS_SEARCHED = 50
 METRICS_BYTES = 1 << 20
 """A file of metrics that an earlier run wrote: honest ones have a few thousand bytes."""
 
-NOTIFY_OUTPUT_BYTES = 64 << 10
-"""What the program of `--notify-command` may write; it is ended when it writes more."""
+OWN_PROGRAM_OUTPUT_BYTES = 64 << 10
+"""What the program of `--notify-command` or `--sign-command` may write; it is ended when it writes more."""
 
 GATE_OUTPUT_BYTES = 16 << 20
 """What a program of `--gate` may write about one image; when it writes more, it is ended and the image refused."""

@@ -55,13 +55,16 @@ def signature_path(path: Path) -> Path:
 
 
 def write_inventory(path: Path, inventory: Inventory, signer: Signer | None = None) -> None:
-    """Write an inventory, and its signature in the form of a bundle's `ledger.sig`. Raises `LocalError`."""
+    """Write an inventory, and its signature in the form of a bundle's `ledger.sig`. Raises `LocalError`, and what
+    `signer` raises, before anything is written.
+    """
     raw = dump_inventory(inventory)
+    signature = None if signer is None else signer(raw)
     with local_errors("writing", path):
         replace_file(path, raw)
-    if signer is not None:
+    if signature is not None:
         with local_errors("writing", signature_path(path)):
-            replace_file(signature_path(path), signer(raw))
+            replace_file(signature_path(path), signature)
 
 
 def _is_inventory(path: Path) -> bool:

@@ -6,11 +6,13 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 from collections.abc import Sequence
 
 from transload.app.settings import Environment
 from transload.errors import LocalError, UsageError
 from transload.oci.reference import shown
+from transload.report.texts import one_line
 
 _SHELL_SIGNS = {"|", "||", "&&", "&", ">", ">>", "<"}
 _OWN_VARIABLE = re.compile(r"\$(?:TRANSLOAD_[A-Z_]+|\{TRANSLOAD_[A-Z_]+\})")
@@ -43,6 +45,13 @@ def words_of_command(option: str, text: str, environment: Environment) -> list[s
             hint="check the name and its permissions; a line of the shell is written sh -c '...'",
         )
     return words
+
+
+def how_it_ended(done: subprocess.CompletedProcess[bytes]) -> str:
+    """How a program ended that failed, with the last line that it wrote."""
+    said = done.stderr.decode("utf-8", "replace").strip() or done.stdout.decode("utf-8", "replace").strip()
+    ended = f"exit code {done.returncode}" if done.returncode >= 0 else f"signal {-done.returncode}"
+    return f"it ended with {ended}" + (f": {one_line(said.splitlines()[-1])}" if said else "")
 
 
 def _for_a_shell(words: Sequence[str]) -> str | None:

@@ -9,12 +9,12 @@ from typing import Literal
 
 from attrs import frozen
 
-from transload.app.commandtext import words_of_command
+from transload.app.commandtext import how_it_ended, words_of_command
 from transload.app.settings import Environment
-from transload.limits import NOTIFY_OUTPUT_BYTES
+from transload.limits import OWN_PROGRAM_OUTPUT_BYTES
 from transload.programs import run_program
 from transload.report.conclusion import Conclusion
-from transload.report.texts import harmless_json, one_line
+from transload.report.texts import harmless_json
 
 Occasion = Literal["failure", "change", "always"]
 """When the program runs: `change` also after failures, `always` also when nothing was new."""
@@ -57,7 +57,7 @@ class Notifier:
                 self.words,
                 variables=_variables(environment, conclusion, run_id),
                 timeout_s=timeout_s,
-                limit=NOTIFY_OUTPUT_BYTES,
+                limit=OWN_PROGRAM_OUTPUT_BYTES,
                 given=json.dumps(harmless_json(dict(conclusion.document))).encode(),
                 with_children=True,
             )
@@ -65,13 +65,11 @@ class Notifier:
             return f"it was ended after {timeout_s:g} s"
         except OSError as error:
             return f"it could not be started: {error.strerror or error}"
-        if max(len(done.stdout), len(done.stderr)) > NOTIFY_OUTPUT_BYTES:
-            return f"it was ended, since it wrote more than {NOTIFY_OUTPUT_BYTES >> 10} KiB"
+        if max(len(done.stdout), len(done.stderr)) > OWN_PROGRAM_OUTPUT_BYTES:
+            return f"it was ended, since it wrote more than {OWN_PROGRAM_OUTPUT_BYTES >> 10} KiB"
         if done.returncode == 0:
             return None
-        said = done.stderr.decode("utf-8", "replace").strip() or done.stdout.decode("utf-8", "replace").strip()
-        ended = f"exit code {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
-        return f"it ended with {ended}" + (f": {one_line(said.splitlines()[-1])}" if said else "")
+        return how_it_ended(done)
 
 
 def _variables(environment: Environment, conclusion: Conclusion, run_id: str) -> Mapping[str, str]:

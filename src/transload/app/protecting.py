@@ -8,14 +8,14 @@ from pathlib import Path
 
 from attrs import frozen
 
-from transload.bundle.format.blueprint import Blueprint, lay_out
+from transload.bundle.format.blueprint import Blueprint, Sign, lay_out
 from transload.bundle.format.contents import Contents
 from transload.bundle.format.evencut import even_volume_bytes
 from transload.bundle.format.recovery import Description, planned, split_recovery_name
 from transload.bundle.format.signing import Signer
 from transload.bundle.reading.checking import CheckedPart, members_of, volumes_of
 from transload.bundle.reading.reader import BundleStore
-from transload.bundle.writing.partial import is_finished
+from transload.bundle.writing.partial import has_volumes, is_finished
 from transload.bundle.writing.recovery import RecoveryWriter
 from transload.bundle.writing.sums import listed_sums
 from transload.errors import LocalError, MemberDamaged, TransloadError, UsageError, VolumeDamaged
@@ -47,11 +47,37 @@ class Division:
 
         Raises what `lay_out` and `even_volume_bytes` raise.
         """
-        plain = lay_out(contents, self.volume_bytes, signer)
-        if self.volumes is None and (not self.recovery or is_finished(path, plain)):
-            return plain
-        even = even_volume_bytes(plain.cut.size, most_bytes=self.volume_bytes, count=self.volumes, rows=self.recovery)
-        return plain if even == plain.ledger.volume_bytes else lay_out(contents, even, signer)
+        sign = signer and _signing_once(path, signer)
+        if self.volumes is None and not self.recovery:
+            return lay_out(contents, self.volume_bytes, sign)
+        sized = lay_out(contents, self.volume_bytes, signer and _sized)
+        if self.volumes is None and has_volumes(path, sized.cut):
+            plain = lay_out(contents, self.volume_bytes, sign)
+            if is_finished(path, plain):
+                return plain
+        even = even_volume_bytes(sized.cut.size, most_bytes=self.volume_bytes, count=self.volumes, rows=self.recovery)
+        return lay_out(contents, even, sign)
+
+
+def _sized(_ledger: bytes) -> bytes:
+    """In place of a signature where only sizes count, which it does not change: a signer may ask for a PIN."""
+    return b"-"
+
+
+def _signing_once(path: Path, signer: Signer) -> Sign:
+    """Signs as `signer` does, and takes the signature that the bundle at `path` has, if it is by this key and good.
+
+    A program may sign differently each time (ECDSA), and the bundle that is there would be taken for another one.
+    """
+
+    def sign(ledger: bytes) -> bytes:
+        with contextlib.suppress(TransloadError, OSError):
+            there = BundleStore(path, verifier=signer.public)
+            if there.signature is not None and there.ledger.encode() == ledger:
+                return there.signature.encode()
+        return signer(ledger)
+
+    return sign
 
 
 @frozen

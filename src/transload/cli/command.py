@@ -31,9 +31,16 @@ _GIVES_WAY = (
     ("target_username", "to"),
     ("volume_size", "volume_count"),
     ("volume_count", "volume_size"),
+    ("sign_key", "sign_command"),
+    ("sign_command", "sign_key"),
 )
 # The first has no meaning without the second.
-_NEEDS = (("against_key", "against"), ("tls_key", "tls_cert"), ("client_key", "client_certificate"))
+_NEEDS = (
+    ("against_key", "against"),
+    ("tls_key", "tls_cert"),
+    ("client_key", "client_certificate"),
+    ("public_key", "sign_command"),
+)
 # An empty repository: the catalog's images without a folder before them, and tags without a repository in a folder.
 _MAY_BE_EMPTY = {"source_repository", "repositories", "repository"}
 _BY_DEFAULT = (ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)

@@ -17,8 +17,8 @@ from transload.cli.console import show_result, width_of
 from transload.cli.flags import LoginFlags
 from transload.cli.gather import gather_logins
 from transload.cli.output import OutputFormat
-from transload.cli.prompting import load_signer
 from transload.cli.session import open_session
+from transload.cli.signing import SigningFlags, load_signer, signing_options
 from transload.errors import UsageError
 from transload.files import check_replaceable
 from transload.report.styled import folded
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Look at this repository; for registries that keep no list (repeatable).",
 )
-@options.sign_key
+@signing_options
 @options.target_login
 @options.network
 @options.reporter
@@ -52,7 +52,7 @@ def inventory(
     store: str,
     out: Path,
     repository: tuple[str, ...],
-    sign_key: Path | None,
+    signing: SigningFlags,
     logins: LoginFlags,
     network: Network,
     output: OutputFormat,
@@ -60,7 +60,7 @@ def inventory(
 ) -> int:
     """Write down what STORE holds: repositories, tags, digests. transload pack --against FILE leaves that out.
 
-    With --sign-key, a signature is written beside it (FILE.sig), which pack --against-key demands.
+    With --sign-key or --sign-command, a signature is written beside it (FILE.sig), which pack --against-key demands.
 
     \b
       transload inventory registry.local/arcdata -o site.json
@@ -73,7 +73,7 @@ def inventory(
         location = named_place(store)
         _check_is_target(location)
         check_replaceable(out)
-        signer = load_signer(sign_key, session.environment)
+        signer = load_signer(signing, session.environment, session.output.paused)
         gathered = gather_logins(session, logins, (), store)
         with session.stoppable(), session.stores(gathered) as stores:
             named = tuple("/".join(filter(None, (location.prefix, path))) for path in repository) or None

@@ -13,8 +13,8 @@ from transload.cli import options
 from transload.cli.command import Command, is_written
 from transload.cli.console import show_result, width_of
 from transload.cli.output import OutputFormat
-from transload.cli.prompting import asking_passphrase, new_passphrase
 from transload.cli.session import Session, open_session
+from transload.cli.signing import asking_passphrase, new_passphrase
 from transload.errors import UsageError
 from transload.report.styled import folded
 

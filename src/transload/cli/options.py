@@ -257,9 +257,6 @@ bundle = _as_value(
 )
 
 
-sign_key = _option("--sign-key", type=FILE, help="Private key (Ed25519 or ECDSA P-256; PEM or OpenSSH) to sign with.")
-
-
 def _limits(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> RateLimits:
     try:
         return RateLimits.of(texts)

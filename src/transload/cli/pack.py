@@ -25,10 +25,11 @@ from transload.cli.gather import gather, tell_the_same
 from transload.cli.gating import gates, with_gates
 from transload.cli.ledgers import BundleView
 from transload.cli.output import Output, OutputFormat
-from transload.cli.prompting import ask_for_medium, load_signer
+from transload.cli.prompting import ask_for_medium
 from transload.cli.recording import RecordFlags, recorded, recording
 from transload.cli.running import carry
 from transload.cli.session import open_session
+from transload.cli.signing import SigningFlags, load_signer, signing_options
 from transload.planning.ages import Ages
 from transload.report.result import Result, exit_code
 from transload.report.styled import folded
@@ -64,7 +65,7 @@ _HINT = "pip install 'transload[tool]' here has the parts for that, then pack ag
 )  # fmt: skip
 @options.media
 @click.option("--also", type=options.FILE, multiple=True, metavar="FILE", help="Carry this file too (repeatable).")
-@options.sign_key
+@signing_options
 @recorded
 @click.option(
     "--with-tool", metavar="pyz|binary|auto|FILE", shell_complete=completion.programs,
@@ -88,7 +89,7 @@ def pack(
     against_key: Path | None,
     media: MediaFlags,
     also: tuple[Path, ...],
-    sign_key: Path | None,
+    signing: SigningFlags,
     record: RecordFlags,
     with_tool: str | None,
     gating: GateFlags,
@@ -121,7 +122,7 @@ def pack(
         gathered = evolve(gathered, job=evolve(gathered.job, ages=ages))
         gathered = with_gates(gathered, gating, session, limits)
         job = gathered.job
-        signer = load_signer(sign_key, session.environment)
+        signer = load_signer(signing, session.environment, session.output.paused)
         records = recording(record, signer)
         tool = tool_for(with_tool) if with_tool is not None else None
         packing = Packing(
@@ -137,8 +138,9 @@ def pack(
             ask_medium=ask_for_medium(session.output.paused),
             limits=limits,
         )
-        paths = {"--against": against, "--against-key": against_key, "--sign-key": sign_key}
+        paths = {"--against": against, "--against-key": against_key}
         more = [*connection_words(network, gathered.logins), *limit_words(limits), *media.words, *gating.words]
+        more += signing.words
         own = _words(out, packing.division, volume_size, paths, also, with_tool)
         words = ["pack", *command_words(job, [*own, *more])]
         images = [word for image in job.images for word in ("--image", image)]

@@ -1,4 +1,4 @@
-"""Questions during a run, at a terminal: for a medium, for the passphrase of a key."""
+"""Questions during a run, at a terminal: for a medium."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from transload.app.settings import Environment
 from transload.cli.console import say, say_folded
 from transload.cli.interruption import leave
-from transload.cli.prompts import ask, ask_password, is_interactive
-from transload.errors import SettingMissing, VolumeMissing
+from transload.cli.prompts import ask, is_interactive
+from transload.errors import VolumeMissing
 from transload.files import expanded
 from transload.report.texts import size
 
 if TYPE_CHECKING:
-    from transload.bundle.format.signing import Signer
     from transload.bundle.reading.volumefiles import Ask, WantedVolume
     from transload.bundle.writing.onmedia import Ask as AskMedium
     from transload.bundle.writing.onmedia import WantedMedium
@@ -74,46 +72,3 @@ def _where_is(wanted: WantedVolume, home: Path) -> Path | None:
     except click.Abort:  # perhaps in a thread that reads; nobody waits for it
         leave()
     return None if answer == _WITHOUT else expanded(answer)
-
-
-def load_signer(path: Path | None, environment: Environment) -> Signer | None:
-    """The private key at `path`; its passphrase comes from a variable or a question. Raises `KeyInvalid` and others.
-
-    Raises `SettingMissing` if there is a passphrase and nobody can be asked.
-    """
-    if path is None:
-        return None
-    from transload.bundle.format.signing import load_private_key
-
-    return load_private_key(path, asking_passphrase(path, environment))
-
-
-def asking_passphrase(path: Path, environment: Environment) -> Callable[[], str]:
-    """A function that gives the passphrase of the key at `path`: from the variable, or by asking."""
-
-    def passphrase() -> str:
-        if environment.sign_passphrase is not None:
-            return environment.sign_passphrase
-        if not is_interactive():
-            raise SettingMissing(
-                f"the key {path} has a passphrase, and there is no terminal to ask for it on",
-                hint="set TRANSLOAD_SIGN_PASSPHRASE",
-            )
-        return ask_password(f"Passphrase of {path}")
-
-    return passphrase
-
-
-def new_passphrase(path: Path, value: str | None, variable: str) -> str:
-    """The passphrase that the key at `path` gets: the `value` of a variable, or asked for twice.
-
-    Raises `SettingMissing` if nobody can be asked.
-    """
-    if value is not None:
-        return value
-    if not is_interactive():
-        raise SettingMissing(
-            f"{path} needs a new passphrase, and there is no terminal to ask for it on",
-            hint=f"set {variable}, or write the key without one: --no-passphrase",
-        )
-    return ask_password(f"New passphrase of {path}", twice=True)

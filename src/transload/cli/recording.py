@@ -10,8 +10,8 @@ from attrs import frozen
 from transload.cli import options
 from transload.cli.command import is_written
 from transload.cli.declaring import as_value, option, stacked
-from transload.cli.prompting import load_signer
 from transload.cli.session import Session
+from transload.cli.signing import SigningFlags, load_signer
 from transload.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def record_signer(flags: RecordFlags, sign_key: Path | None, session: Session) -
     Raises `UsageError` for a key without a record, and what `load_signer` raises.
     """
     if flags.is_wanted:
-        return load_signer(sign_key, session.environment)
+        return load_signer(SigningFlags(sign_key=sign_key), session.environment, session.output.paused)
     if is_written("sign_key"):
         raise UsageError("--sign-key without --record has no effect", hint="add --record FILE, or leave it out")
     return None

@@ -62,6 +62,8 @@ def pack(
     rewrite_volumes: Iterable[int] = (),
     also: str | Path | Iterable[str | Path] = (),
     sign_key: str | Path | None = None,
+    sign_command: str | None = None,
+    public_key: str | Path | None = None,
     passphrase: Callable[[], str] | None = None,
     record: str | Path | None = None,
     recorded_by: str | None = None,
@@ -95,9 +97,10 @@ def pack(
     no room for the next one, and returns whether another medium may be in place. `rewrite_volumes` are volumes whose
     media were lost: they are written again.
     `also` are files that travel along. `sign_key` is a private key (Ed25519 or ECDSA P-256, PEM or OpenSSH), whose
-    passphrase `passphrase` gives if it has one. `with_tool` puts a program for the far side beside the bundle: `"pyz"`
-    (the one file, made from what is installed here), `"binary"`, `"auto"`, or the path of a file. The other parameters:
-    see `mirror`; `sign_key` signs the `record` too.
+    passphrase `passphrase` gives if it has one. Or `sign_command` is a program that gets the bytes on its standard
+    input and writes the signature, which `public_key` checks at once. `with_tool` puts a program for the far side
+    beside the bundle: `"pyz"` (the one file, made from what is installed here), `"binary"`, `"auto"`, or the path of a
+    file. The other parameters: see `mirror`; who signs the bundle signs the `record` too.
 
     Every image arrives or none: a bundle that lacks something is found out where nobody can fetch it. Only images that
     `gates` refuse are left out, and the others packed; then it raises `GateRefused` or `ImagesFailed` at the end. What
@@ -121,7 +124,13 @@ def pack(
         to_media=to_media,
         ask_medium=ask_medium,
         rewrite=tuple(arguments.of_kind("rewrite_volumes", volume, int) for volume in rewrite_volumes),
-        signer=signer_of(arguments.path_if_any("sign_key", sign_key), passphrase),
+        signer=signer_of(
+            arguments.path_if_any("sign_key", sign_key),
+            passphrase,
+            arguments.text_if_any("sign_command", sign_command),
+            arguments.path_if_any("public_key", public_key),
+            options.get("environment"),
+        ),
         limits=arguments.of_kind("limits", limits, Limits),
     )
     recording = recording_of(record, recorded_by, packing.signer)

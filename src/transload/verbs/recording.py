@@ -6,13 +6,31 @@ from collections.abc import Callable
 from pathlib import Path
 
 from transload.app.recording import Recording
+from transload.app.settings import Environment, read_environment
 from transload.bundle.format.signing import Signer
 from transload.errors import UsageError
 from transload.verbs import arguments
 
 
-def signer_of(path: Path | None, passphrase: Callable[[], str] | None) -> Signer | None:
-    """The private key at `path`. Raises `KeyInvalid`, `PartMissing`, `LocalError`, `TypeError`."""
+def signer_of(
+    path: Path | None,
+    passphrase: Callable[[], str] | None,
+    command: str | None = None,
+    public_key: Path | None = None,
+    environment: Environment | None = None,
+) -> Signer | None:
+    """The private key at `path`, or the program `command`, whose signatures `public_key` checks; None for nobody.
+
+    Raises `KeyInvalid`, `PartMissing`, `LocalError`, `TypeError`, `UsageError`.
+    """
+    if (command is None) != (public_key is None):
+        raise UsageError("sign_command and public_key belong together", hint="give both, or neither")
+    if command is not None and public_key is not None:
+        if path is not None:
+            raise UsageError("sign_key and sign_command are two ways to sign", hint="give one of them")
+        from transload.app.signing import command_signer
+
+        return command_signer(command, public_key, environment or read_environment())
     if path is None:
         return None
     if passphrase is not None and not callable(passphrase):

@@ -155,18 +155,30 @@ class Unfinished:
 def is_finished(path: Path, blueprint: Blueprint) -> bool:
     """Whether the finished bundle at `path` has this ledger and signature, and volumes of the right sizes.
 
-    Its blobs are not read: `BundleStore.check` does that. The journal is deleted last: while it is there, an earlier
-    run was ended before it had given all files their names and listed their sums.
+    Its blobs are not read: `BundleStore.check` does that.
+    """
+    cut = blueprint.cut
+    if not has_volumes(path, cut):
+        return False
+    with StreamReader(cut, lambda volume: _finished(path, cut, volume), 0) as reader:
+        return reader.read(len(blueprint.head)) == blueprint.head
+
+
+def has_volumes(path: Path, cut: Cut) -> bool:
+    """Whether a finished bundle is at `path` that is cut like this, whatever is in it.
+
+    The journal is deleted last: while it is there, an earlier run was ended before it had given all files their names
+    and listed their sums.
     """
     if _journal(path).exists():
         return False
-    cut = blueprint.cut
-    files = {volume: path.with_name(cut.file_name(path.name, volume)) for volume in cut.numbers}
+    files = {volume: _finished(path, cut, volume) for volume in cut.numbers}
     with local_errors("reading", path.parent):
-        if any(not file.is_file() or file.stat().st_size != cut.size_of(volume) for volume, file in files.items()):
-            return False
-    with StreamReader(cut, files.__getitem__, 0) as reader:
-        return reader.read(len(blueprint.head)) == blueprint.head
+        return all(file.is_file() and file.stat().st_size == cut.size_of(volume) for volume, file in files.items())
+
+
+def _finished(path: Path, cut: Cut, volume: int) -> Path:
+    return path.with_name(cut.file_name(path.name, volume))
 
 
 def discard(path: Path) -> None:
