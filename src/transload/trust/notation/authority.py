@@ -107,9 +107,8 @@ class NotationTrust:
 def parts_missing(error: ImportError) -> PartMissing:
     """The error for a library of the extra `trust` that is not installed."""
     hint = "install it: python3 -m pip install 'transload[trust]'"
-    return PartMissing(
-        f"checking notation's signatures needs the package {shown(error.name or 'cryptography')}", hint=hint
-    )
+    package = (error.name or "cryptography").partition(".")[0].replace("_", "-")
+    return PartMissing(f"checking notation's signatures needs the package {package}", hint=hint)
 
 
 def _read(evidence: Evidence) -> Envelope:

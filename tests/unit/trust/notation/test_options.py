@@ -1,5 +1,6 @@
 """The options of a policy: what they come to, and what is said of wrong ones."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.unit.trust.notation.making import MIDDLE, NOW, ROOT, SIGNER, SUBJECT, made
 from transload.documents.value import Value
-from transload.errors import DocumentInvalid, LocalError
+from transload.errors import DocumentInvalid, LocalError, PartMissing
 from transload.limits import TRUST_STORE_BYTES
 from transload.trust.evidence import Form
 from transload.trust.notation import read_notation
@@ -106,3 +107,15 @@ def test_stores_that_cannot_be_opened(folder: Path, file: str) -> None:
 def test_spellings_of_names(text: str, value: str) -> None:
     (identity,) = read_identities([f"x509.subject: C=US, ST=WA, {text}"])
     assert ("2.5.4.10", value) in identity.attributes
+
+
+@pytest.mark.parametrize("library", ["cryptography.x509", "cbor2"])
+def test_without_the_extra(folder: Path, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"trust-stores": ["root.pem"], "identities": ["*"]}
+    authority, evidence = read_notation(options, folder), made("cose")
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(
+        PartMissing, match=f"checking notation's signatures needs the package {library[:12]}$"
+    ) as raised:
+        read_notation(options, folder) if library != "cbor2" else authority.judge(SUBJECT, evidence, NOW)
+    assert raised.value.hint == "install it: python3 -m pip install 'transload[trust]'"

@@ -14,9 +14,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 
 from tests.unit.trust.notation.making import ISSUES, NOW, ROOT, SUBJECT, Holder, issued, jws, usage
 from tests.unit.trust.notation.signatures import signature
+from transload.trust.doubt import Doubt
 from transload.trust.evidence import Finding
 from transload.trust.notation import NotationTrust
 from transload.trust.notation.jws import read_jws
+from transload.trust.notation.timestamp import check_timestamp
 
 OPENSSL = shutil.which("openssl")
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl, which makes time stamps, is not there")
@@ -99,3 +101,11 @@ def test_an_authority_that_nobody_trusts(tmp_path: Path) -> None:
     assert finding.problem == (
         "its time stamp does not hold: no root in timestamp-stores leads to it, or it was altered"
     )
+
+
+def test_a_time_stamp_with_a_certificate_of_no_known_version(tmp_path: Path) -> None:
+    token = stamped(tmp_path, read_jws(jws()).signature)
+    version = bytes.fromhex("a003020102")  # [0] INTEGER 2: the certificate's version
+    assert version in token
+    with pytest.raises(Doubt, match="its time stamp does not hold"):
+        check_timestamp(token.replace(version, bytes.fromhex("a003020156")), b"", (TSA_ROOT.certificate,))
