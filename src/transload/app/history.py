@@ -7,11 +7,12 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from transload.app.location import Location
+from transload.app.location import Location, is_local
 from transload.bundle.format.keys import PublicKey
 from transload.catalog.selected import join
-from transload.errors import LimitExceeded, NotFound, ReferenceInvalid, TransloadError
+from transload.errors import LimitExceeded, NotFound, ReferenceInvalid, TransloadError, UsageError
 from transload.oci import Descriptor, Digest, Manifest, Name, Reference, Verifier
+from transload.oci.reference import shown
 from transload.ports import Source
 from transload.report.transferrecord import ARTIFACT_TYPE, PREDICATE_TYPE
 from transload.threads import Cancellation, in_parallel
@@ -76,6 +77,12 @@ def place_of(image: str, store: Location | None) -> tuple[Location, Name]:
 
     Raises `ReferenceInvalid`, and `UsageError` for a store that is no target.
     """
+    if is_local(image) and not image.startswith(("docker:", "podman:")):  # there are images of these names
+        scheme, _, rest = image.partition(":")
+        raise UsageError(
+            f"{shown(image)!r} is a store, and an image was expected",
+            hint=f"write the image and its store apart: REPOSITORY:TAG --from {scheme}:{shown(rest) or 'DIR'}",
+        )
     if store is None:
         reference = Reference.parse(image)
         return Location("registry", reference.registry), reference.name

@@ -39,7 +39,8 @@ class Recording:
 
     With `at_target`, each image that arrives gets a record of its own, which refers to it.
 
-    Raises `UsageError` for a `recorded_by` that cannot be shown, `LocalError` for a file that cannot be written.
+    Raises `UsageError` for a `recorded_by` that cannot be shown or a name without `.json`, `LocalError` for a file that
+    cannot be written.
     """
 
     path: Path | None = None
@@ -55,6 +56,12 @@ class Recording:
                 hint=f"write a name of at most {_NAME} printable characters, or leave it out",
             )
         if self.path is not None:
+            if self.path.suffix.lower() != ".json":  # so that a slip replaces no key and no bundle
+                raise UsageError(
+                    f"a transfer record named {self.path.name!r} has no known format",
+                    subject=str(self.path),
+                    hint="let the name end in .json",
+                )
             check_replaceable(self.path)
 
     def check(self, prepared: Prepared) -> None:

@@ -37,7 +37,7 @@ _file = stacked(
     option(
         "--record",
         type=options.FILE,
-        help="Write a transfer record: the images that arrived, from where, when, and what was checked.",
+        help="Write a transfer record, FILE.json: which images arrived, from where, when, what was checked.",
     ),
     option("--recorded-by", metavar="NAME", help="With --record: who answers for it. Nobody is named by default."),
 )

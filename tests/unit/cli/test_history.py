@@ -141,6 +141,8 @@ def test_odd_values_are_shown_harmless(desk: Path, capsys: pytest.CaptureFixture
         (("history", "app/none:1", "--from", "oci:far"), 4, "app/none"),
         (("history", "app/two", "--from", "oci:far"), 2, "has neither a tag nor a digest"),
         (("history", "app/two:1", "--from", "bundle:far"), 2, "bundle"),
+        (("history", "oci:far"), 2, "--from oci:far"),
+        (("history", "oci:far/app/two:1"), 2, "is a store, and an image was expected"),
         ((*WORDS, "--public-key", "site.key"), 2, "is not a public key"),
         ((*WORDS, "--public-key", "none.pub"), 8, "none.pub"),
         (("history", "app/two:1", "--from", "oci:none"), 8, "none"),
