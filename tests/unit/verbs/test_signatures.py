@@ -1,6 +1,11 @@
-"""What refers to an image on its way to a server: the order of the requests there."""
+"""What refers to an image on its way: the order of the requests at a server, and what a bundle lists."""
 
 from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +18,7 @@ from transload.testing.faults import FaultyStore, fails
 from transload.testing.images import fill, image, signature
 
 NOTHING = Environment()
+SHARED = Path(__file__).parents[4] / "shared" / "data" / "signatures" / "notation-signed"
 APP = image("app")
 SIGNED = signature(APP)
 
@@ -48,3 +54,41 @@ def test_a_signature_that_is_refused_keeps_the_tag_back() -> None:
     assert not isinstance(caught.value, ImagesFailed)
     assert list(target.store.tags("acme/app")) == []
     assert target.store.fetch(Name("acme/app", None, APP.digest)).raw == APP.manifest.raw
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the layout that notation signed is not beside this checkout")
+def test_an_unpacked_bundle_lists_signatures_as_notation_lists_them(tmp_path: Path) -> None:
+    """`oras discover` and `notation` read each listed manifest: what they find must be listed, without a name.
+
+    They compare a subject with the image's entry by type, digest and size, and take the kind of a signature from its
+    manifest (oras-go, `registry.Referrers`).
+    """
+    transload.pack((), out=tmp_path / "signed", origin=f"oci:{SHARED}", referrers=True, environment=NOTHING)
+    (volume,) = tmp_path.glob("signed*.tar")
+    with tarfile.open(volume) as archive:
+        archive.extractall(tmp_path / "layout", filter="data")
+    ours, theirs = (listed(folder) for folder in (tmp_path / "layout", SHARED))
+    assert nameless(ours) == nameless(theirs)
+    assert len(nameless(ours)) == 3
+    images = [entry for entry in ours if "annotations" in entry]
+    assert len(images) == 4
+    subjects = [subject_of(tmp_path / "layout", entry) for entry in nameless(ours)]
+    assert all(subject in [bare(entry) for entry in images] for subject in subjects)
+
+
+def listed(folder: Path) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = json.loads((folder / "index.json").read_text())["manifests"]
+    return entries
+
+
+def nameless(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted((entry for entry in entries if "annotations" not in entry), key=lambda entry: str(entry["digest"]))
+
+
+def bare(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: entry[key] for key in ("mediaType", "digest", "size")}
+
+
+def subject_of(folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
+    manifest = json.loads((folder / "blobs" / entry["digest"].replace(":", "/")).read_text())
+    return bare(manifest["subject"])
