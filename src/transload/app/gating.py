@@ -57,7 +57,7 @@ def gated(
     held = ExitStack()
     stores.at_end(held.close)
     place = held.enter_context(staging(stores.state))
-    run_ = _Run(place, gates, stores, cancellation, bodies)
+    run_ = _Run(place=place, gates=gates, stores=stores, cancellation=cancellation, bodies=bodies)
     items = tuple(request.items[number] for number in shown)
     beside = _beside(plan, sources, target)
     staged = make_plan(
@@ -93,7 +93,7 @@ def _blobs(plan: Plan) -> tuple[Descriptor, ...]:
     return tuple(blobs.values())
 
 
-@define
+@define(kw_only=True)
 class _Run:
     """The work on one image after the other."""
 

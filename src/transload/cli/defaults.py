@@ -24,7 +24,7 @@ _UNTOUCHED = ("demo",)  # it needs no settings of a site
 _OWN = {
     "check": ("deep",),
     "configure": ("pin", "strict"),
-    "history": ("from",),
+    "history": ("from", "public-key"),
     "keys": ("algorithm", "no-passphrase"),
     "load": ("platform", "namespace"),
     "prune": (
