@@ -56,8 +56,8 @@ def history(
     mirror and push attach them with --record-at-target. With --public-key, each must be signed by this key.
 
     \b
-      transload history registry.local/arcdata/controller:v1.46 --public-key site.pub
-      transload history arcdata/controller:v1.46 --from oci:folder
+      transload history registry.local/arcdata/arc-dns:v1 --public-key site.pub
+      transload history arcdata/arc-dns:v1 --from oci:folder
     """
     from transload.app.history import history_of, place_of
     from transload.bundle.format.keys import load_public_key
