@@ -20,7 +20,7 @@ from transload.bundle.format.signing import (
     parse_private_key,
     signer_of,
 )
-from transload.errors import FileExists, KeyInvalid, PermissionRefused, UsageError
+from transload.errors import FileExists, KeyInvalid, PermissionRefused, TransloadError, UsageError
 from transload.files import check_replaceable, create_file, expanded, local_errors, read_file, replace_file
 
 _OWNER_ONLY = 0o600
@@ -134,7 +134,7 @@ def _create(path: Path, content: bytes, permissions: int | None) -> None:
     try:
         with local_errors("writing", path):
             create_file(path, content, permissions=permissions)
-    except Exception as error:
+    except TransloadError as error:
         if isinstance(error.__cause__, FileExistsError):
             raise _exists(path) from error
         raise

@@ -194,7 +194,7 @@ def _doubting() -> Iterator[None]:
     """What the libraries raise for a bundle becomes a `Doubt`: their own errors, and whatever broken content causes."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # see above: broken content causes errors of any kind
         message = "; ".join(line.strip() for line in str(error).splitlines()[:3])
         raise Doubt(shown(message or type(error).__name__)[1:-1]) from None
 

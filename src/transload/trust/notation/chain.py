@@ -47,7 +47,7 @@ def _load(content: bytes) -> Certificate:
     try:
         certificate = load_der_x509_certificate(content)
         parse_all(certificate)
-    except Exception as error:
+    except Exception as error:  # the library raises errors of many kinds for what it cannot read
         raise Doubt(f"one of its certificates cannot be read: {shown(str(error))}") from error
     return certificate
 
