@@ -417,6 +417,12 @@ class WouldGoBack(RefusedByRule):
     code = "would-go-back"
 
 
+class PolicyRefused(RefusedByRule):
+    """An image has not the signatures or attestations that the policy wants."""
+
+    code = "policy-refused"
+
+
 class GateRefused(RefusedByRule):
     """A program of the site (`--gate`) did not let an image pass, or could not look at it."""
 

@@ -13,7 +13,10 @@ from transload.planning import Narrowing
 from transload.planning.ages import NO_AGES, Ages
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from transload.app.gates import Gates
+    from transload.trust.policy import Policy
 
 BODIES = 8
 
@@ -38,7 +41,8 @@ class Job:
     names that it has. `bodies` is how many blobs move at a time. `tags_by_default` means that `tag`
     and `target_tag` are defaults: if they cannot be used, they are ignored. `values_folder` is where values are written
     that make the charts of a run take their images from the target. `through` is the engine that copies instead of us.
-    `gates` are programs that look at each image before, `ages` the limits for images that would be copied.
+    `gates` are programs that look at each image before, `ages` the limits for images that would be copied. `policy`
+    says which signatures these must have; `at` is the time that counts as now for it (None: this machine's clock).
     """
 
     sets: tuple[str, ...]
@@ -64,3 +68,5 @@ class Job:
     through: Through | None = None
     gates: Gates | None = None
     ages: Ages = NO_AGES
+    policy: Policy | None = None
+    at: datetime | None = None

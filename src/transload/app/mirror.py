@@ -47,6 +47,7 @@ from transload.wording import first_of
 
 if TYPE_CHECKING:
     from transload.report.transferrecord import Check
+    from transload.trust.policy import Verdict
 
 _NAMED = 3  # images named in one sentence
 _THREADS = 8
@@ -66,7 +67,7 @@ class Prepared:
     gates said, by the images' names at the target.
 
     `checks` are what a transfer record says was checked. `plan_digest` is that of the plan which decided what is
-    copied, if `plan` only fills a bundle.
+    copied, if `plan` only fills a bundle. `verdicts` are what the policy says of images, by their names at the target.
     """
 
     plan: Plan
@@ -88,6 +89,7 @@ class Prepared:
     plan_digest: Digest | None = None
     request: Request | None = None
     gates: Mapping[str, tuple[GateResult, ...]] = field(factory=dict)
+    verdicts: Mapping[str, Verdict] = field(factory=dict)
 
 
 def request_of(job: Job, selection: Selection) -> Request:

@@ -1,0 +1,166 @@
+"""A policy: which signatures an image must have, by its name; and the verdict on one image. Pure.
+
+The most specific rule whose prefix fits the image's name decides. No rule that fits refuses, as a policy is there to
+keep out what nobody thought of. The file is docs/formats/policy.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import Enum
+
+from attrs import field, frozen
+
+from transload.trust.evidence import Authority, Evidence, Finding, Form, Subject
+
+_SHOWN = 3  # problems in one sentence
+
+
+class Mode(Enum):
+    """What a rule does with an image that does not fulfil it."""
+
+    REQUIRE = "require"
+    """The image is refused."""
+
+    WARN = "warn"
+    """The image is copied, and the run says what is wrong."""
+
+    SKIP = "skip"
+    """Nothing is asked."""
+
+
+@frozen(kw_only=True)
+class Rule:
+    """What images must have whose names begin with `prefix`; the empty prefix fits every name.
+
+    One of `authorities` must hold, with `all_of` each of them. Each of `attestations` must hold, too: these are
+    authorities that only take attestations. `line` is where the rule stands in its file.
+    """
+
+    prefix: str
+    mode: Mode
+    authorities: tuple[Authority, ...] = ()
+    all_of: bool = False
+    attestations: tuple[Authority, ...] = ()
+    line: int | None = None
+
+    def fits(self, name: str) -> bool:
+        """Whether `name`, a repository with its registry, is the prefix or lies below it."""
+        prefix = self.prefix.rstrip("/")
+        return not prefix or name == prefix or name.startswith(f"{prefix}/")
+
+    @property
+    def forms(self) -> frozenset[Form]:
+        """The forms of evidence that it can use; no others are fetched."""
+        if self.mode is Mode.SKIP:
+            return frozenset()
+        return frozenset(form for authority in (*self.authorities, *self.attestations) for form in authority.forms)
+
+
+@frozen(kw_only=True)
+class Material:
+    """A file that a policy names, such as a public key: its name as the policy has it, and its bytes as they were read.
+
+    `role` is for people: `public key`, `trust store`, `trusted root`, `policy`.
+    """
+
+    name: str
+    role: str
+    content: bytes = field(repr=False)
+
+
+@frozen(kw_only=True)
+class Policy:
+    """Rules, none with the prefix of another. `file` is where they were read; `material` is what they name."""
+
+    file: str
+    rules: tuple[Rule, ...]
+    material: tuple[Material, ...] = ()
+
+    def rule_for(self, name: str) -> Rule | None:
+        """The rule with the longest prefix that fits `name`, such as `registry.example/vendor/app`."""
+        fitting = [rule for rule in self.rules if rule.fits(name)]
+        return max(fitting, key=lambda rule: len(rule.prefix.rstrip("/")), default=None)
+
+
+@frozen(kw_only=True)
+class Verdict:
+    """What a policy says of one image.
+
+    `rule` is the one that decided; None if no rule fits. `problem` says what is missing, for people: the end of the
+    sentence `… is not signed as the policy wants: …`; None if the rule holds. `findings` are on every signature that
+    was looked at, by the authority that holds it for its own, or else by the first that judged it.
+    """
+
+    rule: Rule | None
+    problem: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the image must not be copied."""
+        return self.problem is not None and (self.rule is None or self.rule.mode is Mode.REQUIRE)
+
+    @property
+    def held(self) -> tuple[Finding, ...]:
+        """The findings that prove a signature."""
+        return tuple(finding for finding in self.findings if finding.holds)
+
+    @property
+    def signers(self) -> tuple[str, ...]:
+        """Who signed, as far as that is proved, each once."""
+        return tuple(dict.fromkeys(finding.signer for finding in self.held if finding.signer))
+
+    @property
+    def signed(self) -> tuple[datetime, str] | None:
+        """The first time that is proved for a signature, and what proves it; None if nothing does."""
+        times = [(finding.signed_at, finding.time_from or "") for finding in self.held if finding.signed_at]
+        return min(times, default=None)
+
+
+def verdict(rule: Rule | None, subject: Subject, evidence: Sequence[Evidence], at: datetime) -> Verdict:
+    """Judge the evidence that was found for `subject` by `rule`; `at` is the time that counts as now.
+
+    Raises `PartMissing` without a library that an authority needs.
+    """
+    if rule is None:
+        return Verdict(rule=None, problem="no rule of the policy fits its name")
+    if rule.mode is Mode.SKIP:
+        return Verdict(rule=rule)
+    signed = {authority.name: _judged(authority, subject, evidence, at) for authority in rule.authorities}
+    attested = {authority.name: _judged(authority, subject, evidence, at) for authority in rule.attestations}
+    unproved = (_why(name, found) for name, found in attested.items() if not _any_holds(found))
+    problem = "; ".join((*_lacking(rule, signed), *unproved))
+    findings = [finding for found in (*signed.values(), *attested.values()) for finding in found]
+    return Verdict(rule=rule, problem=problem or None, findings=tuple(_best(findings)))
+
+
+def _any_holds(findings: Iterable[Finding]) -> bool:
+    return any(finding.holds for finding in findings)
+
+
+def _judged(authority: Authority, subject: Subject, evidence: Iterable[Evidence], at: datetime) -> list[Finding]:
+    return [authority.judge(subject, piece, at) for piece in evidence if piece.form in authority.forms]
+
+
+def _lacking(rule: Rule, signed: dict[str, list[Finding]]) -> Iterable[str]:
+    lacking = [name for name, findings in signed.items() if not _any_holds(findings)]
+    if lacking and (rule.all_of or len(lacking) == len(signed)):
+        yield from (_why(name, signed[name]) for name in lacking[:_SHOWN])
+
+
+def _why(name: str, findings: Sequence[Finding]) -> str:
+    if not findings:
+        return f"nothing that {name} could have signed was found"
+    return f"{name} does not accept it: {findings[0].problem}"
+
+
+def _best(findings: Iterable[Finding]) -> Iterable[Finding]:
+    """One finding on each piece of evidence: one that holds, if there is one."""
+    best: dict[int, Finding] = {}
+    for finding in findings:
+        known = best.get(id(finding.evidence))
+        if known is None or (finding.holds and not known.holds):
+            best[id(finding.evidence)] = finding
+    return best.values()
