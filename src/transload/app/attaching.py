@@ -70,7 +70,15 @@ def attach(prepared: Prepared, result: Result, encoded: Encoded, *, signed: bool
                 return False
             manifest = manifests.get(digest)
             subject = manifest.descriptor if manifest else target.resolve(Name(repository, None, digest))
-            _put(target, repository, subject, encoded(number), MEDIA_TYPE if signed else IN_TOTO)
+            media_type = MEDIA_TYPE if signed else IN_TOTO
+            put_artifact(
+                target,
+                repository,
+                subject,
+                content=encoded(number),
+                media_type=media_type,
+                artifact_type=ARTIFACT_TYPE,
+            )
         except TransloadError as error:
             return as_result(error)
         return True
@@ -91,22 +99,36 @@ def _has_record(target: Target, repository: str, digest: Digest) -> bool:
     return False
 
 
-def _put(target: Target, repository: str, subject: Descriptor, content: bytes, media_type: str) -> None:
-    """Store a record as OCI image specification 1.1 has it ("Guidelines for Artifact Usage")."""
-    config = Descriptor(types.OCI_EMPTY, Digest.of(_EMPTY), len(_EMPTY))
-    layer = Descriptor(media_type, Digest.of(content), len(content))
-    document = {
-        "schemaVersion": 2,
-        "mediaType": types.OCI_MANIFEST,
-        "artifactType": ARTIFACT_TYPE,
-        "config": config.to_json(),
-        "layers": [layer.to_json()],
-        "subject": Descriptor(subject.media_type, subject.digest, subject.size).to_json(),
-    }
-    manifest = Manifest.parse(json.dumps(document, separators=(",", ":")).encode())
-    for blob, held in ((config, _EMPTY), (layer, content)):
+def put_artifact(
+    target: Target, repository: str, subject: Descriptor, *, content: bytes, media_type: str, artifact_type: str
+) -> Descriptor:
+    """Store `content` as an artifact that refers to `subject`, and give its manifest's descriptor.
+
+    The same content makes the same manifest, so that storing it again changes nothing. Raises what the target raises.
+    """
+    manifest, blobs = artifact(subject, content=content, media_type=media_type, artifact_type=artifact_type)
+    for blob, held in blobs:
         if not target.exists(repository, blob):
             with target.begin(repository, blob) as ingest:
                 ingest.write([held[ingest.offset :]])
                 ingest.commit()
     target.put_manifest(Name(repository, None, manifest.digest), manifest)
+    return manifest.as_referrer
+
+
+def artifact(
+    subject: Descriptor, *, content: bytes, media_type: str, artifact_type: str
+) -> tuple[Manifest, tuple[tuple[Descriptor, bytes], ...]]:
+    """The manifest of an artifact (OCI image specification 1.1, "Guidelines for Artifact Usage"), and its blobs."""
+    config = Descriptor(types.OCI_EMPTY, Digest.of(_EMPTY), len(_EMPTY))
+    layer = Descriptor(media_type, Digest.of(content), len(content))
+    document = {
+        "schemaVersion": 2,
+        "mediaType": types.OCI_MANIFEST,
+        "artifactType": artifact_type,
+        "config": config.to_json(),
+        "layers": [layer.to_json()],
+        "subject": Descriptor(subject.media_type, subject.digest, subject.size).to_json(),
+    }
+    manifest = Manifest.parse(json.dumps(document, separators=(",", ":")).encode())
+    return manifest, ((config, _EMPTY), (layer, content))
