@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 import transload
-from transload.app.attaching import _put
+from transload.app.attaching import put_artifact
 from transload.bundle.format.keys import load_public_key
 from transload.cli.main import main
 from transload.layout import LayoutStore
 from transload.oci import Name
-from transload.report.transferrecord import PREDICATE_TYPE
+from transload.report.transferrecord import ARTIFACT_TYPE, PREDICATE_TYPE
 from transload.testing.images import fill, image
 from transload.trust.dsse import IN_TOTO, MEDIA_TYPE, Envelope, EnvelopeSignature, pae
 from transload.trust.statement import Statement, StatementSubject
@@ -52,7 +52,8 @@ def signed(content: bytes, key: Ed25519PrivateKey = SITE, kind: str = IN_TOTO, k
 
 def attach(desk: Path, content: bytes, media_type: str = MEDIA_TYPE) -> None:
     store = LayoutStore(desk / "far")
-    _put(store, "app/one", store.resolve(Name("app/one", "1")), content, media_type)
+    subject = store.resolve(Name("app/one", "1"))
+    put_artifact(store, "app/one", subject, content=content, media_type=media_type, artifact_type=ARTIFACT_TYPE)
 
 
 def shown(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[dict[str, Any]]]:
