@@ -64,8 +64,8 @@ def is_wrong(error: TransloadError) -> bool:
 class Proof:
     """The verdict on one name at the target. Counts are of what was checked below it, sizes in bytes.
 
-    `digest` is that of the manifest at the target, None if there is none. `verdict` says what was found (see
-    `Verdict`), and `error` why it is not a good one.
+    `digest` is that of the manifest at the target, None if there is none; `root` describes that manifest, if all below
+    it was checked. `verdict` says what was found (see `Verdict`), and `error` why it is not a good one.
     """
 
     name: Name
@@ -75,6 +75,7 @@ class Proof:
     blobs: int = field(default=0, kw_only=True)
     bytes: int = field(default=0, kw_only=True)
     error: TransloadError | None = field(default=None, eq=False, kw_only=True)
+    root: Descriptor | None = field(default=None, eq=False, kw_only=True)
 
     @property
     def good(self) -> bool:
@@ -130,7 +131,8 @@ class Prover:
                 error.hint = error.hint or _WAY_IN_FOLDERS
             return Proof(name, "damaged" if is_wrong(error) else "unchecked", error=as_result(error))
         size = sum(blob.size for blob in blobs.values())
-        return Proof(name, "sound", digest=root.manifest.digest, manifests=len(nodes), blobs=len(blobs), bytes=size)
+        held = root.manifest.descriptor
+        return Proof(name, "sound", digest=held.digest, manifests=len(nodes), blobs=len(blobs), bytes=size, root=held)
 
     def _read(self, name: Name, left_out: LeftOut) -> Node:
         return grow(

@@ -83,6 +83,18 @@ class Policy:
         fitting = [rule for rule in self.rules if rule.fits(name)]
         return max(fitting, key=lambda rule: len(rule.prefix.rstrip("/")), default=None)
 
+    def rule_for_claim(self, name: str) -> Rule | None:
+        """The rule for an image that only an unsigned bundle calls `name`: such a claim must not choose a weaker rule.
+
+        A rule that requires something decides, since whoever makes up the name cannot make up what is required.
+        Else the empty prefix decides, if its rule is stricter; without one, no rule fits.
+        """
+        claimed, default = self.rule_for(name), self.rule_for("")
+        if claimed is None or default is None:
+            return claimed if claimed and claimed.mode is Mode.REQUIRE else None
+        strictness = list(Mode)
+        return min(claimed, default, key=lambda rule: strictness.index(rule.mode))
+
 
 @frozen(kw_only=True)
 class Verdict:
