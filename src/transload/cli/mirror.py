@@ -21,9 +21,10 @@ from transload.cli.flags import GateFlags, LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import agreed, gather, no_question, tell_the_same
 from transload.cli.gating import gates, with_gates
 from transload.cli.output import OutputFormat
-from transload.cli.recording import RecordFlags, record_key, record_signer, recorded_at_target, recording
+from transload.cli.recording import RecordFlags, record_signer, recorded_at_target, recording
 from transload.cli.running import carry
 from transload.cli.session import open_session
+from transload.cli.signing import SigningFlags, record_signing
 from transload.errors import UsageError
 from transload.planning.ages import Ages
 from transload.report.result import exit_code
@@ -37,7 +38,7 @@ from transload.transfer.limits import Limits
 @options.values_folder
 @options.through
 @recorded_at_target
-@record_key
+@record_signing
 @gates
 @options.logins
 @age_flags.ages
@@ -52,7 +53,7 @@ def mirror(
     values_folder: Path | None,
     through: Through | None,
     record: RecordFlags,
-    sign_key: Path | None,
+    signing: SigningFlags,
     gating: GateFlags,
     logins: LoginFlags,
     ages: Ages,
@@ -87,8 +88,8 @@ def mirror(
         if job.target.is_engine and limits.max_bytes is not None:
             raise UsageError("--max-bytes does not go with an engine as the target", hint="leave it out")
         more = [*connection_words(network, gathered.logins), *limit_words(limits)]
-        records = recording(record, record_signer(record, sign_key, session), several=bool(wanted.also_to))
-        more += [*(["--verify-medium"] if verify_medium else []), *gating.words]
+        records = recording(record, record_signer(record, signing, session), several=bool(wanted.also_to))
+        more += [*(["--verify-medium"] if verify_medium else []), *gating.words, *record.words, *signing.words]
         targets = (str(job.target), *wanted.also_to)
         if if_new:
             from transload.app.onlyone import only_one  # runs of cron
@@ -111,7 +112,7 @@ def mirror(
             prepared = prepare(job, stores, session.cancellation)
             if verify_medium:
                 prepared = with_read_back(prepared, stores, session.cancellation)
-            again = retry_command(job, more)
+            again = record.again(retry_command(job, more))
             result = carry(session, stores, prepared, began, again, job.bodies, limits, agree, records)
         tell_the_same(gathered, words)
         return exit_code(result)

@@ -25,8 +25,10 @@ from transload.cli.commandline import command_line, command_words, connection_wo
 from transload.cli.flags import LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import gather, gather_logins, tell_the_same
 from transload.cli.output import OutputFormat
+from transload.cli.recording import RecordFlags, record_signer, recorded_at_target, recording
 from transload.cli.running import carry
 from transload.cli.session import Session, open_session
+from transload.cli.signing import SigningFlags, record_signing
 from transload.errors import UsageError
 from transload.files import check_replaceable, local_errors, read_file, replace_file
 from transload.limits import PLAN_BYTES
@@ -113,6 +115,8 @@ def _write(decided: Plan, path: Path, session: Session) -> None:
 @click.command(cls=Command)
 @click.argument("file", type=options.FILE)
 @options.named
+@recorded_at_target
+@record_signing
 @options.logins
 @options.network
 @options.limits
@@ -122,6 +126,8 @@ def apply(
     file: Path,
     to: str | None,
     origin: str | None,
+    record: RecordFlags,
+    signing: SigningFlags,
     logins: LoginFlags,
     network: Network,
     limits: Limits,
@@ -144,11 +150,14 @@ def apply(
         gathered = gather_logins(session, logins, decided.sources, decided.target, check)
         words = [word for flag, store in named.items() for word in (f"--{flag}", store)]
         words += [*connection_words(network, gathered), *limit_words(limits)]
+        words += [*record.words, *signing.words]
         began = StartTime.now(command_line(["apply", str(file), *words]), session.output.run_id)
+        records = recording(record, record_signer(record, signing, session))
         with session.stoppable(), session.stores(gathered) as stores:
             session.wait(limits)
             prepared = prepare_saved(decided, stores)
-            return exit_code(carry(session, stores, prepared, began, lambda _: began.asked, jobs, limits))
+            result = carry(session, stores, prepared, began, lambda _: began.asked, jobs, limits, recording=records)
+            return exit_code(result)
 
 
 def _named(decided: Plan, to: str | None, origin: str | None) -> dict[str, str]:

@@ -25,9 +25,10 @@ from transload.cli.gather import gather
 from transload.cli.gating import gates, with_gates
 from transload.cli.output import OutputFormat
 from transload.cli.prompting import ask_for_volume
-from transload.cli.recording import RecordFlags, record_key, record_signer, recorded_at_target, recording
+from transload.cli.recording import RecordFlags, record_signer, recorded_at_target, recording
 from transload.cli.running import carry
 from transload.cli.session import open_session
+from transload.cli.signing import SigningFlags, record_signing
 from transload.planning.ages import Ages
 from transload.report.result import exit_code
 from transload.transfer.limits import Limits
@@ -42,7 +43,7 @@ from transload.transfer.limits import Limits
 @gates
 @options.bundle
 @recorded_at_target
-@record_key
+@record_signing
 @options.target_login
 @age_flags.ages
 @options.network
@@ -58,7 +59,7 @@ def push(
     gating: GateFlags,
     reading: Carried,
     record: RecordFlags,
-    sign_key: Path | None,
+    signing: SigningFlags,
     logins: LoginFlags,
     ages: Ages,
     network: Network,
@@ -96,10 +97,12 @@ def push(
             *connection_words(network, gathered.logins),
             *limit_words(limits),
             *gating.words,
+            *record.words,
+            *signing.words,
         ]
-        again = _again(words, job)
+        again = record.again(_again(words, job))
         began = StartTime.now(again(()), session.output.run_id)
-        records = recording(record, record_signer(record, sign_key, session))
+        records = recording(record, record_signer(record, signing, session))
         if location.kind == "bundle":
             reading = evolve(reading, ask=ask_for_volume(Path(location.value), session.output.paused))
         with session.stoppable(), session.stores(gathered.logins, reading) as stores:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from transload.bundle.format.signing import Signer
 
 
+Retry = Callable[[tuple[str, ...]], str]
+"""Gives the command line for the images of these names; without names, for all."""
+
+
 @frozen(kw_only=True)
 class RecordFlags:
     """Where the record is written, and who answers for it."""
@@ -31,6 +36,20 @@ class RecordFlags:
     def is_wanted(self) -> bool:
         """Whether any record is written."""
         return self.record is not None or self.record_at_target
+
+    @property
+    def words(self) -> list[str]:
+        """The same as the words of a command line."""
+        words = [word for flag, value in self._named.items() if value is not None for word in (flag, str(value))]
+        return [*words, *(["--record-at-target"] if self.record_at_target else [])]
+
+    @property
+    def _named(self) -> dict[str, object]:
+        return {"--record": self.record, "--recorded-by": self.recorded_by if self.is_wanted else None}
+
+    def again(self, command: Retry) -> Retry:
+        """The command that repeats a run: the whole of it if it writes a file, which must not lose what it has."""
+        return command if self.record is None else lambda _names: command(())
 
 
 _file = stacked(
@@ -51,12 +70,6 @@ recorded_at_target = as_value(
     option("--record-at-target", is_flag=True, help="Attach such a record to each image at the target, as a referrer."),
 )
 
-record_key = option(
-    "--sign-key",
-    type=options.FILE,
-    help="With --record: private key (Ed25519 or ECDSA P-256; PEM or OpenSSH) to sign the record with.",
-)
-
 
 def recording(flags: RecordFlags, signer: Signer | None, *, several: bool = False) -> Recording | None:
     """What writes the record of this run; None if none is wanted.
@@ -75,13 +88,15 @@ def recording(flags: RecordFlags, signer: Signer | None, *, several: bool = Fals
     return Recording(path=flags.record, at_target=flags.record_at_target, signer=signer, recorded_by=flags.recorded_by)
 
 
-def record_signer(flags: RecordFlags, sign_key: Path | None, session: Session) -> Signer | None:
-    """The key for a command that signs nothing but its record; not read, and nobody asked, if there is no record.
+def record_signer(flags: RecordFlags, signing: SigningFlags, session: Session) -> Signer | None:
+    """Who signs for a command that signs nothing but its record; no key is read, nobody asked, if there is no record.
 
-    Raises `UsageError` for a key without a record, and what `load_signer` raises.
+    Raises `UsageError` for a signer without a record, and what `load_signer` raises.
     """
     if flags.is_wanted:
-        return load_signer(SigningFlags(sign_key=sign_key), session.environment, session.output.paused)
-    if is_written("sign_key"):
-        raise UsageError("--sign-key without --record has no effect", hint="add --record FILE, or leave it out")
+        return load_signer(signing, session.environment, session.output.paused)
+    for name in ("sign_key", "sign_command", "public_key"):
+        if is_written(name):
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} without --record has no effect", hint="add --record FILE, or leave it out")
     return None

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from transload.app.settings import Environment
 from transload.cli import options
-from transload.cli.declaring import as_value, option
+from transload.cli.declaring import as_value, option, stacked
 from transload.cli.prompts import ask_password, is_interactive
 from transload.errors import SettingMissing, UsageError
 
@@ -34,16 +34,31 @@ class SigningFlags:
         return [word for flag, value in named.items() if value for word in (flag, str(value))]
 
 
-signing_options = as_value(
-    "signing",
-    SigningFlags,
-    option("--sign-key", type=options.FILE, help="Private key (Ed25519 or ECDSA P-256; PEM or OpenSSH) to sign with."),
+_by_program = stacked(
     option(
         "--sign-command",
         metavar="COMMAND",
         help="Let this program sign: the bytes on its standard input, the signature on its standard output.",
     ),
     option("--public-key", type=options.FILE, help="The public key of what --sign-command signs with."),
+)
+
+signing_options = as_value(
+    "signing",
+    SigningFlags,
+    option("--sign-key", type=options.FILE, help="Private key (Ed25519 or ECDSA P-256; PEM or OpenSSH) to sign with."),
+    _by_program,
+)
+
+record_signing = as_value(
+    "signing",
+    SigningFlags,
+    option(
+        "--sign-key",
+        type=options.FILE,
+        help="With --record: private key (Ed25519 or ECDSA P-256; PEM or OpenSSH) to sign the record with.",
+    ),
+    _by_program,
 )
 
 

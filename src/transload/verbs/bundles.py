@@ -187,6 +187,8 @@ def push(
     record_at_target: bool = False,
     recorded_by: str | None = None,
     sign_key: str | Path | None = None,
+    sign_command: str | None = None,
+    public_key: str | Path | None = None,
     passphrase: Callable[[], str] | None = None,
     gates: str | Iterable[str] = (),
     gate_timeout_s: float | None = None,
@@ -226,7 +228,15 @@ def push(
         ages=arguments.ages(min_age, max_age),
         values_folder=arguments.path_if_any("values_folder", values_folder),
     )
-    recording = recording_with_key(record, recorded_by, sign_key, passphrase, at_target=record_at_target)
+    recording = recording_with_key(
+        record,
+        recorded_by,
+        sign_key,
+        passphrase,
+        at_target=record_at_target,
+        sign_command=sign_command,
+        public_key=public_key,
+    )
     means = Means.of(options, key=carried.key, volumes=carried.folders)
     arguments.of_kind("limits", limits, Limits)
     job = evolve(job, gates=gates_of(gates, gate_timeout_s, gate_output, means, limits))

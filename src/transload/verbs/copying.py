@@ -109,6 +109,8 @@ class MirrorOptions(Options, total=False):
     record_at_target: bool
     recorded_by: str | None
     sign_key: str | Path | None
+    sign_command: str | None
+    public_key: str | Path | None
     passphrase: Callable[[], str] | None
     gates: str | Iterable[str]
     gate_timeout_s: float | None
@@ -154,6 +156,8 @@ def mirror(
     record_at_target: bool = False,
     recorded_by: str | None = None,
     sign_key: str | Path | None = None,
+    sign_command: str | None = None,
+    public_key: str | Path | None = None,
     passphrase: Callable[[], str] | None = None,
     gates: str | Iterable[str] = (),
     gate_timeout_s: float | None = None,
@@ -184,8 +188,9 @@ def mirror(
     `min_age`, `max_age`: images that would be copied and are younger or older (`7d`, `12h`, `30m`; by their created
     field) fail with `AgeRefused`; so do those that do not say it.
     `record`: the file for the transfer record of a run to one target (docs/formats/transfer-record.md), which
-    `recorded_by` answers for, and which the private key `sign_key` signs; `passphrase` gives its passphrase. With
-    `record_at_target`, each image at the target gets such a record as a referrer.
+    `recorded_by` answers for, and which the private key `sign_key` signs; `passphrase` gives its passphrase. Or the
+    program `sign_command` signs it, and `public_key` checks that. With `record_at_target`, each image at the target
+    gets such a record as a referrer.
     `gates` are commands of programs that look at each new or changed image before it is copied: `{image}` in them
     stands for its folder, an OCI layout. Only exit code 0 within `gate_timeout_s` seconds (None: 1800) lets it pass,
     else it fails with `GateRefused`. What they write is kept in files of the folder `gate_output`.
@@ -218,7 +223,15 @@ def mirror(
     means = Means.of(options)
     if (record is not None or record_at_target) and not isinstance(to, str):
         raise UsageError("record is for one target, and several are named")
-    recording = recording_with_key(record, recorded_by, sign_key, passphrase, at_target=record_at_target)
+    recording = recording_with_key(
+        record,
+        recorded_by,
+        sign_key,
+        passphrase,
+        at_target=record_at_target,
+        sign_command=sign_command,
+        public_key=public_key,
+    )
     arguments.of_kind("limits", limits, Limits)
     job = evolve(job, gates=gates_of(gates, gate_timeout_s, gate_output, means, limits))
     if through is not None and not isinstance(to, str):

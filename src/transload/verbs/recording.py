@@ -60,9 +60,18 @@ def recording_with_key(
     passphrase: Callable[[], str] | None,
     *,
     at_target: bool = False,
+    sign_command: str | None = None,
+    public_key: str | Path | None = None,
 ) -> Recording | None:
-    """The same for a verb that signs nothing else: there a key without a record has no effect, so it is refused."""
-    if sign_key is not None and record is None and not at_target:
-        raise UsageError("sign_key without record has no effect")
-    signer = signer_of(arguments.path_if_any("sign_key", sign_key), passphrase)
+    """The same for a verb that signs nothing else: there a signer without a record has no effect, so it is refused."""
+    if record is None and not at_target:
+        for name, value in (("sign_key", sign_key), ("sign_command", sign_command), ("public_key", public_key)):
+            if value is not None:
+                raise UsageError(f"{name} without record has no effect")
+    signer = signer_of(
+        arguments.path_if_any("sign_key", sign_key),
+        passphrase,
+        arguments.text_if_any("sign_command", sign_command),
+        arguments.path_if_any("public_key", public_key),
+    )
     return recording_of(record, recorded_by, signer, at_target=at_target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,8 @@ def statement_bytes(document: dict[str, Any]) -> bytes:
     [
         (("--recorded-by", "me"), 2, "--recorded-by without --record has no effect"),
         (("--sign-key", "p256.key"), 2, "--sign-key without --record has no effect"),
+        (("--sign-command", "true"), 2, "--sign-command without --record has no effect"),
+        (("--public-key", "x.pub"), 2, "--public-key without --record has no effect"),
         (("--record", "r.json", "--recorded-by", " "), 2, "does not say who recorded the run"),
         (("--record", "r.json", "--recorded-by", "a\x1b[1m"), 2, "does not say who recorded the run"),
         (("--record", "r.json", "--recorded-by", "a" * 201), 2, "does not say who recorded the run"),
@@ -209,3 +212,55 @@ def test_the_library_writes_the_same(desk: Path) -> None:
 )
 def test_a_store_is_named_without_its_folders(locator: str, name: str) -> None:
     assert shown(locator) == name
+
+
+def program(desk: Path, key: str) -> str:
+    """A signer as a site has one: a program that signs its input; here openssl's words for it, in Python."""
+    (desk / "signer.py").write_text(
+        "import sys\n"
+        "from cryptography.hazmat.primitives.serialization import load_pem_private_key\n"
+        f"key = load_pem_private_key(open({key!r}, 'rb').read(), None)\n"
+        "sys.stdout.buffer.write(key.sign(sys.stdin.buffer.read()))\n"
+    )
+    return f"{sys.executable} {desk / 'signer.py'}"
+
+
+def public(desk: Path, kind: str) -> Path:
+    pem = KEYS[kind].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    path = desk / f"{kind}.pub"
+    path.write_bytes(pem)
+    return path
+
+
+@pytest.mark.parametrize("command", ["mirror", "push", "apply"])
+def test_a_program_signs_the_record_of_each_command(desk: Path, command: str) -> None:
+    assert main(["pack", "--from", "oci:source", "-o", "rel"]) == 0
+    assert main(["plan", "--from", "oci:source", "--to", "oci:far", "-o", "plan.json"]) == 0
+    words = {
+        "mirror": ["mirror", "--from", "oci:source", "--to", "oci:far"],
+        "push": ["push", "rel", "--to", "oci:far"],
+        "apply": ["apply", "plan.json"],
+    }[command]
+    key = public(desk, "ed25519")
+    signing = ("--sign-command", program(desk, str(desk / "ed25519.key")), "--public-key", str(key))
+    envelope = dsse.decode(json.dumps(recorded(desk, *words, *signing, "--record-at-target")).encode())
+    proving = parse_public_key(key.read_bytes())
+    assert proving.verify(envelope.signed_bytes, envelope.signatures[0].value)
+    assert statement.decode(envelope.payload).is_about(ONE.digest)
+    for repository, tag in (("app/one", "1"), ("app/two", "2")):
+        assert main(["history", f"{repository}:{tag}", "--from", "oci:far", "--public-key", str(key)]) == 0
+
+
+def test_apply_writes_the_record_of_its_plan(desk: Path) -> None:
+    assert main(["plan", "--from", "oci:source", "--to", "oci:far", "-o", "plan.json"]) == 0
+    run = recorded(desk, "apply", "plan.json", "--recorded-by", "Desk 4")["predicate"]
+    assert run["plan"]["digest"] == {"sha256": Digest.of((desk / "plan.json").read_bytes()).encoded}
+    assert run["recordedBy"] == "Desk 4"
+
+
+def test_a_run_that_is_repeated_for_a_record_is_repeated_whole(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("mirror", "app/one:1", "app/none:9", "--from", "oci:source", "--to", "oci:far", "--recorded-by", "me")
+    recorded(desk, *words, "--sign-key", "p256.key", code=1)
+    printed = "".join(capsys.readouterr())
+    assert "--record record.json --recorded-by me --sign-key p256.key" in printed
+    assert "--image" not in printed  # the record of one image would replace that of both
