@@ -17,6 +17,7 @@ from attrs import frozen
 import transload
 from transload.bundle.writing.sums import SUMS, write_sums
 from transload.errors import LocalError, PartMissing
+from transload.extras import is_executable
 from transload.files import expanded, is_plain_name, local_errors, replace_file
 
 ONE_FILE, BINARY, README = "transload.pyz", "transload", "README.txt"
@@ -91,7 +92,7 @@ def tool_for(word: str) -> Tool:
     Raises `LocalError` if there is no such file, or this program cannot give what is asked for; `PartMissing`.
     """
     if word == "auto":
-        word = "binary" if _is_binary() else "pyz"
+        word = "binary" if is_executable() else "pyz"
     if word == "binary":
         return _binary()
     if word == "pyz":
@@ -127,12 +128,8 @@ def put_tool(tool: Tool, bundle: Path, *, signed: bool) -> list[Path]:
     return [folder / name for name in files]
 
 
-def _is_binary() -> bool:
-    return bool(getattr(sys, "frozen", False))  # PyInstaller
-
-
 def _binary() -> Tool:
-    if not _is_binary():
+    if not is_executable():
         raise LocalError(
             "this transload is not the native executable, so it cannot put that on the medium",
             hint="name the file that make binary wrote, or write --with-tool pyz",
@@ -145,7 +142,7 @@ def _one_file() -> Tool:
     loader = getattr(transload.__spec__, "loader", None)
     if isinstance(loader, zipimporter):
         return Tool(ONE_FILE, _read(Path(loader.archive)))
-    if _is_binary():
+    if is_executable():
         raise PartMissing(
             "the native executable cannot make transload.pyz",
             hint="write --with-tool binary, or name a transload.pyz that is there already",

@@ -36,7 +36,7 @@ from transload.report.styled import folded
 from transload.report.texts import size
 from transload.transfer.limits import Limits
 
-_HINT = "pip install 'transload[tool]' here has the parts for that, then pack again"
+_HINT = "python3 -m pip install 'transload[tool]' here adds the parts for that, then pack again"
 
 
 @click.command(cls=Command)

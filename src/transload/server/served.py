@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from transload.errors import PartMissing
+from transload.extras import Extra
 from transload.ports import Source, Target
 from transload.server.settings import ServeSettings
 
@@ -76,7 +75,5 @@ def serve(store: Source | Target, settings: ServeSettings | None = None) -> Iter
 
 def check_installed() -> None:
     """Raise `PartMissing` if aiohttp is not installed."""
-    if find_spec("aiohttp") is None:
-        raise PartMissing(
-            "serving a store needs aiohttp, which is not installed", hint="install it: python3 -m pip install aiohttp"
-        )
+    if not Extra.SERVE.is_installed:
+        raise Extra.SERVE.missing("serving a store", "aiohttp")

@@ -18,8 +18,17 @@ class Doubt(Exception):
 
 def shown(text: object) -> str:
     """A text from outside as a sentence may hold it: in quotes, one line, not long."""
+    return repr(_cut(text))
+
+
+def plain(text: object) -> str:
+    """The same without quotes, for names: what a terminal would obey is escaped, everything else is as it came."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in _cut(text))
+
+
+def _cut(text: object) -> str:
     word = str(text)
-    return repr(word if len(word) <= _SHOWN else f"{word[:_SHOWN]}…")
+    return word if len(word) <= _SHOWN else f"{word[:_SHOWN]}…"
 
 
 def read_signed(raw: bytes, what: str) -> dict[str, Any]:

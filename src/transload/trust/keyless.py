@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from transload.documents.value import Value
-from transload.errors import DocumentInvalid, PartMissing
+from transload.errors import DocumentInvalid
+from transload.extras import Extra
 from transload.files import local_errors, read_file
 from transload.limits import IDENTITY_LENGTH, TRUSTED_ROOT_BYTES, TRUSTED_ROOT_VALUES
 from transload.trust.attested import Attested
-from transload.trust.doubt import Doubt, read_signed, shown
+from transload.trust.doubt import Doubt, plain, read_signed, shown
 from transload.trust.evidence import Evidence, Finding, Form, Subject
 from transload.trust.sigstorebundle import MessageSignature, SigstoreBundle
 
@@ -74,7 +75,7 @@ class Signer:
     issuer: str
 
     def __str__(self) -> str:
-        return f"{shown(', '.join(self.names))[1:-1]} (issuer {shown(self.issuer)[1:-1]})"
+        return f"{plain(', '.join(self.names))} (issuer {plain(self.issuer)})"
 
 
 @frozen
@@ -196,7 +197,7 @@ def _doubting() -> Iterator[None]:
         yield
     except Exception as error:  # see above: broken content causes errors of any kind
         message = "; ".join(line.strip() for line in str(error).splitlines()[:3])
-        raise Doubt(shown(message or type(error).__name__)[1:-1]) from None
+        raise Doubt(plain(message or type(error).__name__)) from None
 
 
 def _signer_of(certificate: Certificate) -> Signer:
@@ -270,8 +271,7 @@ def _verifier(named: Value, folder: Path) -> OfflineVerifier:
     try:
         from transload.trust.offlineverifier import verifier_from
     except ImportError as error:
-        hint = "install it: python3 -m pip install 'sigstore>=4.5,<5'"
-        raise PartMissing("checking signatures by identity needs the package sigstore", hint=hint) from error
+        raise Extra.SIGSTORE.missing("checking signatures by identity", "sigstore") from error
     logging.getLogger("sigstore").addHandler(logging.NullHandler())  # its warnings are no lines of ours
     path = folder / named.text()
     with named.explained():

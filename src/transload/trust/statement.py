@@ -5,18 +5,20 @@ Rules: in-toto attestation framework, Statement v1 (https://github.com/in-toto/a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from attrs import field, frozen
 
 from transload.documents.value import Value
 from transload.errors import DigestInvalid
-from transload.limits import ENVELOPE_BYTES, MANIFEST_VALUES
+from transload.limits import ENVELOPE_BYTES, STATEMENT_VALUES
 from transload.linedjson import lined
 from transload.oci import Digest
 
 TYPE = "https://in-toto.io/Statement/v1"
+OLD_TYPE = "https://in-toto.io/Statement/v0.1"
+"""What older programs write; it differs from `TYPE` in nothing that is read here."""
 
 _HINT = "get it again from whoever made it"
 
@@ -58,21 +60,17 @@ def _subject_out(subject: StatementSubject) -> dict[str, Any]:
     return {"name": subject.name, "digest": {subject.digest.algorithm: subject.digest.encoded}}
 
 
-def decode(raw: bytes, name: str = "statement") -> Statement:
+def decode(raw: bytes, name: str = "statement", types: Collection[str] = (TYPE,)) -> Statement:
     """The statement in `raw`, called `name` in errors. Subjects without a digest that images have are left out.
 
-    Raises `DocumentInvalid` for what is no statement of this version, or is larger than `ENVELOPE_BYTES`.
+    Raises `DocumentInvalid` for what is no statement of one of these types, or is larger than `ENVELOPE_BYTES`.
     """
-    root = Value.from_json(raw, name, limit=ENVELOPE_BYTES, values=MANIFEST_VALUES, hint=_HINT)
-    if root.get("_type").text() != TYPE:
+    root = Value.from_json(raw, name, limit=ENVELOPE_BYTES, values=STATEMENT_VALUES, hint=_HINT)
+    if root.get("_type").text() not in types:
         raise root.get("_type").wrong(TYPE)
     subjects = [subject for entry in root.get("subject").items() for subject in _subjects_in(entry)]
-    predicate = root.get("predicate")
-    return Statement(
-        tuple(subjects),
-        root.get("predicateType").text(),
-        {key: value.content for key, value in predicate.entries()},
-    )
+    predicate = root.get("predicate").maybe(lambda value: {key: item.content for key, item in value.entries()}, {})
+    return Statement(tuple(subjects), root.get("predicateType").text(), predicate)
 
 
 def _subjects_in(entry: Value) -> list[StatementSubject]:

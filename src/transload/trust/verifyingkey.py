@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import field, frozen
 
-from transload.errors import KeyInvalid, PartMissing
+from transload.errors import KeyInvalid
+from transload.extras import Extra
 from transload.trust.doubt import Doubt
 
 if TYPE_CHECKING:
@@ -65,8 +66,7 @@ def read_verifying_key(content: bytes, file: str) -> VerifyingKey:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives import serialization
     except ImportError as error:
-        hint = "install it: python3 -m pip install cryptography"
-        raise PartMissing("checking signatures needs the package cryptography", hint=hint) from error
+        raise Extra.TRUST.missing("checking signatures", "cryptography") from error
     try:
         key = serialization.load_pem_public_key(content)
         spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

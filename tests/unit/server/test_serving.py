@@ -225,7 +225,7 @@ def test_without_aiohttp_the_hint_says_what_to_install(serving: str) -> None:
         "import transload\n"
         f"try:\n    {serving}\nexcept transload.PartMissing as error:\n    print(error.hint)"
     )
-    assert said == "install it: python3 -m pip install aiohttp\n"
+    assert said == "install it: python3 -m pip install 'transload[serve]'\n"
 
 
 def test_importing_the_package_does_not_import_aiohttp() -> None:

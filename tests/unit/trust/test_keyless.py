@@ -254,4 +254,4 @@ def test_without_the_library_the_command_to_install_it_is_named(monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "sigstore", None)
     with pytest.raises(PartMissing) as caught:
         authority()
-    assert caught.value.hint == "install it: python3 -m pip install 'sigstore>=4.5,<5'"
+    assert caught.value.hint == "install it: python3 -m pip install 'transload[sigstore]'"

@@ -17,7 +17,8 @@ from typing import Literal
 
 from attrs import frozen
 
-from transload.errors import BundleForeignSignature, KeyInvalid, LedgerTampered, PartMissing
+from transload.errors import BundleForeignSignature, KeyInvalid, LedgerTampered
+from transload.extras import Extra
 from transload.files import local_errors, read_file
 from transload.limits import SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.strictjson import read_json
@@ -184,10 +185,7 @@ def _checker() -> Checker:
             return checker()
         except ImportError:
             continue
-    raise PartMissing(
-        "verifying a signature needs the package ecdsa or cryptography",
-        hint="install one of them: python3 -m pip install cryptography",
-    )
+    raise Extra.SIGN.missing("verifying a signature", "cryptography or ecdsa")
 
 
 def with_cryptography() -> Checker:

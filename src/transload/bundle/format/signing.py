@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from transload.bundle.format.keys import PublicKey, Signature, load_public_key
 from transload.errors import KeyInvalid, PartMissing
+from transload.extras import Extra
 from transload.files import local_errors, read_file
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ def check_library() -> None:
     try:
         import cryptography.hazmat.primitives.serialization  # noqa: F401 - only whether it is there
     except ImportError as error:
-        hint = "install it: python3 -m pip install cryptography"
-        raise PartMissing("signing needs the package cryptography", hint=hint) from error
+        raise Extra.SIGN.missing("signing", "cryptography") from error
 
 
 def parse_private_key(content: bytes, path: Path, passphrase: Passphrase | None = None) -> PrivateKey:
@@ -99,7 +99,7 @@ def _loaded(path: Path, content: bytes, passphrase: Passphrase | None) -> Privat
     try:
         return load(content, passphrase_bytes(secret))
     except UnsupportedAlgorithm as error:
-        raise PartMissing(f"decrypting {path}: {error}", hint="install the package bcrypt") from error
+        raise PartMissing(f"decrypting {path}: {error}", hint="install it: python3 -m pip install bcrypt") from error
     except (ValueError, TypeError) as error:
         raise KeyInvalid(f"the passphrase of {path} is wrong", subject=str(path)) from error
 

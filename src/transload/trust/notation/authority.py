@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from transload.errors import PartMissing
-from transload.trust.doubt import Doubt
+from transload.extras import Extra
+from transload.trust.doubt import Doubt, plain
 from transload.trust.evidence import Evidence, Finding, Form, Subject
 from transload.trust.notation.algorithm import check_signature
 from transload.trust.notation.chain import Purpose, check_chain, check_valid, load_chain, name_of
 from transload.trust.notation.cose import read_cose
-from transload.trust.notation.envelope import SIGNING_AUTHORITY, Envelope, shown
+from transload.trust.notation.envelope import SIGNING_AUTHORITY, Envelope
 from transload.trust.notation.identity import Identity
 from transload.trust.notation.jws import read_jws
 from transload.trust.notation.payload import check_payload
@@ -106,15 +107,14 @@ class NotationTrust:
 
 def parts_missing(error: ImportError) -> PartMissing:
     """The error for a library of the extra `trust` that is not installed."""
-    hint = "install it: python3 -m pip install 'transload[trust]'"
     package = (error.name or "cryptography").partition(".")[0].replace("_", "-")
-    return PartMissing(f"checking notation's signatures needs the package {package}", hint=hint)
+    return Extra.TRUST.missing("checking notation's signatures", package)
 
 
 def _read(evidence: Evidence) -> Envelope:
     reader = _READERS.get(evidence.layer.media_type)
     if reader is None:
-        raise Doubt(f"its envelope is of an unknown kind, {shown(evidence.layer.media_type)}")
+        raise Doubt(f"its envelope is of an unknown kind, {plain(evidence.layer.media_type)}")
     return reader(evidence.content)
 
 

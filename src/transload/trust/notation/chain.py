@@ -12,9 +12,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from transload.limits import NOTATION_CERTIFICATES
-from transload.trust.doubt import Doubt
+from transload.trust.doubt import Doubt, plain
 from transload.trust.notation.algorithm import algorithm_of
-from transload.trust.notation.envelope import shown
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate, Extension, KeyUsage
@@ -48,7 +47,7 @@ def _load(content: bytes) -> Certificate:
         certificate = load_der_x509_certificate(content)
         parse_all(certificate)
     except Exception as error:  # the library raises errors of many kinds for what it cannot read
-        raise Doubt(f"one of its certificates cannot be read: {shown(str(error))}") from error
+        raise Doubt(f"one of its certificates cannot be read: {plain(error)}") from error
     return certificate
 
 
@@ -92,7 +91,7 @@ def check_valid(chain: Sequence[Certificate], lower: datetime, upper: datetime, 
 
 def name_of(certificate: Certificate) -> str:
     """The subject of a certificate as RFC 4514 writes it, for people."""
-    return shown(certificate.subject.rfc4514_string())
+    return plain(certificate.subject.rfc4514_string() or "somebody without a name")
 
 
 def is_issued(certificate: Certificate, issuer: Certificate) -> bool:

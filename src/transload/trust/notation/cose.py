@@ -10,19 +10,8 @@ from typing import Any, NoReturn
 from attrs import frozen
 
 from transload.limits import NOTATION_BYTES
-from transload.trust.doubt import Doubt
-from transload.trust.notation.envelope import (
-    AUTHENTIC_SIGNING_TIME,
-    EXPIRY,
-    SIGNING_SCHEME,
-    SIGNING_TIME,
-    TIMESTAMP_SIGNATURE,
-    X509,
-    Envelope,
-    check_headers,
-    check_times,
-    shown,
-)
+from transload.trust.doubt import Doubt, plain
+from transload.trust.notation.envelope import TIMESTAMP_SIGNATURE, Envelope, signed_attributes
 
 # Labels of headers, and algorithms (IANA, "COSE Header Parameters", "COSE Algorithms").
 _ALG, _CRIT, _CONTENT_TYPE, _X5CHAIN = 1, 2, 3, 33
@@ -57,13 +46,10 @@ def read_cose(content: bytes) -> Envelope:
         raise Doubt("its COSE_Sign1 lacks protected headers, payload or signature")
     headers = _headers(_decoded(protected, "its protected header"))
     others = _headers(unprotected)
-    scheme = check_headers(headers.get(SIGNING_SCHEME), headers.get(_CONTENT_TYPE), headers, headers.get(_CRIT))
-    signing_time = _time(headers, SIGNING_TIME if scheme == X509 else AUTHENTIC_SIGNING_TIME)
-    expiry = _time(headers, EXPIRY) if EXPIRY in headers else None
-    check_times(signing_time, expiry)
+    scheme, signing_time, expiry = signed_attributes(headers, headers.get(_CONTENT_TYPE), headers.get(_CRIT), _time)
     algorithm, timestamp = headers.get(_ALG), others.get(TIMESTAMP_SIGNATURE)
     return Envelope(
-        algorithm=_ALGORITHMS.get(algorithm, shown(algorithm)) if isinstance(algorithm, int) else shown(algorithm),
+        algorithm=_ALGORITHMS.get(algorithm, plain(algorithm)) if isinstance(algorithm, int) else plain(algorithm),
         scheme=scheme,
         signing_time=signing_time,
         expiry=expiry,
@@ -92,7 +78,7 @@ def _decoded(content: bytes, name: str) -> Any:
     try:
         value = decoder.decode()
     except Exception as error:  # the library raises errors of many kinds for what it cannot read
-        raise Doubt(f"{name} cannot be read as CBOR: {shown(str(error))}") from error
+        raise Doubt(f"{name} cannot be read as CBOR: {plain(error)}") from error
     if file.read(1):
         raise Doubt(f"{name} has bytes after its end")
     return value
@@ -127,11 +113,10 @@ def _bytes(value: object, name: str) -> bytes:
     return value
 
 
-def _time(headers: Mapping[object, Any], name: str) -> datetime:
-    value = headers[name]
-    if isinstance(value, _Seconds) and isinstance(value.content, int | float):
-        try:
-            return datetime.fromtimestamp(value.content, UTC)
-        except (ValueError, OverflowError, OSError):
-            pass
-    raise Doubt(f"its header {name} is not a time (CBOR tag 1)")
+def _time(value: object) -> datetime | None:
+    if not isinstance(value, _Seconds) or not isinstance(value.content, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(value.content, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

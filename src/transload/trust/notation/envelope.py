@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from typing import Any
 
 from attrs import field, frozen
 
-from transload.trust.doubt import Doubt
+from transload.trust.doubt import Doubt, plain
 
 PAYLOAD_TYPE = "application/vnd.cncf.notary.payload.v1+json"
 
@@ -20,8 +21,6 @@ PLUGIN = "io.cncf.notary.verificationPlugin"
 
 X509 = "notary.x509"
 SIGNING_AUTHORITY = "notary.x509.signingAuthority"
-
-_SHOWN = 120  # characters of a text from outside in a sentence
 
 
 @frozen(kw_only=True)
@@ -43,7 +42,29 @@ class Envelope:
     timestamp: bytes | None = field(repr=False)
 
 
-def check_headers(scheme: object, content_type: object, present: Collection[object], critical: object) -> str:
+def signed_attributes(
+    headers: Mapping[Any, Any], content_type: object, critical: object, time_of: Callable[[object], datetime | None]
+) -> tuple[str, datetime, datetime | None]:
+    """Scheme, signing time and expiry in the protected headers, which are as the specification wants them.
+
+    `time_of` reads a time as the encoding writes it, None if it is none. Raises `Doubt`.
+    """
+    scheme = _scheme(headers.get(SIGNING_SCHEME), content_type, headers, critical)
+    signing_time = _time(headers, SIGNING_TIME if scheme == X509 else AUTHENTIC_SIGNING_TIME, time_of)
+    expiry = _time(headers, EXPIRY, time_of) if EXPIRY in headers else None
+    if expiry is not None and expiry <= signing_time:
+        raise Doubt("it says that it expired before it was made")
+    return scheme, signing_time, expiry
+
+
+def _time(headers: Mapping[Any, Any], name: str, time_of: Callable[[object], datetime | None]) -> datetime:
+    time = time_of(headers[name])
+    if time is None:
+        raise Doubt(f"its header {name} is not a time")
+    return time
+
+
+def _scheme(scheme: object, content_type: object, present: Collection[object], critical: object) -> str:
     """The signing scheme, if the protected headers are as the specification wants them. Raises `Doubt`.
 
     `present` are the names of all protected headers. `critical` are those that a reader must understand: the scheme,
@@ -51,9 +72,9 @@ def check_headers(scheme: object, content_type: object, present: Collection[obje
     understands it, so the signature does not hold here.
     """
     if scheme not in (X509, SIGNING_AUTHORITY):
-        raise Doubt(f"its signing scheme is {shown(scheme)}, not {X509} or {SIGNING_AUTHORITY}")
+        raise Doubt(f"its signing scheme is {plain(scheme)}, not {X509} or {SIGNING_AUTHORITY}")
     if content_type != PAYLOAD_TYPE:
-        raise Doubt(f"its content type is {shown(content_type)}, not {PAYLOAD_TYPE}")
+        raise Doubt(f"its content type is {plain(content_type)}, not {PAYLOAD_TYPE}")
     if not isinstance(critical, list | tuple) or not critical:
         raise Doubt("it does not say which of its headers are critical")
     wanted = {SIGNING_SCHEME, AUTHENTIC_SIGNING_TIME, EXPIRY} & {name for name in present if isinstance(name, str)}
@@ -61,23 +82,10 @@ def check_headers(scheme: object, content_type: object, present: Collection[obje
         raise Doubt("it can only be verified by a plugin of notation, which transload does not run")
     for name in critical:
         if not isinstance(name, str) or name not in wanted:
-            raise Doubt(f"its critical header {shown(name)} is not known here")
+            raise Doubt(f"its critical header {plain(name)} is not known here")
     if missing := sorted(wanted.difference(critical)):
         raise Doubt(f"its header {missing[0]} is not marked as critical")
     wrong, right = (AUTHENTIC_SIGNING_TIME, SIGNING_TIME) if scheme == X509 else (SIGNING_TIME, AUTHENTIC_SIGNING_TIME)
     if wrong in present or right not in present:
         raise Doubt(f"under the signing scheme {scheme} it must have the header {right}, and not {wrong}")
     return str(scheme)
-
-
-def check_times(signing_time: datetime, expiry: datetime | None) -> None:
-    """Raise `Doubt` for a signature that expired before it was made."""
-    if expiry is not None and expiry <= signing_time:
-        raise Doubt("it says that it expired before it was made")
-
-
-def shown(value: object) -> str:
-    """A value from outside for a sentence: short, and safe to print."""
-    text = value if isinstance(value, str) else repr(value)
-    text = "".join(letter if letter.isprintable() else "?" for letter in text[: _SHOWN + 1])
-    return f"{text[:_SHOWN]}…" if len(text) > _SHOWN else text or "empty"

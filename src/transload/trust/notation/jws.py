@@ -10,19 +10,8 @@ from typing import Any
 
 from transload.limits import NOTATION_BYTES, NOTATION_VALUES
 from transload.strictjson import NotJson, read_json
-from transload.trust.doubt import Doubt
-from transload.trust.notation.envelope import (
-    AUTHENTIC_SIGNING_TIME,
-    EXPIRY,
-    SIGNING_SCHEME,
-    SIGNING_TIME,
-    TIMESTAMP_SIGNATURE,
-    X509,
-    Envelope,
-    check_headers,
-    check_times,
-    shown,
-)
+from transload.trust.doubt import Doubt, plain
+from transload.trust.notation.envelope import TIMESTAMP_SIGNATURE, Envelope, signed_attributes
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -39,13 +28,10 @@ def read_jws(content: bytes) -> Envelope:
     unprotected = envelope["header"]
     if not isinstance(unprotected, dict):
         raise Doubt("its header is not a JSON object")
-    scheme = check_headers(headers.get(SIGNING_SCHEME), headers.get("cty"), headers, headers.get("crit"))
-    signing_time = _time(headers, SIGNING_TIME if scheme == X509 else AUTHENTIC_SIGNING_TIME)
-    expiry = _time(headers, EXPIRY) if EXPIRY in headers else None
-    check_times(signing_time, expiry)
+    scheme, signing_time, expiry = signed_attributes(headers, headers.get("cty"), headers.get("crit"), _time)
     timestamp = unprotected.get(TIMESTAMP_SIGNATURE)
     return Envelope(
-        algorithm=shown(headers.get("alg")),
+        algorithm=plain(headers.get("alg")),
         scheme=scheme,
         signing_time=signing_time,
         expiry=expiry,
@@ -61,7 +47,7 @@ def _object(content: bytes, name: str) -> dict[str, Any]:
     try:
         document = read_json(content, limit=NOTATION_BYTES, values=NOTATION_VALUES)
     except NotJson as error:
-        raise Doubt(f"{name} {shown(error.verdict)}") from error
+        raise Doubt(f"{name} {error.verdict}") from error
     if not isinstance(document, dict):
         raise Doubt(f"{name} is not a JSON object")
     return document
@@ -86,11 +72,10 @@ def _base64(text: object, name: str) -> bytes:
         raise Doubt(f"its header {name} is not base64") from None
 
 
-def _time(headers: dict[str, Any], name: str) -> datetime:
-    text = headers[name]
-    if isinstance(text, str) and _RFC3339.fullmatch(text):
-        try:
-            return datetime.fromisoformat(text.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-    raise Doubt(f"its header {name} is not a time (RFC 3339)")
+def _time(text: object) -> datetime | None:
+    if not isinstance(text, str) or not _RFC3339.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from transload.limits import NOTATION_CERTIFICATES
-from transload.trust.doubt import Doubt
+from transload.trust.doubt import Doubt, plain
 from transload.trust.notation.chain import Purpose, check_chain, is_issued, load_chain, name_of
-from transload.trust.notation.envelope import shown
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -69,7 +68,7 @@ def _reason(error: Exception) -> str:
         return "no root in timestamp-stores leads to it, or it was altered"
     if "Mismatch between messages" in text:
         return "it is the time stamp of another signature"
-    return shown(text)
+    return plain(text)
 
 
 def _accuracy(accuracy: object, policy: str) -> timedelta:
@@ -107,7 +106,7 @@ def _response(token: bytes) -> TimeStampResponse:
     try:
         return decode_timestamp_response(_tagged(_SEQUENCE, _GRANTED + _sorted(token)))
     except ValueError as error:
-        raise Doubt(f"its time stamp cannot be read: {shown(str(error))}") from error
+        raise Doubt(f"its time stamp cannot be read: {plain(error)}") from error
 
 
 def _sorted(token: bytes) -> bytes:

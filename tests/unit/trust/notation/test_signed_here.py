@@ -241,7 +241,7 @@ def test_an_envelope_of_another_kind() -> None:
     evidence = made("jws")
     layer = Descriptor("application/pkcs7\x1b-signature", evidence.layer.digest, evidence.layer.size)
     other = Evidence(form=evidence.form, manifest=evidence.manifest, layer=layer, content=evidence.content)
-    assert problem_of(other) == "its envelope is of an unknown kind, application/pkcs7?-signature"
+    assert problem_of(other) == "its envelope is of an unknown kind, application/pkcs7\\x1b-signature"
     cose = made("cose")
     mixed = Evidence(form=cose.form, manifest=cose.manifest, layer=evidence.layer, content=cose.content)
     assert "cannot be read as JSON" in str(problem_of(mixed))
