@@ -148,6 +148,13 @@ recovery volumes."""
 
 # --- signatures of images
 
+SIGNATURES = 100
+"""Signatures and attestations of one image that are looked at, as notation does. Real images have a handful."""
+
+SIGNATURES_BYTES = 32 << 20
+"""All of them together, with their manifests. A signature has 3 KiB, a large bill of materials as an attestation a few
+MiB."""
+
 STATEMENT_VALUES = 400_000
 """Values in the JSON of a signed statement: a large bill of materials."""
 

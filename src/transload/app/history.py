@@ -11,7 +11,7 @@ from transload.app.location import Location, is_local
 from transload.bundle.format.keys import PublicKey
 from transload.catalog.selected import join
 from transload.errors import LimitExceeded, NotFound, ReferenceInvalid, TransloadError, UsageError
-from transload.oci import Descriptor, Digest, Manifest, Name, Reference, Verifier
+from transload.oci import Descriptor, Digest, Manifest, Name, Reference, verified
 from transload.oci.reference import shown
 from transload.ports import Source
 from transload.report.transferrecord import ARTIFACT_TYPE, PREDICATE_TYPE
@@ -180,10 +180,5 @@ def _layer(manifest: Manifest) -> Descriptor | None:
 def _content(store: Source, repository: str, layer: Descriptor) -> bytes:
     if layer.size > _RECORD_BYTES:
         raise LimitExceeded(f"it has {layer.size} bytes, the limit is {_RECORD_BYTES}", subject=layer.digest)
-    verifier, content = Verifier(layer.digest, layer.size), bytearray()
     with store.open(repository, layer) as chunks:
-        for chunk in chunks:
-            verifier.update(chunk)
-            content += chunk
-    verifier.check()
-    return bytes(content)
+        return verified(chunks, layer.digest, layer.size)

@@ -14,7 +14,7 @@ from transload.charts.chart import Chart
 from transload.charts.metadata import annotations_of, config_of
 from transload.errors import CorruptError, LimitExceeded
 from transload.limits import CHART_PACKED_BYTES, PROVENANCE_BYTES
-from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
+from transload.oci import Descriptor, Digest, Manifest, Name, verified
 from transload.oci import mediatype as types
 from transload.ports import Source
 
@@ -84,10 +84,5 @@ def _layer(manifest: Manifest, media_types: Iterable[str]) -> Descriptor | None:
 def _read(source: Source, repository: str, descriptor: Descriptor, limit: int, origin: str) -> bytes:
     if descriptor.size > limit:
         raise LimitExceeded(f"{origin} has a part of {descriptor.size} bytes, the limit is {limit}", subject=origin)
-    verifier, content = Verifier(descriptor.digest, descriptor.size), bytearray()
     with source.open(repository, descriptor) as chunks:
-        for chunk in chunks:
-            verifier.update(chunk)
-            content += chunk
-    verifier.check()
-    return bytes(content)
+        return verified(chunks, descriptor.digest, descriptor.size)

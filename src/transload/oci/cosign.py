@@ -21,6 +21,12 @@ def companion_tags(digest: Digest) -> frozenset[str]:
     return frozenset(f"sha256-{digest.encoded}.{suffix}" for suffix in _SUFFIXES)
 
 
+def signing_tags(digest: Digest, *, attestations: bool = True) -> tuple[str, ...]:
+    """The tags of signatures of `digest`, and of attestations about it; none for other digests than sha256."""
+    suffixes = ("sig", "att") if attestations else ("sig",)
+    return tuple(f"sha256-{digest.encoded}.{suffix}" for suffix in suffixes) if digest.algorithm == "sha256" else ()
+
+
 def subject_of(tag: str | None) -> Digest | None:
     """The digest that one of cosign's tags belongs to; None for any other tag.
 

@@ -10,6 +10,7 @@ from transload.errors import DigestInvalid, DigestMismatch, SizeMismatch
 from transload.wording import number_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from hashlib import _Hash
 
     Chunk = bytes | bytearray | memoryview
@@ -103,3 +104,17 @@ class Verifier:
             raise DigestMismatch(
                 f"expected {self.digest}, found {self.digest.algorithm}:{encoded}", subject=self.digest
             )
+
+
+def verified(chunks: Iterable[Chunk], digest: Digest, size: int) -> bytes:
+    """All of `chunks`, which must have this digest and size in bytes. Raises `SizeMismatch`, `DigestMismatch`.
+
+    >>> verified([b"one ", b"piece"], Digest.of(b"one piece"), 9)
+    b'one piece'
+    """
+    verifier, content = Verifier(digest, size), bytearray()
+    for chunk in chunks:
+        verifier.update(chunk)
+        content += chunk
+    verifier.check()
+    return bytes(content)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from attrs import define, field
 
-from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
+from transload.oci import Descriptor, Digest, Manifest, Name, verified
 from transload.oci.mediatype import DOCKER_CONFIG, OCI_CONFIG
 from transload.ports import Chunk, Refers, RequestCosts, Source
 
@@ -124,10 +124,5 @@ class AskedOnce:
 
     def _read(self, repository: str, descriptor: Descriptor) -> bytes:
         """The verified content, so that what came damaged is asked for again."""
-        verifier, content = Verifier(descriptor.digest, descriptor.size), bytearray()
         with self._source.open(repository, descriptor) as chunks:
-            for chunk in chunks:
-                verifier.update(chunk)
-                content += chunk
-        verifier.check()
-        return bytes(content)
+            return verified(chunks, descriptor.digest, descriptor.size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transload.errors import LimitExceeded
 from transload.limits import CONFIG_BYTES, CONFIG_VALUES
-from transload.oci import Descriptor, Verifier
+from transload.oci import Descriptor, verified
 from transload.oci.content import read_content
 from transload.ports import Source
 from transload.wording import number_of
@@ -16,12 +16,8 @@ def read_config(source: Source, repository: str, descriptor: Descriptor) -> dict
         raise LimitExceeded(
             f"config {descriptor.digest.short} has {number_of(descriptor.size, 'byte')}", subject=descriptor.digest
         )
-    verifier, raw = Verifier(descriptor.digest, descriptor.size), bytearray()
     with source.open(repository, descriptor) as chunks:
-        for chunk in chunks:
-            verifier.update(chunk)
-            raw += chunk
-    verifier.check()
+        raw = verified(chunks, descriptor.digest, descriptor.size)
     what = f"the image's config {descriptor.digest.short}"
-    document = read_content(bytes(raw), what, limit=CONFIG_BYTES, values=CONFIG_VALUES)
+    document = read_content(raw, what, limit=CONFIG_BYTES, values=CONFIG_VALUES)
     return document if isinstance(document, dict) else {}

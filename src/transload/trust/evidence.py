@@ -43,12 +43,17 @@ class Subject:
 
 @frozen(kw_only=True)
 class Evidence:
-    """A signature that was found for an image: its manifest, and one layer of it with its bytes, not yet believed."""
+    """A signature that was found for an image: its manifest, and one layer of it with its bytes, not yet believed.
+
+    `problem` says why it could not be read, for people: then it proves nothing, and no authority is asked. `manifest`
+    is None if that is what could not be read, and `layer` is then its descriptor, as far as that is known.
+    """
 
     form: Form
-    manifest: Manifest
+    manifest: Manifest | None
     layer: Descriptor
     content: bytes = field(repr=False)
+    problem: str | None = None
 
 
 @frozen(kw_only=True)

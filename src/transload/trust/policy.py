@@ -153,7 +153,11 @@ def _any_holds(findings: Iterable[Finding]) -> bool:
 
 
 def _judged(authority: Authority, subject: Subject, evidence: Iterable[Evidence], at: datetime) -> list[Finding]:
-    return [authority.judge(subject, piece, at) for piece in evidence if piece.form in authority.forms]
+    return [
+        Finding(evidence=piece, problem=piece.problem) if piece.problem else authority.judge(subject, piece, at)
+        for piece in evidence
+        if piece.form in authority.forms
+    ]
 
 
 def _lacking(rule: Rule, signed: dict[str, list[Finding]]) -> Iterable[str]:
