@@ -14,6 +14,7 @@ from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.published import compare_with_source
 from transload.app.releases import source_tags
+from transload.app.rules import ask_once_if_repeated, check_without_engine, policy_notes, refuse_by_rule, trusting_for
 from transload.app.selection import Selection, release_names, select
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
@@ -33,9 +34,7 @@ from transload.oci import Descriptor, Digest, Name
 from transload.planning import Plan, Request, make_plan
 from transload.planning.additions import Addition, additions
 from transload.planning.ageing import GoingBack, going_back, moving_in
-from transload.planning.ages import too_young_or_old
 from transload.planning.plan import ManifestStep, PlannedImage
-from transload.planning.planner import Refuse
 from transload.ports import Source, Target
 from transload.report.gated import GateResult
 from transload.report.result import ReleaseResult
@@ -46,6 +45,7 @@ from transload.transfer.limits import NO_LIMITS, Limits
 from transload.wording import first_of
 
 if TYPE_CHECKING:
+    from transload.app.trusting import Judge
     from transload.report.transferrecord import Check
     from transload.trust.policy import Verdict
 
@@ -109,13 +109,13 @@ def request_of(job: Job, selection: Selection) -> Request:
 def prepare(job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
     """Select the images, ask both sides, and make the plan. Moves nothing. Raises as `select` and `make_plan` do.
 
-    Raises `UsageError` for limits of age where an engine copies.
+    Raises `UsageError` for limits of age, and for a policy, where an engine copies.
     """
-    if job.ages.are_limited and (job.through is not None or job.target.is_engine):
-        raise UsageError("limits of age do not go with an engine", hint=f"leave {' '.join(job.ages.words)} out")
+    if job.through is not None or job.target.is_engine:
+        check_without_engine(job)
     if job.gates is not None:
         _check_gates(job)
-        stores.ask_sources_once()  # the images are planned twice: for the gates, and for the target
+    ask_once_if_repeated(job, stores)
     if job.through is not None:
         from transload.app.through import prepare_through  # few runs have an engine copy
 
@@ -149,29 +149,30 @@ def with_gates(prepared: Prepared, job: Job, stores: Stores, cancellation: Cance
     return evolve(prepared, plan=passed.plan, sources=passed.sources, gates=passed.results)
 
 
-def refuse_by_age(job: Job, sources: Mapping[str, Source], cancellation: Cancellation) -> Refuse:
-    """Which images are too young or too old for `job`."""
-    return lambda surveyed: too_young_or_old(surveyed, job.ages, sources, cancellation)
-
-
 def prepare_selected(
-    job: Job, selection: Selection, stores: Stores, cancellation: Cancellation, working: ActivityListener
+    job: Job,
+    selection: Selection,
+    stores: Stores,
+    cancellation: Cancellation,
+    working: ActivityListener,
+    judge: Judge | None = None,
 ) -> Prepared:
-    """The same for images that are selected already."""
+    """The same for images that are selected already. `judge` is shared by runs that copy the same images."""
     sources, target, journal = selection.sources, stores.target(job.target), stores.journal(job.target)
     request = request_of(job, selection)
+    trusting = trusting_for(job, sources, cancellation, judge)
     plan = make_plan(
         request,
         sources,
         target,
         known=journal.knows,
         elsewhere=journal.places,
-        refuse=refuse_by_age(job, sources, cancellation),
+        refuse=refuse_by_rule(job, sources, cancellation, trusting),
         cancellation=cancellation,
         working=working,
     )
     check_anything_published(selection, plan)
-    notes = (*selection.notes, *source_notes(sources), *nameless_notes(plan.images))
+    notes = (*policy_notes(trusting), *selection.notes, *source_notes(sources), *nameless_notes(plan.images))
     notes += differences(job, selection, plan, working, cancellation)
     notes += older_notes(going_back(moving_in(plan), sources, target, cancellation))
     notes += half_blob_notes(plan, target)
@@ -187,6 +188,8 @@ def prepare_selected(
         journal=journal,
         finish=_values_at_end(selection, plan, job),
         request=request,
+        checks=trusting.checks() if trusting else (),
+        verdicts=trusting.verdicts if trusting else {},
     )
     return with_gates(prepared, job, stores, cancellation)
 

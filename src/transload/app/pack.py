@@ -16,12 +16,12 @@ from transload.app.mirror import (
     additions_of,
     check_anything_published,
     differences,
-    refuse_by_age,
     request_of,
     with_gates,
 )
 from transload.app.protecting import Division, RecoveryVolumes
 from transload.app.readback import check_bundle, check_recovery, counted, told
+from transload.app.rules import ask_once_if_repeated, policy_notes, refuse_by_rule, trusting_for
 from transload.app.selection import Selection, select
 from transload.app.stores import Stores
 from transload.app.tomedia import onto_media
@@ -112,17 +112,17 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     """
     _check_folder(packing.out)
     inventory = far_side(packing.against, packing.against_key)
-    if job.gates is not None:
-        stores.ask_sources_once()
+    ask_once_if_repeated(job, stores)
     selection = _in_order(select(job, stores, cancellation))
     far = InventoryTarget(inventory)
     request = request_of(job, selection)
+    trusting = trusting_for(job, selection.sources, cancellation)
     plan = make_plan(
         request,
         selection.sources,
         far,
         elsewhere=inventory.holders,
-        refuse=refuse_by_age(job, selection.sources, cancellation),
+        refuse=refuse_by_rule(job, selection.sources, cancellation, trusting),
         cancellation=cancellation,
         working=stores.working,
     )
@@ -137,7 +137,12 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     blueprint = packing.division.laid_out(packing.out, contents, packing.signer)
     recovery = RecoveryVolumes.planned(packing.out, blueprint, packing.division.recovery)
     location = Location("bundle", str(packing.out))
-    notes = (*selection.notes, *nameless_notes(plan.images), *((recovery.note,) if recovery and recovery.note else ()))
+    notes = (
+        *policy_notes(trusting),
+        *selection.notes,
+        *nameless_notes(plan.images),
+        *((recovery.note,) if recovery and recovery.note else ()),
+    )
     notes += differences(job, selection, plan, stores.working, cancellation)
     prepared = Prepared(
         plan=plan,
@@ -148,6 +153,8 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
         additions=additions_of(selection, plan, job),
         plan_digest=contents.plan_digest,
         gates=passed.gates,
+        checks=trusting.checks() if trusting else (),
+        verdicts=trusting.verdicts if trusting else {},
     )
     if packing.to_media:
         written = onto_media(

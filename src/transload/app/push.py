@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from transload.app.detect import CarriedStore, select_carried, signature_checks, signature_notes, volume_notes
 from transload.app.halfway import half_blob_notes
 from transload.app.job import Job
-from transload.app.mirror import Prepared, older_notes, refuse_by_age, request_of, source_notes, with_gates
+from transload.app.mirror import (
+    Prepared,
+    older_notes,
+    request_of,
+    source_notes,
+    with_gates,
+)
+from transload.app.rules import policy_notes, refuse_by_rule, trusting_for
 from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
 from transload.bundle.format.ledger import Ledger
@@ -25,6 +34,9 @@ from transload.ports import Source
 from transload.report.texts import count
 from transload.threads import Cancellation
 from transload.transfer import Journal, Outcome
+
+if TYPE_CHECKING:
+    from transload.app.trusting import Published
 
 
 def prepare_push(
@@ -45,17 +57,21 @@ def prepare_push(
     """
     selection = select_carried(carried, job, stores.working)
     bundle = carried.bundle
+    published = {str(entry.image.name): entry.image.source for entry in bundle.ledger.images} if bundle else {}
     compressed = CompressedStore(carried.source, cancellation) if compress else None
     sources: dict[str, Source] = {carried.location.locator: compressed or carried.source}
     target, journal = stores.target(job.target), stores.journal(job.target)
     request = request_of(job, selection)
     older: list[GoingBack] = []
-    by_age = refuse_by_age(job, sources, cancellation)
+    trusting = trusting_for(job, sources, cancellation)
+    if trusting is not None and bundle is not None:
+        trusting.published = partial(_published, bundle, published)
+    by_rule = refuse_by_rule(job, sources, cancellation, trusting)
 
     def refuse(surveyed: Sequence[Surveyed]) -> Mapping[Name, TransloadError]:
         older.extend(going_back(moving_among(surveyed), sources, target, cancellation))
         refused = {} if allow_older else {tag.name: _would_go_back(tag) for tag in older if not tag.doubtful}
-        return {**by_age(surveyed), **refused}
+        return {**refused, **by_rule(surveyed)}
 
     plan = make_plan(
         request,
@@ -68,7 +84,7 @@ def prepare_push(
         working=stores.working,
     )
     notes = tuple(_bundle_notes(bundle, plan)) if bundle else source_notes(selection.sources)
-    notes = (*notes, *nameless_notes(plan.images), *_compression_notes(compressed))
+    notes = (*policy_notes(trusting), *notes, *nameless_notes(plan.images), *_compression_notes(compressed))
     notes += older_notes(tag for tag in older if allow_older or tag.doubtful)
     notes += half_blob_notes(plan, target)
     one_by_one = bundle is not None and any(bundle.lacking())
@@ -81,11 +97,19 @@ def prepare_push(
         journal=journal,
         finish=_values_at_end(carried.source, plan, job),
         by_size=one_by_one,
-        checks=signature_checks(bundle) if bundle else (),
+        checks=(*(signature_checks(bundle) if bundle else ()), *(trusting.checks() if trusting else ())),
         request=request,
-        published={str(entry.image.name): entry.image.source for entry in bundle.ledger.images} if bundle else {},
+        published=published,
+        verdicts=trusting.verdicts if trusting else {},
     )
     return with_gates(prepared, job, stores, cancellation)
+
+
+def _published(bundle: BundleStore, sources: Mapping[str, str], _store: str, name: Name) -> Published:
+    """Whose image of a bundle it is: what the ledger says is proved if the key that the user gave signed it."""
+    from transload.app.trusting import Published  # few pushes have a policy
+
+    return Published.claimed(sources.get(str(name), ""), name.repository, proved=bundle.verified)
 
 
 def _would_go_back(tag: GoingBack) -> WouldGoBack:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import evolve, frozen
 
@@ -36,6 +36,9 @@ from transload.threads import Cancellation, TaskGroup
 from transload.transfer import Outcome
 from transload.transfer.limits import Limits
 from transload.transfer.sharing import SharedReading, SpoolRoom
+
+if TYPE_CHECKING:
+    from transload.app.trusting import Judge
 
 Retry = Callable[[tuple[str, ...]], str]
 _HUBS = ("docker.io", "index.docker.io", "registry-1.docker.io")
@@ -135,6 +138,15 @@ def _address(location: Location) -> str:
     return f"{_HUBS[0] if host in _HUBS else host}/{location.prefix}"
 
 
+def _judge(jobs: Sequence[Job]) -> Judge | None:
+    """Who judges the images for all targets, so that each is judged once."""
+    if jobs[0].policy is None:
+        return None
+    from transload.app.trusting import Judge  # most runs have no policy
+
+    return Judge(jobs[0].policy, jobs[0].at)
+
+
 def read_once(plans: Iterable[Plan]) -> Share:
     """What all plans together take from sources: each blob once."""
     sizes: dict[Digest, int] = {}
@@ -148,11 +160,14 @@ def plan_each(
 ) -> tuple[Prepared | TransloadError, ...]:
     """The plan for each target, or the error that prevented it. Raises what `selections_for` raises."""
     selections = selections_for(jobs, stores, cancellation)
+    judge = _judge(jobs)
     prepared: dict[int, Prepared | TransloadError] = {}
 
     def plan(number: int) -> None:
         try:
-            prepared[number] = prepare_selected(jobs[number], selections[number], stores, cancellation, working(number))
+            prepared[number] = prepare_selected(
+                jobs[number], selections[number], stores, cancellation, working(number), judge
+            )
         except TransloadError as error:
             prepared[number] = error
 
@@ -186,6 +201,7 @@ class SeveralRuns:
         Raises only what concerns all targets: what `selections_for` raises.
         """
         selections = selections_for(self.jobs, self.stores, self.cancellation)
+        judge = _judge(self.jobs)
         number_of = len(self.jobs)
         ended: dict[int, Ended] = {}
         room = SpoolRoom.of(self.stores.state or Path(tempfile.gettempdir()))  # /tmp may lie in memory
@@ -194,7 +210,7 @@ class SeveralRuns:
         turns = threading.Semaphore(at_a_time)
         with SharedReading(number_of, room) as shared, divided(at_a_time), TaskGroup(self.cancellation) as group:
             for number in range(number_of):
-                group.start(self._in_turn, turns, number, selections[number], shared, ended)
+                group.start(self._in_turn, turns, number, selections[number], shared, judge, ended)
         if shared.read_again.blobs:
             self.stores.notice(read_again_note(shared.read_again, room))
         return tuple(ended[number] for number in range(number_of)), shared.read_again
@@ -204,10 +220,12 @@ class SeveralRuns:
         with turns:
             self._target(number, *arguments)
 
-    def _target(self, number: int, selection: Selection, shared: SharedReading, ended: dict[int, Ended]) -> None:
+    def _target(
+        self, number: int, selection: Selection, shared: SharedReading, judge: Judge | None, ended: dict[int, Ended]
+    ) -> None:
         job = self.jobs[number]
         try:
-            ended[number] = self._copied(number, selection, shared)
+            ended[number] = self._copied(number, selection, shared, judge)
         except TransloadError as error:
             sources = tuple(selection.sources)
             ended[number] = Ended(
@@ -217,9 +235,9 @@ class SeveralRuns:
             shared.leave(number)
         self.following.ended(number, ended[number])
 
-    def _copied(self, number: int, selection: Selection, shared: SharedReading) -> Ended:
+    def _copied(self, number: int, selection: Selection, shared: SharedReading, judge: Judge | None) -> Ended:
         job, stores, working = self.jobs[number], self.stores, self.following.working(number)
-        prepared = prepare_selected(job, selection, stores, self.cancellation, working)
+        prepared = prepare_selected(job, selection, stores, self.cancellation, working, judge)
         shared.expect(number, prepared.plan)
         prepared = self.finishing(_through(shared, number, prepared, stores))
         self.following.planned(number, prepared)

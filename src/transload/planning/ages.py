@@ -89,10 +89,11 @@ NO_AGES = Ages()
 
 @frozen
 class Dated:
-    """When an image was made, and how that is known: `by its created field, …`."""
+    """When an image was `done` (made or signed), and how that is known: `by its created field, …`."""
 
     moment: datetime
     how: str
+    done: str = "made"
 
 
 Date = Callable[[Surveyed, Source], Dated | None]
@@ -158,12 +159,14 @@ def _judged(image: Surveyed, dated: Dated | None, ages: Ages, now_s: float) -> A
         return _refused(name, f"{name} does not say when it was made", f"leave {limits} out for this image")
     age_s, day = now_s - dated.moment.timestamp(), f"{dated.moment:%Y-%m-%d %H:%M}"
     if age_s < 0 and ages.least_s is not None:
-        return _refused(name, f"{name} was made {day}, {dated.how}: after this machine's clock", "check the clock")
+        return _refused(
+            name, f"{name} was {dated.done} {day}, {dated.how}: after this machine's clock", "check the clock"
+        )
     if ages.least_s is not None and age_s < ages.least_s:
-        why = f"{name} was made {day}, {dated.how}: it is younger than {length_of(ages.least_s)}"
+        why = f"{name} was {dated.done} {day}, {dated.how}: it is younger than {length_of(ages.least_s)}"
         return _refused(name, why, f"run the same again in {length_of(ages.least_s - age_s + 59)}")
     if ages.greatest_s is not None and age_s > ages.greatest_s:
-        why = f"{name} was made {day}, {dated.how}: it is older than {length_of(ages.greatest_s)}"
+        why = f"{name} was {dated.done} {day}, {dated.how}: it is older than {length_of(ages.greatest_s)}"
         return _refused(name, why, "take a newer one, or another --max-age")
     return None
 

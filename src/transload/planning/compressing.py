@@ -66,6 +66,7 @@ class CompressedStore:
         self._layers: dict[Digest, Descriptor] = {}
         self._originals: dict[Digest, Descriptor] = {}
         self._left_out: set[Digest] = set()
+        self._before: dict[Digest, Descriptor] = {}
         self.keeps_parts: bool = getattr(source, "keeps_parts", False)
         self.sparse: Sparse | None = getattr(source, "sparse", None)
 
@@ -78,6 +79,10 @@ class CompressedStore:
     def left_out(self) -> int:
         """How many attestations have been left out, since they belong to the images as they were."""
         return len(self._left_out)
+
+    def before(self, descriptor: Descriptor) -> Descriptor:
+        """The manifest that was published, of one that may have been made here: signatures are of the published one."""
+        return self._before.get(descriptor.digest, descriptor)
 
     @property
     def locator(self) -> str:
@@ -146,6 +151,7 @@ class CompressedStore:
                 made = self._index(name, manifest, depth) if manifest.is_index else self._image(name, manifest)
                 if made.digest != manifest.digest:
                     self._made[made.digest] = made
+                    self._before[made.digest] = manifest.descriptor
                 self._now[manifest.digest] = made
             return self._now[manifest.digest]
 

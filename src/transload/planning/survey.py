@@ -26,11 +26,7 @@ from transload.errors import (
     at_side,
 )
 from transload.graph import Allowance, Node, grow, walk
-from transload.limits import (
-    CONFIG_BYTES,
-    IMAGE_MANIFESTS_BYTES,
-    RUN_MANIFESTS_BYTES,
-)
+from transload.limits import CONFIG_BYTES, IMAGE_MANIFESTS_BYTES, RUN_MANIFESTS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name, Platform
 from transload.oci.cosign import companion_tags
 from transload.planning.completeness import Completeness, is_rechecked, notes_on
@@ -63,15 +59,23 @@ class Companion:
 
 @frozen(kw_only=True)
 class Surveyed:
-    """What both sides say about one item. `root` is None if nothing of the image itself has to be copied."""
+    """What both sides say about one item. `root` is None if nothing of the image itself has to be copied.
+
+    `published` is what its name stands for at the source: `root` is another manifest if only some platforms are wanted.
+    """
 
     item: Item
     root: Node | None = None
-    source_digest: Digest | None = None
+    published: Descriptor | None = None
     at_target: Descriptor | None = None
     extras: tuple[Companion, ...] = ()
     notes: tuple[str, ...] = ()
     error: TransloadError | None = field(default=None, eq=False)
+
+    @property
+    def source_digest(self) -> Digest | None:
+        """The digest that its name stands for at the source."""
+        return self.published.digest if self.published is not None else None
 
     @property
     def digest(self) -> Digest | None:
@@ -188,7 +192,7 @@ class Surveyor:
         return Surveyed(
             item=item,
             root=None if same else root,
-            source_digest=published.digest,
+            published=published.descriptor,
             at_target=at_target,
             extras=extras,
             notes=notes,
@@ -215,7 +219,7 @@ class Surveyor:
         return bool(lacking)
 
     def _unchanged(self, item: Item, source: Source, at_target: Descriptor) -> Surveyed:
-        surveyed = Surveyed(item=item, root=None, source_digest=at_target.digest, at_target=at_target)
+        surveyed = Surveyed(item=item, root=None, published=at_target, at_target=at_target)
         lost = self._lost(item, at_target)
         if lost:
             published = self._grow(source, item, self._fetch(source, item, item.source.at(at_target.digest)))

@@ -130,7 +130,8 @@ def _surveyed(wanted: Wanted, base: Descriptor) -> Surveyed:
         return Surveyed(item=item, error=wanted.error)
     if wanted.at_target == "same":
         digest = Digest.of(wanted.name.encode())
-        return Surveyed(item=item, root=None, source_digest=digest, at_target=Descriptor(OCI_MANIFEST, digest, 500))
+        unchanged = Descriptor(OCI_MANIFEST, digest, 500)
+        return Surveyed(item=item, root=None, published=unchanged, at_target=unchanged)
     layers = [base, *(_blob(f"{wanted.name}/{place}", size) for place, size in enumerate(wanted.layers))]
     document = {
         "schemaVersion": 2,
@@ -140,7 +141,7 @@ def _surveyed(wanted: Wanted, base: Descriptor) -> Surveyed:
     }
     manifest = Manifest.parse(json.dumps(document).encode())
     other = Descriptor(OCI_MANIFEST, Digest.of(b"older"), 500) if wanted.at_target == "other" else None
-    return Surveyed(item=item, root=Node(manifest), source_digest=manifest.digest, at_target=other, notes=wanted.notes)
+    return Surveyed(item=item, root=Node(manifest), published=manifest.descriptor, at_target=other, notes=wanted.notes)
 
 
 def _blob(seed: str, size: int, media_type: str = OCI_LAYER_GZIP) -> Descriptor:

@@ -1,0 +1,255 @@
+"""Judges the images of a run by a policy, before the first byte of them is copied.
+
+What a name stands for is resolved first, once; the signatures of that digest are judged, and that digest is copied.
+Only images that would be copied are judged, so that an unchanged one costs nothing.
+
+The rule of an image is found by its name where it was published. A bundle says this of its images itself: if nobody
+has proved who made the bundle, its claim may choose a stricter rule than that of the empty prefix, but no weaker one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from attrs import define, evolve, field, frozen
+
+from transload.app.location import Location
+from transload.app.signatures import evidence_for
+from transload.clock import SYSTEM_CLOCK
+from transload.errors import Interrupted, PartMissing, PolicyRefused, ReferenceInvalid, TransloadError, as_result
+from transload.oci import Descriptor, Name, Reference
+from transload.planning.ages import Dated, by_created_field
+from transload.planning.survey import Surveyed
+from transload.ports import Source
+from transload.report.texts import count
+from transload.report.transferrecord import Check, CheckResult
+from transload.threads import Cancellation, in_parallel
+from transload.trust.evidence import Subject
+from transload.trust.policy import Mode, Policy, Rule, Verdict, verdict
+from transload.wording import first_of
+
+_THREADS = 8
+_NAMED = 3  # names in one sentence
+_NOTED = 10  # images that get a sentence of their own
+_STRICTNESS = {Mode.SKIP: 0, Mode.WARN: 1, Mode.REQUIRE: 2}
+
+
+@frozen(kw_only=True)
+class Published:
+    """Whose image it is. `name` is its repository with the registry, as far as that is known; it chooses the rule.
+
+    `proved` is false if only an unproved bundle says so. `names` are those that a signature may state.
+    """
+
+    name: str
+    proved: bool = True
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def at(cls, store: str, repository: str) -> Published:
+        """An image in the store with this locator. A folder or archive knows only the name that the image has there."""
+        location = Location.parse(store)
+        if location.kind == "registry" or (location.is_engine and location.value):
+            name = f"{location.value}/{repository}"
+            return cls(name=name, names=(name,))
+        first, slash, _ = repository.partition("/")
+        is_full = bool(slash) and (bool({".", ":"} & set(first)) or first == "localhost")
+        return cls(name=repository, names=(repository,) if is_full else ())
+
+    @classmethod
+    def claimed(cls, source: str, repository: str, *, proved: bool) -> Published:
+        """An image of a bundle, whose ledger says that it comes from `source`; its name in the bundle otherwise."""
+        try:
+            reference = Reference.parse(source)
+        except ReferenceInvalid:  # it comes from a folder
+            return cls(name=repository, proved=proved)
+        name = f"{reference.registry}/{reference.name.repository}"
+        return cls(name=name, proved=proved, names=(name,))
+
+    def rule(self, policy: Policy) -> Rule | None:
+        """The rule that decides; None if no rule fits, which refuses."""
+        rule = policy.rule_for(self.name)
+        return rule if self.proved else max((rule, policy.rule_for("")), key=_strictness)
+
+
+def _strictness(rule: Rule | None) -> int:
+    return _STRICTNESS[Mode.REQUIRE if rule is None else rule.mode]
+
+
+class Judge:
+    """Says what `policy` says of images at the time `at` (None: now), of each once. Safe for threads."""
+
+    def __init__(self, policy: Policy, at: datetime | None = None) -> None:
+        self.policy = policy
+        self.at = at or datetime.fromtimestamp(SYSTEM_CLOCK.wall_s(), UTC)
+        self._known: dict[tuple[object, ...], _Once] = {}
+        self._lock = threading.Lock()
+
+    def verdict_on(self, source: Source, repository: str, descriptor: Descriptor, published: Published) -> Verdict:
+        """The verdict on the manifest with this descriptor in a repository of `source`; without the signatures' bytes.
+
+        Raises what asking for the signatures raises, and `PartMissing`.
+        """
+        with self._lock:
+            once = self._known.setdefault((source.locator, repository, descriptor.digest, published), _Once())
+        with once.lock:
+            if once.verdict is None:
+                once.verdict = self._judged(source, repository, descriptor, published)
+            return once.verdict
+
+    def _judged(self, source: Source, repository: str, descriptor: Descriptor, published: Published) -> Verdict:
+        rule = published.rule(self.policy)
+        subject = Subject(descriptor=descriptor, names=published.names)
+        name = Name(repository, None, descriptor.digest)
+        wanted = rule.forms if rule else frozenset()
+        found = evidence_for(source, name, wanted, attestations=bool(rule and rule.attestations))
+        said = verdict(rule, subject, found, self.at)
+        light = (evolve(each, evidence=evolve(each.evidence, manifest=None, content=b"")) for each in said.findings)
+        return evolve(said, findings=tuple(light))
+
+
+@define(eq=False)
+class _Once:
+    lock: threading.Lock = field(factory=threading.Lock)
+    verdict: Verdict | None = None
+
+
+@define(kw_only=True)
+class Trusting:
+    """What a policy says of the images of one run. `verdicts` are by the images' names at the target.
+
+    `published` says whose image an item is. `unknown` are images with a rule that only warns, whose signatures could
+    not be asked for.
+    """
+
+    judge: Judge
+    sources: Mapping[str, Source]
+    published: Callable[[str, Name], Published] = lambda store, name: Published.at(store, name.repository)
+    cancellation: Cancellation | None = None
+    verdicts: dict[str, Verdict] = field(factory=dict)
+    unknown: dict[str, TransloadError] = field(factory=dict)
+    _unchanged: int = 0
+    _names: tuple[str, ...] = ()
+
+    def refuse(self, surveyed: Sequence[Surveyed]) -> Mapping[Name, TransloadError]:
+        """The errors of the images that must not be copied, by their names at the target; see `planning.Refuse`."""
+        moving = [image for image in surveyed if image.error is None and image.root is not None]
+        self._unchanged = sum(image.unchanged for image in surveyed)
+        self._names = tuple(self._of(image).name for image in surveyed)
+        errors = in_parallel(self._error, moving, _THREADS, self.cancellation)
+        return {image.item.target: error for image, error in zip(moving, errors, strict=True) if error is not None}
+
+    def _of(self, image: Surveyed) -> Published:
+        return self.published(image.item.source_store, image.item.source)
+
+    def _error(self, image: Surveyed) -> TransloadError | None:
+        published, label = self._of(image), image.item.label
+        try:
+            said = self._verdict(image, published)
+        except (Interrupted, PartMissing):
+            raise
+        except TransloadError as error:
+            rule = published.rule(self.judge.policy)
+            if rule is not None and rule.mode is Mode.WARN:
+                self.unknown[label] = as_result(error)
+                return None
+            return as_result(error)
+        self.verdicts[label] = said
+        return refusal(label, published.name, said, self.judge.policy) if said.refuses else None
+
+    def _verdict(self, image: Surveyed, published: Published) -> Verdict:
+        source = self.sources[image.item.source_store]
+        before: Callable[[Descriptor], Descriptor] = getattr(source, "before", lambda descriptor: descriptor)
+        assert image.published is not None  # noqa: S101 - the name of an image with a root stands for something
+        return self.judge.verdict_on(source, image.item.source.repository, before(image.published), published)
+
+    def date(self, image: Surveyed, source: Source) -> Dated | None:
+        """When an image was signed, if that is proved; else when it says that it was made. See `planning.ages.Date`."""
+        said = self.verdicts.get(image.item.label)
+        if said is None or said.signed is None:
+            return by_created_field(image, source)
+        moment, how = said.signed
+        return Dated(moment, f"by {how}", "signed")
+
+    # --- what is told of it
+
+    def notes(self) -> Iterator[str]:
+        """What the policy decided, images that it only warns of, and rules that fit no image."""
+        file = self.judge.policy.file
+        yield f"policy {file}: {', '.join(self._counts()) or 'no image was judged'}"
+        warnings = [*self._warnings()]
+        yield from warnings[:_NOTED]
+        if len(warnings) > _NOTED:
+            yield f"{count(len(warnings) - _NOTED, 'more image')} of which the policy warns: --output json has them all"
+        if self._unchanged:
+            yield (
+                f"{count(self._unchanged, 'unchanged image')} not judged: "
+                "transload verify --policy judges what the target has"
+            )
+        yield from self._without_use()
+
+    def _counts(self) -> Iterator[str]:
+        said = self.verdicts.values()
+        refused = sum(each.refuses for each in said)
+        skipped = sum(each.rule is not None and each.rule.mode is Mode.SKIP for each in said)
+        warned = sum(each.problem is not None for each in said) - refused
+        holding = len(said) - refused - warned - skipped
+        counts = {
+            "signed as it wants": holding,
+            "refused": refused,
+            "not signed as it wants, and copied all the same": warned + len(self.unknown),
+            "under a rule that asks for nothing": skipped,
+        }
+        return (f"{number} {what}" for what, number in counts.items() if number)
+
+    def _warnings(self) -> Iterator[str]:
+        for label, said in self.verdicts.items():
+            if said.problem is not None and not said.refuses:
+                yield f"{label} is not signed as the policy wants: {said.problem}"
+        for label, error in self.unknown.items():
+            yield f"whether {label} is signed could not be asked: {error.message}"
+
+    def _without_use(self) -> Iterator[str]:
+        rules = [rule for rule in self.judge.policy.rules if not any(map(rule.fits, self._names))]
+        if rules:
+            fits = "a rule fits" if len(rules) == 1 else f"{len(rules)} rules fit"
+            named = first_of(map(_place, rules), _NAMED)
+            yield f"policy {self.judge.policy.file}: {fits} no image of this run: {named}"
+
+    def checks(self) -> tuple[Check, ...]:
+        """What a transfer record says was checked."""
+        return tuple(_check(label, said) for label, said in sorted(self.verdicts.items()))
+
+
+def _place(rule: Rule) -> str:
+    return f"{rule.prefix} (line {rule.line})" if rule.line else rule.prefix
+
+
+def _check(label: str, said: Verdict) -> Check:
+    result: CheckResult = "passed"
+    if said.rule is not None and said.rule.mode is Mode.SKIP:
+        result = "not-made"
+    elif said.problem is not None:
+        result = "failed" if said.refuses else "warned"
+    by = ", ".join(said.signers) or None
+    return Check(name="policy", result=result, by=by, image=label, detail=said.problem)
+
+
+def refusal(label: str, name: str, said: Verdict, policy: Policy) -> PolicyRefused:
+    """The error of an image that is refused: what was found, why that does not hold, and what to do."""
+    if said.rule is None:
+        return PolicyRefused(
+            f"no rule of the policy {policy.file} fits {name or label}, so it is refused",
+            subject=label,
+            side="source",
+            hint='add a rule for it there, or one with the prefix "" for all that no other rule fits',
+        )
+    many = f" ({len(said.findings)} signatures were looked at)" if len(said.findings) > 1 else ""
+    return PolicyRefused(
+        f"{label} is not signed as the policy wants: {said.problem}{many}",
+        subject=label,
+        side="source",
+        hint=f"the rule {_place(said.rule) or 'for all others'} in {policy.file} decided",
+    )

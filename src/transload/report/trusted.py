@@ -1,0 +1,92 @@
+"""What a policy says of one image, for people and for programs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from attrs import frozen
+
+from transload.report.texts import harmless
+
+if TYPE_CHECKING:
+    from transload.trust.policy import Verdict
+
+ModeName = Literal["require", "warn", "skip"]
+
+
+@frozen(kw_only=True)
+class Signer:
+    """Who signed an image, as far as that is proved. `form` is how the signature was kept: `notation`, `cosign-tag`, …
+
+    `signed_at` is the time that a log or a time stamp proves, and `time_from` says which; None if nothing proves one.
+    """
+
+    signer: str
+    form: str
+    signed_at: datetime | None = None
+    time_from: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of `signers`."""
+        return {
+            "signer": self.signer,
+            "form": self.form,
+            "signed_at": f"{self.signed_at:%Y-%m-%dT%H:%M:%SZ}" if self.signed_at else None,
+            "time_from": self.time_from,
+        }
+
+    def __str__(self) -> str:
+        when = f", {self.signed_at:%Y-%m-%d %H:%M} by {self.time_from}" if self.signed_at else ""
+        return f"{self.signer} ({self.form}{when})"
+
+
+@frozen(kw_only=True)
+class Trusted:
+    """What a policy says of an image. `rule` is the prefix of the rule that decided, None if no rule fits.
+
+    `mode` is that of the rule. `holds` says whether the image has what the rule wants; `problem` says what is missing.
+    `signers` are those whom the rule accepts.
+    """
+
+    mode: ModeName
+    holds: bool
+    rule: str | None = None
+    problem: str | None = None
+    signers: tuple[Signer, ...] = ()
+
+    @classmethod
+    def of(cls, said: Verdict) -> Trusted:
+        """The same, without what nobody shows."""
+        mode: ModeName = said.rule.mode.value if said.rule else "require"
+        signers = (
+            Signer(
+                signer=harmless(found.signer or "unnamed"),
+                form=found.evidence.form.value,
+                signed_at=found.signed_at,
+                time_from=harmless(found.time_from) if found.time_from else None,
+            )
+            for found in said.held
+        )
+        return cls(
+            mode=mode,
+            holds=said.problem is None,
+            rule=said.rule.prefix if said.rule else None,
+            problem=harmless(said.problem) if said.problem else None,
+            signers=tuple(dict.fromkeys(signers)),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The `trust` object of docs/formats/json-output.md."""
+        return {
+            "mode": self.mode,
+            "holds": self.holds,
+            "problem": self.problem,
+            "signers": [signer.to_json() for signer in self.signers],
+            "rule": self.rule,
+        }
+
+    @property
+    def told(self) -> str | None:
+        """The signers in one line; None if there is nobody to name."""
+        return f"signed by {'; '.join(map(str, self.signers))}" if self.signers else None
