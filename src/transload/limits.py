@@ -167,6 +167,24 @@ TRUSTED_ROOT_VALUES = 20_000
 IDENTITY_LENGTH = 1024
 """Characters of an identity that is compared, or of the regular expression for it. Addresses of workflows have 150."""
 
+POLICY_RULES = 1000
+"""Rules of a policy. Each image is compared with the prefix of each of them."""
+
+POLICY_AUTHORITIES = 1000
+"""Keys, identities and trust stores of all its rules together."""
+
+RULE_AUTHORITIES = 32
+"""Those of one rule: each of them judges each signature of an image."""
+
+POLICY_FILES = 200
+"""Files that a policy names, such as public keys. Bundles can carry them."""
+
+POLICY_FILES_BYTES = 16 << 20
+"""All of them together."""
+
+PUBLIC_KEY_BYTES = 64 << 10
+"""A file with a public key. Real ones have some hundred bytes."""
+
 # --- where charts come from
 
 PROVENANCE_BYTES = 1 << 20

@@ -7,21 +7,20 @@ cannot ask one. So such a signature proves no time.
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 from attrs import frozen
 
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
-from transload.files import local_errors, read_file
+from transload.limits import PUBLIC_KEY_BYTES
 from transload.trust import dsse, simplesigning
 from transload.trust.attested import Attested
 from transload.trust.doubt import Doubt, from_base64
 from transload.trust.evidence import Evidence, Finding, Form, Subject
+from transload.trust.policyfolder import PolicyFolder
 from transload.trust.sigstorebundle import MessageSignature, SigstoreBundle
 from transload.trust.verifyingkey import VerifyingKey, read_verifying_key
 
-_KEY_FILE_BYTES = 64 << 10
 _OTHER_SIGNATURE = "it was not made with this key, or what it signs was changed"
 
 
@@ -92,10 +91,10 @@ class CosignKey:
         return Attested.decode(envelope.payload_type, envelope.payload)
 
 
-def read_cosign_key(options: Value, folder: Path) -> CosignKey:
+def read_cosign_key(options: Value, folder: PolicyFolder) -> CosignKey:
     """The authority that a policy file writes as `cosign-key: FILE`, or `cosign-key: {key: FILE}`.
 
-    A relative path starts from `folder`. Raises `DocumentInvalid` with the place, `LocalError`, `PartMissing`.
+    Raises `DocumentInvalid` with the place, `LocalError`, `PartMissing`.
     """
     named = options.only("key").get("key") if isinstance(options.content, dict) else options
     file = named.text()
@@ -103,11 +102,7 @@ def read_cosign_key(options: Value, folder: Path) -> CosignKey:
         raise named.fail(
             f"{file[:80]!r} is not a file", hint="write the public key into a file: cosign public-key --key …"
         )
-    path = folder / file
-    with named.explained():
-        with local_errors("reading", path):
-            content = read_file(path, _KEY_FILE_BYTES)
-        return CosignKey(file, read_verifying_key(content, str(path)))
+    return CosignKey(file, folder.load(named, "public key", PUBLIC_KEY_BYTES, read_verifying_key))
 
 
 def _envelope(content: bytes) -> dsse.Envelope:

@@ -11,10 +11,9 @@ import base64
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
@@ -22,11 +21,11 @@ from attrs import field, frozen
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
 from transload.extras import Extra
-from transload.files import local_errors, read_file
 from transload.limits import IDENTITY_LENGTH, TRUSTED_ROOT_BYTES, TRUSTED_ROOT_VALUES
 from transload.trust.attested import Attested
 from transload.trust.doubt import Doubt, plain, read_signed, shown
 from transload.trust.evidence import Evidence, Finding, Form, Subject
+from transload.trust.policyfolder import PolicyFolder
 from transload.trust.sigstorebundle import MessageSignature, SigstoreBundle
 
 if TYPE_CHECKING:
@@ -234,11 +233,11 @@ def _check_time(signed_at: datetime, at: datetime) -> None:
         raise Doubt(f"it was signed at {signed}, and it is only {now}: set the clock right, or give the time with --at")
 
 
-def read_sigstore(options: Value, folder: Path) -> Keyless:
+def read_sigstore(options: Value, folder: PolicyFolder) -> Keyless:
     """The authority that a policy file writes as `sigstore: {issuer: …, identity: …, trusted-root: FILE}`.
 
-    `issuer-regexp` and `identity-regexp` stand for `issuer` and `identity`. A relative path starts from `folder`.
-    Raises `DocumentInvalid` with the place, `LocalError`, and `PartMissing` without sigstore-python.
+    `issuer-regexp` and `identity-regexp` stand for `issuer` and `identity`. Raises `DocumentInvalid` with the place,
+    `LocalError`, and `PartMissing` without sigstore-python.
     """
     options.only(*_OPTIONS)
     issuer, identity = _wanted(options, "issuer"), _wanted(options, "identity")
@@ -267,25 +266,21 @@ def _short(value: Value) -> str:
     return text
 
 
-def _verifier(named: Value, folder: Path) -> OfflineVerifier:
+def _verifier(named: Value, folder: PolicyFolder) -> OfflineVerifier:
     try:
-        from transload.trust.offlineverifier import verifier_from
+        import transload.trust.offlineverifier  # noqa: F401 - whether it is there is said before the file is read
     except ImportError as error:
         raise Extra.SIGSTORE.missing("checking signatures by identity", "sigstore") from error
     logging.getLogger("sigstore").addHandler(logging.NullHandler())  # its warnings are no lines of ours
-    path = folder / named.text()
-    with named.explained():
-        return _read_root(path, verifier_from)
+    return folder.load(named, "trusted root", TRUSTED_ROOT_BYTES, _root_in)
 
 
-def _read_root(path: Path, verifier_from: Callable[[bytes], OfflineVerifier]) -> OfflineVerifier:
-    with local_errors("reading", path):
-        content = read_file(path, TRUSTED_ROOT_BYTES + 1)
-    Value.from_json(
-        content, str(path), limit=TRUSTED_ROOT_BYTES, values=TRUSTED_ROOT_VALUES, hint=_ROOT_HINT, is_file=True
-    )
+def _root_in(content: bytes, path: str) -> OfflineVerifier:
+    from transload.trust.offlineverifier import verifier_from
+
+    Value.from_json(content, path, limit=TRUSTED_ROOT_BYTES, values=TRUSTED_ROOT_VALUES, hint=_ROOT_HINT, is_file=True)
     try:
         with _doubting():
             return verifier_from(content)
     except Doubt as doubt:
-        raise DocumentInvalid(f"{path} is not a trusted root: {doubt}", subject=str(path), hint=_ROOT_HINT) from None
+        raise DocumentInvalid(f"{path} is not a trusted root: {doubt}", subject=path, hint=_ROOT_HINT) from None

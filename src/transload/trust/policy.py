@@ -13,6 +13,8 @@ from enum import Enum
 from attrs import field, frozen
 
 from transload.trust.evidence import Authority, Evidence, Finding, Form, Subject
+from transload.trust.policyfolder import Material
+from transload.trust.prefixes import plain
 
 _SHOWN = 3  # problems in one sentence
 
@@ -32,7 +34,7 @@ class Mode(Enum):
 
 @frozen(kw_only=True)
 class Rule:
-    """What images must have whose names begin with `prefix`; the empty prefix fits every name.
+    """What images must have whose names begin with `prefix`, as `prefixes.plain` spells it; empty, it fits all.
 
     One of `authorities` must hold, with `all_of` each of them. Each of `attestations` must hold, too: these are
     authorities that only take attestations. `line` is where the rule stands in its file.
@@ -45,11 +47,6 @@ class Rule:
     attestations: tuple[Authority, ...] = ()
     line: int | None = None
 
-    def fits(self, name: str) -> bool:
-        """Whether `name`, a repository with its registry, is the prefix or lies below it."""
-        prefix = self.prefix.rstrip("/")
-        return not prefix or name == prefix or name.startswith(f"{prefix}/")
-
     @property
     def forms(self) -> frozenset[Form]:
         """The forms of evidence that it can use; no others are fetched."""
@@ -59,29 +56,24 @@ class Rule:
 
 
 @frozen(kw_only=True)
-class Material:
-    """A file that a policy names, such as a public key: its name as the policy has it, and its bytes as they were read.
-
-    `role` is for people: `public key`, `trust store`, `trusted root`, `policy`.
-    """
-
-    name: str
-    role: str
-    content: bytes = field(repr=False)
-
-
-@frozen(kw_only=True)
 class Policy:
-    """Rules, none with the prefix of another. `file` is where they were read; `material` is what they name."""
+    """Rules, none with the prefix of another. `file` is where they were read; `material` is it and its files."""
 
     file: str
     rules: tuple[Rule, ...]
     material: tuple[Material, ...] = ()
+    _by_prefix: dict[str, Rule] = field(init=False, repr=False, eq=False)
+
+    @_by_prefix.default
+    def _indexed(self) -> dict[str, Rule]:
+        return {rule.prefix: rule for rule in self.rules}
 
     def rule_for(self, name: str) -> Rule | None:
-        """The rule with the longest prefix that fits `name`, such as `registry.example/vendor/app`."""
-        fitting = [rule for rule in self.rules if rule.fits(name)]
-        return max(fitting, key=lambda rule: len(rule.prefix.rstrip("/")), default=None)
+        """The rule whose prefix is `name`, such as `registry.example/vendor/app`, or what is above it, the nearest."""
+        above, slash = plain(name), "/"
+        while above not in self._by_prefix and slash:
+            above, slash, _ = above.rpartition("/")
+        return self._by_prefix.get(above)
 
     def rule_for_claim(self, name: str) -> Rule | None:
         """The rule for an image that only an unsigned bundle calls `name`: such a claim must not choose a weaker rule.

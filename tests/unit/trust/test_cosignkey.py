@@ -25,6 +25,7 @@ from transload.trust import dsse, simplesigning
 from transload.trust.attested import COSIGN_SIGNATURE
 from transload.trust.cosignkey import CosignKey, read_cosign_key
 from transload.trust.evidence import Evidence, Finding, Form, Subject
+from transload.trust.policyfolder import PolicyFolder
 from transload.trust.verifyingkey import read_verifying_key
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -279,9 +280,9 @@ def test_any_json_that_its_owner_signed_gives_a_finding(key: str, value: object)
 def test_a_policy_names_the_key_by_its_file(tmp_path: Path) -> None:
     (tmp_path / "cosign.pub").write_bytes(PUBLIC)
     for options in ("cosign.pub", {"key": "cosign.pub"}, str(tmp_path / "cosign.pub")):
-        read = read_cosign_key(policy_value(options), tmp_path)
+        read = read_cosign_key(policy_value(options), PolicyFolder(tmp_path))
         assert read.key.key_id == KEY.key.key_id
-    assert read_cosign_key(policy_value("cosign.pub"), tmp_path).name == "the key cosign.pub"
+    assert read_cosign_key(policy_value("cosign.pub"), PolicyFolder(tmp_path)).name == "the key cosign.pub"
 
 
 @pytest.mark.parametrize(
@@ -295,13 +296,13 @@ def test_a_policy_names_the_key_by_its_file(tmp_path: Path) -> None:
 )
 def test_wrong_options_say_where(tmp_path: Path, options: object, why: str) -> None:
     with pytest.raises(DocumentInvalid, match="policy") as caught:
-        read_cosign_key(policy_value(options), tmp_path)
+        read_cosign_key(policy_value(options), PolicyFolder(tmp_path))
     assert why in caught.value.message
 
 
 def test_a_key_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match="missing.pub"):
-        read_cosign_key(policy_value("missing.pub"), tmp_path)
+        read_cosign_key(policy_value("missing.pub"), PolicyFolder(tmp_path))
 
 
 def test_a_wrong_key_names_the_place_and_the_file(tmp_path: Path) -> None:
@@ -309,7 +310,7 @@ def test_a_wrong_key_names_the_place_and_the_file(tmp_path: Path) -> None:
     with pytest.raises(
         DocumentInvalid, match=r"^policy\.it: .*cosign\.pub: a key of the kind RSA 1024 is not accepted"
     ):
-        read_cosign_key(policy_value("cosign.pub"), tmp_path)
+        read_cosign_key(policy_value("cosign.pub"), PolicyFolder(tmp_path))
 
 
 def test_without_the_library_the_command_to_install_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from transload.limits import IDENTITY_LENGTH
 from transload.oci import Descriptor, Digest
 from transload.trust.evidence import Finding, Form, Subject
 from transload.trust.keyless import Keyless, Wanted, read_sigstore
+from transload.trust.policyfolder import PolicyFolder
 
 pytestmark = pytest.mark.skipif(not NAMES, reason="the signatures to test with are not beside the checkout")
 
@@ -36,7 +37,7 @@ def authority(**texts: str) -> Keyless:
     for key in ("issuer", "identity"):
         if f"{key}-regexp" in given:
             del given[key]
-    return read_sigstore(policy_value(given), Path("/"))
+    return read_sigstore(policy_value(given), PolicyFolder(Path("/")))
 
 
 def subject_of(artifact: Path) -> Subject:
@@ -229,7 +230,7 @@ def test_long_names_match_nothing() -> None:
 )
 def test_wrong_options_say_where(tmp_path: Path, options: object, why: str) -> None:
     with pytest.raises(DocumentInvalid, match="policy") as caught:
-        read_sigstore(policy_value(options), tmp_path)
+        read_sigstore(policy_value(options), PolicyFolder(tmp_path))
     assert why in caught.value.message
 
 
@@ -240,13 +241,14 @@ def test_what_is_no_trusted_root_is_refused(tmp_path: Path, content: bytes) -> N
     (tmp_path / "root.json").write_bytes(content)
     options = {"issuer": "x", "identity": "x", "trusted-root": "root.json"}
     with pytest.raises(DocumentInvalid, match=r"root\.json") as caught:
-        read_sigstore(policy_value(options), tmp_path)
+        read_sigstore(policy_value(options), PolicyFolder(tmp_path))
     assert caught.value.hint
 
 
 def test_a_trusted_root_that_is_not_there(tmp_path: Path) -> None:
+    options = {"issuer": "x", "identity": "x", "trusted-root": "root.json"}
     with pytest.raises(LocalError, match=r"root\.json"):
-        read_sigstore(policy_value({"issuer": "x", "identity": "x", "trusted-root": "root.json"}), tmp_path)
+        read_sigstore(policy_value(options), PolicyFolder(tmp_path))
 
 
 def test_without_the_library_the_command_to_install_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

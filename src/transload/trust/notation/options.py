@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transload.documents.value import Document, Value
 from transload.errors import DocumentInvalid
-from transload.files import local_errors, read_file
 from transload.limits import TRUST_STORE_BYTES, TRUST_STORE_CERTIFICATES
 from transload.trust.notation.authority import NotationTrust, parts_missing
 from transload.trust.notation.chain import is_authority, is_issued, name_of, parse_all
 from transload.trust.notation.identity import Identity, read_identities
+from transload.trust.policyfolder import PolicyFolder
 from transload.wording import first_of
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ _SHOWN = 3  # files in the name of an authority
 _BEGIN = b"-----BEGIN"
 
 
-def read_notation(options: Value | Mapping[str, object], folder: Path) -> NotationTrust:
+def read_notation(options: Value | Mapping[str, object], folder: PolicyFolder) -> NotationTrust:
     """The authority that these options describe; their files are looked for in `folder`, that of the policy.
 
     `trust-stores` lists files of certificates (PEM, or DER with one in it); `identities` lists subjects, or is `["*"]`.
@@ -56,28 +55,23 @@ def _identities(value: Value) -> tuple[Identity, ...]:
         return read_identities(texts)
 
 
-def _stores(value: Value, folder: Path) -> tuple[Certificate, ...]:
+def _stores(value: Value, folder: PolicyFolder) -> tuple[Certificate, ...]:
     if value.content is None:
         return ()
     value.texts()
     certificates: dict[Certificate, None] = {}
     for item in value.items():
-        with item.explained():
-            certificates |= dict.fromkeys(load_store(folder / item.text()))
+        certificates |= dict.fromkeys(folder.load(item, "trust store", TRUST_STORE_BYTES, store_in))
     if not certificates:
         raise value.fail("no file of certificates is listed")
     return tuple(certificates)
 
 
-def load_store(path: Path) -> tuple[Certificate, ...]:
+def store_in(content: bytes, path: str) -> tuple[Certificate, ...]:
     """The certificates in a file, each one that issues others or is signed with its own key.
 
-    Raises `DocumentInvalid` for a file that has no such certificates, `LocalError` if it cannot be read.
+    Raises `DocumentInvalid` for a file that has no such certificates.
     """
-    with local_errors("reading", path):
-        content = read_file(path, TRUST_STORE_BYTES + 1)
-    if len(content) > TRUST_STORE_BYTES:
-        raise DocumentInvalid(f"{path} is too large for a file of certificates: {TRUST_STORE_BYTES} bytes are allowed")
     certificates = _parsed(content, path)
     if len(certificates) > TRUST_STORE_CERTIFICATES:
         raise DocumentInvalid(f"{path} has {len(certificates)} certificates, {TRUST_STORE_CERTIFICATES} are allowed")
@@ -90,7 +84,7 @@ def load_store(path: Path) -> tuple[Certificate, ...]:
     return tuple(certificates)
 
 
-def _parsed(content: bytes, path: Path) -> list[Certificate]:
+def _parsed(content: bytes, path: str) -> list[Certificate]:
     from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificates
 
     if not content.strip():

@@ -9,6 +9,7 @@ import pytest
 from transload.oci import Descriptor, Digest, Manifest
 from transload.trust.evidence import Evidence, Form, Subject
 from transload.trust.notation import NotationTrust, read_notation
+from transload.trust.policyfolder import PolicyFolder
 
 JOSE, COSE = "application/jose+json", "application/cose"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -37,7 +38,7 @@ def image(media_type: str, digest: str, size: int) -> Subject:
 
 def trust(*stores: str, folder: Path, **options: object) -> NotationTrust:
     """The authority with these trust stores, for any identity unless others are given."""
-    return read_notation({"trust-stores": list(stores), "identities": ["*"], **options}, folder)
+    return read_notation({"trust-stores": list(stores), "identities": ["*"], **options}, PolicyFolder(folder))
 
 
 def on(text: str) -> datetime:

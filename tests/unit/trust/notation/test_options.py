@@ -13,6 +13,7 @@ from transload.limits import TRUST_STORE_BYTES
 from transload.trust.evidence import Form
 from transload.trust.notation import read_notation
 from transload.trust.notation.identity import read_identities
+from transload.trust.policyfolder import PolicyFolder
 
 PEM = ROOT.certificate.public_bytes(Encoding.PEM)
 FINE = "x509.subject: C=US, ST=WA, O=Example"
@@ -35,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("file", ["root.pem", "root.der", "both.pem"])
 def test_stores_and_identities(folder: Path, file: str) -> None:
-    authority = read_notation({"trust-stores": [file], "identities": [FINE]}, folder)
+    authority = read_notation({"trust-stores": [file], "identities": [FINE]}, PolicyFolder(folder))
     assert authority.name == f"notation with {file}"
     assert authority.forms == frozenset({Form.NOTATION})
     assert authority.judge(SUBJECT, made("jws"), NOW).holds
@@ -43,11 +44,11 @@ def test_stores_and_identities(folder: Path, file: str) -> None:
 
 def test_a_policy_that_is_yaml(folder: Path) -> None:
     text = 'notation:\n  trust-stores: [root.pem]\n  identities: ["*"]\n'
-    authority = read_notation(Value.from_yaml(text, "policy.yaml").get("notation"), folder)
+    authority = read_notation(Value.from_yaml(text, "policy.yaml").get("notation"), PolicyFolder(folder))
     assert authority.judge(SUBJECT, made("cose"), NOW).holds
     wrong = Value.from_yaml(text.replace('["*"]', "\n  - C=US"), "policy.yaml").get("notation")
     with pytest.raises(DocumentInvalid, match=r"policy\.yaml:4: notation\.identities: 'C=US' is not an identity"):
-        read_notation(wrong, folder)
+        read_notation(wrong, PolicyFolder(folder))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_a_policy_that_is_yaml(folder: Path) -> None:
         ({"trust-stores": ["none.pem"], "identities": ["*"]}, "none.pem has no certificates that can be read"),
         ({"trust-stores": ["key.pem"], "identities": ["*"]}, "key.pem has no certificates that can be read"),
         ({"trust-stores": ["cut.pem"], "identities": ["*"]}, "cut.pem has no certificates that can be read"),
-        ({"trust-stores": ["huge.pem"], "identities": ["*"]}, "huge.pem is too large for a file of certificates"),
+        ({"trust-stores": ["huge.pem"], "identities": ["*"]}, "huge.pem is too large for a trust store: 4194304 "),
         ({"trust-stores": ["leaf.pem"], "identities": ["*"]}, "neither an authority nor signed with its own key"),
         ({"trust-stores": ["root.pem"], "identities": []}, "no identity is listed"),
         ({"trust-stores": ["root.pem"], "identities": ["*", FINE]}, "no other can be listed beside it"),
@@ -82,7 +83,7 @@ def test_a_policy_that_is_yaml(folder: Path) -> None:
 )
 def test_wrong_options(folder: Path, options: dict[str, object], problem: str) -> None:
     with pytest.raises(DocumentInvalid, match=problem) as raised:
-        read_notation(options, folder)
+        read_notation(options, PolicyFolder(folder))
     assert "\n" not in raised.value.message
     assert raised.value.message.startswith("notation")
 
@@ -90,7 +91,7 @@ def test_wrong_options(folder: Path, options: dict[str, object], problem: str) -
 @pytest.mark.parametrize("file", ["absent.pem", "folder"])
 def test_stores_that_cannot_be_opened(folder: Path, file: str) -> None:
     with pytest.raises((LocalError, DocumentInvalid), match=file):
-        read_notation({"trust-stores": [file], "identities": ["*"]}, folder)
+        read_notation({"trust-stores": [file], "identities": ["*"]}, PolicyFolder(folder))
 
 
 @pytest.mark.parametrize(
@@ -112,10 +113,10 @@ def test_spellings_of_names(text: str, value: str) -> None:
 @pytest.mark.parametrize("library", ["cryptography.x509", "cbor2"])
 def test_without_the_extra(folder: Path, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"trust-stores": ["root.pem"], "identities": ["*"]}
-    authority, evidence = read_notation(options, folder), made("cose")
+    authority, evidence = read_notation(options, PolicyFolder(folder)), made("cose")
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(
         PartMissing, match=f"checking notation's signatures needs the package {library[:12]}$"
     ) as raised:
-        read_notation(options, folder) if library != "cbor2" else authority.judge(SUBJECT, evidence, NOW)
+        read_notation(options, PolicyFolder(folder)) if library != "cbor2" else authority.judge(SUBJECT, evidence, NOW)
     assert raised.value.hint == "install it: python3 -m pip install 'transload[trust]'"

@@ -1,0 +1,143 @@
+"""Reads a policy from YAML, strictly: a rule that is misread lets in what it was written to keep out.
+
+The file is docs/formats/policy.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from attrs import define, field
+
+from transload.documents.value import Value
+from transload.files import local_errors, read_file
+from transload.limits import POLICY_AUTHORITIES, POLICY_RULES, RULE_AUTHORITIES, YAML_BYTES
+from transload.trust.cosignkey import CosignKey, read_cosign_key
+from transload.trust.evidence import Authority
+from transload.trust.keyless import read_sigstore
+from transload.trust.notation import read_notation
+from transload.trust.policy import Mode, Policy, Rule
+from transload.trust.policyfolder import Material, PolicyFolder
+from transload.trust.prefixes import read_prefix
+
+VERSION = "1"
+_POLICY = ("version", "rules")
+_RULE = ("prefix", "mode", "any-of", "all-of")
+_READERS: dict[str, Callable[[Value, PolicyFolder], Authority]] = {
+    "cosign-key": read_cosign_key,
+    "sigstore": read_sigstore,
+    "notation": read_notation,
+}
+
+
+def read_policy(path: Path) -> Policy:
+    """The policy in a file of YAML, with the files that it names.
+
+    Raises `DocumentInvalid` with file, line and path for whatever is wrong; `LocalError` for a file that cannot be
+    read; `PartMissing` without a library that an authority needs.
+    """
+    with local_errors("reading", path):
+        content = read_file(path, YAML_BYTES + 1)
+    root = Value.from_yaml(content, str(path))
+    root.only(*_POLICY).needs("version")
+    return _policy(root, path.parent, str(path), content)
+
+
+def policy_of(value: Value, folder: Path, file: str) -> Policy:
+    """The policy in a mapping of another document of YAML, such as an image set; `version` can be left out there.
+
+    Relative paths start from `folder`. The material `policy` is the mapping as JSON, which `read_policy` reads too.
+    Raises as `read_policy` does.
+    """
+    value.only(*_POLICY)
+    content = json.dumps({"version": VERSION, **value.content}, indent=2, ensure_ascii=False)
+    return _policy(value, folder, file, content.encode())
+
+
+def _policy(value: Value, folder: Path, file: str, content: bytes) -> Policy:
+    value.only(*_POLICY).needs("rules")
+    if value.has("version") and value.get("version").text() != VERSION:
+        raise value.get("version").wrong(f"{VERSION}, the version of policies that this transload reads")
+    files = PolicyFolder(folder)
+    rules = tuple(_Reading(files).rules(value.get("rules")))
+    own = Material(name=Path(file).name, role="policy", content=content)
+    return Policy(file=file, rules=rules, material=(own, *files.material))
+
+
+@define
+class _Reading:
+    """What was read so far, of which there may not be too many or two alike."""
+
+    files: PolicyFolder
+    prefixes: dict[str, Value] = field(factory=dict, init=False)
+    authorities: int = field(default=0, init=False)
+
+    def rules(self, listed: Value) -> Iterator[Rule]:
+        items = list(listed.items())
+        if not items:
+            raise listed.fail("no rule is listed", hint='write at least one: prefix: "" is the rule for every image')
+        if len(items) > POLICY_RULES:
+            raise listed.fail(f"{len(items)} rules are listed, {POLICY_RULES} are allowed")
+        for item in items:
+            yield from self._rule(item)
+
+    def _rule(self, value: Value) -> Iterator[Rule]:
+        """The rule once for each spelling of its prefix."""
+        value.only(*_RULE).needs("prefix", "mode")
+        prefixes = read_prefix(value.get("prefix"))
+        for prefix in prefixes:
+            self._check_new(prefix, value.get("prefix"))
+        mode = Mode(value.get("mode").one_of([mode.value for mode in Mode]))
+        authorities, all_of = self._authorities(value)
+        if not authorities and mode is not Mode.SKIP:
+            hint = "list who must have signed under any-of or all-of; mode: skip asks for nothing"
+            raise value.fail(f"mode is {mode.value}, and nothing says what is wanted", hint=hint)
+        for prefix in prefixes:
+            yield Rule(prefix=prefix, mode=mode, authorities=authorities, all_of=all_of, line=value.line)
+
+    def _check_new(self, prefix: str, value: Value) -> None:
+        first = self.prefixes.setdefault(prefix, value)
+        if first is not value:
+            line = f" on line {first.line}" if first.line else ""
+            shown = f"{prefix!r}" if prefix else "the empty prefix"
+            raise value.fail(f"another rule{line} is for {shown} too", hint="join the two rules")
+
+    def _authorities(self, value: Value) -> tuple[tuple[Authority, ...], bool]:
+        if value.has("any-of") and value.has("all-of"):
+            raise value.fail("it has both any-of and all-of", hint="keep one of them; a rule cannot mix them")
+        key = "all-of" if value.has("all-of") else "any-of"
+        if not value.has(key):
+            return (), False
+        listed = value.get(key)
+        items = list(listed.items())
+        if not items:
+            raise listed.fail("nobody is listed", hint=f"list one or more of {', '.join(_READERS)}")
+        self.authorities += len(items)
+        if len(items) > RULE_AUTHORITIES:
+            raise listed.fail(f"{len(items)} are listed, {RULE_AUTHORITIES} are allowed in a rule")
+        if self.authorities > POLICY_AUTHORITIES:
+            raise listed.fail(f"with these, the policy lists more than {POLICY_AUTHORITIES}, which is the limit")
+        return self._unequal(items), key == "all-of"
+
+    def _unequal(self, items: list[Value]) -> tuple[Authority, ...]:
+        known: dict[str, Value] = {}
+        authorities = []
+        for item in items:
+            authority = self._authority(item)
+            same = authority.key.key_id if isinstance(authority, CosignKey) else json.dumps(item.content)
+            first = known.setdefault(same, item)
+            if first is not item:
+                line = f"the one on line {first.line}" if first.line else "another"
+                raise item.fail(f"it means the same as {line}", hint="leave one of them out")
+            authorities.append(authority)
+        return tuple(authorities)
+
+    def _authority(self, item: Value) -> Authority:
+        options = dict(item.only(*_READERS).entries())
+        if len(options) != 1:
+            found = f"it has {' and '.join(options)}" if options else "it is empty"
+            raise item.fail(found, hint=f"each item has one of {', '.join(_READERS)}; begin a new one with -")
+        ((kind, value),) = options.items()
+        return _READERS[kind](value, self.files)
