@@ -212,7 +212,7 @@ class Trusting:
             yield f"whether {label} is signed could not be asked: {error.message}"
 
     def _without_use(self) -> Iterator[str]:
-        rules = [rule for rule in self.judge.policy.rules if not any(map(rule.fits, self._names))]
+        rules = self.judge.policy.without_use(self._names)
         if rules:
             fits = "a rule fits" if len(rules) == 1 else f"{len(rules)} rules fit"
             named = first_of(map(_place, rules), _NAMED)

@@ -6,7 +6,7 @@ keep out what nobody thought of. The file is docs/formats/policy.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import Enum
 
@@ -35,6 +35,7 @@ class Mode(Enum):
 @frozen(kw_only=True)
 class Rule:
     """What images must have whose names begin with `prefix`, as `prefixes.plain` spells it; empty, it fits all.
+    `also` are other prefixes that were meant with it, of short names of Docker Hub.
 
     One of `authorities` must hold, with `all_of` each of them. Each of `attestations` must hold, too: these are
     authorities that only take attestations. `line` is where the rule stands in its file.
@@ -42,6 +43,7 @@ class Rule:
 
     prefix: str
     mode: Mode
+    also: tuple[str, ...] = ()
     authorities: tuple[Authority, ...] = ()
     all_of: bool = False
     attestations: tuple[Authority, ...] = ()
@@ -66,14 +68,26 @@ class Policy:
 
     @_by_prefix.default
     def _indexed(self) -> dict[str, Rule]:
-        return {rule.prefix: rule for rule in self.rules}
+        return {prefix: rule for rule in self.rules for prefix in (rule.prefix, *rule.also)}
 
     def rule_for(self, name: str) -> Rule | None:
         """The rule whose prefix is `name`, such as `registry.example/vendor/app`, or what is above it, the nearest."""
-        above, slash = plain(name), "/"
-        while above not in self._by_prefix and slash:
-            above, slash, _ = above.rpartition("/")
-        return self._by_prefix.get(above)
+        return next(self._fitting(name), None)
+
+    def without_use(self, names: Iterable[str]) -> tuple[Rule, ...]:
+        """The rules that fit none of these names."""
+        used = {rule.prefix for name in names for rule in self._fitting(name)}
+        return tuple(rule for rule in self.rules if rule.prefix not in used)
+
+    def _fitting(self, name: str) -> Iterator[Rule]:
+        """The rules that fit, the nearest first."""
+        above = plain(name)
+        while above:
+            if above in self._by_prefix:
+                yield self._by_prefix[above]
+            above = above.rpartition("/")[0]
+        if "" in self._by_prefix:
+            yield self._by_prefix[""]
 
     def rule_for_claim(self, name: str) -> Rule | None:
         """The rule for an image that only an unsigned bundle calls `name`: such a claim must not choose a weaker rule.

@@ -81,21 +81,19 @@ class _Reading:
         if len(items) > POLICY_RULES:
             raise listed.fail(f"{len(items)} rules are listed, {POLICY_RULES} are allowed")
         for item in items:
-            yield from self._rule(item)
+            yield self._rule(item)
 
-    def _rule(self, value: Value) -> Iterator[Rule]:
-        """The rule once for each spelling of its prefix."""
+    def _rule(self, value: Value) -> Rule:
         value.only(*_RULE).needs("prefix", "mode")
-        prefixes = read_prefix(value.get("prefix"))
-        for prefix in prefixes:
-            self._check_new(prefix, value.get("prefix"))
+        prefix, *also = read_prefix(value.get("prefix"))
+        for each in (prefix, *also):
+            self._check_new(each, value.get("prefix"))
         mode = Mode(value.get("mode").one_of([mode.value for mode in Mode]))
         authorities, all_of = self._authorities(value)
         if not authorities and mode is not Mode.SKIP:
             hint = "list who must have signed under any-of or all-of; mode: skip asks for nothing"
             raise value.fail(f"mode is {mode.value}, and nothing says what is wanted", hint=hint)
-        for prefix in prefixes:
-            yield Rule(prefix=prefix, mode=mode, authorities=authorities, all_of=all_of, line=value.line)
+        return Rule(prefix=prefix, also=tuple(also), mode=mode, authorities=authorities, all_of=all_of, line=value.line)
 
     def _check_new(self, prefix: str, value: Value) -> None:
         first = self.prefixes.setdefault(prefix, value)

@@ -17,10 +17,11 @@ def plain(name: str) -> str:
 
 
 def read_prefix(value: Value) -> tuple[str, ...]:
-    """The prefix that is written here, in every spelling that names can have; the empty text fits every name.
+    """The prefix that is written here, as names are spelled, and others that it stands for too.
 
-    Names of Docker Hub have short forms: `nginx` is both the image `docker.io/library/nginx` and what begins with
-    `docker.io/nginx/`, since people mean one or the other. Raises `DocumentInvalid` for what no name can begin with.
+    The empty one fits every name. Names of Docker Hub have short forms: `nginx` is both the image
+    `docker.io/library/nginx` and what begins with `docker.io/nginx/`, since people mean one or the other. Raises
+    `DocumentInvalid` for what no name can begin with.
     """
     text = value.content
     if not isinstance(text, str):
@@ -41,9 +42,9 @@ def read_prefix(value: Value) -> tuple[str, ...]:
         return (plain(f"{registry}/{repository}" if repository else registry),)
     if not repository:
         return (DEFAULT_REGISTRY,)
-    names = [repository]
+    names = (repository,)
     if "/" not in text.removeprefix(f"{registry}/") and repository != _OFFICIAL:
-        names.append(f"{_OFFICIAL}/{repository}")
+        names = (f"{_OFFICIAL}/{repository}", repository)
     return tuple(f"{DEFAULT_REGISTRY}/{name}" for name in names)
 
 
