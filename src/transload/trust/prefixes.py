@@ -42,7 +42,7 @@ def read_prefix(value: Value) -> tuple[str, ...]:
         return (plain(f"{registry}/{repository}" if repository else registry),)
     if not repository:
         return (DEFAULT_REGISTRY,)
-    names = (repository,)
+    names: tuple[str, ...] = (repository,)
     if "/" not in text.removeprefix(f"{registry}/") and repository != _OFFICIAL:
         names = (f"{_OFFICIAL}/{repository}", repository)
     return tuple(f"{DEFAULT_REGISTRY}/{name}" for name in names)
