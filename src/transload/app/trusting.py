@@ -33,7 +33,6 @@ from transload.wording import first_of
 _THREADS = 8
 _NAMED = 3  # names in one sentence
 _NOTED = 10  # images that get a sentence of their own
-_STRICTNESS = {Mode.SKIP: 0, Mode.WARN: 1, Mode.REQUIRE: 2}
 
 
 @frozen(kw_only=True)
@@ -70,12 +69,7 @@ class Published:
 
     def rule(self, policy: Policy) -> Rule | None:
         """The rule that decides; None if no rule fits, which refuses."""
-        rule = policy.rule_for(self.name)
-        return rule if self.proved else max((rule, policy.rule_for("")), key=_strictness)
-
-
-def _strictness(rule: Rule | None) -> int:
-    return _STRICTNESS[Mode.REQUIRE if rule is None else rule.mode]
+        return policy.rule_for(self.name) if self.proved else policy.rule_for_claim(self.name)
 
 
 class Judge:

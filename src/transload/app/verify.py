@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from transload.app.detect import CarriedStore, ending_notes, select_carried
 from transload.app.job import Job
@@ -17,7 +17,7 @@ from transload.app.stores import Stores
 from transload.app.whole import names_under, nothing_there
 from transload.bundle.reading.accounts import Accounts, saved_contradiction
 from transload.bundle.reading.checking import CheckedPart
-from transload.errors import SelectionEmpty, TransloadError, at_side
+from transload.errors import PolicyRefused, SelectionEmpty, TransloadError, at_side
 from transload.events import ActivityListener, Counting, ignore
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.planning.narrowing import named
@@ -25,10 +25,13 @@ from transload.planning.parts import LeftOut, Parts
 from transload.ports import Source
 from transload.report.exitcodes import code_of, of_verification
 from transload.report.problem import Problem
+from transload.report.trusted import Trusted
 from transload.threads import Cancellation
 from transload.transfer.proof import Proof, Prover, compare, is_wrong
 
 if TYPE_CHECKING:
+    from transload.app.judging import Whose
+    from transload.app.trusting import Judge
     from transload.bundle.format.ledger import Ledger, LedgerImage
     from transload.bundle.reading.reader import BundleStore
 
@@ -41,6 +44,9 @@ class Verification:
     differential bundle does not bring, so that there is nothing to check of them. `prerequisites` are what its images
     need beside what it brings. `notes` say what else people should know. `damage` has every wrong volume and member
     of a bundle that has recovery volumes.
+
+    `policy` is the file of the policy, `trust` what it says of the images that are proved, by their names. `troubles`
+    are the errors of those that it refuses, and of those whose signatures could not be asked for.
     """
 
     target: str
@@ -51,6 +57,9 @@ class Verification:
     prerequisites: tuple[Descriptor, ...] = field(default=(), kw_only=True)
     notes: tuple[str, ...] = field(default=(), kw_only=True)
     damage: tuple[CheckedPart, ...] = field(default=(), kw_only=True)
+    policy: str | None = field(default=None, kw_only=True)
+    trust: Mapping[str, Trusted] = field(factory=dict, kw_only=True, hash=False)
+    troubles: Mapping[str, TransloadError] = field(factory=dict, kw_only=True, eq=False)
 
     @property
     def good(self) -> bool:
@@ -64,7 +73,9 @@ class Verification:
         wrong += [problem.exit_code for problem in self.problems if is_wrong(problem)]
         unchecked = [code_of(proof.error) for proof in self.proofs if not proof.good]
         unchecked += [problem.exit_code for problem in self.problems]
-        return of_verification(wrong, unchecked)
+        refused = [isinstance(trouble, PolicyRefused) for trouble in self.troubles.values()]
+        unchecked += [trouble.exit_code for trouble in self.troubles.values()]
+        return of_verification(wrong, unchecked, refused=any(refused))
 
     @property
     def repairable(self) -> bool | None:
@@ -76,11 +87,27 @@ class Verification:
         return {
             "target": self.target,
             "good": self.good,
-            "images": [_proof_json(proof, self.target) for proof in self.proofs],
+            "images": [self._proof_json(proof) for proof in self.proofs],
             "problems": [Problem.of(problem, target=self.target).to_json() for problem in self.problems],
             "notes": list(self.notes),
             "repairable": self.repairable,
             "damage": [_damage_json(part) for part in self.damage],
+            **({"policy": self.policy} if self.policy else {}),
+        }
+
+    def _proof_json(self, proof: Proof) -> dict[str, Any]:
+        name = str(proof.name)
+        error = proof.error or self.troubles.get(name)
+        trust = self.trust.get(name)
+        return {
+            "name": name,
+            "verdict": proof.verdict,
+            "digest": proof.digest,
+            "manifests": proof.manifests,
+            "blobs": proof.blobs,
+            "bytes": proof.bytes,
+            "problem": Problem.of(error, target=self.target).to_json() if error else None,
+            **({"trust": trust.to_json() if trust else None} if self.policy else {}),
         }
 
 
@@ -100,23 +127,73 @@ def check_against_source(
     wanted = tuple(proof for proof in proofs if not _excused(proof, excused))
     if not wanted:
         raise all_missing([str(proof.name) for proof in proofs])
-    return Verification(str(job.target), wanted)
+    verification = Verification(str(job.target), wanted)
+    if job.policy is None:
+        return verification
+    from transload.app import judging  # few checks have a policy
+    from transload.app.trusting import Judge
+
+    bundled = _whose_bundled(carried.bundle) if carried and carried.bundle else None
+    named = [(proof.name, item) for proof, item in zip(proofs, selection.items, strict=True)]
+    whose = judging.whose_compared(named, job.target, bundled)
+    judge = Judge(job.policy, job.at)
+    return _judged(verification, judge, target, whose, cancellation, stores.working)
+
+
+def _whose_bundled(bundle: BundleStore) -> Whose:
+    from transload.app.judging import whose_bundled
+
+    sources = {entry.image.name: entry.image.source for entry in bundle.ledger.images}
+    return whose_bundled(sources, proved=bundle.verified)
+
+
+def _judged(
+    checked: Verification,
+    judge: Judge,
+    store: Source,
+    whose: Whose,
+    cancellation: Cancellation,
+    working: ActivityListener,
+) -> Verification:
+    from transload.app.judging import judge_proved
+
+    judged = judge_proved(judge, store, checked.proofs, whose, cancellation=cancellation, working=working)
+    return evolve(checked, policy=judge.policy.file, trust=judged.trust, troubles=judged.troubles)
 
 
 def check_alone(
-    carried: CarriedStore, deep: bool, cancellation: Cancellation, working: ActivityListener = ignore
+    carried: CarriedStore,
+    deep: bool,
+    cancellation: Cancellation,
+    working: ActivityListener = ignore,
+    judge: Judge | None = None,
+    only: Name | None = None,
 ) -> Verification:
     """Check a store alone: a bundle byte by byte; of other stores every manifest and, with `deep`, every blob's bytes.
 
-    Raises `SelectionEmpty` for a store without images, and errors of the store as a whole.
+    With `judge`, each image must be signed as its policy wants. `only` is the one image to check, unless it is a
+    bundle. Raises `SelectionEmpty` for a store without images, and errors of the store as a whole.
     """
-    if carried.bundle is not None:
-        return _check_bundle(carried.location, carried.bundle, cancellation, working)
-    return _check_names(carried.location, carried.source, deep, cancellation, working)
+    bundle, location = carried.bundle, carried.location
+    if bundle is not None:
+        checked = _check_bundle(location, bundle, cancellation, working)
+    else:
+        checked = _check_names(location, carried.source, deep, cancellation, working, only)
+    if judge is None:
+        return checked
+    from transload.app.judging import whose_here  # few checks have a policy
+
+    whose = _whose_bundled(bundle) if bundle else whose_here(location)
+    return _judged(checked, judge, carried.source, whose, cancellation, working)
 
 
 def _check_names(
-    location: Location, store: Source, deep: bool, cancellation: Cancellation, working: ActivityListener
+    location: Location,
+    store: Source,
+    deep: bool,
+    cancellation: Cancellation,
+    working: ActivityListener,
+    only: Name | None = None,
 ) -> Verification:
     """Check every name of a store: manifests read, blobs there, and hashed when `deep`.
 
@@ -135,7 +212,8 @@ def _check_names(
         return proof
 
     with at_side("target"):
-        names = list(names_under(store, "", counted=Counting(working, "selecting").add))
+        counted = Counting(working, "selecting").add
+        names = [only] if only else list(names_under(store, location.prefix, counted=counted))
         if not names:
             raise nothing_there(store, location)
     counting = Counting(working, "proving", len(names))
@@ -220,6 +298,7 @@ def _bundled(entry: LedgerImage, ledger: Ledger, broken: Mapping[Name, Transload
         manifests=manifests,
         blobs=len(held) - manifests,
         bytes=sum(descriptor.size for descriptor in held),
+        root=root,
     )
 
 
@@ -233,15 +312,3 @@ def _damage_json(part: CheckedPart) -> dict[str, Any]:
 
 def _excused(proof: Proof, excused: Iterable[str]) -> bool:
     return proof.unpublished and str(proof.name) in excused
-
-
-def _proof_json(proof: Proof, target: str) -> dict[str, Any]:
-    return {
-        "name": str(proof.name),
-        "verdict": proof.verdict,
-        "digest": proof.digest,
-        "manifests": proof.manifests,
-        "blobs": proof.blobs,
-        "bytes": proof.bytes,
-        "problem": Problem.of(proof.error, target=target).to_json() if proof.error else None,
-    }

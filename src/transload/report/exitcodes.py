@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from transload.catalog.offer import ReleaseList
-from transload.errors import Interrupted, OutOfBytes, RefusedByRule, TransloadError
+from transload.errors import Interrupted, OutOfBytes, PolicyRefused, RefusedByRule, TransloadError
 from transload.planning import Plan
 
 MORE = OutOfBytes.exit_code
@@ -52,10 +52,12 @@ def of_plan(plan: Plan) -> int:
     return of_run((image.error.exit_code if image.error else 0 for image in images), ruled=ruled)
 
 
-def of_verification(wrong: Sequence[int], unchecked: Sequence[int]) -> int:
+def of_verification(wrong: Sequence[int], unchecked: Sequence[int], *, refused: bool = False) -> int:
     """The exit code of `verify`. `wrong`: a code for each image and problem, 0 if nothing is wrong with it.
 
-    `unchecked`: the codes of errors that prevented a check. They count only if nothing is wrong.
+    `refused`: an image is not signed as a policy requires. It counts only if no content is wrong, since content that
+    is damaged is the worse news, and then it counts alone. `unchecked`: the codes of errors that prevented a check.
+    They count only if nothing is wrong, and nothing is refused.
 
     >>> of_verification([0, 0], [])
     0
@@ -63,9 +65,13 @@ def of_verification(wrong: Sequence[int], unchecked: Sequence[int]) -> int:
     (6, 1, 1)
     >>> of_verification([0, 0], [5]), of_verification([0], [3, 5]), of_verification([0], [5, 130])
     (5, 1, 130)
+    >>> of_verification([0, 0], [5], refused=True), of_verification([6], [], refused=True)
+    (7, 6)
     """
     if any(wrong):
         return of_run(wrong)
+    if refused:
+        return PolicyRefused.exit_code
     return of_run(unchecked, Interrupted.exit_code if Interrupted.exit_code in unchecked else None)
 
 

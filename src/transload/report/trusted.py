@@ -16,7 +16,7 @@ ModeName = Literal["require", "warn", "skip"]
 
 
 @frozen(kw_only=True)
-class Signer:
+class ImageSigner:
     """Who signed an image, as far as that is proved. `form` is how the signature was kept: `notation`, `cosign-tag`, …
 
     `signed_at` is the time that a log or a time stamp proves, and `time_from` says which; None if nothing proves one.
@@ -53,14 +53,14 @@ class Trusted:
     holds: bool
     rule: str | None = None
     problem: str | None = None
-    signers: tuple[Signer, ...] = ()
+    signers: tuple[ImageSigner, ...] = ()
 
     @classmethod
     def of(cls, said: Verdict) -> Trusted:
         """The same, without what nobody shows."""
         mode: ModeName = said.rule.mode.value if said.rule else "require"
         signers = (
-            Signer(
+            ImageSigner(
                 signer=harmless(found.signer or "unnamed"),
                 form=found.evidence.form.value,
                 signed_at=found.signed_at,

@@ -1,0 +1,128 @@
+"""Judges by a policy images that are in a store already, each by the signatures that are there with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping
+
+from attrs import evolve, field, frozen
+
+from transload.app.location import Location
+from transload.app.trusting import Judge, Published, refusal
+from transload.errors import Interrupted, PartMissing, TransloadError, as_result
+from transload.events import ActivityListener, Counting, ignore
+from transload.oci import Descriptor, Digest, Name
+from transload.planning import Item
+from transload.ports import Source
+from transload.pruning.held import companion_of
+from transload.report.trusted import Trusted
+from transload.threads import Cancellation, in_parallel
+from transload.transfer.proof import Proof, is_wrong
+from transload.trust.policy import Mode, Verdict
+
+_THREADS = 8
+
+Whose = Callable[[Name], Published]
+"""Says whose image it is, by its name in the store."""
+
+
+@frozen(kw_only=True)
+class Judged:
+    """What a policy says of images, by their names in the store.
+
+    `troubles` are the errors of those that are refused, and of those whose signatures could not be asked for.
+    """
+
+    trust: Mapping[str, Trusted] = field(factory=dict)
+    troubles: Mapping[str, TransloadError] = field(factory=dict)
+
+
+def whose_here(location: Location) -> Whose:
+    """For a store whose images nobody knows the publishers of: their names there choose the rules.
+
+    A signature may name any repository then, since the one that it should name is not known.
+    """
+
+    def whose(name: Name) -> Published:
+        return evolve(Published.at(location.locator, name.repository), names=())
+
+    return whose
+
+
+def whose_bundled(sources: Mapping[Name, str], *, proved: bool) -> Whose:
+    """For a bundle, whose ledger states the `sources`; `proved` says that its signature was checked."""
+    return lambda name: Published.claimed(sources.get(name, ""), name.repository, proved=proved)
+
+
+def whose_compared(items: Iterable[tuple[Name, Item]], location: Location, bundled: Whose | None) -> Whose:
+    """For a target that is compared with a source, of which `bundled` knows more if it is a bundle.
+
+    A signature may name the publisher's repository, or that of the target.
+    """
+    known: dict[Name, Published] = {}
+    for name, item in items:
+        there = Published.at(item.source_store, item.source.repository)
+        published = bundled(item.source) if bundled else there
+        names = (*published.names, *Published.at(location.locator, name.repository).names) if published.names else ()
+        known[name] = evolve(published, names=names)
+    return known.__getitem__
+
+
+def judge_proved(
+    judge: Judge,
+    store: Source,
+    proofs: Iterable[Proof],
+    whose: Whose,
+    *,
+    cancellation: Cancellation | None = None,
+    working: ActivityListener = ignore,
+) -> Judged:
+    """Judge all images of `store` that are proved to be whole there.
+
+    Tags that only hold the signatures of an image among them are no images. A list of signatures that is too long or
+    broken proves nothing, whoever made it so. Raises `PartMissing` without a library that is needed, and `Interrupted`.
+    """
+    proofs = tuple(proofs)
+    digests = {(proof.name.repository, proof.digest) for proof in proofs}
+    images = [(proof.name, proof.root) for proof in proofs if proof.root and not _accompanies(proof, digests)]
+    trust: dict[str, Trusted] = {}
+    troubles: dict[str, TransloadError] = {}
+
+    def judged(image: tuple[Name, Descriptor]) -> None:
+        name, root = image
+        published = whose(name)
+        try:
+            said = _verdict(judge, store, name, root, published)
+        except (Interrupted, PartMissing):
+            raise
+        except TransloadError as error:
+            error.side = "target"
+            troubles[str(name)] = as_result(error)
+            return
+        trust[str(name)] = Trusted.of(said)
+        if said.refuses:
+            troubles[str(name)] = refused = refusal(str(name), published.name, said, judge.policy)
+            refused.side = "target"
+
+    in_parallel(Counting(working, "proving", len(images)).around(judged), images, _THREADS, cancellation)
+    return Judged(trust=trust, troubles=troubles)
+
+
+def _verdict(judge: Judge, store: Source, name: Name, root: Descriptor, published: Published) -> Verdict:
+    """The verdict, that a list of signatures which is wrong in itself does not hold. Raises what asking raises."""
+    try:
+        return judge.verdict_on(store, name.repository, root, published)
+    except (Interrupted, PartMissing):
+        raise
+    except TransloadError as error:
+        rule = published.rule(judge.policy)
+        if is_wrong(error):
+            return Verdict(rule=rule, problem=f"the list of what is said to sign it: {error.message}")
+        if rule is None or rule.mode is not Mode.WARN:
+            raise
+        return Verdict(rule=rule, problem=f"its signatures could not be asked for: {error.message}")
+
+
+def _accompanies(proof: Proof, digests: Container[tuple[str, Digest | None]]) -> bool:
+    """Whether it is the manifest of one of cosign's tags, or a list of referrers, of an image that is there."""
+    subject = companion_of(proof.name.tag, {})
+    return subject is not None and (proof.name.repository, subject) in digests
