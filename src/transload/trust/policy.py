@@ -146,11 +146,11 @@ def verdict(rule: Rule | None, subject: Subject, evidence: Sequence[Evidence], a
         return Verdict(rule=None, problem="no rule of the policy fits its name")
     if rule.mode is Mode.SKIP:
         return Verdict(rule=rule)
-    signed = {authority.name: _judged(authority, subject, evidence, at) for authority in rule.authorities}
-    attested = {authority.name: _judged(authority, subject, evidence, at) for authority in rule.attestations}
-    unproved = (_why(name, found) for name, found in attested.items() if not _any_holds(found))
+    signed = [(each.name, _judged(each, subject, evidence, at)) for each in rule.authorities]
+    attested = [(each.name, _judged(each, subject, evidence, at)) for each in rule.attestations]
+    unproved = (_why(name, found) for name, found in attested if not _any_holds(found))
     problem = "; ".join((*_lacking(rule, signed), *unproved))
-    findings = [finding for found in (*signed.values(), *attested.values()) for finding in found]
+    findings = [finding for _, found in (*signed, *attested) for finding in found]
     return Verdict(rule=rule, problem=problem or None, findings=tuple(_best(findings)))
 
 
@@ -166,10 +166,11 @@ def _judged(authority: Authority, subject: Subject, evidence: Iterable[Evidence]
     ]
 
 
-def _lacking(rule: Rule, signed: dict[str, list[Finding]]) -> Iterable[str]:
-    lacking = [name for name, findings in signed.items() if not _any_holds(findings)]
+def _lacking(rule: Rule, signed: Sequence[tuple[str, Sequence[Finding]]]) -> Iterable[str]:
+    """Why the signatures do not suffice. Two authorities may have the same name: they are counted, not looked up."""
+    lacking = [(name, findings) for name, findings in signed if not _any_holds(findings)]
     if lacking and (rule.all_of or len(lacking) == len(signed)):
-        yield from (_why(name, signed[name]) for name in lacking[:_SHOWN])
+        yield from (_why(name, findings) for name, findings in lacking[:_SHOWN])
 
 
 def _why(name: str, findings: Sequence[Finding]) -> str:
