@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from transload.app.converting import Converted
     from transload.app.deleting import PruneResult
     from transload.app.discovering import Discovery
-    from transload.app.history import FoundRecord, History
+    from transload.app.history import History
     from transload.app.keyfiles import KeyFile, KeyPair
     from transload.app.loading import Loaded as Loaded
     from transload.app.loading import LoadedImage as LoadedImage
@@ -201,6 +201,7 @@ if TYPE_CHECKING:
     from transload.registry.known import Finding
     from transload.registry.store import RegistryStore
     from transload.report.checkup import CheckPoint, Checkup
+    from transload.report.foundrecord import FoundRecord
     from transload.report.gated import GateResult
     from transload.report.hosttotals import HostTotals
     from transload.report.problem import Problem
@@ -282,7 +283,7 @@ _HOMES = {
     "transload.app.converting": ("Converted",),
     "transload.app.deleting": ("PruneResult",),
     "transload.app.discovering": ("Discovery",),
-    "transload.app.history": ("FoundRecord", "History"),
+    "transload.app.history": ("History",),
     "transload.app.keyfiles": ("KeyFile", "KeyPair"),
     "transload.app.loading": ("LoadedImage",),
     "transload.app.network": ("Network",),
@@ -354,6 +355,7 @@ _HOMES = {
     "transload.registry.known": ("Finding",),
     "transload.registry.store": ("RegistryStore",),
     "transload.report.checkup": ("CheckPoint", "Checkup"),
+    "transload.report.foundrecord": ("FoundRecord",),
     "transload.report.gated": ("GateResult",),
     "transload.report.hosttotals": ("HostTotals",),
     "transload.report.problem": ("Problem",),

@@ -36,7 +36,7 @@ def contents_of(
     manifests = {step.digest: plan.manifests[step.digest] for step in _manifest_steps(plan)}
     needed: defaultdict[Digest, set[str]] = defaultdict(set)
     descriptors: dict[Digest, Descriptor] = {}
-    extras_of = {_called(image): [graph.goals[goal] for goal in image.goals] for image in packed}
+    extras_of = {image.called: [graph.goals[goal] for goal in image.goals] for image in packed}
     for image in images:
         for descriptor in graph.assumed(image.root, extras_of.get(image.name, ()), blobs):
             needed[descriptor.digest].add(str(image.name))
@@ -117,19 +117,12 @@ def _manifest_steps(plan: Plan) -> Iterator[ManifestStep]:
     return (step for step in plan.steps if isinstance(step, ManifestStep))
 
 
-def _called(image: PlannedImage) -> Name:
-    """The image's name in the bundle. Without a tag, it has its digest there, which is new for a narrowed index."""
-    if image.target.tag is not None or image.digest is None:
-        return image.target
-    return image.target.at(image.digest)
-
-
 def _bundled(image: PlannedImage, plan: Plan, resolve: Callable[[Name], Descriptor], graph: _Graph) -> BundledImage:
     manifest = plan.manifests.get(image.digest) if image.digest else None
     if manifest is None:
-        return BundledImage(_called(image), resolve(_called(image)), image.source_label, present=True)
+        return BundledImage(image.called, resolve(image.called), image.source_label, present=True)
     left_out = {child for stored in graph.below([manifest.digest]) for child in graph.left_out[stored.digest]}
-    return BundledImage(_called(image), manifest.descriptor, image.source_label, left_out=tuple(sorted(left_out)))
+    return BundledImage(image.called, manifest.descriptor, image.source_label, left_out=tuple(sorted(left_out)))
 
 
 class _Graph:

@@ -17,7 +17,7 @@ from pathlib import Path
 from attrs import frozen
 
 from transload.app.location import Location
-from transload.bundle.format.volumes import JOURNAL, PARTIAL, finished_name, split_file_name
+from transload.bundle.format.volumes import JOURNAL, PARTIAL, RECORD, finished_name, split_file_name
 from transload.clock import Clock
 from transload.errors import Busy, LocalError, LocksMissing, UsageError
 from transload.files import Folder, local_errors
@@ -60,7 +60,8 @@ class _Place:
         if kind == "media" and name.endswith(".media"):
             return "notes on which media a bundle was written to"
         finished = finished_name(name) if name.endswith(PARTIAL) else None
-        if self.name and (name == self.name + JOURNAL or (finished and split_file_name(finished)[0] == self.name)):
+        own = {self.name + JOURNAL, self.name + RECORD} if self.name else frozenset()
+        if name in own or (self.name and finished and split_file_name(finished)[0] == self.name):
             return "part of a bundle that was not finished"
         return None
 

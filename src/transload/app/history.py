@@ -2,52 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from transload.app.location import Location, is_local
+from transload.app.signedrecord import judged
 from transload.bundle.format.keys import PublicKey
 from transload.catalog.selected import join
 from transload.errors import LimitExceeded, NotFound, ReferenceInvalid, TransloadError, UsageError
 from transload.oci import Descriptor, Digest, Manifest, Name, Reference, verified
 from transload.oci.reference import shown
 from transload.ports import Source
+from transload.report.foundrecord import FoundRecord
 from transload.report.transferrecord import ARTIFACT_TYPE, PREDICATE_TYPE
 from transload.threads import Cancellation, in_parallel
-from transload.trust import dsse, statement
+from transload.trust.dsse import IN_TOTO, MEDIA_TYPE
 from transload.trust.statement import Statement
 
 _RECORDS = 1000  # a run each day for three years
 _RECORD_BYTES = 256 << 10  # the record of one image has three thousand; this is for very many checks
 _THREADS = 8
-
-
-@frozen(kw_only=True)
-class FoundRecord:
-    """A transfer record as it was found. Nothing in it is proved unless `verified` is true.
-
-    `digest` is that of the artifact. `signed_by` are the keys that it names. `verified` says whether the key that was
-    given signed it; None if no key was given. `problem` says why it does not count, `record` is its predicate
-    (docs/formats/transfer-record.md), empty if it cannot be read.
-    """
-
-    digest: Digest
-    signed_by: tuple[str, ...] = ()
-    verified: bool | None = None
-    problem: str | None = None
-    record: Mapping[str, Any] = field(factory=dict, hash=False)
-
-    def to_json(self) -> dict[str, Any]:
-        """One entry of `records` (docs/formats/json-output.md)."""
-        return {
-            "digest": self.digest,
-            "signed_by": list(self.signed_by),
-            "verified": self.verified,
-            "problem": self.problem,
-            "record": dict(self.record),
-        }
 
 
 @frozen(kw_only=True)
@@ -132,37 +107,11 @@ def _found(store: Source, repository: str, referrer: Descriptor, image: Digest, 
         if layer is None or manifest.subject is None or manifest.subject.digest != image:
             return evolve(bare, problem="it is not a transfer record of this image")
         content = _content(store, repository, layer)
-        return judged(bare, content, layer.media_type == dsse.MEDIA_TYPE, image, key)
+        return judged(bare, content, key, lambda said: _misfit(said, image))
     except TransloadError as error:
         if error.exit_code in {3, 5, 130}:  # the registry, and not this record
             raise
         return evolve(bare, problem=error.message)
-
-
-def judged(bare: FoundRecord, content: bytes, is_envelope: bool, image: Digest, key: PublicKey | None) -> FoundRecord:
-    """What `content` says of the image, and whether `key` signed that. Raises `DocumentInvalid`, `KeyInvalid`."""
-    signed_by: tuple[str, ...] = ()
-    unproved = "it is not signed" if key is not None else None
-    if is_envelope:
-        envelope = dsse.decode(content, "record")
-        signed_by = tuple(signature.key_id for signature in envelope.signatures)
-        if envelope.payload_type != dsse.IN_TOTO:
-            return evolve(bare, signed_by=signed_by, problem="what is signed is not a transfer record")
-        content = envelope.payload
-        unproved = _unproved(envelope, key) if key is not None else None
-    said = statement.decode(content, "record")
-    found = evolve(bare, signed_by=signed_by, record=said.predicate)
-    problem = _misfit(said, image) or unproved
-    return evolve(found, problem=problem, verified=None if key is None else problem is None)
-
-
-def _unproved(envelope: dsse.Envelope, key: PublicKey) -> str | None:
-    """Why `key` does not prove the envelope; None if it does. The key that a signature names is only a hint."""
-    if any(key.verify(envelope.signed_bytes, signature.value) for signature in envelope.signatures):
-        return None
-    if any(signature.key_id == key.key_id for signature in envelope.signatures):
-        return "the signature does not match: it was changed after it was signed"
-    return "another key signed it"
 
 
 def _misfit(said: Statement, image: Digest) -> str | None:
@@ -173,7 +122,7 @@ def _misfit(said: Statement, image: Digest) -> str | None:
 
 def _layer(manifest: Manifest) -> Descriptor | None:
     """The layer with the record; None if this is not the artifact that a record is."""
-    layers = [layer for layer in manifest.layers if layer.media_type in {dsse.MEDIA_TYPE, dsse.IN_TOTO}]
+    layers = [layer for layer in manifest.layers if layer.media_type in {MEDIA_TYPE, IN_TOTO}]
     return layers[0] if len(layers) == len(manifest.layers) == 1 else None
 
 

@@ -46,7 +46,7 @@ from transload.wording import first_of
 
 if TYPE_CHECKING:
     from transload.app.trusting import Judge
-    from transload.report.transferrecord import Check
+    from transload.report.transferrecord import Carrier, Check
     from transload.trust.policy import Verdict
 
 _NAMED = 3  # images named in one sentence
@@ -68,6 +68,7 @@ class Prepared:
 
     `checks` are what a transfer record says was checked. `plan_digest` is that of the plan which decided what is
     copied, if `plan` only fills a bundle. `verdicts` are what the policy says of images, by their names at the target.
+    `carrier` is the bundle that is pushed, for the record.
     """
 
     plan: Plan
@@ -90,6 +91,7 @@ class Prepared:
     request: Request | None = None
     gates: Mapping[str, tuple[GateResult, ...]] = field(factory=dict)
     verdicts: Mapping[str, Verdict] = field(factory=dict)
+    carrier: Carrier | None = None
 
 
 def request_of(job: Job, selection: Selection) -> Request:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
@@ -53,8 +54,12 @@ from transload.threads import Cancellation
 from transload.transfer import Outcome
 from transload.transfer.limits import NO_LIMITS, Limits
 
+if TYPE_CHECKING:
+    from transload.app.bundlerecord import InBundle, PackingRecord
+
 _COMPRESSED = frozenset({".gz", ".tgz", ".zst", ".xz", ".bz2", ".zip"})
 _WRITTEN = "earlier runs have written every volume to its medium; --rewrite-volume N writes one again"
+_NO_RECORD = "the bundle holds no image, so it carries no transfer record"
 _NAMED = 3  # images named in one sentence
 
 
@@ -66,6 +71,7 @@ class Packing:
     bundle, `against_key` the public key that must have signed it, `also` extra files. With
     `verify_medium`, what was written is read back from the medium and compared. `to_media` writes one volume after the
     other; `ask_medium` asks for the next medium when there is no room. `rewrite` are volumes to write once more.
+    `in_bundle` is the transfer record that it carries of its own packing.
     `limits` are those of the run that fills it. Raises `UsageError` for what excludes each other.
     """
 
@@ -75,6 +81,7 @@ class Packing:
     against_key: Path | None = None
     also: tuple[Path, ...] = ()
     signer: Signer | None = None
+    in_bundle: InBundle | None = None
     verify_medium: bool = False
     to_media: bool = False
     ask_medium: Ask | None = None
@@ -129,9 +136,11 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     check_anything_published(selection, plan)
     check_whole(plan)
     passed = with_gates(_ungated(plan, request, selection, far, packing), job, stores, cancellation)
+    passed = evolve(passed, checks=trusting.checks() if trusting else ())
     plan = passed.plan
     check_any_passed(plan)
-    extras = tuple(map(ExtraFile.of, packing.also))
+    record = _record(packing, passed, stores)
+    extras = (*map(ExtraFile.of, packing.also), *((record.file,) if record else ()))
     against = packing.against.name if packing.against else ""
     contents = contents_of(plan, far.resolve, inventory.holders, extras=extras, against=against)
     blueprint = packing.division.laid_out(packing.out, contents, packing.signer)
@@ -144,6 +153,8 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
         *((recovery.note,) if recovery and recovery.note else ()),
     )
     notes += differences(job, selection, plan, stores.working, cancellation)
+    if packing.in_bundle is not None and record is None:
+        notes = (*notes, _NO_RECORD)
     prepared = Prepared(
         plan=plan,
         sources=passed.sources,
@@ -153,9 +164,11 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
         additions=additions_of(selection, plan, job),
         plan_digest=contents.plan_digest,
         gates=passed.gates,
-        checks=trusting.checks() if trusting else (),
+        checks=passed.checks,
         verdicts=trusting.verdicts if trusting else {},
     )
+    if record is not None and not is_finished(packing.out, blueprint):
+        record.keep()
     if packing.to_media:
         written = onto_media(
             prepared,
@@ -186,6 +199,18 @@ def _ungated(plan: Plan, request: Request, selection: Selection, far: InventoryT
     """The plan of a bundle before gates have seen its images; nothing is laid out yet."""
     location = Location("bundle", str(packing.out))
     return Prepared(plan=plan, sources=selection.sources, target=far, location=location, request=request)
+
+
+def _record(packing: Packing, passed: Prepared, stores: Stores) -> PackingRecord | None:
+    """The transfer record that the bundle carries, if one is wanted."""
+    if packing.in_bundle is None:
+        return None
+    from transload.app.bundlerecord import PackingRecord  # few bundles carry one
+
+    folder: Path | None = packing.out.parent
+    if packing.to_media:  # this file system is on its way
+        folder = stores.state / "media" if stores.state else None
+    return PackingRecord.made(packing.in_bundle, passed, packing.signer, folder)
 
 
 def check_any_passed(plan: Plan) -> None:

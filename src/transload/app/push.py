@@ -37,6 +37,7 @@ from transload.transfer import Journal, Outcome
 
 if TYPE_CHECKING:
     from transload.app.trusting import Published
+    from transload.report.transferrecord import Carrier
 
 
 def prepare_push(
@@ -83,7 +84,8 @@ def prepare_push(
         cancellation=cancellation,
         working=stores.working,
     )
-    notes = tuple(_bundle_notes(bundle, plan)) if bundle else source_notes(selection.sources)
+    carrier = _carrier(bundle) if bundle else None
+    notes = tuple(_bundle_notes(bundle, plan, carrier)) if bundle else source_notes(selection.sources)
     notes = (*policy_notes(trusting), *notes, *nameless_notes(plan.images), *_compression_notes(compressed))
     notes += older_notes(tag for tag in older if allow_older or tag.doubtful)
     notes += half_blob_notes(plan, target)
@@ -98,6 +100,7 @@ def prepare_push(
         finish=_values_at_end(carried.source, plan, job),
         by_size=one_by_one,
         checks=(*(signature_checks(bundle) if bundle else ()), *(trusting.checks() if trusting else ())),
+        carrier=carrier,
         request=request,
         published=published,
         verdicts=trusting.verdicts if trusting else {},
@@ -110,6 +113,12 @@ def _published(bundle: BundleStore, sources: Mapping[str, str], _store: str, nam
     from transload.app.trusting import Published  # few pushes have a policy
 
     return Published.claimed(sources.get(str(name), ""), name.repository, proved=bundle.verified)
+
+
+def _carrier(bundle: BundleStore) -> Carrier:
+    from transload.app.bundlerecord import carrier_of  # it imports what signs
+
+    return carrier_of(bundle)
 
 
 def _would_go_back(tag: GoingBack) -> WouldGoBack:
@@ -141,8 +150,10 @@ def _compression_notes(compressed: CompressedStore | None) -> Iterator[str]:
         yield "--compress found no layer that is not compressed already"
 
 
-def _bundle_notes(bundle: BundleStore, plan: Plan) -> Iterator[str]:
+def _bundle_notes(bundle: BundleStore, plan: Plan, carrier: Carrier | None) -> Iterator[str]:
     yield from signature_notes(bundle)
+    if carrier is not None and carrier.record is not None and carrier.record.problem is not None:
+        yield f"the transfer record that the bundle carries does not count: {carrier.record.problem}"
     yield from _prerequisite_notes(plan, bundle.ledger)
     yield from volume_notes(bundle)
 

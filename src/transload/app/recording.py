@@ -8,14 +8,13 @@ from attrs import frozen
 
 from transload.app.attaching import Attached, attach, check_takes_records
 from transload.app.mirror import Prepared
+from transload.app.signedrecord import encoded
 from transload.bundle.format.signing import Signer
 from transload.errors import UsageError
 from transload.files import check_replaceable, local_errors, replace_file
 from transload.planning import planfile
 from transload.report.result import Result
 from transload.report.transferrecord import Check, has_arrived, record_of
-from transload.trust.dsse import IN_TOTO, Envelope, EnvelopeSignature, pae
-from transload.trust.statement import Statement
 
 _NAME = 200  # characters of who answers for a record
 
@@ -49,12 +48,7 @@ class Recording:
     recorded_by: str | None = None
 
     def __attrs_post_init__(self) -> None:
-        by = self.recorded_by
-        if by is not None and not (by.strip() and by.isprintable() and len(by) <= _NAME):
-            raise UsageError(
-                f"{by[:40]!r} does not say who recorded the run",
-                hint=f"write a name of at most {_NAME} printable characters, or leave it out",
-            )
+        check_recorded_by(self.recorded_by)
         if self.path is not None:
             if self.path.suffix.lower() != ".json":  # so that a slip replaces no key and no bundle
                 raise UsageError(
@@ -81,7 +75,13 @@ class Recording:
         checks = (*_own_checks(prepared), *prepared.checks)
 
         def content(only: int | None = None) -> bytes:
-            return encoded(record_of(prepared.plan, result, digest, checks, self.recorded_by, only), self.signer)
+            said = record_of(
+                *(prepared.plan, result, digest, checks),
+                recorded_by=self.recorded_by,
+                only=only,
+                carrier=prepared.carrier,
+            )
+            return encoded(said, self.signer)
 
         if self.path is not None:
             with local_errors("writing", self.path):
@@ -93,17 +93,17 @@ class Recording:
         return Recorded(path=self.path, attached=attached)
 
 
-def encoded(statement: Statement, signer: Signer | None) -> bytes:
-    """The statement as it is kept: in a DSSE envelope if somebody signs it, else as plain JSON."""
-    content = statement.encode()
-    if signer is None:
-        return content
-    signature = EnvelopeSignature(signer.sign(pae(IN_TOTO, content)), signer.key_id)
-    return Envelope(IN_TOTO, content, (signature,)).encode()
+def check_recorded_by(by: str | None) -> None:
+    """Raises `UsageError` for what cannot be shown as who answers for a record."""
+    if by is not None and not (by.strip() and by.isprintable() and len(by) <= _NAME):
+        raise UsageError(
+            f"{by[:40]!r} does not say who recorded the run",
+            hint=f"write a name of at most {_NAME} printable characters, or leave it out",
+        )
 
 
 def _own_checks(prepared: Prepared) -> tuple[Check, ...]:
     """What every run checks of what it copies; not where an engine copied in our place."""
-    if prepared.instead is not None:
+    if prepared.instead is not None and prepared.location.kind != "bundle":
         return ()
     return (Check(name="content-digests", result="passed", detail="all content that this run copied has its digest"),)

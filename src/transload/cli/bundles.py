@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from transload.bundle.reading.checking import CheckedPart
     from transload.bundle.reading.reader import BundleStore
 
+_PROBLEM = 6  # what is there is not what it claims to be
+
 
 @click.command("list", cls=Command)
 @click.argument("carried", metavar="BUNDLE", shell_complete=completion.files)
@@ -31,9 +33,14 @@ if TYPE_CHECKING:
 def list_(carried: str, reading: Carried, output: OutputFormat, quiet: bool) -> int:
     """Show what a bundle holds: images, digests, sizes, prerequisites, signer, volumes (also those that are missing).
 
+    A bundle that was packed with --record-in-bundle says who packed it, when, from where, and what was checked. With
+    --key, the record must be signed by this key too.
+
     \b
       transload list /media/usb/arcdata-2026-11
     """
+    from transload.app.bundlerecord import record_in
+
     with open_session("list", output, quiet) as session:
         store = _bundle(session, carried, reading)
         if not store.ledger.images and not store.ledger.extras:
@@ -46,6 +53,7 @@ def list_(carried: str, reading: Carried, output: OutputFormat, quiet: bool) -> 
             store.verified,
             recovery=store.recovery_files,
             lacking_recovery=store.lacking_recovery,
+            record=record_in(store),
         )
         lacking = list(store.lacking())
         if not session.output.document("bundle", **view.to_json(volume.subject for volume in lacking)):
@@ -53,7 +61,7 @@ def list_(carried: str, reading: Carried, output: OutputFormat, quiet: bool) -> 
             show_result([*view.image_lines(width), *([] if quiet else [Styled(), *view.facts(width)])])
             show_result(line for volume in lacking for line in _problem(volume, width))
             say_notes(ending_notes(store))
-    return 0
+    return _PROBLEM if store.verified and view.record is not None and view.record.problem else 0
 
 
 def _problem(volume: CheckedPart, width: int | None) -> list[Styled]:

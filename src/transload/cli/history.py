@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,10 +19,11 @@ from transload.cli.flags import LoginFlags
 from transload.cli.gather import gather_logins
 from transload.cli.output import OutputFormat
 from transload.cli.session import open_session
+from transload.report.recordfacts import facts_of
 from transload.report.styled import Styled, folded
 
 if TYPE_CHECKING:
-    from transload.app.history import FoundRecord
+    from transload.report.foundrecord import FoundRecord
 
 _PROBLEM = 6  # what is there is not what it claims to be
 
@@ -77,45 +78,5 @@ def history(
 
 def _lines(found: FoundRecord, width: int | None) -> Iterator[Styled]:
     yield Styled()
-    for name, text in _facts(found):
+    for name, text in facts_of(found):
         yield from folded(f"{name + ':':<10} ", text, width, "warn" if name == "problem" else "faint")
-
-
-def _facts(found: FoundRecord) -> Iterator[tuple[str, str]]:
-    record = found.record
-    image = _first(record.get("images"))
-    yield "finished", _text(record.get("finishedOn")) or "not known"
-    if image:
-        yield "status", _text(image.get("status"))
-        yield "from", _text(image.get("published")) or _text(image.get("source"))
-    if record.get("recordedBy") is not None:
-        yield "recorded", f"by {_text(record.get('recordedBy'))}"
-    tool = record.get("tool")
-    version = f", transload {_text(tool.get('version'))}" if isinstance(tool, dict) else ""
-    yield "run", f"{_text(record.get('runId'))}{version}"
-    checks = record.get("checks")
-    for check in checks if isinstance(checks, list) else ():
-        if isinstance(check, dict):
-            by = f", {_text(check.get('by'))}" if check.get("by") else ""
-            yield "checked", f"{_text(check.get('name'))}: {_text(check.get('result'))}{by}"
-    yield "signed", _signed(found)
-    if found.problem is not None:
-        yield "problem", found.problem
-
-
-def _signed(found: FoundRecord) -> str:
-    if not found.signed_by:
-        return "no"
-    by = f"by {', '.join(key or 'a key without a name' for key in found.signed_by)}"
-    if found.verified is None:
-        return f"{by} (not verified, give the key with --public-key)"
-    return f"{by} ({'verified' if found.verified else 'this does not hold'})"
-
-
-def _first(entries: Any) -> dict[str, Any]:
-    return entries[0] if isinstance(entries, list) and entries and isinstance(entries[0], dict) else {}
-
-
-def _text(value: Any) -> str:
-    """A value of a record as text; nobody knows yet whether it is one."""
-    return value[:300] if isinstance(value, str) else ""

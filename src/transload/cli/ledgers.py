@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from transload.oci.cosign import subject_of
+from transload.report.recordfacts import packing_facts
 from transload.report.styled import Styled, beside, folded
 from transload.report.texts import count, digest, size
 
 if TYPE_CHECKING:
     from transload.bundle.format.ledger import Ledger, LedgerImage
+    from transload.report.foundrecord import FoundRecord
 
 _NAMED = 4  # so many volumes are named one by one
 
@@ -21,7 +23,8 @@ _NAMED = 4  # so many volumes are named one by one
 class BundleView:
     """A ledger, the name of its bundle, its signer, whether the signature was verified, and the recovery volumes.
 
-    `lacking_recovery` are those of the recovery volumes that are missing or have a wrong size.
+    `lacking_recovery` are those of the recovery volumes that are missing or have a wrong size. `record` is the transfer
+    record that the bundle carries.
     """
 
     ledger: Ledger
@@ -30,6 +33,7 @@ class BundleView:
     verified: bool = False
     recovery: tuple[str, ...] = ()
     lacking_recovery: tuple[str, ...] = ()
+    record: FoundRecord | None = None
 
     def image_lines(self, width: int | None) -> list[Styled]:
         """Each image: name, digest, its size in the bundle; on two lines if the terminal is narrow."""
@@ -46,13 +50,19 @@ class BundleView:
         """Lines about the whole bundle."""
         ledger = self.ledger
         facts = [("content", self._content()), ("volumes", self._volumes()), ("signed", self._signed())]
+        if self.record is not None:
+            facts += packing_facts(self.record)
         if self.recovery:
             facts.append(("recovery", self._recovery()))
         if ledger.extras:
             facts.append(("files", ", ".join(f"{extra.name} {size(extra.size)}" for extra in ledger.extras)))
         if ledger.prerequisites or any(entry.image.present for entry in ledger.images):
             facts.append(("needs", self._needs()))
-        return [line for name, text in facts for line in folded(f"{name + ':':<9} ", text, width, "faint")]
+        return [
+            line
+            for name, text in facts
+            for line in folded(f"{name + ':':<9} ", text, width, "warn" if name == "problem" else "faint")
+        ]
 
     def _content(self) -> str:
         companions = sum(subject_of(entry.image.name.tag) is not None for entry in self.ledger.images)
@@ -111,6 +121,7 @@ class BundleView:
             "missing_recovery_files": list(self.lacking_recovery),
             "signed_by": self.key_id,
             "verified": self.verified,
+            "record": None if self.record is None else self.record.to_json(),
             "against": ledger.against or None,
             "images": [
                 {

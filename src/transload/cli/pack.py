@@ -26,7 +26,7 @@ from transload.cli.gating import gates, with_gates
 from transload.cli.ledgers import BundleView
 from transload.cli.output import Output, OutputFormat
 from transload.cli.prompting import ask_for_medium
-from transload.cli.recording import RecordFlags, recorded, recording
+from transload.cli.recording import RecordFlags, record_in_bundle, recorded, recording
 from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.cli.signing import SigningFlags, load_signer, signing_options
@@ -132,6 +132,7 @@ def pack(
             against_key=against_key,
             also=also,
             signer=signer,
+            in_bundle=record_in_bundle(record, session.output.run_id),
             verify_medium=media.verify_medium,
             to_media=media.to_media,
             rewrite=media.rewrite_volume,

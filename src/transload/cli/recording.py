@@ -13,9 +13,11 @@ from transload.cli.command import is_written
 from transload.cli.declaring import as_value, option, stacked
 from transload.cli.session import Session
 from transload.cli.signing import SigningFlags, load_signer
+from transload.clock import SYSTEM_CLOCK
 from transload.errors import UsageError
 
 if TYPE_CHECKING:
+    from transload.app.bundlerecord import InBundle
     from transload.app.recording import Recording
     from transload.bundle.format.signing import Signer
 
@@ -31,17 +33,19 @@ class RecordFlags:
     record: Path | None = None
     recorded_by: str | None = None
     record_at_target: bool = False
+    record_in_bundle: bool = False
 
     @property
     def is_wanted(self) -> bool:
         """Whether any record is written."""
-        return self.record is not None or self.record_at_target
+        return self.record is not None or self.record_at_target or self.record_in_bundle
 
     @property
     def words(self) -> list[str]:
         """The same as the words of a command line."""
         words = [word for flag, value in self._named.items() if value is not None for word in (flag, str(value))]
-        return [*words, *(["--record-at-target"] if self.record_at_target else [])]
+        words += ["--record-at-target"] if self.record_at_target else []
+        return words + (["--record-in-bundle"] if self.record_in_bundle else [])
 
     @property
     def _named(self) -> dict[str, object]:
@@ -61,7 +65,12 @@ _file = stacked(
     option("--recorded-by", metavar="NAME", help="With --record: who answers for it. Nobody is named by default."),
 )
 
-recorded = as_value("record", RecordFlags, _file)
+recorded = as_value(
+    "record",
+    RecordFlags,
+    _file,
+    option("--record-in-bundle", is_flag=True, help="Put such a record into the bundle; transload list shows it."),
+)
 
 recorded_at_target = as_value(
     "record",
@@ -83,9 +92,20 @@ def recording(flags: RecordFlags, signer: Signer | None, *, several: bool = Fals
     if several:
         flag = "--record" if flags.record is not None else "--record-at-target"
         raise UsageError(f"{flag} is for one target, and --to names several", hint="run it for each of them")
+    if flags.record is None and not flags.record_at_target:
+        return None  # the bundle alone gets one
     from transload.app.recording import Recording  # few runs write one
 
     return Recording(path=flags.record, at_target=flags.record_at_target, signer=signer, recorded_by=flags.recorded_by)
+
+
+def record_in_bundle(flags: RecordFlags, run_id: str) -> InBundle | None:
+    """The record that the bundle carries, of the run that begins now; None if none is wanted. Raises `UsageError`."""
+    if not flags.record_in_bundle:
+        return None
+    from transload.app.bundlerecord import InBundle
+
+    return InBundle(run_id=run_id, began_wall_s=SYSTEM_CLOCK.wall_s(), recorded_by=flags.recorded_by)
 
 
 def record_signer(flags: RecordFlags, signing: SigningFlags, session: Session) -> Signer | None:

@@ -125,6 +125,13 @@ class PlannedImage:
         return str(self.target)
 
     @property
+    def called(self) -> Name:
+        """The image's name in a bundle. Without a tag, it has its digest there, which is new for a narrowed index."""
+        if self.target.tag is not None or self.digest is None:
+            return self.target
+        return self.target.at(self.digest)
+
+    @property
     def source_label(self) -> str:
         """Store and name at the source, as people write it on the command line."""
         return f"{self.source_store}/{self.source}"

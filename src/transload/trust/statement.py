@@ -65,7 +65,11 @@ def decode(raw: bytes, name: str = "statement", types: Collection[str] = (TYPE,)
 
     Raises `DocumentInvalid` for what is no statement of one of these types, or is larger than `ENVELOPE_BYTES`.
     """
-    root = Value.from_json(raw, name, limit=ENVELOPE_BYTES, values=STATEMENT_VALUES, hint=_HINT)
+    return statement_in(Value.from_json(raw, name, limit=ENVELOPE_BYTES, values=STATEMENT_VALUES, hint=_HINT), types)
+
+
+def statement_in(root: Value, types: Collection[str] = (TYPE,)) -> Statement:
+    """The statement that is this document. Raises `DocumentInvalid`, as `decode` does."""
     if root.get("_type").text() not in types:
         raise root.get("_type").wrong(TYPE)
     subjects = [subject for entry in root.get("subject").items() for subject in _subjects_in(entry)]

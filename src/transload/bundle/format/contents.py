@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from transload.errors import SizeMismatch, UsageError
-from transload.files import is_plain_name, local_errors, open_file
+from transload.files import chunks_of, closed_after, is_plain_name, local_errors, open_file
 from transload.oci import Descriptor, Digest, Manifest, Name
 
 EXTRA_NAME_BYTES = 150
@@ -58,12 +59,16 @@ def _check_extra_name(_extra: object, _attribute: object, name: str) -> None:
 
 @frozen
 class ExtraFile:
-    """A file that the bundle carries besides images: a licence, a chart archive, a manual. `name` is its name there."""
+    """A file that the bundle carries besides images: a licence, a chart archive, a manual. `name` is its name there.
+
+    Its content is read at `path`, or is `content`, if it was made for this bundle.
+    """
 
     name: str = field(validator=_check_extra_name)
     path: Path
     size: int
     digest: Digest
+    content: bytes | None = field(default=None, kw_only=True, repr=False)
 
     @classmethod
     def of(cls, path: Path, name: str | None = None) -> ExtraFile:
@@ -72,6 +77,22 @@ class ExtraFile:
             digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type, unused-ignore]
             size = file.tell()
         return cls(path.name if name is None else name, path, size, Digest(f"sha256:{digest}"))
+
+    @classmethod
+    def made(cls, name: str, content: bytes) -> ExtraFile:
+        """A file that is on no disk. Raises `UsageError`."""
+        return cls(name, Path(name), len(content), Digest.of(content), content=content)
+
+    def chunks(self, offset: int, length: int = sys.maxsize) -> Iterator[memoryview]:
+        """The bytes from `offset` on, `length` of them at most. Raises `LocalError`."""
+        if self.content is not None:
+            yield memoryview(self.content)[offset : offset + min(length, self.size)]
+            return
+        with local_errors("opening", self.path):
+            file = open_file(self.path)
+        with closed_after(file):
+            file.seek(offset)
+            yield from chunks_of(file, self.path, length)
 
 
 @define(frozen=True, slots=False, kw_only=True)

@@ -109,6 +109,7 @@ def is_volume_name(text: str) -> bool:
 PARTIAL = ".partial"
 """The suffix of a volume's file while its bundle is being made."""
 JOURNAL = ".partial.journal"
+RECORD = ".partial.record.json"
 """The end of the name of the journal of an unfinished bundle. It goes last, after SHA256SUMS and recovery volumes."""
 
 

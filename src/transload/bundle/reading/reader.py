@@ -69,6 +69,8 @@ class BundleStore:
         self.mended = mended
         opened, self._mender = open_located(located, verifier)
         self.ledger: Ledger = opened.ledger
+        self.digest: Digest = opened.digest
+        self.verifier = verifier
         self.signature: Signature | None = opened.signature
         self.verified: bool = opened.verified
         self._foreign_recovery = tuple(located.own_recovery_files()) if self._mender is None else ()

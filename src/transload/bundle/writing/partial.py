@@ -11,7 +11,7 @@ from pathlib import Path
 from transload.bundle.format.blueprint import Blueprint, ends, starts
 from transload.bundle.format.ledger import Stored
 from transload.bundle.format.stream import StreamReader, open_volume, writing_errors
-from transload.bundle.format.volumes import JOURNAL, PARTIAL, Cut, finished_name, split_file_name
+from transload.bundle.format.volumes import JOURNAL, PARTIAL, RECORD, Cut, finished_name, split_file_name
 from transload.bundle.writing.journal import PackJournal
 from transload.bundle.writing.sums import write_sums
 from transload.errors import BundleExists, Busy, DiskFull, LocalError, LocksMissing, VolumeMissing
@@ -148,6 +148,7 @@ class Unfinished:
         listed = write_sums(self.folder, {self.final(volume).name: sums[volume] for volume in self.cut.numbers})
         with local_errors("flushing", self.folder):
             fsync_folder(self.folder)
+        _delete_record(self.folder / self._name)
         self.progress.delete()
         return (*paths, listed)
 
@@ -195,6 +196,14 @@ def discard(path: Path) -> None:
             name = finished_name(file.name)
             if name is not None and split_file_name(name)[0] == path.name:
                 file.unlink()
+        _delete_record(path)
+
+
+def _delete_record(path: Path) -> None:
+    """Delete the transfer record that was kept for the run that goes on: the bundle has it."""
+    record = path.with_name(f"{path.name}{RECORD}")
+    with local_errors("deleting", record):
+        record.unlink(missing_ok=True)
 
 
 def _journal(path: Path) -> Path:

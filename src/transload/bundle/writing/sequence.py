@@ -14,7 +14,6 @@ from transload.bundle.format.blueprint import Blueprint, ends, starts
 from transload.bundle.format.ledger import Stored, StoredBlob, StoredExtra
 from transload.bundle.format.tarheader import END, header, padding
 from transload.errors import SizeMismatch
-from transload.files import chunks_of, closed_after, local_errors, open_file
 from transload.oci import Verifier
 from transload.ports import Chunk
 from transload.wording import number_of
@@ -35,7 +34,7 @@ class Sequence:
         self._ends = [ends(member) for member in self._members]
         self._open_blob = open_blob
         self._passed = passed
-        self._extras = {extra.name: extra.path for extra in blueprint.contents.extras}
+        self._extras = {extra.name: extra for extra in blueprint.contents.extras}
         self._verifier: Verifier | None = None
 
     def between(self, begin: int, end: int) -> Iterator[Chunk]:
@@ -88,12 +87,7 @@ class Sequence:
         if length == 0:
             return
         if isinstance(member, StoredExtra):
-            path = self._extras[member.name]
-            with local_errors("reading", path):
-                file = open_file(path)
-            with closed_after(file):
-                file.seek(offset)
-                yield from chunks_of(file, path, length)
+            yield from self._extras[member.name].chunks(offset, length)
             return
         with self._open_blob(member, offset, length) as chunks:
             yield from chunks

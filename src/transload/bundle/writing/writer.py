@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from transload.bundle.format.blueprint import Blueprint, starts
-from transload.bundle.format.ledger import Stored, StoredExtra
+from transload.bundle.format.ledger import Stored
 from transload.bundle.format.member import Read, is_whole
 from transload.bundle.format.stream import StreamReader, StreamWriter
 from transload.bundle.format.tarheader import END, header, padding
@@ -25,7 +25,7 @@ from transload.bundle.writing.partial import Unfinished
 from transload.bundle.writing.readback import check_finished, error_about, spoilt_pieces
 from transload.bundle.writing.sums import Sums
 from transload.errors import BlobUnknown, Busy, ManifestUnknown, Refused, RepositoryUnknown
-from transload.files import ReadBack, chunks_of, exactly, local_errors, open_file
+from transload.files import ReadBack, exactly
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Chunk, RequestCosts
 from transload.wording import in_words, number_of
@@ -126,19 +126,12 @@ class BundleWriter:
                 writer.write(header(member.path, member.size) + manifest.raw + bytes(padding(member.size)))
 
     def _write_extras(self) -> None:
-        paths = {extra.name: extra.path for extra in self._blueprint.contents.extras}
+        extras = {extra.name: extra for extra in self._blueprint.contents.extras}
         for member in self._blueprint.ledger.extras:
             if not self._is_proved(member):
-                self._write_extra(member, paths[member.name])
-
-    def _write_extra(self, member: StoredExtra, path: Path) -> None:
-        with self._ingesting(member) as ingest:
-            with local_errors("opening", path):
-                file = open_file(path)
-            with file:
-                file.seek(ingest.offset)
-                ingest.write(chunks_of(file, path))
-            ingest.commit()
+                with self._ingesting(member) as ingest:
+                    ingest.write(extras[member.name].chunks(ingest.offset))
+                    ingest.commit()
 
     # --- Ingests
 
