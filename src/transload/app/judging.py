@@ -37,13 +37,13 @@ class Judged:
 
 
 def whose_here(location: Location) -> Whose:
-    """For a store whose images nobody knows the publishers of: their names there choose the rules.
+    """For a store of whose images nobody says who published them: their names there choose the rules.
 
     A signature may name any repository then, since the one that it should name is not known.
     """
 
     def whose(name: Name) -> Published:
-        return evolve(Published.at(location.locator, name.repository), names=())
+        return evolve(Published.at(location.locator, name.repository), proved=True, names=())
 
     return whose
 

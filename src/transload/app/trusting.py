@@ -48,14 +48,17 @@ class Published:
 
     @classmethod
     def at(cls, store: str, repository: str) -> Published:
-        """An image in the store with this locator. A folder or archive knows only the name that the image has there."""
+        """An image in the store with this locator.
+
+        A folder or archive knows only the name that the image has there, and nobody proves that it is the right one.
+        """
         location = Location.parse(store)
         if location.kind == "registry" or (location.is_engine and location.value):
             name = f"{location.value}/{repository}"
             return cls(name=name, names=(name,))
         first, slash, _ = repository.partition("/")
         is_full = bool(slash) and (bool({".", ":"} & set(first)) or first == "localhost")
-        return cls(name=repository, names=(repository,) if is_full else ())
+        return cls(name=repository, proved=False, names=(repository,) if is_full else ())
 
     @classmethod
     def claimed(cls, source: str, repository: str, *, proved: bool) -> Published:
