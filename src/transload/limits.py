@@ -176,6 +176,9 @@ POLICY_AUTHORITIES = 1000
 RULE_AUTHORITIES = 32
 """Those of one rule: each of them judges each signature of an image."""
 
+CONDITIONS = 32
+"""Conditions on an attestation in a rule, and values that one of them lists."""
+
 POLICY_FILES = 200
 """Files that a policy names, such as public keys. Bundles can carry them."""
 

@@ -12,10 +12,8 @@ from transload.trust import statement
 from transload.trust.doubt import Doubt, shown
 from transload.trust.dsse import IN_TOTO
 from transload.trust.evidence import Subject
+from transload.trust.predicate import COSIGN_SIGNATURE, WantedPredicate
 from transload.trust.statement import Statement
-
-COSIGN_SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
-"""The predicate type of a statement that only says: this image is signed. Every other one is an attestation."""
 
 _TYPES = (statement.TYPE, statement.OLD_TYPE)
 
@@ -46,11 +44,12 @@ class Attested:
         """What is stated."""
         return self.statement.predicate
 
-    def check(self, subject: Subject, predicate_type: str | None) -> None:
-        """Raise `Doubt` unless this is about `subject`, and of the type that is wanted; None wants a signature."""
+    def check(self, subject: Subject, wanted: WantedPredicate | None) -> None:
+        """Raise `Doubt` unless this is about `subject`, and what is wanted; None wants a signature of the image."""
         if not self.statement.is_about(subject.digest):
             first = next((one.digest for one in self.statement.subjects), None)
             raise Doubt(f"it signs another image: {shown(first) if first else 'nothing with a digest'}")
-        if self.predicate_type != (predicate_type or COSIGN_SIGNATURE):
-            wanted = f"one of the type {predicate_type}" if predicate_type else "a signature of the image"
-            raise Doubt(f"it is an attestation of the type {shown(self.predicate_type)}, not {wanted}")
+        if wanted:
+            wanted.check(self.predicate_type, self.predicate)
+        elif self.predicate_type != COSIGN_SIGNATURE:
+            raise Doubt(f"it is an attestation of the type {shown(self.predicate_type)}, not a signature of the image")

@@ -18,6 +18,7 @@ from transload.trust.attested import Attested
 from transload.trust.doubt import Doubt, from_base64
 from transload.trust.evidence import Evidence, Finding, Form, Subject
 from transload.trust.policyfolder import PolicyFolder
+from transload.trust.predicate import WantedPredicate
 from transload.trust.sigstorebundle import MessageSignature, SigstoreBundle
 from transload.trust.verifyingkey import VerifyingKey, read_verifying_key
 
@@ -28,12 +29,12 @@ _OTHER_SIGNATURE = "it was not made with this key, or what it signs was changed"
 class CosignKey:
     """The owner of a key. `file` is where its public half was read, for people.
 
-    `predicate_type` makes it an authority for attestations of that type; None for signatures of images.
+    `predicate` makes it an authority for attestations that are and say this; None for signatures of images.
     """
 
     file: str
     key: VerifyingKey
-    predicate_type: str | None = None
+    predicate: WantedPredicate | None = None
 
     @property
     def name(self) -> str:
@@ -52,9 +53,9 @@ class CosignKey:
             attested = self._proved(subject, evidence)
             if attested:
                 kind = attested.predicate_type
-                attested.check(subject, self.predicate_type)
-            elif self.predicate_type:
-                raise Doubt(f"it is a signature, not an attestation of the type {self.predicate_type}")
+                attested.check(subject, self.predicate)
+            elif self.predicate:
+                raise Doubt(f"it is a signature, not an attestation of the type {self.predicate.name}")
         except Doubt as doubt:
             return Finding(evidence=evidence, problem=str(doubt), predicate_type=kind)
         return Finding(evidence=evidence, problem=None, signer=f"key {self.key.key_id}", predicate_type=kind)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,12 +20,14 @@ from attrs import field, frozen
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
 from transload.extras import Extra
-from transload.limits import IDENTITY_LENGTH, TRUSTED_ROOT_BYTES, TRUSTED_ROOT_VALUES
+from transload.limits import TRUSTED_ROOT_BYTES, TRUSTED_ROOT_VALUES
 from transload.trust.attested import Attested
 from transload.trust.doubt import Doubt, plain, read_signed, shown
 from transload.trust.evidence import Evidence, Finding, Form, Subject
 from transload.trust.policyfolder import PolicyFolder
+from transload.trust.predicate import WantedPredicate
 from transload.trust.sigstorebundle import MessageSignature, SigstoreBundle
+from transload.trust.wanted import Wanted, read_wanted
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -44,29 +45,6 @@ _ROOT_HINT = "give a trusted_root.json, as Sigstore publishes it"
 
 
 @frozen
-class Wanted:
-    """What a name in a certificate must be: `text` itself, or what the regular expression in `text` matches as a whole.
-
-    The expression must match the whole name. cosign looks for it anywhere in the name, so that `https://good.example/`
-    would also accept `https://bad.example/?https://good.example/`.
-    """
-
-    text: str
-    is_regexp: bool = False
-    _matches: re.Pattern[str] | None = field(init=False, repr=False, eq=False)
-
-    @_matches.default
-    def _compiled(self) -> re.Pattern[str] | None:
-        return re.compile(self.text) if self.is_regexp else None
-
-    def accepts(self, name: str) -> bool:
-        """Whether `name` is what is wanted. Longer ones than `IDENTITY_LENGTH` are not."""
-        if len(name) > IDENTITY_LENGTH:
-            return False
-        return bool(self._matches.fullmatch(name)) if self._matches else name == self.text
-
-
-@frozen
 class Signer:
     """Who signed, as a certificate says: its names (mostly one), and the issuer that vouched for them."""
 
@@ -81,13 +59,13 @@ class Signer:
 class Keyless:
     """An identity and its issuer, as a `trusted_root.json` lets them be proved. Made by `read_sigstore`.
 
-    `predicate_type` makes it an authority for attestations of that type; None for signatures of images.
+    `predicate` makes it an authority for attestations that are and say this; None for signatures of images.
     """
 
     identity: Wanted
     issuer: Wanted
     _verifier: OfflineVerifier = field(repr=False, eq=False)
-    predicate_type: str | None = None
+    predicate: WantedPredicate | None = None
 
     @property
     def name(self) -> str:
@@ -115,9 +93,9 @@ class Keyless:
             _check_time(when[0], at)
             self._check_signer(signer)
             if attested:
-                attested.check(subject, self.predicate_type)
-            elif self.predicate_type:
-                raise Doubt(f"it is a signature, not an attestation of the type {self.predicate_type}")
+                attested.check(subject, self.predicate)
+            elif self.predicate:
+                raise Doubt(f"it is a signature, not an attestation of the type {self.predicate.name}")
         except Doubt as doubt:
             problem = str(doubt)
         signed_at, time_from = when or (None, None)
@@ -250,20 +228,10 @@ def _wanted(options: Value, key: str) -> Wanted:
     if options.has(key) and options.has(f"{key}-regexp"):
         raise pattern.fail(f"{key} is given too", hint=f"keep one of {key} and {key}-regexp")
     if options.has(key):
-        return Wanted(_short(exact))
+        return read_wanted(exact)
     if not options.has(f"{key}-regexp"):
         raise options.missing(key, hint=f"write {key}, or {key}-regexp with a regular expression for it")
-    try:
-        return Wanted(_short(pattern), is_regexp=True)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise pattern.fail(f"it is not a regular expression: {error}") from None
-
-
-def _short(value: Value) -> str:
-    text = value.text()
-    if len(text) > IDENTITY_LENGTH:
-        raise value.fail(f"it has {len(text)} characters, {IDENTITY_LENGTH} are allowed")
-    return text
+    return read_wanted(pattern, is_regexp=True)
 
 
 def _verifier(named: Value, folder: PolicyFolder) -> OfflineVerifier:

@@ -12,11 +12,12 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from transload.trust import simplesigning
 from transload.trust.evidence import Authority, Evidence, Finding, Form, Subject
 from transload.trust.policyfolder import Material
+from transload.trust.predicate import WantedPredicate
 from transload.trust.prefixes import plain
-
-_SHOWN = 3  # problems in one sentence
+from transload.trust.reasons import Judged, unattested, unsigned
 
 
 class Mode(Enum):
@@ -33,12 +34,24 @@ class Mode(Enum):
 
 
 @frozen(kw_only=True)
+class WantedAttestation:
+    """An attestation that an image must have: what it must be and say, and who must have signed it.
+
+    One of `authorities`, with `all_of` each of them; they are made for this predicate.
+    """
+
+    predicate: WantedPredicate
+    authorities: tuple[Authority, ...]
+    all_of: bool = False
+
+
+@frozen(kw_only=True)
 class Rule:
     """What images must have whose names begin with `prefix`, as `prefixes.plain` spells it; empty, it fits all.
-    `also` are other prefixes that were meant with it, of short names of Docker Hub.
 
-    One of `authorities` must hold, with `all_of` each of them. Each of `attestations` must hold, too: these are
-    authorities that only take attestations. `line` is where the rule stands in its file.
+    `also` are other prefixes that were meant with it, as short names of Docker Hub can mean two. One of `authorities`
+    must hold, with `all_of` each of them. Each of `attestations` must hold, too. `line` is where the rule stands in its
+    file.
     """
 
     prefix: str
@@ -46,7 +59,7 @@ class Rule:
     also: tuple[str, ...] = ()
     authorities: tuple[Authority, ...] = ()
     all_of: bool = False
-    attestations: tuple[Authority, ...] = ()
+    attestations: tuple[WantedAttestation, ...] = ()
     line: int | None = None
 
     @property
@@ -54,7 +67,8 @@ class Rule:
         """The forms of evidence that it can use; no others are fetched."""
         if self.mode is Mode.SKIP:
             return frozenset()
-        return frozenset(form for authority in (*self.authorities, *self.attestations) for form in authority.forms)
+        attesting = (authority for wanted in self.attestations for authority in wanted.authorities)
+        return frozenset(form for authority in (*self.authorities, *attesting) for form in authority.forms)
 
 
 @frozen(kw_only=True)
@@ -146,44 +160,43 @@ def verdict(rule: Rule | None, subject: Subject, evidence: Sequence[Evidence], a
         return Verdict(rule=None, problem="no rule of the policy fits its name")
     if rule.mode is Mode.SKIP:
         return Verdict(rule=rule)
-    signed = [(each.name, _judged(each, subject, evidence, at)) for each in rule.authorities]
-    attested = [(each.name, _judged(each, subject, evidence, at)) for each in rule.attestations]
-    unproved = (_why(name, found) for name, found in attested if not _any_holds(found))
-    problem = "; ".join((*_lacking(rule, signed), *unproved))
-    findings = [finding for _, found in (*signed, *attested) for finding in found]
-    return Verdict(rule=rule, problem=problem or None, findings=tuple(_best(findings)))
+    signed = _judged(rule.authorities, subject, evidence, at)
+    problems = [unsigned(signed, evidence, all_of=rule.all_of)]
+    found = [(finding, finding.predicate_type is None) for each in signed for finding in each.findings]
+    for wanted in rule.attestations:
+        attested = _judged(wanted.authorities, subject, filter(_may_attest, evidence), at)
+        problems.append(unattested(wanted.predicate, attested, all_of=wanted.all_of))
+        is_type = wanted.predicate.is_type
+        found += [(finding, is_type(finding.predicate_type or "")) for each in attested for finding in each.findings]
+    problem = "; ".join(filter(None, problems))
+    return Verdict(rule=rule, problem=problem or None, findings=tuple(_best(found)))
 
 
-def _any_holds(findings: Iterable[Finding]) -> bool:
-    return any(finding.holds for finding in findings)
+def _judged(
+    authorities: Iterable[Authority], subject: Subject, evidence: Iterable[Evidence], at: datetime
+) -> list[Judged]:
+    pieces = list(evidence)
+    return [Judged(authority, [*_findings(authority, subject, pieces, at)]) for authority in authorities]
 
 
-def _judged(authority: Authority, subject: Subject, evidence: Iterable[Evidence], at: datetime) -> list[Finding]:
-    return [
-        Finding(evidence=piece, problem=piece.problem) if piece.problem else authority.judge(subject, piece, at)
-        for piece in evidence
-        if piece.form in authority.forms
-    ]
+def _findings(authority: Authority, subject: Subject, evidence: Iterable[Evidence], at: datetime) -> Iterator[Finding]:
+    for piece in evidence:
+        if piece.problem and piece.form in authority.forms:
+            yield Finding(evidence=piece, problem=piece.problem)
+        elif piece.form in authority.forms:
+            yield authority.judge(subject, piece, at)
 
 
-def _lacking(rule: Rule, signed: Sequence[tuple[str, Sequence[Finding]]]) -> Iterable[str]:
-    """Why the signatures do not suffice. Two authorities may have the same name: they are counted, not looked up."""
-    lacking = [(name, findings) for name, findings in signed if not _any_holds(findings)]
-    if lacking and (rule.all_of or len(lacking) == len(signed)):
-        yield from (_why(name, findings) for name, findings in lacking[:_SHOWN])
+def _may_attest(piece: Evidence) -> bool:
+    """Whether it can be an attestation: a simple signing document is a signature."""
+    return piece.layer.media_type != simplesigning.MEDIA_TYPE
 
 
-def _why(name: str, findings: Sequence[Finding]) -> str:
-    if not findings:
-        return f"nothing that {name} could have signed was found"
-    return f"{name} does not accept it: {findings[0].problem}"
-
-
-def _best(findings: Iterable[Finding]) -> Iterable[Finding]:
-    """One finding on each piece of evidence: one that holds, if there is one."""
-    best: dict[int, Finding] = {}
-    for finding in findings:
-        known = best.get(id(finding.evidence))
-        if known is None or (finding.holds and not known.holds):
-            best[id(finding.evidence)] = finding
-    return best.values()
+def _best(findings: Iterable[tuple[Finding, bool]]) -> Iterable[Finding]:
+    """One finding on each piece of evidence: one that holds, else one on what it was meant for, else the first."""
+    best: dict[int, tuple[Finding, bool]] = {}
+    for finding, is_meant in findings:
+        known = best.setdefault(id(finding.evidence), (finding, is_meant))
+        if (finding.holds, is_meant) > (known[0].holds, known[1]):
+            best[id(finding.evidence)] = finding, is_meant
+    return [finding for finding, _ in best.values()]

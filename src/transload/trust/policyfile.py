@@ -9,22 +9,24 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from transload.documents.value import Value
 from transload.files import local_errors, read_file
 from transload.limits import POLICY_AUTHORITIES, POLICY_RULES, RULE_AUTHORITIES, YAML_BYTES
 from transload.trust.cosignkey import CosignKey, read_cosign_key
 from transload.trust.evidence import Authority
-from transload.trust.keyless import read_sigstore
+from transload.trust.keyless import Keyless, read_sigstore
 from transload.trust.notation import read_notation
-from transload.trust.policy import Mode, Policy, Rule
+from transload.trust.policy import Mode, Policy, Rule, WantedAttestation
 from transload.trust.policyfolder import Material, PolicyFolder
+from transload.trust.predicate import WantedPredicate, read_predicate
 from transload.trust.prefixes import read_prefix
 
 VERSION = "1"
 _POLICY = ("version", "rules")
-_RULE = ("prefix", "mode", "any-of", "all-of")
+_RULE = ("prefix", "mode", "any-of", "all-of", "attestations")
+_ATTESTATION = ("predicate-type", "any-of", "all-of", "where")
 _READERS: dict[str, Callable[[Value, PolicyFolder], Authority]] = {
     "cosign-key": read_cosign_key,
     "sigstore": read_sigstore,
@@ -73,6 +75,7 @@ class _Reading:
     files: PolicyFolder
     prefixes: dict[str, Value] = field(factory=dict, init=False)
     authorities: int = field(default=0, init=False)
+    in_rule: int = field(default=0, init=False)
 
     def rules(self, listed: Value) -> Iterator[Rule]:
         items = list(listed.items())
@@ -89,11 +92,28 @@ class _Reading:
         for each in (prefix, *also):
             self._check_new(each, value.get("prefix"))
         mode = Mode(value.get("mode").one_of([mode.value for mode in Mode]))
+        self.in_rule = 0
         authorities, all_of = self._authorities(value)
-        if not authorities and mode is not Mode.SKIP:
+        attestations = tuple(map(self._attestation, value.get("attestations").maybe(_some, ())))
+        if not authorities and not attestations and mode is not Mode.SKIP:
             hint = "list who must have signed under any-of or all-of; mode: skip asks for nothing"
             raise value.fail(f"mode is {mode.value}, and nothing says what is wanted", hint=hint)
-        return Rule(prefix=prefix, also=tuple(also), mode=mode, authorities=authorities, all_of=all_of, line=value.line)
+        return Rule(
+            prefix=prefix,
+            also=tuple(also),
+            mode=mode,
+            authorities=authorities,
+            all_of=all_of,
+            attestations=attestations,
+            line=value.line,
+        )
+
+    def _attestation(self, value: Value) -> WantedAttestation:
+        predicate = read_predicate(value.only(*_ATTESTATION))
+        authorities, all_of = self._authorities(value, predicate)
+        if not authorities:
+            raise value.fail("nothing says who must have signed it", hint="list them under any-of or all-of")
+        return WantedAttestation(predicate=predicate, authorities=authorities, all_of=all_of)
 
     def _check_new(self, prefix: str, value: Value) -> None:
         first = self.prefixes.setdefault(prefix, value)
@@ -102,7 +122,9 @@ class _Reading:
             shown = f"{prefix!r}" if prefix else "the empty prefix"
             raise value.fail(f"another rule{line} is for {shown} too", hint="join the two rules")
 
-    def _authorities(self, value: Value) -> tuple[tuple[Authority, ...], bool]:
+    def _authorities(
+        self, value: Value, predicate: WantedPredicate | None = None
+    ) -> tuple[tuple[Authority, ...], bool]:
         if value.has("any-of") and value.has("all-of"):
             raise value.fail("it has both any-of and all-of", hint="keep one of them; a rule cannot mix them")
         key = "all-of" if value.has("all-of") else "any-of"
@@ -113,17 +135,18 @@ class _Reading:
         if not items:
             raise listed.fail("nobody is listed", hint=f"list one or more of {', '.join(_READERS)}")
         self.authorities += len(items)
-        if len(items) > RULE_AUTHORITIES:
-            raise listed.fail(f"{len(items)} are listed, {RULE_AUTHORITIES} are allowed in a rule")
+        self.in_rule += len(items)
+        if self.in_rule > RULE_AUTHORITIES:
+            raise listed.fail(f"{self.in_rule} are listed, {RULE_AUTHORITIES} are allowed in a rule")
         if self.authorities > POLICY_AUTHORITIES:
             raise listed.fail(f"with these, the policy lists more than {POLICY_AUTHORITIES}, which is the limit")
-        return self._unequal(items), key == "all-of"
+        return self._unequal(items, predicate), key == "all-of"
 
-    def _unequal(self, items: list[Value]) -> tuple[Authority, ...]:
+    def _unequal(self, items: list[Value], predicate: WantedPredicate | None) -> tuple[Authority, ...]:
         known: dict[str, Value] = {}
         authorities = []
         for item in items:
-            authority = self._authority(item)
+            authority = self._authority(item, predicate)
             same = authority.key.key_id if isinstance(authority, CosignKey) else json.dumps(item.content)
             first = known.setdefault(same, item)
             if first is not item:
@@ -132,10 +155,22 @@ class _Reading:
             authorities.append(authority)
         return tuple(authorities)
 
-    def _authority(self, item: Value) -> Authority:
+    def _authority(self, item: Value, predicate: WantedPredicate | None) -> Authority:
         options = dict(item.only(*_READERS).entries())
         if len(options) != 1:
             found = f"it has {' and '.join(options)}" if options else "it is empty"
             raise item.fail(found, hint=f"each item has one of {', '.join(_READERS)}; begin a new one with -")
         ((kind, value),) = options.items()
-        return _READERS[kind](value, self.files)
+        authority = _READERS[kind](value, self.files)
+        if predicate is None:
+            return authority
+        if not isinstance(authority, CosignKey | Keyless):
+            raise item.fail(f"{kind} signs no attestations", hint="list a cosign-key or a sigstore identity")
+        return evolve(authority, predicate=predicate)
+
+
+def _some(listed: Value) -> list[Value]:
+    items = list(listed.items())
+    if not items:
+        raise listed.fail("no attestation is listed", hint="leave attestations out, or list some")
+    return items

@@ -256,4 +256,4 @@ def test_what_could_not_be_read_is_a_reason_and_is_shown_to_no_authority(store: 
     found = evidence_for(store, NAME, rule.forms)
     said = verdict(rule, Subject(descriptor=IMAGE.descriptor), found, datetime(2026, 11, 26, tzinfo=UTC))
     assert said.refuses
-    assert said.problem == "anybody does not accept it: it has 1.0 MiB, the limit is 1.0 MiB"
+    assert said.problem == "anybody does not accept its signature: it has 1.0 MiB, the limit is 1.0 MiB"

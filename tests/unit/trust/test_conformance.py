@@ -19,6 +19,7 @@ from transload.trust.cosignkey import read_cosign_key
 from transload.trust.evidence import Authority, Finding, Subject
 from transload.trust.keyless import read_sigstore
 from transload.trust.policyfolder import PolicyFolder
+from transload.trust.predicate import WantedPredicate
 
 SIGNATURES = Path(__file__).parents[4] / "shared" / "data" / "signatures"
 CASES = SIGNATURES / "sigstore-bundles"
@@ -57,12 +58,13 @@ def options(**texts: str) -> Value:
 def authority(case: Path, predicate_type: str | None) -> Authority:
     from attrs import evolve
 
+    wanted = WantedPredicate(predicate_type, predicate_type) if predicate_type else None
     if (case / "key.pub").exists():
-        return evolve(read_cosign_key(options(key="key.pub"), PolicyFolder(case)), predicate_type=predicate_type)
+        return evolve(read_cosign_key(options(key="key.pub"), PolicyFolder(case)), predicate=wanted)
     given = {name: (case / name).read_text().strip() for name in ("identity", "issuer") if (case / name).exists()}
     root = first(case / "trusted_root.json", SIGNATURES / "trusted_root_pgi.json")
     names = {"identity": WORKFLOW, "issuer": ISSUER, "trusted_root": str(root)} | given
-    return evolve(read_sigstore(options(**names), PolicyFolder(case)), predicate_type=predicate_type)
+    return evolve(read_sigstore(options(**names), PolicyFolder(case)), predicate=wanted)
 
 
 def predicate_type_in(bundle: bytes) -> str | None:

@@ -22,10 +22,10 @@ from tests.unit.trust.evidences import bundle_evidence, evidence, policy_value
 from transload.errors import DocumentInvalid, KeyInvalid, LocalError, PartMissing
 from transload.oci import Descriptor, Digest
 from transload.trust import dsse, simplesigning
-from transload.trust.attested import COSIGN_SIGNATURE
 from transload.trust.cosignkey import CosignKey, read_cosign_key
 from transload.trust.evidence import Evidence, Finding, Form, Subject
 from transload.trust.policyfolder import PolicyFolder
+from transload.trust.predicate import COSIGN_SIGNATURE, WantedPredicate
 from transload.trust.verifyingkey import read_verifying_key
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -231,10 +231,10 @@ def test_a_changed_payload_is_not_what_was_signed() -> None:
 
 
 def test_an_attestation_is_asked_for_by_its_type() -> None:
-    wants = evolve(KEY, predicate_type=SBOM)
+    wants = evolve(KEY, predicate=WantedPredicate(SBOM, SBOM))
     found = judged(attestation(statement(SBOM)), key=wants)
     assert (found.problem, found.predicate_type) == (None, SBOM)
-    assert "not one of the type" in str(judged(attestation(statement("https://slsa.dev/x")), key=wants).problem)
+    assert f"not {SBOM}" in str(judged(attestation(statement("https://slsa.dev/x")), key=wants).problem)
     assert "not an attestation" in str(judged(simple(payload()), key=wants).problem)
 
 

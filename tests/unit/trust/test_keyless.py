@@ -21,8 +21,10 @@ from transload.errors import DocumentInvalid, LocalError, PartMissing
 from transload.limits import IDENTITY_LENGTH
 from transload.oci import Descriptor, Digest
 from transload.trust.evidence import Finding, Form, Subject
-from transload.trust.keyless import Keyless, Wanted, read_sigstore
+from transload.trust.keyless import Keyless, read_sigstore
 from transload.trust.policyfolder import PolicyFolder
+from transload.trust.predicate import WantedPredicate
+from transload.trust.wanted import Wanted
 
 pytestmark = pytest.mark.skipif(not NAMES, reason="the signatures to test with are not beside the checkout")
 
@@ -116,7 +118,7 @@ def attestation(who: Keyless, digest: str | None = None) -> Finding:
     payload = json.loads(base64.b64decode(json.loads(content)["dsseEnvelope"]["payload"]))
     about = digest or payload["subject"][0]["digest"]["sha256"]
     subject = Subject(descriptor=Descriptor("application/vnd.oci.image.manifest.v1+json", Digest(f"sha256:{about}"), 1))
-    wanted = evolve(who, predicate_type=payload["predicateType"])
+    wanted = evolve(who, predicate=WantedPredicate(payload["predicateType"], payload["predicateType"]))
     return wanted.judge(subject, bundle_evidence(content), NOW)
 
 

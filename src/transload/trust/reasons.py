@@ -1,0 +1,103 @@
+"""Why a rule does not hold, in words: the end of the sentence `… is not signed as the policy wants: …`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from attrs import frozen
+
+from transload.trust.evidence import Authority, Evidence, Finding, Form
+from transload.trust.predicate import COSIGN_SIGNATURE, WantedPredicate
+from transload.wording import first_of, number_of
+
+_SHOWN = 3  # authorities, or problems of one, in a sentence
+_PLACES = {
+    Form.COSIGN_TAG: "tags of cosign",
+    Form.SIGSTORE_BUNDLE: "Sigstore bundles",
+    Form.NOTATION: "signatures of notation",
+}
+_OLDER = "those under cosign's older tags cannot be checked by identity"
+
+
+@frozen
+class Judged:
+    """What one authority says of all evidence in its forms."""
+
+    authority: Authority
+    findings: Sequence[Finding]
+
+    @property
+    def holds(self) -> bool:
+        """Whether one of them holds."""
+        return any(finding.holds for finding in self.findings)
+
+    @property
+    def name(self) -> str:
+        """The authority's."""
+        return self.authority.name
+
+
+def unsigned(judged: Sequence[Judged], evidence: Sequence[Evidence], *, all_of: bool) -> str | None:
+    """Why the image is not signed as it should be; None if it is, or need not be."""
+    lacking = [each for each in judged if not each.holds]
+    if not lacking or (not all_of and len(lacking) < len(judged)):
+        return None
+    if not any(each.findings for each in judged):
+        return _nothing(judged, evidence)
+    why = _joined([_no_signature(each) for each in lacking])
+    return f"all {len(judged)} of the rule must have signed it, and {why}" if all_of and len(judged) > 1 else why
+
+
+def unattested(wanted: WantedPredicate, judged: Sequence[Judged], *, all_of: bool) -> str | None:
+    """Why there is no attestation as it should be; None if there is."""
+    lacking = [each for each in judged if not each.holds]
+    if not lacking or (not all_of and len(lacking) < len(judged)):
+        return None
+    if not any(each.findings for each in judged):
+        return f"there is no attestation of the type {wanted.name}"
+    return _joined([_no_attestation(wanted, each) for each in lacking])
+
+
+def _nothing(judged: Sequence[Judged], evidence: Sequence[Evidence]) -> str:
+    forms = [form for form in Form if any(form in each.authority.forms for each in judged)]
+    older = Form.SIGSTORE_BUNDLE in forms and Form.COSIGN_TAG not in forms
+    notes = [f"looked for: {' and '.join(_PLACES[form] for form in forms)}"]
+    others = Counter(_PLACES[piece.form] for piece in evidence if piece.form not in forms)
+    notes += [f"{number} found among {place}, of which the rule names no signer" for place, number in others.items()]
+    return f"no signature was found ({'; '.join([*notes, _OLDER] if older else notes)})"
+
+
+def _no_signature(judged: Judged) -> str:
+    signatures = [each for each in judged.findings if each.predicate_type in (None, COSIGN_SIGNATURE)]
+    if not judged.findings:
+        return f"nothing was found that {judged.name} could have signed"
+    if not signatures:
+        kinds = first_of(sorted({str(each.predicate_type) for each in judged.findings}), _SHOWN)
+        return f"{judged.name} signed only attestations of it ({kinds[:200]})"
+    return _rejected(judged.name, "signature", signatures)
+
+
+def _no_attestation(wanted: WantedPredicate, judged: Judged) -> str:
+    right = [each for each in judged.findings if each.predicate_type and wanted.is_type(each.predicate_type)]
+    if right:
+        return _rejected(judged.name, "attestation", right, f" of the type {wanted.name}")
+    unproved = [each for each in judged.findings if each.predicate_type is None]
+    if not unproved:
+        return f"{judged.name} signed no attestation of the type {wanted.name}, only others"
+    return f"{judged.name} signed no attestation of the type {wanted.name}: {_problems(unproved)}"
+
+
+def _rejected(name: str, noun: str, findings: Sequence[Finding], kind: str = "") -> str:
+    number = len(findings)
+    what = f"does not accept its {noun}" if number == 1 else f"accepts none of its {number_of(number, noun)}"
+    return f"{name} {what}{kind}: {_problems(findings)}"
+
+
+def _problems(findings: Iterable[Finding]) -> str:
+    return _joined(list(dict.fromkeys(str(each.problem) for each in findings)))
+
+
+def _joined(parts: Sequence[str]) -> str:
+    more = [f"and {number_of(len(parts) - _SHOWN, 'more reason')}"] if len(parts) > _SHOWN else []
+    return "; ".join([*parts[:_SHOWN], *more])

@@ -1,0 +1,44 @@
+"""What a text from outside must be: given exactly, or as a regular expression that must match all of it."""
+
+from __future__ import annotations
+
+import re
+
+from attrs import field, frozen
+
+from transload.documents.value import Value
+from transload.limits import IDENTITY_LENGTH
+
+
+@frozen
+class Wanted:
+    """What a text must be: `text` itself, or what the regular expression in `text` matches as a whole.
+
+    The expression must match the whole text. cosign looks for it anywhere in an identity, so that
+    `https://good.example/` would also accept `https://bad.example/?https://good.example/`.
+    """
+
+    text: str
+    is_regexp: bool = False
+    _matches: re.Pattern[str] | None = field(init=False, repr=False, eq=False)
+
+    @_matches.default
+    def _compiled(self) -> re.Pattern[str] | None:
+        return re.compile(self.text) if self.is_regexp else None
+
+    def accepts(self, text: str) -> bool:
+        """Whether `text` is what is wanted. Longer ones than `IDENTITY_LENGTH` are not."""
+        if len(text) > IDENTITY_LENGTH:
+            return False
+        return bool(self._matches.fullmatch(text)) if self._matches else text == self.text
+
+
+def read_wanted(value: Value, *, is_regexp: bool = False) -> Wanted:
+    """What a policy says that a text must be. Raises `DocumentInvalid`."""
+    text = value.text()
+    if len(text) > IDENTITY_LENGTH:
+        raise value.fail(f"it has {len(text)} characters, {IDENTITY_LENGTH} are allowed")
+    try:
+        return Wanted(text, is_regexp)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise value.fail(f"it is not a regular expression: {error}") from None
