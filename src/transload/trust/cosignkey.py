@@ -22,6 +22,7 @@ from transload.trust.predicate import WantedPredicate
 from transload.trust.sigstorebundle import MessageSignature, SigstoreBundle
 from transload.trust.verifyingkey import VerifyingKey, read_verifying_key
 
+_BY_CERTIFICATE = "it was signed with a certificate, not with a key"
 _OTHER_SIGNATURE = "it was not made with this key, or what it signs was changed"
 
 
@@ -74,12 +75,13 @@ class CosignKey:
     def _simple(self, subject: Subject, evidence: Evidence) -> None:
         signature = from_base64(evidence.layer.annotations.get(simplesigning.SIGNATURE_ANNOTATION), "its signature")
         if not self.key.made(signature, evidence.content):
-            raise Doubt(_OTHER_SIGNATURE)
+            by_certificate = simplesigning.CERTIFICATE_ANNOTATION in evidence.layer.annotations
+            raise Doubt(_BY_CERTIFICATE if by_certificate else _OTHER_SIGNATURE)
         simplesigning.Payload.decode(evidence.content).check(subject)
 
     def _bundle(self, subject: Subject, bundle: SigstoreBundle) -> Attested | None:
         if bundle.has_certificate:
-            raise Doubt("it was signed with a certificate, not with a key")
+            raise Doubt(_BY_CERTIFICATE)
         if isinstance(bundle.content, MessageSignature):
             if not self.key.made_for_digest(bundle.content.signature, bundle.content.check(subject)):
                 raise Doubt(_OTHER_SIGNATURE)

@@ -12,10 +12,10 @@ from transload.trust.predicate import COSIGN_SIGNATURE, WantedPredicate
 from transload.wording import first_of, number_of
 
 _SHOWN = 3  # authorities, or problems of one, in a sentence
-_PLACES = {
-    Form.COSIGN_TAG: "tags of cosign",
-    Form.SIGSTORE_BUNDLE: "Sigstore bundles",
-    Form.NOTATION: "signatures of notation",
+_FORMS = {
+    Form.COSIGN_TAG: ("signature", " under tags of cosign"),
+    Form.SIGSTORE_BUNDLE: ("Sigstore bundle", ""),
+    Form.NOTATION: ("signature", " of notation"),
 }
 _OLDER = "those under cosign's older tags cannot be checked by identity"
 
@@ -46,7 +46,7 @@ def unsigned(judged: Sequence[Judged], evidence: Sequence[Evidence], *, all_of: 
     if not any(each.findings for each in judged):
         return _nothing(judged, evidence)
     why = _joined([_no_signature(each) for each in lacking])
-    return f"all {len(judged)} of the rule must have signed it, and {why}" if all_of and len(judged) > 1 else why
+    return f"the rule wants {len(judged)} signatures, and {why}" if all_of and len(judged) > 1 else why
 
 
 def unattested(wanted: WantedPredicate, judged: Sequence[Judged], *, all_of: bool) -> str | None:
@@ -61,11 +61,14 @@ def unattested(wanted: WantedPredicate, judged: Sequence[Judged], *, all_of: boo
 
 def _nothing(judged: Sequence[Judged], evidence: Sequence[Evidence]) -> str:
     forms = [form for form in Form if any(form in each.authority.forms for each in judged)]
-    older = Form.SIGSTORE_BUNDLE in forms and Form.COSIGN_TAG not in forms
-    notes = [f"looked for: {' and '.join(_PLACES[form] for form in forms)}"]
-    others = Counter(_PLACES[piece.form] for piece in evidence if piece.form not in forms)
-    notes += [f"{number} found among {place}, of which the rule names no signer" for place, number in others.items()]
-    return f"no signature was found ({'; '.join([*notes, _OLDER] if older else notes)})"
+    others = Counter(piece.form for piece in evidence if piece.form not in forms)
+    notes = [f"looked for: {', '.join(_FORMS[form][0] + 's' + _FORMS[form][1] for form in forms)}"]
+    for form, number in others.items():
+        noun, where = _FORMS[form]
+        notes.append(f"found: {number_of(number, noun)}{where}, which nobody in the rule can judge")
+    if Form.SIGSTORE_BUNDLE in forms and Form.COSIGN_TAG not in forms and not others:
+        notes.append(_OLDER)
+    return f"no signature was found ({'; '.join(notes)})"
 
 
 def _no_signature(judged: Judged) -> str:

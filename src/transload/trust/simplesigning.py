@@ -23,6 +23,9 @@ MEDIA_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 """The annotation of that layer with the signature, in base64."""
 
+CERTIFICATE_ANNOTATION = "dev.sigstore.cosign/certificate"
+"""The annotation with the certificate of a signer who has an identity and no key of their own, in PEM."""
+
 _TYPES = ("cosign container image signature", "https://sigstore.dev/cosign/sign/v1")
 
 

@@ -28,6 +28,11 @@ class Identity:
     text: str
     attributes: frozenset[tuple[str, str]]
 
+    @property
+    def subject(self) -> str:
+        """What the policy says, without its kind."""
+        return self.text.removeprefix(_PREFIX).strip()
+
     def fits(self, certificate: Certificate) -> bool:
         """Whether the certificate's subject has each of these attributes once, with this value."""
         return all(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from transload.documents.value import Document, Value
@@ -38,15 +38,21 @@ def read_notation(options: Value | Mapping[str, object], folder: PolicyFolder) -
         value.needs(TRUST_STORES)
     try:
         names = [name for key in (TRUST_STORES, SIGNING_AUTHORITIES) for name in value.get(key).maybe(Value.texts, ())]
+        identities = _identities(value.get(IDENTITIES))
         return NotationTrust(
-            name=f"notation with {first_of(names, _SHOWN)}",
+            name=f"notation with {first_of(names, _SHOWN)}{_only(identities)}",
             roots=_stores(value.get(TRUST_STORES), folder),
             signing_authorities=_stores(value.get(SIGNING_AUTHORITIES), folder),
             timestamp_roots=_stores(value.get(TIMESTAMP_STORES), folder),
-            identities=_identities(value.get(IDENTITIES)),
+            identities=identities,
         )
     except ImportError as error:
         raise parts_missing(error) from error
+
+
+def _only(identities: Sequence[Identity]) -> str:
+    """What tells authorities apart that have the same trust stores."""
+    return f" for {identities[0].subject}{' and others' if len(identities) > 1 else ''}" if identities else ""
 
 
 def _identities(value: Value) -> tuple[Identity, ...]:

@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("file", ["root.pem", "root.der", "both.pem"])
 def test_stores_and_identities(folder: Path, file: str) -> None:
     authority = read_notation({"trust-stores": [file], "identities": [FINE]}, PolicyFolder(folder))
-    assert authority.name == f"notation with {file}"
+    assert authority.name == f"notation with {file} for C=US, ST=WA, O=Example"
     assert authority.forms == frozenset({Form.NOTATION})
     assert authority.judge(SUBJECT, made("jws"), NOW).holds
 
