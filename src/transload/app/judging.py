@@ -100,7 +100,7 @@ def judge_proved(
             return
         trust[str(name)] = Trusted.of(said)
         if said.refuses:
-            troubles[str(name)] = refused = refusal(str(name), published.name, said, judge.policy)
+            troubles[str(name)] = refused = refusal(str(name), published, said, judge.policy)
             refused.side = "target"
 
     in_parallel(Counting(working, "proving", len(images)).around(judged), images, _THREADS, cancellation)

@@ -16,6 +16,7 @@ from transload.report.hosttotals import HostTotals
 from transload.report.problem import Problem
 from transload.report.result import Result
 from transload.report.tally import Tally
+from transload.report.trusted import trusted_by_name
 from transload.transfer import Outcome
 from transload.version import __version__
 
@@ -60,6 +61,7 @@ def result_of(
         notes=prepared.notes,
         published=prepared.published,
         gates=prepared.gates,
+        trusted=trusted_by_name(prepared.verdicts),
         releases=prepared.releases,
         run_id=began.run_id,
     )

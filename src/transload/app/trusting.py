@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from attrs import define, evolve, field, frozen
@@ -20,6 +21,7 @@ from transload.app.signatures import evidence_for
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import Interrupted, PartMissing, PolicyRefused, ReferenceInvalid, TransloadError, as_result
 from transload.oci import Descriptor, Name, Reference
+from transload.oci.reference import named_registry
 from transload.planning.ages import Dated, by_created_field
 from transload.planning.survey import Surveyed
 from transload.ports import Source
@@ -39,7 +41,7 @@ _NOTED = 10  # images that get a sentence of their own
 class Published:
     """Whose image it is. `name` is its repository with the registry, as far as that is known; it chooses the rule.
 
-    `proved` is false if only an unproved bundle says so. `names` are those that a signature may state.
+    `proved` is false if only what was carried says so. `names` are those that a signature may state.
     """
 
     name: str
@@ -48,27 +50,22 @@ class Published:
 
     @classmethod
     def at(cls, store: str, repository: str) -> Published:
-        """An image in the store with this locator.
-
-        A folder or archive knows only the name that the image has there, and nobody proves that it is the right one.
-        """
+        """An image in the store with this locator. A folder or archive only claims the name that it has there."""
         location = Location.parse(store)
-        if location.kind == "registry" or (location.is_engine and location.value):
+        if location.kind == "registry":
             name = f"{location.value}/{repository}"
             return cls(name=name, names=(name,))
-        first, slash, _ = repository.partition("/")
-        is_full = bool(slash) and (bool({".", ":"} & set(first)) or first == "localhost")
-        return cls(name=repository, proved=False, names=(repository,) if is_full else ())
+        return cls.claimed(f"{location.value}/{repository}" if location.is_engine else "", repository)
 
     @classmethod
-    def claimed(cls, source: str, repository: str, *, proved: bool) -> Published:
-        """An image of a bundle, whose ledger says that it comes from `source`; its name in the bundle otherwise."""
-        try:
-            reference = Reference.parse(source)
-        except ReferenceInvalid:  # it comes from a folder
-            return cls(name=repository, proved=proved)
-        name = f"{reference.registry}/{reference.name.repository}"
-        return cls(name=name, proved=proved, names=(name,))
+    def claimed(cls, source: str, repository: str, *, proved: bool = False) -> Published:
+        """An image that is said to come from `source`, else from what its name in a folder or bundle means."""
+        for text in (source, repository):
+            with suppress(ReferenceInvalid):  # of an image that comes from a folder, or has no name
+                reference = Reference.parse(text)
+                name = f"{reference.registry}/{reference.name.repository}"
+                return cls(name=name, proved=proved, names=(name,) if text == source or named_registry(text)[0] else ())
+        return cls(name=repository, proved=proved)
 
     def rule(self, policy: Policy) -> Rule | None:
         """The rule that decides; None if no rule fits, which refuses."""
@@ -154,7 +151,7 @@ class Trusting:
                 return None
             return as_result(error)
         self.verdicts[label] = said
-        return refusal(label, published.name, said, self.judge.policy) if said.refuses else None
+        return refusal(label, published, said, self.judge.policy) if said.refuses else None
 
     def _verdict(self, image: Surveyed, published: Published) -> Verdict:
         source = self.sources[image.item.source_store]
@@ -234,19 +231,28 @@ def _check(label: str, said: Verdict) -> Check:
     return Check(name="policy", result=result, by=by, image=label, detail=said.problem)
 
 
-def refusal(label: str, name: str, said: Verdict, policy: Policy) -> PolicyRefused:
+def refusal(label: str, published: Published, said: Verdict, policy: Policy) -> PolicyRefused:
     """The error of an image that is refused: what was found, why that does not hold, and what to do."""
-    if said.rule is None:
-        return PolicyRefused(
-            f"no rule of the policy {policy.file} fits {name or label}, so it is refused",
-            subject=label,
-            side="source",
-            hint='add a rule for it there, or one with the prefix "" for all that no other rule fits',
+    claimed = policy.rule_for(published.name)
+    if said.rule != claimed and claimed is not None:
+        hint = (
+            "nobody proves where it comes from, so its rule does not count; the key of a bundle (--key) would prove it"
         )
-    many = f" ({len(said.findings)} signatures were looked at)" if len(said.findings) > 1 else ""
-    return PolicyRefused(
-        f"{label} is not signed as the policy wants: {said.problem}{many}",
-        subject=label,
-        side="source",
-        hint=f"the rule {_place(said.rule) or 'for all others'} in {policy.file} decided",
-    )
+    elif said.rule is None:
+        prefix = published.name.rpartition("/")[0]
+        hint = f'add a rule there, such as one with the prefix "{prefix}"; the prefix "" fits all images'
+    else:
+        hint = f"{_decided(said.rule, policy)}: ask the publisher to sign it, or write a rule for this image alone"
+        if "clock" in (said.problem or ""):  # it says of a certificate that it is not valid now
+            hint = f"{_decided(said.rule, policy)}; --at TIME judges by another time than that of this machine's clock"
+    if said.rule is None:
+        why = f"{label} is under no rule of the policy {policy.file}, so it is refused"
+    else:
+        many = f" ({len(said.findings)} signatures were looked at)" if len(said.findings) > 1 else ""
+        why = f"{label} is not signed as the policy wants: {said.problem}{many}"
+    return PolicyRefused(why, subject=label, side="source", hint=hint)
+
+
+def _decided(rule: Rule, policy: Policy) -> str:
+    which = f"the rule for {rule.prefix}" if rule.prefix else "the rule for all images"
+    return f"{which} in {policy.file}{f', line {rule.line}' if rule.line else ''}, wants it"

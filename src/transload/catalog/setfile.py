@@ -29,7 +29,7 @@ KIND = "ImageSet"
 _CATALOG = ("name", "file", "releases", "images", "registry", "repository", "target", "companions")
 _WANTED = ("images", "repositories", "catalogs", "charts", "releases", "include")
 _OTHER_KIND = "transload discover finds the images that manifests and charts name"
-_SET = ("kind", "version", "name", "defaults", *_WANTED, "questions")
+_SET = ("kind", "version", "name", "defaults", *_WANTED, "questions", "policy")
 DOCUMENT_SUFFIXES = (".yaml", ".yml", ".json", ".lock")
 """Files that end so hold documents: a catalog, an image set, or what another tool lists. Others hold lines."""
 
@@ -71,8 +71,29 @@ def _parse(content: bytes | str, file: str, reading: Reading) -> Catalog | Image
         error.hint = error.hint or _OTHER_KIND
         raise error
     if root.get("kind").content == KIND:
+        if len(reading.trail) > 1:
+            _check_no_policy(root)
         return _image_set(filled(root, reading.variables), reading)
     return definition.catalog_of(root)
+
+
+def _check_no_policy(root: Value) -> None:
+    """Raises `DocumentInvalid` for a policy that would silently not be in force."""
+    if root.has("policy"):
+        raise root.get("policy").fail(
+            "only the file that a command names has a policy, and this one is included",
+            hint="write the policy into that file, or name a file with --policy",
+        )
+
+
+def policy_in(path: Path) -> Value | None:
+    """What an image set has under `policy`, not read yet; None for other files. Raises `DocumentInvalid`."""
+    if path.suffix.lower() not in DOCUMENT_SUFFIXES:
+        return None
+    documents = _documents(_read(path, YAML_BYTES), str(path))
+    root = documents[0] if len(documents) == 1 else None
+    is_set = root is not None and isinstance(root.content, dict) and root.get("kind").content == KIND
+    return root.get("policy") if root is not None and is_set and root.has("policy") else None
 
 
 def parse_list(content: bytes | str, file: str) -> OtherList | None:
@@ -176,6 +197,7 @@ def _from_file(value: Value, reading: Reading) -> Catalog:
     with value.explained():
         root = Value.from_yaml(_read(path, YAML_BYTES), str(path))
         if root.has("releases") and root.get("kind").content == KIND:
+            _check_no_policy(root)
             return _released(filled(root, reading.variables))
         return definition.catalog_of(root)
 

@@ -23,8 +23,9 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _LOGIN_IN_URL = re.compile(r"://[^/\s]*@")
-AS_WRITTEN = frozenset({"found", "questions", "include"})
-"""Keys whose values stay as they are: what discovery found may be such texts, and paths have rules of their own."""
+AS_WRITTEN = frozenset({"found", "questions", "include", "policy"})
+"""Keys whose values stay as they are: what discovery found may be such texts, paths have rules of their own, and whom
+a policy trusts is not for variables to say."""
 
 
 def filled(root: Value, variables: Mapping[str, str]) -> Value:

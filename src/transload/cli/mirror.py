@@ -25,6 +25,7 @@ from transload.cli.recording import RecordFlags, record_signer, recorded_at_targ
 from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.cli.signing import SigningFlags, record_signing
+from transload.cli.trusting import TrustFlags, policies, with_policy
 from transload.errors import UsageError
 from transload.planning.ages import Ages
 from transload.report.result import exit_code
@@ -42,6 +43,7 @@ from transload.transfer.limits import Limits
 @gates
 @options.logins
 @age_flags.ages
+@policies
 @options.network
 @options.limits
 @options.reports
@@ -57,6 +59,7 @@ def mirror(
     gating: GateFlags,
     logins: LoginFlags,
     ages: Ages,
+    trust: TrustFlags,
     network: Network,
     limits: Limits,
     output: OutputFormat,
@@ -83,13 +86,20 @@ def mirror(
         if through is not None:
             _check_through(several=bool(wanted.also_to), if_new=if_new, limited=limits.max_bytes is not None)
         gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder, through=through, ages=ages))
+        gathered = with_policy(gathered, trust)
         gathered = with_gates(gathered, gating, session, limits)
         job = gathered.job
         if job.target.is_engine and limits.max_bytes is not None:
             raise UsageError("--max-bytes does not go with an engine as the target", hint="leave it out")
         more = [*connection_words(network, gathered.logins), *limit_words(limits)]
         records = recording(record, record_signer(record, signing, session), several=bool(wanted.also_to))
-        more += [*(["--verify-medium"] if verify_medium else []), *gating.words, *record.words, *signing.words]
+        more += [
+            *(["--verify-medium"] if verify_medium else []),
+            *gating.words,
+            *record.words,
+            *signing.words,
+            *trust.words,
+        ]
         targets = (str(job.target), *wanted.also_to)
         if if_new:
             from transload.app.onlyone import only_one  # runs of cron

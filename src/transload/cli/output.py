@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +36,7 @@ from transload.report.styled import Styled, folded, takes_styles
 from transload.report.summary import nothing_new_line, summary_lines
 from transload.report.tally import Tally, logged
 from transload.report.texts import harmless
+from transload.report.trusted import trusted_by_name
 from transload.version import __version__
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from transload.cli.logging import LogFile
     from transload.report.conclusion import Conclusion
     from transload.report.terminal import TerminalProgress
+    from transload.trust.policy import Verdict
 
 OutputFormat = Literal["text", "json"]
 Progress: TypeAlias = "LineProgress | JsonProgress | QuietProgress | TerminalProgress"
@@ -225,17 +227,21 @@ class Output:
         *,
         explained: bool = False,
         of: str | None = None,
+        verdicts: Mapping[str, Verdict] | None = None,
     ) -> None:
         """Write a plan as the result of the command; if `explained`, with every tag that rules took or left.
 
-        `of` is the name of the target, if there are several.
+        `of` is the name of the target, if there are several; `verdicts` are what a policy says of images.
         """
+        trusted = trusted_by_name(verdicts or {})
         self._working.rest()
         if self._json:
             lines = self._json.of_target(of) if of else self._json
-            lines.plan(plan, notes, choices, additions)
+            lines.plan(plan, notes, choices, additions, trusted)
         else:
-            planned = planned_lines(plan, width_of(sys.stdout), notes, choices, additions, explained=explained)
+            planned = planned_lines(
+                plan, width_of(sys.stdout), notes, choices, additions, explained=explained, trusted=trusted
+            )
             show_result([*planned, ""] if of else planned)
 
     def no_plan(self, name: str, error: TransloadError) -> None:
@@ -256,14 +262,19 @@ class Output:
             show_result(read_once_lines(once, shares))
 
     def totals(
-        self, plan: Plan, notes: Iterable[str], choices: Sequence[Choice] = (), additions: Sequence[Addition] = ()
+        self,
+        plan: Plan,
+        notes: Iterable[str],
+        choices: Sequence[Choice] = (),
+        additions: Sequence[Addition] = (),
+        verdicts: Mapping[str, Verdict] | None = None,
     ) -> None:
         """Write the plan's totals before the run."""
         self._working.rest()
         if self._log:
             self._log.plan(plan, planned_totals(plan, None, notes, choices, additions))
         if self._json:
-            self._json.plan(plan, notes, choices, additions)
+            self._json.plan(plan, notes, choices, additions, trusted_by_name(verdicts or {}))
         elif not self._quiet and not self._has_all(plan):
             say(planned_totals(plan, width_of(sys.stderr), notes, choices, additions))
 

@@ -30,6 +30,7 @@ from transload.cli.recording import RecordFlags, record_in_bundle, recorded, rec
 from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.cli.signing import SigningFlags, load_signer, signing_options
+from transload.cli.trusting import TrustFlags, policies, with_policy
 from transload.planning.ages import Ages
 from transload.report.result import Result, exit_code
 from transload.report.styled import folded
@@ -76,6 +77,7 @@ _HINT = "python3 -m pip install 'transload[tool]' here adds the parts for that, 
 @options.packed
 @options.source_login
 @age_flags.ages
+@policies
 @options.network
 @options.limits
 @options.reports
@@ -96,6 +98,7 @@ def pack(
     wanted: WantedFlags,
     logins: LoginFlags,
     ages: Ages,
+    trust: TrustFlags,
     network: Network,
     limits: Limits,
     output: OutputFormat,
@@ -120,6 +123,7 @@ def pack(
     with open_session("pack", output, quiet, network, run) as session:
         gathered = gather(session, wanted, logins, target=Location("bundle", str(out)), bodies=jobs)
         gathered = evolve(gathered, job=evolve(gathered.job, ages=ages))
+        gathered = with_policy(gathered, trust)
         gathered = with_gates(gathered, gating, session, limits)
         job = gathered.job
         signer = load_signer(signing, session.environment, session.output.paused)
@@ -141,7 +145,7 @@ def pack(
         )
         paths = {"--against": against, "--against-key": against_key}
         more = [*connection_words(network, gathered.logins), *limit_words(limits), *media.words, *gating.words]
-        more += [*record.words, *signing.words]
+        more += [*record.words, *signing.words, *trust.words]
         own = _words(out, packing.division, volume_size, paths, also, with_tool)
         words = ["pack", *command_words(job, [*own, *more])]
         images = [word for image in job.images for word in ("--image", image)]

@@ -29,6 +29,7 @@ from transload.cli.recording import RecordFlags, record_signer, recorded_at_targ
 from transload.cli.running import carry
 from transload.cli.session import Session, open_session
 from transload.cli.signing import SigningFlags, record_signing
+from transload.cli.trusting import TrustFlags, policies, with_policy
 from transload.errors import UsageError
 from transload.files import check_replaceable, local_errors, read_file, replace_file
 from transload.limits import PLAN_BYTES
@@ -53,6 +54,7 @@ from transload.transfer.limits import Limits
 )
 @options.logins
 @age_flags.ages
+@policies
 @options.network
 @options.reporter
 def plan(
@@ -62,6 +64,7 @@ def plan(
     explain_tags: bool,
     logins: LoginFlags,
     ages: Ages,
+    trust: TrustFlags,
     network: Network,
     output: OutputFormat,
     quiet: bool,
@@ -83,6 +86,7 @@ def plan(
             check_replaceable(out)
         gathered = gather(session, wanted, logins)
         gathered = evolve(gathered, job=evolve(gathered.job, through=through, ages=ages))
+        gathered = with_policy(gathered, trust)
         if out is not None and gathered.job.target.is_engine:
             raise UsageError("a plan for an engine has no steps to save", hint="leave --out out")
         if wanted.also_to and through is not None:
@@ -94,12 +98,19 @@ def plan(
         with session.stoppable(), session.stores(gathered.logins) as stores:
             prepared = prepare(gathered.job, stores, session.cancellation)
         notes = (*prepared.notes, *unknown_half_notes(prepared.plan, prepared.target))
-        session.output.whole_plan(prepared.plan, notes, prepared.choices, prepared.additions, explained=explain_tags)
+        session.output.whole_plan(
+            prepared.plan,
+            notes,
+            prepared.choices,
+            prepared.additions,
+            explained=explain_tags,
+            verdicts=prepared.verdicts,
+        )
         if explain_tags and not prepared.choices:
             session.output.notice("no set has a rule for tags, so there is nothing to explain")
         if out is not None:
             _write(prepared.plan, out, session)
-        words = command_words(gathered.job, connection_words(network, gathered.logins))
+        words = command_words(gathered.job, [*connection_words(network, gathered.logins), *trust.words])
         tell_the_same(gathered, ["plan", *words])
         return of_plan(prepared.plan)
 

@@ -29,6 +29,7 @@ from transload.cli.recording import RecordFlags, record_signer, recorded_at_targ
 from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.cli.signing import SigningFlags, record_signing
+from transload.cli.trusting import TrustFlags, policies, with_policy
 from transload.planning.ages import Ages
 from transload.report.result import exit_code
 from transload.transfer.limits import Limits
@@ -46,6 +47,7 @@ from transload.transfer.limits import Limits
 @record_signing
 @options.target_login
 @age_flags.ages
+@policies
 @options.network
 @options.limits
 @options.reports
@@ -62,6 +64,7 @@ def push(
     signing: SigningFlags,
     logins: LoginFlags,
     ages: Ages,
+    trust: TrustFlags,
     network: Network,
     limits: Limits,
     output: OutputFormat,
@@ -87,6 +90,7 @@ def push(
         wanted = evolve(wanted, origin=str(location), referrers=True, foreign_layers=True, foreign_as_held=True)
         gathered = gather(session, wanted, logins, bodies=jobs)
         gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder, ages=ages))
+        gathered = with_policy(gathered, trust)
         gathered = with_gates(gathered, gating, session, limits)
         job = gathered.job
         switches = [*(["--compress"] if compress else []), *(["--allow-older"] if allow_older else [])]
@@ -99,6 +103,7 @@ def push(
             *gating.words,
             *record.words,
             *signing.words,
+            *trust.words,
         ]
         again = record.again(_again(words, job))
         began = StartTime.now(again(()), session.output.run_id)

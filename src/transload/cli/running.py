@@ -37,7 +37,7 @@ def carry(
     """
     if recording is not None:
         recording.check(prepared)
-    session.output.totals(prepared.plan, prepared.notes, prepared.choices, prepared.additions)
+    session.output.totals(prepared.plan, prepared.notes, prepared.choices, prepared.additions, prepared.verdicts)
     check_room(prepared)
     agree(prepared.plan)
     tally = Tally(prepared.plan)

@@ -78,7 +78,15 @@ def plan_for_all(session: Session, gathered: Gathered, also: tuple[str, ...], *,
         else:
             notes = (*of_target.notes, *unknown_half_notes(of_target.plan, of_target.target))
             decided, choices, additions = of_target.plan, of_target.choices, of_target.additions
-            session.output.whole_plan(decided, notes, choices, additions, explained=explained, of=str(job.target))
+            session.output.whole_plan(
+                decided,
+                notes,
+                choices,
+                additions,
+                explained=explained,
+                of=str(job.target),
+                verdicts=of_target.verdicts,
+            )
             codes.append(of_plan(of_target.plan))
             plans.append(of_target.plan)
     session.output.read_once(read_once(plans), [plan.copied for plan in plans])

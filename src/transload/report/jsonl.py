@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import copy
 from types import TracebackType
 from typing import Any, TextIO
@@ -37,6 +37,7 @@ from transload.report.result import ImageResult, Result
 from transload.report.several import Results
 from transload.report.tally import Tally
 from transload.report.texts import harmless_json, instant
+from transload.report.trusted import NOBODY, Trusted
 from transload.transfer import ImageOutcome
 
 STREAM_FORMAT = 1
@@ -77,9 +78,10 @@ class JsonLines:
         notes: Iterable[str] = (),
         choices: Iterable[Choice] = (),
         additions: Iterable[Addition] = (),
+        trusted: Mapping[str, Trusted] = NOBODY,
     ) -> None:
-        """The plan, with what rules for tags chose."""
-        self.tell("plan", plan=planned_json(plan, notes, choices, additions))
+        """The plan, with what rules for tags chose, and what a policy says of the images."""
+        self.tell("plan", plan=planned_json(plan, notes, choices, additions, trusted))
 
     def result(self, result: Result | Results) -> None:
         """The last line of a run: the same object as the JSON report."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -11,9 +11,10 @@ from transload.catalog.ruled import Choice
 from transload.planning.additions import Addition
 from transload.planning.plan import Plan, PlannedImage, Share, Status
 from transload.report.chosen import chosen_json, chosen_lines, explained_lines
-from transload.report.problem import Problem, problem_lines, without_subject
+from transload.report.problem import Problem, of_several, problem_lines, without_subject
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.texts import count, one_line, shared_folder, shared_tag, shortened, size
+from transload.report.trusted import NOBODY, Trusted, signed_lines
 
 PLAN_FORMAT = 1
 _WIDEST = 120
@@ -37,12 +38,13 @@ def planned_lines(
     additions: Sequence[Addition] = (),
     *,
     explained: bool = False,
+    trusted: Mapping[str, Trusted] = NOBODY,
 ) -> list[Styled]:
     """The table, its totals, notes and problems. With `width` None, names are never shortened.
 
     `notes` are about the whole plan, such as how a catalog differs from what is published. `choices` are what rules for
     tags chose: how many of how many, and if `explained`, each tag with the reason. `additions` are what each of several
-    releases adds to those before it.
+    releases adds to those before it. `trusted` is what a policy says of the images, by their names at the target.
     """
     folder, tag = _shared(plan, width)
     named = {id(image): one_line(image.label.removeprefix(folder).removesuffix(tag)) for image in plan.images}
@@ -55,7 +57,8 @@ def planned_lines(
     ]
     totals = [*_totals(plan, width), *_additions(additions, width), *chosen_lines(choices, width)]
     verdicts = explained_lines(choices) if explained else ()
-    return [*heading, Styled(), *_table(rows, width), Styled(), *totals, *general, *noted, *verdicts]
+    signed = signed_lines(trusted, {image.label: named[id(image)] for image in plan.images}, width)
+    return [*heading, Styled(), *_table(rows, width), Styled(), *totals, *signed, *general, *noted, *verdicts]
 
 
 def planned_totals(
@@ -98,13 +101,14 @@ def planned_json(
     notes: Iterable[str] = (),
     choices: Iterable[Choice] = (),
     additions: Iterable[Addition] = (),
+    trusted: Mapping[str, Trusted] = NOBODY,
 ) -> dict[str, Any]:
     """The `plan` object of docs/formats/json-output.md."""
     return {
         "format": PLAN_FORMAT,
         "target": plan.target,
         "sources": list(plan.sources),
-        "images": [_image_json(image, plan) for image in plan.images],
+        "images": [_image_json(image, plan, trusted.get(image.label)) for image in plan.images],
         "tags": [chosen_json(choice) for choice in choices],
         "releases": [_addition_json(addition) for addition in additions],
         "notes": list(notes),
@@ -219,7 +223,7 @@ def _noted(images: list[PlannedImage], plan: Plan, names: list[str], width: int 
     if image.error is not None and image.excused:
         yield Styled.of("  missing at the source, as allowed")
     elif image.error is not None:
-        problem = _problem(image, plan)
+        problem = _problem(image, plan) if len(images) == 1 else of_several(_problem(image, plan))
         yield from problem_lines(
             problem.not_published() if image.status == "missing" and len(images) > 1 else problem, width, indent="  "
         )
@@ -234,7 +238,7 @@ def _shared(plan: Plan, width: int | None) -> tuple[str, str]:
 # --- for programs
 
 
-def _image_json(image: PlannedImage, plan: Plan) -> dict[str, Any]:
+def _image_json(image: PlannedImage, plan: Plan, trusted: Trusted | None) -> dict[str, Any]:
     return {
         "name": image.label,
         "source": image.source_label,
@@ -247,6 +251,7 @@ def _image_json(image: PlannedImage, plan: Plan) -> dict[str, Any]:
         "notes": list(image.notes),
         "excused": image.excused,
         "problem": None if image.error is None else _problem(image, plan).to_json(),
+        **({"trust": trusted.to_json()} if trusted else {}),
     }
 
 

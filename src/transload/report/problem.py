@@ -10,6 +10,7 @@ from transload.errors import (
     AccessError,
     DiskFull,
     Interrupted,
+    PolicyRefused,
     ReadOnly,
     RefusedByRule,
     Side,
@@ -90,7 +91,14 @@ def without_subject(problem: Problem) -> Problem:
     """
     if problem.exit_code in _SHARED_EXIT_CODES or problem.code in _SHARED_CODES:
         return evolve(problem, message="", subject=None)
-    return problem
+    return of_several(problem)
+
+
+def of_several(problem: Problem) -> Problem:
+    """The problem of several images, with the name of none: a policy refuses many for one reason."""
+    if problem.code != PolicyRefused.code or problem.subject is None:
+        return problem
+    return evolve(problem, message=problem.message.removeprefix(f"{problem.subject} is "), subject=None)
 
 
 def problem_lines(problem: Problem, width: int | None = None, indent: str = "", title: str = "error") -> list[Styled]:

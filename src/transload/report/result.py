@@ -20,6 +20,7 @@ from transload.report.planned import share_json
 from transload.report.problem import Problem
 from transload.report.tally import ImageTally, Tally
 from transload.report.texts import instant
+from transload.report.trusted import NOBODY, Trusted
 from transload.transfer import ImageOutcome, Outcome
 
 RESULT_FORMAT = 1
@@ -55,7 +56,7 @@ class ImageResult:
     differs from `source_digest` where an index was narrowed or layers were compressed. Sizes are bytes, `duration_s`
     seconds. With `excused`, a failure was allowed; `problem` says what it was. `published` is where the image came from
     before it was carried in a bundle, None if `source` says that, or nobody knows. `gates` is what the site's gates
-    said of it.
+    said of it, `trust` what the policy says, None if it was not judged.
     """
 
     name: str
@@ -74,6 +75,7 @@ class ImageResult:
     problem: Problem | None = None
     published: str | None = None
     gates: tuple[GateResult, ...] = ()
+    trust: Trusted | None = None
 
     @classmethod
     def of(
@@ -86,6 +88,7 @@ class ImageResult:
         *,
         published: str | None = None,
         gates: tuple[GateResult, ...] = (),
+        trust: Trusted | None = None,
     ) -> ImageResult:
         """Image `number` of the plan. `unfinished` is the status of an image that is not done."""
         image = plan.images[number]
@@ -107,6 +110,7 @@ class ImageResult:
             problem=None if error is None else Problem.of(error, source=image.source_store, target=plan.target),
             published=published,
             gates=gates,
+            trust=trust,
         )
 
     @property
@@ -133,6 +137,7 @@ class ImageResult:
             "excused": self.excused,
             "problem": self.problem.to_json() if self.problem else None,
             **({"gates": [gate.to_json() for gate in self.gates]} if self.gates else {}),
+            **({"trust": self.trust.to_json()} if self.trust else {}),
         }
 
 
@@ -201,6 +206,7 @@ class Result:
         notes: Sequence[str] = (),
         published: Mapping[str, str] | None = None,
         gates: Mapping[str, tuple[GateResult, ...]] | None = None,
+        trusted: Mapping[str, Trusted] = NOBODY,
         releases: Sequence[ReleaseResult] = (),
         run_id: str = "",
     ) -> Result:
@@ -210,7 +216,8 @@ class Result:
         then the whole command should be given again, and content that is already there costs little.
 
         `notes` are about the whole run, such as how a catalog differs from what is published. `published` says where
-        images of a bundle come from, by their names in it; `gates` is what gates said, by the names at the target.
+        images of a bundle come from, by their names in it; `gates` and `trusted` are what gates and a policy said of
+        images, by their names at the target.
         """
         plan = tally.plan
         unfinished: ImageStatus = "left" if outcome.out_of_bytes else "interrupted"
@@ -223,6 +230,7 @@ class Result:
                 unfinished,
                 published=(published or {}).get(str(plan.images[number].source)),
                 gates=(gates or {}).get(plan.images[number].label, ()),
+                trust=trusted.get(plan.images[number].label),
             )
             for number, ended in enumerate(outcome.images)
         )

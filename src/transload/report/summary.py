@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from transload.report.hosttotals import HostTotals
-from transload.report.problem import Problem, problem_lines, without_subject
+from transload.report.problem import Problem, of_several, problem_lines, without_subject
 from transload.report.result import STATUSES, ImageResult, Result
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.texts import count, duration, one_line, rate, size
@@ -153,7 +153,10 @@ def _grouped(result: Result) -> list[tuple[Problem | None, list[ImageResult]]]:
         if problem is not None and image.status == "missing":
             problem = problem.not_published()
         groups.setdefault(problem and without_subject(problem), (problem, []))[1].append(image)
-    return [(images[0].problem if len(images) == 1 else shown, images) for shown, images in groups.values()]
+    return [
+        (images[0].problem if len(images) == 1 else shown and of_several(shown), images)
+        for shown, images in groups.values()
+    ]
 
 
 def _group(problem: Problem | None, images: list[ImageResult], width: int | None) -> Iterator[Styled]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
+from transload.report.styled import Styled, folded
 from transload.report.texts import harmless
 
 if TYPE_CHECKING:
     from transload.trust.policy import Verdict
+
+NOBODY: Mapping[str, Trusted] = MappingProxyType({})
+"""What is said of the images of a run without a policy."""
 
 ModeName = Literal["require", "warn", "skip"]
 
@@ -86,7 +92,18 @@ class Trusted:
             "rule": self.rule,
         }
 
-    @property
-    def told(self) -> str | None:
-        """The signers in one line; None if there is nobody to name."""
-        return f"signed by {'; '.join(map(str, self.signers))}" if self.signers else None
+
+def trusted_by_name(verdicts: Mapping[str, Verdict]) -> dict[str, Trusted]:
+    """What a policy says of each image, by the images' names at the target."""
+    return {name: Trusted.of(said) for name, said in verdicts.items()}
+
+
+def signed_lines(trusted: Mapping[str, Trusted], named: Mapping[str, str], width: int | None) -> Iterator[Styled]:
+    """Who signed which images; `named` are the names that are shown, by the images' names at the target."""
+    groups: dict[str, list[str]] = {}
+    for name, shown in named.items():
+        if name in trusted and trusted[name].signers:
+            groups.setdefault("; ".join(map(str, trusted[name].signers)), []).append(shown)
+    for signers, names in groups.items():
+        which = "every image" if len(names) == len(named) > 1 else ", ".join(names)
+        yield from folded("signed:   ", f"by {signers}: {which}", width, "good")

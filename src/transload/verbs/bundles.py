@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from attrs import evolve, frozen
 
@@ -31,6 +31,12 @@ from transload.verbs.gating import gates_of
 from transload.verbs.means import Means, Options, at_work
 from transload.verbs.recording import recording_of, recording_with_key, signer_of
 from transload.verbs.run import carried_out
+from transload.verbs.trusting import judged
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from transload.verbs.trusting import PolicyGiven
 
 
 @frozen
@@ -78,6 +84,8 @@ def pack(
     allow_missing: bool = False,
     min_age: str | None = None,
     max_age: str | None = None,
+    policy: PolicyGiven = None,
+    at: str | datetime | None = None,
     discover: bool = False,
     gates: str | Iterable[str] = (),
     gate_timeout_s: float | None = None,
@@ -151,7 +159,7 @@ def pack(
         ages=arguments.ages(min_age, max_age),
     )
     means = Means.of(options)
-    job = evolve(job, gates=gates_of(gates, gate_timeout_s, gate_output, means, packing.limits))
+    job = evolve(judged(job, policy, at), gates=gates_of(gates, gate_timeout_s, gate_output, means, packing.limits))
     with at_work(means) as work:
         limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         packed = prepare_pack(job, packing, work.stores, work.cancellation)
@@ -178,6 +186,8 @@ def push(
     allow_older: bool = False,
     min_age: str | None = None,
     max_age: str | None = None,
+    policy: PolicyGiven = None,
+    at: str | datetime | None = None,
     flatten: bool = False,
     recheck: bool = False,
     values_folder: str | Path | None = None,
@@ -204,7 +214,8 @@ def push(
     further folders where its volumes lie. `target_tag` names the one image that has no tag, `compress` sends layers
     that are not compressed with gzip (their images get new digests), `values_folder` is as in `mirror`, for charts that
     are carried. Signatures and other referrers go along. An image whose tag would move to content that is older than
-    what it stands for (by the times that the images state) fails with `WouldGoBack`, unless `allow_older`. The
+    what it stands for (by the times that the images state) fails with `WouldGoBack`, unless `allow_older`. What a
+    bundle says of where an image comes from chooses the rule of the `policy` only if `key` proves it. The
     other parameters, what is returned and what is raised: see `mirror`; and `BundleUnsigned`, `SignatureInvalid`,
     `PrerequisiteMissing`, `VolumeMissing`.
     """
@@ -239,7 +250,7 @@ def push(
     )
     means = Means.of(options, key=carried.key, volumes=carried.folders)
     arguments.of_kind("limits", limits, Limits)
-    job = evolve(job, gates=gates_of(gates, gate_timeout_s, gate_output, means, limits))
+    job = evolve(judged(job, policy, at), gates=gates_of(gates, gate_timeout_s, gate_output, means, limits))
     with at_work(means) as work:
         limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         store = open_carried(place, work.stores)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal, Unpack, overload
+from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from attrs import evolve
 
@@ -28,6 +28,12 @@ from transload.verbs.gating import gates_of
 from transload.verbs.means import Means, Options, at_work
 from transload.verbs.recording import recording_with_key
 from transload.verbs.run import carried_out
+from transload.verbs.trusting import judged
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from transload.verbs.trusting import PolicyGiven
 
 
 def copy(
@@ -39,6 +45,8 @@ def copy(
     narrowing: Narrowing = Narrowing.REWRITTEN,
     referrers: bool = False,
     foreign_layers: bool = False,
+    policy: PolicyGiven = None,
+    at: str | datetime | None = None,
     jobs: int = BODIES,
     limits: Limits = NO_LIMITS,
     check: bool = True,
@@ -56,7 +64,7 @@ def copy(
 
     `platforms` (`linux/amd64`) copies only these of a multi-platform image, as `narrowing` says. `referrers` takes
     signatures, SBOMs and attestations along, `foreign_layers` layers that publishers keep elsewhere. `jobs` is how many
-    blobs move at a time, `limits` how many bytes may move, and at which times of the day.
+    blobs move at a time, `limits` how many bytes may move, and at which times of the day. `policy`, `at`: see `mirror`.
 
     Logins come from docker's and podman's files, proxies from the usual variables; `Options` (`source_login`,
     `target_login`, `network`, `environment`, `progress`, `cancellation`) says it otherwise.
@@ -81,7 +89,7 @@ def copy(
         foreign_layers=foreign_layers,
         bodies=arguments.jobs(jobs),
     )
-    return _run(job, began, limits, Means.of(options), check=check)
+    return _run(judged(job, policy, at), began, limits, Means.of(options), check=check)
 
 
 class MirrorOptions(Options, total=False):
@@ -105,6 +113,8 @@ class MirrorOptions(Options, total=False):
     keep: bool
     min_age: str | None
     max_age: str | None
+    policy: PolicyGiven
+    at: str | datetime | None
     record: str | Path | None
     record_at_target: bool
     recorded_by: str | None
@@ -152,6 +162,8 @@ def mirror(
     keep: bool = False,
     min_age: str | None = None,
     max_age: str | None = None,
+    policy: PolicyGiven = None,
+    at: str | datetime | None = None,
     record: str | Path | None = None,
     record_at_target: bool = False,
     recorded_by: str | None = None,
@@ -187,6 +199,9 @@ def mirror(
     and pushes in our place, to one target: one platform, new digests. With `keep`, what it pulled stays in it.
     `min_age`, `max_age`: images that would be copied and are younger or older (`7d`, `12h`, `30m`; by their created
     field) fail with `AgeRefused`; so do those that do not say it.
+    `policy` is a file (docs/formats/policy.md) or a `Policy`: images that would be copied and are not signed as it
+    wants fail with `PolicyRefused`. Without it, the policy in the image set counts, or `transload.yaml` beside it;
+    False is for none. `at` is the time that counts as now for certificates, where this machine's clock is wrong.
     `record`: the file for the transfer record of a run to one target (docs/formats/transfer-record.md), which
     `recorded_by` answers for, and which the private key `sign_key` signs; `passphrase` gives its passphrase. Or the
     program `sign_command` signs it, and `public_key` checks that. With `record_at_target`, each image at the target
@@ -233,7 +248,7 @@ def mirror(
         public_key=public_key,
     )
     arguments.of_kind("limits", limits, Limits)
-    job = evolve(job, gates=gates_of(gates, gate_timeout_s, gate_output, means, limits))
+    job = evolve(judged(job, policy, at), gates=gates_of(gates, gate_timeout_s, gate_output, means, limits))
     if through is not None and not isinstance(to, str):
         raise UsageError("through copies to one target, and several are named")
     if through is not None and limits.max_bytes is not None:

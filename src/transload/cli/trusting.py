@@ -1,0 +1,87 @@
+"""`--policy` and `--at`: which signatures images must have, and how that gets into the job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+from attrs import evolve, frozen
+from click.core import ParameterSource
+
+from transload.cli.declaring import as_value, option
+from transload.cli.gather import Gathered
+from transload.cli.kinds import NamedPath
+from transload.errors import UsageError
+
+
+@frozen(kw_only=True)
+class TrustFlags:
+    """The policy of a run, and the time it is judged at: `trusting.policies`."""
+
+    policy: Path | None = None
+    no_policy: bool = False
+    at: datetime | None = None
+
+    @property
+    def words(self) -> list[str]:
+        """The same as the words of a command line."""
+        words = ["--policy", str(self.policy)] if self.policy and not self.no_policy else []
+        words += ["--no-policy"] if self.no_policy else []
+        return words + (["--at", f"{self.at:%Y-%m-%dT%H:%M:%SZ}"] if self.at else [])
+
+
+def _flags(policy: Path | None, no_policy: bool, at: str | None) -> TrustFlags:
+    """Raises `UsageError` for flags that contradict each other."""
+    if no_policy and policy is not None:
+        given = click.get_current_context().get_parameter_source("policy")
+        if given is ParameterSource.COMMANDLINE:
+            raise UsageError("--policy and --no-policy contradict each other", hint="leave one of them out")
+        policy = None
+    if at is None:
+        return TrustFlags(policy=policy, no_policy=no_policy)
+    from transload.app.policies import time_in  # few runs have a policy
+
+    return TrustFlags(policy=policy, no_policy=no_policy, at=time_in(at))
+
+
+policies = as_value(
+    "trust",
+    _flags,
+    option(
+        "--policy",
+        type=NamedPath(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Which signatures images must have; the others are refused (transload.yaml beside an image set does "
+        "the same).",
+    ),
+    # No variables: each run should say itself that it judges by another time, or not at all.
+    click.option("--no-policy", is_flag=True, help="Judge by no policy, also not by that of the image set."),
+    click.option(
+        "--at",
+        metavar="TIME",
+        help="With a policy: the time that counts as now, where the clock is wrong: 2026-11-26T12:00:00Z.",
+    ),
+)
+
+
+def with_policy(gathered: Gathered, trust: TrustFlags) -> Gathered:
+    """The same job with its policy. Raises what `find_policy` raises, and `UsageError` for --at without a policy."""
+    job = gathered.job
+    if trust.no_policy:
+        _check_time_is_used(trust)
+        return gathered
+    from transload.app.policies import find_policy
+
+    policy = find_policy(trust.policy, job.sets)
+    if policy is None:
+        _check_time_is_used(trust)
+        return gathered
+    return evolve(gathered, job=evolve(job, policy=policy, at=trust.at))
+
+
+def _check_time_is_used(trust: TrustFlags) -> None:
+    if trust.at is not None:
+        raise UsageError(
+            "--at is the time at which a policy judges signatures, and there is no policy", hint="add --policy FILE"
+        )

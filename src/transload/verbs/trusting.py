@@ -1,0 +1,51 @@
+"""The policy of a call, as it was given."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from attrs import evolve
+
+from transload.app.job import Job
+from transload.errors import UsageError
+from transload.verbs import arguments
+
+if TYPE_CHECKING:
+    from transload.trust.policy import Policy
+
+    PolicyGiven = str | Path | Policy | Literal[False] | None
+
+
+def judged(job: Job, policy: PolicyGiven, at: str | datetime | None) -> Job:
+    """The same job with its policy: a file, a `Policy`, or without either that of its image sets; False is for none.
+
+    Raises `TypeError`, `UsageError` for a time without a policy, and what `find_policy` raises.
+    """
+    found = _policy(policy, job.sets)
+    time = None if at is None else _time(at)
+    if found is None and time is not None:
+        raise UsageError("at is the time at which a policy judges signatures, and there is no policy")
+    return job if found is None else evolve(job, policy=found, at=time)
+
+
+def _policy(given: PolicyGiven, sets: tuple[str, ...]) -> Policy | None:
+    if given is False:
+        return None
+    from transload.app.policies import find_policy  # it imports what reads files
+    from transload.trust.policy import Policy
+
+    if isinstance(given, Policy):
+        return given
+    return find_policy(arguments.path_if_any("policy", given), sets)
+
+
+def _time(given: str | datetime) -> datetime:
+    if isinstance(given, datetime):
+        if given.tzinfo is None:
+            raise UsageError("at has no time zone", hint="give it one: datetime(…, tzinfo=UTC)")
+        return given.astimezone(UTC)
+    from transload.app.policies import time_in
+
+    return time_in(arguments.text("at", given, hint="write 2026-11-26T12:00:00Z"))
