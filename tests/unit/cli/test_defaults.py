@@ -48,6 +48,7 @@ VALUES = {  # what somebody would set for a whole site
     "TRANSLOAD_BETWEEN": "00:00-24:00",
     "TRANSLOAD_MIN_AGE": "7d",
     "TRANSLOAD_MAX_AGE": "99999d",
+    "TRANSLOAD_POLICY": "policy.yaml",
     "TRANSLOAD_LISTEN": "127.0.0.1:0",
     "TRANSLOAD_SERVE_USER": "eve",
     "SOURCE_DOCKER_REGISTRY": NOWHERE,
@@ -87,13 +88,14 @@ def options_with_variables(*names: str) -> dict[str, click.Option]:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: an OCI layout and a bundle with the same image."""
+    """The current folder: an OCI layout and a bundle with the same image, and a policy that asks for nothing."""
     monkeypatch.chdir(tmp_path)
     for name in ("HOME", "TRANSLOAD_STATE_DIR", "TRANSLOAD_CONFIG"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     one = image("one", (1000,))
     fill(LayoutStore(tmp_path / "folder", create=True), one, "app/one", "v1")
     pack(tmp_path / "bundle", {Name("app/one", "v1"): one})
+    (tmp_path / "policy.yaml").write_text('{version: 1, rules: [{prefix: "", mode: skip}]}')
     return tmp_path
 
 
