@@ -142,6 +142,9 @@ LEDGER_BYTES = 32 << 20
 LEDGER_VALUES = 600_000
 """Values in it: those images and blobs are 580,000, and checking them takes a second."""
 
+EDITION_NAMES = 1_000
+"""Releases, or names of sets, in a ledger: which edition of which sets the bundle is."""
+
 RECOVERY_SUMS_BYTES = 16 << 20
 """The block sums in a recovery volume: 512 GiB in blocks of 1 MiB, or 2 TiB in blocks of 4 MiB, with the
 recovery volumes."""
@@ -221,6 +224,12 @@ OWN_PROGRAM_OUTPUT_BYTES = 64 << 10
 
 GATE_OUTPUT_BYTES = 16 << 20
 """What a program of `--gate` may write about one image; when it writes more, it is ended and the image refused."""
+
+STATE_FILE_BYTES = 4 << 20
+"""A file in the state folder that a run reads whole: which bundles were taken, and when contents were packed."""
+
+STATE_FILE_VALUES = 100_000
+"""Values in it."""
 
 PLAN_BYTES = 20 << 20
 """A plan file. A run without a plan file does not have this limit."""

@@ -11,6 +11,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,8 +25,10 @@ from tests.unit.archive.writer import Saved, layout_files, saved_files, write_ta
 from tests.unit.bundle.packing import contents_of
 from tests.unit.discovery.charts.shapes import packed
 from transload.app.baseline import inventory_of
+from transload.app.statefile import StateFile, StateUnusable
 from transload.archive import ArchiveStore
 from transload.bundle import lay_out
+from transload.bundle.format.edition import BundledRelease, Edition
 from transload.bundle.format.keys import Signature, parse_public_key
 from transload.bundle.format.ledger import Ledger
 from transload.catalog.definition import parse_catalog
@@ -63,6 +66,10 @@ BUILT = image("fuzz", (1000,))
 MANY = index([(BUILT, Platform.parse("amd64")), (image("arm", (10,)), Platform.parse("arm64"))])
 NAME = Name("app/one", "v1")
 LEDGER = lay_out(contents_of({NAME: BUILT}), None).ledger
+EDITION = Edition(
+    packed=datetime(2026, 11, 27, tzinfo=UTC), sets=("a",), releases=(BundledRelease("a", "v1", "2026-11"),)
+)
+LEDGER_3 = lay_out(contents_of({NAME: BUILT}, edition=EDITION), None).ledger
 URL = "https://registry.example/v2/"
 
 
@@ -97,6 +104,12 @@ def config(raw: bytes, _: Path) -> object:
         ingest.write([raw])
         ingest.commit()
     return Platform.from_json(read_config(store, "a", descriptor))
+
+
+def state(raw: bytes, folder: Path) -> None:
+    (folder / "state.json").write_bytes(raw)
+    with contextlib.suppress(StateUnusable):  # its users go on without it, and say so
+        StateFile(folder, "state.json", "k").read()
 
 
 def journal(raw: bytes, folder: Path) -> object:
@@ -189,6 +202,8 @@ PARSERS = [
     Parser("archive/saved.py", archive("manifest.json"), SAVED),
     Parser("tarheaders.py", whole_archive, an_archive()),
     Parser("bundle/format/ledger.py", lambda raw, _: Ledger.decode(raw), LEDGER.encode()),
+    Parser("bundle/format/ledger.py", lambda raw, _: Ledger.decode(raw), LEDGER_3.encode()),
+    Parser("app/statefile.py", state, b'{"kind": "k", "version": 1, "entries": [{"a": 1}]}'),
     Parser("bundle/format/keys.py", lambda raw, _: Signature.decode(raw), Signature("a", "k", b"s").encode()),
     Parser(
         "bundle/format/keys.py",

@@ -18,6 +18,9 @@ from transload.files import expanded
 from transload.oci.reference import shown
 
 FILE_SUFFIXES = (".yaml", ".yml", ".json", ".lock", ".txt", ".list")
+_REFERENCES, _CHARTS = "references", "charts"
+UNNAMED = frozenset({_REFERENCES, _CHARTS})
+"""What sets are called that were not given a name."""
 _ARCHIVE_SUFFIXES = (".tar", ".tgz", ".gz", ".zst", ".xz", ".bz2")
 
 
@@ -42,7 +45,7 @@ def named_sets(job: Job, variables: Mapping[str, str]) -> list[Catalog | ImageSe
     kinds = [(text, kind_of(text)) for text in job.sets]
     sets = [_load(text, kind, variables) for text, kind in kinds if kind != "reference"]
     references = select_references(text for text, kind in kinds if kind == "reference")
-    return [*sets, ImageSet("references", references)] if references else sets
+    return [*sets, ImageSet(_REFERENCES, references)] if references else sets
 
 
 def _load(text: str, kind: str, variables: Mapping[str, str]) -> Catalog | ImageSet:
@@ -51,7 +54,7 @@ def _load(text: str, kind: str, variables: Mapping[str, str]) -> Catalog | Image
     if kind == "file":
         return _load_file(text, variables)
     if kind == "chart":
-        return ImageSet("charts", charts=(ChartUse(address=ChartAddress.parse(text)),))
+        return ImageSet(_CHARTS, charts=(ChartUse(address=ChartAddress.parse(text)),))
     try:
         return load_builtin(text)
     except CatalogUnknown as error:

@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 
 from transload.app.baseline import far_side
 from transload.app.bundling import contents_of, filling_plan
+from transload.app.edition import with_edition
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.mirror import (
@@ -143,6 +144,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     extras = (*map(ExtraFile.of, packing.also), *((record.file,) if record else ()))
     against = packing.against.name if packing.against else ""
     contents = contents_of(plan, far.resolve, inventory.holders, extras=extras, against=against)
+    contents = with_edition(contents, selection, job, packing.out, stores)
     blueprint = packing.division.laid_out(packing.out, contents, packing.signer)
     recovery = RecoveryVolumes.planned(packing.out, blueprint, packing.division.recovery)
     location = Location("bundle", str(packing.out))

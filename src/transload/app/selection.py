@@ -11,7 +11,7 @@ from transload.app.charts.finding import find_named, hosts_of
 from transload.app.choosing import choose
 from transload.app.job import Job
 from transload.app.location import Location
-from transload.app.naming import kind_of, named_sets, store_as_set
+from transload.app.naming import UNNAMED, kind_of, named_sets, store_as_set
 from transload.app.published import ask_published
 from transload.app.releases import find_releases, needed_tags, open_origin
 from transload.app.restricting import restricted, to_item
@@ -58,7 +58,8 @@ class Selection:
     """The items of a run, and the open stores that they name, by locator.
 
     `releases` are the releases of catalogs that items come from, `choices` the verdicts of rules for tags, `charts` the
-    Helm charts; `notes` say what was left out, and what is open.
+    Helm charts; `notes` say what was left out, and what is open. `sets` are the names of the catalogs and image sets
+    that were named.
     """
 
     items: tuple[Item, ...]
@@ -67,6 +68,7 @@ class Selection:
     notes: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
     charts: tuple[ChosenChart, ...] = ()
+    sets: tuple[str, ...] = ()
 
 
 @frozen
@@ -119,6 +121,7 @@ def _selected(job: Job, stores: Stores, cancellation: Cancellation) -> Selection
         notes=(*notes, *(note for chart in charts for note in chart.notes)),
         choices=tuple(choice for part in parts for choice in part.choices),
         charts=charts,
+        sets=tuple(choice.name for choice in named if choice.name not in UNNAMED),
     )
 
 
@@ -315,7 +318,8 @@ def _from_store(job: Job, origin: Location, stores: Stores, cancellation: Cancel
     images, releases = _joined(parts, job)
     items = tuple(to_item(image, origin.locator, image.source.name, job) for image in images)
     source = releases[0].source if releases else stores.source(origin)
-    return Selection(items, {origin.locator: source}, releases)
+    sets = tuple(dict.fromkeys(chosen.catalog.name for chosen in releases))
+    return Selection(items, {origin.locator: source}, releases, sets=sets)
 
 
 def _from_engine(job: Job, origin: Location, stores: Stores) -> Selection:

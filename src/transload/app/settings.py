@@ -55,8 +55,9 @@ class Environment:
     `incumbent` holds those of `INCUMBENT` that are set. `credential_files` are searched in order, after
     `credential_text`, which is the content of such a file. Credential helpers are searched in `helper_path` and get
     the environment `helper_variables`, which has no passwords of ours. `proxy_variables` are the names of the
-    variables that `proxies` come from. `state` is the folder for what was learnt about registries and unfinished
-    runs; None for a user without a home.
+    variables that `proxies` come from. `source_date` is the time, in seconds since 1970, at which bundles say that they
+    were packed. `state` is the folder for what was learnt about registries and unfinished runs; None for a user without
+    a home.
     """
 
     incumbent: Mapping[str, str] = field(factory=dict, repr=False)
@@ -69,6 +70,7 @@ class Environment:
     helper_path: str | None = None
     helper_variables: Mapping[str, str] | None = field(default=None, repr=False)
     state: Path | None = field(default=None, converter=_path_if_any)
+    source_date: str = ""
     config: Path | None = field(default=None, converter=_path_if_any)
     config_named: bool = False
     output: str = ""
@@ -103,6 +105,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         helper_path=environ.get("PATH"),
         helper_variables={name: value for name, value in environ.items() if name.upper() not in _SECRET},
         state=_named_or(environ.get("TRANSLOAD_STATE_DIR"), user_state_path),
+        source_date=environ.get("SOURCE_DATE_EPOCH", ""),
         config=_named_or(environ.get("TRANSLOAD_CONFIG"), user_config_path, "config.yaml"),
         config_named=bool(environ.get("TRANSLOAD_CONFIG")),
         output=environ.get("TRANSLOAD_OUTPUT", ""),

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from transload.bundle.format.edition import time_text
 from transload.oci.cosign import subject_of
 from transload.report.recordfacts import packing_facts
 from transload.report.styled import Styled, beside, folded
 from transload.report.texts import count, digest, size
 
 if TYPE_CHECKING:
+    from transload.bundle.format.edition import Edition
     from transload.bundle.format.ledger import Ledger, LedgerImage
     from transload.report.foundrecord import FoundRecord
 
@@ -49,7 +51,9 @@ class BundleView:
     def facts(self, width: int | None) -> list[Styled]:
         """Lines about the whole bundle."""
         ledger = self.ledger
-        facts = [("content", self._content()), ("volumes", self._volumes()), ("signed", self._signed())]
+        facts = [("content", self._content()), ("volumes", self._volumes())]
+        facts += [("edition", self._edition(ledger.edition))] if ledger.edition else []
+        facts.append(("signed", self._signed()))
         if self.record is not None:
             facts += packing_facts(self.record)
         if self.recovery:
@@ -63,6 +67,12 @@ class BundleView:
             for name, text in facts
             for line in folded(f"{name + ':':<9} ", text, width, "warn" if name == "problem" else "faint")
         ]
+
+    def _edition(self, edition: Edition) -> str:
+        releases = [f"{release.catalog} {release.tag}" for release in edition.releases]
+        of_releases = {release.catalog for release in edition.releases}
+        named = [*(name for name in edition.sets if name not in of_releases), *releases]
+        return ", ".join([*([self._some(named)] if named else []), f"packed {time_text(edition.packed)}"])
 
     def _content(self) -> str:
         companions = sum(subject_of(entry.image.name.tag) is not None for entry in self.ledger.images)
@@ -122,6 +132,7 @@ class BundleView:
             "signed_by": self.key_id,
             "verified": self.verified,
             "record": None if self.record is None else self.record.to_json(),
+            "edition": ledger.edition.to_json() if ledger.edition else None,
             "against": ledger.against or None,
             "images": [
                 {

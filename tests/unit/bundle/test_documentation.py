@@ -1,9 +1,11 @@
 """The documented example is a ledger that we write and read, and every key of it is explained."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 from transload.bundle import BundledImage, Contents, ExtraFile, Prerequisite, lay_out
+from transload.bundle.format.edition import BundledRelease, Edition
 from transload.bundle.format.ledger import Ledger
 from transload.oci import Descriptor, Digest, Manifest, Name
 
@@ -34,6 +36,11 @@ def example() -> Contents:
         prerequisites=(Prerequisite(EMPTY, ("hello",), ("hello:1.1",)),),
         extras=(ExtraFile("LICENSE.txt", Path("LICENSE.txt"), 11358, Digest.of(b"licence")),),
         against="inventory of registry.internal",
+        edition=Edition(
+            packed=datetime(2026, 11, 27, 8, 30, tzinfo=UTC),
+            sets=("vendor",),
+            releases=(BundledRelease("vendor", "1.1", "2026-11-20"),),
+        ),
     )
 
 

@@ -235,8 +235,8 @@ def test_absurd_numbers_are_refused(tmp_path: Path, change: Callable[[dict[str, 
 
 def test_a_bundle_of_a_later_format_says_so(tmp_path: Path) -> None:
     path = packed(tmp_path, None)
-    with_ledger(path, lambda document: document.update(format=3, new="thing"))
-    with pytest.raises(BundleInvalid, match="format 3") as caught:
+    with_ledger(path, lambda document: document.update(format=4, new="thing"))
+    with pytest.raises(BundleInvalid, match="format 4") as caught:
         BundleStore(path)
     assert "later" in (caught.value.hint or "")
 

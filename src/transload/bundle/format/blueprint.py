@@ -219,6 +219,7 @@ def _listed(contents: Contents, index: bytes, saved: bytes | None, volume_bytes:
         plan_digest=contents.plan_digest,
         index_digest=Digest.of(index),
         saved_digest=None if saved is None else Digest.of(saved),
+        edition=contents.edition,
         volume_bytes=volume_bytes,
         size=1,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
+from transload.bundle.format.edition import Edition
 from transload.errors import SizeMismatch, UsageError
 from transload.files import chunks_of, closed_after, is_plain_name, local_errors, open_file
 from transload.oci import Descriptor, Digest, Manifest, Name
@@ -104,7 +105,7 @@ class Contents:
     neither, `SizeMismatch` if one digest has two sizes, `UsageError` if two files or images have one name.
 
     `images` are all images of the release, `prerequisites` what the target must hold already, `extras` other files to
-    carry.
+    carry, `edition` which edition of which set this is.
     """
 
     images: tuple[BundledImage, ...]
@@ -114,6 +115,7 @@ class Contents:
     extras: tuple[ExtraFile, ...] = ()
     against: str = ""
     plan_digest: Digest | None = None
+    edition: Edition | None = None
 
     def __attrs_post_init__(self) -> None:
         names = [str(image.name) for image in self.images]

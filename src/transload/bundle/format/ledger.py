@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from attrs import define, field, frozen
 
 from transload.bundle.format.contents import BundledImage, ExtraFile, Prerequisite
+from transload.bundle.format.edition import Edition
 from transload.bundle.format.volumes import Cut
 from transload.documents.value import Document, Value
 from transload.errors import BundleInvalid, LedgerTampered, LimitExceeded, TransloadError
@@ -28,13 +29,18 @@ from transload.oci.reference import check_repository
 from transload.strictjson import NotJson, check_size, read_json
 
 KIND = "transload-bundle"  # so that the signature of a ledger cannot be used for another document
-FORMATS = (1, 2)  # the second has a manifest.json, and says so
+FORMATS = (1, 2, 3)  # the second has a manifest.json, and says so; the third says which edition it is
 MEMBERS = 200_000
 STREAM_BYTES = 1 << 50  # a pebibyte
 
 _KEYS = frozenset(
     "kind format images blobs extras prerequisites against plan index volume_size volumes size".split()  # noqa: SIM905 - reads better
 )
+_MORE_KEYS: Mapping[int, frozenset[str]] = {
+    1: frozenset(),
+    2: frozenset({"manifest"}),
+    3: frozenset({"manifest", "edition"}),
+}
 Item = TypeVar("Item")
 
 
@@ -102,7 +108,8 @@ class LedgerImage:
 class Ledger:
     """The whole ledger. `size` is that of the stream; offsets are in the stream. `volume_bytes` None means not cut.
 
-    The format, and the meaning of each entry, is docs/formats/bundle.md. Sizes and offsets are bytes.
+    The format, and the meaning of each entry, is docs/formats/bundle.md. Sizes and offsets are bytes. `edition` is None
+    in bundles of versions that did not say when they packed them.
     """
 
     images: tuple[LedgerImage, ...]
@@ -113,13 +120,14 @@ class Ledger:
     plan_digest: Digest | None
     index_digest: Digest
     saved_digest: Digest | None = None
+    edition: Edition | None = None
     volume_bytes: int | None
     size: int
 
     @property
     def format(self) -> int:
-        """The number of the format: 2 for a bundle with a `manifest.json`."""
-        return 2 if self.saved_digest else 1
+        """The number of the format: 3 for a bundle with an edition, else 2 for one with a `manifest.json`."""
+        return 3 if self.edition else 2 if self.saved_digest else 1
 
     @property
     def cut(self) -> Cut:
@@ -177,7 +185,8 @@ class Ledger:
             "against": self.against,
             "plan": self.plan_digest,
             "index": self.index_digest,
-            **({"manifest": self.saved_digest} if self.saved_digest else {}),
+            **({"manifest": self.saved_digest} if self.saved_digest or self.edition else {}),
+            **({"edition": self.edition.to_json()} if self.edition else {}),
             "volume_size": self.volume_bytes,
             "volumes": self.cut.count,
             "size": self.size,
@@ -232,7 +241,7 @@ def _check_format(document: Any) -> None:
             f"the bundle has format {str(number)[:20]}, this version reads formats up to {FORMATS[-1]}",
             hint="use the version of transload that made it, or a later one",
         )
-    if document.keys() != _KEYS | ({"manifest"} if number == 2 else set()):
+    if document.keys() != _KEYS | _MORE_KEYS[number]:
         raise _tampered("its keys are not those of a ledger")
 
 
@@ -249,7 +258,7 @@ def _image_out(entry: LedgerImage) -> dict[str, Any]:
 
 
 def _ledger_in(root: Value) -> Ledger:
-    blobs = _list(root.get("blobs"), _blob_in)
+    number, blobs = root.get("format").content, _list(root.get("blobs"), _blob_in)
     ledger = Ledger(
         images=_list(root.get("images"), lambda image: _image_in(image, len(blobs))),
         blobs=blobs,
@@ -258,7 +267,8 @@ def _ledger_in(root: Value) -> Ledger:
         against=_text(root.get("against")),
         plan_digest=root.get("plan").maybe(_digest),
         index_digest=_digest(root.get("index")),
-        saved_digest=_digest(root.get("manifest")) if root.get("format").content == 2 else None,
+        saved_digest=_digest(root.get("manifest")) if number == 2 else root.get("manifest").maybe(_digest),
+        edition=Edition.of(root.get("edition")) if number == 3 else None,
         volume_bytes=root.get("volume_size").maybe(_bytes),
         size=_bytes(root.get("size")),
     )
