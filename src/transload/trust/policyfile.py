@@ -161,12 +161,10 @@ class _Reading:
             found = f"it has {' and '.join(options)}" if options else "it is empty"
             raise item.fail(found, hint=f"each item has one of {', '.join(_READERS)}; begin a new one with -")
         ((kind, value),) = options.items()
+        if predicate and kind == "notation":
+            raise item.fail("notation signs no attestations", hint="list a cosign-key or a sigstore identity")
         authority = _READERS[kind](value, self.files)
-        if predicate is None:
-            return authority
-        if not isinstance(authority, CosignKey | Keyless):
-            raise item.fail(f"{kind} signs no attestations", hint="list a cosign-key or a sigstore identity")
-        return evolve(authority, predicate=predicate)
+        return evolve(authority, predicate=predicate) if isinstance(authority, CosignKey | Keyless) else authority
 
 
 def _some(listed: Value) -> list[Value]:

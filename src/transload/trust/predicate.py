@@ -190,14 +190,15 @@ def _conditions(value: Value, kind: str) -> Iterator[Condition]:
         if name in _PLACES and not kind.startswith(_PROVENANCE):
             hint = "predicate-type: slsa-provenance; in others, write the path of the field"
             raise wanted.fail(f"{name} is a field of provenance of SLSA only", hint=hint)
-        if name not in _PLACES and (len(name) > IDENTITY_LENGTH or not _is_path(name)):
+        if name not in _PLACES and not _is_path(name):
             hint = 'write names with dots between them: a.b[0]."c.d".e'
             raise wanted.fail("it is not the path of a field", hint=hint)
         yield Condition(name, _wanted(name, wanted))
 
 
 def _is_path(text: str) -> bool:
-    return "".join(match[0] for match in _STEP.finditer(text)) == text != ""
+    steps = "".join(match[0] for match in _STEP.finditer(text[:IDENTITY_LENGTH]))
+    return steps == text != "" and text.isprintable()
 
 
 def _wanted(name: str, value: Value) -> tuple[Wanted, ...]:

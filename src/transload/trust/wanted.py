@@ -38,6 +38,8 @@ def read_wanted(value: Value, *, is_regexp: bool = False) -> Wanted:
     text = value.text()
     if len(text) > IDENTITY_LENGTH:
         raise value.fail(f"it has {len(text)} characters, {IDENTITY_LENGTH} are allowed")
+    if not text.isprintable():
+        raise value.fail("it has line breaks, or other characters that cannot be printed")
     try:
         return Wanted(text, is_regexp)
     except (re.error, OverflowError, RecursionError) as error:
