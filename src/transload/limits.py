@@ -243,6 +243,12 @@ INVENTORY_BYTES = 20 << 20
 INVENTORY_VALUES = 1_000_000
 """Values in it: 20,000 images with four blobs each that no other image has."""
 
+RECEIPT_BYTES = 48 << 20
+"""A receipt: the inventory in it, a record of 20,000 images, and what base64 adds to both."""
+
+RECEIPT_VALUES = 1_400_000
+"""Values in it: those of an inventory, and of such a record."""
+
 KUBERNETES_OBJECT_BYTES = 1_000_000
 """An object that `configure` writes: etcd takes requests of 1.5 MiB, and a Secret or ConfigMap has 1 MiB at most."""
 

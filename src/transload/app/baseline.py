@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import evolve
 
+from transload.app.receipts import is_receipt, read_receipt
 from transload.bundle.format.keys import PublicKey, Signature, load_public_key
 from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.signing import Signer
@@ -16,13 +17,13 @@ from transload.errors import BundleForeignSignature, BundleUnsigned, LedgerTampe
 from transload.files import check_kind, local_errors, read_file, replace_file
 from transload.inventory.file import dump_inventory, load_inventory
 from transload.inventory.inventory import Inventory, RepositoryContent
-from transload.limits import INVENTORY_BYTES, SMALL_JSON_BYTES
+from transload.limits import INVENTORY_BYTES, RECEIPT_BYTES, SMALL_JSON_BYTES
 from transload.oci import Descriptor, Digest
 from transload.oci.imagelayout import MARKER
 
 
 def far_side(against: Path | None, key: Path | None = None) -> Inventory:
-    """What the target behind the air gap holds: nothing, or what the inventory or bundle at `against` says.
+    """What the target behind the air gap holds: nothing, or what the inventory, receipt or bundle at `against` says.
 
     Names are relative to the prefix there, as in a bundle. With `key`, files that it did not sign are refused.
     Raises `DocumentInvalid` for an invalid inventory, `BundleUnsigned`, `BundleForeignSignature`, `LedgerTampered`,
@@ -78,7 +79,9 @@ def _is_inventory(path: Path) -> bool:
 
 def _read_inventory(path: Path, verifier: PublicKey | None) -> Inventory:
     with local_errors("reading", path):
-        raw = read_file(path, INVENTORY_BYTES + 1)
+        raw = read_file(path, max(INVENTORY_BYTES, RECEIPT_BYTES) + 1)
+    if is_receipt(raw):
+        return read_receipt(raw, path, verifier)
     if verifier is not None:
         _check_signature(path, raw, verifier)
     return load_inventory(raw)

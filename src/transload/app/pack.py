@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from transload.app.stores import Stores
 from transload.app.tomedia import onto_media
 from transload.app.whole import nameless_notes
 from transload.bundle.format.blueprint import Blueprint
-from transload.bundle.format.contents import ExtraFile
+from transload.bundle.format.contents import Contents, ExtraFile
 from transload.bundle.format.signing import Signer
 from transload.bundle.format.volumes import split_file_name
 from transload.bundle.writing.onmedia import Ask
@@ -47,7 +47,7 @@ from transload.errors import (
 )
 from transload.events import Counting, Progressed
 from transload.files import ReadBack, expanded
-from transload.inventory.inventory import InventoryTarget
+from transload.inventory.inventory import Inventory, InventoryTarget
 from transload.planning import Plan, Request, make_plan
 from transload.planning.plan import PlannedImage, Share
 from transload.report.texts import count
@@ -155,6 +155,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
         *((recovery.note,) if recovery and recovery.note else ()),
     )
     notes += differences(job, selection, plan, stores.working, cancellation)
+    notes += tuple(_far_notes(inventory, contents))
     if packing.in_bundle is not None and record is None:
         notes = (*notes, _NO_RECORD)
     prepared = Prepared(
@@ -201,6 +202,15 @@ def _ungated(plan: Plan, request: Request, selection: Selection, far: InventoryT
     """The plan of a bundle before gates have seen its images; nothing is laid out yet."""
     location = Location("bundle", str(packing.out))
     return Prepared(plan=plan, sources=selection.sources, target=far, location=location, request=request)
+
+
+def _far_notes(inventory: Inventory, contents: Contents) -> Iterator[str]:
+    """What the file of the far side says about itself, and that nothing in it was of use."""
+    yield from inventory.notes[:_NAMED]
+    if len(inventory.notes) > _NAMED:
+        yield f"{contents.against} has {len(inventory.notes) - _NAMED} more notes"
+    if contents.against and not contents.prerequisites and not any(image.present for image in contents.images):
+        yield f"nothing of these images is in {contents.against}, so the bundle has all of them: is it of this target?"
 
 
 def _record(packing: Packing, passed: Prepared, stores: Stores) -> PackingRecord | None:

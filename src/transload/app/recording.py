@@ -8,89 +8,135 @@ from attrs import frozen
 
 from transload.app.attaching import Attached, attach, check_takes_records
 from transload.app.mirror import Prepared
-from transload.app.signedrecord import encoded
+from transload.app.signedrecord import Opened, encoded
 from transload.bundle.format.signing import Signer
-from transload.errors import UsageError
-from transload.files import check_replaceable, local_errors, replace_file
+from transload.errors import DocumentInvalid, FileExists, LocalError, UsageError
+from transload.files import check_replaceable, local_errors, read_file, replace_file
+from transload.limits import RECEIPT_BYTES, RECEIPT_VALUES
 from transload.planning import planfile
 from transload.report.result import Result
 from transload.report.transferrecord import Check, has_arrived, record_of
+from transload.threads import Cancellation
+from transload.trust.statement import Statement
 
 _NAME = 200  # characters of who answers for a record
 
 
 @frozen(kw_only=True)
 class Recorded:
-    """What became of a run's record: its file, and how many images got one at the target."""
+    """What became of a run's record: its file, and how many images got one at the target; and the file of its receipt.
+
+    `arrived` of the `wanted` images are at the target, as the receipt says.
+    """
 
     path: Path | None = None
     attached: Attached | None = None
+    receipt: Path | None = None
+    arrived: int = 0
+    wanted: int = 0
 
     @property
     def is_nothing(self) -> bool:
         """Whether no record was written, since no image is at the target."""
-        return self.path is None and (self.attached is None or not (self.attached.new or self.attached.had))
+        attached = self.attached is not None and bool(self.attached.new or self.attached.had)
+        return self.path is None and self.receipt is None and not attached
 
 
 @frozen(kw_only=True)
 class Recording:
     """Where the record of a run is written, who signs it, and who answers for it, as they wrote it.
 
-    With `at_target`, each image that arrives gets a record of its own, which refers to it.
+    With `at_target`, each image that arrives gets a record of its own, which refers to it. `receipt` is the file of a
+    push's receipt.
 
-    Raises `UsageError` for a `recorded_by` that cannot be shown or a name without `.json`, `LocalError` for a file that
-    cannot be written.
+    Raises `UsageError` for a `recorded_by` that cannot be shown, a name without `.json` or one name for two files,
+    `LocalError` for a file that cannot be written, `FileExists` for one that is something else.
     """
 
     path: Path | None = None
+    receipt: Path | None = None
     at_target: bool = False
     signer: Signer | None = None
     recorded_by: str | None = None
 
     def __attrs_post_init__(self) -> None:
         check_recorded_by(self.recorded_by)
-        if self.path is not None:
-            if self.path.suffix.lower() != ".json":  # so that a slip replaces no key and no bundle
-                raise UsageError(
-                    f"a transfer record named {self.path.name!r} has no known format",
-                    subject=str(self.path),
-                    hint="let the name end in .json",
-                )
-            check_replaceable(self.path)
+        if self.path is not None and self.receipt is not None and self.path.resolve() == self.receipt.resolve():
+            raise UsageError(f"{self.path} would be the record and the receipt", hint="name two files")
+        for path, what in ((self.path, "transfer record"), (self.receipt, "receipt")):
+            if path is not None:
+                _check_free(path, what)
 
     def check(self, prepared: Prepared) -> None:
         """Raises `Refused` before anything is copied, if the target takes no records."""
         if self.at_target:
             check_takes_records(prepared.target)
 
-    def write(self, prepared: Prepared, result: Result) -> Recorded:
-        """Write the record of a run, after its images are there. An image that failed gets none.
+    def write(self, prepared: Prepared, result: Result, cancellation: Cancellation | None = None) -> Recorded:
+        """Write the record of a run, after its images are there, and its receipt. An image that failed gets none.
 
-        A file that is there is replaced, as a report is. Raises `LocalError`, `DiskFull`, and the first error of a
-        target that does not take a record, when all others are attached.
+        A record or receipt that is there is replaced, as a report is. Raises `LocalError`, `DiskFull`, and the first
+        error of a target that does not take a record, when all others are attached.
         """
         if not any(map(has_arrived, result.images)):
             return Recorded()
         digest = prepared.plan_digest or planfile.digest(prepared.plan)
         checks = (*_own_checks(prepared), *prepared.checks)
 
-        def content(only: int | None = None) -> bytes:
-            said = record_of(
-                *(prepared.plan, result, digest, checks),
-                recorded_by=self.recorded_by,
-                only=only,
-                carrier=prepared.carrier,
-            )
-            return encoded(said, self.signer)
+        def said(only: int | None = None) -> Statement:
+            plan, by, carrier = prepared.plan, self.recorded_by, prepared.carrier
+            return record_of(plan, result, digest, checks, recorded_by=by, only=only, carrier=carrier)
 
-        if self.path is not None:
-            with local_errors("writing", self.path):
-                replace_file(self.path, content())
         attached = None
-        if self.at_target:
-            attached = attach(prepared, result, content, signed=self.signer is not None)
+        if self.at_target:  # first: what fails here keeps no file from being written
+            signed = self.signer is not None
+            attached = attach(prepared, result, lambda only: encoded(said(only), self.signer), signed=signed)
+        if self.path is not None:
+            _write(self.path, encoded(said(), self.signer))
+        if self.receipt is not None:
+            from transload.app.receipts import receipt_content  # few runs write one
+
+            _write(self.receipt, receipt_content(prepared, result, said(), self.signer, cancellation))
+        if attached is not None:
             attached.check()
-        return Recorded(path=self.path, attached=attached)
+        return Recorded(
+            path=self.path,
+            attached=attached,
+            receipt=self.receipt,
+            arrived=sum(map(has_arrived, result.images)),
+            wanted=max(len(result.images), prepared.carrier.images if prepared.carrier else 0),
+        )
+
+
+def _check_free(path: Path, what: str) -> None:
+    """Check that a record can be written there: no slip may replace a key, a bundle or another file."""
+    if path.suffix.lower() != ".json":
+        raise UsageError(
+            f"a {what} named {path.name!r} has no known format", subject=str(path), hint="let the name end in .json"
+        )
+    check_replaceable(path)
+    with local_errors("reading", path):
+        there = read_file(path, RECEIPT_BYTES + 1) if path.is_file() else b""
+    try:
+        if there.strip():
+            Opened.of(there, what, limit=RECEIPT_BYTES, values=RECEIPT_VALUES).statement()
+    except DocumentInvalid as error:
+        raise FileExists(
+            f"{path} is there already, and it is no {what}", subject=str(path), hint="write another name"
+        ) from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        with local_errors("writing", path):
+            replace_file(path, content)
+    except LocalError as error:
+        error.hint = f"the images are at the target; the same command writes this file{_and(error.hint)}"
+        raise
+
+
+def _and(hint: str | None) -> str:
+    return f" ({hint})" if hint else ""
 
 
 def check_recorded_by(by: str | None) -> None:

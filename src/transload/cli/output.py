@@ -337,6 +337,8 @@ class Output:
         elif not self._json and not self._quiet:
             if record.path is not None:
                 say([f"record: {record.path}"])
+            if record.receipt is not None:
+                say([f"receipt: {record.receipt}, {record.arrived} of {record.wanted} images arrived"])
             if record.attached is not None:
                 had = f", {record.attached.had} had one" if record.attached.had else ""
                 say([f"records at the target: {record.attached.new} attached{had}"])

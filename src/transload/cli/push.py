@@ -25,7 +25,7 @@ from transload.cli.gather import gather
 from transload.cli.gating import gates, with_gates
 from transload.cli.output import OutputFormat
 from transload.cli.prompting import ask_for_volume
-from transload.cli.recording import RecordFlags, record_signer, recorded_at_target, recording
+from transload.cli.recording import RecordFlags, receipted, record_signer, recording
 from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.cli.signing import SigningFlags, record_signing
@@ -43,7 +43,7 @@ from transload.transfer.limits import Limits
 @options.values_folder
 @gates
 @options.bundle
-@recorded_at_target
+@receipted
 @record_signing
 @options.target_login
 @age_flags.ages

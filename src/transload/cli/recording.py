@@ -34,11 +34,16 @@ class RecordFlags:
     recorded_by: str | None = None
     record_at_target: bool = False
     record_in_bundle: bool = False
+    receipt: Path | None = None
 
     @property
     def is_wanted(self) -> bool:
         """Whether any record is written."""
-        return self.record is not None or self.record_at_target or self.record_in_bundle
+        return self._is_file or self.record_at_target or self.record_in_bundle
+
+    @property
+    def _is_file(self) -> bool:
+        return self.record is not None or self.receipt is not None
 
     @property
     def words(self) -> list[str]:
@@ -49,11 +54,12 @@ class RecordFlags:
 
     @property
     def _named(self) -> dict[str, object]:
-        return {"--record": self.record, "--recorded-by": self.recorded_by if self.is_wanted else None}
+        by = self.recorded_by if self.is_wanted else None
+        return {"--record": self.record, "--receipt": self.receipt, "--recorded-by": by}
 
     def again(self, command: Retry) -> Retry:
         """The command that repeats a run: the whole of it if it writes a file, which must not lose what it has."""
-        return command if self.record is None else lambda _names: command(())
+        return (lambda _names: command(())) if self._is_file else command
 
 
 _file = stacked(
@@ -72,11 +78,23 @@ recorded = as_value(
     option("--record-in-bundle", is_flag=True, help="Put such a record into the bundle; transload list shows it."),
 )
 
-recorded_at_target = as_value(
+_at_target = option(
+    "--record-at-target", is_flag=True, help="Attach such a record to each image at the target, as a referrer."
+)
+
+recorded_at_target = as_value("record", RecordFlags, _file, _at_target)
+
+receipted = as_value(
     "record",
     RecordFlags,
     _file,
-    option("--record-at-target", is_flag=True, help="Attach such a record to each image at the target, as a referrer."),
+    _at_target,
+    option(
+        "--receipt",
+        type=options.FILE,
+        help="Write a receipt, FILE.json: what arrived, and what the target holds of it. transload pack --against FILE "
+        "leaves that out of the next bundle.",
+    ),
 )
 
 
@@ -92,11 +110,17 @@ def recording(flags: RecordFlags, signer: Signer | None, *, several: bool = Fals
     if several:
         flag = "--record" if flags.record is not None else "--record-at-target"
         raise UsageError(f"{flag} is for one target, and --to names several", hint="run it for each of them")
-    if flags.record is None and not flags.record_at_target:
+    if flags.record is None and flags.receipt is None and not flags.record_at_target:
         return None  # the bundle alone gets one
     from transload.app.recording import Recording  # few runs write one
 
-    return Recording(path=flags.record, at_target=flags.record_at_target, signer=signer, recorded_by=flags.recorded_by)
+    return Recording(
+        path=flags.record,
+        receipt=flags.receipt,
+        at_target=flags.record_at_target,
+        signer=signer,
+        recorded_by=flags.recorded_by,
+    )
 
 
 def record_in_bundle(flags: RecordFlags, run_id: str) -> InBundle | None:

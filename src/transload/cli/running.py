@@ -54,7 +54,7 @@ def carry(
     )
     recorded = None
     try:
-        recorded = recording.write(prepared, result) if recording is not None else None
+        recorded = recording.write(prepared, result, session.cancellation) if recording is not None else None
     finally:
         session.output.result(result)
     if recorded is not None:

@@ -19,22 +19,24 @@ _KEYS = ("format", "target", "prefix", "scoped", "manifests", "blobs", "reposito
 _HINT = "take the inventory again with transload inventory"
 
 
-def _written(inventory: Inventory) -> bytes:
+def inventory_out(inventory: Inventory) -> dict[str, Any]:
+    """The inventory as an object of JSON, such as a receipt has. Each list has its items in order."""
     manifests, blobs = sorted(inventory.manifests), sorted(inventory.blobs)
-    lists: dict[str, list[Any]] = {
+    return {
+        "format": FORMAT,
+        "target": inventory.target,
+        "prefix": inventory.prefix,
+        "scoped": inventory.blobs_per_repository,
         "manifests": [_described(inventory.manifests[digest]) for digest in manifests],
         "blobs": [{"digest": digest, "size": inventory.blobs[digest]} for digest in blobs],
         "repositories": list(_repositories_out(inventory.repositories, _numbers(manifests), _numbers(blobs))),
         "notes": list(inventory.notes),
     }
-    head = {
-        "format": FORMAT,
-        "target": inventory.target,
-        "prefix": inventory.prefix,
-        "scoped": inventory.blobs_per_repository,
-    }
-    written = {key: _text(value) for key, value in head.items()}
-    written |= {key: _lines(items) for key, items in lists.items()}
+
+
+def _written(inventory: Inventory) -> bytes:
+    document = inventory_out(inventory)
+    written = {key: _lines(value) if isinstance(value, list) else _text(value) for key, value in document.items()}
     return ("{\n" + ",\n".join(f'"{key}":{value}' for key, value in written.items()) + "\n}\n").encode("ascii")
 
 
@@ -52,7 +54,12 @@ def load_inventory(raw: bytes) -> Inventory:
 
     Raises `DocumentInvalid`, its subject the path of what is wrong in the document.
     """
-    root = Value.from_json(raw, "inventory", limit=INVENTORY_BYTES, values=INVENTORY_VALUES, hint=_HINT).only(*_KEYS)
+    return inventory_in(Value.from_json(raw, "inventory", limit=INVENTORY_BYTES, values=INVENTORY_VALUES, hint=_HINT))
+
+
+def inventory_in(root: Value) -> Inventory:
+    """The inventory that is this document, or an object of a larger one. Raises `DocumentInvalid`."""
+    root.only(*_KEYS)
     if root.get("format").number() != FORMAT:
         raise root.get("format").wrong(f"{FORMAT}, the format that this version of transload reads")
     manifests = [_manifest_in(entry) for entry in root.get("manifests").items()]

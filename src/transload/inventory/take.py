@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from typing import TypeVar
 
 from transload.errors import HostGivenUp, Interrupted, LimitExceeded, NotFound, TransloadError, as_result
@@ -42,19 +42,54 @@ def take_inventory(
     tagged = taking.tagged(taking.tags(names))
     by_digest = taking.by_digest([name for name in untagged if name.repository in names])
     taking.read_children()
-    described = {manifest.digest: manifest.descriptor for manifest in taking.known.values()}
     contents = {
         name[len(prefix) :].lstrip("/"): taking.content(tags, by_digest.get(name, ())) for name, tags in tagged.items()
     }
-    blobs = {
-        blob.digest: blob.size for manifest in taking.known.values() for blob in manifest.blobs if not blob.is_foreign
+    return _inventory(store, prefix, taking, contents)
+
+
+def inventory_of_names(
+    store: Target,
+    names: Iterable[Name],
+    known: Mapping[Digest, Manifest],
+    prefix: str = "",
+    *,
+    left_out: Collection[Digest] = (),
+    threads: int = 8,
+    cancellation: Cancellation | None = None,
+) -> Inventory:
+    """What `store` holds of the images `names`, which have digests and perhaps tags, and lie at or under `prefix`.
+
+    Manifests that are `known` to be there are not asked for. It costs one question for each other manifest, without
+    those that are `left_out` on purpose. What cannot be read becomes a note, and counts as not held. Raises
+    `Interrupted`, `HostGivenUp`.
+    """
+    taking = _Taking(store, threads, cancellation or Cancellation(), Counting(ignore, "listing"))
+    named = [(name, name.digest) for name in names if name.digest is not None]
+    for name, digest in named:
+        if digest in known:
+            taking.keep(known[digest], name.repository)
+    there = taking.by_digest(list(dict.fromkeys(Name(name.repository, None, digest) for name, digest in named)))
+    taking.read_children({*left_out})
+    tags: dict[str, dict[str, Digest]] = {}
+    for name, digest in named:
+        if name.tag and digest in there.get(name.repository, ()):
+            tags.setdefault(name.repository, {})[name.tag] = digest
+    contents = {
+        repository[len(prefix) :].lstrip("/"): taking.content(tags.get(repository, {}), digests)
+        for repository, digests in there.items()
     }
+    return _inventory(store, prefix, taking, contents)
+
+
+def _inventory(store: Target, prefix: str, taking: _Taking, contents: Mapping[str, RepositoryContent]) -> Inventory:
+    manifests = taking.known.values()
     return Inventory(
         target=store.locator,
         prefix=prefix,
         blobs_per_repository=store.blobs_per_repository,
-        manifests=described,
-        blobs=blobs,
+        manifests={manifest.digest: manifest.descriptor for manifest in manifests},
+        blobs={blob.digest: blob.size for manifest in manifests for blob in manifest.blobs if not blob.is_foreign},
         repositories=contents,
         notes=tuple(taking.notes),
     )
@@ -75,6 +110,7 @@ class _Taking:
         self._cancellation = cancellation
         self._counting = counting
         self._repositories: dict[Digest, str] = {}
+        self._kept: set[tuple[str, Digest]] = set()
         self._lock = threading.Lock()
         self._memory = Allowance("an inventory", RUN_MANIFESTS_BYTES)
 
@@ -115,15 +151,18 @@ class _Taking:
             self._note(str(name), answer)
         return digests
 
-    def read_children(self) -> None:
-        """Read what the known manifests lead to, level by level. A missing child is no error: it is not held."""
+    def read_children(self, left_out: Set[Digest] = frozenset()) -> None:
+        """Read what the known manifests lead to, level by level, without what was `left_out`.
+
+        A missing child is no error: it is not held.
+        """
         asked = set(self.known)
         for _ in range(INDEX_DEPTH + 1):
             below = {child.digest: digest for digest in asked for child in self.known[digest].manifests}
             names = [
                 Name(self._repositories[parent], None, child)
                 for child, parent in sorted(below.items())
-                if child not in self.known
+                if child not in self.known and child not in left_out
             ]
             if not names:
                 return
@@ -151,11 +190,19 @@ class _Taking:
 
     def _fetch(self, name: Name) -> Manifest:
         """A manifest that will be kept. One that has several names is kept once."""
+        if name.digest is not None and (name.repository, name.digest) in self._kept:
+            return self.known[name.digest]
         manifest = self._store.fetch(name)
         with self._lock:
             if manifest.digest not in self.known:
                 self.known[manifest.digest] = self._memory.take(manifest)
             return self.known[manifest.digest]
+
+    def keep(self, manifest: Manifest, repository: str) -> None:
+        """Take a manifest that is known to be in the repository."""
+        self.known.setdefault(manifest.digest, manifest)
+        self._kept.add((repository, manifest.digest))
+        self._keep(manifest, repository)
 
     def _keep(self, manifest: Manifest, repository: str) -> None:
         self._repositories.setdefault(manifest.digest, repository)
