@@ -167,6 +167,12 @@ TRUSTED_ROOT_BYTES = 1 << 20
 TRUSTED_ROOT_VALUES = 20_000
 """Values in it."""
 
+TRUST_HINTS = 100
+"""Files of trust material that a bundle carries as hints. Real policies name a handful."""
+
+TRUST_HINTS_BYTES = 16 << 20
+"""All of them together."""
+
 IDENTITY_LENGTH = 1024
 """Characters of an identity that is compared, or of the regular expression for it. Addresses of workflows have 150."""
 

@@ -27,6 +27,7 @@ from transload.app.rules import ask_once_if_repeated, policy_notes, refuse_by_ru
 from transload.app.selection import Selection, select
 from transload.app.stores import Stores
 from transload.app.tomedia import onto_media
+from transload.app.trusthints import carried_hints, check_other_extras
 from transload.app.whole import nameless_notes
 from transload.bundle.format.blueprint import Blueprint
 from transload.bundle.format.contents import Contents, ExtraFile
@@ -141,7 +142,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     plan = passed.plan
     check_any_passed(plan)
     record = _record(packing, passed, stores)
-    extras = (*map(ExtraFile.of, packing.also), *((record.file,) if record else ()))
+    extras = (*_extras(job, packing), *((record.file,) if record else ()))
     against = packing.against.name if packing.against else ""
     contents = contents_of(plan, far.resolve, inventory.holders, extras=extras, against=against)
     contents = with_edition(contents, selection, job, packing.out, stores)
@@ -196,6 +197,13 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
         return _protected(recovery, stores, cancellation, packing.verify_medium, fresh=False)
 
     return Packed(evolve(prepared, plan=_nothing_to_do(plan, location), finish=complete), blueprint, recovery)
+
+
+def _extras(job: Job, packing: Packing) -> tuple[ExtraFile, ...]:
+    """The files that travel along: the user's, and the trust material of the policy."""
+    also = tuple(map(ExtraFile.of, packing.also))
+    check_other_extras(also)
+    return (*also, *carried_hints(job.policy))
 
 
 def _ungated(plan: Plan, request: Request, selection: Selection, far: InventoryTarget, packing: Packing) -> Prepared:

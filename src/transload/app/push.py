@@ -20,6 +20,7 @@ from transload.app.mirror import (
 )
 from transload.app.rules import policy_notes, refuse_by_rule, trusting_for
 from transload.app.stores import Stores
+from transload.app.trusthints import carries_hints
 from transload.app.whole import nameless_notes
 from transload.bundle.format.ledger import Ledger
 from transload.bundle.reading.reader import BundleStore
@@ -85,7 +86,7 @@ def prepare_push(
         working=stores.working,
     )
     carrier = _carrier(bundle) if bundle else None
-    notes = tuple(_bundle_notes(bundle, plan, carrier)) if bundle else source_notes(selection.sources)
+    notes = tuple(_bundle_notes(bundle, plan, job, carrier)) if bundle else source_notes(selection.sources)
     notes = (*policy_notes(trusting), *notes, *nameless_notes(plan.images), *_compression_notes(compressed))
     notes += older_notes(tag for tag in older if allow_older or tag.doubtful)
     notes += half_blob_notes(plan, target)
@@ -150,10 +151,12 @@ def _compression_notes(compressed: CompressedStore | None) -> Iterator[str]:
         yield "--compress found no layer that is not compressed already"
 
 
-def _bundle_notes(bundle: BundleStore, plan: Plan, carrier: Carrier | None) -> Iterator[str]:
+def _bundle_notes(bundle: BundleStore, plan: Plan, job: Job, carrier: Carrier | None) -> Iterator[str]:
     yield from signature_notes(bundle)
     if carrier is not None and carrier.record is not None and carrier.record.problem is not None:
         yield f"the transfer record that the bundle carries does not count: {carrier.record.problem}"
+    if job.policy is None and carries_hints(bundle.ledger):
+        yield "this bundle carries a policy as a hint, which decides nothing: give your own with --policy"
     yield from _prerequisite_notes(plan, bundle.ledger)
     yield from volume_notes(bundle)
 

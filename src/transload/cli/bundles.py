@@ -10,6 +10,7 @@ import click
 
 from transload.app.detect import carried_place, ending_notes
 from transload.app.stores import Carried
+from transload.app.trusthints import hint_names, other_extras, read_hints
 from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.console import say_notes, show_result, width_of
@@ -54,6 +55,7 @@ def list_(carried: str, reading: Carried, output: OutputFormat, quiet: bool) -> 
             recovery=store.recovery_files,
             lacking_recovery=store.lacking_recovery,
             record=record_in(store),
+            hints=read_hints(store),
         )
         lacking = list(store.lacking())
         if not session.output.document("bundle", **view.to_json(volume.subject for volume in lacking)):
@@ -83,6 +85,7 @@ def _problem(volume: CheckedPart, width: int | None) -> list[Styled]:
     metavar="DIR",
     help="Folder to put them in.",
 )
+@click.option("--trust", is_flag=True, help="Take out the trust material that it carries as hints.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @options.bundle
 @options.reporter
@@ -90,6 +93,7 @@ def extract(
     carried: str,
     names: tuple[str, ...],
     into: Path,
+    trust: bool,
     overwrite: bool,
     reading: Carried,
     output: OutputFormat,
@@ -97,16 +101,25 @@ def extract(
 ) -> int:
     """Take extra files (pack --also) out of a bundle: the FILEs named, or all.
 
+    With --trust it takes out the policy with which the bundle was packed, and the keys and certificates that it names.
+    They are hints: look at them, and compare the fingerprints with those that you have from another source.
+
     \b
       transload extract /media/usb/arcdata-2026-11 licence.txt -C /tmp
+      transload extract /media/usb/arcdata-2026-11 --trust -C hints
     """
     from transload.bundle.reading.extras import extract_extras
 
+    if trust and names:
+        raise UsageError("--trust takes out all of the trust material", hint="leave the names out")
     with open_session("extract", output, quiet) as session:
         store = _bundle(session, carried, reading)
-        if not store.ledger.extras and not names:
-            raise SelectionEmpty(f"{carried} holds no extra files", subject=carried, hint="pack --also puts them in")
-        paths = extract_extras(store, into, names or None, overwrite=overwrite)
+        renamed = hint_names(store.ledger) if trust else {}
+        chosen = list(renamed) if trust else list(names) or [extra.name for extra in other_extras(store.ledger)]
+        if not chosen:
+            what, way = ("trust material", "--policy") if trust else ("extra files", "--also")
+            raise SelectionEmpty(f"{carried} holds no {what}", subject=carried, hint=f"pack {way} puts them in")
+        paths = extract_extras(store, into, chosen, renamed, overwrite=overwrite)
         if not session.output.document("extracted", files=[str(path) for path in paths]):
             show_result(str(path) for path in paths)
     return 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
+from transload.app.trusthints import Hints, other_extras
 from transload.bundle.format.edition import time_text
 from transload.oci.cosign import subject_of
 from transload.report.recordfacts import packing_facts
@@ -26,7 +27,7 @@ class BundleView:
     """A ledger, the name of its bundle, its signer, whether the signature was verified, and the recovery volumes.
 
     `lacking_recovery` are those of the recovery volumes that are missing or have a wrong size. `record` is the transfer
-    record that the bundle carries.
+    record that the bundle carries, `hints` the trust material.
     """
 
     ledger: Ledger
@@ -36,6 +37,7 @@ class BundleView:
     recovery: tuple[str, ...] = ()
     lacking_recovery: tuple[str, ...] = ()
     record: FoundRecord | None = None
+    hints: Hints = field(default=Hints(), kw_only=True)
 
     def image_lines(self, width: int | None) -> list[Styled]:
         """Each image: name, digest, its size in the bundle; on two lines if the terminal is narrow."""
@@ -58,14 +60,15 @@ class BundleView:
             facts += packing_facts(self.record)
         if self.recovery:
             facts.append(("recovery", self._recovery()))
-        if ledger.extras:
-            facts.append(("files", ", ".join(f"{extra.name} {size(extra.size)}" for extra in ledger.extras)))
+        if files := other_extras(ledger):
+            facts.append(("files", ", ".join(f"{extra.name} {size(extra.size)}" for extra in files)))
         if ledger.prerequisites or any(entry.image.present for entry in ledger.images):
             facts.append(("needs", self._needs()))
+        facts += self._trust()
         return [
             line
             for name, text in facts
-            for line in folded(f"{name + ':':<9} ", text, width, "warn" if name == "problem" else "faint")
+            for line in folded(f"{name and name + ':':<9} ", text, width, "warn" if name == "problem" else "faint")
         ]
 
     def _edition(self, edition: Edition) -> str:
@@ -113,6 +116,24 @@ class BundleView:
         parts += [f"{count(len(blobs), 'blob')} ({size(sum(blob.size for blob in blobs))})"] if blobs else []
         return f"{' and '.join(parts)} at the target already, packed against {self.ledger.against}"
 
+    def _trust(self) -> Iterator[tuple[str, str]]:
+        """The trust material, with what two people can compare over the telephone."""
+        hints = self.hints
+        if hints.files:
+            yield (
+                "trust",
+                (
+                    f"carries trust material (hints, not believed: compare with what you have from elsewhere): "
+                    f"{count(len(hints.files), 'file')}"
+                ),
+            )
+        for hint in hints.files:
+            called = "" if hint.name == hint.file else f", called {hint.name} in the policy"
+            mark = f"key {hint.key_id}" if hint.key_id else hint.digest
+            yield "", f"{hint.file} ({hint.role}{called}): {mark}"
+        if hints.problem:
+            yield "trust", f"what it is cannot be told: {hints.problem}"
+
     def _own(self, entry: LedgerImage) -> int:
         return sum(self.ledger.blobs[number].size for number in entry.blobs)
 
@@ -144,7 +165,10 @@ class BundleView:
                 }
                 for entry in ledger.images
             ],
-            "files": [{"name": extra.name, "size": extra.size, "digest": extra.digest} for extra in ledger.extras],
+            "files": [
+                {"name": extra.name, "size": extra.size, "digest": extra.digest} for extra in other_extras(ledger)
+            ],
+            "trust_material": [hint.to_json() for hint in self.hints.files],
             "prerequisites": [
                 {
                     "digest": piece.descriptor.digest,

@@ -15,6 +15,7 @@ from transload.app.outcome import StartTime
 from transload.app.pack import Packed, Packing, bundle_path, prepare_pack
 from transload.app.protecting import Division
 from transload.app.tool import Tool, put_tool, tool_for
+from transload.app.trusthints import planned_hints
 from transload.cli import ages as age_flags
 from transload.cli import completion, options
 from transload.cli.command import Command
@@ -200,6 +201,7 @@ def _view(packed: Packed, packing: Packing) -> BundleView:
         signer.key_id if signer else None,
         signer is not None,
         recovery=tuple(file.name for file in packed.recovery.files) if packed.recovery else (),
+        hints=planned_hints(packed.blueprint.ledger, packed.blueprint.contents.extras),
     )
 
 
