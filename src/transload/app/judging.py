@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from attrs import evolve, field, frozen
 
 from transload.app.location import Location
-from transload.app.trusting import Judge, Published, refusal
+from transload.app.trusting import Judge, Published, refusal, without_use
 from transload.errors import Interrupted, PartMissing, TransloadError, as_result
 from transload.events import ActivityListener, Counting, ignore
 from transload.oci import Descriptor, Digest, Name
@@ -29,11 +29,13 @@ Whose = Callable[[Name], Published]
 class Judged:
     """What a policy says of images, by their names in the store.
 
-    `troubles` are the errors of those that are refused, and of those whose signatures could not be asked for.
+    `troubles` are the errors of those that are refused, and of those whose signatures could not be asked for. `notes`
+    name rules that fit none.
     """
 
     trust: Mapping[str, Trusted] = field(factory=dict)
     troubles: Mapping[str, TransloadError] = field(factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def whose_here(location: Location) -> Whose:
@@ -104,7 +106,8 @@ def judge_proved(
             refused.side = "target"
 
     in_parallel(Counting(working, "proving", len(images)).around(judged), images, _THREADS, cancellation)
-    return Judged(trust=trust, troubles=troubles)
+    notes = without_use(judge.policy, [whose(name).name for name, _ in images], "that was judged")
+    return Judged(trust=trust, troubles=troubles, notes=tuple(notes))
 
 
 def _verdict(judge: Judge, store: Source, name: Name, root: Descriptor, published: Published) -> Verdict:

@@ -10,7 +10,7 @@ has proved who made the bundle, its claim may choose a stricter rule than that o
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -182,7 +182,7 @@ class Trusting:
                 f"{count(self._unchanged, 'unchanged image')} not judged: "
                 "transload verify --policy judges what the target has"
             )
-        yield from self._without_use()
+        yield from without_use(self.judge.policy, self._names, "of this run")
 
     def _counts(self) -> Iterator[str]:
         said = self.verdicts.values()
@@ -205,20 +205,23 @@ class Trusting:
         for label, error in self.unknown.items():
             yield f"whether {label} is signed could not be asked: {error.message}"
 
-    def _without_use(self) -> Iterator[str]:
-        rules = self.judge.policy.without_use(self._names)
-        if rules:
-            fits = "a rule fits" if len(rules) == 1 else f"{len(rules)} rules fit"
-            named = first_of(map(_place, rules), _NAMED)
-            yield f"policy {self.judge.policy.file}: {fits} no image of this run: {named}"
-
     def checks(self) -> tuple[Check, ...]:
         """What a transfer record says was checked."""
         return tuple(_check(label, said) for label, said in sorted(self.verdicts.items()))
 
 
+def without_use(policy: Policy, names: Iterable[str], of_what: str) -> Iterator[str]:
+    """A note on the rules that fit none of these images, whose prefixes may be misspelt."""
+    names = tuple(names)
+    rules = policy.without_use(names) if names else ()
+    if rules:
+        fits = "a rule fits" if len(rules) == 1 else f"{len(rules)} rules fit"
+        yield f"policy {policy.file}: {fits} no image {of_what}: {first_of(map(_place, rules), _NAMED)}"
+
+
 def _place(rule: Rule) -> str:
-    return f"{rule.prefix} (line {rule.line})" if rule.line else rule.prefix
+    prefix = rule.prefix or '""'
+    return f"{prefix} (line {rule.line})" if rule.line else prefix
 
 
 def _check(label: str, said: Verdict) -> Check:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
 from transload.app.detect import CarriedStore, ending_notes, select_carried
 from transload.app.job import Job
-from transload.app.location import Location
+from transload.app.location import Location, is_image
 from transload.app.mirror import all_missing, request_of
+from transload.app.naming import kind_of
 from transload.app.protecting import recovery_notes
 from transload.app.selection import select
 from transload.app.stores import Stores
@@ -19,12 +21,14 @@ from transload.bundle.reading.accounts import Accounts, saved_contradiction
 from transload.bundle.reading.checking import CheckedPart
 from transload.errors import PolicyRefused, SelectionEmpty, TransloadError, at_side
 from transload.events import ActivityListener, Counting, ignore
-from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci import Descriptor, Digest, Manifest, Name, Reference
+from transload.planning import Narrowing
 from transload.planning.narrowing import named
 from transload.planning.parts import LeftOut, Parts
 from transload.ports import Source
 from transload.report.exitcodes import code_of, of_verification
 from transload.report.problem import Problem
+from transload.report.texts import instant
 from transload.report.trusted import Trusted
 from transload.threads import Cancellation
 from transload.transfer.proof import Proof, Prover, compare, is_wrong
@@ -45,8 +49,9 @@ class Verification:
     need beside what it brings. `notes` say what else people should know. `damage` has every wrong volume and member
     of a bundle that has recovery volumes.
 
-    `policy` is the file of the policy, `trust` what it says of the images that are proved, by their names. `troubles`
-    are the errors of those that it refuses, and of those whose signatures could not be asked for.
+    `policy` is the file of the policy, and `at` the time that counted as now for it. `trust` is what it says of the
+    images that are proved, by their names. `troubles` are the errors of those that it refuses, and of those whose
+    signatures could not be asked for.
     """
 
     target: str
@@ -58,6 +63,7 @@ class Verification:
     notes: tuple[str, ...] = field(default=(), kw_only=True)
     damage: tuple[CheckedPart, ...] = field(default=(), kw_only=True)
     policy: str | None = field(default=None, kw_only=True)
+    at: datetime | None = field(default=None, kw_only=True)
     trust: Mapping[str, Trusted] = field(factory=dict, kw_only=True, hash=False)
     troubles: Mapping[str, TransloadError] = field(factory=dict, kw_only=True, eq=False)
 
@@ -92,7 +98,18 @@ class Verification:
             "notes": list(self.notes),
             "repairable": self.repairable,
             "damage": [_damage_json(part) for part in self.damage],
-            **({"policy": self.policy} if self.policy else {}),
+            **({"policy": self._policy_json()} if self.policy else {}),
+        }
+
+    def _policy_json(self) -> dict[str, Any]:
+        assert self.at is not None  # noqa: S101 - a policy judges at a time
+        refused = sum(isinstance(trouble, PolicyRefused) for trouble in self.troubles.values())
+        return {
+            "file": self.policy,
+            "at": instant(self.at.timestamp()),
+            "judged": len(self.trust),
+            "refused": refused,
+            "unasked": len(self.troubles) - refused,
         }
 
     def _proof_json(self, proof: Proof) -> dict[str, Any]:
@@ -137,7 +154,18 @@ def check_against_source(
     named = [(proof.name, item) for proof, item in zip(proofs, selection.items, strict=True)]
     whose = judging.whose_compared(named, job.target, bundled)
     judge = Judge(job.policy, job.at)
-    return _judged(verification, judge, target, whose, cancellation, stores.working)
+    verification = _judged(verification, judge, target, whose, cancellation, stores.working)
+    return evolve(verification, notes=(*_narrowing_notes(job, verification), *verification.notes))
+
+
+def _narrowing_notes(job: Job, checked: Verification) -> Iterator[str]:
+    """Why a narrowed index cannot hold."""
+    refused = any(isinstance(trouble, PolicyRefused) for trouble in checked.troubles.values())
+    if refused and job.platforms and job.narrowing is Narrowing.REWRITTEN:
+        yield (
+            "with --platform, the target has indexes that transload has written, and nobody has signed these; "
+            "with --narrow sparse it has the published ones"
+        )
 
 
 def _whose_bundled(bundle: BundleStore) -> Whose:
@@ -158,7 +186,14 @@ def _judged(
     from transload.app.judging import judge_proved
 
     judged = judge_proved(judge, store, checked.proofs, whose, cancellation=cancellation, working=working)
-    return evolve(checked, policy=judge.policy.file, trust=judged.trust, troubles=judged.troubles)
+    return evolve(
+        checked,
+        policy=judge.policy.file,
+        at=judge.at,
+        trust=judged.trust,
+        troubles=judged.troubles,
+        notes=(*checked.notes, *judged.notes),
+    )
 
 
 def check_alone(
@@ -185,6 +220,32 @@ def check_alone(
 
     whose = _whose_bundled(bundle) if bundle else whose_here(location)
     return _judged(checked, judge, carried.source, whose, cancellation, working)
+
+
+def registry_place(word: str) -> tuple[Location, Name | None] | None:
+    """The registry that a word names, and the one image there if it names one; None if it names something else.
+
+    Raises `ReferenceInvalid`, `UsageError`.
+    """
+    if kind_of(word) != "reference":
+        return None
+    if not is_image(word):
+        return Location.parse(word), None
+    reference = Reference.parse(word)
+    return Location("registry", reference.registry), reference.name
+
+
+def check_registry(
+    place: tuple[Location, Name | None], stores: Stores, deep: bool, cancellation: Cancellation, judge: Judge
+) -> Verification:
+    """Check what is at a registry, or one image there, by itself: whole, and signed as the policy of `judge` wants.
+
+    Raises as `check_alone` does.
+    """
+    location, only = place
+    with at_side("target"):
+        store = CarriedStore(location, stores.target(location, create=False))
+    return check_alone(store, deep, cancellation, stores.working, judge, only)
 
 
 def _check_names(

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from transload.app.detect import only_store, open_carried
 from transload.app.job import Job
 from transload.app.stores import Carried
-from transload.app.verify import Verification, check_against_source, check_alone
+from transload.app.verify import Verification, check_against_source, check_alone, check_registry, registry_place
 from transload.errors import UsageError
 from transload.oci import Platform
 from transload.verbs import arguments
 from transload.verbs.means import Means, Options, at_work
+
+if TYPE_CHECKING:
+    from transload.app.trusting import Judge
+    from transload.trust.policy import Policy
 
 
 def verify(
@@ -32,6 +37,8 @@ def verify(
     flatten: bool = False,
     key: str | Path | None = None,
     volumes: str | Path | Iterable[str | Path] = (),
+    policy: str | Path | None = None,
+    at: datetime | None = None,
     **options: Unpack[Options],
 ) -> Verification:
     """Compare the store `to` with what `sets` publish, or check one store by itself: `transload verify`.
@@ -39,6 +46,10 @@ def verify(
     Without `to`, `sets` is one store (`bundle:NAME`, `oci:DIR`, `archive:FILE`, or the path of one): its own content is
     proved; of a bundle every byte is read, of others with `deep`. With `to`, each image's digest is compared with the
     source's, every manifest is read at the target and every blob asked for; with `deep` read and hashed.
+
+    With `policy`, a file, each image that is proved must also be signed as it wants, by signatures that lie beside it;
+    `at` is the time that counts as now for it. Then a registry can be checked by itself, too. `result.trust` says who
+    signed what, `result.troubles` why an image is refused, or could not be asked about.
 
     The result has a proof for each image with its verdict (`identical`, `sound`, `differs`, `absent`, `damaged`,
     `unproved`, `unchecked`); `result.good` is whether all of it is proved. What is wrong with images is never raised.
@@ -49,11 +60,17 @@ def verify(
     carried = Carried(arguments.paths("volumes", volumes), arguments.path_if_any("key", key))
     place = only_store(words, carried, alone=to is None)
     means = Means.of(options, key=carried.key, volumes=carried.folders)
+    wanted = _policy(policy, at)
     if to is None:
-        if place is None:
-            raise UsageError("verify has nothing to compare", hint="give to=, or one store: oci:DIR, bundle:NAME")
+        judge = _judge(wanted, at)
+        registry = registry_place(words[0]) if judge and not origin and len(words) == 1 else None
         with at_work(means) as work:
-            return check_alone(open_carried(place, work.stores), deep, work.cancellation, work.stores.working)
+            if place is not None:
+                store = open_carried(place, work.stores)
+                return check_alone(store, deep, work.cancellation, work.stores.working, judge)
+            if registry is None or judge is None:
+                raise UsageError("verify has nothing to compare", hint="give to=, or one store: oci:DIR, bundle:NAME")
+            return check_registry(registry, work.stores, deep, work.cancellation, judge)
     source = place or arguments.store_if_any("origin", origin)
     if place is None:
         carried.demand_signature(source)
@@ -69,7 +86,32 @@ def verify(
         foreign_layers=foreign_layers,
         allow_missing=allow_missing,
         flatten=flatten,
+        policy=wanted,
+        at=at,
     )
     with at_work(means) as work:
-        store = open_carried(place, work.stores) if place else None
-        return check_against_source(job, work.stores, deep, work.cancellation, store)
+        carried_store = open_carried(place, work.stores) if place else None
+        return check_against_source(job, work.stores, deep, work.cancellation, carried_store)
+
+
+def _policy(file: str | Path | None, at: datetime | None) -> Policy | None:
+    """The policy in a file. Raises `TypeError` for `at` without a time zone, and what reading the file raises."""
+    path = arguments.path_if_any("policy", file)
+    arguments.of_kind_if_any("at", at, datetime)
+    if at is not None and at.tzinfo is None:
+        raise UsageError("at= has no time zone", hint="give it one: datetime(2026, 11, 26, tzinfo=UTC)")
+    if path is None:
+        if at is not None:
+            raise UsageError("at= without policy= has no effect", hint="give policy= too, or leave at= out")
+        return None
+    from transload.trust.policyfile import read_policy  # few checks have a policy
+
+    return read_policy(path)
+
+
+def _judge(policy: Policy | None, at: datetime | None) -> Judge | None:
+    if policy is None:
+        return None
+    from transload.app.trusting import Judge
+
+    return Judge(policy, at)

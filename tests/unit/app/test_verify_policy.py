@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from transload.app.settings import Environment
 from transload.app.stores import Carried, Logins, Stores
 from transload.app.trusting import Judge
 from transload.app.verify import Verification, check_against_source, check_alone
-from transload.errors import ManifestInvalid, PolicyRefused, Unreachable
+from transload.errors import ManifestInvalid, PolicyRefused, Unreachable, UsageError
 from transload.limits import REFERRERS
 from transload.memory import MemoryStore
 from transload.oci import Name
@@ -207,3 +208,38 @@ def test_a_rule_that_only_warns_does_not_fail_where_nobody_answers(mirror: Memor
     checked = alone(store, policy(rule("", VENDOR, mode="warn")), only=Name("shop/app", "v1"))
     assert problem(checked, "shop/app:v1") == "its signatures could not be asked for: it does not answer"
     assert checked.exit_code == 0
+
+
+def policy_file(folder: Path, prefix: str = "", mode: str = "require") -> Path:
+    """A file that trusts the vendor, with the key beside it."""
+    (folder / "vendor.pub").write_bytes(VENDOR.pem)
+    path = folder / "policy.yaml"
+    rule = f"prefix: '{prefix}', mode: {mode}, any-of: [{{cosign-key: vendor.pub}}]"
+    path.write_text(f"version: 1\nrules:\n  - {{{rule}}}\n")
+    return path
+
+
+def test_the_library_checks_a_registry_an_image_there_a_folder_and_a_comparison(
+    tmp_path: Path, mirror: MemoryStore
+) -> None:
+    file = policy_file(tmp_path)
+    with serve(mirror) as site:
+        everything = transload.verify(f"{site.host_port}/shop", policy=file, environment=NOTHING)
+        assert everything.exit_code == 7
+        assert {name for name, trust in everything.trust.items() if trust.holds} == {"shop/app:v1"}
+        assert everything.troubles.keys() == {"shop/till:v1", "shop/free:v1"}
+        one = transload.verify(f"{site.host_port}/shop/app:v1", policy=file, environment=NOTHING)
+        assert one.good
+        place = f"oci:{tmp_path / 'folder'}"
+        transload.mirror(f"{site.host_port}/shop/app:v1", to=place, referrers=True, environment=NOTHING)
+        assert transload.verify(place, policy=file, environment=NOTHING).good
+        compared = transload.verify(f"{site.host_port}/shop/app:v1", to=place, policy=file, environment=NOTHING)
+        assert "under another name" in str(compared.trust["shop/app:v1"].problem)  # it was published here, as it seems
+
+
+def test_a_time_without_a_policy_or_a_zone_is_refused(tmp_path: Path) -> None:
+    moment = datetime(2026, 11, 26, tzinfo=UTC)
+    with pytest.raises(UsageError, match="at= without policy= has no effect"):
+        transload.verify("oci:folder", at=moment, environment=NOTHING)
+    with pytest.raises(UsageError, match="no time zone"):
+        transload.verify("oci:x", policy=policy_file(tmp_path), at=moment.replace(tzinfo=None), environment=NOTHING)
