@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from attrs import evolve
@@ -13,7 +14,7 @@ from transload.app.answers import Answers
 from transload.app.halfway import unknown_half_notes
 from transload.app.job import Through
 from transload.app.location import Location
-from transload.app.mirror import prepare, prepare_saved
+from transload.app.mirror import Prepared, prepare, prepare_saved
 from transload.app.network import Network
 from transload.app.outcome import StartTime
 from transload.app.ownplans import check_named, is_own, remember
@@ -29,7 +30,7 @@ from transload.cli.recording import RecordFlags, record_signer, recorded_at_targ
 from transload.cli.running import carry
 from transload.cli.session import Session, open_session
 from transload.cli.signing import SigningFlags, record_signing
-from transload.cli.trusting import TrustFlags, policies, with_policy
+from transload.cli.trusting import TrustFlags, named_policies, policies, policy_named, with_policy
 from transload.errors import UsageError
 from transload.files import check_replaceable, local_errors, read_file, replace_file
 from transload.limits import PLAN_BYTES
@@ -39,6 +40,9 @@ from transload.planning.planfile import dump_plan, load_plan
 from transload.report.exitcodes import of_plan
 from transload.report.result import exit_code
 from transload.transfer.limits import Limits
+
+if TYPE_CHECKING:
+    from transload.trust.policy import Policy
 
 
 @click.command(cls=Command)
@@ -128,6 +132,7 @@ def _write(decided: Plan, path: Path, session: Session) -> None:
 @options.named
 @recorded_at_target
 @record_signing
+@named_policies
 @options.logins
 @options.network
 @options.limits
@@ -139,6 +144,7 @@ def apply(
     origin: str | None,
     record: RecordFlags,
     signing: SigningFlags,
+    trust: TrustFlags,
     logins: LoginFlags,
     network: Network,
     limits: Limits,
@@ -149,26 +155,38 @@ def apply(
 ) -> int:
     """Do what the plan in FILE says. Content that has arrived in the meantime is not sent again.
 
-    For a plan that was not made here, --to and --from must repeat the registry that gets a password.
+    For a plan that was not made here, --to and --from must repeat the registry that gets a password. With --policy,
+    images that are not signed as it wants are refused, and the others are copied.
     """
     with open_session("apply", output, quiet, network, run) as session:
         with local_errors("reading", file):
             content = read_file(file, PLAN_BYTES + 1)
             decided = load_plan(content)
+        policy = policy_named(trust)
         named = _named(decided, to, origin)
         own = is_own(content, session.environment.state)
         check = (lambda _: None) if own else partial(_check_logins, decided, named, session.environment)
         gathered = gather_logins(session, logins, decided.sources, decided.target, check)
         words = [word for flag, store in named.items() for word in (f"--{flag}", store)]
-        words += [*connection_words(network, gathered), *limit_words(limits)]
+        words += [*connection_words(network, gathered), *limit_words(limits), *trust.words]
         words += [*record.words, *signing.words]
         began = StartTime.now(command_line(["apply", str(file), *words]), session.output.run_id)
         records = recording(record, record_signer(record, signing, session))
         with session.stoppable(), session.stores(gathered) as stores:
             session.wait(limits)
             prepared = prepare_saved(decided, stores)
+            if policy is not None:
+                prepared = _judged(prepared, policy, trust, own, session)
             result = carry(session, stores, prepared, began, lambda _: began.asked, jobs, limits, recording=records)
             return exit_code(result)
+
+
+def _judged(prepared: Prepared, policy: Policy, trust: TrustFlags, own: bool, session: Session) -> Prepared:
+    """The same without the images that the policy refuses."""
+    from transload.app.judgedplan import judged_plan  # few plans are judged
+    from transload.app.trusting import Judge
+
+    return judged_plan(prepared, Judge(policy, trust.at), session.cancellation, own=own)
 
 
 def _named(decided: Plan, to: str | None, origin: str | None) -> dict[str, str]:

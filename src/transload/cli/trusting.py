@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import evolve, frozen
 from click.core import ParameterSource
 
-from transload.cli.declaring import as_value, option
+from transload.cli.declaring import as_value, option, stacked
 from transload.cli.gather import Gathered
 from transload.cli.kinds import NamedPath
 from transload.errors import UsageError
+
+if TYPE_CHECKING:
+    from transload.trust.policy import Policy
 
 
 @frozen(kw_only=True)
@@ -45,16 +49,16 @@ def _flags(policy: Path | None, no_policy: bool, at: str | None) -> TrustFlags:
     return TrustFlags(policy=policy, no_policy=no_policy, at=time_in(at))
 
 
-policies = as_value(
-    "trust",
-    _flags,
-    option(
+def _policy(effect: str) -> Any:
+    return option(
         "--policy",
         type=NamedPath(path_type=Path, dir_okay=False),
         metavar="FILE",
-        help="Which signatures images must have; the others are refused (transload.yaml beside an image set does "
-        "the same).",
-    ),
+        help=f"Which signatures images must have; the others are refused{effect}.",
+    )
+
+
+_others = stacked(
     # No variables: each run should say itself that it judges by another time, or not at all.
     click.option("--no-policy", is_flag=True, help="Judge by no policy, also not by that of the image set."),
     click.option(
@@ -63,6 +67,11 @@ policies = as_value(
         help="With a policy: the time that counts as now, where the clock is wrong: 2026-11-26T12:00:00Z.",
     ),
 )
+
+policies = as_value("trust", _flags, _policy(" (transload.yaml beside an image set does the same)"), _others)
+
+named_policies = as_value("trust", _flags, _policy(""), _others)
+"""For commands that judge only by a policy that is named to them, or is a default."""
 
 
 def with_policy(gathered: Gathered, trust: TrustFlags) -> Gathered:
@@ -78,6 +87,16 @@ def with_policy(gathered: Gathered, trust: TrustFlags) -> Gathered:
         _check_time_is_used(trust)
         return gathered
     return evolve(gathered, job=evolve(job, policy=policy, at=trust.at))
+
+
+def policy_named(trust: TrustFlags) -> Policy | None:
+    """The policy in the file that is named. Raises `UsageError` for --at without one, and as `read_policy` does."""
+    if trust.policy is None:
+        _check_time_is_used(trust)
+        return None
+    from transload.trust.policyfile import read_policy  # few commands have a policy
+
+    return read_policy(trust.policy)
 
 
 def _check_time_is_used(trust: TrustFlags) -> None:

@@ -25,7 +25,8 @@ def trust_lines(trust: Trusted, indent: str, width: int | None) -> list[Styled]:
     if trust.mode == "skip":
         return _told(indent, "not judged", f"{rule} asks for nothing", width, "faint")
     if trust.holds:
-        return folded(indent, _short(trust.told or f"{rule} holds", width), width)
+        signers = "; ".join(map(str, trust.signers))
+        return _told(indent, "signed", _short(f"by {signers}" if signers else f"as {rule} wants", width), width, "good")
     problem = _short(trust.problem or "", width)
     if trust.mode == "warn":
         return _told(indent, "not signed as the policy wants", f"{problem} ({rule} only warns)", width, "warn")
