@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from tests.docs.pages import DOCS, blocks
 from tests.unit.trust.notation.making import ROOT
 from tests.unit.trust.test_cosignkey import PUBLIC, pem
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid, LocalError
 from transload.limits import POLICY_AUTHORITIES, POLICY_FILES, POLICY_RULES, RULE_AUTHORITIES, YAML_BYTES
+from transload.trust import policyfile
 from transload.trust.policy import Mode, Policy, Rule
 from transload.trust.policyfile import policy_of, read_policy
 
@@ -95,6 +98,30 @@ def test_a_policy_inside_another_document(folder: Path) -> None:
     wrong = Value.from_yaml("a: 1\npolicy: {rules: [{prefix: A, mode: skip}]}", "set.yaml")
     with pytest.raises(DocumentInvalid, match=r"set\.yaml:2: policy\.rules\[0\]\.prefix: 'A' has capital letters"):
         policy_of(wrong.get("policy"), folder, "set.yaml")
+
+
+PAGE = DOCS / "formats" / "policy.md"
+BLOCKS = [pytest.param(block.text, id=str(block)) for block in blocks(PAGE) if block.language == "yaml"]
+
+
+@pytest.mark.parametrize("text", BLOCKS)
+def test_every_example_of_the_documentation_is_read(folder: Path, text: str) -> None:
+    for name in ("vendor.pub", "builder.pub"):
+        (folder / name).write_bytes(PUBLIC)
+    assert read(folder, text).rule_for("registry.example/vendor/app")
+
+
+def test_the_documentation_names_every_key() -> None:
+    table = PAGE.read_text(encoding="utf-8").partition("## Every key")[2].partition("\n## ")[0]
+    told: dict[str, set[str]] = {}
+    for keys, where in re.findall(r"^\| (`[^|]+) \| (\w+)", table, re.MULTILINE):
+        told.setdefault(where, set()).update(re.findall("`([a-z-]+)`", keys))
+    assert told == {
+        "top": set(policyfile._POLICY),
+        "rule": set(policyfile._RULE),
+        "attestation": set(policyfile._ATTESTATION),
+        "signer": set(policyfile._READERS),
+    }
 
 
 # --- prefixes
