@@ -191,7 +191,17 @@ if TYPE_CHECKING:
     from transload.net.rates import RateLimits
     from transload.net.settings import NetSettings
     from transload.oci import Descriptor, Digest, Manifest, Name, Platform, Reference
-    from transload.planning import BlobStep, Item, ManifestStep, Narrowing, Plan, PlannedImage, Request, make_plan
+    from transload.planning import (
+        BlobStep,
+        Item,
+        ManifestStep,
+        Narrowing,
+        Plan,
+        PlannedImage,
+        Referrers,
+        Request,
+        make_plan,
+    )
     from transload.planning.additions import Addition, ReleaseNames, additions
     from transload.planning.plan import Requests, Share, Step
     from transload.planning.planfile import dump_plan, load_plan
@@ -258,22 +268,23 @@ __all__ = [
     "PermissionRefused", "Place", "Plan", "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable",
     "PolicyRefused", "PoolPlan", "PrefixRule", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress",
     "Progressed", "Proof", "ProtocolTrouble", "PrunePlan", "PruneResult", "PublicKey", "RateLimits", "Reach",
-    "ReadChart", "ReadOnly", "Reference", "ReferenceInvalid", "Refused", "RefusedByRule", "RegistryStore", "Release",
-    "ReleaseList", "ReleaseNames", "ReleaseResult", "ReleaseUnknown", "Relocation", "Repaired", "RepairedFile",
-    "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result", "Results", "RuledImages",
-    "RuledPrefix", "RunFinished", "RunPaused", "RunResumed", "RunStarted", "SchemaUnsupported", "Secret", "Selected",
-    "SelectionEmpty", "ServeSettings", "Served", "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side",
-    "Signer", "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried",
-    "StepStarted", "StorageFull", "Store", "StoreOptions", "StoredBlob", "StoredExtra", "Sureness", "TagRule",
-    "TagVerdict", "Target", "TargetConflict", "TargetEvent", "TargetsFailed", "TooLarge", "TooManyRequests", "TooSlow",
-    "TransloadError", "Truncated", "Trusted", "Unreachable", "Unread", "UsageError", "Verdict", "Verification",
-    "VersionRange", "VolumeDamaged", "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated",
-    "WouldGoBack", "additions", "change_passphrase", "check", "clean", "compare", "configure", "convert", "copy",
-    "delete", "discover", "dump_inventory", "dump_plan", "forget", "get_artifact", "history", "judge_tags",
-    "known_registries", "lay_out", "load", "load_builtin", "load_inventory", "load_plan", "load_private_key",
-    "load_public_key", "load_set", "make_key", "make_plan", "mirror", "open_store", "order_key", "pack",
-    "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "prune", "push", "put_artifact", "read_key",
-    "referrers", "releases", "repair", "run", "serve", "tags", "take_inventory", "verify", "write_metrics",
+    "ReadChart", "ReadOnly", "Reference", "ReferenceInvalid", "Referrers", "Refused", "RefusedByRule", "RegistryStore",
+    "Release", "ReleaseList", "ReleaseNames", "ReleaseResult", "ReleaseUnknown", "Relocation", "Repaired",
+    "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result",
+    "Results", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused", "RunResumed", "RunStarted",
+    "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServedTotals",
+    "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step",
+    "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
+    "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target", "TargetConflict", "TargetEvent",
+    "TargetsFailed", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Trusted", "Unreachable",
+    "Unread", "UsageError", "Verdict", "Verification", "VersionRange", "VolumeDamaged", "VolumeForeign",
+    "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "WouldGoBack", "additions", "change_passphrase", "check",
+    "clean", "compare", "configure", "convert", "copy", "delete", "discover", "dump_inventory", "dump_plan", "forget",
+    "get_artifact", "history", "judge_tags", "known_registries", "lay_out", "load", "load_builtin", "load_inventory",
+    "load_plan", "load_private_key", "load_public_key", "load_set", "make_key", "make_plan", "mirror", "open_store",
+    "order_key", "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "prune", "push",
+    "put_artifact", "read_key", "referrers", "releases", "repair", "run", "serve", "tags", "take_inventory", "verify",
+    "write_metrics",
 ]
 
 _HOMES = {
@@ -344,7 +355,7 @@ _HOMES = {
     "transload.net.settings": ("NetSettings",),
     "transload.oci": ("Descriptor", "Digest", "Manifest", "Name", "Platform", "Reference"),
     "transload.planning": (
-        "BlobStep", "Item", "ManifestStep", "Narrowing", "Plan", "PlannedImage", "Request", "make_plan",
+        "BlobStep", "Item", "ManifestStep", "Narrowing", "Plan", "PlannedImage", "Referrers", "Request", "make_plan",
     ),
     "transload.planning.additions": ("Addition", "ReleaseNames", "additions"),
     "transload.planning.plan": ("Requests", "Share", "Step"),

@@ -102,6 +102,13 @@ LIST_LINK_LENGTH = 8192
 REFERRERS = 10_000
 """Manifests that refer to one manifest."""
 
+COMPANIONS = 1000
+"""Referrers and tags of cosign that are brought with one image: each costs requests. Real images have a few, or some
+dozens where scanners add a report each day."""
+
+COMPANION_TAGS = 10_000
+"""Tags of a repository that are read to find cosign's; in a longer list they are asked for one by one."""
+
 # --- layouts and archives
 
 INDEX_BYTES = 32 << 20

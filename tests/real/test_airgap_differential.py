@@ -134,7 +134,7 @@ def test_new_signatures_of_an_image_that_is_there(shell: Shell, registry: Regist
         assert shell("push", "first", "--to", f"{registry.host}/later").code == 0
     assert shell("inventory", f"{registry.host}/later", "-o", "later.json").code == 0
     with vendor(images={"app:1": built, f"app:{tag}": artifact("cosign")}) as source:
-        pack(shell, source("app:1"), "-o", "second", "--against", "later.json", "--referrers")
+        pack(shell, source("app:1"), "-o", "second", "--against", "later.json", "--referrers", "refresh")
     ran = shell("push", "second", "--to", f"{registry.host}/later")
     assert ran.code == 0, ran.told
     assert digest_at(registry, f"later/app:{tag}") == artifact("cosign").digest

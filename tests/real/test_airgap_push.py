@@ -223,7 +223,7 @@ def attested() -> dict[str, Built]:
 
 def test_referrers_and_cosign_tags_cross(shell: Shell, attested: dict[str, Built], registry: Registry) -> None:
     with vendor(images=attested) as source:
-        pack(shell, source("app/signed:v1"), "-o", "signed", "--referrers")
+        pack(shell, source("app/signed:v1"), "-o", "signed")
         assert "content:  1 image, 1 signature under a tag, 6 manifests" in shell("list", "signed").out
     ran = shell("push", "signed", "--to", f"{registry.host}/attested")
     assert ran.out.startswith("done: 1 copied"), ran.told
@@ -237,7 +237,7 @@ def test_referrers_and_cosign_tags_cross(shell: Shell, attested: dict[str, Built
 
 def test_without_referrers_they_stay(shell: Shell, attested: dict[str, Built], registry: Registry) -> None:
     with vendor(images=attested) as source:
-        pack(shell, source("app/signed:v1"), "-o", "plain")
+        pack(shell, source("app/signed:v1"), "-o", "plain", "--no-referrers")
     assert shell("push", "plain", "--to", f"{registry.host}/unreferred").code == 0
     assert held(registry, "unreferred") == {"app/signed:v1"}
 

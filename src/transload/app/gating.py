@@ -18,7 +18,7 @@ from transload.app.stores import Stores
 from transload.errors import DiskFull, GateRefused, LocalError, Refused, TransloadError
 from transload.events import Counting, Event, Listener, StepDone
 from transload.oci import Descriptor, Digest
-from transload.planning import ManifestStep, Plan, Request, make_plan
+from transload.planning import ManifestStep, Plan, Referrers, Request, make_plan
 from transload.planning.leaving import only, without
 from transload.planning.plan import PlannedImage
 from transload.ports import Source, Target
@@ -61,7 +61,10 @@ def gated(
     items = tuple(request.items[number] for number in shown)
     beside = _beside(plan, sources, target)
     staged = make_plan(
-        evolve(request, items=items, referrers=False, recheck=False), beside, place.pool, cancellation=cancellation
+        evolve(request, items=items, referrers=Referrers.UNASKED, recheck=False),
+        beside,
+        place.pool,
+        cancellation=cancellation,
     )
     keeps = {locator for locator, source in sources.items() if source.request_costs is not None}
     run_.check_room(staged, keeps)

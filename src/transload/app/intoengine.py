@@ -31,10 +31,9 @@ def prepare_into(job: Job, stores: Stores, cancellation: Cancellation) -> Prepar
 
     Raises `UsageError` for what an engine cannot hold, `Unreachable` without an engine, and as `select` does.
     """
-    for name in _REFUSED:
-        if getattr(job, name):
-            flag = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{flag} is nothing that an engine can do", hint=f"leave {flag} out")
+    for name in job.asked(_REFUSED):
+        flag = f"--{name.replace('_', '-')}"
+        raise UsageError(f"{flag} is nothing that an engine can do", hint=f"leave {flag} out")
     if len(job.platforms) > 1:
         raise UsageError("an engine keeps one platform of an image, and several are wanted", hint="name one")
     selection = select(job, stores, cancellation)

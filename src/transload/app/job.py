@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,7 +10,7 @@ from attrs import frozen
 
 from transload.app.location import Location
 from transload.oci import Platform
-from transload.planning import Narrowing
+from transload.planning import Narrowing, Referrers
 from transload.planning.ages import NO_AGES, Ages
 
 if TYPE_CHECKING:
@@ -37,12 +38,13 @@ class Job:
     without sets it means everything in it. `source_registry` and `source_repository` replace those of the catalogs.
     `tag` is a release of the catalogs (None: the newest at the source), `target_tag` the tag of its images at the
     target (None: the same). `images` restricts the sets to these names at the target; `flatten` keeps only the last
-    part of a repository's path there. `recheck` asks the target for everything below the
-    names that it has. `bodies` is how many blobs move at a time. `tags_by_default` means that `tag`
-    and `target_tag` are defaults: if they cannot be used, they are ignored. `values_folder` is where values are written
-    that make the charts of a run take their images from the target. `through` is the engine that copies instead of us.
-    `gates` are programs that look at each image before, `ages` the limits for images that would be copied. `policy`
-    says which signatures these must have; `at` is the time that counts as now for it (None: this machine's clock).
+    part of a repository's path there. `referrers` says what happens to signatures and other referrers. `recheck` asks
+    the target for everything below the names that it has. `bodies` is how many blobs move at a time. `tags_by_default`
+    means that `tag` and `target_tag` are defaults: if they cannot be used, they are ignored. `values_folder` is where
+    values are written that make the charts of a run take their images from the target. `through` is the engine that
+    copies instead of us. `gates` are programs that look at each image before, `ages` the limits for images that would
+    be copied. `policy` says which signatures these must have; `at` is the time that counts as now for it (None: this
+    machine's clock).
     """
 
     sets: tuple[str, ...]
@@ -55,7 +57,7 @@ class Job:
     images: tuple[str, ...] = ()
     platforms: tuple[Platform, ...] = ()
     narrowing: Narrowing = Narrowing.REWRITTEN
-    referrers: bool = False
+    referrers: Referrers = Referrers.USUAL
     foreign_layers: bool = False
     foreign_as_held: bool = False
     allow_missing: bool = False
@@ -70,3 +72,10 @@ class Job:
     ages: Ages = NO_AGES
     policy: Policy | None = None
     at: datetime | None = None
+
+    def asked(self, names: Iterable[str]) -> Iterator[str]:
+        """Those of these wishes that somebody has, by the names of their fields; defaults are no wish."""
+        for name in names:
+            wish = getattr(self, name)
+            if wish.demanded if isinstance(wish, Referrers) else wish:
+                yield name

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def ask_once_if_repeated(job: Job, stores: Stores) -> None:
     """Let sources keep their answers if they are asked again: by gates' own plan, or by who looks for signatures."""
     if job.gates is not None or job.policy is not None:
-        stores.ask_sources_once()
+        stores.asks_sources_once = True
 
 
 def check_without_engine(job: Job) -> None:

@@ -83,6 +83,7 @@ class _Part:
 
 def select(job: Job, stores: Stores, cancellation: Cancellation) -> Selection:
     """What `job` wants. Engines hear of all of it, since they save images together. Raises as `_selected` does."""
+    stores.lists_tags_once = True
     selection = _selected(job, stores, cancellation)
     for locator, source in selection.sources.items():
         expect = getattr(source, "expect", None)

@@ -112,7 +112,7 @@ def _own(folder: Path | None, target: Location) -> Path | None:
 
 def selections_for(jobs: Sequence[Job], stores: Stores, cancellation: Cancellation) -> tuple[Selection, ...]:
     """What each job selects; the sources are asked once. Raises what `select` raises, `UsageError`."""
-    stores.ask_sources_once()
+    stores.asks_sources_once = True
     selections = tuple(select(job, stores, cancellation) for job in jobs)
     for job, selection in zip(jobs, selections, strict=True):
         if all(item.source_store == job.target.locator and item.source == item.target for item in selection.items):

@@ -126,7 +126,8 @@ class Stores:
         self._tried: set[Location] = set()
         self._endings = contextlib.ExitStack()
         self._opening = threading.RLock()
-        self._asks_once = False
+        self.asks_sources_once = False  # what they answer about names is kept: several plans are made of it
+        self.lists_tags_once = False  # rules choose among the tags of a source, and signatures lie under some
         self.charts: dict[object, Any] = {}  # those chosen for one target are those of the next
 
     def __enter__(self) -> Stores:
@@ -210,10 +211,6 @@ class Stores:
                 )
             self._logins = evolve(self._logins, source_hosts=hosts)
 
-    def ask_sources_once(self) -> None:
-        """From now on, keep what sources answer about names: several plans are made of it."""
-        self._asks_once = True
-
     def source(self, location: Location) -> Source:
         """The store to read from. Raises `BundleUnsigned` if a key is given and this is not a bundle."""
         self._carried.demand_signature(location)
@@ -268,7 +265,7 @@ class Stores:
 
     def _opened_now(self, side: Side, location: Location, create: bool) -> Any:
         store = self._registry(side, location.value) if location.kind == "registry" else self._local(location, create)
-        if not (self._asks_once and side == "source" and location.kind == "registry"):
+        if not (self.asks_sources_once and side == "source" and location.kind == "registry"):
             return store
         from transload.planning.askedonce import AskedOnce
 
@@ -327,6 +324,7 @@ class Stores:
             logins=partial(self._kept_login, host),
             capabilities=self._capabilities(host),
             side=side,
+            keeps_tags=self.lists_tags_once and side == "source",
         )
 
     def _given_login(self, side: Side, host: str) -> Login | None:

@@ -73,10 +73,9 @@ def prepare_through(job: Job, through: Through, stores: Stores, cancellation: Ca
 def _check(job: Job) -> None:
     if job.target.kind != "registry":
         raise UsageError(f"an engine pushes to a registry, and {job.target} is none", hint="leave --through out")
-    for name in _REFUSED:
-        if getattr(job, name):
-            flag = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{flag} is nothing that an engine can do", hint=f"leave {flag} or --through out")
+    for name in job.asked(_REFUSED):
+        flag = f"--{name.replace('_', '-')}"
+        raise UsageError(f"{flag} is nothing that an engine can do", hint=f"leave {flag} or --through out")
 
 
 def _check_item(item: Item, job: Job) -> None:

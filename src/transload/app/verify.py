@@ -22,7 +22,7 @@ from transload.bundle.reading.checking import CheckedPart
 from transload.errors import PolicyRefused, SelectionEmpty, TransloadError, at_side
 from transload.events import ActivityListener, Counting, ignore
 from transload.oci import Descriptor, Digest, Manifest, Name, Reference
-from transload.planning import Narrowing
+from transload.planning import Narrowing, Referrers
 from transload.planning.narrowing import named
 from transload.planning.parts import LeftOut, Parts
 from transload.ports import Source
@@ -138,7 +138,10 @@ def check_against_source(
     selection = select_carried(carried, job, stores.working) if carried else select(job, stores, cancellation)
     with at_side("target"):
         target = stores.target(job.target, create=False)
-    request = request_of(job, selection)
+    request = evolve(
+        request_of(job, selection),
+        referrers=Referrers.REFRESH if job.referrers.demanded else Referrers.UNASKED,
+    )
     proofs = compare(request, selection.sources, target, deep=deep, cancellation=cancellation, working=stores.working)
     excused = {str(item.target) for item in selection.items if item.optional or job.allow_missing}
     wanted = tuple(proof for proof in proofs if not _excused(proof, excused))

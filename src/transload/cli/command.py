@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from transload.app.answers import QUESTIONS
 from transload.app.settings import read_environment
+from transload.cli.referrers import with_values
 from transload.errors import LocalError, NotFound, TransloadError, UsageError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See click."""
         with _blamed(ctx):
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, with_values(self.params, args))
 
     def invoke(self, ctx: click.Context) -> Any:
         """See click."""

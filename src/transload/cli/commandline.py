@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from transload.app.job import BODIES, Job
 from transload.app.network import Network
 from transload.app.stores import Logins
-from transload.planning import Narrowing
+from transload.planning import Narrowing, Referrers
 from transload.transfer.limits import Limits
 
-_SWITCHES = ("referrers", "foreign_layers", "allow_missing", "discover", "flatten", "recheck")
+_SWITCHES = ("foreign_layers", "allow_missing", "discover", "flatten", "recheck")
 
 
 def command_line(words: Iterable[str]) -> str:
@@ -40,8 +40,16 @@ def command_words(job: Job, more: Iterable[str] = ()) -> list[str]:
         "--through": job.through.engine if job.through else None,
     }
     words += _valued(named) + platform_words(job) + job.ages.words
+    words += referrers_words(job.referrers)
     words += ["--keep"] if job.through and job.through.keep else []
     return words + [f"--{switch.replace('_', '-')}" for switch in _SWITCHES if getattr(job, switch)]
+
+
+def referrers_words(referrers: Referrers, usual: Referrers = Referrers.USUAL) -> list[str]:
+    """The words for signatures and other referrers, where they are not treated as `usual`."""
+    if referrers in {usual, Referrers.UNASKED}:
+        return []
+    return ["--no-referrers"] if referrers is Referrers.LEFT else ["--referrers", referrers.value]
 
 
 def platform_words(job: Job) -> list[str]:

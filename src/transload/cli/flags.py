@@ -10,12 +10,15 @@ from typing import Literal
 
 from attrs import frozen
 
+from transload.planning import Referrers
+
 
 @frozen(kw_only=True)
 class WantedFlags:
     """The wanted images, their source and their target: `options.wanted`. Stores, names and platforms are texts.
 
-    `also_to` are the further targets of a command that takes several.
+    `also_to` are the further targets of a command that takes several. Without `referrers`, a command does what is usual
+    for it.
     """
 
     sets: tuple[str, ...] = ()
@@ -27,7 +30,7 @@ class WantedFlags:
     image: tuple[str, ...] = ()
     platform: tuple[str, ...] = ()
     narrow: str = "rewritten"
-    referrers: bool = False
+    referrers: Referrers | None = None
     foreign_layers: bool = False
     foreign_as_held: bool = False
     allow_missing: bool = False

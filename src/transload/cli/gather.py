@@ -22,7 +22,7 @@ from transload.cli.prompts import confirm, is_interactive
 from transload.cli.session import Session
 from transload.errors import SettingMissing, UsageError
 from transload.oci import Platform
-from transload.planning import Narrowing, Plan
+from transload.planning import Narrowing, Plan, Referrers
 from transload.report.texts import count, harmless, size
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _job(
         images=wanted.image,
         platforms=tuple(map(Platform.parse, wanted.platform)),
         narrowing=Narrowing(wanted.narrow),
-        referrers=wanted.referrers,
+        referrers=wanted.referrers or Referrers.USUAL,
         foreign_layers=wanted.foreign_layers,
         foreign_as_held=wanted.foreign_as_held,
         allow_missing=wanted.allow_missing,

@@ -12,11 +12,13 @@ from transload.app.job import Through
 from transload.app.network import Network
 from transload.app.stores import Carried
 from transload.cli import completion
+from transload.cli import referrers as _referrers
 from transload.cli.declaring import as_value as _as_value
 from transload.cli.declaring import option as _option
 from transload.cli.declaring import stacked as _stacked
 from transload.cli.flags import LoginFlags, MediaFlags, RunFlags, WantedFlags
 from transload.cli.kinds import NamedPath, Number, Size, StoreName
+from transload.cli.referrers import wanted_flags
 from transload.errors import UsageError
 from transload.net.rates import RateLimits
 from transload.transfer.limits import Limits
@@ -24,17 +26,13 @@ from transload.transfer.limits import Limits
 FILE = NamedPath(path_type=Path, dir_okay=False)
 FOLDER = NamedPath(path_type=Path, file_okay=False)
 ANY_PATH = NamedPath(path_type=Path)
-
-
 SIZE = Size()
-
 
 _sets = click.argument("sets", metavar="[SET]...", nargs=-1, shell_complete=completion.catalogs)
 
 _to = _option(
     "--to", metavar="STORE", shell_complete=completion.stores, help="The target: HOST[:PORT][/PREFIX] or oci:DIR."
 )
-
 
 _to_each = _option(
     "--to",
@@ -47,7 +45,7 @@ _to_each = _option(
 
 
 def _wanted_at_each(to: tuple[str, ...], **flags: Any) -> WantedFlags:
-    return WantedFlags(to=to[0] if to else None, also_to=to[1:], **flags)
+    return wanted_flags(to=to[0] if to else None, also_to=to[1:], **flags)
 
 
 _platform = _stacked(
@@ -84,7 +82,7 @@ _publisher = _stacked(
     _option("--source-repository", metavar="PREFIX", help="The repository prefix there, instead of the catalog's."),
 )
 
-_selection = _stacked(
+_named_images = _stacked(
     _option(
         "--from",
         "origin",
@@ -96,7 +94,9 @@ _selection = _stacked(
     _target_tag,
     _option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable)."),
     _platform,
-    _option("--referrers", is_flag=True, help="Signatures, SBOMs and attestations, too."),
+)
+
+_rest = _stacked(
     _option("--foreign-layers", is_flag=True, help="Layers that the publisher keeps elsewhere (foreign layers), too."),
     _option("--allow-missing", is_flag=True, help="Do not fail when the source lacks a listed image."),
     _option("--discover", is_flag=True, help="Take what the source publishes, not what the catalog lists."),
@@ -104,13 +104,17 @@ _selection = _stacked(
     _publisher,
 )
 
+_selection = _stacked(_named_images, _referrers.copied, _rest)
+
 _recheck = _option(
     "--recheck",
     is_flag=True,
     help="Ask the target also for all content of the images that it has, and send again what it has lost.",
 )
 
-wanted = _as_value("wanted", WantedFlags, _sets, _to, _selection)
+wanted = _as_value("wanted", wanted_flags, _sets, _to, _selection)
+
+compared = _as_value("wanted", wanted_flags, _sets, _to, _named_images, _referrers.checked, _rest)
 
 mirrored = _as_value("wanted", _wanted_at_each, _sets, _to_each, _selection, _recheck)
 
@@ -132,16 +136,17 @@ configured = _as_value(
     _flatten,
 )
 
-packed = _as_value("wanted", WantedFlags, _sets, _selection)
+packed = _as_value("wanted", wanted_flags, _sets, _selection)
 
 pushed = _as_value(
     "wanted",
-    WantedFlags,
+    wanted_flags,
     _to,
     click.option("--image", metavar="NAME", multiple=True, help="Only this image (repeatable)."),
     click.option("--target-tag", metavar="TAG", help="Tag at the target for the one image that has none."),
     click.option("--flatten", is_flag=True, help="At the target, only the last part of each repository path."),
     _platform,
+    _referrers.carried,
     _recheck,
 )
 

@@ -18,7 +18,7 @@ from transload.app.stores import Carried
 from transload.cli import ages as age_flags
 from transload.cli import completion, options
 from transload.cli.command import Command
-from transload.cli.commandline import command_line, connection_words, limit_words, platform_words
+from transload.cli.commandline import command_line, connection_words, limit_words, platform_words, referrers_words
 from transload.cli.console import say_notes
 from transload.cli.flags import GateFlags, LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import gather
@@ -30,6 +30,7 @@ from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.cli.signing import SigningFlags, record_signing
 from transload.cli.trusting import TrustFlags, policies, with_policy
+from transload.planning import Referrers
 from transload.planning.ages import Ages
 from transload.report.result import exit_code
 from transload.transfer.limits import Limits
@@ -87,7 +88,8 @@ def push(
     """
     with open_session("push", output, quiet, network, run) as session:
         location = carried_place(carried, reading)
-        wanted = evolve(wanted, origin=str(location), referrers=True, foreign_layers=True, foreign_as_held=True)
+        referrers = wanted.referrers or Referrers.REFRESH  # all that was carried for this target
+        wanted = evolve(wanted, referrers=referrers, origin=str(location), foreign_layers=True, foreign_as_held=True)
         gathered = gather(session, wanted, logins, bodies=jobs)
         gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder, ages=ages))
         gathered = with_policy(gathered, trust)
@@ -128,6 +130,7 @@ def _words(reading: Carried, job: Job) -> list[str]:
     words += ["--to", str(job.target), *(["--flatten"] if job.flatten else []), *platform_words(job)]
     words += ["--values-folder", str(job.values_folder)] if job.values_folder else []
     words += job.ages.words
+    words += referrers_words(job.referrers, usual=Referrers.REFRESH)
     words += ["--recheck"] if job.recheck else []
     words += ["--target-tag", job.target_tag] if job.target_tag else []
     return words + (["--jobs", str(job.bodies)] if job.bodies != BODIES else [])

@@ -56,7 +56,7 @@ _MARKS: dict[Verdict, Meaning] = {
 
 
 @click.command(cls=Command)
-@options.wanted
+@options.compared
 @click.option("--deep", is_flag=True, help="Read and hash every blob at the target again.")
 @options.bundle
 @named_policies

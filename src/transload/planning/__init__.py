@@ -2,6 +2,17 @@
 
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Step
 from transload.planning.planner import make_plan
-from transload.planning.request import Item, Narrowing, Request
+from transload.planning.request import Item, Narrowing, Referrers, Request
 
-__all__ = ["BlobStep", "Item", "ManifestStep", "Narrowing", "Plan", "PlannedImage", "Request", "Step", "make_plan"]
+__all__ = [
+    "BlobStep",
+    "Item",
+    "ManifestStep",
+    "Narrowing",
+    "Plan",
+    "PlannedImage",
+    "Referrers",
+    "Request",
+    "Step",
+    "make_plan",
+]

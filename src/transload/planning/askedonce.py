@@ -28,6 +28,23 @@ class _Answer:
     value: Any = None
 
 
+class Answers:
+    """What was answered to each question. Who asks while another thread does waits for its answer. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[object, ...], _Answer] = {}
+        self._lock = threading.Lock()
+
+    def once(self, question: tuple[object, ...], ask: Callable[[], Value]) -> Value:
+        """The answer that is known, or that of `ask`. Raises what `ask` raises, and then the next one asks again."""
+        with self._lock:
+            answer = self._answers.setdefault(question, _Answer())
+        with answer.lock:
+            if not answer.known:
+                answer.value, answer.known = ask(), True
+            return cast("Value", answer.value)
+
+
 class AskedOnce:
     """`source`, whose answers about names are kept: all plans see the same content. Safe for threads.
 
@@ -36,21 +53,13 @@ class AskedOnce:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._answers: dict[tuple[object, ...], _Answer] = {}
+        self._once = Answers().once
         self._lock = threading.Lock()
         self._room = _CONFIGS_BYTES
         self._kept: set[Digest] = set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
-
-    def _once(self, question: tuple[object, ...], ask: Callable[[], Value]) -> Value:
-        with self._lock:
-            answer = self._answers.setdefault(question, _Answer())
-        with answer.lock:
-            if not answer.known:
-                answer.value, answer.known = ask(), True
-            return cast("Value", answer.value)
 
     @property
     def locator(self) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from transload.errors import NotFound, PlatformUnavailable
 from transload.graph import Node, walk
 from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.planning.companions import Companion
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Requests, Share, Status, Step
 from transload.planning.request import Request
-from transload.planning.survey import Companion, Surveyed
+from transload.planning.survey import Surveyed
 from transload.planning.targetcontent import TargetContent
 from transload.ports import RequestCosts
 

@@ -6,7 +6,7 @@ An unchanged image costs one request to each side: the target is asked first, an
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from attrs import evolve, field, frozen
 
@@ -28,7 +28,7 @@ from transload.errors import (
 from transload.graph import Allowance, Node, grow, walk
 from transload.limits import CONFIG_BYTES, IMAGE_MANIFESTS_BYTES, RUN_MANIFESTS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name, Platform
-from transload.oci.cosign import companion_tags
+from transload.planning.companions import NOTHING, Companion, Companions
 from transload.planning.completeness import Completeness, is_rechecked, notes_on
 from transload.planning.configs import read_config
 from transload.planning.narrowing import (
@@ -41,20 +41,11 @@ from transload.planning.narrowing import (
     without_orphans,
 )
 from transload.planning.parts import LeftOut, Parts
-from transload.planning.request import Item, Narrowing, Request
+from transload.planning.request import Item, Narrowing, Referrers, Request
 from transload.ports import Source, Sparse, Target
 
 _LASTING = (Unreachable, CredentialsRejected)  # a source that fails so for one image will fail so for the next
 _PASSING = (ServerTrouble, TooManyRequests, Stalled)
-_REFERRER_DEPTH = 4  # a signature of an attestation of an SBOM of an image; deeper chains are not known in the wild
-
-
-@frozen
-class Companion:
-    """A manifest that belongs to an image without being part of it: a referrer, or the manifest of a cosign tag."""
-
-    node: Node
-    tag: str | None = None
 
 
 @frozen(kw_only=True)
@@ -137,10 +128,10 @@ class Surveyor:
         self._target = target
         self.completeness = Completeness(target) if is_rechecked(request, target) else None
         self._down: dict[str, TransloadError] = {}
-        self._tags: dict[tuple[str, str], tuple[str, ...]] = {}
         self._lock = threading.Lock()
         self._memory = Allowance("a run", RUN_MANIFESTS_BYTES)
         self._shares: dict[Item, Allowance] = {}
+        self._companions = Companions(request.referrers, lambda item, manifest: self._share_of(item).take(manifest))
 
     def survey(self, item: Item) -> Surveyed:
         """Ask both sides about one item. The answer contains errors of the source; raises errors of the target."""
@@ -182,20 +173,20 @@ class Surveyor:
                 return self._unchanged(item, source, at_target)
         published = self._fetch(source, item, item.source)
         root, notes = self._narrow(item, source, self._grow(source, item, published))
-        extras = self._companions(source, item, root) if self._request.referrers else ()
         if item.target.tag is None and item.source.digest not in {None, root.manifest.digest}:
             with at_side("target"):
                 at_target = self._at_target(item, root.manifest.digest)
         same = at_target is not None and root.manifest.digest == at_target.digest and self._is_whole(item, root)
         lost = self._lost(item, at_target, root) if same and at_target is not None else ()
         same, notes = same and not lost, (*notes, *notes_on(item.label, lost))
+        found = self._companions.of(source, item, root, published) if self._are_wanted(same) else NOTHING
         return Surveyed(
             item=item,
             root=None if same else root,
             published=published.descriptor,
             at_target=at_target,
-            extras=extras,
-            notes=notes,
+            extras=found.companions,
+            notes=(*notes, *found.notes),
         )
 
     def _is_whole(self, item: Item, root: Node) -> bool:
@@ -226,10 +217,15 @@ class Surveyor:
             root, notes = self._narrow(item, source, published)
             if root.manifest.digest == at_target.digest:  # else the source has no more of it than the target
                 surveyed = evolve(surveyed, root=root, notes=(*notes, *notes_on(item.label, lost)))
-        if not self._request.referrers:
+        if not self._are_wanted(surveyed.root is None):
             return surveyed
         root = surveyed.root or self._read_unchanged(item, source, at_target)
-        return evolve(surveyed, extras=self._companions(source, item, root))
+        found = self._companions.of(source, item, root, root.manifest)
+        return evolve(surveyed, extras=found.companions, notes=(*surveyed.notes, *found.notes))
+
+    def _are_wanted(self, unchanged: bool) -> bool:
+        """Whether companions are asked for. An unchanged image costs its two questions only, unless all are wanted."""
+        return self._request.referrers is Referrers.REFRESH or not unchanged
 
     def _lost(self, item: Item, at_target: Descriptor, root: Node | None = None) -> tuple[Descriptor, ...]:
         """What the target lacks of an image that it has, if that is asked for. `root` has the wanted children only."""
@@ -312,30 +308,6 @@ class Surveyor:
                 f"{item.source} is published for {published} only", hint="leave --platform out, or add this one"
             )
 
-    # --- what belongs to an image without being part of it
-
-    def _companions(self, source: Source, item: Item, root: Node) -> tuple[Companion, ...]:
-        companions: dict[tuple[Digest, str | None], Companion] = {}
-        for node in walk(root):
-            for companion in self._of_one(source, item, node.manifest.digest, _REFERRER_DEPTH):
-                companions.setdefault((companion.node.manifest.digest, companion.tag), companion)
-        return tuple(companions.values())
-
-    def _of_one(self, source: Source, item: Item, digest: Digest, depth: int) -> Iterator[Companion]:
-        if depth == 0:
-            return
-        if source.refers is not None:
-            for referrer in source.refers.referrers(item.source.repository, digest):
-                yield Companion(self._read(source, item, item.source.at(referrer.digest)))
-                yield from self._of_one(source, item, referrer.digest, depth - 1)
-        signed_under = companion_tags(digest)
-        for tag in self._tags_of(source, item):
-            if tag in signed_under:
-                yield Companion(self._read(source, item, Name(item.source.repository, tag)), tag)
-
-    def _read(self, source: Source, item: Item, name: Name) -> Node:
-        return grow(self._fetch(source, item, name), lambda child: self._fetch(source, item, name.at(child.digest)))
-
     def _parts(self, source: Source, item: Item) -> Parts | None:
         """Says which parts of an image are there, if the store may hold images in parts; else None."""
         if not getattr(source, "keeps_parts", False):
@@ -354,19 +326,6 @@ class Surveyor:
             if item not in self._shares:
                 self._shares[item] = Allowance("an image", IMAGE_MANIFESTS_BYTES, within=self._memory)
             return self._shares[item]
-
-    def _tags_of(self, source: Source, item: Item) -> tuple[str, ...]:
-        key = (item.source_store, item.source.repository)
-        with self._lock:
-            known = self._tags.get(key)
-        if known is None:
-            try:
-                known = tuple(source.tags(item.source.repository))
-            except NotFound:  # a differential bundle has no name in a repository whose images were all left out
-                known = ()
-            with self._lock:
-                self._tags[key] = known
-        return known
 
 
 def _stands_for(source: Source, name: Name) -> Digest | None:

@@ -37,7 +37,8 @@ class RegistryStore:
 
     Several stores may share one `Http`. `login` is for the whole registry. Without it, `logins` is called for each
     repository, once the registry asks for a login. `capabilities` is what an earlier run learnt about the registry.
-    `side` says whose limit on the rate (`NetSettings.limits`) counts for it.
+    `side` says whose limit on the rate (`NetSettings.limits`) counts for it. With `keeps_tags`, a list of tags that was
+    read to its end is not asked for again.
     """
 
     blobs_per_repository = True
@@ -51,10 +52,12 @@ class RegistryStore:
         logins: Logins | None = None,
         capabilities: Capabilities | None = None,
         side: Side | None = None,
+        keeps_tags: bool = False,
     ) -> None:
         self.locator = host
         self.capabilities = capabilities or Capabilities()
         self.request_costs: RequestCosts | None = RequestCosts()
+        self._tags: dict[str, tuple[str, ...]] | None = {} if keeps_tags else None
         self._api = Api(host, http, logins if logins and not login else lambda _: login, self.capabilities, side=side)
         self._manifests = Manifests(self._api)
         self._referrers = Referrers(self._api, self._manifests)
@@ -129,7 +132,20 @@ class RegistryStore:
                 raise problem(reply, doing, "repository", repository)
             return reply
 
-        return _entries(self._api, first, fetch, "tags", doing, check_tag)
+        if self._tags is not None and repository in self._tags:
+            return iter(self._tags[repository])
+        return self._noted(repository, _entries(self._api, first, fetch, "tags", doing, check_tag))
+
+    def _noted(self, repository: str, tags: Iterator[str]) -> Iterator[str]:
+        """The same tags, kept when the last one has come, if this store keeps them."""
+        if self._tags is None:
+            yield from tags
+            return
+        listed: list[str] = []
+        for tag in tags:
+            listed.append(tag)
+            yield tag
+        self._tags[repository] = tuple(listed)
 
     def repositories(self) -> Iterator[str]:
         """Every repository that the registry lists to this login, by `/v2/_catalog`, which not every registry has.

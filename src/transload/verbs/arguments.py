@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from transload.app.location import Location
 from transload.errors import SelectionEmpty, UsageError
 from transload.oci import Platform
-from transload.planning import Narrowing
+from transload.planning import Narrowing, Referrers
 from transload.planning.ages import Ages
 
 Value = TypeVar("Value")
@@ -112,6 +112,29 @@ def narrowing(value: Narrowing | str) -> Narrowing:
     except ValueError:
         raise UsageError(
             "narrowing is neither Narrowing.REWRITTEN nor Narrowing.SPARSE", hint="leave it out, or import Narrowing"
+        ) from None
+
+
+ReferrersArgument = Referrers | Literal["new", "refresh", "leave"] | bool | None
+"""What happens to signatures, SBOMs and attestations.
+
+None: those of new and changed images come along, and what cannot be looked for is a note. True, "new": the same, but an
+error with them fails their image. "refresh": also those of unchanged images. False, "leave": they stay, and notes say
+how many.
+"""
+
+
+def referrers(value: ReferrersArgument, usual: Referrers = Referrers.USUAL) -> Referrers:
+    """Raises `UsageError`."""
+    if value is None:
+        return usual
+    if isinstance(value, bool):
+        return Referrers.NEW if value else Referrers.LEFT
+    try:
+        return Referrers(value)
+    except ValueError:
+        raise UsageError(
+            'referrers is neither True or False nor "new", "refresh" or "leave"', hint="leave it out, or write one"
         ) from None
 
 

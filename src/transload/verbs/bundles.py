@@ -23,7 +23,7 @@ from transload.bundle.writing.onmedia import Ask as AskMedium
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import UsageError
 from transload.oci import Platform
-from transload.planning import Narrowing
+from transload.planning import Narrowing, Referrers
 from transload.report.result import Result
 from transload.transfer.limits import NO_LIMITS, Limits
 from transload.verbs import arguments
@@ -79,7 +79,7 @@ def pack(
     images: Iterable[str] | None = None,
     platforms: str | Platform | Iterable[str | Platform] = (),
     narrowing: Narrowing = Narrowing.REWRITTEN,
-    referrers: bool = False,
+    referrers: arguments.ReferrersArgument = None,
     foreign_layers: bool = False,
     allow_missing: bool = False,
     min_age: str | None = None,
@@ -151,7 +151,7 @@ def pack(
         images=arguments.images(images),
         platforms=arguments.platforms(platforms),
         narrowing=arguments.narrowing(narrowing),
-        referrers=referrers,
+        referrers=arguments.referrers(referrers),
         foreign_layers=foreign_layers,
         allow_missing=allow_missing,
         discover=discover,
@@ -182,6 +182,7 @@ def push(
     target_tag: str | None = None,
     platforms: str | Platform | Iterable[str | Platform] = (),
     narrowing: Narrowing = Narrowing.REWRITTEN,
+    referrers: arguments.ReferrersArgument = None,
     compress: bool = False,
     allow_older: bool = False,
     min_age: str | None = None,
@@ -213,10 +214,11 @@ def push(
     `key` is the public key that must have signed the bundle: without a good signature nothing is read. `volumes` are
     further folders where its volumes lie. `target_tag` names the one image that has no tag, `compress` sends layers
     that are not compressed with gzip (their images get new digests), `values_folder` is as in `mirror`, for charts that
-    are carried. Signatures and other referrers go along. An image whose tag would move to content that is older than
+    are carried. Signatures and other referrers go along, also those of images that are unchanged (`referrers`: True or
+    "new" only those of new and changed images, False none). An image whose tag would move to content that is older than
     what it stands for (by the times that the images state) fails with `WouldGoBack`, unless `allow_older`. What a
-    bundle says of where an image comes from chooses the rule of the `policy` only if `key` proves it. The
-    other parameters, what is returned and what is raised: see `mirror`; and `BundleUnsigned`, `SignatureInvalid`,
+    bundle says of where an image comes from chooses the rule of the `policy` only if `key` proves it. The other
+    parameters, what is returned and what is raised: see `mirror`; and `BundleUnsigned`, `SignatureInvalid`,
     `PrerequisiteMissing`, `VolumeMissing`.
     """
     carried = Carried(arguments.paths("volumes", volumes), arguments.path_if_any("key", key))
@@ -230,7 +232,7 @@ def push(
         images=arguments.images(images),
         platforms=arguments.platforms(platforms),
         narrowing=arguments.narrowing(narrowing),
-        referrers=True,
+        referrers=arguments.referrers(referrers, usual=Referrers.REFRESH),
         foreign_layers=True,
         foreign_as_held=True,
         flatten=flatten,

@@ -43,7 +43,7 @@ def copy(
     *,
     platforms: str | Platform | Iterable[str | Platform] = (),
     narrowing: Narrowing = Narrowing.REWRITTEN,
-    referrers: bool = False,
+    referrers: arguments.ReferrersArgument = None,
     foreign_layers: bool = False,
     policy: PolicyGiven = None,
     at: str | datetime | None = None,
@@ -62,9 +62,13 @@ def copy(
     * store to store: everything in it, or only the `images` named as `repository:tag`, `repository@digest`, or
       `name -> new name`. A list that is empty is an error, never everything.
 
-    `platforms` (`linux/amd64`) copies only these of a multi-platform image, as `narrowing` says. `referrers` takes
-    signatures, SBOMs and attestations along, `foreign_layers` layers that publishers keep elsewhere. `jobs` is how many
-    blobs move at a time, `limits` how many bytes may move, and at which times of the day. `policy`, `at`: see `mirror`.
+    `platforms` (`linux/amd64`) copies only these of a multi-platform image, as `narrowing` says. `foreign_layers` also
+    copies layers that publishers keep elsewhere. `jobs` is how many blobs move at a time, `limits` how many bytes may
+    move, and at which times of the day. `policy`, `at`: see `mirror`.
+
+    Signatures, SBOMs and attestations come with images that are new or changed, and a note says where they could not be
+    looked for. With `referrers` True (or "new") that fails the image; "refresh" also brings those of unchanged images;
+    False (or "leave") leaves them, and notes say how many stay.
 
     Logins come from docker's and podman's files, proxies from the usual variables; `Options` (`source_login`,
     `target_login`, `network`, `environment`, `progress`, `cancellation`) says it otherwise.
@@ -85,7 +89,7 @@ def copy(
         origin=origin,
         platforms=arguments.platforms(platforms),
         narrowing=arguments.narrowing(narrowing),
-        referrers=referrers,
+        referrers=arguments.referrers(referrers),
         foreign_layers=foreign_layers,
         bodies=arguments.jobs(jobs),
     )
@@ -101,7 +105,7 @@ class MirrorOptions(Options, total=False):
     images: Iterable[str] | None
     platforms: str | Platform | Iterable[str | Platform]
     narrowing: Narrowing
-    referrers: bool
+    referrers: arguments.ReferrersArgument
     foreign_layers: bool
     allow_missing: bool
     discover: bool
@@ -150,7 +154,7 @@ def mirror(
     images: Iterable[str] | None = None,
     platforms: str | Platform | Iterable[str | Platform] = (),
     narrowing: Narrowing = Narrowing.REWRITTEN,
-    referrers: bool = False,
+    referrers: arguments.ReferrersArgument = None,
     foreign_layers: bool = False,
     allow_missing: bool = False,
     discover: bool = False,
@@ -224,7 +228,7 @@ def mirror(
         images=arguments.images(images),
         platforms=arguments.platforms(platforms),
         narrowing=arguments.narrowing(narrowing),
-        referrers=referrers,
+        referrers=arguments.referrers(referrers),
         foreign_layers=foreign_layers,
         allow_missing=allow_missing,
         discover=discover,

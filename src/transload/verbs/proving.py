@@ -13,6 +13,7 @@ from transload.app.stores import Carried
 from transload.app.verify import Verification, check_against_source, check_alone, check_registry, registry_place
 from transload.errors import UsageError
 from transload.oci import Platform
+from transload.planning import Referrers
 from transload.verbs import arguments
 from transload.verbs.means import Means, Options, at_work
 
@@ -82,7 +83,7 @@ def verify(
         target_tag=target_tag,
         images=arguments.images(images),
         platforms=arguments.platforms(platforms),
-        referrers=referrers,
+        referrers=Referrers.REFRESH if referrers else Referrers.UNASKED,
         foreign_layers=foreign_layers,
         allow_missing=allow_missing,
         flatten=flatten,

@@ -6,7 +6,7 @@ from transload.inventory.inventory import Inventory, InventoryTarget
 from transload.inventory.take import take_inventory
 from transload.memory import MemoryStore
 from transload.oci import Digest, Name
-from transload.planning import Plan
+from transload.planning import Plan, Referrers
 from transload.testing.images import artifact, image, multi_platform, signature
 from transload.testing.layers import layer
 
@@ -79,7 +79,7 @@ def test_a_tag_of_cosign_travels_like_an_image_and_a_referrer_with_its_image() -
     scene.publish(built, "app:1")
     scene.publish(artifact("cosign"), f"app:{tag}")
     scene.publish(signature(built), f"app@{signature(built).digest}")
-    plan = scene.plan("app:1", referrers=True)
+    plan = scene.plan("app:1", referrers=Referrers.NEW)
     contents = contents_of(plan, InventoryTarget(NOTHING).resolve, NOTHING.holders)
     assert [str(each.name) for each in contents.images] == ["app:1", f"app:{tag}"]
     assert signature(built).digest in contents.needs(contents.images[0])

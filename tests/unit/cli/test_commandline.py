@@ -17,7 +17,7 @@ from transload.cli.main import transload
 from transload.login import Login, Secret
 from transload.net.rates import RateLimits
 from transload.oci import Platform
-from transload.planning import Narrowing
+from transload.planning import Narrowing, Referrers
 
 TO = Location("registry", "r.example", "mirror")
 JOB = Job(sets=("arcdata", "my set.yaml"), target=TO)
@@ -29,7 +29,7 @@ FULL = Job(
     target_tag="ours",
     platforms=(Platform.parse("linux/amd64"),),
     narrowing=Narrowing.SPARSE,
-    referrers=True,
+    referrers=Referrers.REFRESH,
     foreign_layers=True,
     allow_missing=True,
     discover=True,

@@ -24,6 +24,7 @@ VALUES = {  # what somebody would set for a whole site
     "TRANSLOAD_IMAGE": "app/one:v1",
     "TRANSLOAD_PLATFORM": "linux/amd64",
     "TRANSLOAD_NARROW": "sparse",
+    "TRANSLOAD_REFERRERS": "refresh",
     "TRANSLOAD_SOURCE_REGISTRY": NOWHERE,
     "TRANSLOAD_SOURCE_REPOSITORY": "team",
     "TRANSLOAD_SOURCE_USERNAME": "ann",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import click
@@ -19,6 +20,7 @@ def every_option() -> Iterator[tuple[str, click.Option]]:
             yield from ((name, option) for option in command.params if isinstance(option, click.Option))
 
 
+VALUES = {"--referrers": ("new", "refresh")}  # after it, any other word is a set
 ONE_VALUE = [
     pytest.param(name, option, id=f"{name} {option.opts[-1]}")
     for name, option in every_option()
@@ -40,14 +42,14 @@ def test_each_option_that_takes_one_value_refuses_a_second(
     capsys: pytest.CaptureFixture[str], command: str, option: click.Option, joined: bool
 ) -> None:
     """Through every spelling that it has, and before anything is read or written."""
-    first, last, values = option.opts[0], option.opts[-1], ("value-a", "value-b")
+    first, last, values = option.opts[0], option.opts[-1], VALUES.get(option.opts[-1], ("value-a", "value-b"))
     words = [first, values[0], f"{last}={values[1]}"] if joined else [first, values[0], last, values[1]]
     assert main([command, *words]) == 2
     told = capsys.readouterr().err
     flag = " or ".join(name for name in option.opts if name.startswith("--"))
     assert f"{flag} is given twice, with two values" in told
     assert f"leave one {flag} out" in told
-    assert not any(value in told for value in values)  # one of them may be a secret
+    assert not any(re.search(rf"\b{value}\b", told) for value in values)  # one of them may be a secret
 
 
 @pytest.mark.parametrize(

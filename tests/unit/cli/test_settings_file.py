@@ -13,7 +13,7 @@ from transload.cli.main import main, transload
 from transload.errors import DocumentInvalid
 
 # Flags of which the help differs, but whose value in the file is meant for all of these commands.
-ALIKE = {"to", "from", "target-tag", "source-repository", "out", "sign-key", "policy"}
+ALIKE = {"to", "from", "target-tag", "source-repository", "out", "sign-key", "policy", "referrers"}
 
 
 @pytest.fixture(autouse=True)

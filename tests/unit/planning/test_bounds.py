@@ -9,7 +9,7 @@ import pytest
 from tests.unit.limited import MEMORY, run_limited
 from tests.unit.planning.scene import Scene
 from transload.errors import LimitExceeded, ServerTrouble
-from transload.planning import survey
+from transload.planning import Referrers, survey
 from transload.testing import faults
 from transload.testing.faults import ALWAYS
 from transload.testing.images import image, multi_platform, signature
@@ -82,10 +82,10 @@ def test_what_is_not_kept_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) ->
     kept = sum(signature(built).manifest.weight for built in images)
     whole = max(sum(node.manifest.weight for node in built.walk()) for built in images)
     monkeypatch.setattr(survey, "RUN_MANIFESTS_BYTES", kept + 4 * whole)  # four threads
-    plan = scene.plan(*(f"app{number}:1" for number in range(20)), referrers=True)
+    plan = scene.plan(*(f"app{number}:1" for number in range(20)), referrers=Referrers.REFRESH)
     assert [each.error for each in plan.images] == [None] * 20
     monkeypatch.setattr(survey, "RUN_MANIFESTS_BYTES", kept - 1)
-    plan = scene.plan(*(f"app{number}:1" for number in range(20)), referrers=True)
+    plan = scene.plan(*(f"app{number}:1" for number in range(20)), referrers=Referrers.REFRESH)
     assert [type(each.error) for each in plan.failures] == [LimitExceeded] * len(plan.failures) != []
 
 

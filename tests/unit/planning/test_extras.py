@@ -5,7 +5,7 @@ import json
 from tests.unit.planning.scene import Scene, copied, item, stored
 from transload.memory import MemoryStore
 from transload.oci import Manifest, Name
-from transload.planning import ManifestStep
+from transload.planning import ManifestStep, Referrers
 from transload.testing.images import Built, artifact, fill, image, multi_platform, signature
 from transload.testing.layers import Layer, layer
 
@@ -28,7 +28,7 @@ def test_referrers_of_an_image_and_of_its_children_come_before_its_tag() -> None
     scene = Scene()
     built = scene.publish(multi_platform("many"), "app:1")
     signed = [scene.publish(signature(each, place), "app") for place, each in enumerate((built, *built.children))]
-    plan = scene.plan("app:1", referrers=True)
+    plan = scene.plan("app:1", referrers=Referrers.NEW)
     names = stored(plan)
     assert {f"app@{each.digest}" for each in signed} <= set(names)
     assert names[-1] == "app:1"
@@ -43,7 +43,7 @@ def test_a_referrer_of_a_referrer_comes_too() -> None:
     scene.publish(ONE, "app:1")
     sbom = scene.publish(artifact("sbom", subject=ONE), "app")
     signed = scene.publish(signature(sbom), "app")
-    assert f"app@{signed.digest}" in stored(scene.plan("app:1", referrers=True))
+    assert f"app@{signed.digest}" in stored(scene.plan("app:1", referrers=Referrers.NEW))
 
 
 def test_what_refers_in_a_circle_comes_to_an_end() -> None:
@@ -60,7 +60,11 @@ def test_what_refers_in_a_circle_comes_to_an_end() -> None:
     fill(circle, ONE, "app", "1")
     fill(circle, signed, "app")
     scene.source.store = circle
-    assert stored(scene.plan("app:1", referrers=True)) == [f"app@{ONE.digest}", f"app@{signed.digest}", "app:1"]
+    assert stored(scene.plan("app:1", referrers=Referrers.NEW)) == [
+        f"app@{ONE.digest}",
+        f"app@{signed.digest}",
+        "app:1",
+    ]
 
 
 def test_an_image_comes_by_digest_before_what_refers_to_it_and_its_tag_comes_last() -> None:
@@ -68,7 +72,7 @@ def test_an_image_comes_by_digest_before_what_refers_to_it_and_its_tag_comes_las
     scene.publish(ONE, "app:1")
     sbom = scene.publish(artifact("sbom", subject=ONE), "app")
     signed = scene.publish(signature(sbom), "app")
-    plan = scene.plan("app:1", referrers=True)
+    plan = scene.plan("app:1", referrers=Referrers.NEW)
     assert stored(plan) == [f"app@{ONE.digest}", f"app@{sbom.digest}", f"app@{signed.digest}", "app:1"]
     image_step, sbom_step, signature_step, tag_step = (step for step in plan.steps if isinstance(step, ManifestStep))
     assert image_step.id in sbom_step.needs
@@ -81,14 +85,14 @@ def test_an_image_that_nothing_refers_to_is_stored_once() -> None:
     scene = Scene()
     scene.publish(ONE, "app:1")
     scene.publish(artifact("cosign"), f"app:{cosign_tag(ONE)}")
-    assert stored(scene.plan("app:1", referrers=True)) == [f"app:{cosign_tag(ONE)}", "app:1"]
+    assert stored(scene.plan("app:1", referrers=Referrers.NEW)) == [f"app:{cosign_tag(ONE)}", "app:1"]
 
 
 def test_an_image_without_a_tag_comes_before_what_refers_to_it() -> None:
     scene = Scene()
     scene.publish(ONE, "app")
     signed = scene.publish(signature(ONE), "app")
-    plan = scene.plan(item(f"app@{ONE.digest}"), referrers=True)
+    plan = scene.plan(item(f"app@{ONE.digest}"), referrers=Referrers.NEW)
     assert stored(plan) == [f"app@{ONE.digest}", f"app@{signed.digest}"]
 
 
@@ -98,7 +102,7 @@ def test_cosign_tags_come_under_their_tags() -> None:
     wanted = [cosign_tag(ONE, kind) for kind in ("sig", "att", "sbom")]
     for place, tag in enumerate((*wanted, cosign_tag(ONE, "other"), cosign_tag(image("two")))):
         scene.publish(artifact(f"cosign {place}"), f"app:{tag}")
-    names = stored(scene.plan("app:1", referrers=True))
+    names = stored(scene.plan("app:1", referrers=Referrers.NEW))
     assert set(names) == {"app:1", *(f"app:{tag}" for tag in wanted)}
     assert scene.source.calls["tags"] == 1
 
@@ -108,7 +112,7 @@ def test_a_signature_added_later_comes_with_the_unchanged_image() -> None:
     scene.publish(ONE, "app:1")
     scene.deliver(ONE, "app:1")
     signed = scene.publish(signature(ONE), "app")
-    plan = scene.plan("app:1", referrers=True)
+    plan = scene.plan("app:1", referrers=Referrers.REFRESH)
     assert plan.images[0].status == "changed"
     assert stored(plan) == [f"app@{signed.digest}"]
 
@@ -119,7 +123,7 @@ def test_referrers_and_cosign_tags_that_are_there_are_left_alone() -> None:
         put(ONE, "app:1")
         put(signature(ONE), "app")
         put(artifact("cosign"), f"app:{cosign_tag(ONE)}")
-    plan = scene.plan("app:1", referrers=True)
+    plan = scene.plan("app:1", referrers=Referrers.REFRESH)
     assert plan.images[0].status == "unchanged"
     assert plan.steps == ()
 
@@ -133,7 +137,7 @@ def test_a_cosign_tag_that_moved_moves_at_the_target_without_its_blobs() -> None
     scene.deliver(before, f"app:{tag}")
     scene.publish(ONE, "app:1")
     scene.publish(after, f"app:{tag}")
-    plan = scene.plan("app:1", referrers=True)
+    plan = scene.plan("app:1", referrers=Referrers.REFRESH)
     assert stored(plan) == [f"app:{tag}"]
     assert copied(plan) == set()
 
@@ -162,7 +166,7 @@ def test_a_referrer_held_by_the_target_is_not_taken_apart() -> None:
     scene.publish(ONE, "app:1")
     signed = scene.publish(signature(ONE), "app")
     scene.deliver(signed, "app")
-    plan = scene.plan("app:1", referrers=True)
+    plan = scene.plan("app:1", referrers=Referrers.NEW)
     assert stored(plan) == ["app:1"]
     assert copied(plan) == set(ONE.blobs)
     assert Name("app", None, signed.digest) not in {getattr(step, "name", None) for step in plan.steps}

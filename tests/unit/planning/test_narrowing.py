@@ -9,7 +9,7 @@ from tests.unit.planning.scene import Scene, copied, item, stored
 from transload.errors import PlatformUnavailable
 from transload.oci import Manifest, Platform
 from transload.oci.mediatype import OCI_INDEX
-from transload.planning import Narrowing
+from transload.planning import Narrowing, Referrers
 from transload.planning.narrowing import rewritten, wanted_children
 from transload.testing.images import AMD64, ARM64, Built, artifact, image, index, multi_platform
 
@@ -46,7 +46,7 @@ def test_a_rewritten_index_is_recognised_the_next_time() -> None:
 def test_a_rewritten_index_is_recognised_with_its_referrers_too() -> None:
     scene = Scene()
     scene.publish(MANY, "app:1")
-    wanted: dict[str, Any] = {"platforms": WANT_AMD64, "referrers": True}
+    wanted: dict[str, Any] = {"platforms": WANT_AMD64, "referrers": Referrers.REFRESH}
     scene.run(scene.plan("app:1", **wanted))
     assert scene.plan("app:1", **wanted).images[0].status == "unchanged"
 

@@ -14,7 +14,7 @@ from tests.unit.planning.scene import OTHER_SOURCE, Scene, item
 from transload import errors
 from transload.errors import DocumentInvalid, TransloadError
 from transload.oci import Digest, Name, Platform
-from transload.planning import Narrowing, Plan, PlannedImage, planfile
+from transload.planning import Narrowing, Plan, PlannedImage, Referrers, planfile
 from transload.planning.plan import Requests, Share
 from transload.testing import faults
 from transload.testing.images import image, multi_platform, signature
@@ -39,7 +39,9 @@ def plan() -> Plan:
     scene.script(faults.fails("fetch", denied, subject="secret:1"))
     wanted = ["many:1", "a:1", "b:1", "known:1", "secret:1"]
     other = item("c:1", "deep/c:1", store=OTHER_SOURCE)
-    return scene.plan(*wanted, other, item(f"a@{image('a', (SHARED,)).digest}", "pinned"), "gone:1", referrers=True)
+    return scene.plan(
+        *wanted, other, item(f"a@{image('a', (SHARED,)).digest}", "pinned"), "gone:1", referrers=Referrers.NEW
+    )
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from transload.errors import UsageError
 from transload.events import Event, ImageDone, StepDone, StepMoved
 from transload.memory import MemoryStore
 from transload.oci import Descriptor, Digest, Name
-from transload.planning import Plan
+from transload.planning import Plan, Referrers
 from transload.ports import Chunk, RequestCosts
 from transload.testing import faults
 from transload.testing.images import image, multi_platform, signature
@@ -57,7 +57,7 @@ def test_no_manifest_before_its_content_and_the_tag_last() -> None:
     scene = Scene()
     built = scene.publish(multi_platform("many"), "app:1")
     signed = scene.publish(signature(built), "app")
-    scene.run(scene.plan("app:1", referrers=True))
+    scene.run(scene.plan("app:1", referrers=Referrers.NEW))
     order = {call: place for place, call in enumerate(scene.target.subjects)}
     for each in (*built.children, signed):
         named = order["put_manifest", f"app@{each.digest}"]

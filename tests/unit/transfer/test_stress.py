@@ -11,7 +11,7 @@ from tests.unit.transfer.recorder import FakeClock, Recorder
 from transload.errors import AccessDenied, BlobUnknown, ServerTrouble, TransloadError, Unreachable
 from transload.memory import MemoryStore
 from transload.oci import Name
-from transload.planning import Item
+from transload.planning import Item, Referrers
 from transload.testing import faults
 from transload.testing.faults import Fault
 from transload.testing.images import Built, image, index, signature
@@ -113,7 +113,7 @@ def is_complete(store: MemoryStore, repository: str, built: Built) -> bool:
     held=HELD,
     source_faults=st.lists(SOURCE_FAULTS, max_size=4),
     target_faults=st.lists(TARGET_FAULTS, max_size=4),
-    referrers=st.booleans(),
+    referrers=st.sampled_from(Referrers),
     bodies=st.integers(1, 6),
 )
 def test_whatever_goes_wrong_the_story_is_consistent_and_the_next_run_completes(
@@ -121,7 +121,7 @@ def test_whatever_goes_wrong_the_story_is_consistent_and_the_next_run_completes(
     held: list[tuple[str, Built]],
     source_faults: list[Fault],
     target_faults: list[Fault],
-    referrers: bool,
+    referrers: Referrers,
     bodies: int,
 ) -> None:
     scene, recorder, target = Scene(target=MemoryStore(TARGET)), Recorder(), None
