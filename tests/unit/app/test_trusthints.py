@@ -39,6 +39,7 @@ from transload.layout import LayoutStore
 from transload.limits import TRUST_HINTS, TRUST_HINTS_BYTES
 from transload.oci import Digest, Manifest, Name
 from transload.oci import mediatype as types
+from transload.planning import Referrers
 from transload.report.result import Result, exit_code
 from transload.testing.images import Built, fill, image
 from transload.testing.layers import Content
@@ -104,7 +105,7 @@ def packed(source: str, out: str, policy: Policy | None, sign: Sign = PUBLISHER_
     fill(store, IMAGE, "vendor/app", "1")
     fill(store, signature_of(IMAGE, sign), "vendor/app", f"sha256-{IMAGE.digest.encoded}.sig")
     place = Location("bundle", out)
-    job = Job(sets=("vendor/app:1",), target=place, origin=Location("oci", source), referrers=True, policy=policy)
+    job = Job(sets=("vendor/app:1",), target=place, origin=Location("oci", source), policy=policy)
     with at_work(Means.of({})) as work:
         made = prepare_pack(job, Packing(out=Path(out), **packing), work.stores, work.cancellation)
         assert exit_code(carry(made.prepared, work)) == 0
@@ -114,7 +115,7 @@ def packed(source: str, out: str, policy: Policy | None, sign: Sign = PUBLISHER_
 def pushed(bundle: str, target: str, policy: Policy | None) -> tuple[Result, tuple[str, ...]]:
     """A push of a bundle to a folder: its result and its notes."""
     place = carried_place(bundle, Carried())
-    job = Job(sets=(), target=Location("oci", target), origin=place, referrers=True, policy=policy)
+    job = Job(sets=(), target=Location("oci", target), origin=place, referrers=Referrers.REFRESH, policy=policy)
     with at_work(Means.of({})) as work:
         prepared = prepare_push(open_carried(place, work.stores), job, work.stores, work.cancellation)
         return carry(prepared, work), prepared.notes
