@@ -212,7 +212,7 @@ if TYPE_CHECKING:
     from transload.registry.store import RegistryStore
     from transload.report.checkup import CheckPoint, Checkup
     from transload.report.foundrecord import FoundRecord
-    from transload.report.gated import GateResult
+    from transload.report.gated import GateResult, GatesAttached
     from transload.report.hosttotals import HostTotals
     from transload.report.problem import Problem
     from transload.report.result import ImageResult, ReleaseResult, Result
@@ -220,7 +220,7 @@ if TYPE_CHECKING:
     from transload.report.trusted import ImageSigner, Trusted
     from transload.server import Served, ServedTotals, ServeSettings, serve
     from transload.threads import Cancellation
-    from transload.transfer import ImageOutcome, Journal, Limits, Outcome, run
+    from transload.transfer import Attachments, ImageOutcome, Journal, Limits, Outcome, run
     from transload.transfer.hours import Hours
     from transload.transfer.proof import Proof, Verdict, compare
     from transload.verbs.artifacts import ArtifactFiles
@@ -248,30 +248,30 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "NEWEST", "AccessDenied", "AccessError", "Activity", "ActivityListener", "Addition", "AgeRefused", "Allowance",
-    "AlreadyRunning", "AnyEvent", "ArchiveStore", "ArtifactFiles", "BeyondRepair", "BlobStep", "BlobUnknown",
-    "Blueprint", "BundleExists", "BundleForeignSignature", "BundleIncomplete", "BundleInvalid", "BundleStore",
-    "BundleUnfinished", "BundleUnsigned", "BundleWriter", "BundledImage", "Busy", "Cancellation", "Catalog",
-    "CatalogUnknown", "CatalogUse", "CertificateUntrusted", "ChartAddress", "ChartOptions", "ChartUse", "CheckPoint",
-    "CheckedPart", "Checkup", "CompanionImage", "ConfigFile", "Configuration", "ContentDiffers", "Contents",
-    "Converted", "CorruptError", "CredentialsRejected", "CredentialsUnavailable", "Descriptor", "Difference", "Digest",
-    "DigestInvalid", "DigestMismatch", "Discovery", "DiskFull", "DockerConfig", "DocumentInvalid", "EnginePlaces",
-    "Environment", "Event", "ExtraFile", "FileExists", "Finding", "FolderUnsafe", "FoundImage", "FoundRecord",
-    "GateRefused", "GateResult", "GoingName", "History", "Holding", "HostGivenUp", "HostListener", "HostState",
-    "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult",
-    "ImageSet", "ImageSigner", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused",
-    "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyFile", "KeyInvalid", "KeyPair", "LayoutStore",
-    "Ledger", "LedgerImage", "LedgerTampered", "LeftName", "Leftover", "LimitExceeded", "Limits", "ListQuestion",
-    "Listener", "Listing", "LoadedImage", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest",
-    "ManifestInvalid", "ManifestStep", "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted",
-    "MemberDamaged", "MemberUnsafe", "MemoryStore", "MovedImage", "Name", "Narrowing", "NetSettings", "Network",
-    "NotFound", "Offer", "OpenQuestion", "Options", "OutOfBytes", "Outcome", "PackResult", "PartMissing",
-    "PermissionRefused", "Place", "Plan", "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable",
-    "PolicyRefused", "PoolPlan", "PrefixRule", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress",
-    "Progressed", "Proof", "ProtocolTrouble", "PrunePlan", "PruneResult", "PublicKey", "RateLimits", "Reach",
-    "ReadChart", "ReadOnly", "Reference", "ReferenceInvalid", "Referrers", "Refused", "RefusedByRule", "RegistryStore",
-    "Release", "ReleaseList", "ReleaseNames", "ReleaseResult", "ReleaseUnknown", "Relocation", "Repaired",
-    "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests", "Result",
-    "Results", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused", "RunResumed", "RunStarted",
+    "AlreadyRunning", "AnyEvent", "ArchiveStore", "ArtifactFiles", "Attachments", "BeyondRepair", "BlobStep",
+    "BlobUnknown", "Blueprint", "BundleExists", "BundleForeignSignature", "BundleIncomplete", "BundleInvalid",
+    "BundleStore", "BundleUnfinished", "BundleUnsigned", "BundleWriter", "BundledImage", "Busy", "Cancellation",
+    "Catalog", "CatalogUnknown", "CatalogUse", "CertificateUntrusted", "ChartAddress", "ChartOptions", "ChartUse",
+    "CheckPoint", "CheckedPart", "Checkup", "CompanionImage", "ConfigFile", "Configuration", "ContentDiffers",
+    "Contents", "Converted", "CorruptError", "CredentialsRejected", "CredentialsUnavailable", "Descriptor",
+    "Difference", "Digest", "DigestInvalid", "DigestMismatch", "Discovery", "DiskFull", "DockerConfig",
+    "DocumentInvalid", "EnginePlaces", "Environment", "Event", "ExtraFile", "FileExists", "Finding", "FolderUnsafe",
+    "FoundImage", "FoundRecord", "GateRefused", "GateResult", "GatesAttached", "GoingName", "History", "Holding",
+    "HostGivenUp", "HostListener", "HostState", "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http",
+    "ImageDone", "ImageOutcome", "ImageResult", "ImageSet", "ImageSigner", "ImageUnknown", "ImagesFailed",
+    "IndexTampered", "Ingest", "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal",
+    "KeyFile", "KeyInvalid", "KeyPair", "LayoutStore", "Ledger", "LedgerImage", "LedgerTampered", "LeftName",
+    "Leftover", "LimitExceeded", "Limits", "ListQuestion", "Listener", "Listing", "LoadedImage", "LocalError",
+    "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown",
+    "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore", "MovedImage", "Name",
+    "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "OpenQuestion", "Options", "OutOfBytes", "Outcome",
+    "PackResult", "PartMissing", "PermissionRefused", "Place", "Plan", "PlannedImage", "Platform", "PlatformInvalid",
+    "PlatformUnavailable", "PolicyRefused", "PoolPlan", "PrefixRule", "Prerequisite", "PrerequisiteMissing", "Problem",
+    "Progress", "Progressed", "Proof", "ProtocolTrouble", "PrunePlan", "PruneResult", "PublicKey", "RateLimits",
+    "Reach", "ReadChart", "ReadOnly", "Reference", "ReferenceInvalid", "Referrers", "Refused", "RefusedByRule",
+    "RegistryStore", "Release", "ReleaseList", "ReleaseNames", "ReleaseResult", "ReleaseUnknown", "Relocation",
+    "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests",
+    "Result", "Results", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused", "RunResumed", "RunStarted",
     "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServedTotals",
     "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step",
     "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
@@ -367,7 +367,7 @@ _HOMES = {
     "transload.registry.store": ("RegistryStore",),
     "transload.report.checkup": ("CheckPoint", "Checkup"),
     "transload.report.foundrecord": ("FoundRecord",),
-    "transload.report.gated": ("GateResult",),
+    "transload.report.gated": ("GateResult", "GatesAttached"),
     "transload.report.hosttotals": ("HostTotals",),
     "transload.report.problem": ("Problem",),
     "transload.report.result": ("ImageResult", "ReleaseResult", "Result"),
@@ -375,7 +375,7 @@ _HOMES = {
     "transload.report.trusted": ("ImageSigner", "Trusted"),
     "transload.server": ("Served", "ServedTotals", "ServeSettings", "serve"),
     "transload.threads": ("Cancellation",),
-    "transload.transfer": ("ImageOutcome", "Journal", "Limits", "Outcome", "run"),
+    "transload.transfer": ("Attachments", "ImageOutcome", "Journal", "Limits", "Outcome", "run"),
     "transload.transfer.hours": ("Hours",),
     "transload.transfer.proof": ("Proof", "Verdict", "compare"),
     "transload.verbs.artifacts": ("ArtifactFiles",),

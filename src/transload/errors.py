@@ -45,6 +45,10 @@ class TransloadError(Exception):
         self.side = side
         self.retry_after_s = retry_after_s
 
+    def __str__(self) -> str:
+        """The message as it is now: what is learnt later is added to it."""
+        return self.message
+
 
 @contextmanager
 def at_side(side: Side) -> Iterator[None]:

@@ -235,6 +235,9 @@ METRICS_BYTES = 1 << 20
 OWN_PROGRAM_OUTPUT_BYTES = 64 << 10
 """What the program of `--notify-command` or `--sign-command` may write; it is ended when it writes more."""
 
+GATE_ATTESTED_BYTES = 4 << 20
+"""What it wrote, as text in JSON, in the attestation that travels with the image; of more, only the digest travels."""
+
 GATE_OUTPUT_BYTES = 16 << 20
 """What a program of `--gate` may write about one image; when it writes more, it is ended and the image refused."""
 

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
@@ -24,16 +25,21 @@ from transload.report.texts import one_line
 from transload.transfer.limits import NO_LIMITS, Limits
 from transload.wording import in_words
 
+if TYPE_CHECKING:
+    from transload.bundle.format.signing import Signer
+
 TIMEOUT_S = 1800.0
 _PLACE = re.compile(r"\{(image|name|digest)\}")
 _LINES, _LINE = 3, 160  # of the output that people read, and letters of each
 _LOOKED_AT = 4096
 _CYCLONEDX = re.compile(rb'"bomFormat"\s*:\s*"CycloneDX"')
+_SPDX = re.compile(rb'"spdxVersion"\s*:\s*"SPDX-')
 _SARIF = re.compile(rb'"\$schema"\s*:\s*"[^"]*sarif|"runs"\s*:\s*\[')
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _SUFFIXES: Mapping[OutputFormat, str] = {
     "sarif": "sarif.json",
     "cyclonedx": "cdx.json",
+    "spdx": "spdx.json",
     "json": "json",
     "text": "txt",
 }
@@ -67,16 +73,26 @@ class Gate:
 class Gates:
     """The gates of a run, in order; an image that one of them refuses is not shown to the next.
 
-    `timeout_s` is for one program and one image. `output` is a folder for what the programs write.
+    `timeout_s` is for one program and one image. `output` is a folder for what the programs write. With `attest`, what
+    they say of images that pass travels with these, signed by `signer` if there is one.
     """
 
     gates: tuple[Gate, ...]
     timeout_s: float = TIMEOUT_S
     output: Path | None = None
+    attest: bool = True
+    signer: Signer | None = None
 
     @classmethod
     def parse(
-        cls, texts: Iterable[str], environment: Environment, *, timeout_s: float = TIMEOUT_S, output: Path | None = None
+        cls,
+        texts: Iterable[str],
+        environment: Environment,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        output: Path | None = None,
+        attest: bool = True,
+        signer: Signer | None = None,
     ) -> Gates | None:
         """The gates; None without any. Raises what `Gate.parse` raises, `UsageError`, `LocalError` for the folder."""
         gates = tuple(Gate.parse(text, environment) for text in texts)
@@ -85,7 +101,7 @@ class Gates:
         if output is not None:
             with local_errors("making the folder", output):
                 output.mkdir(parents=True, exist_ok=True)
-        return cls(gates=gates, timeout_s=timeout_s, output=output)
+        return cls(gates=gates, timeout_s=timeout_s, output=output, attest=attest, signer=signer)
 
 
 def check_limits(limits: Limits) -> None:
@@ -168,6 +184,8 @@ def output_format(output: bytes) -> OutputFormat:
         return "text"
     if _CYCLONEDX.search(beginning):
         return "cyclonedx"
+    if _SPDX.search(beginning):
+        return "spdx"
     return "sarif" if _SARIF.search(beginning) else "json"
 
 

@@ -9,16 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
+from transload.app.attesting import FOLDER, Attestation, Attesting
 from transload.app.gates import Gate, Gates, kept, look
+from transload.app.mirror import Prepared
 from transload.app.staging import BesideTarget, StagedSource, Staging, staging
 from transload.app.stores import Stores
+from transload.clock import SYSTEM_CLOCK
 from transload.errors import DiskFull, GateRefused, LocalError, Refused, TransloadError
 from transload.events import Counting, Event, Listener, StepDone
+from transload.files import local_errors, read_file
+from transload.limits import GATE_OUTPUT_BYTES
 from transload.oci import Descriptor, Digest
-from transload.planning import ManifestStep, Plan, Referrers, Request, make_plan
+from transload.planning import ManifestStep, Plan, Referrers, make_plan
 from transload.planning.leaving import only, without
 from transload.planning.plan import PlannedImage
 from transload.ports import Source, Target
@@ -27,56 +33,141 @@ from transload.threads import Cancellation
 from transload.transfer import Outcome, run
 
 
-@frozen(kw_only=True)
-class Gated:
-    """A plan without the images that were refused, what to read it from, and what the gates said, by target name."""
+@define(kw_only=True)
+class _Said:
+    """What the gates said of an image: their results, and the files with what those wrote that let it pass.
 
-    plan: Plan
-    sources: Mapping[str, Source]
-    results: Mapping[str, tuple[GateResult, ...]] = field(factory=dict)
-
-
-def gated(
-    plan: Plan,
-    request: Request,
-    sources: Mapping[str, Source],
-    target: Target,
-    gates: Gates,
-    stores: Stores,
-    cancellation: Cancellation,
-    bodies: int = 8,
-) -> Gated:
-    """Show the new and changed images of `plan`, which was made of `request`, to the gates.
-
-    A refused image fails with `GateRefused`, one that cannot be fetched with its own error. Raises `DiskFull` before
-    anything is fetched if there is too little room for it, `LocalError`, `Interrupted`.
+    `error` is why it could not be fetched.
     """
-    shown = [number for number, image in enumerate(plan.images) if image.goals]
-    if not shown:
-        return Gated(plan=plan, sources=sources)
-    held = ExitStack()
-    stores.at_end(held.close)
-    place = held.enter_context(staging(stores.state))
-    run_ = _Run(place=place, gates=gates, stores=stores, cancellation=cancellation, bodies=bodies)
-    items = tuple(request.items[number] for number in shown)
-    beside = _beside(plan, sources, target)
-    staged = make_plan(
-        evolve(request, items=items, referrers=Referrers.UNASKED, recheck=False),
-        beside,
-        place.pool,
-        cancellation=cancellation,
-    )
-    keeps = {locator for locator, source in sources.items() if source.request_costs is not None}
-    run_.check_room(staged, keeps)
-    counting = Counting(stores.working, "gating", len(shown))
-    for position, number in enumerate(shown):
-        cancellation.check()
-        run_.image(number, plan.images[number], only(staged, position), beside)
-        if staged.images[position].source_store not in keeps:
-            place.drop(_blobs(only(staged, position)))
-        counting.add()
-    kept_sources = {name: StagedSource(s, place.pool) if name in keeps else s for name, s in sources.items()}
-    return Gated(plan=without(plan, run_.errors), sources=kept_sources, results=run_.results)
+
+    results: list[GateResult] = field(factory=list)
+    outputs: list[Path] = field(factory=list)
+    at_s: list[float] = field(factory=list)
+    error: TransloadError | None = None
+
+    def error_of(self, name: str) -> TransloadError | None:
+        """Why the image, which is called `name` at a target, does not go there."""
+        refused = [result for result in self.results if not result.passed]
+        return refusal(name, refused[0]) if refused else self.error
+
+
+@define(kw_only=True)
+class Gating:
+    """The gates of a run. It may have several targets: each image is shown once, and what is said holds for all."""
+
+    gates: Gates
+    stores: Stores
+    cancellation: Cancellation
+    bodies: int = 8
+    _place: Staging | None = field(default=None, init=False)
+    _said: dict[tuple[str, ...], _Said] = field(factory=dict, init=False)
+
+    def passed(self, prepared: Prepared, *, again: bool = False) -> Prepared:
+        """The same run without the images that gates refuse. The plan must have been made of `prepared.request`.
+
+        A refused image fails with `GateRefused`, one that cannot be fetched with its own error. What was fetched is
+        read from where it lies. With `again`, attestations that a bundle may have already are taken as they are.
+
+        Raises `DiskFull` before anything is fetched if there is too little room for it, `LocalError`, `Interrupted`,
+        what signing raises.
+        """
+        plan, prefix = prepared.plan, prepared.location.prefix
+        said = {
+            number: self._said.setdefault(_key(image, prefix), _Said())
+            for number, image in enumerate(plan.images)
+            if image.goals
+        }
+        new = [number for number, of_image in said.items() if not (of_image.results or of_image.error)]
+        if new:
+            self._show(prepared, new, said)
+        labels = {number: plan.images[number].label for number in said}
+        errors = {number: error for number, name in labels.items() if (error := said[number].error_of(name))}
+        results = {labels[number]: tuple(of_image.results) for number, of_image in said.items() if of_image.results}
+        sources = prepared.sources
+        if self._place is not None:
+            pool = self._place.pool
+            sources = {name: StagedSource(s, pool) if _keeps(s) else s for name, s in sources.items()}
+        passed = evolve(prepared, plan=without(plan, errors), sources=sources, gates=results)
+        if not self.gates.attest or not _takes_attestations(prepared):
+            return passed
+        attestations, notes = self._attested(passed, said, again=again)
+        return evolve(passed, attestations=attestations, notes=(*prepared.notes, *notes))
+
+    def _show(self, prepared: Prepared, shown: list[int], said: Mapping[int, _Said]) -> None:
+        assert prepared.request is not None  # noqa: S101 - the caller says so
+        plan, request, stores = prepared.plan, prepared.request, self.stores
+        if self._place is None:
+            held = ExitStack()
+            stores.at_end(held.close)
+            self._place = held.enter_context(staging(stores.state))
+        place = self._place
+        items = tuple(request.items[number] for number in shown)
+        beside = _beside(plan, prepared.sources, prepared.target)
+        narrowed = evolve(request, items=items, referrers=Referrers.UNASKED, recheck=False)
+        staged = make_plan(narrowed, beside, place.pool, cancellation=self.cancellation)
+        keeps = {locator for locator, source in prepared.sources.items() if _keeps(source)}
+        run_ = _Run(
+            place=place, gates=self.gates, stores=stores, cancellation=self.cancellation, bodies=self.bodies, said=said
+        )
+        run_.check_room(staged, keeps)
+        counting = Counting(stores.working, "gating", len(shown))
+        for position, number in enumerate(shown):
+            self.cancellation.check()
+            run_.image(number, plan.images[number], only(staged, position), beside)
+            if staged.images[position].source_store not in keeps:
+                place.drop(_blobs(only(staged, position)))
+            counting.add()
+
+    def _attested(
+        self, passed: Prepared, said: Mapping[int, _Said], *, again: bool
+    ) -> tuple[tuple[Attestation, ...], list[str]]:
+        """The attestations of what passed, those that earlier runs could not attach, and notes on missing ones."""
+        is_bundle = passed.location.kind == "bundle"
+        folder = self._folder()
+        if folder is None:
+            return (), []
+        attesting = Attesting(
+            folder=folder,
+            target=passed.location.locator if is_bundle else passed.target.locator,
+            signer=self.gates.signer,
+            again=again,
+            stays=is_bundle,
+        )
+        made: list[Attestation] = []
+        notes: list[str] = []
+        for number, image in enumerate(passed.plan.images):
+            if number in said and image.error is None:
+                of_image = said[number]
+                for result, path, at_s in zip(of_image.results, of_image.outputs, of_image.at_s, strict=True):
+                    with local_errors("reading", path):
+                        output = read_file(path, GATE_OUTPUT_BYTES)
+                    written, problem = attesting.write(number, image, result, output, at_s)
+                    made += written
+                    notes += [f"no bill of materials is attached to {image.label}: {problem}"] if problem else []
+            elif image.status == "unchanged" and not is_bundle:
+                made += attesting.waiting(number, image, (gate.text for gate in self.gates.gates))
+        return tuple(made), notes
+
+    def _folder(self) -> Path | None:
+        """Where statements lie until they are attached: in the state folder, else as long as this run only."""
+        if self.stores.state is not None:
+            return self.stores.state / FOLDER
+        return None if self._place is None else self._place.folder / FOLDER
+
+
+def _key(image: PlannedImage, prefix: str) -> tuple[str, ...]:
+    """What an image is known by at all targets, which may have prefixes of their own."""
+    name = image.label.removeprefix(f"{prefix}/") if prefix else image.label
+    return (image.source_store, str(image.source), str(image.digest), name)
+
+
+def _keeps(source: Source) -> bool:
+    """Whether what is fetched from a source stays in the staging folder until it is copied on."""
+    return source.request_costs is not None
+
+
+def _takes_attestations(prepared: Prepared) -> bool:
+    return prepared.location.kind == "bundle" or prepared.target.refers is not None
 
 
 def _beside(plan: Plan, sources: Mapping[str, Source], target: Target) -> Mapping[str, Source]:
@@ -84,7 +175,7 @@ def _beside(plan: Plan, sources: Mapping[str, Source], target: Target) -> Mappin
     places = [step.origin for step in plan.blob_steps() if step.origin is not None and step.after is None]
     places += [image.target.repository for image in plan.images]
     return {
-        locator: source if source.request_costs is not None else BesideTarget(source, target, places)
+        locator: source if _keeps(source) else BesideTarget(source, target, places)
         for locator, source in sources.items()
     }
 
@@ -105,8 +196,7 @@ class _Run:
     stores: Stores
     cancellation: Cancellation
     bodies: int
-    errors: dict[int, TransloadError] = field(factory=dict)
-    results: dict[str, tuple[GateResult, ...]] = field(factory=dict)
+    said: Mapping[int, _Said]
 
     def check_room(self, staged: Plan, keeps: set[str]) -> None:
         """Raise `DiskFull`, with the numbers: what comes from a registry stays until it is copied on."""
@@ -120,7 +210,8 @@ class _Run:
             raise _of_staging(error) from error
 
     def image(self, number: int, image: PlannedImage, staged: Plan, sources: Mapping[str, Source]) -> None:
-        """Fetch one image and show it to the gates; note how it ended."""
+        """Fetch one image and show it to the gates; note what they say, or why it could not be fetched."""
+        said = self.said[number]
         error = staged.images[0].error or self._fetched(staged, sources)
         if error is None and staged.images[0].digest != image.digest:
             error = Refused(
@@ -129,10 +220,12 @@ class _Run:
                 side="source",
                 hint="run the same command again",
             )
-        if error is None:
-            error = self._judged(image, staged)
         if error is not None:
-            self.errors[number] = error
+            said.error = error
+            return
+        for position, gate in enumerate(self.gates.gates, 1):
+            if not self._looked(gate, position, image, staged, said):
+                return
 
     def _fetched(self, staged: Plan, sources: Mapping[str, Source]) -> TransloadError | None:
         counting = Counting(self.stores.working, "staging", staged.copied.bytes)
@@ -162,17 +255,8 @@ class _Run:
             give_up_after_s=self.stores.patience_s,
         )
 
-    def _judged(self, image: PlannedImage, staged: Plan) -> GateRefused | None:
-        """What the gates say, one after the other, until one refuses."""
-        results: list[GateResult] = []
-        for number, gate in enumerate(self.gates.gates, 1):
-            results.append(self._looked(gate, number, image, staged))
-            self.results[image.label] = tuple(results)
-            if not results[-1].passed:
-                return refusal(image.label, results[-1])
-        return None
-
-    def _looked(self, gate: Gate, number: int, image: PlannedImage, staged: Plan) -> GateResult:
+    def _looked(self, gate: Gate, position: int, image: PlannedImage, staged: Plan, said: _Said) -> bool:
+        """Whether a gate lets the image pass; what it says is noted."""
         digest = _digest(image)
         blobs = _blobs(staged)
         root = staged.manifests[digest]
@@ -183,7 +267,11 @@ class _Run:
         changed = self.place.changed(blobs)
         if changed is not None and result.passed:
             result = evolve(result, problem=f"it changed what it was given ({changed.digest.short})")
-        return kept(result, output, self.gates.output, image.target, digest, number)
+        said.results.append(kept(result, output, self.gates.output, image.target, digest, position))
+        if result.passed:
+            said.outputs.append(self.place.keep(output))
+            said.at_s.append(SYSTEM_CLOCK.wall_s())
+        return result.passed
 
 
 def _digest(image: PlannedImage) -> Digest:

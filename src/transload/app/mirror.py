@@ -45,6 +45,7 @@ from transload.transfer.limits import NO_LIMITS, Limits
 from transload.wording import first_of
 
 if TYPE_CHECKING:
+    from transload.app.attesting import Attestation
     from transload.app.trusting import Judge
     from transload.report.transferrecord import Carrier, Check
     from transload.trust.policy import Verdict
@@ -64,7 +65,7 @@ class Prepared:
 
     With `by_size` the biggest blobs come first, as they lie in a bundle, instead of image after image. `published` says
     where images of a bundle come from, by their names in it. `request` is what the plan was made of; `gates` is what
-    gates said, by the images' names at the target.
+    gates said, by the images' names at the target; `attestations` say the same, to be attached to images that arrive.
 
     `checks` are what a transfer record says was checked. `plan_digest` is that of the plan which decided what is
     copied, if `plan` only fills a bundle. `verdicts` are what the policy says of images, by their names at the target.
@@ -90,6 +91,7 @@ class Prepared:
     plan_digest: Digest | None = None
     request: Request | None = None
     gates: Mapping[str, tuple[GateResult, ...]] = field(factory=dict)
+    attestations: tuple[Attestation, ...] = ()
     verdicts: Mapping[str, Verdict] = field(factory=dict)
     carrier: Carrier | None = None
 
@@ -139,16 +141,16 @@ def _check_gates(job: Job) -> None:
         )
 
 
-def with_gates(prepared: Prepared, job: Job, stores: Stores, cancellation: Cancellation) -> Prepared:
-    """The same run, without the images that the job's gates refuse. Raises as `gating.gated` does."""
+def with_gates(
+    prepared: Prepared, job: Job, stores: Stores, cancellation: Cancellation, *, again: bool = False
+) -> Prepared:
+    """The same run, without the images that the job's gates refuse. Raises as `Gating.passed` does."""
     if job.gates is None or prepared.request is None:
         return prepared
-    from transload.app.gating import gated  # few runs have gates
+    from transload.app.gating import Gating  # few runs have gates
 
-    passed = gated(
-        prepared.plan, prepared.request, prepared.sources, prepared.target, job.gates, stores, cancellation, job.bodies
-    )
-    return evolve(prepared, plan=passed.plan, sources=passed.sources, gates=passed.results)
+    gating = Gating(gates=job.gates, stores=stores, cancellation=cancellation, bodies=job.bodies)
+    return gating.passed(prepared, again=again)
 
 
 def prepare_selected(
@@ -379,6 +381,10 @@ def carry_out(
         give_up_after_s=stores.patience_s,
         limits=limits,
     )
+    if prepared.attestations and not outcome.interrupted:
+        from transload.app.attesting import attach_all  # few runs have gates
+
+        outcome = evolve(outcome, attached=attach_all(prepared.attestations, plan, outcome, prepared.target))
     if prepared.finish is not None:
         outcome = evolve(outcome, written=tuple(map(str, prepared.finish(outcome))))
     in_order = (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
+from transload.app.attesting import carrying
 from transload.app.baseline import far_side
 from transload.app.bundling import contents_of, filling_plan
 from transload.app.edition import with_edition
@@ -34,7 +35,7 @@ from transload.bundle.format.contents import Contents, ExtraFile
 from transload.bundle.format.signing import Signer
 from transload.bundle.format.volumes import split_file_name
 from transload.bundle.writing.onmedia import Ask
-from transload.bundle.writing.partial import discard, is_finished
+from transload.bundle.writing.partial import discard, is_begun, is_finished
 from transload.bundle.writing.writer import BundleWriter
 from transload.errors import (
     BundleIncomplete,
@@ -137,10 +138,13 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     )
     check_anything_published(selection, plan)
     check_whole(plan)
-    passed = with_gates(_ungated(plan, request, selection, far, packing), job, stores, cancellation)
+    ungated = _ungated(plan, request, selection, far, packing)
+    passed = with_gates(ungated, job, stores, cancellation, again=packing.to_media or is_begun(packing.out))
+    check_any_passed(passed.plan)
     passed = evolve(passed, checks=trusting.checks() if trusting else ())
+    if passed.attestations:
+        passed = carrying(passed)
     plan = passed.plan
-    check_any_passed(plan)
     record = _record(packing, passed, stores)
     extras = (*_extras(job, packing), *((record.file,) if record else ()))
     against = packing.against.name if packing.against else ""
@@ -155,6 +159,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
         *nameless_notes(plan.images),
         *((recovery.note,) if recovery and recovery.note else ()),
     )
+    notes += passed.notes
     notes += differences(job, selection, plan, stores.working, cancellation)
     notes += tuple(_far_notes(inventory, contents))
     if packing.in_bundle is not None and record is None:

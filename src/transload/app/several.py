@@ -79,10 +79,6 @@ def jobs_for(job: Job, targets: Sequence[Location]) -> tuple[Job, ...]:
 
     Values for charts name a registry, so each registry gets a folder of its own for them.
     """
-    if job.gates is not None and len(targets) > 1:
-        raise UsageError(
-            "--gate does not go with several targets", hint="mirror to one of them, and from there to the others"
-        )
     seen: dict[str, Location] = {}
     origin = None if job.origin is None else _address(job.origin)
     for target in targets:
@@ -160,7 +156,17 @@ def plan_each(
 ) -> tuple[Prepared | TransloadError, ...]:
     """The plan for each target, or the error that prevented it. Raises what `selections_for` raises."""
     selections = selections_for(jobs, stores, cancellation)
-    judge = _judge(jobs)
+    return _plans(jobs, selections, stores, cancellation, working, _judge(jobs))
+
+
+def _plans(
+    jobs: Sequence[Job],
+    selections: Sequence[Selection],
+    stores: Stores,
+    cancellation: Cancellation,
+    working: Callable[[int], ActivityListener],
+    judge: Judge | None,
+) -> tuple[Prepared | TransloadError, ...]:
     prepared: dict[int, Prepared | TransloadError] = {}
 
     def plan(number: int) -> None:
@@ -202,6 +208,7 @@ class SeveralRuns:
         """
         selections = selections_for(self.jobs, self.stores, self.cancellation)
         judge = _judge(self.jobs)
+        begun = self._gated(selections, judge) if self.jobs[0].gates is not None else selections
         number_of = len(self.jobs)
         ended: dict[int, Ended] = {}
         room = SpoolRoom.of(self.stores.state or Path(tempfile.gettempdir()))  # /tmp may lie in memory
@@ -210,7 +217,7 @@ class SeveralRuns:
         turns = threading.Semaphore(at_a_time)
         with SharedReading(number_of, room) as shared, divided(at_a_time), TaskGroup(self.cancellation) as group:
             for number in range(number_of):
-                group.start(self._in_turn, turns, number, selections[number], shared, judge, ended)
+                group.start(self._in_turn, turns, number, selections[number], begun[number], shared, judge, ended)
         if shared.read_again.blobs:
             self.stores.notice(read_again_note(shared.read_again, room))
         return tuple(ended[number] for number in range(number_of)), shared.read_again
@@ -220,12 +227,29 @@ class SeveralRuns:
         with turns:
             self._target(number, *arguments)
 
+    def _gated(self, selections: Sequence[Selection], judge: Judge | None) -> tuple[Prepared | TransloadError, ...]:
+        """The runs after the gates: all are planned first, so that each image is shown once for all targets."""
+        from transload.app.gating import Gating  # few runs have gates
+
+        gates = self.jobs[0].gates
+        assert gates is not None  # noqa: S101 - the caller says so
+        ungated = [evolve(job, gates=None) for job in self.jobs]
+        plans = _plans(ungated, selections, self.stores, self.cancellation, self.following.working, judge)
+        gating = Gating(gates=gates, stores=self.stores, cancellation=self.cancellation, bodies=self.jobs[0].bodies)
+        return tuple(gating.passed(plan) if isinstance(plan, Prepared) else plan for plan in plans)
+
     def _target(
-        self, number: int, selection: Selection, shared: SharedReading, judge: Judge | None, ended: dict[int, Ended]
+        self,
+        number: int,
+        selection: Selection,
+        begun: Selection | Prepared | TransloadError,
+        shared: SharedReading,
+        judge: Judge | None,
+        ended: dict[int, Ended],
     ) -> None:
         job = self.jobs[number]
         try:
-            ended[number] = self._copied(number, selection, shared, judge)
+            ended[number] = self._copied(number, begun, shared, judge)
         except TransloadError as error:
             sources = tuple(selection.sources)
             ended[number] = Ended(
@@ -235,11 +259,18 @@ class SeveralRuns:
             shared.leave(number)
         self.following.ended(number, ended[number])
 
-    def _copied(self, number: int, selection: Selection, shared: SharedReading, judge: Judge | None) -> Ended:
+    def _copied(
+        self, number: int, begun: Selection | Prepared | TransloadError, shared: SharedReading, judge: Judge | None
+    ) -> Ended:
         job, stores, working = self.jobs[number], self.stores, self.following.working(number)
-        prepared = prepare_selected(job, selection, stores, self.cancellation, working, judge)
-        shared.expect(number, prepared.plan)
-        prepared = self.finishing(_through(shared, number, prepared, stores))
+        if isinstance(begun, TransloadError):
+            raise begun
+        if isinstance(begun, Prepared):  # what gates have seen lies in a folder, and each run reads it there
+            prepared = self.finishing(begun)
+        else:
+            prepared = prepare_selected(job, begun, stores, self.cancellation, working, judge)
+            shared.expect(number, prepared.plan)
+            prepared = self.finishing(_through(shared, number, prepared, stores))
         self.following.planned(number, prepared)
         check_room(prepared)
         tally = Tally(prepared.plan)

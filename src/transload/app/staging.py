@@ -36,6 +36,13 @@ class Staging:
         self.folder = folder
         self.pool = LayoutStore(folder / "pool", create=True)
 
+    def keep(self, output: bytes) -> Path:
+        """Write what a program wrote into a file, which goes with the folder. Raises `LocalError`."""
+        path = self.folder / f"output-{secrets.token_hex(8)}"
+        with local_errors("writing", path):
+            path.write_bytes(output)
+        return path
+
     @contextlib.contextmanager
     def image(self, name: Name, root: Manifest, parts: Iterable[Digest]) -> Iterator[Path]:
         """A layout folder with one image, for one program. `parts` are all manifests and blobs below `root`."""

@@ -62,6 +62,7 @@ class GateFlags:
     gate: tuple[str, ...] = ()
     gate_timeout: float = 1800.0
     gate_output: Path | None = None
+    no_gate_attestations: bool = False
 
     @property
     def words(self) -> list[str]:
@@ -69,6 +70,7 @@ class GateFlags:
         words = [word for command in self.gate for word in ("--gate", command)]
         if words and self.gate_timeout != GateFlags().gate_timeout:
             words += ["--gate-timeout", f"{self.gate_timeout:g}"]
+        words += ["--no-gate-attestations"] if words and self.no_gate_attestations else []
         return words + (["--gate-output", str(self.gate_output)] if words and self.gate_output else [])
 
 

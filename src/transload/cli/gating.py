@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import evolve
@@ -16,6 +16,9 @@ from transload.cli.kinds import NamedPath, Number
 from transload.cli.session import Session
 from transload.errors import UsageError
 from transload.transfer.limits import Limits
+
+if TYPE_CHECKING:
+    from transload.bundle.format.signing import Signer
 
 
 def _gates(**flags: Any) -> GateFlags:
@@ -51,15 +54,29 @@ gates = as_value(  # no variables: click would cut a command at its blanks
         metavar="DIR",
         help="Keep what gates write there, in files.",
     ),
+    click.option(
+        "--no-gate-attestations",
+        is_flag=True,
+        help="Do not attach what gates say to the images that they let pass.",
+    ),
 )
 
 
-def with_gates(gathered: Gathered, gating: GateFlags, session: Session, limits: Limits) -> Gathered:
-    """The same job with its gates. Raises what `Gates.parse` raises, `UsageError`."""
+def with_gates(
+    gathered: Gathered, gating: GateFlags, session: Session, limits: Limits, signer: Signer | None = None
+) -> Gathered:
+    """The same job with its gates; `signer` signs what they say. Raises what `Gates.parse` raises, `UsageError`."""
     if not gating.gate:
         return gathered
     from transload.app.gates import Gates, check_limits  # few runs have gates
 
     check_limits(limits)
-    gates = Gates.parse(gating.gate, session.environment, timeout_s=gating.gate_timeout, output=gating.gate_output)
+    gates = Gates.parse(
+        gating.gate,
+        session.environment,
+        timeout_s=gating.gate_timeout,
+        output=gating.gate_output,
+        attest=not gating.no_gate_attestations,
+        signer=signer,
+    )
     return evolve(gathered, job=evolve(gathered.job, gates=gates))

@@ -87,12 +87,13 @@ def mirror(
             _check_through(several=bool(wanted.also_to), if_new=if_new, limited=limits.max_bytes is not None)
         gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder, through=through, ages=ages))
         gathered = with_policy(gathered, trust)
-        gathered = with_gates(gathered, gating, session, limits)
+        signer = record_signer(record, signing, session, gating)
+        gathered = with_gates(gathered, gating, session, limits, signer)
         job = gathered.job
         if job.target.is_engine and limits.max_bytes is not None:
             raise UsageError("--max-bytes does not go with an engine as the target", hint="leave it out")
         more = [*connection_words(network, gathered.logins), *limit_words(limits)]
-        records = recording(record, record_signer(record, signing, session), several=bool(wanted.also_to))
+        records = recording(record, signer, several=bool(wanted.also_to))
         more += [
             *(["--verify-medium"] if verify_medium else []),
             *gating.words,

@@ -125,9 +125,9 @@ def pack(
         gathered = gather(session, wanted, logins, target=Location("bundle", str(out)), bodies=jobs)
         gathered = evolve(gathered, job=evolve(gathered.job, ages=ages))
         gathered = with_policy(gathered, trust)
-        gathered = with_gates(gathered, gating, session, limits)
-        job = gathered.job
         signer = load_signer(signing, session.environment, session.output.paused)
+        gathered = with_gates(gathered, gating, session, limits, signer)
+        job = gathered.job
         records = recording(record, signer)
         tool = tool_for(with_tool) if with_tool is not None else None
         packing = Packing(

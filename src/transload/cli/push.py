@@ -93,7 +93,8 @@ def push(
         gathered = gather(session, wanted, logins, bodies=jobs)
         gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder, ages=ages))
         gathered = with_policy(gathered, trust)
-        gathered = with_gates(gathered, gating, session, limits)
+        signer = record_signer(record, signing, session, gating)
+        gathered = with_gates(gathered, gating, session, limits, signer)
         job = gathered.job
         switches = [*(["--compress"] if compress else []), *(["--allow-older"] if allow_older else [])]
         words = [
@@ -109,7 +110,7 @@ def push(
         ]
         again = record.again(_again(words, job))
         began = StartTime.now(again(()), session.output.run_id)
-        records = recording(record, record_signer(record, signing, session))
+        records = recording(record, signer)
         if location.kind == "bundle":
             reading = evolve(reading, ask=ask_for_volume(Path(location.value), session.output.paused))
         with session.stoppable(), session.stores(gathered.logins, reading) as stores:

@@ -11,6 +11,7 @@ from attrs import frozen
 from transload.cli import options
 from transload.cli.command import is_written
 from transload.cli.declaring import as_value, option, stacked
+from transload.cli.flags import GateFlags
 from transload.cli.session import Session
 from transload.cli.signing import SigningFlags, load_signer
 from transload.clock import SYSTEM_CLOCK
@@ -132,15 +133,18 @@ def record_in_bundle(flags: RecordFlags, run_id: str) -> InBundle | None:
     return InBundle(run_id=run_id, began_wall_s=SYSTEM_CLOCK.wall_s(), recorded_by=flags.recorded_by)
 
 
-def record_signer(flags: RecordFlags, signing: SigningFlags, session: Session) -> Signer | None:
-    """Who signs for a command that signs nothing but its record; no key is read, nobody asked, if there is no record.
+def record_signer(
+    flags: RecordFlags, signing: SigningFlags, session: Session, gating: GateFlags | None = None
+) -> Signer | None:
+    """Who signs for a command that signs its record, and what gates say; no key is read, nobody asked, without both.
 
-    Raises `UsageError` for a signer without a record, and what `load_signer` raises.
+    Raises `UsageError` for a signer without anything to sign, and what `load_signer` raises.
     """
-    if flags.is_wanted:
+    if flags.is_wanted or (gating is not None and gating.gate and not gating.no_gate_attestations):
         return load_signer(signing, session.environment, session.output.paused)
     for name in ("sign_key", "sign_command", "public_key"):
         if is_written(name):
             flag = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{flag} without --record has no effect", hint="add --record FILE, or leave it out")
+            wanted = "--record" if gating is None else "--record or --gate"
+            raise UsageError(f"{flag} without {wanted} has no effect", hint="add --record FILE, or leave it out")
     return None

@@ -56,7 +56,7 @@ record_signing = as_value(
     option(
         "--sign-key",
         type=options.FILE,
-        help="With --record: private key (Ed25519 or ECDSA P-256; PEM or OpenSSH) to sign the record with.",
+        help="Private key (Ed25519 or ECDSA P-256; PEM or OpenSSH) to sign the record with, and what gates say.",
     ),
     _by_program,
 )

@@ -198,6 +198,20 @@ class Plan:
         """How many images have one of these statuses."""
         return sum(image.status in status for image in self.images)
 
+    def size_of(self, image: PlannedImage) -> int | None:
+        """Bytes of the manifests and distinct blobs of an image; None if the plan does not hold all its manifests."""
+        sizes: dict[Digest, int] = {}
+        pending = [image.digest]
+        while pending:
+            digest = pending.pop()
+            manifest = self.manifests.get(digest) if digest else None
+            if manifest is None:
+                return None
+            sizes[manifest.digest] = len(manifest.raw)
+            sizes |= {blob.digest: blob.size for blob in manifest.blobs}
+            pending += [child.digest for child in manifest.manifests if child.digest not in sizes]
+        return sum(sizes.values())
+
     @property
     def failures(self) -> tuple[PlannedImage, ...]:
         """Images that cannot be copied, and are not excused (optional, or missing ones allowed)."""

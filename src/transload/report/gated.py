@@ -6,9 +6,11 @@ from typing import Any, Literal
 
 from attrs import frozen
 
+from transload.report.problem import Problem
 from transload.report.texts import harmless
+from transload.transfer.outcome import Attachments
 
-OutputFormat = Literal["sarif", "cyclonedx", "json", "text"]
+OutputFormat = Literal["sarif", "cyclonedx", "spdx", "json", "text"]
 """What a program's output is, by looking at it."""
 
 
@@ -52,3 +54,25 @@ class GateResult:
             },
             "duration_s": round(self.duration_s, 3),
         }
+
+
+@frozen(kw_only=True)
+class GatesAttached:
+    """How many attestations of gates were attached to images at the target, and why not all, if so."""
+
+    new: int
+    failed: int
+    problem: Problem | None = None
+
+    @classmethod
+    def of(cls, attached: Attachments, target: str) -> GatesAttached | None:
+        """The same for reports; None where nothing was to be attached."""
+        if not (attached.new or attached.failed):
+            return None
+        problem = Problem.of(attached.error, target=target) if attached.error else None
+        return cls(new=attached.new, failed=attached.failed, problem=problem)
+
+    def to_json(self) -> dict[str, Any]:
+        """The `attestations` object of docs/formats/json-output.md."""
+        problem = self.problem.to_json() if self.problem else None
+        return {"attached": self.new, "failed": self.failed, "problem": problem}

@@ -14,7 +14,7 @@ from transload.oci import Digest
 from transload.planning import Plan
 from transload.planning.plan import PlannedImage, Share
 from transload.report.exitcodes import MIXED, of_run
-from transload.report.gated import GateResult
+from transload.report.gated import GateResult, GatesAttached
 from transload.report.hosttotals import HostTotals
 from transload.report.planned import share_json
 from transload.report.problem import Problem
@@ -99,7 +99,7 @@ class ImageResult:
             status=_status(image, outcome) if outcome.done else unfinished,
             digest=outcome.digest or image.digest,
             source_digest=image.source_digest,
-            size=_size(plan, image),
+            size=plan.size_of(image),
             copied=counted.copied,
             mounted=counted.mounted,
             present=counted.present,
@@ -166,7 +166,8 @@ class Result:
     `moved_bytes` is what went over the wire, repeats included; `left_bytes` is what is still to be copied, and
     `out_of_bytes` says that the run left it because it had moved as many bytes as it may. `traffic` has the requests by
     host, `retries` counts the attempts that were repeated. `versions` are those of transload, Python and libraries;
-    `notes` concern the whole run, `releases` are the catalogs' releases that were wanted whole.
+    `notes` concern the whole run, `releases` are the catalogs' releases that were wanted whole. `attestations` says
+    what became of what gates said, None where nothing was to be attached.
     `to_json` gives the documented form (docs/formats/json-output.md, docs/formats/report.md).
     """
 
@@ -190,6 +191,7 @@ class Result:
     problem: Problem | None = None
     releases: tuple[ReleaseResult, ...] = ()
     run_id: str = ""
+    attestations: GatesAttached | None = None
 
     @classmethod
     def of(
@@ -256,6 +258,7 @@ class Result:
             notes=tuple(notes),
             releases=tuple(releases),
             run_id=run_id,
+            attestations=GatesAttached.of(outcome.attached, plan.target),
         )
 
     @cached_property
@@ -307,6 +310,7 @@ class Result:
             "traffic": [host.to_json() for host in self.traffic],
             "images": [image.to_json() for image in self.images],
             "releases": [release.to_json() for release in self.releases],
+            **({"attestations": self.attestations.to_json()} if self.attestations else {}),
             "written": list(self.written),
             "notes": list(self.notes),
             "problem": self.problem.to_json() if self.problem else None,
@@ -333,11 +337,14 @@ def exit_code(result: Result) -> int:
     """The exit code of the process (docs/formats/json-output.md, "Exit codes").
 
     A problem before there was a plan gives its own code. Else the code is that of an interruption, or of the problem
-    that ended the run, such as a host that was given up.
+    that ended the run, such as a host that was given up. If all is in order but an attestation that could not be
+    attached, it is the code of that.
     """
     images = [image for image in result.images if not image.excused]
     ruled = all(image.in_order or (image.problem and image.problem.by_rule) for image in images)
-    return of_run(map(_image_code, images), _ended_by(result), ruled=ruled)
+    code = of_run(map(_image_code, images), _ended_by(result), ruled=ruled)
+    unattached = result.attestations.problem if result.attestations else None
+    return code or (unattached.exit_code if unattached else 0)
 
 
 def _image_code(image: ImageResult) -> int:
@@ -374,21 +381,6 @@ def _status(image: PlannedImage, outcome: ImageOutcome) -> ImageStatus:
     if image.status == "unchanged":
         return "unchanged"
     return "updated" if image.status == "changed" else "copied"
-
-
-def _size(plan: Plan, image: PlannedImage) -> int | None:
-    """Bytes of the manifests and distinct blobs of an image; None if the plan does not hold all its manifests."""
-    sizes: dict[Digest, int] = {}
-    pending = [image.digest]
-    while pending:
-        digest = pending.pop()
-        manifest = plan.manifests.get(digest) if digest else None
-        if manifest is None:
-            return None
-        sizes[manifest.digest] = len(manifest.raw)
-        sizes |= {blob.digest: blob.size for blob in manifest.blobs}
-        pending += [child.digest for child in manifest.manifests if child.digest not in sizes]
-    return sum(sizes.values())
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -20,6 +20,8 @@ def summary_lines(result: Result, width: int | None = None) -> list[Styled]:
     lines = [*_verdict(result, width), *_facts(result, width)]
     if result.problem is not None:
         lines += problem_lines(result.problem, width)
+    if result.attestations is not None and result.attestations.problem is not None:
+        lines += problem_lines(result.attestations.problem, width)
     for problem, images in _grouped(result):
         lines += [Styled(), *_group(problem, images, width)]
     if result.retry:
@@ -130,6 +132,9 @@ def _facts(result: Result, width: int | None) -> Iterator[Styled]:
         phrases.append(count(result.retries, "retry"))
     if phrases:
         yield from folded("  content: ", ", ".join(phrases), width, "faint")
+    if result.attestations is not None:
+        attached = f"{count(result.attestations.new, 'gate attestation')} attached to images at the target"
+        yield from folded("  gates:   ", attached, width, "faint")
     if result.written:
         yield from folded("  written: ", _in_short(result.written), width, "faint")
     if result.out_of_bytes:

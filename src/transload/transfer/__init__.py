@@ -3,6 +3,6 @@
 from transload.transfer.engine import run
 from transload.transfer.journal import Journal
 from transload.transfer.limits import Limits
-from transload.transfer.outcome import ImageOutcome, Outcome
+from transload.transfer.outcome import Attachments, ImageOutcome, Outcome
 
-__all__ = ["ImageOutcome", "Journal", "Limits", "Outcome", "run"]
+__all__ = ["Attachments", "ImageOutcome", "Journal", "Limits", "Outcome", "run"]

@@ -23,6 +23,15 @@ class ImageOutcome:
     digest: Digest | None = None
 
 
+@frozen(kw_only=True)
+class Attachments:
+    """How many statements about images were attached to them, how many could not be, and the first error then."""
+
+    new: int = 0
+    failed: int = 0
+    error: TransloadError | None = None
+
+
 @frozen
 class Outcome:
     """How a run ended; `images` are in the order of the plan.
@@ -30,7 +39,7 @@ class Outcome:
     `interrupted`: the run was cancelled before its end. `out_of_bytes`: it ended because it had moved as many bytes as
     it may, and something is left. `underway` are the blobs that were begun and not finished, and how many of their
     bytes had been sent. `written` are files that were written when the images were there, such as recovery volumes.
-    `duration_s` is in seconds.
+    `attached` is what became of what gates said of images. `duration_s` is in seconds.
     """
 
     images: tuple[ImageOutcome, ...]
@@ -39,3 +48,4 @@ class Outcome:
     out_of_bytes: bool = False
     underway: Share = field(factory=Share)
     written: tuple[str, ...] = ()
+    attached: Attachments = field(factory=Attachments)

@@ -29,7 +29,7 @@ from transload.transfer.limits import NO_LIMITS, Limits
 from transload.verbs import arguments
 from transload.verbs.gating import gates_of
 from transload.verbs.means import Means, Options, at_work
-from transload.verbs.recording import recording_of, recording_with_key, signer_of
+from transload.verbs.recording import recording_of, signer_if_wanted, signer_of
 from transload.verbs.run import carried_out
 from transload.verbs.trusting import judged
 
@@ -90,6 +90,7 @@ def pack(
     gates: str | Iterable[str] = (),
     gate_timeout_s: float | None = None,
     gate_output: str | Path | None = None,
+    gate_attestations: bool = True,
     jobs: int = BODIES,
     limits: Limits = NO_LIMITS,
     **options: Unpack[Options],
@@ -159,7 +160,12 @@ def pack(
         ages=arguments.ages(min_age, max_age),
     )
     means = Means.of(options)
-    job = evolve(judged(job, policy, at), gates=gates_of(gates, gate_timeout_s, gate_output, means, packing.limits))
+    job = evolve(
+        judged(job, policy, at),
+        gates=gates_of(
+            gates, gate_timeout_s, gate_output, means, packing.limits, attest=gate_attestations, signer=packing.signer
+        ),
+    )
     with at_work(means) as work:
         limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         packed = prepare_pack(job, packing, work.stores, work.cancellation)
@@ -204,6 +210,7 @@ def push(
     gates: str | Iterable[str] = (),
     gate_timeout_s: float | None = None,
     gate_output: str | Path | None = None,
+    gate_attestations: bool = True,
     jobs: int = BODIES,
     limits: Limits = NO_LIMITS,
     check: bool = True,
@@ -241,18 +248,15 @@ def push(
         ages=arguments.ages(min_age, max_age),
         values_folder=arguments.path_if_any("values_folder", values_folder),
     )
-    recording = recording_with_key(
-        record,
-        recorded_by,
-        sign_key,
-        passphrase,
-        at_target=record_at_target,
-        sign_command=sign_command,
-        public_key=public_key,
-    )
+    signs = record is not None or record_at_target or (bool(gates) and gate_attestations)
+    signer = signer_if_wanted(signs, sign_key, passphrase, sign_command, public_key)
+    recording = recording_of(record, recorded_by, signer, at_target=record_at_target)
     means = Means.of(options, key=carried.key, volumes=carried.folders)
     arguments.of_kind("limits", limits, Limits)
-    job = evolve(judged(job, policy, at), gates=gates_of(gates, gate_timeout_s, gate_output, means, limits))
+    job = evolve(
+        judged(job, policy, at),
+        gates=gates_of(gates, gate_timeout_s, gate_output, means, limits, attest=gate_attestations, signer=signer),
+    )
     with at_work(means) as work:
         limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         store = open_carried(place, work.stores)

@@ -26,7 +26,7 @@ from transload.transfer.limits import NO_LIMITS, Limits
 from transload.verbs import arguments
 from transload.verbs.gating import gates_of
 from transload.verbs.means import Means, Options, at_work
-from transload.verbs.recording import recording_with_key
+from transload.verbs.recording import recording_of, signer_if_wanted
 from transload.verbs.run import carried_out
 from transload.verbs.trusting import judged
 
@@ -129,6 +129,7 @@ class MirrorOptions(Options, total=False):
     gates: str | Iterable[str]
     gate_timeout_s: float | None
     gate_output: str | Path | None
+    gate_attestations: bool
     jobs: int
     limits: Limits
     check: bool
@@ -178,6 +179,7 @@ def mirror(
     gates: str | Iterable[str] = (),
     gate_timeout_s: float | None = None,
     gate_output: str | Path | None = None,
+    gate_attestations: bool = True,
     jobs: int = BODIES,
     limits: Limits = NO_LIMITS,
     check: bool = True,
@@ -212,7 +214,8 @@ def mirror(
     gets such a record as a referrer.
     `gates` are commands of programs that look at each new or changed image before it is copied: `{image}` in them
     stands for its folder, an OCI layout. Only exit code 0 within `gate_timeout_s` seconds (None: 1800) lets it pass,
-    else it fails with `GateRefused`. What they write is kept in files of the folder `gate_output`.
+    else it fails with `GateRefused`. What they write is kept in files of the folder `gate_output`, and
+    attached to the images that pass, signed as the record is, unless `gate_attestations` is false.
 
     The rest, what is returned and what is raised: see `copy`; and `CatalogUnknown`, `ReleaseUnknown`, `ImageUnknown`,
     `DocumentInvalid`, `MediumDamaged`.
@@ -242,17 +245,14 @@ def mirror(
     means = Means.of(options)
     if (record is not None or record_at_target) and not isinstance(to, str):
         raise UsageError("record is for one target, and several are named")
-    recording = recording_with_key(
-        record,
-        recorded_by,
-        sign_key,
-        passphrase,
-        at_target=record_at_target,
-        sign_command=sign_command,
-        public_key=public_key,
-    )
+    signs = record is not None or record_at_target or (bool(gates) and gate_attestations)
+    signer = signer_if_wanted(signs, sign_key, passphrase, sign_command, public_key)
+    recording = recording_of(record, recorded_by, signer, at_target=record_at_target)
     arguments.of_kind("limits", limits, Limits)
-    job = evolve(judged(job, policy, at), gates=gates_of(gates, gate_timeout_s, gate_output, means, limits))
+    job = evolve(
+        judged(job, policy, at),
+        gates=gates_of(gates, gate_timeout_s, gate_output, means, limits, attest=gate_attestations, signer=signer),
+    )
     if through is not None and not isinstance(to, str):
         raise UsageError("through copies to one target, and several are named")
     if through is not None and limits.max_bytes is not None:

@@ -14,10 +14,18 @@ from transload.verbs.means import Means
 
 if TYPE_CHECKING:
     from transload.app.gates import Gates
+    from transload.bundle.format.signing import Signer
 
 
 def gates_of(
-    commands: str | Iterable[str], timeout_s: float | None, output: str | Path | None, means: Means, limits: Limits
+    commands: str | Iterable[str],
+    timeout_s: float | None,
+    output: str | Path | None,
+    means: Means,
+    limits: Limits,
+    *,
+    attest: bool = True,
+    signer: Signer | None = None,
 ) -> Gates | None:
     """The gates; None without any. Raises `TypeError`, and what `Gates.parse` and `check_limits` raise."""
     texts = arguments.texts("gates", commands)
@@ -33,6 +41,8 @@ def gates_of(
         means.environment or read_environment(),
         timeout_s=TIMEOUT_S if timeout_s is None else _seconds(timeout_s),
         output=arguments.path_if_any("gate_output", output),
+        attest=attest,
+        signer=signer,
     )
 
 

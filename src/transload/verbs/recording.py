@@ -53,25 +53,21 @@ def recording_of(
     return Recording(path=path, at_target=at_target, signer=signer, recorded_by=by)
 
 
-def recording_with_key(
-    record: str | Path | None,
-    recorded_by: str | None,
+def signer_if_wanted(
+    wanted: bool,
     sign_key: str | Path | None,
     passphrase: Callable[[], str] | None,
-    *,
-    at_target: bool = False,
-    sign_command: str | None = None,
-    public_key: str | Path | None = None,
-) -> Recording | None:
-    """The same for a verb that signs nothing else: there a signer without a record has no effect, so it is refused."""
-    if record is None and not at_target:
+    sign_command: str | None,
+    public_key: str | Path | None,
+) -> Signer | None:
+    """The same for a verb that signs only its record and what gates say; without both, a signer is refused."""
+    if not wanted:
         for name, value in (("sign_key", sign_key), ("sign_command", sign_command), ("public_key", public_key)):
             if value is not None:
-                raise UsageError(f"{name} without record has no effect")
-    signer = signer_of(
+                raise UsageError(f"{name} without record or gates has no effect")
+    return signer_of(
         arguments.path_if_any("sign_key", sign_key),
         passphrase,
         arguments.text_if_any("sign_command", sign_command),
         arguments.path_if_any("public_key", public_key),
     )
-    return recording_of(record, recorded_by, signer, at_target=at_target)

@@ -44,8 +44,8 @@ def check_result(result: Result, prepared: Prepared, outcome: Outcome) -> None:
     """Raise what went wrong, if anything did.
 
     `Interrupted` when the run was cancelled; `OutOfBytes`, with the result, when it left something; the error itself
-    when one image was wanted, or when a host was given up; else `ImagesFailed`, which names the images and carries
-    `result`.
+    when one image was wanted, when a host was given up, or when only an attestation could not be attached; else
+    `ImagesFailed`, which names the images and carries `result`.
     """
     if result.interrupted:
         raise Interrupted("interrupted")
@@ -56,6 +56,8 @@ def check_result(result: Result, prepared: Prepared, outcome: Outcome) -> None:
     ]
     if not failed and result.out_of_bytes:
         raise _out_of_bytes(result)
+    if not failed and outcome.attached.error is not None:
+        raise outcome.attached.error
     if not failed:
         return
     errors = [error for _, error in failed]

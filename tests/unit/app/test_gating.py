@@ -240,7 +240,7 @@ def test_a_wrong_command_is_said_before_anything_is_asked(site: Site, gate: str,
     assert site.source.requests == before
 
 
-@pytest.mark.parametrize("more", ["--to oci:other", "--max-bytes 1MB", "--between 00:00-24:00", "--through docker"])
+@pytest.mark.parametrize("more", ["--max-bytes 1MB", "--between 00:00-24:00", "--through docker"])
 def test_what_does_not_go_with_a_gate_is_said(site: Site, more: str) -> None:
     code, _, err = site.run(f"{MIRROR} {more}", "true {image}")
     assert code == 2

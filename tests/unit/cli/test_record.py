@@ -161,9 +161,9 @@ def statement_bytes(document: dict[str, Any]) -> bytes:
     ("words", "code", "message"),
     [
         (("--recorded-by", "me"), 2, "--recorded-by without --record has no effect"),
-        (("--sign-key", "p256.key"), 2, "--sign-key without --record has no effect"),
-        (("--sign-command", "true"), 2, "--sign-command without --record has no effect"),
-        (("--public-key", "x.pub"), 2, "--public-key without --record has no effect"),
+        (("--sign-key", "p256.key"), 2, "--sign-key without --record or --gate has no effect"),
+        (("--sign-command", "true"), 2, "--sign-command without --record or --gate has no effect"),
+        (("--public-key", "x.pub"), 2, "--public-key without --record or --gate has no effect"),
         (("--record", "r.json", "--recorded-by", " "), 2, "does not say who recorded the run"),
         (("--record", "r.json", "--recorded-by", "a\x1b[1m"), 2, "does not say who recorded the run"),
         (("--record", "r.json", "--recorded-by", "a" * 201), 2, "does not say who recorded the run"),

@@ -153,6 +153,14 @@ class Unfinished:
         return (*paths, listed)
 
 
+def is_begun(path: Path) -> bool:
+    """Whether a bundle of this name is there, finished or not, whatever is in it."""
+    taken = (_journal(path), path.with_name(f"{path.name}.tar"))
+    return any(map(Path.exists, taken)) or any(
+        file.name.endswith(".tar") and split_file_name(file.name)[0] == path.name for file in path.parent.iterdir()
+    )
+
+
 def is_finished(path: Path, blueprint: Blueprint) -> bool:
     """Whether the finished bundle at `path` has this ledger and signature, and volumes of the right sizes.
 
