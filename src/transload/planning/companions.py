@@ -6,7 +6,8 @@ referrers for a manifest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 
@@ -180,6 +181,18 @@ class Companions:
             return self._take(item, source.fetch(wanted))
 
         return grow(fetch(name), lambda child: fetch(name.at(child.digest)))
+
+
+@contextlib.contextmanager
+def told_how_to_leave(name: Name, manifest: Manifest) -> Iterator[None]:
+    """A target that refuses a companion in the block keeps the image's tag back: the error says how to go without."""
+    try:
+        yield
+    except Refused as error:
+        if manifest.subject is not None or subject_of(name.tag) is not None:
+            way = "--no-referrers brings images without signatures and what else refers to them"
+            error.hint = f"{error.hint}; {way}" if error.hint else way
+        raise
 
 
 def _cosign_tags(source: Source, repository: str) -> frozenset[str] | None:

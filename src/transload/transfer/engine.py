@@ -45,6 +45,7 @@ from transload.events import (
 )
 from transload.oci import Digest, Manifest
 from transload.planning import BlobStep, ManifestStep, Plan, Step
+from transload.planning.companions import told_how_to_leave
 from transload.planning.plan import Share
 from transload.ports import Source, Target
 from transload.threads import Cancellation, TaskGroup
@@ -285,7 +286,7 @@ class _Engine:
 
     def _manifest(self, step: ManifestStep) -> How:
         manifest = self._plan.manifests[step.digest]
-        with at_side("target"):
+        with at_side("target"), told_how_to_leave(step.name, manifest):
             try:
                 self._point(step, manifest)
             except NotFound:  # the target said that it has a blob, but has not (collected since): bring it, once

@@ -39,7 +39,7 @@ def test_a_server_gets_the_image_then_its_signature_then_its_tag() -> None:
     target = FaultyStore(MemoryStore())
     with serve(vendor()) as source, serve(target, ServeSettings(writable=True)) as site:
         place = f"{site.host_port}/acme/app:1"
-        transload.copy(f"{source.host_port}/acme/app:1", place, referrers=True, environment=NOTHING)
+        transload.copy(f"{source.host_port}/acme/app:1", place, environment=NOTHING)
     assert put(target) == [f"acme/app@{APP.digest}", f"acme/app@{SIGNED.digest}", "acme/app:1"]
 
 
@@ -50,8 +50,9 @@ def test_a_signature_that_is_refused_keeps_the_tag_back() -> None:
     with serve(vendor()) as source, serve(target, ServeSettings(writable=True)) as site:
         place = f"{site.host_port}/acme/app:1"
         with pytest.raises(Exception, match="no signatures here") as caught:
-            transload.copy(f"{source.host_port}/acme/app:1", place, referrers=True, environment=NOTHING)
+            transload.copy(f"{source.host_port}/acme/app:1", place, environment=NOTHING)
     assert not isinstance(caught.value, ImagesFailed)
+    assert "--no-referrers brings images without signatures" in str(getattr(caught.value, "hint", ""))
     assert list(target.store.tags("acme/app")) == []
     assert target.store.fetch(Name("acme/app", None, APP.digest)).raw == APP.manifest.raw
 
@@ -63,7 +64,7 @@ def test_an_unpacked_bundle_lists_signatures_as_notation_lists_them(tmp_path: Pa
     They compare a subject with the image's entry by type, digest and size, and take the kind of a signature from its
     manifest (oras-go, `registry.Referrers`).
     """
-    transload.pack((), out=tmp_path / "signed", origin=f"oci:{SHARED}", referrers=True, environment=NOTHING)
+    transload.pack((), out=tmp_path / "signed", origin=f"oci:{SHARED}", environment=NOTHING)
     (volume,) = tmp_path.glob("signed*.tar")
     with tarfile.open(volume) as archive:
         archive.extractall(tmp_path / "layout", filter="data")
