@@ -41,6 +41,12 @@ TRUST_STORE_BYTES = 4 << 20
 TRUST_STORE_CERTIFICATES = 1000
 """Certificates in one. The file of all public authorities has 150."""
 
+CRL_BYTES = 8 << 20
+"""A file with lists of revoked certificates. Public authorities publish some of several MB."""
+
+REVOCATION_LISTS = 100
+"""Lists in one."""
+
 # --- manifests
 
 MANIFEST_BYTES = 4 << 20

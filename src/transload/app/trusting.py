@@ -177,6 +177,7 @@ class Trusting:
         yield from warnings[:_NOTED]
         if len(warnings) > _NOTED:
             yield f"{count(len(warnings) - _NOTED, 'more image')} of which the policy warns: --output json has them all"
+        yield from dict.fromkeys(note for said in self.verdicts.values() for note in said.notes)
         if self._unchanged:
             yield (
                 f"{count(self._unchanged, 'unchanged image')} not judged: "

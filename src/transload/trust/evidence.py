@@ -63,7 +63,7 @@ class Finding:
     `problem` says why it does not hold, for people; None if it holds. `signer` is who signed, as far as that is proved,
     or as the evidence claims if it does not hold. `signed_at` is the time that a log or a time stamp proves, and
     `time_from` says which; a time that only the signer states is not given here. `predicate_type` is that of an
-    attestation.
+    attestation. `note` is what people should know although it holds.
     """
 
     evidence: Evidence
@@ -72,6 +72,7 @@ class Finding:
     signed_at: datetime | None = None
     time_from: str | None = None
     predicate_type: str | None = None
+    note: str | None = None
 
     @property
     def holds(self) -> bool:

@@ -145,6 +145,11 @@ class Verdict:
         return tuple(dict.fromkeys(finding.signer for finding in self.held if finding.signer))
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know although it holds, such as that a list of revoked certificates is old."""
+        return tuple(dict.fromkeys(finding.note for finding in self.held if finding.note))
+
+    @property
     def signed(self) -> tuple[datetime, str] | None:
         """The first time that is proved for a signature, and what proves it; None if nothing does."""
         times = [(finding.signed_at, finding.time_from or "") for finding in self.held if finding.signed_at]

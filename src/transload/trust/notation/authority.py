@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
@@ -18,7 +18,8 @@ from transload.trust.notation.envelope import SIGNING_AUTHORITY, Envelope
 from transload.trust.notation.identity import Identity
 from transload.trust.notation.jws import read_jws
 from transload.trust.notation.payload import check_payload
-from transload.trust.notation.timestamp import TimeStamp, check_timestamp
+from transload.trust.notation.revocation import NO_LISTS, RevocationLists
+from transload.trust.notation.timestamp import ProvedTime, check_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ class NotationTrust:
     `roots` are trusted for the scheme `notary.x509`, `signing_authorities` for `notary.x509.signingAuthority`, whose
     signers are believed also about the time. `timestamp_roots` are those of time stamping authorities; without them
     time stamps are not looked at. `identities` are the subjects that may sign; any, if there are none.
-    Revocation is not checked: that needs a network.
+    `revoked` are lists of revoked certificates; nothing is fetched, so without them none counts as revoked.
     """
 
     name: str
@@ -44,6 +45,7 @@ class NotationTrust:
     signing_authorities: tuple[Certificate, ...] = field(default=(), repr=False)
     timestamp_roots: tuple[Certificate, ...] = field(default=(), repr=False)
     identities: tuple[Identity, ...] = ()
+    revoked: RevocationLists = field(default=NO_LISTS, repr=False)
 
     @property
     def forms(self) -> frozenset[Form]:
@@ -65,20 +67,17 @@ class NotationTrust:
             check_chain(chain, Purpose.SIGNING)
             self._check_trusted(envelope, chain)
             self._check_identity(chain[0])
-            stamp = self._check_time(envelope, chain, at)
+            proof = self._check_time(envelope, chain, at)
+            self.revoked.check(chain, proof.upper if proof else None)
+            note = "; ".join(dict.fromkeys(self.revoked.notes(chain, at))) or None
             if envelope.expiry is not None and at >= envelope.expiry:
                 raise Doubt(f"its signer let it expire on {_time(envelope.expiry)}; {_now(at)}")
         except Doubt as error:
             return Finding(evidence=evidence, problem=str(error), signer=signer)
         except ImportError as error:
             raise parts_missing(error) from error
-        if envelope.scheme == SIGNING_AUTHORITY:
-            time, source = envelope.signing_time, "the signing authority"
-            return Finding(evidence=evidence, problem=None, signer=signer, signed_at=time, time_from=source)
-        if stamp is None:
-            return Finding(evidence=evidence, problem=None, signer=signer)
-        source = f"the time stamp of {stamp.authority}"
-        return Finding(evidence=evidence, problem=None, signer=signer, signed_at=stamp.time, time_from=source)
+        when, source = (proof.time, proof.source) if proof else (None, None)
+        return Finding(evidence=evidence, problem=None, signer=signer, signed_at=when, time_from=source, note=note)
 
     def _check_trusted(self, envelope: Envelope, chain: Sequence[Certificate]) -> None:
         is_authority = envelope.scheme == SIGNING_AUTHORITY
@@ -91,14 +90,14 @@ class NotationTrust:
         if self.identities and not any(identity.fits(certificate) for identity in self.identities):
             raise Doubt(f"it is signed by {name_of(certificate)}, whom identities does not list")
 
-    def _check_time(self, envelope: Envelope, chain: Sequence[Certificate], at: datetime) -> TimeStamp | None:
+    def _check_time(self, envelope: Envelope, chain: Sequence[Certificate], at: datetime) -> ProvedTime | None:
         """Check that the chain was valid when it signed, as far as that is proved, else that it is valid now."""
         if envelope.scheme == SIGNING_AUTHORITY:
             time = envelope.signing_time
             check_valid(chain, time, time, f"and the signing authority signed on {_time(time)}")
-            return None
+            return ProvedTime(time, timedelta(0), "the signing authority")
         if envelope.timestamp and self.timestamp_roots:
-            stamp = check_timestamp(envelope.timestamp, envelope.signature, self.timestamp_roots)
+            stamp = check_timestamp(envelope.timestamp, envelope.signature, self.timestamp_roots, self.revoked)
             check_valid(chain, stamp.lower, stamp.upper, f"and it was time stamped on {_time(stamp.time)}")
             return stamp
         check_valid(chain, at, at, _now(at) + _advice(envelope))

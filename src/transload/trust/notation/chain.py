@@ -18,7 +18,7 @@ from transload.trust.notation.algorithm import algorithm_of
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate, Extension, KeyUsage
 
-_WEAK_HASHES = {"md5", "sha1"}
+WEAK_HASHES = {"md5", "sha1"}
 _RSA_BITS = 2048
 _EC_BITS = 256
 _NO_SIGNING_KEY = ("key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign")
@@ -125,7 +125,7 @@ def _check_strength(certificate: Certificate) -> None:
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     key, hash_of = certificate.public_key(), certificate.signature_hash_algorithm
-    if hash_of is not None and hash_of.name in _WEAK_HASHES:
+    if hash_of is not None and hash_of.name in WEAK_HASHES:
         raise Doubt(f"the certificate {name_of(certificate)} is signed with {hash_of.name.upper()}")
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < _RSA_BITS:
         raise Doubt(f"the certificate {name_of(certificate)} has a key of RSA {key.key_size}, which is too short")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from transload.documents.value import Document, Value
 from transload.errors import DocumentInvalid
-from transload.limits import TRUST_STORE_BYTES, TRUST_STORE_CERTIFICATES
+from transload.limits import CRL_BYTES, TRUST_STORE_BYTES, TRUST_STORE_CERTIFICATES
 from transload.trust.notation.authority import NotationTrust, parts_missing
 from transload.trust.notation.chain import is_authority, is_issued, name_of, parse_all
 from transload.trust.notation.identity import Identity, read_identities
+from transload.trust.notation.revocation import NO_LISTS, RevocationLists, lists_in
 from transload.trust.policyfolder import PolicyFolder
 from transload.wording import first_of
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 TRUST_STORES, SIGNING_AUTHORITIES, TIMESTAMP_STORES = "trust-stores", "signing-authority-stores", "timestamp-stores"
-IDENTITIES = "identities"
+IDENTITIES, CRLS = "identities", "crls"
 _SHOWN = 3  # files in the name of an authority
 _BEGIN = b"-----BEGIN"
 
@@ -27,12 +28,12 @@ def read_notation(options: Value | Mapping[str, object], folder: PolicyFolder) -
     """The authority that these options describe; their files are looked for in `folder`, that of the policy.
 
     `trust-stores` lists files of certificates (PEM, or DER with one in it); `identities` lists subjects, or is `["*"]`.
-    `timestamp-stores` and `signing-authority-stores` are files too, and can be left out. Raises `DocumentInvalid` for
-    an option, a file or an identity that is wrong, `LocalError` for a file that cannot be read, and `PartMissing`
-    without the extra `trust`.
+    `timestamp-stores`, `signing-authority-stores` and `crls` are files too, and can be left out. Raises
+    `DocumentInvalid` for an option, a file or an identity that is wrong, `LocalError` for a file that cannot be read,
+    and `PartMissing` without the extra `trust`.
     """
     value = options if isinstance(options, Value) else Value(dict(options), Document("notation"))
-    value.only(TRUST_STORES, SIGNING_AUTHORITIES, TIMESTAMP_STORES, IDENTITIES)
+    value.only(TRUST_STORES, SIGNING_AUTHORITIES, TIMESTAMP_STORES, IDENTITIES, CRLS)
     value.needs(IDENTITIES)
     if not value.has(SIGNING_AUTHORITIES):
         value.needs(TRUST_STORES)
@@ -45,6 +46,7 @@ def read_notation(options: Value | Mapping[str, object], folder: PolicyFolder) -
             signing_authorities=_stores(value.get(SIGNING_AUTHORITIES), folder),
             timestamp_roots=_stores(value.get(TIMESTAMP_STORES), folder),
             identities=identities,
+            revoked=_revoked(value.get(CRLS), folder),
         )
     except ImportError as error:
         raise parts_missing(error) from error
@@ -71,6 +73,15 @@ def _stores(value: Value, folder: PolicyFolder) -> tuple[Certificate, ...]:
     if not certificates:
         raise value.fail("no file of certificates is listed")
     return tuple(certificates)
+
+
+def _revoked(value: Value, folder: PolicyFolder) -> RevocationLists:
+    if value.content is None:
+        return NO_LISTS
+    if not value.texts():
+        raise value.fail("no list of revoked certificates is named")
+    found = [folder.load(item, "list of revoked certificates", CRL_BYTES, lists_in) for item in value.items()]
+    return RevocationLists(tuple(listed for lists in found for listed in lists))
 
 
 def store_in(content: bytes, path: str) -> tuple[Certificate, ...]:

@@ -11,6 +11,7 @@ from attrs import frozen
 from transload.limits import NOTATION_CERTIFICATES
 from transload.trust.doubt import Doubt, plain
 from transload.trust.notation.chain import Purpose, check_chain, is_issued, load_chain, name_of
+from transload.trust.notation.revocation import NO_LISTS, RevocationLists
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -22,12 +23,12 @@ _BASELINE_POLICY = "0.4.0.2023.1.1"  # RFC 3628, 5.2: an accuracy of a second, i
 
 
 @frozen
-class TimeStamp:
-    """A proved time, with the range in which it lies for sure, and the authority that proves it."""
+class ProvedTime:
+    """A proved time, with the range in which it lies for sure, and what proves it."""
 
     time: datetime
     accuracy: timedelta
-    authority: str
+    source: str
 
     @property
     def lower(self) -> datetime:
@@ -40,8 +41,10 @@ class TimeStamp:
         return self.time + self.accuracy
 
 
-def check_timestamp(token: bytes, signature: bytes, roots: Sequence[Certificate]) -> TimeStamp:
-    """The time that `token` proves for `signature`, by an authority of one of `roots`.
+def check_timestamp(
+    token: bytes, signature: bytes, roots: Sequence[Certificate], revoked: RevocationLists = NO_LISTS
+) -> ProvedTime:
+    """The time that `token` proves for `signature`, by an authority of one of `roots` that nobody revoked.
 
     Raises `Doubt`, and `ImportError` without `rfc3161-client`.
     """
@@ -59,7 +62,8 @@ def check_timestamp(token: bytes, signature: bytes, roots: Sequence[Certificate]
     except Exception as error:  # the libraries raise errors of many kinds for a certificate that is broken
         raise Doubt(f"its time stamp does not hold: {_reason(error)}") from error
     check_chain(chain, Purpose.TIME_STAMPING)
-    return TimeStamp(time, accuracy, name_of(chain[0]))
+    revoked.check(chain, None)  # a stolen key can stamp any time
+    return ProvedTime(time, accuracy, f"the time stamp of {name_of(chain[0])}")
 
 
 def _reason(error: Exception) -> str:
