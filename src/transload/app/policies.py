@@ -50,12 +50,24 @@ def find_policy(given: Path | None, sets: Iterable[str] = ()) -> Policy | None:
     Raises `LocalError`, `DocumentInvalid`, and `UsageError` if two sets have different policies, of which one would
     not be in force for all images.
     """
-    places = dict.fromkeys(_Place(path, False) for path in ([given] if given else ()))
-    places = places or dict.fromkeys(place for text in sets for place in _places(text))
+    places = [_Place(given, False)] if given else _all_places(sets)
     if len(places) > 1:
         named = " and ".join(str(place.path) for place in places)
         raise UsageError(f"these sets have different policies: {named}", hint="name one with --policy FILE")
-    return _read(next(iter(places))) if places else None
+    return _read(places[0]) if places else None
+
+
+def left_out(given: Path | None, sets: Iterable[str] = ()) -> tuple[Path, ...]:
+    """The policies of image sets that are not in force, since another one is named, or none is wanted."""
+    return tuple(place.path for place in _all_places(sets) if given is None or not _same(place.path, given))
+
+
+def _same(path: Path, other: Path) -> bool:
+    return other.exists() and path.samefile(other)
+
+
+def _all_places(sets: Iterable[str]) -> list[_Place]:
+    return list(dict.fromkeys(place for text in sets for place in _places(text)))
 
 
 def _places(text: str) -> Iterator[_Place]:

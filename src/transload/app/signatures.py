@@ -26,13 +26,12 @@ from transload.errors import (
 from transload.limits import ENVELOPE_BYTES, NOTATION_BYTES, SIGNATURES, SIGNATURES_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name, verified
 from transload.oci.cosign import signing_tags
-from transload.oci.mediatype import OCI_MANIFEST
+from transload.oci.mediatype import OCI_MANIFEST, is_sigstore_bundle
 from transload.ports import Source
 from transload.trust.evidence import Evidence, Form
 from transload.wording import in_words
 
 NOTATION = "application/vnd.cncf.notary.signature"
-_BUNDLES = "application/vnd.dev.sigstore.bundle"  # .v0.3+json, or +json;version=0.2 in its older spelling
 _ITS_OWN = (ManifestInvalid, DigestMismatch, SizeMismatch, NotFound, LimitExceeded, SchemaUnsupported)
 _UNKNOWN = Descriptor(OCI_MANIFEST, Digest.of(b""), 0)
 
@@ -130,7 +129,7 @@ class _Search:
 def _form(artifact_type: str) -> Form | None:
     if artifact_type == NOTATION:
         return Form.NOTATION
-    return Form.SIGSTORE_BUNDLE if artifact_type.startswith(_BUNDLES) else None
+    return Form.SIGSTORE_BUNDLE if is_sigstore_bundle(artifact_type) else None
 
 
 def _check_subject(manifest: Manifest, image: Digest, *, must_have: bool) -> None:

@@ -20,11 +20,14 @@ from transload.app.location import Location
 from transload.app.signatures import evidence_for
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import Interrupted, PartMissing, PolicyRefused, ReferenceInvalid, TransloadError, as_result
-from transload.oci import Descriptor, Name, Reference
+from transload.graph import walk
+from transload.oci import Descriptor, Digest, Name, Reference
 from transload.oci.reference import named_registry
+from transload.planning import Item
 from transload.planning.ages import Dated, by_created_field
 from transload.planning.survey import Surveyed
 from transload.ports import Source
+from transload.pruning.held import by_beginning, companion_of
 from transload.report.texts import count
 from transload.report.transferrecord import Check, CheckResult
 from transload.threads import Cancellation, in_parallel
@@ -129,11 +132,14 @@ class Trusting:
 
     def refuse(self, surveyed: Sequence[Surveyed]) -> Mapping[Name, TransloadError]:
         """The errors of the images that must not be copied, by their names at the target; see `planning.Refuse`."""
-        moving = [image for image in surveyed if image.error is None and image.root is not None]
-        self._unchanged = sum(image.unchanged for image in surveyed)
-        self._names = tuple(self._of(image).name for image in surveyed)
+        belongs = _belonging(surveyed)
+        images = [image for image in surveyed if image.item not in belongs]
+        moving = [image for image in images if image.error is None and image.root is not None]
+        self._unchanged = sum(image.unchanged for image in images)
+        self._names = tuple(self._of(image).name for image in images)
         errors = in_parallel(self._error, moving, _THREADS, self.cancellation)
-        return {image.item.target: error for image, error in zip(moving, errors, strict=True) if error is not None}
+        refused = {image.item.target: error for image, error in zip(moving, errors, strict=True) if error is not None}
+        return {**refused, **dict(_with_their_images(belongs, refused))}
 
     def _of(self, image: Surveyed) -> Published:
         return self.published(image.item.source_store, image.item.source)
@@ -218,6 +224,42 @@ def without_use(policy: Policy, names: Iterable[str], of_what: str) -> Iterator[
     if rules:
         fits = "a rule fits" if len(rules) == 1 else f"{len(rules)} rules fit"
         yield f"policy {policy.file}: {fits} no image {of_what}: {first_of(map(_place, rules), _NAMED)}"
+
+
+def _belonging(surveyed: Iterable[Surveyed]) -> dict[Item, Item]:
+    """The items that are tags of signatures, or of lists of them, each with the image of the run that it belongs to.
+
+    They are found where everything in a repository is wanted. Nobody signs them: they go with their image.
+    """
+    images: dict[tuple[str, str, Digest], Item] = {}
+    for image in surveyed:
+        nodes = [node.manifest.digest for node in walk(image.root)] if image.root else []
+        for digest in filter(None, (image.source_digest, *nodes)):
+            images.setdefault((image.item.source_store, image.item.source.repository, digest), image.item)
+    longer = by_beginning(digest for _, _, digest in images)
+    belongs: dict[Item, Item] = {}
+    for image in surveyed:
+        subject = companion_of(image.item.source.tag, longer)
+        found = images.get((image.item.source_store, image.item.source.repository, subject)) if subject else None
+        if found is not None and found != image.item:
+            belongs[image.item] = found
+    return belongs
+
+
+def _with_their_images(
+    belongs: Mapping[Item, Item], refused: Mapping[Name, TransloadError]
+) -> Iterator[tuple[Name, TransloadError]]:
+    for item, image in belongs.items():
+        if image.target in refused:
+            yield (
+                item.target,
+                PolicyRefused(
+                    f"{item.label} belongs to {image.label}, which is not copied",
+                    subject=item.label,
+                    side="source",
+                    hint="it comes with that image",
+                ),
+            )
 
 
 def _place(rule: Rule) -> str:

@@ -86,7 +86,7 @@ def mirror(
         if through is not None:
             _check_through(several=bool(wanted.also_to), if_new=if_new, limited=limits.max_bytes is not None)
         gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder, through=through, ages=ages))
-        gathered = with_policy(gathered, trust)
+        gathered = with_policy(gathered, trust, session.output.notice)
         signer = record_signer(record, signing, session, gating)
         gathered = with_gates(gathered, gating, session, limits, signer)
         job = gathered.job

@@ -124,7 +124,7 @@ def pack(
     with open_session("pack", output, quiet, network, run) as session:
         gathered = gather(session, wanted, logins, target=Location("bundle", str(out)), bodies=jobs)
         gathered = evolve(gathered, job=evolve(gathered.job, ages=ages))
-        gathered = with_policy(gathered, trust)
+        gathered = with_policy(gathered, trust, session.output.notice)
         signer = load_signer(signing, session.environment, session.output.paused)
         gathered = with_gates(gathered, gating, session, limits, signer)
         job = gathered.job

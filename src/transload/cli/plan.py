@@ -90,7 +90,7 @@ def plan(
             check_replaceable(out)
         gathered = gather(session, wanted, logins)
         gathered = evolve(gathered, job=evolve(gathered.job, through=through, ages=ages))
-        gathered = with_policy(gathered, trust)
+        gathered = with_policy(gathered, trust, session.output.notice)
         if out is not None and gathered.job.target.is_engine:
             raise UsageError("a plan for an engine has no steps to save", hint="leave --out out")
         if wanted.also_to and through is not None:

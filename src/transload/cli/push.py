@@ -92,7 +92,7 @@ def push(
         wanted = evolve(wanted, referrers=referrers, origin=str(location), foreign_layers=True, foreign_as_held=True)
         gathered = gather(session, wanted, logins, bodies=jobs)
         gathered = evolve(gathered, job=evolve(gathered.job, values_folder=values_folder, ages=ages))
-        gathered = with_policy(gathered, trust)
+        gathered = with_policy(gathered, trust, session.output.notice)
         signer = record_signer(record, signing, session, gating)
         gathered = with_gates(gathered, gating, session, limits, signer)
         job = gathered.job

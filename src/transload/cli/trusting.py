@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,15 +75,18 @@ named_policies = as_value("trust", _flags, _policy(""), _others)
 """For commands that judge only by a policy that is named to them, or is a default."""
 
 
-def with_policy(gathered: Gathered, trust: TrustFlags) -> Gathered:
-    """The same job with its policy. Raises what `find_policy` raises, and `UsageError` for --at without a policy."""
-    job = gathered.job
-    if trust.no_policy:
-        _check_time_is_used(trust)
-        return gathered
-    from transload.app.policies import find_policy
+def with_policy(gathered: Gathered, trust: TrustFlags, tell: Callable[[str], None]) -> Gathered:
+    """The same job with its policy; `tell` is given a sentence on a policy of a set that is not in force.
 
-    policy = find_policy(trust.policy, job.sets)
+    Raises what `find_policy` raises, and `UsageError` for --at without a policy.
+    """
+    job = gathered.job
+    from transload.app.policies import find_policy, left_out
+
+    policy = None if trust.no_policy else find_policy(trust.policy, job.sets)
+    if trust.no_policy or trust.policy:
+        for path in left_out(trust.policy, job.sets):
+            tell(f"the policy {path} is not in force: {f'{trust.policy} is' if trust.policy else '--no-policy'}")
     if policy is None:
         _check_time_is_used(trust)
         return gathered

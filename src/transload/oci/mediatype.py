@@ -22,6 +22,12 @@ INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 IMAGES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 SCHEMA1 = frozenset({DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED})
 MANIFESTS = INDEXES | IMAGES | {OCI_ARTIFACT}
+_ENVELOPES = {  # of notation; of cosign's tags; of attestations
+    *("application/jose+json", "application/cose"),
+    "application/vnd.dev.cosign.simplesigning.v1+json",
+    "application/vnd.dsse.envelope.v1+json",
+}
+_BUNDLES = "application/vnd.dev.sigstore.bundle"  # .v0.3+json, or +json;version=0.2 in its older spelling
 UNCOMPRESSED_LAYERS = frozenset({OCI_LAYER, DOCKER_LAYER})
 
 # The order of preference. Schema 1 is included only so that a registry sends it and does not answer 404.
@@ -34,6 +40,16 @@ SHARED = {text: text for text in (*MANIFESTS, OCI_CONFIG, OCI_LAYER_GZIP, DOCKER
 def is_foreign(media_type: str) -> bool:
     """Whether a layer of this type need not be in the registry (Windows base layers before June 2023)."""
     return ".foreign." in media_type or ".nondistributable." in media_type
+
+
+def is_signature(media_type: str) -> bool:
+    """Whether a layer of this type is a signature or an attestation."""
+    return media_type in _ENVELOPES or is_sigstore_bundle(media_type)
+
+
+def is_sigstore_bundle(media_type: str) -> bool:
+    """Whether it is the type of a Sigstore bundle, of any version. The artifact has it, and its layer."""
+    return media_type.startswith(_BUNDLES)
 
 
 def is_printable(media_type: str) -> bool:

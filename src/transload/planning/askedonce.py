@@ -10,13 +10,13 @@ from typing import Any, TypeVar, cast
 from attrs import define, field
 
 from transload.oci import Descriptor, Digest, Manifest, Name, verified
-from transload.oci.mediatype import DOCKER_CONFIG, OCI_CONFIG
+from transload.oci.mediatype import DOCKER_CONFIG, OCI_CONFIG, is_signature
 from transload.ports import Chunk, Refers, RequestCosts, Source
 
 Value = TypeVar("Value")
 
 _CONFIGS = (OCI_CONFIG, DOCKER_CONFIG)
-_CONFIG_BYTES, _CONFIGS_BYTES = 64 << 10, 16 << 20  # of one config that is kept, and of all
+_BLOB_BYTES, _BLOBS_BYTES = 64 << 10, 16 << 20  # of one config or signature that is kept, and of all
 
 
 @define(eq=False)
@@ -55,7 +55,7 @@ class AskedOnce:
         self._source = source
         self._once = Answers().once
         self._lock = threading.Lock()
-        self._room = _CONFIGS_BYTES
+        self._room = _BLOBS_BYTES
         self._kept: set[Digest] = set()
 
     def __getattr__(self, name: str) -> Any:
@@ -116,17 +116,17 @@ class AskedOnce:
     def open(
         self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
     ) -> AbstractContextManager[Iterator[Chunk]]:
-        """See `Reads`. Configs are kept: plans read them for the platform, and the runs read them again."""
+        """See `Reads`. Configs and signatures are kept: plans read them to decide, and the runs read them again."""
         if offset or length is not None or not self.keeps(descriptor):
             return self._source.open(repository, descriptor, offset, length)
         return nullcontext(iter((self._once(("open", descriptor.digest), lambda: self._read(repository, descriptor)),)))
 
     def keeps(self, descriptor: Descriptor) -> bool:
         """Whether this content is kept from its first reading on, which sets the room for it aside."""
-        if descriptor.media_type not in _CONFIGS:
+        if descriptor.media_type not in _CONFIGS and not is_signature(descriptor.media_type):
             return False
         with self._lock:
-            if descriptor.digest not in self._kept and descriptor.size <= min(_CONFIG_BYTES, self._room):
+            if descriptor.digest not in self._kept and descriptor.size <= min(_BLOB_BYTES, self._room):
                 self._room -= descriptor.size
                 self._kept.add(descriptor.digest)
             return descriptor.digest in self._kept

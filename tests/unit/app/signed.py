@@ -19,7 +19,7 @@ from transload.oci import mediatype as types
 from transload.ports import Target
 from transload.testing.images import Built, fill
 from transload.testing.layers import Content
-from transload.trust import simplesigning
+from transload.trust import sigstorebundle, simplesigning
 from transload.trust.cosignkey import CosignKey
 from transload.trust.policy import Mode, Policy, Rule
 from transload.trust.verifyingkey import read_verifying_key
@@ -48,6 +48,27 @@ class Signer:
         }
         signature = Built(Manifest.parse(json.dumps(document).encode()), (config, layer))
         fill(store, signature, repository, f"sha256-{built.digest.encoded}.sig")
+
+    def bundle(self, store: Target, repository: str, built: Built) -> None:
+        """Put a Sigstore bundle with a signature of `built` beside it, as cosign 3 does."""
+        made = self._key.sign(built.manifest.raw, ec.ECDSA(hashes.SHA256()))
+        digest = base64.b64encode(bytes.fromhex(built.digest.encoded)).decode()
+        document = {
+            "mediaType": sigstorebundle.MEDIA_TYPE,
+            "verificationMaterial": {"publicKey": {"hint": "made here"}},
+            "messageSignature": {
+                "messageDigest": {"algorithm": "SHA2_256", "digest": digest},
+                "signature": base64.b64encode(made).decode(),
+            },
+        }
+        put_artifact(
+            store,
+            repository,
+            built.descriptor,
+            content=json.dumps(document).encode(),
+            media_type=sigstorebundle.MEDIA_TYPE,
+            artifact_type=sigstorebundle.MEDIA_TYPE,
+        )
 
 
 class Notary:
