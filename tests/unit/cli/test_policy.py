@@ -115,7 +115,7 @@ def test_without_a_policy_nothing_is_said_of_signatures(desk: Desk) -> None:
 
 
 def test_pack_leaves_out_what_is_refused_and_push_judges_again(desk: Desk) -> None:
-    code, result = desk.result("pack", *BOTH, "-o", "site", "--referrers", "--policy", "policy.yaml")
+    code, result = desk.result("pack", *BOTH, "-o", "site", "--policy", "policy.yaml")
     assert code == 7
     assert [entry["status"] for entry in result["images"]] == ["failed", "copied"]
     code, result = desk.result("push", "site", "--to", "oci:out", "--policy", "policy.yaml")
@@ -125,7 +125,7 @@ def test_pack_leaves_out_what_is_refused_and_push_judges_again(desk: Desk) -> No
 
 
 def test_push_refuses_what_a_bundle_brings_unsigned(desk: Desk) -> None:
-    assert desk.run("pack", *BOTH, "-o", "site", "--referrers")[0] == 0
+    assert desk.run("pack", *BOTH, "-o", "site")[0] == 0
     code, result = desk.result("push", "site", "--to", "oci:out", "--policy", "policy.yaml")
     assert code == 7
     assert desk.held() == {"acme/good"}
@@ -145,7 +145,7 @@ def test_the_claim_of_a_bundle_chooses_no_weaker_rule_unless_its_key_proves_it(d
 
 
 def test_compressing_does_not_hide_the_signature(desk: Desk) -> None:
-    assert desk.run("pack", *BOTH, "-o", "site", "--referrers")[0] == 0
+    assert desk.run("pack", *BOTH, "-o", "site")[0] == 0
     code, result = desk.result("push", "site", "--compress", "--to", "oci:out", "--policy", "policy.yaml")
     assert code == 7
     assert {entry["name"]: entry["trust"]["holds"] for entry in result["images"]} == {
