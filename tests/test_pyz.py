@@ -183,6 +183,7 @@ def test_signing_says_in_one_sentence_what_is_missing(run: Run, vendor: Path, tm
     done = run("pack", "--from", f"oci:{vendor}", "-o", tmp_path / "release", "--sign-key", tmp_path / "site.key")
     assert done.returncode == 8
     assert "signing needs the package cryptography" in done.stderr
+    assert "the Python that runs this: python3 -m pip install cryptography\n" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 MAIN = ROOT / "tools" / "binary_main.py"
 # Loaded by name at run time, so that PyInstaller does not see it; and what it sees but the program does without.
-HIDDEN = ("transload",)
+HIDDEN = ("transload", "sigstore", "sigstore_models", "rekor_types", "tuf")
 UNUSED = ("_yaml", "yaml._yaml", "pydoc", "test", "tkinter", "unittest", "xmlrpc")
 _GLIBC = re.compile(rb"GLIBC_(\d+)\.(\d+)\b")
 
@@ -54,7 +54,7 @@ def environment(scratch: Path) -> str:
     _run(sys.executable, "-m", "venv", str(scratch / "venv"))
     python = str(scratch / "venv" / "bin" / "python")
     install = (python, "-m", "pip", "install", "--quiet", "--constraint", str(ROOT / "constraints.txt"))
-    _run(*install, f"{wheel}[serve,sign,trust]", "pyinstaller")
+    _run(*install, f"{wheel}[serve,sign,trust,sigstore]", "pyinstaller")
     return python
 
 

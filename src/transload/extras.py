@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from enum import Enum
 from importlib.util import find_spec
+from pathlib import Path
+from zipimport import zipimporter
 
 from transload.errors import PartMissing
 
@@ -33,6 +35,9 @@ class Extra(Enum):
         """How to get it."""
         if is_executable():
             return f"the native executable comes without it: install transload[{self.value}] with pip"
+        if one_file() is not None:  # pip does not know this transload, and would look for another one of that name
+            packages = " ".join(module.replace("_", "-") for module in self.modules)
+            return f"install it beside the Python that runs this: python3 -m pip install {packages}"
         return f"install it: python3 -m pip install 'transload[{self.value}]'"
 
     def missing(self, doing: str, package: str) -> PartMissing:
@@ -43,6 +48,12 @@ class Extra(Enum):
 def is_executable() -> bool:
     """Whether this is the native executable, to which nothing can be added."""
     return bool(getattr(sys, "frozen", False))  # PyInstaller
+
+
+def one_file() -> Path | None:
+    """The file `transload.pyz` that this runs from, if it does."""
+    loader = getattr(sys.modules["transload"].__spec__, "loader", None)
+    return Path(loader.archive) if isinstance(loader, zipimporter) else None
 
 
 _MODULES = {

@@ -39,3 +39,10 @@ def test_what_cannot_be_found_is_not_installed(monkeypatch: pytest.MonkeyPatch) 
     assert Extra.TRUST.is_installed
     monkeypatch.setitem(sys.modules, "cbor2", None)
     assert not Extra.TRUST.is_installed
+
+
+def test_what_is_built_has_the_same_extras() -> None:
+    """The executable, the container, and the list of what is in them."""
+    root = Path(__file__).parents[2]
+    for file in ("tools/binary.py", "tools/sbom.py", "deploy/container/wheels.sh"):
+        assert "[serve,sign,trust]" in (root / file).read_text(encoding="utf-8"), file

@@ -10,14 +10,12 @@ import sys
 import zipfile
 from pathlib import Path
 from typing import Any
-from zipimport import zipimporter
 
 from attrs import frozen
 
-import transload
+from transload import extras
 from transload.bundle.writing.sums import SUMS, write_sums
 from transload.errors import LocalError, PartMissing
-from transload.extras import is_executable
 from transload.files import expanded, is_plain_name, local_errors, replace_file
 
 ONE_FILE, BINARY, README = "transload.pyz", "transload", "README.txt"
@@ -92,7 +90,7 @@ def tool_for(word: str) -> Tool:
     Raises `LocalError` if there is no such file, or this program cannot give what is asked for; `PartMissing`.
     """
     if word == "auto":
-        word = "binary" if is_executable() else "pyz"
+        word = "binary" if extras.is_executable() else "pyz"
     if word == "binary":
         return _binary()
     if word == "pyz":
@@ -129,7 +127,7 @@ def put_tool(tool: Tool, bundle: Path, *, signed: bool) -> list[Path]:
 
 
 def _binary() -> Tool:
-    if not is_executable():
+    if not extras.is_executable():
         raise LocalError(
             "this transload is not the native executable, so it cannot put that on the medium",
             hint="name the file that make binary wrote, or write --with-tool pyz",
@@ -139,10 +137,9 @@ def _binary() -> Tool:
 
 def _one_file() -> Tool:
     """The one-file program: itself if that is what runs, else made from what is installed."""
-    loader = getattr(transload.__spec__, "loader", None)
-    if isinstance(loader, zipimporter):
-        return Tool(ONE_FILE, _read(Path(loader.archive)))
-    if is_executable():
+    if running := extras.one_file():
+        return Tool(ONE_FILE, _read(running))
+    if extras.is_executable():
         raise PartMissing(
             "the native executable cannot make transload.pyz",
             hint="write --with-tool binary, or name a transload.pyz that is there already",
