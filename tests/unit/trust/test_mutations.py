@@ -141,7 +141,7 @@ def test_time_stamps_by_themselves(file: str) -> None:
     envelope = (read_jws if file.startswith("jws") else read_cose)((STAMPED / file).read_bytes())
     roots = store_in((STORES / "tsa/test-timestamp/globalsignRoot.cer").read_bytes(), "root")
     assert envelope.timestamp
-    assert check_timestamp(envelope.timestamp, envelope.signature, roots).authority
+    assert check_timestamp(envelope.timestamp, envelope.signature, roots).source
     random = Random(13)
     for _ in range(COUNT):
         token = mutated(envelope.timestamp, random)
