@@ -6,7 +6,7 @@
   A command fails the test unless it ends with 0 or `$ echo $?` shows its exit code.
 * `sh`: what cannot be run here (docker, kubectl, a server that does not end). The shell parses it, and every
   `transload` command in it is parsed by click, so that an unknown command or option fails the test.
-* `yaml`: read by whoever reads such a file: image sets and catalogs, the configuration file.
+* `yaml`: read by whoever reads such a file: image sets and catalogs, policies, the configuration file.
 * `python`: run as a program in the same folder, after the `console` blocks before it, and read by mypy.
 
 A block after `<!-- file: NAME -->` is saved under that name first. Files named in a page but shown nowhere are none.
@@ -27,10 +27,13 @@ import yaml
 
 from tests.docs.commandlines import group, parse, transload_commands
 from tests.docs.pages import DOCS, ROOT, TOLD, Block, blocks, commands, label
+from tests.docs.signedimages import publish_signed
 from tests.docs.world import World, registries, world
 from transload.catalog.setfile import parse_set
 from transload.cli.defaults import defaults_from_file
 from transload.cli.main import transload
+from transload.memory import MemoryStore
+from transload.trust.policyfile import read_policy
 
 LANGUAGES = {"console", "sh", "yaml", "python", "text"}
 _UNCOMPARED = re.compile(r"\b\d+(?:\.\d+)? (?:ms|s|[KMG]?i?B/s)(?= |$|\)|,)|\[ *\d+/\d+\]")
@@ -86,6 +89,11 @@ def test_files_are_read(block: Block, tmp_path: Path, monkeypatch: pytest.Monkey
             (tmp_path / saved.file).write_text(saved.text)
     if document.get("kind") in {"ImageSet", "Catalog"}:
         parse_set(block.text, str(tmp_path / "example.yaml"))
+    elif "rules" in document:
+        publish_signed(MemoryStore(), MemoryStore(), tmp_path)
+        path = tmp_path / "policy.yaml"
+        path.write_text(block.text)
+        assert read_policy(path).rules
     elif "groups" in document:
         _check_alert_rules(document)
     else:

@@ -23,7 +23,8 @@ from attrs import frozen
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from tests.docs import chartrepository
+from tests.docs import chartrepository, signedimages
+from tests.docs.signedimages import publish_signed
 from tests.unit.engines.smallengine import small_engine
 from transload.catalog.builtin import load_builtin
 from transload.memory import MemoryStore
@@ -136,6 +137,7 @@ def registries(folder: Path) -> Iterator[tuple[Path, Mapping[str, int]]]:
     vendor, quay = MemoryStore(), MemoryStore()
     _publish_arcdata(vendor)
     _publish_others(quay)
+    publish_signed(vendor, quay, folder)
     charts = chartrepository.chart_repository(folder / "server.pem")
     with serve(vendor, settings) as first, serve(quay, settings) as second, charts as third:
         ports = {"mcr.microsoft.com": _port(first.host_port), "quay.io": _port(second.host_port)}
@@ -145,7 +147,8 @@ def registries(folder: Path) -> Iterator[tuple[Path, Mapping[str, int]]]:
 @contextlib.contextmanager
 def world(folder: Path, authority: Path, ports: Mapping[str, int]) -> Iterator[World]:
     """Fresh targets for the block, and the way to everything."""
-    (folder / "site-ca.pem").write_bytes((authority / "site-ca.pem").read_bytes())
+    for name in ("site-ca.pem", *signedimages.FILES):
+        (folder / name).write_bytes((authority / name).read_bytes())
     _write_keys(folder)
     open_target, closed_target = MemoryStore(), MemoryStore()
     plain = ServeSettings(tls_certificate=authority / "server.pem", writable=True, spool_folder=folder)
