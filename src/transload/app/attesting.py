@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from transload.app.mirror import Prepared
     from transload.bundle.format.signing import Signer
 
-FOLDER = "attested"
 _THREADS = 8
 _TYPES = {PREDICATE_TYPE: ARTIFACT_TYPE} | dict.fromkeys(BILL_TYPES.values(), BILL_ARTIFACT_TYPE)
 

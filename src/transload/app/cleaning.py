@@ -1,8 +1,8 @@
 """What ended runs left behind: halves of blobs, bundles and files that nobody goes on with. Found, and removed.
 
 Invariants:
-1. only files with names that transload gives are found, only in folders of its own or beside its files, and no link is
-   followed;
+1. only files with names that transload gives are found, and the folders of images for gates, only in folders of its own
+   or beside its files, and no link is followed;
 2. what another process holds, or wrote to lately, stays.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from transload.app import stagingplace
 from transload.app.location import Location
 from transload.bundle.format.volumes import JOURNAL, PARTIAL, RECORD, finished_name, split_file_name
 from transload.clock import Clock
@@ -23,6 +24,9 @@ from transload.errors import Busy, LocalError, LocksMissing, UsageError
 from transload.files import Folder, local_errors
 from transload.layout.ingest import OWN
 from transload.layout.spools import UPLOAD
+
+ATTESTED = "attested"
+"""The folder of what gates said: see `app.attesting`."""
 
 DAY_S = 86_400.0
 _MEDIA_S = 30 * DAY_S  # discs are burnt over weeks, and what was learnt about registries is kept as long
@@ -33,7 +37,10 @@ _BESIDE = re.compile(r"\..{1,40}\.[0-9]{1,10}\.[0-9a-f]{8}", re.DOTALL)  # see `
 
 @frozen(kw_only=True)
 class Leftover:
-    """A file that an ended run left. `what` says what it is; nobody has written to it for `age_s` seconds."""
+    """A file that an ended run left, or a folder of images for gates.
+
+    `what` says what it is; nobody has written to it for `age_s` seconds.
+    """
 
     path: Path
     what: str
@@ -59,6 +66,8 @@ class _Place:
             return "notes of a run that was not finished"
         if kind == "media" and name.endswith(".media"):
             return "notes on which media a bundle was written to"
+        if kind == ATTESTED and name.endswith(".json"):
+            return "what a gate said, for an image that did not arrive, or for a bundle"
         finished = finished_name(name) if name.endswith(PARTIAL) else None
         own = {self.name + JOURNAL, self.name + RECORD} if self.name else frozenset()
         if name in own or (self.name and finished and split_file_name(finished)[0] == self.name):
@@ -66,8 +75,8 @@ class _Place:
         return None
 
     def age_s(self, older_than_s: float) -> float:
-        """For how long nobody must have written to a file here; for notes on media, 30 days at least."""
-        return max(older_than_s, _MEDIA_S) if self.folder.names[-1:] == ("media",) else older_than_s
+        """For how long nobody must have written to a file here: for what bundles need again, 30 days at least."""
+        return max(older_than_s, _MEDIA_S) if self.folder.names[-1:] in {("media",), (ATTESTED,)} else older_than_s
 
     def holder(self, name: str) -> str:
         """The name of the file that a process holds while it works on this one."""
@@ -93,7 +102,7 @@ def leftovers(location: Location | None, state: Path | None, older_than_s: float
     for place in _places(location, state):
         with local_errors("looking into", place.folder.path):
             found += list(_in_place(place, older_than_s, clock))
-    return found
+    return found + (list(_for_gates(state, older_than_s, clock)) if location is None else [])
 
 
 def clean(
@@ -112,7 +121,21 @@ def remove(location: Location | None, state: Path | None, leftover: Leftover) ->
             with local_errors("removing", leftover.path), contextlib.suppress(FileNotFoundError):
                 place.folder.unlink(name)
                 return True
+    if location is None and state is not None:
+        base = Folder(state, (stagingplace.FOLDER,))
+        lefts = [left for left in stagingplace.abandoned(base) if left.path == leftover.path]
+        return any(stagingplace.remove(base, left) for left in lefts)
     return False
+
+
+def _for_gates(state: Path | None, older_than_s: float, clock: Clock) -> Iterator[Leftover]:
+    """The folders of images that runs with gates left when they were killed."""
+    for left in stagingplace.abandoned(Folder(state, (stagingplace.FOLDER,))) if state is not None else ():
+        age_s = clock.wall_s() - left.changed_s
+        if age_s >= older_than_s:
+            yield Leftover(
+                path=left.path, what="images for gates, of a run that was killed", size=left.size, age_s=age_s
+            )
 
 
 def place_of(text: str) -> Location:
@@ -126,7 +149,16 @@ def place_of(text: str) -> Location:
 def _places(location: Location | None, state: Path | None) -> tuple[_Place, ...]:
     if location is None:
         folder = Folder(state) if state is not None and state.is_dir() else None
-        return (_Place(folder), _Place(folder.inner("journal")), _Place(folder.inner("media"))) if folder else ()
+        return (
+            (
+                _Place(folder),
+                _Place(folder.inner("journal")),
+                _Place(folder.inner("media")),
+                _Place(folder.inner(ATTESTED)),
+            )
+            if folder
+            else ()
+        )
     path = Path(location.value)
     if location.kind == "oci":
         if not path.is_dir():

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from attrs import define, evolve, field
 
-from transload.app.attesting import FOLDER, Attestation, Attesting
+from transload.app.attesting import Attestation, Attesting
+from transload.app.cleaning import ATTESTED
 from transload.app.gates import Gate, Gates, kept, look
 from transload.app.mirror import Prepared
 from transload.app.staging import BesideTarget, StagedSource, Staging, staging
@@ -151,8 +152,8 @@ class Gating:
     def _folder(self) -> Path | None:
         """Where statements lie until they are attached: in the state folder, else as long as this run only."""
         if self.stores.state is not None:
-            return self.stores.state / FOLDER
-        return None if self._place is None else self._place.folder / FOLDER
+            return self.stores.state / ATTESTED
+        return None if self._place is None else self._place.folder / ATTESTED
 
 
 def _key(image: PlannedImage, prefix: str) -> tuple[str, ...]:

@@ -12,21 +12,17 @@ import contextlib
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from transload.errors import Busy, LocalError, LocksMissing, NotFound, TransloadError
-from transload.files import Folder, local_errors
+from transload.app.stagingplace import open_up, run_folder
+from transload.errors import LocalError, NotFound, TransloadError
+from transload.files import local_errors
 from transload.layout import LayoutStore
-from transload.locks import claimed
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
 from transload.ports import Chunk, RequestCosts, Source
-
-FOLDER = "gates"
-_LOCK = ".lock"
 
 
 class Staging:
@@ -55,7 +51,7 @@ class Staging:
             store.put_manifest(name, root, sparse=True)
             yield folder
         finally:
-            shutil.rmtree(folder, onerror=_open_up)
+            shutil.rmtree(folder, onerror=open_up)
 
     def _give(self, digest: Digest, folder: Path) -> None:
         target = folder / "blobs" / digest.algorithm / digest.encoded
@@ -96,56 +92,12 @@ class Staging:
 
 @contextlib.contextmanager
 def staging(state: Path | None) -> Iterator[Staging]:
-    """A new folder for staged images, below the state folder, else the system's for temporary files.
+    """A new folder for staged images, below the state folder, else in one of this user for temporary files.
 
-    What killed runs left there is removed. Raises `LocalError`.
+    What killed runs left there is removed. Raises `LocalError`, `FolderUnsafe`.
     """
-    base = Folder((state or Path(tempfile.gettempdir()) / "transload") / FOLDER)
-    with local_errors("making the folder", base.path):
-        base.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    sweep(base)
-    name = f"run-{secrets.token_hex(8)}"
-    folder = base.path / name
-    with _held(base, name + _LOCK):
-        try:
-            with local_errors("making the folder", folder):
-                folder.mkdir(mode=0o700)
-            yield Staging(folder)
-        finally:
-            shutil.rmtree(folder, onerror=_open_up)
-
-
-def sweep(base: Folder) -> list[str]:
-    """Remove the folders of runs that were killed: those whose lock nobody holds. Gives their names."""
-    removed = []
-    with local_errors("cleaning", base.path):
-        names = [name for name in base.entries() if name.startswith("run-") and not name.endswith(_LOCK)]
-    for name in names:
-        with contextlib.suppress(Busy, LocksMissing), claimed(base, name + _LOCK):
-            shutil.rmtree(base.path / name, onerror=_open_up)
-            removed.append(name)
-    return removed
-
-
-@contextlib.contextmanager
-def _held(base: Folder, name: str) -> Iterator[None]:
-    """Hold the lock of a folder, where the file system has locks."""
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(LocksMissing):
-            stack.enter_context(claimed(base, name))
-        yield
-
-
-def _open_up(function: Any, path: str, _error: object) -> None:
-    """A program may take away permissions from what it was given: give them back, and try once more."""
-    place = Path(path)
-    with contextlib.suppress(OSError):
-        place.parent.chmod(0o700)
-        if place.is_dir() and not place.is_symlink():
-            place.chmod(0o700)
-            shutil.rmtree(place, ignore_errors=True)
-        else:
-            function(path)
+    with run_folder(state) as folder:
+        yield Staging(folder)
 
 
 class StagedSource:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -273,6 +276,72 @@ def test_what_a_program_writes_is_shown_without_control_characters(site: Site) -
     assert "\007" not in out + err
 
 
+def test_what_a_program_writes_holds_no_control_characters_for_programs_either(site: Site) -> None:
+    code, out, _ = site.run(f"{MIRROR} --image acme/{FIRST} --output json", site.program(r"printf '\033[31m\377\n'"))
+    assert code == 0
+    assert "\033" not in out
+    assert "\\u001b" not in out
+
+
+def test_a_gate_may_leave_its_input_and_its_folder_alone(site: Site) -> None:
+    """It changes to another folder, and the words of the command still lead to the image."""
+    assert site.run(MIRROR, site.program('exec 0<&-; cd / && test -f "$1/index.json"'))[0] == 0
+    assert held("copy") == set(NAMES)
+
+
+@pytest.mark.parametrize("closed", ["", " >/dev/null 2>&1"])
+def test_what_a_gate_leaves_running_is_ended(site: Site, closed: str) -> None:
+    """What holds its output open would keep the run waiting; what does not could look at a folder that is gone."""
+    gate = site.program(f"sleep 600{closed} & echo $! > child; echo clean")
+    began_s = time.monotonic()
+    code, result = site.result(f"{MIRROR} --image acme/{FIRST}", gate)
+    assert (code, result["images"][0]["gates"][0]["lines"]) == (0, ["clean"])
+    assert time.monotonic() - began_s < 60
+    child = Path(f"/proc/{Path('child').read_text().strip()}/stat")
+    for _ in range(100):
+        if not child.exists() or child.read_text().rpartition(")")[2].split()[0] == "Z":
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the child of the gate is still there")
+
+
+def test_what_left_the_group_of_a_gate_keeps_nobody_waiting(site: Site) -> None:
+    gate = site.program("setsid sleep 30 & echo clean")
+    began_s = time.monotonic()
+    code, result = site.result(f"{MIRROR} --image acme/{FIRST}", gate)
+    assert (code, result["images"][0]["gates"][0]["lines"]) == (0, ["clean"])
+    assert time.monotonic() - began_s < 25
+
+
+def test_a_gate_that_is_gone_after_the_first_image_refuses_the_others(site: Site) -> None:
+    path = site.folder / "once"
+    path.write_text('#!/bin/sh\nrm "$0"\n')
+    path.chmod(0o755)
+    code, result = site.result(MIRROR, f"{path} {{image}}")
+    assert code == 7
+    problems = [image["gates"][0]["problem"] for image in result["images"]]
+    assert problems == [None] + ["it could not be started: No such file or directory"] * 2
+
+
+def test_a_gate_that_writes_a_gigabyte_is_ended(site: Site) -> None:
+    gate = site.program("head -c 1073741824 /dev/zero; echo written > written")
+    code, result = site.result(f"{MIRROR} --image acme/{FIRST}", gate)
+    assert code == 7
+    said = result["images"][0]["gates"][0]
+    assert said["problem"] == "it was ended, since it wrote more than 16 MiB"
+    assert said["output"]["bytes"] == 16 << 20
+    assert not Path("written").exists()
+
+
+def test_a_bomb_in_json_is_only_looked_at(site: Site) -> None:
+    """Nobody parses it: it is text, of which the digest is told."""
+    Path("bomb").write_text('{"$schema": "https://x/sarif-2.1.0.json", "runs": ' + "[" * 10_000_000)
+    code, result = site.result(f"{MIRROR} --image acme/{FIRST}", "cat bomb {image}/oci-layout")
+    assert code == 0
+    assert result["images"][0]["gates"][0]["output"]["format"] == "sarif"
+
+
 def test_programs_get_no_passwords(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRANSLOAD_TARGET_PASSWORD", "hunter2")
     assert site.run(f"{MIRROR} --image acme/{FIRST}", site.program("env > seen"))[0] == 0
@@ -305,6 +374,81 @@ def test_what_a_killed_run_left_is_removed_by_the_next(site: Site) -> None:
     (left / "blob").write_bytes(b"x")
     assert site.run(MIRROR, site.program("exit 0"))[0] == 0
     assert site.left() == []
+
+
+def test_clean_removes_what_a_killed_run_left_and_says_how_much(site: Site) -> None:
+    """The lock of the killed run is still there; nobody holds it."""
+    left = site.folder / "state" / "gates" / "run-0123"
+    (left / "pool").mkdir(parents=True)
+    (left / "pool" / "blob").write_bytes(b"x" * 3000)
+    (left / "pool" / "same").hardlink_to(left / "pool" / "blob")
+    (left / "out").symlink_to("/etc")
+    (site.folder / "state" / "gates" / "run-0123.lock").touch()
+    assert "nothing to clean" in site.run("clean --older-than 1h")[1]
+    code, out, _ = site.run("clean --older-than 0m --dry-run")
+    assert code == 0
+    assert "run-0123  (images for gates, of a run that was killed, 2.9 KiB" in out  # two names of a blob count once
+    assert left.exists()
+    assert "removed: 1 file" in site.run("clean --older-than 0m")[1]
+    assert site.left() == []
+    assert Path("/etc").is_dir()
+
+
+def test_a_run_that_was_killed_in_the_middle_is_cleaned_up_by_the_next(site: Site) -> None:
+    """`kill -9` while a gate looks: the next run removes what lies there, and copies all."""
+    words = [MIRROR.replace("SOURCE", site.source.host_port), "--plain-http", site.source.host_port, "--gate"]
+    gate = site.program("echo $PPID > parent; sleep 20")
+    command = [sys.executable, "-m", "transload", *" ".join(words).split(), gate]
+    killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(600):
+        if Path("parent").exists() and Path("parent").read_text().strip():
+            break
+        time.sleep(0.1)
+    killed.kill()
+    killed.wait()
+    (abandoned,) = {name.removesuffix(".lock") for name in site.left()}
+    assert (site.folder / "state" / "gates" / abandoned / "pool").is_dir()
+    assert site.run(MIRROR, site.program("exit 0"))[0] == 0
+    assert site.left() == []
+    assert held("copy") == set(NAMES)
+
+
+@pytest.mark.parametrize("made", ["link", "open"])
+def test_without_a_state_folder_a_place_that_somebody_else_made_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: str
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    place = tmp_path / f"transload-{os.getuid()}"
+    if made == "link":
+        (tmp_path / "theirs").mkdir()
+        place.symlink_to(tmp_path / "theirs")
+    else:
+        place.mkdir()
+        place.chmod(0o777)
+    with pytest.raises(transload.FolderUnsafe, match="images for gates do not lie there"), staging(None):
+        pass
+    assert list(tmp_path.rglob("run-*")) == []
+
+
+def test_without_a_state_folder_images_lie_in_a_private_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for _ in range(2):
+        with staging(None) as place:
+            assert place.folder.parent == tmp_path / f"transload-{os.getuid()}" / "gates"
+            assert [path.stat().st_mode & 0o77 for path in (place.folder, place.folder.parent.parent)] == [0, 0]
+    assert list(place.folder.parent.iterdir()) == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to another user")
+def test_without_a_state_folder_a_folder_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    place = tmp_path / f"transload-{os.getuid()}"
+    place.mkdir(mode=0o700)
+    os.chown(place, 12345, 12345)
+    with pytest.raises(transload.FolderUnsafe), staging(None):
+        pass
 
 
 def test_two_runs_do_not_remove_each_others_folders(site: Site) -> None:
