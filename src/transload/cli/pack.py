@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -32,7 +32,9 @@ from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.cli.signing import SigningFlags, load_signer, signing_options
 from transload.cli.trusting import TrustFlags, policies, with_policy
+from transload.errors import RefusedByRule
 from transload.planning.ages import Ages
+from transload.planning.plan import Plan
 from transload.report.result import Result, exit_code
 from transload.report.styled import folded
 from transload.report.texts import size
@@ -156,11 +158,9 @@ def pack(
             packed = prepare_pack(job, packing, stores, session.cancellation)
             view = _view(packed, packing)
             session.output.document("bundle", **view.to_json(), **({"tool": tool.to_json()} if tool else {}))
-            again = began.asked
-            result = carry(
-                session, stores, packed.prepared, began, lambda _: again, job.bodies, limits, recording=records
-            )
-        written = put_tool(tool, packing.out, signed=signer is not None) if tool and exit_code(result) == 0 else []
+            again = _again(packed.prepared.plan, began.asked)
+            result = carry(session, stores, packed.prepared, began, again, job.bodies, limits, recording=records)
+        written = put_tool(tool, packing.out, signed=signer is not None) if tool and _is_finished(result) else []
         tell_the_same(gathered, words)
         if output == "text":
             _tell_end(result, view, session.output, quiet)
@@ -205,8 +205,19 @@ def _view(packed: Packed, packing: Packing) -> BundleView:
     )
 
 
+def _again(plan: Plan, asked: str) -> Callable[[Sequence[str]], str]:
+    """The command that packs the rest; none for images that rules refuse, since the bundle is finished without them."""
+    refused = {image.label for image in plan.images if isinstance(image.error, RefusedByRule)}
+    return lambda names: "" if names and refused.issuperset(names) else asked
+
+
+def _is_finished(result: Result) -> bool:
+    """Whether the bundle has all that rules let pass, and its name."""
+    return result.only_rules_refused and not (result.interrupted or result.out_of_bytes or result.problem)
+
+
 def _tell_end(result: Result, view: BundleView, reporter: Output, quiet: bool) -> None:
-    if exit_code(result) != 0:
+    if not _is_finished(result):
         reporter.notice("the bundle is not finished: what was fetched is kept, and the same command fetches the rest")
     elif not quiet:
         show_result(["", *view.facts(width_of(sys.stdout))])

@@ -215,7 +215,8 @@ class Result:
         """The result of a run of the tally's plan.
 
         `retry` makes the command that copies the named images again. It gets no names if the run was interrupted:
-        then the whole command should be given again, and content that is already there costs little.
+        then the whole command should be given again, and content that is already there costs little. An empty text
+        means that there is no such command.
 
         `notes` are about the whole run, such as how a catalog differs from what is published. `published` says where
         images of a bundle come from, by their names in it; `gates` and `trusted` are what gates and a policy said of
@@ -253,7 +254,7 @@ class Result:
             out_of_bytes=outcome.out_of_bytes,
             left_bytes=tally.left_bytes,
             written=outcome.written,
-            retry=retry(() if unended or _ended(images) else open_names) if retry and open_names else None,
+            retry=(retry(() if unended or _ended(images) else open_names) or None) if retry and open_names else None,
             versions=versions,
             notes=tuple(notes),
             releases=tuple(releases),
@@ -271,6 +272,11 @@ class Result:
     def is_unchanged(self) -> bool:
         """Whether the target had everything, so that nothing was done, and nothing failed."""
         return not (exit_code(self) or self.counts["copied"] or self.counts["updated"])
+
+    @property
+    def only_rules_refused(self) -> bool:
+        """Whether every image is in order or was refused by a rule of the user, such as a policy or a gate."""
+        return all(image.in_order or (image.problem and image.problem.by_rule) for image in self.images)
 
     @property
     def ended_early(self) -> bool:
@@ -341,8 +347,7 @@ def exit_code(result: Result) -> int:
     attached, it is the code of that.
     """
     images = [image for image in result.images if not image.excused]
-    ruled = all(image.in_order or (image.problem and image.problem.by_rule) for image in images)
-    code = of_run(map(_image_code, images), _ended_by(result), ruled=ruled)
+    code = of_run(map(_image_code, images), _ended_by(result), ruled=result.only_rules_refused)
     unattached = result.attestations.problem if result.attestations else None
     return code or (unattached.exit_code if unattached else 0)
 

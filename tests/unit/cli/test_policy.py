@@ -124,6 +124,14 @@ def test_pack_leaves_out_what_is_refused_and_push_judges_again(desk: Desk) -> No
     assert desk.held() == {"acme/good"}
 
 
+def test_a_bundle_without_what_is_refused_is_finished(desk: Desk) -> None:
+    code, out, err = desk.run("pack", *BOTH, "-o", "site", "--policy", "policy.yaml")
+    assert code == 7
+    assert "not finished" not in err
+    assert "try just these again" not in out + err, "the bundle is there, so the same command would refuse to write it"
+    assert "content:  1 image" in out
+
+
 def test_push_refuses_what_a_bundle_brings_unsigned(desk: Desk) -> None:
     assert desk.run("pack", *BOTH, "-o", "site")[0] == 0
     code, result = desk.result("push", "site", "--to", "oci:out", "--policy", "policy.yaml")
