@@ -7,13 +7,16 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from transload.app.naming import kind_of
 from transload.errors import UsageError
 from transload.files import expanded
-from transload.trust.policy import Policy
+
+if TYPE_CHECKING:
+    from transload.trust.policy import Policy
 
 BESIDE = "transload.yaml"
 """The policy of the image sets that lie in the same folder."""

@@ -10,6 +10,8 @@ SELDOM = (
     "transload.discovery",
     "transload.catalog.lists",
     "transload.engines.api",
+    "transload.trust",
+    "cryptography",
     "yaml",
     "tarfile",
 )
