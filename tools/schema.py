@@ -63,6 +63,27 @@ _COMPANION: Schema = {
 }
 
 
+_SIGNERS = list_of({"type": "object", "minProperties": 1}, 1)
+_RULE: Schema = {
+    "type": "object",
+    "properties": {
+        "prefix": WORD,
+        "mode": {"enum": ["require", "warn", "skip"]},
+        "any-of": _SIGNERS,
+        "all-of": _SIGNERS,
+        "attestations": list_of({"type": "object", "required": ["predicate-type"]}, 1),
+    },
+    "required": ["prefix", "mode"],
+    "additionalProperties": False,
+}
+_POLICY: Schema = {  # what a signer is has a page of its own
+    "type": "object",
+    "properties": {"version": {"enum": [1, "1"]}, "rules": list_of(_RULE, 1)},
+    "required": ["rules"],
+    "additionalProperties": False,
+}
+
+
 def _at(name: str) -> Schema:
     return {"$ref": f"#/definitions/{name}"}
 
@@ -83,6 +104,7 @@ IMAGE_SET: dict[str, dict[str, Schema]] = {
         "include": list_of(WORD),
         "defaults": _DEFAULTS,
         "questions": list_of(_QUESTION),
+        "policy": _POLICY,
     },
     "release": {
         "name": TEXT,
