@@ -29,7 +29,7 @@ from transload.transfer.limits import NO_LIMITS, Limits
 from transload.verbs import arguments
 from transload.verbs.gating import gates_of
 from transload.verbs.means import Means, Options, at_work
-from transload.verbs.recording import recording_of, signer_if_wanted, signer_of
+from transload.verbs.recording import in_bundle_of, recording_of, signer_if_wanted, signer_of
 from transload.verbs.run import carried_out
 from transload.verbs.trusting import judged
 
@@ -72,6 +72,7 @@ def pack(
     public_key: str | Path | None = None,
     passphrase: Callable[[], str] | None = None,
     record: str | Path | None = None,
+    record_in_bundle: bool = False,
     recorded_by: str | None = None,
     with_tool: str | Path | None = None,
     origin: str | None = None,
@@ -109,7 +110,8 @@ def pack(
     passphrase `passphrase` gives if it has one. Or `sign_command` is a program that gets the bytes on its standard
     input and writes the signature, which `public_key` checks at once. `with_tool` puts a program for the far side
     beside the bundle: `"pyz"` (the one file, made from what is installed here), `"binary"`, `"auto"`, or the path of a
-    file. The other parameters: see `mirror`; who signs the bundle signs the `record` too.
+    file. The other parameters: see `mirror`; who signs the bundle signs the `record` too. With
+    `record_in_bundle`, the bundle carries the record of its own packing.
 
     Every image arrives or none: a bundle that lacks something is found out where nobody can fetch it. Only images that
     `gates` refuse are left out, and the others packed; then it raises `GateRefused` or `ImagesFailed` at the end. What
@@ -140,9 +142,10 @@ def pack(
             arguments.path_if_any("public_key", public_key),
             options.get("environment"),
         ),
+        in_bundle=in_bundle_of(record_in_bundle, recorded_by, began),
         limits=arguments.of_kind("limits", limits, Limits),
     )
-    recording = recording_of(record, recorded_by, packing.signer)
+    recording = recording_of(record, recorded_by, packing.signer, in_bundle=record_in_bundle)
     tool = None if with_tool is None else tool_for(str(arguments.path("with_tool", with_tool)))
     job = Job(
         sets=words,
@@ -202,6 +205,7 @@ def push(
     volumes: str | Path | Iterable[str | Path] = (),
     record: str | Path | None = None,
     record_at_target: bool = False,
+    receipt: str | Path | None = None,
     recorded_by: str | None = None,
     sign_key: str | Path | None = None,
     sign_command: str | None = None,
@@ -248,9 +252,9 @@ def push(
         ages=arguments.ages(min_age, max_age),
         values_folder=arguments.path_if_any("values_folder", values_folder),
     )
-    signs = record is not None or record_at_target or (bool(gates) and gate_attestations)
+    signs = record is not None or receipt is not None or record_at_target or (bool(gates) and gate_attestations)
     signer = signer_if_wanted(signs, sign_key, passphrase, sign_command, public_key)
-    recording = recording_of(record, recorded_by, signer, at_target=record_at_target)
+    recording = recording_of(record, recorded_by, signer, at_target=record_at_target, receipt=receipt)
     means = Means.of(options, key=carried.key, volumes=carried.folders)
     arguments.of_kind("limits", limits, Limits)
     job = evolve(

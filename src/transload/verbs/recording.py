@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from transload.app.outcome import StartTime
 from transload.app.recording import Recording
 from transload.app.settings import Environment, read_environment
 from transload.bundle.format.signing import Signer
 from transload.errors import UsageError
 from transload.verbs import arguments
+
+if TYPE_CHECKING:
+    from transload.app.bundlerecord import InBundle
 
 
 def signer_of(
@@ -41,16 +46,35 @@ def signer_of(
 
 
 def recording_of(
-    record: str | Path | None, recorded_by: str | None, signer: Signer | None, *, at_target: bool = False
+    record: str | Path | None,
+    recorded_by: str | None,
+    signer: Signer | None,
+    *,
+    at_target: bool = False,
+    receipt: str | Path | None = None,
+    in_bundle: bool = False,
 ) -> Recording | None:
-    """What writes the record of a run; None if none is wanted. Raises `UsageError`, `LocalError`, `TypeError`."""
-    path = arguments.path_if_any("record", record)
+    """What writes the record of a run; None if none is wanted. Raises `UsageError`, `LocalError`, `TypeError`.
+
+    With `in_bundle`, the bundle carries one, which `recorded_by` answers for too.
+    """
+    path, slip = arguments.path_if_any("record", record), arguments.path_if_any("receipt", receipt)
     by = arguments.text_if_any("recorded_by", recorded_by)
-    if path is None and not at_target:
-        if by is not None:
+    if path is None and slip is None and not at_target:
+        if by is not None and not in_bundle:
             raise UsageError("recorded_by without record has no effect")
         return None
-    return Recording(path=path, at_target=at_target, signer=signer, recorded_by=by)
+    return Recording(path=path, receipt=slip, at_target=at_target, signer=signer, recorded_by=by)
+
+
+def in_bundle_of(wanted: bool, recorded_by: str | None, began: StartTime) -> InBundle | None:
+    """The record that a bundle carries, if it is wanted. Raises `UsageError`, `TypeError`."""
+    if not arguments.of_kind("record_in_bundle", wanted, bool):
+        return None
+    from transload.app.bundlerecord import InBundle  # few bundles carry one
+
+    by = arguments.text_if_any("recorded_by", recorded_by)
+    return InBundle(run_id=began.run_id, began_wall_s=began.wall_s, recorded_by=by)
 
 
 def signer_if_wanted(

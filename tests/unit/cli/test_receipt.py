@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+import transload
 from transload.app.receipts import read_receipt
 from transload.bundle.reading.reader import BundleStore
 from transload.cli.main import main
@@ -339,3 +340,10 @@ def test_a_receipt_is_read_as_an_inventory(desk: Path) -> None:
     assert dsse.decode(raw).payload_type == dsse.IN_TOTO
     held = read_receipt(raw, Path("receipt.json"), None)
     assert held.repositories["app/one"].tags == {"1": FIRST.digest}
+
+
+def test_the_library_writes_and_takes_it(desk: Path) -> None:
+    transload.pack((), "rel", origin="oci:source", record_in_bundle=True, recorded_by="me", sign_key="site.key")
+    transload.push("rel", to="oci:far", key="site.pub", receipt="receipt.json", sign_key="other.key")
+    packed = transload.pack((), "next", origin="oci:source", against="receipt.json", against_key="other.pub")
+    assert all(entry.image.present for entry in packed.ledger.images)
