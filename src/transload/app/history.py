@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve, frozen
@@ -11,11 +12,13 @@ from transload.app.signedrecord import judged
 from transload.bundle.format.keys import PublicKey
 from transload.catalog.selected import join
 from transload.errors import LimitExceeded, NotFound, ReferenceInvalid, TransloadError, UsageError
+from transload.files import local_errors, read_file
+from transload.limits import RECEIPT_BYTES, RECEIPT_VALUES
 from transload.oci import Descriptor, Digest, Manifest, Name, Reference, verified
 from transload.oci.reference import shown
 from transload.ports import Source
 from transload.report.foundrecord import FoundRecord
-from transload.report.transferrecord import ARTIFACT_TYPE, PREDICATE_TYPE
+from transload.report.transferrecord import ARTIFACT_TYPE, PREDICATE_TYPE, RECEIPT_TYPE
 from transload.threads import Cancellation, in_parallel
 from transload.trust.dsse import IN_TOTO, MEDIA_TYPE
 from transload.trust.statement import Statement
@@ -45,6 +48,29 @@ class History:
     def holds(self) -> bool:
         """Whether there is a record, and nothing is wrong with any."""
         return bool(self.records) and not any(found.problem for found in self.records)
+
+
+def is_file(text: str) -> bool:
+    """Whether this names a file with a record, and no image: a tag has another end."""
+    return text.lower().endswith(".json")
+
+
+def record_in_file(path: Path, key: PublicKey | None = None) -> FoundRecord:
+    """The transfer record or receipt in a file, without the inventory. One that `key` did not sign has a problem.
+
+    Raises `LocalError`, and `DocumentInvalid` for a file that is neither.
+    """
+    with local_errors("reading", path):
+        content = read_file(path, RECEIPT_BYTES + 1)
+    bare = FoundRecord(digest=Digest.of(content), verified=None if key is None else False)
+    found = judged(bare, content, key, _unknown_type, limit=RECEIPT_BYTES, values=RECEIPT_VALUES)
+    return evolve(found, record={name: value for name, value in found.record.items() if name != "inventory"})
+
+
+def _unknown_type(said: Statement) -> str | None:
+    if said.predicate_type in {PREDICATE_TYPE, RECEIPT_TYPE}:
+        return None
+    return f"its predicate is of another type: {said.predicate_type[:80]!r}"
 
 
 def place_of(image: str, store: Location | None) -> tuple[Location, Name]:
@@ -116,7 +142,7 @@ def _found(store: Source, repository: str, referrer: Descriptor, image: Digest, 
 
 def _misfit(said: Statement, image: Digest) -> str | None:
     if said.predicate_type != PREDICATE_TYPE:
-        return f"its predicate is of another type: {said.predicate_type[:80]!r}"
+        return _unknown_type(said) or "it is a receipt"
     return None if said.is_about(image) else "it is the record of another image"
 
 

@@ -76,12 +76,20 @@ class Opened:
         return Value.from_json(self.envelope.payload, self._name, limit=limit, values=values, hint=_HINT)
 
 
-def judged(bare: FoundRecord, content: bytes, key: PublicKey | None, misfit: Misfit) -> FoundRecord:
+def judged(
+    bare: FoundRecord,
+    content: bytes,
+    key: PublicKey | None,
+    misfit: Misfit,
+    *,
+    limit: int = ENVELOPE_BYTES,
+    values: int = STATEMENT_VALUES,
+) -> FoundRecord:
     """What `content` says, whether it is the record that is wanted, and whether `key` signed it.
 
     Raises `DocumentInvalid`, `KeyInvalid`.
     """
-    opened = Opened.of(content, "record")
+    opened = Opened.of(content, "record", limit=limit, values=values)
     bare = evolve(bare, signed_by=opened.signed_by)
     unproved = opened.unproved(key) if key is not None else None
     try:

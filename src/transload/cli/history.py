@@ -54,15 +54,19 @@ def history(
 ) -> int:
     """Show the transfer records of an image: when it came, from where, by whose hand, and what was checked.
 
-    mirror and push attach them with --record-at-target. With --public-key, each must be signed by this key.
+    mirror, push and apply attach them with --record-at-target. With --public-key, each must be signed by this key.
+    IMAGE may also be a file that --record or --receipt wrote, FILE.json.
 
     \b
       transload history registry.local/arcdata/arc-dns:v1 --public-key site.pub
       transload history arcdata/arc-dns:v1 --from oci:folder
+      transload history receipt.json --public-key site.pub
     """
-    from transload.app.history import history_of, place_of
+    from transload.app.history import history_of, is_file, place_of
     from transload.bundle.format.keys import load_public_key
 
+    if store is None and is_file(image):
+        return _of_file(Path(image), public_key, output, quiet)
     with open_session("history", output, quiet, network) as session:
         location, name = place_of(image, Location.parse(store) if store is not None else None)
         key = load_public_key(public_key) if public_key is not None else None
@@ -74,6 +78,19 @@ def history(
             show_result(folded("", f"{found.image}, {found.digest}", width))
             show_result(line for record in found.records for line in _lines(record, width))
         return _PROBLEM if not found.holds else 0
+
+
+def _of_file(path: Path, public_key: Path | None, output: OutputFormat, quiet: bool) -> int:
+    from transload.app.history import record_in_file
+    from transload.bundle.format.keys import load_public_key
+
+    with open_session("history", output, quiet) as session:
+        key = load_public_key(public_key) if public_key is not None else None
+        found = record_in_file(path, key)
+        if not session.output.document("history", file=str(path), digest=found.digest, records=[found.to_json()]):
+            width = width_of(sys.stdout)
+            show_result([*folded("", f"{path}, {found.digest}", width), *_lines(found, width)])
+        return _PROBLEM if found.problem is not None else 0
 
 
 def _lines(found: FoundRecord, width: int | None) -> Iterator[Styled]:

@@ -11,6 +11,7 @@ from transload.report.texts import count
 
 Fact = tuple[str, str]
 
+_ARRIVED = ("copied", "updated", "unchanged")
 _TEXT = 300  # letters of a value
 _CHECKS = 20  # lines of checks
 
@@ -34,7 +35,10 @@ def packing_facts(found: FoundRecord, key_flag: str = "--key") -> Iterator[Fact]
 def facts_of(found: FoundRecord) -> Iterator[Fact]:
     """A record of a run that brought images: when, what, from where, by whom, and what was checked by which side."""
     record = found.record
-    yield "finished", text_of(record.get("finishedOn")) or "not known"
+    if record.get("finishedOn") is None and record.get("startedOn"):  # one that a bundle carries, of its packing
+        yield "started", text_of(record.get("startedOn"))
+    else:
+        yield "finished", text_of(record.get("finishedOn")) or "not known"
     images = record.get("images")
     images = [image for image in (images if isinstance(images, list) else ()) if isinstance(image, dict)]
     if len(images) == 1:
@@ -42,6 +46,7 @@ def facts_of(found: FoundRecord) -> Iterator[Fact]:
         yield "from", text_of(images[0].get("published")) or text_of(images[0].get("source"))
     elif images:
         yield "images", _statuses(images)
+        yield from _lacking(images)
     if record.get("recordedBy") is not None:
         yield "recorded", f"by {text_of(record.get('recordedBy'))}"
     yield "run", run_of(record)
@@ -56,6 +61,16 @@ def facts_of(found: FoundRecord) -> Iterator[Fact]:
 def _statuses(images: Sequence[Mapping[str, Any]]) -> str:
     numbers = Counter(text_of(image.get("status")) or "without a status" for image in images)
     return ", ".join(f"{number} {status}" for status, number in list(numbers.items())[:_CHECKS])
+
+
+def _lacking(images: Sequence[Mapping[str, Any]]) -> Iterator[Fact]:
+    """The images that did not arrive, and why."""
+    lacking = [image for image in images if text_of(image.get("status")) not in _ARRIVED]
+    for image in lacking[:_CHECKS]:
+        why = f", {text_of(image.get('problem'))}" if image.get("problem") else ""
+        yield "lacking", f"{text_of(image.get('name'))}: {text_of(image.get('status')) or 'without a status'}{why}"
+    if len(lacking) > _CHECKS:
+        yield "lacking", f"and {len(lacking) - _CHECKS} more"
 
 
 def _bundle_facts(bundle: Mapping[str, Any]) -> Iterator[Fact]:

@@ -162,3 +162,39 @@ def test_the_library_finds_the_same(desk: Path) -> None:
     found = transload.history("app/one:1", store="oci:far", public_key="site.pub")
     assert found.holds
     assert [record.record["runId"] for record in found.records] == ["q", "r"]
+
+
+def of_file(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
+    capsys.readouterr()
+    code = main(["history", *words, "--output", "json"])
+    event: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return code, event
+
+
+def test_a_file_with_a_record_or_a_receipt_is_shown_too(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pack", "--from", "oci:source", "-o", "rel"]) == 0
+    words = ["push", "rel", "--to", "oci:new", "--sign-key", "site.key", "--receipt", "slip.json"]
+    gate = "/bin/sh -c 'grep -q " + ONE.digest.encoded + " $0/index.json' {image}"
+    assert main([*words, "--record", "record.json", "--gate", gate]) == 7
+    for name in ("slip.json", "record.json"):
+        code, event = of_file(capsys, name, "--public-key", "site.pub")
+        (found,) = event["records"]
+        assert (code, event["file"], found["verified"], found["problem"]) == (0, name, True, None)
+        assert "inventory" not in found["record"]
+        assert of_file(capsys, name, "--public-key", "other.pub")[0] == 6
+        assert main(["history", name]) == 0
+        printed = capsys.readouterr().out
+        assert "images:    1 copied, 1 failed" in printed
+        assert "lacking:   app/two:1: failed, gate-refused" in printed
+
+
+def test_a_file_that_is_no_record_is_told(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("x.json").write_bytes(statement(kind="https://slsa.dev/provenance/v1"))
+    code, event = of_file(capsys, "x.json")
+    assert code == 6
+    assert event["records"][0]["problem"] == "its predicate is of another type: 'https://slsa.dev/provenance/v1'"
+    Path("x.json").write_text("[]")
+    assert main(["history", "x.json"]) == 2
+    assert "the record is not a JSON object" in capsys.readouterr().err
+    assert main(["history", "none.json"]) == 8
+    assert "none.json" in capsys.readouterr().err
