@@ -47,6 +47,8 @@ def facts_of(found: FoundRecord) -> Iterator[Fact]:
     elif images:
         yield "images", _statuses(images)
         yield from _lacking(images)
+    if record.get("target"):
+        yield "to", text_of(record.get("target"))
     if record.get("recordedBy") is not None:
         yield "recorded", f"by {text_of(record.get('recordedBy'))}"
     yield "run", run_of(record)
