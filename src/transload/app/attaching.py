@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from attrs import frozen
@@ -12,9 +12,10 @@ from transload.app.mirror import Prepared
 from transload.errors import NotFound, Refused, TransloadError, as_result
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci import mediatype as types
+from transload.oci.descriptor import NO_ANNOTATIONS
 from transload.ports import Target
 from transload.report.result import Result
-from transload.report.transferrecord import ARTIFACT_TYPE, has_arrived
+from transload.report.transferrecord import ARTIFACT_TYPE, TARGET, has_arrived, shown
 from transload.threads import in_parallel
 from transload.trust.dsse import IN_TOTO, MEDIA_TYPE
 
@@ -58,7 +59,8 @@ def check_takes_records(target: Target) -> None:
 def attach(prepared: Prepared, result: Result, encoded: Encoded, *, signed: bool) -> Attached:
     """Attach its record to every image that has arrived. An image that was there, and has a record, gets no other.
 
-    One error does not keep the other images from getting theirs.
+    Records that came along from elsewhere do not count: they are of another target. One error does not keep the other
+    images from getting theirs.
     """
     target, manifests = prepared.target, prepared.plan.manifests
 
@@ -78,6 +80,7 @@ def attach(prepared: Prepared, result: Result, encoded: Encoded, *, signed: bool
                 content=encoded(number),
                 media_type=media_type,
                 artifact_type=ARTIFACT_TYPE,
+                annotations={TARGET: shown(target.locator)},
             )
         except TransloadError as error:
             return as_result(error)
@@ -95,18 +98,29 @@ def _has_record(target: Target, repository: str, digest: Digest) -> bool:
     if target.refers is None:
         return False
     with suppress(NotFound):
-        return any(referrer.artifact_type == ARTIFACT_TYPE for referrer in target.refers.referrers(repository, digest))
+        found = target.refers.referrers(repository, digest)
+        here = shown(target.locator)
+        return any(each.artifact_type == ARTIFACT_TYPE and each.annotations.get(TARGET) == here for each in found)
     return False
 
 
 def put_artifact(
-    target: Target, repository: str, subject: Descriptor, *, content: bytes, media_type: str, artifact_type: str
+    target: Target,
+    repository: str,
+    subject: Descriptor,
+    *,
+    content: bytes,
+    media_type: str,
+    artifact_type: str,
+    annotations: Mapping[str, str] = NO_ANNOTATIONS,
 ) -> Descriptor:
     """Store `content` as an artifact that refers to `subject`, and give its manifest's descriptor.
 
     The same content makes the same manifest, so that storing it again changes nothing. Raises what the target raises.
     """
-    manifest, blobs = artifact(subject, content=content, media_type=media_type, artifact_type=artifact_type)
+    manifest, blobs = artifact(
+        subject, content=content, media_type=media_type, artifact_type=artifact_type, annotations=annotations
+    )
     for blob, held in blobs:
         if not target.exists(repository, blob):
             with target.begin(repository, blob) as ingest:
@@ -117,7 +131,12 @@ def put_artifact(
 
 
 def artifact(
-    subject: Descriptor, *, content: bytes, media_type: str, artifact_type: str
+    subject: Descriptor,
+    *,
+    content: bytes,
+    media_type: str,
+    artifact_type: str,
+    annotations: Mapping[str, str] = NO_ANNOTATIONS,
 ) -> tuple[Manifest, tuple[tuple[Descriptor, bytes], ...]]:
     """The manifest of an artifact (OCI image specification 1.1, "Guidelines for Artifact Usage"), and its blobs."""
     config = Descriptor(types.OCI_EMPTY, Digest.of(_EMPTY), len(_EMPTY))
@@ -129,6 +148,7 @@ def artifact(
         "config": config.to_json(),
         "layers": [layer.to_json()],
         "subject": Descriptor(subject.media_type, subject.digest, subject.size).to_json(),
+        **({"annotations": dict(annotations)} if annotations else {}),
     }
     manifest = Manifest.parse(json.dumps(document, separators=(",", ":")).encode())
     return manifest, ((config, _EMPTY), (layer, content))

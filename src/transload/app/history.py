@@ -19,6 +19,7 @@ from transload.oci.reference import shown
 from transload.ports import Source
 from transload.report.foundrecord import FoundRecord
 from transload.report.transferrecord import ARTIFACT_TYPE, PREDICATE_TYPE, RECEIPT_TYPE
+from transload.report.transferrecord import shown as target_shown
 from transload.threads import Cancellation, in_parallel
 from transload.trust.dsse import IN_TOTO, MEDIA_TYPE
 from transload.trust.statement import Statement
@@ -46,8 +47,12 @@ class History:
 
     @property
     def holds(self) -> bool:
-        """Whether there is a record, and nothing is wrong with any."""
-        return bool(self.records) and not any(found.problem for found in self.records)
+        """Whether there is a record that counts, and nothing is wrong with any of this target.
+
+        What came along from elsewhere has other signers, and is nobody's failure here.
+        """
+        good = any(found.problem is None for found in self.records)
+        return good and not any(found.problem for found in self.records if not found.carried)
 
 
 def is_file(text: str) -> bool:
@@ -133,7 +138,9 @@ def _found(store: Source, repository: str, referrer: Descriptor, image: Digest, 
         if layer is None or manifest.subject is None or manifest.subject.digest != image:
             return evolve(bare, problem="it is not a transfer record of this image")
         content = _content(store, repository, layer)
-        return judged(bare, content, key, lambda said: _misfit(said, image))
+        found = judged(bare, content, key, lambda said: _misfit(said, image))
+        named = found.record.get("target")
+        return evolve(found, carried=isinstance(named, str) and named != target_shown(store.locator))
     except TransloadError as error:
         if error.exit_code in {3, 5, 130}:  # the registry, and not this record
             raise

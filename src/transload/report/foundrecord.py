@@ -16,7 +16,8 @@ class FoundRecord:
 
     `digest` is that of the artifact, or of the file. `signed_by` are the keys that it names. `verified` says whether
     the key that was given signed it; None if no key was given. `problem` says why it does not count, `record` is its
-    predicate (docs/formats/transfer-record.md), empty if it cannot be read.
+    predicate (docs/formats/transfer-record.md), empty if it cannot be read. `carried` means that it is of another
+    target, and came along with the image.
     """
 
     digest: Digest
@@ -24,6 +25,7 @@ class FoundRecord:
     verified: bool | None = None
     problem: str | None = None
     record: Mapping[str, Any] = field(factory=dict, hash=False)
+    carried: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """One entry of `records` (docs/formats/json-output.md)."""
@@ -32,5 +34,6 @@ class FoundRecord:
             "signed_by": list(self.signed_by),
             "verified": self.verified,
             "problem": self.problem,
+            "carried": self.carried,
             "record": dict(self.record),
         }

@@ -48,7 +48,7 @@ def facts_of(found: FoundRecord) -> Iterator[Fact]:
         yield "images", _statuses(images)
         yield from _lacking(images)
     if record.get("target"):
-        yield "to", text_of(record.get("target"))
+        yield "to", text_of(record.get("target")) + (" (came along with the image)" if found.carried else "")
     if record.get("recordedBy") is not None:
         yield "recorded", f"by {text_of(record.get('recordedBy'))}"
     yield "run", run_of(record)

@@ -29,6 +29,9 @@ ARTIFACT_TYPE = "application/vnd.transload.transfer-record.v1"
 RECEIPT_TYPE = "urn:transload:receipt:v1"
 """The type of a receipt's predicate: a transfer record, and what the target holds."""
 
+TARGET = "io.transload.record.target"
+"""The annotation of such an artifact that names its target, as the record does: lists of referrers show it."""
+
 CheckResult = Literal["passed", "failed", "warned", "not-made"]
 
 _LOCAL = re.compile(r"(oci|bundle|archive|charts):(?!\d+(?:/|$)|https?://)(.*)", re.DOTALL)

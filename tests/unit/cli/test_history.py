@@ -15,8 +15,10 @@ from transload.app.attaching import put_artifact
 from transload.bundle.format.keys import load_public_key
 from transload.cli.main import main
 from transload.layout import LayoutStore
+from transload.memory import MemoryStore
 from transload.oci import Name
 from transload.report.transferrecord import ARTIFACT_TYPE, PREDICATE_TYPE
+from transload.server import ServeSettings, serve
 from transload.testing.images import fill, image
 from transload.trust.dsse import IN_TOTO, MEDIA_TYPE, Envelope, EnvelopeSignature, pae
 from transload.trust.statement import Statement, StatementSubject
@@ -198,3 +200,60 @@ def test_a_file_that_is_no_record_is_told(desk: Path, capsys: pytest.CaptureFixt
     assert "the record is not a JSON object" in capsys.readouterr().err
     assert main(["history", "none.json"]) == 8
     assert "none.json" in capsys.readouterr().err
+
+
+def test_a_record_that_came_along_is_told_from_that_of_this_target(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = ["mirror", "app/one:1", "--from", "oci:source", "--to", "oci:between", "--record-at-target"]
+    assert main([*first, "--sign-key", "other.key"]) == 0
+    onwards = ["mirror", "app/one:1", "--from", "oci:between", "--to", "oci:new"]
+    assert main(onwards) == 0  # referrers travel
+    words = ("history", "app/one:1", "--from", "oci:new")
+    _, event = of_file(capsys, *words[1:], "--public-key", "site.pub")
+    assert [found["carried"] for found in event["records"]] == [True]
+    assert main([*words, "--public-key", "site.pub"]) == 6  # no record here that the key proves
+    assert main([*onwards, "--record-at-target", "--sign-key", "site.key"]) == 0
+    assert "records at the target: 1 attached" in capsys.readouterr().err
+    code, event = of_file(capsys, *words[1:], "--public-key", "site.pub")
+    assert [(found["carried"], found["verified"]) for found in event["records"]] == [(True, False), (False, True)]
+    assert code == 0
+    assert main([*words]) == 0
+    assert "to:        oci:between (came along with the image)" in capsys.readouterr().out
+    assert main([*onwards, "--record-at-target", "--sign-key", "site.key"]) == 0
+    assert "records at the target: 0 attached, 1 had one" in capsys.readouterr().err
+
+
+def test_thousands_of_referrers_are_told_from_records(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MemoryStore()
+    fill(store, ONE, "app/one", "1")
+    subject = store.resolve(Name("app/one", "1"))
+
+    def put(count: int, artifact_type: str, content: bytes) -> None:
+        for number in range(count):
+            put_artifact(
+                store,
+                "app/one",
+                subject,
+                content=b"%d %b" % (number, content),
+                media_type=IN_TOTO,
+                artifact_type=artifact_type,
+            )
+
+    put(8_000, "application/vnd.example", b"x")
+    put(2, ARTIFACT_TYPE, statement())
+    with serve(store, ServeSettings()) as server:
+        words = ["history", f"{server.host_port}/app/one:1", "--plain-http", server.host_port]
+        assert main(words) == 6  # two that are no JSON
+        before = server.requests.total
+        assert main(words) == 6
+        assert server.requests.total - before < 12
+        capsys.readouterr()
+        put(1000, ARTIFACT_TYPE, b"y")
+        assert main(words) == 6
+        assert "has 1002 transfer records, the limit is 1000" in capsys.readouterr().err
+        put(10_001, "application/vnd.example.more", b"z")
+        assert main(words) == 6
+        assert "10000" in capsys.readouterr().err.replace(",", "")
