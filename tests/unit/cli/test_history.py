@@ -252,7 +252,7 @@ def test_thousands_of_referrers_are_told_from_records(
         assert server.requests.total - before < 12
         capsys.readouterr()
         put(1000, ARTIFACT_TYPE, b"y")
-        assert main(words) == 6
+        assert main(words) == 7
         assert "has 1002 transfer records, the limit is 1000" in capsys.readouterr().err
         put(10_001, "application/vnd.example.more", b"z")
         assert main(words) == 6
