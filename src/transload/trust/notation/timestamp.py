@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,14 @@ from attrs import frozen
 from transload.limits import NOTATION_CERTIFICATES
 from transload.trust.doubt import Doubt, plain
 from transload.trust.notation.chain import Purpose, check_chain, is_issued, load_chain, name_of
+from transload.trust.notation.der import CONTEXT_0, SEQUENCE, only, parts, tagged, values
 from transload.trust.notation.revocation import NO_LISTS, RevocationLists
+from transload.trust.notation.signingcertificate import check_named
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
     from rfc3161_client import TimeStampResponse
 
-_SEQUENCE, _CONTEXT_0 = 0x30, 0xA0
 _GRANTED = bytes.fromhex("3003020100")  # PKIStatusInfo with status 0: a token by itself has none
 _BASELINE_POLICY = "0.4.0.2023.1.1"  # RFC 3628, 5.2: an accuracy of a second, if none is given
 
@@ -61,6 +62,7 @@ def check_timestamp(
         raise
     except Exception as error:  # the libraries raise errors of many kinds for a certificate that is broken
         raise Doubt(f"its time stamp does not hold: {_reason(error)}") from error
+    check_named(token, chain[0])
     check_chain(chain, Purpose.TIME_STAMPING)
     revoked.check(chain, None)  # a stolen key can stamp any time
     return ProvedTime(time, accuracy, f"the time stamp of {name_of(chain[0])}")
@@ -108,7 +110,7 @@ def _response(token: bytes) -> TimeStampResponse:
     from rfc3161_client import decode_timestamp_response
 
     try:
-        return decode_timestamp_response(_tagged(_SEQUENCE, _GRANTED + _sorted(token)))
+        return decode_timestamp_response(tagged(SEQUENCE, _GRANTED + _sorted(token)))
     except ValueError as error:
         raise Doubt(f"its time stamp cannot be read: {plain(error)}") from error
 
@@ -120,50 +122,10 @@ def _sorted(token: bytes) -> bytes:
     cover the list, so a new order changes nothing else. RFC 5652, 5.1: ContentInfo is a sequence of a type and, in
     [0], SignedData, a sequence in which [0] holds the certificates.
     """
-    content_type, (_, inner, _) = _parts(_only(token, _SEQUENCE), 2)
-    signed_data = _only(inner, _SEQUENCE)
-    parts = [
-        _tagged(tag, b"".join(sorted(whole for _, _, whole in _values(content)))) if tag == _CONTEXT_0 else whole
-        for tag, content, whole in _values(signed_data)
+    content_type, (_, inner, _) = parts(only(token, SEQUENCE), 2)
+    signed_data = only(inner, SEQUENCE)
+    changed = [
+        tagged(tag, b"".join(sorted(whole for _, _, whole in values(content)))) if tag == CONTEXT_0 else whole
+        for tag, content, whole in values(signed_data)
     ]
-    return _tagged(_SEQUENCE, content_type[2] + _tagged(_CONTEXT_0, _tagged(_SEQUENCE, b"".join(parts))))
-
-
-def _only(content: bytes, tag: int) -> bytes:
-    ((found, inner, _),) = _parts(content, 1)
-    if found != tag:
-        raise ValueError("it is not a time stamp token")
-    return inner
-
-
-def _parts(content: bytes, count: int) -> list[tuple[int, bytes, bytes]]:
-    values = list(_values(content))
-    if len(values) != count:
-        raise ValueError("it is not a time stamp token")
-    return values
-
-
-def _values(content: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Tag, content and whole encoding of each value of DER."""
-    begin = 0
-    while begin < len(content):
-        tag, start = content[begin], begin + 2
-        length = content[begin + 1] if start <= len(content) else 0x80
-        if length > 0x80:
-            start += length - 0x80
-            length = int.from_bytes(content[begin + 2 : start], "big")
-        elif length == 0x80:
-            raise ValueError("a value of it has no length")
-        end = start + length
-        if end > len(content):
-            raise ValueError("it is cut off")
-        yield tag, content[start:end], content[begin:end]
-        begin = end
-
-
-def _tagged(tag: int, content: bytes) -> bytes:
-    length = len(content)
-    if length < 0x80:
-        return bytes((tag, length)) + content
-    size = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(size))) + size + content
+    return tagged(SEQUENCE, content_type[2] + tagged(CONTEXT_0, tagged(SEQUENCE, b"".join(changed))))

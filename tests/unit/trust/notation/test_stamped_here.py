@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 
@@ -18,6 +19,7 @@ from transload.trust.doubt import Doubt
 from transload.trust.evidence import Finding
 from transload.trust.notation import NotationTrust
 from transload.trust.notation.jws import read_jws
+from transload.trust.notation.signingcertificate import check_named
 from transload.trust.notation.timestamp import check_timestamp
 
 OPENSSL = shutil.which("openssl")
@@ -109,3 +111,64 @@ def test_a_time_stamp_with_a_certificate_of_no_known_version(tmp_path: Path) -> 
     assert version in token
     with pytest.raises(Doubt, match="its time stamp does not hold"):
         check_timestamp(token.replace(version, bytes.fromhex("a003020156")), b"", (TSA_ROOT.certificate,))
+
+
+def reissued(length: int) -> Holder:
+    """Another certificate with name, number and key of the authority's, as long as that one: longer valid, say."""
+    for days in range(36501, 36600):  # the length of a signature differs by a byte or two
+        first = TSA.certificate
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(first.subject)
+            .issuer_name(first.issuer)
+            .public_key(TSA.key.public_key())
+            .serial_number(first.serial_number)
+            .not_valid_before(first.not_valid_before_utc)
+            .not_valid_after(NOW + timedelta(days=days))
+        )
+        for extension in first.extensions:
+            builder = builder.add_extension(extension.value, extension.critical)
+        made = Holder(builder.sign(TSA_ROOT.key, SHA256()), TSA.key)
+        if len(made.der) == length:
+            return made
+    raise AssertionError("no certificate came out as long as it should")
+
+
+def test_another_certificate_of_the_same_key_does_not_take_the_place_of_the_first(tmp_path: Path) -> None:
+    envelope = read_jws(jws())
+    token = stamped(tmp_path, envelope.signature)
+    other = reissued(len(TSA.der))
+    assert token.count(TSA.der) == 1
+    assert check_timestamp(token, envelope.signature, (TSA_ROOT.certificate,)).source.endswith("ST=WA,C=US")
+    with pytest.raises(Doubt, match="was made with another certificate than the one that it comes with"):
+        check_timestamp(token.replace(TSA.der, other.der), envelope.signature, (TSA_ROOT.certificate,))
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha384", "sha512"])
+def test_every_hash_of_the_certificate_that_authorities_write(
+    algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With SHA-1 it is the older attribute."""
+    monkeypatch.setitem(
+        globals(), "CONFIG", CONFIG.replace("ess_cert_id_alg = sha256", f"ess_cert_id_alg = {algorithm}")
+    )
+    token = stamped(tmp_path, b"x")
+    check_named(token, TSA.certificate)
+    with pytest.raises(Doubt, match="another certificate"):
+        check_named(token, TSA_ROOT.certificate)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        ("2a864886f70d010910022f", "2a864886f70d0109100230", "it has no attribute with the certificate's hash"),
+        ("2a864886f70d010904", "2a864886f70d010903", "its attributes are not as they must be"),
+        ("060b2a864886f70d010910022f", "040b2a864886f70d010910022f", "its attributes are not as they must be"),
+    ],
+)
+def test_attributes_that_say_nothing(before: str, after: str, problem: str, tmp_path: Path) -> None:
+    """Whoever made a token so: the signature is checked before this is."""
+    token = stamped(tmp_path, b"x")
+    assert bytes.fromhex(before) in token
+    with pytest.raises(Doubt, match=problem):
+        check_named(token.replace(bytes.fromhex(before), bytes.fromhex(after)), TSA.certificate)
