@@ -117,3 +117,12 @@ def hint(wanted: str, known: Iterable[str], *, what: str = "known", also: Iterab
     if not names:
         return None
     return f"{what}: {first_of(names, _SHOWN)}"
+
+
+def told_of(name: str, message: str) -> str:
+    """What is said of one thing among others: the message, after the name unless it begins with it.
+
+    >>> told_of("app:v1", "no answer"), told_of("app:v1", "app:v1 is not signed")
+    ('app:v1: no answer', 'app:v1 is not signed')
+    """
+    return message if message.startswith(f"{name} ") else f"{name}: {message}"

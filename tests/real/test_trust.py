@@ -51,7 +51,7 @@ def test_images_signed_by_notation_at_a_registry(shell: Shell, registry: Registr
 
     again = shell("mirror", *words[:4], *words[4:], "--image", "signed/jws-good")
     assert again.code == 0, again.told
-    assert "1 unchanged image not judged" in again.told
+    assert "1 unchanged and not judged" in again.told
 
 
 KEYS = """

@@ -59,6 +59,7 @@ from transload.transfer.limits import NO_LIMITS, Limits
 
 if TYPE_CHECKING:
     from transload.app.bundlerecord import InBundle, PackingRecord
+from transload.wording import told_of
 
 _COMPRESSED = frozenset({".gz", ".tgz", ".zst", ".xz", ".bz2", ".zip"})
 _WRITTEN = "earlier runs have written every volume to its medium; --rewrite-volume N writes one again"
@@ -312,7 +313,7 @@ def _named(failed: Sequence[PlannedImage]) -> str:
 
 
 def _told(image: PlannedImage) -> str:
-    return f"{image.label}: {image.error}"
+    return told_of(image.label, str(image.error))
 
 
 def _way_on(failed: Sequence[PlannedImage]) -> str:

@@ -128,6 +128,7 @@ class Trusting:
     verdicts: dict[str, Verdict] = field(factory=dict)
     unknown: dict[str, TransloadError] = field(factory=dict)
     _unchanged: int = 0
+    _unasked: int = 0
     _names: tuple[str, ...] = ()
 
     def refuse(self, surveyed: Sequence[Surveyed]) -> Mapping[Name, TransloadError]:
@@ -138,6 +139,9 @@ class Trusting:
         self._unchanged = sum(image.unchanged for image in images)
         self._names = tuple(self._of(image).name for image in images)
         errors = in_parallel(self._error, moving, _THREADS, self.cancellation)
+        self._unasked = sum(error is not None for error in errors) - sum(
+            each.refuses for each in self.verdicts.values()
+        )
         refused = {image.item.target: error for image, error in zip(moving, errors, strict=True) if error is not None}
         return {**refused, **dict(_with_their_images(belongs, refused))}
 
@@ -178,17 +182,13 @@ class Trusting:
     def notes(self) -> Iterator[str]:
         """What the policy decided, images that it only warns of, and rules that fit no image."""
         file = self.judge.policy.file
-        yield f"policy {file}: {', '.join(self._counts()) or 'no image was judged'}"
+        judging = "; transload verify --policy judges what the target has" if self._unchanged else ""
+        yield f"policy {file}: {', '.join(self._counts()) or 'no image was judged'}{judging}"
         warnings = [*self._warnings()]
         yield from warnings[:_NOTED]
         if len(warnings) > _NOTED:
             yield f"{count(len(warnings) - _NOTED, 'more image')} of which the policy warns: --output json has them all"
         yield from dict.fromkeys(note for said in self.verdicts.values() for note in said.notes)
-        if self._unchanged:
-            yield (
-                f"{count(self._unchanged, 'unchanged image')} not judged: "
-                "transload verify --policy judges what the target has"
-            )
         yield from without_use(self.judge.policy, self._names, "of this run")
 
     def _counts(self) -> Iterator[str]:
@@ -202,6 +202,8 @@ class Trusting:
             "refused": refused,
             "not signed as it wants, and copied all the same": warned + len(self.unknown),
             "under a rule that asks for nothing": skipped,
+            "whose signatures could not be asked for": self._unasked,
+            "unchanged and not judged": self._unchanged,
         }
         return (f"{number} {what}" for what, number in counts.items() if number)
 

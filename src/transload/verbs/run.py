@@ -12,6 +12,7 @@ from transload.report.texts import count, size
 from transload.transfer import Outcome
 from transload.transfer.limits import Limits
 from transload.verbs.means import Work
+from transload.wording import told_of
 
 _NAMED = 3  # images named in one sentence
 
@@ -66,7 +67,7 @@ def check_result(result: Result, prepared: Prepared, outcome: Outcome) -> None:
     for error in errors:
         if isinstance(error, HostGivenUp):
             raise error
-    named = "; ".join(f"{image.label}: {error}" for image, error in failed[:_NAMED])
+    named = "; ".join(told_of(image.label, str(error)) for image, error in failed[:_NAMED])
     more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
     raise _failed(f"{len(failed)} of {count(len(prepared.plan.images), 'image')} failed: {named}{more}", result, errors)
 
