@@ -210,6 +210,9 @@ POLICY_FILES_BYTES = 16 << 20
 PUBLIC_KEY_BYTES = 64 << 10
 """A file with a public key. Real ones have some hundred bytes."""
 
+IDENTITY_WORK = 8 << 30
+"""In how many ways such an expression may match one text: three open parts such as `.*` are 1025³, and take 0.2 s."""
+
 # --- where charts come from
 
 PROVENANCE_BYTES = 1 << 20

@@ -7,7 +7,10 @@ import re
 from attrs import field, frozen
 
 from transload.documents.value import Value
-from transload.limits import IDENTITY_LENGTH
+from transload.limits import IDENTITY_LENGTH, IDENTITY_WORK
+from transload.patterns import ANY_LETTERS, Texts
+
+_TEXTS = Texts("it", "text", letters=ANY_LETTERS, length=IDENTITY_LENGTH, work=IDENTITY_WORK)
 
 
 @frozen
@@ -24,7 +27,7 @@ class Wanted:
 
     @_matches.default
     def _compiled(self) -> re.Pattern[str] | None:
-        return re.compile(self.text) if self.is_regexp else None
+        return _TEXTS.check(self.text) if self.is_regexp else None
 
     def accepts(self, text: str) -> bool:
         """Whether `text` is what is wanted. Longer ones than `IDENTITY_LENGTH` are not."""
@@ -40,7 +43,5 @@ def read_wanted(value: Value, *, is_regexp: bool = False) -> Wanted:
         raise value.fail(f"it has {len(text)} characters, {IDENTITY_LENGTH} are allowed")
     if not text.isprintable():
         raise value.fail("it has line breaks, or other characters that cannot be printed")
-    try:
+    with value.explained():
         return Wanted(text, is_regexp)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise value.fail(f"it is not a regular expression: {error}") from None
