@@ -139,9 +139,7 @@ class Trusting:
         self._unchanged = sum(image.unchanged for image in images)
         self._names = tuple(self._of(image).name for image in images)
         errors = in_parallel(self._error, moving, _THREADS, self.cancellation)
-        self._unasked = sum(error is not None for error in errors) - sum(
-            each.refuses for each in self.verdicts.values()
-        )
+        self._unasked = sum(error is not None and not isinstance(error, PolicyRefused) for error in errors)
         refused = {image.item.target: error for image, error in zip(moving, errors, strict=True) if error is not None}
         return {**refused, **dict(_with_their_images(belongs, refused))}
 

@@ -164,10 +164,11 @@ def test_what_could_not_be_asked_fails_as_that() -> None:
     run = Run(policy(rule("", VENDOR)))
     run.add("acme/app", VENDOR)
     faulty = FaultyStore(run.held, [fails("referrers", times=9)])
-    plan = run.plan("acme/app", trusting=run.again(faulty))
+    run.trusting = run.again(faulty)
+    plan = run.plan("acme/app")
     assert isinstance(plan.images[0].error, Unreachable)
     assert plan.images[0].error.side == "source"
-    assert [*run.trusting.notes()] == []
+    assert [*run.trusting.notes()] == ["policy policy.yaml: 1 whose signatures could not be asked for"]
 
 
 def test_a_rule_that_warns_copies_and_says_what_is_wrong() -> None:
