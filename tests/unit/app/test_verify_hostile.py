@@ -128,7 +128,7 @@ def referrer(number: int, size: int = 100) -> dict[str, object]:
 
 
 def verified(registry: Hostile, folder: Path) -> tuple[Verification, str]:
-    """What verify says, within ten seconds (memory is traced meanwhile) and 48 MiB; and why the image is refused."""
+    """What verify says, within a minute (memory is traced meanwhile) and 48 MiB; and why the image is refused."""
     (folder / "vendor.pub").write_bytes(Signer("vendor.pub").pem)
     (folder / "policy.yaml").write_text(
         'version: 1\nrules: [{prefix: "", mode: require, any-of: [{cosign-key: vendor.pub}, '
@@ -144,7 +144,7 @@ def verified(registry: Hostile, folder: Path) -> tuple[Verification, str]:
         took, peak = time.monotonic() - began, tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert took < 10
+    assert took < 60
     assert peak < 48 << 20
     assert checked.exit_code == 7
     return checked, checked.troubles["app:v1"].message
