@@ -23,7 +23,10 @@ Chunk = bytes | bytearray | memoryview
 
 @frozen(kw_only=True)
 class RequestCosts:
-    """How many requests a store's operations take, so that a plan can state its cost. `small_blob_bytes` in bytes."""
+    """How many requests a store's operations take, so that a plan can state its cost. `small_blob_bytes` in bytes.
+
+    `note_referrer` are those beside `put_manifest` for a manifest that refers to another one.
+    """
 
     open: int = 1
     small_blob_bytes: int = 1 << 20
@@ -31,6 +34,7 @@ class RequestCosts:
     ingest_large: int = 3
     mount: int = 1
     put_manifest: int = 1
+    note_referrer: int = 0
 
     def ingest(self, size: int) -> int:
         """Requests to upload a blob of `size` bytes."""
@@ -161,6 +165,17 @@ class Refers(Protocol):
 
     def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
         """Descriptors of the manifests whose subject is `digest`; empty if there are none."""
+        ...
+
+
+class NotesReferrers(Protocol):
+    """A store that may leave the lists of referrers to its clients (`noting`), which costs them requests."""
+
+    def requests_to_note(self, repository: str, digest: Digest) -> int:
+        """How many requests it takes to note a referrer of `digest`; 0 if the store does it. May ask the store.
+
+        Raises what asking who refers to it raises.
+        """
         ...
 
 

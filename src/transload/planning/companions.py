@@ -105,7 +105,10 @@ class Companions:
         return self._once(key, lambda: self._look(source, item, digest))
 
     def _look(self, source: Source, item: Item, digest: Digest) -> _Looked:
-        """Ask for companions of `digest`, and for theirs, level by level; then read them."""
+        """Ask for companions of `digest`, and for theirs, level by level; then read them.
+
+        Tags first: where a registry has no list of referrers, their tags tell which manifests have any.
+        """
         names: dict[Name, None] = {}
         unasked, unread = list[TransloadError](), list[TransloadError]()
         level = [digest]
@@ -113,7 +116,7 @@ class Companions:
             below: list[Digest] = []
             for subject in level:
                 known = len(names)
-                for question in (self._referrers, self._tags):
+                for question in (self._tags, self._referrers):
                     try:
                         names |= dict.fromkeys(question(source, item, subject))
                     except TransloadError as error:
@@ -134,7 +137,7 @@ class Companions:
         """How many companions stay, in words, as far as lists say it: what refers to them in turn is not asked."""
         number, unasked = 0, list[TransloadError]()
         for digest in digests:
-            for question in (self._referrers, self._tags):
+            for question in (self._tags, self._referrers):
                 try:
                     number += len(question(source, item, digest))
                 except TransloadError as error:

@@ -31,7 +31,7 @@ def draft(
     """
     drafting = _Drafting(request, holdings, stays)
     images = tuple(drafting.image(image) for image in surveyed)
-    requests = _requests(drafting.steps, request_costs_of, target_costs)
+    requests = _requests(drafting.steps, drafting.manifests, request_costs_of, target_costs)
     return Plan(
         target=target, images=images, steps=tuple(drafting.steps), manifests=drafting.manifests, requests=requests
     )
@@ -221,12 +221,16 @@ def _status(image: Surveyed, goals: list[int]) -> Status:
 
 
 def _requests(
-    steps: Iterable[Step], request_costs_of: Mapping[str, RequestCosts | None], target: RequestCosts | None
+    steps: Iterable[Step],
+    manifests: Mapping[Digest, Manifest],
+    request_costs_of: Mapping[str, RequestCosts | None],
+    target: RequestCosts | None,
 ) -> Requests:
     source_count = target_count = 0
     for step in steps:
         if isinstance(step, ManifestStep):
-            target_count += target.put_manifest if target else 0
+            noted = manifests[step.digest].subject is not None
+            target_count += target.put_manifest + noted * target.note_referrer if target else 0
         elif step.origin is not None:
             target_count += target.mount if target else 0
         else:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from attrs import evolve
 
-from transload.errors import TargetConflict, TransloadError
+from transload.errors import AccessDenied, CorruptError, Refused, TargetConflict, TransloadError
 from transload.events import ActivityListener, Counting, ignore
 from transload.oci import Name
 from transload.planning.availability import check_local_sources, stays_elsewhere
@@ -14,8 +14,8 @@ from transload.planning.drafting import draft
 from transload.planning.plan import Plan
 from transload.planning.request import Request
 from transload.planning.survey import Surveyed, Surveyor
-from transload.planning.targetcontent import Elsewhere, Known, ask_holdings
-from transload.ports import Source, Target
+from transload.planning.targetcontent import Elsewhere, Known, TargetContent, ask_holdings
+from transload.ports import NotesReferrers, RequestCosts, Source, Target
 from transload.threads import Cancellation, in_parallel
 
 THREADS = 16
@@ -64,7 +64,27 @@ def make_plan(
     stays = stays_elsewhere(request, sources)
     surveyed = check_local_sources(surveyed, holdings, sources, stays)
     request_costs_of = {locator: source.request_costs for locator, source in sources.items()}
-    return draft(target.locator, request, surveyed, holdings, stays, request_costs_of, target.request_costs)
+    return draft(
+        target.locator, request, surveyed, holdings, stays, request_costs_of, _target_costs(target, surveyed, holdings)
+    )
+
+
+def _target_costs(target: Target, surveyed: Iterable[Surveyed], holdings: TargetContent) -> RequestCosts | None:
+    """What the target's operations cost. Only if referrers come is it asked whether it keeps their lists itself."""
+    noting: NotesReferrers | None = getattr(target, "noting", None)
+    costs = target.request_costs
+    if costs is None or noting is None:
+        return costs
+    for image in surveyed:
+        repository = image.item.target.repository
+        for companion in image.extras:
+            manifest = companion.node.manifest
+            if manifest.subject is not None and not holdings.has(repository, manifest.digest):
+                try:
+                    return evolve(costs, note_referrer=noting.requests_to_note(repository, manifest.subject.digest))
+                except (AccessDenied, Refused, CorruptError):  # the run will say more, if it meets the same
+                    return costs
+    return costs
 
 
 def _without(surveyed: list[Surveyed], refused: Mapping[Name, TransloadError]) -> list[Surveyed]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from transload.errors import ManifestInvalid, NotFound
@@ -68,11 +68,16 @@ class Referrers:
         self._finding_out = threading.Lock()
         self._tags: dict[tuple[str, str], threading.Lock] = {}
 
-    def of(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
-        """Descriptors of the manifests whose subject is `digest`. Raises `AccessDenied`, `ProtocolTrouble`."""
+    def of(self, repository: str, digest: Digest, tags: Container[str] | None = None) -> tuple[Descriptor, ...]:
+        """Descriptors of the manifests whose subject is `digest`. `tags` are the repository's, if they are known.
+
+        Raises `AccessDenied`, `ProtocolTrouble`.
+        """
         referrers = self._found_out(repository, digest)
         if referrers is None and self._api.capabilities.referrers_api is not False:
             referrers = self._by_api(repository, digest)
+        if referrers is None and tags is not None and fallback_tag(digest) not in tags:
+            return ()
         return self._by_tag(repository, digest) if referrers is None else referrers
 
     def _found_out(self, repository: str, digest: Digest) -> tuple[Descriptor, ...] | None:
@@ -86,6 +91,11 @@ class Referrers:
             return None
         with self._finding_out:
             return None if capabilities.is_settled("referrers_api") else self._by_api(repository, digest)
+
+    def requests_to_note(self, repository: str, digest: Digest) -> int:
+        """How many requests `record` takes. Asks the registry whether it has the API, if this run does not know."""
+        self._found_out(repository, digest)
+        return 2 if self._api.capabilities.referrers_api is False else 0
 
     def record(self, repository: str, subject: Digest, manifest: Manifest) -> None:
         """Add `manifest` to the list of its subject, if the registry did not do so itself."""

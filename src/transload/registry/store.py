@@ -38,7 +38,7 @@ class RegistryStore:
     Several stores may share one `Http`. `login` is for the whole registry. Without it, `logins` is called for each
     repository, once the registry asks for a login. `capabilities` is what an earlier run learnt about the registry.
     `side` says whose limit on the rate (`NetSettings.limits`) counts for it. With `keeps_tags`, a list of tags that was
-    read to its end is not asked for again.
+    read to its end is not asked for again, nor a fallback tag that is not in it.
     """
 
     blobs_per_repository = True
@@ -72,6 +72,11 @@ class RegistryStore:
     def refers(self) -> RegistryStore:
         """Referrers by the API or by the fallback tag."""
         return self
+
+    @property
+    def noting(self) -> Referrers:
+        """The lists of referrers, which a registry without the API leaves to its clients."""
+        return self._referrers
 
     @property
     def continues(self) -> Uploads:
@@ -233,7 +238,11 @@ class RegistryStore:
         if name.digest is not None and name.digest != manifest.digest:
             raise DigestMismatch(f"{name} cannot stand for {manifest.digest}", subject=manifest.digest)
         reply = self._manifests.put(name.repository, name.tag or manifest.digest, manifest)
-        if manifest.subject is not None and "OCI-Subject" not in reply.headers:
+        if manifest.subject is None:
+            return
+        if "OCI-Subject" in reply.headers:
+            self.capabilities.learn("referrers_api", True)
+        else:
             self._referrers.record(name.repository, manifest.subject.digest, manifest)
 
     # --- Mounts
@@ -260,7 +269,7 @@ class RegistryStore:
         They are asked for by the API, and read from the fallback tag where there is none (distribution specification,
         "Listing Referrers"). Raises `AccessError`, `Unreachable`, `LimitExceeded`.
         """
-        return self._referrers.of(repository, digest)
+        return self._referrers.of(repository, digest, self._tags.get(repository) if self._tags else None)
 
 
 def _entries(

@@ -57,7 +57,7 @@ def notes(plan: Plan) -> tuple[str, ...]:
 @pytest.mark.parametrize("mode", [Referrers.USUAL, Referrers.NEW, Referrers.REFRESH])
 def test_they_come_with_a_new_image_after_it_and_before_its_tag(mode: Referrers) -> None:
     plan = signed_scene().plan("app:1", referrers=mode)
-    assert stored(plan) == [f"app@{ONE.digest}", f"app@{SIGNED.digest}", f"app:{cosign_tag(ONE)}", "app:1"]
+    assert stored(plan) == [f"app@{ONE.digest}", f"app:{cosign_tag(ONE)}", f"app@{SIGNED.digest}", "app:1"]
     assert notes(plan) == ()
 
 

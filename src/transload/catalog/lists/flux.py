@@ -22,7 +22,7 @@ _GROUPS = ("mirror.plugin.fluxcd.io", "mirror.fluxcd.io")
 _LOGINS = "logins and certificates come from files and options, not from a list"
 _SENTENCES = {
     "overwrite": "a tag that points elsewhere is always replaced",
-    "includeReferrers": "signatures and attestations are copied with --referrers",
+    "includeReferrers": "signatures and attestations come along, unless --no-referrers leaves them",
     "verify": "signatures are not verified",
 }
 _SORTS: dict[str, Sort] = {"": "version", "semver": "version", "numerical": "version", "alphabetical": "name"}

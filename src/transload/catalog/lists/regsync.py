@@ -37,7 +37,7 @@ _PATH = re.compile(r"[a-z0-9_/-]+")  # a path that is also a pattern for itself 
 _SHORT = re.compile(r"(?<![0-9A-Za-z.+-])(v?[0-9]+)(\.[0-9]+)?(?![0-9A-Za-z.])")  # a version of one or two numbers
 _TYPES = ("image", "repository", "registry")
 _RUN = "is left out; options of the run say when and how to copy"
-_REFERRERS = "signatures and attestations are copied with --referrers"
+_REFERRERS = "signatures and attestations come along, unless --no-referrers leaves them"
 _SENTENCES = {
     "creds": "logins come from login files and options, not from a list",
     "defaults": _RUN,
