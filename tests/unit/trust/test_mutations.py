@@ -18,8 +18,9 @@ from attrs import evolve, frozen
 from tests.unit.trust.evidences import bundle_evidence
 from tests.unit.trust.mutating import mutated
 from tests.unit.trust.notation.making import NOW as MADE_AT
-from tests.unit.trust.notation.making import ROOT, SUBJECT, cose, jws
+from tests.unit.trust.notation.making import ROOT, SIGNER, SUBJECT, cose, jws
 from tests.unit.trust.notation.signatures import COSE, JOSE, SHARED, needs_shared, signature, trust
+from tests.unit.trust.notation.test_revocation import crl
 from tests.unit.trust.notation.test_signed_by_others import IN_2024, own_root, target_of
 from tests.unit.trust.test_conformance import CASES, NAMES, authority, first, options, predicate_type_in
 from tests.unit.trust.test_conformance import SIGNATURES as SIGSTORE
@@ -43,6 +44,7 @@ from transload.trust.evidence import Authority, Evidence, Subject
 from transload.trust.keyless import read_sigstore
 from transload.trust.notation import NotationTrust
 from transload.trust.notation.options import store_in
+from transload.trust.notation.revocation import lists_in
 from transload.trust.policyfolder import PolicyFolder
 from transload.trust.verifyingkey import read_verifying_key
 
@@ -181,11 +183,14 @@ def files(tmp_path: Path) -> dict[str, tuple[bytes, Reader]]:
         "trust store in PEM": (pem, lambda raw: store_in(raw, "store.crt")),
         "trust store in DER": (der, lambda raw: store_in(raw, "store.der")),
         "trusted root": trusted_root(tmp_path),
+        "list of revoked certificates": (crl(SIGNER), lambda raw: lists_in(raw, "site.crl")),
     }
 
 
 @needs_shared
-@pytest.mark.parametrize("kind", ["public key", "trust store in PEM", "trust store in DER", "trusted root"])
+@pytest.mark.parametrize(
+    "kind", ["public key", "trust store in PEM", "trust store in DER", "trusted root", "list of revoked certificates"]
+)
 def test_files_of_a_policy(kind: str, tmp_path: Path) -> None:
     valid, read = files(tmp_path)[kind]
     read(valid)
