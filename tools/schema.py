@@ -1,4 +1,4 @@
-"""The JSON Schemas of image sets and catalogs, by which editors complete keys and mark mistakes.
+"""The JSON Schemas of image sets, catalogs and policies, by which editors complete keys and mark mistakes.
 
 The keys and what they mean come from the tables "Every key" in docs/formats, which tests hold against the readers; here
 is only of which kind each value is. `tools/share.py` writes them to share/schema. Draft 7 is what the YAML language
@@ -88,6 +88,27 @@ def _at(name: str) -> Schema:
     return {"$ref": f"#/definitions/{name}"}
 
 
+_MATCH: Schema = {
+    "anyOf": [
+        TEXT,
+        {"type": "object", "properties": {"regexp": WORD}, "required": ["regexp"], "additionalProperties": False},
+    ]
+}
+_SIGSTORE: Schema = {
+    "type": "object",
+    "properties": dict.fromkeys(("issuer", "issuer-regexp", "identity", "identity-regexp", "trusted-root"), WORD),
+    "required": ["trusted-root"],
+    "additionalProperties": False,
+}
+_NOTATION: Schema = {
+    "type": "object",
+    "properties": {
+        key: list_of(WORD, 1)
+        for key in ("trust-stores", "identities", "timestamp-stores", "signing-authority-stores", "crls")
+    },
+    "required": ["identities"],
+    "additionalProperties": False,
+}
 _RULES = {"anyOf": [{"const": "all"}, list_of(TEXT, 1), _at("rule")]}
 
 # By the word in the table's column "where", then by key: what a value is.
@@ -188,6 +209,28 @@ CATALOG: dict[str, dict[str, Schema]] = {
         "note": TEXT,
     },
 }
+_ANY_SIGNERS = list_of(_at("signer"), 1)
+POLICY: dict[str, dict[str, Schema]] = {
+    "top": {"version": {"enum": [1, "1"]}, "rules": list_of(_at("rule"), 1)},
+    "rule": {
+        "prefix": WORD,
+        "mode": {"enum": ["require", "warn", "skip"]},
+        "any-of": _ANY_SIGNERS,
+        "all-of": _ANY_SIGNERS,
+        "attestations": list_of(_at("attestation"), 1),
+    },
+    "attestation": {
+        "predicate-type": WORD,
+        "any-of": _ANY_SIGNERS,
+        "all-of": _ANY_SIGNERS,
+        "where": {"type": "object", "additionalProperties": {"anyOf": [_MATCH, list_of(_MATCH, 1)]}},
+    },
+    "signer": {
+        "cosign-key": {"anyOf": [WORD, {"type": "object", "properties": {"key": WORD}, "required": ["key"]}]},
+        "sigstore": _SIGSTORE,
+        "notation": _NOTATION,
+    },
+}
 
 
 def schemas() -> dict[str, str]:
@@ -195,6 +238,7 @@ def schemas() -> dict[str, str]:
     made = {
         "image-set": schema("image-set.md", "transload image set", IMAGE_SET),
         "catalog": schema("catalog.md", "transload catalog", CATALOG),
+        "policy": schema("policy.md", "transload policy", POLICY),
     }
     return {
         f"{name}.schema.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -218,7 +262,7 @@ def rows(page: str) -> dict[str, dict[str, tuple[str, str]]]:
         places = [word.strip() for word in column.split(",")]
         added = [word for word in places if word in {"required", "at least one", "one of them"}]
         for place in (word for word in places if word not in added):
-            for key in re.findall(r"`(\w+)`", keys):
+            for key in re.findall(r"`([\w-]+)`", keys):
                 told.setdefault(place, {})[key] = (", ".join(added), _LINK.sub(r"\1", meaning))
     return told
 

@@ -13,9 +13,12 @@ import yaml
 from tests.docs.pages import DOCS, blocks
 from tools import schema
 from transload.catalog import chartuse, definition, rulefile, setentries, setfile, setreleases
+from transload.trust import keyless, policyfile
+from transload.trust.notation import options
 
 SET = json.loads(schema.schemas()["image-set.schema.json"])
 CATALOG = json.loads(schema.schemas()["catalog.schema.json"])
+POLICY = json.loads(schema.schemas()["policy.schema.json"])
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float)}
 WORDS = {
     *("$schema", "title", "description", "definitions", "$ref", "type", "enum", "const", "pattern", "minimum", "items"),
@@ -90,6 +93,35 @@ def test_every_example_fits(text: str) -> None:
     assert fits(document, which, which)
 
 
+POLICIES = [
+    pytest.param(block.text, id=str(block))
+    for block in blocks(DOCS / "formats" / "policy.md")
+    if block.language == "yaml"
+]
+
+
+@pytest.mark.parametrize("text", POLICIES)
+def test_every_example_of_a_policy_fits(text: str) -> None:
+    assert fits(read(text), POLICY, POLICY)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("prefix: registry.example/vendor", "prefx: registry.example/vendor"),
+        ("mode: require", "mode: refuse"),
+        ("cosign-key: cosign.pub", "cosign: cosign.pub"),
+        ("cosign-key: cosign.pub", "{cosign-key: a.pub, sigstore: {trusted-root: a}}"),
+        ("identities:", "identity:"),
+    ],
+)
+def test_wrong_policies_do_not_fit(right: str, wrong: str) -> None:
+    text = POLICIES[0].values[0]
+    assert isinstance(text, str)
+    assert right in text
+    assert not fits(read(text.replace(right, wrong, 1)), POLICY, POLICY)
+
+
 def test_the_keys_are_those_of_the_readers() -> None:
     properties = {name: set(found["properties"]) for name, found in SET["definitions"].items()}
     assert set(SET["properties"]) == set(setfile._SET)
@@ -105,11 +137,19 @@ def test_the_keys_are_those_of_the_readers() -> None:
     assert set(CATALOG["properties"]) == {*definition._REQUIRED, *definition._OPTIONAL}
     assert set(CATALOG["required"]) == set(definition._REQUIRED)
     assert set(CATALOG["definitions"]["release"]["properties"]) == set(definition._RELEASE)
+    signer = POLICY["definitions"]["signer"]["properties"]
+    assert set(signer["sigstore"]["properties"]) == set(keyless._OPTIONS)
+    assert set(signer["notation"]["properties"]) == set(options.KEYS)
+    assert set(POLICY["definitions"]["rule"]["properties"]) == set(policyfile._RULE)
+    assert set(POLICY["definitions"]["attestation"]["properties"]) == set(policyfile._ATTESTATION)
+    assert set(signer) == set(policyfile._READERS)
 
 
-@pytest.mark.parametrize("shapes", [schema.IMAGE_SET, schema.CATALOG])
-def test_every_kind_belongs_to_a_documented_key(shapes: Mapping[str, Mapping[str, Any]]) -> None:
-    page = "image-set.md" if shapes is schema.IMAGE_SET else "catalog.md"
+PAGES = [("image-set.md", schema.IMAGE_SET), ("catalog.md", schema.CATALOG), ("policy.md", schema.POLICY)]
+
+
+@pytest.mark.parametrize(("page", "shapes"), PAGES)
+def test_every_kind_belongs_to_a_documented_key(page: str, shapes: Mapping[str, Mapping[str, Any]]) -> None:
     told = schema.rows((DOCS / "formats" / page).read_text(encoding="utf-8"))
     assert {place: set(keys) for place, keys in told.items()} == {place: set(keys) for place, keys in shapes.items()}
 

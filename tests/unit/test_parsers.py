@@ -60,6 +60,7 @@ from transload.registry.referrers import _entries, index_with
 from transload.registry.translate import complaints
 from transload.testing.images import image, index
 from transload.transfer import Journal
+from transload.trust.policyfile import read_policy
 
 ROOT = Path(__file__).parents[2] / "src" / "transload"
 BUILT = image("fuzz", (1000,))
@@ -187,6 +188,24 @@ LOGINS = b'{"auths":{"r.example":{"auth":"dTpw"}},"credHelpers":{"x":"y"},"creds
 SAVED = b'[{"Config":"c.json","RepoTags":["a/b:1"],"Layers":["l.tar"]}]'
 LIFE = b'{"token":"t","expires_in":300}'
 
+PUBLIC_KEY = b"""\
+-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+"""
+POLICY = b"""{"version": "1", "rules": [
+  {"prefix": "r.example/a", "mode": "require", "any-of": [{"cosign-key": "k.pub"}]},
+  {"prefix": "", "mode": "warn", "attestations": [{"predicate-type": "slsa-provenance", "all-of": [{"cosign-key":
+  "k.pub"}], "where": {"builder-id": "x", "a[0].b": {"regexp": "[a-z]+/.*"}, "c": ["d"]}}]}]}
+"""
+
+
+def policy(raw: bytes, folder: Path) -> object:
+    (folder / "k.pub").write_bytes(PUBLIC_KEY)
+    (folder / "policy.yaml").write_bytes(raw)
+    return read_policy(folder / "policy.yaml")
+
+
 PARSERS = [
     Parser("oci/manifest.py", lambda raw, _: Manifest.parse(raw), BUILT.manifest.raw),
     Parser("oci/manifest.py", lambda raw, _: Manifest.parse(raw), MANY.manifest.raw),
@@ -271,6 +290,7 @@ PARSERS = [
     Parser("discovery/charts/tree.py", chart("values.yaml"), VALUES),
     Parser("discovery/charts/syntax.py", chart("templates/a.yaml"), TEMPLATE),
     Parser("discovery/charts/setting.py", text(lambda raw: settings_of([raw], {})), b"a.b[0].c={x,y\\,z},d=1"),
+    Parser("trust/policyfile.py", policy, POLICY),
     Parser("transfer/journal.py", journal, b'["app/one", "%s"]\n' % BUILT.digest.encode()),
 ]
 ODD: list[Any] = [None, True, -1, 0, 1.5, 1e300, 2**63, 10**400, "", "²", "\ud800", "\x1b[2J", "a" * 5000, [], {}, [[]]]

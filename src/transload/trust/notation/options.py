@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TRUST_STORES, SIGNING_AUTHORITIES, TIMESTAMP_STORES = "trust-stores", "signing-authority-stores", "timestamp-stores"
 IDENTITIES, CRLS = "identities", "crls"
+KEYS = (TRUST_STORES, SIGNING_AUTHORITIES, TIMESTAMP_STORES, IDENTITIES, CRLS)
 _SHOWN = 3  # files in the name of an authority
 _BEGIN = b"-----BEGIN"
 
@@ -33,7 +34,7 @@ def read_notation(options: Value | Mapping[str, object], folder: PolicyFolder) -
     and `PartMissing` without the extra `trust`.
     """
     value = options if isinstance(options, Value) else Value(dict(options), Document("notation"))
-    value.only(TRUST_STORES, SIGNING_AUTHORITIES, TIMESTAMP_STORES, IDENTITIES, CRLS)
+    value.only(*KEYS)
     value.needs(IDENTITIES)
     if not value.has(SIGNING_AUTHORITIES):
         value.needs(TRUST_STORES)
