@@ -10,6 +10,7 @@ from transload.report.result import ImageResult, Result, exit_code
 from transload.report.several import Results
 from transload.report.summary import status_counts, verdict
 from transload.report.texts import count, duration, instant, one_line, rate, size
+from transload.report.trusted import Trusted
 
 _ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|#"})
 
@@ -39,6 +40,9 @@ def _sections(result: Result) -> Iterator[str]:
     if result.images:
         yield from ("", "## Images", "", *_images(result))
         yield from ("", "## Digests", "", *_digests(result))
+    judged = [(image.name, image.trust) for image in result.images if image.trust]
+    if judged:
+        yield from ("", "## Signatures", "", *_signatures(judged))
     if result.traffic:
         yield from ("", "## Traffic", "", *_traffic(result))
 
@@ -89,6 +93,21 @@ def _digests(result: Result) -> Iterator[str]:
         other = image.source_digest if image.source_digest != image.digest else None
         rows.append((_code(image.name), _code(image.source), _code(image.digest or ""), _code(other or "")))
     return _table(("Image", "Source", "Digest", "Digest at the source, if different"), rows)
+
+
+def _signatures(judged: Iterable[tuple[str, Trusted]]) -> Iterator[str]:
+    """Who signed each image that a policy judged, or why that is not enough."""
+    rows = (
+        (
+            _code(name),
+            "none fits" if trust.rule is None else f"{_code(trust.rule) or 'all names'} ({trust.mode})",
+            "not asked" if trust.mode == "skip" else "yes" if trust.holds else "no",
+            "; ".join(_escaped(str(signer)) for signer in trust.signers),
+            _escaped(trust.problem or ""),
+        )
+        for name, trust in judged
+    )
+    return _table(("Image", "Rule", "As the policy wants", "Signed by", "Why not"), rows)
 
 
 def _traffic(result: Result) -> Iterator[str]:

@@ -210,6 +210,17 @@ def test_a_rule_that_only_warns_does_not_fail_where_nobody_answers(mirror: Memor
     assert checked.exit_code == 0
 
 
+def test_an_image_without_signatures_costs_two_questions_more(mirror: MemoryStore) -> None:
+    """Who refers to it, and whether cosign's tag is there; the digest that was proved is not asked for again."""
+    counted = FaultyStore(mirror)
+    carried = CarriedStore(Location.parse("registry.local"), counted)
+    check_alone(carried, deep=False, cancellation=Cancellation(), only=Name("shop/free", "v1"))
+    before = counted.calls
+    judged = FaultyStore(mirror)
+    alone(judged, policy(rule("", VENDOR)), only=Name("shop/free", "v1"))
+    assert judged.calls - before == {"referrers": 1, "fetch": 1}
+
+
 def policy_file(folder: Path, prefix: str = "", mode: str = "require") -> Path:
     """A file that trusts the vendor, with the key beside it."""
     (folder / "vendor.pub").write_bytes(VENDOR.pem)
