@@ -34,6 +34,7 @@ VALUES = {  # what somebody would set for a whole site
     "TRANSLOAD_ALLOW_REALM": NOWHERE,
     "TRANSLOAD_REPORT": "report.json",
     "TRANSLOAD_RECORD": "record.json",
+    "TRANSLOAD_RECEIPT": "receipt.json",
     "TRANSLOAD_RECORDED_BY": "desk",
     "TRANSLOAD_OUTPUT": "json",
     "TRANSLOAD_RUN_ID": "night-7",

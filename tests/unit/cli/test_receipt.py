@@ -16,6 +16,7 @@ import transload
 from transload.app.receipts import read_receipt
 from transload.bundle.reading.reader import BundleStore
 from transload.cli.main import main
+from transload.inventory.file import inventory_out
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.oci import Digest, Name
@@ -347,3 +348,14 @@ def test_the_library_writes_and_takes_it(desk: Path) -> None:
     transload.push("rel", to="oci:far", key="site.pub", receipt="receipt.json", sign_key="other.key")
     packed = transload.pack((), "next", origin="oci:source", against="receipt.json", against_key="other.pub")
     assert all(entry.image.present for entry in packed.ledger.images)
+
+
+def test_the_example_of_the_format_is_a_receipt() -> None:
+    page = (Path(__file__).parents[3] / "docs/formats/receipt.md").read_text()
+    raw = page.partition("```json\n")[2].partition("```")[0].encode()
+    held = read_receipt(raw, Path("receipt.json"), None)
+    assert held.notes == ()
+    assert held.full("hello") == "tools/hello"
+    said = json.loads(raw)
+    assert said["predicate"]["inventory"] == inventory_out(held)
+    assert list(said["predicate"]["inventory"]) == list(inventory_out(held))
