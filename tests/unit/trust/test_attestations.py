@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.trust.evidences import bundle_evidence
+from tests.unit.trust.test_conformance import SIGNATURES
 from tests.unit.trust.test_cosignkey import (
     IMAGE,
     JSON,
@@ -32,6 +33,7 @@ from tests.unit.trust.test_policyfile import read
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
 from transload.limits import CONDITIONS, IDENTITY_LENGTH
+from transload.oci import Descriptor, Digest
 from transload.trust.doubt import Doubt
 from transload.trust.evidence import Evidence, Form, Subject
 from transload.trust.policy import Mode, Verdict, verdict
@@ -429,5 +431,52 @@ def test_an_attestation_of_another_image_is_none_of_this_one(folder: Path) -> No
     rule = read(folder, rule_with()).rule_for("x")
     assert rule is not None
     assert rule.mode is Mode.REQUIRE
-    other = Subject(descriptor=IMAGE.__class__(IMAGE.media_type, IMAGE.digest.of(b"other"), 5))
+    other = Subject(descriptor=Descriptor(IMAGE.media_type, Digest.of(b"other"), 5))
     assert "it signs another image" in str(verdict(rule, other, [attestation(provenance(), BY_BUILDER)], NOW).problem)
+
+
+# --- by an identity, with a bundle that cosign attached to an image
+
+REAL = SIGNATURES / "oci-attestation.sigstore.json"
+needs_shared = pytest.mark.skipif(not REAL.exists(), reason="the signatures to test with are not beside the checkout")
+
+
+def real(folder: Path, identity: str = "cody@soyland.com", at: datetime = NOW, **where: str) -> Verdict:
+    (folder / "trusted_root.json").write_bytes((SIGNATURES / "trusted_root_pgi.json").read_bytes())
+    options = f"issuer: https://github.com/login/oauth, identity-regexp: '{identity}', trusted-root: trusted_root.json"
+    lines = [f"{key}: '{value}'" for key, value in where.items()]
+    text = rule_with(*lines, kind="custom", signers=f"any-of: [{{cosign-key: other.pub}}, {{sigstore: {{{options}}}}}]")
+    rule = read(folder, text).rule_for("x")
+    assert rule is not None
+    digest = Digest("sha256:732112270d7e59418a8c080b134b24cabd67d250d0d0147a97ed95ba5c280aa4")
+    subject = Subject(descriptor=Descriptor(IMAGE.media_type, digest, 1))
+    return verdict(rule, subject, [bundle_evidence(REAL.read_bytes())], at)
+
+
+@needs_shared
+def test_an_attestation_by_an_identity(folder: Path) -> None:
+    judged = real(folder, Timestamp="2025-02-28T19:18:11Z")
+    assert judged.problem is None
+    assert judged.signers == ("cody@soyland.com (issuer https://github.com/login/oauth)",)
+    assert judged.signed == (datetime(2025, 2, 28, 19, 18, 11, tzinfo=UTC), "the transparency log")
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (
+            {"Timestamp": "2024"},
+            "its attestation of the type custom: Timestamp is '2025-02-28T19:18:11Z', which is not 2024",
+        ),
+        ({"identity": ".*@vendor[.]example"}, "'cody@soyland.com' signed it, not .*@vendor[.]example"),
+        ({"identity": "cody"}, "'cody@soyland.com' signed it, not cody, which must match the whole name"),
+        ({"at": datetime(2020, 1, 1, tzinfo=UTC)}, "it is only 2020-01-01 00:00 UTC: set the clock right"),
+    ],
+)
+def test_an_attestation_that_an_identity_does_not_prove(folder: Path, options: dict[str, Any], why: str) -> None:
+    judged = real(folder, **options)
+    assert judged.refuses
+    assert why in str(judged.problem)
+    assert "the key other.pub signed no attestation of the type custom" in str(judged.problem)
+    assert "it was signed with a certificate, not with a key" in str(judged.problem)
