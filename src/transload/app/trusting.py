@@ -80,6 +80,7 @@ class Judge:
 
     def __init__(self, policy: Policy, at: datetime | None = None) -> None:
         self.policy = policy
+        self.stated = at
         self.at = at or datetime.fromtimestamp(SYSTEM_CLOCK.wall_s(), UTC)
         self._known: dict[tuple[object, ...], _Once] = {}
         self._lock = threading.Lock()
@@ -214,7 +215,8 @@ class Trusting:
 
     def checks(self) -> tuple[Check, ...]:
         """What a transfer record says was checked."""
-        return tuple(_check(label, said) for label, said in sorted(self.verdicts.items()))
+        time = self.judge.stated
+        return tuple(_check(label, said, time) for label, said in sorted(self.verdicts.items()))
 
 
 def without_use(policy: Policy, names: Iterable[str], of_what: str) -> Iterator[str]:
@@ -267,14 +269,19 @@ def _place(rule: Rule) -> str:
     return f"{prefix} (line {rule.line})" if rule.line else prefix
 
 
-def _check(label: str, said: Verdict) -> Check:
+def _check(label: str, said: Verdict, time: datetime | None) -> Check:
+    """For strangers: why a signature does not hold, but not the paths of the policy's files."""
     result: CheckResult = "passed"
+    why = None
     if said.rule is not None and said.rule.mode is Mode.SKIP:
         result = "not-made"
     elif said.problem is not None:
         result = "failed" if said.refuses else "warned"
-    by = ", ".join(said.signers) or None
-    return Check(name="policy", result=result, by=by, image=label, detail=said.problem)
+        missing = "no rule fits" if said.rule is None else "no signature that the rule wants was found"
+        why = next((found.problem for found in said.findings if found.problem), missing)
+    as_of = f"judged as of {time:%Y-%m-%dT%H:%M:%SZ}" if time else None
+    detail = "; ".join(filter(None, (why, as_of)))
+    return Check(name="policy", result=result, by=", ".join(said.signers) or None, image=label, detail=detail or None)
 
 
 def refusal(label: str, published: Published, said: Verdict, policy: Policy) -> PolicyRefused:

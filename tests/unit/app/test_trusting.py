@@ -319,3 +319,28 @@ def test_an_age_counts_from_the_time_that_a_signature_proves() -> None:
         fresh.error
     )
     assert bare.error is None, "its created field is old enough"
+
+
+# --- what a transfer record says
+
+
+def test_a_record_says_who_signed_why_not_and_by_which_time_but_no_path() -> None:
+    at_home = Signer("/home/ann/vendor.pub")
+    run = Run(policy(rule("", at_home)))
+    run.add("acme/good", at_home)
+    run.add("acme/stranger", OTHER)
+    run.add("acme/bare")
+    run.plan("acme/good", "acme/stranger", "acme/bare")
+    bare, good, stranger = (check.to_json() for check in run.trusting.checks())
+    time = "judged as of 2026-11-26T12:00:00Z"
+    assert bare == {
+        "name": "policy",
+        "result": "failed",
+        "image": "acme/bare:v1",
+        "detail": f"no signature that the rule wants was found; {time}",
+    }
+    assert good["result"] == "passed"
+    assert good["by"].startswith("key ")
+    assert good["detail"] == time
+    assert stranger["detail"] == f"it was not made with this key, or what it signs was changed; {time}"
+    assert "/home" not in str((bare, good, stranger))
