@@ -130,6 +130,7 @@ class Trusting:
     unknown: dict[str, TransloadError] = field(factory=dict)
     _unchanged: int = 0
     _unasked: int = 0
+    _narrowed: int = 0
     _names: tuple[str, ...] = ()
 
     def refuse(self, surveyed: Sequence[Surveyed]) -> Mapping[Name, TransloadError]:
@@ -141,6 +142,10 @@ class Trusting:
         self._names = tuple(self._of(image).name for image in images)
         errors = in_parallel(self._error, moving, _THREADS, self.cancellation)
         self._unasked = sum(error is not None and not isinstance(error, PolicyRefused) for error in errors)
+        self._narrowed = sum(
+            error is None and _is_narrowed(image) and image.item.label in self.verdicts
+            for image, error in zip(moving, errors, strict=True)
+        )
         refused = {image.item.target: error for image, error in zip(moving, errors, strict=True) if error is not None}
         return {**refused, **dict(_with_their_images(belongs, refused))}
 
@@ -188,6 +193,12 @@ class Trusting:
         if len(warnings) > _NOTED:
             yield f"{count(len(warnings) - _NOTED, 'more image')} of which the policy warns: --output json has them all"
         yield from dict.fromkeys(note for said in self.verdicts.values() for note in said.notes)
+        if self._narrowed:
+            gets = "1 image gets" if self._narrowed == 1 else f"{self._narrowed} images get"
+            yield (
+                f"{gets} another digest with only some platforms, and signatures of the whole do not hold for that: "
+                "who judges it later refuses it; --narrow sparse keeps the digest that is signed"
+            )
         yield from without_use(self.judge.policy, self._names, "of this run")
 
     def _counts(self) -> Iterator[str]:
@@ -226,6 +237,10 @@ def without_use(policy: Policy, names: Iterable[str], of_what: str) -> Iterator[
     if rules:
         fits = "a rule fits" if len(rules) == 1 else f"{len(rules)} rules fit"
         yield f"policy {policy.file}: {fits} no image {of_what}: {first_of(map(_place, rules), _NAMED)}"
+
+
+def _is_narrowed(image: Surveyed) -> bool:
+    return image.root is not None and image.source_digest not in {None, image.root.manifest.digest}
 
 
 def _belonging(surveyed: Iterable[Surveyed]) -> dict[Item, Item]:

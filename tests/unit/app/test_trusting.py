@@ -135,6 +135,7 @@ def test_of_an_index_the_published_one_must_be_signed_whatever_platforms_are_wan
     assert errors(plan) == {}
     assert plan.images[0].source_digest == built.digest != plan.images[0].digest
     assert run.trusting.verdicts["acme/app:v1"].signers
+    assert [*run.trusting.notes()][1].startswith("1 image gets another digest with only some platforms, and signatures")
 
 
 def test_tags_of_signatures_go_with_their_image() -> None:
