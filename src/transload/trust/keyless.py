@@ -70,7 +70,8 @@ class Keyless:
     @property
     def name(self) -> str:
         """As `Authority` wants it."""
-        return f"the identity {self.identity.text} of {self.issuer.text}"
+        kind = "an identity like" if self.identity.is_regexp else "the identity"
+        return f"{kind} {self.identity.text} of {self.issuer.text}"
 
     @property
     def forms(self) -> frozenset[Form]:

@@ -44,7 +44,7 @@ def read_prefix(value: Value) -> tuple[str, ...]:
         return (DEFAULT_REGISTRY,)
     names: tuple[str, ...] = (repository,)
     if "/" not in text.removeprefix(f"{registry}/") and repository != _OFFICIAL:
-        names = (f"{_OFFICIAL}/{repository}", repository)
+        names = (repository, f"{_OFFICIAL}/{repository}")
     return tuple(f"{DEFAULT_REGISTRY}/{name}" for name in names)
 
 

@@ -45,7 +45,11 @@ def unsigned(judged: Sequence[Judged], evidence: Sequence[Evidence], *, all_of: 
         return None
     if not any(each.findings for each in judged):
         return _nothing(judged, evidence)
-    why = _joined([_no_signature(each) for each in lacking])
+    without = [each.name for each in lacking if not each.findings]
+    reasons = [_no_signature(each) for each in lacking if each.findings]
+    if without:
+        reasons.append(f"nothing was found that {_one_of(without)} could have signed")
+    why = _joined(reasons)
     return f"the rule wants {len(judged)} signatures, and {why}" if all_of and len(judged) > 1 else why
 
 
@@ -73,8 +77,6 @@ def _nothing(judged: Sequence[Judged], evidence: Sequence[Evidence]) -> str:
 
 def _no_signature(judged: Judged) -> str:
     signatures = [each for each in judged.findings if each.predicate_type in (None, COSIGN_SIGNATURE)]
-    if not judged.findings:
-        return f"nothing was found that {judged.name} could have signed"
     if not signatures:
         kinds = first_of(sorted({str(each.predicate_type) for each in judged.findings}), _SHOWN)
         return f"{judged.name} signed only attestations of it ({kinds[:200]})"
@@ -95,6 +97,12 @@ def _rejected(name: str, noun: str, findings: Sequence[Finding], kind: str = "")
     number = len(findings)
     what = f"does not accept its {noun}" if number == 1 else f"accepts none of its {number_of(number, noun)}"
     return f"{name} {what}{kind}: {_problems(findings)}"
+
+
+def _one_of(names: Sequence[str]) -> str:
+    """Names with `or` between them; no more than a sentence can hold."""
+    shown = [*names[:_SHOWN], f"{len(names) - _SHOWN} others"] if len(names) > _SHOWN else [*names]
+    return " or ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 def _problems(findings: Iterable[Finding]) -> str:

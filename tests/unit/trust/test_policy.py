@@ -205,6 +205,14 @@ def test_a_finding_is_on_each_piece_and_the_one_that_holds_if_there_is_one() -> 
             ),
         ),
         (
+            [BOB, SITE, Says("the identity a of b", None, frozenset({Form.NOTATION}))],
+            [simple(payload(), BY_ANN)],
+            (
+                f"the key bob.pub does not accept its signature: {NOT_MADE}; "
+                "nothing was found that notation with site.crt or the identity a of b could have signed"
+            ),
+        ),
+        (
             [ANN],
             [simple(payload(), BY_BOB), simple(payload(reference="r.example/test"), BY_ANN)],
             (

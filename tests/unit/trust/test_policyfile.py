@@ -156,6 +156,14 @@ def test_prefixes(folder: Path, prefix: str, fitting: list[str], others: list[st
     assert [name for name in others if policy.rule_for(name)] == []
 
 
+def test_a_short_name_of_docker_hub_is_one_rule(folder: Path) -> None:
+    policy = read(folder, one_rule("nginx"))
+    assert [(one.prefix, one.also) for one in policy.rules] == [("docker.io/nginx", ("docker.io/library/nginx",))]
+    assert policy.without_use(["docker.io/library/nginx"]) == ()
+    assert policy.without_use(["docker.io/nginx/ingress"]) == ()
+    assert policy.without_use(["docker.io/library/nginx-x"]) == policy.rules
+
+
 def test_the_longest_prefix_decides(folder: Path) -> None:
     modes = {"": "skip", "r.example": "warn", "r.example/a/b": "require", "r.example/a/b/c/d": "skip"}
     lines = [
