@@ -27,6 +27,7 @@ from transload.trust.statement import Statement
 _RECORDS = 1000  # a run each day for three years
 _RECORD_BYTES = 256 << 10  # the record of one image has three thousand; this is for very many checks
 _THREADS = 8
+HINT = "mirror and push attach one with --record-at-target"
 
 
 @frozen(kw_only=True)
@@ -107,15 +108,19 @@ def history_of(
     Raises `NotFound` if there is no such image, or it has no record; `LimitExceeded` for more than a thousand; and
     what reading raises, but what is wrong with one record is told of it.
     """
+    history = read_history(store, name, key, cancellation)
+    if not history.records:
+        raise NotFound(f"{name} has no transfer record at {store.locator}", subject=str(name), hint=HINT)
+    return history
+
+
+def read_history(
+    store: Source, name: Name, key: PublicKey | None = None, cancellation: Cancellation | None = None
+) -> History:
+    """The same, perhaps without a record."""
     image = store.resolve(name)
     referrers = store.refers.referrers(name.repository, image.digest) if store.refers else ()
     listed = [referrer for referrer in referrers if referrer.artifact_type == ARTIFACT_TYPE]
-    if not listed:
-        raise NotFound(
-            f"{name} has no transfer record at {store.locator}",
-            subject=str(name),
-            hint="mirror and push attach one with --record-at-target",
-        )
     if len(listed) > _RECORDS:
         raise LimitExceeded(f"{name} has {len(listed)} transfer records, the limit is {_RECORDS}", subject=str(name))
 

@@ -60,6 +60,24 @@ def facts_of(found: FoundRecord) -> Iterator[Fact]:
         yield "problem", found.problem
 
 
+def short_facts(found: FoundRecord) -> Iterator[str]:
+    """A record on one line: when, what, from where, by whom, who signed it, and why it does not count."""
+    record = found.record
+    yield text_of(record.get("finishedOn")) or text_of(record.get("startedOn")) or "nobody says when"
+    images = record.get("images")
+    for image in images if isinstance(images, list) and len(images) == 1 else ():
+        if isinstance(image, dict):
+            yield text_of(image.get("status")) or "without a status"
+            yield f"from {text_of(image.get('published')) or text_of(image.get('source')) or 'nobody says where'}"
+    if record.get("recordedBy") is not None:
+        yield f"by {text_of(record.get('recordedBy'))}"
+    if found.carried:
+        yield f"came along from {text_of(record.get('target')) or 'elsewhere'}"
+    yield signed_by(found, "--public-key")
+    if found.problem is not None:
+        yield f"it does not count: {found.problem}"
+
+
 def _statuses(images: Sequence[Mapping[str, Any]]) -> str:
     numbers = Counter(text_of(image.get("status")) or "without a status" for image in images)
     return ", ".join(f"{number} {status}" for status, number in list(numbers.items())[:_CHECKS])

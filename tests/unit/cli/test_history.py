@@ -17,6 +17,7 @@ from transload.cli.main import main
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.oci import Name
+from transload.ports import Target
 from transload.report.transferrecord import ARTIFACT_TYPE, PREDICATE_TYPE
 from transload.server import ServeSettings, serve
 from transload.testing.images import fill, image
@@ -53,9 +54,12 @@ def signed(content: bytes, key: Ed25519PrivateKey = SITE, kind: str = IN_TOTO, k
 
 
 def attach(desk: Path, content: bytes, media_type: str = MEDIA_TYPE) -> None:
-    store = LayoutStore(desk / "far")
-    subject = store.resolve(Name("app/one", "1"))
-    put_artifact(store, "app/one", subject, content=content, media_type=media_type, artifact_type=ARTIFACT_TYPE)
+    attach_to(LayoutStore(desk / "far"), "app/one", content, media_type)
+
+
+def attach_to(store: Target, repository: str, content: bytes, media_type: str = MEDIA_TYPE) -> None:
+    subject = store.resolve(Name(repository, "1"))
+    put_artifact(store, repository, subject, content=content, media_type=media_type, artifact_type=ARTIFACT_TYPE)
 
 
 def shown(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[dict[str, Any]]]:
@@ -144,7 +148,8 @@ def test_odd_values_are_shown_harmless(desk: Path, capsys: pytest.CaptureFixture
         (("history", "app/none:1", "--from", "oci:far"), 4, "app/none"),
         (("history", "app/two", "--from", "oci:far"), 2, "has neither a tag nor a digest"),
         (("history", "app/two:1", "--from", "bundle:far"), 2, "bundle"),
-        (("history", "oci:far"), 2, "--from oci:far"),
+        (("history", "oci:far"), 4, "none of its 2 images has a transfer record"),
+        (("history", "bundle:far"), 2, "bundle"),
         (("history", "oci:far/app/two:1"), 2, "is a store, and an image was expected"),
         ((*WORDS, "--public-key", "site.key"), 2, "is not a public key"),
         ((*WORDS, "--public-key", "none.pub"), 8, "none.pub"),
@@ -257,3 +262,42 @@ def test_thousands_of_referrers_are_told_from_records(
         put(10_001, "application/vnd.example.more", b"z")
         assert main(words) == 6
         assert "10000" in capsys.readouterr().err.replace(",", "")
+
+
+def test_a_whole_target_is_shown_with_what_has_no_record(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = statement(
+        finishedOn="2026-11-26T12:00:00Z",
+        recordedBy="Desk\x1b[2J",
+        images=[{"name": "app/one:1", "status": "copied", "published": "quay.io/app/one:1"}],
+    )
+    attach(desk, signed(record))
+    assert main(["history", "oci:far", "--public-key", "site.pub"]) == 1
+    out = capsys.readouterr().out
+    assert f"app/one:1  {ONE.digest.short}" in out
+    assert "2026-11-26T12:00:00Z, copied, from quay.io/app/one:1, by Desk" in out
+    assert "(verified)" in out
+    assert "app/two:1  no record" in out
+    assert out.rstrip().endswith("2 images: 1 with a record, 1 without")
+    assert "\x1b[2J" not in out
+    code, event = of_file(capsys, "oci:far", "--public-key", "other.pub")
+    assert code == 1
+    assert event["event"] == "histories"
+    assert event["without"] == ["app/two:1"]
+    (image,) = event["images"]
+    assert [found["problem"] for found in image["records"]] == ["another key signed it"]
+
+
+def test_of_a_registry_only_what_lies_under_the_prefix_is_shown(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = MemoryStore()
+    fill(store, ONE, "site/one", "1")
+    fill(store, TWO, "other/two", "1")
+    fill(store, TWO, "site/one", f"sha256-{ONE.digest.encoded}.sig")
+    attach_to(store, "site/one", signed(statement(finishedOn="2026")))
+    with serve(store) as served:
+        place = served.host_port
+        assert main(["history", f"{place}/site", "--public-key", "site.pub"]) == 0
+        assert capsys.readouterr().out.rstrip().endswith("1 image: 1 with a record")
+        assert main(["history", f"{place}/other"]) == 4
+        assert "its only image has no transfer record" in capsys.readouterr().err
+        assert main(["history", f"{place}/nothing"]) == 4
+        assert "has no image under nothing" in capsys.readouterr().err
