@@ -46,6 +46,7 @@ from transload.wording import first_of
 
 if TYPE_CHECKING:
     from transload.app.attesting import Attestation
+    from transload.app.taking import Taking
     from transload.app.trusting import Judge
     from transload.report.transferrecord import Carrier, Check
     from transload.trust.policy import Verdict
@@ -69,6 +70,7 @@ class Prepared:
 
     `checks` are what a transfer record says was checked. `plan_digest` is that of the plan which decided what is
     copied, if `plan` only fills a bundle. `verdicts` are what the policy says of images, by their names at the target.
+    `taking` is the bundle that is pushed, beside those that were taken before.
     `carrier` is the bundle that is pushed, for the record.
     """
 
@@ -93,6 +95,7 @@ class Prepared:
     gates: Mapping[str, tuple[GateResult, ...]] = field(factory=dict)
     attestations: tuple[Attestation, ...] = ()
     verdicts: Mapping[str, Verdict] = field(factory=dict)
+    taking: Taking | None = None
     carrier: Carrier | None = None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from transload.app.mirror import Prepared
 from transload.app.runid import checked_run_id
@@ -49,7 +49,7 @@ def result_of(
 
     The traffic of hosts in `without` does not count: it belongs to other targets of the same command.
     """
-    return Result.of(
+    result = Result.of(
         tally,
         outcome,
         asked=began.asked,
@@ -65,6 +65,7 @@ def result_of(
         releases=prepared.releases,
         run_id=began.run_id,
     )
+    return evolve(result, bundle=prepared.taking.order) if prepared.taking else result
 
 
 def not_begun(error: TransloadError, began: StartTime, sources: tuple[str, ...], target: str) -> Result:

@@ -20,6 +20,7 @@ from transload.app.mirror import (
 )
 from transload.app.rules import policy_notes, refuse_by_rule, trusting_for
 from transload.app.stores import Stores
+from transload.app.taking import Taking
 from transload.app.trusthints import carries_hints
 from transload.app.whole import nameless_notes
 from transload.bundle.format.ledger import Ledger
@@ -28,7 +29,7 @@ from transload.catalog.selected import join
 from transload.errors import PrerequisiteMissing, TransloadError, WouldGoBack
 from transload.oci import Digest, Name
 from transload.planning import Plan, make_plan
-from transload.planning.ageing import GoingBack, going_back, moving_among
+from transload.planning.ageing import GoingBack, compared, moving_among
 from transload.planning.compressing import CompressedStore
 from transload.planning.survey import Surveyed
 from transload.ports import Source
@@ -38,7 +39,7 @@ from transload.transfer import Journal, Outcome
 
 if TYPE_CHECKING:
     from transload.app.trusting import Published
-    from transload.report.transferrecord import Carrier
+    from transload.report.transferrecord import Carrier, Check
 
 
 def prepare_push(
@@ -49,13 +50,15 @@ def prepare_push(
     *,
     compress: bool = False,
     allow_older: bool = False,
+    run_id: str = "",
 ) -> Prepared:
     """Plan the push of `carried`; `job` names the target and the images. Moves nothing.
 
     With `compress`, uncompressed layers are sent compressed; they are compressed here once, to learn their digests.
     Content that a differential bundle leaves out is looked for at the target first. Images that cannot be completed
     become failures of the plan; the others can still be pushed. So do images whose tag would go back to older content,
-    unless `allow_older`.
+    and all new ones of a bundle that is older than the newest of its kind taken here, unless `allow_older`. `run_id` is
+    remembered with a bundle that was taken.
     """
     selection = select_carried(carried, job, stores.working)
     bundle = carried.bundle
@@ -69,11 +72,15 @@ def prepare_push(
     if trusting is not None and bundle is not None:
         trusting.published = partial(_published, bundle, published)
     by_rule = refuse_by_rule(job, sources, cancellation, trusting)
+    taking = Taking(bundle, job.target, stores, allow_older=allow_older, run_id=run_id) if bundle else None
 
     def refuse(surveyed: Sequence[Surveyed]) -> Mapping[Name, TransloadError]:
-        older.extend(going_back(moving_among(surveyed), sources, target, cancellation))
+        tags = compared(moving_among(surveyed), sources, target, cancellation)
+        older.extend(back for tag in tags if (back := tag.going_back))
         refused = {} if allow_older else {tag.name: _would_go_back(tag) for tag in older if not tag.doubtful}
-        return {**refused, **by_rule(surveyed)}
+        undecided = {tag.name for tag in tags if not tag.is_decided}
+        of_bundle = taking.refuse(surveyed, undecided) if taking else {}
+        return {**of_bundle, **refused, **by_rule(surveyed)}
 
     plan = make_plan(
         request,
@@ -89,7 +96,7 @@ def prepare_push(
     notes = tuple(_bundle_notes(bundle, plan, job, carrier)) if bundle else source_notes(selection.sources)
     notes = (*policy_notes(trusting), *notes, *nameless_notes(plan.images), *_compression_notes(compressed))
     notes += older_notes(tag for tag in older if allow_older or tag.doubtful)
-    notes += half_blob_notes(plan, target)
+    notes += (*(taking.notes() if taking else ()), *half_blob_notes(plan, target))
     one_by_one = bundle is not None and any(bundle.lacking())
     prepared = Prepared(
         plan=plan,
@@ -98,15 +105,23 @@ def prepare_push(
         location=job.target,
         notes=notes,
         journal=journal,
-        finish=_values_at_end(carried.source, plan, job),
+        finish=_at_end(taking, _values_at_end(carried.source, plan, job), whole=not job.images),
         by_size=one_by_one,
-        checks=(*(signature_checks(bundle) if bundle else ()), *(trusting.checks() if trusting else ())),
+        checks=(*_bundle_checks(bundle, taking), *(trusting.checks() if trusting else ())),
+        taking=taking,
         carrier=carrier,
         request=request,
         published=published,
         verdicts=trusting.verdicts if trusting else {},
     )
     return with_gates(prepared, job, stores, cancellation)
+
+
+def _bundle_checks(bundle: BundleStore | None, taking: Taking | None) -> Iterator[Check]:
+    if bundle is not None:
+        yield from signature_checks(bundle)
+    if taking is not None:
+        yield taking.check()
 
 
 def _published(bundle: BundleStore, sources: Mapping[str, str], _store: str, name: Name) -> Published:
@@ -130,6 +145,17 @@ def _would_go_back(tag: GoingBack) -> WouldGoBack:
         side="target",
         hint="to go back all the same, push again with --allow-older",
     )
+
+
+def _at_end(
+    taking: Taking | None, then: Callable[[Outcome], tuple[Path, ...]] | None, *, whole: bool
+) -> Callable[[Outcome], tuple[Path, ...]]:
+    def finish(outcome: Outcome) -> tuple[Path, ...]:
+        if taking is not None:
+            taking.remember(outcome, whole=whole)
+        return then(outcome) if then is not None else ()
+
+    return finish
 
 
 def _values_at_end(source: Source, plan: Plan, job: Job) -> Callable[[Outcome], tuple[Path, ...]] | None:

@@ -193,6 +193,10 @@ class Catalog:
         ordered = self._tags.newest_first(by_tag)[::-1]
         return tuple(by_tag[tag] for tag in (*ordered, *(tag for tag in by_tag if tag not in ordered)))
 
+    def newest_first(self, tags: Iterable[str]) -> list[str]:
+        """Those of `tags` that are releases, each once, newest first."""
+        return self._tags.newest_first(tags)
+
     def _candidates(self, tags: Iterable[str] | None) -> list[Release]:
         known = (release.tag for release in self.releases)
         return [self.assume(tag) for tag in self._tags.newest_first([*known, *(tags or ())])]

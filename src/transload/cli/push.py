@@ -119,7 +119,13 @@ def push(
             if quiet and session.output.speaks and store.bundle:  # otherwise the totals have it
                 say_notes(signature_notes(store.bundle))
             prepared = prepare_push(
-                store, job, stores, session.cancellation, compress=compress, allow_older=allow_older
+                store,
+                job,
+                stores,
+                session.cancellation,
+                compress=compress,
+                allow_older=allow_older,
+                run_id=began.run_id,
             )
             return exit_code(carry(session, stores, prepared, began, again, job.bodies, limits, recording=records))
 

@@ -95,6 +95,31 @@ def moving_among(surveyed: Iterable[Surveyed]) -> Iterator[Moving]:
             )
 
 
+@frozen(kw_only=True)
+class Compared:
+    """A tag that moves, and when both contents were made: `now` what is there, `then` what it would get.
+
+    None for a time that nobody knows. `doubtful`: see `GoingBack`.
+    """
+
+    name: Name
+    now: datetime | None
+    then: datetime | None
+    doubtful: bool = False
+
+    @property
+    def going_back(self) -> GoingBack | None:
+        """The tag, if it would move to older content."""
+        if self.now is None or self.then is None or self.now <= self.then:
+            return None
+        return GoingBack(self.name, self.now, self.then, doubtful=self.doubtful)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the times say which content is older."""
+        return self.now is not None and self.then is not None and self.now != self.then and not self.doubtful
+
+
 def going_back(
     moving: Iterable[Moving],
     sources: Mapping[str, Source],
@@ -103,27 +128,38 @@ def going_back(
     clock: Clock = SYSTEM_CLOCK,
 ) -> tuple[GoingBack, ...]:
     """The tags that stand for newer content at `target` than that which they would get."""
+    tags = compared(moving, sources, target, cancellation, clock)
+    return tuple(back for tag in tags if (back := tag.going_back) is not None)
 
-    def judged(tag: Moving) -> GoingBack | None:
+
+def compared(
+    moving: Iterable[Moving],
+    sources: Mapping[str, Source],
+    target: Source,
+    cancellation: Cancellation | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+) -> tuple[Compared, ...]:
+    """When the contents were made that these tags stand for, and would get."""
+
+    def one(tag: Moving) -> Compared:
         try:
-            return _judged(tag, sources[tag.source_store], target, clock)
+            return _compared(tag, sources[tag.source_store], target, clock)
         except Interrupted:
             raise
         except TransloadError:  # what cannot be read does not say when it was made
-            return None
+            return Compared(name=tag.name, now=None, then=None)
 
-    return tuple(filter(None, in_parallel(judged, list(moving), _THREADS, cancellation)))
+    return tuple(in_parallel(one, list(moving), _THREADS, cancellation))
 
 
-def _judged(tag: Moving, source: Source, target: Source, clock: Clock) -> GoingBack | None:
+def _compared(tag: Moving, source: Source, target: Source, clock: Clock) -> Compared:
     then = made_at(tag.new, source, tag.source)
     if then is None:
-        return None
+        return Compared(name=tag.name, now=None, then=None)
     now = made_at(target.fetch(tag.name.at(tag.replaces)), target, tag.name)
-    if now is None or now <= then:
-        return None
     today_s = clock.wall_s() + _CLOCK_S
-    return GoingBack(tag.name, now, then, doubtful=now.timestamp() > today_s >= then.timestamp())
+    doubtful = now is not None and now.timestamp() > today_s >= then.timestamp()
+    return Compared(name=tag.name, now=now, then=then, doubtful=doubtful)
 
 
 def made_at(manifest: Manifest, store: Source, name: Name) -> datetime | None:

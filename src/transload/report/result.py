@@ -13,6 +13,7 @@ from transload.errors import HostGivenUp, Interrupted, OutOfBytes
 from transload.oci import Digest
 from transload.planning import Plan
 from transload.planning.plan import PlannedImage, Share
+from transload.report.bundleorder import BundleOrder
 from transload.report.exitcodes import MIXED, of_run
 from transload.report.gated import GateResult, GatesAttached
 from transload.report.hosttotals import HostTotals
@@ -167,7 +168,7 @@ class Result:
     `out_of_bytes` says that the run left it because it had moved as many bytes as it may. `traffic` has the requests by
     host, `retries` counts the attempts that were repeated. `versions` are those of transload, Python and libraries;
     `notes` concern the whole run, `releases` are the catalogs' releases that were wanted whole. `attestations` says
-    what became of what gates said, None where nothing was to be attached.
+    what became of what gates said, None where nothing was to be attached. `bundle` is where a pushed bundle stands.
     `to_json` gives the documented form (docs/formats/json-output.md, docs/formats/report.md).
     """
 
@@ -192,6 +193,7 @@ class Result:
     releases: tuple[ReleaseResult, ...] = ()
     run_id: str = ""
     attestations: GatesAttached | None = None
+    bundle: BundleOrder | None = None
 
     @classmethod
     def of(
@@ -317,6 +319,7 @@ class Result:
             "images": [image.to_json() for image in self.images],
             "releases": [release.to_json() for release in self.releases],
             **({"attestations": self.attestations.to_json()} if self.attestations else {}),
+            **({"bundle": self.bundle.to_json()} if self.bundle else {}),
             "written": list(self.written),
             "notes": list(self.notes),
             "problem": self.problem.to_json() if self.problem else None,

@@ -135,6 +135,8 @@ def _facts(result: Result, width: int | None) -> Iterator[Styled]:
     if result.attestations is not None:
         attached = f"{count(result.attestations.new, 'gate attestation')} attached to images at the target"
         yield from folded("  gates:   ", attached, width, "faint")
+    if result.bundle is not None:
+        yield from folded("  bundle:  ", result.bundle.sentence, width, "faint")
     if result.written:
         yield from folded("  written: ", _in_short(result.written), width, "faint")
     if result.out_of_bytes:

@@ -264,7 +264,15 @@ def push(
     with at_work(means) as work:
         limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         store = open_carried(place, work.stores)
-        prepared = prepare_push(store, job, work.stores, work.cancellation, compress=compress, allow_older=allow_older)
+        prepared = prepare_push(
+            store,
+            job,
+            work.stores,
+            work.cancellation,
+            compress=compress,
+            allow_older=allow_older,
+            run_id=began.run_id,
+        )
         return carried_out(prepared, work, began, job.bodies, limits, check=check, recording=recording)
 
 
