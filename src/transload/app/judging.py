@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
+from types import MappingProxyType
 
 from attrs import evolve, field, frozen
 
 from transload.app.location import Location
 from transload.app.trusting import Judge, Published, refusal, without_use
-from transload.errors import Interrupted, PartMissing, TransloadError, as_result
+from transload.errors import Interrupted, PartMissing, Side, TransloadError, as_result
 from transload.events import ActivityListener, Counting, ignore
 from transload.oci import Descriptor, Digest, Name
 from transload.planning import Item
@@ -23,6 +24,11 @@ _THREADS = 8
 
 Whose = Callable[[Name], Published]
 """Says whose image it is, by its name in the store."""
+
+Origin = tuple[Source, str]
+"""The store, and the repository there, where an image was published."""
+
+NO_ORIGINS: Mapping[Name, Origin] = MappingProxyType({})
 
 
 @frozen(kw_only=True)
@@ -75,29 +81,33 @@ def judge_proved(
     proofs: Iterable[Proof],
     whose: Whose,
     *,
+    origins: Mapping[Name, Origin] = NO_ORIGINS,
     cancellation: Cancellation | None = None,
     working: ActivityListener = ignore,
 ) -> Judged:
     """Judge all images of `store` that are proved to be whole there.
+
+    An image that is proved to be a part of a published one, as `--platform` makes it, is judged by that one, with the
+    signatures at its source: `origins` says where that is. Nobody else can have signed the part.
 
     Tags that only hold the signatures of an image among them are no images. A list of signatures that is too long or
     broken proves nothing, whoever made it so. Raises `PartMissing` without a library that is needed, and `Interrupted`.
     """
     proofs = tuple(proofs)
     digests = {(proof.name.repository, proof.digest) for proof in proofs}
-    images = [(proof.name, proof.root) for proof in proofs if proof.root and not _accompanies(proof, digests)]
+    images = [proof for proof in proofs if proof.root and not _accompanies(proof, digests)]
     trust: dict[str, Trusted] = {}
     troubles: dict[str, TransloadError] = {}
 
-    def judged(image: tuple[Name, Descriptor]) -> None:
-        name, root = image
-        published = whose(name)
+    def judged(proof: Proof) -> None:
+        name, published = proof.name, whose(proof.name)
+        place, side = _Place.of(proof, store, origins)
         try:
-            said = _verdict(judge, store, name, root, published)
+            said = _verdict(judge, place, published)
         except (Interrupted, PartMissing):
             raise
         except TransloadError as error:
-            error.side = "target"
+            error.side = side
             troubles[str(name)] = as_result(error)
             return
         trust[str(name)] = Trusted.of(said)
@@ -106,14 +116,32 @@ def judge_proved(
             refused.side = "target"
 
     in_parallel(Counting(working, "proving", len(images)).around(judged), images, _THREADS, cancellation)
-    notes = without_use(judge.policy, [whose(name).name for name, _ in images], "that was judged")
+    notes = without_use(judge.policy, [whose(proof.name).name for proof in images], "that was judged")
     return Judged(trust=trust, troubles=troubles, notes=tuple(notes))
 
 
-def _verdict(judge: Judge, store: Source, name: Name, root: Descriptor, published: Published) -> Verdict:
+@frozen
+class _Place:
+    """Where an image's signatures are looked for, and which manifest they must sign."""
+
+    store: Source
+    repository: str
+    signed: Descriptor
+
+    @classmethod
+    def of(cls, proof: Proof, store: Source, origins: Mapping[Name, Origin]) -> tuple[_Place, Side]:
+        """For a proof that has a root; and on which side that is."""
+        root, published = proof.root, proof.published
+        assert root is not None  # noqa: S101 - only what is whole is judged
+        if published is not None and published.digest != root.digest and proof.name in origins:
+            return cls(*origins[proof.name], published), "source"
+        return cls(store, proof.name.repository, root), "target"
+
+
+def _verdict(judge: Judge, place: _Place, published: Published) -> Verdict:
     """The verdict, that a list of signatures which is wrong in itself does not hold. Raises what asking raises."""
     try:
-        return judge.verdict_on(store, name.repository, root, published)
+        return judge.verdict_on(place.store, place.repository, place.signed, published)
     except (Interrupted, PartMissing):
         raise
     except TransloadError as error:

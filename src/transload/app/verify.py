@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from transload.bundle.reading.checking import CheckedPart
 from transload.errors import PolicyRefused, SelectionEmpty, TransloadError, at_side
 from transload.events import ActivityListener, Counting, ignore
 from transload.oci import Descriptor, Digest, Manifest, Name, Reference
-from transload.planning import Narrowing, Referrers
+from transload.planning import Referrers
 from transload.planning.narrowing import named
 from transload.planning.parts import LeftOut, Parts
 from transload.ports import Source
@@ -34,7 +34,7 @@ from transload.threads import Cancellation
 from transload.transfer.proof import Proof, Prover, compare, is_wrong
 
 if TYPE_CHECKING:
-    from transload.app.judging import Whose
+    from transload.app.judging import Origin, Whose
     from transload.app.trusting import Judge
     from transload.bundle.format.ledger import Ledger, LedgerImage
     from transload.bundle.reading.reader import BundleStore
@@ -156,19 +156,10 @@ def check_against_source(
     bundled = _whose_bundled(carried.bundle) if carried and carried.bundle else None
     named = [(proof.name, item) for proof, item in zip(proofs, selection.items, strict=True)]
     whose = judging.whose_compared(named, job.target, bundled)
+    sources = selection.sources
+    origins = {name: (sources[item.source_store], item.source.repository) for name, item in named}
     judge = Judge(job.policy, job.at)
-    verification = _judged(verification, judge, target, whose, cancellation, stores.working)
-    return evolve(verification, notes=(*_narrowing_notes(job, verification), *verification.notes))
-
-
-def _narrowing_notes(job: Job, checked: Verification) -> Iterator[str]:
-    """Why a narrowed index cannot hold."""
-    refused = any(isinstance(trouble, PolicyRefused) for trouble in checked.troubles.values())
-    if refused and job.platforms and job.narrowing is Narrowing.REWRITTEN:
-        yield (
-            "with --platform, the target has indexes that transload has written, and nobody has signed these; "
-            "with --narrow sparse it has the published ones"
-        )
+    return _judged(verification, judge, target, whose, cancellation, stores.working, origins)
 
 
 def _whose_bundled(bundle: BundleStore) -> Whose:
@@ -185,10 +176,13 @@ def _judged(
     whose: Whose,
     cancellation: Cancellation,
     working: ActivityListener,
+    origins: Mapping[Name, Origin] | None = None,
 ) -> Verification:
     from transload.app.judging import judge_proved
 
-    judged = judge_proved(judge, store, checked.proofs, whose, cancellation=cancellation, working=working)
+    judged = judge_proved(
+        judge, store, checked.proofs, whose, origins=origins or {}, cancellation=cancellation, working=working
+    )
     return evolve(
         checked,
         policy=judge.policy.file,

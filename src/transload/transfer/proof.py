@@ -65,7 +65,8 @@ class Proof:
     """The verdict on one name at the target. Counts are of what was checked below it, sizes in bytes.
 
     `digest` is that of the manifest at the target, None if there is none; `root` describes that manifest, if all below
-    it was checked. `verdict` says what was found (see `Verdict`), and `error` why it is not a good one.
+    it was checked. `published` is what the source publishes: another manifest where the target should have only some
+    platforms of it. `verdict` says what was found (see `Verdict`), and `error` why it is not a good one.
     """
 
     name: Name
@@ -76,6 +77,7 @@ class Proof:
     bytes: int = field(default=0, kw_only=True)
     error: TransloadError | None = field(default=None, eq=False, kw_only=True)
     root: Descriptor | None = field(default=None, eq=False, kw_only=True)
+    published: Descriptor | None = field(default=None, eq=False, kw_only=True)
 
     @property
     def good(self) -> bool:
@@ -270,7 +272,7 @@ def _compared(image: Surveyed, prover: Prover, left_out: LeftOut) -> Proof:
     lacking = next((companion for companion in companions if companion.wrong), companions[0] if companions else None)
     if proof.good and lacking is not None:
         return evolve(proof, verdict="damaged" if lacking.wrong else lacking.verdict, error=lacking.error)
-    return evolve(proof, verdict="identical") if proof.good else proof
+    return evolve(proof, verdict="identical", published=image.published) if proof.good else proof
 
 
 def _companion_proofs(image: Surveyed, prover: Prover) -> Iterable[Proof]:

@@ -28,7 +28,7 @@ from transload.oci import Name
 from transload.ports import Target
 from transload.server import serve
 from transload.testing.faults import FaultyStore, fails
-from transload.testing.images import artifact, fill, image
+from transload.testing.images import artifact, fill, image, multi_platform
 from transload.threads import Cancellation
 from transload.trust.policy import Policy
 
@@ -208,6 +208,22 @@ def test_a_rule_that_only_warns_does_not_fail_where_nobody_answers(mirror: Memor
     checked = alone(store, policy(rule("", VENDOR, mode="warn")), only=Name("shop/app", "v1"))
     assert problem(checked, "shop/app:v1") == "its signatures could not be asked for: it does not answer"
     assert checked.exit_code == 0
+
+
+def test_a_narrowed_index_is_judged_by_the_published_one_that_it_is_proved_to_be_a_part_of(tmp_path: Path) -> None:
+    vendor, narrow, wide = MemoryStore(), f"oci:{tmp_path / 'narrow'}", multi_platform("wide", (1000, 2000))
+    fill(vendor, wide, "shop/wide", "v1")
+    file = policy_file(tmp_path)
+    with serve(vendor) as site:
+        name = f"{site.host_port}/shop/wide:v1"
+        VENDOR.sign(vendor, "shop/wide", wide, f"{site.host_port}/shop/wide")
+        transload.mirror(name, to=narrow, platforms="linux/amd64", environment=NOTHING)
+        alone = transload.verify(narrow, policy=file, environment=NOTHING)
+        assert alone.exit_code == 7  # nobody has signed what transload made
+        compared = transload.verify(name, to=narrow, policy=file, platforms="linux/amd64", environment=NOTHING)
+        assert compared.proofs[0].digest != wide.digest
+        assert compared.good
+        assert len(compared.trust["shop/wide:v1"].signers) == 1
 
 
 def test_an_image_without_signatures_costs_two_questions_more(mirror: MemoryStore) -> None:
