@@ -80,6 +80,7 @@ class BundleOrder:
             "by": self.by or None,
             "newest": _newest(self.newest) if self.newest else None,
             "kept": self.kept,
+            "why_not": self.why_not or None,
         }
 
 
