@@ -26,8 +26,10 @@ from tests.unit.bundle.packing import contents_of
 from tests.unit.discovery.charts.shapes import packed
 from transload.app.baseline import inventory_of
 from transload.app.statefile import StateFile, StateUnusable
+from transload.app.trusthints import INDEX as HINTS_INDEX
+from transload.app.trusthints import PREFIX, hints_of
 from transload.archive import ArchiveStore
-from transload.bundle import lay_out
+from transload.bundle import ExtraFile, lay_out
 from transload.bundle.format.edition import BundledRelease, Edition
 from transload.bundle.format.keys import Signature, parse_public_key
 from transload.bundle.format.ledger import Ledger
@@ -163,6 +165,17 @@ def chart(name: str) -> Callable[[bytes, Path], object]:
     return read
 
 
+def hints(raw: bytes, _: Path) -> object:
+    """What a bundle says of its trust material, which is shown and never an error."""
+    said = hints_of(HINTED, lambda name: raw)
+    assert all(hint.name.isprintable() and hint.role.isprintable() for hint in said.files)
+    return said
+
+
+HINTED = lay_out(
+    contents_of({NAME: BUILT}, extras=tuple(ExtraFile.made(name, b"x") for name in (HINTS_INDEX, f"{PREFIX}key.pub"))),
+    None,
+).ledger
 CHART = (
     b'{"name":"a","version":"1","appVersion":"2","annotations":{"images":"- {name: a, image: a:1}"},"dependencies":'
     b'[{"name":"b","alias":"c","condition":"c.on,b","tags":["x"]}]}'
@@ -223,6 +236,11 @@ PARSERS = [
     Parser("bundle/format/ledger.py", lambda raw, _: Ledger.decode(raw), LEDGER.encode()),
     Parser("bundle/format/ledger.py", lambda raw, _: Ledger.decode(raw), LEDGER_3.encode()),
     Parser("app/statefile.py", state, b'{"kind": "k", "version": 1, "entries": [{"a": 1}]}'),
+    Parser(
+        "app/trusthints.py",
+        hints,
+        b'{"kind":"transload-trust-material","format":1,"files":[{"file":"key.pub","name":"k/key.pub","role":"key"}]}',
+    ),
     Parser("bundle/format/keys.py", lambda raw, _: Signature.decode(raw), Signature("a", "k", b"s").encode()),
     Parser(
         "bundle/format/keys.py",
