@@ -247,6 +247,10 @@ def _verifier(named: Value, folder: PolicyFolder) -> OfflineVerifier:
 def _root_in(content: bytes, path: str) -> OfflineVerifier:
     from transload.trust.offlineverifier import verifier_from
 
+    lines = [line.strip() for line in content.splitlines() if line.strip()]
+    if len(lines) > 1 and all(line[:1] + line[-1:] == b"{}" for line in lines):  # `gh attestation trusted-root`
+        hint = "put the one that the publisher's signatures need into a file of its own"
+        raise DocumentInvalid(f"{path} has {len(lines)} trusted roots, one on each line", subject=path, hint=hint)
     Value.from_json(content, path, limit=TRUSTED_ROOT_BYTES, values=TRUSTED_ROOT_VALUES, hint=_ROOT_HINT, is_file=True)
     try:
         with _doubting():

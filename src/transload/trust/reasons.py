@@ -79,7 +79,7 @@ def _no_signature(judged: Judged) -> str:
     signatures = [each for each in judged.findings if each.predicate_type in (None, COSIGN_SIGNATURE)]
     if not signatures:
         kinds = first_of(sorted({str(each.predicate_type) for each in judged.findings}), _SHOWN)
-        return f"{judged.name} signed only attestations of it ({kinds[:200]})"
+        return f"{judged.name} signed only attestations of it ({kinds[:200]}), which a rule takes under attestations"
     return _rejected(judged.name, "signature", signatures)
 
 

@@ -247,6 +247,14 @@ def test_what_is_no_trusted_root_is_refused(tmp_path: Path, content: bytes) -> N
     assert caught.value.hint
 
 
+def test_several_trusted_roots_in_one_file(tmp_path: Path) -> None:
+    one = json.dumps(json.loads(ROOT.read_bytes()))
+    (tmp_path / "root.json").write_text(f"{one}\n{one}\n")
+    options = {"issuer": "x", "identity": "x", "trusted-root": "root.json"}
+    with pytest.raises(DocumentInvalid, match=r"root\.json has 2 trusted roots, one on each line"):
+        read_sigstore(policy_value(options), PolicyFolder(tmp_path))
+
+
 def test_a_trusted_root_that_is_not_there(tmp_path: Path) -> None:
     options = {"issuer": "x", "identity": "x", "trusted-root": "root.json"}
     with pytest.raises(LocalError, match=r"root\.json"):

@@ -223,7 +223,10 @@ def test_a_finding_is_on_each_piece_and_the_one_that_holds_if_there_is_one() -> 
         (
             [ANN],
             [attestation(statement("https://spdx.dev/Document"), BY_ANN)],
-            "the key ann.pub signed only attestations of it (https://spdx.dev/Document)",
+            (
+                "the key ann.pub signed only attestations of it (https://spdx.dev/Document), "
+                "which a rule takes under attestations"
+            ),
         ),
         (
             [Says(f"somebody {number}", f"not {number}", FORMS) for number in range(5)],
