@@ -55,8 +55,8 @@ class Published:
     def at(cls, store: str, repository: str) -> Published:
         """An image in the store with this locator. A folder or archive only claims the name that it has there."""
         location = Location.parse(store)
-        if location.kind == "registry":
-            name = f"{location.value}/{repository}"
+        if location.is_remote:
+            name = f"{location.value.removeprefix('https://').removeprefix('http://').rstrip('/')}/{repository}"
             return cls(name=name, names=(name,))
         return cls.claimed(f"{location.value}/{repository}" if location.is_engine else "", repository)
 

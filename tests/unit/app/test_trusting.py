@@ -254,6 +254,13 @@ def test_a_tag_that_moves_after_it_was_judged_is_copied_as_it_was_judged(tmp_pat
     [
         ("quay.io", "acme/app", "quay.io/acme/app", True, ("quay.io/acme/app",)),
         ("127.0.0.1:5000", "app", "127.0.0.1:5000/app", True, ("127.0.0.1:5000/app",)),
+        (
+            "charts:https://charts.example/stable/",
+            "app",
+            "charts.example/stable/app",
+            True,
+            ("charts.example/stable/app",),
+        ),
         ("oci:folder", "quay.io/acme/app", "quay.io/acme/app", False, ("quay.io/acme/app",)),
         ("oci:folder", "acme/app", "docker.io/acme/app", False, ()),
         ("archive:saved.tar", "nginx", "docker.io/library/nginx", False, ()),

@@ -278,3 +278,21 @@ def test_the_library_takes_a_policy(desk: Desk) -> None:
     with pytest.raises(transload.ImagesFailed) as failed:
         transload.mirror("set.yaml", to="oci:some")
     assert [type(error) for error in failed.value.errors] == [PolicyRefused]
+
+
+def test_a_gate_sees_no_image_that_the_policy_refuses(desk: Desk) -> None:
+    gate = desk.write("gate.sh", 'echo "$1" >> seen.txt\n')
+    words = ("--policy", "policy.yaml", "--gate", f"sh {gate} {{name}} {{image}}")
+    code, result = desk.result("mirror", *BOTH, "--to", "oci:out", *words)
+    assert code == 7
+    assert [image["status"] for image in result["images"]] == ["copied", "failed"]
+    assert (desk.folder / "seen.txt").read_text().split() == ["acme/good:v1"]
+
+
+def test_the_record_of_an_image_says_who_signed_it(desk: Desk) -> None:
+    assert desk.run("mirror", *BOTH, "--to", "oci:out", "--policy", "policy.yaml", "--record", "run.json")[0] == 7
+    checks = json.loads((desk.folder / "run.json").read_text())["predicate"]["checks"]
+    said = {check["image"]: (check["result"], check.get("by", "")) for check in checks if check["name"] == "policy"}
+    assert said["acme/good:v1"][0] == "passed"
+    assert said["acme/good:v1"][1].startswith("key ")
+    assert said["acme/bare:v1"] == ("failed", "")
