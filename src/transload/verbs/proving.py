@@ -16,10 +16,12 @@ from transload.oci import Platform
 from transload.planning import Referrers
 from transload.verbs import arguments
 from transload.verbs.means import Means, Options, at_work
+from transload.verbs.trusting import policy_at
 
 if TYPE_CHECKING:
     from transload.app.trusting import Judge
     from transload.trust.policy import Policy
+    from transload.verbs.trusting import PolicyGiven
 
 
 def verify(
@@ -38,8 +40,8 @@ def verify(
     flatten: bool = False,
     key: str | Path | None = None,
     volumes: str | Path | Iterable[str | Path] = (),
-    policy: str | Path | None = None,
-    at: datetime | None = None,
+    policy: PolicyGiven = None,
+    at: str | datetime | None = None,
     **options: Unpack[Options],
 ) -> Verification:
     """Compare the store `to` with what `sets` publish, or check one store by itself: `transload verify`.
@@ -48,9 +50,10 @@ def verify(
     proved; of a bundle every byte is read, of others with `deep`. With `to`, each image's digest is compared with the
     source's, every manifest is read at the target and every blob asked for; with `deep` read and hashed.
 
-    With `policy`, a file, each image that is proved must also be signed as it wants, by signatures that lie beside it;
-    `at` is the time that counts as now for it. Then a registry can be checked by itself, too. `result.trust` says who
-    signed what, `result.troubles` why an image is refused, or could not be asked about.
+    With `policy`, a file or a `Policy`, each image that is proved must also be signed as it wants, by signatures that
+    lie beside it; `at` is the time that counts as now for it. A policy of an image set does not count here. A registry
+    can then be checked by itself, too. `result.trust` says who signed what, `result.troubles` why an image is refused,
+    or could not be asked about.
 
     The result has a proof for each image with its verdict (`identical`, `sound`, `differs`, `absent`, `damaged`,
     `unproved`, `unchecked`); `result.good` is whether all of it is proved. What is wrong with images is never raised.
@@ -61,9 +64,9 @@ def verify(
     carried = Carried(arguments.paths("volumes", volumes), arguments.path_if_any("key", key))
     place = only_store(words, carried, alone=to is None)
     means = Means.of(options, key=carried.key, volumes=carried.folders)
-    wanted = _policy(policy, at)
+    wanted, now = policy_at(policy, at)
     if to is None:
-        judge = _judge(wanted, at)
+        judge = _judge(wanted, now)
         registry = registry_place(words[0]) if judge and not origin and len(words) == 1 else None
         with at_work(means) as work:
             if place is not None:
@@ -88,26 +91,11 @@ def verify(
         allow_missing=allow_missing,
         flatten=flatten,
         policy=wanted,
-        at=at,
+        at=now,
     )
     with at_work(means) as work:
         carried_store = open_carried(place, work.stores) if place else None
         return check_against_source(job, work.stores, deep, work.cancellation, carried_store)
-
-
-def _policy(file: str | Path | None, at: datetime | None) -> Policy | None:
-    """The policy in a file. Raises `TypeError` for `at` without a time zone, and what reading the file raises."""
-    path = arguments.path_if_any("policy", file)
-    arguments.of_kind_if_any("at", at, datetime)
-    if at is not None and at.tzinfo is None:
-        raise UsageError("at= has no time zone", hint="give it one: datetime(2026, 11, 26, tzinfo=UTC)")
-    if path is None:
-        if at is not None:
-            raise UsageError("at= without policy= has no effect", hint="give policy= too, or leave at= out")
-        return None
-    from transload.trust.policyfile import read_policy  # few checks have a policy
-
-    return read_policy(path)
 
 
 def _judge(policy: Policy | None, at: datetime | None) -> Judge | None:

@@ -23,11 +23,19 @@ def judged(job: Job, policy: PolicyGiven, at: str | datetime | None) -> Job:
 
     Raises `TypeError`, `UsageError` for a time without a policy, and what `find_policy` raises.
     """
-    found = _policy(policy, job.sets)
+    found, time = policy_at(policy, at, job.sets)
+    return job if found is None else evolve(job, policy=found, at=time)
+
+
+def policy_at(
+    policy: PolicyGiven, at: str | datetime | None, sets: tuple[str, ...] = ()
+) -> tuple[Policy | None, datetime | None]:
+    """The policy that is in force, and the time that counts as now for it. Raises as `judged` does."""
+    found = _policy(policy, sets)
     time = None if at is None else _time(at)
     if found is None and time is not None:
         raise UsageError("at is the time at which a policy judges signatures, and there is no policy")
-    return job if found is None else evolve(job, policy=found, at=time)
+    return found, time
 
 
 def _policy(given: PolicyGiven, sets: tuple[str, ...]) -> Policy | None:
