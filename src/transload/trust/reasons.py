@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
+from transload.trust.doubt import plain
 from transload.trust.evidence import Authority, Evidence, Finding, Form
 from transload.trust.predicate import COSIGN_SIGNATURE, WantedPredicate
 from transload.wording import first_of, number_of
@@ -78,8 +79,8 @@ def _nothing(judged: Sequence[Judged], evidence: Sequence[Evidence]) -> str:
 def _no_signature(judged: Judged) -> str:
     signatures = [each for each in judged.findings if each.predicate_type in (None, COSIGN_SIGNATURE)]
     if not signatures:
-        kinds = first_of(sorted({str(each.predicate_type) for each in judged.findings}), _SHOWN)
-        return f"{judged.name} signed only attestations of it ({kinds[:200]}), which a rule takes under attestations"
+        kinds = first_of(sorted({plain(each.predicate_type) for each in judged.findings}), _SHOWN)
+        return f"{judged.name} signed only attestations of it ({kinds}), which a rule takes under attestations"
     return _rejected(judged.name, "signature", signatures)
 
 

@@ -246,6 +246,12 @@ def test_what_is_said_of_an_image_that_is_not_signed(
     assert judged.problem == problem
 
 
+def test_types_of_attestations_are_not_printed_raw() -> None:
+    odd = said([ANN], attestation(statement("\x1b[31m" + "x" * 5000), BY_ANN))
+    assert str(odd.problem).isprintable()
+    assert len(str(odd.problem)) < 400
+
+
 def test_what_is_said_if_all_must_have_signed() -> None:
     assert said([ANN, BOB], simple(payload(), BY_ANN), all_of=True).problem == (
         f"the rule wants 2 signatures, and the key bob.pub does not accept its signature: {NOT_MADE}"
