@@ -11,6 +11,7 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("full_disk.py")
 WRITING = ["mirror", "mirror-new", "pack", "plan", "inventory", "report", "extract", "to-media", "media-state"]
+WRITING += ["record", "receipt"]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,8 @@ def test_too_small_a_disk_is_refused_before_anything_is_fetched(told: Any, comma
 
 
 def test_nothing_half_done_is_left_on_a_small_disk(told: Any) -> None:
-    assert told["small-left"] == ["inventory.json", "licence.txt", "media", "plan.json", "report.json"]
+    written = ["inventory.json", "licence.txt", "media", "plan.json", "receipt.json", "record.json", "report.json"]
+    assert told["small-left"] == written
 
 
 def test_a_full_disk_is_told_to_who_pushes(told: Any) -> None:

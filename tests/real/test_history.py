@@ -6,6 +6,7 @@ They are read here by plain HTTP, and checked by libraries of others: securesyst
 from __future__ import annotations
 
 import json
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from tests.real.servers import StartRegistry
+from tests.real.servers import Skopeo, StartRegistry
 from transload.app.attaching import put_artifact
 from transload.cli.main import main
 from transload.layout import LayoutStore
@@ -131,6 +132,16 @@ def test_receipts_and_records_in_bundles_are_proved_by_others_too(host: str) -> 
     assert main(["extract", "rel", "transfer-record.json"]) == 0
     packed = proved(Path("transfer-record.json").read_bytes(), "p256")
     assert packed["predicate"]["plan"] == said["predicate"]["bundle"]["record"]["plan"]
+
+
+def test_skopeo_and_tar_read_a_bundle_with_a_record(desk: Path, skopeo: Skopeo) -> None:
+    assert main(["pack", "--from", "oci:source", "-o", "rel", "--record-in-bundle", "--sign-key", "p256.key"]) == 0
+    for name, built in (("app/one:1", ONE), ("app/many:1", MANY)):
+        raw = skopeo("inspect", "--raw", f"oci-archive:{desk / 'rel.tar'}:{name}").stdout
+        assert raw.encode() == built.manifest.raw
+    subprocess.run(["tar", "-xf", "rel.tar", "transload/extra/transfer-record.json"], check=True)
+    packed = proved(Path("transload/extra/transfer-record.json").read_bytes(), "p256")
+    assert packed["predicate"]["target"] == "bundle:rel"
 
 
 def test_several_records_each_with_its_own_signer(host: str, capsys: pytest.CaptureFixture[str]) -> None:

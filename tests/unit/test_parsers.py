@@ -25,6 +25,8 @@ from tests.unit.archive.writer import Saved, layout_files, saved_files, write_ta
 from tests.unit.bundle.packing import contents_of
 from tests.unit.discovery.charts.shapes import packed
 from transload.app.baseline import inventory_of
+from transload.app.receipts import read_receipt
+from transload.app.signedrecord import Opened, encoded
 from transload.app.statefile import StateFile, StateUnusable
 from transload.app.trusthints import INDEX as HINTS_INDEX
 from transload.app.trusthints import PREFIX, hints_of
@@ -42,7 +44,7 @@ from transload.discovery.charts import read_chart
 from transload.discovery.charts.setting import settings as settings_of
 from transload.discovery.kinds import read_file as read_discovered
 from transload.errors import TransloadError
-from transload.inventory.file import dump_inventory, load_inventory
+from transload.inventory.file import dump_inventory, inventory_out, load_inventory
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.net.backoff import retry_after_s
@@ -60,9 +62,11 @@ from transload.registry.keychain import _answered
 from transload.registry.loginfile import CredentialFile
 from transload.registry.referrers import _entries, index_with
 from transload.registry.translate import complaints
+from transload.report.transferrecord import PREDICATE_TYPE, receipt_of
 from transload.testing.images import image, index
 from transload.transfer import Journal
 from transload.trust.policyfile import read_policy
+from transload.trust.statement import Statement, StatementSubject
 
 ROOT = Path(__file__).parents[2] / "src" / "transload"
 BUILT = image("fuzz", (1000,))
@@ -219,6 +223,15 @@ def policy(raw: bytes, folder: Path) -> object:
     return read_policy(folder / "policy.yaml")
 
 
+RECEIPT = encoded(
+    receipt_of(
+        Statement((StatementSubject("a", BUILT.digest),), PREDICATE_TYPE, {"images": [], "bundle": {"images": 2}}),
+        inventory_out(inventory_of(LEDGER)),
+        complete=False,
+    ),
+    None,
+)
+
 PARSERS = [
     Parser("oci/manifest.py", lambda raw, _: Manifest.parse(raw), BUILT.manifest.raw),
     Parser("oci/manifest.py", lambda raw, _: Manifest.parse(raw), MANY.manifest.raw),
@@ -253,6 +266,8 @@ PARSERS = [
         dump_plan(Plan(target="r.example", images=(), steps=(), manifests={})),
     ),
     Parser("inventory/file.py", lambda raw, _: load_inventory(raw), dump_inventory(inventory_of(LEDGER))),
+    Parser("app/receipts.py", lambda raw, folder: read_receipt(raw, folder / "receipt.json", None), RECEIPT),
+    Parser("app/signedrecord.py", lambda raw, _: Opened.of(raw, "record").statement(), RECEIPT),
     Parser("documents/yamltree.py", lambda raw, _: parse_catalog(raw, "c.yaml"), CATALOG),
     Parser("catalog/setfile.py", lambda raw, _: parse_set(raw, "s.yaml"), SET),
     Parser("catalog/setfile.py", lambda raw, _: parse_set(raw, "s.yaml", {"B": "b2"}), RULES),

@@ -98,10 +98,10 @@ def record_of(
     """
     target = shown(result.target)
     pairs = tuple(zip(plan.images, result.images, strict=True))
-    checks = (*checks, *(check for image in result.images for check in gate_checks(image.name, image.gates)))
     if only is not None:
         pairs = pairs[only : only + 1]
-        checks = tuple(check for check in checks if check.image in {None, result.images[only].name})
+        checks = (check for check in checks if check.image in {None, result.images[only].name})
+    checks = (*checks, *(check for _, image in pairs for check in gate_checks(image.name, image.gates)))
     subjects = tuple(
         StatementSubject(_full(target, image.name), image.digest)
         for _, image in pairs
