@@ -8,6 +8,7 @@ An image of which nobody knows when it was made is refused: whoever gave a limit
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -23,6 +24,7 @@ from transload.planning.narrowing import is_attestation
 from transload.planning.survey import Surveyed
 from transload.ports import Source
 from transload.threads import Cancellation, in_parallel
+from transload.wording import number_of
 
 UNITS_S = {"d": 86_400, "h": 3600, "m": 60}
 _LENGTH = re.compile(r"([0-9]{1,6})\s*(?:(d)(?:ays?)?|(h)(?:ours?)?|(m)(?:in|inutes?)?)")
@@ -51,6 +53,18 @@ def length_of(seconds: float) -> str:
     minutes = int(seconds // 60)
     unit = next(unit for unit, unit_s in UNITS_S.items() if unit == "m" or (minutes and minutes % (unit_s // 60) == 0))
     return f"{minutes * 60 // UNITS_S[unit]}{unit}"
+
+
+def _at_most(seconds: float) -> str:
+    """A length of time for people, rounded up: after it, so much has surely passed.
+
+    >>> _at_most(482_900), _at_most(172_801), _at_most(90_000), _at_most(7_201), _at_most(61)
+    ('6 days', '3 days', '25 hours', '3 hours', '2 minutes')
+    """
+    unit, unit_s = next(
+        ((word, UNITS_S[word[0]]) for word in ("day", "hour") if seconds > 2 * UNITS_S[word[0]]), ("minute", 60)
+    )
+    return number_of(math.ceil(seconds / unit_s), unit)
 
 
 @frozen
@@ -164,7 +178,7 @@ def _judged(image: Surveyed, dated: Dated | None, ages: Ages, now_s: float) -> A
         )
     if ages.least_s is not None and age_s < ages.least_s:
         why = f"{name} was {dated.done} {day}, {dated.how}: it is younger than {length_of(ages.least_s)}"
-        return _refused(name, why, f"run the same again in {length_of(ages.least_s - age_s + 59)}")
+        return _refused(name, why, f"run the same again in {_at_most(ages.least_s - age_s)}")
     if ages.greatest_s is not None and age_s > ages.greatest_s:
         why = f"{name} was {dated.done} {day}, {dated.how}: it is older than {length_of(ages.greatest_s)}"
         return _refused(name, why, "take a newer one, or another --max-age")
